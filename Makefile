@@ -1,0 +1,63 @@
+# Needs Python 3.11 or newer with its venv module, and make. Everything else goes into .venv.
+#   make demo PYTHON=/path/to/python3.12     chooses the interpreter
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# -c pins every version. Modules are compiled when first imported, so that what nobody imports takes no room.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+CORE := $(VENV)/.installed-core
+DEV := $(VENV)/.installed-dev
+INPUTS := pyproject.toml constraints.txt
+JOBS ?= 2
+
+.PHONY: help demo test check lint shape bench docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Plait needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name another with PYTHON=..." >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+$(CORE): $(INPUTS) | $(BIN)/python
+	$(PIP) --no-compile -e .
+	@touch $@
+
+$(DEV): $(INPUTS) | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $(CORE) $@
+
+demo: $(CORE) ## install the core, fit and evaluate on the embedded data, serve until Ctrl-C (ONCE=1: end by itself)
+	$(BIN)/plait demo $(if $(filter-out 0,$(ONCE)),--once)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
+
+shape: $(DEV)
+	$(BIN)/pytest tests/shape
+
+check: lint shape ## style, types, documentation and the shape of the code
+
+# Tests marked `alone` go first and by themselves (exit status 5: there are none); then the rest, $(JOBS) at a time.
+test: lint ## everything `check` does, then the whole suite
+	$(BIN)/pytest -m alone || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile
+
+bench: $(DEV) ## run every script in benchmarks/
+	@shopt -s nullglob; for script in benchmarks/[a-z]*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+docs: $(DEV) ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+clean: ## remove the environment, caches and built documentation
+	rm -rf $(VENV) .cache site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,29 @@
+"""Plait: one recommender and search engine over an event log and a catalogue.
+
+Importing the package is quick: each name below is fetched when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plait.core.types import Event, Query
+    from plait.shop import open
+
+__all__ = ["Event", "Query", "__version__", "open"]
+
+__version__ = "0.1.0"
+
+_HOMES = {"Event": "plait.core.types", "Query": "plait.core.types", "open": "plait.shop"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'plait' has no attribute {name!r}; it offers {__all__}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

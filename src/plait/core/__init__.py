@@ -1,0 +1,3 @@
+"""Values, stages and the pipeline that wires them."""
+
+__all__: list[str] = []

@@ -1,0 +1,72 @@
+"""Arrays on disk: safetensors files that are mapped, so that processes share one copy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.errors import BundleError
+
+__all__ = ["read_arrays", "read_words", "write_arrays", "write_words"]
+
+_DTYPES = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "F16": np.float16,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I16": np.int16,
+    "I8": np.int8,
+    "U64": np.uint64,
+    "U32": np.uint32,
+    "U16": np.uint16,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays to one safetensors file."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, str(path))
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Map the arrays of a safetensors file, read-only.
+
+    The library's own reader copies; the format (a length, a JSON header, raw bytes) is simple
+    enough to map. Raises BundleError if the file is not whole.
+    """
+    try:
+        raw = np.memmap(path, np.uint8, mode="r")
+        size = int.from_bytes(raw[:8].tobytes(), "little")
+        header = json.loads(raw[8 : 8 + size].tobytes())
+        header.pop("__metadata__", None)
+        return {name: _view(raw, 8 + size, entry) for name, entry in header.items()}
+    except (OSError, ValueError, KeyError) as problem:
+        raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem
+
+
+def _view(raw: npt.NDArray[np.uint8], start: int, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+    low, high = entry["data_offsets"]
+    piece = raw[start + low : start + high]
+    return np.frombuffer(piece, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+
+
+def write_words(path: Path, words: Sequence[str]) -> None:
+    """Write a list of strings as JSON."""
+    path.write_text(json.dumps(list(words), ensure_ascii=False), encoding="utf-8")
+
+
+def read_words(path: Path) -> list[str]:
+    """Read a list of strings."""
+    try:
+        return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError) as problem:
+        raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem

@@ -1,0 +1,196 @@
+"""Wires the stages of a recipe: limit, retrieve, unite, score, then one step after another.
+
+The same road answers one request and evaluates a hundred thousand users.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from plait.core.ragged import Ragged
+from plait.core.recipe import Recipe, build_stage
+from plait.core.stage import Applies, Explains, Fits, Limits, Retrieves, Scores, Stage
+from plait.core.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
+from plait.core.union import unite
+from plait.errors import RecipeError
+
+__all__ = ["Learns", "Pipeline", "Watch"]
+
+Watch = Callable[[str, float], None]
+"""Told the name of every stage and the seconds it took."""
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """A step with a few scalars that are learned from held-out targets, fusion above all."""
+
+    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
+        """A new step, learned from scored candidates [B, K] and the items that came true."""
+
+
+def _nobody(_name: str, _seconds: float) -> None:
+    """Watches nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pipeline:
+    """A recipe's stages, wired; fitted once `version` (the offset it was fitted at) is set."""
+
+    recipe: Recipe
+    strands: tuple[Stage, ...]
+    steps: tuple[Stage, ...]
+    version: int = -1
+
+    @staticmethod
+    def build(recipe: Recipe) -> Pipeline:
+        """Make the stages and check that each finds what it reads; RecipeError otherwise."""
+        strands = tuple(build_stage(name, one) for name, one in recipe.strands.items())
+        steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
+        _check(strands, steps)
+        return Pipeline(recipe, strands, steps)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Strands, then steps."""
+        return (*self.strands, *self.steps)
+
+    def fit(
+        self, dataset: Dataset, *, seed: int = 0, watch: Watch = _nobody, only: bool = True
+    ) -> Pipeline:
+        """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
+
+        `only`: drop the facts that the recipe excludes (always, except in tests of the exclusion).
+        """
+        prepared = dataset.weighted(self.recipe.kinds)
+        if only:
+            prepared = replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
+        strands = tuple(_fitted(one, prepared, seed, watch) for one in self.strands)
+        steps = tuple(_fitted(one, prepared, seed, watch) for one in self.steps)
+        return replace(self, strands=strands, steps=steps, version=dataset.version)
+
+    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Pipeline:
+        """The same strands; steps that learn from held-out `targets` do so on scored `items`."""
+        steps = tuple(
+            one.learn(queries, items, targets) if isinstance(one, Learns) else one
+            for one in self.steps
+        )
+        return replace(self, steps=steps)
+
+    def limit(self, queries: Queries) -> Queries:
+        """What must not be brought, said before anything is retrieved."""
+        for step in self.steps:
+            if isinstance(step, Limits):
+                queries = step.limit(queries)
+        return queries
+
+    def gather(self, queries: Queries, watch: Watch = _nobody) -> Items:
+        """The union of what all strands bring, scored by each of them."""
+        items = self._candidates(queries, watch)
+        scores: dict[str, Any] = {}
+        for strand in self.strands:
+            if isinstance(strand, Scores):
+                with _timed(f"{strand.name}.score", watch):
+                    scores[f"{strand.name}.score"] = strand.score(queries, items.numbers)
+        return items.with_columns(**scores)
+
+    def finish(self, queries: Queries, items: Items, watch: Watch = _nobody) -> Items:
+        """The steps in their order: fusion, rules, the slate, explanations."""
+        for step in self.steps:
+            if "*.because" in step.reads:
+                items = self._evidence(queries, items)
+            if isinstance(step, Applies):
+                with _timed(step.name, watch):
+                    items = step.apply(queries, items)
+        return items
+
+    def answer(self, queries: Queries, watch: Watch = _nobody) -> Items:
+        """From question to ordered candidates; `Items.columns["order"]` is the answer."""
+        limited = self.limit(queries)
+        return self.finish(limited, self.gather(limited, watch), watch)
+
+    def without(self, *steps: str) -> Pipeline:
+        """The same pipeline less some steps: evaluation explains nothing."""
+        return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
+
+    def _candidates(self, queries: Queries, watch: Watch) -> Items:
+        if queries.candidates is not None:
+            return Items(queries.candidates.padded())
+        brought: dict[str, Numbers] = {}
+        for strand in self.strands:
+            if isinstance(strand, Retrieves):
+                with _timed(f"{strand.name}.retrieve", watch):
+                    brought[strand.name] = strand.retrieve(queries, self.recipe.retrieve).numbers
+        return unite(brought, len(queries))
+
+    def _evidence(self, queries: Queries, items: Items) -> Items:
+        """`<strand>.because` for what is shown, -1 for every other candidate."""
+        rows, columns = np.nonzero(items.column("order") >= 0)
+        width = int(items.column("order").max(initial=-1)) + 1
+        shown = np.full((len(queries), width), ABSENT, np.int32)
+        places = items.column("order")[rows, columns]
+        shown[rows, places] = items.numbers[rows, columns]
+        found: dict[str, Any] = {}
+        for strand in self.strands:
+            if isinstance(strand, Explains):
+                because = np.full(items.numbers.shape, ABSENT, np.int32)
+                because[rows, columns] = strand.because(queries, shown)[rows, places]
+                found[f"{strand.name}.because"] = because
+        return items.with_columns(**found)
+
+
+def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
+    for strand in strands:
+        if not isinstance(strand, Scores):
+            raise RecipeError(
+                f"{strand.name} scores nothing, so it is no strand", field=strand.name
+            )
+    if not any(isinstance(strand, Retrieves) for strand in strands):
+        raise RecipeError("no strand retrieves", hint="add [strands.popular]")
+    written = {"*.score", "*.rank", "*.because"}
+    for step in steps:
+        if not isinstance(step, Applies):
+            raise RecipeError(f"{step.name} adds no column, so it is no step", field=step.name)
+        for column in step.reads:
+            if column not in written:
+                raise RecipeError(
+                    f"step {step.name} reads the column {column!r}, which no step before it writes",
+                    hint=f"written so far: {', '.join(sorted(written))}",
+                    field=step.name,
+                )
+        written.update(step.writes)
+
+
+def _fitted(stage: Stage, dataset: Dataset, seed: int, watch: Watch) -> Stage:
+    if not isinstance(stage, Fits):
+        return stage
+    with _timed(stage.name, watch):
+        fitted: Any = stage.fit(dataset, seed=seed)
+    return fitted  # type: ignore[no-any-return]
+
+
+def _without(facts: Facts, relations: tuple[str, ...]) -> Facts:
+    if not relations or not len(facts):
+        return facts
+    banned = frozenset(relations)
+    kept = np.array([one not in banned for one in facts.relations], np.bool_)
+    places = np.nonzero(kept)[0]
+    return Facts(
+        facts.heads[kept],
+        tuple(facts.relations[one] for one in places),
+        tuple(facts.tails[one] for one in places),
+        facts.tail_items[kept],
+        tuple(facts.head_ids[one] for one in places) if facts.head_ids else (),
+    )
+
+
+@contextmanager
+def _timed(name: str, watch: Watch) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    watch(name, time.perf_counter() - start)

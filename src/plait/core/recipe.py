@@ -1,0 +1,125 @@
+"""A recipe: a pipeline as data, read from TOML and checked before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from plait.core.registry import stage_class
+from plait.core.stage import Stage
+from plait.errors import RecipeError
+
+__all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names"]
+
+_TOP = ("name", "description", "retrieve", "kinds", "goal", "facts", "strands", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A pipeline as data.
+
+    `strands` and `steps`: by name, in order, the settings of every stage, "stage" among them where
+    the class has another name. `kinds`: what kinds of interaction are worth ("*": any other; zero:
+    no evidence; below zero: a rejection). `goal`: the kinds that success is counted in, empty for
+    all that are worth something. `retrieve`: candidates that each strand brings.
+    `facts_exclude`: relations that no stage may see.
+    """
+
+    name: str
+    strands: Mapping[str, Mapping[str, Any]]
+    steps: Mapping[str, Mapping[str, Any]]
+    description: str = ""
+    retrieve: int = 200
+    kinds: Mapping[str, float] = field(default_factory=dict)
+    goal: tuple[str, ...] = ()
+    facts_exclude: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> Recipe:
+        """From a mapping as TOML gives it; RecipeError names the first key that is wrong."""
+        _only(data, _TOP, "the recipe")
+        facts = data.get("facts", {})
+        _only(facts, ("exclude",), "[facts]")
+        strands = {name: dict(one) for name, one in data.get("strands", {}).items()}
+        if not strands:
+            raise RecipeError("the recipe has no strand", hint="add [strands.popular]")
+        retrieve = data.get("retrieve", 200)
+        if not isinstance(retrieve, int) or retrieve < 1:
+            raise RecipeError(f"retrieve is {retrieve!r}, not a number above 0", field="retrieve")
+        return Recipe(
+            name=str(data.get("name", "unnamed")),
+            description=str(data.get("description", "")),
+            retrieve=retrieve,
+            kinds={kind: float(worth) for kind, worth in data.get("kinds", {}).items()},
+            goal=tuple(data.get("goal", ())),
+            facts_exclude=tuple(facts.get("exclude", ())),
+            strands=strands,
+            steps={name: dict(one) for name, one in data.get("steps", {}).items()},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The mapping that `of` reads: JSON and TOML may carry it."""
+        plain = dataclasses.asdict(self)
+        plain["facts"] = {"exclude": list(plain.pop("facts_exclude"))}
+        plain["goal"] = list(self.goal)
+        return plain
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with Plait."""
+    folder = resources.files("plait") / "recipes"
+    names = (one.name for one in folder.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A shipped recipe by name, or a TOML file by path."""
+    text = str(name)
+    if text in recipe_names():
+        source = (resources.files("plait") / "recipes" / f"{text}.toml").read_text("utf-8")
+    elif Path(text).is_file():
+        source = Path(text).read_text(encoding="utf-8")
+    else:
+        known = ", ".join(recipe_names())
+        raise RecipeError(f"no recipe {text!r}", hint=f"name one of {known}, or a TOML file")
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as problem:
+        raise RecipeError(f"{text} is not TOML: {problem}") from problem
+    return Recipe.of({"name": Path(text).stem, **data})
+
+
+def build_stage(name: str, settings: Mapping[str, Any]) -> Stage:
+    """The stage that a recipe's table describes, not yet fitted."""
+    found = stage_class(str(settings.get("stage", name)))
+    given = {key: value for key, value in settings.items() if key != "stage"}
+    _only(given, [one.name for one in dataclasses.fields(found.Config)], f"[{name}]")
+    return found(_config(found.Config, given, name), name=name)
+
+
+def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(config).validate_python(dict(given))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in (name, *first["loc"]))
+        raise RecipeError(
+            f"{place} is {first['input']!r}: {first['msg']}", field=place
+        ) from problem
+
+
+def _only(given: Mapping[str, Any], allowed: Any, where: str) -> None:
+    for key in given:
+        if key not in allowed:
+            raise RecipeError(
+                f"{where} has no setting {key!r}",
+                hint=f"there are {', '.join(allowed) or 'none'}",
+                field=key,
+            )
