@@ -1,0 +1,138 @@
+"""`plait demo`: the whole road on the embedded data, ending in a server to play with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from plait.cli.progress import bars
+
+__all__ = ["demo"]
+
+USER = "17850"
+WORDS = "red retrospot mug"
+DAYS = 28
+
+
+def demo(
+    home: Annotated[Path, typer.Option(help="Where the demonstration lives.")] = Path("demo-home"),
+    once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
+) -> None:
+    """Load Online Retail, fit, evaluate, serve, and show what the server answers."""
+    _prepare(home)
+    with _server(home) as (url, key):
+        _show(url, key)
+        print(f"\nurl: {url}\nkey: {key}\n")
+        for line in _curls(url, key):
+            print(line)
+        if not once:
+            print("\nThe server runs until Ctrl-C.")
+            _wait()
+
+
+def _prepare(home: Path) -> None:
+    import plait
+    from plait.data import samples
+    from plait.evaluate.table import print_report
+
+    with plait.open(home) as shop, bars() as advance:
+        frames = samples.load("online-retail")
+        receipt = shop.ingest(**frames, progress=advance)
+        print("\n".join(receipt.lines()))
+        start = time.perf_counter()
+        shop.fit("default", progress=advance)
+        report = shop.evaluate("time", test_days=DAYS, progress=advance)
+        seconds = time.perf_counter() - start
+    print_report(report)
+    print(f"fit and evaluation took {seconds:.0f} s")
+
+
+def _show(url: str, key: str) -> None:
+    ask = {"user": USER, "k": 5}
+    before = _post(url, key, "/v1/recommend", ask)
+    _print(f"recommended to user {USER}", before)
+    _print(f'found for "{WORDS}"', _post(url, key, "/v1/search", {"text": WORDS, "k": 5}))
+    first = before["items"][0]["id"]
+    _print(f"similar to {first}", _post(url, key, "/v1/similar", {"item": first, "k": 5}))
+    click = {"id": f"demo-{time.time_ns()}", "kind": "purchase", "user": USER, "item": first}
+    _post(url, key, "/v1/events", {"events": [click]})
+    after = _post(url, key, "/v1/recommend", ask)
+    _print(f"recommended to user {USER} after buying {first}", after)
+    old, new = ([item["id"] for item in one["items"]] for one in (before, after))
+    print(f"  new in the list: {', '.join(one for one in new if one not in old) or 'nothing'}")
+
+
+def _print(heading: str, answer: dict[str, Any]) -> None:
+    print(f"\n{heading}")
+    for item in answer["items"]:
+        why = item["reasons"][0]["text"] if item["reasons"] else ""
+        print(f"  {item['id']:>8}  {item['score']:8.3f}  {why}")
+
+
+def _curls(url: str, key: str) -> Iterator[str]:
+    bodies = {
+        "/v1/recommend": {"user": USER, "k": 5},
+        "/v1/search": {"text": WORDS, "k": 5},
+        "/v1/similar": {"item": "85123A", "k": 5},
+    }
+    for path, body in bodies.items():
+        header = f"-H 'X-API-Key: {key}' -H 'Content-Type: application/json'"
+        yield f"curl -s {url}{path} {header} -d '{json.dumps(body)}'"
+
+
+def _post(url: str, key: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+    request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, Any] = json.loads(answer.read())
+    return found
+
+
+@contextmanager
+def _server(home: Path) -> Iterator[tuple[str, str]]:
+    """A server process on a free port: its URL and key; stopped on leaving."""
+    command = [sys.executable, "-m", "plait", "serve", "--home", str(home), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        url = _url(process)
+        _until_ready(url, process)
+        yield url, (home / "key").read_text(encoding="utf-8").strip()
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("url: "):
+            return line.removeprefix("url: ").strip()
+    raise SystemExit("the server ended before it listened")
+
+
+def _until_ready(url: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/ready", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the server did not get ready")
+
+
+def _wait() -> None:
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()

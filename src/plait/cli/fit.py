@@ -1,0 +1,23 @@
+"""`plait fit`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plait.cli.options import Home, opened
+from plait.cli.progress import bars
+
+__all__ = ["fit"]
+
+
+def fit(
+    home: Home,
+    recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "default",
+    seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0,
+) -> None:
+    """Fit a recipe on the log, and let running servers swap to it."""
+    with opened(home) as shop, bars() as advance:
+        bundle = shop.fit(recipe, seed=seed, progress=advance)
+    print(f"bundle: {bundle}")

@@ -1,0 +1,43 @@
+"""Progress bars on stderr, driven by callbacks of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["bars"]
+
+Advance = Callable[[str, float, float], None]
+"""Told what is going on, how much is done and how much there is (0: nobody knows)."""
+
+
+@contextmanager
+def bars() -> Iterator[Advance]:
+    """A callback `advance(what, done, total)` that draws one bar for each `what`."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, int] = {}
+
+        def advance(what: str, done: float, total: float) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=None)
+            task = progress.tasks[tasks[what]].id
+            progress.update(task, completed=done, total=total or None)
+
+        yield advance

@@ -1,0 +1,24 @@
+"""`plait serve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plait.cli.options import Home
+
+__all__ = ["serve"]
+
+
+def serve(
+    home: Home,
+    host: Annotated[str | None, typer.Option(help="Where to listen; default 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes.")] = None,
+) -> None:
+    """Serve the HTTP API until interrupted."""
+    from plait.serve.http.run import serve as run
+    from plait.settings import load_settings
+
+    run(load_settings(home, host=host, port=port, workers=workers))

@@ -1,0 +1,208 @@
+"""What items say of themselves: cosine of TF-IDF vectors, part of it in a truncated SVD space.
+
+Knows every item that has fields, also those that came after the fit, and free text. The SVD part
+(latent semantic indexing, Deerwester et al., 1990) finds what shares no word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from plait.core.arrays import read_arrays, write_arrays
+from plait.core.catalogue import Catalogue
+from plait.core.dense import DenseStage
+from plait.core.types import ABSENT, Dataset, Floats, Numbers, Queries
+from plait.models.profile import anchored, decayed, read_matrix, write_matrix
+from plait.models.tfidf import Tfidf, TfidfConfig, unit
+
+__all__ = ["Content", "ContentConfig", "Fresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContentConfig(TfidfConfig):
+    """What `content` can be told, beside how fields become features."""
+
+    decay: float = 0.6
+    """What an item of the history counts against the one after it."""
+    longest: int = 50
+    """How many baskets back are read; 0: all."""
+    components: int = 128
+    """Dimensions of the SVD space; 0: none."""
+    latent: float = 0.3
+    """How much of a score comes from the SVD space."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Items as unit vectors: CSR [n, V], the same turned, and float32 [n, D] in the SVD space."""
+
+    vectors: sparse.csr_matrix
+    turned: sparse.csr_matrix
+    latent: Floats
+
+    @staticmethod
+    def of(vectors: sparse.csr_matrix, axes: Floats) -> Space:
+        """From TF-IDF vectors and SVD axes [V, D]."""
+        latent = _unit(vectors @ axes) if len(axes) else np.zeros((0, 0), np.float32)
+        return Space(vectors, vectors.T.tocsr(), latent)
+
+    def likeness(self, profiles: sparse.csr_matrix, latent: Floats, share: float) -> Floats:
+        """float32 [B, n], 0 to 1: cosines, `share` of them in the SVD space; NaN: no words."""
+        found = (profiles @ self.turned).toarray().astype(np.float32, copy=False)
+        if len(latent):
+            found *= np.float32(1 - share)
+            found += np.float32(share) * np.maximum(latent @ self.latent.T, 0)
+        found[:, np.diff(self.vectors.indptr) == 0] = np.nan
+        likeness: Floats = found
+        return likeness
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fresh:
+    """Items that came or changed after the fit: numbers, offsets of their last change, vectors."""
+
+    numbers: Numbers
+    versions: np.ndarray
+    space: Space
+
+
+class Content(DenseStage):
+    """Scores items by likeness to the query's text, anchors or history, in this order."""
+
+    Config = ContentConfig
+
+    def __init__(self, config: Any = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._tfidf = Tfidf(_features(self.config))
+        self._axes: Floats = np.zeros((0, 0), np.float32)
+        self._space = Space.of(sparse.csr_matrix((0, 0), dtype=np.float32), self._axes)
+
+    def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
+        """Learn vocabulary, weights and SVD axes from all living items."""
+        fitted = type(self)(self.config, name=self.name)
+        fitted._tfidf, vectors = Tfidf.fit(_features(self.config), dataset.catalogue)
+        fitted._axes = _axes(vectors, self.config.components, seed)
+        fitted._space = Space.of(vectors, fitted._axes)
+        return fitted
+
+    def save(self, folder: Path) -> None:
+        """Write vocabulary, vectors and axes."""
+        self._tfidf.save(folder)
+        write_matrix(folder / "vectors.safetensors", self._space.vectors)
+        write_matrix(folder / "turned.safetensors", self._space.turned)
+        latent = {"axes": self._axes, "latent": self._space.latent}
+        write_arrays(folder / "latent.safetensors", latent)
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        """Map what `save` wrote."""
+        loaded = cls(config, name=name)
+        loaded._tfidf = Tfidf.load(_features(config), folder)
+        latent = read_arrays(folder / "latent.safetensors")
+        loaded._axes = latent["axes"]
+        loaded._space = Space(
+            read_matrix(folder / "vectors.safetensors"),
+            read_matrix(folder / "turned.safetensors"),
+            latent["latent"],
+        )
+        return loaded
+
+    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh:
+        """Vectors of items changed after the fit; those of `previous` are used again."""
+        numbers = np.nonzero(catalogue.changed > version)[0].astype(np.int32)
+        versions = catalogue.changed[numbers]
+        if not isinstance(previous, Fresh):
+            vectors = self._tfidf.vectors(catalogue, numbers)
+            return Fresh(numbers, versions, Space.of(vectors, self._axes))
+        old = zip(previous.numbers.tolist(), previous.versions.tolist(), strict=True)
+        held = {one: place for place, one in enumerate(old)}
+        wanted = zip(numbers.tolist(), versions.tolist(), strict=True)
+        order = np.array([held.get(one, -1) for one in wanted], np.int64)
+        new = order < 0
+        more = self._tfidf.vectors(catalogue, numbers[new])
+        order[new] = len(previous.numbers) + np.arange(int(new.sum()))
+        vectors = sparse.vstack([previous.space.vectors, more]).tocsr()[order]
+        return Fresh(numbers, versions, Space.of(vectors, self._axes))
+
+    def dense(self, queries: Queries) -> Floats:
+        """float32 [B, n]: cosine, 0 and above; NaN for items without words and empty queries."""
+        fresh = self._fresh(queries)
+        profiles = self._profiles(queries, fresh)
+        latent = _unit(profiles @ self._axes) if len(self._axes) else self._axes
+        share = self.config.latent
+        found = self._space.likeness(profiles, latent, share)
+        if fresh is not None and len(fresh.numbers):
+            width = max(found.shape[1], int(fresh.numbers.max()) + 1)
+            wide = np.full((len(queries), width), np.nan, np.float32)
+            wide[:, : found.shape[1]] = found
+            wide[:, fresh.numbers] = fresh.space.likeness(profiles, latent, share)
+            found = wide
+        found[np.diff(profiles.indptr) == 0] = np.nan
+        return found
+
+    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+        """The item of the history most like each candidate."""
+        history = anchored(queries)
+        everything = self._all(self._fresh(queries))
+        found = np.full(numbers.shape, ABSENT, np.int32)
+        for row in range(len(queries)):
+            mine = np.unique(history.items[history.offsets[row] : history.offsets[row + 1]])
+            mine = mine[mine < everything.shape[0]]
+            known = (numbers[row] >= 0) & (numbers[row] < everything.shape[0])
+            if len(mine) and known.any() and not queries.texts[row]:
+                like = (everything[numbers[row][known]] @ everything[mine].T).toarray()
+                best = mine[like.argmax(axis=1)]
+                found[row, known] = np.where(like.max(axis=1) > 0, best, ABSENT)
+        return found
+
+    def _fresh(self, queries: Queries) -> Fresh | None:
+        found = None if queries.live is None else queries.live.deltas.get(self.name)
+        return found if isinstance(found, Fresh) else None
+
+    def _all(self, fresh: Fresh | None) -> sparse.csr_matrix:
+        """Vectors by number, fresh ones in the place of stale ones."""
+        if fresh is None or not len(fresh.numbers):
+            return self._space.vectors
+        count = self._space.vectors.shape[0]
+        size = max(count, int(fresh.numbers.max()) + 1)
+        places = np.full(size, count + len(fresh.numbers), np.int64)
+        places[:count] = np.arange(count)
+        places[fresh.numbers] = count + np.arange(len(fresh.numbers))
+        blank = sparse.csr_matrix((1, self._space.vectors.shape[1]), dtype=np.float32)
+        return sparse.vstack([self._space.vectors, fresh.space.vectors, blank]).tocsr()[places]
+
+    def _profiles(self, queries: Queries, fresh: Fresh | None) -> sparse.csr_matrix:
+        """What each query asks for, CSR [B, V]: its text, else its anchors or history."""
+        vectors = self._all(fresh)
+        history = anchored(queries)
+        taken = decayed(history, self.config.decay, vectors.shape[0], self.config.longest)
+        profiles = (taken @ vectors).tocsr()
+        asked = np.array([bool(text) for text in queries.texts], np.bool_)
+        if asked.any():
+            silent = sparse.diags_array((~asked).astype(np.float32))
+            profiles = (silent @ profiles + self._tfidf.text_vectors(queries.texts)).tocsr()
+        return unit(profiles)
+
+
+def _features(config: ContentConfig) -> TfidfConfig:
+    return TfidfConfig(**{one.name: getattr(config, one.name) for one in fields(TfidfConfig)})
+
+
+def _axes(vectors: sparse.csr_matrix, components: int, seed: int) -> Floats:
+    """float32 [V, components]: the right singular vectors; empty where there are too few items."""
+    if not components or min(vectors.shape) <= components:
+        return np.zeros((0, 0), np.float32)
+    _, _, axes = svds(vectors, components, random_state=seed)
+    return np.ascontiguousarray(axes.T, np.float32)
+
+
+def _unit(rows: Floats) -> Floats:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    units: Floats = rows / np.maximum(lengths, 1e-12)
+    return units

@@ -1,0 +1,147 @@
+"""What everybody takes now: counts that decay exponentially with age, by context if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
+from plait.core.dense import gather
+from plait.core.stage import Stage
+from plait.core.types import ABSENT, Dataset, Floats, Items, Longs, Numbers, Queries
+
+__all__ = ["Popular", "PopularConfig"]
+
+DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PopularConfig:
+    """What `popular` can be told."""
+
+    half_life_days: float = 30.0
+    """After how many days an interaction counts half; 0: never. Without times nothing decays."""
+    by: str = ""
+    """A user field ("country"): its values have tables of their own, mixed with the overall one."""
+    context_weight: float = 0.5
+    """How much of a score comes from the table of the user's value."""
+
+
+class Popular(Stage):
+    """Scores an item by its decayed share of all interactions; NaN if nobody ever took it."""
+
+    Config = PopularConfig
+
+    def __init__(self, config: Any = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._tables: Floats = np.zeros((1, 0), np.float32)
+        self._values: dict[str, int] = {}
+
+    def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
+        """Count; `seed` plays no part."""
+        fitted = type(self)(self.config, name=self.name)
+        found = dataset.interactions
+        weights = found.weights * self._decay(dataset)
+        rows = [np.bincount(found.items, weights, dataset.n_items)]
+        if self.config.by in dataset.users.columns:
+            values = dataset.users.columns[self.config.by].values[found.users]
+            for value in sorted({str(one) for one in values if one is not None}):
+                fitted._values[value] = len(rows)
+                mine = values == value
+                rows.append(np.bincount(found.items[mine], weights[mine], dataset.n_items))
+        fitted._tables = np.stack([_shares(row) for row in rows])
+        return fitted
+
+    def save(self, folder: Path) -> None:
+        """Write the tables."""
+        write_arrays(folder / "tables.safetensors", {"tables": self._tables})
+        write_words(folder / "values.json", list(self._values))
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        """Map the tables."""
+        loaded = cls(config, name=name)
+        loaded._tables = read_arrays(folder / "tables.safetensors")["tables"]
+        values = read_words(folder / "values.json")
+        loaded._values = {value: row for row, value in enumerate(values, 1)}
+        return loaded
+
+    def retrieve(self, queries: Queries, k: int) -> Items:
+        """The k most popular that each query allows."""
+        found = np.full((len(queries), k), ABSENT, np.int32)
+        tables = self._rows(queries)
+        for table in np.unique(tables):
+            rows = np.nonzero(tables == table)[0]
+            best = _allowed(self._table(table), queries, rows, k)
+            found[rows, : best.shape[1]] = best
+        return Items(found)
+
+    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+        """Shares of all interactions, decayed, float32 [B, K]; above 0 or NaN."""
+        scores = np.full(numbers.shape, np.nan, np.float32)
+        tables = self._rows(queries)
+        for table in np.unique(tables):
+            rows = np.nonzero(tables == table)[0]
+            values = self._table(table)
+            scores[rows] = gather(np.broadcast_to(values, (len(rows), len(values))), numbers[rows])
+        return scores
+
+    def _decay(self, dataset: Dataset) -> Floats:
+        times = dataset.interactions.times
+        if dataset.clock != "time" or not self.config.half_life_days or not len(times):
+            return np.ones(len(times), np.float32)
+        days = (times.max() - times) / DAY
+        decay: Floats = np.exp2(-days / self.config.half_life_days).astype(np.float32)
+        return decay
+
+    def _rows(self, queries: Queries) -> Numbers:
+        """Which table each query reads."""
+        if not self._values:
+            return np.zeros(len(queries), np.int32)
+        found = (self._values.get(_value(one, self.config.by), 0) for one in queries.contexts)
+        return np.fromiter(found, np.int32, len(queries))
+
+    def _table(self, table: int) -> Floats:
+        overall: Floats = self._tables[0]
+        if table == 0:
+            return overall
+        share: Any = np.float32(self.config.context_weight)
+        own = np.nan_to_num(self._tables[table])
+        mixed: Floats = (1 - share) * overall + share * own
+        return mixed
+
+
+def _value(context: Mapping[str, Any], field: str) -> str:
+    """A context value: given with the request, or a field of the user."""
+    user = context.get("user")
+    inherited = user.get(field) if isinstance(user, Mapping) else None
+    return str(context.get(field, inherited))
+
+
+def _shares(counts: np.ndarray) -> Floats:
+    shares = np.where(counts > 0, counts / max(counts.sum(), 1e-12), np.nan)
+    return shares.astype(np.float32, copy=False)
+
+
+def _allowed(values: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
+    """The k best allowed by each of the queries `rows`, from one list sorted once for all."""
+    order = np.argsort(-np.where(np.isnan(values), -np.inf, values), kind="stable")
+    order = order[~np.isnan(values[order])].astype(np.int32)
+    mask, blocked = queries.mask, queries.blocked
+    if mask is not None and len(mask) == 1:
+        order = order[mask[0, order]]
+    if (mask is None or len(mask) == 1) and len(rows):
+        order = order[: k + (0 if blocked is None else int(blocked.lengths[rows].max()))]
+    allowed = np.ones((len(rows), len(order)), np.bool_)
+    if mask is not None and len(mask) > 1:
+        allowed &= mask[rows][:, order]
+    if blocked is not None:
+        for place, row in enumerate(rows):
+            if len(blocked[row]):
+                allowed[place] &= ~np.isin(order, blocked[row])
+    first = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
+    return np.where(np.take_along_axis(allowed, first, 1), order[first], ABSENT).astype(np.int32)

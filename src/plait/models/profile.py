@@ -1,0 +1,99 @@
+"""From histories to sparse matrices: who took what, decayed towards the past."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from plait.core.arrays import read_arrays, write_arrays
+from plait.core.types import Dataset, History, Queries
+
+__all__ = [
+    "anchored",
+    "decayed",
+    "interaction_matrix",
+    "read_matrix",
+    "strongest",
+    "write_matrix",
+]
+
+
+def decayed(history: History, decay: float, width: int, longest: int = 0) -> sparse.csr_matrix:
+    """float32 CSR [B, width]: each history, `decay` to the power of the baskets back.
+
+    An item taken often counts each time. Items from `width` on are unknown and left out, as are
+    baskets further back than `longest` (0: no limit).
+    """
+    back = history.baskets_back
+    kept = history.items < width
+    if longest:
+        kept &= back < longest
+    values = history.weights[kept] * np.power(np.float32(decay), back[kept].astype(np.float32))
+    counts = np.bincount(history.rows[kept], minlength=len(history))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    matrix = sparse.csr_matrix(
+        (values.astype(np.float32), history.items[kept], offsets), shape=(len(history), width)
+    )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def anchored(queries: Queries) -> History:
+    """What the question starts from: its anchor items where it has some, else the history.
+
+    So that "more like this" is one road with recommendation.
+    """
+    if not len(queries.items.values):
+        return queries.history
+    lengths = queries.items.lengths
+    old = queries.history.where(np.repeat(lengths == 0, queries.history.lengths))
+    rows = np.concatenate([old.rows, queries.items.rows])
+    order = np.argsort(rows, kind="stable")
+    more = len(queries.items.values)
+    counts = old.lengths + lengths
+    return History(
+        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.concatenate([old.items, queries.items.values])[order],
+        np.concatenate([old.times, np.zeros(more, np.int64)])[order],
+        np.concatenate([old.weights, np.ones(more, np.float32)])[order],
+    )
+
+
+def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
+    """float32 CSR [n_users, n_items]: 1 where a user took an item at least once."""
+    found = dataset.interactions
+    ones = np.ones(len(found), np.float32)
+    shape = (dataset.n_users, dataset.n_items)
+    matrix = sparse.csr_matrix((ones, (found.users, found.items)), shape=shape)
+    matrix.data[:] = 1
+    return matrix
+
+
+def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
+    """The same rows with at most `count` entries each, the largest."""
+    if not matrix.nnz or np.diff(matrix.indptr).max() <= count:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((-matrix.data, rows))
+    place = np.arange(matrix.nnz) - matrix.indptr[rows[order]]
+    kept = np.sort(order[place < count])
+    counts = np.bincount(rows[kept], minlength=matrix.shape[0])
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+
+
+def write_matrix(path: Path, matrix: sparse.csr_matrix) -> None:
+    """Write a CSR matrix."""
+    shape = np.array(matrix.shape, np.int64)
+    parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+    write_arrays(path, {**parts, "shape": shape})
+
+
+def read_matrix(path: Path) -> sparse.csr_matrix:
+    """Map a CSR matrix."""
+    found = read_arrays(path)
+    shape = tuple(int(one) for one in found["shape"])
+    parts = (found["data"], found["indices"], found["indptr"])
+    return sparse.csr_matrix(parts, shape=shape, copy=False)

@@ -1,0 +1,177 @@
+"""Items as sparse vectors of what their typed fields say (TF-IDF, Salton & Buckley, 1988)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
+from plait.core.catalogue import Catalogue
+from plait.core.types import Floats, Numbers
+from plait.retrieve.words import Analyzer, word_fields
+
+__all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
+
+_BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TfidfConfig:
+    """How fields become features."""
+
+    fields: tuple[str, ...] = ()
+    """Fields to read; none: all of type text, category and set."""
+    language: str = "english"
+    """The stemmer, as tantivy names it; empty for none."""
+    bigrams: float = 0.7
+    """What two neighbouring words of a text are worth against one; 0: nothing."""
+    category: float = 2.0
+    """What a category is worth against a word."""
+    member: float = 0.5
+    """What a member of a set is worth against a word."""
+    minimum: int = 2
+    """In how many items a feature must occur to count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tfidf:
+    """A vocabulary and its weights; `idf` float32 [V]."""
+
+    config: TfidfConfig
+    vocabulary: dict[str, int] = field(default_factory=dict)
+    idf: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    @staticmethod
+    def fit(config: TfidfConfig, catalogue: Catalogue) -> tuple[Tfidf, sparse.csr_matrix]:
+        """Learn the vocabulary of all living items; also their vectors [n_items, V]."""
+        numbers = np.nonzero(catalogue.alive)[0].astype(np.int32)
+        reader = Tfidf(config)
+        features = [reader.features(catalogue, int(one)) for one in numbers]
+        counts: dict[str, int] = {}
+        for found in features:
+            for name in found:
+                counts[name] = counts.get(name, 0) + 1
+        names = sorted(name for name, count in counts.items() if count >= config.minimum)
+        often = np.array([counts[name] for name in names], np.float32)
+        idf = (np.log((1 + len(numbers)) / (1 + often)) + 1).astype(np.float32)
+        fitted = Tfidf(config, {name: place for place, name in enumerate(names)}, idf)
+        vectors = fitted._vectors(features)
+        wide = sparse.csr_matrix(
+            (np.ones(len(numbers), np.float32), (numbers, np.arange(len(numbers)))),
+            shape=(len(catalogue), len(numbers)),
+        )
+        return fitted, (wide @ vectors).tocsr()
+
+    def vectors(self, catalogue: Catalogue, numbers: Numbers) -> sparse.csr_matrix:
+        """Unit vectors float32 CSR [len(numbers), V] of items, also of ones unseen at the fit."""
+        return self._vectors([self.features(catalogue, int(one)) for one in numbers])
+
+    def text_vectors(self, texts: Sequence[str | None]) -> sparse.csr_matrix:
+        """Unit vectors of free text, float32 CSR [len(texts), V]; zero where nothing is known."""
+        return self._vectors([self._text(one or "") for one in texts])
+
+    def features(self, catalogue: Catalogue, number: int) -> dict[str, float]:
+        """What the fields of an item say, each feature with its weight."""
+        found: dict[str, float] = {}
+        for name in word_fields(catalogue, self.config.fields):
+            column = catalogue.columns[name]
+            value = column.get(number)
+            if value is None:
+                continue
+            if column.type == "text":
+                found.update(self._text(value))
+            elif column.type == "set":
+                found.update({f"{name}={one}".lower(): self.config.member for one in value})
+            else:
+                found[f"{name}={value}".lower()] = self.config.category
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write vocabulary and weights."""
+        write_words(folder / "vocabulary.json", list(self.vocabulary))
+        write_arrays(folder / "idf.safetensors", {"idf": self.idf})
+
+    @classmethod
+    def load(cls, config: TfidfConfig, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        words = read_words(folder / "vocabulary.json")
+        idf = read_arrays(folder / "idf.safetensors")["idf"]
+        return cls(config, {word: place for place, word in enumerate(words)}, idf)
+
+    def _text(self, text: str) -> dict[str, float]:
+        terms = Analyzer(self.config.language).terms(text)
+        found = dict.fromkeys(terms, 1.0)
+        if self.config.bigrams:
+            pairs = itertools.pairwise(terms)
+            found.update({f"{one} {two}": self.config.bigrams for one, two in pairs})
+        return found
+
+    def _vectors(self, features: Sequence[dict[str, float]]) -> sparse.csr_matrix:
+        places: list[int] = []
+        values: list[float] = []
+        offsets = [0]
+        for found in features:
+            known = [
+                (self.vocabulary[name], worth)
+                for name, worth in found.items()
+                if name in self.vocabulary
+            ]
+            places.extend(place for place, _ in known)
+            values.extend(worth for _, worth in known)
+            offsets.append(len(places))
+        columns = np.array(places, np.int32)
+        weights = np.array(values, np.float32) * self.idf[columns]
+        shape = (len(features), len(self.vocabulary))
+        matrix = sparse.csr_matrix((weights, columns, offsets), shape=shape)
+        matrix.sort_indices()
+        return unit(matrix)
+
+
+def unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The same rows with length 1; empty ones stay empty."""
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr()
+
+
+def similar(
+    vectors: sparse.csr_matrix, among: sparse.csr_matrix, count: int, *, itself: bool
+) -> sparse.csr_matrix:
+    """The `count` most similar rows of `among` for every row of `vectors`, cosine, as CSR.
+
+    `itself`: both are the same items, and none is its own neighbour.
+    """
+    turned = among.T.tocsr()
+    blocks: list[Any] = []
+    for start in range(0, vectors.shape[0], _BATCH):
+        block = (vectors[start : start + _BATCH] @ turned).toarray()
+        if itself:
+            inside = np.arange(len(block))
+            block[inside, inside + start] = 0
+        blocks.append(largest(block, count))
+    if not blocks:
+        return sparse.csr_matrix((0, among.shape[0]), dtype=np.float32)
+    return sparse.vstack(blocks).tocsr()
+
+
+def largest(block: Floats, count: int) -> sparse.csr_matrix:
+    """The `count` largest positive entries of each dense row, as CSR."""
+    count = min(count, block.shape[1])
+    if count == block.shape[1]:
+        found = np.broadcast_to(np.arange(count), block.shape)
+    else:
+        found = np.argpartition(block, block.shape[1] - count, axis=1)[:, -count:]
+    values = np.take_along_axis(block, found, axis=1)
+    offsets = np.arange(0, found.size + 1, max(count, 1)) if count else np.zeros(len(block) + 1)
+    matrix = sparse.csr_matrix(
+        (np.maximum(values, 0).ravel(), found.ravel(), offsets), shape=block.shape
+    )
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
