@@ -40,11 +40,11 @@ def demo(
 
 
 def _prepare(home: Path) -> None:
-    import plait
     from plait.data import samples
     from plait.evaluate.table import print_report
+    from plait.shop import open as open_shop
 
-    with plait.open(home) as shop, bars() as advance:
+    with open_shop(home) as shop, bars() as advance:
         frames = samples.load("online-retail")
         receipt = shop.ingest(**frames, progress=advance)
         print("\n".join(receipt.lines()))

@@ -25,12 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 @contextmanager
 def opened(home: Path, *, must_exist: bool = True) -> Iterator[Shop]:
     """The shop of a home; closed, and everything flushed, on leaving."""
-    import plait
     from plait.errors import NotFoundError
+    from plait.shop import open as open_shop
 
     if must_exist and not home.is_dir():
         raise NotFoundError(f"there is no home at {home}", hint=f"plait ingest --home {home} ...")
-    with plait.open(home) as shop:
+    with open_shop(home) as shop:
         yield shop
 
 

@@ -49,7 +49,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         header = json.loads(raw[8 : 8 + size].tobytes())
         header.pop("__metadata__", None)
         return {name: _view(raw, 8 + size, entry) for name, entry in header.items()}
-    except (OSError, ValueError, KeyError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem
 
 

@@ -95,19 +95,22 @@ class BundleStore:
         """What a bundle says of itself; BundleError if it is foreign, newer or unreadable."""
         path = self.root / bundle / "manifest.json"
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found: Any = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as problem:
             raise BundleError(f"bundle {bundle!r} has no readable manifest: {problem}") from problem
-        if found.get("format") != "plait-bundle":
+        if not isinstance(found, dict) or found.get("format") != "plait-bundle":
             raise BundleError(f"{bundle!r} is no bundle of Plait")
         if found.get("schema") != SCHEMA:
             raise BundleError(
                 f"bundle {bundle} has layout {found.get('schema')}, this Plait reads {SCHEMA}",
                 hint="fit again, or use the Plait that made it",
             )
+        lacks = {"files", "recipe", "version"} - found.keys()
+        if lacks:
+            raise BundleError(f"bundle {bundle} does not say its {min(lacks)}", hint="fit again")
         if self.owner and found.get("owner") not in ("", self.owner):
             raise BundleError(f"bundle {bundle} was fitted on another log", hint="fit again")
-        return found
+        return dict(found)
 
     def load(self, bundle: str = "", *, check: bool = True) -> Pipeline:
         """The pipeline of a bundle (the current one); `check` compares the hash of every file."""

@@ -70,7 +70,7 @@ class Column:
         return Column(self.type, np.concatenate([self.values, tail]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Catalogue:
     """N entries by number.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from plait.core.stage import Stage
@@ -14,13 +16,16 @@ __all__ = ["DenseStage", "gather", "limited"]
 class DenseStage(Stage):
     """Rates all items it knows by `dense`; computed once a batch and kept in `queries.work`."""
 
+    above: ClassVar[float] = -np.inf
+    """Retrieval brings only larger scores: 0 where that says "nothing speaks for it"."""
+
     def dense(self, queries: Queries) -> Floats:
         """float32 [B, n], n the number of items known at the fit (or live); NaN: cannot know."""
         raise NotImplementedError(f"{type(self).__name__} must define dense")
 
     def retrieve(self, queries: Queries, k: int) -> Items:
         """The k best of `dense` that the query allows."""
-        numbers, _ = top_k(limited(self._rated(queries), queries), k)
+        numbers, _ = top_k(limited(self._rated(queries), queries), k, above=self.above)
         return Items(numbers)
 
     def score(self, queries: Queries, numbers: Numbers) -> Floats:

@@ -20,7 +20,10 @@ from plait.core.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
 from plait.core.union import unite
 from plait.errors import RecipeError
 
-__all__ = ["Learns", "Pipeline", "Watch"]
+__all__ = ["PINS", "Learns", "Pipeline", "Watch"]
+
+PINS = "pins"
+"""Stands as a strand's name for what the rules put among the candidates: `pins.rank`."""
 
 Watch = Callable[[str, float], None]
 """Told the name of every stage and the seconds it took."""
@@ -126,6 +129,8 @@ class Pipeline:
             if isinstance(strand, Retrieves):
                 with _timed(f"{strand.name}.retrieve", watch):
                     brought[strand.name] = strand.retrieve(queries, self.recipe.retrieve).numbers
+        if queries.pinned is not None:
+            brought[PINS] = queries.pinned.padded()
         return unite(brought, len(queries))
 
     def _evidence(self, queries: Queries, items: Items) -> Items:
@@ -152,6 +157,12 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
             )
     if not any(isinstance(strand, Retrieves) for strand in strands):
         raise RecipeError("no strand retrieves", hint="add [strands.popular]")
+    names = [one.name for one in (*strands, *steps)]
+    for name in names:
+        if names.count(name) > 1 or name == PINS:
+            raise RecipeError(
+                f"the name {name!r} is taken", hint="two stages cannot share one", field=name
+            )
     written = {"*.score", "*.rank", "*.because"}
     for step in steps:
         if not isinstance(step, Applies):

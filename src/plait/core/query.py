@@ -51,7 +51,8 @@ class Queries:
     asked. `blocked`: items no retriever need bring, by query. `mask` bool [B or 1, n_items]: which
     items may be brought at all, None for all. `work` is room where a stage keeps, by its name, what
     `retrieve` computed and `score` needs again; it lives as long as the batch. `keep_seen` bool [B]
-    or None: whether seen items may come back, None leaves it to the rules.
+    or None: whether seen items may come back, None leaves it to the rules. `pinned`: items that
+    the rules want among the candidates, whatever the strands bring.
     """
 
     users: Numbers
@@ -71,6 +72,7 @@ class Queries:
     candidates: Ragged | None = None
     blocked: Ragged | None = None
     mask: Bools | None = None
+    pinned: Ragged | None = None
     live: Live | None = None
     work: dict[str, Any] = field(default_factory=dict)
 
@@ -119,6 +121,7 @@ class Queries:
             candidates=None if self.candidates is None else self.candidates.slice(start, stop),
             blocked=None if self.blocked is None else self.blocked.slice(start, stop),
             mask=mask if mask is None or len(mask) == 1 else mask[cut],
+            pinned=None if self.pinned is None else self.pinned.slice(start, stop),
             work={},
         )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from plait.errors import RecipeError
 
 __all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names"]
 
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _TOP = ("name", "description", "retrieve", "kinds", "goal", "facts", "strands", "steps")
 
 
@@ -42,24 +45,24 @@ class Recipe:
     @staticmethod
     def of(data: Mapping[str, Any]) -> Recipe:
         """From a mapping as TOML gives it; RecipeError names the first key that is wrong."""
-        _only(data, _TOP, "the recipe")
-        facts = data.get("facts", {})
+        _only(_table(data, "the recipe"), _TOP, "the recipe")
+        facts = _table(data.get("facts", {}), "facts")
         _only(facts, ("exclude",), "[facts]")
-        strands = {name: dict(one) for name, one in data.get("strands", {}).items()}
+        strands = _stages(data.get("strands", {}), "strands")
         if not strands:
             raise RecipeError("the recipe has no strand", hint="add [strands.popular]")
         retrieve = data.get("retrieve", 200)
-        if not isinstance(retrieve, int) or retrieve < 1:
+        if not isinstance(retrieve, int) or isinstance(retrieve, bool) or retrieve < 1:
             raise RecipeError(f"retrieve is {retrieve!r}, not a number above 0", field="retrieve")
         return Recipe(
             name=str(data.get("name", "unnamed")),
             description=str(data.get("description", "")),
             retrieve=retrieve,
-            kinds={kind: float(worth) for kind, worth in data.get("kinds", {}).items()},
-            goal=tuple(data.get("goal", ())),
-            facts_exclude=tuple(facts.get("exclude", ())),
+            kinds=_weights(data.get("kinds", {})),
+            goal=_words(data.get("goal", ()), "goal"),
+            facts_exclude=_words(facts.get("exclude", ()), "facts.exclude"),
             strands=strands,
-            steps={name: dict(one) for name, one in data.get("steps", {}).items()},
+            steps=_stages(data.get("steps", {}), "steps"),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +71,41 @@ class Recipe:
         plain["facts"] = {"exclude": list(plain.pop("facts_exclude"))}
         plain["goal"] = list(self.goal)
         return plain
+
+
+def _table(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise RecipeError(f"{where} is {value!r}, not a table", field=where)
+    return value
+
+
+def _stages(value: Any, where: str) -> dict[str, dict[str, Any]]:
+    """The tables of stages by name; a name is also that of a folder and of columns."""
+    found = {}
+    for name, one in _table(value, where).items():
+        if not _NAME.fullmatch(name):
+            raise RecipeError(
+                f"{where}.{name} is no name for a stage",
+                hint="lower-case letters, digits, - and _, a letter first",
+                field=where,
+            )
+        found[name] = dict(_table(one, f"{where}.{name}"))
+    return found
+
+
+def _weights(value: Any) -> dict[str, float]:
+    kinds = _table(value, "kinds")
+    for kind, worth in kinds.items():
+        number = isinstance(worth, int | float) and not isinstance(worth, bool)
+        if not number or not math.isfinite(worth):
+            raise RecipeError(f"kinds.{kind} is {worth!r}, not a number", field=f"kinds.{kind}")
+    return {kind: float(worth) for kind, worth in kinds.items()}
+
+
+def _words(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise RecipeError(f"{where} is {value!r}, not a list of names", field=where)
+    return tuple(value)
 
 
 def recipe_names() -> list[str]:
@@ -83,7 +121,7 @@ def load_recipe(name: str | Path) -> Recipe:
     if text in recipe_names():
         source = (resources.files("plait") / "recipes" / f"{text}.toml").read_text("utf-8")
     elif Path(text).is_file():
-        source = Path(text).read_text(encoding="utf-8")
+        source = _read(Path(text))
     else:
         known = ", ".join(recipe_names())
         raise RecipeError(f"no recipe {text!r}", hint=f"name one of {known}, or a TOML file")
@@ -92,6 +130,13 @@ def load_recipe(name: str | Path) -> Recipe:
     except tomllib.TOMLDecodeError as problem:
         raise RecipeError(f"{text} is not TOML: {problem}") from problem
     return Recipe.of({"name": Path(text).stem, **data})
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise RecipeError(f"cannot read the recipe {path}: {problem}") from problem
 
 
 def build_stage(name: str, settings: Mapping[str, Any]) -> Stage:

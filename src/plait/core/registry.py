@@ -8,6 +8,7 @@ adding a model is adding a file. `package.module:Class` names a class anywhere e
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
@@ -58,7 +59,8 @@ def available() -> dict[str, type[Stage]]:
 def _stages_of(module: ModuleType) -> Iterator[type[Stage]]:
     for name in getattr(module, "__all__", ()):
         one = getattr(module, name)
-        if isinstance(one, type) and issubclass(one, Stage) and one.__module__ == module.__name__:
+        own = isinstance(one, type) and one.__module__ == module.__name__
+        if own and issubclass(one, Stage) and not inspect.isabstract(one):
             yield one
 
 
@@ -66,7 +68,7 @@ def _named(path: str) -> type[Stage]:
     module_name, _, class_name = path.partition(":")
     try:
         one = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as problem:
+    except (ImportError, AttributeError, TypeError, ValueError) as problem:
         raise RecipeError(f"cannot load the stage {path!r}: {problem}", field="stage") from problem
     if not (isinstance(one, type) and issubclass(one, Stage)):
         raise RecipeError(f"{path!r} is no Stage", hint="subclass plait.core.stage.Stage")

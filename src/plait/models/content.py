@@ -17,11 +17,14 @@ from scipy.sparse.linalg import svds
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
-from plait.core.types import ABSENT, Dataset, Floats, Numbers, Queries
-from plait.models.profile import anchored, decayed, read_matrix, write_matrix
+from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
+from plait.models.profile import anchored, decayed, parted, read_matrix, write_matrix
 from plait.models.tfidf import Tfidf, TfidfConfig, unit
+from plait.retrieve.changes import Changes, Prints, prints
 
 __all__ = ["Content", "ContentConfig", "Fresh"]
+
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,9 @@ class ContentConfig(TfidfConfig):
     """What an item of the history counts against the one after it."""
     longest: int = 50
     """How many baskets back are read; 0: all."""
-    components: int = 128
+    components: int = 64
     """Dimensions of the SVD space; 0: none."""
-    latent: float = 0.3
+    latent: float = 0.1
     """How much of a score comes from the SVD space."""
 
 
@@ -52,12 +55,22 @@ class Space:
         latent = _unit(vectors @ axes) if len(axes) else np.zeros((0, 0), np.float32)
         return Space(vectors, vectors.T.tocsr(), latent)
 
+    def joined(self, kept: Bools, more: Space) -> Space:
+        """The items that are `kept`, and behind them those of another space."""
+        vectors = sparse.vstack([self.vectors[kept], more.vectors]).tocsr()
+        latent = more.latent
+        if len(self.latent) and len(more.latent):
+            latent = np.concatenate([self.latent[kept], more.latent])
+        elif len(self.latent):
+            latent = self.latent[kept]
+        return Space(vectors, vectors.T.tocsr(), latent)
+
     def likeness(self, profiles: sparse.csr_matrix, latent: Floats, share: float) -> Floats:
         """float32 [B, n], 0 to 1: cosines, `share` of them in the SVD space; NaN: no words."""
         found = (profiles @ self.turned).toarray().astype(np.float32, copy=False)
         if len(latent):
             found *= np.float32(1 - share)
-            found += np.float32(share) * np.maximum(latent @ self.latent.T, 0)
+            found += np.float32(share) * np.maximum(_products(latent, self.latent), 0)
         found[:, np.diff(self.vectors.indptr) == 0] = np.nan
         likeness: Floats = found
         return likeness
@@ -65,23 +78,29 @@ class Space:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fresh:
-    """Items that came or changed after the fit: numbers, offsets of their last change, vectors."""
+    """Items that came or changed after the fit, and their vectors in the same order."""
 
-    numbers: Numbers
-    versions: np.ndarray
+    changes: Changes
     space: Space
+
+    @property
+    def numbers(self) -> Numbers:
+        """The items, int32 [N]."""
+        return self.changes.numbers
 
 
 class Content(DenseStage):
     """Scores items by likeness to the query's text, anchors or history, in this order."""
 
     Config = ContentConfig
+    above = 0.0
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._tfidf = Tfidf(_features(self.config))
         self._axes: Floats = np.zeros((0, 0), np.float32)
         self._space = Space.of(sparse.csr_matrix((0, 0), dtype=np.float32), self._axes)
+        self._prints: Prints = np.zeros(0, np.uint64)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Learn vocabulary, weights and SVD axes from all living items."""
@@ -89,6 +108,8 @@ class Content(DenseStage):
         fitted._tfidf, vectors = Tfidf.fit(_features(self.config), dataset.catalogue)
         fitted._axes = _axes(vectors, self.config.components, seed)
         fitted._space = Space.of(vectors, fitted._axes)
+        fields = fitted._tfidf.fields(dataset.catalogue)
+        fitted._prints = prints(dataset.catalogue, fields, range(dataset.n_items))
         return fitted
 
     def save(self, folder: Path) -> None:
@@ -98,6 +119,7 @@ class Content(DenseStage):
         write_matrix(folder / "turned.safetensors", self._space.turned)
         latent = {"axes": self._axes, "latent": self._space.latent}
         write_arrays(folder / "latent.safetensors", latent)
+        write_arrays(folder / "prints.safetensors", {"prints": self._prints})
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
@@ -111,24 +133,22 @@ class Content(DenseStage):
             read_matrix(folder / "turned.safetensors"),
             latent["latent"],
         )
+        loaded._prints = read_arrays(folder / "prints.safetensors")["prints"]
         return loaded
 
     def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh:
-        """Vectors of items changed after the fit; those of `previous` are used again."""
-        numbers = np.nonzero(catalogue.changed > version)[0].astype(np.int32)
-        versions = catalogue.changed[numbers]
-        if not isinstance(previous, Fresh):
-            vectors = self._tfidf.vectors(catalogue, numbers)
-            return Fresh(numbers, versions, Space.of(vectors, self._axes))
-        old = zip(previous.numbers.tolist(), previous.versions.tolist(), strict=True)
-        held = {one: place for place, one in enumerate(old)}
-        wanted = zip(numbers.tolist(), versions.tolist(), strict=True)
-        order = np.array([held.get(one, -1) for one in wanted], np.int64)
-        new = order < 0
-        more = self._tfidf.vectors(catalogue, numbers[new])
-        order[new] = len(previous.numbers) + np.arange(int(new.sum()))
-        vectors = sparse.vstack([previous.space.vectors, more]).tocsr()[order]
-        return Fresh(numbers, versions, Space.of(vectors, self._axes))
+        """Vectors of items that say something else than at the fit; `previous` is built upon."""
+        blank = sparse.csr_matrix((0, self._space.vectors.shape[1]), dtype=np.float32)
+        old = previous
+        if not isinstance(old, Fresh):
+            old = Fresh(Changes.none(version), Space.of(blank, self._axes))
+        fields = self._tfidf.fields(catalogue)
+        numbers = old.changes.altered(catalogue, fields, self._prints)
+        changes = old.changes.extended(catalogue, numbers)
+        if not len(numbers):
+            return Fresh(changes, old.space)
+        more = Space.of(self._tfidf.vectors(catalogue, numbers), self._axes)
+        return Fresh(changes, old.space.joined(old.changes.kept(numbers), more))
 
     def dense(self, queries: Queries) -> Floats:
         """float32 [B, n]: cosine, 0 and above; NaN for items without words and empty queries."""
@@ -149,14 +169,16 @@ class Content(DenseStage):
     def because(self, queries: Queries, numbers: Numbers) -> Numbers:
         """The item of the history most like each candidate."""
         history = anchored(queries)
-        everything = self._all(self._fresh(queries))
+        fresh = self._fresh(queries)
+        width = self._width(fresh)
         found = np.full(numbers.shape, ABSENT, np.int32)
         for row in range(len(queries)):
             mine = np.unique(history.items[history.offsets[row] : history.offsets[row + 1]])
-            mine = mine[mine < everything.shape[0]]
-            known = (numbers[row] >= 0) & (numbers[row] < everything.shape[0])
+            mine = mine[mine < width]
+            known = (numbers[row] >= 0) & (numbers[row] < width)
             if len(mine) and known.any() and not queries.texts[row]:
-                like = (everything[numbers[row][known]] @ everything[mine].T).toarray()
+                theirs = self._vectors_of(numbers[row][known], fresh)
+                like = (theirs @ self._vectors_of(mine, fresh).T).toarray()
                 best = mine[like.argmax(axis=1)]
                 found[row, known] = np.where(like.max(axis=1) > 0, best, ABSENT)
         return found
@@ -165,24 +187,30 @@ class Content(DenseStage):
         found = None if queries.live is None else queries.live.deltas.get(self.name)
         return found if isinstance(found, Fresh) else None
 
-    def _all(self, fresh: Fresh | None) -> sparse.csr_matrix:
-        """Vectors by number, fresh ones in the place of stale ones."""
+    def _width(self, fresh: Fresh | None) -> int:
+        """How many item numbers are known."""
+        late = -1 if fresh is None else int(fresh.numbers.max(initial=-1))
+        return int(max(self._space.vectors.shape[0], late + 1))
+
+    def _vectors_of(self, numbers: Numbers, fresh: Fresh | None) -> sparse.csr_matrix:
+        """CSR [N, V] of items by number."""
+        ones = np.ones(len(numbers), np.float32)
+        shape = (len(numbers), self._width(fresh))
+        chosen = sparse.csr_matrix((ones, numbers, np.arange(len(numbers) + 1)), shape=shape)
+        return self._mixed(chosen, fresh)
+
+    def _mixed(self, weights: sparse.csr_matrix, fresh: Fresh | None) -> sparse.csr_matrix:
+        """`weights` [B, n] times the vectors of all items, fresh ones in the place of stale."""
         if fresh is None or not len(fresh.numbers):
-            return self._space.vectors
-        count = self._space.vectors.shape[0]
-        size = max(count, int(fresh.numbers.max()) + 1)
-        places = np.full(size, count + len(fresh.numbers), np.int64)
-        places[:count] = np.arange(count)
-        places[fresh.numbers] = count + np.arange(len(fresh.numbers))
-        blank = sparse.csr_matrix((1, self._space.vectors.shape[1]), dtype=np.float32)
-        return sparse.vstack([self._space.vectors, fresh.space.vectors, blank]).tocsr()[places]
+            return (weights @ self._space.vectors).tocsr()
+        old, new = parted(weights, self._space.vectors.shape[0], fresh.numbers)
+        return (old @ self._space.vectors + new @ fresh.space.vectors).tocsr()
 
     def _profiles(self, queries: Queries, fresh: Fresh | None) -> sparse.csr_matrix:
         """What each query asks for, CSR [B, V]: its text, else its anchors or history."""
-        vectors = self._all(fresh)
-        history = anchored(queries)
-        taken = decayed(history, self.config.decay, vectors.shape[0], self.config.longest)
-        profiles = (taken @ vectors).tocsr()
+        width = self._width(fresh)
+        taken = decayed(anchored(queries), self.config.decay, width, self.config.longest)
+        profiles = self._mixed(taken, fresh)
         asked = np.array([bool(text) for text in queries.texts], np.bool_)
         if asked.any():
             silent = sparse.diags_array((~asked).astype(np.float32))
@@ -200,6 +228,17 @@ def _axes(vectors: sparse.csr_matrix, components: int, seed: int) -> Floats:
         return np.zeros((0, 0), np.float32)
     _, _, axes = svds(vectors, components, random_state=seed)
     return np.ascontiguousarray(axes.T, np.float32)
+
+
+def _products(rows: Floats, others: Floats) -> Floats:
+    """float32 [B, n]: dot products.
+
+    For single requests not by BLAS: its threads wait for one another on a busy machine, which
+    takes a hundred times as long as the product.
+    """
+    if len(rows) > _FEW:
+        return rows @ others.T
+    return np.stack([np.einsum("nd,d->n", others, row) for row in rows])
 
 
 def _unit(rows: Floats) -> Floats:

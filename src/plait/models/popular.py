@@ -23,7 +23,7 @@ DAY = 86_400_000_000
 class PopularConfig:
     """What `popular` can be told."""
 
-    half_life_days: float = 30.0
+    half_life_days: float = 7.0
     """After how many days an interaction counts half; 0: never. Without times nothing decays."""
     by: str = ""
     """A user field ("country"): its values have tables of their own, mixed with the overall one."""

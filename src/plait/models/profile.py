@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
-from plait.core.types import Dataset, History, Queries
+from plait.core.types import Dataset, History, Numbers, Queries
 
 __all__ = [
     "anchored",
     "decayed",
     "interaction_matrix",
+    "parted",
     "read_matrix",
     "strongest",
+    "thickened",
     "write_matrix",
 ]
+
+_THICK = 0.03
+"""The share of entries from which on a matrix counts as dense."""
 
 
 def decayed(history: History, decay: float, width: int, longest: int = 0) -> sparse.csr_matrix:
@@ -71,6 +77,28 @@ def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
     return matrix
 
 
+def parted(
+    taken: sparse.csr_matrix, fitted: int, late: Numbers
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """CSR [B, fitted] and [B, len(late)]: the entries of `taken` [B, n] for items of the fit, and
+    for the items `late`, which came or changed after it. Others are left out.
+    """
+    place = np.full(taken.shape[1], -1, np.int64)
+    place[late] = np.arange(len(late))
+    columns = place[taken.indices]
+    new = columns >= 0
+    old = ~new & (taken.indices < fitted)
+    return _taken(taken, old, taken.indices, fitted), _taken(taken, new, columns, len(late))
+
+
+def _taken(
+    matrix: sparse.csr_matrix, which: np.ndarray, columns: np.ndarray, width: int
+) -> sparse.csr_matrix:
+    before = np.concatenate([[0], np.cumsum(which)])
+    parts = (matrix.data[which], columns[which], before[matrix.indptr])
+    return sparse.csr_matrix(parts, shape=(matrix.shape[0], width))
+
+
 def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     """The same rows with at most `count` entries each, the largest."""
     if not matrix.nnz or np.diff(matrix.indptr).max() <= count:
@@ -82,6 +110,13 @@ def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     counts = np.bincount(rows[kept], minlength=matrix.shape[0])
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+
+
+def thickened(matrix: Any) -> Any:
+    """The same matrix, dense where it is filled so far that dense products are the faster ones."""
+    if not sparse.issparse(matrix) or matrix.nnz < _THICK * matrix.shape[0] * matrix.shape[1]:
+        return matrix
+    return matrix.toarray()
 
 
 def write_matrix(path: Path, matrix: sparse.csr_matrix) -> None:

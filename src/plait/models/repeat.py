@@ -31,6 +31,7 @@ class Repeat(DenseStage):
     """Scores the items of the user's own history, NaN for all others."""
 
     Config = RepeatConfig
+    above = 0.0
 
     def dense(self, queries: Queries) -> Floats:
         """float32 [B, n]: the decayed frequency."""

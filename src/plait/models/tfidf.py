@@ -19,6 +19,9 @@ from plait.retrieve.words import Analyzer, word_fields
 __all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
 
 _BATCH = 1024
+_FEW = 32
+_FEW = 100
+"""So many items may always share a feature, however small the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class TfidfConfig:
     """What a member of a set is worth against a word."""
     minimum: int = 2
     """In how many items a feature must occur to count."""
+    maximum: float = 0.3
+    """In what share of the items a feature may occur: beyond, it says nothing and costs most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +62,8 @@ class Tfidf:
         for found in features:
             for name in found:
                 counts[name] = counts.get(name, 0) + 1
-        names = sorted(name for name, count in counts.items() if count >= config.minimum)
+        most = max(config.maximum * len(numbers), _FEW)
+        names = sorted(name for name, count in counts.items() if config.minimum <= count <= most)
         often = np.array([counts[name] for name in names], np.float32)
         idf = (np.log((1 + len(numbers)) / (1 + often)) + 1).astype(np.float32)
         fitted = Tfidf(config, {name: place for place, name in enumerate(names)}, idf)
@@ -76,10 +82,14 @@ class Tfidf:
         """Unit vectors of free text, float32 CSR [len(texts), V]; zero where nothing is known."""
         return self._vectors([self._text(one or "") for one in texts])
 
+    def fields(self, catalogue: Catalogue) -> list[str]:
+        """The fields that are read."""
+        return word_fields(catalogue, self.config.fields)
+
     def features(self, catalogue: Catalogue, number: int) -> dict[str, float]:
         """What the fields of an item say, each feature with its weight."""
         found: dict[str, float] = {}
-        for name in word_fields(catalogue, self.config.fields):
+        for name in self.fields(catalogue):
             column = catalogue.columns[name]
             value = column.get(number)
             if value is None:
@@ -147,10 +157,13 @@ def similar(
 
     `itself`: both are the same items, and none is its own neighbour.
     """
-    turned = among.T.tocsr()
+    few = vectors.shape[0] <= _FEW
+    turned = None if few else among.T.tocsr()
     blocks: list[Any] = []
     for start in range(0, vectors.shape[0], _BATCH):
-        block = (vectors[start : start + _BATCH] @ turned).toarray()
+        rows = vectors[start : start + _BATCH]
+        # A few new items are not worth turning the whole matrix for.
+        block = (among @ rows.T.toarray()).T if turned is None else (rows @ turned).toarray()
         if itself:
             inside = np.arange(len(block))
             block[inside, inside + start] = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections import Counter
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
-from plait.retrieve.bm25 import Late, Norms
+from plait.retrieve.bm25 import Late, Norms, Words
+from plait.retrieve.changes import Changes, Prints, prints
 from plait.retrieve.words import Analyzer, document, title_field, word_fields
 
 __all__ = ["Lexical", "LexicalConfig"]
@@ -53,9 +54,9 @@ class Lexical(Stage):
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._folder: Path | None = None
-        self._keeper: tempfile.TemporaryDirectory[str] | None = None
         self._index: tantivy.Index | None = None
         self._known: Bools = np.zeros(0, np.bool_)
+        self._prints: Prints = np.zeros(0, np.uint64)
         self._norms = Norms(dict.fromkeys(PARTS, 1.0), 0)
 
     @property
@@ -66,9 +67,9 @@ class Lexical(Stage):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Index the words of every living item; `seed` plays no part."""
         fitted = type(self)(self.config, name=self.name)
-        keeper = tempfile.TemporaryDirectory(prefix="plait-words-")
-        fitted._keeper = keeper
-        fitted._fill(Path(keeper.name), dataset.catalogue)
+        folder = tempfile.mkdtemp(prefix="plait-words-")
+        weakref.finalize(fitted, shutil.rmtree, folder, ignore_errors=True)
+        fitted._fill(Path(folder), dataset.catalogue)
         return fitted
 
     def save(self, folder: Path) -> None:
@@ -76,7 +77,8 @@ class Lexical(Stage):
         if self._folder is None:
             return
         shutil.copytree(self._folder, folder / "index", ignore=shutil.ignore_patterns(".*lock"))
-        write_arrays(folder / "known.safetensors", {"known": self._known})
+        told = {"known": self._known, "prints": self._prints}
+        write_arrays(folder / "known.safetensors", told)
         text = json.dumps({"lengths": self._norms.lengths, "documents": self._norms.documents})
         (folder / "norms.json").write_text(text, encoding="utf-8")
 
@@ -87,7 +89,8 @@ class Lexical(Stage):
         if (folder / "index").is_dir():
             norms = json.loads((folder / "norms.json").read_text(encoding="utf-8"))
             loaded._norms = Norms(norms["lengths"], norms["documents"])
-            loaded._known = read_arrays(folder / "known.safetensors")["known"]
+            told = read_arrays(folder / "known.safetensors")
+            loaded._known, loaded._prints = told["known"], told["prints"]
             loaded._open(folder / "index", tantivy.Index.open(str(folder / "index")))
         return loaded
 
@@ -109,22 +112,18 @@ class Lexical(Stage):
         return scores
 
     def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Late:
-        """The words of items changed after the fit."""
-        changed = np.nonzero(catalogue.changed > version)[0]
-        late = previous if isinstance(previous, Late) else Late()
-        stale = [int(one) for one in changed if late.version(int(one)) != catalogue.changed[one]]
-        titles, bodies = self._fields(catalogue)
-        words = {
-            one: (
-                int(catalogue.changed[one]),
-                {
-                    "title": Counter(self.analyzer.terms(document(catalogue, one, titles))),
-                    "body": Counter(self.analyzer.terms(document(catalogue, one, bodies))),
-                },
-            )
-            for one in stale
+        """The words of items that say something else than at the fit; `previous` is built upon."""
+        late = previous if isinstance(previous, Late) else Late(Changes.none(version))
+        fields = word_fields(catalogue, self.config.fields)
+        numbers = late.changes.altered(catalogue, fields, self._prints)
+        words = {one: self._words(catalogue, one) for one in numbers.tolist()}
+        return late.extended(late.changes.extended(catalogue, numbers), words, self._norms)
+
+    def _words(self, catalogue: Catalogue, number: int) -> Words:
+        return {
+            part: self.analyzer.terms(document(catalogue, number, fields))
+            for part, fields in zip(PARTS, self._fields(catalogue), strict=True)
         }
-        return late.extended(words)
 
     def _fields(self, catalogue: Catalogue) -> tuple[list[str], list[str]]:
         title = title_field(catalogue)
@@ -146,11 +145,13 @@ class Lexical(Stage):
             if any(text.strip() for text in parts.values()):
                 known[number] = True
                 for part, text in parts.items():
-                    lengths[part] += text.count(" ") + 1
+                    lengths[part] += self.analyzer.count(text)
                 writer.add_document(tantivy.Document(number=number, **parts))
         writer.commit()
         writer.wait_merging_threads()
         self._known = known
+        fields = word_fields(catalogue, self.config.fields)
+        self._prints = prints(catalogue, fields, range(len(catalogue)))
         count = int(known.sum())
         self._norms = Norms({part: lengths[part] / max(count, 1) for part in PARTS}, count)
         self._open(folder, index)
@@ -162,41 +163,40 @@ class Lexical(Stage):
 
     def _best(self, queries: Queries, row: int, text: str, k: int) -> Numbers:
         late = self._late(queries)
-        banned = set() if queries.blocked is None else set(queries.blocked[row].tolist())
-        room = k + len(banned) + len(late)
-        numbers, scores = self._search(text, room, None)
-        fresh, fresh_scores = late.scored(self._terms(text), self._idf, self._norms, self._boosts)
-        old = ~np.isin(numbers, late.numbers)
-        numbers = np.concatenate([numbers[old], fresh])
-        scores = np.concatenate([scores[old], fresh_scores])
-        kept = np.array([one not in banned for one in numbers.tolist()], np.bool_)
-        if queries.mask is not None:
-            mask = queries.mask[row if len(queries.mask) > 1 else 0]
-            kept &= mask[np.minimum(numbers, len(mask) - 1)] & (numbers < len(mask))
-        kept &= scores > 0
-        order = np.argsort(-scores[kept], kind="stable")[:k]
-        return numbers[kept][order]
+        room = k if queries.blocked is None else k + len(queries.blocked[row])
+        while True:  # what is ruled out leaves gaps: search deeper until k are left
+            numbers, scores = self._search(text, room, None)
+            whole = len(numbers) < room
+            allowed = _allowed(numbers, queries, row) & ~np.isin(numbers, late.numbers)
+            if whole or allowed.sum() >= k:
+                break
+            room *= 4
+        fresh, worth = late.scored(self._terms(text), self._idf, self._boosts)
+        taken = _allowed(fresh, queries, row)
+        numbers = np.concatenate([numbers[allowed], fresh[taken]])
+        scores = np.concatenate([scores[allowed], worth[taken]])
+        order = np.argsort(-scores, kind="stable")[:k]
+        best: Numbers = numbers[order]
+        return best
 
     def _rated(self, queries: Queries, text: str, numbers: Numbers) -> Floats:
+        scores = np.full(len(numbers), np.nan, np.float32)
+        terms = self._terms(text)
+        if not terms:
+            return scores
         late = self._late(queries)
         inside = (numbers >= 0) & (numbers < len(self._known))
         known = np.zeros(len(numbers), np.bool_)
         known[inside] = self._known[numbers[inside]]
-        scores = np.where(known, np.float32(0), np.float32(np.nan)).astype(np.float32)
-        for found, worth in (
-            self._search(text, len(numbers), numbers[known]),
-            late.scored(self._terms(text), self._idf, self._norms, self._boosts, zeros=True),
-        ):
-            order = np.argsort(found)
-            place = np.searchsorted(found, numbers, sorter=order)
-            place = order[np.minimum(place, len(found) - 1)] if len(found) else place
-            hit = found[place] == numbers if len(found) else np.zeros(len(numbers), np.bool_)
-            scores[hit] = worth[place[hit]]
+        known &= ~np.isin(numbers, late.numbers)
+        scores[known | np.isin(numbers, late.numbers[late.worded])] = 0
+        _put(scores, numbers, *self._search(text, len(numbers), numbers[known]))
+        _put(scores, numbers, *late.scored(terms, self._idf, self._boosts))
         return scores
 
     def _late(self, queries: Queries) -> Late:
         found = None if queries.live is None else queries.live.deltas.get(self.name)
-        return found if isinstance(found, Late) else Late()
+        return found if isinstance(found, Late) else Late(Changes.none(-1))
 
     @property
     def _boosts(self) -> dict[str, float]:
@@ -253,6 +253,29 @@ def _schema() -> tantivy.Schema:
     for part in PARTS:
         builder.add_text_field(part, stored=False, tokenizer_name="plait", index_option="freq")
     return builder.build()
+
+
+def _allowed(numbers: Numbers, queries: Queries, row: int) -> Bools:
+    """bool [N]: which of `numbers` one of the queries allows."""
+    allowed = np.ones(len(numbers), np.bool_)
+    if queries.blocked is not None and len(queries.blocked[row]):
+        allowed &= ~np.isin(numbers, queries.blocked[row])
+    if queries.mask is not None:
+        mask = queries.mask[row if len(queries.mask) > 1 else 0]
+        inside = numbers < len(mask)
+        allowed[~inside] = False
+        allowed[inside] &= mask[numbers[inside]]
+    return allowed
+
+
+def _put(scores: Floats, numbers: Numbers, found: Numbers, worth: Floats) -> None:
+    """Write the scores of the items `found` to their places in `numbers`."""
+    if len(found):
+        order = np.argsort(found)
+        places = np.searchsorted(found, numbers, sorter=order)
+        places = order[np.minimum(places, len(found) - 1)]
+        hit = found[places] == numbers
+        scores[hit] = worth[places[hit]]
 
 
 def _only(schema: tantivy.Schema, numbers: list[int]) -> tantivy.Query:

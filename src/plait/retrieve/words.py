@@ -39,6 +39,13 @@ class Analyzer:
         """The terms of a text, in order, repetitions kept."""
         return list(self.tantivy.analyze(self.spaced(text)))
 
+    def count(self, spaced: str) -> int:
+        """How many terms a text has that `spaced` made."""
+        words = spaced.split()
+        if max(map(len, words), default=0) * 4 < LONGEST_TERM:  # nothing is too long, in any script
+            return len(words)
+        return len(self.tantivy.analyze(spaced))
+
     def spaced(self, text: str) -> str:
         """The text with nothing but words and single spaces."""
         plain = unicodedata.normalize("NFKC", text)

@@ -1,0 +1,3 @@
+"""Protocols, the road from recipes to a table, and what keeps the table honest."""
+
+__all__: list[str] = []

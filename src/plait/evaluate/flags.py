@@ -1,0 +1,139 @@
+"""What a reader should know about the data and the protocol before believing the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plait.core.types import Bools, Dataset, Longs
+from plait.evaluate.rows import Row
+from plait.measure.splits import LEAST_QUERIES, Split
+
+__all__ = ["Flag", "flags"]
+
+ORDERED = 0.55
+"""Above this share of larger next ids, ids give the order away."""
+
+TIED_TIMES = 0.1
+"""Above this share of equal times in a row, the order of the log decides."""
+
+OVERLAP = 0.05
+"""Above this share of training events behind the median test, leave-one-out sees the future."""
+
+TIED_TARGETS = 0.01
+"""Above this share of targets, ties decide."""
+
+
+class Flag(NamedTuple):
+    """A share, whether it is worth a warning, and what it says."""
+
+    name: str
+    value: float
+    raised: bool
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON carries it."""
+        return {**self._asdict(), "value": round(self.value, 6)}
+
+
+def flags(dataset: Dataset, learn: Split, test: Split, name: str, fused: Row) -> list[Flag]:
+    """All flags of an evaluation by protocol `name`; `fused` is the row that is believed."""
+    found = [*_id_order(dataset, test), _decided(test, fused)]
+    if dataset.clock == "time":
+        found += _time_ties(test)
+        if name == "leave-one-out":
+            found.append(_overlap(test))
+    if len(learn) < LEAST_QUERIES:
+        text = f"{len(learn)} queries are too few to learn a fusion from: its defaults stand"
+        found.append(Flag("unlearned", float(len(learn)), True, text))
+    return found
+
+
+def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
+    """How often the next item has the larger outside id, in train and at the test position."""
+    ranks = _ranks(dataset.catalogue.ids, dataset.n_items)
+    train = test.train.interactions
+    same = train.users[1:] == train.users[:-1]
+    in_train = _larger(ranks[train.items[:-1][same]], ranks[train.items[1:][same]])
+    lengths = test.queries.seen.lengths
+    asked = (lengths > 0) & (test.targets.lengths == 1)
+    before = test.queries.seen.values[test.queries.seen.offsets[1:][asked] - 1]
+    target = test.targets.values[test.targets.offsets[:-1][asked]]
+    at_test = _larger(ranks[before], ranks[target])
+    return [
+        Flag(
+            f"id-order-{where}",
+            share,
+            share > ORDERED,
+            f"the next item has the larger id in {share:.0%} of {what}: a model that reads ids, "
+            "or breaks ties by them, is flattered",
+        )
+        for where, what, share in (
+            ("train", "training pairs", in_train),
+            ("test", "test pairs", at_test),
+        )
+    ]
+
+
+def _time_ties(test: Split) -> list[Flag]:
+    train = test.train.interactions
+    same = train.users[1:] == train.users[:-1]
+    tied = _share(train.times[1:][same] == train.times[:-1][same])
+    return [
+        Flag(
+            "time-ties",
+            tied,
+            tied > TIED_TIMES,
+            f"{tied:.0%} of consecutive events have the same time: their order is that of the log",
+        )
+    ]
+
+
+def _overlap(test: Split) -> Flag:
+    times = test.train.interactions.times
+    share = _share(times > np.median(test.queries.times)) if len(test) else 0.0
+    return Flag(
+        "future",
+        share,
+        share > OVERLAP,
+        f"{share:.0%} of the training events lie behind the median test event: leave-one-out "
+        "knows the future of others, so read the time protocol beside it",
+    )
+
+
+def _decided(test: Split, fused: Row) -> Flag:
+    share = float(fused.tied.sum()) / max(len(test.targets.values), 1)
+    return Flag(
+        "ties",
+        share,
+        share > TIED_TARGETS,
+        f"{share:.1%} of the targets stand in a tie that the end of the list cuts",
+    )
+
+
+def _ranks(ids: Sequence[str], size: int) -> Longs:
+    """The order of outside ids, as numbers where all of them are."""
+    listed = list(ids)[:size]
+    numeric = all(one.isascii() and one.isdigit() for one in listed)
+    order = sorted(range(len(listed)), key=lambda place: _key(listed[place], numeric=numeric))
+    ranks = np.zeros(size, np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _key(one: str, *, numeric: bool) -> tuple[int, str]:
+    """Numbers of any length by length, then digits; other ids as text."""
+    plain = one.lstrip("0") if numeric else one
+    return (len(plain) if numeric else 0, plain)
+
+
+def _larger(before: Longs, after: Longs) -> float:
+    """The share of pairs that rise, among those that change."""
+    return _share(after[before != after] > before[before != after])
+
+
+def _share(mask: Bools) -> float:
+    return float(mask.mean()) if len(mask) else 0.0

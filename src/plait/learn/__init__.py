@@ -1,0 +1,3 @@
+"""How things are trained: recipes with their fusion, later models by gradient."""
+
+__all__: list[str] = []

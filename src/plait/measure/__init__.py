@@ -1,0 +1,3 @@
+"""Metrics, splits and intervals: numpy only, because training, fusion and evaluation need them."""
+
+__all__: list[str] = []

@@ -1,0 +1,119 @@
+"""Closed-form linear models: EASE (Steck, WWW 2019) and its order-aware sister.
+
+With `order`, the ridge regression of EASE predicts the ordered, distance-aware pairs of
+`plait.models.cooccurrence` instead of the plain ones, in the line of SLIST (Choi et al., WWW 2021):
+(X'X + l2 I)^-1 C. Without, it is EASE itself, diagonal zero.
+
+The inverse needs three float32 matrices of n items squared. Above `most_items` only that many of
+the most popular items take part; the others are unknown to this strand (NaN), which fusion handles.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+
+from plait.core.types import Dataset, Floats
+from plait.errors import PlaitError
+from plait.models.cooccurrence import pairs
+from plait.models.itemitem import ItemItem, ItemItemConfig
+from plait.models.profile import interaction_matrix, thickened
+from plait.models.tfidf import largest
+
+__all__ = ["Linear", "LinearConfig"]
+
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LinearConfig(ItemItemConfig):
+    """What `linear` can be told."""
+
+    decay: float = 0.65
+    """What a basket of the history counts against the one after it."""
+    backward: float = 0.3
+    """What the earlier item counts for the later one, against the other way round."""
+    damp_history: bool = False
+    """Whether a user's baskets are divided by the logarithm of their number."""
+    l2: float = 200.0
+    """The strength of the ridge."""
+    order: bool = True
+    """Predict ordered pairs; false: EASE."""
+    most_items: int = 25_000
+    """Above this many items only the most popular take part: 25,000 need 7.5 GB while fitting."""
+
+
+class Linear(ItemItem):
+    """Scores by a linear map of the history that is found in closed form."""
+
+    Config = LinearConfig
+
+    def _matrix(self, dataset: Dataset) -> Floats | sparse.csr_matrix:
+        taken = interaction_matrix(dataset)
+        counts = np.asarray(taken.sum(axis=0)).ravel()
+        chosen = np.nonzero(counts)[0]
+        if len(chosen) > self.config.most_items:
+            order = np.lexsort((dataset.catalogue.tiebreak, -counts))
+            chosen = np.sort(order[: self.config.most_items])
+        inverse = _inverse(taken[:, chosen], self.config.l2)
+        if self.config.order:
+            learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
+        else:
+            learned = inverse / -np.diag(inverse)
+            np.fill_diagonal(learned, 0)
+        if len(chosen) == dataset.n_items:
+            return learned
+        return _spread(learned, chosen, dataset.n_items, self.config.neighbours)
+
+
+def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:
+    """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place.
+
+    Raises PlaitError if the matrix is not positive definite (an l2 of zero).
+    """
+    size = taken.shape[1]
+    if not size:
+        return np.zeros((0, 0), np.float32)
+    gram = np.asfortranarray((taken.T @ taken).toarray(), np.float32)
+    gram[np.diag_indices(size)] += np.float32(l2)
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
+    if failed:
+        raise PlaitError("linear: the ridge is too weak to invert", hint="raise l2")
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    for start in range(0, size, _BLOCK):  # mirror the lower triangle, block by block
+        stop = min(start + _BLOCK, size)
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        square = inverse[start:stop, start:stop]
+        upper = np.triu_indices(stop - start, 1)
+        square[upper] = square.T[upper]
+    mirrored: Floats = inverse
+    return mirrored
+
+
+def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
+    """The symmetric `inverse` times the pairs; sparse products by halves, a thread each."""
+    thick = thickened(targets)
+    if not sparse.issparse(thick):
+        product: Floats = inverse @ thick
+        return product
+    turned = targets.T.tocsr()
+    result = np.empty(inverse.shape, np.float32)
+    half = inverse.shape[0] // 2
+
+    def fill(start: int, stop: int) -> None:
+        result[:, start:stop] = (turned[start:stop] @ inverse).T
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, (0, half), (half, inverse.shape[0])))
+    return result
+
+
+def _spread(learned: Floats, chosen: np.ndarray, size: int, keep: int) -> sparse.csr_matrix:
+    """The matrix of the chosen items in the numbering of all."""
+    small = largest(learned, keep)
+    rows = np.repeat(chosen, np.diff(small.indptr))
+    return sparse.csr_matrix((small.data, (rows, chosen[small.indices])), shape=(size, size))

@@ -1,0 +1,82 @@
+"""What a reader should know before believing a table."""
+
+from plait.evaluate.flags import Flag
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.run import evaluate
+from tests.evaluate.toys import recipe
+from tests.measure.worlds import random_rows, world
+
+
+def flags(data, protocol=None, toy=None):
+    report = evaluate(data, [toy or recipe("Counts")], protocol or Protocol())
+    return {flag.name: flag for flag in report.flags}
+
+
+def rising(length, ids="i{:02}"):
+    return world(
+        [
+            (f"u{user}", ids.format((user * 7 + step) % 60), step * 2 + user / 99)
+            for user in range(40)
+            for step in range(length)
+        ]
+    )
+
+
+def test_ids_that_give_the_order_away_are_flagged():
+    found = flags(rising(5))
+    assert found["id-order-train"].raised
+    assert found["id-order-test"].value > 0.8
+
+
+def test_numbers_are_compared_as_numbers():
+    data = world(
+        [(f"u{user}", str(8 + step), step + user / 99) for user in range(9) for step in range(5)]
+    )
+    assert flags(data)["id-order-train"].value == 1
+
+
+def test_ids_without_order_are_not():
+    found = flags(world(random_rows(users=200, events=4000)))
+    assert 0.4 < found["id-order-train"].value < 0.6
+    assert not found["id-order-train"].raised
+
+
+def test_equal_times_are_flagged():
+    data = world(
+        [
+            (f"u{user}", f"i{(user * 7 + step) % 60}", step // 3)
+            for user in range(30)
+            for step in range(9)
+        ]
+    )
+    assert flags(data)["time-ties"].raised
+    assert not flags(rising(6))["time-ties"].raised
+
+
+def test_leave_one_out_says_that_it_sees_the_future():
+    rows = [
+        (f"u{user}", f"i{(user * 7 + step) % 60}", user * 3 + step)
+        for user in range(40)
+        for step in range(6)
+    ]
+    data = world(rows)
+    assert flags(data)["future"].raised
+    assert "future" not in flags(data, Protocol(name="time", test_days=20))
+
+
+def test_targets_that_ties_decide_are_flagged():
+    rows = [(f"u{user}", f"i{user * 4 + step}", step) for user in range(30) for step in range(4)]
+    assert flags(world(rows))["ties"].value == 0  # nobody else ever took the targets
+    rows += [(f"w{user}", f"i{user}", 0) for user in range(120) if user % 4 > 1]
+    assert flags(world(rows))["ties"].raised
+
+
+def test_too_few_queries_to_learn_from_are_flagged():
+    rows = [(f"u{user}", f"i{(user + step) % 9}", step) for user in range(6) for step in range(5)]
+    assert flags(world(rows))["unlearned"].value == 6
+    assert "unlearned" not in flags(world(random_rows()))
+
+
+def test_a_flag_is_json():
+    flag = Flag("x", 0.12345678, False, "text")
+    assert flag.to_dict() == {"name": "x", "value": 0.123457, "raised": False, "text": "text"}

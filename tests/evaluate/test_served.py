@@ -1,0 +1,121 @@
+"""What is measured is what is served; and the command that measures."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import plait
+from plait.cli.main import app
+from plait.core.recipe import Recipe
+from plait.errors import ProtocolError
+from plait.evaluate.answering import live_of
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.run import evaluate
+from plait.learn.fitting import fit_recipe
+from plait.measure.splits import leave_one_out
+from tests.measure.worlds import random_rows, world
+
+REAL = Recipe.of(
+    {
+        "name": "real",
+        "retrieve": 60,
+        "strands": {"popular": {}, "neighbours": {}},
+        "steps": {"fuse": {}, "rules": {}, "policy": {}, "explain": {}},
+    }
+)
+
+
+def test_the_fused_row_counts_what_an_answer_shows():
+    data = world(random_rows(events=1500))
+    report = evaluate(data, [REAL], Protocol())
+    split = leave_one_out(data)
+    learn = leave_one_out(data, "validation")
+    pipeline = fit_recipe(REAL, data, learn, refit=False, live=live_of)
+    live = live_of(pipeline, split.asked)
+    hits = []
+    for _, piece in split.queries.batches(7):
+        items = pipeline.answer(replace(piece, live=live))
+        order = items.column("order")
+        targets = split.targets.values[len(hits) : len(hits) + len(piece)]
+        shown = (order >= 0) & (order < 10)
+        hits += ((items.numbers == targets[:, None]) & shown).any(axis=1).tolist()
+    measured = report.result("fused").metrics["hit_rate@10"].value
+    assert np.mean(hits) == pytest.approx(measured, abs=0.02)  # a tie may fall either way
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    rows = random_rows(events=1500)
+    start = 1_700_000_000
+    events = [
+        {
+            "user_id": user,
+            "item_id": item,
+            "timestamp": start + int(day * 86_400),
+            "event_type": "buy",
+        }
+        for user, item, day in rows
+    ]
+    with plait.open(folder) as shop:
+        shop.ingest(events=events)
+    (folder / "toy.toml").write_text("[strands.popular]\n[strands.neighbours]\n[steps.fuse]\n")
+    return folder
+
+
+def run(home, *more):
+    toy = str(home / "toy.toml")
+    command = ["evaluate", "--home", str(home), "--recipe", toy, *more]
+    return CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+def test_the_command_prints_a_table_and_writes_json(home):
+    found = run(
+        home,
+        "--protocol",
+        "time",
+        "--test-days",
+        "10",
+        "--k",
+        "10,5",
+        "--json",
+        str(home / "out.json"),
+    )
+    assert found.exit_code == 0
+    assert "popular-recent" in found.stdout
+    written = json.loads((home / "out.json").read_text())
+    assert written["protocol"]["test_days"] == 10
+    assert written["protocol"]["k"] == [5, 10]
+    assert written["protocol"]["hash"] in found.stdout
+    models = [row["model"] for row in written["results"]]
+    assert models[:3] == ["fused", "popular", "neighbours"]
+    assert not (home / "bundles" / "current").exists()
+
+
+def test_leave_one_out_with_every_option(home):
+    found = run(home, "--protocol", "leave-one-out", "--seen", "keep", "--refit", "--seed", "3")
+    assert "leave-one-out" in found.stdout
+    assert "refit" in found.stdout
+
+
+def test_looks_are_counted_in_the_home(home):
+    before = run(home, "--protocol", "leave-one-out", "--seed", "8").stdout
+    after = run(home, "--protocol", "leave-one-out", "--seed", "8").stdout
+    assert "looked at 1 time\n" in before
+    assert "looked at 2 times" in after
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--protocol", "time", "--refit"),
+        ("--protocol", "never"),
+        ("--protocol", "time", "--k", "ten"),
+    ],
+)
+def test_what_cannot_be_is_refused(home, more):
+    with pytest.raises(ProtocolError):
+        run(home, *more)

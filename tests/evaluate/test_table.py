@@ -1,0 +1,39 @@
+"""What people see."""
+
+import io
+
+from rich.console import Console
+
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.run import evaluate
+from plait.evaluate.table import notes, print_report
+from tests.evaluate.toys import recipe
+from tests.measure.worlds import random_rows, world
+
+
+def printed(report):
+    out = io.StringIO()
+    print_report(report, Console(file=out))
+    return out.getvalue()
+
+
+def test_every_row_and_what_to_know_is_printed(tmp_path):
+    data = world([*random_rows(), ("u1", "i1", 70.0)])
+    report = evaluate(data, [recipe("Counts")], Protocol(), history=tmp_path / "log.jsonl")
+    text = printed(report)
+    for row in report.results:
+        assert row.model in text
+    assert report.protocol.hash in text
+    assert "seen remove" in text
+    assert "excluded" in text
+    assert "looked at 1 time" in text
+    assert max(len(line) for line in text.splitlines()[:6]) <= 140
+
+
+def test_a_difference_within_its_interval_is_called_a_tie():
+    report = evaluate(world(random_rows()), [recipe("Counts", steps=())], Protocol())
+    lines = [line for line in notes(report) if "fused - " in line]
+    assert lines
+    assert all(
+        line.endswith(": a tie") == one.tie for line, one in zip(lines, report.paired, strict=True)
+    )
