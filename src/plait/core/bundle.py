@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,11 @@ class BundleStore:
         """Remove old bundles and the drafts of writers that died more than an hour ago."""
         for old in self.ids()[:-KEPT]:
             if old != keep:
-                shutil.rmtree(self.root / old, ignore_errors=True)
+                # Renamed first: a bundle that is half removed must not look like a whole one.
+                gone = self.root / f".draft-old-{old}"
+                with suppress(FileNotFoundError):  # another process tidies as well
+                    (self.root / old).rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
         hour_ago = datetime.now(UTC).timestamp() - 3600
         for draft in self.root.glob(".draft-*"):
             if draft.stat().st_mtime < hour_ago:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -41,9 +42,12 @@ def _nobody(_name: str, _seconds: float) -> None:
     """Watches nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A recipe's stages, wired; fitted once `version` (the offset it was fitted at) is set."""
+    """A recipe's stages, wired; fitted once `version` (the offset it was fitted at) is set.
+
+    Which stage can do what is asked once: looking at protocols costs more than many a stage.
+    """
 
     recipe: Recipe
     strands: tuple[Stage, ...]
@@ -63,16 +67,13 @@ class Pipeline:
         """Strands, then steps."""
         return (*self.strands, *self.steps)
 
-    def fit(
-        self, dataset: Dataset, *, seed: int = 0, watch: Watch = _nobody, only: bool = True
-    ) -> Pipeline:
+    def fit(self, dataset: Dataset, *, seed: int = 0, watch: Watch = _nobody) -> Pipeline:
         """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
 
-        `only`: drop the facts that the recipe excludes (always, except in tests of the exclusion).
+        No stage sees the facts that the recipe excludes.
         """
         prepared = dataset.weighted(self.recipe.kinds)
-        if only:
-            prepared = replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
+        prepared = replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
         strands = tuple(_fitted(one, prepared, seed, watch) for one in self.strands)
         steps = tuple(_fitted(one, prepared, seed, watch) for one in self.steps)
         return replace(self, strands=strands, steps=steps, version=dataset.version)
@@ -87,29 +88,26 @@ class Pipeline:
 
     def limit(self, queries: Queries) -> Queries:
         """What must not be brought, said before anything is retrieved."""
-        for step in self.steps:
-            if isinstance(step, Limits):
-                queries = step.limit(queries)
+        for step in self._limiters:
+            queries = step.limit(queries)
         return queries
 
     def gather(self, queries: Queries, watch: Watch = _nobody) -> Items:
         """The union of what all strands bring, scored by each of them."""
         items = self._candidates(queries, watch)
         scores: dict[str, Any] = {}
-        for strand in self.strands:
-            if isinstance(strand, Scores):
-                with _timed(f"{strand.name}.score", watch):
-                    scores[f"{strand.name}.score"] = strand.score(queries, items.numbers)
+        for name, strand in self._scorers:
+            with _timed(f"{name}.score", watch):
+                scores[f"{name}.score"] = strand.score(queries, items.numbers)
         return items.with_columns(**scores)
 
     def finish(self, queries: Queries, items: Items, watch: Watch = _nobody) -> Items:
         """The steps in their order: fusion, rules, the slate, explanations."""
-        for step in self.steps:
-            if "*.because" in step.reads:
+        for name, reads, step in self._appliers:
+            if "*.because" in reads:
                 items = self._evidence(queries, items)
-            if isinstance(step, Applies):
-                with _timed(step.name, watch):
-                    items = step.apply(queries, items)
+            with _timed(name, watch):
+                items = step.apply(queries, items)
         return items
 
     def answer(self, queries: Queries, watch: Watch = _nobody) -> Items:
@@ -121,14 +119,33 @@ class Pipeline:
         """The same pipeline less some steps: evaluation explains nothing."""
         return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
 
+    @cached_property
+    def _limiters(self) -> tuple[Limits, ...]:
+        return tuple(one for one in self.steps if isinstance(one, Limits))
+
+    @cached_property
+    def _retrievers(self) -> tuple[tuple[str, Retrieves], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Retrieves))
+
+    @cached_property
+    def _scorers(self) -> tuple[tuple[str, Scores], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Scores))
+
+    @cached_property
+    def _explainers(self) -> tuple[tuple[str, Explains], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Explains))
+
+    @cached_property
+    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Applies], ...]:
+        return tuple((one.name, one.reads, one) for one in self.steps if isinstance(one, Applies))
+
     def _candidates(self, queries: Queries, watch: Watch) -> Items:
         if queries.candidates is not None:
             return Items(queries.candidates.padded())
         brought: dict[str, Numbers] = {}
-        for strand in self.strands:
-            if isinstance(strand, Retrieves):
-                with _timed(f"{strand.name}.retrieve", watch):
-                    brought[strand.name] = strand.retrieve(queries, self.recipe.retrieve).numbers
+        for name, strand in self._retrievers:
+            with _timed(f"{name}.retrieve", watch):
+                brought[name] = strand.retrieve(queries, self.recipe.retrieve).numbers
         if queries.pinned is not None:
             brought[PINS] = queries.pinned.padded()
         return unite(brought, len(queries))
@@ -141,11 +158,10 @@ class Pipeline:
         places = items.column("order")[rows, columns]
         shown[rows, places] = items.numbers[rows, columns]
         found: dict[str, Any] = {}
-        for strand in self.strands:
-            if isinstance(strand, Explains):
-                because = np.full(items.numbers.shape, ABSENT, np.int32)
-                because[rows, columns] = strand.because(queries, shown)[rows, places]
-                found[f"{strand.name}.because"] = because
+        for name, strand in self._explainers:
+            because = np.full(items.numbers.shape, ABSENT, np.int32)
+            because[rows, columns] = strand.because(queries, shown)[rows, places]
+            found[f"{name}.because"] = because
         return items.with_columns(**found)
 
 

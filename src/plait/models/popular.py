@@ -39,6 +39,7 @@ class Popular(Stage):
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._tables: Floats = np.zeros((1, 0), np.float32)
+        self._orders: Numbers = np.zeros((1, 0), np.int32)
         self._values: dict[str, int] = {}
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -48,24 +49,31 @@ class Popular(Stage):
         weights = found.weights * self._decay(dataset)
         rows = [np.bincount(found.items, weights, dataset.n_items)]
         if self.config.by in dataset.users.columns:
-            values = dataset.users.columns[self.config.by].values[found.users]
-            for value in sorted({str(one) for one in values if one is not None}):
+            column = dataset.users.columns[self.config.by]
+            told = [column.get(user) for user in range(dataset.n_users)]
+            values = np.array(["" if one is None else str(one) for one in told], object)
+            values = values[found.users]
+            for value in sorted(set(values.tolist()) - {""}):
                 fitted._values[value] = len(rows)
                 mine = values == value
                 rows.append(np.bincount(found.items[mine], weights[mine], dataset.n_items))
         fitted._tables = np.stack([_shares(row) for row in rows])
+        tables = (fitted._table(one) for one in range(len(rows)))
+        fitted._orders = np.stack([_order(one, dataset.catalogue.tiebreak) for one in tables])
         return fitted
 
     def save(self, folder: Path) -> None:
         """Write the tables."""
-        write_arrays(folder / "tables.safetensors", {"tables": self._tables})
+        told = {"tables": self._tables, "orders": self._orders}
+        write_arrays(folder / "tables.safetensors", told)
         write_words(folder / "values.json", list(self._values))
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
         """Map the tables."""
         loaded = cls(config, name=name)
-        loaded._tables = read_arrays(folder / "tables.safetensors")["tables"]
+        told = read_arrays(folder / "tables.safetensors")
+        loaded._tables, loaded._orders = told["tables"], told["orders"]
         values = read_words(folder / "values.json")
         loaded._values = {value: row for row, value in enumerate(values, 1)}
         return loaded
@@ -76,7 +84,7 @@ class Popular(Stage):
         tables = self._rows(queries)
         for table in np.unique(tables):
             rows = np.nonzero(tables == table)[0]
-            best = _allowed(self._table(table), queries, rows, k)
+            best = _allowed(self._orders[table], queries, rows, k)
             found[rows, : best.shape[1]] = best
         return Items(found)
 
@@ -127,10 +135,15 @@ def _shares(counts: np.ndarray) -> Floats:
     return shares.astype(np.float32, copy=False)
 
 
-def _allowed(values: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
+def _order(values: Floats, ties: np.ndarray) -> Numbers:
+    """int32 [n]: the items by falling value, equals by `ties`; -1 behind those that are known."""
+    order = np.lexsort((ties, np.nan_to_num(-values, nan=np.inf)))
+    return np.where(np.isnan(values[order]), ABSENT, order).astype(np.int32)
+
+
+def _allowed(order: Numbers, queries: Queries, rows: Longs, k: int) -> Numbers:
     """The k best allowed by each of the queries `rows`, from one list sorted once for all."""
-    order = np.argsort(-np.where(np.isnan(values), -np.inf, values), kind="stable")
-    order = order[~np.isnan(values[order])].astype(np.int32)
+    order = order[order >= 0]
     mask, blocked = queries.mask, queries.blocked
     if mask is not None and len(mask) == 1:
         order = order[mask[0, order]]

@@ -1,0 +1,98 @@
+"""The suite that every stage passes; it finds the stages by itself.
+
+For a plugin of your own::
+
+    import pytest
+    from plait.testing import conformance
+
+
+    @pytest.mark.parametrize(("subject", "check"), conformance.cases("mypackage.mymodel:MyModel"))
+    def test_my_model_conforms(subject, check):
+        conformance.run(subject, check)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from plait.core.registry import available, stage_class
+from plait.errors import InputError
+from plait.models.tfidf import TfidfConfig
+from plait.testing import check_answers, check_change, check_shape, check_steps
+from plait.testing.subject import Subject
+
+__all__ = ["CHECKS", "EXEMPT", "VARIANTS", "Exemption", "cases", "run", "subjects"]
+
+Check = Callable[[Subject], None]
+
+CHECKS: Mapping[str, Check] = {
+    name: getattr(module, name)
+    for module in (check_shape, check_answers, check_change, check_steps)
+    for name in module.__all__
+    if name != "renumbered"
+}
+"""All checks by name; each raises AssertionError and says what a stage got wrong."""
+
+ALIKE = TfidfConfig(minimum=1)
+"""Fields become features as usual, rare ones too: toy worlds are small."""
+
+VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "content": ({"components": 2, "minimum": 1},),
+    "fuse": ({"method": "rrf"},),
+    "lexical": ({"fuzzy": False, "language": ""},),
+    "linear": ({"order": False}, {"most_items": 10}, {"lend": 0.5, "content": ALIKE}),
+    "neighbours": ({"lend": 0.5, "content": ALIKE},),
+    "popular": ({"by": "country"},),
+    "rules": ({"seen": "cooldown"},),
+}
+"""Settings under which built-in stages are looked at, beside their defaults."""
+
+
+class Exemption(NamedTuple):
+    """A check that a stage need not pass, and why."""
+
+    stage: str
+    check: str
+    reason: str
+
+
+EXEMPT: tuple[Exemption, ...] = ()
+"""All exemptions there are."""
+
+
+def subjects(*stages: type[Any] | str) -> list[Subject]:
+    """Every registered stage, under its defaults and its `VARIANTS`; or the ones that are named.
+
+    A name is one that a recipe may use: "popular", "package.module:Class".
+    """
+    if not stages:
+        found = available().items()
+        return [
+            Subject(name, one, tuple(settings.items()))
+            for name, one in found
+            for settings in ({}, *VARIANTS.get(name, ()))
+        ]
+    classes = [stage_class(one) if isinstance(one, str) else one for one in stages]
+    return [Subject(one.__name__.lower(), one) for one in classes]
+
+
+def cases(*stages: type[Any] | str) -> list[tuple[Subject, str]]:
+    """Every subject with the name of every check it must pass."""
+    exempt = {(one.stage, one.check) for one in EXEMPT}
+    return [
+        (subject, check)
+        for subject in subjects(*stages)
+        for check in CHECKS
+        if (subject.name, check) not in exempt
+    ]
+
+
+def run(subject: Subject, check: str) -> None:
+    """Run one check, warnings being errors; AssertionError says what is wrong."""
+    if check not in CHECKS:
+        raise InputError(f"no check {check!r}", hint=f"there are {', '.join(sorted(CHECKS))}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CHECKS[check](subject)
