@@ -1,0 +1,3 @@
+"""What happens to candidates: fusion, rules, the slate, explanations."""
+
+__all__: list[str] = []

@@ -1,0 +1,211 @@
+"""Fusion: one score from those of all strands, by weights that few scalars of learning set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from plait.core.arrays import read_arrays, write_arrays
+from plait.core.ragged import Ragged
+from plait.core.stage import Stage
+from plait.core.types import Bools, Floats, Items, Queries
+from plait.errors import BundleError
+from plait.rank.fuse_config import FuseConfig, Learned
+from plait.rank.fuse_features import Missing, Shape, Signal, ranked, reciprocal, signal
+from plait.rank.fuse_lessons import Candidates, learned_from
+from plait.rank.members import members
+
+__all__ = ["Fuse"]
+
+UNMATCHED = "unmatched"
+
+
+class Fuse(Stage):
+    """Leaves `score` and, by strand, `<strand>.share`: the part of it that the strand brought.
+
+    A strand that knows nothing of a query takes no part in it, the weights of the others grow
+    accordingly. Without learning the weights are those of the config.
+    """
+
+    Config = FuseConfig
+    reads = ("*.score", "*.rank")
+    writes = ("score", "*.share")
+
+    def __init__(self, config: Any = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._learned: Learned | None = None
+
+    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
+        """A stage with weights learned from candidates [B, K] and the items that came true.
+
+        Only queries count whose union holds a target that is not blocked. With none of them the
+        weights stay those of the config.
+        """
+        names = _strands(items)
+        there = items.present
+        if queries.blocked is not None:
+            there &= ~members(items.numbers, queries.blocked)
+        asked = self._kinds(queries) == _USER
+        hits = members(items.numbers, targets) & there & asked[:, None]
+        rows = np.nonzero(hits.any(axis=1))[0]
+        rows = rows[:: max(1, -(-len(rows) // self.config.most))]
+        columns = {name: column[rows] for name, column in items.columns.items() if "." in name}
+        few = Items(items.numbers[rows], columns)
+        found = Candidates(
+            tuple(names),
+            tuple(self._signal(few, name, there[rows]) for name in names),
+            tuple(self._missing(name) for name in names),
+            there[rows],
+            hits[rows],
+            queries.history.lengths[rows],
+            _listed(self.config.weights, names),
+        )
+        taught = type(self)(self.config, name=self.name)
+        taught._learned = learned_from(self.config, found)
+        return taught
+
+    def apply(self, queries: Queries, items: Items) -> Items:
+        """Adds the columns; candidates without a matching word are marked as removed."""
+        items = self._matched(queries, items)
+        names = _strands(items)
+        there = items.numbers >= 0
+        signals = [self._signal(items, name, there) for name in names]
+        nobody = np.zeros((items.shape[0], 0), np.bool_)
+        active = np.concatenate([nobody, *(one.active for one in signals)], axis=1)
+        weights = self.weights(queries, names) * active
+        sums = np.abs(weights).sum(axis=1, keepdims=True)
+        weights = weights / np.where(sums > 0, sums, 1)
+        total = np.zeros(items.shape, np.float32)
+        columns: dict[str, Any] = {}
+        for place, (name, one) in enumerate(zip(names, signals, strict=True)):
+            share = weights[:, place, None] * self._values(name, one)
+            columns[f"{name}.share"] = share
+            total += share
+        judged = there & active.any(axis=1, keepdims=True)
+        columns["score"] = np.where(judged, total, np.float32(np.nan))
+        return items.with_columns(**columns)
+
+    def weights(self, queries: Queries, strands: Sequence[str]) -> Floats:
+        """float32 [B, S]: what each strand counts for each query, before shares are taken."""
+        kinds = self._kinds(queries)
+        found = np.empty((len(queries), len(strands)), np.float32)
+        found[:] = _listed(self.config.weights, strands)
+        found[kinds == _TEXT] = _listed(self.config.text, strands)
+        found[kinds == _ITEMS] = _listed(self.config.items, strands)
+        learned = self._learned
+        if learned is not None:
+            rows = np.nonzero(kinds == _USER)[0]
+            bands = learned.bands_of(queries.history.lengths[rows])
+            for place, strand in enumerate(strands):
+                if strand in learned.strands:
+                    own = learned.weights[:, learned.strands.index(strand)]
+                    found[rows, place] = own[bands]
+                else:
+                    found[rows, place] *= np.float32(learned.idle)
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """The weights in force, for people."""
+        learned = self._learned
+        return {
+            "method": self.config.method,
+            "learned": learned is not None,
+            "scalars": 0 if learned is None else int(learned.weights.size),
+            "margin": self.config.margin if learned is None else learned.margin,
+            "bands": [] if learned is None else learned.describe(),
+            "given": dict(self.config.weights),
+            "text": dict(self.config.text),
+            "items": dict(self.config.items),
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned, if anything."""
+        one = self._learned
+        if one is None:
+            return
+        arrays: dict[str, Any] = {
+            "lower": one.lower,
+            "weights": one.weights,
+            "queries": one.queries,
+        }
+        write_arrays(folder / "weights.safetensors", arrays)
+        rest = {"strands": one.strands, "margin": one.margin, "idle": one.idle}
+        (folder / "learned.json").write_text(json.dumps(rest), encoding="utf-8")
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        """What `save` wrote; BundleError if it is not whole."""
+        loaded = cls(config, name=name)
+        if not (folder / "learned.json").is_file():
+            return loaded
+        try:
+            rest = json.loads((folder / "learned.json").read_text(encoding="utf-8"))
+            arrays = read_arrays(folder / "weights.safetensors")
+            loaded._learned = Learned(
+                tuple(rest["strands"]),
+                arrays["lower"],
+                arrays["weights"],
+                arrays["queries"],
+                float(rest["margin"]),
+                float(rest["idle"]),
+            )
+        except (ValueError, KeyError, TypeError) as problem:
+            raise BundleError(f"cannot read what {name} learned", hint="fit again") from problem
+        return loaded
+
+    def _signal(self, items: Items, name: str, there: Bools) -> Signal:
+        scores = items.column(f"{name}.score")
+        if self.config.method == "rrf":
+            ranks = items.columns.get(f"{name}.rank")
+            if ranks is None:
+                return reciprocal(ranked(scores, there & np.isfinite(scores)), there, self.config.k)
+            placed = np.where(ranks < 0, np.nan, ranks).astype(np.float32)
+            return reciprocal(placed, there, self.config.k)
+        curve = self.config.curves.get(name, self.config.curve)
+        shape = Shape(curve, self.config.scale, self.config.softness)
+        return signal(scores, there, shape, zero=self._missing(name) == "zero")
+
+    def _values(self, name: str, one: Signal) -> Floats:
+        missing = self._missing(name)
+        if self.config.method == "rrf":
+            return one.values
+        if missing == "learned" and self._learned is not None:
+            return one.filled(missing, self._learned.margin)
+        return one.filled(missing, self.config.margin)
+
+    def _missing(self, name: str) -> Missing:
+        wanted: Mapping[str, Missing] = self.config.missing
+        return wanted.get(name, wanted.get("*", "learned"))
+
+    def _kinds(self, queries: Queries) -> np.ndarray:
+        """int8 [B]: whether words, items or a user are asked with; words come first."""
+        text = np.array([bool(one and one.strip()) for one in queries.texts], np.bool_)
+        return np.where(text, _TEXT, np.where(queries.items.lengths > 0, _ITEMS, _USER))
+
+    def _matched(self, queries: Queries, items: Items) -> Items:
+        """Marks what no word of the query matches; the caller's own list stays whole."""
+        deciders = [one for one in self.config.match if f"{one}.score" in items.columns]
+        text = self._kinds(queries) == _TEXT
+        if not deciders or not text.any() or queries.candidates is not None:
+            return items
+        matched = np.zeros(items.shape, np.bool_)
+        for one in deciders:
+            matched |= items.column(f"{one}.score") > 0
+        return items.remove(text[:, None] & ~matched & (items.numbers >= 0), UNMATCHED)
+
+
+_USER, _TEXT, _ITEMS = np.int8(0), np.int8(1), np.int8(2)
+
+
+def _strands(items: Items) -> list[str]:
+    """The strands that have scored, in the order of the columns."""
+    return [one.removesuffix(".score") for one in items.columns if one.endswith(".score")]
+
+
+def _listed(weights: Mapping[str, float], strands: Sequence[str]) -> Floats:
+    other = weights.get("*", 1.0)
+    return np.array([weights.get(one, other) for one in strands], np.float32)

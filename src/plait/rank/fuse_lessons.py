@@ -1,0 +1,150 @@
+"""From scored candidates to learned weights: bands, their joining, the price of a missing score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from plait.core.types import Bools, Floats, Longs
+from plait.rank.fuse_config import FuseConfig, Learned
+from plait.rank.fuse_features import Missing, Signal
+from plait.rank.fuse_learning import Lessons, Weights, climb, likeliest
+
+__all__ = ["Candidates", "learned_from"]
+
+MARGINS = (0.0, 0.25, 0.5, 1.0, 2.0)
+"""Prices of a missing score that are tried, in standard deviations below the mean."""
+
+_FEW = 1_500
+"""Queries of the first look, which chooses the price of a missing score too."""
+
+_WORTH = 1e-4
+"""A price that is no likelier than this keeps the one that was given."""
+
+_DEEP = 200
+"""Candidates a query, the best by the first look, that weights are learned on."""
+
+_START = 0.3
+"""About the size of weights that fit z-scores on real data; the pull goes to this multiple."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """What S strands say of the candidates of Q queries, and what came true.
+
+    `signals` and `missing` by strand; `there` and `hits` bool [Q, K]; `lengths` int64 [Q], how long
+    each history is; `given` float32 [S], the weights of the config.
+    """
+
+    names: tuple[str, ...]
+    signals: tuple[Signal, ...]
+    missing: tuple[Missing, ...]
+    there: Bools
+    hits: Bools
+    lengths: Longs
+    given: Floats
+
+    def strands(self, places: Sequence[int]) -> Candidates:
+        """The strands at `places` alone."""
+        return Candidates(
+            tuple(self.names[one] for one in places),
+            tuple(self.signals[one] for one in places),
+            tuple(self.missing[one] for one in places),
+            self.there,
+            self.hits,
+            self.lengths,
+            self.given[list(places)],
+        )
+
+    def lessons(self, config: FuseConfig, margin: float, every: int = 1) -> Lessons:
+        """Every `every`-th query, missing scores priced at `margin` where that is learned."""
+        rows = slice(None, None, every)
+        filled = [
+            signal.take(rows).filled(missing, margin if missing == "learned" else config.margin)
+            for signal, missing in zip(self.signals, self.missing, strict=True)
+        ]
+        return Lessons(np.stack(filled), self.there[rows], self.hits[rows])
+
+
+def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
+    """Weights of the strands that say anything; None where there is nothing to learn from."""
+    told = [place for place, one in enumerate(found.signals) if one.values.any()]
+    busy = found.strands(told[: config.scalars])
+    if not busy.names or not len(busy.lengths):
+        return None
+    center = np.maximum(busy.given.astype(np.float64), 0.0) * _START
+    margin = _margin(config, busy, center)
+    every = max(1, -(-len(busy.lengths) // _FEW))
+    first, _ = likeliest(busy.lessons(config, margin, every), center, config.prior)
+    lessons = busy.lessons(config, margin).best(first, _DEEP)
+    pooled, _ = likeliest(lessons, center, config.prior, negative=config.negative)
+    lower = _joined(config, busy.lengths, len(busy.names))
+    bands = np.maximum(np.searchsorted(lower, busy.lengths, side="right") - 1, 0)
+    rows = [np.nonzero(bands == band)[0] for band in range(len(lower))]
+    weights = [_band(config, lessons, one, pooled) for one in rows]
+    return Learned(
+        busy.names,
+        lower,
+        np.stack(weights).astype(np.float32),
+        np.array([len(one) for one in rows], np.int64),
+        margin,
+        float(pooled.sum() / max(float(busy.given.sum()), 1e-6)),
+    )
+
+
+def _margin(config: FuseConfig, found: Candidates, center: Weights) -> float:
+    """The price of a missing score under which the targets are likeliest.
+
+    It needs enough queries in which a strand that speaks does not know a candidate.
+    """
+    open_to = [
+        (one.unknown & one.active).any(axis=1)
+        for one, missing in zip(found.signals, found.missing, strict=True)
+        if missing == "learned"
+    ]
+    if config.method == "rrf" or not open_to:
+        return config.margin
+    if int(np.logical_or.reduce(open_to).sum()) < config.least:
+        return config.margin
+    every = max(1, -(-len(found.lengths) // _FEW))
+    losses = {
+        margin: likeliest(found.lessons(config, margin, every), center, config.prior)[1]
+        for margin in dict.fromkeys((config.margin, *MARGINS))
+    }
+    enough = min(losses.values()) + _WORTH
+    return next(margin for margin, loss in losses.items() if loss <= enough)
+
+
+def _joined(config: FuseConfig, lengths: Longs, strands: int) -> Longs:
+    """Where bands begin, after too small ones, and the smallest of too many, were joined."""
+    lower = sorted({max(0, one) for one in config.bands} | {0})
+    while len(lower) > 1:
+        counts = np.bincount(
+            np.searchsorted(lower, lengths, side="right") - 1, minlength=len(lower)
+        )
+        small = int(counts.argmin())
+        if counts[small] >= config.least and len(lower) * strands <= config.scalars:
+            break
+        if small == 0:
+            joined = 1
+        elif small == len(lower) - 1:
+            joined = small
+        else:
+            joined = small if counts[small - 1] <= counts[small + 1] else small + 1
+        del lower[joined]
+    return np.array(lower, np.int64)
+
+
+def _band(config: FuseConfig, lessons: Lessons, rows: np.ndarray, pooled: Weights) -> Weights:
+    """The weights of one band, pulled to those of all."""
+    if len(rows) == 0:
+        return pooled
+    mine, weights = lessons, pooled
+    if len(rows) < len(lessons):
+        mine = lessons.take(rows)
+        weights, _ = likeliest(mine, pooled, config.band_prior, negative=config.negative)
+    if config.negative:
+        return weights
+    return climb(mine, weights, config.rounds)
