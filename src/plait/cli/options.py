@@ -51,7 +51,7 @@ def print_answer(shop: Shop, answer: Answer, as_json: bool) -> None:
     for heading in ("item", "title", "score", "why"):
         table.add_column(heading, overflow="fold")
     for item in answer.items:
-        why = "; ".join(reason["text"] for reason in item.reasons[:2])
+        why = "; ".join(list(dict.fromkeys(reason["text"] for reason in item.reasons))[:2])
         table.add_row(item.id, shop.title(item.id), f"{item.score:.4f}", why)
     console = Console()
     console.print(table)

@@ -25,7 +25,9 @@ class DenseStage(Stage):
 
     def retrieve(self, queries: Queries, k: int) -> Items:
         """The k best of `dense` that the query allows."""
-        numbers, _ = top_k(limited(self._rated(queries), queries), k, above=self.above)
+        allowed = limited(self._rated(queries), queries)
+        ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
+        numbers, _ = top_k(allowed, k, above=self.above, ties=ties)
         return Items(numbers)
 
     def score(self, queries: Queries, numbers: Numbers) -> Floats:

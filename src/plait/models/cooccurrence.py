@@ -30,7 +30,7 @@ class PairConfig:
     basket_norm: float = 0.5
     """Each basket is divided by its size to this power."""
     damp_history: bool = True
-    """Whether a user's baskets are divided by the logarithm of their number."""
+    """Whether a user's baskets are divided by the logarithm of how many events the user has."""
 
 
 def baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:

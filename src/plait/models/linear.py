@@ -2,7 +2,8 @@
 
 With `order`, the ridge regression of EASE predicts the ordered, distance-aware pairs of
 `plait.models.cooccurrence` instead of the plain ones, in the line of SLIST (Choi et al., WWW 2021):
-(X'X + l2 I)^-1 C. Without, it is EASE itself, diagonal zero.
+(X'X + l2 I)^-1 C. Without, it is EASE itself, diagonal zero,
+less the negative weights: only the strongest entries of each row are kept.
 
 The inverse needs three float32 matrices of n items squared. Above `most_items` only that many of
 the most popular items take part; the others are unknown to this strand (NaN), which fusion handles.
@@ -38,7 +39,7 @@ class LinearConfig(ItemItemConfig):
     backward: float = 0.3
     """What the earlier item counts for the later one, against the other way round."""
     damp_history: bool = False
-    """Whether a user's baskets are divided by the logarithm of their number."""
+    """Whether a user's baskets are divided by the logarithm of how many events the user has."""
     l2: float = 200.0
     """The strength of the ridge."""
     order: bool = True

@@ -1,0 +1,143 @@
+"""The names that columns go by, for the guesses: written without case, spaces and underscores.
+
+Each role has tiers: a column of an earlier tier wins; two of one tier are equally good.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["ITEM_FIELDS", "ROLES", "TITLES", "USER_FIELDS", "is_orderish", "is_quantity", "key_of"]
+
+_SUFFIX = re.compile(r":(token|token_seq|float|float_seq)$")
+_REST = re.compile(r"[^a-z0-9]+")
+
+
+def key_of(name: str) -> str:
+    """A column name as the guesses compare it: `USER_ID`, `userId` and `user_id:token` agree."""
+    return _REST.sub("", _SUFFIX.sub("", name.strip()).lower())
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _tiers(*tiers: str) -> tuple[frozenset[str], ...]:
+    return tuple(map(_words, tiers))
+
+
+_USER = _tiers(
+    "userid user",
+    "customerid customer customerno customernumber visitorid memberid member accountid uid"
+    " reviewerid buyerid clientid profileid personid playerid subscriberid householdid",
+    "cookieid deviceid anonymousid fullvisitorid",
+)
+_ITEM = _tiers(
+    "itemid item",
+    "productid product productuid productno movieid movie filmid film asin stockcode sku"
+    " articleid article contentid newsid documentid docid postid videoid songid trackid artistid"
+    " albumid podcastid bookid isbn gameid appid courseid recipeid listingid propertyid jobid"
+    " eventitemid businessid restaurantid hotelid poiid venueid adid imageid",
+    "parentasin",
+)
+_ITEM_OWN = (*_ITEM, frozenset({"id"}))
+_USER_OWN = (*_USER, frozenset({"id"}))
+_TIME = _tiers(
+    "timestamp time ts datetime eventtime eventtimestamp occurredat",
+    "invoicedate orderdate purchasedate transactiondate createdat unixreviewtime unixtime"
+    " unixtimestamp sentat servertime loggedat eventdate ratedat clickedat viewedat watchedat"
+    " timestampms timems",
+    "date day",
+)
+_CHANGED = _tiers("updatedat modifiedat lastmodified lastupdated changedat", "timestamp")
+_KIND = _tiers(
+    "eventtype kind feedbacktype interactiontype behaviortype behaviourtype actiontype",
+    "event action interaction behavior behaviour eventname",
+    "type",
+)
+
+ROLES: Mapping[str, Mapping[str, tuple[frozenset[str], ...]]] = {
+    "events": {
+        "user": _USER,
+        "item": _ITEM,
+        "time": _TIME,
+        "kind": _KIND,
+        "value": _tiers(
+            "rating", "value eventvalue", "score stars overall rate", "weight playcount"
+        ),
+        "position": _tiers("position pos seq sequence sequenceno"),
+        "session": _tiers(
+            "sessionid session",
+            "invoiceno invoice invoiceid orderid order orderno ordernumber basketid cartid"
+            " transactionid visitid",
+        ),
+        "request_id": _tiers("requestid recommid recommendationid"),
+        "id": _tiers("eventid", "id"),
+    },
+    "items": {
+        "item": _ITEM_OWN,
+        "time": _CHANGED,
+        "id": _tiers("eventid"),
+    },
+    "users": {
+        "user": _USER_OWN,
+        "time": _CHANGED,
+        "id": _tiers("eventid"),
+    },
+    "facts": {
+        "head": _tiers("head headid h", "subject source subjectid sourceid from"),
+        "relation": _tiers("relation relationid rel r", "predicate predicateid property edge type"),
+        "tail": _tiers("tail tailid t", "object target objectid targetid to"),
+        "time": _tiers("timestamp time"),
+        "id": _tiers("eventid"),
+    },
+}
+"""By what the file holds, then by role: the tiers of names."""
+
+TITLES = (
+    "title",
+    "name",
+    "producttitle",
+    "productname",
+    "itemname",
+    "itemtitle",
+    "movietitle",
+    "movie",
+    "product",
+    "displayname",
+    "artistname",
+    "trackname",
+    "songname",
+    "booktitle",
+    "gametitle",
+    "headline",
+    "description",
+)
+"""What may be an item's title, best first; the column becomes the field `title`."""
+
+ITEM_FIELDS = _words(
+    "title name description producttitle productname itemname itemtitle movietitle displayname"
+    " artistname trackname songname booktitle headline price unitprice listprice brand manufacturer"
+    " category categories categoryid genre genres tag tags keywords color colour size material year"
+    " language author publisher artist album image imageurl thumbnail url"
+)
+"""What is kept of an item that is read from a file of events."""
+
+USER_FIELDS = _words(
+    "country region city state zip zipcode postcode age agegroup gender sex occupation language"
+    " locale segment plan membership birthyear consent"
+)
+"""What is kept of a user who is read from a file of events."""
+
+_ORDERS = ROLES["events"]["session"][1]
+
+
+def is_orderish(name: str) -> bool:
+    """Whether the column numbers invoices or orders: then its rows are purchases."""
+    return key_of(name) in _ORDERS
+
+
+def is_quantity(name: str) -> bool:
+    """Whether the column says how many were bought."""
+    return key_of(name) in ("quantity", "qty", "amount", "units")
