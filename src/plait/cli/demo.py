@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,15 +23,17 @@ USER = "17850"
 WORDS = "red retrospot mug"
 DAYS = 28
 
+Titles = dict[str, str]
+
 
 def demo(
     home: Annotated[Path, typer.Option(help="Where the demonstration lives.")] = Path("demo-home"),
     once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
 ) -> None:
     """Load Online Retail, fit, evaluate, serve, and show what the server answers."""
-    _prepare(home)
+    titles, last = _prepare(home)
     with _server(home) as (url, key):
-        _show(url, key)
+        _show(url, key, titles, last)
         print(f"\nurl: {url}\nkey: {key}\n")
         for line in _curls(url, key):
             print(line)
@@ -39,7 +42,8 @@ def demo(
             _wait()
 
 
-def _prepare(home: Path) -> None:
+def _prepare(home: Path) -> tuple[Titles, datetime]:
+    """Ingest, fit and evaluate; the titles by item, and the time of the last event."""
     from plait.data import samples
     from plait.evaluate.table import print_report
     from plait.shop import open as open_shop
@@ -54,28 +58,33 @@ def _prepare(home: Path) -> None:
         seconds = time.perf_counter() - start
     print_report(report)
     print(f"fit and evaluation took {seconds:.0f} s")
+    titles = dict(zip(frames["items"]["StockCode"], frames["items"]["Description"], strict=True))
+    return titles, max(frames["events"]["InvoiceDate"])
 
 
-def _show(url: str, key: str) -> None:
+def _show(url: str, key: str, titles: Titles, last: datetime) -> None:
     ask = {"user": USER, "k": 5}
     before = _post(url, key, "/v1/recommend", ask)
-    _print(f"recommended to user {USER}", before)
-    _print(f'found for "{WORDS}"', _post(url, key, "/v1/search", {"text": WORDS, "k": 5}))
+    _print(f"recommended to user {USER}", before, titles)
+    _print(f'found for "{WORDS}"', _post(url, key, "/v1/search", {"text": WORDS, "k": 5}), titles)
     first = before["items"][0]["id"]
-    _print(f"similar to {first}", _post(url, key, "/v1/similar", {"item": first, "k": 5}))
-    click = {"id": f"demo-{time.time_ns()}", "kind": "purchase", "user": USER, "item": first}
-    _post(url, key, "/v1/events", {"events": [click]})
+    similar = _post(url, key, "/v1/similar", {"item": first, "k": 5})
+    _print(f"similar to {first} {titles.get(first, '')}", similar, titles)
+    # The data end in 2011: a purchase of today would be a year of nothing for every time window.
+    moment = (last + timedelta(minutes=1)).isoformat()
+    buy = {"id": f"demo-{time.time_ns()}", "kind": "purchase", "user": USER, "item": first}
+    _post(url, key, "/v1/events", {"events": [{**buy, "time": moment}]})
     after = _post(url, key, "/v1/recommend", ask)
-    _print(f"recommended to user {USER} after buying {first}", after)
+    _print(f"recommended to user {USER} after buying {first}", after, titles)
     old, new = ([item["id"] for item in one["items"]] for one in (before, after))
     print(f"  new in the list: {', '.join(one for one in new if one not in old) or 'nothing'}")
 
 
-def _print(heading: str, answer: dict[str, Any]) -> None:
+def _print(heading: str, answer: dict[str, Any], titles: Titles) -> None:
     print(f"\n{heading}")
     for item in answer["items"]:
         why = item["reasons"][0]["text"] if item["reasons"] else ""
-        print(f"  {item['id']:>8}  {item['score']:8.3f}  {why}")
+        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {item['score']:6.2f}  {why}")
 
 
 def _curls(url: str, key: str) -> Iterator[str]:
@@ -101,7 +110,8 @@ def _post(url: str, key: str, path: str, body: dict[str, Any]) -> dict[str, Any]
 def _server(home: Path) -> Iterator[tuple[str, str]]:
     """A server process on a free port: its URL and key; stopped on leaving."""
     command = [sys.executable, "-m", "plait", "serve", "--home", str(home), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with (home / "server.log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         url = _url(process)
         _until_ready(url, process)

@@ -18,7 +18,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="How many processes.")] = None,
 ) -> None:
     """Serve the HTTP API until interrupted."""
-    from plait.serve.http.run import serve as run
+    from plait.serve.run import serve as run
     from plait.settings import load_settings
 
-    run(load_settings(home, host=host, port=port, workers=workers))
+    raise typer.Exit(run(load_settings(home, host=host, port=port, workers=workers)))
