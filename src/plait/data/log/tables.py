@@ -1,0 +1,160 @@
+"""The log's tables, as the newest migration leaves them.
+
+`events` is the log itself, one row an offset (`seq`). Ids of events, items and users are found by a
+64-bit hash and then compared: an index of integers is a third of an index of strings, and holds
+no bytes that an erase would have to find again. `head` is one row of counters, read and written by
+every transaction, so that a process can tell what its caches still know.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+__all__ = [
+    "ERASED",
+    "EVENT_COLUMNS",
+    "METADATA",
+    "RUN_BITS",
+    "TYPES",
+    "TYPE_CODES",
+    "event_ids",
+    "events",
+    "fields",
+    "head",
+    "impressions",
+    "items",
+    "kinds",
+    "run_of",
+    "users",
+]
+
+TYPES = ("interaction", "item", "user", "fact", "erase", "erased")
+"""The types of rows by code; an "erased" row is what an erase leaves of an event."""
+
+TYPE_CODES = {name: code for code, name in enumerate(TYPES)}
+ERASED = TYPE_CODES["erased"]
+
+RUN_BITS = 20
+"""A run of `event_ids` covers 2**20 offsets; the stored runs depend on it."""
+
+METADATA = MetaData()
+_OFFSET = BigInteger().with_variant(Integer, "sqlite")  # INTEGER, so that it is SQLite's row id
+
+head = Table(
+    "head",
+    METADATA,
+    Column("one", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("users", Integer, nullable=False),
+    Column("kinds", Integer, nullable=False),
+    Column("fields", Integer, nullable=False),
+    Column("erasures", Integer, nullable=False),
+    CheckConstraint("one = 1", name="head_is_one_row"),
+)
+"""`seq` the last offset; `items`, `users`, `kinds` how many numbers were given; `fields` and
+`erasures` grow with every change of the field types and with every erase."""
+
+events = Table(
+    "events",
+    METADATA,
+    Column("seq", _OFFSET, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("kind_no", SmallInteger),
+    Column("user_no", Integer),
+    Column("item_no", Integer),
+    Column("time", BigInteger),
+    Column("position", BigInteger),
+    Column("value", Double),
+    Column("request_id", Text),
+    Column("fields", Text),
+)
+"""`digest` tells a repeated event from another one of the same id; `time` is microseconds UTC."""
+
+EVENT_COLUMNS = tuple(column.name for column in events.columns)
+
+event_ids = Table(
+    "event_ids",
+    METADATA,
+    Column("run", Integer, primary_key=True, autoincrement=False),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""Where the event of an id stands, in runs of 2**20 offsets (`run_of`).
+
+A batch of new ids touches pages all over the index. One index of ten million would write 300 MB for
+each batch of 50,000; so a batch goes into the newest run, which is small, and is looked up in all.
+"""
+
+
+def run_of(seq: int) -> int:
+    """The run of `event_ids` that an offset belongs to."""
+    return seq >> RUN_BITS
+
+
+items = Table(
+    "items",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("hash", BigInteger, nullable=False),
+    Index("items_hash", "hash"),
+)
+
+users = Table(
+    "users",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("hash", BigInteger, nullable=False),
+    Column("erased", SmallInteger, nullable=False, server_default="0"),
+    Index("users_hash", "hash"),
+)
+"""An erased user's `id` and `hash` are random."""
+
+kinds = Table(
+    "kinds",
+    METADATA,
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+"""Names of interactions' kinds, of what happens to items and users, and of relations."""
+
+fields = Table(
+    "fields",
+    METADATA,
+    Column("entity", String(16), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", String(16), nullable=False),
+)
+"""The type of every field of every entity ("item", "user", ...); given once."""
+
+impressions = Table(
+    "impressions",
+    METADATA,
+    Column("request_id", Text, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("user_no", Integer),
+    Column("route", Text, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("impressions_time", "time"),
+)
+"""What was shown; `payload` is the text of a JSON object."""

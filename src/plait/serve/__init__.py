@@ -1,0 +1,3 @@
+"""The HTTP server: routes without logic over one shop, and the processes they run in."""
+
+__all__: list[str] = []

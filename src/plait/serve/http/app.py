@@ -1,0 +1,123 @@
+"""The application: the routes table, the middleware around it, and the shop beneath it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import Depends, FastAPI
+
+from plait.serve.http import (
+    docs,
+    events,
+    health,
+    info,
+    items,
+    more,
+    rank,
+    recommend,
+    requests,
+    search,
+    similar,
+    users,
+)
+from plait.serve.http.auth import Authenticated, requires
+from plait.serve.http.errors import answer_errors
+from plait.serve.http.limits import BodyLimit
+from plait.serve.http.metrics import Meters
+from plait.serve.http.observe import Observed
+from plait.serve.http.route import Route
+from plait.serve.http.service import Service
+from plait.serve.keys import KeyRing
+from plait.settings import Settings
+
+if TYPE_CHECKING:
+    from plait.shop import Shop
+
+__all__ = ["all_routes", "create_app", "routes_table"]
+
+_GROUPS = (
+    events,
+    items,
+    users,
+    recommend,
+    search,
+    similar,
+    rank,
+    more,
+    requests,
+    info,
+    health,
+    docs,
+)
+_ABOUT = (
+    "One recommender and search engine over an event log and a catalogue. A key comes as "
+    "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "
+    '{"error": {"code", "message", "hint", "field"}}.'
+)
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Every route there is, in the order of the documentation."""
+    return tuple(route for group in _GROUPS for route in group.ROUTES)
+
+
+def routes_table() -> tuple[tuple[str, str], ...]:
+    """The method and path of every route: `("PUT", "/v1/items/{id}")`."""
+    return tuple((one.method, one.path.replace(":path", "")) for one in all_routes())
+
+
+def create_app(settings: Settings, shop: Shop) -> FastAPI:
+    """The application over an open `shop`, which it closes when it ends.
+
+    Raises StorageError if the home's key cannot be read or made.
+    """
+    meters = Meters()
+    keys = KeyRing.of(settings)
+    app = FastAPI(
+        title="Plait",
+        version=version("plait"),
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.service = Service(settings, shop, meters)
+    for route in all_routes():
+        _add(app, route)
+    docs.describe(app, all_routes())
+    answer_errors(app)
+    # The last one added is the first one met.
+    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    app.add_middleware(Authenticated, keys=keys)
+    app.add_middleware(Observed, meters=meters)
+    return app
+
+
+def _add(app: FastAPI, route: Route) -> None:
+    app.add_api_route(
+        route.path,
+        route.endpoint,
+        methods=[route.method],
+        summary=route.summary,
+        dependencies=[Depends(requires(route.permission))],
+        openapi_extra=docs.operation(route),
+        operation_id=route.endpoint.__name__,
+        response_model=None,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    watching = asyncio.create_task(service.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.to_thread(service.close)

@@ -1,0 +1,31 @@
+"""/health and /ready: is the process alive, and can it answer. Both are open."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plait.errors import NotReadyError
+from plait.serve.http.route import Route, reply, service_of
+
+__all__ = ["ROUTES"]
+
+
+async def health(_request: Request) -> Response:
+    """200 as long as the process lives."""
+    return reply({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """200 once a bundle is warm, 503 with the reasons before."""
+    service = service_of(request)
+    reasons = service.shop.readiness()
+    if reasons:
+        raise NotReadyError("; ".join(reasons), hint="plait fit --home DIR makes a bundle")
+    return reply({"status": "ready"})
+
+
+ROUTES = (
+    Route("GET", "/health", "open", "Is the process alive", health),
+    Route("GET", "/ready", "open", "Can it answer", ready),
+)

@@ -1,0 +1,95 @@
+"""What Prometheus may scrape, summed over the worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from plait.settings import metrics_folder
+
+__all__ = ["Meters"]
+
+_SECONDS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_STAGES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 1.0)
+
+
+class Meters:
+    """The meters of one process. Their labels are few and never hold an id of a user or item."""
+
+    def __init__(self) -> None:
+        self._registry = own = CollectorRegistry()
+        self._requests = Counter(
+            "plait_requests", "Requests answered.", ("method", "route", "status"), registry=own
+        )
+        self._seconds = Histogram(
+            "plait_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=own
+        )
+        self._stages = Histogram(
+            "plait_stage_seconds", "Time in a stage.", ("stage",), buckets=_STAGES, registry=own
+        )
+        self._events = Counter(
+            "plait_events", "Rows posted, by what came of them.", ("status",), registry=own
+        )
+        self._impressions = Counter(
+            "plait_impressions",
+            "Answers shown, by whether that is kept.",
+            ("outcome",),
+            registry=own,
+        )
+        self._head = _gauge("plait_version_head", "The newest version in the log.", "max", own)
+        self._folded = _gauge("plait_version_folded", "What every worker knows.", "livemin", own)
+        self._lag = _gauge("plait_version_lag", "Versions the worst worker lacks.", "livemax", own)
+        self._ready = _gauge("plait_ready_workers", "Workers that can answer.", "livesum", own)
+        self._bundle = Gauge(
+            "plait_bundle_workers",
+            "Workers by the bundle they answer from.",
+            ("bundle",),
+            multiprocess_mode="livesum",
+            registry=own,
+        )
+        self._counted: dict[str, int] = {}
+        self._bundles: set[str] = set()
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request under its route's template."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Note how long a stage of the pipeline took; what pipelines call `watch`."""
+        self._stages.labels(name).observe(seconds)
+
+    def rows(self, statuses: Iterable[str]) -> None:
+        """Count posted rows by their status."""
+        for status in statuses:
+            self._events.labels(status).inc()
+
+    def observe(self, vitals: Mapping[str, Any]) -> None:
+        """Take over what the shop says of itself: head, version, bundle, ready, impressions."""
+        self._head.set(vitals["head"])
+        self._folded.set(vitals["version"])
+        self._lag.set(max(0, vitals["head"] - vitals["version"]))
+        self._ready.set(1 if vitals["ready"] else 0)
+        current = {vitals["bundle"]} if vitals["bundle"] else set()
+        for bundle in self._bundles | current:
+            self._bundle.labels(bundle).set(1 if bundle in current else 0)
+        self._bundles |= current
+        for outcome in ("written", "dropped"):
+            total = int(vitals[f"impressions_{outcome}"])
+            self._impressions.labels(outcome).inc(total - self._counted.get(outcome, 0))
+            self._counted[outcome] = total
+
+    def text(self) -> bytes:
+        """The exposition of all workers, in Prometheus' text format."""
+        if metrics_folder() is None:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+
+def _gauge(name: str, text: str, mode: Any, registry: CollectorRegistry) -> Gauge:
+    return Gauge(name, text, multiprocess_mode=mode, registry=registry)

@@ -1,0 +1,63 @@
+"""What a route is: a method, a path, a permission and a function of a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plait.errors import InputError
+from plait.serve.http.auth import Permission
+from plait.serve.http.bodies import Body
+from plait.serve.http.service import Service
+
+__all__ = ["Route", "path_id", "reply", "service_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row of the routes table."""
+
+    method: str
+    path: str
+    permission: Permission
+    summary: str
+    endpoint: Callable[..., Awaitable[Response]]
+    body: type[Body] | None = None
+    """What the request carries; None for none, or for any JSON object (see `free`)."""
+    free: bool = False
+    """The body is a JSON object of the caller's own fields."""
+
+
+def service_of(request: Request) -> Service:
+    """What the routes of this process stand on."""
+    service: Service = request.app.state.service
+    return service
+
+
+def reply(value: Any, status: int = 200) -> Response:
+    """`value` as JSON; NaN becomes null."""
+    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, media_type="application/json")
+
+
+def path_id(request: Request) -> str:
+    """The outside id at the end of the path: any text, slashes and emoji included.
+
+    Raises InputError for an empty id and for percent escapes that are not UTF-8: two of those
+    would otherwise become one id.
+    """
+    found = str(request.path_params["id"])
+    if not found:
+        raise InputError("the path ends without an id", field="id")
+    if "\ufffd" in found:
+        try:
+            unquote_to_bytes(request.scope["raw_path"]).decode("utf-8")
+        except UnicodeDecodeError:
+            raise InputError("the id in the path is not UTF-8", field="id") from None
+    return found

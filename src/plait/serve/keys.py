@@ -1,0 +1,107 @@
+"""The keys of a home: made once, kept for their owner only, compared in constant time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from plait.errors import StorageError
+from plait.settings import Settings
+
+__all__ = ["KEY_FILE", "KeyRing", "ensure_key"]
+
+KEY_FILE = "key"
+_ALL = frozenset({"read", "ingest", "admin"})
+
+
+class KeyRing:
+    """Which key may do what: the scopes are read, ingest and admin, and admin may do all."""
+
+    def __init__(
+        self, admin: str, read: tuple[str, ...] = (), ingest: tuple[str, ...] = ()
+    ) -> None:
+        self._known = [(_digest(admin.encode()), _ALL)]
+        self._known += [(_digest(one.encode()), frozenset({"read"})) for one in read]
+        self._known += [(_digest(one.encode()), frozenset({"ingest"})) for one in ingest]
+
+    @staticmethod
+    def of(settings: Settings) -> KeyRing:
+        """The keys of `settings`; the admin key is made if the home has none yet."""
+        return KeyRing(ensure_key(settings)[0], settings.read_keys, settings.ingest_keys)
+
+    def scopes(self, presented: bytes) -> frozenset[str]:
+        """What `presented` may do, nothing if it is no key.
+
+        Every known key is compared, whole, whatever the earlier ones gave: the time taken tells
+        nothing about which key is near.
+        """
+        asked = _digest(presented)
+        granted: frozenset[str] = frozenset()
+        for known, scopes in self._known:
+            if hmac.compare_digest(asked, known):
+                granted |= scopes
+        return granted
+
+
+def ensure_key(settings: Settings) -> tuple[str, bool]:
+    """The admin key and whether it was made just now.
+
+    It comes from the settings, else from HOME/key, which is made under a lock with mode 0600; any
+    number of processes that start at once agree on it. Raises StorageError if it cannot be kept.
+    """
+    if settings.key:
+        return settings.key, False
+    path = settings.home / KEY_FILE
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with _locked(settings.home / "key.lock"):
+            if path.exists():
+                return _read(path), False
+            key = f"plait-{secrets.token_urlsafe(32)}"
+            _write(path, key)
+            return key, True
+    except OSError as problem:
+        raise StorageError(
+            f"the key cannot be kept in {path}: {problem.strerror}",
+            hint="make the home writable, or set PLAIT_KEY",
+        ) from problem
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
+
+
+def _read(path: Path) -> str:
+    key = path.read_text(encoding="utf-8").strip()
+    if not key:
+        raise StorageError(f"{path} is empty", hint="remove it, and the next start makes a new key")
+    return key
+
+
+def _write(path: Path, key: str) -> None:
+    """Whole or not at all: a crash in between leaves no half key behind."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+        os.write(handle, f"{key}\n".encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.replace(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,25 @@
+"""The server's log: plain lines on stderr, of which none holds an id, a text or a key."""
+
+from __future__ import annotations
+
+import logging.config
+
+__all__ = ["configure"]
+
+
+def configure(level: str) -> None:
+    """Set up the loggers of Plait and of uvicorn; `level` is debug, info, warning or error.
+
+    uvicorn's own access log names whole paths, and so ids: it stays silent.
+    """
+    mine = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "loggers": {"plait": mine, "uvicorn": mine, "uvicorn.access": silent},
+        }
+    )

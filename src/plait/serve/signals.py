@@ -1,0 +1,41 @@
+"""SIGTERM and SIGINT end a server, those too that come before there is one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+__all__ = ["Signals"]
+
+
+class Signals:
+    """Catches both signals while it is open; in a thread that is not the main one, nothing."""
+
+    def __init__(self) -> None:
+        self._told: Callable[[int], None] | None = None
+        self._came: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for one in (signal.SIGTERM, signal.SIGINT):
+                self._before[one] = signal.signal(one, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+
+    def tell(self, told: Callable[[int], None]) -> None:
+        """Call `told` with every signal from now on, and at once with the first that came."""
+        self._told = told
+        if self._came:
+            told(self._came[0])
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._came.append(number)
+        if self._told is not None:
+            self._told(number)
