@@ -47,7 +47,8 @@ class BundleStore:
         """All bundles, oldest first."""
         if not self.root.is_dir():
             return []
-        return sorted(one.name for one in self.root.iterdir() if (one / "manifest.json").is_file())
+        names = (one.name for one in self.root.iterdir() if (one / "manifest.json").is_file())
+        return sorted(name for name in names if not name.startswith("."))
 
     def save(self, pipeline: Pipeline, notes: dict[str, Any] | None = None) -> str:
         """Write a fitted pipeline and return its id; `use` makes it the current one."""
