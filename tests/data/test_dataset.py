@@ -111,11 +111,11 @@ def test_until_a_time_nothing_later_is_known(log: Log) -> None:
     assert now.facts.tails == ("acme",)
 
 
-def test_changes_count_in_the_order_of_their_times(log: Log) -> None:
+def test_changes_count_in_the_order_in_which_they_came(log: Log) -> None:
     log.append(
         [
-            item("a", "put", "x", '{"price":5}', 50),
-            item("b", "put", "x", '{"price":3}', 30),
+            item("a", "put", "x", '{"price":3}', 30),
+            item("b", "put", "x", '{"price":5}', 20),
             item("c", "put", "y", '{"price":1}', 10),
             item("d", "put", "y", '{"price":2}'),
             item("e", "put", "x", '{"title":"new"}'),
@@ -126,6 +126,8 @@ def test_changes_count_in_the_order_of_their_times(log: Log) -> None:
     assert found.fields(1) == {"price": 2}
     assert found.changed.tolist() == [5, 4]
     assert snapshot(log, until=4).catalogue.fields(0) == {"price": 5}
+    assert snapshot(log, until=4, until_time=25).catalogue.fields(0) == {"price": 5}
+    assert snapshot(log, until=4, until_time=15).catalogue.fields(0) == {}
 
 
 def test_a_deleted_item_stays_dead_until_it_is_put_again(log: Log) -> None:

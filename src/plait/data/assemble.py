@@ -158,18 +158,16 @@ def _catalogue(
 
 
 def _changes(parts: Parts, entity: Literal["item", "user"], until: int | None) -> list[Change]:
-    """What happened to items or users, oldest first.
+    """What happened to items or users before `until`, in the order in which it came.
 
-    One without a time happened when it came: it stands behind everything that came before it.
+    The live state folds in that order too; a time says only what could have been known when.
     """
     told = parts.item_changes if entity == "item" else parts.user_changes
     times = np.array(told.times, np.int64)
     kept = np.ones(len(times), np.bool_) if until is None else times < until
-    clock = np.where(times == NO_TIME, np.maximum.accumulate(times), times) if len(times) else times
-    order = np.argsort(clock, kind="stable")
     seen: set[int] = set()
     found: list[Change] = []
-    for place in order[kept[order]].tolist():
+    for place in np.flatnonzero(kept).tolist():
         number, kind = told.numbers[place], told.kinds[place]
         if kind == "put" and number not in seen:
             kind = "patch"  # the same for one that has no fields yet, and quicker
