@@ -126,8 +126,8 @@ def test_changes_count_in_the_order_in_which_they_came(log: Log) -> None:
     assert found.fields(1) == {"price": 2}
     assert found.changed.tolist() == [5, 4]
     assert snapshot(log, until=4).catalogue.fields(0) == {"price": 5}
-    assert snapshot(log, until=4, until_time=25).catalogue.fields(0) == {"price": 5}
-    assert snapshot(log, until=4, until_time=15).catalogue.fields(0) == {}
+    assert snapshot(log, until=4, until_time=T + 25).catalogue.fields(0) == {"price": 5}
+    assert snapshot(log, until=4, until_time=T + 15).catalogue.fields(0) == {}
 
 
 def test_a_deleted_item_stays_dead_until_it_is_put_again(log: Log) -> None:
