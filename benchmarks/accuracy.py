@@ -1,0 +1,56 @@
+"""Accuracy, fit and evaluation seconds of the default recipe.
+
+    python benchmarks/accuracy.py [--beauty FOLDER] [--recipe NAME|FILE] [--refit]
+
+Online Retail is embedded: time cut, last 28 days. Amazon Beauty needs a folder with
+`interactions.parquet` and `items.parquet`: leave-one-out, seen removed, all items ranked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import plait
+from plait.data import samples
+from plait.evaluate.table import print_report
+from serve import machine
+
+
+def online_retail(recipe: str) -> None:
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
+        shop.ingest(**samples.load("online-retail"))
+        measured(shop, "time", recipe, test_days=28)
+
+
+def beauty(folder: Path, recipe: str, refit: bool) -> None:
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
+        shop.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
+        measured(shop, "leave-one-out", recipe, refit=False)
+        if refit:
+            measured(shop, "leave-one-out", recipe, refit=True)
+
+
+def measured(shop: plait.Shop, protocol: str, recipe: str, **options: object) -> None:
+    start = time.perf_counter()
+    report = shop.evaluate(protocol, (recipe,), k=(5, 10), **options)
+    print(f"\n{protocol} {options}: {time.perf_counter() - start:.0f} s in all")
+    print_report(report)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--beauty", type=Path)
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--refit", action="store_true")
+    given = parser.parse_args()
+    print(machine())
+    online_retail(given.recipe)
+    if given.beauty:
+        beauty(given.beauty, given.recipe, given.refit)
+
+
+if __name__ == "__main__":
+    main()
