@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
@@ -216,29 +215,3 @@ def test_arrays_of_other_kinds() -> None:
         from_arrays(["u"], ["i", "j"])
     with pytest.raises(InputError, match="no column"):
         from_arrays(["u"], ["i"], item_fields={"title": ["x"]})
-
-
-@pytest.mark.alone
-def test_fifty_thousand_items_in_a_second() -> None:
-    n = 50_000
-    fields = {
-        "item": [f"i{k}" for k in range(n)],
-        "title": [f"a thing number {k} of many colours" for k in range(n)],
-        "price": [k % 97 + 0.5 for k in range(n)],
-        "group": [f"g{k % 11}" for k in range(n)],
-    }
-    from plait.data import assemble, dataset
-
-    events = [dataset._put_event("item", dict(zip(fields, row, strict=True)))
-              for row in zip(*fields.values(), strict=True)]  # fmt: skip
-    schema, admitted = dataset.Schema().admit(events)
-    parts = assemble.Parts(
-        n, dataset._columns(np.zeros(0, int), np.zeros(0, int)), fields["item"], [], [],
-        schema.types,
-        dataset._puts(list(range(n)), [one for one in admitted if isinstance(one, Event)], 1),
-    )  # fmt: skip
-    start = time.process_time()
-    found = assemble.assemble(parts)
-    spent = time.process_time() - start
-    assert found.catalogue.fields(5)["price"] == 5.5
-    assert spent < 1

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
@@ -147,17 +146,3 @@ def test_relevance_ignores_padding_and_absent_targets():
     numbers = np.array([[4, 2, -1], [7, 4, 0]], np.int32)
     found = relevance(numbers, Ragged.of([[2, 99], [0, 7]]))
     assert found.tolist() == [[False, True, False], [True, False, True]]
-
-
-@pytest.mark.alone
-def test_twenty_thousand_users_and_eight_models_take_seconds():
-    generator = np.random.default_rng(0)
-    numbers = np.sort(generator.integers(0, 12_000, (5_000, 700)), axis=1).astype(np.int32)
-    scores = generator.random((5_000, 700), np.float32)
-    targets = Ragged.of(numbers[:, 350:351])
-    start = time.perf_counter()
-    found = relevance(numbers, targets)
-    for _ in range(8):
-        groups = tie_groups(scores, numbers >= 0, 10)
-        user_metrics(groups, groups.hits(found), targets.lengths, (5, 10))
-    assert time.perf_counter() - start < 5

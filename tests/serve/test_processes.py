@@ -77,37 +77,33 @@ def test_what_was_shown_is_written_before_the_end(home):
         assert server.stop() == 0
 
 
-def test_an_event_changes_the_answers_of_every_worker_within_a_second(home):
+def test_an_event_changes_the_answers_of_every_worker(home):
     with Server(home, workers=3) as server:
         server.ready()
         everybody = seen_workers(server, 3)
         event = {"kind": "view", "user": "fresh", "item": "mug-4"}
         with server.client() as client:
-            begun = time.perf_counter()
             version = client.post("/v1/events", json={"events": [event]}).json()["version"]
-        changed = {}
-        while set(changed) != everybody:
-            assert time.perf_counter() - begun < 1.0, f"only {changed} of {everybody}"
+        deadline = time.monotonic() + 30  # how soon it is: benchmarks/live.py
+        changed = set()
+        while changed != everybody:
+            assert time.monotonic() < deadline, f"only {changed} of {everybody}"
             answer = server.ask(body={"user": "fresh", "k": 3})
             if answer.json()["version"] >= version:
                 assert set(ids(answer)) <= set(MUGS)
-                changed.setdefault(answer.json()["worker"], time.perf_counter() - begun)
+                changed.add(answer.json()["worker"])
         assert server.stop() == 0
 
 
 def test_the_worker_that_took_an_event_knows_it_at_once(home):
     with Server(home) as server, server.client() as client:
         server.ready()
-        took = []
         for turn in range(20):
             event = {"kind": "view", "user": f"fresh-{turn}", "item": "mug-4"}
-            begun = time.perf_counter()
             version = client.post("/v1/events", json={"events": [event]}).json()["version"]
             answer = client.post("/v1/recommend", json={"user": f"fresh-{turn}", "k": 3})
-            took.append(time.perf_counter() - begun)
             assert answer.json()["version"] >= version
             assert set(ids(answer)) <= set(MUGS)
-        assert sorted(took)[10] < 0.05
         assert server.stop() == 0
 
 
