@@ -17,6 +17,8 @@ from plait.errors import InputError
 __all__ = ["Settings", "child_environment", "load_settings", "metrics_folder"]
 
 PREFIX = "PLAIT_"
+LEAST = {"workers": 1, "body_limit": 1, "batch_limit": 1, "poll_ms": 1, "impressions_days": 0}
+LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Not ours to name: prometheus_client looks for it when it is imported."""
 
@@ -66,7 +68,7 @@ class Settings:
 def load_settings(home: Path | str | None = None, **given: Any) -> Settings:
     """The settings of `home`: defaults, then plait.toml, then the environment, then `given`.
 
-    Raises InputError for an unknown key or a value of the wrong type, naming it.
+    Raises InputError for an unknown key or a value that cannot be, naming it.
     """
     place = Path(home if home is not None else os.environ.get("PLAIT_HOME", "home"))
     values: dict[str, Any] = {}
@@ -74,7 +76,7 @@ def load_settings(home: Path | str | None = None, **given: Any) -> Settings:
         values.update(_checked(found, source))
     values.update({name: value for name, value in given.items() if value is not None})
     values["home"] = place
-    return Settings(**values)
+    return _in_range(Settings(**values))
 
 
 def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
@@ -136,6 +138,17 @@ def _typed(name: str, kind: str, value: Any) -> Any:
     except (TypeError, ValueError) as problem:
         raise InputError(f"{name} is {value!r}, expected {kind}", field=name) from problem
     return str(value)
+
+
+def _in_range(settings: Settings) -> Settings:
+    for name, least in LEAST.items():
+        found = getattr(settings, name)
+        if found < least:
+            raise InputError(f"{name} is {found}", hint=f"give {least} or more", field=name)
+    if settings.log_level.lower() not in LEVELS:
+        hint = f"say one of {', '.join(LEVELS)}"
+        raise InputError(f"log_level is {settings.log_level!r}", hint=hint, field="log_level")
+    return settings
 
 
 def _truth(value: Any) -> bool:

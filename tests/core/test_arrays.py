@@ -21,6 +21,11 @@ def test_round_trip_of_every_dtype_and_shape(tmp_path):
         assert not found[name].flags.writeable
 
 
+def test_what_cannot_be_written_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        write_arrays(tmp_path / "nowhere" / "a", {"one": np.zeros(3)})
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"1234", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"[]", b"\0" * 9]
 )

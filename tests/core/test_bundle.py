@@ -13,7 +13,7 @@ import pytest
 
 from plait.core.bundle import KEPT, BundleStore
 from plait.core.pipeline import Pipeline
-from plait.errors import BundleError, NotReadyError
+from plait.errors import BundleError, NotReadyError, StorageError
 from tests.core.toys import HERE, asked, dataset, listed, recipe
 
 ROWS = [[1, 2, 3], [3, 4], [3, 9], [2, 3]]
@@ -108,6 +108,23 @@ def test_a_save_that_fails_leaves_nothing_and_the_old_one(store, bundle):
     assert store.ids() == [bundle]
     assert sorted(one.name for one in store.root.iterdir()) == [bundle, "current"]
     store.load()
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_one(store, bundle):
+    full = Pipeline.build(recipe(strands={"full": {"stage": f"{HERE}:Full"}})).fit(dataset(ROWS))
+    with pytest.raises(StorageError, match="No space left") as caught:
+        store.save(full)
+    assert "space" in caught.value.hint
+    assert sorted(one.name for one in store.root.iterdir()) == [bundle, "current"]
+    store.load()
+
+
+def test_what_a_stage_cannot_read_is_refused_with_its_name(store):
+    strands = {"older": {"stage": f"{HERE}:Older"}}
+    store.use(store.save(Pipeline.build(recipe(strands=strands)).fit(dataset(ROWS))))
+    with pytest.raises(BundleError, match=r"older cannot read what it saved \(KeyError") as caught:
+        store.load()
+    assert "fit again" in caught.value.hint
 
 
 def test_only_the_last_few_stay_and_the_current_one_always(store, pipeline):

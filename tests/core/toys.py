@@ -1,5 +1,6 @@
 """Stages that are too simple to be wrong, named in recipes as `tests.core.toys:Shelf`."""
 
+import errno
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from plait.core.recipe import Recipe
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Dataset, Facts, History, Interactions, Items, Queries
 
-__all__ = ["Best", "Counts", "Ending", "Shelf", "Sum", "Torn", "WithoutColumns"]
+__all__ = ["Best", "Counts", "Ending", "Full", "Older", "Shelf", "Sum", "Torn", "WithoutColumns"]
 
 HERE = "tests.core.toys"
 
@@ -113,6 +114,21 @@ class Torn(Counts):
     def save(self, folder):
         (folder / "half").write_text("half a file")
         raise KeyboardInterrupt
+
+
+class Full(Counts):
+    """Meets a full disk while it is being saved."""
+
+    def save(self, folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class Older(Counts):
+    """Looks for something that was not saved at the time."""
+
+    @classmethod
+    def load(cls, config, name, folder):
+        return {}["half_life"]
 
 
 def recipe(**changes):

@@ -1,5 +1,8 @@
 """What a reader should know before believing a table."""
 
+import pytest
+
+from plait.errors import ProtocolError
 from plait.evaluate.flags import Flag
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.run import evaluate
@@ -41,6 +44,18 @@ def test_ids_without_order_are_not():
     assert not found["id-order-train"].raised
 
 
+def test_a_handful_of_pairs_proves_no_order():
+    rows = [
+        (f"u{user}", f"i{(user * 7 + step) % 60:02}", step)
+        for user in range(5)
+        for step in (0, 5, 3)
+    ]
+    rows += [(f"u{user}", f"i{59 * (user > 0):02}", 10) for user in range(5)]
+    found = flags(world(rows))["id-order-test"]
+    assert found.value > 0.55
+    assert found.raised is False
+
+
 def test_equal_times_are_flagged():
     data = world(
         [
@@ -75,6 +90,38 @@ def test_too_few_queries_to_learn_from_are_flagged():
     rows = [(f"u{user}", f"i{(user + step) % 9}", step) for user in range(6) for step in range(5)]
     assert flags(world(rows))["unlearned"].value == 6
     assert "unlearned" not in flags(world(random_rows()))
+
+
+def test_few_queries_are_flagged():
+    few = [(f"u{user}", f"i{(user + step) % 9}", step) for user in range(99) for step in range(5)]
+    found = flags(world(few))["few"]
+    assert found.value == 99
+    assert "99 test queries are few" in found.text
+    assert "few" not in flags(world([*few, *(("u99", f"i{step}", step) for step in range(5))]))
+
+
+def test_an_event_far_behind_the_others_is_named():
+    rows = [
+        (f"u{user}", f"i{(user * 7 + step) % 60}", step + user / 99)
+        for user in range(120)
+        for step in range(40)
+    ]
+    week = Protocol(name="time", test_days=7)
+    assert "few" not in flags(world(rows), week)
+    with pytest.raises(ProtocolError, match=r"nobody to ask.*last 1 of 4,801 events.*4,960 days"):
+        flags(world([*rows, ("u5", "i35", 5000)]), week)
+    late = world([*rows, ("u5", "new", 4000), ("u6", "new", 4001)])
+    text = flags(late, week)["few"].text
+    assert "2 test queries are few" in text
+    assert "the last 2 of 4,802 events lie 3,960 days behind the one before them" in text
+    assert "--test-days 3968" in text
+    assert "few" not in flags(late, Protocol(name="time", test_days=3968))
+
+
+def test_a_quiet_window_is_not_blamed_on_its_end():
+    rows = [(f"u{step % 30}", f"i{step % 7}", step / 5) for step in range(400)]
+    text = flags(world(rows), Protocol(name="time", test_days=20))["few"].text
+    assert text.endswith("not the means")
 
 
 def test_a_flag_is_json():

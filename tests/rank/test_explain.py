@@ -42,7 +42,7 @@ def text(strand, number=0, source=-1, queries=None, **config):
         ("neighbours", 2, "Because you took Red lamp"),
         ("neighbours", 7, "Because you took i7"),
         ("neighbours", 0, "You come back to it"),
-        ("linear", -1, "Others with a taste like yours took it"),
+        ("linear", -1, "Things like it go with what you took"),
         ("content", 1, "Like Blue Mug: both category mugs"),
         ("content", 2, "Like Red lamp: both tags red"),
         ("content", 5, "Like straße"),
@@ -63,6 +63,7 @@ def test_sentences_of_other_questions():
     assert text("content", queries=words) == "Says something like 'red mug'"
     anchor = ask(items=ragged([1]))
     assert text("neighbours", 0, 1, anchor) == "Often taken together with Blue Mug"
+    assert text("neighbours", 0, -1, anchor) == "Things like it go with Blue Mug"
     assert text("factors", 0, 1, anchor) == "Goes with Blue Mug"
     for context in ({"country": "France"}, {"user": {"country": "France"}}):
         asked = ask(contexts=(context,))

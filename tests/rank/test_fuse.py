@@ -199,6 +199,22 @@ def test_no_history_is_answered_by_what_is_popular():
     assert scored(fuse(), items).column("score")[0].argsort().tolist() == [0, 2, 1]
 
 
+def test_a_stranger_is_answered_even_where_learning_silenced_what_is_popular():
+    """Only users with a history teach; they may find that popular adds nothing to the others."""
+    asked, items, targets = world(queries=300)
+    taught = items.with_columns(**{"popular.score": -items.column("long.score")})
+    learned = fuse(bands=(0,)).learn(asked, taught, targets)
+    assert weights_of(learned)[0]["popular"] == 0
+    stranger = candidates(
+        [0, 1, 2],
+        popular__score=[[0.1, 0.5, 0.2]],
+        short__score=[[NAN] * 3],
+        long__score=[[NAN] * 3],
+        dice__score=[[NAN] * 3],
+    )
+    assert scored(learned, stranger).column("score")[0].argsort().tolist() == [0, 2, 1]
+
+
 def test_items_nobody_takes_are_not_better_than_those_that_somebody_takes():
     """popular and repeat: no score stands for the score zero."""
     items = candidates([0, 1, 2], popular__score=[[0.5, 0.1, NAN]], repeat__score=[[NAN, 0.3, 0.2]])

@@ -57,6 +57,12 @@ def test_an_empty_key_file_is_refused_by_name(tmp_path):
         ensure_key(Settings(home=tmp_path))
 
 
+def test_a_key_file_of_noise_is_refused_by_name(tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff\xfe\x00key")
+    with pytest.raises(StorageError, match=r"key is not text.*remove it"):
+        ensure_key(Settings(home=tmp_path))
+
+
 def test_a_home_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"cannot be kept.*PLAIT_KEY"):

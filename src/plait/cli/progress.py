@@ -19,6 +19,7 @@ def bars() -> Iterator[Advance]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -31,13 +32,17 @@ def bars() -> Iterator[Advance]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, int] = {}
+    progress = Progress(*columns, console=Console(stderr=True))
+    tasks: dict[str, TaskID] = {}
 
-        def advance(what: str, done: float, total: float) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=None)
-            task = progress.tasks[tasks[what]].id
-            progress.update(task, completed=done, total=total or None)
+    def advance(what: str, done: float, total: float) -> None:
+        if what not in tasks:
+            progress.start()
+            tasks[what] = progress.add_task(what, total=None)
+        progress.update(tasks[what], completed=done, total=total or None)
 
+    try:
         yield advance
+    finally:
+        if tasks:
+            progress.stop()

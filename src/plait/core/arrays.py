@@ -31,10 +31,14 @@ _DTYPES = {
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write named arrays to one safetensors file."""
+    """Write named arrays to one safetensors file. Raises OSError, as every writer of files does."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, str(path))
+    try:
+        save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, str(path))
+    except SafetensorError as problem:  # its own name for a full disk
+        raise OSError(str(problem)) from problem
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -11,14 +11,16 @@ import json
 import os
 import shutil
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from plait.core.pipeline import Pipeline
 from plait.core.recipe import Recipe
-from plait.errors import BundleError, NotReadyError, RecipeError
+from plait.core.stage import Stage
+from plait.errors import BundleError, NotReadyError, PlaitError, RecipeError, StorageError
 
 __all__ = ["SCHEMA", "BundleStore"]
 
@@ -51,12 +53,15 @@ class BundleStore:
         return sorted(name for name in names if not name.startswith("."))
 
     def save(self, pipeline: Pipeline, notes: dict[str, Any] | None = None) -> str:
-        """Write a fitted pipeline and return its id; `use` makes it the current one."""
+        """Write a fitted pipeline and return its id; `use` makes it the current one.
+
+        Raises StorageError where it cannot be written; nothing of it stays then.
+        """
         made = datetime.now(UTC)
         bundle = f"{made:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
         draft = self.root / f".draft-{bundle}"
-        draft.mkdir(parents=True)
-        try:
+        with _writing(self.root), _removed_on_failure(draft):
+            draft.mkdir(parents=True)
             for stage in pipeline.stages:
                 folder = draft / stage.name
                 folder.mkdir()
@@ -75,22 +80,20 @@ class BundleStore:
             (draft / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             _sync(draft)
             draft.rename(self.root / bundle)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-        _sync_folder(self.root)
+            _sync_folder(self.root)
         return bundle
 
     def use(self, bundle: str) -> None:
         """Make `bundle` the current one, by one rename; drop all but the last few."""
         self.manifest(bundle)
         draft = self.root / f".current-{uuid.uuid4().hex}"
-        with draft.open("w", encoding="utf-8") as out:
-            out.write(bundle + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(self.root / "current")
-        _sync_folder(self.root)
+        with _writing(self.root), _removed_on_failure(draft):
+            with draft.open("w", encoding="utf-8") as out:
+                out.write(bundle + "\n")
+                out.flush()
+                os.fsync(out.fileno())
+            draft.replace(self.root / "current")
+            _sync_folder(self.root)
         self._tidy(bundle)
 
     def manifest(self, bundle: str) -> dict[str, Any]:
@@ -131,7 +134,7 @@ class BundleStore:
                 f"bundle {bundle} names stages that are not here: {problem}"
             ) from problem
         loaded = {
-            stage.name: type(stage).load(stage.config, stage.name, folder / stage.name)
+            stage.name: _loaded(stage, bundle, folder / stage.name)
             for stage in shells.stages
         }
         return Pipeline(
@@ -154,6 +157,43 @@ class BundleStore:
         for draft in self.root.glob(".draft-*"):
             if draft.stat().st_mtime < hour_ago:
                 shutil.rmtree(draft, ignore_errors=True)
+
+
+def _loaded(shell: Stage, bundle: str, folder: Path) -> Stage:
+    """The stage as it was saved. Its hashes are right, so what it cannot read is of another code."""
+    try:
+        return type(shell).load(shell.config, shell.name, folder)
+    except PlaitError:
+        raise
+    except Exception as problem:
+        raise BundleError(
+            f"bundle {bundle}: {shell.name} cannot read what it saved"
+            f" ({type(problem).__name__}: {problem})",
+            hint="it was made by another version: fit again",
+        ) from problem
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise StorageError(
+            f"a bundle cannot be written to {root}: {problem.strerror or problem}",
+            hint="free some space and fit again; the bundle in use is intact",
+        ) from problem
+
+
+@contextmanager
+def _removed_on_failure(draft: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def _files(folder: Path) -> list[Path]:

@@ -36,7 +36,7 @@ class Declares(Protocol):
     """A log that keeps field types which a mapping declares."""
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """Store types by (entity, field). InputError if a field is stored as another type."""
+        """Store types by (entity, field). ConflictError if a field is stored as another type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Door:
         """Let in a source batch by batch, each one transaction; bad rows go to the rejects file.
 
         What was stored before a failure stays, and doing it again does the rest. Raises whatever
-        the log raises, InputError if the mapping declares a type that another one stands against.
+        the log raises, ConflictError if the mapping declares a type against a stored one.
         """
         count = _Count(source)
         declared: set[tuple[str, str]] = set()

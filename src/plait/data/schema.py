@@ -16,7 +16,7 @@ from plait.core.catalogue import FIELD_TYPES, FieldType
 from plait.core.types import Event
 from plait.data.coerce import COERCE
 from plait.data.infer import infer_type
-from plait.errors import InputError
+from plait.errors import ConflictError, InputError
 
 __all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "FieldProblem", "Schema", "typed"]
 
@@ -66,20 +66,30 @@ class Schema:
     def declare(self, entity: str, types: Mapping[str, str]) -> Schema:
         """The schema with types that a mapping names; those it has already must agree.
 
-        Raises InputError for an unknown entity or type, or a field that is stored as another type.
+        Raises InputError for an unknown entity or type, a name that no field can have or too many
+        fields, ConflictError if a field is stored as another type.
         """
         if entity not in ENTITIES:
             raise InputError(f"no fields for {entity!r}", hint=f"one of {', '.join(ENTITIES)}")
-        return Schema({**self.types, **dict(self._declared(entity, types))})
+        declared = Schema({**self.types, **dict(self._declared(entity, types))})
+        if len(declared._coerce[entity]) > MAX_FIELDS:
+            raise InputError(
+                f"{entity}s would have {len(declared._coerce[entity]):,} fields",
+                hint=f"at most {MAX_FIELDS:,}: leave columns out of the mapping",
+            )
+        return declared
 
     def _declared(self, entity: str, types: Mapping[str, str]) -> Iterable[tuple[_Key, FieldType]]:
         for name, kind in types.items():
             if kind not in FIELD_TYPES:
                 hint = f"a type is one of {', '.join(FIELD_TYPES)}"
                 raise InputError(f"{kind!r} is no field type", hint=hint, field=name)
+            if not _good_name(name):
+                hint = f"a name has 1 to {MAX_NAME} printable characters"
+                raise InputError(f"{name[:MAX_NAME]!r} can name no field", hint=hint)
             stored = self.types.get((entity, name), kind)
             if stored != kind:
-                raise InputError(
+                raise ConflictError(
                     f"the field {name!r} of {entity}s is stored as {stored}, not {kind}",
                     hint="give the column another field name in the mapping",
                     field=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from plait.core.types import Bools, Dataset, Longs
 from plait.evaluate.rows import Row
-from plait.measure.splits import LEAST_QUERIES, Split
+from plait.measure.splits import DAY, LEAST_QUERIES, Split
 
-__all__ = ["Flag", "flags"]
+__all__ = ["Flag", "flags", "stragglers"]
 
 ORDERED = 0.55
 """Above this share of larger next ids, ids give the order away."""
@@ -24,6 +25,10 @@ OVERLAP = 0.05
 
 TIED_TARGETS = 0.01
 """Above this share of targets, ties decide."""
+
+
+FEW = 100
+"""Fewer test queries tell models apart only by accident."""
 
 
 class Flag(NamedTuple):
@@ -46,6 +51,9 @@ def flags(dataset: Dataset, learn: Split, test: Split, name: str, fused: Row) ->
         found += _time_ties(test)
         if name == "leave-one-out":
             found.append(_overlap(test))
+    if len(test) < FEW:
+        text = f"{len(test)} test queries are few: read the intervals, not the means"
+        found.append(Flag("few", float(len(test)), True, text + _why_few(dataset, test, name)))
     if len(learn) < LEAST_QUERIES:
         text = f"{len(learn)} queries are too few to learn a fusion from: its defaults stand"
         found.append(Flag("unlearned", float(len(learn)), True, text))
@@ -67,11 +75,11 @@ def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
         Flag(
             f"id-order-{where}",
             share,
-            share > ORDERED,
+            share > max(ORDERED, 0.5 + chance),
             f"the next item has the larger id in {share:.0%} of {what}: a model that reads ids, "
             "or breaks ties by them, is flattered",
         )
-        for where, what, share in (
+        for where, what, (share, chance) in (
             ("train", "training pairs", in_train),
             ("test", "test pairs", at_test),
         )
@@ -104,6 +112,32 @@ def _overlap(test: Split) -> Flag:
     )
 
 
+def stragglers(times: Longs, cut: int) -> str:
+    """Whether a test window behind `cut` is empty but for a few last events, far behind the others.
+
+    Times are microseconds in any order; "" if the window is filled as one would expect.
+    """
+    times = np.sort(times)
+    first = int(np.searchsorted(times, cut, side="right"))
+    steps = np.diff(times[max(first - 1, 0) :])
+    if not len(steps) or 2 * steps.max() <= times[-1] - cut:
+        return ""
+    count = len(steps) - int(steps.argmax())
+    days = np.ceil((times[-1] - times[-count - 1] + times[-1] - cut) / DAY)
+    return (
+        f"the last {count:,} of {len(times):,} events lie {steps.max() / DAY:,.0f} days behind the "
+        "one before them and drew the test window there (an event stamped now on an old log?): "
+        f"--test-days {days:.0f} reaches the others"
+    )
+
+
+def _why_few(dataset: Dataset, test: Split, name: str) -> str:
+    if name != "time" or not len(test):
+        return ""
+    found = stragglers(dataset.interactions.times, int(test.queries.times[0]))
+    return f"; {found}" if found else ""
+
+
 def _decided(test: Split, fused: Row) -> Flag:
     share = float(fused.tied.sum()) / max(len(test.targets.values), 1)
     return Flag(
@@ -130,9 +164,10 @@ def _key(one: str, *, numeric: bool) -> tuple[int, str]:
     return (len(plain) if numeric else 0, plain)
 
 
-def _larger(before: Longs, after: Longs) -> float:
-    """The share of pairs that rise, among those that change."""
-    return _share(after[before != after] > before[before != after])
+def _larger(before: Longs, after: Longs) -> tuple[float, float]:
+    """The share of pairs that rise, among those that change, and two standard errors of a half."""
+    rises = (after > before)[before != after]
+    return _share(rises), 1 / math.sqrt(max(len(rises), 1))
 
 
 def _share(mask: Bools) -> float:

@@ -16,7 +16,7 @@ from plait.core.types import Dataset
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.answering import FUSED, answered, live_of
 from plait.evaluate.baselines import baselines
-from plait.evaluate.flags import flags
+from plait.evaluate.flags import flags, stragglers
 from plait.evaluate.history import record, times_looked
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.plan import Plan, plan
@@ -54,7 +54,7 @@ def evaluate(
     mine: dict[str, list[Row]] = {}
     plans: dict[str, Plan] = {}
     for name, recipe in named.items():
-        plans[name] = _checked(plan(dataset, settled, recipe.kinds), settled)
+        plans[name] = _checked(plan(dataset, settled, recipe.kinds), settled, dataset)
         mine[name] = _recipe_rows(_deep(recipe, settled), plans[name], settled, name, progress)
     first = next(iter(plans.values()))
     shared = _baseline_rows(first, settled)
@@ -86,17 +86,19 @@ def _deep(recipe: Recipe, protocol: Protocol) -> Recipe:
     return replace(recipe, retrieve=max(recipe.retrieve, *protocol.k))
 
 
-def _checked(found: Plan, protocol: Protocol) -> Plan:
+def _checked(found: Plan, protocol: Protocol, dataset: Dataset) -> Plan:
     if len(found.test):
         return found
     left = f"; {found.test.excluded} targets were seen before" if found.test.excluded else ""
+    late = ""
     if protocol.name == "time":
         reason = f"nobody does anything of {list(protocol.goal)} in the last days"
+        late = stragglers(dataset.interactions.times, protocol.cut(dataset))
     else:
         reason = f"no user has three events of {list(protocol.goal)}"
     raise ProtocolError(
         f"there is nobody to ask: {reason}{left}",
-        hint="bring more events, or say --seen keep",
+        hint=late or "bring more events, or say --seen keep",
         field="protocol",
     )
 

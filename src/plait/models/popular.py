@@ -13,18 +13,18 @@ from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.dense import gather
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Dataset, Floats, Items, Longs, Numbers, Queries
+from plait.models.decay import best_half_life, faded
 
 __all__ = ["Popular", "PopularConfig"]
-
-DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class PopularConfig:
     """What `popular` can be told."""
 
-    half_life_days: float = 7.0
-    """After how many days an interaction counts half; 0: never. Without times nothing decays."""
+    half_life_days: float | None = None
+    """After how many days an interaction counts half; 0: never. Left out: what foretells the last
+    tenth of the events best. Without times nothing decays."""
     by: str = ""
     """A user field ("country"): its values have tables of their own, mixed with the overall one."""
     context_weight: float = 0.5
@@ -41,12 +41,17 @@ class Popular(Stage):
         self._tables: Floats = np.zeros((1, 0), np.float32)
         self._orders: Numbers = np.zeros((1, 0), np.int32)
         self._values: dict[str, int] = {}
+        self._half_life = self.config.half_life_days or 0.0
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Count; `seed` plays no part."""
         fitted = type(self)(self.config, name=self.name)
         found = dataset.interactions
-        weights = found.weights * self._decay(dataset)
+        weights = found.weights.astype(np.float64)
+        if dataset.clock == "time":
+            if self.config.half_life_days is None:
+                fitted._half_life = best_half_life(dataset)
+            weights *= faded(found.times, fitted._half_life)
         rows = [np.bincount(found.items, weights, dataset.n_items)]
         if self.config.by in dataset.users.columns:
             column = dataset.users.columns[self.config.by]
@@ -62,9 +67,14 @@ class Popular(Stage):
         fitted._orders = np.stack([_order(one, dataset.catalogue.tiebreak) for one in tables])
         return fitted
 
+    def describe(self) -> dict[str, Any]:
+        """The half-life in force, in days; 0: nothing fades."""
+        return {"half_life_days": self._half_life}
+
     def save(self, folder: Path) -> None:
         """Write the tables."""
-        told = {"tables": self._tables, "orders": self._orders}
+        told: dict[str, Any] = {"tables": self._tables, "orders": self._orders}
+        told["half_life"] = np.array([self._half_life])
         write_arrays(folder / "tables.safetensors", told)
         write_words(folder / "values.json", list(self._values))
 
@@ -74,6 +84,7 @@ class Popular(Stage):
         loaded = cls(config, name=name)
         told = read_arrays(folder / "tables.safetensors")
         loaded._tables, loaded._orders = told["tables"], told["orders"]
+        loaded._half_life = float(told["half_life"][0])
         values = read_words(folder / "values.json")
         loaded._values = {value: row for row, value in enumerate(values, 1)}
         return loaded
@@ -97,14 +108,6 @@ class Popular(Stage):
             values = self._table(table)
             scores[rows] = gather(np.broadcast_to(values, (len(rows), len(values))), numbers[rows])
         return scores
-
-    def _decay(self, dataset: Dataset) -> Floats:
-        times = dataset.interactions.times
-        if dataset.clock != "time" or not self.config.half_life_days or not len(times):
-            return np.ones(len(times), np.float32)
-        days = (times.max() - times) / DAY
-        decay: Floats = np.exp2(-days / self.config.half_life_days).astype(np.float32)
-        return decay
 
     def _rows(self, queries: Queries) -> Numbers:
         """Which table each query reads."""

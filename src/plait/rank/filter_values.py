@@ -94,6 +94,8 @@ def _constant(name: str, column: Column, operator: str, value: Any) -> Mask:
         if operator not in ("==", "!="):
             _refuse(f"null has no order, so it cannot stand behind {operator}")
         return _present(column) if operator == "!=" else ~_present(column)
+    if column.type == "set" and isinstance(value, str) and operator in ("==", "!="):
+        return _each(column, lambda one: (value in one) == (operator == "=="))
     if column.type in ("set", "place"):
         way = f'"..." in {name}' if column.type == "set" else f"distance({name}, 48.2, 16.4) < 5"
         _refuse(f"{name} is a {column.type}; write {way}")

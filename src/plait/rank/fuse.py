@@ -28,7 +28,8 @@ class Fuse(Stage):
     """Leaves `score` and, by strand, `<strand>.share`: the part of it that the strand brought.
 
     A strand that knows nothing of a query takes no part in it, the weights of the others grow
-    accordingly. Without learning the weights are those of the config.
+    accordingly. Without learning, and where none of those that take part counts, the weights are
+    those of the config.
     """
 
     Config = FuseConfig
@@ -77,6 +78,10 @@ class Fuse(Stage):
         nobody = np.zeros((items.shape[0], 0), np.bool_)
         active = np.concatenate([nobody, *(one.active for one in signals)], axis=1)
         weights = self.weights(queries, names) * active
+        # Who has learned nothing of such a query must not leave its order to chance: where all who
+        # speak were weighed at zero, as popular may be by users with a history, the config decides.
+        mute = ~weights.any(axis=1)
+        weights[mute] = _listed(self.config.weights, names) * active[mute]
         sums = np.abs(weights).sum(axis=1, keepdims=True)
         weights = weights / np.where(sums > 0, sums, 1)
         total = np.zeros(items.shape, np.float32)

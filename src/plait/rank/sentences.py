@@ -118,7 +118,9 @@ def _content(asked: Asked, evidence: Evidence, _number: int, fact: Fact) -> str:
 
 def _behaviour(asked: Asked, evidence: Evidence, number: int, _fact: Fact) -> str:
     if evidence.because < 0:
-        return "Others with a taste like yours took it"
+        # Its score is borrowed from items alike: of its own behaviour nothing is known yet.
+        known = asked.name(min(asked.anchors)) if asked.anchors else "what you took"
+        return f"Things like it go with {known}"
     if evidence.because == number:
         return "You come back to it"
     if evidence.because in asked.anchors:

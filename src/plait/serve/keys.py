@@ -78,7 +78,12 @@ def _digest(key: bytes) -> bytes:
 
 
 def _read(path: Path) -> str:
-    key = path.read_text(encoding="utf-8").strip()
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as problem:
+        raise StorageError(
+            f"{path} is not text", hint="remove it, and the next start makes a new key"
+        ) from problem
     if not key:
         raise StorageError(f"{path} is empty", hint="remove it, and the next start makes a new key")
     return key

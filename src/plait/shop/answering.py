@@ -20,6 +20,7 @@ from plait.shop.answers import Answer, impression, listed, places_of, unknown
 from plait.shop.asking import anchors, checked, grouped
 from plait.shop.engine import Engine, Serving
 from plait.shop.memory import Memory, shown_ids, told
+from plait.shop.moments import iso
 
 __all__ = ["Answering"]
 
@@ -75,7 +76,7 @@ class Answering:
         return {
             "request_id": row.request_id,
             "route": row.route,
-            "time": row.time,
+            "time": iso(row.time),
             "user": self._user(row.user),
             "bundle": row.bundle,
             "version": row.version,

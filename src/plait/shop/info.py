@@ -38,13 +38,21 @@ def info(log: Log, bundles: BundleStore, engine: Engine) -> dict[str, Any]:
         "erased_users": len(state.erased),
         "interactions": len(state.events),
         "kinds": _kinds(state),
-        "fields": {"item": state.catalogue.types(), "user": state.users.types()},
+        "fields": _fields(log),
         "bundle": _current(bundles, engine, state, head),
         "bundles": bundles.ids(),
         "fitted_on_erased": [one for one in bundles.ids() if _knows_erased(bundles, one, state)],
         "problems": engine.problems(),
         "memory_mb": _peak_mb(),
     }
+
+
+def _fields(log: Log) -> dict[str, dict[str, str]]:
+    """The types of all fields, of items, users and interactions, as they are stored."""
+    found: dict[str, dict[str, str]] = {"item": {}, "user": {}, "interaction": {}}
+    for (entity, name), kind in sorted(log.schema().types.items()):
+        found.setdefault(entity, {})[name] = kind
+    return found
 
 
 def _kinds(state: LiveState) -> dict[str, int]:

@@ -32,7 +32,7 @@ def moment(given: Any, field: str = "time") -> int:
                 return found
     except (ValueError, OverflowError):
         pass
-    raise InputError(f"{field} is {given!r}", hint="give ISO 8601 or a unix time", field=field)
+    raise InputError(f"expected ISO 8601 or a unix time, got {given!r:.80}", field=field)
 
 
 def iso(time: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
+from plait.core.catalogue import FieldType
 from plait.core.types import Event
 from plait.data.log.check import Problem, id_hash, judge
 from plait.data.log.erase import Traces, erase_users, find_traces, new_id
@@ -117,6 +118,21 @@ class Appender:
         """See `Log.append`."""
         with _collector_paused(len(events)):
             return self._append(events)
+
+    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
+        """See `Log.declare`."""
+        with self._turn, storage_errors("declare field types"):
+            try:
+                with self._store.writing() as connection:
+                    head = read_head(self._store, connection)
+                    self._schema.load(self._store, connection, head.fields)
+                    self._schema.declare(types)
+                    count = self._schema.save(self._store, connection, head.fields)
+                    if count != head.fields:
+                        self._move_head(connection, head._replace(fields=count))
+            except BaseException:
+                self._schema.forget()
+                raise
 
     def _append(self, events: Sequence[Event]) -> Appended:
         batch = _Batch(events, judge(events, time.time_ns() // 1000))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from plait.core.catalogue import FieldType
 from plait.core.types import Event
 from plait.data.log.store import Store
 from plait.data.schema import FieldProblem, Schema
@@ -33,6 +34,14 @@ class StoredSchema:
             self._saved = load_schema(store, connection)
             self._count = count
         self._now = self._saved
+
+    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
+        """Take on types by (entity, field): all of them, or none if one is refused."""
+        now = self._now
+        for entity in sorted({entity for entity, _ in types}):
+            mine = {name: kind for (one, name), kind in types.items() if one == entity}
+            now = now.declare(entity, mine)
+        self._now = now
 
     def admit(self, events: Sequence[Event]) -> list[Event | FieldProblem]:
         """What the schema makes of `events`; it may learn new fields from them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from typing import Self
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from plait.core.catalogue import FieldType
 from plait.core.types import Event
 from plait.data.log.append import Appended, Appender
 from plait.data.log.erase import new_id
@@ -84,6 +85,14 @@ class Log:
         and what was expected. When this returns, the stored ones are on disk.
         """
         return self._appender.append(events)
+
+    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
+        """Store field types by (entity, field name) before any value is seen; again: no change.
+
+        They take no offset. Raises ConflictError if a field is stored as another type, InputError
+        for a type, entity or name that there cannot be; then none of them is stored.
+        """
+        self._appender.declare(types)
 
     def erase(self, user_id: str) -> int:
         """Forget a user for good; returns the offset of the erase event.

@@ -164,7 +164,8 @@ def _complaint(model: type[Body], problem: ValidationError) -> InputError:
     if first["type"] == "extra_forbidden":
         known = ", ".join(model.model_fields)
         return InputError(f"there is no field {place!r}", hint=f"fields are {known}", field=place)
-    said = first["msg"].removeprefix("Input ").lower()
+    empty = first["type"] in ("too_short", "string_too_short")
+    said = "is empty" if empty else first["msg"].removeprefix("Input ").lower()
     return InputError(f"{place}: {said}", hint=_meant(model, place), field=place)
 
 

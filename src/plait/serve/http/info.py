@@ -12,7 +12,7 @@ __all__ = ["ROUTES"]
 
 
 async def info(request: Request) -> Response:
-    """The home: its version, bundles, counts and settings."""
+    """The home: its version, bundles, counts and fields."""
     service = service_of(request)
     return reply(await service.wait(service.shop.info))
 

@@ -24,8 +24,10 @@ __all__ = ["Service"]
 
 T = TypeVar("T")
 
-ANSWERING = 2
-"""Threads that compute answers: computing is bound by the processor, more would only take turns."""
+ANSWERING = 1
+"""Threads that compute answers. Computing holds the interpreter's lock: a second thread would not
+add to it but take turns with the first, and at 100 requests a second both fall behind. More
+answers at once need more processes."""
 WAITING = 32
 """Threads that wait: for a commit, for the store, for a version. One commit serves many of them."""
 MOST_WAITING = 512

@@ -1,0 +1,22 @@
+"""What an operator may set, and what is refused by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from plait.errors import InputError
+from plait.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("workers", 0), ("poll_ms", 0), ("body_limit", -1), ("batch_limit", 0), ("log_level", "loud")],
+)
+def test_values_that_cannot_be_are_refused(tmp_path, name, value):
+    with pytest.raises(InputError, match=name) as caught:
+        load_settings(tmp_path, **{name: value})
+    assert caught.value.field == name
+
+
+def test_a_level_may_be_in_capitals(tmp_path):
+    assert load_settings(tmp_path, log_level="WARNING").log_level == "WARNING"
