@@ -134,10 +134,10 @@ def _typed(name: str, kind: str, value: Any) -> Any:
             return _truth(value)
         if kind.startswith("tuple"):
             parts = value.split(",") if isinstance(value, str) else value
-            return tuple(str(part) for part in parts if part)
+            return tuple(one for one in (str(part).strip() for part in parts) if one)
     except (TypeError, ValueError) as problem:
         raise InputError(f"{name} is {value!r}, expected {kind}", field=name) from problem
-    return str(value)
+    return str(value).strip()  # a key read from a file ends with a line break no header can carry
 
 
 def _in_range(settings: Settings) -> Settings:

@@ -12,7 +12,7 @@ KEYS = {"read": READ, "ingest": INGEST, "admin": KEY}
 
 
 def address(route):
-    path = route.path.replace("{id:path}", "lamp-1")
+    path = route.path.replace("{id:text}", "lamp-1")
     return path.replace("{request_id}", "unheard-of")
 
 

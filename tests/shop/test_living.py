@@ -171,6 +171,7 @@ def test_a_row_without_time_can_be_sent_again(own):
     row = click("u", "lamp1", id="once")
     statuses = [own.post([row])[1][0]["status"] for _ in range(2)]
     assert statuses == ["stored", "duplicate"]
+    assert own.post([{**row, "kind": "purchase"}])[1][0]["status"] == "conflict"
 
 
 def test_a_fit_elsewhere_is_taken_over_without_a_pause(home):
@@ -260,7 +261,7 @@ def test_info_and_vitals_count(own):
     assert found["fields"]["item"]["price"] == "number"
     assert found["bundle"]["recipe"] == "toy"
     assert found["bundle"]["behind"] == 1
-    assert set(found["bundle"]["learned"]) == {"fuse"}
+    assert set(found["bundle"]["learned"]) == {"fuse", "popular"}
     assert json.dumps(found)
     assert {"read", "fit", "learn"} <= set(told)
     own.recommend("user1")

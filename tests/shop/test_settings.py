@@ -20,3 +20,11 @@ def test_values_that_cannot_be_are_refused(tmp_path, name, value):
 
 def test_a_level_may_be_in_capitals(tmp_path):
     assert load_settings(tmp_path, log_level="WARNING").log_level == "WARNING"
+
+
+def test_what_stands_around_a_key_is_no_part_of_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLAIT_KEY", " mine\n")
+    monkeypatch.setenv("PLAIT_READ_KEYS", "one, two,\n")
+    found = load_settings(tmp_path)
+    assert found.key == "mine"
+    assert found.read_keys == ("one", "two")

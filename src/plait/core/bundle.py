@@ -134,8 +134,7 @@ class BundleStore:
                 f"bundle {bundle} names stages that are not here: {problem}"
             ) from problem
         loaded = {
-            stage.name: _loaded(stage, bundle, folder / stage.name)
-            for stage in shells.stages
+            stage.name: _loaded(stage, bundle, folder / stage.name) for stage in shells.stages
         }
         return Pipeline(
             recipe,
@@ -160,7 +159,7 @@ class BundleStore:
 
 
 def _loaded(shell: Stage, bundle: str, folder: Path) -> Stage:
-    """The stage as it was saved. Its hashes are right, so what it cannot read is of another code."""
+    """The stage as saved. Its hashes are right: what it cannot read is of another code."""
     try:
         return type(shell).load(shell.config, shell.name, folder)
     except PlaitError:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Event", "EventType"]
+__all__ = ["NOW", "Event", "EventType"]
+
+NOW = -(1 << 62)
+"""The time of an event that happens when it is stored: the log puts its clock's in the place. Until
+then all such events look alike, so that one sent again is known as the same."""
 
 EventType = Literal["interaction", "item", "user", "fact", "erase"]
 

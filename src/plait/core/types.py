@@ -7,7 +7,7 @@ given once by the log and never reused. *Rows* are a stage's own business.
 from __future__ import annotations
 
 from plait.core.dataset import Dataset, Facts, Interactions, kind_weights
-from plait.core.event import Event, EventType
+from plait.core.event import NOW, Event, EventType
 from plait.core.history import History
 from plait.core.items import Items
 from plait.core.live import Live, State
@@ -16,6 +16,7 @@ from plait.core.query import Queries, Query
 
 __all__ = [
     "ABSENT",
+    "NOW",
     "Bools",
     "Dataset",
     "Event",

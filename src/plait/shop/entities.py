@@ -79,11 +79,8 @@ class Entities:
             for place, (outside, field, why) in posted.rejected.items()
         }
         for place, row in zip(posted.places, done.rows, strict=True):
-            status, error = row.status, _sentence(row.field, row.error)
-            if status == "conflict" and place in posted.timed:
-                # A retry: the first time round the same row was given the time when it came.
-                status, error = "duplicate", ""
-            told[place] = {"id": row.id, "status": status, "error": error}
+            error = _sentence(row.field, row.error)
+            told[place] = {"id": row.id, "status": row.status, "error": error}
         return done.version, [told[place] for place in range(len(rows))]
 
     def _change(self, entity: Entity, outside: str, kind: str, text: str | None) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from plait.core.types import Event
+from plait.core.types import NOW, Event
 from plait.errors import InputError
 from plait.shop.moments import moment
 
@@ -21,37 +20,29 @@ KEYS = ("id", "kind", "user", "item", "time", "value", "request_id", "fields")
 
 
 class Posted(NamedTuple):
-    """Rows that became events, with their places; what was wrong with the others, by place.
-
-    `timed` are the places of rows with an id and no time: their time is when they came.
-    """
+    """Rows that became events, with their places; what was wrong with the others, by place."""
 
     events: list[Event]
     places: list[int]
     rejected: dict[int, tuple[str, str, str]]
-    timed: frozenset[int]
 
 
 def interactions(rows: Sequence[Any]) -> Posted:
     """Turn rows into events; a row without an id gets one, without a time it happens now."""
-    now = time.time_ns() // 1000
     events: list[Event] = []
     places: list[int] = []
     rejected: dict[int, tuple[str, str, str]] = {}
-    timed = set()
     for place, row in enumerate(rows):
         try:
-            events.append(_event(row, now))
+            events.append(_event(row))
         except InputError as problem:
             rejected[place] = (_named(row), problem.field, problem.message)
             continue
         places.append(place)
-        if row.get("id") is not None and row.get("time") is None:
-            timed.add(place)
-    return Posted(events, places, rejected, frozenset(timed))
+    return Posted(events, places, rejected)
 
 
-def _event(row: Any, now: int) -> Event:
+def _event(row: Any) -> Event:
     if not isinstance(row, Mapping):
         raise InputError("expected an object")
     for key in row:
@@ -67,7 +58,7 @@ def _event(row: Any, now: int) -> Event:
         kind,
         _needed(row, "user"),
         _needed(row, "item"),
-        now if given is None else moment(given),
+        NOW if given is None else moment(given),
         None,
         _value(row.get("value")),
         _id(row, "request_id"),

@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection
 
 from plait.core.catalogue import FieldType
-from plait.core.types import Event
+from plait.core.types import NOW, Event
 from plait.data.log.check import Problem, id_hash, judge
 from plait.data.log.erase import Traces, erase_users, find_traces, new_id
 from plait.data.log.fields import StoredSchema
@@ -135,7 +135,8 @@ class Appender:
                 raise
 
     def _append(self, events: Sequence[Event]) -> Appended:
-        batch = _Batch(events, judge(events, time.time_ns() // 1000))
+        now = time.time_ns() // 1000
+        batch = _Batch([_dated(one, now) for one in events], judge(events, now))
         leaving = {one.user for one in events if one.type == "erase" and one.user}
         with self._turn, storage_errors("append to the log"):
             traces = find_traces(self._store, leaving) if leaving else Traces()
@@ -285,6 +286,10 @@ def _collector_paused(size: int) -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _dated(event: Event, now: int) -> Event:
+    return event._replace(time=now) if event.time == NOW else event
 
 
 def _as_stored(event: Event) -> Event:

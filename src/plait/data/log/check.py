@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from plait.core.types import Event
+from plait.core.types import NOW, Event
 
 __all__ = ["DAY", "Problem", "digest_of", "id_hash", "judge"]
 
@@ -66,7 +66,7 @@ def _problem(event: Event, latest: int) -> Problem | None:
     _, outside, kind, user, item, time, position, value, _, fields = event
     if not outside or len(outside) > MAX_ID:
         return Problem("id", f"expected an id of 1 to {MAX_ID} characters")
-    if time is not None and not _YEAR_1 <= time <= latest:
+    if time is not None and time != NOW and not _YEAR_1 <= time <= latest:
         return Problem("time", "expected a time from year 1 to a day from now")
     if len(kind) > MAX_KIND:
         return Problem("kind", f"expected a kind of at most {MAX_KIND} characters")

@@ -67,7 +67,7 @@ def all_routes() -> tuple[Route, ...]:
 
 def routes_table() -> tuple[tuple[str, str], ...]:
     """The method and path of every route: `("PUT", "/v1/items/{id}")`."""
-    return tuple((one.method, one.path.replace(":path", "")) for one in all_routes())
+    return tuple((one.method, one.path.replace(":text", "")) for one in all_routes())
 
 
 def create_app(settings: Settings, shop: Shop) -> FastAPI:

@@ -10,7 +10,7 @@ from plait.serve.http.route import Route, path_id, reply, service_of
 
 __all__ = ["ROUTES"]
 
-PATH = "/v1/items/{id:path}"
+PATH = "/v1/items/{id:text}"
 
 
 async def put_item(request: Request) -> Response:

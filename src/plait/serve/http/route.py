@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +18,21 @@ from plait.serve.http.bodies import Body
 from plait.serve.http.service import Service
 
 __all__ = ["Route", "path_id", "reply", "service_of"]
+
+
+class _AnyText(Convertor[str]):
+    """Slashes and line breaks too, where Starlette's `path` ends: what was stored can be erased."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _AnyText())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +63,7 @@ def reply(value: Any, status: int = 200) -> Response:
 
 
 def path_id(request: Request) -> str:
-    """The outside id at the end of the path: any text, slashes and emoji included.
+    """The outside id at the end of the path, `{id:text}`: slashes and line breaks included.
 
     Raises InputError for an empty id and for percent escapes that are not UTF-8: two of those
     would otherwise become one id.
