@@ -27,13 +27,17 @@ __all__ = ["Content", "ContentConfig", "Fresh"]
 _FEW = 4
 
 
+_RECENT = 50
+"""So many of the newest items can be named as the reason for another."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContentConfig(TfidfConfig):
     """What `content` can be told, beside how fields become features."""
 
     decay: float = 0.6
     """What an item of the history counts against the one after it."""
-    longest: int = 50
+    longest: int = 20
     """How many baskets back are read; 0: all."""
     components: int = 64
     """Dimensions of the SVD space; 0: none."""
@@ -167,13 +171,14 @@ class Content(DenseStage):
         return found
 
     def because(self, queries: Queries, numbers: Numbers) -> Numbers:
-        """The item of the history most like each candidate."""
+        """The item of the newest of the history that is most like each candidate."""
         history = anchored(queries)
         fresh = self._fresh(queries)
         width = self._width(fresh)
         found = np.full(numbers.shape, ABSENT, np.int32)
         for row in range(len(queries)):
-            mine = np.unique(history.items[history.offsets[row] : history.offsets[row + 1]])
+            first = max(history.offsets[row], history.offsets[row + 1] - _RECENT)
+            mine = np.unique(history.items[first : history.offsets[row + 1]])
             mine = mine[mine < width]
             known = (numbers[row] >= 0) & (numbers[row] < width)
             if len(mine) and known.any() and not queries.texts[row]:

@@ -19,7 +19,15 @@ from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.cooccurrence import PairConfig
-from plait.models.profile import anchored, decayed, parted, read_matrix, thickened, write_matrix
+from plait.models.profile import (
+    anchored,
+    decayed,
+    loudest,
+    parted,
+    read_matrix,
+    thickened,
+    write_matrix,
+)
 from plait.models.tfidf import Tfidf, TfidfConfig, largest, similar
 from plait.retrieve.changes import Changes
 
@@ -34,7 +42,7 @@ class ItemItemConfig(PairConfig):
 
     decay: float = 0.6
     """What a basket of the history counts against the one after it."""
-    longest: int = 50
+    longest: int = 20
     """How many baskets back are read; 0: all."""
     neighbours: int = 300
     """How many entries are kept for every item."""
@@ -156,9 +164,7 @@ class ItemItem(DenseStage, ABC):
             known = (numbers[row] >= 0) & (numbers[row] < width)
             if len(mine) and known.any():
                 worth = taken.data[taken.indptr[row] : taken.indptr[row + 1]]
-                parts = self._similar[mine][:, numbers[row][known]].toarray() * worth[:, None]
-                best = mine[parts.argmax(axis=0)]
-                found[row, known] = np.where(parts.max(axis=0) > 0, best, ABSENT)
+                found[row, known] = loudest(self._similar, mine, worth, numbers[row][known])
         return found
 
     def _loans(self, queries: Queries) -> Loans | None:

@@ -9,18 +9,22 @@ import numpy as np
 from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
-from plait.core.types import Dataset, History, Numbers, Queries
+from plait.core.types import ABSENT, Dataset, Floats, History, Numbers, Queries
 
 __all__ = [
     "anchored",
     "decayed",
     "interaction_matrix",
+    "loudest",
     "parted",
     "read_matrix",
     "strongest",
     "thickened",
     "write_matrix",
 ]
+
+_HEAVIEST = 64
+"""So many items of a history can be the reason for another: the rest weigh next to nothing."""
 
 _THICK = 0.03
 """The share of entries from which on a matrix counts as dense."""
@@ -110,6 +114,29 @@ def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     counts = np.bincount(rows[kept], minlength=matrix.shape[0])
     offsets = np.concatenate([[0], np.cumsum(counts)])
     return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+
+
+def loudest(matrix: sparse.csr_matrix, mine: Numbers, worth: Floats, wanted: Numbers) -> Numbers:
+    """For each of the columns `wanted` the row among `mine` that speaks loudest there, or -1.
+
+    Rows count times their `worth`; only the heaviest are asked.
+    """
+    if len(mine) > _HEAVIEST:
+        heavy = np.argpartition(worth, len(worth) - _HEAVIEST)[-_HEAVIEST:]
+        mine, worth = mine[heavy], worth[heavy]
+    starts = matrix.indptr[mine].astype(np.int64)
+    lengths = matrix.indptr[mine + 1] - starts
+    before = np.cumsum(lengths) - lengths
+    flat = np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+    column = np.full(matrix.shape[1], ABSENT, np.int64)
+    column[wanted] = np.arange(len(wanted))
+    at = column[matrix.indices[flat]]
+    hit = np.flatnonzero(at >= 0)
+    owner = np.repeat(np.arange(len(mine)), lengths)[hit]
+    order = np.argsort(matrix.data[flat[hit]] * worth[owner], kind="stable")
+    best = np.full(len(wanted), ABSENT, np.int64)
+    best[at[hit[order]]] = owner[order]  # the last one written is the loudest
+    return np.where(best >= 0, mine[best], ABSENT).astype(np.int32)
 
 
 def thickened(matrix: Any) -> Any:
