@@ -108,3 +108,27 @@ def test_pseudonyms_hide_who_it_was_and_everything_still_works(tmp_path):
         shop.erase_user("w")
         with pytest.raises(NotFoundError):
             shop.get_user("w")
+
+
+def quoted(home):
+    return b"".join(one.read_bytes() for one in (home / "rejects").glob("*"))
+
+
+def test_erasing_a_user_reaches_the_rejects(shop, tmp_path):
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,item,time\nW77,a,2024-01-01\nv,b,never W77\nv,b,whenever\n")
+    shop.ingest(events=path)
+    assert b"never W77" in quoted(shop.settings.home)
+    shop.erase_user("W77")
+    left = quoted(shop.settings.home)
+    assert b"W77" not in left
+    assert b"whenever" in left
+
+
+def test_with_pseudonyms_rejects_hold_no_values(tmp_path):
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,item,time\nv,b,never W77\n")
+    with plait.open(tmp_path / "home", pseudonyms=True) as shop:
+        shop.ingest(events=path)
+        assert b"W77" not in quoted(shop.settings.home)
+        assert b'"field":"time"' in quoted(shop.settings.home)

@@ -123,7 +123,8 @@ class Door:
 
     def _file(self, count: _Count) -> RejectsFile | None:
         if count.file is None and self._rejects is not None:
-            count.file = RejectsFile(self._rejects, count.source)
+            private = self._consent.pseudonyms
+            count.file = RejectsFile(self._rejects, count.source, private=private)
         return count.file
 
 

@@ -17,6 +17,7 @@ from plait.core.recipe import Recipe
 from plait.core.types import Event
 from plait.data.consent import Consent
 from plait.data.door import Door
+from plait.data.ingest.rejects import forget
 from plait.data.log import Appended, ImpressionBuffer, Log
 from plait.data.writer import Writer
 from plait.errors import InputError, PlaitError
@@ -177,8 +178,13 @@ class Shop(Questions):
         return self._entities.get("user", user)
 
     def erase_user(self, user: str) -> int:
-        """Forget a user and all of their events, for good; returns the version."""
-        return self._entities.erase(user)
+        """Forget a user and all of their events, for good; returns the version.
+
+        Lines of the rejects files that quote the id go too.
+        """
+        version = self._entities.erase(user)
+        forget(self.settings.home / "rejects", user)
+        return version
 
     # -- learning
 

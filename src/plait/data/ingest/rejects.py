@@ -14,7 +14,7 @@ import orjson
 
 from plait.errors import StorageError
 
-__all__ = ["Rejected", "RejectsFile", "shortened"]
+__all__ = ["Rejected", "RejectsFile", "forget", "shortened"]
 
 _LONGEST = 200
 
@@ -42,19 +42,45 @@ def shortened(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-class RejectsFile:
-    """JSON lines at `folder/<source>-<time>.jsonl`, made when the first row comes."""
+def forget(folder: Path, outside: str) -> int:
+    """Drop the lines that quote an id, from all rejects files; how many went.
 
-    def __init__(self, folder: Path, source: str) -> None:
+    A line that quotes it only as a part of something longer goes too. StorageError if the disk
+    refuses.
+    """
+    quoted, gone = orjson.dumps(outside)[1:-1], 0
+    try:
+        for path in sorted(folder.glob("*.jsonl")):
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if quoted not in line]
+            if len(kept) < len(lines):
+                draft = path.with_suffix(".draft")
+                draft.write_bytes(b"".join(kept))
+                draft.replace(path)
+                gone += len(lines) - len(kept)
+    except OSError as problem:
+        raise StorageError(f"cannot write to {folder}: {problem}") from problem
+    return gone
+
+
+class RejectsFile:
+    """JSON lines at `folder/<source>-<time>.jsonl`, made when the first row comes.
+
+    `private`: the values stay out, for they may name users who shall go by pseudonyms.
+    """
+
+    def __init__(self, folder: Path, source: str, *, private: bool = False) -> None:
         stem = re.sub(r"[^\w.-]+", "_", source)[:64] or "rows"
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         self.path = folder / f"{stem}-{now}.jsonl"
         self.count = 0
+        self._private = private
         self._file: BufferedWriter | None = None
 
     def write(self, rejects: Iterable[Rejected]) -> None:
         """Add rows. StorageError if the disk refuses."""
-        lines = [orjson.dumps(one._asdict()) for one in rejects]
+        told = (one._replace(value="") if self._private else one for one in rejects)
+        lines = [orjson.dumps(one._asdict()) for one in told]
         if not lines:
             return
         try:
