@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plait.models.decay import HALF_LIVES, best_half_life, faded
+from plait.core.ragged import Ragged
+from plait.models.decay import HALF_LIVES, _ahead, _ndcg, best_half_life, faded
 from plait.models.popular import Popular, PopularConfig
 from plait.testing.asking import ask, listed
 from plait.testing.worlds import positions_only, world
@@ -65,6 +66,34 @@ def test_the_half_life_follows_how_long_things_live() -> None:
 def test_a_log_that_tells_nothing_gets_a_week() -> None:
     assert best_half_life(world([("a", "x", 0), ("b", "y", 9)])) == 7
     assert best_half_life(world([(f"u{one}", f"i{one % 5}", 0) for one in range(300)])) == 7
+
+
+def test_held_out_targets_choose_it_and_a_later_fit_keeps_it() -> None:
+    old = [(f"u{one}", "old", one / 9) for one in range(90)]
+    dataset = world([*old, *((f"v{one}", "new", 8 + one / 15) for one in range(30))])
+    queries = ask(dataset.catalogue, [], [])
+    for wanted, fast in (("new", True), ("old", False)):
+        number = dataset.catalogue.number(wanted)
+        targets = Ragged.of_counts(np.array([number, number], np.int32), np.array([1, 1]))
+        stage = Popular(name="popular").fit(dataset).tuned(dataset, queries, targets)
+        found = stage.describe()["half_life_days"]
+        assert (0 < found <= 2) == fast
+        assert stage.fit(dataset).describe() == stage.describe()
+        assert listed(stage.retrieve(queries, 1), dataset.catalogue)[0] == [wanted]
+    told = Popular(PopularConfig(half_life_days=3.0), name="popular").fit(dataset)
+    assert told.tuned(dataset, queries, targets) is told
+
+
+def test_what_is_blocked_takes_no_place() -> None:
+    places = np.array([1.0, 2.5, 2.5, 4.0, 5.0])  # the middle two are equals
+    targets = Ragged.of_counts(np.array([4, 2, 0, 3, 3], np.int32), np.array([1, 2, 1, 1]))
+    blocked = Ragged.of_counts(np.array([0, 2, 0, 1, 3], np.int32), np.array([3, 1, 1, 0]))
+    assert _ahead(places, targets, blocked).tolist() == [2, 0.5, 0, -np.inf, 0]
+    gains = 1 / np.log2([4, 3, 2, 5])  # places 3; 2 and 1; none; 4
+    wanted = [gains[0], (gains[1] + gains[2]) / (gains[1] + gains[2]), 0, gains[3]]
+    assert _ndcg(places, targets, blocked) == pytest.approx(np.mean(wanted))
+    nothing = Ragged.of_counts(np.zeros(0, np.int32), np.zeros(4, np.int64))
+    assert _ndcg(places, targets, nothing) == pytest.approx(_ndcg(places, targets, None))
 
 
 def test_popular_reads_it_from_the_log_unless_told(tmp_path) -> None:

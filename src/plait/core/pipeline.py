@@ -21,7 +21,7 @@ from plait.core.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
 from plait.core.union import unite
 from plait.errors import RecipeError
 
-__all__ = ["PINS", "Learns", "Pipeline", "Watch"]
+__all__ = ["PINS", "Learns", "Pipeline", "Tunes", "Watch"]
 
 PINS = "pins"
 """Stands as a strand's name for what the rules put among the candidates: `pins.rank`."""
@@ -36,6 +36,14 @@ class Learns(Protocol):
 
     def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
         """A new step, learned from scored candidates [B, K] and the items that came true."""
+
+
+@runtime_checkable
+class Tunes(Protocol):
+    """A fitted strand with a setting that held-out targets may choose."""
+
+    def tuned(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Self:
+        """The strand with the best setting, fitted on the same `dataset`; later fits keep it."""
 
 
 def _nobody(_name: str, _seconds: float) -> None:
@@ -72,11 +80,19 @@ class Pipeline:
 
         No stage sees the facts that the recipe excludes.
         """
-        prepared = dataset.weighted(self.recipe.kinds)
-        prepared = replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
+        prepared = self._prepared(dataset)
         strands = tuple(_fitted(one, prepared, seed, watch) for one in self.strands)
         steps = tuple(_fitted(one, prepared, seed, watch) for one in self.steps)
         return replace(self, strands=strands, steps=steps, version=dataset.version)
+
+    def tune(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Pipeline:
+        """Strands that were fitted on `dataset` choose settings by what came true behind it."""
+        prepared = self._prepared(dataset)
+        strands = tuple(
+            one.tuned(prepared, queries, targets) if isinstance(one, Tunes) else one
+            for one in self.strands
+        )
+        return replace(self, strands=strands)
 
     def learn(self, queries: Queries, items: Items, targets: Ragged) -> Pipeline:
         """The same strands; steps that learn from held-out `targets` do so on scored `items`."""
@@ -118,6 +134,10 @@ class Pipeline:
     def without(self, *steps: str) -> Pipeline:
         """The same pipeline less some steps: evaluation explains nothing."""
         return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
+
+    def _prepared(self, dataset: Dataset) -> Dataset:
+        prepared = dataset.weighted(self.recipe.kinds)
+        return replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
 
     @cached_property
     def _limiters(self) -> tuple[Limits, ...]:

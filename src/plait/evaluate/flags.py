@@ -52,7 +52,8 @@ def flags(dataset: Dataset, learn: Split, test: Split, name: str, fused: Row) ->
         if name == "leave-one-out":
             found.append(_overlap(test))
     if len(test) < FEW:
-        text = f"{len(test)} test queries are few: read the intervals, not the means"
+        many = "query is" if len(test) == 1 else "queries are"
+        text = f"{len(test)} test {many} few: read the intervals, not the means"
         found.append(Flag("few", float(len(test)), True, text + _why_few(dataset, test, name)))
     if len(learn) < LEAST_QUERIES:
         text = f"{len(learn)} queries are too few to learn a fusion from: its defaults stand"

@@ -42,7 +42,7 @@ def fit_recipe(
     watch: Watch = _unseen,
     progress: Progress = _silent,
 ) -> Pipeline:
-    """Fit the strands on `split.train`, learn the fusion from `split.targets`.
+    """Fit the strands on `split.train`, learn settings and fusion from `split.targets`.
 
     With `refit` the strands are then fitted again on all of `dataset`, the learned scalars frozen.
     With fewer than 20 queries (or no split) nothing is learned, and the fusion's own defaults
@@ -54,6 +54,7 @@ def fit_recipe(
     if split is not None and (taught or not refit):
         pipeline = _fitted(pipeline, split.train, seed, watch, progress)
     if split is not None and taught:
+        pipeline = pipeline.tune(split.train, limited(pipeline, split.queries), split.targets)
         pipeline = _taught(pipeline, split, live, progress)
     if refit or split is None:
         pipeline = _fitted(pipeline, dataset, seed, watch, progress)

@@ -1,9 +1,8 @@
 """How interest fades: what an event counts by its age, and the half-life that foretells best.
 
 A film of last year sells for months, an article for two days. So the half-life is read from the
-log: of a few that are tried on all but the last tenth of the events, the one whose ranking of the
-items finds those of that tenth soonest. On six data sets it is within 2 % of the best NDCG@10 on
-held-out events; a week for all of them loses up to half of it.
+log: of a few that are tried, the one under which a list by popularity has the best NDCG@10 on
+held-out events. On MovieLens latest small, cut by time, 365 days instead of a week doubles it.
 """
 
 from __future__ import annotations
@@ -12,19 +11,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from plait.core.ragged import Ragged
 from plait.core.types import Dataset, Interactions, Longs
 from plait.measure.splits import DAY
 
-__all__ = ["HALF_LIVES", "best_half_life", "faded"]
+__all__ = ["HALF_LIVES", "best_half_life", "faded", "soonest"]
 
-HALF_LIVES = (0.5, 1.0, 2.0, 4.0, 7.0, 14.0, 28.0, 56.0, 112.0, 365.0, 0.0)
-"""Half-lives that are tried, in days; 0: nothing fades."""
+HALF_LIVES = (7.0, 4.0, 14.0, 2.0, 28.0, 1.0, 56.0, 0.5, 112.0, 365.0, 0.0)
+"""Half-lives that are tried, in days, the more usual ones first; 0: nothing fades."""
 
 USUAL = 7.0
 """The half-life of a log that is too short to tell."""
 
 _LEAST = 200
 """Events below which a log is too short."""
+
+_TOP = 10
+"""How many places of a list count."""
 
 _MOST = 2_000_000
 """The newest events that are looked at."""
@@ -54,31 +57,59 @@ def faded(times: Longs, half_life_days: float) -> Doubles:
 
 
 def best_half_life(dataset: Dataset) -> float:
-    """Days, one of HALF_LIVES: by the mean discounted gain of each user's last items."""
+    """Days, one of HALF_LIVES: what foretells the last tenth of the events from the others."""
     found = dataset.interactions
-    order = np.argsort(found.times, kind="stable")[-_MOST:]
-    if len(order) < _LEAST:
+    if len(found) < _LEAST:
         return USUAL
-    cut = found.times[order[len(order) * 9 // 10 - 1]]
-    newest = np.isin(np.arange(len(found)), order) if len(order) < len(found) else True
-    past = found.take((found.times <= cut) & newest)
-    users, items = _taken(found.take(found.times > cut), dataset.n_items)
-    if not len(users):
+    cut = np.sort(found.times)[len(found) * 9 // 10 - 1]
+    later = found.take(found.times > cut)
+    pairs = np.unique(later.users.astype(np.int64) * dataset.n_items + later.items)
+    if not len(pairs):
         return USUAL
-    share = 1 / np.bincount(users)[users]
-    gains = [_gain(past, one, items, share, dataset.n_items) for one in HALF_LIVES]
+    users, items = np.divmod(pairs, dataset.n_items)
+    counts = np.unique(users, return_counts=True)[1]
+    targets = Ragged.of_counts(items.astype(np.int32), counts)
+    return soonest(found.take(found.times <= cut), targets, None, dataset.n_items)
+
+
+def soonest(past: Interactions, targets: Ragged, blocked: Ragged | None, n_items: int) -> float:
+    """Days, one of HALF_LIVES: the best mean NDCG@10 of the `targets` of queries behind `past`.
+
+    What is `blocked` takes no place in a query's list.
+    """
+    if len(past) > _MOST:
+        newest = np.argpartition(past.times, -_MOST)[-_MOST:]
+        past = past.take(np.isin(np.arange(len(past)), newest))
+    gains = [_ndcg(_places(past, one, n_items), targets, blocked) for one in HALF_LIVES]
     return HALF_LIVES[int(np.argmax(np.round(gains, 6)))]
 
 
-def _taken(later: Interactions, n_items: int) -> tuple[Longs, Longs]:
-    """Who took what, each pair once; users as their places among those who took anything."""
-    pairs = np.unique(later.users.astype(np.int64) * n_items + later.items)
-    users, items = np.divmod(pairs, max(n_items, 1))
-    return np.unique(users, return_inverse=True)[1], items
-
-
-def _gain(past: Interactions, days: float, items: Longs, share: Doubles, n_items: int) -> float:
-    """How early a list by faded counts has the items; equals share the middle of their places."""
+def _places(past: Interactions, days: float, n_items: int) -> Doubles:
+    """Each item's place from 1 in a list by faded counts; equals share the middle of theirs."""
     counts = np.bincount(past.items, past.weights * faded(past.times, days), n_items)
-    places = rankdata(-counts, method="average")
-    return float((share / np.log2(places[items] + 1)).sum() / share.sum())
+    return np.asarray(rankdata(-counts, method="average"), np.float64)
+
+
+def _ndcg(places: Doubles, targets: Ragged, blocked: Ragged | None) -> float:
+    """The mean over queries; one whose targets are all blocked has 0."""
+    mine = places[targets.values]
+    if blocked is not None:
+        mine = mine - _ahead(places, targets, blocked)
+    gains = np.where(mine <= _TOP, 1 / np.log2(mine + 1), 0)  # infinity is far down the list
+    summed = np.bincount(targets.rows, gains, len(targets))
+    ideal = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
+    return float((summed / ideal[np.clip(targets.lengths, 1, _TOP) - 1]).mean())
+
+
+def _ahead(places: Doubles, targets: Ragged, blocked: Ragged) -> Doubles:
+    """How many blocked items stand before each target, equals as halves; -inf for a blocked one."""
+    gone = np.unique(blocked.rows * len(places) + blocked.values)  # a history repeats itself
+    rows, values = np.divmod(gone, len(places))
+    doubled = np.round(2 * places).astype(np.int64)  # the middle of equals is a whole or a half
+    width = 2 * len(places) + 2
+    theirs = np.sort(rows * width + doubled[values])
+    mine = targets.rows * width + doubled[targets.values]
+    strictly, equally = (np.searchsorted(theirs, mine, side=one) for one in ("left", "right"))
+    ahead = (strictly + equally) / 2 - np.searchsorted(rows, targets.rows)
+    out = np.isin(targets.rows * len(places) + targets.values, gone)
+    return np.where(out, -np.inf, ahead)

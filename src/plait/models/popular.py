@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.dense import gather
+from plait.core.ragged import Ragged
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Dataset, Floats, Items, Longs, Numbers, Queries
-from plait.models.decay import best_half_life, faded
+from plait.models.decay import best_half_life, faded, soonest
 
 __all__ = ["Popular", "PopularConfig"]
 
@@ -23,8 +24,8 @@ class PopularConfig:
     """What `popular` can be told."""
 
     half_life_days: float | None = None
-    """After how many days an interaction counts half; 0: never. Left out: what foretells the last
-    tenth of the events best. Without times nothing decays."""
+    """After how many days an interaction counts half; 0: never. Left out: what foretells held-out
+    events best, or else the last tenth of all. Without times nothing decays."""
     by: str = ""
     """A user field ("country"): its values have tables of their own, mixed with the overall one."""
     context_weight: float = 0.5
@@ -66,6 +67,18 @@ class Popular(Stage):
         tables = (fitted._table(one) for one in range(len(rows)))
         fitted._orders = np.stack([_order(one, dataset.catalogue.tiebreak) for one in tables])
         return fitted
+
+    def tuned(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Self:
+        """With the half-life that foretells the targets best, unless the config gives one."""
+        if (
+            self.config.half_life_days is not None
+            or dataset.clock != "time"
+            or not len(targets.values)
+        ):
+            return self
+        days = soonest(dataset.interactions, targets, queries.blocked, dataset.n_items)
+        config = replace(self.config, half_life_days=days)
+        return type(self)(config, name=self.name).fit(dataset)
 
     def describe(self) -> dict[str, Any]:
         """The half-life in force, in days; 0: nothing fades."""
