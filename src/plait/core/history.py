@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,9 +13,12 @@ from plait.core.ragged import Ragged
 __all__ = ["History"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class History:
-    """What B users did, oldest first: parallel arrays of N events and `offsets` int64 [B + 1]."""
+    """What B users did, oldest first: parallel arrays of N events and `offsets` int64 [B + 1].
+
+    What is derived from them is kept: every strand asks for it again.
+    """
 
     offsets: Longs
     items: Numbers
@@ -34,12 +38,12 @@ class History:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> Longs:
         """How many events each of the B histories has."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def rows(self) -> Longs:
         """The query, 0..B-1, of every one of the N events."""
         return np.repeat(np.arange(len(self)), self.lengths)
@@ -49,7 +53,7 @@ class History:
         """How many events each event lies before the newest of its history: 0 is the newest."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
 
-    @property
+    @cached_property
     def baskets_back(self) -> Longs:
         """How many moments each event lies before the newest of its history: 0 is the newest.
 
