@@ -92,8 +92,12 @@ class ItemItem(DenseStage, ABC):
         fitted = type(self)(self.config, name=self.name)
         matrix = thickened(self._matrix(dataset))
         if self.config.lend:
-            fitted._tfidf, fitted._vectors = Tfidf.fit(self.config.content, dataset.catalogue)
-            loans = _loans(fitted._vectors, self.config)
+            fitted._tfidf, vectors = Tfidf.fit(self.config.content, dataset.catalogue)
+            # Who has no behaviour has none to lend: such items would only crowd out those that do.
+            taken = np.bincount(dataset.interactions.items, minlength=dataset.n_items) > 0
+            lenders = (sparse.diags_array(taken.astype(np.float32)) @ vectors).tocsr()
+            fitted._vectors = lenders
+            loans = _loans(vectors, lenders, self.config)
             fitted._similar = _lent(loans, matrix, self.config.neighbours)
         else:
             fitted._similar = _kept(matrix, self.config.neighbours)
@@ -204,9 +208,11 @@ def _shares(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr()
 
 
-def _loans(vectors: sparse.csr_matrix, config: ItemItemConfig) -> sparse.csr_matrix:
+def _loans(
+    vectors: sparse.csr_matrix, lenders: sparse.csr_matrix, config: ItemItemConfig
+) -> sparse.csr_matrix:
     """CSR [n, n]: each item itself, and `lend` shared among the items most like it."""
-    shares = _shares(similar(vectors, vectors, config.lenders, itself=True))
+    shares = _shares(similar(vectors, lenders, config.lenders, itself=True))
     own = sparse.identity(vectors.shape[0], dtype=np.float32, format="csr")
     return (own + np.float32(config.lend) * shares).tocsr().astype(np.float32)
 
