@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class History:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @cached_property
+    def derived(self) -> dict[Any, Any]:
+        """Room where stages keep what they computed from these events alone, by a key of its own."""
+        return {}
 
     @cached_property
     def lengths(self) -> Longs:

@@ -18,8 +18,9 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
-from plait.models.profile import anchored, decayed, parted, read_matrix, write_matrix
-from plait.models.tfidf import Tfidf, TfidfConfig, unit
+from plait.models.bag import Bag, decayed, picked
+from plait.models.profile import anchored, read_matrix, write_matrix
+from plait.models.tfidf import Tfidf, TfidfConfig
 from plait.retrieve.changes import Changes, Prints, prints
 
 __all__ = ["Content", "ContentConfig", "Fresh"]
@@ -69,15 +70,14 @@ class Space:
             latent = self.latent[kept]
         return Space(vectors, vectors.T.tocsr(), latent)
 
-    def likeness(self, profiles: sparse.csr_matrix, latent: Floats, share: float) -> Floats:
+    def likeness(self, profiles: Bag, latent: Floats, share: float) -> Floats:
         """float32 [B, n], 0 to 1: cosines, `share` of them in the SVD space; NaN: no words."""
-        found = (profiles @ self.turned).toarray().astype(np.float32, copy=False)
+        found = profiles.times(self.turned)
         if len(latent):
             found *= np.float32(1 - share)
             found += np.float32(share) * np.maximum(_products(latent, self.latent), 0)
         found[:, np.diff(self.vectors.indptr) == 0] = np.nan
-        likeness: Floats = found
-        return likeness
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,7 +158,7 @@ class Content(DenseStage):
         """float32 [B, n]: cosine, 0 and above; NaN for items without words and empty queries."""
         fresh = self._fresh(queries)
         profiles = self._profiles(queries, fresh)
-        latent = _unit(profiles @ self._axes) if len(self._axes) else self._axes
+        latent = _unit(profiles.projected(self._axes)) if len(self._axes) else self._axes
         share = self.config.latent
         found = self._space.likeness(profiles, latent, share)
         if fresh is not None and len(fresh.numbers):
@@ -167,7 +167,7 @@ class Content(DenseStage):
             wide[:, : found.shape[1]] = found
             wide[:, fresh.numbers] = fresh.space.likeness(profiles, latent, share)
             found = wide
-        found[np.diff(profiles.indptr) == 0] = np.nan
+        found[np.diff(profiles.offsets) == 0] = np.nan
         return found
 
     def because(self, queries: Queries, numbers: Numbers) -> Numbers:
@@ -183,7 +183,7 @@ class Content(DenseStage):
             known = (numbers[row] >= 0) & (numbers[row] < width)
             if len(mine) and known.any() and not queries.texts[row]:
                 theirs = self._vectors_of(numbers[row][known], fresh)
-                like = (theirs @ self._vectors_of(mine, fresh).T).toarray()
+                like = theirs.products(self._vectors_of(mine, fresh))
                 best = mine[like.argmax(axis=1)]
                 found[row, known] = np.where(like.max(axis=1) > 0, best, ABSENT)
         return found
@@ -197,30 +197,32 @@ class Content(DenseStage):
         late = -1 if fresh is None else int(fresh.numbers.max(initial=-1))
         return int(max(self._space.vectors.shape[0], late + 1))
 
-    def _vectors_of(self, numbers: Numbers, fresh: Fresh | None) -> sparse.csr_matrix:
-        """CSR [N, V] of items by number."""
+    def _vectors_of(self, numbers: Numbers, fresh: Fresh | None) -> Bag:
+        """The vectors of items by number, each below the width."""
+        if fresh is None or not len(fresh.numbers):
+            return picked(self._space.vectors, numbers)
         ones = np.ones(len(numbers), np.float32)
-        shape = (len(numbers), self._width(fresh))
-        chosen = sparse.csr_matrix((ones, numbers, np.arange(len(numbers) + 1)), shape=shape)
-        return self._mixed(chosen, fresh)
+        single = Bag(np.arange(len(numbers) + 1), numbers, ones, self._width(fresh))
+        return self._mixed(single, fresh).merged()
 
-    def _mixed(self, weights: sparse.csr_matrix, fresh: Fresh | None) -> sparse.csr_matrix:
+    def _mixed(self, weights: Bag, fresh: Fresh | None) -> Bag:
         """`weights` [B, n] times the vectors of all items, fresh ones in the place of stale."""
         if fresh is None or not len(fresh.numbers):
-            return (weights @ self._space.vectors).tocsr()
-        old, new = parted(weights, self._space.vectors.shape[0], fresh.numbers)
-        return (old @ self._space.vectors + new @ fresh.space.vectors).tocsr()
+            return weights.through(self._space.vectors)
+        old, new = weights.parted(self._space.vectors.shape[0], fresh.numbers)
+        found = old.through(self._space.vectors)
+        return found.beside(new.through(fresh.space.vectors)) if len(new.columns) else found
 
-    def _profiles(self, queries: Queries, fresh: Fresh | None) -> sparse.csr_matrix:
-        """What each query asks for, CSR [B, V]: its text, else its anchors or history."""
+    def _profiles(self, queries: Queries, fresh: Fresh | None) -> Bag:
+        """What each query asks for, [B, V]: its text, else its anchors or history."""
         width = self._width(fresh)
         taken = decayed(anchored(queries), self.config.decay, width, self.config.longest)
         profiles = self._mixed(taken, fresh)
         asked = np.array([bool(text) for text in queries.texts], np.bool_)
         if asked.any():
-            silent = sparse.diags_array((~asked).astype(np.float32))
-            profiles = (silent @ profiles + self._tfidf.text_vectors(queries.texts)).tocsr()
-        return unit(profiles)
+            silent = profiles.where(~asked[profiles.rows])
+            profiles = silent.beside(Bag.of(self._tfidf.text_vectors(queries.texts)))
+        return profiles.unit()
 
 
 def _features(config: ContentConfig) -> TfidfConfig:

@@ -18,16 +18,9 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
+from plait.models.bag import Bag, decayed
 from plait.models.cooccurrence import PairConfig
-from plait.models.profile import (
-    anchored,
-    decayed,
-    loudest,
-    parted,
-    read_matrix,
-    thickened,
-    write_matrix,
-)
+from plait.models.profile import anchored, loudest, read_matrix, thickened, write_matrix
 from plait.models.tfidf import Tfidf, TfidfConfig, largest, similar
 from plait.retrieve.changes import Changes
 
@@ -144,7 +137,7 @@ class ItemItem(DenseStage, ABC):
     def dense(self, queries: Queries) -> Floats:
         """float32 [B, n], 0 and above; NaN: unknown item, or a query that says nothing."""
         loans = self._loans(queries)
-        found: Floats = (self._taken(queries, loans) @ self._similar).toarray()
+        found = self._taken(queries, loans).times(self._similar)
         empty = ~found.any(axis=1)
         lent = None if loans is None else self._borrowed(loans, found)
         found[:, ~self._known] = np.nan
@@ -161,13 +154,15 @@ class ItemItem(DenseStage, ABC):
     def because(self, queries: Queries, numbers: Numbers) -> Numbers:
         """The item of the history that adds most to each candidate's score."""
         width = self._similar.shape[0]
-        taken = decayed(anchored(queries), self.config.decay, width, self.config.longest)
+        history = anchored(queries)
+        taken = decayed(history, self.config.decay, width, self.config.longest).merged()
         found = np.full(numbers.shape, ABSENT, np.int32)
         for row in range(len(queries)):
-            mine = taken.indices[taken.indptr[row] : taken.indptr[row + 1]]
+            places = slice(taken.offsets[row], taken.offsets[row + 1])
+            mine = taken.columns[places]
             known = (numbers[row] >= 0) & (numbers[row] < width)
             if len(mine) and known.any():
-                worth = taken.data[taken.indptr[row] : taken.indptr[row + 1]]
+                worth = taken.weights[places]
                 found[row, known] = loudest(self._similar, mine, worth, numbers[row][known])
         return found
 
@@ -184,15 +179,18 @@ class ItemItem(DenseStage, ABC):
         """
         return np.float32(self.config.lend / (1 + self.config.lend))
 
-    def _taken(self, queries: Queries, loans: Loans | None) -> sparse.csr_matrix:
-        """CSR [B, n]: the decayed history; an item that borrows stands for its lenders."""
+    def _taken(self, queries: Queries, loans: Loans | None) -> Bag:
+        """The decayed history over n items; an item that borrows stands for its lenders."""
         width = self._similar.shape[0]
         if loans is None:
             return decayed(anchored(queries), self.config.decay, width, self.config.longest)
         wide = max(width, int(loans.numbers.max()) + 1)
         taken = decayed(anchored(queries), self.config.decay, wide, self.config.longest)
-        old, new = parted(taken, width, loans.numbers)
-        return (old + self._share * (new @ loans.lenders)).tocsr()
+        old, new = taken.parted(width, loans.numbers)
+        if not len(new.columns):
+            return old
+        lent = new.through(loans.lenders)
+        return old.beside(lent.scaled(np.full(len(lent), self._share, np.float32)))
 
     def _borrowed(self, loans: Loans, found: Floats) -> Floats:
         """float32 [B, N]: what the items that borrow get; NaN for those without a lender."""

@@ -168,9 +168,11 @@ def _allowed(order: Numbers, queries: Queries, rows: Longs, k: int) -> Numbers:
     allowed = np.ones((len(rows), len(order)), np.bool_)
     if mask is not None and len(mask) > 1:
         allowed &= mask[rows][:, order]
-    if blocked is not None:
+    if blocked is not None and len(blocked.values):
+        barred = np.zeros(max(int(order.max(initial=-1)), int(blocked.values.max())) + 1, np.bool_)
         for place, row in enumerate(rows):
-            if len(blocked[row]):
-                allowed[place] &= ~np.isin(order, blocked[row])
+            barred[blocked[row]] = True
+            allowed[place] &= ~barred[order]
+            barred[blocked[row]] = False
     first = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
     return np.where(np.take_along_axis(allowed, first, 1), order[first], ABSENT).astype(np.int32)

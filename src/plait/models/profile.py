@@ -13,10 +13,8 @@ from plait.core.types import ABSENT, Dataset, Floats, History, Numbers, Queries
 
 __all__ = [
     "anchored",
-    "decayed",
     "interaction_matrix",
     "loudest",
-    "parted",
     "read_matrix",
     "strongest",
     "thickened",
@@ -28,26 +26,6 @@ _HEAVIEST = 64
 
 _THICK = 0.03
 """The share of entries from which on a matrix counts as dense."""
-
-
-def decayed(history: History, decay: float, width: int, longest: int = 0) -> sparse.csr_matrix:
-    """float32 CSR [B, width]: each history, `decay` to the power of the baskets back.
-
-    An item taken often counts each time. Items from `width` on are unknown and left out, as are
-    baskets further back than `longest` (0: no limit).
-    """
-    back = history.baskets_back
-    kept = history.items < width
-    if longest:
-        kept &= back < longest
-    values = history.weights[kept] * np.power(np.float32(decay), back[kept].astype(np.float32))
-    counts = np.bincount(history.rows[kept], minlength=len(history))
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    matrix = sparse.csr_matrix(
-        (values.astype(np.float32), history.items[kept], offsets), shape=(len(history), width)
-    )
-    matrix.sum_duplicates()
-    return matrix
 
 
 def anchored(queries: Queries) -> History:
@@ -79,28 +57,6 @@ def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix((ones, (found.users, found.items)), shape=shape)
     matrix.data[:] = 1
     return matrix
-
-
-def parted(
-    taken: sparse.csr_matrix, fitted: int, late: Numbers
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """CSR [B, fitted] and [B, len(late)]: the entries of `taken` [B, n] for items of the fit, and
-    for the items `late`, which came or changed after it. Others are left out.
-    """
-    place = np.full(taken.shape[1], -1, np.int64)
-    place[late] = np.arange(len(late))
-    columns = place[taken.indices]
-    new = columns >= 0
-    old = ~new & (taken.indices < fitted)
-    return _taken(taken, old, taken.indices, fitted), _taken(taken, new, columns, len(late))
-
-
-def _taken(
-    matrix: sparse.csr_matrix, which: np.ndarray, columns: np.ndarray, width: int
-) -> sparse.csr_matrix:
-    before = np.concatenate([[0], np.cumsum(which)])
-    parts = (matrix.data[which], columns[which], before[matrix.indptr])
-    return sparse.csr_matrix(parts, shape=(matrix.shape[0], width))
 
 
 def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:

@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.core.dense import DenseStage
 from plait.core.types import ABSENT, Floats, Numbers, Queries
-from plait.models.profile import decayed
+from plait.models.bag import decayed
 
 __all__ = ["Repeat", "RepeatConfig"]
 

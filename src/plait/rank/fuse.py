@@ -15,7 +15,15 @@ from plait.core.stage import Stage
 from plait.core.types import Bools, Floats, Items, Queries
 from plait.errors import BundleError
 from plait.rank.fuse_config import FuseConfig, Learned
-from plait.rank.fuse_features import Missing, Shape, Signal, ranked, reciprocal, signal
+from plait.rank.fuse_features import (
+    Missing,
+    Shape,
+    Signal,
+    joined,
+    ranked,
+    reciprocal,
+    signal,
+)
 from plait.rank.fuse_lessons import Candidates, learned_from
 from plait.rank.members import members
 
@@ -58,7 +66,7 @@ class Fuse(Stage):
         few = Items(items.numbers[rows], columns)
         found = Candidates(
             tuple(names),
-            tuple(self._signal(few, name, there[rows]) for name in names),
+            tuple(self._signals(few, [name], there[rows]) for name in names),
             tuple(self._missing(name) for name in names),
             there[rows],
             hits[rows],
@@ -74,25 +82,22 @@ class Fuse(Stage):
         items = self._matched(queries, items)
         names = _strands(items)
         there = items.numbers >= 0
-        signals = [self._signal(items, name, there) for name in names]
-        nobody = np.zeros((items.shape[0], 0), np.bool_)
-        active = np.concatenate([nobody, *(one.active for one in signals)], axis=1)
+        batch, width = items.shape
+        signals = self._signals(items, names, there)
+        active = signals.active.reshape(len(names), batch).T
         weights = self.weights(queries, names) * active
         # Who has learned nothing of such a query must not leave its order to chance: where all who
         # speak were weighed at zero, as popular may be by users with a history, the config decides.
         mute = ~weights.any(axis=1)
         weights[mute] = _listed(self.config.weights, names) * active[mute]
         sums = np.abs(weights).sum(axis=1, keepdims=True)
-        weights = weights / np.where(sums > 0, sums, 1)
-        total = np.zeros(items.shape, np.float32)
-        columns: dict[str, Any] = {}
-        for place, (name, one) in enumerate(zip(names, signals, strict=True)):
-            share = weights[:, place, None] * self._values(name, one)
-            columns[f"{name}.share"] = share
-            total += share
+        weights /= np.where(sums > 0, sums, np.float32(1))
+        values = self._values(names, signals, batch).reshape(len(names), batch, width)
+        shares = weights.T[:, :, None] * values
         judged = there & active.any(axis=1, keepdims=True)
-        columns["score"] = np.where(judged, total, np.float32(np.nan))
-        return items.with_columns(**columns)
+        score = np.where(judged, shares.sum(axis=0), np.float32(np.nan)).astype(np.float32)
+        columns = {f"{name}.share": share for name, share in zip(names, shares, strict=True)}
+        return items.with_columns(**columns, score=score)
 
     def weights(self, queries: Queries, strands: Sequence[str]) -> Floats:
         """float32 [B, S]: what each strand counts for each query, before shares are taken."""
@@ -162,25 +167,38 @@ class Fuse(Stage):
             raise BundleError(f"cannot read what {name} learned", hint="fit again") from problem
         return loaded
 
-    def _signal(self, items: Items, name: str, there: Bools) -> Signal:
-        scores = items.column(f"{name}.score")
-        if self.config.method == "rrf":
-            ranks = items.columns.get(f"{name}.rank")
-            if ranks is None:
-                return reciprocal(ranked(scores, there & np.isfinite(scores)), there, self.config.k)
-            placed = np.where(ranks < 0, np.nan, ranks).astype(np.float32)
-            return reciprocal(placed, there, self.config.k)
-        curve = self.config.curves.get(name, self.config.curve)
-        shape = Shape(curve, self.config.scale, self.config.softness)
-        return signal(scores, there, shape, zero=self._missing(name) == "zero")
+    def _signals(self, items: Items, names: Sequence[str], there: Bools) -> Signal:
+        """The scores of S strands made comparable: S times B rows, one strand below the other.
 
-    def _values(self, name: str, one: Signal) -> Floats:
-        missing = self._missing(name)
+        All at once, because a request is a batch of one and numpy charges by the call.
+        """
+        all_there = np.concatenate([there] * len(names)) if names else there[:0]
         if self.config.method == "rrf":
-            return one.values
-        if missing == "learned" and self._learned is not None:
-            return one.filled(missing, self._learned.margin)
-        return one.filled(missing, self.config.margin)
+            placed = [_placed(items, name, there) for name in names]
+            ranks = np.concatenate(placed) if placed else np.zeros(all_there.shape, np.float32)
+            return reciprocal(ranks, all_there, self.config.k)
+        curves = [self.config.curves.get(name, self.config.curve) for name in names]
+        if len(set(curves)) > 1:
+            return joined([self._signals(items, [name], there) for name in names])
+        scores = [items.column(f"{name}.score") for name in names]
+        stacked = np.concatenate(scores) if scores else np.zeros(all_there.shape, np.float32)
+        shape = Shape(curves[0] if curves else "none", self.config.scale, self.config.softness)
+        zero = self._each([self._missing(name) == "zero" for name in names], len(there))
+        return signal(stacked, all_there, shape, zero=zero)
+
+    def _values(self, names: Sequence[str], signals: Signal, batch: int) -> Floats:
+        if self.config.method == "rrf":
+            return signals.values
+        kinds = [self._missing(name) for name in names]
+        learned = self.config.margin if self._learned is None else self._learned.margin
+        margins = [learned if one == "learned" else self.config.margin for one in kinds]
+        lowest = self._each([one == "minimum" for one in kinds], batch)
+        return signals.filled(lowest, self._each(margins, batch))
+
+    @staticmethod
+    def _each(values: Sequence[Any], batch: int) -> Any:
+        """One value a strand for each of its rows, [S * B, 1]."""
+        return np.repeat(np.array(values), batch)[:, None]
 
     def _missing(self, name: str) -> Missing:
         wanted: Mapping[str, Missing] = self.config.missing
@@ -204,6 +222,15 @@ class Fuse(Stage):
 
 
 _USER, _TEXT, _ITEMS = np.int8(0), np.int8(1), np.int8(2)
+
+
+def _placed(items: Items, name: str, there: Bools) -> Floats:
+    """Ranks from 0 of what a strand brought, or else of what it scored; NaN for the rest."""
+    ranks = items.columns.get(f"{name}.rank")
+    if ranks is None:
+        scores = items.column(f"{name}.score")
+        return ranked(scores, there & np.isfinite(scores))
+    return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
 
 
 def _strands(items: Items) -> list[str]:

@@ -9,7 +9,8 @@ alone, .068 with a sharper logarithm (softness .3) and .060 with reciprocal rank
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from scipy.stats import rankdata
 
 from plait.core.types import Bools, Floats
 
-__all__ = ["Curve", "Missing", "Scale", "Shape", "Signal", "reciprocal", "signal"]
+__all__ = ["Curve", "Missing", "Scale", "Shape", "Signal", "joined", "reciprocal", "signal"]
 
 Curve = Literal["none", "log", "rank"]
 Scale = Literal["none", "zscore", "minmax"]
@@ -60,26 +61,30 @@ class Signal:
             self.active[rows],
         )
 
-    def filled(self, missing: Missing, margin: float) -> Floats:
-        """The values, with what an unknown candidate is worth: `margin` deviations below."""
-        base = self.low if missing == "minimum" else self.mean
-        worth = base - np.float32(margin) * np.maximum(self.spread, _TINY)
+    def filled(self, lowest: Bools | bool, margin: Floats | float) -> Floats:
+        """The values, with what an unknown candidate is worth: `margin` deviations below the mean.
+
+        Below the least value instead where `lowest`. Both are one for all, or [B, 1].
+        """
+        base = np.where(lowest, self.low, self.mean)
+        worth = base - np.asarray(margin, np.float32) * np.maximum(self.spread, _TINY)
         return np.where(self.unknown, np.where(self.active, worth, 0), self.values)
 
 
 _TINY = np.float32(1e-9)
 
 
-def signal(scores: Floats, there: Bools, shape: Shape, *, zero: bool = False) -> Signal:
+def signal(scores: Floats, there: Bools, shape: Shape, *, zero: Bools | bool = False) -> Signal:
     """The scores float32 [B, K] of one strand at the candidates `there` bool [B, K].
 
-    `zero`: a missing score stands for the score 0 ("nobody took it"), where anything is known.
+    `zero`: a missing score stands for the score 0 ("nobody took it"), where anything is known; one
+    for all or bool [B, 1].
     """
     known = there & np.isfinite(scores)
     active: Bools = np.asarray(known.any(axis=1, keepdims=True))
     scores = np.where(known, scores, np.float32(0)).astype(np.float32, copy=False)
-    if zero:
-        known = there & active
+    if np.any(zero):
+        known = np.where(zero, there & active, known)
     bent = _bent(scores, known, shape)
     count = np.maximum(known.sum(axis=1, keepdims=True), 1).astype(np.float32)
     mean = bent.sum(axis=1, keepdims=True, dtype=np.float64) / count
@@ -98,6 +103,12 @@ def signal(scores: Floats, there: Bools, shape: Shape, *, zero: bool = False) ->
             (offset / unit).astype(np.float32), unknown, low, np.zeros_like(middle), one, active
         )
     return Signal(bent, unknown, low, middle, wide, active)
+
+
+def joined(parts: Sequence[Signal]) -> Signal:
+    """Several signals over the same candidates as one, their rows one below the other."""
+    names = [one.name for one in fields(Signal)]
+    return Signal(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
 
 def reciprocal(ranks: Floats, there: Bools, k: float) -> Signal:

@@ -62,7 +62,9 @@ class Candidates:
         """Every `every`-th query, missing scores priced at `margin` where that is learned."""
         rows = slice(None, None, every)
         filled = [
-            signal.take(rows).filled(missing, margin if missing == "learned" else config.margin)
+            signal.take(rows).filled(
+                missing == "minimum", margin if missing == "learned" else config.margin
+            )
             for signal, missing in zip(self.signals, self.missing, strict=True)
         ]
         return Lessons(np.stack(filled), self.there[rows], self.hits[rows])
