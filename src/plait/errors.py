@@ -11,6 +11,7 @@
     ├── AuthError             401  no key, or a wrong one
     ├── ScopeError            403  a key without the scope that the route needs
     ├── NotFoundError         404  an id nobody has heard of
+    ├── SlowClientError       408  a request that did not arrive in time
     ├── ConflictError         409  the same id with other content
     ├── TooLargeError         413  a body, batch or field above its limit
     ├── NotReadyError         503  no fitted bundle yet
@@ -35,6 +36,7 @@ __all__ = [
     "ProtocolError",
     "RecipeError",
     "ScopeError",
+    "SlowClientError",
     "StorageError",
     "TooLargeError",
 ]
@@ -106,6 +108,13 @@ class NotFoundError(PlaitError):
 
     code = "not_found"
     status = 404
+
+
+class SlowClientError(PlaitError):
+    """A request that did not arrive in time."""
+
+    code = "timeout"
+    status = 408
 
 
 class ConflictError(PlaitError):

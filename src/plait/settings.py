@@ -17,7 +17,15 @@ from plait.errors import InputError
 __all__ = ["Settings", "child_environment", "load_settings", "metrics_folder"]
 
 PREFIX = "PLAIT_"
-LEAST = {"workers": 1, "body_limit": 1, "batch_limit": 1, "poll_ms": 1, "impressions_days": 0}
+LEAST = {
+    "workers": 1,
+    "body_limit": 1,
+    "batch_limit": 1,
+    "client_timeout_ms": 1,
+    "poll_ms": 1,
+    "stale_wait_ms": 0,
+    "impressions_days": 0,
+}
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """Not ours to name: prometheus_client looks for it when it is imported."""
@@ -47,6 +55,8 @@ class Settings:
     """The longest request body in bytes."""
     batch_limit: int = 10_000
     """The most rows in one request."""
+    client_timeout_ms: int = 30_000
+    """How long a client may take to send a request or to take an answer, in milliseconds."""
     poll_ms: int = 25
     """How often a worker looks for what others wrote, in milliseconds."""
     stale_wait_ms: int = 1000
@@ -148,6 +158,13 @@ def _in_range(settings: Settings) -> Settings:
     if settings.log_level.lower() not in LEVELS:
         hint = f"say one of {', '.join(LEVELS)}"
         raise InputError(f"log_level is {settings.log_level!r}", hint=hint, field="log_level")
+    if settings.database and "://" not in settings.database:
+        raise InputError(  # what it is stays unsaid: it may hold a password
+            "database is no URL",
+            hint="like postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
+            "without the setting the log is an SQLite file in the home",
+            field="database",
+        )
     return settings
 
 

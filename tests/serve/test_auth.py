@@ -89,3 +89,14 @@ def test_right_keys(stranger, headers):
 
 def test_keys_in_the_address_count_for_nothing(stranger):
     assert stranger.get("/v1/info", params={"key": KEY, "api_key": KEY}).status_code == 401
+
+
+def test_a_wrong_key_is_told_apart_from_none(stranger):
+    for headers in ({"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}):
+        error = stranger.get("/v1/info", headers=headers).json()["error"]
+        assert error["message"] == "this key is unknown"
+        assert error["field"] == "authorization"
+        assert "wrong" not in error["message"] + error["hint"]
+    for headers in ({}, {"x-api-key": ""}, {"authorization": "Basic abc"}):
+        error = stranger.get("/v1/info", headers=headers).json()["error"]
+        assert error["message"] == "this needs a key"

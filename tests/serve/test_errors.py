@@ -82,7 +82,9 @@ def test_a_batch_above_the_limit(client):
     assert assert_shape(answer, 413)["field"] == "items"
 
 
-@pytest.mark.parametrize("path", ["/v1/items/", "/v1/users/", "/v1/items/%FF", "/v1/items/a%C3"])
+@pytest.mark.parametrize(
+    "path", ["/v1/items/", "/v1/users/", "/v1/items/%FF", "/v1/items/a%C3", "/v1/users/a%00"]
+)
 def test_paths_without_a_proper_id(client, path):
     assert assert_shape(client.get(path), 400)["field"] == "id"
 
@@ -126,3 +128,40 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(client):
     connection.endheaders(b'{"user":')
     connection.close()
     assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("time", ["soon", "", "2026-13-01", True, [], {}, 10**30, float(10**300)])
+@pytest.mark.parametrize("path", ["/v1/recommend", "/v1/search", "/v1/similar", "/v1/rank"])
+def test_a_context_whose_time_is_none(client, path, time):
+    more = {"/v1/search": {"text": "lamp"}, "/v1/similar": {"item": "lamp-1"}}.get(path, {})
+    more |= {"items": ["lamp-1"]} if path == "/v1/rank" else {}
+    answer = client.post(path, json={"context": {"time": time}, **more})
+    assert assert_shape(answer, 400)["field"] == "context.time"
+
+
+@pytest.mark.parametrize("time", ["2026-01-02T03:04:05Z", "2026-01-02", 1767323045, 1767323045.5])
+def test_the_time_of_a_context_is_when_it_is_asked(client, time):
+    answer = client.post("/v1/recommend", json={"context": {"time": time}}).json()
+    asked = client.get(f"/v1/requests/{answer['request_id']}").json()["query"]["time"]
+    assert asked // 86_400_000_000 == 20_455  # 2026-01-02
+    again = client.post("/v1/next", json={"request_id": answer["request_id"], "k": 1}).json()
+    asked_again = client.get(f"/v1/requests/{again['request_id']}").json()["query"]["time"]
+    assert asked_again == asked
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "body"),
+    [
+        ("/v1/recommend", "user", {"user": "u" * 10_000}),
+        ("/v1/recommend", "exclude", {"exclude": ["u" * 513]}),
+        ("/v1/recommend", "history", {"history": ["u" * 513]}),
+        ("/v1/rank", "items", {"items": ["u" * 513]}),
+        ("/v1/recommend", "context", {"context": {"note": "x" * 70_000}}),
+    ],
+)
+def test_what_would_fill_the_store_is_refused(client, path, field, body):
+    assert assert_shape(client.post(path, json=body), 413)["field"] == field
+
+
+def test_ids_that_could_be_in_the_log_are_asked_about(client):
+    assert client.post("/v1/recommend", json={"user": "u" * 512}).status_code == 200

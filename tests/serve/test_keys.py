@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from plait.errors import StorageError
+from plait.errors import InputError, StorageError
 from plait.serve.keys import KeyRing, ensure_key
-from plait.settings import Settings
+from plait.settings import Settings, load_settings
 
 MAKE = """
 import sys
@@ -77,3 +77,24 @@ def test_scopes():
     assert ring.scopes(b"both") == {"read", "ingest"}
     for wrong in (b"", b"admi", b"admin ", b"ADMIN", b"\xff\xfe", b"x" * 100_000):
         assert ring.scopes(wrong) == frozenset()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_key_that_others_may_read_is_refused(tmp_path, mode):
+    settings = Settings(home=tmp_path)
+    key, _ = ensure_key(settings)
+    (tmp_path / "key").chmod(mode)
+    with pytest.raises(StorageError, match=rf"mode is 0{mode:o}, expected 0600.*chmod 600") as told:
+        ensure_key(settings)
+    assert key not in str(told.value)
+    (tmp_path / "key").chmod(0o400)
+    assert ensure_key(settings) == (key, False)
+
+
+@pytest.mark.parametrize("given", ["nonsense", "home", "postgres:secret@host/name"])
+def test_a_database_that_is_no_url_is_refused_without_being_quoted(tmp_path, monkeypatch, given):
+    monkeypatch.setenv("PLAIT_DATABASE", given)
+    with pytest.raises(InputError, match=r"no URL.*postgresql\+psycopg://") as told:
+        load_settings(tmp_path)
+    assert told.value.field == "database"
+    assert given not in str(told.value).replace("SQLite file in the home", "")

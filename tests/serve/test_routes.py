@@ -123,7 +123,19 @@ def test_a_version_that_never_comes_is_stale(client):
 
 @pytest.mark.parametrize(
     "outside",
-    ["a/b", "a//b", "/", "with space", "😀", "שלום", "100%", "%2F", "?x=1#y", ".hidden", "a\nb"],
+    [
+        "a/b",
+        "a//b",
+        "/",
+        "with space",
+        "😀",
+        "שלום",
+        "100%",
+        "%2F",
+        "?x=1#y",
+        ".hidden",
+        "a\u202eb",
+    ],
 )
 @pytest.mark.parametrize("kind", ["items", "users"])
 def test_any_id_can_be_put_patched_read_and_deleted(client, kind, outside):

@@ -3,21 +3,62 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from plait.core.catalogue import FieldType
 
-__all__ = ["COERCE", "MAX_EXACT", "micros", "parse_time", "place_part", "to_text"]
+__all__ = [
+    "COERCE",
+    "CONTROL",
+    "DAY",
+    "EARLIEST",
+    "MAX_EXACT",
+    "MAX_ID",
+    "believable",
+    "id_problem",
+    "micros",
+    "parse_time",
+    "place_part",
+    "to_text",
+]
 
 MAX_EXACT = 2**53
 """Beyond this a float no longer tells neighbouring integers apart."""
+
+MAX_ID = 512
+"""The longest outside id in characters."""
+
+CONTROL = r"[\x00-\x1f\x7f-\x9f]"
+"""What no id may hold: it would split lines of files and logs."""
+
+DAY = 86_400_000_000
+"""A day in microseconds."""
+
+EARLIEST = -2_208_988_800_000_000
+"""1900-01-01, the first moment at which something is believed to have happened."""
+
+_control = re.compile(CONTROL).search
 
 _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _NUMERIC = frozenset("0123456789+-.eE")
+
+
+def id_problem(outside: str) -> str:
+    """What was expected of an outside id, "" if it can be one; files and requests alike."""
+    plain = outside.isprintable() or not _control(outside)  # the first is quick, and often enough
+    if plain and 0 < len(outside) <= MAX_ID and not outside.isspace():
+        return ""
+    return f"an id of 1 to {MAX_ID} characters, none of them a control character"
+
+
+def believable(time: int, now: int) -> bool:
+    """Whether something can have happened then: from 1900 to a day from `now`, microseconds."""
+    return EARLIEST <= time <= now + DAY
 
 
 def micros(number: float) -> int:

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from plait.data.log import Chunk
+from plait.data.log import Chunk, Listener
 from plait.errors import PlaitError
 from plait.online.changes import Names
 from plait.online.state import LiveState
 
 __all__ = ["Followed", "Follower"]
+
+LISTENING_PAUSE = 0.25
+"""Seconds between two looks at a log that tells by itself, in case that it does not arrive."""
 
 LONGEST_PAUSE = 5.0
 """After failures the log is asked again at growing intervals, at most so many seconds apart."""
@@ -26,6 +29,9 @@ class Followed(Names, Protocol):
     def changed(self, after: int | None = None) -> bool:
         """Whether there is anything behind offset `after`."""
 
+    def listen(self, wake: Callable[[], None]) -> Listener | None:
+        """Have `wake` called after every append; None where there is only `changed`."""
+
 
 def _nothing() -> None:
     """Does nothing."""
@@ -36,7 +42,8 @@ class Follower:
 
     `refresh` is called in the thread after each look at the log, for work that may lag behind the
     fold (what a bundle must learn of new items). Nothing that fails ends the thread: the problem
-    stands in `error` until the next success, and the pauses grow meanwhile.
+    stands in `error` until the next success, and the pauses grow meanwhile. A log that tells of its
+    appends (PostgreSQL) wakes the thread at once and is polled less often, as long as it listens.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class Follower:
         self._wake = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._listener: Listener | None = None
 
     @property
     def state(self) -> LiveState:
@@ -75,10 +83,13 @@ class Follower:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="plait-follower", daemon=True)
             self._thread.start()
+            self._listener = self._log.listen(self._wake.set)
 
     def close(self) -> None:
         """Stop and wait for the thread."""
         self._closing = True
+        if self._listener is not None:
+            self._listener.close()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
@@ -116,7 +127,14 @@ class Follower:
         while not self._closing:
             self._wake.wait(pause)
             self._wake.clear()
-            pause = self._poll if self._look() else min(max(pause * 2, self._poll), LONGEST_PAUSE)
+            fine = self._look()
+            pause = self._pause if fine else min(max(pause * 2, self._poll), LONGEST_PAUSE)
+
+    @property
+    def _pause(self) -> float:
+        """Until the next look, if nobody wakes the thread before."""
+        listens = self._listener is not None and self._listener.hears
+        return max(self._poll, LISTENING_PAUSE) if listens else self._poll
 
     def _look(self) -> bool:
         """One look at the log; False if it failed."""

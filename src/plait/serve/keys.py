@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["KEY_FILE", "KeyRing", "ensure_key"]
 
 KEY_FILE = "key"
 _ALL = frozenset({"read", "ingest", "admin"})
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyRing:
@@ -53,7 +55,8 @@ def ensure_key(settings: Settings) -> tuple[str, bool]:
     """The admin key and whether it was made just now.
 
     It comes from the settings, else from HOME/key, which is made under a lock with mode 0600; any
-    number of processes that start at once agree on it. Raises StorageError if it cannot be kept.
+    number of processes that start at once agree on it. Raises StorageError if it cannot be kept,
+    or if others than its owner may read the file: they may have done so already.
     """
     if settings.key:
         return settings.key, False
@@ -86,6 +89,13 @@ def _read(path: Path) -> str:
         ) from problem
     if not key:
         raise StorageError(f"{path} is empty", hint="remove it, and the next start makes a new key")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _OTHERS:
+        raise StorageError(
+            f"others may read {path}: its mode is {mode:04o}, expected 0600",
+            hint=f"chmod 600 {path}; if anybody may have read it, remove it: "
+            "the next start makes a new key",
+        )
     return key
 
 

@@ -13,12 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 from plait.serve.logs import configure
+from plait.serve.metered import shared_meters
 from plait.serve.signals import Signals
 from plait.settings import Settings, child_environment
 
@@ -45,14 +45,15 @@ class Workers:
         self._short_lives = 0
         self._stop = threading.Event()
         self._lifeline, self._hold = os.pipe()
+        self._metered = -1
 
     def run(self, signals: Signals) -> int:
         """Keep the workers alive until a signal comes, then let them finish."""
         configure(self._settings.log_level)
         signals.tell(lambda _number: self._stop.set())
         try:
-            with tempfile.TemporaryDirectory(prefix="plait-metrics-") as folder:
-                status = self._watch(Path(folder))
+            with shared_meters() as (folder, self._metered):
+                status = self._watch(folder)
                 self._end()
                 return status
         finally:
@@ -75,7 +76,7 @@ class Workers:
         worker = subprocess.Popen(  # noqa: S603  our own module
             command,
             env=child_environment(self._settings, metrics),
-            pass_fds=handles,
+            pass_fds=(*handles, self._metered),  # held for as long as the worker lives
             stdin=subprocess.DEVNULL,
         )
         self._running.append(worker)

@@ -15,6 +15,7 @@ import uvicorn
 import plait.shop
 from plait.errors import PlaitError
 from plait.serve.http.app import create_app
+from plait.serve.http.protocol import guarded
 from plait.serve.logs import configure
 from plait.serve.signals import Signals
 from plait.serve.spawn import DRAIN_SECONDS, STARTUP_FAILED
@@ -57,7 +58,7 @@ def work(
 def _config(settings: Settings, shop: plait.shop.Shop) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, shop),
-        http="httptools",
+        http=guarded(settings.client_timeout_ms / 1000),
         ws="none",
         lifespan="on",
         access_log=False,

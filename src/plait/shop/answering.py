@@ -21,8 +21,11 @@ from plait.shop.asking import anchors, checked, grouped
 from plait.shop.engine import Engine, Serving
 from plait.shop.memory import Memory, shown_ids, told
 from plait.shop.moments import iso
+from plait.shop.rehearsing import rehearsal
 
 __all__ = ["Answering"]
+
+Remembered = tuple[Answer, Impression]
 
 
 class Answering:
@@ -51,11 +54,36 @@ class Answering:
     ) -> list[Answer]:
         """One answer a question, in their order. Raises what `Shop.ask` says."""
         asked = [self._named(checked(one)) for one in queries]
-        return self._answers(asked, [""] * len(asked), at_least, route)
+        found = self._answers(asked, [""] * len(asked), at_least, route)
+        for _, row in found:
+            self._memory.add(row)
+        return [answer for answer, _ in found]
+
+    def rehearse(self) -> None:
+        """Answer a question of every kind, twice, and forget it: what it takes is loaded then.
+
+        Raises NotReadyError before the first bundle.
+        """
+        serving = self._engine.serving()
+        for query in rehearsal(serving.state) * 2:
+            asked, items = serving.ask([query], _nobody)
+            answer, _ = self._answer(serving, asked, items, 0, query, ("", "rehearsal", []))
+            orjson.dumps(answer.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
 
     def next(self, request_id: str, k: int) -> Answer:
-        """More of an earlier answer, without repeating anything of its chain."""
-        chain = self._memory.chain(request_id)
+        """More of an earlier answer, without repeating anything of its chain.
+
+        Whoever else continues the same chain at the same moment, here or in another process, waits
+        or has lost the place, and then goes on behind what the winner showed.
+        """
+        self._memory.find(request_id)  # which may wait; nobody else shall
+        with self._memory.turn(request_id):
+            while True:
+                answer, row = self._continued(self._memory.chain(request_id), k)
+                if self._memory.settle(row):
+                    return answer
+
+    def _continued(self, chain: Sequence[Impression], k: int) -> Remembered:
         shown = [one for row in chain for one in shown_ids(row)]
         first = told(chain[0])["query"]
         excluded = dict.fromkeys((*first.get("exclude", ()), *shown))
@@ -66,9 +94,7 @@ class Answering:
             left = tuple(one for one in query.candidates if one not in excluded)
             query = replace(query, candidates=left)
         continued = f"{chain[0].request_id}-{len(chain)}"
-        answer = self._answers([query], [continued], None, "next")[0]
-        self._memory.rows.flush()  # so that whoever is asked for more after this knows of it
-        return answer
+        return self._answers([query], [continued], None, "next")[0]
 
     def why(self, request_id: str) -> dict[str, Any]:
         """Everything that is remembered of an answer."""
@@ -93,12 +119,12 @@ class Answering:
 
     def _answers(
         self, queries: Sequence[Query], ids: Sequence[str], at_least: int | None, route: str
-    ) -> list[Answer]:
+    ) -> list[Remembered]:
         degraded = [] if self._is_fresh(at_least) else ["stale"]
         serving = self._engine.serving()
         for query in queries:
             anchors(query.items, serving.state.catalogue)
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Remembered] = {}
         for places in grouped(queries):
             group = [queries[place] for place in places]
             asked, items = serving.ask(group, self._engine.watch)
@@ -116,7 +142,7 @@ class Answering:
         row: int,
         query: Query,
         rest: tuple[str, str, list[str]],
-    ) -> Answer:
+    ) -> Remembered:
         given, route, degraded = rest
         catalogue = serving.state.catalogue
         places = places_of(items, row, query.k)
@@ -135,18 +161,15 @@ class Answering:
         payload = orjson.dumps(
             impression(query, items, row, places, answer), option=orjson.OPT_SERIALIZE_NUMPY
         ).decode()
-        self._memory.add(
-            Impression(
-                answer.request_id,
-                time.time_ns() // 1000,
-                int(asked.users[row]),
-                route,
-                serving.bundle,
-                serving.state.version,
-                payload,
-            )
+        return answer, Impression(
+            answer.request_id,
+            time.time_ns() // 1000,
+            int(asked.users[row]),
+            route,
+            serving.bundle,
+            serving.state.version,
+            payload,
         )
-        return answer
 
     def _is_fresh(self, at_least: Any) -> bool:
         """Whether the state is as new as it should be; waits for `at_least`."""
@@ -159,3 +182,7 @@ class Answering:
                 field="at_least",
             )
         return self._engine.wait_for(int(at_least), self._patience)
+
+
+def _nobody(_name: str, _seconds: float) -> None:
+    """Watches nothing."""

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Shown", "asked", "impression", "listed", "places_of", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+LISTED = 10
+"""How many items the `repr` of an answer names."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Shown:
     """One item of an answer. `score` is None where nothing is known of the item.
 
@@ -29,12 +33,15 @@ class Shown:
     score: float | None
     reasons: list[dict[str, Any]] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"{self.id!r} {self.score:.4g}" if self.score is not None else f"{self.id!r} unknown"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {"id": self.id, "score": self.score, "reasons": self.reasons}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """One answer: what is shown, best first, and what it was made of.
 
@@ -51,6 +58,14 @@ class Answer:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __repr__(self) -> str:
+        """The ids and scores of the first ten; `to_dict` and `to_frame` have the rest."""
+        named = [repr(one) for one in self.items[:LISTED]]
+        if len(self.items) > LISTED:
+            named.append(f"{len(self.items) - LISTED} more")
+        degraded = f" degraded={self.degraded}" if self.degraded else ""
+        return f"<Answer {self.request_id[:8]}: {', '.join(named) or 'no items'}{degraded}>"
 
     @property
     def ids(self) -> list[str]:
@@ -135,6 +150,7 @@ def impression(
         "candidates": int((items.numbers[row] >= 0).sum()),
         "removed": _removed(items, row),
         "degraded": answer.degraded,
+        "worker": answer.worker,
     }
 
 

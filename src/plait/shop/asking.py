@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import orjson
 
 from plait.core.catalogue import Catalogue
 from plait.core.ragged import Ragged
 from plait.core.types import ABSENT, History, Live, Queries, Query
+from plait.data.coerce import MAX_ID
 from plait.errors import InputError, NotFoundError, TooLargeError
+from plait.shop.moments import moment
 
 __all__ = ["MOST", "as_queries", "checked", "grouped"]
 
@@ -21,6 +24,8 @@ MOST = 1000
 
 LONGEST_EXCLUDE = 10_000
 LONGEST_TEXT = 2_000
+LONGEST_CONTEXT = 16 * 1024
+LONGEST_FILTER = 10_000
 
 
 def checked(query: Query) -> Query:
@@ -32,20 +37,45 @@ def checked(query: Query) -> Query:
         raise InputError(f"seen is {query.seen!r}", hint='say "keep" or "remove"', field="seen")
     if not isinstance(query.context, Mapping):
         raise InputError("context is no object", hint='like {"device": "phone"}', field="context")
-    if query.time is not None and not isinstance(query.time, int):
-        raise InputError(f"time is {query.time!r}", hint="microseconds since 1970", field="time")
+    _check_size(query.context)
     candidates = query.candidates
     return replace(
         query,
         k=int(k),
+        time=_time(query),
         user=None if query.user is None else _id(query.user, "user"),
         text=_text(query.text),
-        filter=_string(query.filter, "filter") or None,
+        filter=_filter(query.filter),
         history=_ids(query.history, "history", MOST),
         items=_ids(query.items, "items", MOST),
         exclude=_ids(query.exclude, "exclude", LONGEST_EXCLUDE),
         candidates=None if candidates is None else _ids(candidates, "items", MOST),
     )
+
+
+def _check_size(context: Mapping[str, Any]) -> None:
+    """It is kept with the answer."""
+    if not context:
+        return
+    try:
+        size = len(orjson.dumps(dict(context), option=orjson.OPT_SERIALIZE_NUMPY))
+    except (TypeError, ValueError) as problem:
+        said = f"context holds what JSON cannot say: {problem}"
+        raise InputError(said, field="context") from problem
+    if size > LONGEST_CONTEXT:
+        said = f"context has {size} bytes as JSON, at most {LONGEST_CONTEXT} are read"
+        raise TooLargeError(said, field="context")
+
+
+def _time(query: Query) -> int | None:
+    """When the question is asked: its time, else what its context says, else None for now."""
+    given = query.time
+    if given is None:
+        said = query.context.get("time")
+        return None if said is None else moment(said, "context.time")
+    if not isinstance(given, int):
+        raise InputError(f"time is {given!r}", hint="microseconds since 1970", field="time")
+    return given
 
 
 def grouped(queries: Sequence[Query]) -> list[list[int]]:
@@ -177,6 +207,9 @@ def _ids(found: Any, name: str, most: int) -> tuple[str, ...]:
 
 def _id(one: Any, name: str) -> str:
     if isinstance(one, str):
+        if len(one) > MAX_ID:  # it would be kept with the answer, and it names nobody
+            said = f"{name} holds an id of {len(one)} characters, ids have at most {MAX_ID}"
+            raise TooLargeError(said, field=name)
         return one
     if isinstance(one, int | np.integer) and not isinstance(one, bool):
         return str(one)
@@ -189,6 +222,14 @@ def _string(one: Any, name: str) -> str:
     if not isinstance(one, str):
         raise InputError(f"{name} is {one!r}", hint="give a string", field=name)
     return one
+
+
+def _filter(given: Any) -> str | None:
+    found = _string(given, "filter")
+    if len(found) > LONGEST_FILTER:
+        said = f"filter has {len(found)} characters, at most {LONGEST_FILTER} are read"
+        raise TooLargeError(said, field="filter")
+    return found or None
 
 
 def _text(text: Any) -> str | None:

@@ -20,7 +20,10 @@ from plait.online.follow import Followed
 from plait.shop.asking import as_queries
 from plait.shop.identity import check_numbering
 
-__all__ = ["Engine", "Serving"]
+__all__ = ["NOT_READ", "Engine", "Serving"]
+
+NOT_READ = "the log has not been read yet"
+"""What every engine has to say for itself at first."""
 
 BUNDLE_POLL = 0.1
 """Seconds between two looks at which bundle is the current one."""
@@ -149,8 +152,8 @@ class Engine:
     def problems(self) -> list[str]:
         """What keeps this engine from being as fresh as it should be; empty when all is well."""
         follower = self._follower
-        if follower is None:
-            return ["the log has not been read yet"]
+        if follower is None or not self._started:
+            return [NOT_READ]
         found = [self._problem] if self._problem else []
         if follower.error:
             found.append(f"the log cannot be followed: {follower.error}")

@@ -125,6 +125,13 @@ class Questions:
         """One answer a question, computed as one batch where they have a shape in common."""
         return self._answering.ask(queries, at_least=at_least)
 
+    def warm_up(self) -> None:
+        """Answer a question of every kind and forget it, so that no first asker waits for what is
+        loaded late (the Chinese dictionary alone takes a second); servers do so before they are
+        ready. NotReadyError before the first fit.
+        """
+        self._answering.rehearse()
+
     def _one(self, query: Query, at_least: int | None, route: str) -> Answer:
         return self._answering.ask([query], at_least=at_least, route=route)[0]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,10 +17,11 @@ from plait.data.log.append import Appended, Appender
 from plait.data.log.erase import new_id
 from plait.data.log.fields import load_schema
 from plait.data.log.impressions import Impression, Impressions
+from plait.data.log.listen import Listener
 from plait.data.log.migrate import migrate
-from plait.data.log.numbers import find_number, read_head
+from plait.data.log.numbers import find_number, find_numbers, read_head
 from plait.data.log.postgres import PostgresStore
-from plait.data.log.read import Chunk, read_chunks, read_names
+from plait.data.log.read import Chunk, Said, read_chunks, read_names, read_said
 from plait.data.log.sqlite import SqliteStore
 from plait.data.log.store import Store
 from plait.data.log.trouble import storage_errors
@@ -128,12 +129,29 @@ class Log:
         before, self._told = self._told, self._version
         return self._version > before
 
+    def listen(self, wake: Callable[[], None]) -> Listener | None:
+        """Have `wake` called, in a thread, soon after every append of anybody; close it again.
+
+        None where the database does not tell (SQLite): then only `changed` does.
+        """
+        return self._store.listen(wake)
+
     def read(
         self, after: int = 0, until: int | None = None, *, chunk: int = 100_000
     ) -> Iterator[Chunk]:
         """The events behind offset `after`, up to `until` (default: what is there now)."""
         last = self.version
         return read_chunks(self._store, after, last if until is None else min(until, last), chunk)
+
+    def said(self, entity: Literal["item", "user"], *, chunk: int = 100_000) -> Iterator[Said]:
+        """Every put, patch and delete of items (or users) that is there now, by offset."""
+        return read_said(self._store, entity, self.version, chunk)
+
+    def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
+        """The numbers of those outside ids that have one."""
+        table: Literal["items", "users"] = "items" if entity == "item" else "users"
+        with storage_errors("read the log"), self._store.reading() as connection:
+            return find_numbers(self._store, connection, table, ids)
 
     def item_ids(self, first: int = 0) -> list[str]:
         """The outside ids of the item numbers from `first` on."""

@@ -11,7 +11,7 @@ from plait.data.log.check import id_hash
 from plait.data.log.migrate import check_schema
 from plait.data.log.store import Store
 
-__all__ = ["MAX_KINDS", "Head", "Kinds", "Numbers", "find_number", "read_head"]
+__all__ = ["MAX_KINDS", "Head", "Kinds", "Numbers", "find_number", "find_numbers", "read_head"]
 
 MAX_CACHED = 1_000_000
 MAX_KINDS = 32_767
@@ -49,6 +49,19 @@ def find_number(
     return None if found is None else int(found[0])
 
 
+def find_numbers(
+    store: Store, connection: Connection, table: Literal["items", "users"], ids: Iterable[str]
+) -> dict[str, int]:
+    """The numbers of those outside ids that have one."""
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    among, keys = store.among(sorted(map(id_hash, wanted)))
+    where = f"hash {among}" + (" AND erased = 0" if table == "users" else "")
+    rows = store.rows(connection, f"SELECT id, number FROM {table} WHERE {where}", keys)  # noqa: S608 ours
+    return {one: number for one, number in rows if one in wanted}
+
+
 class Numbers:
     """The numbers of items or of users, looked up in bulk and kept in a bounded cache.
 
@@ -71,12 +84,8 @@ class Numbers:
         self._next, self._fresh = count, []
         known = self._known
         missing = [one for one in set(wanted) if one is not None and one not in known]
-        if not missing or not count:
-            return
-        among, keys = store.among(sorted(map(id_hash, missing)))
-        where = f"hash {among}" + (" AND erased = 0" if self._table == "users" else "")
-        sql = f"SELECT id, number FROM {self._table} WHERE {where}"  # noqa: S608 our names
-        known.update(store.rows(connection, sql, keys))
+        if count:
+            known.update(find_numbers(store, connection, self._table, missing))
 
     def take(self, outside: str) -> int:
         """The number of an id that was `wanted`; a new one if it has none."""

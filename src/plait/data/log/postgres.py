@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 
+from plait.data.log.listen import CHANNEL, Listener
 from plait.data.log.store import Store
 from plait.data.log.tables import run_of
 from plait.data.log.trouble import storage_errors
@@ -45,9 +46,12 @@ class PostgresStore(Store):
         self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Any]
     ) -> None:
         sql = f"COPY {table} ({','.join(columns)}) FROM STDIN"
-        with _driver(connection).cursor() as cursor, cursor.copy(sql) as copy:
-            for row in rows:
-                copy.write_row(row)
+        with _driver(connection).cursor() as cursor:
+            with cursor.copy(sql) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            if table == "events":  # told when the transaction commits
+                cursor.execute(f"NOTIFY {CHANNEL}")
 
     def index_events(self, connection: Connection, hashes: Sequence[int], first: int) -> None:
         rows = sorted((run_of(seq), one, seq) for seq, one in enumerate(hashes, first))
@@ -61,6 +65,15 @@ class PostgresStore(Store):
         """The head itself: one row by its key."""
         with storage_errors("poll the log"), self.reading() as connection:
             return next(self.rows(connection, "SELECT seq FROM head"))[0]
+
+    def listen(self, wake: Callable[[], None]) -> Listener:
+        """A thread with a connection of its own, on which the server tells of every commit."""
+        return Listener(self._apart, wake)
+
+    def _apart(self) -> Any:
+        """A connection that the pool does not know."""
+        arguments, named = self.engine.dialect.create_connect_args(self.engine.url)
+        return self.engine.dialect.connect(*arguments, **named)
 
     def scrub(self) -> bool:
         """Let the server drop the row versions from before the erase."""

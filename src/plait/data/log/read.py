@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from plait.core.catalogue import NO_TIME
 from plait.core.types import ABSENT
 from plait.data.log.store import Store
+from plait.data.log.tables import TYPE_CODES
 from plait.data.log.trouble import storage_errors
 
-__all__ = ["Chunk", "read_chunks", "read_names"]
+__all__ = ["Chunk", "Said", "read_chunks", "read_names", "read_said"]
 
 _LAYOUT: list[tuple[str, Any]] = [
     ("offsets", np.int64),
@@ -67,6 +68,33 @@ def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[Ch
             table = np.fromiter(store.rows(connection, _SQL, start, stop), layout)
         columns = {name: np.ascontiguousarray(table[name]) for name, _ in _LAYOUT[:-1]}
         yield Chunk(**columns, fields=table["fields"].tolist())
+
+
+class Said(NamedTuple):
+    """What one event said of an item or a user: its offset, whose number, put, patch or delete,
+    and the text of the fields in canonical form.
+    """
+
+    offset: int
+    number: int
+    kind: str
+    fields: str | None
+
+
+def read_said(
+    store: Store, entity: Literal["item", "user"], until: int, chunk: int
+) -> Iterator[Said]:
+    """All that was said of items (or users) up to offset `until`, `chunk` offsets at a time."""
+    sql = (
+        f"SELECT e.seq, e.{entity}_no, k.name, e.fields"  # noqa: S608 our names
+        " FROM events e JOIN kinds k ON k.number = e.kind_no"
+        f" WHERE e.type = {TYPE_CODES[entity]} AND e.seq > ? AND e.seq <= ? ORDER BY e.seq"
+    )
+    for start in range(0, until, chunk):
+        stop = min(start + chunk, until)
+        with storage_errors("read the log"), store.reading() as connection:
+            found = list(map(Said._make, store.rows(connection, sql, start, stop)))
+        yield from found
 
 
 def read_names(store: Store, sql: str, first: int) -> list[Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine
+
+from plait.data.log.listen import Listener
 
 __all__ = ["Store"]
 
@@ -56,6 +58,10 @@ class Store(ABC):
     @abstractmethod
     def stamp(self) -> object:
         """Something cheap that differs whenever another connection has committed."""
+
+    def listen(self, wake: Callable[[], None]) -> Listener | None:
+        """Have `wake` called after every commit of events; None where that cannot be."""
+        return None
 
     @abstractmethod
     def scrub(self) -> bool:

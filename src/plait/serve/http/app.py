@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
 
+from plait.errors import PlaitError
 from plait.serve.http import (
     docs,
     events,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from plait.shop import Shop
 
 __all__ = ["all_routes", "create_app", "routes_table"]
+
+_log = logging.getLogger("plait.serve")
 
 _GROUPS = (
     events,
@@ -93,7 +97,8 @@ def create_app(settings: Settings, shop: Shop) -> FastAPI:
     docs.describe(app, all_routes())
     answer_errors(app)
     # The last one added is the first one met.
-    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    patience = settings.client_timeout_ms / 1000
+    app.add_middleware(BodyLimit, limit=settings.body_limit, patience=patience)
     app.add_middleware(Authenticated, keys=keys)
     app.add_middleware(Observed, meters=meters)
     return app
@@ -115,9 +120,13 @@ def _add(app: FastAPI, route: Route) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    watching = asyncio.create_task(service.watch())
+    beside = [asyncio.create_task(one()) for one in (service.watch, service.warm_up)]
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.to_thread(service.close)
+        for one in beside:
+            one.cancel()
+        try:
+            await asyncio.to_thread(service.close)
+        except PlaitError as problem:  # a full disk, say: what was acknowledged is stored already
+            _log.error("not all of what was shown could be stored: %s", problem)

@@ -31,14 +31,10 @@ class Authenticated:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        granted = self.keys.scopes(_presented(scope))
+        presented = _presented(scope)
+        granted = self.keys.scopes(presented)
         if not granted:
-            problem = AuthError(
-                "this needs a key",
-                hint="send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'",
-                field="authorization",
-            )
-            await error_response(problem)(scope, receive, send)
+            await error_response(_refusal(presented))(scope, receive, send)
             return
         scope.setdefault("state", {})["granted"] = granted
         await self.app(scope, receive, send)
@@ -56,6 +52,16 @@ def requires(permission: Permission) -> Callable[[Request], Awaitable[None]]:
             )
 
     return check
+
+
+def _refusal(presented: bytes) -> AuthError:
+    """Whether a key came is no secret; whether it was near to one is, and is not said."""
+    if presented:
+        message, hint = "this key is unknown", "is it whole, and a key of this home?"
+    else:
+        message = "this needs a key"
+        hint = "send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+    return AuthError(message, hint=hint, field="authorization")
 
 
 def _presented(scope: Scope) -> bytes:

@@ -18,6 +18,7 @@ __all__ = [
     "Recommend",
     "Search",
     "Similar",
+    "is_too_deep",
     "object_of",
     "parsed",
 ]
@@ -137,12 +138,13 @@ def object_of(raw: bytes) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise InputError("the body is no JSON object", hint="send {...}", field="body")
-    if raw.count(b"[") + raw.count(b"{") > DEEPEST and _too_deep(value):
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST and is_too_deep(value):
         raise InputError(f"the body is nested deeper than {DEEPEST} levels", field="body")
     return value
 
 
-def _too_deep(value: Any) -> bool:
+def is_too_deep(value: Any) -> bool:
+    """Whether objects and arrays are nested deeper than `DEEPEST` levels."""
     level: list[Any] = [value]
     for _ in range(DEEPEST):
         inner = [_children(one) for one in level if isinstance(one, dict | list)]

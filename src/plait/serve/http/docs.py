@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from plait.serve.http.lines import MEDIA_TYPE
 from plait.serve.http.route import Route, reply
 
 __all__ = ["ROUTES", "describe", "operation"]
@@ -69,7 +70,10 @@ def operation(route: Route) -> dict[str, Any]:
         said["security"] = [{name: []} for name in _SECURITY]
     if route.body is not None or route.free:
         schema = _named(route.body.__name__) if route.body else {"type": "object"}
-        said["requestBody"] = {"required": True, "content": _json(schema)}
+        content = _json(schema)
+        if route.lines is not None:
+            content[MEDIA_TYPE] = {"schema": _named(route.lines.__name__)}
+        said["requestBody"] = {"required": True, "content": content}
     parameters = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     said["parameters"] = [
         {

@@ -11,9 +11,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from plait.errors import AuthError, InputError, NotReadyError, PlaitError, TooLargeError
+from plait.errors import (
+    AuthError,
+    InputError,
+    NotReadyError,
+    PlaitError,
+    SlowClientError,
+    TooLargeError,
+)
 
-__all__ = ["answer_errors", "error_response", "internal_error"]
+__all__ = ["answer_errors", "error_content", "error_response", "internal_error"]
 
 _log = logging.getLogger("plait.serve")
 
@@ -37,10 +44,16 @@ def error_response(problem: PlaitError) -> Response:
         headers["www-authenticate"] = "Bearer"
     if isinstance(problem, NotReadyError):
         headers["retry-after"] = "1"
-    if isinstance(problem, TooLargeError):
+    if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
         headers["connection"] = "close"
     said = (problem.code, problem.message, problem.hint, problem.field)
     return _shaped(problem.status, *said, headers=headers)
+
+
+def error_content(code: str, message: str, hint: str, field: str) -> bytes:
+    """The body of an error."""
+    error = {"code": code, "message": message, "hint": hint, "field": field}
+    return orjson.dumps({"error": error})
 
 
 def internal_error(request_id: str) -> Response:
@@ -63,8 +76,7 @@ def _shaped(
     *,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    error = {"code": code, "message": message, "hint": hint, "field": field}
-    content = orjson.dumps({"error": error})
+    content = error_content(code, message, hint, field)
     return Response(content, status, headers=headers, media_type="application/json")
 
 

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
-from plait.serve.http.bodies import Events, object_of
+from plait.serve.http.bodies import EventRow, Events, object_of
 from plait.serve.http.limits import check_batch
+from plait.serve.http.lines import is_lines, lines_of, rows_of
 from plait.serve.http.route import Route, reply, service_of
 from plait.serve.http.service import Service
 
@@ -19,13 +20,18 @@ __all__ = ["ROUTES"]
 async def post_events(request: Request) -> Response:
     """Append a batch of events; safe to retry.
 
-    Every row gets a status: stored, duplicate (was there before), conflict (the same id with
-    other content) or rejected (with the reason). One bad row does not stop the rest. `version` is
-    the place in the log that `at_least` of a later question may name.
+    The body is {"events": [...]}, or one event a line as application/x-ndjson. Every row gets a
+    status: stored, duplicate (was there before), conflict (the same id with other content) or
+    rejected (with the reason). One bad row does not stop the rest. `version` is the place in the
+    log that `at_least` of a later question may name.
     """
     service = service_of(request)
-    raw = await request.body()
-    version, rows = await service.wait(lambda: _posted(service, raw))
+    if is_lines(request):
+        lines = await lines_of(request, service.settings.batch_limit)
+        version, rows = await service.wait(lambda: _posted_lines(service, lines))
+    else:
+        raw = await request.body()
+        version, rows = await service.wait(lambda: _posted(service, raw))
     service.meters.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
 
@@ -34,6 +40,15 @@ def _posted(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]]]:
     events = _rows(raw)
     check_batch(events, service.settings.batch_limit, "events")
     return service.shop.post(events)
+
+
+def _posted_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
+    """As a list; a line that is no JSON is one more row that is rejected."""
+    rows, wrong = rows_of(lines)
+    version, told = service.shop.post(rows)
+    for place, error in wrong.items():
+        told[place]["error"] = error
+    return version, told
 
 
 def _rows(raw: bytes) -> list[Any]:
@@ -48,4 +63,6 @@ def _rows(raw: bytes) -> list[Any]:
     return rows
 
 
-ROUTES = (Route("POST", "/v1/events", "ingest", "Append events", post_events, Events),)
+ROUTES = (
+    Route("POST", "/v1/events", "ingest", "Append events", post_events, Events, lines=EventRow),
+)

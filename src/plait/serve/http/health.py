@@ -19,9 +19,11 @@ async def health(_request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """200 once a bundle is warm, 503 with the reasons before."""
     service = service_of(request)
-    reasons = service.shop.readiness()
+    reasons = service.readiness()
     if reasons:
-        raise NotReadyError("; ".join(reasons), hint="plait fit --home DIR makes a bundle")
+        raise NotReadyError(
+            "; ".join(reasons), hint="plait fit --home DIR makes a bundle; /v1/info says more"
+        )
     return reply({"status": "ready"})
 
 

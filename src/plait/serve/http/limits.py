@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sized
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plait.errors import TooLargeError
+from plait.errors import SlowClientError, TooLargeError
 from plait.serve.http.errors import error_response
 
 __all__ = ["BodyLimit", "check_batch"]
 
 
-class BodyLimit:
-    """ASGI middleware: a body above `limit` bytes is answered 413, announced or not."""
+SLOWEST = 16 * 1024
+"""How many bytes of a body must come in a second on average, once the patience is over."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+
+class BodyLimit:
+    """ASGI middleware: a body above `limit` bytes is answered 413, announced or not.
+
+    One that has not come whole within `patience` seconds, and `SLOWEST` bytes a second for what has
+    come of it, is answered 408: who sends a byte now and then holds no connection for ever.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, patience: float) -> None:
         self.app = app
         self.limit = limit
+        self.patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -26,17 +36,32 @@ class BodyLimit:
         if _announced(scope) > self.limit:
             await error_response(self._complaint())(scope, receive, send)
             return
-        taken = 0
+        taken, whole = 0, False
+        begun = asyncio.get_running_loop().time()
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(begun + self.patience + taken / SLOWEST):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
             taken += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if taken > self.limit:
                 raise self._complaint()
             return message
 
         await self.app(scope, counted, send)
+
+    def _too_slow(self) -> SlowClientError:
+        return SlowClientError(
+            f"the body did not arrive within {self.patience:g} seconds",
+            hint="send it again, or raise client_timeout_ms",
+            field="body",
+        )
 
     def _complaint(self) -> TooLargeError:
         return TooLargeError(

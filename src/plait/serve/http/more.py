@@ -15,7 +15,9 @@ async def more(request: Request) -> Response:
     """More items to the question of an earlier answer, none of which it showed."""
     service = service_of(request)
     body = parsed(Next, await request.body())
-    return await service.answer(request, lambda: service.shop.next(body.request_id, k=body.k))
+    return await service.answer_beside(
+        request, lambda: service.shop.next(body.request_id, k=body.k)
+    )
 
 
 ROUTES = (Route("POST", "/v1/next", "read", "More of an earlier answer", more, Next),)

@@ -47,7 +47,10 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", state["request_id"].encode()))
+                message["headers"] += (
+                    (b"x-request-id", state["request_id"].encode()),
+                    (b"cache-control", b"no-store"),  # answers are about people
+                )
             await send(message)
 
         try:

@@ -14,7 +14,7 @@ async def why(request: Request) -> Response:
     """An earlier answer: what was asked, what was shown and why."""
     service = service_of(request)
     request_id = str(request.path_params["request_id"])
-    return reply(await service.wait(lambda: service.shop.why(request_id)))
+    return reply(await service.ask(lambda: service.shop.why(request_id)))
 
 
 ROUTES = (Route("GET", "/v1/requests/{request_id}", "read", "Why this answer", why),)

@@ -48,6 +48,8 @@ class Route:
     """What the request carries; None for none, or for any JSON object (see `free`)."""
     free: bool = False
     """The body is a JSON object of the caller's own fields."""
+    lines: type[Body] | None = None
+    """What each line holds, where the body may also be NDJSON."""
 
 
 def service_of(request: Request) -> Service:
@@ -65,12 +67,14 @@ def reply(value: Any, status: int = 200) -> Response:
 def path_id(request: Request) -> str:
     """The outside id at the end of the path, `{id:text}`: slashes and line breaks included.
 
-    Raises InputError for an empty id and for percent escapes that are not UTF-8: two of those
-    would otherwise become one id.
+    Raises InputError for an empty id, for NUL characters, which no log can hold, and for percent
+    escapes that are not UTF-8: two of those would otherwise become one id.
     """
     found = str(request.path_params["id"])
     if not found:
         raise InputError("the path ends without an id", field="id")
+    if "\0" in found:
+        raise InputError("the id in the path holds a NUL character", field="id")
     if "\ufffd" in found:
         try:
             unquote_to_bytes(request.scope["raw_path"]).decode("utf-8")
