@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -16,30 +18,64 @@ from typing import Annotated, Any
 import typer
 
 from plait.cli.progress import bars
+from plait.errors import ConflictError
 
 __all__ = ["demo"]
 
 USER = "17850"
 WORDS = "red retrospot mug"
 DAYS = 28
+MARK = "demo"
+"""The file by which a demonstration knows its own home."""
 
 Titles = dict[str, str]
 
 
 def demo(
-    home: Annotated[Path, typer.Option(help="Where the demonstration lives.")] = Path("demo-home"),
+    home: Annotated[
+        Path, typer.Option(help="Where the demonstration lives; each one begins anew.")
+    ] = Path("demo-home"),
     once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
 ) -> None:
     """Load Online Retail, fit, evaluate, serve, and show what the server answers."""
-    titles, last = _prepare(home)
-    with _server(home) as (url, key):
-        _show(url, key, titles, last)
-        print(f"\nurl: {url}\nkey: {key}\n")
-        for line in _curls(url, key):
-            print(line)
-        if not once:
-            print("\nThe server runs until Ctrl-C.")
-            _wait()
+    with _own(home):
+        titles, last = _prepare(home)
+        with _server(home) as (url, key):
+            _show(url, key, titles, last)
+            print(f"\nurl: {url}\nkey: {key}\n")
+            for line in _curls(url, key):
+                print(line)
+            if not once:
+                print("\nThe server runs until Ctrl-C.")
+                _wait()
+
+
+@contextmanager
+def _own(home: Path) -> Iterator[None]:
+    """Empty the home of an earlier demonstration, so that its purchase does not pile up.
+
+    ConflictError if it is anybody else's folder, or another demonstration runs there.
+    """
+    mark = home / MARK
+    if home.exists() and not (home.is_dir() and (mark.is_file() or not any(home.iterdir()))):
+        raise ConflictError(
+            f"{home} is not the home of a demonstration, which begins with an empty one",
+            hint="name another folder with --home, or delete this one",
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    with mark.open("a", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise ConflictError(
+                f"another demonstration runs in {home}", hint="end it, or name another --home"
+            ) from problem
+        for one in home.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one)
+            elif one != mark:
+                one.unlink()
+        yield
 
 
 def _prepare(home: Path) -> tuple[Titles, datetime]:
@@ -72,7 +108,7 @@ def _show(url: str, key: str, titles: Titles, last: datetime) -> None:
     _print(f"similar to {first} {titles.get(first, '')}", similar, titles)
     # The data end in 2011: a purchase of today would be a year of nothing for every time window.
     moment = (last + timedelta(minutes=1)).isoformat()
-    buy = {"id": f"demo-{time.time_ns()}", "kind": "purchase", "user": USER, "item": first}
+    buy = {"id": "demo-purchase", "kind": "purchase", "user": USER, "item": first}
     _post(url, key, "/v1/events", {"events": [{**buy, "time": moment}]})
     after = _post(url, key, "/v1/recommend", ask)
     _print(f"recommended to user {USER} after buying {first}", after, titles)

@@ -2,63 +2,72 @@
 
 from __future__ import annotations
 
-import json as json_module
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plait.cli import protocol_options as options
 from plait.cli.options import Home, opened
 from plait.cli.progress import bars
+
+if TYPE_CHECKING:
+    from plait.evaluate.report import Report
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
     home: Home,
-    protocol: Annotated[str, typer.Option(help="leave-one-out or time.")],
+    protocol: Annotated[
+        str, typer.Option(help="leave-one-out, time, held-out-users, ratings or clicks.")
+    ],
     recipe: Annotated[
         list[str] | None, typer.Option(help="A shipped recipe or a TOML file; may be repeated.")
     ] = None,
-    test_days: Annotated[
-        float | None, typer.Option(help="For time: how many days the test window has.")
-    ] = None,
-    seen: Annotated[
-        str | None, typer.Option(help="remove or keep what the user has seen; else by the data.")
-    ] = None,
+    test_days: options.TestDays = None,
+    windows: options.Windows = None,
+    seen: options.Seen = None,
     refit: Annotated[
-        bool, typer.Option("--refit", help="For leave-one-out: fit again on train + validation.")
+        bool, typer.Option("--refit", help="Fit again on train + validation; not for time.")
     ] = False,
-    k: Annotated[str, typer.Option(help="Cut-offs, with commas between.")] = "5,10",
-    seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Also write the result to this file.")] = None,
+    test_users: options.TestUsers = None,
+    fold_in: options.FoldIn = None,
+    test_events: options.TestEvents = None,
+    map: options.Mapping = None,
+    test_share: options.TestShare = None,
+    draw: options.Draw = None,
+    goal: options.Goal = None,
+    negative: options.Negative = None,
+    group: options.Group = "",
+    k: options.Ks = "5,10",
+    seed: options.Seed = 0,
+    seeds: Annotated[int, typer.Option(help="Fit from so many seeds, and pool them.")] = 1,
+    json: options.Json = None,
+    html: options.Html = None,
+    png: options.Png = None,
 ) -> None:
     """Measure recipes, each of their strands and baselines; the live bundle stays as it is."""
+    from plait.evaluate.runs import write_report
     from plait.evaluate.table import print_report
 
-    options: dict[str, Any] = {"k": _numbers(k), "refit": refit, "seed": seed}
-    options |= {"test_days": test_days, "seen": seen}
+    given = options.told(test_days=test_days, windows=windows, seen=seen, refit=refit or None)
+    given |= options.told(test_users=test_users, fold_in=fold_in, test_share=test_share, draw=draw)
+    given |= options.told(goal=goal or None, negative=negative or None, group=group, seeds=seeds)
+    given |= options.told(test_events=test_events, map=map, k=options.numbers(k), seed=seed)
     with opened(home) as shop, bars() as advance:
-        report = shop.evaluate(protocol, recipe or ["default"], progress=advance, **options)
+        report = shop.evaluate(protocol, recipe or ["default"], progress=advance, **given)
     print_report(report)
+    print(f"run: {report.run}")
     if json is not None:
-        _write(json, report.to_dict())
+        write_report(json, report)
+    if html is not None or png is not None:
+        _draw(report, html, png)
 
 
-def _numbers(listed: str) -> tuple[int, ...]:
-    """Distinct cut-offs in rising order."""
-    from plait.errors import ProtocolError
+def _draw(report: Report, html: options.Html, png: options.Png) -> None:
+    """A page, plots, or both."""
+    from plait.evaluate.page import write_pages
+    from plait.evaluate.runs import Run
 
-    try:
-        return tuple(sorted({int(one) for one in listed.split(",")}))
-    except ValueError as problem:
-        raise ProtocolError(f"--k is {listed!r}", hint="like --k 5,10", field="k") from problem
-
-
-def _write(path: Path, found: dict[str, Any]) -> None:
-    from plait.errors import StorageError
-
-    try:
-        path.write_text(json_module.dumps(found, indent=1) + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise StorageError(f"{path} cannot be written: {problem}") from problem
+    assert report.detail is not None
+    write_pages([Run(report.run, report.to_dict(), report.detail)], html, png)

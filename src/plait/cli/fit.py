@@ -16,8 +16,12 @@ def fit(
     home: Home,
     recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "default",
     seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Record training: tensorboard, mlflow, wandb; may be repeated."),
+    ] = None,
 ) -> None:
-    """Fit a recipe on the log, and let running servers swap to it."""
+    """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped."""
     with opened(home) as shop, bars() as advance:
-        bundle = shop.fit(recipe, seed=seed, progress=advance)
+        bundle = shop.fit(recipe, seed=seed, progress=advance, track=track or ())
     print(f"bundle: {bundle}")

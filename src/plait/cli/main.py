@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version as version_of
+from typing import Annotated
 
 import typer
 
+from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.evaluate import evaluate
 from plait.cli.fit import fit
@@ -15,9 +18,13 @@ from plait.cli.recommend import recommend
 from plait.cli.search import search
 from plait.cli.serve import serve
 from plait.cli.similar import similar
+from plait.cli.tune import tune
 from plait.errors import PlaitError
 
 __all__ = ["app", "main"]
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
 
 app = typer.Typer(
     name="plait",
@@ -25,7 +32,37 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (ingest, fit, evaluate, recommend, search, similar, serve, info, demo):
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"plait {version_of('plait')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (
+    ingest,
+    fit,
+    evaluate,
+    compare,
+    tune,
+    recommend,
+    search,
+    similar,
+    serve,
+    info,
+    demo,
+):
     app.command(name=command.__name__)(command)
 
 
@@ -38,6 +75,7 @@ def main() -> None:
         if problem.hint:
             print(f"       {problem.hint}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("plait: interrupted; what was stored before is intact", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # typer's way of saying Ctrl-C
+            print("plait: interrupted; what was stored before is intact", file=sys.stderr)
+        raise

@@ -21,16 +21,27 @@ HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; none: anybody.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+_WIDE = 1000
+"""Columns of a table that nobody looks at in a terminal."""
+
 
 @contextmanager
 def opened(home: Path, *, must_exist: bool = True) -> Iterator[Shop]:
     """The shop of a home; closed, and everything flushed, on leaving."""
-    from plait.errors import NotFoundError
+    from plait.data.log import FILE_NAME
+    from plait.errors import InputError, NotFoundError
+    from plait.settings import load_settings
     from plait.shop import open as open_shop
 
-    if must_exist and not home.is_dir():
-        raise NotFoundError(f"there is no home at {home}", hint=f"plait ingest --home {home} ...")
-    with open_shop(home) as shop:
+    if home.exists() and not home.is_dir():
+        raise InputError(f"{home} is no folder", hint="--home names the folder of a shop")
+    settings = load_settings(home)
+    if must_exist and not settings.database and not (home / FILE_NAME).is_file():
+        raise NotFoundError(
+            f"there is no home at {home}",
+            hint=f"plait ingest --home {home} --events FILE makes one",
+        )
+    with open_shop(settings) as shop:
         yield shop
 
 
@@ -40,20 +51,25 @@ def print_json(found: Any) -> None:
 
 
 def print_answer(shop: Shop, answer: Answer, as_json: bool) -> None:
-    """An answer as a table of items with their reasons."""
+    """An answer as a table of items with their reasons; in a pipe one line an item."""
     if as_json:
         print_json(answer.to_dict())
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold")
     for heading in ("item", "title", "score", "why"):
         table.add_column(heading, overflow="fold")
     for item in answer.items:
         why = "; ".join(list(dict.fromkeys(reason["text"] for reason in item.reasons))[:2])
-        table.add_row(item.id, shop.title(item.id), f"{item.score:.4f}", why)
-    console = Console()
-    console.print(table)
+        cells = (item.id, shop.title(item.id), f"{item.score:.4f}", why)
+        table.add_row(*(Text(one) for one in cells))  # no markup: a title may hold brackets
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    if answer.items:
+        console.print(table)
+    else:
+        print("no items: none is known, all were seen before, or no other fits the question")
     for word in answer.degraded:
-        console.print(f"degraded: {word}")
+        print(f"degraded: {word}")

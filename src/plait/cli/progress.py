@@ -13,7 +13,10 @@ Advance = Callable[[str, float, float], None]
 
 @contextmanager
 def bars() -> Iterator[Advance]:
-    """A callback `advance(what, done, total)` that draws one bar for each `what`."""
+    """A callback `advance(what, done, total)` that draws one bar for each `what`.
+
+    Where stderr is no terminal nothing is drawn.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -26,20 +29,23 @@ def bars() -> Iterator[Advance]:
     )
 
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),  # names of files may hold brackets
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[detail]}"),
     )
-    progress = Progress(*columns, console=Console(stderr=True))
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, disable=not console.is_terminal)
     tasks: dict[str, TaskID] = {}
 
     def advance(what: str, done: float, total: float) -> None:
-        if what not in tasks:
+        name, _, detail = what.partition(" · ")
+        if name not in tasks:
             progress.start()
-            tasks[what] = progress.add_task(what, total=None)
-        progress.update(tasks[what], completed=done, total=total or None)
+            tasks[name] = progress.add_task(name, total=None, detail="")
+        progress.update(tasks[name], completed=done, total=total or None, detail=detail)
 
     try:
         yield advance

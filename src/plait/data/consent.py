@@ -15,11 +15,16 @@ import orjson
 from plait.core.types import Event
 from plait.errors import InputError
 
-__all__ = ["Consent", "Refused"]
+__all__ = ["Consent", "Refused", "is_yes"]
 
-_YES = (True, 1, "true", "True", "TRUE", "yes", "1")
+_YES = ("true", "yes", "1", "1.0")
 _PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
 _SHORTEST_KEY = 16
+
+
+def is_yes(value: object) -> bool:
+    """Whether a value of the field `consent` gives it."""
+    return str(value).strip().lower() in _YES
 
 
 def _nobody(_user: str) -> bool:
@@ -123,4 +128,4 @@ def _said_in(event: Event) -> bool | None:
         return None
     if not isinstance(said, Mapping) or "consent" not in said:
         return None
-    return said["consent"] in _YES
+    return is_yes(said["consent"])

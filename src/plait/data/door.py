@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,6 +17,7 @@ from plait.data.consent import Consent
 from plait.data.ingest.rejects import Rejected, RejectsFile
 from plait.data.ingest.rows import Batch
 from plait.data.log import Appended, Row
+from plait.data.restate import Again, Knows, Restated
 from plait.errors import InputError
 
 __all__ = ["Appends", "Declares", "Door", "Receipt"]
@@ -64,6 +66,7 @@ class Receipt:
 
 
 _SHOWN = 5
+_PIECE = 50_000
 
 
 class Door:
@@ -98,10 +101,14 @@ class Door:
     ) -> Receipt:
         """Let in a source batch by batch, each one transaction; bad rows go to the rejects file.
 
-        What was stored before a failure stays, and doing it again does the rest. Raises whatever
-        the log raises, ConflictError if the mapping declares a type against a stored one.
+        What was stored before a failure stays, and doing it again does the rest. A row of a
+        catalogue that the log knows is stored again if it holds no longer: `plait.data.restate`.
+        Raises whatever the log raises, ConflictError if the mapping declares a type against a
+        stored one.
         """
         count = _Count(source)
+        log = self._log
+        restated = Restated(log, self._consent.user_id) if isinstance(log, Knows) else None
         declared: set[tuple[str, str]] = set()
         for one in batches:
             batch = one if isinstance(one, Batch) else _batch_of(one, count, source)
@@ -110,9 +117,17 @@ class Door:
             declared.update(batch.types)
             done = self.append(batch.events) if batch.events else None
             count.take(batch, done, self._file(count))
+            if restated is not None and done is not None and batch.untimed:
+                restated.note(batch.events, done.rows)
             if progress is not None:
                 progress(batch.source, batch.consumed, batch.size or 0)
+        if restated is not None:
+            self._say_again(restated.again(), count)
         return count.receipt()
+
+    def _say_again(self, found: Iterator[Again], count: _Count) -> None:
+        while piece := list(islice(found, _PIECE)):
+            count.retake(piece, self.append([one.event for one in piece]))
 
     def _declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         if not types:
@@ -152,6 +167,15 @@ class _Count:
         if file is not None and problems:
             file.write(sorted(problems, key=lambda one: one.row))
             file.flush()
+
+    def retake(self, again: Sequence[Again], done: Appended) -> None:
+        """What was a duplicate and is stored after all."""
+        self._version = done.version
+        stored = [
+            one.known and row.status == "stored" for one, row in zip(again, done.rows, strict=True)
+        ]
+        self._counts["stored"] += sum(stored)
+        self._counts["duplicate"] -= sum(stored)
 
     def receipt(self) -> Receipt:
         counts, file = self._counts, self.file

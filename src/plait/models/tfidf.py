@@ -183,7 +183,7 @@ def largest(block: Floats, count: int) -> sparse.csr_matrix:
     values = np.take_along_axis(block, found, axis=1)
     offsets = np.arange(0, found.size + 1, max(count, 1)) if count else np.zeros(len(block) + 1)
     matrix = sparse.csr_matrix(
-        (np.maximum(values, 0).ravel(), found.ravel(), offsets), shape=block.shape
+        (np.maximum(values, 0).ravel(), found.flatten(), offsets), shape=block.shape
     )
     matrix.eliminate_zeros()
     matrix.sort_indices()

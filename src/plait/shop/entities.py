@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from plait.core.catalogue import Catalogue
 from plait.core.types import Event
+from plait.data.coerce import id_problem
 from plait.data.log import Appended, Log
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.shop.engine import Engine
@@ -85,6 +86,9 @@ class Entities:
 
     def _change(self, entity: Entity, outside: str, kind: str, text: str | None) -> int:
         name = _checked(outside, entity)
+        expected = id_problem(name)
+        if expected and kind != "delete":  # what was once stored can always be taken away
+            raise InputError(f"expected {expected}", field=entity)
         now = time.time_ns() // 1000
         event = Event(
             entity,

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from plait.core.catalogue import Catalogue
 from plait.core.recipe import Recipe, load_recipe
+from plait.core.types import Dataset, Numbers
+from plait.data.consent import Consent
 from plait.data.dataset import snapshot
+from plait.data.door import Door
 from plait.data.log import Log
-from plait.errors import InputError
+from plait.errors import InputError, ProtocolError
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Report
 from plait.evaluate.run import evaluate as measure
+from plait.evaluate.runs import save_run
 from plait.shop.fitting import Progress
+from plait.shop.ingesting import ingest
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "protocol_of", "rated_file"]
+
+OPTIONS = ("seeds", "group", "test_events", "map")
+"""What an evaluation can be told beside its protocol."""
 
 
 def evaluate(
@@ -27,20 +40,51 @@ def evaluate(
     history: Path,
     progress: Progress,
 ) -> Report:
-    """Take a snapshot and measure; `history` is the file that remembers every look at a test."""
-    settled = _protocol(protocol, options)
+    """Take a snapshot and measure; everything that can be refused is, before the log is read.
+
+    `history` is the file that remembers every look at a test; the run is kept in `runs` beside it.
+    `options`: those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
+    ratings protocol, whatever `ingest` takes) with their `map`.
+    """
+    told = {name: options[name] for name in options if name in OPTIONS}
+    rest = {name: options[name] for name in options if name not in OPTIONS}
+    settled = protocol_of(protocol, rest)
     named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
     found = [one if isinstance(one, Recipe) else load_recipe(one) for one in named]
+    events = told.get("test_events")
+    if events is not None and settled.name != "ratings":
+        raise InputError(
+            "test events are for the ratings protocol",
+            hint="--protocol ratings",
+            field="test_events",
+        )
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    return measure(dataset, found, settled, progress=progress, history=history)
+    test = None if events is None else rated_file(events, told.get("map"), dataset)
+    if test is not None:
+        settled = replace(settled, test_file=_stamp(test))
+    report = measure(
+        dataset,
+        found,
+        settled,
+        seeds=told.get("seeds", 1),
+        group=told.get("group") or "",
+        test=test,
+        progress=progress,
+        history=history,
+    )
+    save_run(history.parent / "runs", report)
+    return report
 
 
-def _protocol(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:
-    known = [one.name for one in fields(Protocol) if one.name != "name"]
+def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:
+    """A protocol from its name and options, checked as far as it can be without data."""
+    known = [one.name for one in fields(Protocol) if one.name not in ("name", "test_file")]
     for name in options:
         if name not in known:
             raise InputError(
-                f"there is no option {name!r}", hint=f"there are {', '.join(known)}", field=name
+                f"there is no option {name!r}",
+                hint=f"there are {', '.join((*known, *OPTIONS))}",
+                field=name,
             )
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
@@ -48,5 +92,47 @@ def _protocol(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:
     if isinstance(protocol, Protocol):
         if given:
             raise InputError("options come with the name of a protocol", field=next(iter(given)))
-        return protocol
-    return Protocol(name=protocol, **given)  # type: ignore[arg-type]
+        found = protocol
+    else:
+        found = Protocol(name=protocol, **given)  # type: ignore[arg-type]
+    found.check()
+    return found
+
+
+def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
+    """Rated events from outside, by the numbers of `dataset`; -1 where it does not know an id.
+
+    They are read into a log of their own, which is thrown away. Raises ProtocolError if none of
+    their users is known.
+    """
+    with tempfile.TemporaryDirectory(prefix="plait-test-") as folder, Log.open(folder) as scratch:
+        door, consent = Door(scratch), Consent()
+        receipts = ingest(door, consent, {"events": events}, mapping, _quiet)
+        found = snapshot(scratch)
+    rows = found.interactions
+    users = _translated(found.users, dataset.users)[rows.users]
+    items = _translated(found.catalogue, dataset.catalogue)[rows.items]
+    if not (users >= 0).any():
+        raise ProtocolError(
+            f"none of the users of {receipts.stored} test events is known here",
+            hint="the ids must be those of the home, which may hold pseudonyms",
+            field="test_events",
+        )
+    return replace(found, interactions=replace(rows, users=users, items=items))
+
+
+def _translated(mine: Catalogue, theirs: Catalogue) -> Numbers:
+    found: Numbers = theirs.numbers(mine.ids)
+    return found
+
+
+def _stamp(test: Dataset) -> str:
+    """12 hexadecimal digits that stand for who rated what, and how, in any order."""
+    rows = test.interactions
+    lines = np.stack([rows.users, rows.items, rows.values.astype(np.float64), rows.times], axis=1)
+    order = np.lexsort(lines.T)
+    return sha256(np.ascontiguousarray(lines[order]).tobytes()).hexdigest()[:12]
+
+
+def _quiet(_what: str, _done: int, _total: int) -> None:
+    """Shows nothing."""

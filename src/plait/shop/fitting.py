@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator
+import shutil
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from plait.core.bundle import BundleStore
+from plait.core.context import FitContext, Progress, Tracker, silent
 from plait.core.recipe import Recipe, load_recipe
 from plait.core.types import Dataset
 from plait.data.dataset import snapshot
@@ -22,12 +27,8 @@ from plait.shop.identity import numbering
 
 __all__ = ["Progress", "fit", "silent"]
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done and how much there is (0: nobody knows)."""
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Shows nothing."""
+_WEEK = 7 * 24 * 3600
+"""Seconds after which an interrupted fit is given up."""
 
 
 def fit(
@@ -38,12 +39,16 @@ def fit(
     *,
     seed: int = 0,
     progress: Progress = silent,
+    trackers: tuple[Tracker, ...] = (),
 ) -> str:
     """The id of the bundle that was fitted and put into use.
 
     The few scalars of fusion are learned from held-out events, then the strands are fitted again on
-    everything. Raises InputError where there is nothing to fit on, RecipeError for a recipe that
-    does not build, ConflictError while another fit of the same home runs.
+    everything. What is trained by gradient keeps its place below `work`, beside the lock, until the
+    bundle is in use: an interrupted fit goes on when it is run again.
+
+    Raises InputError where there is nothing to fit on, RecipeError for a recipe that does not
+    build, ConflictError while another fit of the same home runs.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     with _alone(lock):
@@ -58,6 +63,7 @@ def fit(
         def watch(stage: str, took: float) -> None:
             seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
 
+        folder = _folder(lock.parent / "work", chosen, dataset, seed)
         pipeline = fit_recipe(
             chosen,
             dataset,
@@ -67,10 +73,25 @@ def fit(
             live=live_of,
             watch=watch,
             progress=progress,
+            context=FitContext(folder=folder, trackers=trackers),
         )
         bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
         bundles.use(bundle)
+        _tidy(folder)
     return bundle
+
+
+def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
+    """Where this very fit keeps its place."""
+    told = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
+    return work / f"fit-{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
+
+
+def _tidy(done: Path) -> None:
+    """Remove what a fit that is done kept, and what those left that nobody took up."""
+    for one in done.parent.glob("fit-*"):
+        if one == done or time.time() - one.stat().st_mtime > _WEEK:
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:

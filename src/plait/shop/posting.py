@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from plait.core.types import NOW, Event
+from plait.data.coerce import believable, id_problem
 from plait.errors import InputError
 from plait.shop.moments import moment
 
@@ -51,14 +53,15 @@ def _event(row: Any) -> Event:
     kind = row.get("kind")
     if not isinstance(kind, str) or not kind:
         raise InputError("expected the kind of interaction", field="kind")
-    given = row.get("time")
+    if id_problem(kind):
+        raise InputError(f"expected {id_problem(kind)}", field="kind")
     return Event(
         "interaction",
         _id(row, "id") or uuid.uuid4().hex,
         kind,
         _needed(row, "user"),
         _needed(row, "item"),
-        NOW if given is None else moment(given),
+        _time(row.get("time")),
         None,
         _value(row.get("value")),
         _id(row, "request_id"),
@@ -75,11 +78,25 @@ def _needed(row: Mapping[str, Any], name: str) -> str:
 
 def _id(row: Mapping[str, Any], name: str) -> str | None:
     found = row.get(name)
-    if found is None or (isinstance(found, str) and found):
-        return found
+    if found is None:
+        return None
     if isinstance(found, int) and not isinstance(found, bool):
-        return str(found)
-    raise InputError("expected a string that is not empty", field=name)
+        found = str(found)
+    if not isinstance(found, str) or not found:
+        raise InputError("expected a string that is not empty", field=name)
+    expected = id_problem(found)
+    if expected:
+        raise InputError(f"expected {expected}", field=name)
+    return found
+
+
+def _time(given: Any) -> int:
+    if given is None:
+        return NOW
+    found = moment(given)
+    if not believable(found, time.time_ns() // 1000):
+        raise InputError("expected a time from 1900 to a day from now", field="time")
+    return found
 
 
 def _value(found: Any) -> float | None:

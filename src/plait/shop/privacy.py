@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from plait.core.catalogue import Catalogue
+from plait.data.consent import is_yes
 from plait.errors import StorageError
 from plait.settings import Settings
 
@@ -21,7 +22,7 @@ def has_consented(users: Catalogue, name: str) -> bool:
     number = users.number(name)
     if number < 0 or "consent" not in users.columns:
         return False
-    return str(users.columns["consent"].get(number)).lower() in ("true", "yes", "1", "1.0")
+    return is_yes(users.columns["consent"].get(number))
 
 
 def pseudonym_key(settings: Settings) -> bytes:

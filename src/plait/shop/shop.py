@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from plait.data.ingest.rejects import forget
 from plait.data.log import Appended, ImpressionBuffer, Log
 from plait.data.writer import Writer
 from plait.errors import InputError, PlaitError
+from plait.learn.trackers import tracker
 from plait.settings import Settings, load_settings
 from plait.shop.answering import Answering
 from plait.shop.engine import Engine
@@ -35,6 +36,7 @@ from plait.shop.questions import Questions
 if TYPE_CHECKING:
     from plait.evaluate.protocol import Protocol
     from plait.evaluate.report import Report
+    from plait.evaluate.tuning import Trial, Tuned
 
 __all__ = ["Shop", "open"]
 
@@ -45,6 +47,21 @@ def open(home: Path | str | Settings, **settings: Any) -> Shop:  # noqa: A001  p
     """Open a home, a folder that is made if it is missing; `settings` as in `plait.settings`.
 
     Raises StorageError if the log cannot be opened, InputError for a setting that does not exist.
+
+        >>> import plait
+        >>> sold = {"ann": ["lamp", "bulb"], "bob": ["lamp", "bulb"], "eve": ["mug"]}
+        >>> rows = [
+        ...     {"user": who, "item": what, "kind": "purchase"}
+        ...     for who, whats in sold.items()
+        ...     for what in whats
+        ... ]
+        >>> shop = plait.open("home")
+        >>> shop.post(rows)[0]
+        5
+        >>> bundle = shop.fit()
+        >>> shop.recommend(history=["lamp"], k=1).ids
+        ['bulb']
+        >>> shop.close()
     """
     known = [one.name for one in fields(Settings)]
     for name in settings:
@@ -193,13 +210,26 @@ class Shop(Questions):
         recipe: str | Path | Recipe = "default",
         seed: int = 0,
         progress: Progress | None = None,
+        track: Sequence[str] = (),
     ) -> str:
         """Fit a recipe on everything in the log and answer with it from now on; its bundle's id.
 
-        Raises InputError for an empty home, RecipeError, and ConflictError while another fit runs.
+        An interrupted fit goes on when it is run again. `track` names trackers (`tensorboard`,
+        `mlflow`, `wandb`) that record what is trained below HOME/tracking.
+
+        Raises InputError for an empty home, RecipeError, MissingExtraError for a recipe or tracker
+        whose extra is not installed, and ConflictError while another fit runs.
         """
         lock = self.settings.home / "fit.lock"
-        bundle = fit(self._log, self._bundles, lock, recipe, seed=seed, progress=progress or silent)
+        bundle = fit(
+            self._log,
+            self._bundles,
+            lock,
+            recipe,
+            seed=seed,
+            progress=progress or silent,
+            trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
+        )
         self._prune()
         if self._engine.started:
             self._engine.look()
@@ -215,13 +245,46 @@ class Shop(Questions):
     ) -> Report:
         """Measure recipes; the live bundle is neither read nor touched.
 
-        `options` are those of `plait.evaluate.protocol.Protocol`: test_days, seen, goal, k, refit,
-        seed. Raises ProtocolError where the data do not allow it.
+        `options` are those of `plait.evaluate.protocol.Protocol` (test_days, seen, goal, k, refit,
+        seed, ...), and seeds, group, test_events, map. Raises ProtocolError where the data do not
+        allow it.
         """
         from plait.shop.evaluation import evaluate
 
         history = self.settings.home / "evaluations.jsonl"
         return evaluate(self._log, protocol, recipes, options, history, progress or silent)
+
+    def tune(
+        self,
+        recipe: str | Path | Recipe = "default",
+        protocol: str = "leave-one-out",
+        *,
+        metric: str = "ndcg@10",
+        trials: int = 20,
+        only: Sequence[str] = (),
+        progress: Progress | None = None,
+        told: Callable[[Trial, Tuned | None], None] | None = None,
+        **options: Any,
+    ) -> Tuned:
+        """Search the settings of a recipe on validation targets; a study of the home goes on.
+
+        `only`: beginnings of "stage.setting"; `told` hears every trial. Raises MissingExtraError
+        without optuna.
+        """
+        from plait.shop.tuning import tune
+
+        return tune(
+            self._log,
+            recipe,
+            protocol,
+            options,
+            metric=metric,
+            trials=trials,
+            folder=self.settings.home / "tune",
+            only=only,
+            progress=progress or silent,
+            told=told or (lambda _trial, _best: None),
+        )
 
     # -- looking
 

@@ -6,17 +6,13 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from plait.data.coerce import MAX_EXACT
+from plait.data.coerce import CONTROL, MAX_EXACT, MAX_ID
 from plait.data.ingest.chunk import Chunk
 from plait.data.ingest.rejects import Rejected, shortened
 
 __all__ = ["MAX_ID", "Checks", "ids_of", "kinds_of", "numbers_of", "wholes_of"]
 
-MAX_ID = 512
-"""The longest outside id in characters."""
-
 _ID = f"an id of at most {MAX_ID} characters, none of them a control character"
-_CONTROL = r"[\x00-\x1f\x7f-\x9f]"
 _Checked = tuple[pl.Series, pl.Series]
 
 
@@ -77,7 +73,7 @@ def ids_of(column: pl.Series, *, textual: bool = False) -> _Checked:
         if tails.any():
             texts = texts.str.replace(r"^(-?\d+)\.0$", "${1}")
     texts = texts.set(texts == "", None)
-    wrong = texts.str.contains(_CONTROL)
+    wrong = texts.str.contains(CONTROL)
     if (texts.str.len_bytes() > MAX_ID).any():
         wrong = wrong | (texts.str.len_chars() > MAX_ID)
     return texts, wrong.fill_null(False)

@@ -39,8 +39,9 @@ class Batch:
 
     `rows` int64 [len(events)] are the rows of the file they came from; `rejects` those that were
     refused; `repeated` counts rows that said again what the row before had said of the same item.
-    `types`: the field types that the mapping declares, by (entity, field). `consumed` of `size`
-    bytes of the file (rows of a table) are read; None where the size is unknown.
+    `types`: the field types that the mapping declares, by (entity, field). `untimed`: these are
+    items or users of a source that has neither times nor ids of events. `consumed` of `size` bytes
+    of the file (rows of a table) are read; None where the size is unknown.
     """
 
     source: str
@@ -49,6 +50,7 @@ class Batch:
     rejects: list[Rejected] = field(default_factory=list)
     repeated: int = 0
     types: Mapping[tuple[str, str], FieldType] = field(default_factory=dict)
+    untimed: bool = False
     consumed: int = 0
     size: int | None = None
 
@@ -126,7 +128,11 @@ class Builder:
         if not self.plan.most_frequent:  # else these events are only counted
             rows, repeated = self._once(columns, rows)
         ids = [""] * len(rows) if self.plan.most_frequent else self._ids(columns)
-        return Batch(self.plan.name, columns.events(ids), rows, rejects, repeated, self._types())
+        events, untimed = columns.events(ids), self._untimed_entities()
+        return Batch(self.plan.name, events, rows, rejects, repeated, self._types(), untimed)
+
+    def _untimed_entities(self) -> bool:
+        return self.plan.kind in ("items", "users") and not {"time", "id"} & self.plan.roles.keys()
 
     def _types(self) -> Mapping[tuple[str, str], FieldType]:
         entity: str = _TYPES[self.plan.kind]

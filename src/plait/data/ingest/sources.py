@@ -160,7 +160,9 @@ def _opener(head: bytes) -> Callable[[], _Unpacker] | None:
 def open_bytes(source: str | Path | bytes | bytearray | memoryview | BinaryIO, name: str) -> Opened:
     """Open a path, bytes in memory or a binary stream; `name` is what messages call it.
 
-    Raises InputError if there is no such file, it cannot be read, or holds nothing.
+    What is compressed has its checksums at its end, and a flipped bit may read as other rows. So it
+    is unpacked once before the first row is taken, unless it is a stream that cannot go back.
+    Raises InputError if there is no such file, it cannot be read, is damaged, or holds nothing.
     """
     path: Path | None = None
     size: int | None = None
@@ -172,13 +174,48 @@ def open_bytes(source: str | Path | bytes | bytearray | memoryview | BinaryIO, n
         raw, size = _open_path(path)
     else:
         raw = source
-    opened = Opened(name, raw, path, size)
+    try:
+        _check_packed(raw, name)
+        opened = Opened(name, raw, path, size)
+    except InputError:
+        if path is not None:
+            raw.close()
+        raise
     if not opened.head:
         opened.close()
         if opened.damage:
             raise InputError(f"{name} cannot be read", hint=f"expected {opened.damage}")
         raise InputError(f"{name} is empty", hint="a file with a header and no rows would be fine")
     return opened
+
+
+def _check_packed(raw: BinaryIO, name: str) -> None:
+    """Unpack what is compressed and let go of it; InputError if it is not whole."""
+    if not _is_packed(raw):
+        return
+    start = raw.tell()
+    probe = Opened(name, raw, None, None)
+    for _ in probe.blocks():
+        pass
+    if probe.damage:
+        raise InputError(
+            f"{name} is damaged, and nothing of it was taken",
+            hint=f"expected {probe.damage}; fetch it again, or pack it again",
+        )
+    raw.seek(start)
+
+
+def _is_packed(raw: BinaryIO) -> bool:
+    """Whether this is compressed and can be read twice; what else is wrong shows later."""
+    try:
+        if not hasattr(raw, "seekable") or not raw.seekable():
+            return False
+        start = raw.tell()
+        head: object = raw.read(len(_ZSTD))
+        raw.seek(start)
+    except (OSError, ValueError):
+        return False
+    return isinstance(head, bytes) and _opener(head) is not None
 
 
 def _open_path(path: Path) -> tuple[BinaryIO, int]:

@@ -11,13 +11,10 @@ import polars as pl
 
 from plait.data.ingest.chunk import ROWS, FrameChunk, series_of
 from plait.data.ingest.delimited import column_names
-from plait.data.ingest.rejects import Rejected
+from plait.data.ingest.rehearse import PARQUET, rehearse, usable
 from plait.errors import InputError
 
 __all__ = ["PARQUET", "from_pandas", "is_pandas", "read_frames", "read_parquet"]
-
-PARQUET = b"PAR1"
-"""How a Parquet file begins."""
 
 _TROUBLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
@@ -39,26 +36,25 @@ def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChun
 def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
     """A Parquet file, by pieces in their order.
 
-    Raises InputError if nothing can be read; what turns out damaged later ends as one reject.
+    It is read once before, in another process: damage is found before the first row is taken, and
+    ends nobody else's work. Raises InputError if it cannot be read to its end.
     """
-    done = 0
+    reason = rehearse(path)
+    if reason:
+        raise _refused(name, reason)
     try:
-        lazy = pl.scan_parquet(path, glob=False)
-        kept = [one for one, kind in lazy.collect_schema().items() if _usable(kind)]
-        batches = lazy.select(kept).collect_batches(chunk_size=ROWS, maintain_order=True)
-        for chunk in read_frames(batches, name):
-            done += len(chunk.rows)
-            yield chunk
-    except _TROUBLE as problem:
-        if not done:
-            reason = str(problem).split("\n", 1)[0][:200]
-            hint = "is it whole?"
-            raise InputError(
-                f"{name} is no readable Parquet file: {reason}", hint=hint
-            ) from problem
-        expected = f"a whole Parquet file; what follows row {done} cannot be read"
-        reject = Rejected(name, 0, "", "", expected)
-        yield FrameChunk(pl.DataFrame(), np.zeros(0, np.int64), [reject])
+        lazy = usable(pl.scan_parquet(path, glob=False))
+        batches = lazy.collect_batches(chunk_size=ROWS, maintain_order=True)
+        yield from read_frames(batches, name)
+    except _TROUBLE as problem:  # the file was changed in between
+        raise _refused(name, str(problem).split("\n", 1)[0][:200]) from problem
+
+
+def _refused(name: str, reason: str) -> InputError:
+    return InputError(
+        f"{name} is no readable Parquet file: {reason}",
+        hint="it may be damaged or cut off: fetch it again, or write it again",
+    )
 
 
 def _usable(kind: pl.DataType) -> bool:

@@ -7,13 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from plait.data.coerce import DAY, EARLIEST
 from plait.errors import MappingError
 
 __all__ = ["DAY", "EARLIEST", "EXPECTED", "check_timezone", "micros_of", "now_micros"]
-
-DAY = 86_400_000_000
-EARLIEST = -2_208_988_800_000_000
-"""1900-01-01, the first moment that is believed; the last is a day from now."""
 
 EXPECTED = "a time from 1900 to a day from now: ISO 8601, or unix seconds, milliseconds, ..."
 

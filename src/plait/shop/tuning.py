@@ -1,0 +1,52 @@
+"""The road from an open home to a tuned recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plait.core.recipe import Recipe, load_recipe
+from plait.data.dataset import snapshot
+from plait.data.log import Log
+from plait.evaluate.tuning import Trial, Tuned
+from plait.evaluate.tuning import tune as search
+from plait.shop.evaluation import protocol_of, rated_file
+from plait.shop.fitting import Progress
+
+__all__ = ["tune"]
+
+
+def tune(
+    log: Log,
+    recipe: str | Path | Recipe,
+    protocol: str,
+    options: Mapping[str, Any],
+    *,
+    metric: str,
+    trials: int,
+    folder: Path,
+    only: Sequence[str] = (),
+    progress: Progress,
+    told: Callable[[Trial, Tuned | None], None],
+) -> Tuned:
+    """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
+    whose ratings are then kept out.
+    """
+    rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
+    settled = protocol_of(protocol, rest)
+    found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    events = options.get("test_events")
+    return search(
+        dataset,
+        found,
+        settled,
+        metric=metric,
+        trials=trials,
+        folder=folder,
+        only=only,
+        test=None if events is None else rated_file(events, options.get("map"), dataset),
+        progress=progress,
+        told=told,
+    )

@@ -1,0 +1,210 @@
+"""The commands as a shell runs them: what they print, where, and with which exit status."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+import plait
+from plait.cli.demo import MARK, _own
+from plait.cli.main import main
+from plait.cli.progress import bars
+from plait.errors import ConflictError
+from tests.shop.toys import RECIPE, fitted
+
+ASKING = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])
+ALL = (*ASKING, ["fit"], ["info"], ["evaluate", "--protocol", "time"])
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run `plait` with arguments: exit status, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["plait", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code
+        else:
+            code = 0
+        out, err = capsys.readouterr()
+        return code or 0, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    home = tmp_path_factory.mktemp("shop")
+    with fitted(home) as shop:
+        title = "[/b] a [red]lamp[/red] with a title of many, many words for a terminal " * 2
+        shop.put_item("lamp0", {"title": title})
+    return home
+
+
+def test_the_version(run):
+    assert run("--version") == (0, f"plait {plait.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ALL, ids=" ".join)
+def test_where_there_is_no_home_none_is_made(run, tmp_path, command):
+    (tmp_path / "empty").mkdir()
+    for home in (tmp_path / "none", tmp_path / "empty"):
+        code, out, err = run(*command, "--home", home)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"plait: there is no home at {home}\n")
+        assert f"plait ingest --home {home}" in err
+    assert [one.name for one in tmp_path.rglob("*")] == ["empty"]
+
+
+def test_a_file_is_no_home(run, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user,item\nu,a\n")
+    code, _, err = run("ingest", "--home", path, "--events", path)
+    assert code == 2
+    assert "is no folder" in err
+
+
+@pytest.mark.parametrize("command", ASKING, ids=" ".join)
+def test_before_the_first_fit(run, tmp_path, command):
+    with plait.open(tmp_path) as shop:
+        shop.ingest(items=[{"item": "a", "title": "a lamp"}])
+    code, out, err = run(*command, "--home", tmp_path)
+    assert (code, out) == (2, "")
+    assert "nothing is fitted yet" in err
+    assert "plait fit" in err
+
+
+def test_an_empty_log_has_nothing_to_fit_on(run, tmp_path):
+    plait.open(tmp_path).close()
+    code, _, err = run("fit", "--home", tmp_path)
+    assert code == 2
+    assert "plait ingest" in err
+    code, out, _ = run("info", "--home", tmp_path)
+    assert code == 0
+    assert json.loads(out)["items"] == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "items"),
+    [
+        ([], [{"item": "a", "title": "a lamp"}]),
+        ([{"user": "u", "item": "a", "time": 1_600_000_000}], []),
+        ([{"user": "u", "item": one, "time": 1_600_000_000 + n} for n, one in enumerate("ab")], []),
+    ],
+    ids=["only items", "one event", "one user"],
+)
+def test_a_small_home_answers(run, tmp_path, events, items):
+    with plait.open(tmp_path) as shop:
+        shop.ingest(events=events or None, items=items or None)
+        shop.fit()
+    for command in ASKING:
+        code, out, err = run(*command, "--home", tmp_path)
+        assert (code, err) == (0, "")
+        assert out.startswith(("no items: ", " item"))
+    code, _, err = run("similar", "--home", tmp_path, "--item", "nobody")
+    assert code == 2
+    assert "'nobody'" in err
+
+
+def test_who_has_seen_everything_is_told_so(run, tmp_path):
+    with plait.open(tmp_path) as shop:
+        shop.ingest(events=[{"user": "u", "item": "a", "time": 1_600_000_000}])
+        shop.fit(RECIPE)
+    code, out, _ = run("recommend", "--home", tmp_path, "--user", "u")
+    assert code == 0
+    assert out.startswith("no items: ")
+
+
+def test_in_a_pipe_every_item_is_one_line_as_it_is_called(run, home):
+    with plait.open(home) as shop:
+        title = shop.title("lamp0")
+    code, out, err = run("search", "--home", home, title, "-k", "3")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == 4
+    assert any(title.strip() in line for line in lines)
+
+
+def test_json_is_one_document_and_nothing_else(run, home, tmp_path):
+    code, out, err = run("recommend", "--home", home, "--user", "user0", "--json")
+    assert (code, err) == (0, "")
+    assert {"request_id", "bundle", "items"} <= json.loads(out).keys()
+    path = tmp_path / "[odd].csv"  # brackets are markup to what draws the bars
+    path.write_text("user,item,time\nu,lamp1,2024-01-01\nu,lamp1,never\n")
+    code, out, err = run("ingest", "--home", tmp_path / "other", "--events", path, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)["events"]
+    assert (told["stored"], told["rejected"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["recommend", "-k", "0"], "k is 0"),
+        (["recommend", "--filter", "price <"], "does not parse"),
+        (["search", ""], "text is empty"),
+        (["fit", "--recipe", "nosuch"], "no recipe 'nosuch'"),
+        (["fit", "--recipe", "nosuch.toml"], "no recipe 'nosuch.toml'"),
+        (["ingest"], "nothing to ingest"),
+        (["ingest", "--events", "nosuch.csv"], "no file nosuch.csv"),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_what_is_wrong_is_said_in_one_line(run, home, arguments, said):
+    code, out, err = run(*arguments, "--home", home)
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[0]
+    assert "Traceback" not in err
+
+
+def test_no_bar_where_nobody_looks(capsys):
+    with bars() as advance:
+        advance("[x]", 1, 2)
+    assert capsys.readouterr().err == ""
+
+
+def test_interrupted_in_the_middle(tmp_path):
+    """Ctrl-C while a file is read: status 130, one line, and what was stored is there."""
+    events = tmp_path / "events.csv"
+    os.mkfifo(events)
+    command = [sys.executable, "-m", "plait", "ingest", "--home", str(tmp_path / "home")]
+    command += ["--events", str(events)]
+    rows = "".join(f"u{n},i{n % 9},{1_600_000_000 + n}\n" for n in range(10_000)).encode()
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        with suppress(BrokenPipeError), events.open("wb", buffering=0) as out:
+            out.write(b"user,item,time\n")
+            for _ in range(40):  # a pipe holds little: with the last the first blocks are stored
+                out.write(rows)
+            process.send_signal(signal.SIGINT)
+            while True:  # until nobody reads any more
+                out.write(rows)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.decode() == "plait: interrupted; what was stored before is intact\n"
+    with plait.open(tmp_path / "home") as shop:
+        assert shop.info()["interactions"] > 100_000
+
+
+def test_a_demonstration_begins_anew_and_touches_no_other_folder(tmp_path):
+    home = tmp_path / "demo-home"
+    with _own(home):
+        with plait.open(home) as shop:
+            shop.put_item("a", {"title": "lamp"})
+        (home / "bundles").mkdir(exist_ok=True)
+        with pytest.raises(ConflictError, match="another demonstration"), _own(home):
+            pass
+    with _own(home):
+        assert [one.name for one in home.iterdir()] == [MARK]
+    shop = tmp_path / "shop"
+    plait.open(shop).close()
+    before = sorted(shop.iterdir())
+    for other in (shop, next(one for one in before if one.is_file())):
+        with pytest.raises(ConflictError, match="not the home of a demonstration"), _own(other):
+            pass
+    assert sorted(shop.iterdir()) == before
