@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Every run of the tables in docs/benchmarks.md, one after another; a result that is there stays.
+#   benchmarks/peers/all.sh BEAUTY_FOLDER ML100K_FOLDER [quick|deep|ours|ratings ...]
+# quick: about an hour; deep: up to an hour each, on two quiet cores; nothing else should run.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+beauty=$1 ratings=$2
+shift 2
+parts=${*:-quick ratings ours deep}
+
+run() { # PEER MODEL FOLDER [options]
+  local peer=$1 model=$2 data=$3
+  shift 3
+  .venv/bin/python benchmarks/peers/run.py --keep --peer "$peer" --model "$model" --data "$data" "$@"
+}
+
+quick() { # solved or fitted in minutes; the settings of the package and some others
+  run implicit iALS "$beauty" --trials 12
+  run implicit BPR "$beauty" --trials 8
+  run implicit BM25 "$beauty" --trials 12
+  run implicit LMF "$beauty" --trials 4
+  run rectools EASE "$beauty" --trials 5
+  run cornac EASE "$beauty" --trials 5
+  run recbole EASE "$beauty"
+  run cornac BPR "$beauty" --trials 8
+}
+
+deep() { # published settings, early stopping, cut off after an hour
+  run rectools SASRec "$beauty"
+  run recbole SASRec "$beauty"
+  run recbole GRU4Rec "$beauty"
+  run recbole BERT4Rec "$beauty"
+  run rectools BERT4Rec "$beauty"
+  run rectools HSTU "$beauty"
+  run rectools SASRec-defaults "$beauty"
+  run recbole LightGCN "$beauty"
+  run recbole BPR "$beauty"
+  run recbole NeuMF "$beauty" --every 10
+  run cornac NeuMF "$beauty"
+}
+
+ours() { # three seeds; then fits of few epochs, for seconds against accuracy
+  for seed in 0 1 2; do
+    run plait sequence "$beauty" --seed "$seed"
+    run plait graph "$beauty" --seed "$seed"
+    for network in gru bert4rec hstu; do
+      run plait sequence "$beauty" --seed "$seed" --label "$network" \
+        --settings "{\"network\": \"$network\"}"
+    done
+    for method in ials bpr neumf; do
+      run plait factors "$beauty" --seed "$seed" --label "$method" \
+        --settings "{\"method\": \"$method\"}"
+    done
+  done
+  run plait linear "$beauty"
+  run plait neighbours "$beauty"
+  run plait sequence "$beauty" --label ladder --ladder 1,2,3,4,6,8,12,16
+}
+
+ratings() {
+  for model in BaselineOnly KNNBaseline SVD; do run surprise $model "$ratings" --trials 12; done
+  run surprise SVDpp "$ratings" --trials 4
+  for model in BaselineOnly MF; do run cornac $model "$ratings" --trials 12; done
+  for seed in 0 1 2; do
+    run plait ratings "$ratings" --seed "$seed"
+    for method in mf svdpp; do
+      run plait factors "$ratings" --seed "$seed" --label "$method" \
+        --settings "{\"method\": \"$method\"}"
+    done
+  done
+}
+
+for part in $parts; do "$part"; done
