@@ -124,6 +124,37 @@ def test_a_quiet_window_is_not_blamed_on_its_end():
     assert text.endswith("not the means")
 
 
+def at_once(descending):
+    """Baskets of three, each written in the order of its ids, or against it."""
+    return world(
+        [
+            (
+                f"u{user}",
+                f"i{(user * 7 + step * 3 + (2 - place if descending else place)) % 200:03}",
+                step,
+            )
+            for user in range(40)
+            for step in range(5)
+            for place in range(3)
+        ]
+    )
+
+
+def test_a_file_sorted_by_id_is_flagged():
+    found = flags(at_once(descending=False))
+    assert found["id-order-ties"].raised
+    assert found["id-order-ties"].value > 0.95
+    assert not flags(at_once(descending=True))["id-order-ties"].raised
+
+
+def test_targets_chosen_by_the_order_of_the_file_are_flagged():
+    assert flags(at_once(descending=True))["file-order"].value == 1
+    assert flags(rising(6))["file-order"].value == 0
+    held = Protocol(name="held-out-users", test_users=0.3, fold_in=0.5)
+    assert 0 < flags(at_once(descending=True), held)["file-order"].value <= 1
+    assert "file-order" not in flags(rising(60), Protocol(name="time", test_days=20))
+
+
 def test_a_flag_is_json():
     flag = Flag("x", 0.12345678, False, "text")
     assert flag.to_dict() == {"name": "x", "value": 0.123457, "raised": False, "text": "text"}

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import plait
 from plait.cli.main import app
-from plait.core.recipe import Recipe
+from plait.core.recipe import Recipe, load_recipe
 from plait.errors import ProtocolError
 from plait.evaluate.answering import live_of
 from plait.evaluate.protocol import Protocol
@@ -119,3 +119,60 @@ def test_looks_are_counted_in_the_home(home):
 def test_what_cannot_be_is_refused(home, more):
     with pytest.raises(ProtocolError):
         run(home, *more)
+
+
+def test_what_cannot_be_is_refused_before_the_log_is_read(home):
+    heard = []
+    with plait.open(home) as shop, pytest.raises(ProtocolError):
+        shop.evaluate("time", refit=True, progress=lambda *told: heard.append(told))
+    assert not heard
+
+
+def test_runs_are_kept_and_compared(home):
+    first = run(home, "--protocol", "leave-one-out", "--json", str(home / "one.json"))
+    second = run(home, "--protocol", "leave-one-out", "--seeds", "2")
+    name = second.stdout.strip().splitlines()[-1].removeprefix("run: ")
+    assert (home / "runs" / name / "report.json").is_file()
+    assert first.stdout != second.stdout
+    command = ["compare", str(home / "one.json"), name, "--home", str(home)]
+    found = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert "tie" in found.stdout
+    assert "the runs pool 1 and 2 seeds" in found.stdout
+
+
+def test_ratings_are_read_from_a_file_and_never_stored(tmp_path):
+    rows = [
+        {"user_id": f"u{n % 20}", "item_id": f"i{n % 13}", "rating": n % 13 % 5 + 1, "timestamp": n}
+        for n in range(400)
+    ]
+    lines = [f"{row['user_id']},{row['item_id']},{row['rating']},1" for row in rows[:40]]
+    lines += ["stranger,i1,2,1", "u1,new,3,1"]
+    (tmp_path / "test.csv").write_text("user_id,item_id,rating,timestamp\n" + "\n".join(lines))
+    with plait.open(tmp_path / "home") as shop:
+        shop.ingest(events=rows)
+        before = shop.info()["version"]
+        toy = Recipe.of({"name": "toy", "strands": {"mean": {"stage": "tests.evaluate.toys:Mean"}}})
+        report = shop.evaluate("ratings", toy, test_events=tmp_path / "test.csv")
+        again = shop.evaluate("ratings", toy, test_events=rows[:40])
+        assert shop.info()["version"] == before
+        with pytest.raises(ProtocolError, match="none of the users"):
+            shop.evaluate("ratings", toy, test_events=[{**rows[0], "user_id": "stranger"}])
+    assert report.data["targets"] == 42
+    assert report.result("mean").metrics["rmse|popularity:20-99"].value == pytest.approx(
+        0, abs=1e-6
+    )
+    assert report.result("mean").metrics["known"].value == pytest.approx(41 / 42)
+    assert report.protocol.hash != again.protocol.hash
+
+
+def test_the_command_tunes_and_goes_on(home, tmp_path):
+    pytest.importorskip("optuna")
+    out = tmp_path / "best.toml"
+    command = ["tune", "--home", str(home), "--recipe", str(home / "toy.toml"), "--only"]
+    command += ["neighbours.to_norm", "--out", str(out), "--trials"]
+    first = CliRunner().invoke(app, [*command, "2"], catch_exceptions=False)
+    assert "best of 2 trials: ndcg@10 0." in first.stdout
+    assert load_recipe(out).strands["neighbours"]["to_norm"] >= 0
+    again = CliRunner().invoke(app, [*command, "3"], catch_exceptions=False)
+    assert "trial 2:" in again.stdout
+    assert "trial 1:" not in again.stdout

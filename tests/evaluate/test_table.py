@@ -37,3 +37,18 @@ def test_a_difference_within_its_interval_is_called_a_tie():
     assert all(
         line.endswith(": a tie") == one.tie for line, one in zip(lines, report.paired, strict=True)
     )
+
+
+def test_strands_without_a_list_are_named_and_left_out():
+    report = evaluate(world(random_rows()), [recipe("Counts", "Nothing")], Protocol())
+    text = printed(report)
+    assert "left out, because they had no list for anybody: nothing" in text
+    assert not any(line.startswith("nothing ") for line in text.splitlines())
+    assert report.result("nothing").metrics["ndcg@10"].value == 0
+
+
+def test_several_seeds_say_how_far_they_lie_apart():
+    report = evaluate(world(random_rows()), [recipe("Dice")], Protocol(), seeds=2)
+    assert "means over 2 seeds; standard deviation of ndcg@10 among them: fused 0." in (
+        printed(report)
+    )

@@ -8,9 +8,24 @@ import numpy as np
 
 from plait.core.dense import DenseStage
 from plait.core.recipe import Recipe
+from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
 
-__all__ = ["Blend", "Counts", "Follows", "Nothing", "Spy", "Witness", "recipe", "witness"]
+__all__ = [
+    "Blend",
+    "Counts",
+    "Dice",
+    "Follows",
+    "Knob",
+    "Mean",
+    "Nothing",
+    "Oracle",
+    "Spy",
+    "Taste",
+    "Witness",
+    "recipe",
+    "witness",
+]
 
 
 class Counts(DenseStage):
@@ -50,6 +65,71 @@ class Nothing(DenseStage):
 
     def dense(self, queries):
         return np.full((len(queries), queries.live.state.dataset.n_items), np.nan, np.float32)
+
+
+class Dice(DenseStage):
+    """Chance, by the seed of the fit."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = type(self)(self.config, name=self.name)
+        fitted.worth = np.random.default_rng(seed).random(dataset.n_items).astype(np.float32)
+        return fitted
+
+    def dense(self, queries):
+        return np.broadcast_to(self.worth, (len(queries), len(self.worth))).copy()
+
+
+@dataclass(frozen=True)
+class KnobConfig:
+    turn: float = tunable(0.2, Range(0.0, 1.0))
+    steps: int = tunable(3, Range(1, 9))
+    mode: str = tunable("plain", Choice(("plain", "other")))
+    fixed: int = 7
+
+
+class Knob(Follows):
+    """Follows that is right if it is turned up."""
+
+    Config = KnobConfig
+
+    def dense(self, queries):
+        right = np.nan_to_num(super().dense(queries)) > 0
+        noise = np.random.default_rng(0).random(right.shape)
+        return (right * self.config.turn + noise * (1 - self.config.turn)).astype(np.float32)
+
+
+class Mean(Counts):
+    """Predicts the mean rating of each item."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = super().fit(dataset, seed=seed)
+        witness.fits.append(dataset)
+        total = np.bincount(
+            dataset.interactions.items, dataset.interactions.values, dataset.n_items
+        )
+        with np.errstate(invalid="ignore"):
+            fitted.means = total / fitted.counts
+        return fitted
+
+    def predict(self, queries, numbers):
+        witness.asked.append(queries)
+        known = np.append(self.means, np.nan)
+        return known[numbers].astype(np.float32)
+
+
+class Taste(Counts):
+    """Predicts 1 for everything; of no use to anybody."""
+
+    def predict(self, queries, numbers):
+        return np.ones(numbers.shape, np.float32)
+
+
+class Oracle(Counts):
+    """Scores an item by its number: whoever clicks the high ones is known."""
+
+    def dense(self, queries):
+        width = len(self.counts)
+        return np.broadcast_to(np.arange(width, dtype=np.float32), (len(queries), width)).copy()
 
 
 @dataclass

@@ -14,9 +14,19 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from plait.core.context import FitContext
 from plait.core.ragged import Ragged
 from plait.core.recipe import Recipe, build_stage
-from plait.core.stage import Applies, Explains, Fits, Limits, Retrieves, Scores, Stage
+from plait.core.stage import (
+    Applies,
+    Explains,
+    Fits,
+    Limits,
+    Retrieves,
+    Scores,
+    Stage,
+    Trains,
+)
 from plait.core.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
 from plait.core.union import unite
 from plait.errors import RecipeError
@@ -75,14 +85,23 @@ class Pipeline:
         """Strands, then steps."""
         return (*self.strands, *self.steps)
 
-    def fit(self, dataset: Dataset, *, seed: int = 0, watch: Watch = _nobody) -> Pipeline:
+    def fit(
+        self,
+        dataset: Dataset,
+        *,
+        seed: int = 0,
+        watch: Watch = _nobody,
+        context: FitContext | None = None,
+    ) -> Pipeline:
         """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
 
-        No stage sees the facts that the recipe excludes.
+        No stage sees the facts that the recipe excludes. `context` is for stages that train by
+        gradient; its seed holds for all.
         """
         prepared = self._prepared(dataset)
-        strands = tuple(_fitted(one, prepared, seed, watch) for one in self.strands)
-        steps = tuple(_fitted(one, prepared, seed, watch) for one in self.steps)
+        told = FitContext(seed) if context is None else context
+        strands = tuple(_fitted(one, prepared, told, watch) for one in self.strands)
+        steps = tuple(_fitted(one, prepared, told, watch) for one in self.steps)
         return replace(self, strands=strands, steps=steps, version=dataset.version)
 
     def tune(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Pipeline:
@@ -213,11 +232,14 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
         written.update(step.writes)
 
 
-def _fitted(stage: Stage, dataset: Dataset, seed: int, watch: Watch) -> Stage:
-    if not isinstance(stage, Fits):
-        return stage
-    with _timed(stage.name, watch):
-        fitted: Any = stage.fit(dataset, seed=seed)
+def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: Watch) -> Stage:
+    fitted: Any = stage
+    if isinstance(stage, Trains):
+        with _timed(stage.name, watch):
+            fitted = stage.train(dataset, context.of(stage.name))
+    elif isinstance(stage, Fits):
+        with _timed(stage.name, watch):
+            fitted = stage.fit(dataset, seed=context.seed)
     return fitted  # type: ignore[no-any-return]
 
 

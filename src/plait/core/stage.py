@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from plait.core.catalogue import Catalogue
+from plait.core.context import FitContext
 from plait.core.types import Dataset, Floats, Items, Numbers, Queries
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "Follows",
     "Limits",
     "NoConfig",
+    "Predicts",
     "Retrieves",
     "Scores",
     "Stage",
+    "Trains",
 ]
 
 
@@ -66,6 +69,18 @@ class Fits(Protocol):
 
 
 @runtime_checkable
+class Trains(Protocol):
+    """Learns by gradient, and so wants more than data and a seed. Preferred to `fit`."""
+
+    def train(self, dataset: Dataset, context: FitContext) -> Self:
+        """A new, fitted stage; this one stays as it is.
+
+        Where nothing is held out, a stage that was trained with something held out trains for as
+        many epochs as it had found best.
+        """
+
+
+@runtime_checkable
 class Retrieves(Protocol):
     """Finds candidates."""
 
@@ -85,6 +100,17 @@ class Scores(Protocol):
         """float32 [B, K] for `numbers` [B, K], larger is better.
 
         NaN where the stage cannot know the item (or nothing of the query), and for the padding.
+        """
+
+
+@runtime_checkable
+class Predicts(Protocol):
+    """Foretells ratings."""
+
+    def predict(self, queries: Queries, numbers: Numbers) -> Floats:
+        """float32 [B, K] for `numbers` [B, K], in the units of the ratings it was fitted on.
+
+        NaN where the stage cannot know, and for the padding.
         """
 
 

@@ -24,7 +24,7 @@ from plait.measure.splits import Split
 from plait.measure.ties import relevance
 from plait.online import DatasetState, deltas
 
-__all__ = ["FUSED", "answered", "live_of"]
+__all__ = ["FUSED", "answered", "final_scores", "live_of"]
 
 FUSED = "fused"
 
@@ -70,7 +70,7 @@ def answered(
         items = quiet.finish(asked_now, quiet.gather(asked_now, seconds), seconds)
         asked = scorer.asked(start, items.numbers)
         allowed = items.present & _unseen(piece, items)
-        found = {FUSED: scorer.piece(asked, _fused(items, quiet), allowed)}
+        found = {FUSED: scorer.piece(asked, final_scores(items, quiet), allowed)}
         for strand in quiet.strands:
             scores = items.column(f"{strand.name}.score")
             found[strand.name] = scorer.piece(asked, scores, allowed & _brought(items, strand))
@@ -103,7 +103,7 @@ def _brought(items: Items, strand: Stage) -> Bools:
     return brought
 
 
-def _fused(items: Items, pipeline: Pipeline) -> Floats:
+def final_scores(items: Items, pipeline: Pipeline) -> Floats:
     """The final score; that of the only strand where nothing fuses."""
     if "score" in items.columns:
         return np.asarray(items.columns["score"])

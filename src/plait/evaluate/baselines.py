@@ -13,7 +13,7 @@ import numpy as np
 
 from plait.core.types import Bools, Dataset, Floats, Longs, Numbers, Queries
 from plait.evaluate.protocol import Protocol
-from plait.evaluate.rows import Row, Scorer
+from plait.evaluate.rows import Gauge, Row, Scorer
 from plait.measure.asks import goal_events
 from plait.measure.splits import DAY, Split
 from plait.measure.ties import relevance
@@ -75,7 +75,8 @@ def _best_window(protocol: Protocol, learn: Split) -> int:
     if not len(learn):
         return WINDOWS[-1]
     deepest = max(protocol.k)
-    scorer = Scorer(learn, (deepest,), {}, np.zeros(learn.train.n_items))
+    nothing = np.zeros(learn.train.n_items)
+    scorer = Scorer(learn, (deepest,), Gauge(nothing, nothing))
     worth = []
     for window in WINDOWS:
         counts = recent_counts(learn.train, window, protocol.goal)

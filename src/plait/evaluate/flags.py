@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.core.types import Bools, Dataset, Longs
-from plait.evaluate.rows import Row
+from plait.core.types import Bools, Dataset, Longs, Numbers
 from plait.measure.splits import DAY, LEAST_QUERIES, Split
 
-__all__ = ["Flag", "flags", "stragglers"]
+__all__ = ["OVERLAP", "Flag", "few_users", "flags", "stragglers"]
 
 ORDERED = 0.55
 """Above this share of larger next ids, ids give the order away."""
@@ -44,13 +43,15 @@ class Flag(NamedTuple):
         return {**self._asdict(), "value": round(self.value, 6)}
 
 
-def flags(dataset: Dataset, learn: Split, test: Split, name: str, fused: Row) -> list[Flag]:
-    """All flags of an evaluation by protocol `name`; `fused` is the row that is believed."""
-    found = [*_id_order(dataset, test), _decided(test, fused)]
+def flags(dataset: Dataset, learn: Split, test: Split, name: str, tied: float) -> list[Flag]:
+    """All flags of an evaluation by protocol `name`; `tied` is the share of the targets that a tie
+    decides, in the row that is believed.
+    """
+    found = [*_id_order(dataset, test), _decided(tied)]
     if dataset.clock == "time":
-        found += _time_ties(test)
-        if name == "leave-one-out":
-            found.append(_overlap(test))
+        found += _time_ties(dataset, test)
+        if name != "time":
+            found += [_file_order(dataset, test), _overlap(test, name)]
     if len(test) < FEW:
         many = "query is" if len(test) == 1 else "queries are"
         text = f"{len(test)} test {many} few: read the intervals, not the means"
@@ -59,6 +60,15 @@ def flags(dataset: Dataset, learn: Split, test: Split, name: str, fused: Row) ->
         text = f"{len(learn)} queries are too few to learn a fusion from: its defaults stand"
         found.append(Flag("unlearned", float(len(learn)), True, text))
     return found
+
+
+def few_users(users: Numbers) -> list[Flag]:
+    """Whether so few users have something predicted for them that intervals mean little."""
+    count = len(np.unique(users))
+    if count >= FEW:
+        return []
+    text = f"all examples are of {count} users, and intervals are drawn over users: few to draw"
+    return [Flag("few", float(count), True, text)]
 
 
 def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
@@ -87,28 +97,54 @@ def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
     ]
 
 
-def _time_ties(test: Split) -> list[Flag]:
+def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:
+    """How often times are equal, and how often such events stand in the order of their ids."""
     train = test.train.interactions
     same = train.users[1:] == train.users[:-1]
-    tied = _share(train.times[1:][same] == train.times[:-1][same])
+    equal = same & (train.times[1:] == train.times[:-1])
+    tied = _share(equal[same])
+    ranks = _ranks(dataset.catalogue.ids, dataset.n_items)
+    rising, chance = _larger(ranks[train.items[:-1][equal]], ranks[train.items[1:][equal]])
     return [
         Flag(
             "time-ties",
             tied,
             tied > TIED_TIMES,
             f"{tied:.0%} of consecutive events have the same time: their order is that of the log",
-        )
+        ),
+        Flag(
+            "id-order-ties",
+            rising,
+            tied > TIED_TIMES and rising > max(ORDERED, 0.5 + chance),
+            f"of events with the same time the next has the larger id in {rising:.0%}: the file "
+            "was sorted by id, and a model that learns the order learns the sorting",
+        ),
     ]
 
 
-def _overlap(test: Split) -> Flag:
+def _file_order(dataset: Dataset, test: Split) -> Flag:
+    """The share of the queries whose first target has the time of the event before it."""
+    found = dataset.interactions
+    rows = test.queries.seen.lengths > 0
+    before = np.searchsorted(found.users, test.users[rows]) + test.queries.seen.lengths[rows] - 1
+    share = _share(found.times[before] == test.queries.times[rows])
+    return Flag(
+        "file-order",
+        share,
+        share > TIED_TIMES,
+        f"{share:.0%} of the targets have the time of the event before them: which one is the "
+        "target was decided by the order of the file",
+    )
+
+
+def _overlap(test: Split, name: str) -> Flag:
     times = test.train.interactions.times
     share = _share(times > np.median(test.queries.times)) if len(test) else 0.0
     return Flag(
         "future",
         share,
         share > OVERLAP,
-        f"{share:.0%} of the training events lie behind the median test event: leave-one-out "
+        f"{share:.0%} of the training events lie behind the median test event: {name} "
         "knows the future of others, so read the time protocol beside it",
     )
 
@@ -139,8 +175,7 @@ def _why_few(dataset: Dataset, test: Split, name: str) -> str:
     return f"; {found}" if found else ""
 
 
-def _decided(test: Split, fused: Row) -> Flag:
-    share = float(fused.tied.sum()) / max(len(test.targets.values), 1)
+def _decided(share: float) -> Flag:
     return Flag(
         "ties",
         share,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
 
 from plait.core.types import Dataset
 from plait.evaluate.protocol import Protocol
+from plait.measure.heldout import held_out_users
 from plait.measure.splits import Split, leave_one_out, time_split
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "plans"]
+
+FOLDS: tuple[Literal["test", "validation"], ...] = ("validation", "test")
 
 MOST = 10_000
 """The most queries that a fusion learns from."""
@@ -19,15 +23,28 @@ class Plan(NamedTuple):
     """`learn`: what the fusion may look at. `test`: what nobody sees before the end.
 
     `refit`: whether strands are fitted again, on `test.train`, once the fusion has learned.
+    `window`: the day on which a test window begins, where there are several.
     """
 
     learn: Split
     test: Split
     refit: bool
+    window: str = ""
 
 
-def plan(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Plan:
-    """The splits of a resolved protocol; `kinds` weighs the histories as a recipe does."""
+def plans(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> list[Plan]:
+    """The splits of a resolved protocol that ranks, one plan for each test window, oldest first.
+
+    `kinds` weighs the histories as a recipe does.
+    """
+    if protocol.name == "time":
+        back = range(protocol.windows, 0, -1)
+        return [_window(dataset, protocol, kinds, one) for one in back]
+    return [_users(dataset, protocol, kinds)]
+
+
+def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Plan:
+    """Folds by user: the last events of all of them, or everything of some of them."""
     goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
     if protocol.name == "leave-one-out":
         learn = leave_one_out(
@@ -35,7 +52,31 @@ def plan(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Pl
         )
         test = leave_one_out(dataset, "test", seen, goal=goal, kinds=kinds, refit=protocol.refit)
         return Plan(learn, test, protocol.refit)
-    cut = protocol.cut(dataset)
+    found = {
+        fold: held_out_users(
+            dataset,
+            fold,
+            seen or "remove",
+            share=protocol.test_users,
+            fold_in=protocol.fold_in,
+            goal=goal,
+            kinds=kinds,
+            most=MOST if fold == "validation" else 0,
+            seed=seed,
+            refit=protocol.refit and fold == "test",
+        )
+        for fold in FOLDS
+    }
+    return Plan(found["validation"], found["test"], protocol.refit)
+
+
+def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], back: int) -> Plan:
+    """The test window that begins `back` windows before the last event."""
+    goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
+    cut = protocol.cut(dataset, back)
+    end = cut + protocol.length if back > 1 else None
     before = cut - protocol.length
     learn = time_split(dataset, before, cut, seen, goal=goal, kinds=kinds, most=MOST, seed=seed)
-    return Plan(learn, time_split(dataset, cut, None, seen, goal=goal, kinds=kinds), refit=True)
+    test = time_split(dataset, cut, end, seen, goal=goal, kinds=kinds)
+    day = datetime.fromtimestamp(cut / 1e6, UTC).date().isoformat()
+    return Plan(learn, test, refit=True, window=day if protocol.windows > 1 else "")

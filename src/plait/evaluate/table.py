@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from plait.errors import StorageError
+from plait.evaluate import compare
+from plait.evaluate.compare import Comparison
+from plait.evaluate.detail import better
+from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference, Report, Result
 from plait.measure.bootstrap import Interval
 
@@ -12,37 +19,54 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["notes", "print_report", "table"]
+__all__ = ["notes", "print_comparison", "print_report", "table", "write_json"]
 
 SHOWN = ("recall", "ndcg", "mrr", "hit_rate", "coverage", "novelty")
 """The metrics that fit on a screen; JSON has them all. The first two show their intervals."""
+
+RATED = ("rmse", "mae", "r2", "known")
+CLICKED = ("auc", "gauc", "log_loss", "ece", "known")
 
 WIDEST = 140
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """The table and the notes, on stdout unless told otherwise."""
-    from rich.console import Console
+    _print(table(report), notes(report), console)
 
-    out = console or Console()
-    if not out.is_terminal:
-        out = Console(file=out.file, width=WIDEST)
-    out.print(table(report))
-    for line in notes(report):
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+
+def print_comparison(found: Comparison, console: Console | None = None) -> None:
+    """Rows of several runs with the metrics that decide, and the verdicts."""
+    from rich.table import Table
+
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    shown.add_column("row", no_wrap=True)
+    for heading in (*found.metrics, "fit s", "peak MB"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for one in found.entries:
+        cells = [one.metric(name) for name in found.metrics]
+        numbers = ["" if cell is None else _number(cell, with_ends=True) for cell in cells]
+        costs = (f"{one.row['fit_seconds']:.1f}", f"{one.row['peak_mb']:,.0f}")
+        shown.add_row(one.label, *numbers, *costs, style="dim" if one.baseline else None)
+    _print(shown, compare.notes(found), console)
 
 
 def table(report: Report) -> Table:
-    """Rows by NDCG at the largest k, baselines dim; slices of the main metrics are in JSON."""
+    """Rows by the metric that decides, baselines dim; slices of the main metrics are in JSON.
+
+    Strands that had no list for anybody are left out: the notes name them.
+    """
     from rich.table import Table
 
-    k = max(report.protocol.k)
-    names = [f"{name}@{k}" for name in SHOWN]
+    names = _columns(report.protocol)
     found = Table(box=None, header_style="bold", pad_edge=False)
     found.add_column("model", no_wrap=True)
     for heading in (*names, "fit s", "evaluate s", "peak MB"):
         found.add_column(heading, justify="right", no_wrap=True)
-    for one in sorted(report.results, key=lambda row: -row.metrics[f"ndcg@{k}"].value):
+    main = names[1] if report.protocol.ranks else names[0]
+    sign = -1 if better(main, 1.0) else 1
+    rows = [one for one in report.results if not one.silent]
+    for one in sorted(rows, key=lambda row: sign * row.metrics[main].value):
         style = "dim" if one.baseline else "bold" if one.model.endswith("fused") else None
         found.add_row(*_cells(one, names), style=style)
     return found
@@ -51,19 +75,19 @@ def table(report: Report) -> Table:
 def notes(report: Report) -> Iterator[str]:
     """What was asked, what the fusion is ahead of, and every flag that is raised."""
     protocol, data = report.protocol, report.data
-    settings = [f"seen {protocol.seen}", f"seed {protocol.seed}", f"goal {_listed(protocol.goal)}"]
-    if protocol.test_days is not None:
-        settings.insert(0, f"test {protocol.test_days:g} days")
-    if protocol.refit:
-        settings.insert(0, "refit")
+    silent = [one.model for one in report.results if one.silent]
     yield ""
-    yield f"protocol {protocol.name} ({', '.join(settings)}), hash {protocol.hash}"
+    if silent:
+        yield f"left out, because they had no list for anybody: {', '.join(silent)}"
+    yield f"protocol {protocol.name} ({', '.join(_settings(protocol))}), hash {protocol.hash}"
     yield (
         f"{data['queries']:,} queries with {data['targets']:,} targets among {data['items']:,} "
         f"items, fitted on {data['train']:,} of {data['interactions']:,} events"
     )
     if data["excluded"]:
         yield f"{data['excluded']:,} targets excluded: the user had seen them before"
+    if len(report.seeds) > 1:
+        yield from _spread(report)
     yield from map(_versus, report.paired)
     for flag in report.flags:
         if flag.raised:
@@ -72,14 +96,71 @@ def notes(report: Report) -> Iterator[str]:
         yield f"this test was looked at {report.looked} time{'s' * (report.looked > 1)}"
 
 
+def write_json(path: Path, found: Mapping[str, Any]) -> None:
+    """One JSON document. Raises StorageError if it cannot be written."""
+    try:
+        text = json.dumps(found, indent=1, ensure_ascii=False, default=str)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise StorageError(f"{path} cannot be written: {problem}") from problem
+
+
+def _print(shown: Table, lines: Iterator[str], console: Console | None) -> None:
+    from rich.console import Console
+
+    out = console or Console()
+    if not out.is_terminal:
+        out = Console(file=out.file, width=WIDEST)
+    out.print(shown)
+    for line in lines:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _columns(protocol: Protocol) -> list[str]:
+    if protocol.ranks:
+        return [f"{name}@{max(protocol.k)}" for name in SHOWN]
+    return list(RATED if protocol.name == "ratings" else CLICKED)
+
+
+def _settings(protocol: Protocol) -> list[str]:
+    """What was chosen, the protocol's own options first."""
+    own = [
+        ("refit", protocol.refit),
+        (f"{protocol.windows} windows", protocol.windows > 1),
+        (f"test {protocol.test_days or 0:g} days", protocol.test_days is not None),
+        (f"{protocol.test_users:g} of the users", protocol.name == "held-out-users"),
+        (f"{protocol.fold_in:g} folded in", protocol.name == "held-out-users"),
+        (f"file {protocol.test_file}", bool(protocol.test_file)),
+        (
+            f"{protocol.draw} {protocol.test_share:g}",
+            protocol.name == "ratings" and not protocol.test_file,
+        ),
+        (f"negative {_listed(protocol.negative)}", bool(protocol.negative)),
+        (f"seen {protocol.seen}", protocol.ranks),
+    ]
+    said = [text for text, there in own if there]
+    return [*said, f"seed {protocol.seed}", f"goal {_listed(protocol.goal)}"]
+
+
+def _spread(report: Report) -> Iterator[str]:
+    """How far seeds lie apart, by the metric that decides."""
+    names = _columns(report.protocol)
+    main = names[1] if report.protocol.ranks else names[0]
+    parts = [f"{one.model} {one.spread[main]:.4f}" for one in report.results if one.spread]
+    yield (
+        f"means over {len(report.seeds)} seeds; standard deviation of {main} among them: "
+        f"{', '.join(parts)}"
+    )
+
+
 def _cells(one: Result, names: Sequence[str]) -> list[str]:
-    shown = [_number(one.metrics[name], place < 2) for place, name in enumerate(names)]
+    shown = [_number(one.metrics[name], with_ends=place < 2) for place, name in enumerate(names)]
     seconds = [f"{one.fit_seconds:.1f}", f"{one.evaluate_seconds:.1f}", f"{one.peak_mb:,.0f}"]
     return [one.model, *shown, *seconds]
 
 
-def _number(one: Interval, with_ends: bool) -> str:
-    digits = 4 if abs(one.value) < 1 else 2
+def _number(one: Interval, *, with_ends: bool) -> str:
+    digits = 4 if with_ends or abs(one.value) < 1 else 2
     ends = f" [{one.low:.{digits}f} {one.high:.{digits}f}]" if with_ends else ""
     return f"{one.value:.{digits}f}{ends}"
 

@@ -6,14 +6,24 @@ Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.core.types import Longs
 from plait.measure.ties import Doubles
 
-__all__ = ["Interval", "intervals", "resampled_means"]
+__all__ = [
+    "Interval",
+    "clustered",
+    "intervals",
+    "ratio_draws",
+    "resampled_means",
+    "spans",
+    "weights_drawn",
+]
 
 CELLS = 1 << 22
 """How many drawn users are held at once."""
@@ -51,15 +61,50 @@ def intervals(
 
 def resampled_means(values: npt.NDArray[np.floating], resamples: int, seed: int) -> Doubles:
     """float64 [resamples, C]: column means over users drawn with replacement."""
-    users = len(values)
-    generator = np.random.default_rng(seed)
     exact = np.ascontiguousarray(values, np.float64)
+    drawn = [one @ exact / len(values) for one in weights_drawn(len(values), resamples, seed)]
+    return np.concatenate(drawn)
+
+
+def weights_drawn(users: int, resamples: int, seed: int) -> Iterator[Doubles]:
+    """How often each of `users` is drawn: float64 [rows, users], `resamples` rows in all."""
+    generator = np.random.default_rng(seed)
     step = max(1, CELLS // users)
-    found = []
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         drawn = generator.integers(0, users, (rows, users), np.int32)
         drawn = drawn + (np.arange(rows) * users)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=rows * users).reshape(rows, users)
-        found.append(weights.astype(np.float64) @ exact / users)
+        counts = np.bincount(drawn.ravel(), minlength=rows * users).reshape(rows, users)
+        yield counts.astype(np.float64)
+
+
+def clustered(values: npt.NDArray[np.floating], clusters: Longs, size: int) -> Doubles:
+    """The columns of [N, C] added up by cluster 0..size - 1, float64 [size, C]."""
+    found = [np.bincount(clusters, column, size) for column in np.asarray(values, np.float64).T]
+    return np.stack(found, axis=1) if found else np.zeros((size, 0))
+
+
+def ratio_draws(
+    over: npt.NDArray[np.floating], under: npt.NDArray[np.floating], resamples: int, seed: int
+) -> Doubles:
+    """float64 [1 + resamples, C]: the sum of `over` by that of `under`, both [U, C], of all users
+    and of each resample of them; NaN where a resample has nothing under the line.
+    """
+    draws = [np.ones((1, len(over)))]
+    if len(over) > 1:
+        draws.extend(weights_drawn(len(over), resamples, seed))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [(one @ over) / (one @ under) for one in draws]
     return np.concatenate(found)
+
+
+def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
+    """From `ratio_draws`, or a function of them: the first row is the value, the rest its ends."""
+    value, rest = draws[0], draws[1:] if len(draws) > 1 else draws
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanquantile(rest, (tail, 1 - tail), axis=0)
+    return [
+        Interval(float(one), float(min(least, one)), float(max(most, one)))
+        for one, least, most in zip(value, low, high, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""What the lists of all users show together: coverage and novelty, ties in expectation."""
+"""What the lists of all users show, ties in expectation: coverage, novelty, exposure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import numpy as np
 from plait.core.types import Bools, Longs, Numbers
 from plait.measure.ties import Doubles, TieGroups
 
-__all__ = ["Shown", "add_absence", "coverage", "novelty", "shown", "surprise"]
+__all__ = [
+    "Shown",
+    "add_absence",
+    "coverage",
+    "gini",
+    "mean_worth",
+    "novelty",
+    "shown",
+    "surprise",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +57,28 @@ def surprise(items: Numbers, n_items: int) -> Doubles:
     return worth
 
 
-def novelty(part: Shown, surprises: Doubles, batch: int) -> Doubles:
-    """The mean surprise of what each of `batch` lists shows, float64; NaN for an empty list."""
-    total = np.bincount(part.rows, part.chances * surprises[part.items], batch)
+def mean_worth(part: Shown, worth: Doubles, batch: int) -> Doubles:
+    """The mean `worth` (by item number) of what each of `batch` lists shows, float64.
+
+    NaN for an empty list.
+    """
+    total = np.bincount(part.rows, part.chances * worth[part.items], batch)
     length = np.bincount(part.rows, part.chances, batch)
     with np.errstate(invalid="ignore"):
-        worth: Doubles = total / length
-    return worth
+        found: Doubles = total / length
+    return found
+
+
+def novelty(part: Shown, surprises: Doubles, batch: int) -> Doubles:
+    """The mean surprise of what each of `batch` lists shows, float64; NaN for an empty list."""
+    return mean_worth(part, surprises, batch)
+
+
+def gini(exposure: Doubles) -> float:
+    """How unequally `exposure` [n] is spread: 0 all the same, near 1 everything on one."""
+    total, count = float(exposure.sum()), len(exposure)
+    if not total or not count:
+        return 0.0
+    rising = np.sort(exposure)
+    places = 2 * np.arange(1, count + 1) - count - 1
+    return float((places * rising).sum() / (count * total))

@@ -21,7 +21,7 @@ import numpy as np
 from plait.core.types import Longs
 from plait.measure.ties import Doubles, TieGroups
 
-__all__ = ["METRICS", "linear_metrics", "tied_targets", "user_metrics"]
+__all__ = ["METRICS", "linear_metrics", "sliced", "target_gains", "tied_targets", "user_metrics"]
 
 METRICS = ("recall", "ndcg", "mrr", "hit_rate", "precision", "f1", "map")
 """The metrics of one user, as they are called in `user_metrics`: "recall@10"."""
@@ -51,7 +51,7 @@ def user_metrics(
 def linear_metrics(
     groups: TieGroups, hits: Longs, wanted: Longs, ks: Sequence[int]
 ) -> dict[str, Doubles]:
-    """Recall and NDCG alone, for slices of the targets; NaN for a user without targets."""
+    """Recall and NDCG alone; NaN for a user without targets."""
     discount = _discounts(groups.depth)
     share = hits / groups.sizes
     found: dict[str, Doubles] = {}
@@ -64,6 +64,33 @@ def linear_metrics(
             found[f"recall@{k}"] = groups.summed(share * inside) / ideal
             found[f"ndcg@{k}"] = groups.summed(share * gain) / discount[ideal]
     return found
+
+
+def target_gains(groups: TieGroups, found: Longs, ks: Sequence[int]) -> dict[str, Doubles]:
+    """What each target that stands in group `found` [E] gives: under "recall@k" the chance that it
+    is among the first k, under "ndcg@k" its expected discounted gain there; float64 [E].
+    """
+    discount = _discounts(groups.depth)
+    gains: dict[str, Doubles] = {}
+    for k in ks:
+        inside = groups.inside(k)
+        low = np.minimum(groups.starts, k)
+        gains[f"recall@{k}"] = (inside / groups.sizes)[found]
+        gains[f"ndcg@{k}"] = ((discount[low + inside] - discount[low]) / groups.sizes)[found]
+    return gains
+
+
+def sliced(name: str, gains: Doubles, rows: Longs, batch: int) -> Doubles:
+    """The metric `name` ("ndcg@10") of B users by some of their targets alone, float64 [B].
+
+    `gains` and `rows` [E]: what these targets give, and whose they are. NaN for a user with none.
+    """
+    metric, _, k = name.partition("@")
+    ideal = np.minimum(int(k), np.bincount(rows, minlength=batch))
+    best = _discounts(int(k))[ideal] if metric == "ndcg" else ideal
+    with np.errstate(invalid="ignore"):
+        worth: Doubles = np.bincount(rows, gains, batch) / best
+    return worth
 
 
 def tied_targets(groups: TieGroups, hits: Longs, k: int) -> Doubles:

@@ -24,6 +24,7 @@ __all__ = [
     "LEAST_QUERIES",
     "Seen",
     "Split",
+    "alive",
     "default_split",
     "leave_one_out",
     "repeat_share",
@@ -101,7 +102,7 @@ def leave_one_out(
         Ragged.of_counts(found.items[places], np.ones(len(places), np.int64)),
     )
     excluded = int((~kept).sum())
-    return _split(dataset, _alive(train), None, asks, (excluded, seen), kinds, (most, seed))
+    return _split(dataset, alive(train), None, asks, (excluded, seen), kinds, (most, seed))
 
 
 def time_split(
@@ -225,11 +226,11 @@ def _split(
     return Split(train, asked or train, queries, drawn.targets, drawn.users, excluded, counts == 0)
 
 
-def _alive(train: Dataset) -> Dataset:
+def alive(train: Dataset) -> Dataset:
     """Every item of the catalogue and of the training events is a candidate."""
-    alive = train.catalogue.alive.copy()
-    alive[train.interactions.items] = True
-    return replace(train, catalogue=replace(train.catalogue, alive=alive))
+    there = train.catalogue.alive.copy()
+    there[train.interactions.items] = True
+    return replace(train, catalogue=replace(train.catalogue, alive=there))
 
 
 def _arrivals(dataset: Dataset, before: Bools, train: Dataset) -> tuple[Dataset, Dataset]:
@@ -241,7 +242,7 @@ def _arrivals(dataset: Dataset, before: Bools, train: Dataset) -> tuple[Dataset,
     items = dataset.interactions.items
     early = np.bincount(items[before], minlength=dataset.n_items) > 0
     late = (np.bincount(items[~before], minlength=dataset.n_items) > 0) & ~early
-    asked = _alive(train)
+    asked = alive(train)
     changed = asked.catalogue.changed.copy()
     changed[late] = dataset.version + 1
     catalogue = replace(asked.catalogue, changed=changed)

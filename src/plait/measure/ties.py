@@ -14,9 +14,12 @@ import numpy.typing as npt
 from plait.core.ragged import Ragged
 from plait.core.types import Bools, Floats, Longs, Numbers
 
-__all__ = ["Doubles", "TieGroups", "relevance", "tie_groups"]
+__all__ = ["Doubles", "TieGroups", "relevance", "settled", "tie_groups"]
 
 Doubles = npt.NDArray[np.float64]
+
+NOISE = 1 << 6
+"""Units in the last place of a float32 that are no difference: six bits, four in a million."""
 
 CELLS = 1 << 25
 """The largest look-up table, in cells, that `relevance` fills at once."""
@@ -68,7 +71,7 @@ def tie_groups(scores: Floats, valid: Bools, depth: int) -> TieGroups:
     A NaN score and minus infinity mean that an item is not in the list at all.
     """
     batch, width = scores.shape
-    clean = np.where(valid & ~np.isnan(scores), scores, -np.inf)
+    clean = np.where(valid & ~np.isnan(scores), settled(scores), -np.inf)
     kept = clean > -np.inf
     if 0 < depth < width:
         border = np.partition(clean, width - depth, axis=1)[:, width - depth]
@@ -85,6 +88,18 @@ def tie_groups(scores: Floats, valid: Bools, depth: int) -> TieGroups:
     starts = places - heads[rows[places]]
     members = np.cumsum(opens) - 1
     return TieGroups(batch, depth, rows[places], starts, sizes, members, cells)
+
+
+def settled(scores: Floats) -> Floats:
+    """Scores float [B, K] without their last bits, which the order of a sum decides.
+
+    Items that are alike have equal scores in theory; in float32 the place where an item stands in
+    an array decides which one is larger by a bit. That is chance, not knowledge: it is a tie.
+    """
+    if scores.dtype != np.float32:
+        return scores
+    bits = np.ascontiguousarray(scores).view(np.int32)
+    return ((bits + NOISE // 2) & ~np.int32(NOISE - 1)).view(np.float32)
 
 
 def relevance(numbers: Numbers, targets: Ragged) -> Bools:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from plait.core.space import Range, tunable
 from plait.core.types import Dataset, Longs
 
 __all__ = ["PairConfig", "baskets", "pairs"]
@@ -21,13 +22,13 @@ __all__ = ["PairConfig", "baskets", "pairs"]
 class PairConfig:
     """How pairs are counted."""
 
-    window: int = 20
+    window: int = tunable(20, Range(1, 50, log=True))
     """How many baskets apart two items may lie."""
-    discount: float = 0.9
+    discount: float = tunable(0.9, Range(0.5, 1.0))
     """What a pair counts against one a basket closer."""
-    backward: float = 0.4
+    backward: float = tunable(0.4, Range(0.0, 1.0))
     """What the earlier item counts for the later one, against the other way round."""
-    basket_norm: float = 0.5
+    basket_norm: float = tunable(0.5, Range(0.0, 1.0))
     """Each basket is divided by its size to this power."""
     damp_history: bool = True
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""

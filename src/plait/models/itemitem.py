@@ -17,10 +17,18 @@ from scipy import sparse
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
+from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.bag import Bag, decayed
 from plait.models.cooccurrence import PairConfig
-from plait.models.profile import anchored, loudest, read_matrix, thickened, write_matrix
+from plait.models.profile import (
+    anchored,
+    loudest,
+    read_matrix,
+    strongest,
+    thickened,
+    write_matrix,
+)
 from plait.models.tfidf import Tfidf, TfidfConfig, largest, similar
 from plait.retrieve.changes import Changes
 
@@ -33,13 +41,13 @@ _BATCH = 1024
 class ItemItemConfig(PairConfig):
     """What item-item models can be told, beside how pairs are counted."""
 
-    decay: float = 0.6
+    decay: float = tunable(0.6, Range(0.2, 1.0))
     """What a basket of the history counts against the one after it."""
     longest: int = 20
     """How many baskets back are read; 0: all."""
     neighbours: int = 300
     """How many entries are kept for every item."""
-    lend: float = 0.0
+    lend: float = tunable(0.0, Range(0.0, 3.0))
     """What the behaviour of items alike in content counts against an item's own; 0: nothing."""
     lenders: int = 10
     """How many items alike lend to each."""
@@ -234,5 +242,10 @@ def _kept(matrix: Floats | sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     blocks = []
     for start in range(0, matrix.shape[0], _BATCH):
         block: Any = matrix[start : start + _BATCH]
-        blocks.append(largest(block.toarray() if sparse.issparse(block) else block, keep))
+        if sparse.issparse(block):
+            block = strongest(block.maximum(0).tocsr(), keep)
+            block.eliminate_zeros()
+            blocks.append(block)
+        else:
+            blocks.append(largest(block, keep))
     return sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix(matrix.shape)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from plait.core.space import Range, tunable
 from plait.core.types import Dataset
 from plait.models.cooccurrence import pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
@@ -22,9 +23,9 @@ __all__ = ["Neighbours", "NeighboursConfig"]
 class NeighboursConfig(ItemItemConfig):
     """What `neighbours` can be told."""
 
-    from_norm: float = 0.5
+    from_norm: float = tunable(0.5, Range(0.0, 1.0))
     """Counts are divided by the popularity of the item that announces to this power,"""
-    to_norm: float = 0.3
+    to_norm: float = tunable(0.3, Range(0.0, 1.0))
     """and by that of the announced item to this power."""
 
 

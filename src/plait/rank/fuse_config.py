@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from plait.core.space import Range, tunable
 from plait.core.types import Floats, Longs
 from plait.rank.fuse_features import Curve, Missing, Scale
 
@@ -32,7 +33,7 @@ class FuseConfig:
     """Other curves for some strands."""
     scale: Scale = "zscore"
     """How bent scores are standardised within a query: none, zscore, minmax."""
-    softness: float = 1.0
+    softness: float = tunable(1.0, Range(0.1, 3.0, log=True))
     """What is added inside the logarithm to a score between 0 and 1."""
     missing: Mapping[str, Missing] = field(default_factory=_missing)
     """What a score is worth that a strand cannot give: the mean or the minimum of the query's

@@ -95,8 +95,10 @@ def _popular(asked: Asked, _evidence: Evidence, _number: int, _fact: Fact) -> st
     return f"Popular in {_short(asked.context)}" if asked.context else "Popular right now"
 
 
-def _repeat(_asked: Asked, _evidence: Evidence, _number: int, _fact: Fact) -> str:
-    return "You come back to it"
+def _repeat(_asked: Asked, evidence: Evidence, number: int, _fact: Fact) -> str:
+    if evidence.because == number:
+        return "You come back to it"
+    return "People who come back to the same take it"
 
 
 def _lexical(asked: Asked, evidence: Evidence, number: int, fact: Fact) -> str:

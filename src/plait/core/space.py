@@ -1,0 +1,68 @@
+"""Which settings are worth searching, said where a config declares them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from plait.core.recipe import Recipe
+from plait.core.registry import stage_class
+
+__all__ = ["Choice", "Range", "searched", "space_of", "tunable"]
+
+_KEY = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`, both included; whole ones if both are.
+
+    `log`: evenly by order of magnitude.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are meant."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a setting lies in it."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of `values`: numbers, words, or true and false."""
+
+    values: tuple[Any, ...]
+
+    def holds(self, value: Any) -> bool:
+        """Whether a setting is one of them."""
+        return value in self.values
+
+
+def tunable(default: Any, space: Range | Choice) -> Any:
+    """Declares a field of a config that `plait tune` may search in `space`."""
+    return dataclasses.field(default=default, metadata={_KEY: space})
+
+
+def searched(config: type[Any]) -> dict[str, Range | Choice]:
+    """The fields of a config that say where to search."""
+    found = {one.name: one.metadata.get(_KEY) for one in dataclasses.fields(config)}
+    return {name: one for name, one in found.items() if isinstance(one, Range | Choice)}
+
+
+def space_of(recipe: Recipe) -> dict[str, Range | Choice]:
+    """What can be searched in a recipe, by "stage.setting" with the names that the recipe gives."""
+    stages = {**recipe.strands, **recipe.steps}
+    return {
+        f"{name}.{field}": space
+        for name, settings in stages.items()
+        for field, space in searched(stage_class(str(settings.get("stage", name))).Config).items()
+    }

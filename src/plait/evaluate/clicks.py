@@ -1,0 +1,267 @@
+"""Measures the chance of a click: whatever a row scores becomes a chance on held-out outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from plait.core.recipe import Recipe
+from plait.core.types import Dataset
+from plait.evaluate.answering import FUSED, live_of
+from plait.evaluate.calibrate import Calibration, item_rates
+from plait.evaluate.detail import Detail
+from plait.evaluate.flags import few_users
+from plait.evaluate.memory import PeakMemory
+from plait.evaluate.predicted import Cost, Guess, scored
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.report import Difference, Report, Result
+from plait.learn.fitting import Progress, fit_recipe
+from plait.measure.bootstrap import Interval
+from plait.measure.examples import Examples, click_examples
+from plait.measure.predictions import Chance, calibration, click_metrics, log_loss, user_auc
+from plait.measure.splits import time_split
+from plait.measure.ties import Doubles
+
+__all__ = ["click_recipes"]
+
+COMPARED = ("gauc", "log_loss")
+"""The metrics that are kept user by user."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """`dataset` without misses; `learn` lies in the window before the test."""
+
+    dataset: Dataset
+    recipe: Recipe
+    learn: Examples
+    test: Examples
+    cuts: tuple[int, int]
+    protocol: Protocol
+    seeds: tuple[int, ...]
+    progress: Progress
+
+
+def click_recipes(
+    dataset: Dataset,
+    named: Mapping[str, Recipe],
+    protocol: Protocol,
+    seeds: tuple[int, ...],
+    progress: Progress,
+) -> tuple[Report, dict[str, list[str]]]:
+    """The report of a resolved clicks protocol, and by recipe the names of its rows."""
+    mine: dict[str, list[Guess]] = {}
+    first: _Task | None = None
+    for name, recipe in named.items():
+        task = _task(dataset, recipe, protocol, seeds, progress)
+        first = first or task
+        mine[name] = _recipe_guesses(task, name)
+    assert first is not None
+    shared = _baselines(dataset, first)
+    if len(named) > 1:
+        for name, guesses in mine.items():
+            for one in guesses:
+                one.model = f"{name}/{one.model}"
+    every = [*(one for guesses in mine.values() for one in guesses), *shared]
+    detail = _detail(every, first.test)
+    report = Report(
+        protocol,
+        [_result(one, first) for one in every],
+        paired=_paired(mine, shared, detail, protocol),
+        flags=few_users(first.test.users),
+        data=_data(dataset, first, every),
+        detail=detail,
+    )
+    return report, {name: [one.model for one in guesses] for name, guesses in mine.items()}
+
+
+def _task(
+    dataset: Dataset,
+    recipe: Recipe,
+    protocol: Protocol,
+    seeds: tuple[int, ...],
+    progress: Progress,
+) -> _Task:
+    cuts = (protocol.cut(dataset, 2), protocol.cut(dataset))
+    wanted: dict[str, Any] = {"goal": protocol.goal, "negative": protocol.negative}
+    quiet = replace(recipe, kinds={**recipe.kinds, **dict.fromkeys(protocol.negative, 0.0)})
+    test = click_examples(dataset, cuts[1], **wanted, kinds=quiet.kinds)
+    learn = click_examples(dataset, cuts[0], cuts[1], **wanted, kinds=quiet.kinds)
+    return _Task(dataset, quiet, learn, test, cuts, protocol, seeds, progress)
+
+
+def _recipe_guesses(task: _Task, name: str) -> list[Guess]:
+    """`fused` first, then every strand; one list of chances for each seed."""
+    by_seed = [_seed_guesses(task, name, seed) for seed in task.seeds]
+    found = []
+    for parts in zip(*by_seed, strict=True):
+        one = parts[0]
+        one.values = [part.values[0] for part in parts]
+        one.fit_seconds = float(np.mean([part.fit_seconds for part in parts]))
+        one.evaluate_seconds = float(np.mean([part.evaluate_seconds for part in parts]))
+        found.append(one)
+    return found
+
+
+def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
+    """Fusion and calibration are learned in the window before the test, strands fitted again."""
+    cost, protocol = Cost(), task.protocol
+
+    def told(what: str, done: int, total: int) -> None:
+        task.progress(f"{name}: {what}", done, total)
+
+    with PeakMemory() as peak:
+        began = time.perf_counter()
+        learn = time_split(
+            task.dataset,
+            *task.cuts,
+            "keep",
+            goal=protocol.goal,
+            kinds=task.recipe.kinds,
+            most=10_000,
+            seed=protocol.seed,
+        )
+        learn = replace(learn, train=task.learn.train, asked=task.learn.train)
+        early = fit_recipe(
+            task.recipe,
+            task.learn.train,
+            learn,
+            refit=False,
+            seed=seed,
+            live=live_of,
+            progress=told,
+        )
+        lessons = scored(early, task.learn, told, Cost())
+        outcomes = task.learn.outcomes > 0
+        curves = {row: Calibration.of(one, outcomes) for row, one in lessons.items()}
+        fitted = fit_recipe(
+            early,
+            task.test.train,
+            None,
+            refit=True,
+            seed=seed,
+            watch=cost.watch(peak),
+            progress=told,
+        )
+        fitting = time.perf_counter() - began
+        scores = scored(fitted, task.test, told, cost)
+        cost.whole = peak.whole
+    return [_guess(row, one, curves[row], cost, fitting) for row, one in scores.items()]
+
+
+def _guess(row: str, scores: Doubles, curve: Calibration, cost: Cost, fitting: float) -> Guess:
+    return Guess(
+        row,
+        [curve.chances(scores)],
+        False,
+        fitting if row == FUSED else cost.fit.get(row, 0.0),
+        cost.ask.get(row, 0.0),
+        cost.whole if row == FUSED else cost.memory.get(row, cost.whole),
+        float(np.isfinite(scores).mean()),
+    )
+
+
+def _baselines(dataset: Dataset, task: _Task) -> list[Guess]:
+    """The rate of all, and the rate of each item, in everything before the test."""
+    began = time.perf_counter()
+    first = int(dataset.interactions.times.min()) - 1
+    protocol = task.protocol
+    past = click_examples(
+        dataset, first, task.cuts[1], goal=protocol.goal, negative=protocol.negative
+    )
+    base = float(past.outcomes.mean())
+    rates = item_rates(past.numbers.values, past.outcomes, dataset.n_items, base)
+    spent = time.perf_counter() - began
+    return [
+        Guess("base-rate", [np.full(len(task.test), base)], True, spent),
+        Guess("item-rate", [rates[task.test.numbers.values]], True, spent),
+    ]
+
+
+def _result(one: Guess, task: _Task) -> Result:
+    """Metrics of all examples; over several seeds the mean of the metrics."""
+    chance = Chance(task.protocol.resamples, task.protocol.seed)
+    clicked, users = task.test.outcomes > 0, task.test.users.astype(np.int64)
+    each = [click_metrics(values, clicked, users, chance) for values in one.values]
+    metrics: dict[str, Interval] = {}
+    spread: dict[str, float] = {}
+    for metric in each[0]:
+        found = np.array([seed[metric] for seed in each])
+        metrics[metric] = Interval(*found.mean(axis=0).tolist())
+        if len(each) > 1:
+            spread[metric] = float(found[:, 0].std(ddof=1))
+    metrics["known"] = Interval(one.known, one.known, one.known)
+    return Result(
+        one.model,
+        one.baseline,
+        one.fit_seconds,
+        one.evaluate_seconds,
+        one.peak_mb,
+        metrics,
+        spread,
+    )
+
+
+def _detail(rows: list[Guess], examples: Examples) -> Detail:
+    """By user the AUC and the mean log loss, each with what it weighs."""
+    clicked, users = examples.outcomes > 0, examples.users.astype(np.int64)
+    who, clusters, counts = np.unique(users, return_inverse=True, return_counts=True)
+    values, weights = {}, np.zeros(len(who))
+    for one in rows:
+        each = [user_auc(seed, clicked, users) for seed in one.values]
+        losses = [np.bincount(clusters, log_loss(seed, clicked)) / counts for seed in one.values]
+        weights = each[0][1]
+        values[one.model] = {
+            "gauc": np.mean([own for own, _ in each], axis=0).astype(np.float32),
+            "log_loss": np.mean(losses, axis=0).astype(np.float32),
+        }
+    weighed = {"gauc": weights.astype(np.float32), "log_loss": counts.astype(np.float32)}
+    return Detail(who, who, values, weighed)
+
+
+def _paired(
+    mine: Mapping[str, list[Guess]], shared: list[Guess], detail: Detail, protocol: Protocol
+) -> list[Difference]:
+    """Each fusion against the best other row, and against the first recipe's."""
+    found = []
+    first = next(iter(mine.values()))[0].model
+    for rows in mine.values():
+        own = rows[0].model
+        others = [one.model for one in (*rows[1:], *shared)]
+        for metric in COMPARED:
+            pairs = [(one, metric) for one in others]
+            reached = detail.means(pairs, resamples=0, seed=0)[0]
+            sign = -1 if metric == "log_loss" else 1
+            best = others[int(np.nanargmax(np.append(sign * reached, -np.inf)))]
+            for other in dict.fromkeys((best, *(() if own == first else (first,)))):
+                gap = detail.difference(
+                    metric, own, other, resamples=protocol.resamples, seed=protocol.seed
+                )
+                found.append(Difference(metric, own, other, gap))
+    return found
+
+
+def _data(dataset: Dataset, task: _Task, rows: list[Guess]) -> dict[str, Any]:
+    clicked = task.test.outcomes > 0
+    return {
+        "users": len(np.unique(dataset.interactions.users)),
+        "items": int(task.test.train.catalogue.alive.sum()),
+        "interactions": len(dataset.interactions),
+        "train": len(task.test.train.interactions),
+        "queries": len(task.test.queries),
+        "targets": len(task.test),
+        "clicks": int(clicked.sum()),
+        "excluded": 0,
+        "learned_from": len(task.learn),
+        "reliability": {
+            one.model: [
+                [round(mean, 6), round(rate, 6), count]
+                for mean, rate, count in calibration(one.values[0], clicked)
+            ]
+            for one in rows
+        },
+    }

@@ -1,0 +1,217 @@
+"""Rows of one or several runs side by side: paired differences and a plain verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plait.errors import InputError, ProtocolError
+from plait.evaluate.detail import Detail, better
+from plait.evaluate.report import Difference
+from plait.evaluate.runs import Run
+from plait.measure.bootstrap import Interval
+
+__all__ = ["Comparison", "Entry", "compare", "main_metrics", "notes", "verdict"]
+
+FUSED = "fused"
+
+MAIN = ("ndcg", "recall", "rmse", "mae", "gauc", "log_loss")
+"""The metrics that decide, the first that a run has first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A row of a run under the name that a reader sees."""
+
+    label: str
+    row: Mapping[str, Any]
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is one."""
+        return bool(self.row["baseline"])
+
+    def metric(self, name: str) -> Interval | None:
+        """A metric with its interval, if the row has it."""
+        found = self.row["metrics"].get(name)
+        return None if found is None else Interval(found["value"], found["low"], found["high"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """`entries`, the best by the first of `metrics` first; `differences`: the best less each other.
+
+    `common`: how many queries all of them share, of `most` that one of them has.
+    """
+
+    runs: Sequence[Run]
+    entries: Sequence[Entry]
+    metrics: Sequence[str]
+    differences: Sequence[Difference]
+    common: int
+    most: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `plait compare --json` writes it."""
+        return {
+            "runs": [one.name for one in self.runs],
+            "protocol": dict(self.runs[0].report["protocol"]),
+            "rows": [{"label": one.label, **one.row} for one in self.entries],
+            "differences": [{**one.to_dict(), "verdict": verdict(one)} for one in self.differences],
+            "queries": self.common,
+        }
+
+
+def compare(
+    runs: Sequence[Run], rows: Sequence[str] = (), *, resamples: int = 1000, seed: int = 0
+) -> Comparison:
+    """Rows of `runs` against the best of them, query by query, on the queries that all have.
+
+    `rows`: which of each run; none: the fusions of several runs, everything of a single one. Raises
+    ProtocolError, saying how they differ, unless protocol and data are the same.
+    """
+    if not runs:
+        raise InputError("there is no run to compare", field="run")
+    for one in runs[1:]:
+        _check_same(runs[0], one)
+    chosen = [(run, row) for run in runs for row in _rows(run, rows, alone=len(runs) == 1)]
+    if len(chosen) < 2:
+        raise InputError(
+            "there is one row, and nothing to compare it with",
+            hint="name another run, or rows: --row fused --row popular-recent",
+            field="run",
+        )
+    names = _labels(chosen)
+    entries = [Entry(name, run.row(row)) for name, (run, row) in zip(names, chosen, strict=True)]
+    metrics = main_metrics([run.detail for run in runs])
+    joined, most = _joined(chosen, names, metrics)
+    first = metrics[0]
+    order = sorted(entries, key=lambda one: _standing(one, first))
+    found = [
+        Difference(
+            metric,
+            order[0].label,
+            other.label,
+            joined.difference(metric, order[0].label, other.label, resamples=resamples, seed=seed),
+        )
+        for other in order[1:]
+        for metric in metrics
+    ]
+    return Comparison(runs, order, metrics, found, len(joined.keys), most)
+
+
+def main_metrics(details: Sequence[Detail]) -> list[str]:
+    """The metrics that decide, at their largest k, that all runs kept."""
+    kept = set.intersection(*(set(one.metrics) for one in details))
+    found = []
+    for name in MAIN:
+        mine = [one for one in kept if one.partition("@")[0] == name]
+        if mine:
+            found.append(max(mine, key=lambda one: int(one.partition("@")[2] or 0)))
+    return found
+
+
+def verdict(one: Difference) -> str:
+    """What a difference says, in words: a tie if another sample could turn it round."""
+    gap = one.difference
+    ends = f"[{gap.low:+.4f} {gap.high:+.4f}]"
+    if one.tie:
+        return f"{one.metric}: tie, {one.model} and {one.against} ({gap.value:+.4f} {ends})"
+    ahead, behind = one.model, one.against
+    if not better(one.metric, gap.value):
+        ahead, behind = behind, ahead
+    return f"{one.metric}: {ahead} is better than {behind} by {abs(gap.value):.4f} {ends}"
+
+
+def _rows(run: Run, wanted: Sequence[str], *, alone: bool) -> list[str]:
+    """The rows of a run that take part."""
+    there = list(run.detail.values)
+    if not wanted:
+        fused = [one for one in there if one == FUSED or one.endswith(f"/{FUSED}")]
+        return there if alone else fused or there[:1]
+    found = [one for name in wanted for one in there if one == name or one.endswith(f"/{name}")]
+    for name in wanted:
+        if not any(one == name or one.endswith(f"/{name}") for one in found):
+            run.row(name)
+    return list(dict.fromkeys(found))
+
+
+def _labels(chosen: Sequence[tuple[Run, str]]) -> list[str]:
+    """Names that tell the rows apart: the row, with its recipe or its run where that is needed."""
+    rows = [row for _, row in chosen]
+    if len(set(rows)) == len(rows):
+        return rows
+    recipes = [
+        f"{next(iter(run.report.get('recipes') or {run.name: None}))}/{row}" for run, row in chosen
+    ]
+    if len(set(recipes)) == len(recipes):
+        return recipes
+    found = [f"{run.name}/{row}" for run, row in chosen]
+    return found if len(set(found)) == len(found) else [f"{n}:{one}" for n, one in enumerate(found)]
+
+
+def _check_same(one: Run, other: Run) -> None:
+    """ProtocolError with every difference of two runs that makes their numbers incomparable."""
+    wrong = []
+    if one.hash != other.hash:
+        mine, theirs = one.report["protocol"], other.report["protocol"]
+        names = sorted((set(mine) | set(theirs)) - {"hash"})
+        wrong += [
+            f"{name} is {mine.get(name)!r} and {theirs.get(name)!r}"
+            for name in names
+            if mine.get(name) != theirs.get(name)
+        ] or [f"the protocols are {one.hash} and {other.hash}"]
+    for name, said in (("version", "the log ends at"), ("fingerprint", "the interactions are")):
+        mine, theirs = one.report["data"].get(name), other.report["data"].get(name)
+        if mine != theirs:
+            wrong.append(f"{said} {mine} and {theirs}")
+    if wrong:
+        raise ProtocolError(
+            f"{one.name} and {other.name} cannot be compared: {'; '.join(wrong)}",
+            hint="evaluate both by one protocol on one state of the log",
+            field="run",
+        )
+
+
+def _joined(
+    chosen: Sequence[tuple[Run, str]], names: Sequence[str], metrics: Sequence[str]
+) -> tuple[Detail, int]:
+    """All rows on their common queries, and the most queries that one of them has."""
+    details = [run.detail for run, _ in chosen]
+    common = details[0].keys
+    for one in details[1:]:
+        common = np.intersect1d(common, one.keys)
+    if not len(common):
+        raise ProtocolError("the runs have no query in common", field="run")
+    values = {}
+    first: Detail | None = None
+    for name, (_, row), one in zip(names, chosen, details, strict=True):
+        order = np.argsort(one.keys, kind="stable")
+        part = one.take(order[np.searchsorted(one.keys, common, sorter=order)])
+        values[name] = {metric: part.values[row][metric] for metric in metrics}
+        first = first or part
+    assert first is not None
+    most = max(len(one.keys) for one in details)
+    return Detail(first.keys, first.users, values, first.weights), most
+
+
+def _standing(one: Entry, metric: str) -> float:
+    """Smaller is better."""
+    found = one.metric(metric)
+    value = float("nan") if found is None else found.value
+    return -value if better(metric, 1.0) else value
+
+
+def notes(found: Comparison) -> Iterator[str]:
+    """What is compared, and the verdicts."""
+    report = found.runs[0].report
+    yield f"protocol {report['protocol']['name']}, hash {report['protocol']['hash']}"
+    left = f", of {found.most:,}" if found.common < found.most else ""
+    yield f"{found.common:,} common queries{left}, paired by query, users drawn 1,000 times"
+    many = {len(run.report.get("seeds") or [0]) for run in found.runs}
+    if len(many) > 1:
+        yield f"the runs pool {' and '.join(str(one) for one in sorted(many))} seeds"
+    yield from (verdict(one) for one in found.differences)

@@ -1,0 +1,109 @@
+"""Asks strands about examples: predictions and scores of given items, one for each example."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from plait.core.pipeline import Pipeline
+from plait.core.types import Floats, Items, Numbers, Queries
+from plait.evaluate.answering import FUSED, final_scores, live_of
+from plait.evaluate.memory import PeakMemory
+from plait.learn.batches import batch_size, in_batches
+from plait.learn.fitting import Progress, limited
+from plait.measure.examples import Examples
+from plait.measure.ties import Doubles
+
+__all__ = ["Cost", "Guess", "asked_each", "metered", "scored"]
+
+
+@dataclass(slots=True)
+class Cost:
+    """What a row costs, by name: the last fit and the asking, in seconds, and the peak in MB."""
+
+    fit: dict[str, float] = field(default_factory=dict)
+    ask: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+    whole: float = 0.0
+
+    def watch(self, peak: PeakMemory) -> Callable[[str, float], None]:
+        """What a fit is told to tell."""
+
+        def heard(stage: str, spent: float) -> None:
+            self.fit[stage], self.memory[stage] = spent, peak.lap()
+
+        return heard
+
+
+@dataclass(slots=True)
+class Guess:
+    """A row that predicts: `values` float64 [N] for each seed; `known`: the share of the examples
+    for which the model had an answer of its own.
+    """
+
+    model: str
+    values: list[Doubles]
+    baseline: bool = False
+    fit_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    peak_mb: float = 0.0
+    known: float = 1.0
+
+
+@contextmanager
+def metered(cost: Cost, name: str) -> Iterator[None]:
+    """Add the seconds of a block to what asking `name` takes."""
+    began = time.perf_counter()
+    yield
+    cost.ask[name] = cost.ask.get(name, 0.0) + time.perf_counter() - began
+
+
+def asked_each(
+    pipeline: Pipeline,
+    examples: Examples,
+    work: Callable[[Queries, Numbers], Floats],
+    progress: Progress,
+) -> Doubles:
+    """What `work(queries, numbers [B, K])` says of every example, float64 [N]."""
+    live = live_of(pipeline, examples.asked)
+    queries = replace(examples.queries, live=live, candidates=examples.numbers)
+    size = batch_size(examples.train.n_items)
+    found: list[Floats] = []
+
+    def answer(_start: int, piece: Queries) -> Floats:
+        assert piece.candidates is not None
+        there = np.arange(int(piece.candidates.lengths.max(initial=0)))
+        said = work(piece, piece.candidates.padded())
+        return said[there < piece.candidates.lengths[:, None]]
+
+    for start, one in in_batches(queries, answer, size=size):
+        found.append(one)
+        progress("ask", min(start + size, len(queries)), len(queries))
+    return np.concatenate(found).astype(np.float64)
+
+
+def scored(
+    pipeline: Pipeline, examples: Examples, progress: Progress, cost: Cost
+) -> dict[str, Doubles]:
+    """By row, `fused` first, the scores of all examples, float64 [N]; NaN: cannot know."""
+    quiet = pipeline.without(*(one.name for one in pipeline.steps if "*.because" in one.reads))
+    names = [one.name for one in quiet.strands]
+
+    def watch(name: str, spent: float) -> None:
+        strand, _, part = name.rpartition(".")
+        if part == "score":
+            cost.ask[strand] = cost.ask.get(strand, 0.0) + spent
+
+    def work(queries: Queries, numbers: Numbers) -> Floats:
+        asked = limited(quiet, queries)
+        items: Items = quiet.finish(asked, quiet.gather(asked, watch), watch)
+        columns = [final_scores(items, quiet), *(items.column(f"{one}.score") for one in names)]
+        return np.stack(columns, axis=-1)
+
+    with metered(cost, FUSED):
+        table = asked_each(quiet, examples, work, progress)
+    return dict(zip((FUSED, *names), table.T, strict=True))

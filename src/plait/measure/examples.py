@@ -1,0 +1,191 @@
+"""Examples with a known outcome: rated items, and items that were shown and clicked or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from plait.core.ragged import Ragged
+from plait.core.types import Bools, Dataset, Interactions, Longs, Numbers, Queries
+from plait.errors import ProtocolError
+from plait.measure.asks import Asks, goal_events, pair_keys, queries_of
+from plait.measure.splits import alive
+from plait.measure.ties import Doubles
+
+__all__ = ["Examples", "click_examples", "rated_events", "rating_examples"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """N outcomes that are asked for by B queries, one for each user and moment.
+
+    `train`: what may be fitted on. `asked`: what is known when the queries come. `numbers`: the
+    items of each query; `outcomes` float64 [N] in their order, a rating, or 1 for a click and 0 for
+    none; `users` int32 [N], whose they are. `taken`: events that were taken out of train because
+    they are examples.
+    """
+
+    train: Dataset
+    asked: Dataset
+    queries: Queries
+    numbers: Ragged
+    outcomes: Doubles
+    users: Numbers
+    taken: int = 0
+
+    def __len__(self) -> int:
+        return len(self.outcomes)
+
+
+def rated_events(dataset: Dataset, goal: tuple[str, ...]) -> Bools:
+    """Which interactions are of a goal kind and have a value, bool [N]."""
+    return goal_events(dataset, goal) & np.isfinite(dataset.interactions.values)
+
+
+def rating_examples(
+    dataset: Dataset,
+    *,
+    test: Dataset | None = None,
+    share: float = 0.1,
+    draw: Literal["random", "last"] = "random",
+    goal: tuple[str, ...] = (),
+    kinds: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Examples:
+    """Ratings to predict: those of `test`, else a `share` of the data set's, any or the last ones.
+
+    `test` is numbered as `dataset`, -1 for users and items that it does not know; the same ratings
+    are taken out of train. The history of a query is all that its user has in train. Raises
+    ProtocolError where nothing is rated, or nothing is left to fit on.
+    """
+    rated = rated_events(dataset, goal)
+    if not rated.any():
+        raise ProtocolError(
+            f"no event of {list(goal)} has a value, so there is no rating to predict",
+            hint="map the column that holds the rating: [events.columns] rating = ...",
+            field="protocol",
+        )
+    found = dataset.interactions
+    if test is None:
+        held = _held(dataset, rated, share, draw, seed)
+        events, train = found.take(held), dataset.keep(~held)
+    else:
+        events = test.interactions.take(rated_events(test, ()))
+        again = rated & np.isin(
+            pair_keys(found, dataset.n_items), pair_keys(events, dataset.n_items)
+        )
+        train = dataset.keep(~again)
+    if not len(events) or not rated_events(train, goal).any():
+        raise ProtocolError(
+            f"{len(events)} ratings to test leave {int(rated_events(train, goal).sum())} to fit on",
+            hint="give another --test-share, or other --test-events",
+            field="test_share",
+        )
+    train = alive(train)
+    made = _made(train, train, events, events.values.astype(np.float64), kinds, whole=True)
+    return replace(made, taken=len(found) - len(train.interactions))
+
+
+def click_examples(
+    dataset: Dataset,
+    cut: int,
+    until: int | None = None,
+    *,
+    goal: tuple[str, ...],
+    negative: tuple[str, ...],
+    kinds: Mapping[str, float] | None = None,
+) -> Examples:
+    """What was shown after `cut` (microseconds), at the latest at `until`, and whether it was
+    clicked.
+
+    A click is an event of a `goal` kind with any value but 0; a miss one of a `negative` kind, or
+    of a goal kind with the value 0. Train is what happened at the cut or before, misses left out;
+    the history of a query is what its user had done before it.
+    """
+    found = dataset.interactions
+    yes = goal_events(dataset, goal) & (found.values != 0)
+    no = _of_kinds(dataset, negative) | (goal_events(dataset, goal) & (found.values == 0))
+    later = (found.times > cut) & (found.times <= (found.times.max() if until is None else until))
+    shown = later & (yes | no)
+    if not (yes & later).any() or not (no & later).any():
+        raise ProtocolError(
+            f"{int((yes & later).sum())} clicks and {int((no & later).sum())} misses behind the "
+            "cut: both are needed",
+            hint="misses are events of a kind such as impression or skip (or --negative KIND), or "
+            "events of a goal kind with the value 0",
+            field="negative",
+        )
+    clear = dataset.keep(~no)
+    train = alive(clear.keep(clear.interactions.times <= cut))
+    events = found.take(shown)
+    return _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
+
+
+def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) -> Bools:
+    """The ratings that are held out, bool [N]; drawn in the order of the log, or the last ones."""
+    found = dataset.interactions
+    places = np.flatnonzero(rated)
+    if draw == "last":
+        order = places[np.lexsort((found.offsets[places], found.times[places]))][::-1]
+    else:
+        listed = places[np.argsort(found.offsets[places])]
+        order = listed[np.random.default_rng(seed).permutation(len(listed))]
+    held = np.zeros(len(found), np.bool_)
+    held[order[: round(share * len(order))]] = True
+    return held
+
+
+def _among(found: Interactions, events: Interactions, n_items: int) -> Bools:
+    """Whose user and item are those of one of `events`, bool [N]."""
+    known = events.take((events.users >= 0) & (events.items >= 0))
+    return np.isin(pair_keys(found, n_items), pair_keys(known, n_items))
+
+
+def _made(
+    train: Dataset,
+    known: Dataset,
+    events: Interactions,
+    outcomes: Doubles,
+    kinds: Mapping[str, float] | None,
+    *,
+    whole: bool,
+) -> Examples:
+    """One query for each user and moment; histories from `known`, `whole` or up to the moment."""
+    order = np.lexsort((events.offsets, events.times, events.users))
+    events, outcomes = events.take(order), outcomes[order]
+    opens = np.ones(len(events), np.bool_)
+    opens[1:] = (events.users[1:] != events.users[:-1]) | (events.times[1:] != events.times[:-1])
+    users, times = events.users[opens], events.times[opens]
+    counts = np.diff(np.append(np.flatnonzero(opens), len(events)))
+    past = known.interactions
+    starts = np.searchsorted(past.users, users).astype(np.int64)
+    stops = np.searchsorted(past.users, users, side="right").astype(np.int64)
+    if not whole:
+        stops = _before(past, users, times)
+    numbers = Ragged.of_counts(events.items, counts)
+    asks = Asks(users, starts, stops, times, numbers)
+    queries = queries_of(known, asks, kinds or {}, keep_seen=True)
+    contexts = tuple(
+        one if user >= 0 else {} for one, user in zip(queries.contexts, users, strict=True)
+    )
+    queries = replace(queries, contexts=contexts)
+    return Examples(train, train, queries, numbers, outcomes, events.users)
+
+
+def _before(past: Interactions, users: Numbers, times: Longs) -> Longs:
+    """Where in `past` the events of each user from each moment on begin, int64."""
+    moments, rank = np.unique(np.concatenate([past.times, times]), return_inverse=True)
+    width = len(moments) + 1
+    keys = past.users.astype(np.int64) * width + rank[: len(past)]
+    wanted = users.astype(np.int64) * width + rank[len(past) :]
+    return np.searchsorted(keys, wanted).astype(np.int64)
+
+
+def _of_kinds(dataset: Dataset, kinds: tuple[str, ...]) -> Bools:
+    """Which interactions are of one of `kinds`, bool [N]; none of no kinds."""
+    if not kinds:
+        return np.zeros(len(dataset.interactions), np.bool_)
+    return goal_events(dataset, kinds)

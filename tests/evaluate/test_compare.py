@@ -1,0 +1,198 @@
+"""Runs side by side: what is kept, what may be compared, and the verdict."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from plait.cli.main import app
+from plait.errors import InputError, NotFoundError, ProtocolError
+from plait.evaluate.compare import compare, notes, verdict
+from plait.evaluate.detail import Detail, better, read_detail, write_detail
+from plait.evaluate.page import page, write_pages
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.run import evaluate
+from plait.evaluate.runs import find_run, read_run, save_run, write_report
+from tests.evaluate.toys import recipe
+from tests.measure.worlds import random_rows, world
+
+ROWS = random_rows(users=60, events=1200)
+DATA = world(ROWS)
+
+
+def clock():
+    return world(
+        [
+            (f"u{user}", f"i{(user + step) % 30:02}", step + user / 100)
+            for user in range(60)
+            for step in range(8)
+        ]
+    )
+
+
+def run(folder, called, data=DATA, toy=None, **options):
+    report = evaluate(data, [toy or recipe("Counts")], Protocol(**options))
+    path = folder / f"{called}.json"
+    write_report(path, report)
+    return read_run(path)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    report = evaluate(DATA, [recipe("Counts", "Follows")], Protocol())
+    write_report(tmp_path / "one.json", report)
+    found = read_run(tmp_path / "one.json")
+    assert found.hash == report.protocol.hash
+    assert found.name == "one"
+    for model, metrics in report.detail.values.items():
+        for name, values in metrics.items():
+            assert (found.detail.values[model][name] == values).all()
+            assert values.mean() == pytest.approx(report.result(model).metrics[name].value)
+
+
+def test_a_home_keeps_its_runs(tmp_path):
+    report = evaluate(DATA, [recipe("Counts")], Protocol())
+    folder = save_run(tmp_path / "runs", report)
+    assert folder.name == report.run
+    assert read_run(find_run(report.run[:-2], tmp_path)).name == report.run
+    with pytest.raises(NotFoundError, match="no run 'other'"):
+        find_run("other", tmp_path)
+
+
+def test_the_same_twice_is_a_tie(tmp_path):
+    found = compare([run(tmp_path, "a"), run(tmp_path, "b", toy=recipe("Counts", name="again"))])
+    assert found.common == found.most == len(found.runs[0].detail.keys) > 20
+    assert all(one.tie and one.difference.value == 0 for one in found.differences)
+    assert all("tie" in verdict(one) for one in found.differences)
+
+
+def test_who_knows_the_circle_is_better_and_it_is_said(tmp_path):
+    good = run(tmp_path, "good", clock(), recipe("Follows"), k=(3,))
+    poor = run(tmp_path, "poor", clock(), recipe("Counts"), k=(3,))
+    for order in ([good, poor], [poor, good]):
+        found = compare(order)
+        assert found.entries[0].label == ("good/fused")
+        (first, *_) = found.differences
+        assert not first.tie
+        assert verdict(first).startswith("ndcg@3: good/fused is better than poor/fused by 0.")
+    gap = first.difference.value
+    mine, theirs = (one.detail.values["fused"]["ndcg@3"].mean() for one in (good, poor))
+    assert gap == pytest.approx(mine - theirs, abs=1e-6)
+
+
+def test_pairing_is_what_makes_it_sharp(tmp_path):
+    keys = np.arange(400, dtype=np.int64)
+    base = np.random.default_rng(0).random(400).astype(np.float32)
+    detail = Detail(keys, keys, {"a": {"ndcg@1": base + 0.01}, "b": {"ndcg@1": base}})
+    gap = detail.difference("ndcg@1", "a", "b")
+    assert gap.low > 0.0099
+    assert gap.high < 0.0101
+
+
+def test_only_common_queries_count(tmp_path):
+    one = run(tmp_path, "one")
+    most = len(one.detail.keys)
+    part = one.detail.take(np.arange(most - 5)[::-1])
+    less = replace(one, name="less", detail=part)
+    found = compare([one, less])
+    assert (found.common, found.most) == (most - 5, most)
+    assert all(gap.difference.value == 0 for gap in found.differences)
+    assert any(f"{most - 5} common queries, of {most}" in line for line in notes(found))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seen": "keep"}, "seen is 'remove' and 'keep'"),
+        ({"k": (3,)}, r"k is \[5, 10\] and \[3\]"),
+        ({"name": "time"}, "name is 'leave-one-out' and 'time'"),
+    ],
+)
+def test_other_protocols_are_not_compared(tmp_path, options, said):
+    with pytest.raises(ProtocolError, match=said):
+        compare([run(tmp_path, "a"), run(tmp_path, "b", **options)])
+
+
+def test_other_data_are_not_compared(tmp_path):
+    more = world([*ROWS, ("u1", "i3", 70.0)])
+    with pytest.raises(ProtocolError, match="the log ends at 1200 and 1201"):
+        compare([run(tmp_path, "a"), run(tmp_path, "b", more)])
+    moved = world([*ROWS[:-1], (ROWS[-1][0], "i0", ROWS[-1][2])])
+    with pytest.raises(ProtocolError, match="the interactions are"):
+        compare([run(tmp_path, "a"), run(tmp_path, "b", moved)])
+
+
+def test_one_row_alone_is_refused_and_so_is_a_row_that_is_not_there(tmp_path):
+    one = run(tmp_path, "a")
+    assert len(compare([one]).entries) == 4
+    with pytest.raises(InputError, match="one row"):
+        compare([one], ["fused"])
+    with pytest.raises(InputError, match="no row 'linear'"):
+        compare([one], ["linear", "fused"])
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("[1]")
+    with pytest.raises(InputError, match="no evaluation"):
+        read_run(tmp_path / "x.json")
+    run(tmp_path, "a")
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:99])
+    with pytest.raises(InputError, match="queries of a run"):
+        read_run(tmp_path / "a.json")
+
+
+def test_less_is_better_for_errors():
+    assert better("rmse", -0.1)
+    assert not better("log_loss", 0.1)
+    assert better("ndcg@10", 0.1)
+
+
+def test_weights_and_roots_survive_a_file(tmp_path):
+    keys = np.arange(4, dtype=np.int64)
+    values = {"a": {"rmse": np.array([1, 4, 9, 16], "f4")}}
+    detail = Detail(keys, keys, values, {"rmse": np.array([1, 1, 0, 0], "f4")})
+    write_detail(tmp_path / "x.npz", detail)
+    again = read_detail(tmp_path / "x.npz")
+    reached = again.means([("a", "rmse")], resamples=10, seed=0)
+    assert reached[0, 0] == pytest.approx(np.sqrt(2.5))
+
+
+def test_the_page_needs_nothing_else_and_shows_everything(tmp_path):
+    pytest.importorskip("matplotlib")
+    fields = {f"i{one}": {"colour": ("red", "<b>")[one % 2]} for one in range(40)}
+    data = world(ROWS, item_fields=fields)
+    report = evaluate(data, [recipe("Counts", "Follows", "Nothing")], Protocol(), group="colour")
+    write_report(tmp_path / "a.json", report)
+    write_pages([read_run(tmp_path / "a.json")], tmp_path / "a.html", tmp_path / "plots")
+    text = (tmp_path / "a.html").read_text()
+    assert "http" not in text.replace("http://www.w3.org", "")  # names of XML, nothing to load
+    assert "<b>=" not in text
+    assert "<script" not in text
+    for name in ("follows", "popular-recent", report.protocol.hash):
+        assert name in text
+    assert ">nothing<" not in text  # it had no list for anybody
+    found = sorted(one.stem for one in (tmp_path / "plots").iterdir())
+    assert {"accuracy", "popularity", "cost-seconds", "cost-memory", "exposure"} <= set(found)
+    assert text.count("<svg") == len(found)
+    assert text.count("currentColor") > 50
+
+
+def test_the_same_run_gives_the_same_page(tmp_path):
+    pytest.importorskip("matplotlib")
+    found = compare([run(tmp_path, "a")])
+    assert page(found) == page(found)
+
+
+def test_the_command_compares_and_writes(tmp_path):
+    run(tmp_path, "good", clock(), recipe("Follows"), k=(3,))
+    run(tmp_path, "poor", clock(), recipe("Counts"), k=(3,))
+    names = [str(tmp_path / f"{one}.json") for one in ("good", "poor")]
+    done = CliRunner().invoke(
+        app, ["compare", *names, "--json", str(tmp_path / "c.json")], catch_exceptions=False
+    )
+    assert done.exit_code == 0
+    assert "good/fused is better than poor/fused" in done.stdout
+    written = json.loads((tmp_path / "c.json").read_text())
+    assert written["queries"] == 60
+    assert written["differences"][0]["tie"] is False

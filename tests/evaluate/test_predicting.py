@@ -1,0 +1,171 @@
+"""Ratings and clicks, from a data set to a report."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plait.errors import InputError, ProtocolError
+from plait.evaluate.calibrate import Calibration
+from plait.evaluate.protocol import Protocol
+from plait.evaluate.run import evaluate
+from tests.evaluate.toys import recipe, witness
+from tests.measure.worlds import random_rows, world
+
+
+def rated(noise=0.0, users=60, events=1500):
+    """Item number i is worth i % 5 + 1 to everybody, give or take `noise`."""
+    data = world(random_rows(users=users, events=events))
+    chance = np.random.default_rng(0).normal(0, noise, events) if noise else 0
+    values = data.interactions.items % 5 + 1 + chance
+    return replace(data, interactions=replace(data.interactions, values=values.astype("f4")))
+
+
+RATINGS = Protocol(name="ratings", test_share=0.2)
+
+
+def test_who_knows_the_item_makes_no_error():
+    report = evaluate(rated(), [recipe("Mean", steps=())], RATINGS)
+    for row in ("fused", "mean", "item-mean"):
+        assert report.result(row).metrics["rmse"].value == pytest.approx(0, abs=1e-6)
+        assert report.result(row).metrics["r2"].value == pytest.approx(1)
+    assert report.result("user-item-bias").metrics["rmse"].value < 0.45
+    assert report.result("global-mean").metrics["r2"].value == pytest.approx(0, abs=0.02)
+    assert report.data["targets"] == 300
+    assert report.data["scale"] == [1, 5]
+
+
+def test_rows_and_slices_of_ratings():
+    report = evaluate(rated(0.5), [recipe("Mean", "Taste", steps=())], RATINGS)
+    names = [(one.model, one.baseline) for one in report.results]
+    assert names == [
+        ("fused", False),
+        ("mean", False),
+        ("taste", False),
+        ("global-mean", True),
+        ("user-mean", True),
+        ("item-mean", True),
+        ("user-item-bias", True),
+    ]
+    metrics = report.result("fused").metrics
+    assert {"rmse", "mae", "r2", "known", "rmse|popularity:20-99"} <= set(metrics)
+    assert metrics["rmse"].low < metrics["rmse"].value < metrics["rmse"].high
+
+
+def test_the_blend_learns_whom_to_believe():
+    report = evaluate(rated(0.5), [recipe("Mean", "Taste", steps=())], RATINGS)
+    blend, good, poor = (
+        report.result(one).metrics["rmse"].value for one in ("fused", "mean", "taste")
+    )
+    assert poor > 2
+    assert blend == pytest.approx(good, abs=0.02)
+
+
+def test_ratings_of_the_test_reach_no_fit_and_no_history():
+    data = rated()
+    test = data.keep(np.arange(1500) % 6 == 0)
+    evaluate(data, [recipe("Mean", steps=())], RATINGS, test=test)
+    held = set(zip(test.interactions.users.tolist(), test.interactions.items.tolist(), strict=True))
+    for fitted in witness.fits:
+        rows = fitted.interactions
+        assert not held & set(zip(rows.users.tolist(), rows.items.tolist(), strict=True))
+    for queries in witness.asked:
+        users = queries.users[queries.history.rows].tolist()
+        assert not held & set(zip(users, queries.history.items.tolist(), strict=True))
+
+
+def test_a_strand_that_does_not_know_falls_back_to_biases():
+    data = rated()
+    new = data.interactions.items == data.n_items - 1
+    test = data.keep(new)
+    report = evaluate(data, [recipe("Mean", steps=())], RATINGS, test=test)
+    assert report.result("mean").metrics["known"].value == 0
+    biases = report.result("user-item-bias").metrics["rmse"].value
+    assert report.result("mean").metrics["rmse"].value == pytest.approx(biases)
+    assert "rmse|new-items" in report.result("mean").metrics
+
+
+def test_predictions_stay_on_the_scale():
+    data = rated()
+    test = data.keep(np.arange(1500) % 6 == 0)
+    high = replace(test, interactions=replace(test.interactions, values=np.full(250, 9.0, "f4")))
+    report = evaluate(data, [recipe("Mean", steps=())], RATINGS, test=high)
+    assert min(one.metrics["mae"].value for one in report.results) >= 4
+
+
+def test_recipes_that_predict_nothing_are_refused():
+    with pytest.raises(ProtocolError, match="no strand of the recipe 'toy' predicts"):
+        evaluate(rated(), [recipe("Counts")], RATINGS)
+    with pytest.raises(InputError, match="ratings protocol"):
+        evaluate(rated(), [recipe("Counts")], Protocol(), test=rated())
+
+
+def clicks(informed=True):
+    """What has a high number is clicked; nobody clicks alike."""
+    generator = np.random.default_rng(1)
+    rows = []
+    for number in range(3000):
+        item = int(generator.integers(0, 30))
+        chance = item / 30 if informed else 0.3
+        kind = "click" if generator.random() < chance else "shown"
+        rows.append((f"u{generator.integers(0, 40)}", f"i{item:02}", number / 50, kind))
+    return world(rows, items=[f"i{one:02}" for one in range(30)])
+
+
+CLICKS = Protocol(name="clicks", test_days=15)
+
+
+def test_who_knows_what_is_clicked_is_told_apart():
+    report = evaluate(clicks(), [recipe("Oracle", "Counts")], CLICKS)
+    assert report.protocol.goal == ("click",)
+    assert report.protocol.negative == ("shown",)
+    good, base = (report.result(one).metrics for one in ("oracle", "base-rate"))
+    assert good["auc"].low > 0.75
+    assert good["gauc"].value > 0.75
+    assert base["auc"].value == 0.5
+    assert good["log_loss"].high < base["log_loss"].low
+    assert good["ece"].value < 0.06
+    assert report.result("item-rate").metrics["auc"].value > 0.75
+    points = report.data["reliability"]["oracle"]
+    assert len(points) >= 5
+    assert points[0][1] < 0.3 < 0.6 < points[-1][1]
+
+
+def test_noise_is_no_better_than_the_base_rate():
+    report = evaluate(clicks(informed=False), [recipe("Oracle")], CLICKS)
+    metrics = report.result("oracle").metrics
+    assert metrics["auc"].low < 0.5 < metrics["auc"].high or metrics["auc"].value == 0.5
+    gap = next(one for one in report.paired if one.metric == "log_loss")
+    assert abs(gap.difference.value) < 0.02
+
+
+def test_misses_are_no_evidence_and_nothing_later_is_fitted():
+    data = clicks()
+    evaluate(data, [recipe("Spy", kinds={"*": 1})], CLICKS)
+    cut = int(data.interactions.times.max()) - 15 * 86_400_000_000
+    assert len(witness.fits) == 2
+    for fitted in witness.fits:
+        assert fitted.interactions.times.max() <= cut
+        assert {fitted.kinds[one] for one in fitted.interactions.kinds} == {"click"}
+    shown = [queries for queries in witness.asked if queries.candidates is not None]
+    assert shown
+    for queries in shown:
+        late = queries.history.times >= queries.times[queries.history.rows]
+        assert not late.any()
+
+
+def test_seeds_of_predictions_are_pooled():
+    report = evaluate(rated(0.3), [recipe("Mean", steps=())], RATINGS, seeds=2)
+    assert report.result("mean").spread["rmse"] == 0
+    assert report.seeds == (0, 1)
+
+
+def test_calibration_rises_or_is_flat():
+    scores = np.linspace(-3, 3, 2000)
+    clicked = np.random.default_rng(0).random(2000) < 1 / (1 + np.exp(-scores))
+    right = Calibration.of(scores, clicked)
+    assert right.chances(np.array([-2.0, 0, 2])) == pytest.approx([0.12, 0.5, 0.88], abs=0.04)
+    wrong = Calibration.of(-scores, clicked)
+    assert wrong.slope == 0
+    unknown = Calibration.of(np.full(100, np.nan), np.arange(100) < 25)
+    assert unknown.chances(np.array([np.nan, 1.0])) == pytest.approx(0.25, abs=0.02)

@@ -1,0 +1,96 @@
+"""Ratings by their error, clicks by order and probability."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from plait.measure.predictions import (
+    Chance,
+    auc,
+    calibration,
+    click_metrics,
+    rating_metrics,
+    user_auc,
+)
+
+FEW = Chance(50, 0)
+
+
+def brute(chances, clicked):
+    """Every pair of a click and a miss, one by one."""
+    pairs = [(a > b) + (a == b) / 2 for a in chances[clicked] for b in chances[~clicked]]
+    return np.mean(pairs) if pairs else 0.5
+
+
+cases = some.lists(
+    some.tuples(some.integers(0, 4), some.integers(0, 3), some.booleans()), min_size=1, max_size=40
+)
+
+
+@given(cases)
+def test_auc_is_the_share_of_ordered_pairs(rows):
+    chances = np.array([row[0] / 5 + 0.1 for row in rows])
+    users = np.array([row[1] for row in rows])
+    clicked = np.array([row[2] for row in rows])
+    found = auc(chances, clicked, users, FEW)
+    assert found.value == pytest.approx(brute(chances, clicked))
+    assert found.low <= found.value <= found.high
+
+
+@given(cases)
+def test_the_auc_of_a_user_counts_own_pairs_only(rows):
+    chances = np.array([row[0] / 5 + 0.1 for row in rows])
+    users = np.array([row[1] for row in rows])
+    clicked = np.array([row[2] for row in rows])
+    own, weights = user_auc(chances, clicked, users)
+    for place, user in enumerate(np.unique(users)):
+        mine = users == user
+        both = clicked[mine].any() and not clicked[mine].all()
+        assert weights[place] == (mine.sum() if both else 0)
+        if both:
+            assert own[place] == pytest.approx(brute(chances[mine], clicked[mine]))
+
+
+def test_gauc_does_not_see_that_one_user_clicks_more():
+    users = np.repeat([0, 1], 50)
+    clicked = np.concatenate([np.arange(50) < 45, np.arange(50) < 5])
+    chances = np.where(users == 0, 0.9, 0.1)
+    found = click_metrics(chances, clicked, users, FEW)
+    assert found["auc"].value > 0.8
+    assert found["gauc"].value == 0.5
+
+
+def test_what_is_predicted_rightly_is_calibrated():
+    generator = np.random.default_rng(0)
+    chances = generator.random(20_000)
+    clicked = generator.random(20_000) < chances
+    users = generator.integers(0, 500, 20_000)
+    right = click_metrics(chances, clicked, users, FEW)
+    wrong = click_metrics(chances**3, clicked, users, FEW)
+    assert right["ece"].value < 0.02 < 0.2 < wrong["ece"].value
+    assert right["log_loss"].value < wrong["log_loss"].value
+    assert wrong["auc"].value == pytest.approx(right["auc"].value)
+    points = calibration(chances, clicked)
+    assert len(points) == 10
+    assert sum(count for _, _, count in points) == 20_000
+    assert all(abs(mean - rate) < 0.05 for mean, rate, _ in points)
+
+
+def test_equal_predictions_share_a_bin():
+    assert calibration(np.full(9, 0.25), np.arange(9) < 3) == [(0.25, pytest.approx(1 / 3), 9)]
+
+
+def test_rating_errors_by_hand():
+    found = rating_metrics(np.array([3.0, 4, 5]), np.array([3.0, 5, 3]), np.array([0, 0, 1]), FEW)
+    assert found["rmse"].value == pytest.approx(np.sqrt(5 / 3))
+    assert found["mae"].value == 1
+    assert found["r2"].value == pytest.approx(1 - 5 / (8 / 3))
+    assert found["rmse"].low == pytest.approx(np.sqrt(1 / 2))
+    assert found["rmse"].high == pytest.approx(2)
+
+
+def test_the_mean_explains_nothing():
+    actual = np.array([1.0, 2, 3, 4])
+    found = rating_metrics(np.full(4, 2.5), actual, np.arange(4), FEW)
+    assert found["r2"].value == pytest.approx(0)
