@@ -7,17 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from plait.core.context import FitContext, Held, Progress, silent
 from plait.core.pipeline import Learns, Pipeline, Watch
 from plait.core.ragged import Ragged
 from plait.core.recipe import Recipe
+from plait.core.stage import Trains
 from plait.core.types import Dataset, Items, Live, Queries
 from plait.learn.batches import batch_size, in_batches, stacked
 from plait.measure.splits import LEAST_QUERIES, Split
 
 __all__ = ["MakeLive", "Progress", "fit_recipe", "limited"]
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done and how much there is."""
 
 MakeLive = Callable[[Pipeline, Dataset], Live]
 """What a fitted pipeline sees beside its bundle when the log stands as in a data set."""
@@ -25,10 +24,6 @@ MakeLive = Callable[[Pipeline, Dataset], Live]
 
 def _unseen(_name: str, _seconds: float) -> None:
     """Watches nothing."""
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    """Shows nothing."""
 
 
 def fit_recipe(
@@ -40,24 +35,32 @@ def fit_recipe(
     seed: int = 0,
     live: MakeLive | None = None,
     watch: Watch = _unseen,
-    progress: Progress = _silent,
+    progress: Progress = silent,
+    context: FitContext | None = None,
 ) -> Pipeline:
     """Fit the strands on `split.train`, learn settings and fusion from `split.targets`.
 
     With `refit` the strands are then fitted again on all of `dataset`, the learned scalars frozen.
     With fewer than 20 queries (or no split) nothing is learned, and the fusion's own defaults
-    stand; without a step that learns, the first fit is left out where a second follows. `watch`
-    hears every stage and its seconds in each fit; `live` tells the queries what `split.asked` has.
+    stand; without a step that learns or a strand that trains, the first fit is left out where a
+    second follows. `watch` hears every stage and its seconds in each fit; `live` tells the queries
+    what `split.asked` has. `context` may bring a folder, in which an interrupted fit is taken up,
+    and trackers; what is held out, seed and progress are put into it here.
     """
     pipeline = Pipeline.build(recipe) if isinstance(recipe, Recipe) else recipe
-    taught = split is not None and len(split) >= LEAST_QUERIES and _learns(pipeline)
+    told = replace(context or FitContext(), seed=seed, progress=progress)
+    enough = split is not None and len(split) >= LEAST_QUERIES
+    taught = enough and (_learns(pipeline) or _trains(pipeline))
     if split is not None and (taught or not refit):
-        pipeline = _fitted(pipeline, split.train, seed, watch, progress)
+        held = _held(pipeline, split) if enough else None
+        first = replace(told.below("first"), held=held)
+        pipeline = _fitted(pipeline, split.train, watch, first)
     if split is not None and taught:
         pipeline = pipeline.tune(split.train, limited(pipeline, split.queries), split.targets)
+    if split is not None and taught and _learns(pipeline):
         pipeline = _taught(pipeline, split, live, progress)
     if refit or split is None:
-        pipeline = _fitted(pipeline, dataset, seed, watch, progress)
+        pipeline = _fitted(pipeline, dataset, watch, told.below("again"))
     return pipeline
 
 
@@ -81,10 +84,20 @@ def _learns(pipeline: Pipeline) -> bool:
     return any(isinstance(step, Learns) for step in pipeline.steps)
 
 
-def _fitted(
-    pipeline: Pipeline, dataset: Dataset, seed: int, watch: Watch, progress: Progress
-) -> Pipeline:
+def _trains(pipeline: Pipeline) -> bool:
+    return any(isinstance(stage, Trains) for stage in pipeline.stages)
+
+
+def _held(pipeline: Pipeline, split: Split) -> Held | None:
+    """What early stopping may look at: the split's questions, as the rules limit them."""
+    if not _trains(pipeline):
+        return None
+    return Held(limited(pipeline, split.queries), split.targets)
+
+
+def _fitted(pipeline: Pipeline, dataset: Dataset, watch: Watch, context: FitContext) -> Pipeline:
     """The pipeline fitted on `dataset`, with a word after each stage."""
+    progress = context.progress
     total, done = len(pipeline.strands), 0
     strands = {one.name for one in pipeline.strands}
     progress("fit", 0, total)
@@ -95,7 +108,7 @@ def _fitted(
         watch(name, seconds)
         progress("fit", done, total)
 
-    fitted = pipeline.fit(dataset, seed=seed, watch=heard)
+    fitted = pipeline.fit(dataset, watch=heard, context=context)
     progress("fit", total, total)
     return fitted
 

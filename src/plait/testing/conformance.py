@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from plait.core.registry import available, stage_class
 from plait.errors import InputError
+from plait.learn.training import Training
 from plait.models.tfidf import TfidfConfig
 from plait.testing import check_answers, check_change, check_shape, check_steps
 from plait.testing.subject import Subject
@@ -38,14 +39,35 @@ CHECKS: Mapping[str, Check] = {
 ALIKE = TfidfConfig(minimum=1)
 """Fields become features as usual, rare ones too: toy worlds are small."""
 
+SHORT = Training(epochs=2, batch=64)
+"""As few steps as show that there is a way."""
+
 VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "content": ({"components": 2, "minimum": 1},),
     "fuse": ({"method": "rrf"},),
     "lexical": ({"fuzzy": False, "language": ""},),
-    "linear": ({"order": False}, {"most_items": 10}, {"lend": 0.5, "content": ALIKE}),
+    "factors": (
+        {"method": "bpr", "factors": 8},
+        {"method": "mf", "iterations": 60, "burn_in": 20},
+        {"method": "svdpp", "iterations": 60, "burn_in": 20},
+        {"method": "neumf", "factors": 8, "training": SHORT},
+    ),
+    "graph": ({"knowledge": False, "negatives": 4, "training": SHORT},),
+    "linear": (
+        {"order": False},
+        {"method": "dense", "most_items": 10},
+        {"method": "sparse", "among": 4},
+        {"lend": 0.5, "content": ALIKE},
+    ),
     "neighbours": ({"lend": 0.5, "content": ALIKE},),
     "popular": ({"by": "country"},),
+    "ratings": ({"iterations": 60, "burn_in": 20, "implicit": False},),
+    "repeat": ({"neighbours": 3, "group": 2, "most_users": 20},),
     "rules": ({"seen": "cooldown"},),
+    "sequence": (
+        {"network": "bert4rec", "training": SHORT},
+        {"network": "hstu", "training": SHORT, "loss": "sampled"},
+    ),
 }
 """Settings under which built-in stages are looked at, beside their defaults."""
 

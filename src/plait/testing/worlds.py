@@ -52,11 +52,12 @@ def world(
     items: Mapping[str, Mapping[str, Any]] | None = None,
     users: Mapping[str, Mapping[str, Any]] | None = None,
     kinds: Sequence[str] | None = None,
+    values: Sequence[float] | None = None,
     timed: bool = True,
 ) -> Dataset:
     """A data set of (user, item, day) events; `items` and `users` give fields by outside id.
 
-    Without `timed` the events have positions instead of times.
+    `values` by event: its rating. Without `timed` the events have positions instead of times.
     """
     days = [day for _, _, day in events]
     when = np.array([START + round(day * DAY) for day in days], np.int64)
@@ -66,6 +67,7 @@ def world(
         times=when if timed else None,
         positions=None if timed else np.array(days, np.int64),
         kinds=kinds,
+        values=values,
         item_fields=_columns("item", items),
         user_fields=_columns("user", users),
     )
@@ -166,8 +168,8 @@ def chinese() -> Dataset:
 def market(*, users: int = 24, items: int = 30, seed: int = 0) -> Dataset:
     """A bit of everything, for checks that need no right answer.
 
-    Baskets, repetition, kinds, users of one event, users with countries; items without events,
-    without fields, and one that was deleted.
+    Baskets, repetition, kinds, ratings, users of one event, users with countries; items without
+    events, without fields, and one that was deleted.
     """
     random = np.random.default_rng(seed)
     topics = (("garden", GARDEN), ("kitchen", KITCHEN))
@@ -191,7 +193,8 @@ def market(*, users: int = 24, items: int = 30, seed: int = 0) -> Dataset:
     events += [("user-1", f"bare-{one}", 90.0 + one) for one in range(3)]
     people = {f"user-{user}": {"country": ("de", "cn")[user % 2]} for user in range(users)}
     kinds = [("view", "purchase")[one % 2] for one in range(len(events))]
-    made = world(events, items=fields, users=people, kinds=kinds)
+    stars = [float(day % 5 + 1) for _, _, day in events]
+    made = world(events, items=fields, users=people, kinds=kinds, values=stars)
     gone = Change(made.catalogue.number("item-0"), "delete", {}, made.version + 1)
     return replace(made, version=gone.offset, catalogue=made.catalogue.updated([gone]))
 

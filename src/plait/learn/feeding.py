@@ -1,0 +1,60 @@
+"""From a batch of arrays to tensors on the device: checked, shared out, moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait.errors import InputError
+from plait.learn.standing import Standing
+from plait.learn.training import Batch, Training
+
+__all__ = ["accelerator_of", "checked", "moved", "shared"]
+
+_PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def accelerator_of(training: Training) -> Any:
+    """accelerate's Accelerator for these settings."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # It remembers the settings of the first one in a process and refuses others.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(
+        mixed_precision=_PRECISIONS[training.precision], cpu=training.device == "cpu"
+    )
+
+
+def checked(batch: Batch, at: Standing) -> Batch:
+    """The same batch; InputError names the first field with a number that is not finite."""
+    for name, one in batch.items():
+        if one.dtype.kind == "f" and not np.isfinite(one).all():
+            row = int(np.argwhere(~np.isfinite(one))[0][0])
+            raise InputError(
+                f"{name} is not finite in row {row} of batch {at.step + 1}, epoch {at.epoch + 1}",
+                hint="look for missing or infinite values in what it is made of",
+                field=name,
+            )
+    return batch
+
+
+def shared(batch: Batch, process: int, processes: int) -> Batch:
+    """The rows of one of several processes; all of them where there are fewer rows than that."""
+    rows = len(next(iter(batch.values()), ()))
+    if processes == 1 or rows < processes:
+        return batch
+    return {name: one[process::processes] for name, one in batch.items()}
+
+
+def moved(batch: Batch, device: torch.device) -> Mapping[str, torch.Tensor]:
+    """Tensors on the device; what is read-only or strided is copied first."""
+    return {
+        name: torch.from_numpy(np.require(one, requirements=["C", "W"])).to(
+            device, non_blocking=True
+        )
+        for name, one in batch.items()
+    }

@@ -1,0 +1,270 @@
+"""The one training loop of everything that has gradients.
+
+Devices, mixed precision, gradient scaling and data parallel are accelerate's. Started by its
+launcher, every process takes its share of the rows of each batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from plait.core.context import Progress, Tracker, silent
+from plait.errors import PlaitError
+from plait.learn.average import Average
+from plait.learn.checkpoints import read_checkpoint, write_checkpoint
+from plait.learn.feeding import accelerator_of, checked, moved, shared
+from plait.learn.interrupts import Interrupts
+from plait.learn.meter import Meter
+from plait.learn.optim import optimizer_of, rate
+from plait.learn.standing import Standing, packed, unpacked
+from plait.learn.training import Batch, Batches, Outcome, Training
+
+__all__ = ["Objective", "Validate", "train"]
+
+Objective = Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor]
+"""From the module and a batch on its device to a loss, a mean over what the batch holds.
+
+All that has gradients must come out of `module(...)`: it may be wrapped, for several processes.
+"""
+
+Validate = Callable[[nn.Module], float]
+"""From the module, in evaluation mode, to the metric: the larger the better."""
+
+
+def train(
+    module: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    training: Training,
+    *,
+    validate: Validate | None = None,
+    metric: str = "metric",
+    seed: int = 0,
+    until: int | None = None,
+    folder: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
+    report: Progress = silent,
+    trackers: Sequence[Tracker] = (),
+    run: str = "run",
+) -> Outcome:
+    """Train `module` in place; it ends with the best weights, in evaluation mode.
+
+    `validate` gives the metric that early stopping watches. `until` stops after so many epochs of a
+    schedule that is drawn for `training.epochs`. With a `folder` an interrupted run (Ctrl-C, kill)
+    is taken up where it stood and ends exactly as if it had never been interrupted; `identity` says
+    what else than settings and shapes makes it the same run (a vocabulary). The global random state
+    of torch is left as it was.
+
+    Raises InputError for NaN in a batch, PlaitError for a loss that is not finite or too little
+    memory, ConflictError for a checkpoint of another run, KeyboardInterrupt once a step is whole.
+    """
+    training.check()
+    who = {
+        **(identity or {}),
+        "seed": seed,
+        "training": training.identity(),
+        "shapes": {name: list(one.shape) for name, one in module.state_dict().items()},
+    }
+    with torch.random.fork_rng(), Interrupts() as interrupts:
+        torch.manual_seed(seed)
+        going = _Run(module, batches, objective, training, (folder, who), interrupts)
+        going.resume()
+        going.meter = Meter(report, going.total(until), going.done, metric)
+        for one in trackers:
+            one.begin(run, who)
+        try:
+            going.train(validate, metric, trackers, until)
+        finally:
+            for one in trackers:
+                one.end()
+        return going.finish()
+
+
+class _Run:
+    """One run: what moves is in `at` (counters) and in the tensors of module and optimiser."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        batches: Batches,
+        objective: Objective,
+        training: Training,
+        kept: tuple[Path | None, Mapping[str, Any]],
+        interrupts: Interrupts,
+    ) -> None:
+        self._training, self._batches, self._objective = training, batches, objective
+        self._folder, self._identity = kept
+        self._interrupts = interrupts
+        self._accelerator = accelerator_of(training)
+        self._module = self._accelerator.prepare(module)
+        self._bare = module
+        optimizer = optimizer_of(module.parameters(), training)
+        self._optimizer = self._accelerator.prepare(optimizer)
+        self._average = Average(module, training.average)
+        self._best: dict[str, torch.Tensor] = {}
+        self._resumed = False
+        self.at = Standing()
+        self.meter = Meter(silent, 0, 0, "")
+
+    @property
+    def done(self) -> int:
+        """Batches done."""
+        return self.at.epoch * len(self._batches) + self.at.step
+
+    def total(self, until: int | None) -> int:
+        """Batches there are at most."""
+        return self._last(until) * len(self._batches)
+
+    def resume(self) -> None:
+        """Take up the run that the folder holds, if there is one."""
+        found = None if self._folder is None else read_checkpoint(self._folder, self._identity)
+        if found is None:
+            return
+        self.at = Standing(**found.notes)
+        self._best = found.part("best")
+        unpacked(found, self._bare, self._optimizer, self._average)
+        self._resumed = True
+
+    def train(
+        self,
+        validate: Validate | None,
+        metric: str,
+        trackers: Sequence[Tracker],
+        until: int | None,
+    ) -> None:
+        """Epoch after epoch, until the last one or no validation has been better for long."""
+        while self.at.epoch < self._last(until) and not self._is_stale():
+            self._epoch()
+            told = {"loss": self.at.loss, "learning_rate": self._rate()}
+            self.at.close_epoch()
+            if validate is not None and self._is_due(until):
+                told[metric] = self._validated(validate)
+            self.at.history.append({"epoch": float(self.at.epoch), **told})
+            for one in trackers:
+                speed = {"items_per_second": self.meter.rows_per_second}
+                one.report(self.at.epoch, {**told, **speed})
+            self._look()
+
+    def finish(self) -> Outcome:
+        """Put the best weights in place."""
+        self._keep(now=True)  # a run that is over need not be repeated, whatever comes after it
+        if not self._best:
+            self._best = self._answering()
+        unwrapped = self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
+        unwrapped.load_state_dict(self._best)
+        unwrapped.eval()
+        self.meter.close(self.at.history[-1]["loss"] if self.at.history else math.nan)
+        best = self.at.best_epoch or self.at.epoch
+        history = tuple(self.at.history)
+        return Outcome(self.at.epoch, best, self.at.best, history, self._resumed)
+
+    def _epoch(self) -> None:
+        self._bare.train()
+        for batch in self._batches.epoch(self.at.epoch, self.at.step):
+            whole = (self.at.step + 1) % self._training.accumulate == 0
+            last = self.at.step + 1 == len(self._batches)
+            loss = self._batch(checked(batch, self.at), stepping=whole or last)
+            self.at.add(loss, _rows(batch))
+            self.meter.step(_rows(batch), self.at.loss)
+            if whole or last:
+                self._look()
+
+    def _batch(self, batch: Batch, *, stepping: bool) -> float:
+        """Forward, backward and, where gradients are whole, a step; the loss."""
+        accelerator = self._accelerator
+        part = shared(batch, accelerator.process_index, accelerator.num_processes)
+        quiet = nullcontext() if stepping else accelerator.no_sync(self._module)
+        try:
+            with quiet:
+                loss = self._objective(self._module, moved(part, accelerator.device))
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    raise self._not_finite(value)
+                accelerator.backward(loss / self._training.accumulate)
+            if stepping:
+                self._step()
+        except (MemoryError, torch.OutOfMemoryError) as problem:
+            raise PlaitError(
+                f"a batch of {_rows(batch)} rows does not fit into memory: {problem}",
+                hint="make batch smaller, and accumulate larger by as much",
+                field="batch",
+            ) from problem
+        return value
+
+    def _step(self) -> None:
+        if self._training.clip:
+            self._accelerator.clip_grad_norm_(self._module.parameters(), self._training.clip)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._rate()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._average.update(self._bare)
+        self.at.updates += 1
+
+    def _rate(self) -> float:
+        a_step = -(-len(self._batches) // self._training.accumulate)
+        return rate(self._training, self.at.updates, a_step * self._training.epochs)
+
+    def _look(self) -> None:
+        """Between two steps: is it time for a checkpoint, or to stop?"""
+        if self._interrupts.wanted:
+            self._keep(now=True)
+            raise KeyboardInterrupt
+        self._keep()
+
+    def _keep(self, *, now: bool = False) -> None:
+        """Write a checkpoint if the last one is old, by the first process alone."""
+        due = now or self.at.seconds_kept() >= self._training.checkpoint_seconds
+        if self._folder is None or not due or not self._accelerator.is_main_process:
+            return
+        found = packed(self._bare, self._optimizer, self._average, self._best, self.at)
+        write_checkpoint(self._folder, found, self._identity)
+        self.at.kept()
+
+    def _validated(self, validate: Validate) -> float:
+        """Ask for the metric, with the weights that would answer; remember the best."""
+        self._bare.eval()
+        with self._average.in_place(self._bare), torch.no_grad():
+            value = float(validate(self._bare))
+        if not math.isfinite(value):
+            raise PlaitError(f"the metric is {value} after epoch {self.at.epoch}")
+        if self.at.judge(value):
+            self._best = self._answering()
+        self.meter.best = self.at.best
+        return value
+
+    def _answering(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights that answer now."""
+        with self._average.in_place(self._bare):
+            return {name: one.detach().clone() for name, one in self._bare.state_dict().items()}
+
+    def _last(self, until: int | None) -> int:
+        return self._training.epochs if until is None else min(until, self._training.epochs)
+
+    def _is_due(self, until: int | None) -> bool:
+        """Whether this epoch ends with a validation; the last one always does."""
+        return self.at.epoch % self._training.validate_every == 0 or self.at.epoch == self._last(
+            until
+        )
+
+    def _is_stale(self) -> bool:
+        return 0 < self._training.patience <= self.at.worse
+
+    def _not_finite(self, value: float) -> PlaitError:
+        kept = "; the last checkpoint is intact" if self._folder is not None else ""
+        return PlaitError(
+            f"the loss is {value} in epoch {self.at.epoch + 1}, batch {self.at.step + 1}{kept}",
+            hint="a smaller learning_rate, some clip or warmup, or precision float32",
+            field="learning_rate",
+        )
+
+
+def _rows(batch: Batch) -> int:
+    return len(next(iter(batch.values()), ()))

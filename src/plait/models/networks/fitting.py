@@ -1,0 +1,269 @@
+"""From a data set to a trained `sequence`: rows of items, batches, objective, validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plait.core.context import FitContext
+from plait.core.types import Dataset, Floats, History, Longs, Numbers
+from plait.errors import InputError
+from plait.learn.loop import Objective, train
+from plait.learn.objectives import Negatives, full_softmax, sampled_softmax
+from plait.learn.precision import bfloat16_is_fast
+from plait.learn.room import available, check_room, weight_bytes
+from plait.learn.sequences import SequenceBatches, Sequences
+from plait.models.itemspace import ItemSpace
+from plait.models.networks.parts import FeatureSum
+from plait.models.networks.ranking import METRIC, HeldOut
+from plait.models.networks.reading import ahead, plain
+from plait.models.networks.sequential import Items, NextItem, Sequential, Shape
+from plait.models.tfidf import Tfidf
+
+__all__ = ["Fitted", "fit_sequence"]
+
+_MANY = 50_000
+"""From so many items on, a softmax over all of them takes longer than it is worth."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What a fit leaves: items, the network's shape and weights, and its best number of epochs.
+
+    `epochs` is 0 where nothing was held out to judge by.
+    """
+
+    space: ItemSpace
+    shape: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Items that somebody took, in an order that does not depend on their numbers.
+
+    `numbers` int32 [m] by row; `rows` int32 [n_items]: the row of each from 1, 0 for others;
+    `counts` int64 [m]: how often each was taken.
+    """
+
+    numbers: Numbers
+    rows: Numbers
+    counts: Longs
+
+    @staticmethod
+    def of(dataset: Dataset) -> _Rows:
+        counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+        taken = np.flatnonzero(counts)
+        numbers = taken[np.argsort(dataset.catalogue.tiebreak[taken], kind="stable")]
+        rows = np.zeros(dataset.n_items, np.int32)
+        rows[numbers] = np.arange(1, len(numbers) + 1)
+        return _Rows(numbers.astype(np.int32), rows, counts[numbers].astype(np.int64))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the rows stand for."""
+        return hashlib.blake2b(self.numbers.tobytes(), digest_size=8).hexdigest()
+
+
+def fit_sequence(
+    config: Any, dataset: Dataset, context: FitContext, until: int | None
+) -> Fitted | None:
+    """Train; None where no user has two events, so that nothing comes after anything.
+
+    Raises InputError for a setting that cannot be, or more memory than there is.
+    """
+    _check(config)
+    items = _Rows.of(dataset)
+    history = _history(dataset)
+    sequences = Sequences.of(history, items.rows, config.history + 1)
+    if not len(sequences):
+        return None
+    tfidf, vectors = _described(config, dataset)
+    module = _module(config, dataset, items, vectors, context.seed)
+    training = config.training
+    sequences = _placed(sequences, context)
+    timed = module.network.shape.timed
+    batches = SequenceBatches(sequences, training.batch, timed=timed, seed=context.seed)
+    outcome = train(
+        module,
+        batches,
+        _objective(config, items),
+        training,
+        validate=_validation(module, items, context, config.history),
+        metric=METRIC,
+        seed=context.seed,
+        until=until,
+        folder=context.folder,
+        identity=_identity(config, items, sequences),
+        report=context.progress,
+        trackers=context.trackers,
+        run=context.name or "sequence",
+    )
+    return Fitted(
+        _space(module, dataset, items, tfidf, vectors),
+        asdict(module.network.shape),
+        plain(module.network),
+        0 if context.held is None else outcome.best_epoch,
+    )
+
+
+def _check(config: Any) -> None:
+    for name in ("dim", "blocks", "heads", "history", "negatives"):
+        if getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}, not 1 or more", field=name)
+    if config.dim % config.heads:
+        raise InputError(
+            f"dim is {config.dim}, which {config.heads} heads do not divide", field="heads"
+        )
+    for name in ("dropout", "id_dropout", "smoothing"):
+        if not 0 <= getattr(config, name) < 1:
+            raise InputError(f"{name} is {getattr(config, name)}, not 0 to below 1", field=name)
+
+
+def _history(dataset: Dataset) -> History:
+    """What every user did, in the order of the log."""
+    found = dataset.interactions
+    counts = np.bincount(found.users, minlength=dataset.n_users)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return History(offsets, found.items, found.times, found.weights)
+
+
+def _described(config: Any, dataset: Dataset) -> tuple[Tfidf, sparse.csr_matrix]:
+    """How fields become features, and those of all items, CSR [n_items, V]."""
+    if config.describe:
+        return Tfidf.fit(config.features, dataset.catalogue)
+    return Tfidf(config.features), sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
+
+
+def _module(
+    config: Any, dataset: Dataset, items: _Rows, vectors: sparse.csr_matrix, seed: int
+) -> NextItem:
+    """Items and network with fresh weights, drawn by `seed`."""
+    shape = Shape(
+        config.network,
+        config.dim,
+        config.blocks,
+        config.heads,
+        config.history,
+        config.dropout,
+        # A gap to be filled has no time: a masked network would learn from what it is never told.
+        timed=dataset.clock == "time" and config.network != "bert4rec",
+        mask=config.mask,
+    )
+    check_room(_needs(config, len(items.numbers), vectors.shape[1]), "training `sequence`")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        words = None
+        if vectors.shape[1]:
+            mine = vectors[items.numbers]
+            words = FeatureSum(
+                torch.from_numpy(mine.indices.astype(np.int64)),
+                torch.from_numpy(mine.data.astype(np.float32)),
+                torch.from_numpy(mine.indptr[:-1].astype(np.int64)),
+                vectors.shape[1],
+                config.dim,
+            )
+        table = Items(len(items.numbers), config.dim, words, config.id_dropout)
+        return NextItem(Sequential(shape), table)
+
+
+def _needs(config: Any, items: int, words: int) -> dict[str, int]:
+    """Bytes by setting, roughly: weights by `dim`, one batch by `batch` or `history`."""
+    dim, places = config.dim, config.training.batch * config.history
+    deep = 12 * dim * dim * config.blocks
+    cells = config.negatives if _sampled(config, items) else 0
+    attention = 3 * places * config.history * config.heads * config.blocks
+    return {
+        "dim": weight_bytes((items + words) * dim + deep),
+        "training.batch": 4 * places * (24 * dim * config.blocks + 3 * dim),
+        "negatives": 4 * 3 * places * cells,
+        "history": 4 * attention,
+    }
+
+
+def _placed(sequences: Sequences, context: FitContext) -> Sequences:
+    """The rows, in a file where they would take a good part of the memory."""
+    if context.folder is None or 4 * sequences.nbytes < available():
+        return sequences
+    return sequences.mapped(context.folder / "rows.safetensors")
+
+
+def _sampled(config: Any, items: int) -> bool:
+    """Whether negatives are drawn."""
+    return bool(config.loss == "sampled" or (config.loss == "auto" and items > _MANY))
+
+
+def _objective(config: Any, items: _Rows) -> Objective:
+    if not _sampled(config, len(items.numbers)):
+
+        def over_all(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+            states, table, targets = module(batch)
+            half = config.half and bfloat16_is_fast(states.device.type)
+            return full_softmax(states, table, targets, smoothing=config.smoothing, half=half)
+
+        return over_all
+    negatives = Negatives(torch.from_numpy(items.counts.astype(np.float32)), config.power)
+
+    def over_some(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        states, table, targets = module(batch)
+        drawn, log_expected = negatives.draw(config.negatives)
+        drawn, log_expected = drawn.to(states.device), log_expected.to(states.device)
+        wanted, others = (functional.embedding(one, table) for one in (targets, drawn))
+        return sampled_softmax(states, wanted, others, targets, drawn, log_expected)
+
+    return over_some
+
+
+def _validation(
+    module: NextItem, items: _Rows, context: FitContext, longest: int
+) -> Callable[[nn.Module], float] | None:
+    if context.held is None:
+        return None
+    asked = HeldOut(context.held, items.rows, longest)
+
+    def ndcg(_bare: nn.Module) -> float:
+        table = module.items()
+
+        def states(chosen: Any) -> Tensor:
+            rows, seconds = asked.histories.take(chosen)
+            given = torch.from_numpy(rows.astype(np.int64)).to(table.device)
+            lengths = asked.histories.lengths[chosen]
+            return ahead(module.network, functional.embedding(given, table), lengths, seconds)
+
+        return asked.ndcg(states, table[1:])
+
+    return ndcg
+
+
+def _identity(config: Any, items: _Rows, sequences: Sequences) -> dict[str, Any]:
+    """What makes two runs the same, beside settings of training and shapes."""
+    settings = {name: one for name, one in asdict(config).items() if name != "training"}
+    rows = hashlib.blake2b(sequences.items.tobytes(), digest_size=8)
+    return {
+        "model": "sequence",
+        "settings": settings,
+        "vocabulary": items.fingerprint,
+        "histories": rows.hexdigest(),
+    }
+
+
+def _space(
+    module: NextItem, dataset: Dataset, items: _Rows, tfidf: Tfidf, vectors: sparse.csr_matrix
+) -> ItemSpace:
+    """The items by number, ready to be asked for."""
+    learned: Floats = module.items.own.detach().cpu().numpy()
+    own = np.zeros((dataset.n_items, learned.shape[1]), np.float32)
+    own[items.numbers] = learned
+    meaning = np.zeros((0, learned.shape[1]), np.float32)
+    if module.items.words is not None:
+        meaning = module.items.words.meaning.detach().cpu().numpy()
+    return ItemSpace.of(dataset, tfidf, vectors, (own, meaning), items.rows > 0)

@@ -1,0 +1,184 @@
+"""The training of `plait.models.graph`: vectors that are spread over a graph."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plait.core.context import FitContext
+from plait.core.types import Floats, Longs
+from plait.learn.loop import train
+from plait.learn.objectives import full_softmax, sampled_softmax
+from plait.learn.training import ArrayBatches, Batch, Training
+
+__all__ = ["Layers", "Spread", "trained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How vectors are made and compared."""
+
+    dim: int
+    layers: int
+    negatives: int
+    temperature: float
+    dropout: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """What was learned, float32: `items` [n, D], the mean over layers; `lent` [n, D], what an item
+    gives to the users who took it; `entities` [E, D], what an entity gives to its items.
+    """
+
+    items: Floats
+    lent: Floats
+    entities: Floats
+
+
+class _Times(torch.autograd.Function):
+    """A constant sparse matrix times a dense one, and its transpose on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, dense: Tensor, matrix: Tensor, turned: Tensor) -> Tensor:
+        ctx.turned = turned
+        return matrix @ dense
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Any) -> Any:
+        return ctx.turned @ slopes[0], None, None
+
+
+class Network(nn.Module):
+    """Vectors of items and entities (LightGCN; He et al., SIGIR 2020).
+
+    `taken` [users, n] and `told` [n, E] by relation are normalised adjacencies. A relation has one
+    weight, learned.
+    """
+
+    def __init__(
+        self, taken: sparse.csr_matrix, told: list[sparse.csr_matrix], spread: Spread
+    ) -> None:
+        super().__init__()
+        self.spread = spread
+        self.relations = len(told)
+        entities = told[0].shape[1] if told else 0
+        self.own = nn.Parameter(0.1 * torch.randn(taken.shape[1], spread.dim))
+        self.entities = nn.Parameter(0.1 * torch.randn(entities, spread.dim))
+        self.weights = nn.Parameter(torch.zeros(len(told)))
+        for name, matrix in [("taken", taken), *[(f"told{n}", m) for n, m in enumerate(told)]]:
+            self.register_buffer(name, _tensor(matrix), persistent=False)
+            self.register_buffer(f"{name}_turned", _tensor(matrix.T), persistent=False)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """States [P, D] of the users less the item that is to be found, and all items [n, D]."""
+        items, lent, _ = self.layers()
+        users = self._times("taken", lent)[batch["user"]]
+        users = users - batch["share"][:, None] * lent[batch["item"]]
+        return functional.normalize(users, dim=1), functional.normalize(items, dim=1)
+
+    def layers(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Items [n, D], what they lend [n, D], and what entities lend [E, D]."""
+        items: Tensor = self.own
+        entities: Tensor = self.entities
+        if self.training and self.spread.dropout:
+            kept = torch.rand(len(items), 1, device=items.device) >= self.spread.dropout
+            items = items * kept
+        whole, lent, lasting = items, items, entities
+        for layer in range(self.spread.layers):
+            over = self._times("taken_turned", self._times("taken", items))
+            for relation in range(self.relations):
+                weight = functional.softplus(self.weights[relation])
+                over = over + weight * self._times(f"told{relation}", entities)
+            entities = self._about(items)
+            items = over
+            whole = whole + items
+            if layer + 1 < self.spread.layers:
+                lent, lasting = lent + items, lasting + entities
+        share = 1 / (self.spread.layers + 1)
+        return whole * share, lent * share, lasting * share
+
+    def _about(self, items: Tensor) -> Tensor:
+        """The entities [E, D] as their items make them."""
+        found = torch.zeros_like(self.entities)
+        for relation in range(self.relations):
+            weight = functional.softplus(self.weights[relation])
+            found = found + weight * self._times(f"told{relation}_turned", items)
+        return found
+
+    def _times(self, name: str, dense: Tensor) -> Tensor:
+        other = name.removesuffix("_turned") if name.endswith("_turned") else f"{name}_turned"
+        found: Tensor = _Times.apply(dense, getattr(self, name), getattr(self, other))  # type: ignore[no-untyped-call]
+        return found
+
+
+def trained(
+    taken: sparse.csr_matrix,
+    told: list[sparse.csr_matrix],
+    users: Longs,
+    items: Longs,
+    spread: Spread,
+    training: Training,
+    context: FitContext,
+) -> tuple[Layers, Floats]:
+    """What a network learns from the events `users`, `items`, and the weight of every relation."""
+    with torch.random.fork_rng():
+        torch.manual_seed(context.seed)
+        network = Network(taken, told, spread)
+    several = np.diff(taken.indptr)[users] > 1
+    users, items = users[several], items[several]
+    if len(users):
+        share = np.asarray(taken[users, items], np.float32).ravel()
+        rows: Batch = {"user": users, "item": items, "share": share}
+        train(
+            network,
+            ArrayBatches(rows, training.batch, seed=context.seed),
+            _objective,
+            training,
+            seed=context.seed,
+            folder=context.folder,
+            report=context.progress,
+            trackers=context.trackers,
+            run="graph",
+        )
+    network.eval()
+    with torch.no_grad():
+        found = [one.cpu().numpy() for one in network.layers()]
+        weights = functional.softplus(network.weights).cpu().numpy()
+    return Layers(*found), weights
+
+
+def _objective(network: Any, batch: Mapping[str, Tensor]) -> Tensor:
+    states, table = network(batch)
+    spread = getattr(network, "module", network).spread
+    states = states / spread.temperature
+    if spread.negatives == 0 or spread.negatives >= len(table):
+        return full_softmax(states, table, batch["item"])
+    drawn = torch.randint(len(table), (spread.negatives,), device=table.device)
+    expected = torch.full(
+        (spread.negatives,), float(np.log(spread.negatives / len(table))), device=table.device
+    )
+    return sampled_softmax(
+        states, table[batch["item"]], table[drawn], batch["item"], drawn, expected
+    )
+
+
+def _tensor(matrix: sparse.csr_matrix) -> Tensor:
+    rows = matrix.tocsr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "CSR support is in beta state"
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(rows.indptr.astype(np.int64)),
+            torch.from_numpy(rows.indices.astype(np.int64)),
+            torch.from_numpy(rows.data.astype(np.float32)),
+            rows.shape,
+            check_invariants=False,
+        )

@@ -1,0 +1,144 @@
+"""NeuMF (He et al., WWW 2017): a product of vectors beside a small network, trained together.
+
+A user is the mean of the items of the history, in the vectors of both parts, so that nobody is
+unknown: in training the item that is to be found is left out of that mean (FISM; Kabbur et al., KDD
+2013). The first layer of the network is linear in user and item, so both halves are computed once.
+
+This module needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from plait.core.context import FitContext
+from plait.core.ragged import Ragged
+from plait.core.types import Floats, Longs
+from plait.learn.loop import train
+from plait.learn.objectives import binary
+from plait.learn.training import Batch, Training
+
+__all__ = ["Network", "Pairs", "arrays_of", "trained"]
+
+
+class Network(nn.Module):
+    """Vectors for both parts, and the network; row 0 stands for nothing."""
+
+    def __init__(self, items: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.product = nn.Embedding(items + 1, dim, padding_idx=0)
+        self.deep = nn.Embedding(items + 1, dim, padding_idx=0)
+        self.mine = nn.Linear(dim, dim)
+        self.theirs = nn.Linear(dim, dim, bias=False)
+        self.second = nn.Linear(dim, dim // 2)
+        self.out = nn.Linear(dim + dim // 2, 1)
+        self.popular = nn.Embedding(items + 1, 1, padding_idx=0)
+        self.dropout = nn.Dropout(dropout)
+        for one in (self.product, self.deep):
+            nn.init.normal_(one.weight, std=0.1)
+        nn.init.zeros_(self.popular.weight)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Logits [R, 1 + negatives]: of the `right` item, then of the `wrong` ones."""
+        history = batch["history"]
+        items = torch.cat([batch["right"][:, None], batch["wrong"]], 1)
+        kept = history * (history != batch["right"][:, None])
+        count = (kept > 0).sum(1, keepdim=True).clamp(min=1)
+        product = self.product(kept).sum(1) / count
+        deep = self.deep(kept).sum(1) / count
+        first = torch.relu(self.mine(deep)[:, None] + self.theirs(self.deep(items)))
+        second = torch.relu(self.second(self.dropout(first)))
+        both = torch.cat([product[:, None] * self.product(items), second], 2)
+        logits: Tensor = (self.out(both) + self.popular(items)).squeeze(2)
+        return logits
+
+
+class Pairs:
+    """Every event as a row: the history around it, the item, and `negatives` items drawn anew each
+    epoch. Of long histories `longest` items are drawn.
+    """
+
+    def __init__(
+        self, histories: Ragged, n_items: int, size: int, negatives: int, longest: int, seed: int
+    ) -> None:
+        lengths = histories.lengths
+        self._histories, self._n_items = histories, n_items
+        self._size, self._negatives = size, negatives
+        self._longest, self._seed = longest, seed
+        self._events = np.flatnonzero(np.repeat(lengths > 1, lengths))
+
+    def __len__(self) -> int:
+        return (len(self._events) + self._size - 1) // self._size
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch from `start` on; rows of item places from 1 on, 0 pads."""
+        order = np.random.default_rng([self._seed, number]).permutation(self._events)
+        rows = self._histories.rows
+        for place in range(start, len(self)):
+            random = np.random.default_rng([self._seed, number, place + 1])
+            chosen = order[place * self._size : (place + 1) * self._size]
+            wrong = random.integers(1, self._n_items + 1, (len(chosen), self._negatives))
+            yield {
+                "history": self._around(rows[chosen], random),
+                "right": self._histories.values[chosen].astype(np.int64) + 1,
+                "wrong": wrong,
+            }
+
+    def _around(self, users: Longs, random: np.random.Generator) -> Longs:
+        drawn: list[Any] = []
+        for user in users.tolist():
+            mine = self._histories[user]
+            if len(mine) > self._longest:
+                mine = mine[random.permutation(len(mine))[: self._longest]]
+            drawn.append(mine)
+        return Ragged.of(drawn).padded().astype(np.int64) + 1
+
+
+def trained(
+    histories: Ragged,
+    n_items: int,
+    training: Training,
+    context: FitContext,
+    *,
+    dim: int,
+    dropout: float,
+    negatives: int,
+    longest: int,
+) -> dict[str, Floats]:
+    """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1."""
+    with torch.random.fork_rng():
+        torch.manual_seed(context.seed)
+        network = Network(n_items, dim, dropout)
+    pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
+    if not len(pairs):
+        return arrays_of(network)
+    train(
+        network,
+        pairs,
+        _objective,
+        training,
+        seed=context.seed,
+        folder=context.folder,
+        report=context.progress,
+        trackers=context.trackers,
+        run="neumf",
+    )
+    return arrays_of(network)
+
+
+def arrays_of(network: Network) -> dict[str, Floats]:
+    """Weights by name; float32."""
+    state: Mapping[str, Any] = network.state_dict()
+    return {name: one.detach().cpu().numpy().copy() for name, one in state.items()}
+
+
+def _objective(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    logits = network(batch)
+    labels = torch.zeros_like(logits)
+    labels[:, 0] = 1
+    return binary(logits, labels)

@@ -1,0 +1,189 @@
+"""What comes next: networks over the order of a history.
+
+One stage, five networks: causal transformer (`sasrec`, Kang & McAuley, ICDM 2018), `gru`
+(GRU4Rec), `lstm`, masked transformer (`bert4rec`) and `hstu`. Trained by softmax over all items or
+over negatives that a batch shares, never by one negative a place (Petrov & Macdonald, RecSys 2023;
+Klenitskiy & Vasilev, RecSys 2023). An item is its own vector plus what its fields add up to, so one
+that came after the fit has a vector too; without fields to read it has none (NaN).
+
+Unseen users are answered from the history in the query: there is no vector of a user, the network
+reads the history each time (the fold-in is the model itself). Without a history: NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from plait.core.arrays import read_arrays, write_arrays
+from plait.core.catalogue import Catalogue
+from plait.core.context import FitContext
+from plait.core.dense import gather
+from plait.core.stage import Stage
+from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
+from plait.learn.deep import require
+from plait.learn.training import Training
+from plait.models.asked import Asked, nearest
+from plait.models.itemspace import FreshItems, ItemSpace
+from plait.models.profile import anchored
+from plait.models.tfidf import TfidfConfig
+
+__all__ = ["Sequence", "SequenceConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """What `sequence` can be told."""
+
+    network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
+    """What reads the history."""
+    dim: int = 64
+    """Numbers in a vector."""
+    blocks: int = 1
+    """Layers."""
+    heads: int = 2
+    """Heads of attention; they divide `dim`."""
+    history: int = 50
+    """How many of the newest events are read."""
+    dropout: float = 0.5
+    """The share of numbers that are dropped while training."""
+    loss: Literal["auto", "softmax", "sampled"] = "auto"
+    """Cross-entropy over all items, or over the right one and shared negatives; auto: over all up
+    to 50,000 items."""
+    half: bool = True
+    """Take the products of the softmax over all in bfloat16, where the processor has them."""
+    negatives: int = 2048
+    """How many negatives a batch shares, under `sampled`."""
+    power: float = 0.0
+    """Negatives are drawn by popularity to this power; what that does is corrected for."""
+    smoothing: float = 0.1
+    """The share of the target that is spread over all items, under `softmax`."""
+    mask: float = 0.2
+    """The share of a history that is hidden while training, under `bert4rec`."""
+    describe: bool = True
+    """Whether items are also what their fields say."""
+    features: TfidfConfig = field(default_factory=TfidfConfig)
+    """How fields become features."""
+    id_dropout: float = 0.0
+    """How often an item must do with what its fields say while training."""
+    training: Training = field(
+        default_factory=lambda: Training(learning_rate=2e-3, average=0.99, patience=3)
+    )
+    """How it is trained: see docs/training.md."""
+
+
+class Sequence(Stage):
+    """Scores an item by how likely it comes next."""
+
+    Config = SequenceConfig
+
+    def __init__(self, config: Any = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._space = ItemSpace.empty(self.config.features)
+        self._weights: Mapping[str, Any] = {}
+        self._shape: Mapping[str, Any] = {}
+        self._epochs = 0
+        self._network: Any = None
+
+    def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
+        """Trained for all epochs: nothing is held out."""
+        return self.train(dataset, FitContext(seed))
+
+    def train(self, dataset: Dataset, context: FitContext) -> Self:
+        """Trained until what is held out is ranked no better, or for as long as that once took.
+
+        Raises MissingExtraError without torch, InputError for a setting that cannot be or needs
+        more memory than there is, and what `plait.learn.loop.train` raises.
+        """
+        require(f"the stage {self.name!r}")
+        from plait.models.networks.fitting import fit_sequence
+
+        fitted = type(self)(self.config, name=self.name)
+        until = self._epochs if context.held is None and self._epochs else None
+        found = fit_sequence(self.config, dataset, context, until)
+        if found is not None:
+            fitted._space, fitted._shape = found.space, found.shape
+            fitted._weights, fitted._epochs = found.weights, found.epochs
+        return fitted
+
+    def save(self, folder: Path) -> None:
+        """Write items, weights and shape."""
+        self._space.save(folder)
+        write_arrays(folder / "network.safetensors", self._weights)
+        told = {"shape": dict(self._shape), "epochs": self._epochs}
+        (folder / "network.json").write_text(json.dumps(told), encoding="utf-8")
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        """Map what `save` wrote; the network is built when it is first asked."""
+        loaded = cls(config, name=name)
+        loaded._space = ItemSpace.load(config.features, folder)
+        loaded._weights = read_arrays(folder / "network.safetensors")
+        told = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+        loaded._shape, loaded._epochs = told["shape"], told["epochs"]
+        return loaded
+
+    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:
+        """Vectors of items that say something else than at the fit; `previous` is built upon."""
+        return self._space.fresh(catalogue, version, previous)
+
+    def retrieve(self, queries: Queries, k: int) -> Items:
+        """The k likeliest items that the query allows."""
+        asked = self._asked(queries)
+        numbers = np.full((len(queries), min(k, asked.width)), ABSENT, np.int32)
+        if len(asked.rows) and numbers.shape[1]:
+            from plait.models.networks.choosing import likeliest
+
+            numbers[asked.rows] = likeliest(asked.scores, queries, asked.rows, numbers.shape[1])
+        return Items(numbers)
+
+    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+        """The logarithm of one plus how many times likelier than chance each item comes next.
+
+        Zero and above; NaN for items without a vector, and without a history.
+        """
+        asked = self._asked(queries)
+        found = np.full(numbers.shape, np.nan, np.float32)
+        if len(asked.rows):
+            logits = gather(asked.scores, numbers[asked.rows])
+            logits[np.isneginf(logits)] = np.nan
+            lift = logits - asked.chance[:, None]
+            found[asked.rows] = np.maximum(lift, 0) + np.log1p(np.exp(-np.abs(lift)))
+        return found
+
+    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+        """The item of the newest of the history whose vector is nearest to each candidate's."""
+        history = anchored(queries)
+        table, known = self._items(queries)
+        return nearest(history, table, known, numbers)
+
+    def _asked(self, queries: Queries) -> Asked:
+        """The logits of every item; computed once a batch and kept in `queries.work`."""
+        if self.name not in queries.work:
+            queries.work[self.name] = self._answered(queries)
+        found: Asked = queries.work[self.name]
+        return found
+
+    def _answered(self, queries: Queries) -> Asked:
+        table, known = self._items(queries)
+        if not self._shape:
+            return Asked.nothing()
+        require(f"the stage {self.name!r}")
+        from plait.models.networks.reading import built, read
+
+        if self._network is None:  # two threads may both build it: they build the same
+            self._network = built(self._shape, self._weights)
+        states, rows = read(self._network, anchored(queries), table, known)
+        return Asked.of(states, rows, (table, known), self._space.known)
+
+    def _items(self, queries: Queries) -> tuple[Floats, Bools]:
+        """Vectors of items as they are now, and which have one."""
+        fresh = None if queries.live is None else queries.live.deltas.get(self.name)
+        if isinstance(fresh, FreshItems):
+            return fresh.table, fresh.known
+        return self._space.table, self._space.known

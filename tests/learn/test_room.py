@@ -1,0 +1,31 @@
+"""What a run will take is said before it starts."""
+
+import pytest
+
+from plait.errors import InputError, MissingExtraError
+from plait.learn.deep import require
+from plait.learn.room import available, check_room, weight_bytes
+
+GB = 2**30
+
+
+def test_what_fits_passes_and_what_does_not_names_the_setting():
+    check_room({"dim": GB, "batch": GB}, "training", room=3 * GB)
+    with pytest.raises(InputError, match=r"about 4.0 GB of memory.* 3.0 GB.*batch alone") as it:
+        check_room({"dim": GB, "batch": 3 * GB}, "training", room=3 * GB)
+    assert it.value.field == "batch"
+    assert it.value.hint == "make batch smaller"
+
+
+def test_there_is_memory_and_weights_take_some():
+    assert available() > 2**20
+    assert weight_bytes(1000) > weight_bytes(1000, average=False) >= 16_000
+    with pytest.raises(InputError):
+        check_room({"dim": 2**60}, "training")
+
+
+def test_a_missing_part_is_named_in_one_line():
+    require("nothing", "json")
+    with pytest.raises(MissingExtraError) as it:
+        require("the stage `x`", "json", "no_such_module")
+    assert str(it.value) == 'the stage `x` needs an optional part (pip install "plait[deep]")'
