@@ -121,7 +121,8 @@ def main() -> None:
         print(line("click, same worker", same))
         if others:
             print(line("click, every other worker", others))
-        for name, seconds in items(asks, given.rounds).items():
+        # They are much alike: with many more, one answer could not hold them all.
+        for name, seconds in items(asks, min(given.rounds, 30)).items():
             print(line(f"new item, {name}, all workers", seconds))
 
 

@@ -1,12 +1,14 @@
 """What a user comes back to, computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from plait.core.types import History, Queries
 from plait.models.repeat import Repeat, RepeatConfig
 from plait.testing.asking import ask, listed, scores
-from plait.testing.worlds import DAY, weekly_repeats
+from plait.testing.worlds import DAY, weekly_repeats, world
 
 
 def asked(days, items):
@@ -56,3 +58,77 @@ def test_it_names_the_item_itself_and_knows_no_anchor():
     ]
     found = scores(Repeat(name="repeat"), queries, dataset.catalogue, "milk-0", "milk-1")
     assert np.isnan(found).tolist() == [[False, True], [True, True]]
+
+
+def test_groups_of_baskets_have_a_decay_of_their_own():
+    # Baskets from the newest: {0, 1} and {1} are one group, {0, 2} is in the one before it.
+    queries = asked([1, 1, 4, 9, 9], [0, 2, 1, 0, 1])
+    stage = Repeat(RepeatConfig(decay=0.5, group=2, group_decay=0.1), name="repeat")
+    found = stage.score(queries, np.array([[0, 1, 2]], np.int32))
+    assert found[0] == pytest.approx([1.1, 1.5, 0.1])
+
+
+def twins():
+    """Two pairs of users with the same habits; the second of each takes one thing more."""
+    events = [
+        (f"{pair}-{one}", item, float(day))
+        for pair, items in (("tea", ("milk", "tea")), ("cake", ("flour", "egg")))
+        for one in range(2)
+        for day in range(3)
+        for item in items
+    ]
+    return world([*events, ("tea-1", "honey", 3.0), ("cake-1", "sugar", 3.0)])
+
+
+def test_users_of_the_same_habits_bring_what_they_take():
+    dataset = twins()
+    stage = Repeat(RepeatConfig(neighbours=2, share=0.5), name="repeat").fit(dataset)
+    found = scores(
+        stage, ask(dataset.catalogue, ["milk"], ["egg"]), dataset.catalogue, "honey", "sugar"
+    )
+    assert found[0, 0] > 0
+    assert found[1, 1] > 0
+    assert np.isnan([found[0, 1], found[1, 0]]).all()
+    plain = Repeat(RepeatConfig(neighbours=0), name="repeat").fit(dataset)
+    assert np.isnan(scores(plain, ask(dataset.catalogue, ["milk"]), dataset.catalogue, "honey"))
+
+
+def test_a_score_is_the_own_part_and_the_mean_of_the_nearest():
+    dataset = twins()
+    stage = Repeat(RepeatConfig(neighbours=2, share=0.25, decay=0.5), name="repeat").fit(dataset)
+    queries = ask(dataset.catalogue, ["milk", "tea"])
+    found = scores(stage, queries, dataset.catalogue, "milk", "tea", "honey")[0]
+    rarity = {"milk": np.log(6 / 3), "tea": np.log(6 / 3), "honey": np.log(6 / 2)}
+    whole = {"tea-0": {"milk": 1.75, "tea": 1.75}}
+    whole["tea-1"] = {"milk": 0.875, "tea": 0.875, "honey": 1.0}
+    mine = {"milk": 0.5, "tea": 1.0}
+
+    def vector(often):
+        found = np.array([often.get(one, 0.0) * rarity[one] for one in rarity])
+        return found / np.linalg.norm(found)
+
+    like = np.array([vector(mine) @ vector(one) for one in whole.values()])
+    for item, score in zip(("milk", "tea", "honey"), found, strict=True):
+        near = like @ [one.get(item, 0.0) for one in whole.values()] / like.sum()
+        assert score == pytest.approx(0.75 * mine.get(item, 0.0) + 0.25 * near, rel=1e-4)
+
+
+def test_nobody_is_a_neighbour_of_their_own():
+    dataset = twins()
+    stage = Repeat(RepeatConfig(neighbours=1, share=1.0), name="repeat").fit(dataset)
+    queries = ask(dataset.catalogue, ["milk", "tea"])
+    me = replace(queries, users=dataset.users.numbers(["tea-1"]), work={})
+    other = replace(queries, users=dataset.users.numbers(["tea-0"]), work={})
+    found = [scores(stage, one, dataset.catalogue, "honey")[0, 0] for one in (me, other)]
+    assert np.isnan(found[0])
+    assert found[1] > 0
+
+
+def test_only_who_was_here_last_can_be_a_neighbour():
+    dataset = twins()
+    stage = Repeat(RepeatConfig(neighbours=1, most_users=2), name="repeat").fit(dataset)
+    assert stage._often.shape[0] == 2
+    kept = [dataset.users.id(one) for one in np.flatnonzero(stage._rows >= 0)]
+    assert kept == ["tea-1", "cake-1"]
+    queries = ask(dataset.catalogue, ["milk"])
+    assert scores(stage, queries, dataset.catalogue, "honey")[0, 0] > 0

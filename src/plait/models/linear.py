@@ -5,25 +5,31 @@ With `order`, the ridge regression of EASE predicts the ordered, distance-aware 
 (X'X + l2 I)^-1 C. Without, it is EASE itself, diagonal zero,
 less the negative weights: only the strongest entries of each row are kept.
 
-The inverse needs three float32 matrices of n items squared. Above `most_items` only that many of
-the most popular items take part; the others are unknown to this strand (NaN), which fusion handles.
+`method` says how the regression is solved. "dense" inverts: at most three float32 matrices of n
+items squared, and above `most_items` only that many of the most popular items take part; the others
+are unknown to this strand (NaN), which fusion handles. "sparse" predicts each item from the `among`
+items that come with it most (`plait.models.truncated`): time and memory grow with n, and all items
+take part. "auto" is dense up to `most_items` items with an event, sparse above.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
+from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
 from plait.models.cooccurrence import pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
 from plait.models.profile import interaction_matrix, thickened
 from plait.models.tfidf import largest
+from plait.models.truncated import truncated
 
 __all__ = ["Linear", "LinearConfig"]
 
@@ -34,18 +40,22 @@ _BLOCK = 1024
 class LinearConfig(ItemItemConfig):
     """What `linear` can be told."""
 
-    decay: float = 0.65
+    decay: float = tunable(0.65, Range(0.2, 1.0))
     """What a basket of the history counts against the one after it."""
-    backward: float = 0.3
+    backward: float = tunable(0.3, Range(0.0, 1.0))
     """What the earlier item counts for the later one, against the other way round."""
     damp_history: bool = False
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
-    l2: float = 200.0
+    l2: float = tunable(200.0, Range(5.0, 5000.0, log=True))
     """The strength of the ridge."""
-    order: bool = True
+    order: bool = tunable(True, Choice((True, False)))
     """Predict ordered pairs; false: EASE."""
+    method: Literal["auto", "dense", "sparse"] = "auto"
+    """How the regression is solved: "dense" inverts, "sparse" solves many small systems."""
     most_items: int = 25_000
-    """Above this many items only the most popular take part: 25,000 need 7.5 GB while fitting."""
+    """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit."""
+    among: int = 100
+    """From how many items, those that come with it most, "sparse" predicts each item."""
 
 
 class Linear(ItemItem):
@@ -57,6 +67,14 @@ class Linear(ItemItem):
         taken = interaction_matrix(dataset)
         counts = np.asarray(taken.sum(axis=0)).ravel()
         chosen = np.nonzero(counts)[0]
+        if self._is_sparse(len(chosen)):
+            return truncated(
+                dataset,
+                self.config,
+                l2=self.config.l2,
+                among=self.config.among,
+                order=self.config.order,
+            )
         if len(chosen) > self.config.most_items:
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
             chosen = np.sort(order[: self.config.most_items])
@@ -64,11 +82,17 @@ class Linear(ItemItem):
         if self.config.order:
             learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
         else:
-            learned = inverse / -np.diag(inverse)
+            learned = inverse
+            learned /= -np.diag(inverse).copy()
             np.fill_diagonal(learned, 0)
         if len(chosen) == dataset.n_items:
             return learned
         return _spread(learned, chosen, dataset.n_items, self.config.neighbours)
+
+    def _is_sparse(self, n_items: int) -> bool:
+        if self.config.method == "auto":
+            return bool(n_items > self.config.most_items)
+        return bool(self.config.method == "sparse")
 
 
 def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:

@@ -1,0 +1,196 @@
+"""Vectors of users and items whose product is the score: matrix factorisation and its kin.
+
+`method` names the model, and with it what a score means and how unseen users are answered:
+
+- "ials": implicit alternating least squares (Hu, Koren & Volinsky, ICDM 2008), by the library
+  implicit. Every user is solved anew from the question's history.
+- "bpr": Bayesian personalised ranking (Rendle et al., UAI 2009), by implicit. Users as with "ials".
+- "neumf": a product beside a small network (He et al., WWW 2017), trained by `plait.learn`. A user
+  is the mean of the history's items. The score is the chance that the item is taken.
+- "mf": ratings by biased matrix factorisation, Bayesian (Salakhutdinov & Mnih, ICML 2008). The
+  score is the predicted rating. A rating cannot be guessed from a history, which has no stars:
+  unseen users are NaN.
+- "svdpp": the same and SVD++ (Koren, KDD 2008): which items somebody took moves the user's vector,
+  so an unseen user is folded in from the history.
+
+Items without an event (a rating) are NaN under all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from plait.core.arrays import read_arrays, write_arrays
+from plait.core.context import FitContext
+from plait.core.dense import DenseStage
+from plait.core.ragged import Ragged
+from plait.core.types import Dataset, Floats, Numbers, Queries
+from plait.learn.deep import require
+from plait.learn.training import Training
+from plait.models.bag import decayed
+from plait.models.collaborative import Space, bpr, folded, ials
+from plait.models.pairwise import Pairwise
+from plait.models.profile import anchored
+from plait.models.rater import Plan, Rater
+from plait.models.ratings import rater_dense
+
+__all__ = ["Factors", "FactorsConfig"]
+
+_FACTORS = {"ials": 256, "bpr": 64, "neumf": 32, "mf": 10, "svdpp": 10}
+_ITERATIONS = {"ials": 12, "bpr": 60, "neumf": 0, "mf": 200, "svdpp": 200}
+_L2 = {"ials": 10.0, "bpr": 0.01}
+_RATINGS = ("mf", "svdpp")
+
+_SURE = 10.0
+"""Confidence of an event with which BPR's users are solved."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorsConfig:
+    """What `factors` can be told."""
+
+    method: Literal["ials", "bpr", "neumf", "mf", "svdpp"] = "ials"
+    """The model."""
+    factors: int = 0
+    """Dimensions; 0: 256 of ials, 64 of bpr, 32 of neumf, 10 of mf and svdpp in each sample."""
+    iterations: int = 0
+    """Rounds; 0: 12 of ials, 60 of bpr, 200 samples of mf and svdpp. neumf has `training`."""
+    l2: float = 0.0
+    """The ridge of ials and bpr; 0: 10 and 0.01."""
+    alpha: float = 20.0
+    """How sure ials is of an event, against everything that did not happen."""
+    learning_rate: float = 0.05
+    """The step size of bpr."""
+    decay: float = 0.7
+    """What a basket of the history counts against the one after it, under ials and bpr."""
+    longest: int = 50
+    """How many baskets back are read; 0: all."""
+    burn_in: int = 40
+    """Samples of mf and svdpp that are forgotten."""
+    rank: int = 64
+    """Dimensions that mf and svdpp keep of the mean of all samples."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of interaction whose value is a rating; none: all with a value."""
+    negatives: int = 4
+    """Items that neumf is shown for each event and that did not happen."""
+    dropout: float = 0.2
+    """The share of the network's first layer that neumf leaves out in each step."""
+    training: Training = field(default_factory=lambda: Training(epochs=10, batch=1024))
+    """How neumf is trained."""
+
+
+class Factors(DenseStage):
+    """Scores an item by the product of its vector and the user's."""
+
+    Config = FactorsConfig
+    above = 0.0
+
+    def __init__(self, config: Any = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._learned: Space | Rater | Pairwise = Space.blank()
+
+    def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
+        """As `train`, with nothing to report to."""
+        return self.train(dataset, FitContext(seed))
+
+    def train(self, dataset: Dataset, context: FitContext) -> Self:
+        """Learn the vectors; MissingExtraError where the method's library is not installed."""
+        fitted = type(self)(self.config, name=self.name)
+        fitted._learned = self._fitted(dataset, context)
+        return fitted
+
+    def predict(self, queries: Queries, numbers: Numbers) -> Floats:
+        """float32 [B, K]: predicted ratings; NaN where unknown, and throughout where the method
+        predicts none.
+        """
+        if self.config.method in _RATINGS:
+            return self.score(queries, numbers)
+        return np.full(numbers.shape, np.nan, np.float32)
+
+    def dense(self, queries: Queries) -> Floats:
+        """float32 [B, n]; NaN for unknown items, and for users of whom nothing is known."""
+        learned = self._learned
+        if isinstance(learned, Rater):
+            return rater_dense(learned, queries, learned.items)
+        width = len(learned.items if isinstance(learned, Space) else learned.places)
+        taken = decayed(anchored(queries), self.config.decay, width, self.config.longest)
+        if isinstance(learned, Pairwise):
+            return learned.dense(taken)
+        alpha = self.config.alpha if self.config.method == "ials" else _SURE
+        return folded(learned, taken, alpha=alpha) @ learned.items.T
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors."""
+        learned = self._learned
+        if isinstance(learned, Rater):
+            learned.save(folder)
+        elif isinstance(learned, Pairwise):
+            write_arrays(
+                folder / "network.safetensors", {"places": learned.places, **learned.weights}
+            )
+        else:
+            write_arrays(
+                folder / "space.safetensors", {"items": learned.items, "solved": learned.solved}
+            )
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        """Map what `save` wrote."""
+        loaded = cls(config, name=name)
+        if (folder / "rater.safetensors").exists():
+            loaded._learned = Rater.load(folder)
+        elif (folder / "network.safetensors").exists():
+            arrays = read_arrays(folder / "network.safetensors")
+            loaded._learned = Pairwise(arrays, arrays.pop("places"))
+        else:
+            arrays = read_arrays(folder / "space.safetensors")
+            loaded._learned = Space(arrays["items"], arrays["solved"])
+        return loaded
+
+    @property
+    def _l2(self) -> float:
+        return float(self.config.l2 or _L2[self.config.method])
+
+    def _fitted(self, dataset: Dataset, context: FitContext) -> Space | Rater | Pairwise:
+        told, method, seed = self.config, self.config.method, context.seed
+        size = told.factors or _FACTORS[method]
+        rounds = told.iterations or _ITERATIONS[method]
+        if method == "neumf":
+            return self._network(dataset, context, size)
+        if method in _RATINGS:
+            both = method == "svdpp"
+            plan = Plan(size, rounds, told.burn_in, told.rank, told.kinds, implicit_users=both)
+            return Rater.fit(plan, dataset, seed)
+        if method == "bpr":
+            rate = told.learning_rate
+            return bpr(
+                dataset, factors=size, iterations=rounds, l2=self._l2, learning_rate=rate, seed=seed
+            )
+        return ials(
+            dataset, factors=size, iterations=rounds, l2=self._l2, alpha=told.alpha, seed=seed
+        )
+
+    def _network(self, dataset: Dataset, context: FitContext, size: int) -> Pairwise:
+        require("factors with method neumf")
+        from plait.models.networks.neumf import trained
+
+        items = np.unique(dataset.interactions.items)
+        items = items[np.argsort(dataset.catalogue.tiebreak[items], kind="stable")]
+        places = np.zeros(dataset.n_items, np.int32)
+        places[items] = np.arange(1, len(items) + 1)
+        whole = dataset.histories()
+        weights = trained(
+            Ragged(places[whole.values] - 1, whole.offsets),
+            len(items),
+            self.config.training,
+            context,
+            dim=size,
+            dropout=self.config.dropout,
+            negatives=self.config.negatives,
+            longest=self.config.longest or int(whole.lengths.max(initial=1)),
+        )
+        return Pairwise(weights, places)

@@ -1,0 +1,55 @@
+"""What a trained NeuMF answers, in numpy: see `plait.models.networks.neumf` for the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from plait.core.types import Floats, Numbers
+from plait.models.bag import Bag
+
+__all__ = ["Pairwise"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairwise:
+    """Weights of the network by name, and `places` int32 [n_items]: the row of every item, from 1
+    on, 0 for those it does not know.
+    """
+
+    weights: Mapping[str, Floats]
+    places: Numbers
+
+    def dense(self, taken: Bag) -> Floats:
+        """float32 [B, n]: chances of users with the histories `taken`; NaN for unknown items and
+        for users of whose history no item is known.
+        """
+        found = np.full((len(taken), len(self.places)), np.nan, np.float32)
+        at = self.places[taken.columns]
+        mine = Bag(taken.offsets, at, np.ones(len(at), np.float32), 0).where(at > 0)
+        known = np.flatnonzero(self.places)
+        rows = self.places[known]
+        theirs = self.weights["deep.weight"][rows] @ self.weights["theirs.weight"].T
+        products = self.weights["product.weight"][rows]
+        popular = self.weights["popular.weight"][rows, 0]
+        for row in np.flatnonzero(np.diff(mine.offsets)).tolist():
+            items = mine.columns[mine.offsets[row] : mine.offsets[row + 1]]
+            found[row, known] = self._chances(items, theirs, products) + popular
+        np.clip(-found, -60, 60, out=found)
+        np.exp(found, out=found)
+        found += 1
+        return np.reciprocal(found, out=found)
+
+    def _chances(self, items: Numbers, theirs: Floats, products: Floats) -> Floats:
+        """Logits float32 [n] of all known items after a history of the rows `items`."""
+        weights = self.weights
+        product = weights["product.weight"][items].mean(axis=0)
+        deep = weights["deep.weight"][items].mean(axis=0)
+        mine = weights["mine.weight"] @ deep + weights["mine.bias"]
+        first = np.maximum(theirs + mine, 0)
+        second = np.maximum(first @ weights["second.weight"].T + weights["second.bias"], 0)
+        out = weights["out.weight"][0]
+        logits: Floats = products @ (product * out[: len(product)]) + second @ out[len(product) :]
+        return logits + weights["out.bias"]

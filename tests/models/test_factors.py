@@ -1,0 +1,149 @@
+"""Matrix factorisation and its kin: worlds with a right answer, and the equations they solve."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plait.core.recipe import build_stage
+from plait.core.stage import Predicts
+from plait.errors import InputError, RecipeError
+from plait.learn.training import Training
+from plait.models.bag import decayed
+from plait.models.collaborative import folded, ials, ordered
+from plait.models.factors import Factors, FactorsConfig
+from plait.models.profile import interaction_matrix
+from plait.testing.asking import ask, listed, scores
+from plait.testing.worlds import checkerboard, late_arrivals, market, world
+
+SMALL = {
+    "ials": {"factors": 8},
+    "bpr": {"factors": 8, "iterations": 100},
+    "neumf": {"factors": 16, "training": Training(epochs=40, batch=64, learning_rate=0.01)},
+}
+
+
+def factors(dataset, method, **settings):
+    told = {**SMALL.get(method, {}), **settings}
+    return Factors(FactorsConfig(method=method, **told), name="factors").fit(dataset)
+
+
+@pytest.fixture(scope="module", params=list(SMALL))
+def stage(request):
+    return factors(checkerboard(), request.param)
+
+
+def test_users_are_given_what_they_lack_of_their_colour(stage):
+    dataset = checkerboard()
+    histories = dataset.histories()
+    for user in range(dataset.n_users):
+        ids = [dataset.catalogue.id(one) for one in histories[user]]
+        colour = ids[0].partition("-")[0]
+        found = scores(
+            stage, ask(dataset.catalogue, ids), dataset.catalogue, *dataset.catalogue.ids
+        )
+        mine = [one.startswith(colour) for one in dataset.catalogue.ids]
+        others = [not one for one in mine]
+        assert found[0][mine].min() > found[0][others].max()
+
+
+def test_a_history_that_changes_changes_the_answer(stage):
+    dataset = checkerboard()
+    queries = ask(dataset.catalogue, ["black-1", "black-2"], ["white-1", "white-2"], [])
+    found = scores(stage, queries, dataset.catalogue, "black-4", "white-4")
+    assert found[0, 0] > found[0, 1]
+    assert found[1, 1] > found[1, 0]
+    assert np.isnan(found[2]).all()
+    known = replace(queries, users=np.array([0, 1, 2], np.int32), work={})
+    assert scores(stage, known, dataset.catalogue, "black-4", "white-4")[:2] == pytest.approx(
+        found[:2]
+    )
+
+
+def test_more_like_this_goes_by_the_anchors(stage):
+    dataset = checkerboard()
+    queries = ask(dataset.catalogue, ["black-1"], anchors=[["white-2"]])
+    found = scores(stage, queries, dataset.catalogue, "black-4", "white-4")
+    assert found[0, 1] > found[0, 0]
+
+
+@pytest.mark.parametrize("method", list(SMALL))
+def test_what_nobody_took_is_unknown(method):
+    dataset = late_arrivals()
+    stage = factors(dataset, method)
+    queries = ask(dataset.catalogue, ["black-1"], ["black-late"])
+    found = scores(stage, queries, dataset.catalogue, "black-late", "black-2")
+    assert np.isnan(found).tolist() == [[True, False], [True, True]]
+
+
+def test_the_fold_in_solves_the_normal_equations():
+    dataset = market()
+    space = ials(dataset, factors=5, iterations=4, l2=0.3, alpha=7.0, seed=0)
+    long = [f"item-{one}" for one in range(1, 20)]
+    queries = ask(dataset.catalogue, ["item-1", "item-3", "item-1"], ["item-2", "item-22"], long)
+    taken = decayed(queries.history, 0.5, dataset.n_items)
+    found = folded(space, taken, alpha=7.0)
+    known = ~np.isnan(space.items[:, 0])
+    for row, history in enumerate(taken.toarray()):
+        sure = np.where(history > 0, 7.0 * history, 1.0)[known]
+        items = space.items[known].astype(np.float64)
+        left = items.T @ (sure[:, None] * items) + 0.3 * np.eye(5)
+        right = items.T @ (sure * (history[known] > 0))
+        assert found[row] == pytest.approx(np.linalg.solve(left, right), abs=1e-4)
+
+
+def test_an_als_user_who_is_folded_in_is_the_user_of_the_fit():
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    dataset = market()
+    matrix, rows = ordered(dataset)
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=4, regularization=0.5, alpha=3.0, iterations=5, random_state=1
+        )
+        model.fit(matrix, show_progress=False)
+        theirs = model.recalculate_user(np.arange(3), matrix[:3])
+    mine = ials(dataset, factors=4, iterations=5, l2=0.5, alpha=3.0, seed=1)
+    assert mine.items[rows] == pytest.approx(model.item_factors)
+    queries = ask(
+        dataset.catalogue,
+        *[[dataset.catalogue.id(rows[one]) for one in matrix[user].indices] for user in range(3)],
+    )
+    found = folded(mine, decayed(queries.history, 1.0, dataset.n_items), alpha=3.0)
+    assert found == pytest.approx(theirs, abs=1e-3)
+
+
+def test_only_who_took_something_and_what_was_taken_is_given_to_the_library():
+    dataset = market()
+    matrix, rows = ordered(dataset)
+    assert (np.diff(matrix.indptr) > 0).all()
+    assert (np.diff(matrix.tocsc().indptr) > 0).all()
+    tiebreak = dataset.catalogue.tiebreak[rows]
+    assert (tiebreak[1:] > tiebreak[:-1]).all()
+    assert matrix.nnz == interaction_matrix(dataset).nnz
+
+
+def test_methods_without_ratings_foretell_none():
+    dataset = checkerboard()
+    stage = factors(dataset, "ials")
+    assert isinstance(stage, Predicts)
+    assert np.isnan(stage.predict(ask(dataset.catalogue, ["black-1"]), np.zeros((1, 3), int))).all()
+
+
+def test_neumf_without_a_user_of_two_events_still_answers():
+    dataset = world([(f"user-{one}", f"item-{one}", one) for one in range(4)])
+    stage = factors(dataset, "neumf")
+    found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-2")
+    assert np.isfinite(found).all()
+    assert listed(stage.retrieve(ask(dataset.catalogue, ["item-1"]), 1), dataset.catalogue)
+
+
+def test_a_method_that_is_none_is_refused_by_name():
+    with pytest.raises(RecipeError, match="method"):
+        build_stage("factors", {"method": "svd"})
+
+
+def test_a_burn_in_of_everything_is_refused():
+    with pytest.raises(InputError, match="burn_in is 50"):
+        factors(market(), "mf", iterations=50, burn_in=50)

@@ -1,0 +1,287 @@
+"""Predicted ratings: planted worlds, the sampler's parts, and what stands for the unknown."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from plait.core.types import Queries
+from plait.data.dataset import from_arrays
+from plait.models.factors import Factors, FactorsConfig
+from plait.models.gibbs import Draw, _ridge, _sums, _wishart, draws
+from plait.models.gibbs import Ratings as Rated
+from plait.models.rater import _Compressed, rated
+from plait.models.ratings import Ratings, RatingsConfig
+from plait.models.sides import Sides, met, of_facts
+from plait.testing.asking import ask, changed, living, scores
+from plait.testing.worlds import market, world
+
+SHORT = {"iterations": 80, "burn_in": 30, "factors": 4}
+
+
+def planted(seed=0, users=40, items=30, share=0.6):
+    """Users and items of two tastes: 5 stars for the own one, 1 for the other, biases and noise.
+
+    Returns the world, all true ratings [users, items] and which of them are in the log.
+    """
+    random = np.random.default_rng(seed)
+    taste, kind = np.arange(users) % 2, np.arange(items) % 2
+    bias = random.normal(0, 0.3, users)[:, None] + random.normal(0, 0.3, items)
+    right = 3 + 1.5 * np.where(taste[:, None] == kind, 1, -1) + bias
+    stars = right + random.normal(0, 0.2, right.shape)
+    told = random.random(right.shape) < share
+    told[:, items - 1] = False
+    told[users - 1] = False
+    rows, columns = np.nonzero(told)
+    return (
+        world(
+            [(f"user-{u}", f"item-{i}", i) for u, i in zip(rows, columns, strict=True)],
+            items={f"item-{i}": {"genre": ["noir", "musical"][i % 2]} for i in range(items)},
+            users={f"user-{u}": {"club": ["north", "south"][u % 2]} for u in range(users)},
+            values=stars[rows, columns].tolist(),
+        ),
+        right,
+        told,
+    )
+
+
+def asked(dataset, *users):
+    """A question of each user with the items of the log as history."""
+    histories = dataset.histories()
+    numbers = dataset.users.numbers(users)
+    ids = [[dataset.catalogue.id(i) for i in histories[u]] if u >= 0 else [] for u in numbers]
+    return replace(ask(dataset.catalogue, *ids), users=numbers)
+
+
+@pytest.mark.parametrize("method", ["mf", "svdpp"])
+def test_held_out_ratings_are_found(method):
+    dataset, right, told = planted()
+    stage = Factors(FactorsConfig(method=method, **SHORT), name="factors").fit(dataset)
+    ids = [f"item-{one}" for one in range(29)]
+    found = stage.predict(
+        asked(dataset, *[f"user-{one}" for one in range(39)]),
+        np.tile(dataset.catalogue.numbers(ids), (39, 1)),
+    )
+    hidden = ~told[:39, :29]
+    error = np.sqrt(np.mean((found - right[:39, :29])[hidden] ** 2))
+    assert error < 0.3
+    assert np.std(right[:39, :29][hidden]) > 1.4
+
+
+def test_without_a_rating_mf_knows_neither_user_nor_item():
+    dataset, _, _ = planted()
+    stage = Factors(FactorsConfig(method="mf", **SHORT), name="factors").fit(dataset)
+    found = scores(
+        stage, asked(dataset, "user-0", "user-39"), dataset.catalogue, "item-0", "item-29"
+    )
+    assert np.isnan(found).tolist() == [[False, True], [True, True]]
+
+
+def test_svdpp_folds_an_unseen_user_in_from_what_was_taken():
+    """Two clubs that rate only their own half, the one with 5 stars and the other with 2."""
+    events = [(f"user-{u}", f"item-{i}", i) for u in range(20) for i in range(10) if u % 2 == i % 2]
+    shared = [(f"user-{u}", f"both-{i}", i) for u in range(20) for i in range(4)]
+    stars = [3.0] * len(events) + [[5.0, 2.0][int(u[5:]) % 2] for u, _, _ in shared]
+    dataset = world([*events, *shared], values=stars)
+    stage = Factors(FactorsConfig(method="svdpp", **SHORT), name="factors").fit(dataset)
+    unseen = ask(dataset.catalogue, ["item-2", "item-4"], ["item-1", "item-3"], [])
+    unseen = replace(unseen, users=np.full(3, -1, np.int32))
+    found = scores(stage, unseen, dataset.catalogue, "both-1")[:, 0]
+    assert found[0] > found[1] + 1
+    assert np.isnan(found[2])
+
+
+def test_ratings_know_everybody_of_whom_something_is_known():
+    dataset, right, _ = planted()
+    stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
+    found = scores(
+        stage, asked(dataset, "user-0", "user-1"), dataset.catalogue, "item-28", "item-29"
+    )
+    assert found[0, 1] < 2.5 < 3.5 < found[1, 1]  # item 29 has no rating, only a genre
+    assert found[0, 0] == pytest.approx(right[0, 28], abs=0.5)
+    stranger = replace(
+        ask(dataset.catalogue, [], []),
+        users=np.array([-1, -1], np.int32),
+        contexts=({"user": {"club": "north"}}, {"user": "nobody"}),
+    )
+    found = scores(stage, stranger, dataset.catalogue, "item-0", "item-1")
+    assert found[0, 0] > found[0, 1] + 1
+    assert np.isnan(found[1]).all()
+
+
+def test_an_item_that_came_after_the_fit_is_known_by_its_fields():
+    dataset, _, _ = planted()
+    stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
+    new = {"new": {"genre": "noir"}, "bare": {}}
+    catalogue = changed(dataset.catalogue, dataset.version, new)
+    live = living(stage, dataset, catalogue)
+    queries = replace(asked(dataset, "user-0", "user-1"), live=live)
+    found = scores(stage, queries, catalogue, "new", "bare")
+    assert found[0, 0] > 3.5 > 2.5 > found[1, 0]
+    assert np.isnan(found[:, 1]).all()
+    plain = Ratings(RatingsConfig(described=False, **SHORT), name="ratings").fit(dataset)
+    assert plain.delta(catalogue, dataset.version, None) is None
+
+
+def test_nothing_is_foretold_without_ratings():
+    dataset = world([("a", "x", 0), ("b", "y", 1)])
+    for stage in (
+        Ratings(RatingsConfig(**SHORT), name="ratings"),
+        Factors(FactorsConfig(method="mf", **SHORT), name="factors"),
+    ):
+        fitted = stage.fit(dataset)
+        assert np.isnan(scores(fitted, asked(dataset, "a"), dataset.catalogue, "x", "y")).all()
+
+
+def test_the_newest_rating_of_the_right_kind_counts():
+    dataset = world(
+        [("a", "x", 0), ("a", "x", 1), ("a", "y", 2), ("b", "x", 3)],
+        kinds=["rating", "rating", "purchase", "rating"],
+        values=[1.0, 4.0, 99.0, np.nan],
+    )
+    found = rated(dataset, ("rating",))
+    assert found.values.tolist() == [4.0]
+    assert dataset.catalogue.id(found.items[0]) == "x"
+    assert sorted(rated(dataset, ()).values.tolist()) == [4.0, 99.0]
+    assert not len(rated(dataset, ("like",)).values)
+
+
+def test_ratings_never_leave_their_range():
+    dataset = market()
+    stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
+    found = scores(
+        stage, asked(dataset, *dataset.users.ids), dataset.catalogue, *dataset.catalogue.ids
+    )
+    values = dataset.interactions.values
+    assert np.nanmin(found) >= values.min()
+    assert np.nanmax(found) <= values.max()
+
+
+def test_the_weights_of_features_solve_their_ridge_regression():
+    random = np.random.default_rng(0)
+    about = sparse.random_array((30, 12), density=0.3, rng=random, format="csr")
+    right = random.normal(size=(12, 3))
+    found = _ridge(about, about.T.tocsr(), right, np.zeros((12, 3)))
+    whole = about.toarray()
+    expected = np.linalg.solve(whole.T @ whole + 5.0 * np.eye(12), right)
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_sums_are_taken_row_by_row():
+    random = np.random.default_rng(0)
+    design, wanted = random.normal(size=(7, 3)), random.normal(size=7)
+    counts = np.array([2, 0, 4, 1])
+    squares, products = _sums(design, wanted, counts)
+    for row, part in enumerate(np.split(np.arange(7), np.cumsum(counts)[:-1])):
+        assert squares[row] == pytest.approx(design[part].T @ design[part])
+        assert products[row] == pytest.approx(design[part].T @ wanted[part])
+
+
+def test_wishart_draws_have_their_mean():
+    random = np.random.default_rng(0)
+    scale = np.array([[2.0, 0.5], [0.5, 1.0]])
+    mean = np.mean([_wishart(scale, 9, random) for _ in range(4000)], axis=0)
+    assert mean == pytest.approx(9 * scale, rel=0.08)
+
+
+def test_the_noise_of_the_sampler_is_that_of_the_data():
+    random = np.random.default_rng(0)
+    users, items = (one.ravel() for one in np.indices((30, 20)))
+    values = random.normal(0, 1, 30)[users] + random.normal(0, 1, 20)[items]
+    values += random.normal(0, 0.1, len(values))
+    none = sparse.csr_matrix((30, 0)), sparse.csr_matrix((20, 0))
+    found = list(
+        draws(
+            Rated(users, items, values),
+            *none,
+            factors=2,
+            iterations=60,
+            burn_in=30,
+            random=np.random.default_rng(1),
+        )
+    )
+    assert len(found) == 30
+    mean = np.mean([_product(one) for one in found], axis=0)
+    assert np.sqrt(np.mean((mean[users, items] - values) ** 2)) < 0.12
+
+
+def test_at_full_rank_the_compressed_mean_is_the_mean():
+    random = np.random.default_rng(0)
+    kept = [
+        Draw(*(random.normal(size=shape) for shape in [(9, 3), (8, 3), (3,), (3,), (4, 3), (0, 3)]))
+        for _ in range(3)
+    ]
+    found = _Compressed(kept, 100)
+    mean = np.mean([_product(one) for one in kept], axis=0)
+    assert found.users[:, 1:] @ found.items[:, 1:].T + found.users[:, :1] + found.items[
+        :, 0
+    ] == pytest.approx(mean, abs=1e-3)
+    # Somebody who is what the prior says, in every draw, stands where the maps put the prior.
+    about = random.normal(size=4)
+    alone = [replace(one, users=(one.user_mean + about @ one.user_weights)[None]) for one in kept]
+    expected = np.mean([_product(one) for one in alone], axis=0)[0]
+    vector = found.user_base + about @ found.user_weights
+    assert vector[1:] @ found.items[:, 1:].T + vector[0] + found.items[:, 0] == pytest.approx(
+        expected, abs=1e-3
+    )
+    small = _Compressed(kept, 2)
+    assert small.users.shape == (9, 3)
+
+
+def _product(one):
+    return one.users[:, 1:] @ one.items[:, 1:].T + one.users[:, :1] + one.items[:, 0]
+
+
+def test_fields_become_features_of_length_one():
+    dataset = world(
+        [("a", "x", 0)],
+        items={
+            "x": {"genre": ["noir", "war"], "year": 1940.0, "maker": "one", "title": "a b"},
+            "y": {"genre": ["noir"], "year": 1990.0, "maker": "one", "title": "a b"},
+            "z": {"genre": ["war", "noir"], "year": 1991.0, "maker": "two", "title": "a b"},
+        },
+    )
+    sides = Sides.learned(dataset.catalogue, [], least=1, most=0.9, ranges=2)
+    assert sides.words == ["genre=war", "maker=one", "maker=two", "year#0", "year#1"]
+    numbers = dataset.catalogue.numbers(["x", "y", "z"])
+    found = sides.matrix(dataset.catalogue, numbers.tolist(), []).toarray()
+    assert found.tolist() == [[1, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
+    still = sides.matrix(dataset.catalogue, numbers.tolist(), [], ranged=False).toarray()
+    assert not still[:, 3:].any()
+    whole = Sides.learned(dataset.catalogue, [], least=1, most=1.0, ranges=0)
+    found = whole.matrix(dataset.catalogue, numbers[:1].tolist(), []).toarray()[0]
+    genres = [place for place, word in enumerate(whole.words) if word.startswith("genre")]
+    assert found[genres] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert not any(word.startswith("year") for word in whole.words)
+
+
+def test_fields_of_another_type_say_nothing():
+    dataset = world([("a", "x", 0)], items={"x": {"year": 1990.0, "maker": "one"}})
+    sides = Sides.learned(dataset.catalogue, [], least=1, most=1.0, ranges=2)
+    odd = [{"year": "long ago", "maker": 7, "else": [1]}, {"maker": "one", "year": True}]
+    assert sides.of_fields(odd).toarray().sum(axis=1).tolist() == [0, 1]
+
+
+def test_facts_speak_of_both_ends():
+    dataset = from_arrays(
+        ["a", "a"],
+        ["x", "y"],
+        facts=[("x", "by", "ann"), ("y", "follows", "x"), ("q", "by", "ann")],
+    )
+    told = of_facts(dataset.facts, dataset.n_items)
+    number = dataset.catalogue.number
+    assert told[number("x")] == ("by>ann", "follows<y")
+    assert told[number("y")] == ("follows>x",)
+
+
+def test_who_met_whom_counts_once():
+    found = met(np.array([0, 0, 0, 2]), np.array([1, 1, 0, 1]), (3, 2)).toarray()
+    assert found == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0, 0], [0, 1]]))
+
+
+def test_questions_without_users_are_answered_by_nan():
+    dataset, _, _ = planted()
+    stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
+    empty = Queries.of_histories(ask(dataset.catalogue, []).history)
+    assert np.isnan(scores(stage, empty, dataset.catalogue, "item-1")).all()

@@ -1,0 +1,118 @@
+"""The sparse variant of linear against the dense one and against the pairs it is made of."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from plait.errors import PlaitError
+from plait.models.cooccurrence import PairConfig, pairs
+from plait.models.linear import Linear, LinearConfig
+from plait.models.profile import interaction_matrix
+from plait.models.truncated import announcing, together, truncated
+from plait.testing.asking import ask, scores
+from plait.testing.worlds import clock, market, world
+
+
+def weights(stage, dataset):
+    """What every item alone gives to every item, NaN as 0."""
+    ids = dataset.catalogue.ids
+    queries = ask(dataset.catalogue, *[[one] for one in ids])
+    return np.nan_to_num(scores(stage, queries, dataset.catalogue, *ids))
+
+
+def linear(dataset, **settings):
+    return Linear(LinearConfig(**{"l2": 5.0, **settings}), name="linear").fit(dataset)
+
+
+def test_where_all_items_meet_both_variants_are_one():
+    random = np.random.default_rng(0)
+    events = [
+        (f"user-{user}", f"item-{item}", day)
+        for user in range(60)
+        for day, item in enumerate(random.permutation(6)[:4])
+    ]
+    dataset = world(events)
+    for order in (True, False):
+        dense = weights(linear(dataset, order=order, method="dense", backward=1.0), dataset)
+        found = weights(linear(dataset, order=order, method="sparse", backward=1.0), dataset)
+        assert found == pytest.approx(dense, abs=1e-4)
+        assert (dense > 0).sum() > 20
+
+
+settings = st.builds(
+    PairConfig,
+    window=st.integers(0, 4),
+    discount=st.floats(0.1, 1.0),
+    backward=st.floats(0.0, 1.0),
+    basket_norm=st.floats(0.0, 1.0),
+    damp_history=st.booleans(),
+)
+logs = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 5)), min_size=1, max_size=40
+)
+
+
+@given(logs, settings)
+def test_pairs_in_blocks_are_the_pairs(log, config):
+    dataset = world([(f"user-{user}", f"item-{item}", day) for user, item, day in log])
+    found = sparse.vstack(list(announcing(dataset, config))).T.toarray()
+    assert found == pytest.approx(pairs(dataset, config).toarray(), abs=1e-5)
+
+
+def test_the_gram_matrix_keeps_the_largest_and_stays_symmetric():
+    taken = interaction_matrix(market())
+    whole = (taken.T @ taken).toarray()
+    few = together(taken, 4).toarray()
+    assert (few != whole).any()
+    assert (few == few.T).all()
+    assert ((few == whole) | (few == 0)).all()
+    assert ((few > 0) >= (whole > np.sort(whole, axis=1)[:, -4:-3])).all()
+    assert (np.diag(few) == np.diag(whole)).all()
+    assert (together(taken, 1000).toarray() == whole).all()
+
+
+def test_above_the_limit_auto_is_sparse_and_knows_every_item():
+    events = [(f"user-{one}", item, day) for one in range(4) for day, item in enumerate("abc")]
+    dataset = world([*events, ("user-0", "rare", 9)])
+    found = scores(
+        linear(dataset, most_items=3), ask(dataset.catalogue, ["a"]), dataset.catalogue, "b", "rare"
+    )
+    assert (found > 0).all()
+    small = linear(dataset, most_items=4)
+    assert weights(small, dataset) == pytest.approx(
+        weights(linear(dataset, method="dense"), dataset)
+    )
+
+
+def test_an_item_is_announced_by_so_many_at_most():
+    dataset = market()
+    found = truncated(dataset, PairConfig(), l2=5.0, among=3, order=False)
+    assert np.diff(found.T.tocsr().indptr).max() == 3
+    assert found.diagonal().max() == 0
+    ordered = truncated(dataset, PairConfig(), l2=5.0, among=3, order=True)
+    assert np.diff(ordered.T.tocsr().indptr).max() == 4
+
+
+def test_regressors_are_those_that_come_with_it_most_for_how_popular_they_are():
+    pairs = [(f"user-{one}", item, day) for one in range(6) for day, item in enumerate("ab")]
+    crowd = [(f"crowd-{one}", "c", 0) for one in range(30)]
+    dataset = world([*pairs, *crowd, *[(f"user-{one}", "c", 2) for one in range(6)]])
+    found = truncated(dataset, PairConfig(), l2=5.0, among=1, order=False).toarray()
+    number = dataset.catalogue.number
+    assert found[number("a"), number("b")] == pytest.approx(6 / (6 + 5))
+    assert found[number("c"), number("b")] == 0
+
+
+def test_order_tells_the_direction_of_the_clock():
+    dataset = clock()
+    stage = linear(dataset, method="sparse")
+    found = scores(stage, ask(dataset.catalogue, ["hour-3"]), dataset.catalogue, "hour-4", "hour-2")
+    assert found[0, 0] > found[0, 1]
+
+
+def test_a_matrix_that_cannot_be_inverted_is_refused_with_a_hint():
+    dataset = world([(f"user-{one}", item, 0) for one in range(4) for item in "ab"])
+    with pytest.raises(PlaitError, match="raise l2"):
+        truncated(dataset, PairConfig(), l2=-4.0, among=1, order=False)
