@@ -41,7 +41,7 @@ class History:
 
     @cached_property
     def derived(self) -> dict[Any, Any]:
-        """Room where stages keep what they computed from these events alone, by a key of its own."""
+        """Room where stages keep what they computed from these events alone, each by its key."""
         return {}
 
     @cached_property
