@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,18 @@ from plait.evaluate.answering import FUSED, live_of
 from plait.evaluate.calibrate import Calibration, item_rates
 from plait.evaluate.detail import Detail
 from plait.evaluate.flags import few_users
+from plait.evaluate.guesses import all_guesses, paired, result_of, sizes, summed_up
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, scored
 from plait.evaluate.protocol import Protocol
-from plait.evaluate.report import Difference, Report, Result
+from plait.evaluate.report import Report, Result
 from plait.learn.fitting import Progress, fit_recipe
-from plait.measure.bootstrap import Interval
 from plait.measure.examples import Examples, click_examples
 from plait.measure.predictions import Chance, calibration, click_metrics, log_loss, user_auc
 from plait.measure.splits import time_split
 from plait.measure.ties import Doubles
 
 __all__ = ["click_recipes"]
-
-COMPARED = ("gauc", "log_loss")
-"""The metrics that are kept user by user."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,16 +60,12 @@ def click_recipes(
         mine[name] = _recipe_guesses(task, name)
     assert first is not None
     shared = _baselines(dataset, first)
-    if len(named) > 1:
-        for name, guesses in mine.items():
-            for one in guesses:
-                one.model = f"{name}/{one.model}"
-    every = [*(one for guesses in mine.values() for one in guesses), *shared]
+    every = all_guesses(mine, shared)
     detail = _detail(every, first.test)
     report = Report(
         protocol,
         [_result(one, first) for one in every],
-        paired=_paired(mine, shared, detail, protocol),
+        paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
         flags=few_users(first.test.users),
         data=_data(dataset, first, every),
         detail=detail,
@@ -187,23 +181,7 @@ def _result(one: Guess, task: _Task) -> Result:
     chance = Chance(task.protocol.resamples, task.protocol.seed)
     clicked, users = task.test.outcomes > 0, task.test.users.astype(np.int64)
     each = [click_metrics(values, clicked, users, chance) for values in one.values]
-    metrics: dict[str, Interval] = {}
-    spread: dict[str, float] = {}
-    for metric in each[0]:
-        found = np.array([seed[metric] for seed in each])
-        metrics[metric] = Interval(*found.mean(axis=0).tolist())
-        if len(each) > 1:
-            spread[metric] = float(found[:, 0].std(ddof=1))
-    metrics["known"] = Interval(one.known, one.known, one.known)
-    return Result(
-        one.model,
-        one.baseline,
-        one.fit_seconds,
-        one.evaluate_seconds,
-        one.peak_mb,
-        metrics,
-        spread,
-    )
+    return result_of(one, *summed_up(each))
 
 
 def _detail(rows: list[Guess], examples: Examples) -> Detail:
@@ -223,40 +201,18 @@ def _detail(rows: list[Guess], examples: Examples) -> Detail:
     return Detail(who, who, values, weighed)
 
 
-def _paired(
-    mine: Mapping[str, list[Guess]], shared: list[Guess], detail: Detail, protocol: Protocol
-) -> list[Difference]:
-    """Each fusion against the best other row, and against the first recipe's."""
-    found = []
-    first = next(iter(mine.values()))[0].model
-    for rows in mine.values():
-        own = rows[0].model
-        others = [one.model for one in (*rows[1:], *shared)]
-        for metric in COMPARED:
-            pairs = [(one, metric) for one in others]
-            reached = detail.means(pairs, resamples=0, seed=0)[0]
-            sign = -1 if metric == "log_loss" else 1
-            best = others[int(np.nanargmax(np.append(sign * reached, -np.inf)))]
-            for other in dict.fromkeys((best, *(() if own == first else (first,)))):
-                gap = detail.difference(
-                    metric, own, other, resamples=protocol.resamples, seed=protocol.seed
-                )
-                found.append(Difference(metric, own, other, gap))
-    return found
+def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
+    """The row with the largest GAUC or the smallest loss."""
+    reached = detail.means([(one, metric) for one in rows], resamples=0, seed=0)[0]
+    worth = -reached if metric == "log_loss" else reached
+    return rows[int(np.where(np.isnan(worth), -np.inf, worth).argmax())]
 
 
 def _data(dataset: Dataset, task: _Task, rows: list[Guess]) -> dict[str, Any]:
     clicked = task.test.outcomes > 0
     return {
-        "users": len(np.unique(dataset.interactions.users)),
-        "items": int(task.test.train.catalogue.alive.sum()),
-        "interactions": len(dataset.interactions),
-        "train": len(task.test.train.interactions),
-        "queries": len(task.test.queries),
-        "targets": len(task.test),
+        **sizes(dataset, task.test, task.learn),
         "clicks": int(clicked.sum()),
-        "excluded": 0,
-        "learned_from": len(task.learn),
         "reliability": {
             one.model: [
                 [round(mean, 6), round(rate, 6), count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,11 +18,12 @@ from plait.errors import ProtocolError
 from plait.evaluate.answering import FUSED
 from plait.evaluate.detail import Detail
 from plait.evaluate.flags import OVERLAP, Flag, few_users
+from plait.evaluate.guesses import all_guesses, paired, result_of, sizes, summed_up
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, asked_each, metered
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.rating_baselines import Biases, rating_baselines
-from plait.evaluate.report import Difference, Report, Result
+from plait.evaluate.report import Report, Result
 from plait.learn.fitting import Progress, fit_recipe
 from plait.measure.bootstrap import Interval
 from plait.measure.examples import Examples, rated_events, rating_examples
@@ -69,16 +70,12 @@ def rate_recipes(
         mine[name] = _recipe_guesses(task, name, recipe)
     assert first is not None
     shared = _baselines(first)
-    if len(named) > 1:
-        for name, guesses in mine.items():
-            for one in guesses:
-                one.model = f"{name}/{one.model}"
-    every = [*(one for guesses in mine.values() for one in guesses), *shared]
+    every = all_guesses(mine, shared)
     detail = _detail(every, first.test)
     report = Report(
         protocol,
         [_result(one, first) for one in every],
-        paired=_paired(mine, shared, detail, protocol),
+        paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
         flags=_flags(first.test),
         data=_data(dataset, first),
         detail=detail,
@@ -238,24 +235,13 @@ def _result(one: Guess, task: _Task) -> Result:
     metrics: dict[str, Interval] = {}
     spread: dict[str, float] = {}
     for name, mask in everything.items():
-        suffix = f"|{name}" if name else ""
         actual = examples.outcomes[mask]
         each = [rating_metrics(seed[mask], actual, users[mask], chance) for seed in one.values]
-        for metric in each[0]:
-            found = np.array([seed[metric] for seed in each])
-            metrics[metric + suffix] = Interval(*found.mean(axis=0).tolist())
-            if len(each) > 1 and not name:
-                spread[metric] = float(found[:, 0].std(ddof=1))
-    metrics["known"] = Interval(one.known, one.known, one.known)
-    return Result(
-        one.model,
-        one.baseline,
-        one.fit_seconds,
-        one.evaluate_seconds,
-        one.peak_mb,
-        metrics,
-        spread,
-    )
+        found, apart = summed_up(each)
+        suffix = f"|{name}" if name else ""
+        metrics.update({metric + suffix: value for metric, value in found.items()})
+        spread = spread or apart
+    return result_of(one, metrics, spread)
 
 
 def _slices(task: _Task) -> dict[str, Any]:
@@ -293,25 +279,6 @@ def _detail(rows: list[Guess], examples: Examples) -> Detail:
     return Detail(users << 32 | (examples.numbers.values.astype(np.int64) + 1), users, values)
 
 
-def _paired(
-    mine: Mapping[str, list[Guess]], shared: list[Guess], detail: Detail, protocol: Protocol
-) -> list[Difference]:
-    """Each blend against the best other row that is no part of it, and the first recipe's blend."""
-    found = []
-    first = next(iter(mine.values()))[0].model
-    for rows in mine.values():
-        own = rows[0].model
-        others = [one.model for one in (*rows[1:], *shared)]
-        for metric in detail.metrics:
-            best = min(others, key=lambda one: float(detail.values[one][metric].mean()))
-            for other in dict.fromkeys((best, *(() if own == first else (first,)))):
-                gap = detail.difference(
-                    metric, own, other, resamples=protocol.resamples, seed=protocol.seed
-                )
-                found.append(Difference(metric, own, other, gap))
-    return found
-
-
 def _flags(test: Examples) -> list[Flag]:
     """What the history of a random draw knows of what came later, and who is asked."""
     found = few_users(test.users)
@@ -323,17 +290,15 @@ def _flags(test: Examples) -> list[Flag]:
     return [*found, Flag("future", share, share > OVERLAP, text + "--draw last foretells")]
 
 
+def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
+    """The row with the smallest error."""
+    return min(rows, key=lambda one: float(detail.values[one][metric].mean()))
+
+
 def _data(dataset: Dataset, task: _Task) -> dict[str, Any]:
     low, high = task.limits
     return {
-        "users": len(np.unique(dataset.interactions.users)),
-        "items": int(task.test.train.catalogue.alive.sum()),
-        "interactions": len(dataset.interactions),
-        "train": len(task.test.train.interactions),
-        "queries": len(task.test.queries),
-        "targets": len(task.test),
-        "excluded": 0,
-        "learned_from": len(task.learn),
+        **sizes(dataset, task.test, task.learn),
         "scale": [low, high],
         "slices": {name: int(mask.sum()) for name, mask in _slices(task).items()},
     }
