@@ -48,6 +48,8 @@ shape: $(DEV)
 check: lint shape ## style, types, documentation and the shape of the code
 
 # Tests marked `alone` go first and by themselves (exit status 5: there are none); then the rest, $(JOBS) at a time.
+# One thread a process: several processes of small matrices only get in each other's way.
+test: export OMP_NUM_THREADS := 1
 test: lint ## everything `check` does, then the whole suite
 	$(BIN)/pytest -m alone || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile

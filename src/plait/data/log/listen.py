@@ -45,8 +45,6 @@ class Listener:
                 self._listen()
             except Exception:  # noqa: BLE001  whoever listens polls meanwhile, and tells of trouble
                 self._closing.wait(AGAIN)
-            finally:
-                self.hears = False
 
     def _listen(self) -> None:
         connection = self._connect()
@@ -59,4 +57,5 @@ class Listener:
                 for _ in connection.notifies(timeout=LOOK, stop_after=1):
                     self._wake()
         finally:
+            self.hears = False
             connection.close()
