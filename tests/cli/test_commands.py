@@ -12,7 +12,7 @@ import pytest
 import plait
 from plait.cli.demo import MARK, _own
 from plait.cli.main import main
-from plait.cli.progress import bars
+from plait.cli.progress import _lines, bars
 from plait.errors import ConflictError
 from tests.shop.toys import RECIPE, fitted
 
@@ -167,6 +167,15 @@ def test_no_bar_where_nobody_looks(capsys):
     with bars() as advance:
         advance("[x]", 1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_long_jobs_say_how_far_they_are_where_no_bar_is_drawn(capsys):
+    advance = _lines(every=0.0)
+    advance("fit · loss 0.5", 3, 40)
+    advance("events.csv", 1_000_000, 0)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" s: fit · loss 0.5: 3 of 40")
+    assert second.endswith(" s: events.csv: 1,000,000")
 
 
 def test_interrupted_in_the_middle(tmp_path):

@@ -31,7 +31,9 @@ def test_who_knows_the_item_makes_no_error():
         assert report.result(row).metrics["r2"].value == pytest.approx(1)
     assert report.result("user-item-bias").metrics["rmse"].value < 0.45
     assert report.result("global-mean").metrics["r2"].value == pytest.approx(0, abs=0.02)
-    assert report.data["targets"] == 300
+    found = rated().interactions
+    pairs = set(zip(found.users.tolist(), found.items.tolist(), strict=True))
+    assert report.data["targets"] == round(0.2 * len(pairs)) < 300
     assert report.data["scale"] == [1, 5]
 
 
@@ -83,6 +85,11 @@ def test_a_strand_that_does_not_know_falls_back_to_biases():
     biases = report.result("user-item-bias").metrics["rmse"].value
     assert report.result("mean").metrics["rmse"].value == pytest.approx(biases)
     assert "rmse|new-items" in report.result("mean").metrics
+    (flag,) = (one for one in report.flags if one.name == "knows-nothing")
+    assert flag.raised
+    assert "mean" in flag.text
+    knows = evaluate(data, [recipe("Mean", steps=())], RATINGS)
+    assert "knows-nothing" not in {one.name for one in knows.flags}
 
 
 def test_predictions_stay_on_the_scale():

@@ -168,6 +168,55 @@ def test_nan_in_the_loss_is_named_and_the_last_checkpoint_stays(tmp_path):
     assert same(weights(module), weights(run(checkpoint_seconds=0.0)[0]))
 
 
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_nan_in_a_gradient_is_named_and_the_last_checkpoint_stays(tmp_path, clip):
+    class Breaks(Stops):
+        def __call__(self, module, batch):
+            self.seen += 1
+            loss = objective(module, batch)
+            if self.seen == self.at:
+                loss = loss + (0 * module(batch)).abs().sqrt().sum()  # 0, with a slope of 0 / 0
+                assert torch.isfinite(loss)
+            return loss
+
+    changes = {"checkpoint_seconds": 0.0, "dropout": 0.0, "clip": clip}
+    with pytest.raises(PlaitError, match="gradient is nan in epoch 2, batch 3; the last"):
+        run(tmp_path, goal=Breaks(10), **changes)
+    module, outcome = run(tmp_path, **changes)
+    assert outcome.resumed
+    assert same(weights(module), weights(run(**changes)[0]))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_weights_that_overflow_are_neither_kept_nor_handed_out(tmp_path, kept):
+    changes = {"optimizer": "sgd", "batch": 50, "epochs": 1, "dropout": 0.0}
+    folder = tmp_path if kept else None
+    with pytest.raises(PlaitError, match=r"layer\.weight is not finite after step 1") as it:
+        run(folder, learning_rate=3e38, **changes)
+    assert "intact" not in str(it.value)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_an_interrupt_when_all_is_done_but_the_last_checkpoint_is_heard(tmp_path):
+    class Late:
+        def begin(self, run, settings):
+            """Nothing to do."""
+
+        def report(self, epoch, values):
+            """Nothing to do."""
+
+        def end(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, trackers=[Late()])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    counted = Stops(10**9)
+    module, _ = run(tmp_path, goal=counted)
+    assert counted.seen == 0
+    assert same(weights(module), weights(run()[0]))
+
+
 def test_a_batch_beyond_memory_names_the_setting():
     def hungry(module, batch):
         raise MemoryError("10 TiB")

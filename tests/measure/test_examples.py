@@ -21,18 +21,83 @@ def rated(rows, **more):
 DATA = rated(random_rows(users=40, events=800))
 
 
+def pairs(users, items):
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("draw", ["random", "last"])
-def test_train_and_test_share_nothing_and_lack_nothing(draw):
+def test_train_and_test_share_no_pair_and_train_lacks_nothing_else(draw):
     found = rating_examples(DATA, share=0.25, draw=draw, seed=1)
-    assert len(found) == 200 == found.taken
-    assert len(found.train.interactions) == 600
-    kept = set(found.train.interactions.offsets.tolist())
-    held = [one for one in range(800) if one not in kept]
-    assert sorted(DATA.interactions.items[np.isin(DATA.interactions.offsets, held)].tolist()) == (
-        sorted(found.numbers.values.tolist())
-    )
+    whole, train = DATA.interactions, found.train.interactions
+    asked = pairs(found.users, found.numbers.values)
+    there = set(pairs(whole.users, whole.items))
+    assert len(there) < len(whole)  # some pairs were rated more than once
+    assert len(asked) == len(set(asked)) == round(0.25 * len(there))
+    rest = [one for one in pairs(whole.users, whole.items) if one not in set(asked)]
+    assert pairs(train.users, train.items) == rest
+    assert found.taken == len(whole) - len(rest)
     if draw == "last":
-        assert found.train.interactions.times.max() <= found.queries.times.min()
+        assert train.times.max() <= found.queries.times.min()
+
+
+@pytest.mark.parametrize("draw", ["random", "last"])
+def test_a_drawn_pair_is_asked_for_its_newest_rating(draw):
+    rows = [(f"u{one % 9}", f"i{one % 7}", float(one)) for one in range(189)]
+    data = world(rows)
+    times = data.interactions.times
+    values = (times // DAY).astype(np.float32)
+    data = replace(data, interactions=replace(data.interactions, values=values))
+    found = rating_examples(data, share=0.3, draw=draw)
+    assert len(found) == 19
+    assert (found.outcomes >= 126).all()  # every pair was rated three times, 63 days apart
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("value", [4.0, np.nan])
+def test_no_event_of_a_tested_pair_stays_whatever_its_kind_and_value(given, value):
+    people = [(f"u{one % 20}", f"i{one // 20}", float(one)) for one in range(200)]
+    data = world([*((*row, "rate") for row in people), *((*row, "look") for row in people)])
+    rates = np.array([data.kinds[one] == "rate" for one in data.interactions.kinds])
+    values = np.where(rates, 3.0, value).astype(np.float32)
+    data = replace(data, interactions=replace(data.interactions, values=values))
+    test = data.keep(rates & (np.arange(400) % 7 == 0)) if given else None
+    found = rating_examples(data, test=test, share=0.2, goal=("rate",))
+    train = found.train.interactions
+    asked = set(pairs(found.users, found.numbers.values))
+    assert asked
+    assert not asked & set(pairs(train.users, train.items))
+    assert found.taken == 2 * len(asked)
+    history = found.queries.history
+    assert not asked & set(pairs(found.queries.users[history.rows], history.items))
+
+
+@pytest.mark.parametrize("unknown", [-1, 4, 6])
+def test_a_rating_of_an_unknown_item_takes_nothing_out(unknown):
+    data = rated(
+        [(f"u{user}", f"i{item}", user * 4.0 + item) for user in range(3) for item in range(4)]
+    )
+    row = data.interactions.take(np.array([5]))
+    items = np.array([unknown], np.int32)
+    found = rating_examples(data, test=replace(data, interactions=replace(row, items=items)))
+    assert found.users.tolist() == [1]
+    assert found.numbers.values.tolist() == [-1]
+    assert found.taken == 0
+
+
+def test_strangers_are_told_apart_and_asked_apart():
+    data = rated(
+        [(f"u{user}", f"i{item}", user * 4.0 + item) for user in range(3) for item in range(4)]
+    )
+    rows = data.interactions.take(np.array([0, 1, 2, 3]))
+    users, items = np.array([3, 4, 4, -1], np.int32), np.array([0, 4, 5, 1], np.int32)
+    rows = replace(rows, users=users, items=items, times=np.zeros(4, np.int64))
+    found = rating_examples(data, test=replace(data, interactions=rows))
+    assert found.users.tolist() == [-1] * 4
+    assert found.queries.users.tolist() == [-1] * 3
+    assert found.owners.tolist() == [-1, 3, 4, 4]
+    assert found.numbers.values.tolist() == [1, 0, -1, -1]
+    assert found.things.tolist() == [1, 0, 4, 5]
+    assert not found.queries.history.lengths.any()
 
 
 def test_outcomes_stay_with_their_items():

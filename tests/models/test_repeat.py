@@ -1,11 +1,13 @@
 """What a user comes back to, computed by hand."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from plait.core.types import History, Queries
+from plait.data.dataset import from_arrays
 from plait.models.repeat import Repeat, RepeatConfig
 from plait.testing.asking import ask, listed, scores
 from plait.testing.worlds import DAY, weekly_repeats, world
@@ -132,3 +134,41 @@ def test_only_who_was_here_last_can_be_a_neighbour():
     assert kept == ["tea-1", "cake-1"]
     queries = ask(dataset.catalogue, ["milk"])
     assert scores(stage, queries, dataset.catalogue, "honey")[0, 0] > 0
+
+
+def crowd(users):
+    """Users of one of fifty pairs of things; the last of them alone takes milk and honey."""
+    pairs = np.arange(users) % 50
+    items = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
+    who = [f"u{one}" for one in np.repeat(np.arange(users), 2)]
+    times = np.arange(len(who) + 2, dtype=np.int64) * DAY
+    things = [f"i{one}" for one in items]
+    return from_arrays([*who, "last", "last"], [*things, "milk", "honey"], times=times)
+
+
+def test_a_batch_takes_no_memory_by_users():
+    dataset = crowd(40_000)
+    stage = Repeat(RepeatConfig(neighbours=5), name="repeat").fit(dataset)
+    asked = [[f"i{one % 100}"] for one in range(512)]
+    queries = ask(dataset.catalogue, *asked)
+    tracemalloc.start()
+    try:
+        found = stage.dense(queries)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 512 * 40_000  # bytes, if all users stood beside all questions
+    for row in (0, 103, 104, 105, 300, 511):
+        alone = stage.dense(ask(dataset.catalogue, asked[row]))
+        np.testing.assert_allclose(found[row], alone[0], rtol=1e-4)
+        assert np.isfinite(found[row]).sum() == 2
+
+
+def test_nobody_is_a_neighbour_of_their_own_in_any_part_of_a_batch():
+    dataset = crowd(40_000)
+    stage = Repeat(RepeatConfig(neighbours=1), name="repeat").fit(dataset)
+    queries = ask(dataset.catalogue, *(["milk"] for _ in range(200)))
+    users = np.full(200, -1, np.int32)
+    users[[3, 150]] = dataset.users.numbers(["last", "last"])
+    found = scores(stage, replace(queries, users=users), dataset.catalogue, "honey")
+    assert np.flatnonzero(np.isnan(found[:, 0])).tolist() == [3, 150]

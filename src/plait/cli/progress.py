@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,13 +12,19 @@ __all__ = ["bars"]
 Advance = Callable[[str, float, float], None]
 """Told what is going on, how much is done and how much there is (0: nobody knows)."""
 
+EVERY = 30.0
+"""Seconds between two lines where no bar is drawn."""
+
 
 @contextmanager
 def bars() -> Iterator[Advance]:
     """A callback `advance(what, done, total)` that draws one bar for each `what`.
 
-    Where stderr is no terminal nothing is drawn.
+    Where stderr is no terminal, a line says twice a minute how far it is.
     """
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -36,8 +44,7 @@ def bars() -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[detail]}"),
     )
-    console = Console(stderr=True)
-    progress = Progress(*columns, console=console, disable=not console.is_terminal)
+    progress = Progress(*columns, console=Console(stderr=True))
     tasks: dict[str, TaskID] = {}
 
     def advance(what: str, done: float, total: float) -> None:
@@ -52,3 +59,19 @@ def bars() -> Iterator[Advance]:
     finally:
         if tasks:
             progress.stop()
+
+
+def _lines(every: float = EVERY) -> Advance:
+    """For logs and pipes: how far it is, every so many seconds; short jobs say nothing."""
+    begun = time.monotonic()
+    due = begun + every
+
+    def advance(what: str, done: float, total: float) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            due = now + every
+            share = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
+            print(f"plait: {now - begun:.0f} s: {what}: {share}", file=sys.stderr, flush=True)
+
+    return advance

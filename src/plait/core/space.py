@@ -35,6 +35,13 @@ class Range:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and self.low <= value <= self.high
 
+    def including(self, value: Any) -> Range:
+        """The range, made wider to hold a setting; as it is where it never can."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or (self.log and value <= 0):
+            return self
+        return Range(min(self.low, value), max(self.high, value), self.log)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -45,6 +52,10 @@ class Choice:
     def holds(self, value: Any) -> bool:
         """Whether a setting is one of them."""
         return value in self.values
+
+    def including(self, value: Any) -> Choice:
+        """The choice with one more value, if it has it not."""
+        return self if self.holds(value) else Choice((*self.values, value))
 
 
 def tunable(default: Any, space: Range | Choice) -> Any:

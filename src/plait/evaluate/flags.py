@@ -62,7 +62,7 @@ def flags(dataset: Dataset, learn: Split, test: Split, name: str, tied: float) -
     return found
 
 
-def few_users(users: Numbers) -> list[Flag]:
+def few_users(users: Numbers | Longs) -> list[Flag]:
     """Whether so few users have something predicted for them that intervals mean little."""
     count = len(np.unique(users))
     if count >= FEW:

@@ -155,6 +155,8 @@ class Protocol:
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides a number, as JSON carries it; the rules that are fixed, too.
 
+        Under ratings `held` says that nothing of a tested pair of user and item is left in train.
+
         Options of other protocols are left out.
         """
         fixed = {"ties": "expected", "candidates": "all", "history": "all"}
@@ -167,6 +169,8 @@ class Protocol:
             del plain["windows"]  # one window is what there was before there were several
         if self.test_file:
             plain = {name: value for name, value in plain.items() if name not in _DRAWN}
+        if self.name == "ratings":
+            fixed["held"] = "pairs"
         return {**plain, **fixed}
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from plait.core.pipeline import Pipeline
 from plait.core.recipe import Recipe
 from plait.core.stage import Predicts
-from plait.core.types import Dataset, Numbers
+from plait.core.types import Dataset, Longs, Numbers
 from plait.errors import ProtocolError
 from plait.evaluate.answering import FUSED
 from plait.evaluate.detail import Detail
@@ -30,7 +30,7 @@ from plait.measure.examples import Examples, rated_events, rating_examples
 from plait.measure.predictions import Chance, rating_metrics
 from plait.measure.ties import Doubles
 
-__all__ = ["rate_recipes"]
+__all__ = ["predicting", "rate_recipes"]
 
 BANDS = ((0, 0, "0"), (1, 4, "1-4"), (5, 19, "5-19"), (20, 99, "20-99"), (100, 1 << 40, "100+"))
 """Ratings that train holds of the same user, and of the same item."""
@@ -76,7 +76,7 @@ def rate_recipes(
         protocol,
         [_result(one, first) for one in every],
         paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
-        flags=_flags(first.test),
+        flags=[*_flags(first.test), *_unknowing(every)],
         data=_data(dataset, first),
         detail=detail,
     )
@@ -105,7 +105,7 @@ def _task(
 
 def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
     """The blend first, called `fused`, then every strand that predicts; one value list a seed."""
-    pipeline = _predicting(recipe)
+    pipeline = predicting(recipe)
     found: dict[str, Guess] = {}
     for seed in task.seeds:
         for one in _seed_guesses(task, name, pipeline, seed):
@@ -123,14 +123,14 @@ def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
     return list(found.values())
 
 
-def _predicting(recipe: Recipe) -> Pipeline:
-    """The strands of a recipe that predict, without steps."""
+def predicting(recipe: Recipe) -> Pipeline:
+    """The strands of a recipe that predict, without steps; ProtocolError if there are none."""
     pipeline = Pipeline.build(recipe)
     strands = tuple(one for one in pipeline.strands if isinstance(one, Predicts))
     if not strands:
         raise ProtocolError(
             f"no strand of the recipe {recipe.name!r} predicts ratings",
-            hint="name a recipe with one that does, such as [strands.factors]",
+            hint='name a recipe with [strands.ratings], or [strands.factors] method = "mf"',
             field="recipe",
         )
     return replace(pipeline, strands=strands, steps=())
@@ -230,13 +230,13 @@ def _limits(train: Dataset, goal: tuple[str, ...]) -> tuple[float, float]:
 def _result(one: Guess, task: _Task) -> Result:
     """Metrics of all ratings and in slices; over several seeds the mean of the metrics."""
     examples, chance = task.test, Chance(task.protocol.resamples, task.protocol.seed)
-    users = examples.users.astype(np.int64)
+    owners = examples.owners
     everything = {"": np.ones(len(examples), np.bool_), **_slices(task)}
     metrics: dict[str, Interval] = {}
     spread: dict[str, float] = {}
     for name, mask in everything.items():
         actual = examples.outcomes[mask]
-        each = [rating_metrics(seed[mask], actual, users[mask], chance) for seed in one.values]
+        each = [rating_metrics(seed[mask], actual, owners[mask], chance) for seed in one.values]
         found, apart = summed_up(each)
         suffix = f"|{name}" if name else ""
         metrics.update({metric + suffix: value for metric, value in found.items()})
@@ -275,19 +275,35 @@ def _detail(rows: list[Guess], examples: Examples) -> Detail:
             "rmse": (error**2).mean(axis=0).astype(np.float32),
             "mae": np.abs(error).mean(axis=0).astype(np.float32),
         }
-    users = examples.users.astype(np.int64)
-    return Detail(users << 32 | (examples.numbers.values.astype(np.int64) + 1), users, values)
+    return Detail(_keys(examples), examples.owners, values)
+
+
+def _keys(examples: Examples) -> Longs:
+    """int64 [N]: the place of each rating by user, item, time and value; no two have the same."""
+    times = examples.queries.times[examples.numbers.rows]
+    order = np.lexsort((examples.outcomes, times, examples.things, examples.owners))
+    keys = np.empty(len(order), np.int64)
+    keys[order] = np.arange(len(order))
+    return keys
 
 
 def _flags(test: Examples) -> list[Flag]:
     """What the history of a random draw knows of what came later, and who is asked."""
-    found = few_users(test.users)
+    found = few_users(test.owners)
     if test.train.clock != "time":
         return found
     middle = np.median(test.queries.times)
     share = float((test.train.interactions.times > middle).mean())
     text = f"{share:.0%} of the training events lie behind the median rating of the test: "
     return [*found, Flag("future", share, share > OVERLAP, text + "--draw last foretells")]
+
+
+def _unknowing(rows: Sequence[Guess]) -> list[Flag]:
+    """Rows that are nothing but the biases that stand in for them."""
+    mute = [one.model for one in rows if not one.known]
+    share = len(mute) / max(len(rows), 1)
+    text = f"{', '.join(mute)} knew no rating that was asked for: user-item-bias answered instead"
+    return [Flag("knows-nothing", share, bool(mute), text)] if mute else []
 
 
 def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:

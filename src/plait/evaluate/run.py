@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from plait.core.types import Dataset
 from plait.errors import InputError
 from plait.evaluate.clicks import click_recipes
 from plait.evaluate.exposure import check_group
+from plait.evaluate.fingerprint import fingerprint, stamp
 from plait.evaluate.history import recipe_hash, record, times_looked
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.ranking import rank_recipes
@@ -22,7 +22,7 @@ from plait.evaluate.ratings import rate_recipes
 from plait.evaluate.report import Report
 from plait.learn.fitting import Progress
 
-__all__ = ["evaluate", "fingerprint"]
+__all__ = ["evaluate", "tested"]
 
 MOST_SEEDS = 100
 
@@ -55,12 +55,8 @@ def evaluate(
     named = _named(recipes)
     if not 1 <= seeds <= MOST_SEEDS:
         raise InputError(f"{seeds} seeds", hint=f"from 1 to {MOST_SEEDS}", field="seeds")
-    if test is not None and protocol.name != "ratings":
-        raise InputError(
-            "test events are for the ratings protocol", hint="--protocol ratings", field="test"
-        )
     check_group(dataset, group)
-    settled = protocol.resolved(dataset, recipes[0])
+    settled = tested(protocol.resolved(dataset, recipes[0]), test)
     chances = tuple(range(settled.seed, settled.seed + seeds))
     if settled.name == "ratings":
         report, rows = rate_recipes(dataset, test, named, settled, chances, progress)
@@ -78,13 +74,17 @@ def evaluate(
     return report if history is None else _remembered(history, report, named, rows)
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """12 hexadecimal digits that stand for all interactions: equal for equal data."""
-    found = dataset.interactions
-    whole = hashlib.blake2b(digest_size=6)
-    for one in (found.users, found.items, found.kinds, found.times, found.values):
-        whole.update(one.tobytes())
-    return whole.hexdigest()
+def tested(protocol: Protocol, test: Dataset | None) -> Protocol:
+    """The protocol with the stamp of `test`; InputError if it is one that takes none."""
+    if test is None:
+        return protocol
+    if protocol.name != "ratings":
+        raise InputError(
+            "test events are for the ratings protocol",
+            hint="--protocol ratings",
+            field="test_events",
+        )
+    return replace(protocol, test_file=stamp(test))
 
 
 def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:

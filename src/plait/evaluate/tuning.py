@@ -10,15 +10,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plait.core.recipe import Recipe
+from plait.core.recipe import Recipe, build_stage
 from plait.core.space import Choice, Range, space_of
 from plait.core.types import Dataset
 from plait.errors import InputError, MissingExtraError, ProtocolError, StorageError
 from plait.evaluate.answering import FUSED
 from plait.evaluate.detail import better
+from plait.evaluate.fingerprint import whole_fingerprint
 from plait.evaluate.history import recipe_hash
 from plait.evaluate.protocol import Protocol, digest
-from plait.evaluate.run import evaluate, fingerprint
+from plait.evaluate.ratings import predicting
+from plait.evaluate.run import evaluate, tested
 from plait.evaluate.validation import some_users, without_test
 from plait.learn.fitting import Progress
 from plait.measure.metrics import METRICS
@@ -84,23 +86,23 @@ def tune(
 ) -> Tuned:
     """Try settings until there are `trials` of them, those of earlier calls included.
 
-    The settings are those that stages declare as `tunable`, or of these the ones whose name begins
-    with one of `only`; the first trial is the recipe as it is. Tuning never sees a test target: the
-    test is taken out of `dataset` before anything else. `folder` keeps the study, by recipe,
-    protocol, metric and data. `told` hears every trial, and the best so far; an interrupt leaves
-    all finished trials in place. Raises MissingExtraError without optuna, InputError for a metric
-    or a setting that does not exist.
+    The settings are those that stages declare as `tunable` and that have a say under the protocol,
+    or of these the ones whose name begins with one of `only`; the first trial is the recipe as it
+    is. Tuning never sees a test target: the test is taken out of `dataset` before anything else.
+    `folder` keeps the study, by recipe, protocol, metric, data and `test`. `told` hears every
+    trial, and the best so far; an interrupt leaves all finished trials in place. Raises
+    MissingExtraError without optuna, InputError for a metric or a setting that does not exist.
     """
     if find_spec("optuna") is None:
         raise MissingExtraError("plait tune", "tune")
     if trials < 1:
         raise InputError(f"{trials} trials", hint="give 1 or more", field="trials")
     _check_metric(protocol, metric)
-    settled = protocol.resolved(dataset, recipe)
+    settled = tested(protocol.resolved(dataset, recipe), test)
     inner, validation = without_test(dataset, settled, recipe.kinds, test)
     few = some_users(inner, SHARE, settled.seed)
-    task = _Task(recipe, _space(recipe, only), metric, validation, inner, few, progress)
-    with _study(task, folder, fingerprint(dataset), settled) as study:
+    task = _Task(recipe, _space(recipe, only, settled), metric, validation, inner, few, progress)
+    with _study(task, folder, whole_fingerprint(dataset), settled) as study:
         _search(study, task, trials, told)
         found = _tuned(study, task)
     if found is None:
@@ -133,8 +135,9 @@ def _check_metric(protocol: Protocol, metric: str) -> None:
         )
 
 
-def _space(recipe: Recipe, only: Sequence[str]) -> dict[str, Range | Choice]:
-    space = space_of(recipe)
+def _space(recipe: Recipe, only: Sequence[str], protocol: Protocol) -> dict[str, Range | Choice]:
+    """What is searched: settings that have a say under the protocol and beside the others."""
+    space = _counting(recipe, protocol)
     for one in only:
         if not any(name.startswith(one) for name in space):
             raise InputError(
@@ -149,6 +152,27 @@ def _space(recipe: Recipe, only: Sequence[str]) -> dict[str, Range | Choice]:
             hint="a stage declares them with plait.core.space.tunable",
             field="recipe",
         )
+    return found
+
+
+def _counting(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
+    """By "stage.setting" the settings that change a number; ranges hold what the recipe says.
+
+    Under ratings only strands that predict are asked. A config may name settings that others of
+    its own leave without effect, in `idle`.
+    """
+    rating = protocol.name == "ratings"
+    asked = {one.name for one in predicting(recipe).strands} if rating else None
+    configs = {
+        name: build_stage(name, settings).config
+        for name, settings in {**recipe.strands, **recipe.steps}.items()
+        if asked is None or name in asked
+    }
+    found = {}
+    for key, space in space_of(recipe).items():
+        name, _, field = key.partition(".")
+        if name in configs and field not in getattr(configs[name], "idle", ()):
+            found[key] = space.including(getattr(configs[name], field))
     return found
 
 
@@ -188,8 +212,6 @@ def _study(
 
 def _as_given(task: _Task) -> dict[str, Any]:
     """What the recipe says, or its stages' defaults, as far as the space holds it."""
-    from plait.core.recipe import build_stage
-
     found = {}
     stages = {**task.recipe.strands, **task.recipe.steps}
     for key, space in task.space.items():

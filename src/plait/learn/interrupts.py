@@ -13,6 +13,8 @@ __all__ = ["Interrupts"]
 class Interrupts:
     """Within the block the first Ctrl-C only sets `wanted`; the second one interrupts at once.
 
+    A Ctrl-C that nobody has acted upon interrupts when the block ends.
+
     Python hears signals in the main thread alone; in any other this does nothing.
     """
 
@@ -33,6 +35,8 @@ class Interrupts:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+        if self.wanted and kind is None:
+            raise KeyboardInterrupt
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         if self.wanted:

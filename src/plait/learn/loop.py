@@ -18,7 +18,7 @@ from torch import nn
 from plait.core.context import Progress, Tracker, silent
 from plait.errors import PlaitError
 from plait.learn.average import Average
-from plait.learn.checkpoints import read_checkpoint, write_checkpoint
+from plait.learn.checkpoints import FILE, read_checkpoint, write_checkpoint
 from plait.learn.feeding import accelerator_of, checked, moved, shared
 from plait.learn.interrupts import Interrupts
 from plait.learn.meter import Meter
@@ -62,8 +62,9 @@ def train(
     what else than settings and shapes makes it the same run (a vocabulary). The global random state
     of torch is left as it was.
 
-    Raises InputError for NaN in a batch, PlaitError for a loss that is not finite or too little
-    memory, ConflictError for a checkpoint of another run, KeyboardInterrupt once a step is whole.
+    Raises InputError for NaN in a batch, PlaitError for a loss, gradient or weights that are not
+    finite or too little memory, ConflictError for a checkpoint of another run, KeyboardInterrupt
+    once a step is whole.
     """
     training.check()
     who = {
@@ -154,6 +155,7 @@ class _Run:
 
     def finish(self) -> Outcome:
         """Put the best weights in place."""
+        self._check_weights()
         self._keep(now=True)  # a run that is over need not be repeated, whatever comes after it
         if not self._best:
             self._best = self._answering()
@@ -186,7 +188,7 @@ class _Run:
                 loss = self._objective(self._module, moved(part, accelerator.device))
                 value = float(loss.detach())
                 if not math.isfinite(value):
-                    raise self._not_finite(value)
+                    raise self._not_finite("loss", value)
                 accelerator.backward(loss / self._training.accumulate)
             if stepping:
                 self._step()
@@ -199,14 +201,24 @@ class _Run:
         return value
 
     def _step(self) -> None:
-        if self._training.clip:
-            self._accelerator.clip_grad_norm_(self._module.parameters(), self._training.clip)
+        length = float(self._slope())
+        # Where gradients are scaled, the scaler itself leaves out a step that would overflow.
+        if not math.isfinite(length) and self._accelerator.scaler is None:
+            raise self._not_finite("gradient", length)
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate()
         self._optimizer.step()
         self._optimizer.zero_grad()
         self._average.update(self._bare)
         self.at.updates += 1
+
+    def _slope(self) -> Any:
+        """The norm of the gradient, before it is clipped."""
+        if self._training.clip:
+            parameters = self._module.parameters()
+            return self._accelerator.clip_grad_norm_(parameters, self._training.clip)
+        slopes = [one.grad for one in self._bare.parameters() if one.grad is not None]
+        return torch.stack(torch._foreach_norm(slopes)).norm()
 
     def _rate(self) -> float:
         a_step = -(-len(self._batches) // self._training.accumulate)
@@ -224,12 +236,14 @@ class _Run:
         due = now or self.at.seconds_kept() >= self._training.checkpoint_seconds
         if self._folder is None or not due or not self._accelerator.is_main_process:
             return
+        self._check_weights()
         found = packed(self._bare, self._optimizer, self._average, self._best, self.at)
         write_checkpoint(self._folder, found, self._identity)
         self.at.kept()
 
     def _validated(self, validate: Validate) -> float:
         """Ask for the metric, with the weights that would answer; remember the best."""
+        self._check_weights()
         self._bare.eval()
         with self._average.in_place(self._bare), torch.no_grad():
             value = float(validate(self._bare))
@@ -257,10 +271,20 @@ class _Run:
     def _is_stale(self) -> bool:
         return 0 < self._training.patience <= self.at.worse
 
-    def _not_finite(self, value: float) -> PlaitError:
-        kept = "; the last checkpoint is intact" if self._folder is not None else ""
+    def _check_weights(self) -> None:
+        """Raise PlaitError for weights that nobody could go on from."""
+        for name, one in self._bare.named_parameters():
+            if not torch.isfinite(one.detach()).all():
+                raise self._broken(f"{name} is not finite after step {self.at.updates}")
+
+    def _not_finite(self, what: str, value: float) -> PlaitError:
+        at = f"epoch {self.at.epoch + 1}, batch {self.at.step + 1}"
+        return self._broken(f"the {what} is {value} in {at}")
+
+    def _broken(self, what: str) -> PlaitError:
+        there = self._folder is not None and (self._folder / FILE).exists()
         return PlaitError(
-            f"the loss is {value} in epoch {self.at.epoch + 1}, batch {self.at.step + 1}{kept}",
+            f"{what}; the last checkpoint is intact" if there else what,
             hint="a smaller learning_rate, some clip or warmup, or precision float32",
             field="learning_rate",
         )

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from plait.core.ragged import Ragged
-from plait.core.types import Bools, Dataset, Interactions, Longs, Numbers, Queries
+from plait.core.types import ABSENT, Bools, Dataset, Interactions, Longs, Numbers, Queries
 from plait.errors import ProtocolError
 from plait.measure.asks import Asks, goal_events, pair_keys, queries_of
 from plait.measure.splits import alive
@@ -24,8 +24,10 @@ class Examples:
 
     `train`: what may be fitted on. `asked`: what is known when the queries come. `numbers`: the
     items of each query; `outcomes` float64 [N] in their order, a rating, or 1 for a click and 0 for
-    none; `users` int32 [N], whose they are. `taken`: events that were taken out of train because
-    they are examples.
+    none; `users` int32 [N], whose they are. -1 stands for whom, or what, nobody knows; `owners` and
+    `things`, int64 [N], are the same numbers with the unknown told apart, as far as they were, by
+    numbers from n_users and n_items on. `taken`: events that were taken out of train because their
+    user and item are those of an example.
     """
 
     train: Dataset
@@ -34,6 +36,8 @@ class Examples:
     numbers: Ragged
     outcomes: Doubles
     users: Numbers
+    owners: Longs
+    things: Longs
     taken: int = 0
 
     def __len__(self) -> int:
@@ -55,11 +59,14 @@ def rating_examples(
     kinds: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Examples:
-    """Ratings to predict: those of `test`, else a `share` of the data set's, any or the last ones.
+    """Ratings to predict: those of `test`, else the newest ones of a `share` of the rated (user,
+    item) pairs of the data set, any pairs or those that were rated last.
 
-    `test` is numbered as `dataset`, -1 for users and items that it does not know; the same ratings
-    are taken out of train. The history of a query is all that its user has in train. Raises
-    ProtocolError where nothing is rated, or nothing is left to fit on.
+    `test` is numbered as `dataset`; users and items that it does not know are -1, or are told apart
+    by numbers from n_users and n_items on. Nothing of a pair of the test stays in train, whatever
+    its kind and value: a second rating would give the answer away, and a view that it was rated.
+    The history of a query is all that its user has in train. Raises ProtocolError where nothing is
+    rated, or nothing is left to fit on.
     """
     rated = rated_events(dataset, goal)
     if not rated.any():
@@ -70,14 +77,10 @@ def rating_examples(
         )
     found = dataset.interactions
     if test is None:
-        held = _held(dataset, rated, share, draw, seed)
-        events, train = found.take(held), dataset.keep(~held)
+        events = found.take(_held(dataset, rated, share, draw, seed))
     else:
         events = test.interactions.take(rated_events(test, ()))
-        again = rated & np.isin(
-            pair_keys(found, dataset.n_items), pair_keys(events, dataset.n_items)
-        )
-        train = dataset.keep(~again)
+    train = dataset.keep(~_among(dataset, events))
     if not len(events) or not rated_events(train, goal).any():
         raise ProtocolError(
             f"{len(events)} ratings to test leave {int(rated_events(train, goal).sum())} to fit on",
@@ -125,9 +128,13 @@ def click_examples(
 
 
 def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) -> Bools:
-    """The ratings that are held out, bool [N]; drawn in the order of the log, or the last ones."""
+    """The ratings that are held out, bool [N], of each pair the newest; drawn in the order of the
+    log, or the last ones.
+    """
     found = dataset.interactions
-    places = np.flatnonzero(rated)
+    places = np.flatnonzero(rated)[::-1]
+    keys = pair_keys(found, dataset.n_items)[places]
+    places = np.sort(places[np.unique(keys, return_index=True)[1]])
     if draw == "last":
         order = places[np.lexsort((found.offsets[places], found.times[places]))][::-1]
     else:
@@ -138,10 +145,17 @@ def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) ->
     return held
 
 
-def _among(found: Interactions, events: Interactions, n_items: int) -> Bools:
-    """Whose user and item are those of one of `events`, bool [N]."""
-    known = events.take((events.users >= 0) & (events.items >= 0))
-    return np.isin(pair_keys(found, n_items), pair_keys(known, n_items))
+def _among(dataset: Dataset, events: Interactions) -> Bools:
+    """The interactions whose user and item are those of one of `events`, bool [N]."""
+    size = dataset.n_items
+    known = (_known(events.users, dataset.n_users) >= 0) & (_known(events.items, size) >= 0)
+    found, asked = dataset.interactions, events.take(known)
+    return np.isin(pair_keys(found, size), pair_keys(asked, size))
+
+
+def _known(numbers: Numbers, size: int) -> Numbers:
+    """The same numbers, -1 for those from `size` on."""
+    return np.where(numbers < size, numbers, ABSENT).astype(np.int32)
 
 
 def _made(
@@ -158,21 +172,23 @@ def _made(
     events, outcomes = events.take(order), outcomes[order]
     opens = np.ones(len(events), np.bool_)
     opens[1:] = (events.users[1:] != events.users[:-1]) | (events.times[1:] != events.times[:-1])
-    users, times = events.users[opens], events.times[opens]
+    mine, items = _known(events.users, known.n_users), _known(events.items, known.n_items)
+    users, times = mine[opens], events.times[opens]
     counts = np.diff(np.append(np.flatnonzero(opens), len(events)))
     past = known.interactions
     starts = np.searchsorted(past.users, users).astype(np.int64)
     stops = np.searchsorted(past.users, users, side="right").astype(np.int64)
     if not whole:
         stops = _before(past, users, times)
-    numbers = Ragged.of_counts(events.items, counts)
+    numbers = Ragged.of_counts(items, counts)
     asks = Asks(users, starts, stops, times, numbers)
     queries = queries_of(known, asks, kinds or {}, keep_seen=True)
     contexts = tuple(
         one if user >= 0 else {} for one, user in zip(queries.contexts, users, strict=True)
     )
     queries = replace(queries, contexts=contexts)
-    return Examples(train, train, queries, numbers, outcomes, events.users)
+    owners, things = events.users.astype(np.int64), events.items.astype(np.int64)
+    return Examples(train, train, queries, numbers, outcomes, mine, owners, things)
 
 
 def _before(past: Interactions, users: Numbers, times: Longs) -> Longs:

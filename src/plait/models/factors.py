@@ -28,6 +28,7 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.context import FitContext
 from plait.core.dense import DenseStage
 from plait.core.ragged import Ragged
+from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats, Numbers, Queries
 from plait.learn.deep import require
 from plait.learn.training import Training
@@ -44,6 +45,15 @@ _FACTORS = {"ials": 256, "bpr": 64, "neumf": 32, "mf": 10, "svdpp": 10}
 _ITERATIONS = {"ials": 12, "bpr": 60, "neumf": 0, "mf": 200, "svdpp": 200}
 _L2 = {"ials": 10.0, "bpr": 0.01}
 _RATINGS = ("mf", "svdpp")
+_READ_BY = {
+    "l2": ("ials", "bpr"),
+    "alpha": ("ials",),
+    "learning_rate": ("bpr",),
+    "decay": ("ials", "bpr"),
+    "negatives": ("neumf",),
+    "dropout": ("neumf",),
+}
+"""Settings that not every method reads, of those that can be searched."""
 
 _SURE = 10.0
 """Confidence of an event with which BPR's users are solved."""
@@ -55,17 +65,17 @@ class FactorsConfig:
 
     method: Literal["ials", "bpr", "neumf", "mf", "svdpp"] = "ials"
     """The model."""
-    factors: int = 0
+    factors: int = tunable(0, Choice((0, 4, 8, 16, 32, 64, 128)))
     """Dimensions; 0: 256 of ials, 64 of bpr, 32 of neumf, 10 of mf and svdpp in each sample."""
     iterations: int = 0
     """Rounds; 0: 12 of ials, 60 of bpr, 200 samples of mf and svdpp. neumf has `training`."""
-    l2: float = 0.0
+    l2: float = tunable(0.0, Choice((0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)))
     """The ridge of ials and bpr; 0: 10 and 0.01."""
-    alpha: float = 20.0
+    alpha: float = tunable(20.0, Range(1.0, 200.0, log=True))
     """How sure ials is of an event, against everything that did not happen."""
-    learning_rate: float = 0.05
+    learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True))
     """The step size of bpr."""
-    decay: float = 0.7
+    decay: float = tunable(0.7, Range(0.2, 1.0))
     """What a basket of the history counts against the one after it, under ials and bpr."""
     longest: int = 50
     """How many baskets back are read; 0: all."""
@@ -75,12 +85,17 @@ class FactorsConfig:
     """Dimensions that mf and svdpp keep of the mean of all samples."""
     kinds: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
-    negatives: int = 4
+    negatives: int = tunable(4, Range(1, 16, log=True))
     """Items that neumf is shown for each event and that did not happen."""
-    dropout: float = 0.2
+    dropout: float = tunable(0.2, Range(0.0, 0.5))
     """The share of the network's first layer that neumf leaves out in each step."""
     training: Training = field(default_factory=lambda: Training(epochs=10, batch=1024))
     """How neumf is trained."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that the method does not read: no search need vary them."""
+        return tuple(name for name, methods in _READ_BY.items() if self.method not in methods)
 
 
 class Factors(DenseStage):

@@ -29,6 +29,7 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.context import FitContext
 from plait.core.dense import DenseStage
+from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Dataset, Floats, Longs, Numbers, Queries
 from plait.errors import BundleError
 from plait.learn.deep import require
@@ -49,17 +50,17 @@ class GraphConfig:
     """Whether fields and facts are part of the graph."""
     dim: int = 64
     """Numbers in a vector."""
-    layers: int = 2
+    layers: int = tunable(2, Range(1, 4))
     """Steps over users (and entities) that a vector is spread."""
     negatives: int = 1024
     """Items that the right one is compared with, drawn anew each step; 0: all."""
-    temperature: float = 0.1
+    temperature: float = tunable(0.1, Range(0.03, 0.5, log=True))
     """Cosines are divided by this: the smaller, the more the nearest wrong item counts."""
-    dropout: float = 0.1
+    dropout: float = tunable(0.1, Range(0.0, 0.5))
     """How often, in training, an item must do without its own vector."""
     least: int = 2
     """Of how many items something must be said to be an entity."""
-    decay: float = 0.7
+    decay: float = tunable(0.7, Range(0.2, 1.0))
     """What a basket of the history counts against the one after it."""
     longest: int = 50
     """How many baskets back are read; 0: all."""

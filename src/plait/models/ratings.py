@@ -19,6 +19,7 @@ import numpy as np
 
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
+from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats, Numbers, Queries
 from plait.models.rater import Plan, Rater
 from plait.models.sides import met
@@ -31,7 +32,7 @@ __all__ = ["Fresh", "Ratings", "RatingsConfig", "rater_dense"]
 class RatingsConfig:
     """What `ratings` can be told."""
 
-    factors: int = 10
+    factors: int = tunable(10, Range(2, 64, log=True))
     """Dimensions of the vectors in each sample."""
     iterations: int = 200
     """Rounds of Gibbs sampling."""
@@ -39,16 +40,21 @@ class RatingsConfig:
     """So many of them are forgotten."""
     rank: int = 64
     """Dimensions that are kept of the mean of all samples."""
-    implicit: bool = True
+    implicit: bool = tunable(True, Choice((True, False)))
     """Whether it counts which items a user rated, and who rated an item, whatever the stars."""
-    described: bool = True
+    described: bool = tunable(True, Choice((True, False)))
     """Whether fields and facts count."""
-    ranges: int = 8
+    ranges: int = tunable(8, Range(2, 32, log=True))
     """Into how many parts the values of a number are divided."""
-    least: int = 3
+    least: int = tunable(3, Range(1, 30, log=True))
     """In how many users (or items) a value must occur to count."""
     kinds: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings without effect beside the others: no search need vary them."""
+        return () if self.described else ("ranges", "least")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,7 @@ from scipy import sparse
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.dense import DenseStage
 from plait.core.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
+from plait.learn.batches import batch_size
 from plait.models.bag import Bag
 from plait.models.profile import read_matrix, write_matrix
 
@@ -142,14 +143,26 @@ class Repeat(DenseStage):
     def _near(self, often: Bag, users: Numbers) -> Floats:
         """float32 [B, n]: the mean frequency of the nearest users, each weighed by likeness."""
         known = often.where(often.columns < len(self._rarity))
-        mine = _rare(
-            Bag(known.offsets, known.columns, known.weights, len(self._rarity)), self._rarity
-        )
-        like = mine.unit().times(self._like)
+        mine = Bag(known.offsets, known.columns, known.weights, len(self._rarity))
+        mine = _rare(mine, self._rarity).unit()
         inside = (users >= 0) & (users < len(self._rows))
         own = np.append(self._rows, -1)[np.where(inside, users, -1)]
-        like[own >= 0, own[own >= 0]] = 0
-        return _nearest(like, self.config.neighbours).times(self._often)
+        found = np.zeros((len(mine), self._often.shape[1]), np.float32)
+        size = batch_size(self._often.shape[0])  # a batch is cut by items, and users may be more
+        for start in range(0, len(mine), size):
+            part = slice(start, start + size)
+            like = _part(mine, start, start + size).times(self._like)
+            fitted = np.flatnonzero(own[part] >= 0)
+            like[fitted, own[part][fitted]] = 0
+            found[part] = _nearest(like, self.config.neighbours).times(self._often)
+        return found
+
+
+def _part(rows: Bag, start: int, stop: int) -> Bag:
+    """The rows from `start` to before `stop`."""
+    offsets = rows.offsets[start : stop + 1]
+    within = slice(offsets[0], offsets[-1])
+    return Bag(offsets - offsets[0], rows.columns[within], rows.weights[within], rows.width)
 
 
 def _nearest(like: Floats, count: int) -> Bag:

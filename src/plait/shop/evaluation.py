@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from plait.evaluate.runs import save_run
 from plait.shop.fitting import Progress
 from plait.shop.ingesting import ingest
 
-__all__ = ["evaluate", "protocol_of", "rated_file"]
+__all__ = ["check_test", "evaluate", "protocol_of", "rated_file"]
 
 OPTIONS = ("seeds", "group", "test_events", "map")
 """What an evaluation can be told beside its protocol."""
@@ -52,16 +51,9 @@ def evaluate(
     named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
     found = [one if isinstance(one, Recipe) else load_recipe(one) for one in named]
     events = told.get("test_events")
-    if events is not None and settled.name != "ratings":
-        raise InputError(
-            "test events are for the ratings protocol",
-            hint="--protocol ratings",
-            field="test_events",
-        )
+    check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     test = None if events is None else rated_file(events, told.get("map"), dataset)
-    if test is not None:
-        settled = replace(settled, test_file=_stamp(test))
     report = measure(
         dataset,
         found,
@@ -99,8 +91,19 @@ def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protoco
     return found
 
 
+def check_test(events: Any, protocol: Protocol) -> None:
+    """InputError where test events are given to a protocol that takes none; needs no data."""
+    if events is not None and protocol.name != "ratings":
+        raise InputError(
+            "test events are for the ratings protocol",
+            hint="--protocol ratings",
+            field="test_events",
+        )
+
+
 def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
-    """Rated events from outside, by the numbers of `dataset`; -1 where it does not know an id.
+    """Rated events from outside, by the numbers of `dataset`; ids that it does not know have
+    numbers behind all of its own.
 
     They are read into a log of their own, which is thrown away. Raises ProtocolError if none of
     their users is known.
@@ -112,7 +115,7 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
     rows = found.interactions
     users = _translated(found.users, dataset.users)[rows.users]
     items = _translated(found.catalogue, dataset.catalogue)[rows.items]
-    if not (users >= 0).any():
+    if not (users < dataset.n_users).any():
         raise ProtocolError(
             f"none of the users of {receipts.stored} test events is known here",
             hint="the ids must be those of the home, which may hold pseudonyms",
@@ -122,16 +125,13 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
 
 
 def _translated(mine: Catalogue, theirs: Catalogue) -> Numbers:
+    """By number of `mine` the number of the same id in `theirs`; unknown ones by their order, so
+    that it does not matter how the file was sorted.
+    """
     found: Numbers = theirs.numbers(mine.ids)
+    unknown = sorted(np.flatnonzero(found < 0).tolist(), key=mine.id)
+    found[unknown] = len(theirs) + np.arange(len(unknown), dtype=np.int32)
     return found
-
-
-def _stamp(test: Dataset) -> str:
-    """12 hexadecimal digits that stand for who rated what, and how, in any order."""
-    rows = test.interactions
-    lines = np.stack([rows.users, rows.items, rows.values.astype(np.float64), rows.times], axis=1)
-    order = np.lexsort(lines.T)
-    return sha256(np.ascontiguousarray(lines[order]).tobytes()).hexdigest()[:12]
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:

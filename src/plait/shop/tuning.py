@@ -11,7 +11,7 @@ from plait.data.dataset import snapshot
 from plait.data.log import Log
 from plait.evaluate.tuning import Trial, Tuned
 from plait.evaluate.tuning import tune as search
-from plait.shop.evaluation import protocol_of, rated_file
+from plait.shop.evaluation import check_test, protocol_of, rated_file
 from plait.shop.fitting import Progress
 
 __all__ = ["tune"]
@@ -35,9 +35,10 @@ def tune(
     """
     rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
     settled = protocol_of(protocol, rest)
+    events = options.get("test_events")
+    check_test(events, settled)
     found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    events = options.get("test_events")
     return search(
         dataset,
         found,

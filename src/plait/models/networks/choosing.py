@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from plait.core.types import ABSENT, Floats, Longs, Numbers, Queries
 
@@ -16,7 +17,8 @@ def likeliest(scores: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
     """int32 [R, k]: the best items of the queries `rows` by `scores` [R, n], -1 behind the last.
 
     Minus infinity is never among them, nor what the query rules out. Equals stand in the order of
-    their hashes. `scores` are written to for a moment: nobody else may read them meanwhile.
+    their hashes, which also says who of them is among the k. `scores` are
+    written to for a moment: nobody else may read them meanwhile.
     """
     banned = _banned(queries, rows, scores.shape[1])
     before = scores[banned]
@@ -25,12 +27,27 @@ def likeliest(scores: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
     if queries.mask is not None and not queries.mask.all():
         mask = queries.mask if len(queries.mask) == 1 else queries.mask[rows]
         allowed = allowed.masked_fill(torch.from_numpy(~_wide(mask, scores.shape[1])), -torch.inf)
-    values, found = torch.topk(allowed, k, dim=1)
+    state = None if queries.live is None else queries.live.state
+    ties = np.arange(scores.shape[1]) if state is None else state.catalogue.tiebreak
+    numbers = _best(allowed, k, ties)
     scores[banned] = before
-    numbers = np.where(np.isneginf(values.numpy()), ABSENT, found.numpy()).astype(np.int32)
-    ties = numbers if queries.live is None else queries.live.state.catalogue.tiebreak[numbers]
-    order = np.lexsort((ties, -values.numpy()), axis=1)
-    return np.take_along_axis(numbers, order, axis=1)
+    return numbers
+
+
+def _best(allowed: Tensor, k: int, ties: Any) -> Numbers:
+    """int32 [R, k]: the columns of the k largest of each row of [R, n], equals by `ties` [n]."""
+    more = min(k + 1, allowed.shape[1])  # the one behind the last tells whether a tie was cut
+    values, found = (one.numpy() for one in torch.topk(allowed, more, dim=1))
+    cut = (values[:, k - 1] == values[:, more - 1]) & ~np.isneginf(values[:, k - 1])
+    values, found = values[:, :k], found[:, :k]
+    numbers = np.where(np.isneginf(values), ABSENT, found).astype(np.int32)
+    order = np.lexsort((ties[found], -values), axis=1)
+    numbers = np.take_along_axis(numbers, order, axis=1)
+    for row in np.flatnonzero(cut) if more > k else ():
+        one = allowed[row].numpy()
+        places = np.flatnonzero(one >= values[row, -1])
+        numbers[row] = places[np.lexsort((ties[places], -one[places]))[:k]]
+    return numbers
 
 
 def _banned(queries: Queries, rows: Longs, width: int) -> tuple[Any, Any]:

@@ -16,10 +16,11 @@ from torch.nn import functional
 from plait.core.context import FitContext
 from plait.core.types import Dataset, Floats, History, Longs, Numbers
 from plait.errors import InputError
-from plait.learn.loop import Objective, train
+from plait.learn.loop import Objective
 from plait.learn.objectives import Negatives, full_softmax, sampled_softmax
 from plait.learn.precision import bfloat16_is_fast
 from plait.learn.room import available, check_room, weight_bytes
+from plait.learn.seeded import seeded, train_within
 from plait.learn.sequences import SequenceBatches, Sequences
 from plait.models.itemspace import ItemSpace
 from plait.models.networks.parts import FeatureSum
@@ -93,19 +94,16 @@ def fit_sequence(
     sequences = _placed(sequences, context)
     timed = module.network.shape.timed
     batches = SequenceBatches(sequences, training.batch, timed=timed, seed=context.seed)
-    outcome = train(
+    outcome = train_within(
+        context,
         module,
         batches,
         _objective(config, items),
         training,
         validate=_validation(module, items, context, config.history),
         metric=METRIC,
-        seed=context.seed,
         until=until,
-        folder=context.folder,
         identity=_identity(config, items, sequences),
-        report=context.progress,
-        trackers=context.trackers,
         run=context.name or "sequence",
     )
     return Fitted(
@@ -160,8 +158,7 @@ def _module(
         mask=config.mask,
     )
     check_room(_needs(config, len(items.numbers), vectors.shape[1]), "training `sequence`")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         words = None
         if vectors.shape[1]:
             mine = vectors[items.numbers]

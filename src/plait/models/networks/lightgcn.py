@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from plait.core.context import FitContext
 from plait.core.types import Floats, Longs
-from plait.learn.loop import train
 from plait.learn.objectives import full_softmax, sampled_softmax
+from plait.learn.seeded import seeded, train_within
 from plait.learn.training import ArrayBatches, Batch, Training
 
 __all__ = ["Layers", "Spread", "trained"]
@@ -130,25 +130,15 @@ def trained(
     context: FitContext,
 ) -> tuple[Layers, Floats]:
     """What a network learns from the events `users`, `items`, and the weight of every relation."""
-    with torch.random.fork_rng():
-        torch.manual_seed(context.seed)
+    with seeded(context.seed):
         network = Network(taken, told, spread)
     several = np.diff(taken.indptr)[users] > 1
     users, items = users[several], items[several]
     if len(users):
         share = np.asarray(taken[users, items], np.float32).ravel()
         rows: Batch = {"user": users, "item": items, "share": share}
-        train(
-            network,
-            ArrayBatches(rows, training.batch, seed=context.seed),
-            _objective,
-            training,
-            seed=context.seed,
-            folder=context.folder,
-            report=context.progress,
-            trackers=context.trackers,
-            run="graph",
-        )
+        batches = ArrayBatches(rows, training.batch, seed=context.seed)
+        train_within(context, network, batches, _objective, training, run="graph")
     network.eval()
     with torch.no_grad():
         found = [one.cpu().numpy() for one in network.layers()]

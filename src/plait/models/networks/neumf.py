@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from plait.core.context import FitContext
 from plait.core.ragged import Ragged
 from plait.core.types import Floats, Longs
-from plait.learn.loop import train
 from plait.learn.objectives import binary
+from plait.learn.seeded import seeded, train_within
 from plait.learn.training import Batch, Training
 
 __all__ = ["Network", "Pairs", "arrays_of", "trained"]
@@ -111,23 +111,11 @@ def trained(
     longest: int,
 ) -> dict[str, Floats]:
     """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1."""
-    with torch.random.fork_rng():
-        torch.manual_seed(context.seed)
+    with seeded(context.seed):
         network = Network(n_items, dim, dropout)
     pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
-    if not len(pairs):
-        return arrays_of(network)
-    train(
-        network,
-        pairs,
-        _objective,
-        training,
-        seed=context.seed,
-        folder=context.folder,
-        report=context.progress,
-        trackers=context.trackers,
-        run="neumf",
-    )
+    if len(pairs):
+        train_within(context, network, pairs, _objective, training, run="neumf")
     return arrays_of(network)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,12 +20,21 @@ __all__ = ["METRIC", "HeldOut"]
 METRIC = "ndcg@10"
 _DEPTH = 10
 
+_Gains = npt.NDArray[np.float64]
+
+_CELLS = 1 << 22
+"""How many scores there may be at once."""
+
+_GAINS: _Gains = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(_DEPTH) + 2.0))])
+"""What the first so many places are worth together."""
+
 
 class HeldOut:
     """Held-out questions in rows of items, made once and asked after every epoch.
 
     `rows` int32 [n_items]: the row of each item from 1, `PADDING` for those without. What cannot be
-    asked or found counts as a miss.
+    asked or found counts as a miss, and so does a target whose score is not finite. Equal scores
+    count as in an order drawn by lot: a network that tells nothing apart is no better than chance.
     """
 
     def __init__(self, held: Held, rows: Numbers, longest: int) -> None:
@@ -39,21 +49,44 @@ class HeldOut:
     def ndcg(self, states: Callable[[Longs], Tensor], items: Tensor) -> float:
         """NDCG@10; `states(rows of the histories)` gives float32 [B, D], `items` is [n, D]."""
         gained = np.zeros(self._count)
+        most = max(_CELLS // max(len(items), 1), 1)
         for chosen in pieces(self.histories.lengths):
-            asked = self.histories.sources[chosen]
-            scores = states(chosen) @ items.T
-            gained[asked] = self._gain(scores, asked)
+            found, sources = states(chosen), self.histories.sources[chosen]
+            for start in range(0, len(chosen), most):
+                asked = sources[start : start + most]
+                scores = found[start : start + most] @ items.T
+                gained[asked] = self._gain(scores, asked, most)
         return float((gained / self._ideal).mean()) if self._count else 0.0
 
-    def _gain(self, scores: Tensor, asked: Longs) -> Longs:
-        """The discounted gain of each row of `scores` [B, n]."""
+    def _gain(self, scores: Tensor, asked: Longs, most: int) -> _Gains:
+        """The discounted gain of each row of `scores` [B, n], `most` targets at a time."""
         row, target = _flat(self._targets, asked)
         blocked_row, blocked = _flat(self._blocked, asked)
         kept = scores[row, target]
         scores[blocked_row, blocked] = -torch.inf
-        above = (scores[row] > kept[:, None]).sum(1).numpy()
-        worth = np.where(above < _DEPTH, 1 / np.log2(above + 2.0), 0.0)
-        return np.bincount(row.numpy(), worth, len(asked))
+        worth = np.zeros(len(row))
+        for start in range(0, len(row), most):
+            part = slice(start, start + most)
+            worth[part] = _worth(scores[row[part]], target[part], kept[part])
+        gained = np.zeros(len(asked))
+        np.add.at(gained, row.numpy(), worth)
+        return gained
+
+
+def _worth(rivals: Tensor, target: Tensor, kept: Tensor) -> _Gains:
+    """What each target gains on average over the orders of its equals, float64 [P].
+
+    `rivals` [P, n] are the scores of its row, written to, and `kept` [P] its own.
+    """
+    rivals[torch.arange(len(rivals)), target] = -torch.inf
+    above = (rivals > kept[:, None]).sum(1)
+    near = torch.nonzero((above < _DEPTH) & kept.isfinite()).squeeze(1)
+    equal = (rivals[near] == kept[near, None]).sum(1).cpu().numpy() + 1
+    first = above[near].cpu().numpy()
+    found = np.zeros(len(kept))
+    gains = _GAINS[np.minimum(first + equal, _DEPTH)] - _GAINS[first]
+    found[near.cpu().numpy()] = gains / equal
+    return found
 
 
 def _in_rows(ragged: Ragged, rows: Numbers, count: int) -> Ragged:
@@ -73,7 +106,7 @@ def _flat(ragged: Ragged, chosen: Longs) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(row), torch.from_numpy(ragged.values[flat].astype(np.int64))
 
 
-def _ideal(counts: Longs) -> Longs:
+def _ideal(counts: Longs) -> _Gains:
     """The gain of a perfect list for so many targets; 1 where there are none."""
-    gains = np.concatenate([[1.0], np.cumsum(1 / np.log2(np.arange(_DEPTH) + 2.0))])
-    return gains[np.minimum(counts, _DEPTH)]
+    found: _Gains = np.maximum(_GAINS[np.minimum(counts, _DEPTH)], 1.0)
+    return found

@@ -22,7 +22,8 @@ async def ready(request: Request) -> Response:
     reasons = service.readiness()
     if reasons:
         raise NotReadyError(
-            "; ".join(reasons), hint="plait fit --home DIR makes a bundle; /v1/info says more"
+            "; ".join(reasons),
+            hint="wait while it starts; without a bundle, plait fit --home DIR; /v1/info says more",
         )
     return reply({"status": "ready"})
 
