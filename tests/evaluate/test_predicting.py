@@ -146,6 +146,13 @@ def test_noise_is_no_better_than_the_base_rate():
     assert abs(gap.difference.value) < 0.02
 
 
+def test_few_clicks_are_flagged():
+    many = evaluate(clicks(), [recipe("Counts")], CLICKS)
+    few = evaluate(clicks(), [recipe("Counts")], replace(CLICKS, test_days=3))
+    assert "few-outcomes" not in {one.name for one in many.flags}
+    assert "few-outcomes" in {one.name for one in few.flags}
+
+
 def test_misses_are_no_evidence_and_nothing_later_is_fitted():
     data = clicks()
     evaluate(data, [recipe("Spy", kinds={"*": 1})], CLICKS)

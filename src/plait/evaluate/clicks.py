@@ -15,7 +15,7 @@ from plait.core.types import Dataset
 from plait.evaluate.answering import FUSED, live_of
 from plait.evaluate.calibrate import Calibration, item_rates
 from plait.evaluate.detail import Detail
-from plait.evaluate.flags import few_users
+from plait.evaluate.flags import FEW, Flag, few_users
 from plait.evaluate.guesses import all_guesses, paired, result_of, sizes, summed_up
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, scored
@@ -66,7 +66,7 @@ def click_recipes(
         protocol,
         [_result(one, first) for one in every],
         paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
-        flags=few_users(first.test.users),
+        flags=[*few_users(first.test.users), *_few_outcomes(first.test)],
         data=_data(dataset, first, every),
         detail=detail,
     )
@@ -199,6 +199,14 @@ def _detail(rows: list[Guess], examples: Examples) -> Detail:
         }
     weighed = {"gauc": weights.astype(np.float32), "log_loss": counts.astype(np.float32)}
     return Detail(who, who, values, weighed)
+
+
+def _few_outcomes(test: Examples) -> list[Flag]:
+    """Whether there are so few clicks, or misses, that they can hardly be told apart."""
+    clicked = int((test.outcomes > 0).sum())
+    rarer = min(clicked, len(test) - clicked)
+    text = f"there are {clicked:,} clicks and {len(test) - clicked:,} misses: few to tell apart"
+    return [Flag("few-outcomes", float(rarer), True, text)] if rarer < FEW else []
 
 
 def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:

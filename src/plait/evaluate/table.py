@@ -80,8 +80,11 @@ def notes(report: Report) -> Iterator[str]:
     if silent:
         yield f"left out, because they had no list for anybody: {', '.join(silent)}"
     yield f"protocol {protocol.name} ({', '.join(_settings(protocol))}), hash {protocol.hash}"
+    targets = f"{data['targets']:,} targets"
+    if "clicks" in data:
+        targets = f"{data['targets']:,} examples, {data['clicks']:,} of them clicks,"
     yield (
-        f"{data['queries']:,} queries with {data['targets']:,} targets among {data['items']:,} "
+        f"{data['queries']:,} queries with {targets} among {data['items']:,} "
         f"items, fitted on {data['train']:,} of {data['interactions']:,} events"
     )
     if data["excluded"]:

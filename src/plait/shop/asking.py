@@ -131,7 +131,9 @@ def anchors(items: Iterable[str], catalogue: Catalogue) -> None:
     for one in items:
         if catalogue.number(one) < 0:
             raise NotFoundError(
-                f"no item {one!r}", hint="put it first: PUT /v1/items/{id}", field="item"
+                f"no item {one!r}",
+                hint="import it with plait ingest --items, or PUT /v1/items/{id}",
+                field="item",
             )
 
 
