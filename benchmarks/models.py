@@ -73,7 +73,7 @@ def recommended(dataset: Dataset) -> float:
     queries = everybody(dataset)
 
     def ask() -> None:
-        for _, piece in queries.batches(512):
+        for _, piece in queries.batches(4096):
             stage.retrieve(piece, 10)
 
     ask()

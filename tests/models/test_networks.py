@@ -17,6 +17,7 @@ from plait.core.topk import top_k
 from plait.core.types import History, Queries
 from plait.models.networks.choosing import likeliest
 from plait.models.networks.ranking import HeldOut
+from plait.models.networks.transformer import Transformer
 
 
 def asked_of(count):
@@ -141,3 +142,18 @@ def test_renumbered_items_bring_the_same_candidates():
     order = random.permutation(500)
     found = order[chosen_by(scores[:, order], ties[order], 50)]
     np.testing.assert_array_equal(found, chosen_by(scores, ties, 50))
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_last_place_alone_is_what_the_whole_history_has_there(timed, causal):
+    torch.manual_seed(3)
+    network = Transformer(16, 3, 2, 9, 0.1, timed=timed, causal=causal).eval()
+    torch.nn.init.normal_(network.bias.steps)
+    states, last = torch.randn(5, 8, 16), torch.tensor([0, 7, 3, 3, 5])
+    there = torch.arange(8) <= last[:, None]
+    seconds = torch.arange(8).expand(5, 8) * torch.tensor([[1], [60], [3600], [7], [0]])
+    with torch.inference_mode():
+        whole = network(states, there, seconds if timed else None)
+        found = network.ahead(states, there, seconds if timed else None, last)
+    torch.testing.assert_close(found, whole[torch.arange(5), last])

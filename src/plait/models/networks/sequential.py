@@ -70,8 +70,13 @@ class Sequential(nn.Module):
         if self.mask is not None:
             vectors, there = _with_gap(vectors, there, lengths, self.mask)
             last = lengths
-        states = self.states(vectors, there, seconds)
-        return states[torch.arange(len(states), device=states.device), last]
+        seconds = seconds if self.shape.timed else None
+        given = self.dropout(vectors)
+        if isinstance(self.layers, Transformer):
+            found: Tensor = self.norm(self.layers.ahead(given, there, seconds, last))
+            return found
+        states = self.layers(given, there, seconds)
+        return self.norm(states[torch.arange(len(states), device=states.device), last])  # type: ignore[no-any-return]
 
 
 class Items(nn.Module):
