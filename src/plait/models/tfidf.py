@@ -19,7 +19,6 @@ from plait.retrieve.words import Analyzer, word_fields
 __all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
 
 _BATCH = 1024
-_FEW = 32
 _FEW = 100
 """So many items may always share a feature, however small the catalogue."""
 

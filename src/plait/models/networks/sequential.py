@@ -73,10 +73,12 @@ class Sequential(nn.Module):
         seconds = seconds if self.shape.timed else None
         given = self.dropout(vectors)
         if isinstance(self.layers, Transformer):
-            found: Tensor = self.norm(self.layers.ahead(given, there, seconds, last))
-            return found
-        states = self.layers(given, there, seconds)
-        return self.norm(states[torch.arange(len(states), device=states.device), last])  # type: ignore[no-any-return]
+            states = self.layers.ahead(given, there, seconds, last)
+        else:
+            whole = self.layers(given, there, seconds)
+            states = whole[torch.arange(len(whole), device=whole.device), last]
+        found: Tensor = self.norm(states)
+        return found
 
 
 class Items(nn.Module):
