@@ -35,10 +35,14 @@ FILES = [
     ("lastfm-2k", "lastfm-2k/user_artists.dat", "events", 92_834),
     ("lastfm-2k", "lastfm-2k/artists.dat", "items", 17_632),
     ("lastfm-2k", "lastfm-2k/user_friends.dat", "facts", 25_434),
+    ("gift-cards", "gift-cards/Gift_Cards_5.json", "events", 2_972),
+    ("gift-cards", "gift-cards/meta_Gift_Cards.json", "items", 1_547),
+    ("open-bandit", "open-bandit/random/men/men.csv", "events", 10_000),
+    ("open-bandit", "open-bandit/random/men/item_context.csv", "items", 34),
     ("home-depot", "home-depot/products.parquet", "items", 54_667),
     ("home-depot", "home-depot/judgements.parquet", "events", 51_686),
 ]
-NEEDS_MAPPING = {"ml-100k", "lastfm-2k/user_friends.dat"}
+NEEDS_MAPPING = {"ml-100k", "lastfm-2k/user_friends.dat", "open-bandit/random/men/men.csv"}
 
 
 def shared(name):

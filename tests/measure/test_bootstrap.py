@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plait.measure.bootstrap import intervals, resampled_means
+from plait.measure.bootstrap import Interval, intervals, ratio_draws, resampled_means, spans
 
 
 def test_the_width_is_that_of_the_normal_approximation():
@@ -48,3 +48,12 @@ def test_chunks_change_nothing_but_memory():
     assert resampled_means(values, 100, 0).std() == pytest.approx(
         values.std() / np.sqrt(50_000), rel=0.3
     )
+
+
+def test_what_nobody_has_is_unknown_and_says_so_in_json():
+    over, under = np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([[2.0, 0.0], [2.0, 0.0]])
+    half, nothing = spans(ratio_draws(over, under, 50, 0))
+    assert half.value == 0.75
+    assert nothing.to_dict() == {"value": None, "low": None, "high": None}
+    assert np.isnan(Interval.of(nothing.to_dict())).all()
+    assert Interval.of(half.to_dict()) == half

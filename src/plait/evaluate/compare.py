@@ -37,7 +37,7 @@ class Entry:
     def metric(self, name: str) -> Interval | None:
         """A metric with its interval, if the row has it."""
         found = self.row["metrics"].get(name)
-        return None if found is None else Interval(found["value"], found["low"], found["high"])
+        return None if found is None else Interval.of(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +100,8 @@ def compare(
         for other in order[1:]
         for metric in metrics
     ]
-    return Comparison(runs, order, metrics, found, len(joined.keys), most)
+    known = [one for one in found if one.known]
+    return Comparison(runs, order, metrics, known, len(joined.keys), most)
 
 
 def main_metrics(details: Sequence[Detail]) -> list[str]:

@@ -69,7 +69,7 @@ def paired(
                     metric, own, other, resamples=protocol.resamples, seed=protocol.seed
                 )
                 found.append(Difference(metric, own, other, gap))
-    return found
+    return [one for one in found if one.known]
 
 
 def sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:

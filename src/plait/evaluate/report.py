@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,7 +44,7 @@ class Result:
             "fit_seconds": round(self.fit_seconds, 4),
             "evaluate_seconds": round(self.evaluate_seconds, 4),
             "peak_mb": round(self.peak_mb, 1),
-            "metrics": {name: one._asdict() for name, one in self.metrics.items()},
+            "metrics": {name: one.to_dict() for name, one in self.metrics.items()},
         }
         return found | ({"spread": dict(self.spread)} if self.spread else {})
 
@@ -62,10 +63,15 @@ class Difference:
         """Whether another sample of users could turn it round."""
         return self.difference.low <= 0 <= self.difference.high
 
+    @property
+    def known(self) -> bool:
+        """Whether there is one: a metric such as `gauc` may have nobody to be measured on."""
+        return not math.isnan(self.difference.value)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON carries it."""
         names = {"metric": self.metric, "model": self.model, "against": self.against}
-        return {**names, **self.difference._asdict(), "tie": self.tie}
+        return {**names, **self.difference.to_dict(), "tie": self.tie}
 
 
 @dataclass(frozen=True, slots=True)

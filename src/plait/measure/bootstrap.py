@@ -6,7 +6,8 @@ Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +31,21 @@ CELLS = 1 << 22
 
 
 class Interval(NamedTuple):
-    """A mean and the ends of its interval."""
+    """A mean and the ends of its interval; NaN where there was nothing to measure."""
 
     value: float
     low: float
     high: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """As JSON carries it, which has no NaN."""
+        return {name: None if isnan(one) else one for name, one in self._asdict().items()}
+
+    @classmethod
+    def of(cls, found: Mapping[str, float | None]) -> Interval:
+        """What `to_dict` gave."""
+        told = (found[name] for name in cls._fields)
+        return cls(*(nan if one is None else one for one in told))
 
 
 def intervals(
@@ -99,11 +110,16 @@ def ratio_draws(
 
 
 def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
-    """From `ratio_draws`, or a function of them: the first row is the value, the rest its ends."""
+    """From `ratio_draws`, or a function of them: the first row is the value, the rest its ends.
+
+    NaN, all three, where no resample has anything under the line.
+    """
     value, rest = draws[0], draws[1:] if len(draws) > 1 else draws
     tail = (1 - level) / 2
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanquantile(rest, (tail, 1 - tail), axis=0)
+    there = ~np.isnan(rest).all(axis=0)
+    low, high = np.full((2, len(value)), np.nan)
+    if there.any():
+        low[there], high[there] = np.nanquantile(rest[:, there], (tail, 1 - tail), axis=0)
     return [
         Interval(float(one), float(min(least, one)), float(max(most, one)))
         for one, least, most in zip(value, low, high, strict=True)
