@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Every run of the tables in docs/benchmarks.md, one after another; a result that is there stays.
 #   benchmarks/peers/all.sh BEAUTY_FOLDER ML100K_FOLDER [quick|deep|ours|ratings ...]
-# quick: about an hour; deep: up to an hour each, on two quiet cores; nothing else should run.
+# quick: about an hour; deep: up to an hour each, on quiet cores. THREADS (2) is what each run gets;
+# with THREADS=1 two of them may go side by side, a core each:
+#   THREADS=1 taskset -c 0 benchmarks/peers/all.sh BEAUTY_FOLDER ML100K_FOLDER deep
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 beauty=$1 ratings=$2
@@ -11,7 +13,7 @@ parts=${*:-quick ratings ours deep}
 run() { # PEER MODEL FOLDER [options]
   local peer=$1 model=$2 data=$3
   shift 3
-  .venv/bin/python benchmarks/peers/run.py --keep --peer "$peer" --model "$model" --data "$data" "$@"
+  .venv/bin/python benchmarks/peers/run.py --keep --threads "${THREADS:-2}" --peer "$peer" --model "$model" --data "$data" "$@"
 }
 
 quick() { # solved or fitted in minutes; the settings of the package and some others

@@ -36,11 +36,15 @@ def recipe_of(model: str, settings: Mapping[str, Any], epochs: int | None) -> Re
     return bare_recipe({model: found})
 
 
+def rungs_of(given: argparse.Namespace) -> list[int | None]:
+    """Epochs of each fit; None: as many as the settings say."""
+    return [int(one) for one in given.ladder.split(",")] if given.ladder else [None]
+
+
 def asked(shop: plait.Shop, given: argparse.Namespace, about: Mapping[str, Any]) -> list[Report]:
-    """A report for each rung, or one."""
-    rungs = [int(one) for one in given.ladder.split(",")] if given.ladder else [None]
+    """A report for each rung."""
     reports = []
-    for epochs in rungs:
+    for epochs in rungs_of(given):
         recipe = recipe_of(given.model, json.loads(given.settings), epochs)
         if about["task"] == "ratings":
             options: dict[str, Any] = {"test_events": rating_frame(given.data / "u1.test")}
@@ -68,10 +72,10 @@ def written(given: argparse.Namespace, about: Mapping[str, Any], reports: list[R
     curve = [
         {
             "seconds": one.fit_seconds,
-            "epoch": place + 1,
+            "epoch": epochs,
             "test": {metric: one.metrics[metric].value},
         }
-        for place, one in enumerate(rows)
+        for epochs, one in zip(rungs_of(given), rows, strict=True)
     ]
     last = rows[-1]
     found = {

@@ -49,7 +49,7 @@ def row(key: tuple[str, str], runs: Sequence[Result], names: Sequence[str]) -> s
     broken = [one for one in runs if "error" in one]
     if broken:
         told = broken[0]["error"].strip().splitlines()[-1]
-        return f"| {key[0]} | {key[1]} | `{told}` |" + " |" * (len(names) + 3)
+        return f"| {key[0]} | {key[1]} | `{told}` |" + " |" * (len(names) + 4)
     first = runs[0]
     versions = ", ".join(f"{name} {one}" for name, one in first["versions"].items())
     cut = " (cut off)" if first["cut"] else ""
@@ -60,6 +60,7 @@ def row(key: tuple[str, str], runs: Sequence[Result], names: Sequence[str]) -> s
         f"{seconds(runs, 'seconds')}{cut}",
         f"{peak:,.0f}",
         f"{first['trials']}",
+        f"{first['threads']}",
         versions,
     ]
     return f"| {key[0]} | {key[1]} | {' | '.join(parts)} |"
@@ -77,7 +78,7 @@ def table(found: Mapping[tuple[str, str], list[Result]]) -> list[str]:
 
     titles = {"rmse": "RMSE", "mae": "MAE", "r2": "R2", "recall@10": "Recall@10"}
     heads = [*(titles.get(name, name.upper()) for name in names)]
-    heads += ["fit, s", "whole run, s", "peak, MB", "settings tried", "versions"]
+    heads += ["fit, s", "whole run, s", "peak, MB", "settings tried", "threads", "versions"]
     lines = [f"| peer | model | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
     return lines + [row(key, runs, names) for key, runs in sorted(found.items(), key=place)]
 

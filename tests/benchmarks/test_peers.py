@@ -156,7 +156,13 @@ def test_table_pools_seeds_and_says_what_was_not_reached(peers):
         span = {"value": value, "low": value - 0.1, "high": value + 0.1}
         told = {"peer": "toy", "model": "m", "world": about, "seed": seed, "cut": True}
         told |= {"metrics": {"recall@10": span, "ndcg@10": span}, "peak_mb": 5, "trials": 1}
-        told |= {"seconds": 9.0, "fit_seconds": 8.0, "versions": {"toy": "1"}, "minutes": 60}
+        told |= {
+            "seconds": 9.0,
+            "fit_seconds": 8.0,
+            "versions": {"toy": "1"},
+            "minutes": 60,
+            "threads": 2,
+        }
         curve = [{"seconds": 5.0, "test": {"recall@10": value}}]
         return {**told, "curve": curve, **more}
 
