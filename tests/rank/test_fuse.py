@@ -73,10 +73,20 @@ def test_learning_is_deterministic_and_changes_nothing_in_place():
 
 def test_never_more_scalars_than_allowed():
     asked, items, targets = world()
-    for scalars, bands in ((10, 2), (6, 2), (5, 1), (3, 1)):
+    for scalars, bands in ((10, 2), (6, 2), (5, 2), (4, 1), (3, 1)):
         learned = fuse(scalars=scalars, bands=(0, 2, 20), least=10).learn(asked, items, targets)
         assert len(weights_of(learned)) == bands
         assert learned.describe()["scalars"] <= scalars
+
+
+def test_strands_that_are_the_same_to_all_bands_share_a_weight_where_there_is_no_room():
+    asked, items, targets = world()
+    learned = fuse(bands=(0, 10), scalars=5).learn(asked, items, targets)
+    few, many = weights_of(learned)
+    assert few["dice"] == many["dice"]
+    assert few["short"] > 5 * few["long"]
+    assert many["long"] > 5 * many["short"]
+    assert learned.describe()["scalars"] == 5
 
 
 def test_a_strand_without_room_keeps_its_given_weight():

@@ -124,7 +124,7 @@ class Fuse(Stage):
         return {
             "method": self.config.method,
             "learned": learned is not None,
-            "scalars": 0 if learned is None else int(learned.weights.size),
+            "scalars": 0 if learned is None else learned.scalars,
             "margin": self.config.margin if learned is None else learned.margin,
             "bands": [] if learned is None else learned.describe(),
             "given": dict(self.config.weights),

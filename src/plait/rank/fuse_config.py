@@ -56,7 +56,8 @@ class FuseConfig:
     bands: tuple[int, ...] = (0, 3, 20)
     """Weights are learned by length of history; where each band begins."""
     scalars: int = 10
-    """At most so many weights are learned in all; the smallest bands are joined until it holds."""
+    """At most so many weights are learned in all: strands whose weights are much the same in all
+    bands have one for all, and the smallest bands are joined until half of them have their own."""
     least: int = 200
     """A band with fewer learning queries is joined with its neighbour."""
     prior: float = 10.0
@@ -89,6 +90,12 @@ class Learned:
     def bands_of(self, lengths: Longs) -> Longs:
         """The band of each history length, int64 [B]."""
         return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
+
+    @property
+    def scalars(self) -> int:
+        """How many weights there are; one that is the same in all bands counts once."""
+        apart = (self.weights != self.weights[:1]).any(axis=0)
+        return int(np.where(apart, len(self.weights), 1).sum())
 
     def describe(self) -> list[dict[str, Any]]:
         """One entry a band, for people."""

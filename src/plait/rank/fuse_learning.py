@@ -64,11 +64,17 @@ class Lessons:
 
 
 def likeliest(
-    lessons: Lessons, center: Weights, strength: float, *, negative: bool = False
+    lessons: Lessons,
+    center: Weights,
+    strength: float,
+    *,
+    negative: bool = False,
+    free: Bools | None = None,
 ) -> tuple[Weights, float]:
     """The weights under which the targets are likeliest, and the mean loss there.
 
-    `center` is what they are pulled to, `strength` how many queries that pull is worth.
+    `center` is what they are pulled to, `strength` how many queries that pull is worth. Those that
+    are not `free`, bool [S], stay there.
     """
     strands, queries, width = lessons.signals.shape
     flat = lessons.signals.reshape(strands, queries * width)
@@ -87,20 +93,26 @@ def likeliest(
         slope = flat @ chances.ravel() / queries - wanted
         return fit + 0.5 * pull * float(away @ away), (slope + pull * away).astype(np.float64)
 
-    bounds = [(None, None) if negative else (0.0, None)] * strands
+    loose = (None, None) if negative else (0.0, None)
+    bounds = [
+        loose if one else (at, at) for one, at in zip(_all(free, strands), center, strict=True)
+    ]
     found = minimize(
         loss, center, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
     )
     return np.asarray(found.x, np.float64), float(found.fun)
 
 
-def climb(lessons: Lessons, weights: Weights, rounds: int) -> Weights:
-    """Weights near `weights` with a better NDCG@10, one at a time, in halving steps."""
+def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None = None) -> Weights:
+    """Weights near `weights` with a better NDCG@10, one at a time, in halving steps.
+
+    Those that are not `free`, bool [S], stay as they are.
+    """
     lessons = _thinned(lessons)
     best, best_value = weights.copy(), ndcg(lessons, weights)
     step = 0.5 * float(np.abs(weights).max(initial=0))
     for _ in range(rounds):
-        for place in range(len(weights)):
+        for place in np.flatnonzero(_all(free, len(weights))):
             for move in (step, -step):
                 tried = best.copy()
                 tried[place] = max(0.0, tried[place] + move)
@@ -123,6 +135,10 @@ def ndcg(lessons: Lessons, weights: Weights) -> float:
     best = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
     ideal = best[np.minimum(np.bincount(rows, minlength=len(lessons)), _TOP) - 1]
     return float((np.bincount(rows, gains, len(lessons)) / ideal).mean())
+
+
+def _all(free: Bools | None, strands: int) -> Bools:
+    return np.ones(strands, np.bool_) if free is None else free
 
 
 def _thinned(lessons: Lessons) -> Lessons:

@@ -85,7 +85,8 @@ def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
     lower = _joined(config, busy.lengths, len(busy.names))
     bands = np.maximum(np.searchsorted(lower, busy.lengths, side="right") - 1, 0)
     rows = [np.nonzero(bands == band)[0] for band in range(len(lower))]
-    weights = [_band(config, lessons, one, pooled) for one in rows]
+    free = _free(config, lessons, rows, pooled)
+    weights = [_band(config, lessons, one, pooled, free) for one in rows]
     return Learned(
         busy.names,
         lower,
@@ -127,7 +128,8 @@ def _joined(config: FuseConfig, lengths: Longs, strands: int) -> Longs:
             np.searchsorted(lower, lengths, side="right") - 1, minlength=len(lower)
         )
         small = int(counts.argmin())
-        if counts[small] >= config.least and len(lower) * strands <= config.scalars:
+        enough = 2 * _affordable(config, len(lower), strands) >= strands
+        if counts[small] >= config.least and enough:
             break
         if small == 0:
             joined = 1
@@ -139,14 +141,43 @@ def _joined(config: FuseConfig, lengths: Longs, strands: int) -> Longs:
     return np.array(lower, np.int64)
 
 
-def _band(config: FuseConfig, lessons: Lessons, rows: np.ndarray, pooled: Weights) -> Weights:
-    """The weights of one band, pulled to those of all."""
+def _affordable(config: FuseConfig, bands: int, strands: int) -> int:
+    """How many strands can have a weight in each band, the rest one for all bands."""
+    if bands == 1:
+        return strands
+    return min(strands, max(0, config.scalars - strands) // (bands - 1))
+
+
+def _free(
+    config: FuseConfig, lessons: Lessons, rows: Sequence[np.ndarray], pooled: Weights
+) -> Bools:
+    """The strands with a weight in each band: those whose weights are furthest apart, bool [S]."""
+    count = _affordable(config, len(rows), len(pooled))
+    if count == len(pooled):
+        return np.ones(count, np.bool_)
+    apart = np.ptp(
+        [
+            likeliest(lessons.take(one), pooled, config.band_prior, negative=config.negative)[0]
+            for one in rows
+            if len(one)
+        ],
+        axis=0,
+    )
+    free = np.zeros(len(pooled), np.bool_)
+    free[np.argsort(-apart, kind="stable")[:count]] = True
+    return free
+
+
+def _band(
+    config: FuseConfig, lessons: Lessons, rows: np.ndarray, pooled: Weights, free: Bools
+) -> Weights:
+    """The weights of one band, pulled to those of all; only the `free` ones differ from them."""
     if len(rows) == 0:
         return pooled
     mine, weights = lessons, pooled
     if len(rows) < len(lessons):
         mine = lessons.take(rows)
-        weights, _ = likeliest(mine, pooled, config.band_prior, negative=config.negative)
+        weights, _ = likeliest(mine, pooled, config.band_prior, negative=config.negative, free=free)
     if config.negative:
         return weights
-    return climb(mine, weights, config.rounds)
+    return climb(mine, weights, config.rounds, free=free)
