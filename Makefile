@@ -54,9 +54,15 @@ test: lint ## everything `check` does, then the whole suite
 	$(BIN)/pytest -m alone || [ $$? -eq 5 ]
 	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile
 
-bench: $(DEV) ## run every script in benchmarks/
-	@shopt -s nullglob; for script in benchmarks/[a-z]*.py; do \
-		echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+# DATA is a folder of data sets that are not part of Plait, as docs/datasets.md describes them.
+bench: $(DEV) ## run every script in benchmarks/; DATA=FOLDER: those too that need data
+	@for name in accuracy files ingest live serve start; do \
+		echo "== $$name"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
+	@echo "== models"; $(BIN)/python benchmarks/models.py --sparse
+ifdef DATA
+	@echo "== models"; $(BIN)/python benchmarks/models.py "$(DATA)/amazon-beauty"
+	@echo "== datasets"; $(BIN)/python benchmarks/datasets.py --data "$(DATA)"
+endif
 
 docs: $(DEV) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -132,6 +132,13 @@ def test_one_row_alone_is_refused_and_so_is_a_row_that_is_not_there(tmp_path):
         compare([one], ["linear", "fused"])
 
 
+def test_a_row_need_be_in_one_of_the_runs_only(tmp_path):
+    good = run(tmp_path, "good", clock(), recipe("Follows"), k=(3,))
+    poor = run(tmp_path, "poor", clock(), recipe("Counts"), k=(3,))
+    found = compare([good, poor], ["follows", "counts"])
+    assert [one.label for one in found.entries] == ["follows", "counts"]
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(InputError, match="no evaluation"):

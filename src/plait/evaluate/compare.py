@@ -78,6 +78,7 @@ def compare(
     for one in runs[1:]:
         _check_same(runs[0], one)
     chosen = [(run, row) for run in runs for row in _rows(run, rows, alone=len(runs) == 1)]
+    _check_rows(runs, rows, [row for _, row in chosen])
     if len(chosen) < 2:
         raise InputError(
             "there is one row, and nothing to compare it with",
@@ -133,11 +134,24 @@ def _rows(run: Run, wanted: Sequence[str], *, alone: bool) -> list[str]:
     if not wanted:
         fused = [one for one in there if one == FUSED or one.endswith(f"/{FUSED}")]
         return there if alone else fused or there[:1]
-    found = [one for name in wanted for one in there if one == name or one.endswith(f"/{name}")]
+    return list(dict.fromkeys(one for name in wanted for one in there if _is(one, name)))
+
+
+def _is(row: str, name: str) -> bool:
+    """Whether a reader who says `name` means this row."""
+    return row == name or row.endswith(f"/{name}")
+
+
+def _check_rows(runs: Sequence[Run], wanted: Sequence[str], found: Sequence[str]) -> None:
+    """InputError for a row that no run has; it names those there are."""
     for name in wanted:
-        if not any(one == name or one.endswith(f"/{name}") for one in found):
-            run.row(name)
-    return list(dict.fromkeys(found))
+        if not any(_is(one, name) for one in found):
+            there = dict.fromkeys(one for run in runs for one in run.detail.values)
+            raise InputError(
+                f"there is no row {name!r} in {', '.join(run.name for run in runs)}",
+                hint=f"there are {', '.join(there)}",
+                field="row",
+            )
 
 
 def _labels(chosen: Sequence[tuple[Run, str]]) -> list[str]:
