@@ -1,17 +1,23 @@
 """Seconds of single models on Amazon Beauty: an epoch, a fit, ten recommendations for everybody.
 
     python benchmarks/models.py FOLDER
+    python benchmarks/models.py --sparse [--items 100000] [--users 700000] [--events 10000000]
 
 FOLDER holds `interactions.parquet` and `items.parquet`. The seconds of an epoch are those of three
 epochs less those of one. iALS by hand is the library implicit, asked for the same in the same run.
+With `--sparse` instead the sparse method of `linear` on a made-up shop of that size, in a process
+of its own: the seconds of a fit, processor time, which other load does not blur, and peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +28,8 @@ from threadpoolctl import threadpool_limits
 
 import plait
 from plait.core.ragged import Ragged
-from plait.core.types import Dataset, History, Queries
-from plait.data.dataset import snapshot
+from plait.core.types import Dataset, History, Interactions, Queries
+from plait.data.dataset import from_arrays, snapshot
 from plait.data.log import Log
 from plait.learn.training import Training
 from plait.models.factors import Factors, FactorsConfig
@@ -31,6 +37,10 @@ from plait.models.linear import Linear, LinearConfig
 from plait.models.profile import interaction_matrix
 from plait.models.sequence import Sequence, SequenceConfig
 from serve import machine
+
+TOPICS = 200
+FLAT = 50
+"""The popularity of the item of rank r is as 1 / (r + FLAT)."""
 
 
 def loaded(folder: Path) -> Dataset:
@@ -98,11 +108,56 @@ def factorised(dataset: Dataset) -> tuple[float, float]:
     return min(through), min(hand)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    dataset = loaded(parser.parse_args().folder)
-    print(machine())
+def crowd(items: int, users: int, events: int) -> Dataset:
+    """A made-up shop: histories of log-normal length, items by Zipf's law, most of one topic.
+
+    Every fourth event or so is of the same moment as the one before.
+    """
+    chance = np.random.default_rng(7)
+    share = np.cumsum(chance.lognormal(0, 1, users))
+    who = np.sort(np.searchsorted(share, chance.random(events) * share[-1])).astype(np.int32)
+    rank = (FLAT * ((1 + items / FLAT) ** chance.random(events) - 1)).astype(np.int64)
+    topic = chance.integers(TOPICS, size=users)[who]
+    rank = np.where(chance.random(events) < 0.7, rank - rank % TOPICS + topic, rank) % items
+    ones = np.ones(events, np.float32)
+    found = Interactions(
+        who,
+        chance.permutation(items).astype(np.int32)[rank],
+        np.zeros(events, np.int16),
+        np.cumsum(chance.integers(0, 4, events)) * 1_000_000,
+        ones,
+        ones,
+        np.arange(events),
+    )
+    known = from_arrays(np.arange(max(users, items)) % users, np.arange(max(users, items)) % items)
+    return replace(known, interactions=found)
+
+
+def fitted_sparsely(items: int, users: int, events: int) -> tuple[float, ...]:
+    """Seconds of a fit, those of processors, and gigabytes: before it, and the most ever held."""
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+
+    dataset = crowd(items, users, events)
+    before = peak()
+    stage = Linear(LinearConfig(method="sparse"), name="linear")
+    busy = time.process_time()
+    spent, _ = seconds(lambda: stage.fit(dataset))
+    return spent, time.process_time() - busy, before, peak()
+
+
+def report_sparse(items: int, users: int, events: int) -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
+        spent, busy, before, peak = child.submit(fitted_sparsely, items, users, events).result()
+    print(
+        f"linear, sparse, {items:,} items, {events:,} events of {users:,} users: {spent:.0f} s, "
+        f"{busy:.0f} s of processors, at most {peak:.1f} GB, {before:.1f} GB of them before the fit"
+    )
+
+
+def report(folder: Path) -> None:
+    dataset = loaded(folder)
     print(f"sequence, an epoch by ids alone: {epoch(dataset, describe=False):.1f} s")
     print(f"sequence, an epoch with words: {epoch(dataset, describe=True):.1f} s")
     print(f"sequence, top 10 for all: {recommended(dataset):,.0f} users/s")
@@ -110,6 +165,22 @@ def main() -> None:
     print(f"EASE, {dataset.n_items:,} items: {seconds(lambda: ease.fit(dataset))[0]:.1f} s")
     through, hand = factorised(dataset)
     print(f"iALS: {through:.2f} s, by hand {hand:.2f} s, ratio {through / hand:.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("folder", type=Path, nargs="?")
+    what.add_argument("--sparse", action="store_true")
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--users", type=int, default=700_000)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    given = parser.parse_args()
+    print(machine(), flush=True)
+    if given.sparse:
+        report_sparse(given.items, given.users, given.events)
+    else:
+        report(given.folder)
 
 
 if __name__ == "__main__":

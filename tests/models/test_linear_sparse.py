@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from plait.errors import PlaitError
+from plait.models.blockwise import Announced, blocks, foremost, together
 from plait.models.cooccurrence import PairConfig, pairs
 from plait.models.linear import Linear, LinearConfig
 from plait.models.profile import interaction_matrix
-from plait.models.truncated import announcing, together, truncated
+from plait.models.truncated import truncated
 from plait.testing.asking import ask, scores
 from plait.testing.worlds import clock, market, world
 
@@ -41,6 +42,71 @@ def test_where_all_items_meet_both_variants_are_one():
         assert (dense > 0).sum() > 20
 
 
+def crowd(items=1100, users=900, longest=12):
+    """Users who take what they like, some things more than others: more than a block of items."""
+    random = np.random.default_rng(1)
+    events = [
+        (f"user-{user}", f"item-{int(random.random() ** 2 * items)}", day)
+        for user in range(users)
+        for day in range(random.integers(1, longest))
+    ]
+    return world([*events, *[("hoarder", f"item-{item}", 0) for item in range(items)]])
+
+
+@pytest.mark.parametrize("order", [True, False])
+def test_every_item_is_the_ridge_regression_on_those_that_come_with_it_most(order):
+    dataset, config, among = crowd(), PairConfig(), 4
+    found = truncated(dataset, config, l2=5.0, among=among, order=order).toarray()
+    gram = together(interaction_matrix(dataset), 400).toarray().astype(np.float64)
+    wanted = pairs(dataset, config).toarray().T if order else gram
+    for item in range(dataset.n_items):
+        rank = wanted[item] / np.sqrt(np.diag(gram))
+        rank[item] = 0
+        beside = np.setdiff1d(np.flatnonzero(found[:, item]), [item])
+        chosen = np.sort([*beside, item]) if order else beside
+        assert len(beside) == min(among, np.count_nonzero(rank))
+        assert order or not found[item, item]
+        assert rank[beside].min(initial=np.inf) >= np.delete(rank, beside).max() - 1e-6
+        exact = np.linalg.solve(
+            gram[np.ix_(chosen, chosen)] + 5 * np.eye(len(chosen)), wanted[item, chosen]
+        )
+        assert found[chosen, item] == pytest.approx(exact, rel=1e-4, abs=1e-5)
+
+
+def test_threads_change_nothing():
+    dataset = crowd()
+    assert len(blocks(np.bincount(dataset.interactions.items))) > 2
+    alone, many = (
+        truncated(dataset, PairConfig(), l2=5.0, among=4, order=True, threads=threads)
+        for threads in (1, 3)
+    )
+    assert (alone != many).nnz == 0
+    assert alone.nnz > dataset.n_items
+
+
+@given(st.lists(st.sampled_from([0, 1, 100, 60_000, 500_000]), max_size=40), st.integers(0, 1500))
+def test_blocks_hold_every_item_once_and_not_too_much(counts, quiet):
+    events = np.array([*counts, *[1] * quiet], np.int64)
+    found = blocks(events)
+    ranges = [np.arange(one.start, one.stop) for one in found]
+    assert np.concatenate([[], *ranges]).tolist() == list(range(len(events)))
+    for one in found:
+        assert one.stop - one.start == 1 or events[one].sum() <= 1 << 17
+        assert one.stop - one.start <= 512
+
+
+@given(st.permutations(range(9)), st.integers(0, 9))
+def test_who_is_foremost_among_equals_does_not_go_by_numbers(order, count):
+    values = np.array([[3, 1, 2, 2, 2, 2, 2, 1, 3]], np.float32)
+    lot = np.array([5, 2, 9, 4, 8, 1, 7, 3, 6], np.uint64)
+    plain = foremost(sparse.csr_matrix(values), count, lot)
+    mixed = foremost(sparse.csr_matrix(values[:, order]), count, lot[order])
+    assert plain.sum() == count
+    assert (plain[order] == mixed).all()
+    assert values[0, plain].min(initial=np.inf) >= values[0, ~plain].max(initial=0)
+    assert count != 4 or set(np.flatnonzero(plain)) == {0, 8, 5, 3}
+
+
 settings = st.builds(
     PairConfig,
     window=st.integers(0, 4),
@@ -57,7 +123,9 @@ logs = st.lists(
 @given(logs, settings)
 def test_pairs_in_blocks_are_the_pairs(log, config):
     dataset = world([(f"user-{user}", f"item-{item}", day) for user, item, day in log])
-    found = sparse.vstack(list(announcing(dataset, config))).T.toarray()
+    announced = Announced.of(dataset, config)
+    two = [announced.rows(slice(start, start + 2)) for start in range(0, dataset.n_items, 2)]
+    found = sparse.vstack(two).T.toarray()
     assert found == pytest.approx(pairs(dataset, config).toarray(), abs=1e-5)
 
 

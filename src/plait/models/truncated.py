@@ -8,22 +8,22 @@ and time grow with the number of items, not with its square; events are read blo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.core.types import Dataset, Floats, Longs
+from plait.core.types import Dataset, Floats, Numbers
 from plait.errors import PlaitError
-from plait.models.cooccurrence import PairConfig, baskets
-from plait.models.profile import interaction_matrix, strongest
+from plait.models.blockwise import Announced, blocks, foremost, only, rows_of, shared, together
+from plait.models.cooccurrence import PairConfig
+from plait.models.profile import interaction_matrix
 
-__all__ = ["announcing", "together", "truncated"]
+__all__ = ["truncated"]
 
-_BLOCK = 512
-_CELLS = 1 << 22
-"""How many entries of small matrices are solved at a time."""
+_CELLS = 1 << 19
+"""How many entries of small matrices are solved at a time: few enough to stay in the cache."""
 
 _HELD = 400
 """So many entries of each row of X'X are held, the largest; the rest counts as zero."""
@@ -32,191 +32,140 @@ Places = npt.NDArray[np.int64]
 
 
 def truncated(
-    dataset: Dataset, config: PairConfig, *, l2: float, among: int, order: bool
+    dataset: Dataset, config: PairConfig, *, l2: float, among: int, order: bool, threads: int = 2
 ) -> sparse.csr_matrix:
     """float32 CSR [n, n]: how strongly the row's item announces the column's.
 
     At most `among` entries a column, beside the item itself. With `order` the ordered pairs of
     `plait.models.cooccurrence` are predicted, else whether the item was taken (EASE: an item does
-    not predict itself). Raises PlaitError where `l2` is too weak for a matrix to be inverted.
+    not predict itself). The result does not depend on `threads`. Raises PlaitError where `l2` is
+    too weak for a matrix to be inverted.
     """
     taken = interaction_matrix(dataset)
-    gram = together(taken, _HELD)
-    scale = 1 / np.sqrt(np.maximum(gram.diagonal(), 1))
-    wanted = announcing(dataset, config) if order else _others(gram)
-    parts: list[sparse.csr_matrix] = []
-    for place, targets in enumerate(wanted):
-        ranked = (targets @ sparse.diags_array(scale.astype(np.float32))).tocsr()
-        if order:  # an item takes part in what foretells it: who has it lately need not be told
-            ranked = ranked + _itself(ranked, place * _BLOCK)
-        parts.append(
-            _solved(
-                gram,
-                targets,
-                strongest(_foremost(ranked.tocsr(), among + 1, ties=True), among + order),
-                l2,
-            )
-        )
-    if not parts:
-        return sparse.csr_matrix((0, 0), dtype=np.float32)
-    return sparse.vstack(parts).T.tocsr()
+    gram = together(taken, _HELD, threads=threads)
+    wanted = Announced.of(dataset, config).rows if order else gram.__getitem__
+    ridges = _Ridges.of(gram, dataset.catalogue.tiebreak, l2=l2, among=among, itself=order)
+
+    def solved(block: slice) -> sparse.csr_matrix:
+        return ridges.solved(wanted(block), block.start)
+
+    parts = blocks(np.bincount(dataset.interactions.items, minlength=dataset.n_items))
+    return shared(solved, parts, threads).T.tocsr()
 
 
-def together(taken: sparse.csr_matrix, held: int) -> sparse.csr_matrix:
-    """float32 CSR [n, n]: X'X of zeros and ones `taken` [users, n], symmetric; about the `held`
-    largest entries of every row.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ridges:
+    """The regressions of one X'X: `half` of it, with every pair of items once.
+
+    `scale` float32 [n]: one over the root of how often an item was taken. `tiebreak` [n]: who is
+    chosen among equals. `itself`: whether an item is also predicted from itself.
     """
-    turned = taken.T.tocsr()
-    blocks = [
-        _foremost((turned[start : start + _BLOCK] @ taken).tocsr(), held, ties=False)
-        for start in range(0, turned.shape[0], _BLOCK)
-    ]
-    if not blocks:
-        return sparse.csr_matrix((0, 0), dtype=np.float32)
-    found = sparse.vstack(blocks).tocsr()
-    own = sparse.diags_array(np.asarray(taken.sum(axis=0), np.float32).ravel(), format="csr")
-    whole = found.maximum(found.T).maximum(own).tocsr()
-    whole.sort_indices()
-    return whole
+
+    half: sparse.csr_matrix
+    scale: Floats
+    tiebreak: npt.NDArray[np.uint64]
+    l2: float
+    among: int
+    itself: bool
+
+    @staticmethod
+    def of(
+        gram: sparse.csr_matrix,
+        tiebreak: npt.NDArray[np.uint64],
+        *,
+        l2: float,
+        among: int,
+        itself: bool,
+    ) -> _Ridges:
+        counts = gram.diagonal()
+        scale = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+        return _Ridges(_halved(gram, counts), scale, tiebreak, l2, among, itself)
+
+    def solved(self, targets: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
+        """CSR [block, n]: the weights from which `targets`, the items from `first` on, follow."""
+        chosen = self._chosen(targets, first)
+        order = np.argsort(np.diff(chosen.indptr), kind="stable")  # like lengths go together
+        chosen = chosen[order]
+        lengths = np.diff(chosen.indptr)
+        found, stop = np.zeros(chosen.nnz, np.float32), len(order)
+        while stop and lengths[stop - 1]:
+            start = max(0, stop - _many(int(lengths[stop - 1]), chosen.shape[1]))
+            weights = _weights(chosen[start:stop], self.half, self.l2)
+            found[chosen.indptr[start] : chosen.indptr[stop]] = weights
+            stop = start
+        weighed = sparse.csr_matrix((found, chosen.indices, chosen.indptr), shape=chosen.shape)
+        return weighed[np.argsort(order)]
+
+    def _chosen(self, targets: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
+        """The entries of `targets` at the items that predict each row, sorted.
+
+        An item takes part in what foretells it: who has it lately need not be told.
+        """
+        rows, columns = rows_of(targets), targets.indices
+        own = columns == rows + first
+        worth = np.where(own, 0, targets.data * self.scale[columns])
+        ranked = sparse.csr_matrix((worth, columns, targets.indptr), shape=targets.shape)
+        kept = foremost(ranked, self.among, self.tiebreak) & ~own
+        rows, columns, values = rows[kept], columns[kept], targets.data[kept]
+        if self.itself:
+            inside = np.arange(targets.shape[0])
+            rows = np.concatenate([rows, inside])
+            columns = np.concatenate([columns, inside + first])
+            values = np.concatenate([values, targets.diagonal(first)])
+        return sparse.csr_matrix((values, (rows, columns)), shape=targets.shape)
 
 
-def announcing(dataset: Dataset, config: PairConfig) -> Iterator[sparse.csr_matrix]:
-    """`pairs` of `plait.models.cooccurrence`, turned, in blocks of rows: CSR [block, n].
+def _halved(gram: sparse.csr_matrix, counts: Floats) -> sparse.csr_matrix:
+    """A symmetric matrix with every pair once, in the row of the rarer item.
 
-    The row's item is announced, the column's announces. Never more than a block is in memory.
+    Who comes often is met by more items than are held of a row, and its row is read often too.
     """
-    rows, users = baskets(dataset)
-    sizes = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1)
-    scaled = (sparse.diags_array((sizes**-config.basket_norm).astype(np.float32)) @ rows).tocsr()
-    worth = np.ones(len(users), np.float32)
-    if config.damp_history:
-        lengths = np.bincount(dataset.interactions.users, minlength=dataset.n_users)
-        worth = (1 / np.log1p(lengths[users])).astype(np.float32)
-    whose = (sparse.diags_array(worth) @ scaled).T.tocsr()  # items x baskets
-    for start in range(0, dataset.n_items, _BLOCK):
-        yield _announced(whose[start : start + _BLOCK], scaled, users, config, start)
+    place = np.empty(len(counts), np.int32)
+    place[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    return only(gram, place[rows_of(gram)] <= place[gram.indices])
 
 
-def _announced(
-    mine: sparse.csr_matrix,
-    scaled: sparse.csr_matrix,
-    users: Longs,
-    config: PairConfig,
-    start: int,
-) -> sparse.csr_matrix:
-    """One block of `announcing`: `mine` [block, baskets] says where its items were taken."""
-    same = (mine @ scaled).tocoo()
-    kept = same.row + start != same.col
-    within = sparse.csr_matrix((same.data[kept], (same.row[kept], same.col[kept])), same.shape)
-    return (within + _around(mine, users, config) @ scaled).tocsr().astype(np.float32)
+def _many(width: int, n_items: int) -> int:
+    """How many systems of `width` unknowns are solved at a time."""
+    return max(1, _CELLS // max(width**2, n_items // 16))
 
 
-def _around(mine: sparse.csr_matrix, users: Longs, config: PairConfig) -> sparse.csr_matrix:
-    """CSR [block, baskets]: what every basket before or after counts for the items of `mine`."""
-    entries = mine.tocoo()
-    rows, places, values = [], [], []
-    for distance in range(1, config.window + 1):
-        worth = config.discount ** (distance - 1)
-        for step, share in ((-distance, worth), (distance, worth * config.backward)):
-            at = entries.col + step
-            inside = (at >= 0) & (at < len(users))
-            inside[inside] &= users[at[inside]] == users[entries.col[inside]]
-            rows.append(entries.row[inside])
-            places.append(at[inside])
-            values.append(entries.data[inside] * np.float32(share))
-    if not rows:
-        return sparse.csr_matrix(mine.shape, dtype=np.float32)
-    parts = (np.concatenate(values), (np.concatenate(rows), np.concatenate(places)))
-    return sparse.csr_matrix(parts, shape=mine.shape)
-
-
-def _foremost(matrix: sparse.csr_matrix, count: int, *, ties: bool) -> sparse.csr_matrix:
-    """The `count` largest of each row, and with `ties` whatever equals the last of them.
-
-    Without, where those are more than as many again, none of them: memory stays bounded, and which
-    of them stay does not go by their numbers.
-    """
-    kept = np.ones(matrix.nnz, np.bool_)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > count).tolist():
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        values = matrix.data[part]
-        border = np.partition(values, len(values) - count)[len(values) - count]
-        kept[part] = values >= border
-        if not ties and kept[part].sum() > 2 * count:
-            kept[part] = values > border
-    before = np.concatenate([[0], np.cumsum(kept)])
-    parts = (matrix.data[kept], matrix.indices[kept], before[matrix.indptr])
-    return sparse.csr_matrix(parts, shape=matrix.shape)
-
-
-def _itself(block: sparse.csr_matrix, start: int) -> sparse.csr_matrix:
-    """For each row of a block an entry above all others, at the item of that row."""
-    inside = np.arange(block.shape[0])
-    most = np.full(len(inside), 1 + block.data.max(initial=0), np.float32)
-    return sparse.csr_matrix((most, (inside, inside + start)), shape=block.shape)
-
-
-def _others(gram: sparse.csr_matrix) -> Iterator[sparse.csr_matrix]:
-    """X'X in blocks of rows, an item with itself left out."""
-    bare = gram.copy()
-    bare.setdiag(0)
-    bare.eliminate_zeros()
-    for start in range(0, bare.shape[0], _BLOCK):
-        yield bare[start : start + _BLOCK]
-
-
-def _solved(
-    gram: sparse.csr_matrix, targets: sparse.csr_matrix, chosen: sparse.csr_matrix, l2: float
-) -> sparse.csr_matrix:
-    """CSR [block, n]: the ridge weights of the `chosen` entries of each row of `targets`."""
-    chosen.sort_indices()
-    targets.sort_indices()
-    counts = np.diff(chosen.indptr).astype(np.int64)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    wanted = _read(targets, rows, chosen.indices)
-    found = np.zeros(chosen.nnz, np.float32)
-    order = np.argsort(counts, kind="stable")  # rows of like length go together
-    order = order[counts[order] > 0]
-    while len(order):
-        width = int(counts[order[-1]])
-        many = max(1, _CELLS // width**2)
-        batch, order = order[-many:], order[:-many]
-        found = _filled(found, gram, chosen, wanted, batch, width, l2)
-    return sparse.csr_matrix((found, chosen.indices, chosen.indptr), shape=chosen.shape)
-
-
-def _filled(
-    found: Floats,
-    gram: sparse.csr_matrix,
-    chosen: sparse.csr_matrix,
-    wanted: Floats,
-    batch: Places,
-    width: int,
-    l2: float,
-) -> Floats:
-    """`found` with the weights of the rows `batch` of `chosen`, each at most `width` long."""
-    lengths = np.diff(chosen.indptr)[batch]
-    there = np.arange(width) < lengths[:, None]
-    places = np.where(there, chosen.indptr[batch][:, None] + np.arange(width), 0)
-    items = np.where(there, chosen.indices[places], 0)
-    upper, lower = np.triu_indices(width)
-    both = there[:, upper] & there[:, lower]
-    small = np.zeros((len(batch), width, width), np.float32)
-    values = _read(gram, items[:, upper].ravel(), items[:, lower].ravel()).reshape(both.shape)
-    small[:, upper, lower] = small[:, lower, upper] = np.where(both, values, 0)
-    inside = np.arange(width)
-    small[:, inside, inside] += np.where(there, np.float32(l2), 1)
-    right = np.where(there, wanted[places], 0).astype(np.float32)
+def _weights(chosen: sparse.csr_matrix, half: sparse.csr_matrix, l2: float) -> Floats:
+    """float32 [nnz]: the ridge weights of the entries of `chosen`, each row a system of its own."""
+    lengths = np.diff(chosen.indptr)
+    inside = np.arange(lengths.max())
+    rows = rows_of(chosen)
+    places = np.arange(chosen.nnz) - chosen.indptr[rows]
+    small = _systems(chosen, rows, places, half)
+    small[:, inside, inside] += np.where(inside < lengths[:, None], l2, 1)  # 1: beyond a short row
+    right = np.zeros(small.shape[:2], np.float32)
+    right[rows, places] = chosen.data
     try:
-        weights = np.linalg.solve(small, right[:, :, None])[:, :, 0]
+        found = np.linalg.solve(small, right[:, :, None])[rows, places, 0]
     except np.linalg.LinAlgError as problem:
         raise PlaitError("linear: the ridge is too weak to invert", hint="raise l2") from problem
-    found[places[there]] = weights[there]
-    return found
+    weights: Floats = found
+    return weights
 
 
-def _read(matrix: sparse.csr_matrix, rows: Places, columns: Places) -> Floats:
-    """Entries of a CSR matrix, float32."""
-    if not len(rows):
-        return np.zeros(0, np.float32)
-    return np.asarray(matrix[rows, columns], np.float32).ravel()
+def _systems(
+    chosen: sparse.csr_matrix, rows: Numbers, places: Places, half: sparse.csr_matrix
+) -> Floats:
+    """float32 [rows, width, width]: what is held of X'X among the items of each row of `chosen`.
+
+    Whole rows of `half` are read, in one sweep each; a table says which of their items are among
+    those of the row, and where. To look up the few that are is many times slower.
+    """
+    count, size = chosen.shape
+    table = np.full(count * size, -1, np.int32)
+    starts = rows * np.int64(size)
+    table[starts + chosen.indices] = places
+    near = half[chosen.indices]
+    at = table.take(np.repeat(starts, np.diff(near.indptr)) + near.indices)
+    hit = np.flatnonzero(at >= 0)
+    owner = rows_of(near)[hit]
+    row, one, other = rows[owner], places[owner], at[hit]
+    width = int(places.max()) + 1
+    small = np.zeros((count, width, width), np.float32)
+    small[row, one, other] = small[row, other, one] = near.data[hit]
+    return small
