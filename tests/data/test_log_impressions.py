@@ -36,6 +36,31 @@ def test_the_first_of_a_request_id_stays(log: Log) -> None:
     assert log.impression("b") == shown("b", T)
 
 
+def test_all_of_them_come_oldest_first_in_chunks_of_any_size(log: Log) -> None:
+    log.append([Event("interaction", "e", "view", "u", "i")])
+    rows = [shown(f"r{number}", T + number // 3, user=number % 2 - 1) for number in range(7)]
+    log.add_impressions(rows[::-1])
+    for chunk in (1, 2, 7, 8):
+        assert list(log.impressions(chunk=chunk)) == rows
+    log.prune_impressions(T + 9)
+    assert list(log.impressions()) == []
+
+
+def test_events_that_name_a_request_are_told_by_offset(log: Log) -> None:
+    named = [None, "a", None, "b", "a"]
+    log.append(
+        [
+            Event("interaction", f"e{place}", "view", "u", "i", T, request_id=one)
+            for place, one in enumerate(named)
+        ]
+    )
+    for chunk in (1, 2, 100):
+        assert list(log.requests(9, chunk=chunk)) == [(2, "a"), (4, "b"), (5, "a")]
+    assert list(log.requests(4)) == [(2, "a"), (4, "b")]
+    log.erase("u")
+    assert list(log.requests(9)) == []
+
+
 def test_pruned_by_age(log: Log) -> None:
     log.add_impressions([shown("old", T), shown("new", T + 10)])
     assert log.prune_impressions(T + 10) == 1

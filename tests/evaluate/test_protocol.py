@@ -66,6 +66,9 @@ def test_a_fifth_of_the_span_is_the_window_of_a_short_log():
         (Protocol(k=()), "k is"),
         (Protocol(name="random"), "random"),
         (Protocol(seen="twice"), "twice"),
+        (Protocol(name="clicks", negative=("answers", "shown")), "stands alone"),
+        (Protocol(name="clicks", negative=("answers",)), "--negative answers is"),
+        (Protocol(negative=("answers",)), "leave-one-out has no negative"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, named):

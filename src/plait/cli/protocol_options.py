@@ -54,7 +54,11 @@ Goal = Annotated[
     list[str] | None, typer.Option(help="A kind of event that is success; may be repeated.")
 ]
 Negative = Annotated[
-    list[str] | None, typer.Option(help="For clicks: a kind that is a miss; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        help="For clicks: a kind that is a miss, may be repeated; or answers: what Plait's own "
+        "answers showed and nobody took."
+    ),
 ]
 Group = Annotated[str, typer.Option(help="A category of items, or of users, to report by.")]
 Ks = Annotated[str, typer.Option(help="Cut-offs, with commas between.")]

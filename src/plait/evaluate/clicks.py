@@ -22,7 +22,7 @@ from plait.evaluate.predicted import Cost, Guess, scored
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Report, Result
 from plait.learn.fitting import Progress, fit_recipe
-from plait.measure.examples import Examples, click_examples
+from plait.measure.examples import Examples, click_examples, evidence
 from plait.measure.predictions import Chance, calibration, click_metrics, log_loss, user_auc
 from plait.measure.splits import time_split
 from plait.measure.ties import Doubles
@@ -32,9 +32,9 @@ __all__ = ["click_recipes"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    """`dataset` without misses; `learn` lies in the window before the test."""
+    """`clear` is the data set without misses; `learn` lies in the window before the test."""
 
-    dataset: Dataset
+    clear: Dataset
     recipe: Recipe
     learn: Examples
     test: Examples
@@ -85,7 +85,8 @@ def _task(
     quiet = replace(recipe, kinds={**recipe.kinds, **dict.fromkeys(protocol.negative, 0.0)})
     test = click_examples(dataset, cuts[1], **wanted, kinds=quiet.kinds)
     learn = click_examples(dataset, cuts[0], cuts[1], **wanted, kinds=quiet.kinds)
-    return _Task(dataset, quiet, learn, test, cuts, protocol, seeds, progress)
+    clear = evidence(dataset, **wanted)
+    return _Task(clear, quiet, learn, test, cuts, protocol, seeds, progress)
 
 
 def _recipe_guesses(task: _Task, name: str) -> list[Guess]:
@@ -111,7 +112,7 @@ def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
     with PeakMemory() as peak:
         began = time.perf_counter()
         learn = time_split(
-            task.dataset,
+            task.clear,
             *task.cuts,
             "keep",
             goal=protocol.goal,
@@ -217,9 +218,11 @@ def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
 
 
 def _data(dataset: Dataset, task: _Task, rows: list[Guess]) -> dict[str, Any]:
+    """Sizes of what was there (what answers showed is no interaction), clicks, reliability."""
     clicked = task.test.outcomes > 0
+    there = task.clear if task.protocol.of_answers else dataset
     return {
-        **sizes(dataset, task.test, task.learn),
+        **sizes(there, task.test, task.learn),
         "clicks": int(clicked.sum()),
         "reliability": {
             one.model: [

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from plait.core.recipe import Recipe
 from plait.core.types import Dataset
 from plait.errors import ProtocolError
+from plait.measure.showings import ANSWERS, PATIENCE
 from plait.measure.splits import DAY, Seen, repeat_share, window
 
 __all__ = ["NAMES", "Name", "Protocol", "digest"]
@@ -58,7 +59,8 @@ class Protocol:
     `windows`: how many test windows, one behind the other. `test_users`, `fold_in`: which share of
     the users is held out, and which share of their history is folded in. `test_share`, `draw`:
     which share of each user's ratings is the test, the last ones or any; `test_file`: the hash of
-    the ratings that were given instead. `negative`: kinds that say no.
+    the ratings that were given instead. `negative`: kinds that say no, or `answers` alone, which
+    stands for what answers showed and nobody took.
     """
 
     name: Name = "leave-one-out"
@@ -94,6 +96,12 @@ class Protocol:
             raise ProtocolError(f"seen is {self.seen!r}", hint="say keep or remove", field="seen")
         if not self.k or min(self.k) < 1:
             raise ProtocolError(f"k is {list(self.k)}", hint="numbers from 1 on", field="k")
+        if self.of_answers and set(self.negative) != {ANSWERS}:
+            raise ProtocolError(
+                f"{ANSWERS} stands alone: {', '.join(self.negative)} may tell of the same showing",
+                hint=f"--negative {ANSWERS}, or only kinds of events",
+                field="negative",
+            )
         self._check_own()
         self._check_sizes()
 
@@ -111,7 +119,7 @@ class Protocol:
             )
         if self.name in ("time", "clicks"):
             _check_clock(dataset, self.name)
-        goal = _goal(self.goal, dataset, recipe)
+        goal = self.goals(dataset, recipe)
         if self.name == "clicks":
             return self._clicks(dataset, goal)
         if self.name == "ratings":
@@ -124,6 +132,17 @@ class Protocol:
             seen: Seen = "keep" if repeat_share(train, goal) > REPEATS else "remove"
             settled = replace(settled, seen=seen)
         return settled
+
+    def goals(self, dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
+        """The kinds that count as success: as asked, as the recipe says, else all that are worth
+        something. ProtocolError where there are none.
+        """
+        return _goal(self.goal, dataset, recipe)
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether outcomes are those of what answers showed."""
+        return ANSWERS in self.negative
 
     def cut(self, dataset: Dataset, back: int = 1) -> int:
         """The last event less the days of `back` test windows, microseconds; of a resolved time
@@ -155,7 +174,8 @@ class Protocol:
     def to_dict(self) -> dict[str, Any]:
         """Everything that decides a number, as JSON carries it; the rules that are fixed, too.
 
-        Under ratings `held` says that nothing of a tested pair of user and item is left in train.
+        Under ratings `held` says that nothing of a tested pair of user and item is left in train;
+        with answers `taken` says when something counts as taken from one.
 
         Options of other protocols are left out.
         """
@@ -171,6 +191,8 @@ class Protocol:
             plain = {name: value for name, value in plain.items() if name not in _DRAWN}
         if self.name == "ratings":
             fixed["held"] = "pairs"
+        if self.of_answers:
+            fixed["taken"] = f"by request, else within {PATIENCE / DAY:g} days"
         return {**plain, **fixed}
 
     @property
@@ -183,13 +205,16 @@ class Protocol:
             if kind not in dataset.kinds:
                 raise ProtocolError(
                     f"no interaction is of kind {kind!r}",
-                    hint=f"there are {', '.join(sorted(dataset.kinds))}",
+                    hint=f"there are {', '.join(sorted(dataset.kinds))}; --negative {ANSWERS} is "
+                    "what the answers of a home showed",
                     field="negative",
                 )
         there = self.negative or tuple(one for one in NEGATIVES if one in dataset.kinds)
         yes = tuple(kind for kind in goal if kind not in there)
         days = self._days(dataset)
-        return replace(self, goal=yes, negative=tuple(sorted(there)), seen="keep", test_days=days)
+        return replace(
+            self, goal=yes, negative=tuple(sorted(set(there))), seen="keep", test_days=days
+        )
 
     def _days(self, dataset: Dataset) -> float:
         return round(window(dataset) / DAY, 6) if self.test_days is None else self.test_days

@@ -12,10 +12,18 @@ from plait.core.ragged import Ragged
 from plait.core.types import ABSENT, Bools, Dataset, Interactions, Longs, Numbers, Queries
 from plait.errors import ProtocolError
 from plait.measure.asks import Asks, goal_events, pair_keys, queries_of
+from plait.measure.showings import ANSWERS, taken_by
 from plait.measure.splits import alive
 from plait.measure.ties import Doubles
 
-__all__ = ["Examples", "click_examples", "rated_events", "rating_examples"]
+__all__ = ["Examples", "click_examples", "evidence", "rated_events", "rating_examples"]
+
+_HINTS = {
+    False: "misses are events of a kind such as impression or skip (or --negative KIND), events of "
+    f"a goal kind with the value 0, or what was shown and not taken (--negative {ANSWERS})",
+    True: "post what is taken from an answer with its request_id, or give another --test-days",
+}
+"""What can be done where clicks or misses are missing, by whether they are those of answers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,26 +113,47 @@ def click_examples(
     clicked.
 
     A click is an event of a `goal` kind with any value but 0; a miss one of a `negative` kind, or
-    of a goal kind with the value 0. Train is what happened at the cut or before, misses left out;
-    the history of a query is what its user had done before it.
+    of a goal kind with the value 0. With `ANSWERS` as the only negative kind it is what answers
+    showed that was taken by then, or was not, and nothing else. Train is what happened at the cut
+    or before, misses left out; the history of a query is what its user had done before it.
     """
     found = dataset.interactions
-    yes = goal_events(dataset, goal) & (found.values != 0)
-    no = _of_kinds(dataset, negative) | (goal_events(dataset, goal) & (found.values == 0))
-    later = (found.times > cut) & (found.times <= (found.times.max() if until is None else until))
-    shown = later & (yes | no)
+    last = found.times.max() if until is None else until
+    yes, no = _outcomes(dataset, int(last), goal, negative)
+    later = (found.times > cut) & (found.times <= last)
     if not (yes & later).any() or not (no & later).any():
         raise ProtocolError(
             f"{int((yes & later).sum())} clicks and {int((no & later).sum())} misses behind the "
             "cut: both are needed",
-            hint="misses are events of a kind such as impression or skip (or --negative KIND), or "
-            "events of a goal kind with the value 0",
+            hint=_HINTS[negative == (ANSWERS,)],
             field="negative",
         )
-    clear = dataset.keep(~no)
+    shown = later & (yes | no)
+    clear = evidence(dataset, goal, negative)
     train = alive(clear.keep(clear.interactions.times <= cut))
     events = found.take(shown)
     return _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
+
+
+def evidence(dataset: Dataset, goal: tuple[str, ...], negative: tuple[str, ...]) -> Dataset:
+    """The data set without misses, and without what answers showed: neither tells of taste."""
+    found = dataset.interactions
+    zero = goal_events(dataset, goal) & (found.values == 0)
+    return dataset.keep(~(_of_kinds(dataset, negative) | zero))
+
+
+def _outcomes(
+    dataset: Dataset, last: int, goal: tuple[str, ...], negative: tuple[str, ...]
+) -> tuple[Bools, Bools]:
+    """Which interactions are clicks, and which misses, as far as is known at `last`; bool [N]."""
+    found = dataset.interactions
+    if negative == (ANSWERS,):
+        mine = _of_kinds(dataset, negative)
+        taken = taken_by(found, last)
+        return mine & taken, mine & ~taken
+    yes = goal_events(dataset, goal)
+    zero = yes & (found.values == 0)
+    return yes & ~zero, _of_kinds(dataset, negative) | zero
 
 
 def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) -> Bools:

@@ -24,6 +24,7 @@ from plait.evaluate.run import evaluate as measure
 from plait.evaluate.runs import save_run
 from plait.shop.fitting import Progress
 from plait.shop.ingesting import ingest
+from plait.shop.showings import with_answers
 
 __all__ = ["check_test", "evaluate", "protocol_of", "rated_file"]
 
@@ -54,6 +55,8 @@ def evaluate(
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     test = None if events is None else rated_file(events, told.get("map"), dataset)
+    if found:  # without a recipe there is nothing to measure, as is said below
+        dataset = with_answers(log, dataset, settled, found[0])
     report = measure(
         dataset,
         found,

@@ -251,6 +251,7 @@ class Shop(Questions):
         """
         from plait.shop.evaluation import evaluate
 
+        self._memory.rows.flush()  # what answers showed may be what is measured
         history = self.settings.home / "evaluations.jsonl"
         return evaluate(self._log, protocol, recipes, options, history, progress or silent)
 
@@ -273,6 +274,7 @@ class Shop(Questions):
         """
         from plait.shop.tuning import tune
 
+        self._memory.rows.flush()
         return tune(
             self._log,
             recipe,

@@ -13,6 +13,7 @@ from plait.evaluate.tuning import Trial, Tuned
 from plait.evaluate.tuning import tune as search
 from plait.shop.evaluation import check_test, protocol_of, rated_file
 from plait.shop.fitting import Progress
+from plait.shop.showings import with_answers
 
 __all__ = ["tune"]
 
@@ -39,6 +40,7 @@ def tune(
     check_test(events, settled)
     found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    dataset = with_answers(log, dataset, settled, found)
     return search(
         dataset,
         found,

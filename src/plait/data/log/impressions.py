@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete
 
@@ -71,10 +71,23 @@ class Impressions:
         sql = f"SELECT {', '.join(_COLUMNS)} FROM impressions WHERE request_id = ?"  # noqa: S608
         with storage_errors("read impressions"), store.reading() as connection:
             found = next(iter(store.rows(connection, sql, request_id)), None)
-        if found is None:
-            return None
-        row = Impression(*found)
-        return row if found[2] is not None else row._replace(user=ABSENT)
+        return None if found is None else _known(found)
+
+    def each(self, chunk: int) -> Iterator[Impression]:
+        """All there are, oldest first, `chunk` at a time: never in one long transaction."""
+        store = self._store
+        sql = (
+            f"SELECT {', '.join(_COLUMNS)} FROM impressions WHERE (time, request_id) > (?, ?)"  # noqa: S608 ours
+            f" ORDER BY time, request_id LIMIT {chunk:d}"
+        )
+        last = (-1 << 63, "")
+        while True:
+            with storage_errors("read impressions"), store.reading() as connection:
+                rows = [_known(row) for row in store.rows(connection, sql, *last)]
+            yield from rows
+            if len(rows) < chunk:
+                return
+            last = (rows[-1].time, rows[-1].request_id)
 
     def prune(self, before: int) -> int:
         """Delete what was shown before a time."""
@@ -83,6 +96,12 @@ class Impressions:
             return connection.execute(
                 delete(impressions).where(impressions.c.time < before)
             ).rowcount
+
+
+def _known(found: Sequence[Any]) -> Impression:
+    """A row of the table, -1 for a user it does not know."""
+    row = Impression(*found)
+    return row if found[2] is not None else row._replace(user=ABSENT)
 
 
 class ImpressionBuffer:

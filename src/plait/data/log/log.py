@@ -21,7 +21,7 @@ from plait.data.log.listen import Listener
 from plait.data.log.migrate import migrate
 from plait.data.log.numbers import find_number, find_numbers, read_head
 from plait.data.log.postgres import PostgresStore
-from plait.data.log.read import Chunk, Said, read_chunks, read_names, read_said
+from plait.data.log.read import Chunk, Said, read_chunks, read_names, read_requests, read_said
 from plait.data.log.sqlite import SqliteStore
 from plait.data.log.store import Store
 from plait.data.log.trouble import storage_errors
@@ -185,6 +185,14 @@ class Log:
     def impression(self, request_id: str) -> Impression | None:
         """What was shown in answer to a request; None if unknown or pruned."""
         return self._impressions.find(request_id)
+
+    def impressions(self, *, chunk: int = 1000) -> Iterator[Impression]:
+        """Everything that was shown and is still kept, oldest first."""
+        return self._impressions.each(chunk)
+
+    def requests(self, until: int, *, chunk: int = 100_000) -> Iterator[tuple[int, str]]:
+        """By offset, up to `until`, the interactions that name the request they come from."""
+        return read_requests(self._store, min(until, self.version), chunk)
 
     def prune_impressions(self, before: int) -> int:
         """Delete impressions from before a time (microseconds UTC); returns how many."""

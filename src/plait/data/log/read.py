@@ -15,7 +15,7 @@ from plait.data.log.store import Store
 from plait.data.log.tables import TYPE_CODES
 from plait.data.log.trouble import storage_errors
 
-__all__ = ["Chunk", "Said", "read_chunks", "read_names", "read_said"]
+__all__ = ["Chunk", "Said", "read_chunks", "read_names", "read_requests", "read_said"]
 
 _LAYOUT: list[tuple[str, Any]] = [
     ("offsets", np.int64),
@@ -95,6 +95,19 @@ def read_said(
         with storage_errors("read the log"), store.reading() as connection:
             found = list(map(Said._make, store.rows(connection, sql, start, stop)))
         yield from found
+
+
+def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, str]]:
+    """Offset and request id of the interactions up to offset `until` that name one, by offset."""
+    sql = (
+        f"SELECT seq, request_id FROM events WHERE type = {TYPE_CODES['interaction']}"  # noqa: S608
+        " AND request_id IS NOT NULL AND seq > ? AND seq <= ? ORDER BY seq"
+    )
+    for start in range(0, until, chunk):
+        stop = min(start + chunk, until)
+        with storage_errors("read the log"), store.reading() as connection:
+            found = list(store.rows(connection, sql, start, stop))
+        yield from ((int(offset), str(named)) for offset, named in found)
 
 
 def read_names(store: Store, sql: str, first: int) -> list[Any]:
