@@ -1,5 +1,6 @@
 """A recipe is checked key by key before anything runs."""
 
+import dataclasses
 import json
 
 import pytest
@@ -84,3 +85,14 @@ def test_stage_settings_are_typed():
     assert stage.config.by == 2.0
     with pytest.raises(RecipeError, match="there are by"):
         build_stage("c", {"stage": "tests.core.toys:Counts", "bye": 2})
+
+
+def test_a_table_within_keeps_what_the_stage_has():
+    usual = build_stage("graph", {}).config.training
+    found = build_stage("graph", {"training": {"epochs": 3}}).config.training
+    assert found == dataclasses.replace(usual, epochs=3)
+    assert found.batch != type(usual)().batch
+    with pytest.raises(RecipeError, match=r"\[graph.training\] has no setting 'epoch'"):
+        build_stage("graph", {"training": {"epoch": 3}})
+    with pytest.raises(RecipeError, match=r"graph\.training\.epochs is 'many'"):
+        build_stage("graph", {"training": {"epochs": "many"}})

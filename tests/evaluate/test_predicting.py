@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.core.recipe import Recipe
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.calibrate import Calibration
 from plait.evaluate.protocol import Protocol
+from plait.evaluate.ratings import predicting
 from plait.evaluate.run import evaluate
 from tests.evaluate.toys import recipe, witness
 from tests.measure.worlds import random_rows, world
@@ -90,6 +92,18 @@ def test_a_strand_that_does_not_know_falls_back_to_biases():
     assert "mean" in flag.text
     knows = evaluate(data, [recipe("Mean", steps=())], RATINGS)
     assert "knows-nothing" not in {one.name for one in knows.flags}
+
+
+def test_methods_that_predict_no_rating_take_no_part():
+    rates = {"stage": "factors", "method": "mf", "iterations": 4, "burn_in": 1}
+    ranks = {"stage": "factors", "method": "ials", "factors": 4}
+    both = Recipe.of({"name": "both", "strands": {"rates": rates, "ranks": ranks}})
+    assert [one.name for one in predicting(both).strands] == ["rates"]
+    report = evaluate(rated(), [both], RATINGS)
+    assert "ranks" not in {one.model for one in report.results}
+    assert "knows-nothing" not in {one.name for one in report.flags}
+    with pytest.raises(ProtocolError, match="no strand of the recipe 'alone' predicts"):
+        predicting(Recipe.of({"name": "alone", "strands": {"ranks": ranks}}))
 
 
 def test_predictions_stay_on_the_scale():

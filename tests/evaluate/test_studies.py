@@ -134,7 +134,7 @@ def test_under_ratings_only_strands_that_predict_are_searched(tmp_path):
     [
         ("ials", {"factors", "l2", "alpha", "decay"}),
         ("bpr", {"factors", "l2", "learning_rate", "decay"}),
-        ("neumf", {"factors", "negatives", "dropout"}),
+        ("neumf", {"factors", "negatives", "dropout", "training.learning_rate"}),
         ("svdpp", {"factors"}),
     ],
 )

@@ -1,10 +1,12 @@
 """Searching settings, on validation targets alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from plait.core.recipe import Recipe, build_stage, load_recipe, recipe_names
-from plait.core.space import Choice, Range, searched, space_of
+from plait.core.space import Choice, Range, searched, setting, space_of
 from plait.errors import InputError
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.recipe_toml import recipe_toml
@@ -64,7 +66,7 @@ def test_defaults_lie_in_their_ranges(name):
     for key, space in space_of(shipped).items():
         stage, _, field = key.partition(".")
         settings = {**shipped.strands, **shipped.steps}[stage]
-        assert space.holds(getattr(build_stage(stage, settings).config, field)), key
+        assert space.holds(setting(build_stage(stage, settings).config, field)), key
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -222,3 +224,28 @@ def test_settings_go_to_their_stage():
     found = with_settings(toy, {"knob.turn": 0.5})
     assert found.strands["knob"]["turn"] == 0.5
     assert "turn" not in toy.strands["knob"]
+
+
+def test_settings_go_to_tables_within_and_leave_the_rest(tmp_path):
+    full = load_recipe("full")
+    assert "sequence.training.learning_rate" in space_of(full)
+    told = {"sequence.training.learning_rate": 0.004, "popular.half_life_days": None}
+    found = with_settings(with_settings(full, {"sequence.training.epochs": 7}), told)
+    assert not full.strands["sequence"]
+    (tmp_path / "best.toml").write_text(recipe_toml(found), encoding="utf-8")
+    again = load_recipe(tmp_path / "best.toml")
+    config = build_stage("sequence", again.strands["sequence"]).config
+    usual = build_stage("sequence", {}).config.training
+    assert config.training == replace(usual, epochs=7, learning_rate=0.004)
+
+
+def test_a_table_within_is_searched(tmp_path):
+    """The first trial is the recipe as it is, the others draw from the range."""
+    training = {"epochs": 1, "batch": 512}
+    toy = Recipe.of({"strands": {"graph": {"knowledge": False, "dim": 4, "training": training}}})
+    found = search(tmp_path, toy=toy, trials=3, only=["graph.training."])
+    rates = [one.settings["graph.training.learning_rate"] for one in found.trials]
+    assert rates[0] == build_stage("graph", {}).config.training.learning_rate
+    assert len(set(rates)) == 3
+    best = found.recipe.strands["graph"]["training"]
+    assert {name: best[name] for name in training} == training

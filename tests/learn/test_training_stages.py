@@ -1,12 +1,20 @@
 """What a stage that trains is told, by a pipeline and by the fit of a recipe."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from plait.core.catalogue import Column
 from plait.core.context import FitContext
 from plait.core.pipeline import Pipeline
+from plait.core.ragged import Ragged
 from plait.core.recipe import Recipe
-from plait.learn.fitting import fit_recipe
+from plait.core.types import History, Queries
+from plait.evaluate.answering import live_of
+from plait.learn.fitting import fit_recipe, reachable
 from plait.measure.splits import leave_one_out
 from tests.learn import trainee
 from tests.measure.worlds import random_rows, world
@@ -52,8 +60,12 @@ def test_the_first_fit_has_something_held_out_and_the_second_nothing(tmp_path):
         len(DATA.interactions),
     )
     assert len(first.held.queries) == len(first.held.targets) == len(split)
-    np.testing.assert_array_equal(first.held.targets.values, split.targets.values)
-    assert first.held.queries.blocked is not None  # what the rules take out cannot be ranked
+    blocked = first.held.queries.blocked  # what the rules take out cannot be ranked
+    wanted = [
+        [one for one in split.targets[row] if one not in blocked[row]] for row in range(len(split))
+    ]
+    assert [first.held.targets[row].tolist() for row in range(len(split))] == wanted
+    assert 0 < len(first.held.targets.values) < len(split.targets.values)
     assert second.held is None
     assert (first.seed, second.seed) == (5, 5)
     assert (first.folder, second.folder) == (
@@ -61,6 +73,52 @@ def test_the_first_fit_has_something_held_out_and_the_second_nothing(tmp_path):
         tmp_path / "again" / "mine",
     )
     assert (first.name, second.name) == ("first-mine", "again-mine")
+
+
+def test_targets_that_nothing_could_bring_are_none():
+    catalogue = DATA.catalogue.with_columns({"stock": "number"})
+    low = np.arange(len(catalogue)) < len(catalogue) // 2
+    column = Column("number", np.where(low, 0.0, 1.0))
+    catalogue = replace(catalogue, columns={**catalogue.columns, "stock": column})
+    data = replace(DATA, catalogue=catalogue)
+    split = leave_one_out(data, "validation", "keep")
+    filtered = Recipe.of({**RECIPE.to_dict(), "steps": {"rules": {"available": "stock > 0"}}})
+    fit_recipe(filtered, data, split, refit=False, live=live_of)
+    ((_, mine),) = trainee.told
+    wanted = split.targets.values[~low[split.targets.values]]
+    assert 0 < len(wanted) < len(split.targets.values)
+    assert mine.held.targets.values.tolist() == wanted.tolist()
+    assert len(mine.held.targets) == len(mine.held.queries) == len(split)
+
+
+def test_where_everything_was_seen_nothing_is_held_out():
+    rows = [(f"u{user}", f"i{step % 2}", float(step)) for user in range(30) for step in range(8)]
+    data = world(rows)
+    fit_recipe(RECIPE, data, leave_one_out(data, "validation", None), refit=False)
+    ((_, mine),) = trainee.told
+    assert mine.held is None
+
+
+@given(st.data())
+def test_reachable_is_what_is_neither_blocked_nor_masked(data):
+    drawn = st.lists(st.lists(st.integers(0, 6), max_size=4), min_size=3, max_size=3)
+    targets, blocked = data.draw(drawn), data.draw(st.none() | drawn)
+    width = data.draw(st.integers(0, 7))
+    masks = st.lists(st.lists(st.booleans(), min_size=width, max_size=width), max_size=3)
+    mask = data.draw(masks.filter(lambda one: len(one) != 2))
+    queries = replace(
+        Queries.of_histories(History.empty(3)),
+        blocked=None if blocked is None else Ragged.of(blocked),
+        mask=np.array(mask, np.bool_).reshape(len(mask), width) if mask else None,
+    )
+    found = reachable(queries, Ragged.of(targets))
+    for row in range(3):
+        allowed = mask[row % len(mask)] if mask else [True] * 7
+        barred = [] if blocked is None else blocked[row]
+        expected = [
+            one for one in targets[row] if one not in barred and one < len(allowed) and allowed[one]
+        ]
+        assert found[row].tolist() == expected
 
 
 def test_too_few_questions_are_not_held_out():

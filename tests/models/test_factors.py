@@ -128,6 +128,8 @@ def test_methods_without_ratings_foretell_none():
     dataset = checkerboard()
     stage = factors(dataset, "ials")
     assert isinstance(stage, Predicts)
+    assert not stage.predicts
+    assert factors(market(), "mf", iterations=4, burn_in=1).predicts
     assert np.isnan(stage.predict(ask(dataset.catalogue, ["black-1"]), np.zeros((1, 3), int))).all()
 
 

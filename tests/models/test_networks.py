@@ -64,6 +64,23 @@ def test_equal_scores_count_as_if_drawn_by_lot(scores):
     assert judged(scores, targets, blocked) == pytest.approx(by_lot(scores, targets, blocked))
 
 
+def test_what_a_mask_rules_out_is_no_rival_and_an_empty_question_is_none():
+    scores = [[5, 4, 3, 2], [1, 2, 3, 4], [4, 3, 2, 1]]
+    queries = replace(asked_of(3), mask=np.array([[False, True, True, True]]))
+    rows = np.array([2, 1, 4, 3], np.int32)  # the first item stands in the second row
+    asked = HeldOut(Held(queries, Ragged.of([[2], [1], []])), rows, 50)
+    states = torch.tensor(scores, dtype=torch.float32)[:, [1, 0, 3, 2]]
+    found = asked.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4))
+    assert found == pytest.approx((1 / np.log2(3) + 1 / np.log2(4)) / 2)
+    each = replace(queries, mask=np.repeat(queries.mask, 3, axis=0))
+    each.mask[0, 1] = False
+    asked = HeldOut(Held(each, Ragged.of([[2], [1], []])), rows, 50)
+    found = asked.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4))
+    assert found == pytest.approx((1 + 1 / np.log2(4)) / 2)
+    none = HeldOut(Held(queries, Ragged.of([[], [], []])), rows, 50)
+    assert none.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4)) == 0
+
+
 def test_places_behind_the_tenth_are_worth_nothing():
     scores = [list(range(12, 0, -1))]
     found = [judged(scores, [[place]]) for place in range(12)]

@@ -38,7 +38,10 @@ class Tracker(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """Questions that were kept back from the fit, and the items that came true for each."""
+    """Questions that were kept back from the fit, and the items that came true for each.
+
+    Targets that the questions block or mask are left out; a question without one left asks nothing.
+    """
 
     queries: Queries
     targets: Ragged

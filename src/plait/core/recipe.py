@@ -151,13 +151,26 @@ def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(config).validate_python(dict(given))
+        return TypeAdapter(config).validate_python(_whole(config(), given, name))
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in (name, *first["loc"]))
         raise RecipeError(
             f"{place} is {first['input']!r}: {first['msg']}", field=place
         ) from problem
+
+
+def _whole(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What is given; of a table within, what is left out stays as this stage has it."""
+    found = dict(given)
+    for one in dataclasses.fields(default):
+        table, usual = found.get(one.name), getattr(default, one.name)
+        if isinstance(table, Mapping) and dataclasses.is_dataclass(usual):
+            place = f"{where}.{one.name}"
+            settings = {part.name: getattr(usual, part.name) for part in dataclasses.fields(usual)}
+            _only(table, list(settings), f"[{place}]")
+            found[one.name] = {**settings, **_whole(usual, table, place)}
+    return found
 
 
 def _only(given: Mapping[str, Any], allowed: Any, where: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from plait.core.recipe import Recipe
 from plait.core.registry import stage_class
 
-__all__ = ["Choice", "Range", "searched", "space_of", "tunable"]
+__all__ = ["Choice", "Range", "searched", "setting", "space_of", "tunable"]
 
 _KEY = "search"
 
@@ -64,9 +65,23 @@ def tunable(default: Any, space: Range | Choice) -> Any:
 
 
 def searched(config: type[Any]) -> dict[str, Range | Choice]:
-    """The fields of a config that say where to search."""
-    found = {one.name: one.metadata.get(_KEY) for one in dataclasses.fields(config)}
-    return {name: one for name, one in found.items() if isinstance(one, Range | Choice)}
+    """The fields of a config that say where to search; those of a table by "table.field"."""
+    found: dict[str, Range | Choice] = {}
+    for one in dataclasses.fields(config):
+        space = one.metadata.get(_KEY)
+        if isinstance(space, Range | Choice):
+            found[one.name] = space
+        elif one.default_factory is not dataclasses.MISSING:
+            inner = one.default_factory()
+            if dataclasses.is_dataclass(inner):
+                below = searched(type(inner))
+                found.update({f"{one.name}.{name}": space for name, space in below.items()})
+    return found
+
+
+def setting(config: Any, field: str) -> Any:
+    """The value of a field, as `searched` names it."""
+    return functools.reduce(getattr, field.split("."), config)
 
 
 def space_of(recipe: Recipe) -> dict[str, Range | Choice]:

@@ -51,6 +51,11 @@ class Stage:
         self.config: Any = self.Config() if config is None else config
         self.name = name or type(self).__module__.rpartition(".")[2]
 
+    @property
+    def predicts(self) -> bool:
+        """Whether it foretells ratings as it is set; asked of stages that have `predict` alone."""
+        return True
+
     def save(self, folder: Path) -> None:
         """Write what was learned into `folder`, which exists (see `plait.core.arrays`)."""
 
@@ -105,7 +110,7 @@ class Scores(Protocol):
 
 @runtime_checkable
 class Predicts(Protocol):
-    """Foretells ratings."""
+    """Foretells ratings, unless `Stage.predicts` says that its settings do not let it."""
 
     def predict(self, queries: Queries, numbers: Numbers) -> Floats:
         """float32 [B, K] for `numbers` [B, K], in the units of the ratings it was fitted on.

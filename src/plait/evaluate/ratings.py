@@ -126,7 +126,8 @@ def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
 def predicting(recipe: Recipe) -> Pipeline:
     """The strands of a recipe that predict, without steps; ProtocolError if there are none."""
     pipeline = Pipeline.build(recipe)
-    strands = tuple(one for one in pipeline.strands if isinstance(one, Predicts))
+    able = (one for one in pipeline.strands if isinstance(one, Predicts))
+    strands = tuple(one for one in able if one.predicts)
     if not strands:
         raise ProtocolError(
             f"no strand of the recipe {recipe.name!r} predicts ratings",

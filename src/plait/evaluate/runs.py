@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,15 @@ from plait.errors import InputError, NotFoundError, StorageError
 from plait.evaluate.detail import Detail, read_detail, write_detail
 from plait.evaluate.report import Report
 
-__all__ = ["Run", "find_run", "read_run", "save_run", "write_report"]
+__all__ = ["KEPT", "Run", "find_run", "read_run", "save_run", "write_report"]
 
 REPORT = "report.json"
+
+KEPT = 100
+"""So many runs of a home stay, the newest."""
+
+_WEEK = 7 * 24 * 3600
+"""Seconds after which a run without a report is one that nobody writes any more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,21 +62,67 @@ def write_report(path: Path, report: Report) -> None:
         write_detail(beside, report.detail)
         found["queries"] = {"file": beside.name, "metrics": list(report.detail.metrics)}
     text = json.dumps(found, indent=1, ensure_ascii=False, default=str)
+    draft = path.with_name(f".draft-{path.name}")
     try:
-        path.write_text(text + "\n", encoding="utf-8")
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(path)
     except OSError as problem:
+        draft.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def save_run(folder: Path, report: Report) -> Path:
-    """Keep a report in `folder`/RUN; its folder. Raises StorageError."""
+def save_run(folder: Path, report: Report, *, keep: int = KEPT) -> Path:
+    """Keep a report in `folder`/RUN, and the newest `keep` runs with it; its folder.
+
+    Raises StorageError where it cannot be written. Old runs that cannot be removed stay.
+    """
     home = folder / report.run
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise StorageError(f"{home} cannot be made: {problem}") from problem
     write_report(home / REPORT, report)
+    _prune(folder, home, keep)
     return home
+
+
+def _prune(folder: Path, mine: Path, keep: int) -> None:
+    """Remove all but the newest `keep` runs, `mine` among those that stay.
+
+    The report comes last, so a folder without one is being written, by this process or another, and
+    stays; unless it is a week old and holds nothing else than what an interrupted run leaves.
+    """
+    whole: list[tuple[int, Path]] = []
+    for one in folder.iterdir():
+        if one == mine or one.is_symlink() or not one.is_dir():
+            continue
+        written = _written(one / REPORT)
+        if written is not None:
+            whole.append((written, one))
+        elif _is_left(one):
+            shutil.rmtree(one, ignore_errors=True)
+    for _, one in sorted(whole, reverse=True)[max(keep - 1, 0) :]:
+        # Its report first: from then on nobody finds it, and what stays behind is left over.
+        (one / REPORT).unlink(missing_ok=True)
+        shutil.rmtree(one, ignore_errors=True)
+
+
+def _written(report: Path) -> int | None:
+    """When a report was written, in nanoseconds; None while there is none."""
+    try:
+        return report.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _is_left(run: Path) -> bool:
+    """Whether a folder without a report is what an interrupted run left."""
+    try:
+        names = {one.name for one in run.iterdir()}
+        old = time.time() - run.stat().st_mtime > _WEEK
+    except OSError:
+        return False
+    return old and names <= {f".draft-{REPORT}", Path(REPORT).with_suffix(".npz").name}
 
 
 def find_run(name: str, home: Path | None) -> Path:

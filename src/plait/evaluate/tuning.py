@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plait.core.recipe import Recipe, build_stage
-from plait.core.space import Choice, Range, space_of
+from plait.core.space import Choice, Range, setting, space_of
 from plait.core.types import Dataset
 from plait.errors import InputError, MissingExtraError, ProtocolError, StorageError
 from plait.evaluate.answering import FUSED
@@ -111,12 +111,16 @@ def tune(
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with other settings, given as "stage.setting"."""
+    """The recipe with other settings, given as "stage.setting" or "stage.table.setting"."""
     strands = {name: dict(one) for name, one in recipe.strands.items()}
     steps = {name: dict(one) for name, one in recipe.steps.items()}
     for key, value in settings.items():
-        stage, _, field = key.partition(".")
-        (strands if stage in strands else steps)[stage][field] = value
+        stage, *tables, field = key.split(".")
+        inner = (strands if stage in strands else steps)[stage]
+        for one in tables:
+            inner[one] = dict(inner.get(one, {}))
+            inner = inner[one]
+        inner[field] = value
     return replace(recipe, strands=strands, steps=steps)
 
 
@@ -172,7 +176,7 @@ def _counting(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
     for key, space in space_of(recipe).items():
         name, _, field = key.partition(".")
         if name in configs and field not in getattr(configs[name], "idle", ()):
-            found[key] = space.including(getattr(configs[name], field))
+            found[key] = space.including(setting(configs[name], field))
     return found
 
 
@@ -216,7 +220,7 @@ def _as_given(task: _Task) -> dict[str, Any]:
     stages = {**task.recipe.strands, **task.recipe.steps}
     for key, space in task.space.items():
         stage, _, field = key.partition(".")
-        value = getattr(build_stage(stage, stages[stage]).config, field)
+        value = setting(build_stage(stage, stages[stage]).config, field)
         if space.holds(value):
             found[key] = value
     return found

@@ -16,7 +16,7 @@ from plait.core.types import Dataset, Items, Live, Queries
 from plait.learn.batches import batch_size, in_batches, stacked
 from plait.measure.splits import LEAST_QUERIES, Split
 
-__all__ = ["MakeLive", "Progress", "fit_recipe", "limited"]
+__all__ = ["MakeLive", "Progress", "fit_recipe", "limited", "reachable"]
 
 MakeLive = Callable[[Pipeline, Dataset], Live]
 """What a fitted pipeline sees beside its bundle when the log stands as in a data set."""
@@ -52,7 +52,7 @@ def fit_recipe(
     enough = split is not None and len(split) >= LEAST_QUERIES
     taught = enough and (_learns(pipeline) or _trains(pipeline))
     if split is not None and (taught or not refit):
-        held = _held(pipeline, split) if enough else None
+        held = _held(pipeline, split, live) if enough else None
         first = replace(told.below("first"), held=held)
         pipeline = _fitted(pipeline, split.train, watch, first)
     if split is not None and taught:
@@ -88,11 +88,42 @@ def _trains(pipeline: Pipeline) -> bool:
     return any(isinstance(stage, Trains) for stage in pipeline.stages)
 
 
-def _held(pipeline: Pipeline, split: Split) -> Held | None:
-    """What early stopping may look at: the split's questions, as the rules limit them."""
+def _held(pipeline: Pipeline, split: Split, live: MakeLive | None) -> Held | None:
+    """What early stopping may look at: the split's questions, and what the rules let come true.
+
+    None where that is too little to say anything. What rules ask of the live catalogue is asked of
+    the split's: nothing is fitted yet, so nothing else of `live` can be had.
+    """
     if not _trains(pipeline):
         return None
-    return Held(limited(pipeline, split.queries), split.targets)
+    queries = split.queries
+    if live is not None:
+        queries = replace(queries, live=live(replace(pipeline, strands=(), steps=()), split.asked))
+    queries = replace(limited(pipeline, queries), live=None)
+    targets = reachable(queries, split.targets)
+    return Held(queries, targets) if (targets.lengths > 0).sum() >= LEAST_QUERIES else None
+
+
+def reachable(queries: Queries, targets: Ragged) -> Ragged:
+    """The targets that limited queries neither block nor mask: no answer could hold another.
+
+    All rows stay; one whose targets are all out of reach is empty, and asks for nothing.
+    """
+    rows, values = targets.rows, targets.values.astype(np.int64)
+    kept = np.ones(len(values), np.bool_)
+    if queries.mask is not None:
+        width = queries.mask.shape[1]
+        inside = values < width
+        own = rows if len(queries.mask) > 1 else np.zeros_like(rows)
+        kept[inside] = queries.mask[own[inside], values[inside]]
+        kept &= inside
+    if queries.blocked is not None and len(queries.blocked.values):
+        width = int(max(values.max(initial=0), queries.blocked.values.max())) + 1
+        kept &= ~np.isin(
+            rows * width + values, queries.blocked.rows * width + queries.blocked.values
+        )
+    counts = np.bincount(rows[kept], minlength=len(targets))
+    return Ragged.of_counts(targets.values[kept], counts)
 
 
 def _fitted(pipeline: Pipeline, dataset: Dataset, watch: Watch, context: FitContext) -> Pipeline:

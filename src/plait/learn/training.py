@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from plait.core.space import Range, tunable
 from plait.errors import InputError
 
 __all__ = ["ArrayBatches", "Batch", "Batches", "Outcome", "Training"]
@@ -32,7 +33,7 @@ class Training:
     """Rows a batch."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam (Kingma & Ba, 2015), with decoupled decay (Loshchilov & Hutter, 2019), or SGD."""
-    learning_rate: float = 1e-3
+    learning_rate: float = tunable(1e-3, Range(1e-4, 3e-2, log=True))
     """The step size at its largest."""
     momentum: float = 0.9
     """Of SGD alone."""

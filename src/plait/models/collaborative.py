@@ -25,6 +25,7 @@ from plait.core.types import Dataset, Floats, Longs
 from plait.errors import MissingExtraError
 from plait.models.bag import Bag
 from plait.models.profile import interaction_matrix
+from plait.models.vocabulary import in_order
 
 __all__ = ["Space", "bpr", "folded", "ials", "ordered"]
 
@@ -66,10 +67,8 @@ def ordered(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
     numbers by row.
     """
     found = dataset.interactions
-    items = np.unique(found.items).astype(np.int64)
-    items = items[np.argsort(dataset.catalogue.tiebreak[items], kind="stable")]
-    users = np.unique(found.users).astype(np.int64)
-    users = users[np.argsort(dataset.users.tiebreak[users], kind="stable")]
+    items = in_order(found.items, dataset.catalogue)
+    users = in_order(found.users, dataset.users)
     matrix = interaction_matrix(dataset)[users][:, items]
     matrix.sort_indices()
     return matrix, items

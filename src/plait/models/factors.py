@@ -34,10 +34,11 @@ from plait.learn.deep import require
 from plait.learn.training import Training
 from plait.models.bag import decayed
 from plait.models.collaborative import Space, bpr, folded, ials
-from plait.models.pairwise import Pairwise
+from plait.models.pairwise import FILE, Pairwise
 from plait.models.profile import anchored
 from plait.models.rater import Plan, Rater
 from plait.models.ratings import rater_dense
+from plait.models.vocabulary import Vocabulary
 
 __all__ = ["Factors", "FactorsConfig"]
 
@@ -52,6 +53,7 @@ _READ_BY = {
     "decay": ("ials", "bpr"),
     "negatives": ("neumf",),
     "dropout": ("neumf",),
+    "training.learning_rate": ("neumf",),
 }
 """Settings that not every method reads, of those that can be searched."""
 
@@ -89,7 +91,7 @@ class FactorsConfig:
     """Items that neumf is shown for each event and that did not happen."""
     dropout: float = tunable(0.2, Range(0.0, 0.5))
     """The share of the network's first layer that neumf leaves out in each step."""
-    training: Training = field(default_factory=lambda: Training(epochs=10, batch=1024))
+    training: Training = field(default_factory=lambda: Training(epochs=10, batch=1024, patience=3))
     """How neumf is trained."""
 
     @property
@@ -109,20 +111,29 @@ class Factors(DenseStage):
         self._learned: Space | Rater | Pairwise = Space.blank()
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """As `train`, with nothing to report to."""
+        """As `train`, with nothing to report to and nothing held out."""
         return self.train(dataset, FitContext(seed))
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
-        """Learn the vectors; MissingExtraError where the method's library is not installed."""
+        """Learn the vectors; MissingExtraError where the method's library is not installed.
+
+        neumf trains until what is held out is ranked no better, or for as long as that once took.
+        The others have no epochs to choose: they take no notice of what is held out.
+        """
         fitted = type(self)(self.config, name=self.name)
         fitted._learned = self._fitted(dataset, context)
         return fitted
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the method is one for ratings."""
+        return self.config.method in _RATINGS
 
     def predict(self, queries: Queries, numbers: Numbers) -> Floats:
         """float32 [B, K]: predicted ratings; NaN where unknown, and throughout where the method
         predicts none.
         """
-        if self.config.method in _RATINGS:
+        if self.predicts:
             return self.score(queries, numbers)
         return np.full(numbers.shape, np.nan, np.float32)
 
@@ -141,12 +152,8 @@ class Factors(DenseStage):
     def save(self, folder: Path) -> None:
         """Write the vectors."""
         learned = self._learned
-        if isinstance(learned, Rater):
+        if isinstance(learned, Rater | Pairwise):
             learned.save(folder)
-        elif isinstance(learned, Pairwise):
-            write_arrays(
-                folder / "network.safetensors", {"places": learned.places, **learned.weights}
-            )
         else:
             write_arrays(
                 folder / "space.safetensors", {"items": learned.items, "solved": learned.solved}
@@ -158,9 +165,8 @@ class Factors(DenseStage):
         loaded = cls(config, name=name)
         if (folder / "rater.safetensors").exists():
             loaded._learned = Rater.load(folder)
-        elif (folder / "network.safetensors").exists():
-            arrays = read_arrays(folder / "network.safetensors")
-            loaded._learned = Pairwise(arrays, arrays.pop("places"))
+        elif (folder / FILE).exists():
+            loaded._learned = Pairwise.load(folder)
         else:
             arrays = read_arrays(folder / "space.safetensors")
             loaded._learned = Space(arrays["items"], arrays["solved"])
@@ -191,21 +197,33 @@ class Factors(DenseStage):
 
     def _network(self, dataset: Dataset, context: FitContext, size: int) -> Pairwise:
         require("factors with method neumf")
-        from plait.models.networks.neumf import trained
+        from plait.learn.seeded import fingerprint, identity_of
+        from plait.models.networks.neumf import trained, validation
 
-        items = np.unique(dataset.interactions.items)
-        items = items[np.argsort(dataset.catalogue.tiebreak[items], kind="stable")]
-        places = np.zeros(dataset.n_items, np.int32)
-        places[items] = np.arange(1, len(items) + 1)
+        config, items = self.config, Vocabulary.of(dataset)
         whole = dataset.histories()
-        weights = trained(
-            Ragged(places[whole.values] - 1, whole.offsets),
+        histories = Ragged(items.rows[whole.values] - 1, whole.offsets)
+        validate = None
+        if context.held is not None:
+            past = anchored(context.held.queries)
+            taken = decayed(past, config.decay, dataset.n_items, config.longest)
+            validate = validation(context.held, items, taken)
+        weights, epochs = trained(
+            histories,
             len(items),
-            self.config.training,
+            config.training,
             context,
             dim=size,
-            dropout=self.config.dropout,
-            negatives=self.config.negatives,
-            longest=self.config.longest or int(whole.lengths.max(initial=1)),
+            dropout=config.dropout,
+            negatives=config.negatives,
+            longest=config.longest or int(whole.lengths.max(initial=1)),
+            validate=validate,
+            best=self._learned.epochs if isinstance(self._learned, Pairwise) else 0,
+            identity=identity_of(
+                "neumf",
+                config,
+                vocabulary=fingerprint(items.numbers),
+                histories=fingerprint(histories.values, histories.offsets),
+            ),
         )
-        return Pairwise(weights, places)
+        return Pairwise(weights, items.rows, epochs)

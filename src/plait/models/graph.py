@@ -27,7 +27,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
-from plait.core.context import FitContext
+from plait.core.context import FitContext, Held
 from plait.core.dense import DenseStage
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Dataset, Floats, Longs, Numbers, Queries
@@ -37,6 +37,7 @@ from plait.learn.training import Training
 from plait.models.bag import decayed
 from plait.models.profile import anchored, interaction_matrix
 from plait.models.sides import Sides, of_facts
+from plait.models.vocabulary import Vocabulary, in_order
 from plait.retrieve.changes import Changes
 
 __all__ = ["Fresh", "Graph", "GraphConfig"]
@@ -48,11 +49,11 @@ class GraphConfig:
 
     knowledge: bool = True
     """Whether fields and facts are part of the graph."""
-    dim: int = 64
+    dim: int = tunable(64, Range(16, 256, log=True))
     """Numbers in a vector."""
     layers: int = tunable(2, Range(1, 4))
     """Steps over users (and entities) that a vector is spread."""
-    negatives: int = 1024
+    negatives: int = tunable(1024, Range(128, 8192, log=True))
     """Items that the right one is compared with, drawn anew each step; 0: all."""
     temperature: float = tunable(0.1, Range(0.03, 0.5, log=True))
     """Cosines are divided by this: the smaller, the more the nearest wrong item counts."""
@@ -65,7 +66,7 @@ class GraphConfig:
     longest: int = 50
     """How many baskets back are read; 0: all."""
     training: Training = field(
-        default_factory=lambda: Training(epochs=6, batch=4096, learning_rate=0.01)
+        default_factory=lambda: Training(epochs=20, batch=4096, learning_rate=0.01, patience=3)
     )
     """How it is trained: see docs/training.md."""
 
@@ -93,18 +94,23 @@ class Graph(DenseStage):
         self._entities: Floats = none
         """What entities give to items [E, D], times the weight of their relation."""
         self._taken = np.zeros(0, np.bool_)
+        self._epochs = 0
+        """For how many epochs it was trained; what a fit without anything held out goes by."""
         self._sides = Sides([], {})
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """As `train`, with nothing to report to."""
+        """Trained for all epochs: nothing is held out."""
         return self.train(dataset, FitContext(seed))
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
-        """Learn the vectors; MissingExtraError without torch."""
+        """Trained until what is held out is ranked no better, or for as long as that once took.
+
+        Raises MissingExtraError without torch, and what `plait.learn.loop.train` raises.
+        """
         require(f"the stage {self.name!r}")
         fitted = type(self)(self.config, name=self.name)
         fitted._taken = np.bincount(dataset.interactions.items, minlength=dataset.n_items) > 0
-        _Fitting(self.config, dataset).into(fitted, context)
+        _Fitting(self.config, dataset).into(fitted, context, self._epochs)
         return fitted
 
     def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
@@ -158,7 +164,7 @@ class Graph(DenseStage):
             "taken": self._taken,
         }
         write_arrays(folder / "graph.safetensors", arrays)
-        told = {"words": self._sides.words, "edges": self._sides.edges}
+        told = {"words": self._sides.words, "edges": self._sides.edges, "epochs": self._epochs}
         (folder / "sides.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -171,6 +177,7 @@ class Graph(DenseStage):
             loaded._sides = Sides(told["words"], told["edges"])
             loaded._items, loaded._lent = arrays["items"], arrays["lent"]
             loaded._entities, loaded._taken = arrays["entities"], arrays["taken"]
+            loaded._epochs = int(told.get("epochs", 0))  # 0: of before they were kept
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise BundleError(f"cannot read the graph: {problem}", hint="fit again") from problem
         return loaded
@@ -197,15 +204,12 @@ class Graph(DenseStage):
 
 
 class _Fitting:
-    """One fit: items and users with an event, in the order of `tiebreak`."""
+    """One fit: items and users with an event, in an order that renumbering does not change."""
 
     def __init__(self, config: GraphConfig, dataset: Dataset) -> None:
         self._config, self._dataset = config, dataset
-        found = dataset.interactions
-        users = np.unique(found.users).astype(np.int64)
-        self._users = users[np.argsort(dataset.users.tiebreak[users], kind="stable")]
-        items = np.unique(found.items).astype(np.int64)
-        self._items = items[np.argsort(dataset.catalogue.tiebreak[items], kind="stable")]
+        self._users = in_order(dataset.interactions.users, dataset.users)
+        self._items = Vocabulary.of(dataset)
         told = of_facts(dataset.facts, dataset.n_items) if config.knowledge else []
         self._facts = told
         self._sides = Sides([], {})
@@ -214,41 +218,72 @@ class _Fitting:
                 dataset.catalogue, told, least=config.least, most=0.5, ranges=0
             )
 
-    def into(self, stage: Graph, context: FitContext) -> None:
+    def into(self, stage: Graph, context: FitContext, best: int) -> None:
         """Train, and put into `stage` what it needs to answer."""
         if not len(self._items):
             return
-        from plait.models.networks.lightgcn import Spread, trained
+        from plait.models.networks.lightgcn import Edges, Spread, trained, validation
 
-        config = self._config
+        config, numbers = self._config, self._items.numbers
         spread = Spread(
             config.dim, config.layers, config.negatives, config.temperature, config.dropout
         )
-        taken = _normal(interaction_matrix(self._dataset)[self._users][:, self._items])
-        about = self._about(self._items)
+        taken = _normal(interaction_matrix(self._dataset)[self._users][:, numbers])
+        about = self._about(numbers)
         groups = _groups(self._sides.words)
         told = [_normal(_only(about, group)) for group in groups]
-        events = taken.tocoo()
-        layers, weights = trained(
-            taken,
-            told,
-            events.row.astype(np.int64),
-            events.col.astype(np.int64),
+        rarity = np.float32(1) / _popularity(taken)
+        validate = None
+        if context.held is not None:
+            asked = self._asked(context.held, rarity)
+            validate = validation(context.held, self._items.rows, asked)
+        learned = trained(
+            Edges(taken, told),
             spread,
             config.training,
             context,
+            validate=validate,
+            best=best,
+            identity=self._identity(taken, told),
         )
-        stage._sides = self._sides
-        stage._entities = _weighted(layers.entities, groups, weights, about)
-        self._placed(stage, layers.items, layers.lent / _popularity(taken)[:, None])
+        layers = learned.layers
+        stage._sides, stage._epochs = self._sides, learned.epochs
+        stage._entities = _weighted(layers.entities, groups, learned.weights, about)
+        self._placed(stage, layers.items, layers.lent * rarity[:, None])
 
-    def _about(self, items: Longs) -> sparse.csr_matrix:
+    def _asked(self, held: Held, rarity: Floats) -> sparse.csr_matrix:
+        """float32 [B, n]: what the items of each question's history count, as in `Graph.dense`."""
+        config = self._config
+        size = self._dataset.n_items
+        taken = decayed(anchored(held.queries), config.decay, size, config.longest)
+        placed = self._items.placed(taken)
+        weights = (placed.weights * rarity[placed.columns]).astype(np.float32)
+        shape = (len(placed), len(self._items))
+        return sparse.csr_matrix((weights, placed.columns, placed.offsets), shape=shape)
+
+    def _identity(
+        self, taken: sparse.csr_matrix, told: list[sparse.csr_matrix]
+    ) -> dict[str, object]:
+        """What an interrupted fit is known by."""
+        from plait.learn.seeded import fingerprint, identity_of
+
+        edges = [part for one in told for part in (one.indptr, one.indices)]
+        return identity_of(
+            "graph",
+            self._config,
+            vocabulary=fingerprint(self._items.numbers),
+            histories=fingerprint(taken.indptr, taken.indices),
+            knowledge=fingerprint(*edges),
+        )
+
+    def _about(self, items: Numbers | Longs) -> sparse.csr_matrix:
         return self._sides.matrix(self._dataset.catalogue, items.tolist(), self._facts)
 
     def _placed(self, stage: Graph, items: Floats, lent: Floats) -> None:
         size = (self._dataset.n_items, items.shape[1])
         stage._items, stage._lent = (np.full(size, np.nan, np.float32) for _ in range(2))
-        stage._items[self._items], stage._lent[self._items] = _unit(items), lent
+        numbers = self._items.numbers
+        stage._items[numbers], stage._lent[numbers] = _unit(items), lent
         rest = np.flatnonzero(~stage._taken & self._dataset.catalogue.alive)
         if len(self._sides.words) and len(rest):
             vectors = stage._told(self._about(rest))

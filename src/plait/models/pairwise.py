@@ -4,23 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from plait.core.arrays import read_arrays, write_arrays
 from plait.core.types import Floats, Numbers
 from plait.models.bag import Bag
 
-__all__ = ["Pairwise"]
+__all__ = ["FILE", "Pairwise"]
+
+FILE = "network.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairwise:
     """Weights of the network by name, and `places` int32 [n_items]: the row of every item, from 1
-    on, 0 for those it does not know.
+    on, 0 for those it does not know. `epochs`: for how many it was trained, 0 for none.
     """
 
     weights: Mapping[str, Floats]
     places: Numbers
+    epochs: int = 0
+
+    def save(self, folder: Path) -> None:
+        """Write the weights."""
+        epochs = np.array([self.epochs], np.int64)
+        write_arrays(folder / FILE, {"places": self.places, "epochs": epochs, **self.weights})
+
+    @staticmethod
+    def load(folder: Path) -> Pairwise:
+        """Map what `save` wrote."""
+        arrays = read_arrays(folder / FILE)
+        places = arrays.pop("places")
+        epochs = arrays.pop("epochs", np.zeros(1, np.int64))  # of before they were kept
+        return Pairwise(arrays, places, int(epochs[0]))
 
     def dense(self, taken: Bag) -> Floats:
         """float32 [B, n]: chances of users with the histories `taken`; NaN for unknown items and

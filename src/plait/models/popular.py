@@ -12,24 +12,32 @@ import numpy as np
 from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.dense import gather
 from plait.core.ragged import Ragged
+from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Dataset, Floats, Items, Longs, Numbers, Queries
 from plait.models.decay import best_half_life, faded, soonest
 
 __all__ = ["Popular", "PopularConfig"]
 
+_HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
+
 
 @dataclass(frozen=True, slots=True)
 class PopularConfig:
     """What `popular` can be told."""
 
-    half_life_days: float | None = None
+    half_life_days: float | None = tunable(None, _HALF_LIVES)
     """After how many days an interaction counts half; 0: never. Left out: what foretells held-out
     events best, or else the last tenth of all. Without times nothing decays."""
     by: str = ""
     """A user field ("country"): its values have tables of their own, mixed with the overall one."""
-    context_weight: float = 0.5
+    context_weight: float = tunable(0.5, Range(0.0, 1.0))
     """How much of a score comes from the table of the user's value."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that count for nothing beside the others: no search need vary them."""
+        return () if self.by else ("context_weight",)
 
 
 class Popular(Stage):

@@ -21,6 +21,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.dense import DenseStage
+from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
 from plait.learn.batches import batch_size
 from plait.models.bag import Bag
@@ -36,20 +37,26 @@ _SAME = np.float32(1 - 1e-5)
 class RepeatConfig:
     """What `repeat` can be told."""
 
-    decay: float = 0.9
+    decay: float = tunable(0.9, Range(0.3, 1.0))
     """What a basket counts against the one after it, within a group."""
     group: int = 0
     """Baskets of a group; 0: all are one group."""
-    group_decay: float = 0.8
+    group_decay: float = tunable(0.8, Range(0.3, 1.0))
     """What a group counts against the one after it."""
     longest: int = 100
     """How many baskets back are read; 0: all."""
     neighbours: int = 0
     """How many users near by count; 0: none, and nothing is fitted."""
-    share: float = 0.5
+    share: float = tunable(0.5, Range(0.0, 1.0))
     """What part of a score comes from them."""
     most_users: int = 100_000
     """So many users, those who were here last, can be neighbours."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that count for nothing beside the others: no search need vary them."""
+        lone = () if self.neighbours else ("share",)
+        return lone if self.group else (*lone, "group_decay")
 
 
 class Repeat(DenseStage):

@@ -24,6 +24,7 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.context import FitContext
 from plait.core.dense import gather
+from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
 from plait.learn.deep import require
@@ -35,6 +36,8 @@ from plait.models.tfidf import TfidfConfig
 
 __all__ = ["Sequence", "SequenceConfig"]
 
+_DIMS = Choice((32, 64, 128))
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
@@ -42,28 +45,28 @@ class SequenceConfig:
 
     network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
     """What reads the history."""
-    dim: int = 64
+    dim: int = tunable(64, _DIMS)
     """Numbers in a vector."""
-    blocks: int = 1
+    blocks: int = tunable(1, Range(1, 3))
     """Layers."""
     heads: int = 2
     """Heads of attention; they divide `dim`."""
     history: int = 50
     """How many of the newest events are read."""
-    dropout: float = 0.5
+    dropout: float = tunable(0.5, Range(0.1, 0.7))
     """The share of numbers that are dropped while training."""
     loss: Literal["auto", "softmax", "sampled"] = "auto"
     """Cross-entropy over all items, or over the right one and shared negatives; auto: over all up
     to 50,000 items."""
     half: bool = True
     """Take the products of the softmax over all in bfloat16, where the processor has them."""
-    negatives: int = 2048
+    negatives: int = tunable(2048, Range(256, 8192, log=True))
     """How many negatives a batch shares, under `sampled`."""
     power: float = 0.0
     """Negatives are drawn by popularity to this power; what that does is corrected for."""
-    smoothing: float = 0.1
+    smoothing: float = tunable(0.1, Range(0.0, 0.3))
     """The share of the target that is spread over all items, under `softmax`."""
-    mask: float = 0.2
+    mask: float = tunable(0.2, Range(0.1, 0.6))
     """The share of a history that is hidden while training, under `bert4rec`."""
     describe: bool = True
     """Whether items are also what their fields say."""
@@ -75,6 +78,20 @@ class SequenceConfig:
         default_factory=lambda: Training(learning_rate=2e-3, average=0.99, patience=3)
     )
     """How it is trained: see docs/training.md."""
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings that count for nothing beside the others: no search need vary them.
+
+        And `dim`, where the heads do not divide every one that would be tried.
+        """
+        counts = {
+            "dim": all(one % self.heads == 0 for one in _DIMS.values),
+            "negatives": self.loss == "sampled",
+            "smoothing": self.loss != "sampled",
+            "mask": self.network == "bert4rec",
+        }
+        return tuple(name for name, one in counts.items() if not one)
 
 
 class Sequence(Stage):
@@ -104,8 +121,7 @@ class Sequence(Stage):
         from plait.models.networks.fitting import fit_sequence
 
         fitted = type(self)(self.config, name=self.name)
-        until = self._epochs if context.held is None and self._epochs else None
-        found = fit_sequence(self.config, dataset, context, until)
+        found = fit_sequence(self.config, dataset, context, self._epochs)
         if found is not None:
             fitted._space, fitted._shape = found.space, found.shape
             fitted._weights, fitted._epochs = found.weights, found.epochs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.core.context import FitContext
-from plait.core.types import Dataset, Floats, History, Longs, Numbers
+from plait.core.types import Dataset, Floats, History
 from plait.errors import InputError
 from plait.learn.loop import Objective
 from plait.learn.objectives import Negatives, full_softmax, sampled_softmax
 from plait.learn.precision import bfloat16_is_fast
 from plait.learn.room import available, check_room, weight_bytes
-from plait.learn.seeded import seeded, train_within
+from plait.learn.seeded import fingerprint, identity_of, seeded, train_within
 from plait.learn.sequences import SequenceBatches, Sequences
 from plait.models.itemspace import ItemSpace
 from plait.models.networks.parts import FeatureSum
@@ -28,6 +27,7 @@ from plait.models.networks.ranking import METRIC, HeldOut
 from plait.models.networks.reading import ahead, plain
 from plait.models.networks.sequential import Items, NextItem, Sequential, Shape
 from plait.models.tfidf import Tfidf
+from plait.models.vocabulary import Vocabulary
 
 __all__ = ["Fitted", "fit_sequence"]
 
@@ -39,7 +39,7 @@ _MANY = 50_000
 class Fitted:
     """What a fit leaves: items, the network's shape and weights, and its best number of epochs.
 
-    `epochs` is 0 where nothing was held out to judge by.
+    `epochs` are all it was trained for where nothing was held out to judge by.
     """
 
     space: ItemSpace
@@ -48,42 +48,15 @@ class Fitted:
     epochs: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Items that somebody took, in an order that does not depend on their numbers.
-
-    `numbers` int32 [m] by row; `rows` int32 [n_items]: the row of each from 1, 0 for others;
-    `counts` int64 [m]: how often each was taken.
-    """
-
-    numbers: Numbers
-    rows: Numbers
-    counts: Longs
-
-    @staticmethod
-    def of(dataset: Dataset) -> _Rows:
-        counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
-        taken = np.flatnonzero(counts)
-        numbers = taken[np.argsort(dataset.catalogue.tiebreak[taken], kind="stable")]
-        rows = np.zeros(dataset.n_items, np.int32)
-        rows[numbers] = np.arange(1, len(numbers) + 1)
-        return _Rows(numbers.astype(np.int32), rows, counts[numbers].astype(np.int64))
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what the rows stand for."""
-        return hashlib.blake2b(self.numbers.tobytes(), digest_size=8).hexdigest()
-
-
-def fit_sequence(
-    config: Any, dataset: Dataset, context: FitContext, until: int | None
-) -> Fitted | None:
+def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) -> Fitted | None:
     """Train; None where no user has two events, so that nothing comes after anything.
+
+    `best`: how many epochs an earlier fit found best, 0 for none.
 
     Raises InputError for a setting that cannot be, or more memory than there is.
     """
     _check(config)
-    items = _Rows.of(dataset)
+    items = Vocabulary.of(dataset)
     history = _history(dataset)
     sequences = Sequences.of(history, items.rows, config.history + 1)
     if not len(sequences):
@@ -102,15 +75,20 @@ def fit_sequence(
         training,
         validate=_validation(module, items, context, config.history),
         metric=METRIC,
-        until=until,
-        identity=_identity(config, items, sequences),
+        best=best,
+        identity=identity_of(
+            "sequence",
+            config,
+            vocabulary=fingerprint(items.numbers),
+            histories=fingerprint(sequences.items, sequences.offsets),
+        ),
         run=context.name or "sequence",
     )
     return Fitted(
         _space(module, dataset, items, tfidf, vectors),
         asdict(module.network.shape),
         plain(module.network),
-        0 if context.held is None else outcome.best_epoch,
+        outcome.best_epoch,
     )
 
 
@@ -143,7 +121,7 @@ def _described(config: Any, dataset: Dataset) -> tuple[Tfidf, sparse.csr_matrix]
 
 
 def _module(
-    config: Any, dataset: Dataset, items: _Rows, vectors: sparse.csr_matrix, seed: int
+    config: Any, dataset: Dataset, items: Vocabulary, vectors: sparse.csr_matrix, seed: int
 ) -> NextItem:
     """Items and network with fresh weights, drawn by `seed`."""
     shape = Shape(
@@ -157,7 +135,7 @@ def _module(
         timed=dataset.clock == "time" and config.network != "bert4rec",
         mask=config.mask,
     )
-    check_room(_needs(config, len(items.numbers), vectors.shape[1]), "training `sequence`")
+    check_room(_needs(config, len(items), vectors.shape[1]), "training `sequence`")
     with seeded(seed):
         words = None
         if vectors.shape[1]:
@@ -169,7 +147,7 @@ def _module(
                 vectors.shape[1],
                 config.dim,
             )
-        table = Items(len(items.numbers), config.dim, words, config.id_dropout)
+        table = Items(len(items), config.dim, words, config.id_dropout)
         return NextItem(Sequential(shape), table)
 
 
@@ -199,8 +177,8 @@ def _sampled(config: Any, items: int) -> bool:
     return bool(config.loss == "sampled" or (config.loss == "auto" and items > _MANY))
 
 
-def _objective(config: Any, items: _Rows) -> Objective:
-    if not _sampled(config, len(items.numbers)):
+def _objective(config: Any, items: Vocabulary) -> Objective:
+    if not _sampled(config, len(items)):
 
         def over_all(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
             states, table, targets = module(batch)
@@ -221,7 +199,7 @@ def _objective(config: Any, items: _Rows) -> Objective:
 
 
 def _validation(
-    module: NextItem, items: _Rows, context: FitContext, longest: int
+    module: NextItem, items: Vocabulary, context: FitContext, longest: int
 ) -> Callable[[nn.Module], float] | None:
     if context.held is None:
         return None
@@ -241,20 +219,8 @@ def _validation(
     return ndcg
 
 
-def _identity(config: Any, items: _Rows, sequences: Sequences) -> dict[str, Any]:
-    """What makes two runs the same, beside settings of training and shapes."""
-    settings = {name: one for name, one in asdict(config).items() if name != "training"}
-    rows = hashlib.blake2b(sequences.items.tobytes(), digest_size=8)
-    return {
-        "model": "sequence",
-        "settings": settings,
-        "vocabulary": items.fingerprint,
-        "histories": rows.hexdigest(),
-    }
-
-
 def _space(
-    module: NextItem, dataset: Dataset, items: _Rows, tfidf: Tfidf, vectors: sparse.csr_matrix
+    module: NextItem, dataset: Dataset, items: Vocabulary, tfidf: Tfidf, vectors: sparse.csr_matrix
 ) -> ItemSpace:
     """The items by number, ready to be asked for."""
     learned: Floats = module.items.own.detach().cpu().numpy()

@@ -13,13 +13,23 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.core.context import FitContext
-from plait.core.types import Floats, Longs
+from plait.core.context import FitContext, Held
+from plait.core.types import Floats, Numbers
+from plait.learn.loop import Validate
 from plait.learn.objectives import full_softmax, sampled_softmax
 from plait.learn.seeded import seeded, train_within
 from plait.learn.training import ArrayBatches, Batch, Training
+from plait.models.networks.ranking import METRIC, HeldOut
 
-__all__ = ["Layers", "Spread", "trained"]
+__all__ = ["Edges", "Layers", "Learned", "Spread", "trained", "validation"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Normalised adjacencies: `taken` [users, n], and `told` [n, E] by relation."""
+
+    taken: sparse.csr_matrix
+    told: list[sparse.csr_matrix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,17 @@ class Layers:
     items: Floats
     lent: Floats
     entities: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What a fit leaves: the layers, the weight of every relation, float32, and for how many epochs
+    it was trained: the best number, where something was held out to tell.
+    """
+
+    layers: Layers
+    weights: Floats
+    epochs: int
 
 
 class _Times(torch.autograd.Function):
@@ -121,29 +142,67 @@ class Network(nn.Module):
 
 
 def trained(
-    taken: sparse.csr_matrix,
-    told: list[sparse.csr_matrix],
-    users: Longs,
-    items: Longs,
+    edges: Edges,
     spread: Spread,
     training: Training,
     context: FitContext,
-) -> tuple[Layers, Floats]:
-    """What a network learns from the events `users`, `items`, and the weight of every relation."""
+    *,
+    validate: Validate | None,
+    best: int,
+    identity: Mapping[str, Any],
+) -> Learned:
+    """What a network learns from the edges between users and items, user by user.
+
+    `best`: how many epochs an earlier fit found best, 0 for none.
+    """
     with seeded(context.seed):
-        network = Network(taken, told, spread)
-    several = np.diff(taken.indptr)[users] > 1
-    users, items = users[several], items[several]
-    if len(users):
-        share = np.asarray(taken[users, items], np.float32).ravel()
-        rows: Batch = {"user": users, "item": items, "share": share}
+        network = Network(edges.taken, edges.told, spread)
+    events = edges.taken.tocoo()
+    several = np.diff(edges.taken.indptr)[events.row] > 1
+    epochs = 0
+    if several.any():
+        rows: Batch = {
+            "user": events.row[several].astype(np.int64),
+            "item": events.col[several].astype(np.int64),
+            "share": events.data[several],
+        }
         batches = ArrayBatches(rows, training.batch, seed=context.seed)
-        train_within(context, network, batches, _objective, training, run="graph")
+        outcome = train_within(
+            context,
+            network,
+            batches,
+            _objective,
+            training,
+            best=best,
+            validate=validate,
+            metric=METRIC,
+            identity=identity,
+            run=context.name or "graph",
+        )
+        epochs = outcome.best_epoch
     network.eval()
     with torch.no_grad():
         found = [one.cpu().numpy() for one in network.layers()]
         weights = functional.softplus(network.weights).cpu().numpy()
-    return Layers(*found), weights
+    return Learned(Layers(*found), weights, epochs)
+
+
+def validation(held: Held, rows: Numbers, histories: sparse.csr_matrix) -> Validate:
+    """NDCG of held-out questions. `rows` int32 [n_items]: the row of each item from 1 on, 0: none.
+
+    `histories` [B, n]: what every item that the network knows counts in each question.
+    """
+    asked = HeldOut(held, rows, 1)
+    known = torch.from_numpy(np.diff(histories.indptr) > 0)
+
+    def ndcg(network: Any) -> float:
+        items, lent, _ = network.layers()
+        items = functional.normalize(items, dim=1)
+        users = functional.normalize(_tensor(histories).to(lent.device) @ lent, dim=1)
+        users[~known] = torch.nan  # as the stage answers: a history that is not known finds nothing
+        return asked.judged((rows, users[rows] @ items.T) for rows in asked.batches(len(items)))
+
+    return ndcg
 
 
 def _objective(network: Any, batch: Mapping[str, Tensor]) -> Tensor:

@@ -14,16 +14,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
-from plait.core.context import FitContext
+from plait.core.context import FitContext, Held
 from plait.core.ragged import Ragged
 from plait.core.types import Floats, Longs
+from plait.learn.loop import Validate
 from plait.learn.objectives import binary
 from plait.learn.seeded import seeded, train_within
 from plait.learn.training import Batch, Training
+from plait.models.bag import Bag
+from plait.models.networks.ranking import METRIC, HeldOut
+from plait.models.pairwise import Pairwise
+from plait.models.vocabulary import Vocabulary
 
-__all__ = ["Network", "Pairs", "arrays_of", "trained"]
+__all__ = ["Network", "Pairs", "arrays_of", "trained", "validation"]
+
+_ASKED = 2000
+"""So many held-out questions are asked: the network goes through every pair of user and item."""
 
 
 class Network(nn.Module):
@@ -109,14 +118,51 @@ def trained(
     dropout: float,
     negatives: int,
     longest: int,
-) -> dict[str, Floats]:
-    """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1."""
+    validate: Validate | None,
+    best: int,
+    identity: Mapping[str, Any],
+) -> tuple[dict[str, Floats], int]:
+    """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1.
+
+    And for how many epochs it was trained: the best number, where something was held out to tell.
+    `best` is that of an earlier fit, 0 for none.
+    """
     with seeded(context.seed):
         network = Network(n_items, dim, dropout)
     pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
-    if len(pairs):
-        train_within(context, network, pairs, _objective, training, run="neumf")
-    return arrays_of(network)
+    if not len(pairs):
+        return arrays_of(network), 0
+    outcome = train_within(
+        context,
+        network,
+        pairs,
+        _objective,
+        training,
+        best=best,
+        validate=validate,
+        metric=METRIC,
+        identity=identity,
+        run=context.name or "neumf",
+    )
+    return arrays_of(network), outcome.best_epoch
+
+
+def validation(held: Held, items: Vocabulary, taken: Bag) -> Validate:
+    """NDCG of held-out questions with the histories `taken`, answered as the stage would."""
+    asked = HeldOut(held, items.rows, 1, _ASKED)
+    histories = sparse.csr_matrix(
+        (taken.weights, taken.columns, taken.offsets), shape=(len(taken), taken.width)
+    )
+
+    def ndcg(network: Any) -> float:
+        learned = Pairwise(arrays_of(network), items.rows)
+
+        def scores(rows: Longs) -> Tensor:
+            return torch.from_numpy(learned.dense(Bag.of(histories[rows]))[:, items.numbers])
+
+        return asked.judged((rows, scores(rows)) for rows in asked.batches(len(items)))
+
+    return ndcg
 
 
 def arrays_of(network: Network) -> dict[str, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from plait.core.context import Held
 from plait.core.ragged import Ragged
-from plait.core.types import Longs, Numbers
+from plait.core.types import Bools, Longs, Numbers
 from plait.learn.sequences import PADDING, Sequences
 from plait.models.networks.reading import pieces
 
@@ -35,28 +35,47 @@ class HeldOut:
     `rows` int32 [n_items]: the row of each item from 1, `PADDING` for those without. What cannot be
     asked or found counts as a miss, and so does a target whose score is not finite. Equal scores
     count as in an order drawn by lot: a network that tells nothing apart is no better than chance.
+    What a question blocks or masks is no rival, and a question without a target is none. Of more
+    than `most` questions so many count, evenly spaced; 0: all.
     """
 
-    def __init__(self, held: Held, rows: Numbers, longest: int) -> None:
+    def __init__(self, held: Held, rows: Numbers, longest: int, most: int = 0) -> None:
         queries = held.queries
         self._count = len(queries)
         self.histories = Sequences.of(queries.history, rows, longest, least=1)
         blocked = queries.blocked if queries.blocked is not None else Ragged.empty(self._count)
         self._blocked = _in_rows(blocked, rows, self._count)
         self._targets = _in_rows(held.targets, rows, self._count)
+        self._barred = _barred(queries.mask, rows)
+        self._counted = _spaced(held.targets.lengths > 0, most)
         self._ideal = _ideal(held.targets.lengths)
 
     def ndcg(self, states: Callable[[Longs], Tensor], items: Tensor) -> float:
         """NDCG@10; `states(rows of the histories)` gives float32 [B, D], `items` is [n, D]."""
-        gained = np.zeros(self._count)
         most = max(_CELLS // max(len(items), 1), 1)
-        for chosen in pieces(self.histories.lengths):
-            found, sources = states(chosen), self.histories.sources[chosen]
-            for start in range(0, len(chosen), most):
-                asked = sources[start : start + most]
-                scores = found[start : start + most] @ items.T
-                gained[asked] = self._gain(scores, asked, most)
-        return float((gained / self._ideal).mean()) if self._count else 0.0
+
+        def scored() -> Iterator[tuple[Longs, Tensor]]:
+            for chosen in pieces(self.histories.lengths):
+                found, sources = states(chosen), self.histories.sources[chosen]
+                for start in range(0, len(chosen), most):
+                    yield sources[start : start + most], found[start : start + most] @ items.T
+
+        return self.judged(scored())
+
+    def batches(self, width: int) -> Iterator[Longs]:
+        """The questions that can be asked, as many together as may be scored over `width` items."""
+        most = max(_CELLS // max(width, 1), 1)
+        found = self.histories.sources[self._counted[self.histories.sources]]
+        for start in range(0, len(found), most):
+            yield found[start : start + most]
+
+    def judged(self, scored: Iterable[tuple[Longs, Tensor]]) -> float:
+        """NDCG@10 from pieces: some questions, and float32 [B, n] what they give each item."""
+        gained = np.zeros(self._count)
+        for asked, scores in scored:
+            gained[asked] = self._gain(scores, asked, max(_CELLS // max(scores.shape[1], 1), 1))
+        found = (gained / self._ideal)[self._counted]
+        return float(found.mean()) if len(found) else 0.0
 
     def _gain(self, scores: Tensor, asked: Longs, most: int) -> _Gains:
         """The discounted gain of each row of `scores` [B, n], `most` targets at a time."""
@@ -64,6 +83,9 @@ class HeldOut:
         blocked_row, blocked = _flat(self._blocked, asked)
         kept = scores[row, target]
         scores[blocked_row, blocked] = -torch.inf
+        if self._barred is not None:
+            mine = self._barred if len(self._barred) == 1 else self._barred[asked]
+            scores.masked_fill_(torch.from_numpy(mine).to(scores.device), -torch.inf)
         worth = np.zeros(len(row))
         for start in range(0, len(row), most):
             part = slice(start, start + most)
@@ -89,12 +111,34 @@ def _worth(rivals: Tensor, target: Tensor, kept: Tensor) -> _Gains:
     return found
 
 
+def _spaced(counted: Bools, most: int) -> Bools:
+    """At most `most` of those that count (0: all), evenly spaced."""
+    there = np.flatnonzero(counted)
+    if not most or len(there) <= most:
+        return counted
+    found = np.zeros_like(counted)
+    found[there[np.linspace(0, len(there) - 1, most).astype(np.int64)]] = True
+    return found
+
+
 def _in_rows(ragged: Ragged, rows: Numbers, count: int) -> Ragged:
     inside = ragged.values < len(rows)
     found = np.where(inside, rows[np.where(inside, ragged.values, 0)], PADDING)
     kept = found != PADDING
     counts = np.bincount(ragged.rows[kept], minlength=count)
     return Ragged.of_counts(found[kept] - 1, counts)
+
+
+def _barred(mask: Bools | None, rows: Numbers) -> Bools | None:
+    """bool [1 or B, n]: the rows of items that `mask` rules out; None where it rules out none."""
+    if mask is None:
+        return None
+    items = np.flatnonzero(rows != PADDING)
+    wide = np.zeros((len(mask), max(len(rows), mask.shape[1])), np.bool_)
+    wide[:, : mask.shape[1]] = mask
+    found = np.zeros((len(mask), len(items)), np.bool_)
+    found[:, rows[items] - 1] = ~wide[:, items]
+    return found if found.any() else None
 
 
 def _flat(ragged: Ragged, chosen: Longs) -> tuple[Tensor, Tensor]:
