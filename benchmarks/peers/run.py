@@ -74,7 +74,7 @@ def outcome(given: argparse.Namespace, world: Path, run: Path) -> dict[str, Any]
             return {**failed, "error": f"gave no answer within {given.minutes:g} minutes"}
     if done.returncode:
         last = (run / "log.txt").read_text("utf-8").strip().splitlines()[-12:]
-        return {**failed, "error": "\n".join(last)}
+        return {**failed, "error": "\n".join(last) or f"ended with {done.returncode}"}
     if given.peer == "plait":
         return dict(json.loads((run / "result.json").read_text("utf-8")))
     return result_of(given.peer, run, world)

@@ -48,7 +48,7 @@ def row(key: tuple[str, str], runs: Sequence[Result], names: Sequence[str]) -> s
     """A line of the table; what failed says so."""
     broken = [one for one in runs if "error" in one]
     if broken:
-        told = broken[0]["error"].strip().splitlines()[-1]
+        told = (broken[0]["error"].strip() or "ended without a word").splitlines()[-1]
         return f"| {key[0]} | {key[1]} | `{told}` |" + " |" * (len(names) + 4)
     first = runs[0]
     versions = ", ".join(f"{name} {one}" for name, one in first["versions"].items())

@@ -173,3 +173,5 @@ def test_table_pools_seeds_and_says_what_was_not_reached(peers):
     assert "| 5 s |" in peers.table.race(found, 0.2)[2]
     (broken,) = peers.table.groups([{**about, **result(0, 0.2), "error": "x\nno"}]).values()
     assert "`no`" in peers.table.table(broken)[2]
+    (silent,) = peers.table.groups([{**about, **result(0, 0.2), "error": ""}]).values()
+    assert "`ended without a word`" in peers.table.table(silent)[2]

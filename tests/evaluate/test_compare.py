@@ -139,6 +139,22 @@ def test_a_row_need_be_in_one_of_the_runs_only(tmp_path):
     assert [one.label for one in found.entries] == ["follows", "counts"]
 
 
+def test_the_best_is_told_by_what_could_be_measured(tmp_path):
+    """Of each user there is one example, so nobody has an AUC: the log loss decides."""
+    rows = [
+        (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
+        for day in range(600)
+    ]
+    told = {"name": "clicks", "test_days": 100}
+    found = compare([run(tmp_path, "one", world(rows), recipe("Dice"), **told)])
+    losses = [one.metric("log_loss").value for one in found.entries]
+    assert found.metrics[0] == "gauc"
+    assert np.isnan([one.metric("gauc").value for one in found.entries]).all()
+    assert losses == sorted(losses)
+    assert found.entries[0].label == "item-rate"
+    assert {one.metric for one in found.differences} == {"log_loss"}
+
+
 def test_what_is_no_run_is_refused(tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(InputError, match="no evaluation"):

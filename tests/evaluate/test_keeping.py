@@ -84,6 +84,27 @@ def test_a_report_is_whole_or_not_there(tmp_path):
     assert names(tmp_path) == ["report.json", "report.npz"]
 
 
+def test_what_is_no_plain_file_is_written_to(tmp_path):
+    link, pipe = tmp_path / "link.json", tmp_path / "pipe.json"
+    link.symlink_to(tmp_path / "far.json")
+    write_report(link, REPORT)
+    assert link.is_symlink()
+    assert read_run(tmp_path / "far.json").hash == REPORT.protocol.hash
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_report(pipe, replace(REPORT, detail=None))
+    assert os.read(reading, 1) == b"{"
+    os.close(reading)
+    assert pipe.is_fifo()
+
+
+def test_a_run_that_cannot_be_removed_stays(tmp_path):
+    (tmp_path / "odd" / "report.json").mkdir(parents=True)
+    for number in range(2):
+        saved(tmp_path, f"run-{number}", keep=1)
+    assert names(tmp_path) == ["odd", "run-1"]
+
+
 def test_a_run_is_found_after_others_went(tmp_path):
     saved(tmp_path / "runs", "first", age=9)
     saved(tmp_path / "runs", "second", keep=1)

@@ -1,5 +1,6 @@
 """Ratings and clicks, from a data set to a report."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from plait.evaluate.calibrate import Calibration
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.ratings import predicting
 from plait.evaluate.run import evaluate
+from plait.evaluate.runs import write_report
 from tests.evaluate.toys import recipe, witness
 from tests.measure.worlds import random_rows, world
 
@@ -160,11 +162,49 @@ def test_noise_is_no_better_than_the_base_rate():
     assert abs(gap.difference.value) < 0.02
 
 
+def test_what_nobody_can_be_measured_on_is_null_in_all_that_is_written(tmp_path):
+    """Everybody only clicks or only passes by: no user has an AUC."""
+    rows = [
+        (f"u{user:02}", f"i{user % 7}", day + user / 100, "click" if user % 2 else "skip")
+        for day in range(60)
+        for user in range(40)
+    ]
+    history = tmp_path / "evaluations.jsonl"
+    report = evaluate(world(rows), [recipe("Counts")], CLICKS, seeds=2, history=history)
+    write_report(tmp_path / "report.json", report)
+
+    def strict(path):
+        return json.loads(path.read_text(), parse_constant=pytest.fail)
+
+    assert strict(history)["metrics"]["fused"]["gauc"] is None
+    row = strict(tmp_path / "report.json")["results"][0]
+    assert row["metrics"]["gauc"]["value"] is None
+    assert row["spread"]["gauc"] is None
+    assert row["spread"]["auc"] == 0
+
+
 def test_few_clicks_are_flagged():
     many = evaluate(clicks(), [recipe("Counts")], CLICKS)
     few = evaluate(clicks(), [recipe("Counts")], replace(CLICKS, test_days=3))
     assert "few-outcomes" not in {one.name for one in many.flags}
     assert "few-outcomes" in {one.name for one in few.flags}
+
+
+def test_what_says_no_is_no_click_unless_it_is_named_as_one():
+    rows = [(f"u{n % 9}", "i1", n / 9, ("click", "skip", "shown")[n % 3]) for n in range(90)]
+    data, toy = world(rows), recipe("Counts")
+
+    def settled(data=data, toy=toy, **told):
+        found = Protocol(name="clicks", **told).resolved(data, toy)
+        return found.goal, found.negative
+
+    assert settled() == (("click",), ("shown", "skip"))
+    assert settled(negative=("skip",)) == (("click",), ("skip",))
+    assert settled(goal=("click", "shown"), negative=("skip",)) == (("click", "shown"), ("skip",))
+    wanting = replace(toy, goal=("shown",))
+    assert settled(toy=wanting, negative=("skip",)) == (("shown",), ("skip",))
+    with pytest.raises(ProtocolError, match="no kind of interaction is a click: shown, skip say"):
+        settled(toy=replace(toy, goal=("skip", "shown")))
 
 
 def test_misses_are_no_evidence_and_nothing_later_is_fitted():

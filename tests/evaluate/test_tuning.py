@@ -7,13 +7,13 @@ import pytest
 
 from plait.core.recipe import Recipe, build_stage, load_recipe, recipe_names
 from plait.core.space import Choice, Range, searched, setting, space_of
-from plait.errors import InputError
+from plait.errors import InputError, ProtocolError
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.recipe_toml import recipe_toml
 from plait.evaluate.run import evaluate
-from plait.evaluate.tuning import tune, with_settings
-from plait.evaluate.validation import without_test
-from tests.evaluate.toys import Knob, recipe, witness
+from plait.evaluate.tuning import SHARE, STARTERS, tune, with_settings
+from plait.evaluate.validation import some_users, without_test
+from tests.evaluate.toys import Halting, Knob, recipe, witness
 from tests.measure.worlds import random_rows, world
 
 optuna = pytest.importorskip("optuna")
@@ -126,6 +126,17 @@ def test_an_interrupt_keeps_what_was_found(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, trials=9, told=stop)
     assert [one.number for one in search(tmp_path, trials=2).trials] == [0, 1]
+
+
+def test_the_recipe_as_it_is_comes_first_whatever_was_interrupted(tmp_path):
+    toy = recipe("Halting", steps=())
+    Halting.next_one = True
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path, toy=toy, trials=2)
+    found = search(tmp_path, toy=toy, trials=2)
+    usual = build_stage("halting", toy.strands["halting"]).config
+    assert found.trials[0].settings["halting.turn"] == usual.turn
+    assert found.start == found.trials[0].value is not None
 
 
 def test_poor_settings_are_given_up_early(tmp_path):
@@ -249,3 +260,30 @@ def test_a_table_within_is_searched(tmp_path):
     assert len(set(rates)) == 3
     best = found.recipe.strands["graph"]["training"]
     assert {name: best[name] for name in training} == training
+
+
+def lone(both=()):
+    """Everybody only clicks or only passes by, but for `both`."""
+    rows = [
+        (f"u{user:02}", f"i{user % 7}", day + user / 100, "click" if (user + add) % 2 else "skip")
+        for day in range(60)
+        for user in range(40)
+        for add in ((0, 1) if user in both else (0,))
+    ]
+    return world(rows)
+
+
+def test_a_metric_that_nobody_can_be_measured_on_is_refused(tmp_path, caplog):
+    toy, clicks = recipe("Knob"), Protocol(name="clicks", test_days=10)
+    with pytest.raises(ProtocolError, match="nothing to measure gauc on"):
+        search(tmp_path, lone(), toy, 3, clicks, metric="gauc")
+    assert not caplog.records
+
+
+def test_nothing_is_given_up_by_what_cannot_be_measured_on_some(tmp_path):
+    """Those who have both clicks and misses are none of the few that are tried first."""
+    toy, clicks = recipe("Knob"), Protocol(name="clicks", test_days=10)
+    few = some_users(lone(), SHARE, clicks.seed).interactions.users
+    data = lone(both=np.setdiff1d(np.arange(40), few))
+    found = search(tmp_path, data, toy, STARTERS + 3, clicks, metric="gauc")
+    assert all(one.value is not None for one in found.trials)

@@ -16,6 +16,7 @@ __all__ = [
     "Counts",
     "Dice",
     "Follows",
+    "Halting",
     "Knob",
     "Mean",
     "Nothing",
@@ -96,6 +97,18 @@ class Knob(Follows):
         right = np.nan_to_num(super().dense(queries)) > 0
         noise = np.random.default_rng(0).random(right.shape)
         return (right * self.config.turn + noise * (1 - self.config.turn)).astype(np.float32)
+
+
+class Halting(Knob):
+    """A knob whose next fit is interrupted where `next_one` says so."""
+
+    next_one = False
+
+    def fit(self, dataset, *, seed=0):
+        if Halting.next_one:
+            Halting.next_one = False
+            raise KeyboardInterrupt
+        return super().fit(dataset, seed=seed)
 
 
 class Mean(Counts):

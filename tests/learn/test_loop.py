@@ -115,6 +115,14 @@ def test_early_stopping_keeps_the_best_weights():
     assert same(weights(module), asked[1])
 
 
+def test_a_metric_of_nothing_is_no_reason_to_stop():
+    reached = iter([0, 0, 0, 0, 0.1, 0.3, 0.2, 0.0, 0.1, 0.4])
+    _, outcome = run(epochs=30, patience=3, validate=lambda _module: next(reached))
+    assert (outcome.epochs, outcome.best_epoch, outcome.metric) == (9, 6, 0.3)
+    _, nothing = run(epochs=7, patience=3, validate=lambda _module: 0.0)
+    assert (nothing.epochs, nothing.best_epoch) == (7, 7)
+
+
 def test_until_ends_a_longer_schedule_early():
     half, _ = run(epochs=8, until=4, schedule="cosine")
     whole, outcome = run(epochs=4, schedule="cosine")

@@ -53,11 +53,7 @@ def by_hand(events, answers, naming):
             taken[key] = min(taken.get(key, time), time)
     found = []
     for number, (user, given_at, items) in enumerate(answers):
-        named = [
-            time
-            for offset, (_, item, time) in enumerate(events)
-            if naming.get(offset) == number and item in items
-        ]
+        named = [time for offset, (_, _, time) in enumerate(events) if naming.get(offset) == number]
         start = min([given_at, *named])
         if start <= max(one[2] for one in events):
             for item in items:
@@ -123,6 +119,14 @@ def test_what_was_shown_is_asked_at_its_moment_and_nothing_else_is():
 
 def test_a_clock_that_runs_behind_puts_nothing_asked_for_into_the_history():
     found = examples(ROWS, [(0, 3 * DAY, [1, 0])], [(1, 0)], cut=DAY)
+    assert found.outcomes.tolist() == [1, 0]
+    assert found.queries.times.tolist() == [2 * DAY]
+    assert found.queries.history.items.tolist() == [0]
+
+
+def test_nor_a_look_at_what_was_shown():
+    rows = [("u0", "i0", 1.0), ("u0", "i1", 2.0, "look"), ("u0", "i1", 4.0), ("u0", "i0", 9.0)]
+    found = examples(rows, [(0, 3 * DAY, [1, 0])], [(1, 0), (2, 0)], cut=DAY)
     assert found.outcomes.tolist() == [1, 0]
     assert found.queries.times.tolist() == [2 * DAY]
     assert found.queries.history.items.tolist() == [0]

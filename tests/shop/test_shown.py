@@ -8,6 +8,7 @@ import plait
 from plait.core.types import Event
 from plait.data.log import Log
 from plait.errors import ProtocolError
+from plait.shop.evaluation import evaluate
 from tests.shop.toys import DAY, MUGS, RECIPE, START, fill, fitted
 
 SHOWN = ["lamp1", "mug1", "lamp2", "mug2"]
@@ -53,6 +54,21 @@ def test_what_answers_showed_and_nobody_took_is_a_miss(tmp_path, by_request):
     assert report.result("item-rate").metrics["gauc"].value == 1
 
 
+def test_events_that_say_an_item_was_shown_or_skipped_take_nothing(tmp_path):
+    with fitted(tmp_path) as shop:
+        answered(shop, range(30))
+        cut = time.time_ns() // 1000
+        for person in range(30):
+            answer = shop.rank(f"user{person}", SHOWN)
+            told = [("impression", one) for one in SHOWN] + [("skip", "mug1"), ("buy", "lamp1")]
+            row = {"user": f"user{person}", "request_id": answer.request_id}
+            shop.post([{**row, "kind": kind, "item": one} for kind, one in told])
+        shop.post([{"user": "user1", "item": "mug5", "kind": "view", "time": cut + HOUR}])
+        report = shop.evaluate("clicks", [RECIPE], negative=["answers"], test_days=1 / 24)
+    assert report.protocol.goal == ("buy", "view")
+    assert (report.data["clicks"], report.data["targets"]) == (30, 120)
+
+
 def test_the_same_after_the_shop_was_closed(tmp_path):
     with fitted(tmp_path) as shop:
         lived(shop)
@@ -73,6 +89,17 @@ def test_without_recorded_answers_there_is_nothing_to_measure(tmp_path, settings
         assert "impressions = true" in found.value.hint
         with pytest.raises(ProtocolError, match=f"{count} answers are recorded"):
             shop.tune(RECIPE, "clicks", metric="auc", negative=["answers"])
+
+
+def test_answers_that_wait_are_stored_where_they_are_measured_alone(tmp_path):
+    fill(tmp_path)
+    asked = []
+    with Log.open(tmp_path) as log:
+        told = {"history": tmp_path / "looks.jsonl", "progress": lambda *_told: None}
+        evaluate(log, "time", [RECIPE], {}, flush=lambda: asked.append("time"), **told)
+        with pytest.raises(ProtocolError, match="0 answers are recorded"):
+            evaluate(log, "clicks", [RECIPE], ASKED, flush=lambda: asked.append("clicks"), **told)
+    assert asked == ["clicks"]
 
 
 def test_answers_that_nobody_took_from_are_refused(tmp_path):

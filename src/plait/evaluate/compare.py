@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """`entries`, the best by the first of `metrics` first; `differences`: the best less each other.
+    """`entries`, the best first, by the first of `metrics` that somebody could be measured on;
+    `differences`: the best less each other.
 
     `common`: how many queries all of them share, of `most` that one of them has.
     """
@@ -89,7 +91,7 @@ def compare(
     entries = [Entry(name, run.row(row)) for name, (run, row) in zip(names, chosen, strict=True)]
     metrics = main_metrics([run.detail for run in runs])
     joined, most = _joined(chosen, names, metrics)
-    first = metrics[0]
+    first = next((one for one in metrics if _is_known(entries, one)), metrics[0])
     order = sorted(entries, key=lambda one: _standing(one, first))
     found = [
         Difference(
@@ -218,6 +220,10 @@ def _standing(one: Entry, metric: str) -> float:
     found = one.metric(metric)
     value = float("nan") if found is None else found.value
     return -value if better(metric, 1.0) else value
+
+
+def _is_known(entries: Sequence[Entry], metric: str) -> bool:
+    return not all(isnan(_standing(one, metric)) for one in entries)
 
 
 def notes(found: Comparison) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def record(path: Path, recipe: Recipe, report: Report, rows: dict[str, str], run
         "protocol_hash": report.protocol.hash,
         "version": report.data.get("version"),
         "metrics": {
-            name: {metric: round(one.value, 6) for metric, one in _plain(report, row).items()}
+            name: {metric: _rounded(one.value) for metric, one in _plain(report, row).items()}
             for name, row in rows.items()
         },
     }
@@ -62,6 +63,11 @@ def _plain(report: Report, row: str) -> dict[str, Any]:
     """The metrics of a row without slices."""
     metrics = report.result(row).metrics
     return {name: one for name, one in metrics.items() if "|" not in name}
+
+
+def _rounded(value: float) -> float | None:
+    """To six places; None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else round(value, 6)
 
 
 def _run(line: str, protocol_hash: str) -> str:

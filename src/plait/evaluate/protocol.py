@@ -135,9 +135,21 @@ class Protocol:
 
     def goals(self, dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
         """The kinds that count as success: as asked, as the recipe says, else all that are worth
-        something. ProtocolError where there are none.
+        something; under clicks without those that say no. ProtocolError where there are none.
         """
-        return _goal(self.goal, dataset, recipe)
+        found = _goal(self.goal, dataset, recipe)
+        if self.name != "clicks":
+            return found
+        said = self.goal or any(one in dataset.kinds for one in recipe.goal)
+        no = {*(self.negative or NEGATIVES), *(() if said else NEGATIVES)}
+        yes = tuple(one for one in found if one not in no)
+        if found and not yes:
+            raise ProtocolError(
+                f"no kind of interaction is a click: {', '.join(found)} say no",
+                hint="--goal KIND, and --negative for other kinds",
+                field="goal",
+            )
+        return yes
 
     @property
     def of_answers(self) -> bool:
@@ -210,10 +222,9 @@ class Protocol:
                     field="negative",
                 )
         there = self.negative or tuple(one for one in NEGATIVES if one in dataset.kinds)
-        yes = tuple(kind for kind in goal if kind not in there)
         days = self._days(dataset)
         return replace(
-            self, goal=yes, negative=tuple(sorted(set(there))), seen="keep", test_days=days
+            self, goal=goal, negative=tuple(sorted(set(there))), seen="keep", test_days=days
         )
 
     def _days(self, dataset: Dataset) -> float:

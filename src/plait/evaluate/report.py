@@ -46,7 +46,8 @@ class Result:
             "peak_mb": round(self.peak_mb, 1),
             "metrics": {name: one.to_dict() for name, one in self.metrics.items()},
         }
-        return found | ({"spread": dict(self.spread)} if self.spread else {})
+        spread = {name: None if math.isnan(one) else one for name, one in self.spread.items()}
+        return found | ({"spread": spread} if spread else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,21 @@ def write_report(path: Path, report: Report) -> None:
         write_detail(beside, report.detail)
         found["queries"] = {"file": beside.name, "metrics": list(report.detail.metrics)}
     text = json.dumps(found, indent=1, ensure_ascii=False, default=str)
-    draft = path.with_name(f".draft-{path.name}")
+    # What is no plain file, such as a pipe or a link, is written to: no other takes its place.
+    draft = path.with_name(f".draft-{path.name}") if _is_plain(path) else path
     try:
         draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(path)
+        if draft != path:
+            draft.replace(path)
     except OSError as problem:
-        draft.unlink(missing_ok=True)
+        if draft != path:
+            draft.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {problem}") from problem
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a path is a file, or nothing yet."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
 def save_run(folder: Path, report: Report, *, keep: int = KEPT) -> Path:
@@ -103,8 +112,9 @@ def _prune(folder: Path, mine: Path, keep: int) -> None:
             shutil.rmtree(one, ignore_errors=True)
     for _, one in sorted(whole, reverse=True)[max(keep - 1, 0) :]:
         # Its report first: from then on nobody finds it, and what stays behind is left over.
-        (one / REPORT).unlink(missing_ok=True)
-        shutil.rmtree(one, ignore_errors=True)
+        with suppress(OSError):
+            (one / REPORT).unlink(missing_ok=True)
+            shutil.rmtree(one, ignore_errors=True)
 
 
 def _written(report: Path) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -187,7 +188,7 @@ def _study(
     """The study of this recipe, protocol, metric and data: a new one, or the one begun earlier."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told by its error
     key = {"recipe": recipe_hash(task.recipe), "protocol": protocol.hash, "data": data}
     space = {name: repr(one) for name, one in task.space.items()}
     name = digest({**key, "metric": task.metric, "space": space})
@@ -206,7 +207,7 @@ def _study(
         done = len(study.get_trials(deepcopy=False))
         study.sampler = optuna.samplers.TPESampler(seed=protocol.seed + done)
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTERS)
-        if not done:
+        if not _ended(study):
             study.enqueue_trial(_as_given(task))
         yield study
     finally:
@@ -261,13 +262,21 @@ def _attempt(task: _Task, trial: optuna.trial.Trial) -> float:
     settings = {name: _drawn(trial, name, space) for name, space in task.space.items()}
     recipe = with_settings(task.recipe, settings)
     try:
-        trial.report(_reached(task, recipe, task.few), step=0)
+        early = _reached(task, recipe, task.few)
     except ProtocolError:
-        pass  # too few users to ask: there is nothing to give up by
-    else:
+        early = math.nan
+    if not math.isnan(early):  # else there are too few users to ask, and nothing to give up by
+        trial.report(early, step=0)
         if trial.should_prune():
             raise optuna.TrialPruned
-    return _reached(task, recipe, task.dataset)
+    value = _reached(task, recipe, task.dataset)
+    if math.isnan(value):
+        raise ProtocolError(
+            f"what may be looked at has nothing to measure {task.metric} on",
+            hint="name another --metric, or another --test-days",
+            field="metric",
+        )
+    return value
 
 
 def _drawn(trial: optuna.trial.Trial, name: str, space: Range | Choice) -> Any:
@@ -293,7 +302,7 @@ def _tuned(study: optuna.study.Study, task: _Task) -> Tuned | None:
         return None
     sign = 1 if better(task.metric, 1.0) else -1
     best = max(whole, key=lambda one: sign * float(one.value or 0.0))
-    start = next((one.value for one in found if one.number == 0), None)
+    start = found[0].value  # the first to end is the recipe as it is
     recipe = with_settings(task.recipe, best.settings)
     return Tuned(recipe, task.metric, float(best.value or 0.0), start, found)
 

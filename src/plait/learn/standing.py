@@ -54,8 +54,12 @@ class Standing:
         self.step, self.loss_sum, self.rows = 0, 0.0, 0
 
     def judge(self, value: float) -> bool:
-        """Whether a metric is the best so far."""
-        better = self.best is None or value > self.best
+        """Whether a metric is the best so far.
+
+        As long as it is 0 nothing was found yet, which says nothing about when to stop: then the
+        newest is the best. Few questions about many items begin like that.
+        """
+        better = self.best is None or value > self.best or value == self.best == 0
         if better:
             self.best, self.best_epoch, self.worse = value, self.epoch, 0
         else:

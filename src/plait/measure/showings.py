@@ -57,13 +57,13 @@ def with_showings(dataset: Dataset, showings: Showings, goal: tuple[str, ...]) -
 
     A `goal` event with any value but 0 takes what it names by its request, whoever asked; where it
     names none, what its user was shown last of the same item in the `PATIENCE` before. An answer
-    counts as given no later than what was taken from it, as times of events may run behind: else
-    the history would hold what is asked for. What was shown after the last event is left out, as
-    nobody had the time to take it.
+    counts as given no later than any event that names it, as times of events may run behind: else
+    the history would hold what is asked for, or a look at it. What was shown after the last event
+    is left out, as nobody had the time to take it.
     """
     found = dataset.interactions
-    taking = np.flatnonzero(goal_events(dataset, goal) & (found.values != 0))
-    taken, times = _matched(found.take(taking), showings, dataset.n_items)
+    taking = goal_events(dataset, goal) & (found.values != 0)
+    taken, times = _matched(found, taking, showings, dataset.n_items)
     seconds = np.where(taken < _NEVER, (taken - times) / 1e6, np.nan).astype(np.float32)
     rows = Interactions(
         showings.users,
@@ -85,16 +85,26 @@ def taken_by(found: Interactions, moment: int) -> Bools:
     return taken
 
 
-def _matched(events: Interactions, shown: Showings, n_items: int) -> tuple[Longs, Longs]:
-    """By showing, when it was first taken (`_NEVER`), and when its answer was given, int64 [M]."""
-    answers = _answer_of(events.offsets, shown)
+def _matched(
+    found: Interactions, taking: Bools, shown: Showings, n_items: int
+) -> tuple[Longs, Longs]:
+    """By showing, when it was first taken (`_NEVER`), and when its answer was given, int64 [M].
+
+    `taking` [N] says which interactions take.
+    """
+    answers = _answer_of(found.offsets, shown)
+    known = int(max(shown.answers.max(initial=-1), answers.max(initial=-1))) + 1
+    given = np.full(known, _NEVER, np.int64)
+    np.minimum.at(given, shown.answers, shown.times)
+    names = answers >= 0
+    np.minimum.at(given, answers[names], found.times[names])
+    events, answers = found.take(np.flatnonzero(taking)), answers[taking]
     taken = np.full(len(shown), _NEVER, np.int64)
-    mine, whose = _by_request(events, answers, shown, n_items)
-    np.minimum.at(taken, whose, events.times[mine])
-    given = np.full(int(shown.answers.max(initial=-1)) + 1, _NEVER, np.int64)
-    np.minimum.at(given, shown.answers, np.minimum(shown.times, taken))
-    mine, whose = _by_time(events, answers == _NONE, shown, n_items)
-    np.minimum.at(taken, whose, events.times[mine])
+    for mine, whose in (
+        _by_request(events, answers, shown, n_items),
+        _by_time(events, answers == _NONE, shown, n_items),
+    ):
+        np.minimum.at(taken, whose, events.times[mine])
     return taken, given[shown.answers]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,15 @@ def evaluate(
     protocol: str | Protocol,
     recipes: Iterable[str | Path | Recipe],
     options: Mapping[str, Any],
+    *,
     history: Path,
+    flush: Callable[[], None],
     progress: Progress,
 ) -> Report:
     """Take a snapshot and measure; everything that can be refused is, before the log is read.
 
     `history` is the file that remembers every look at a test; the run is kept in `runs` beside it.
+    `flush` stores answers that still wait for it.
     `options`: those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
     ratings protocol, whatever `ingest` takes) with their `map`.
     """
@@ -56,7 +59,7 @@ def evaluate(
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     test = None if events is None else rated_file(events, told.get("map"), dataset)
     if found:  # without a recipe there is nothing to measure, as is said below
-        dataset = with_answers(log, dataset, settled, found[0])
+        dataset = with_answers(log, dataset, settled, found[0], flush)
     report = measure(
         dataset,
         found,

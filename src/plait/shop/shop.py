@@ -251,9 +251,15 @@ class Shop(Questions):
         """
         from plait.shop.evaluation import evaluate
 
-        self._memory.rows.flush()  # what answers showed may be what is measured
-        history = self.settings.home / "evaluations.jsonl"
-        return evaluate(self._log, protocol, recipes, options, history, progress or silent)
+        return evaluate(
+            self._log,
+            protocol,
+            recipes,
+            options,
+            history=self.settings.home / "evaluations.jsonl",
+            flush=self._memory.rows.flush,
+            progress=progress or silent,
+        )
 
     def tune(
         self,
@@ -274,7 +280,6 @@ class Shop(Questions):
         """
         from plait.shop.tuning import tune
 
-        self._memory.rows.flush()
         return tune(
             self._log,
             recipe,
@@ -284,6 +289,7 @@ class Shop(Questions):
             trials=trials,
             folder=self.settings.home / "tune",
             only=only,
+            flush=self._memory.rows.flush,
             progress=progress or silent,
             told=told or (lambda _trial, _best: None),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import orjson
 
@@ -15,10 +17,13 @@ from plait.measure.showings import ANSWERS, OTHER, Showings, with_showings
 __all__ = ["with_answers"]
 
 
-def with_answers(log: Log, dataset: Dataset, protocol: Protocol, recipe: Recipe) -> Dataset:
+def with_answers(
+    log: Log, dataset: Dataset, protocol: Protocol, recipe: Recipe, flush: Callable[[], None]
+) -> Dataset:
     """The data set as the protocol needs it: with what answers showed, if that is measured.
 
-    `dataset` is a snapshot of `log`. Raises ProtocolError where no answer to a known user is
+    `dataset` is a snapshot of `log`, in which `flush` stores the answers that still wait; nothing
+    is written for other protocols. Raises ProtocolError where no answer to a known user is
     recorded, and where a kind of interaction has the name that stands for answers.
     """
     if not protocol.of_answers or dataset.clock != "time" or not len(dataset.interactions):
@@ -30,6 +35,7 @@ def with_answers(log: Log, dataset: Dataset, protocol: Protocol, recipe: Recipe)
             hint="ingest them into another home under another name",
             field="negative",
         )
+    flush()
     showings, recorded = _showings(log, dataset)
     if not len(showings):
         raise ProtocolError(

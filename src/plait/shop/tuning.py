@@ -28,11 +28,12 @@ def tune(
     trials: int,
     folder: Path,
     only: Sequence[str] = (),
+    flush: Callable[[], None],
     progress: Progress,
     told: Callable[[Trial, Tuned | None], None],
 ) -> Tuned:
     """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
-    whose ratings are then kept out.
+    whose ratings are then kept out. `flush` stores answers that still wait for it.
     """
     rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
     settled = protocol_of(protocol, rest)
@@ -40,7 +41,7 @@ def tune(
     check_test(events, settled)
     found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    dataset = with_answers(log, dataset, settled, found)
+    dataset = with_answers(log, dataset, settled, found, flush)
     return search(
         dataset,
         found,
