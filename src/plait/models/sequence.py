@@ -72,6 +72,9 @@ class SequenceConfig:
     """Whether items are also what their fields say."""
     features: TfidfConfig = field(default_factory=TfidfConfig)
     """How fields become features."""
+    start: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)))
+    """How long the vectors are that items start with, from what comes with what
+    (`plait.models.starts`); 0: they start by chance. Left out: 1 where no field describes items."""
     id_dropout: float = 0.0
     """How often an item must do with what its fields say while training."""
     training: Training = field(

@@ -26,6 +26,7 @@ from plait.models.networks.parts import FeatureSum
 from plait.models.networks.ranking import METRIC, HeldOut
 from plait.models.networks.reading import ahead, plain
 from plait.models.networks.sequential import Items, NextItem, Sequential, Shape
+from plait.models.starts import pair_vectors
 from plait.models.tfidf import Tfidf
 from plait.models.vocabulary import Vocabulary
 
@@ -100,6 +101,8 @@ def _check(config: Any) -> None:
         raise InputError(
             f"dim is {config.dim}, which {config.heads} heads do not divide", field="heads"
         )
+    if config.start is not None and not 0 <= config.start < np.inf:
+        raise InputError(f"start is {config.start}, not 0 or more", field="start")
     for name in ("dropout", "id_dropout", "smoothing"):
         if not 0 <= getattr(config, name) < 1:
             raise InputError(f"{name} is {getattr(config, name)}, not 0 to below 1", field=name)
@@ -123,7 +126,7 @@ def _described(config: Any, dataset: Dataset) -> tuple[Tfidf, sparse.csr_matrix]
 def _module(
     config: Any, dataset: Dataset, items: Vocabulary, vectors: sparse.csr_matrix, seed: int
 ) -> NextItem:
-    """Items and network with fresh weights, drawn by `seed`."""
+    """Items and network with fresh weights, drawn by `seed`; items as pairs say, if told to."""
     shape = Shape(
         config.network,
         config.dim,
@@ -148,6 +151,10 @@ def _module(
                 config.dim,
             )
         table = Items(len(items), config.dim, words, config.id_dropout)
+        length = config.start if config.start is not None else float(words is None)
+        if length:
+            given = length * pair_vectors(dataset, items, config.dim, seed)
+            table.own.data += torch.from_numpy(given)
         return NextItem(Sequential(shape), table)
 
 
