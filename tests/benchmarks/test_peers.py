@@ -171,6 +171,8 @@ def test_table_pools_seeds_and_says_what_was_not_reached(peers):
     assert "not reached in 60 min, at 0.4000" in peers.table.race(found, 0.5)[2]
     assert "not reached" in peers.table.race(found, 0.3)[2]
     assert "| 5 s |" in peers.table.race(found, 0.2)[2]
+    ladder = {("toy", "m ladder"): [result(0, 0.9, label="ladder")]}
+    assert peers.table.whole({**found, **ladder}) == dict(found)
     (broken,) = peers.table.groups([{**about, **result(0, 0.2), "error": "x\nno"}]).values()
     assert "`no`" in peers.table.table(broken)[2]
     (silent,) = peers.table.groups([{**about, **result(0, 0.2), "error": ""}]).values()
