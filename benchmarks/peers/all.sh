@@ -56,7 +56,7 @@ ours() { # three seeds; then fits of few epochs, for seconds against accuracy
   done
   run plait linear "$beauty"
   run plait neighbours "$beauty"
-  run plait sequence "$beauty" --label ladder --ladder 1,2,3,4,6,8,12,16
+  run plait sequence "$beauty" --label ladder --ladder 2,4,5,6,8,25
 }
 
 ratings() {
