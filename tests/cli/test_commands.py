@@ -191,7 +191,7 @@ def test_interrupted_in_the_middle(tmp_path):
             for _ in range(40):  # a pipe holds little: with the last the first blocks are stored
                 out.write(rows)
             process.send_signal(signal.SIGINT)
-            while True:  # until nobody reads any more
+            for _ in range(400):  # until nobody reads any more
                 out.write(rows)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
