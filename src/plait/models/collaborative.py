@@ -96,7 +96,7 @@ def ials(
             use_cg=True,
         )
         model.fit(matrix, show_progress=False)
-        return Space.of(dataset, rows, model.item_factors, l2)
+    return Space.of(dataset, rows, model.item_factors, l2)
 
 
 def bpr(

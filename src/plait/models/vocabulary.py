@@ -18,7 +18,7 @@ def in_order(numbers: Numbers, catalogue: Catalogue) -> Longs:
 
     Chance is dealt out by row, so rows must not depend on who came first into the log.
     """
-    found = np.unique(numbers).astype(np.int64)
+    found = np.flatnonzero(np.bincount(numbers))
     ordered: Longs = found[np.argsort(catalogue.tiebreak[found], kind="stable")]
     return ordered
 
