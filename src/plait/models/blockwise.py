@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from plait.core.types import Bools, Dataset, Floats, Longs, Numbers
-from plait.models.cooccurrence import PairConfig, baskets
+from plait.models.cooccurrence import PairConfig, weighed_baskets
 
 __all__ = ["Announced", "blocks", "foremost", "only", "rows_of", "shared", "together"]
 
@@ -85,16 +85,8 @@ class Announced:
     @staticmethod
     def of(dataset: Dataset, config: PairConfig) -> Announced:
         """Ready to count; nothing is counted yet."""
-        rows, users = baskets(dataset)
-        sizes = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1)
-        scaled = (
-            sparse.diags_array((sizes**-config.basket_norm).astype(np.float32)) @ rows
-        ).tocsr()
-        weights = np.ones(len(users), np.float32)
-        if config.damp_history:
-            lengths = np.bincount(dataset.interactions.users, minlength=dataset.n_users)
-            weights = (1 / np.log1p(lengths[users])).astype(np.float32)
-        whose = (sparse.diags_array(weights) @ scaled).T.tocsr()
+        weighted, scaled, users = weighed_baskets(dataset, config)
+        whose = weighted.T.tocsr()
         return Announced(whose, scaled, *_near(users, config.window), _worth(config))
 
     def rows(self, block: slice) -> sparse.csr_matrix:

@@ -15,7 +15,7 @@ from scipy import sparse
 from plait.core.space import Range, tunable
 from plait.core.types import Dataset, Longs
 
-__all__ = ["PairConfig", "baskets", "pairs"]
+__all__ = ["PairConfig", "baskets", "pairs", "weighed_baskets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,12 @@ def baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
     return matrix, found.users[new].astype(np.int64)
 
 
-def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
-    """float32 CSR [n_items, n_items]: how strongly the row's item announces the column's.
+def weighed_baskets(
+    dataset: Dataset, config: PairConfig
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Longs]:
+    """The two sides of a pair, float32 CSR [n_baskets, n_items], and the user of every basket.
 
-    The diagonal holds what is taken again in a later basket.
+    Both are divided by the size of the basket, the first also by the length of the history.
     """
     rows, users = baskets(dataset)
     sizes = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1)
@@ -60,7 +62,15 @@ def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
     if config.damp_history:
         lengths = np.bincount(dataset.interactions.users, minlength=dataset.n_users)
         weights = (1 / np.log1p(lengths[users])).astype(np.float32)
-    weighted = _scale(scaled, weights)
+    return _scale(scaled, weights), scaled, users
+
+
+def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
+    """float32 CSR [n_items, n_items]: how strongly the row's item announces the column's.
+
+    The diagonal holds what is taken again in a later basket.
+    """
+    weighted, scaled, users = weighed_baskets(dataset, config)
     counted = _within(weighted, scaled)
     for distance in range(1, config.window + 1):
         first = np.nonzero(users[distance:] == users[:-distance])[0]

@@ -52,7 +52,7 @@ class HeldOut:
 
     def ndcg(self, states: Callable[[Longs], Tensor], items: Tensor) -> float:
         """NDCG@10; `states(rows of the histories)` gives float32 [B, D], `items` is [n, D]."""
-        most = max(_CELLS // max(len(items), 1), 1)
+        most = _at_once(len(items))
 
         def scored() -> Iterator[tuple[Longs, Tensor]]:
             for chosen in pieces(self.histories.lengths):
@@ -64,7 +64,7 @@ class HeldOut:
 
     def batches(self, width: int) -> Iterator[Longs]:
         """The questions that can be asked, as many together as may be scored over `width` items."""
-        most = max(_CELLS // max(width, 1), 1)
+        most = _at_once(width)
         found = self.histories.sources[self._counted[self.histories.sources]]
         for start in range(0, len(found), most):
             yield found[start : start + most]
@@ -73,7 +73,7 @@ class HeldOut:
         """NDCG@10 from pieces: some questions, and float32 [B, n] what they give each item."""
         gained = np.zeros(self._count)
         for asked, scores in scored:
-            gained[asked] = self._gain(scores, asked, max(_CELLS // max(scores.shape[1], 1), 1))
+            gained[asked] = self._gain(scores, asked, _at_once(scores.shape[1]))
         found = (gained / self._ideal)[self._counted]
         return float(found.mean()) if len(found) else 0.0
 
@@ -93,6 +93,11 @@ class HeldOut:
         gained = np.zeros(len(asked))
         np.add.at(gained, row.numpy(), worth)
         return gained
+
+
+def _at_once(width: int) -> int:
+    """How many rows of `width` scores there may be at once."""
+    return max(_CELLS // max(width, 1), 1)
 
 
 def _worth(rivals: Tensor, target: Tensor, kept: Tensor) -> _Gains:
