@@ -25,8 +25,9 @@ from score import result_of
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-SLACK = 1800
-"""Seconds beyond the minutes, for reading, a last ranking, and what cannot be cut off."""
+SLACK = 3
+"""So many times the minutes a run may last by the clock on the wall, with reading, a last ranking,
+what cannot be cut off, and what else the machine does."""
 
 
 def world_of(data: Path, work: Path, sample: int) -> Path:
@@ -67,7 +68,7 @@ def outcome(given: argparse.Namespace, world: Path, run: Path) -> dict[str, Any]
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=given.minutes * 60 + SLACK,
+                timeout=SLACK * (given.minutes + 10) * 60,
                 check=False,
             )
         except subprocess.TimeoutExpired:
