@@ -137,6 +137,23 @@ def test_accumulated_batches_equal_one_large_batch():
         torch.testing.assert_close(found, weights(other)[name])
 
 
+def test_batches_that_are_left_over_make_up_a_whole_step():
+    # 7 batches by 6: the last one is a step of its own, and as long as any.
+    changes = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.1, "dropout": 0.0}
+    module, _ = run(epochs=1, batch=8, accumulate=6, **changes)
+    by_hand = Line(0.0)
+    batches = list(ArrayBatches(points(), 8).epoch(0))
+    for part in (batches[:6], batches[6:]):
+        given = [{name: torch.from_numpy(one) for name, one in batch.items()} for batch in part]
+        loss = sum(objective(by_hand, batch) for batch in given) / len(part)
+        parameters = list(by_hand.parameters())
+        with torch.no_grad():
+            for one, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+                one.sub_(0.1 * slope)
+    for name, found in weights(module).items():
+        torch.testing.assert_close(found, weights(by_hand)[name])
+
+
 def test_l2_pulls_weights_down_and_clipping_bounds_a_step():
     free, _ = run(dropout=0.0, epochs=60)
     bound, _ = run(dropout=0.0, epochs=60, l2=1.0)

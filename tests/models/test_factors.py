@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.core.ragged import Ragged
 from plait.core.recipe import build_stage
 from plait.core.stage import Predicts
 from plait.errors import InputError, RecipeError
@@ -12,6 +13,7 @@ from plait.learn.training import Training
 from plait.models.bag import decayed
 from plait.models.collaborative import folded, ials, ordered
 from plait.models.factors import Factors, FactorsConfig
+from plait.models.networks.neumf import Pairs
 from plait.models.profile import interaction_matrix
 from plait.testing.asking import ask, listed, scores
 from plait.testing.worlds import checkerboard, late_arrivals, market, world
@@ -26,6 +28,13 @@ SMALL = {
 def factors(dataset, method, **settings):
     told = {**SMALL.get(method, {}), **settings}
     return Factors(FactorsConfig(method=method, **told), name="factors").fit(dataset)
+
+
+@pytest.mark.parametrize("method", list(SMALL))
+def test_vectors_that_cannot_fit_into_memory_are_refused_before_the_start(method):
+    with pytest.raises(InputError, match=r"would need about .* GB of memory") as it:
+        factors(checkerboard(), method, factors=10**12)
+    assert (it.value.field, it.value.hint) == ("factors", "make factors smaller")
 
 
 @pytest.fixture(scope="module", params=list(SMALL))
@@ -133,12 +142,34 @@ def test_methods_without_ratings_foretell_none():
     assert np.isnan(stage.predict(ask(dataset.catalogue, ["black-1"]), np.zeros((1, 3), int))).all()
 
 
-def test_neumf_without_a_user_of_two_events_still_answers():
+def test_neumf_that_was_never_trained_knows_nothing():
     dataset = world([(f"user-{one}", f"item-{one}", one) for one in range(4)])
     stage = factors(dataset, "neumf")
-    found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-2")
-    assert np.isfinite(found).all()
-    assert listed(stage.retrieve(ask(dataset.catalogue, ["item-1"]), 1), dataset.catalogue)
+    found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-1", "item-2")
+    assert np.isnan(found).all()
+    assert listed(stage.retrieve(ask(dataset.catalogue, ["item-1"]), 1), dataset.catalogue) == [[]]
+
+
+def test_neumf_is_shown_no_item_as_wrong_that_the_user_took():
+    taken = [[0, 1, 2], [3, 4], [0, 1, 2, 3, 4]]
+    pairs = Pairs(Ragged.of(taken), 5, size=4, negatives=50, longest=10, seed=0)
+    others = {(1, 2, 3): {4, 5}, (4, 5): {1, 2, 3}, (1, 2, 3, 4, 5): set()}
+    shown = {}
+    for batch in pairs.epoch(0):
+        for history, wrong in zip(batch["history"], batch["wrong"], strict=True):
+            mine = tuple(history[history > 0].tolist())
+            shown.setdefault(mine, set()).update(wrong.tolist())
+    assert {mine: wrong - {0} for mine, wrong in shown.items()} == others
+
+
+@pytest.mark.parametrize("method", ["mf", "svdpp"])
+def test_ratings_below_zero_are_ranked_too(method):
+    events = [(f"user-{u}", f"item-{i}", i) for u in range(10) for i in range(6) if (u + i) % 3]
+    marks = [-1.0 - int(item[5:]) for _, item, _ in events]
+    dataset = world(events, values=marks)
+    stage = factors(dataset, method, iterations=60, burn_in=20)
+    queries = replace(ask(dataset.catalogue, ["item-1"]), users=dataset.users.numbers(["user-0"]))
+    assert listed(stage.retrieve(queries, 2), dataset.catalogue) == [["item-0", "item-1"]]
 
 
 def test_a_method_that_is_none_is_refused_by_name():

@@ -92,6 +92,51 @@ def test_svdpp_folds_an_unseen_user_in_from_what_was_taken():
     assert np.isnan(found[2])
 
 
+@pytest.mark.parametrize("unit", [0.01, 20.0, 1e6])
+def test_the_unit_of_ratings_does_not_matter(unit):
+    dataset, right, told = planted()
+    found = replace(dataset.interactions, values=dataset.interactions.values * np.float32(unit))
+    stage = Factors(FactorsConfig(method="svdpp", **SHORT), name="factors")
+    stage = stage.fit(replace(dataset, interactions=found))
+    queries = asked(dataset, *[f"user-{one}" for one in range(39)])
+    ids = [f"item-{one}" for one in range(29)]
+    numbers = np.tile(dataset.catalogue.numbers(ids), (39, 1))
+    wrong = stage.predict(queries, numbers) / unit - right[:39, :29]
+    assert np.sqrt(np.mean(wrong[~told[:39, :29]] ** 2)) < 0.3
+
+
+def test_ratings_in_a_larger_unit_are_foretold_in_it_for_strangers_and_new_items_too():
+    dataset, _, _ = planted()
+    found = dataset.interactions
+    large = replace(dataset, interactions=replace(found, values=16 * found.values))
+    stage = Ratings(RatingsConfig(**SHORT), name="ratings")
+    queries = asked(dataset, "user-0", "user-1", "user-39")
+    stranger = replace(
+        asked(dataset, "user-0", "user-1", "user-39"),
+        users=np.full(3, -1, np.int32),
+        contexts=({}, {"user": {"club": "south"}}, {"user": {"club": "north"}}),
+    )
+    numbers = np.tile(dataset.catalogue.numbers(["item-0", "item-1", "item-29"]), (3, 1))
+    for one in (queries, stranger):
+        small = stage.fit(dataset).predict(replace(one, work={}), numbers)
+        assert np.isfinite(small[:2]).all()
+        wide = stage.fit(large).predict(replace(one, work={}), numbers)
+        assert wide == pytest.approx(16 * small, rel=1e-4, nan_ok=True)
+
+
+def test_a_history_without_a_rated_item_says_nothing():
+    dataset, _, _ = planted()
+    for stage in (
+        Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset),
+        Factors(FactorsConfig(method="svdpp", **SHORT), name="factors").fit(dataset),
+    ):
+        unseen = ask(dataset.catalogue, ["item-29"], ["item-2", "item-29"], ["item-2"])
+        unseen = replace(unseen, users=np.full(3, -1, np.int32))
+        found = scores(stage, unseen, dataset.catalogue, "item-0", "item-1")
+        assert np.isnan(found[0]).all()
+        assert found[1] == pytest.approx(found[2])
+
+
 def test_ratings_know_everybody_of_whom_something_is_known():
     dataset, right, _ = planted()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)

@@ -7,10 +7,11 @@ import pytest
 from scipy import sparse
 
 from plait.core.types import Facts
+from plait.errors import InputError
 from plait.learn.training import Training
 from plait.models.graph import Graph, GraphConfig, _groups, _normal
 from plait.testing.asking import ask, changed, listed, living, scores
-from plait.testing.worlds import checkerboard, late_arrivals, market
+from plait.testing.worlds import checkerboard, late_arrivals, market, world
 
 TRAINING = Training(epochs=30, batch=64, learning_rate=0.02)
 
@@ -34,6 +35,12 @@ def test_users_are_given_what_they_lack_of_their_colour():
         queries = replace(ask(dataset.catalogue, ids), blocked=histories.slice(user, user + 1))
         best = listed(stage.retrieve(queries, 1), dataset.catalogue)[0][0]
         assert best.partition("-")[0] == ids[0].partition("-")[0]
+
+
+def test_vectors_that_cannot_fit_into_memory_are_refused_before_the_start():
+    with pytest.raises(InputError, match=r"would need about .* GB of memory") as it:
+        graph(market(), dim=10**12)
+    assert (it.value.field, it.value.hint) == ("dim", "make dim smaller")
 
 
 def test_a_user_is_the_decayed_sum_of_what_the_history_lends():
@@ -88,6 +95,59 @@ def test_an_item_that_came_after_the_fit_is_known_by_its_entities(late):
     assert found[0, 0] > found[1, 0]
     assert np.isnan(found[:, 1]).all()
     assert found[2, 2] > found[2, 3]
+
+
+def test_without_a_user_of_two_events_and_without_knowledge_nothing_is_known():
+    dataset = world([(f"user-{one}", f"item-{one % 3}", one) for one in range(9)])
+    stage = graph(dataset)
+    found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-1", "item-2")
+    assert np.isnan(found).all()
+
+
+def test_it_learns_the_same_in_bfloat16_but_for_rounding():
+    dataset = checkerboard()
+    queries = ask(dataset.catalogue, ["black-1", "black-2"])
+    ids = dataset.catalogue.ids
+    half, whole = (
+        scores(
+            graph(dataset, training=replace(TRAINING, precision=one)),
+            queries,
+            dataset.catalogue,
+            *ids,
+        )
+        for one in ("bfloat16", "float32")
+    )
+    assert half == pytest.approx(whole, abs=0.05)
+
+
+def test_what_several_relations_say_counts_by_relation():
+    """One maker and four colours: the maker is not drowned by how many colours there are."""
+    dataset = checkerboard()
+    ids = dataset.catalogue.ids
+    told = [
+        (number, *one)
+        for number, item in enumerate(ids)
+        for one in [("made by", item.partition("-")[0]), *[("in", f"c{n}") for n in range(12)]]
+        if one[0] == "made by" or (number + int(one[1][1:])) % 3 == 0
+    ]
+    heads, relations, tails = zip(*told, strict=True)
+    facts = Facts(
+        np.array(heads, np.int32),
+        relations,
+        tails,
+        np.full(len(told), -1, np.int32),
+        tuple(ids[one] for one in heads),
+    )
+    late = dataset.catalogue.number("black-2")
+    taken = dataset.keep(dataset.interactions.items != late)
+    stage = graph(replace(taken, facts=facts))
+    words = np.array(stage._sides.words)
+    expected = np.zeros(stage._entities.shape[1])
+    for relation in ("made by>", "in>"):
+        mine = [f"{r}>{t}" for h, r, t in told if h == late and f"{r}>" == relation]
+        places = np.flatnonzero(np.isin(words, mine))
+        expected += stage._entities[places].sum(axis=0) / np.sqrt(len(places))
+    assert stage._items[late] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
 
 
 def test_facts_are_edges_too():

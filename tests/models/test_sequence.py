@@ -242,10 +242,17 @@ def test_an_interrupted_fit_goes_on(tmp_path):
     np.testing.assert_array_equal(answers(resumed, dataset), answers(whole, dataset))
 
 
+def slower(dataset):
+    """The same events, twice as far apart."""
+    found = dataset.interactions
+    return replace(dataset, interactions=replace(found, times=2 * found.times))
+
+
 @pytest.mark.parametrize(
     ("other", "changes", "named"),
     [
         (clock(hours=11), {}, "histories|shapes|vocabulary"),
+        (slower(clock()), {}, "histories"),
         (clock(), {"dropout": 0.2}, "settings"),
         (clock(), {"training": replace(FAST, learning_rate=0.02)}, "training"),
     ],
@@ -256,6 +263,19 @@ def test_a_checkpoint_of_another_model_or_vocabulary_is_refused(tmp_path, other,
         made().train(clock(), context)
     with pytest.raises(ConflictError, match=f"its ({named}) is"):
         made(**changes).train(other, FitContext(folder=tmp_path))
+
+
+def test_a_checkpoint_of_items_that_say_something_else_is_refused(tmp_path):
+    words = replace(SequenceConfig().features, minimum=1, maximum=1.0)
+    dataset = late_arrivals()
+    brands = dataset.catalogue.columns["brand"]
+    assert len(set(brands.values)) > 1
+    other = {**dataset.catalogue.columns, "brand": replace(brands, values=brands.values[::-1])}
+    with pytest.raises(KeyboardInterrupt):
+        made(features=words).train(dataset, FitContext(folder=tmp_path, trackers=(Stops(),)))
+    said = replace(dataset, catalogue=replace(dataset.catalogue, columns=other))
+    with pytest.raises(ConflictError, match="its words is"):
+        made(features=words).train(said, FitContext(folder=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from plait.core.stage import Stage
@@ -16,7 +14,7 @@ __all__ = ["DenseStage", "gather", "limited"]
 class DenseStage(Stage):
     """Rates all items it knows by `dense`; computed once a batch and kept in `queries.work`."""
 
-    above: ClassVar[float] = -np.inf
+    above: float = -np.inf
     """Retrieval brings only larger scores: 0 where that says "nothing speaks for it"."""
 
     def dense(self, queries: Queries) -> Floats:

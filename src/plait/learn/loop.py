@@ -189,7 +189,7 @@ class _Run:
                 value = float(loss.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", value)
-                accelerator.backward(loss / self._training.accumulate)
+                accelerator.backward(loss / self._together())
             if stepping:
                 self._step()
         except (MemoryError, torch.OutOfMemoryError) as problem:
@@ -199,6 +199,12 @@ class _Run:
                 field="batch",
             ) from problem
         return value
+
+    def _together(self) -> int:
+        """How many batches make up the step under way: at the end of an epoch fewer are left."""
+        wanted = self._training.accumulate
+        first = self.at.step - self.at.step % wanted
+        return min(wanted, len(self._batches) - first)
 
     def _step(self) -> None:
         length = float(self._slope())

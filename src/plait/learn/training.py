@@ -44,7 +44,7 @@ class Training:
     warmup: float = 0.0
     """The share of all steps in which the step size rises linearly from zero."""
     accumulate: int = 1
-    """Batches whose gradients are added up before a step."""
+    """Batches whose gradients make up one step, their mean; at the end of an epoch what is left."""
     clip: float = 0.0
     """The largest norm of the gradient; 0: any."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"

@@ -6,8 +6,10 @@ squares (Hu, Koren & Volinsky, ICDM 2008) with item vectors as they are,
     (Y'Y + sum (c - 1) y y' + l2 I) x = sum c y
 
 over the items y of the history, c being their confidence. So an event counts the moment it is
-folded in. For BPR (Rendle et al., UAI 2009) the same step answers: it asks for the vector that
-gives the history high scores and everything else low ones, as BPR's own would.
+folded in. For BPR (Rendle et al., UAI 2009) the same step stands in, since BPR has no fold-in of
+its own: it asks for the vector that gives the history high scores and everything else low ones, by
+squares instead of ranks and with the item biases as one more direction. On Amazon Beauty that ranks
+better than the vectors that BPR had learned for its users, on MovieLens 100K worse.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from scipy import sparse
 
 from plait.core.types import Dataset, Floats, Longs
 from plait.errors import MissingExtraError
+from plait.learn.room import check_room
 from plait.models.bag import Bag
 from plait.models.profile import interaction_matrix
 from plait.models.vocabulary import in_order
@@ -84,6 +87,7 @@ def ials(
     matrix, rows = ordered(dataset)
     if not matrix.nnz:
         return Space.blank()
+    _check_room(matrix, factors)
     with _implicit():
         from implicit.cpu.als import AlternatingLeastSquares
 
@@ -109,6 +113,7 @@ def bpr(
     matrix, rows = ordered(dataset)
     if not matrix.nnz or matrix.shape[1] < 2:
         return Space.blank()
+    _check_room(matrix, factors)
     with _implicit():
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
@@ -122,6 +127,12 @@ def bpr(
         )
         model.fit(matrix, show_progress=False)
         return Space.of(dataset, rows, model.item_factors, _RIDGE)
+
+
+def _check_room(matrix: sparse.csr_matrix, factors: int) -> None:
+    """InputError where the vectors, and their products with each other, do not fit into memory."""
+    numbers = 2 * sum(matrix.shape) * factors + 3 * factors**2
+    check_room({"factors": 4 * numbers}, "fitting `factors`")
 
 
 def folded(space: Space, taken: Bag, *, alpha: float) -> Floats:

@@ -108,6 +108,8 @@ class Factors(DenseStage):
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
+        if self.predicts:
+            self.above = -np.inf  # a rating may be zero or less and still be the best there is
         self._learned: Space | Rater | Pairwise = Space.blank()
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -226,4 +228,5 @@ class Factors(DenseStage):
                 histories=fingerprint(histories.values, histories.offsets),
             ),
         )
-        return Pairwise(weights, items.rows, epochs)
+        # What was never trained knows nothing: its answers would be noise.
+        return Pairwise(weights, items.rows if epochs else np.zeros_like(items.rows), epochs)

@@ -12,7 +12,8 @@ softmax over items, instead of one negative at a time (Wu et al., TOIS 2024).
 With `knowledge` the graph also holds entities, values of fields and ends of facts, one weight
 a relation, in the line of knowledge graph attention (KGAT; Wang et al., KDD 2019) with one weight
 in place of attention. Then an item that nobody took, or that came after the fit, has the vector
-that its entities give it; an item without event and entity is NaN.
+that its entities give it; an item without event and entity is NaN. So is everything where neither
+a user with two items nor an entity says anything.
 """
 
 from __future__ import annotations
@@ -246,10 +247,12 @@ class _Fitting:
             best=best,
             identity=self._identity(taken, told),
         )
+        if not learned.epochs and not groups:
+            return  # nobody took two items: the vectors are as they were drawn, which is noise
         layers = learned.layers
         stage._sides, stage._epochs = self._sides, learned.epochs
         stage._entities = _weighted(layers.entities, groups, learned.weights, about)
-        self._placed(stage, layers.items, layers.lent * rarity[:, None])
+        self._placed(stage, layers.items, layers.lent * rarity[:, None], groups)
 
     def _asked(self, held: Held, rarity: Floats) -> sparse.csr_matrix:
         """float32 [B, n]: what the items of each question's history count, as in `Graph.dense`."""
@@ -279,14 +282,14 @@ class _Fitting:
     def _about(self, items: Numbers | Longs) -> sparse.csr_matrix:
         return self._sides.matrix(self._dataset.catalogue, items.tolist(), self._facts)
 
-    def _placed(self, stage: Graph, items: Floats, lent: Floats) -> None:
+    def _placed(self, stage: Graph, items: Floats, lent: Floats, groups: list[Longs]) -> None:
         size = (self._dataset.n_items, items.shape[1])
         stage._items, stage._lent = (np.full(size, np.nan, np.float32) for _ in range(2))
         numbers = self._items.numbers
         stage._items[numbers], stage._lent[numbers] = _unit(items), lent
         rest = np.flatnonzero(~stage._taken & self._dataset.catalogue.alive)
         if len(self._sides.words) and len(rest):
-            vectors = stage._told(self._about(rest))
+            vectors = stage._told(_by_relation(self._about(rest), groups))
             stage._items[rest], stage._lent[rest] = _unit(vectors), vectors
 
 
@@ -322,6 +325,18 @@ def _only(matrix: sparse.csr_matrix, columns: Longs) -> sparse.csr_matrix:
     kept[columns] = 1
     found = (matrix @ sparse.diags_array(kept)).tocsr()
     found.eliminate_zeros()
+    return found
+
+
+def _by_relation(about: sparse.csr_matrix, groups: list[Longs]) -> sparse.csr_matrix:
+    """The same entries; those of a row have length 1 within each relation, as in a fit."""
+    found = about.tocsr().copy()
+    relation = np.zeros(found.shape[1], np.int64)
+    for place, group in enumerate(groups):
+        relation[group] = place
+    rows = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+    cells = rows * len(groups) + relation[found.indices]
+    found.data = 1 / np.sqrt(np.bincount(cells)[cells])
     return found
 
 

@@ -219,9 +219,9 @@ class _Fitting:
     def fitted(self, seed: int) -> Rater:
         """Sample, compress, and put everything in the order of numbers."""
         plan, found = self._plan, self._found
-        mean = float(found.values.mean())
+        mean, unit = float(found.values.mean()), _unit(found.values)
         ratings = Ratings(
-            self._user_row[found.users], self._item_row[found.items], found.values - mean
+            self._user_row[found.users], self._item_row[found.items], (found.values - mean) / unit
         )
         samples = draws(
             ratings,
@@ -235,7 +235,7 @@ class _Fitting:
         every = max(1, (plan.iterations - plan.burn_in) // _SAMPLES)
         kept = [one for place, one in enumerate(samples) if place % every == 0]
         scale = np.array([mean, found.values.min(), found.values.max()], np.float32)
-        return self._placed(_Compressed(kept, plan.rank), scale)
+        return self._placed(_Compressed(kept, plan.rank, unit), scale)
 
     def _learned(self) -> tuple[Sides, Sides]:
         if not self._plan.described:
@@ -293,9 +293,12 @@ class _Fitting:
 
 
 class _Compressed:
-    """The mean of many draws in `rank` dimensions; float32, the bias before the vector."""
+    """The mean of many draws in `rank` dimensions, times `unit`; float32, the bias before the
+    vector.
+    """
 
-    def __init__(self, kept: list[Draw], rank: int) -> None:
+    def __init__(self, kept: list[Draw], rank: int, unit: float = 1.0) -> None:
+        self._unit = unit
         users, items = (_beside([getattr(one, name)[:, 1:] for one in kept]) for name in _SIDES)
         items /= len(kept)
         # Orthonormal maps from the Cholesky factor of both Gram matrices: the SVD of a product
@@ -321,15 +324,27 @@ class _Compressed:
 
     def _joined(self, parts: list[Doubles], side: int) -> Floats:
         """The parts [n, 1 + factors] of all draws as one [n, 1 + rank]."""
-        bias = np.mean([one[:, 0] for one in parts], axis=0)
+        bias = self._unit * np.mean([one[:, 0] for one in parts], axis=0)
         vectors = _beside([one[:, 1:] for one in parts]) @ self._maps[side]
         if side:
             vectors /= len(parts)
+        else:
+            vectors *= self._unit
         joined: Floats = np.column_stack([bias, vectors]).astype(np.float32)
         return joined
 
 
 _SIDES = ("users", "items")
+
+
+def _unit(values: Doubles) -> float:
+    """What ratings are divided by while they are sampled: their spread, or 1 if they are all equal.
+
+    Priors are for numbers about as large as 1: marks up to 100 would tell them nothing. To the
+    nearest power of two, so that stars stay as they are and nothing is rounded.
+    """
+    spread = float(values.std())
+    return float(2.0 ** np.round(np.log2(spread))) if spread > 0 else 1.0
 
 
 def _beside(parts: list[Doubles]) -> Doubles:

@@ -131,6 +131,7 @@ def rater_dense(rater: Rater, queries: Queries, items: Floats) -> Floats:
     history = queries.history
     size = len(rater.rated)
     inside = history.items < size
+    inside[inside] = rater.rated[history.items[inside]]  # of the others no rating says anything
     taken = met(history.rows[inside], history.items[inside], (len(history), size))
     said = [_said(one) for one in queries.contexts]
     return rater.predicted(rater.folded(queries.users, taken, said), items)

@@ -2,8 +2,9 @@
 
 In the line of SLIM (Ning & Karypis, ICDM 2011) and of the sparse approximation of EASE by Steck
 (NeurIPS 2019): each item is predicted from the `among` items that come with it most, measured
-against their popularity. Where `among` covers all items this is the dense solution itself. Memory
-and time grow with the number of items, not with its square; events are read block by block.
+against their popularity. Where `among` covers all items, and all of them come together, this is the
+dense solution itself. Memory and time grow with the number of items, not with its square; events
+are read block by block.
 """
 
 from __future__ import annotations

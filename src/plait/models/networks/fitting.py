@@ -81,7 +81,8 @@ def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) 
             "sequence",
             config,
             vocabulary=fingerprint(items.numbers),
-            histories=fingerprint(sequences.items, sequences.offsets),
+            histories=fingerprint(sequences.items, sequences.offsets, sequences.seconds),
+            words=fingerprint(vectors.indptr, vectors.indices, vectors.data),
         ),
         run=context.name or "sequence",
     )

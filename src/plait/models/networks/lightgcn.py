@@ -17,6 +17,7 @@ from plait.core.context import FitContext, Held
 from plait.core.types import Floats, Numbers
 from plait.learn.loop import Validate
 from plait.learn.objectives import full_softmax, sampled_softmax
+from plait.learn.room import check_room, weight_bytes
 from plait.learn.seeded import seeded, train_within
 from plait.learn.training import ArrayBatches, Batch, Training
 from plait.models.networks.ranking import METRIC, HeldOut
@@ -66,12 +67,16 @@ class Learned:
 
 
 class _Times(torch.autograd.Function):
-    """A constant sparse matrix times a dense one, and its transpose on the way back."""
+    """A constant sparse matrix times a dense one, and its transpose on the way back.
+
+    In float32 whatever the precision: sparse products know no bfloat16 on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, dense: Tensor, matrix: Tensor, turned: Tensor) -> Tensor:
         ctx.turned = turned
-        return matrix @ dense
+        with torch.autocast(dense.device.type, enabled=False):
+            return matrix @ dense.float()
 
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> Any:
@@ -155,6 +160,7 @@ def trained(
 
     `best`: how many epochs an earlier fit found best, 0 for none.
     """
+    check_room(_needs(edges, spread, training), "training `graph`")
     with seeded(context.seed):
         network = Network(edges.taken, edges.told, spread)
     events = edges.taken.tocoo()
@@ -185,6 +191,17 @@ def trained(
         found = [one.cpu().numpy() for one in network.layers()]
         weights = functional.softplus(network.weights).cpu().numpy()
     return Learned(Layers(*found), weights, epochs)
+
+
+def _needs(edges: Edges, spread: Spread, training: Training) -> dict[str, int]:
+    """Bytes by setting, roughly: weights, what spreads over all nodes, one batch."""
+    users, items = edges.taken.shape
+    nodes = items + max((one.shape[1] for one in edges.told), default=0)
+    layers = 4 * (users + nodes) * spread.dim * (spread.layers + 1)
+    return {
+        "dim": weight_bytes(nodes * spread.dim) + 2 * layers,
+        "training.batch": 4 * 3 * training.batch * (spread.negatives + 2 * spread.dim),
+    }
 
 
 def validation(held: Held, rows: Numbers, histories: sparse.csr_matrix) -> Validate:

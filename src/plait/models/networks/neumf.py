@@ -22,6 +22,7 @@ from plait.core.ragged import Ragged
 from plait.core.types import Floats, Longs
 from plait.learn.loop import Validate
 from plait.learn.objectives import binary
+from plait.learn.room import check_room, weight_bytes
 from plait.learn.seeded import seeded, train_within
 from plait.learn.training import Batch, Training
 from plait.models.bag import Bag
@@ -30,6 +31,9 @@ from plait.models.pairwise import Pairwise
 from plait.models.vocabulary import Vocabulary
 
 __all__ = ["Network", "Pairs", "arrays_of", "trained", "validation"]
+
+_TRIES = 8
+"""So often an item that the user took is drawn anew."""
 
 _ASKED = 2000
 """So many held-out questions are asked: the network goes through every pair of user and item."""
@@ -69,7 +73,8 @@ class Network(nn.Module):
 
 class Pairs:
     """Every event as a row: the history around it, the item, and `negatives` items drawn anew each
-    epoch. Of long histories `longest` items are drawn.
+    epoch that the user did not take; 0 in place of one that was not found. Of long histories
+    `longest` items are drawn.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Pairs:
         self._size, self._negatives = size, negatives
         self._longest, self._seed = longest, seed
         self._events = np.flatnonzero(np.repeat(lengths > 1, lengths))
+        self._taken = np.unique(histories.rows * n_items + histories.values)
 
     def __len__(self) -> int:
         return (len(self._events) + self._size - 1) // self._size
@@ -91,12 +97,24 @@ class Pairs:
         for place in range(start, len(self)):
             random = np.random.default_rng([self._seed, number, place + 1])
             chosen = order[place * self._size : (place + 1) * self._size]
-            wrong = random.integers(1, self._n_items + 1, (len(chosen), self._negatives))
             yield {
                 "history": self._around(rows[chosen], random),
                 "right": self._histories.values[chosen].astype(np.int64) + 1,
-                "wrong": wrong,
+                "wrong": self._wrong(rows[chosen], random),
             }
+
+    def _wrong(self, users: Longs, random: np.random.Generator) -> Longs:
+        """int64 [R, negatives]: items that the users did not take, from 1 on."""
+        found = random.integers(0, self._n_items, (len(users), self._negatives))
+        for again in range(_TRIES):
+            cells = users[:, None] * self._n_items + found
+            near = np.minimum(np.searchsorted(self._taken, cells), len(self._taken) - 1)
+            taken = self._taken[near] == cells
+            if not taken.any():
+                break
+            left = np.count_nonzero(taken)
+            found[taken] = random.integers(0, self._n_items, left) if again < _TRIES - 1 else -1
+        return found + 1
 
     def _around(self, users: Longs, random: np.random.Generator) -> Longs:
         drawn: list[Any] = []
@@ -127,6 +145,12 @@ def trained(
     And for how many epochs it was trained: the best number, where something was held out to tell.
     `best` is that of an earlier fit, 0 for none.
     """
+    rows = training.batch * (1 + negatives)
+    needs = {
+        "factors": weight_bytes((2 * n_items + 3 * dim) * dim),
+        "training.batch": 4 * rows * 12 * dim,
+    }
+    check_room(needs, "training `factors`")
     with seeded(context.seed):
         network = Network(n_items, dim, dropout)
     pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
@@ -175,4 +199,5 @@ def _objective(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     logits = network(batch)
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1
-    return binary(logits, labels)
+    shown = torch.cat([torch.ones_like(batch["right"][:, None]), batch["wrong"]], 1) > 0
+    return binary(logits[shown], labels[shown])
