@@ -13,8 +13,9 @@ from plait.evaluate.compare import compare, notes, verdict
 from plait.evaluate.detail import Detail, better, read_detail, write_detail
 from plait.evaluate.page import page, write_pages
 from plait.evaluate.protocol import Protocol
+from plait.evaluate.report import Difference
 from plait.evaluate.run import evaluate
-from plait.evaluate.runs import find_run, read_run, save_run, write_report
+from plait.evaluate.runs import Run, find_run, read_run, save_run, write_report
 from tests.evaluate.toys import recipe
 from tests.measure.worlds import random_rows, world
 
@@ -219,3 +220,58 @@ def test_the_command_compares_and_writes(tmp_path):
     written = json.loads((tmp_path / "c.json").read_text())
     assert written["queries"] == 60
     assert written["differences"][0]["tie"] is False
+
+
+def test_of_ten_equal_rows_none_is_better(tmp_path):
+    """Ten times chance: two by two, the luckiest would be called better than the unluckiest."""
+    data = world(random_rows(users=300, events=6000))
+    runs = [run(tmp_path, f"r{seed}", data, recipe("Dice", name=f"m{seed}")) for seed in range(2)]
+    generator = np.random.default_rng(1)
+    model = runs[0].report["results"][0]
+    keys = runs[0].detail.keys
+    values = {
+        f"m{one}": {"ndcg@10": generator.random(len(keys)).astype(np.float32)} for one in range(10)
+    }
+    report = {**runs[0].report, "results": [{**model, "model": name} for name in values]}
+    for row in report["results"]:
+        row["metrics"] = {"ndcg@10": {"value": float(values[row["model"]]["ndcg@10"].mean())}}
+        row["metrics"]["ndcg@10"] |= {"low": 0.0, "high": 1.0}
+    many = Run("many", report, Detail(keys, runs[0].detail.users, values))
+    found = compare([many])
+    first, last = found.entries[0].label, found.entries[-1].label
+    assert not Difference("", "", "", many.detail.difference("ndcg@10", first, last)).tie
+    assert all(one.tie for one in found.differences)
+    assert any("all pairs at once" in line for line in notes(found))
+    assert not any("all pairs at once" in line for line in notes(compare(runs)))
+
+
+def test_flags_of_every_run_are_told(tmp_path):
+    rows = [(f"u{user}", f"i{user * 4 + step}", step) for user in range(30) for step in range(4)]
+    rows += [(f"w{user}", f"i{user}", 0) for user in range(120) if user % 4 > 1]
+    apart = run(tmp_path, "apart", world(rows), recipe("Dice", name="apart"))
+    tied = run(tmp_path, "tied", world(rows), recipe("Counts", name="tied"))
+    for runs in ([apart, tied], [tied, apart]):
+        said = list(notes(compare(runs)))
+        assert sum(line.startswith("flag ties") for line in said) == 1
+        assert sum(line.startswith("flag few:") for line in said) == 1
+
+
+def test_a_page_says_why_there_is_no_value_and_decides_by_what_there_is(tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = [
+        (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
+        for day in range(600)
+    ]
+    told = {"name": "clicks", "test_days": 100}
+    runs = [
+        run(tmp_path, name, world(rows), recipe(toy, name=name), **told)
+        for name, toy in (("a", "Dice"), ("b", "Counts"))
+    ]
+    found = write_pages(runs, tmp_path / "a.html", tmp_path / "plots")
+    text = (tmp_path / "a.html").read_text()
+    assert ">nan" not in text
+    assert "no user has both a click and a miss" in text
+    assert f"<b>{found.entries[0].label}</b> is best by log_loss" in text
+    assert "reliability" in {one.stem for one in (tmp_path / "plots").iterdir()}
+    drawn = text.partition('id="reliability-')[2]
+    assert sum(drawn.count(colour) > 0 for colour in ("#0072b2", "#e69f00")) == 2

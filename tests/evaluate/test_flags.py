@@ -158,3 +158,13 @@ def test_targets_chosen_by_the_order_of_the_file_are_flagged():
 def test_a_flag_is_json():
     flag = Flag("x", 0.12345678, False, "text")
     assert flag.to_dict() == {"name": "x", "value": 0.123457, "raised": False, "text": "text"}
+
+
+def test_ties_of_any_recipe_are_flagged():
+    rows = [(f"u{user}", f"i{user * 4 + step}", step) for user in range(30) for step in range(4)]
+    rows += [(f"w{user}", f"i{user}", 0) for user in range(120) if user % 4 > 1]
+    both = [recipe("Dice", name="apart"), recipe("Counts", name="tied")]
+    found = {flag.name: flag for flag in evaluate(world(rows), both, Protocol()).flags}
+    alone = {flag.name: flag for flag in evaluate(world(rows), both[:1], Protocol()).flags}
+    assert found["ties"].raised
+    assert not alone["ties"].raised

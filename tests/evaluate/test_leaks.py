@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from plait.evaluate.fingerprint import whole_fingerprint
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.run import evaluate
 from plait.measure.splits import DAY
@@ -113,8 +114,52 @@ def test_new_items_are_unknown_to_the_fit_and_reach_stages_as_their_delta():
     for fitted in witness.fits:
         assert not fitted.catalogue.alive[new]
         assert fitted.catalogue.fields(new) == {}
-    assert all(new in found for found in witness.deltas)
-    assert all(queries.live.state.catalogue.alive[new] for queries in witness.asked)
+    cut = int(data.interactions.times.max()) - 10 * DAY
+    assert [new in found for found in witness.deltas] == [False, True]  # the lesson is too early
+    for queries in witness.asked:
+        there = queries.live.state.catalogue.alive[new]
+        assert there == (queries.times == cut).all()
+
+
+@pytest.mark.parametrize("name", ["time", "clicks"])
+def test_whatever_the_test_window_holds_the_same_is_fitted_and_learned(name):
+    """Other targets, other misses, other items that only come then, described in other words."""
+    protocol = Protocol(name=name, test_days=10, goal=("click",))
+
+    def seen(flip):
+        witness.__init__()
+        evaluate(drifting(flip), [recipe("Spy")], protocol)
+        fits = [whole_fingerprint(one) for one in witness.fits]
+        lesson = [
+            (queries.times.tolist(), queries.live.state.catalogue.fields(late), targets.values)
+            for queries, _, targets in witness.taught
+            for late in range(12)
+        ]
+        assert fits
+        assert lesson
+        return fits, str(lesson)
+
+    assert seen(flip=False) == seen(flip=True)
+
+
+def drifting(flip):
+    """Two months of clicks and misses on eight items; four come in the last days, which `flip`
+    turns round.
+    """
+    rows = []
+    for number in range(480):
+        day, item, kind = number / 8, number % 8, "click" if number % 5 else "skip"
+        if day > 52:
+            item = (number * 7 + flip) % 12
+            kind = "click" if (number + flip) % 3 else "skip"
+        rows.append((f"u{number % 31:02}", f"i{item:02}", day, kind))
+    fields = {f"i{one:02}": {"colour": ("red", "blue")[one > 7 and flip]} for one in range(12)}
+    return world(
+        rows,
+        users=[f"u{one:02}" for one in range(31)],
+        items=[f"i{one:02}" for one in range(12)],
+        item_fields=fields,
+    )
 
 
 def test_the_fusion_learns_from_validation_targets_under_leave_one_out():

@@ -229,3 +229,12 @@ def test_real_strands_take_the_same_road():
     report = evaluate(data, [real], Protocol(name="time"))
     assert report.result("fused").metrics["recall@10"].value > 0
     assert np.isfinite(report.result("repeat").metrics["ndcg@10"].value)
+
+
+def test_nothing_is_learned_from_strands_that_were_fitted_on_nothing():
+    """The window before the test begins before the first event."""
+    data = world(random_rows(days=10))
+    report = evaluate(data, [recipe("Spy")], Protocol(name="time", test_days=6))
+    assert not witness.taught
+    assert [flag.name for flag in report.flags if flag.name == "unlearned"]
+    assert report.data["learned_from"] == 0

@@ -176,3 +176,38 @@ def test_the_command_tunes_and_goes_on(home, tmp_path):
     again = CliRunner().invoke(app, [*command, "3"], catch_exceptions=False)
     assert "trial 2:" in again.stdout
     assert "trial 1:" not in again.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["time", "--test-days", "5", "--windows", "2", "--goal", "buy"],
+        ["held-out-users", "--test-users", "0.2", "--fold-in", "0.5"],
+    ],
+    ids=lambda one: one[0],
+)
+def test_the_command_tunes_by_the_options_of_an_evaluation(home, options):
+    """Else what it calls validation would hold what an evaluation with them calls test."""
+    pytest.importorskip("optuna")
+    command = ["tune", "--home", str(home), "--recipe", str(home / "toy.toml"), "--trials", "1"]
+    found = CliRunner().invoke(app, [*command, "--protocol", *options], catch_exceptions=False)
+    assert "best of 1 trials" in found.stdout
+    other = CliRunner().invoke(app, [*command, "--protocol", options[0]], catch_exceptions=False)
+    assert "trial 0:" in other.stdout  # another study
+
+
+def test_the_command_tunes_by_clicks_and_misses(tmp_path):
+    pytest.importorskip("optuna")
+    events = [
+        {"user_id": f"u{n % 30}", "item_id": f"i{n % 7}", "timestamp": 1_700_000_000 + n * 3600}
+        | {"event_type": ("take", "pass")[n % 3 == 0]}
+        for n in range(900)
+    ]
+    with plait.open(tmp_path) as shop:
+        shop.ingest(events=events)
+    (tmp_path / "toy.toml").write_text("[strands.neighbours]\n")
+    command = ["tune", "--home", str(tmp_path), "--recipe", str(tmp_path / "toy.toml")]
+    command += ["--protocol", "clicks", "--metric", "auc", "--trials", "1", "--test-days", "5"]
+    told = ["--goal", "take", "--negative", "pass"]
+    found = CliRunner().invoke(app, [*command, *told], catch_exceptions=False)
+    assert "best of 1 trials: auc " in found.stdout

@@ -52,3 +52,23 @@ def test_several_seeds_say_how_far_they_lie_apart():
     assert "means over 2 seeds; standard deviation of ndcg@10 among them: fused 0." in (
         printed(report)
     )
+
+
+def test_what_has_no_value_is_a_dash_with_a_reason():
+    """Of each user there is one example, so nobody has an AUC."""
+    rows = [
+        (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
+        for day in range(600)
+    ]
+    text = printed(evaluate(world(rows), [recipe("Dice")], Protocol(name="clicks", test_days=100)))
+    assert "nan" not in text
+    assert "\N{EN DASH} gauc: no user has both a click and a miss" in text
+
+
+def test_lists_that_nobody_has_are_neither_novel_nor_alike():
+    report = evaluate(world(random_rows()), [recipe("Counts", "Nothing")], Protocol(), seeds=2)
+    row = report.result("nothing").to_dict()
+    for name in ("novelty@10", "diversity@10", "popularity-lift@10"):
+        assert row["metrics"][name]["value"] is None
+    assert row["spread"]["novelty@10"] is None
+    assert report.result("counts").metrics["novelty@10"].value > 0

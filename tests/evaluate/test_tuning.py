@@ -7,7 +7,7 @@ import pytest
 
 from plait.core.recipe import Recipe, build_stage, load_recipe, recipe_names
 from plait.core.space import Choice, Range, searched, setting, space_of
-from plait.errors import InputError, ProtocolError
+from plait.errors import InputError, ProtocolError, StorageError
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.recipe_toml import recipe_toml
 from plait.evaluate.run import evaluate
@@ -287,3 +287,19 @@ def test_nothing_is_given_up_by_what_cannot_be_measured_on_some(tmp_path):
     data = lone(both=np.setdiff1d(np.arange(40), few))
     found = search(tmp_path, data, toy, STARTERS + 3, clicks, metric="gauc")
     assert all(one.value is not None for one in found.trials)
+
+
+def test_only_the_longest_lists_have_a_diversity_to_search_by(tmp_path):
+    with pytest.raises(InputError, match="no metric 'diversity@2'"):
+        search(tmp_path, protocol=Protocol(k=(2, 5)), metric="diversity@2")
+    found = search(tmp_path, protocol=Protocol(k=(2, 5)), metric="diversity@5", trials=1)
+    assert 0 <= found.value <= 1
+
+
+@pytest.mark.parametrize("damage", [b"this is no data base" * 300, None], ids=["other", "cut"])
+def test_damaged_studies_are_named(damage, tmp_path):
+    search(tmp_path, trials=1)
+    path = tmp_path / "studies.db"
+    path.write_bytes(damage or path.read_bytes()[:20_000])
+    with pytest.raises(StorageError, match=r"studies\.db cannot be read"):
+        search(tmp_path, trials=1)

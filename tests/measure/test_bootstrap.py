@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from plait.measure.bootstrap import Interval, intervals, ratio_draws, resampled_means, spans
+from plait.measure.bootstrap import (
+    Interval,
+    intervals,
+    ratio_draws,
+    resampled_means,
+    spans,
+    together,
+)
 
 
 def test_the_width_is_that_of_the_normal_approximation():
@@ -57,3 +64,44 @@ def test_what_nobody_has_is_unknown_and_says_so_in_json():
     assert nothing.to_dict() == {"value": None, "low": None, "high": None}
     assert np.isnan(Interval.of(nothing.to_dict())).all()
     assert Interval.of(half.to_dict()) == half
+
+
+def test_nothing_under_the_line_is_unknown_whatever_is_over_it():
+    over, under = np.array([[1.0], [2.0]]), np.zeros((2, 1))
+    assert np.isnan(ratio_draws(over, under, 50, 0)).all()
+
+
+def test_of_many_equal_columns_hardly_ever_one_is_called_better():
+    """Pair by pair, the best of ten is ahead of another one in two samples of three."""
+    generator = np.random.default_rng(3)
+    pairwise = jointly = 0
+    for trial in range(60):
+        values = generator.random((150, 10))
+        draws = ratio_draws(values, np.ones((150, 1)), 300, trial)
+        best = int(draws[0].argmax())
+        alone = spans(draws[:, [best]] - np.delete(draws, best, axis=1))
+        pairwise += any(one.low > 0 for one in alone)
+        jointly += any(one.low > 0 for one in together(draws, best))
+    assert pairwise > 20
+    assert jointly < 10
+
+
+def test_a_clear_lead_is_seen_among_many_columns():
+    values = np.random.default_rng(4).random((300, 8))
+    values[:, 2] += 0.2
+    found = together(ratio_draws(values, np.ones((300, 1)), 300, 0), 2)
+    assert all(one.low > 0 for one in found)
+
+
+def test_two_columns_are_compared_by_their_percentiles():
+    values = np.random.default_rng(4).random((80, 2))
+    draws = ratio_draws(values, np.ones((80, 1)), 300, 0)
+    assert together(draws, 1) == spans(draws[:, [1]] - draws[:, [0]])
+
+
+def test_columns_that_are_the_same_do_not_differ_at_all():
+    values = np.random.default_rng(4).random((80, 1))
+    draws = ratio_draws(np.hstack([values, values, values + 0.1]), np.ones((80, 1)), 300, 0)
+    same, other = together(draws, 0)
+    assert same == (0, 0, 0)
+    assert other.high == pytest.approx(-0.1)

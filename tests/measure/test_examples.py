@@ -167,6 +167,24 @@ def test_clicks_and_misses_behind_the_cut():
     assert kinds == {"click"}
 
 
+def test_items_first_shown_behind_the_cut_are_unknown_to_train_and_new_when_asked():
+    late = [(f"u{one}", "new", 25.0, ("click", "shown")[one % 2]) for one in range(4)]
+    early = [("u1", "passed", 1.0, "shown")]
+    rows = sorted([*CLICKS, *late, *early], key=lambda row: row[2])
+    fields = {one: {"colour": "red"} for one in ("new", "passed")}
+    data = world(rows, item_fields=fields)
+    told = {"goal": ("click",), "negative": ("shown",)}
+    new, passed = data.catalogue.number("new"), data.catalogue.number("passed")
+    found = click_examples(data, 20 * DAY, **told)
+    assert not found.train.catalogue.alive[new]
+    assert found.train.catalogue.fields(new) == {}
+    assert found.train.catalogue.fields(passed) == {"colour": "red"}
+    assert found.asked.catalogue.fields(new) == {"colour": "red"}
+    assert found.asked.catalogue.changed[new] > found.train.version
+    before = click_examples(data, 15 * DAY, 20 * DAY, **told)
+    assert not before.asked.catalogue.alive[new]
+
+
 def test_the_history_of_a_click_ends_before_it():
     found = click_examples(shown(CLICKS), 20 * DAY, goal=("click",), negative=("shown",))
     history = found.queries.history

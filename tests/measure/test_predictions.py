@@ -94,3 +94,14 @@ def test_the_mean_explains_nothing():
     actual = np.array([1.0, 2, 3, 4])
     found = rating_metrics(np.full(4, 2.5), actual, np.arange(4), FEW)
     assert found["r2"].value == pytest.approx(0)
+
+
+def test_ratings_that_are_all_the_same_leave_nothing_to_explain():
+    """Their variance is 0, and rounding must not be taken for one."""
+    for level in (3.3, 4.1, 1e6 / 3):
+        actual = np.full(3, level)
+        found = rating_metrics(actual + 0.3, actual, np.arange(3), FEW)
+        assert np.isnan(found["r2"]).all()
+        assert found["rmse"].value == pytest.approx(0.3)
+    few = rating_metrics(np.full(4, 4.0), np.array([3.3, 3.3, 3.3, 3.1]), np.arange(4), FEW)
+    assert -1000 < few["r2"].low < 0

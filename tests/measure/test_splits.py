@@ -134,6 +134,22 @@ def test_items_that_come_after_the_cut_are_unknown_to_train_and_new_when_asked()
     assert np.flatnonzero(split.new).tolist() == [*late, never]
 
 
+def test_items_that_come_after_the_window_are_not_known_when_asked():
+    fields = {one: {"colour": "red"} for one in "abcdef"}
+    data = world([*ANNA, *BEN], items="abcdef", item_fields=fields)
+    whole = time_split(data, 1 * DAY)
+    split = time_split(data, 1 * DAY, 2 * DAY)
+    later = data.interactions.times > 2 * DAY
+    early = set(data.interactions.items[~later].tolist())
+    after = sorted(set(data.interactions.items[later].tolist()) - early)
+    assert after
+    assert whole.asked.catalogue.alive[after].all()
+    assert not split.asked.catalogue.alive[after].any()
+    assert split.asked.catalogue.fields(after[0]) == {}
+    assert not (split.asked.catalogue.changed[after] > split.train.version).any()
+    assert split.asked.catalogue.alive[sorted(early)].all()
+
+
 def test_positions_cannot_be_cut_by_time():
     with pytest.raises(ProtocolError, match="leave-one-out"):
         time_split(world(ANNA, clock="position"), 1)

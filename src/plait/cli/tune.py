@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plait.cli import protocol_options as options
-from plait.cli.options import Home, opened
+from plait.cli.options import Home, check_targets, opened
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -30,15 +30,25 @@ def tune(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the best recipe to this file.")] = None,
     test_days: options.TestDays = None,
+    windows: options.Windows = None,
     seen: options.Seen = None,
+    test_users: options.TestUsers = None,
+    fold_in: options.FoldIn = None,
     test_events: options.TestEvents = None,
     map: options.Mapping = None,
+    test_share: options.TestShare = None,
+    draw: options.Draw = None,
+    goal: options.Goal = None,
+    negative: options.Negative = None,
     k: options.Ks = "5,10",
     seed: options.Seed = 0,
 ) -> None:
     """Search the settings of a recipe, and keep what was found if interrupted."""
-    given = options.told(test_days=test_days, seen=seen, test_events=test_events, map=map)
-    given |= options.told(k=options.numbers(k), seed=seed)
+    check_targets(out)
+    given = options.told(test_days=test_days, windows=windows, seen=seen, k=options.numbers(k))
+    given |= options.told(test_users=test_users, fold_in=fold_in, test_share=test_share, draw=draw)
+    given |= options.told(test_events=test_events, map=map, goal=goal or None)
+    given |= options.told(negative=negative or None, seed=seed)
 
     def heard(trial: Trial, best: Tuned | None) -> None:
         reached = "given up early" if trial.value is None else f"{trial.value:.5f}"

@@ -120,7 +120,7 @@ def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
             most=10_000,
             seed=protocol.seed,
         )
-        learn = replace(learn, train=task.learn.train, asked=task.learn.train)
+        learn = replace(learn, train=task.learn.train, asked=task.learn.asked)
         early = fit_recipe(
             task.recipe,
             task.learn.train,

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, field
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
 
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.detail import Detail, better
+from plait.evaluate.gaps import gaps
 from plait.evaluate.report import Difference
 from plait.evaluate.runs import Run
 from plait.measure.bootstrap import Interval
 
-__all__ = ["Comparison", "Entry", "compare", "main_metrics", "notes", "verdict"]
+__all__ = [
+    "Comparison",
+    "Entry",
+    "compare",
+    "joint",
+    "main_metrics",
+    "notes",
+    "raised",
+    "seeds",
+    "verdict",
+]
 
 FUSED = "fused"
 
@@ -25,15 +36,21 @@ MAIN = ("ndcg", "recall", "rmse", "mae", "gauc", "log_loss")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A row of a run under the name that a reader sees."""
+    """A row of a run under the name that a reader sees; `data` is the report's."""
 
     label: str
     row: Mapping[str, Any]
+    data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def baseline(self) -> bool:
         """Whether it is one."""
         return bool(self.row["baseline"])
+
+    @property
+    def metrics(self) -> dict[str, Interval]:
+        """All metrics by name."""
+        return {name: Interval.of(one) for name, one in self.row["metrics"].items()}
 
     def metric(self, name: str) -> Interval | None:
         """A metric with its interval, if the row has it."""
@@ -56,6 +73,11 @@ class Comparison:
     common: int
     most: int
 
+    @property
+    def main(self) -> str:
+        """The metric that decides: the first that somebody could be measured on."""
+        return _deciding(self.entries, self.metrics)
+
     def to_dict(self) -> dict[str, Any]:
         """As `plait compare --json` writes it."""
         return {
@@ -72,8 +94,9 @@ def compare(
 ) -> Comparison:
     """Rows of `runs` against the best of them, query by query, on the queries that all have.
 
-    `rows`: which of each run; none: the fusions of several runs, everything of a single one. Raises
-    ProtocolError, saying how they differ, unless protocol and data are the same.
+    `rows`: which of each run; none: the fusions of several runs, everything of a single one. Of
+    more than two rows the intervals hold for all pairs at once. Raises ProtocolError, saying how
+    they differ, unless protocol and data are the same.
     """
     if not runs:
         raise InputError("there is no run to compare", field="run")
@@ -88,20 +111,23 @@ def compare(
             field="run",
         )
     names = _labels(chosen)
-    entries = [Entry(name, run.row(row)) for name, (run, row) in zip(names, chosen, strict=True)]
+    entries = [
+        Entry(name, run.row(row), run.report["data"])
+        for name, (run, row) in zip(names, chosen, strict=True)
+    ]
     metrics = main_metrics([run.detail for run in runs])
     joined, most = _joined(chosen, names, metrics)
-    first = next((one for one in metrics if _is_known(entries, one)), metrics[0])
+    first = _deciding(entries, metrics)
     order = sorted(entries, key=lambda one: _standing(one, first))
+    labels = [one.label for one in order]
     found = [
-        Difference(
-            metric,
-            order[0].label,
-            other.label,
-            joined.difference(metric, order[0].label, other.label, resamples=resamples, seed=seed),
+        Difference(metric, labels[0], other, gap)
+        for other, *gaps in zip(
+            labels[1:],
+            *(joined.ahead(one, labels, resamples=resamples, seed=seed) for one in metrics),
+            strict=True,
         )
-        for other in order[1:]
-        for metric in metrics
+        for metric, gap in zip(metrics, gaps, strict=True)
     ]
     known = [one for one in found if one.known]
     return Comparison(runs, order, metrics, known, len(joined.keys), most)
@@ -116,6 +142,12 @@ def main_metrics(details: Sequence[Detail]) -> list[str]:
         if mine:
             found.append(max(mine, key=lambda one: int(one.partition("@")[2] or 0)))
     return found
+
+
+def joint(found: Comparison) -> str:
+    """What the intervals of several differences stand for."""
+    many = len(found.entries)
+    return f"of {many} rows, the intervals hold for all pairs at once: luck among many is no lead"
 
 
 def verdict(one: Difference) -> str:
@@ -218,12 +250,15 @@ def _joined(
 def _standing(one: Entry, metric: str) -> float:
     """Smaller is better."""
     found = one.metric(metric)
-    value = float("nan") if found is None else found.value
-    return -value if better(metric, 1.0) else value
+    if found is None or isnan(found.value):
+        return inf
+    return -found.value if better(metric, 1.0) else found.value
 
 
-def _is_known(entries: Sequence[Entry], metric: str) -> bool:
-    return not all(isnan(_standing(one, metric)) for one in entries)
+def _deciding(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
+    """The first of `metrics` that one of the entries has a value for."""
+    known = (one for one in metrics if any(_standing(entry, one) < inf for entry in entries))
+    return next(known, metrics[0])
 
 
 def notes(found: Comparison) -> Iterator[str]:
@@ -232,7 +267,25 @@ def notes(found: Comparison) -> Iterator[str]:
     yield f"protocol {report['protocol']['name']}, hash {report['protocol']['hash']}"
     left = f", of {found.most:,}" if found.common < found.most else ""
     yield f"{found.common:,} common queries{left}, paired by query, users drawn 1,000 times"
-    many = {len(run.report.get("seeds") or [0]) for run in found.runs}
-    if len(many) > 1:
-        yield f"the runs pool {' and '.join(str(one) for one in sorted(many))} seeds"
+    if len(found.entries) > 2:
+        yield joint(found)
+    yield from seeds(found)
+    yield from gaps([one.metrics for one in found.entries], found.metrics)
     yield from (verdict(one) for one in found.differences)
+    for name, text in raised(found):
+        yield f"flag {name}: {text}"
+
+
+def seeds(found: Comparison) -> Iterator[str]:
+    """How many seeds the runs pool, if not one."""
+    many = sorted({len(run.report.get("seeds") or [0]) for run in found.runs})
+    if len(many) > 1:
+        yield f"the runs pool {' and '.join(str(one) for one in many)} seeds"
+    elif many[0] > 1:
+        yield f"means over {many[0]} seeds"
+
+
+def raised(found: Comparison) -> list[tuple[str, str]]:
+    """The flags that are raised in one of the runs, name and text, each once."""
+    flags = (one for run in found.runs for one in run.report.get("flags", ()) if one["raised"])
+    return list(dict.fromkeys((str(one["name"]), str(one["text"])) for one in flags))

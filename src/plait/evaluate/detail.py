@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from plait.core.types import Longs
 from plait.errors import InputError, StorageError
-from plait.measure.bootstrap import Interval, clustered, ratio_draws, spans
+from plait.measure.bootstrap import Interval, clustered, ratio_draws, spans, together
 
 __all__ = ["LOWER", "ROOTS", "Detail", "better", "read_detail", "write_detail"]
 
@@ -82,6 +82,13 @@ class Detail:
         pairs = ((model, metric), (other, metric))
         draws = self.means(pairs, resamples=resamples, seed=seed)
         return spans(draws[:, :1] - draws[:, 1:])[0]
+
+    def ahead(
+        self, metric: str, models: Sequence[str], *, resamples: int = 1000, seed: int = 0
+    ) -> list[Interval]:
+        """The first of `models` less each other by `metric`, paired; all intervals hold at once."""
+        pairs = [(one, metric) for one in models]
+        return together(self.means(pairs, resamples=resamples, seed=seed), 0)
 
 
 def better(metric: str, gap: float) -> bool:

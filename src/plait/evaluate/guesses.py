@@ -76,7 +76,7 @@ def sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:
     """How much was there, was fitted on, was learned from and is asked."""
     return {
         "users": len(np.unique(dataset.interactions.users)),
-        "items": int(test.train.catalogue.alive.sum()),
+        "items": int(test.asked.catalogue.alive.sum()),
         "interactions": len(dataset.interactions),
         "train": len(test.train.interactions),
         "queries": len(test.queries),

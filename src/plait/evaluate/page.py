@@ -5,13 +5,23 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 from plait.errors import StorageError
-from plait.evaluate.compare import Comparison, Entry, compare, verdict
+from plait.evaluate.compare import (
+    Comparison,
+    Entry,
+    compare,
+    joint,
+    raised,
+    seeds,
+    verdict,
+)
 from plait.evaluate.detail import LOWER, better
 from plait.evaluate.drawing import to_png, to_svg
+from plait.evaluate.gaps import DASH, gaps, why
 from plait.evaluate.plots import plots
 from plait.evaluate.runs import Run
 
@@ -122,21 +132,21 @@ def _head(found: Comparison) -> Iterator[str]:
     )
     names = ", ".join(one.name for one in found.runs)
     yield f"<p class=faint>{_text(counts)}. Runs: {_text(names)}.</p>"
-    seeds = report.get("seeds") or []
-    if len(seeds) > 1:
-        yield f"<p class=faint>Means over {len(seeds)} seeds.</p>"
+    yield from (f"<p class=faint>{_text(one)}</p>" for one in seeds(found))
 
 
 def _verdicts(found: Comparison) -> Iterator[str]:
     yield "<h2>Verdict</h2>"
     there = {one.label for one in _visible(found)}
     kept = [one for one in found.differences if one.against in there]
-    main = [one for one in kept if one.metric == found.metrics[0]]
+    main = [one for one in kept if one.metric == found.main]
     ties = [one.against for one in main if one.tie]
     best = found.entries[0].label
-    alone = f"<b>{_text(best)}</b> is best by {_text(found.metrics[0])}"
+    alone = f"<b>{_text(best)}</b> is best by {_text(found.main)}"
     rest = f", tied with {_text(_listed(ties))}." if ties else ", ahead of every other row."
     yield f"<p class=verdict>{alone}{rest}</p>"
+    if len(found.entries) > 2:
+        yield f"<p class=faint>{_text(joint(found))}</p>"
     yield "<details><summary>Every paired difference</summary><ul>"
     yield from (f"<li>{_text(verdict(one))}</li>" for one in kept)
     yield "</ul></details>"
@@ -170,7 +180,9 @@ def _table(entries: Sequence[Entry], columns: Sequence[str], costs: bool = True)
         lines.append(f"<tr{kind}><td>{_text(one.label)}</td>{cells}</tr>")
     body = "\n".join(lines)
     whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    return f"<div class=scroll><table>{whole}</table></div>"
+    said = gaps([one.metrics for one in entries], columns)
+    notes = "".join(f"<p class=faint>{_text(line)}</p>" for line in said)
+    return f"<div class=scroll><table>{whole}</table></div>{notes}"
 
 
 def _best(entries: Sequence[Entry], name: str) -> float | None:
@@ -178,7 +190,8 @@ def _best(entries: Sequence[Entry], name: str) -> float | None:
     bare = name.partition("|")[0].partition("@")[0]
     if bare in ("novelty", "gini", "popularity-lift", "coverage", "diversity", "known"):
         return None
-    values = [found.value for one in entries if (found := one.metric(name)) is not None]
+    every = [found.value for one in entries if (found := one.metric(name)) is not None]
+    values = [one for one in every if not isnan(one)]
     return (max(values) if better(name, 1.0) else min(values)) if values else None
 
 
@@ -186,6 +199,8 @@ def _cell(one: Entry, name: str, best: float | None) -> str:
     found = one.metric(name)
     if found is None:
         return "<td></td>"
+    if isnan(found.value):
+        return f'<td title="{_text(why(name))}">{DASH}</td>'
     digits = 4 if abs(found.value) < 1 or name.partition("|")[0] in LOWER else 2
     ends = ""
     if found.low != found.high:
@@ -196,7 +211,7 @@ def _cell(one: Entry, name: str, best: float | None) -> str:
 
 def _slice_tables(found: Comparison) -> Iterator[str]:
     """The main metric in every slice there is."""
-    main = found.metrics[0]
+    main = found.main
     names = dict.fromkeys(
         name for one in found.entries for name in one.row["metrics"] if name.startswith(f"{main}|")
     )
@@ -207,20 +222,19 @@ def _slice_tables(found: Comparison) -> Iterator[str]:
 
 
 def _flags(found: Comparison) -> Iterator[str]:
-    raised = [one for one in found.runs[0].report.get("flags", ()) if one["raised"]]
-    if raised:
+    flags = raised(found)
+    if flags:
         yield "<h2>Before believing it</h2>"
-        for one in raised:
-            yield f"<p class=flag><b>{_text(one['name'])}</b>: {_text(one['text'])}</p>"
-    looked = found.runs[0].report.get("looked")
+        for name, text in flags:
+            yield f"<p class=flag><b>{_text(name)}</b>: {_text(text)}</p>"
+    looked = max(int(run.report.get("looked") or 0) for run in found.runs)
     if looked:
         yield f"<p class=faint>This test was looked at {looked} time{'s' * (looked > 1)}.</p>"
 
 
 def _visible(found: Comparison) -> list[Entry]:
     """The rows that had a list for anybody."""
-    main = found.metrics[0]
-    if not better(main, 1.0):
+    if not better(found.main, 1.0):
         return list(found.entries)
     return [one for one in found.entries if _covers(one)] or list(found.entries)
 

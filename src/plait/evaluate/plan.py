@@ -76,7 +76,9 @@ def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], ba
     cut = protocol.cut(dataset, back)
     end = cut + protocol.length if back > 1 else None
     before = cut - protocol.length
-    learn = time_split(dataset, before, cut, seen, goal=goal, kinds=kinds, most=MOST, seed=seed)
+    # Strands that were fitted on nothing teach nothing: then nobody is asked, and defaults stand.
+    close = cut if before >= int(dataset.interactions.times.min()) else before
+    learn = time_split(dataset, before, close, seen, goal=goal, kinds=kinds, most=MOST, seed=seed)
     test = time_split(dataset, cut, end, seen, goal=goal, kinds=kinds)
     day = datetime.fromtimestamp(cut / 1e6, UTC).date().isoformat()
     return Plan(learn, test, refit=True, window=day if protocol.windows > 1 else "")

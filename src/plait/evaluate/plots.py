@@ -22,6 +22,7 @@ from plait.evaluate.drawing import (
     require_matplotlib,
     short,
 )
+from plait.measure.bootstrap import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +54,9 @@ def plots(entries: Sequence[Entry], metrics: Sequence[str], data: Mapping[str, A
     """
     require_matplotlib()
     looks = looks_of(entries)
+    metrics = [one for one in metrics if any(_told(entry, one) for entry in entries)]
+    if not metrics:
+        return []
     main = metrics[0]
     found = [
         Plot(
@@ -82,18 +86,20 @@ def plots(entries: Sequence[Entry], metrics: Sequence[str], data: Mapping[str, A
     return found + _more(entries, looks, data)
 
 
+def _told(one: Entry, name: str) -> Interval | None:
+    """A metric, if there is a value to draw."""
+    found = one.metric(name)
+    return None if found is None or math.isnan(found.value) else found
+
+
 def _more(
     entries: Sequence[Entry], looks: Mapping[str, Look], data: Mapping[str, Any]
 ) -> list[Plot]:
     """Plots that only some protocols have."""
     found = []
-    if data.get("reliability"):
+    if any(_points(one) for one in entries):
         text = "Predicted and true share of clicks, in ten bins. On the diagonal both are the same."
-        found.append(
-            Plot(
-                "reliability", "Calibration", text, lambda: _reliability(looks, data["reliability"])
-            )
-        )
+        found.append(Plot("reliability", "Calibration", text, lambda: _reliability(entries, looks)))
     if data.get("group"):
         field = data["group"]["field"]
         text = "Share of the places in all lists, beside the share of all events (grey bars)."
@@ -109,7 +115,7 @@ def _accuracy(
     figure, panels = new_figure(0.9 + 0.34 * len(entries), len(metrics), sharey=True)
     for axes, metric in zip(panels, metrics, strict=True):
         for place, one in enumerate(reversed(entries)):
-            found = one.metric(metric)
+            found = _told(one, metric)
             if found is not None:
                 ends = [[found.value - found.low], [found.high - found.value]]
                 look = looks[one.label]
@@ -172,7 +178,7 @@ def _slices(
         shift = (number - (len(entries) - 1) / 2) * 0.62 / max(len(entries), 2)
         places, values, low, high = [], [], [], []
         for place, band in enumerate(bands):
-            found = one.metric(f"{metric}|{name}:{band}")
+            found = _told(one, f"{metric}|{name}:{band}")
             if found is not None:
                 places.append(place + shift)
                 values.append(found.value)
@@ -212,7 +218,7 @@ def _cost(
 ) -> Figure:
     figure, (axes,) = new_figure(4.2)
     for one in entries:
-        found = one.metric(metric)
+        found = _told(one, metric)
         cost = one.row["fit_seconds"] if key == "seconds" else one.row["peak_mb"]
         if found is None or (key == "memory" and not cost):
             continue  # what fits nothing was not metered
@@ -237,20 +243,26 @@ def _cost(
     return figure
 
 
-def _reliability(
-    looks: Mapping[str, Look], found: Mapping[str, Sequence[Sequence[float]]]
-) -> Figure:
+def _points(one: Entry) -> Sequence[Sequence[float]]:
+    """Predicted and true share of clicks, and how many, by bin; none of other protocols."""
+    found: Sequence[Sequence[float]] = one.data.get("reliability", {}).get(one.row["model"], ())
+    return found
+
+
+def _reliability(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Figure:
     figure, (axes,) = new_figure(4.6)
-    top = max(max(point[:2]) for points in found.values() for point in points) * 1.05
+    every = [point for one in entries for point in _points(one)]
+    top = max(max(point[:2]) for point in every) * 1.05
     axes.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    for label, points in found.items():
-        if label in looks:
+    for one in entries:
+        points = _points(one)
+        if points:
             axes.plot(
                 [point[0] for point in points],
                 [point[1] for point in points],
-                label=short(label),
+                label=short(one.label),
                 linewidth=1.2,
-                **looks[label].style,
+                **looks[one.label].style,
             )
     axes.set_xlabel("predicted share of clicks")
     axes.set_ylabel("true share of clicks")
@@ -274,7 +286,7 @@ def _exposure(
     for number, one in enumerate(entries):
         key = _deepest(one, "exposure")
         shift = (number - (len(entries) - 1) / 2) * 0.6 / max(len(entries), 2)
-        known = [(place, one.metric(f"{key}|{name}")) for place, name in enumerate(names)]
+        known = [(place, _told(one, f"{key}|{name}")) for place, name in enumerate(names)]
         points = [(place, found.value) for place, found in known if found is not None]
         if points:
             axes.plot(

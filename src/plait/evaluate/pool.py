@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -138,5 +139,5 @@ def _reached(row: Row) -> dict[str, float]:
     means = {name: float(one.mean()) for name, one in row.users.items()}
     for name, one in row.lists.items():
         there = one[np.isfinite(one)]
-        means[name] = float(there.mean()) if len(there) else 0.0
+        means[name] = float(there.mean()) if len(there) else nan
     return means | row.whole

@@ -77,7 +77,7 @@ def rank_recipes(
         protocol,
         results(rows, ground, protocol),
         paired=_paired(mine, shared, ground, protocol),
-        flags=_flags(task, first, rows[0]),
+        flags=_flags(task, first, [rows[0] for rows in mine.values()]),
         data=_data(task, first),
         detail=detail_of(rows, ground),
     )
@@ -114,17 +114,19 @@ def _check(plan: Plan, task: _Task) -> None:
     if len(plan.test):
         return
     goal, name = list(task.protocol.goal), task.protocol.name
-    left = f"; {plan.test.excluded} targets were seen before" if plan.test.excluded else ""
-    late = ""
-    if name == "time":
+    late, hint = "", "bring more events"
+    if plan.test.excluded:
+        reason = f"whoever could be asked had seen all of the {plan.test.excluded} targets before"
+        hint = "say --seen keep, or bring more events"
+    elif name == "time":
         when = f"in the window from {plan.window} on" if plan.window else "in the last days"
         reason = f"nobody does anything of {goal} {when}"
         late = stragglers(task.dataset.interactions.times, task.protocol.cut(task.dataset))
     else:
         reason = f"no user has three events of {goal}"
     raise ProtocolError(
-        f"there is nobody to ask: {reason}{left}",
-        hint=late or "bring more events, or say --seen keep",
+        f"there is nobody to ask: {reason}",
+        hint=late or hint,
         field="protocol",
     )
 
@@ -207,11 +209,11 @@ def _paired(
     return found
 
 
-def _flags(task: _Task, fields: Sequence[_Field], fused: Row) -> list[Flag]:
-    """Those of the last window, which looks back on all the others."""
+def _flags(task: _Task, fields: Sequence[_Field], fused: Sequence[Row]) -> list[Flag]:
+    """Those of the last window, which looks back on all others; ties of the recipe with most."""
     plan = fields[-1].plan
     targets = sum(len(one.plan.test.targets.values) for one in fields)
-    tied = float(fused.tied.sum()) / max(targets, 1)
+    tied = max(float(one.tied.sum()) for one in fused) / max(targets, 1)
     return flags(task.dataset, plan.learn, plan.test, task.protocol.name, tied)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nan
 
 import numpy as np
 
@@ -21,7 +22,10 @@ __all__ = ["detail_of", "differences", "results"]
 PAIRED = ("recall", "ndcg")
 """The metrics that are sliced and compared in pairs."""
 
-POPULARITY = "popularity@"
+POPULARITY, LIFT = "popularity@", "popularity-lift@"
+
+NOTHING = Interval(nan, nan, nan)
+"""Of lists that nobody has."""
 
 KEPT = ("recall", "ndcg", "mrr")
 """The metrics that are kept query by query, for comparisons with other runs."""
@@ -116,7 +120,9 @@ def _intervals(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) 
 def _lists(
     found: Sequence[dict[str, Interval]], rows: Sequence[Row], ground: Ground, protocol: Protocol
 ) -> None:
-    """Means over users with a list; columns with the same users are resampled together."""
+    """Means over users with a list, NaN where nobody has one; columns with the same users are
+    resampled together.
+    """
     alike: dict[bytes, list[tuple[int, str]]] = {}
     lifted: dict[bytes, list[tuple[int, str]]] = {}
     for place, row in enumerate(rows):
@@ -128,10 +134,14 @@ def _lists(
     for group, measured in ((alike, _intervals), (lifted, _lifts)):
         for raw, columns in group.items():
             mask = np.frombuffer(raw, np.bool_)
+            if not mask.any():
+                for place, name in columns:
+                    found[place][name.replace(POPULARITY, LIFT)] = NOTHING
+                continue
             table = np.stack([rows[place].lists[name][mask] for place, name in columns], axis=1)
             every = measured(table, mask, ground, protocol)
             for (place, name), one in zip(columns, every, strict=True):
-                found[place][name.replace(POPULARITY, "popularity-lift@")] = one
+                found[place][name.replace(POPULARITY, LIFT)] = one
 
 
 def _lifts(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) -> list[Interval]:
@@ -140,8 +150,6 @@ def _lifts(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) -> l
     `table` [n, C]: the mean popularity of lists, of users with a list and a history. Abdollahpouri
     et al., "The unfairness of popularity bias in recommendation" (2019).
     """
-    if not mask.any():
-        return [Interval(0.0, 0.0, 0.0)] * table.shape[1]
     users, clusters = np.unique(ground.users[mask], return_inverse=True)
     over = clustered(table, clusters, len(users))
     under = clustered(ground.profile[mask][:, None], clusters, len(users))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from plait.errors import StorageError
 from plait.evaluate import compare
 from plait.evaluate.compare import Comparison
 from plait.evaluate.detail import better
+from plait.evaluate.gaps import DASH, gaps
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference, Report, Result
 from plait.measure.bootstrap import Interval
@@ -79,6 +81,8 @@ def notes(report: Report) -> Iterator[str]:
     yield ""
     if silent:
         yield f"left out, because they had no list for anybody: {', '.join(silent)}"
+    shown = [one.metrics for one in report.results if not one.silent]
+    yield from gaps(shown, _columns(protocol))
     yield f"protocol {protocol.name} ({', '.join(_settings(protocol))}), hash {protocol.hash}"
     targets = f"{data['targets']:,} targets"
     if "clicks" in data:
@@ -163,6 +167,8 @@ def _cells(one: Result, names: Sequence[str]) -> list[str]:
 
 
 def _number(one: Interval, *, with_ends: bool) -> str:
+    if isnan(one.value):
+        return DASH
     digits = 4 if with_ends or abs(one.value) < 1 else 2
     ends = f" [{one.low:.{digits}f} {one.high:.{digits}f}]" if with_ends else ""
     return f"{one.value:.{digits}f}{ends}"

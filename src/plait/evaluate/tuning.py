@@ -128,14 +128,16 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
 def _check_metric(protocol: Protocol, metric: str) -> None:
     """InputError unless the protocol has the metric; before anything is fitted."""
     if protocol.ranks:
-        names = (*METRICS, "coverage", "novelty", "diversity")
+        names = (*METRICS, "coverage", "novelty")
         known = [f"{name}@{k}" for name in names for k in protocol.k]
+        if (deepest := max(protocol.k)) > 1:
+            known.append(f"diversity@{deepest}")
     else:
         known = list(PREDICTED[protocol.name])
     if metric not in known:
         raise InputError(
             f"there is no metric {metric!r}",
-            hint=f"there are {', '.join(known)} (--k gives other cut-offs)",
+            hint=f"there are {', '.join(known)}" + " (--k gives others)" * protocol.ranks,
             field="metric",
         )
 
@@ -192,27 +194,45 @@ def _study(
     key = {"recipe": recipe_hash(task.recipe), "protocol": protocol.hash, "data": data}
     space = {name: repr(one) for name, one in task.space.items()}
     name = digest({**key, "metric": task.metric, "space": space})
+    path = folder / "studies.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'studies.db'}")
     except OSError as problem:
         raise StorageError(f"{folder} cannot be written: {problem}") from problem
+    with _readable(path):
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+        try:
+            study = optuna.create_study(
+                storage=storage,
+                study_name=name,
+                direction="maximize" if better(task.metric, 1.0) else "minimize",
+                load_if_exists=True,
+            )
+            done = len(study.get_trials(deepcopy=False))
+            study.sampler = optuna.samplers.TPESampler(seed=protocol.seed + done)
+            study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTERS)
+            if not _ended(study):
+                study.enqueue_trial(_as_given(task))
+            yield study
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """StorageError where the file of studies is damaged, locked or cannot be written."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            direction="maximize" if better(task.metric, 1.0) else "minimize",
-            load_if_exists=True,
-        )
-        done = len(study.get_trials(deepcopy=False))
-        study.sampler = optuna.samplers.TPESampler(seed=protocol.seed + done)
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTERS)
-        if not _ended(study):
-            study.enqueue_trial(_as_given(task))
-        yield study
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        yield
+    except (SQLAlchemyError, StorageInternalError) as problem:
+        said = str(getattr(problem, "orig", None) or problem.__cause__ or problem)
+        raise StorageError(
+            f"the studies in {path} cannot be read or written: {said.splitlines()[0]}",
+            hint="if it is damaged, move it away: what was tried so far is lost, and nothing else",
+        ) from problem
 
 
 def _as_given(task: _Task) -> dict[str, Any]:

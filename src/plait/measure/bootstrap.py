@@ -23,6 +23,7 @@ __all__ = [
     "ratio_draws",
     "resampled_means",
     "spans",
+    "together",
     "weights_drawn",
 ]
 
@@ -104,8 +105,11 @@ def ratio_draws(
     draws = [np.ones((1, len(over)))]
     if len(over) > 1:
         draws.extend(weights_drawn(len(over), resamples, seed))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = [(one @ over) / (one @ under) for one in draws]
+    found = []
+    for one in draws:
+        below = np.broadcast_to(one @ under, (len(one), over.shape[1]))
+        empty = np.full(below.shape, np.nan)
+        found.append(np.divide(one @ over, below, out=empty, where=below != 0))
     return np.concatenate(found)
 
 
@@ -124,3 +128,40 @@ def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
         Interval(float(one), float(min(least, one)), float(max(most, one)))
         for one, least, most in zip(value, low, high, strict=True)
     ]
+
+
+def together(draws: Doubles, best: int, *, level: float = 0.95) -> list[Interval]:
+    """Column `best` of `draws` less each other column, in their order; first row as in `spans`.
+
+    Whoever is best of many was lucky, too: intervals of one pair each would call the best of ten
+    equal models better than some other one most of the time. These hold for all pairs of columns at
+    once with the chance `level`: as many standard errors wide as the largest error among the pairs
+    is at most (Romano and Wolf, "Stepwise multiple testing as formalized data snooping", 2005, the
+    first step). Of two columns it is the percentile interval of their difference.
+    """
+    others = [one for one in range(draws.shape[1]) if one != best]
+    gaps = draws[:, [best]] - draws[:, others]
+    if len(others) < 2 or len(draws) < 2:
+        return spans(gaps, level=level)
+    least, most = np.triu_indices(draws.shape[1], 1)
+    pairs = draws[:, least] - draws[:, most]
+    away, there = np.abs(pairs[1:] - pairs[0]), ~np.isnan(draws[1:]).any(axis=1)
+    if not there.any():
+        return [Interval(float(one), nan, nan) for one in gaps[0]]
+    scale = _errors(pairs[1:][there])
+    told = scale > 0
+    wide = 0.0
+    if told.any():
+        wide = float(np.quantile((away[there][:, told] / scale[told]).max(axis=1), level))
+    ends = wide * _errors(gaps[1:][there])
+    return [
+        Interval(float(one), float(one - end), float(one + end))
+        for one, end in zip(gaps[0], ends, strict=True)
+    ]
+
+
+def _errors(drawn: Doubles) -> Doubles:
+    """The standard error of each column, 0 where all that differs are the last bits."""
+    found: Doubles = drawn.std(axis=0)
+    found[found <= 1e-9 * np.abs(drawn).max(axis=0)] = 0.0
+    return found

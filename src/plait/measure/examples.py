@@ -13,7 +13,7 @@ from plait.core.types import ABSENT, Bools, Dataset, Interactions, Longs, Number
 from plait.errors import ProtocolError
 from plait.measure.asks import Asks, goal_events, pair_keys, queries_of
 from plait.measure.showings import ANSWERS, taken_by
-from plait.measure.splits import alive
+from plait.measure.splits import alive, arrivals
 from plait.measure.ties import Doubles
 
 __all__ = ["Examples", "click_examples", "evidence", "rated_events", "rating_examples"]
@@ -80,7 +80,7 @@ def rating_examples(
     if not rated.any():
         raise ProtocolError(
             f"no event of {list(goal)} has a value, so there is no rating to predict",
-            hint="map the column that holds the rating: [events.columns] rating = ...",
+            hint='say in a mapping which column holds the rating: [events] value = "..."',
             field="protocol",
         )
     found = dataset.interactions
@@ -115,7 +115,8 @@ def click_examples(
     A click is an event of a `goal` kind with any value but 0; a miss one of a `negative` kind, or
     of a goal kind with the value 0. With `ANSWERS` as the only negative kind it is what answers
     showed that was taken by then, or was not, and nothing else. Train is what happened at the cut
-    or before, misses left out; the history of a query is what its user had done before it.
+    or before, misses left out; the history of a query is what its user had done before it. Items
+    that first appear behind the cut are unknown to `train` and new in `asked`.
     """
     found = dataset.interactions
     last = found.times.max() if until is None else until
@@ -130,9 +131,12 @@ def click_examples(
         )
     shown = later & (yes | no)
     clear = evidence(dataset, goal, negative)
-    train = alive(clear.keep(clear.interactions.times <= cut))
+    before = clear.keep(clear.interactions.times <= cut)
+    # An item came when it was first shown, so arrivals are told by all events, misses among them.
+    train, asked = arrivals(dataset, before, cut, int(last))
     events = found.take(shown)
-    return _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
+    made = _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
+    return replace(made, asked=asked)
 
 
 def evidence(dataset: Dataset, goal: tuple[str, ...], negative: tuple[str, ...]) -> Dataset:

@@ -29,6 +29,9 @@ BINS = 10
 
 EPSILON = 1e-7
 
+ROUNDING = 1e-12
+"""A variance that is a smaller share of the squares than this is none."""
+
 
 class Chance(NamedTuple):
     """How a bootstrap draws."""
@@ -40,16 +43,21 @@ class Chance(NamedTuple):
 def rating_metrics(
     predicted: Doubles, actual: Doubles, users: Longs, chance: Chance
 ) -> dict[str, Interval]:
-    """RMSE, MAE and R2 of N predictions, float64 [N] each; `users` int64 [N] whose they are."""
+    """RMSE, MAE and R2 of N predictions, float64 [N] each; `users` int64 [N] whose they are.
+
+    R2 is NaN where all ratings are the same, as there is nothing to explain.
+    """
     error = predicted - actual
-    columns = np.stack([error**2, np.abs(error), actual, actual**2], axis=1)
+    apart = actual - actual.mean() if len(actual) else actual
+    columns = np.stack([error**2, np.abs(error), apart, apart**2], axis=1)
     who, clusters = np.unique(users, return_inverse=True)
     counts = np.bincount(clusters).astype(np.float64)[:, None]
     draws = ratio_draws(clustered(columns, clusters, len(who)), counts, *chance)
     square, absolute, mean, mean_square = draws.T
     variance = mean_square - mean**2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        explained = np.where(variance > 0, 1 - square / variance, 0.0)
+    level = actual.mean() ** 2 if len(actual) else 0.0  # what rounding leaves of equal ratings
+    known = variance > ROUNDING * (mean_square + level)
+    explained = 1 - np.divide(square, variance, out=np.full(len(square), np.nan), where=known)
     found = spans(np.stack([np.sqrt(square), absolute, explained], axis=1))
     return dict(zip(("rmse", "mae", "r2"), found, strict=True))
 

@@ -25,6 +25,7 @@ __all__ = [
     "Seen",
     "Split",
     "alive",
+    "arrivals",
     "default_split",
     "leave_one_out",
     "repeat_share",
@@ -120,7 +121,8 @@ def time_split(
 
     Targets are the distinct items of `goal` kinds in that window (any that `kinds` gives a worth
     above 0). `train` is what happened at the
-    cut or before; items that first appear after it are unknown to `train` and new in `asked`.
+    cut or before; items that first appear after it are unknown to `train` and new in `asked`, and
+    those that first appear after `until` are unknown to both.
     Raises ProtocolError if the data set has positions instead of times.
     """
     if dataset.clock != "time":
@@ -134,7 +136,7 @@ def time_split(
     later = ~before & goal_events(dataset, goal or _positive(dataset, kinds))
     if until is not None:
         later &= found.times <= until
-    train, asked = _arrivals(dataset, before, dataset.keep(before))
+    train, asked = arrivals(dataset, dataset.keep(before), cut, until)
     pairs = np.unique(pair_keys(found.take(later), dataset.n_items))
     known = np.zeros(len(pairs), np.bool_)
     if seen == "remove":
@@ -233,23 +235,34 @@ def alive(train: Dataset) -> Dataset:
     return replace(train, catalogue=replace(train.catalogue, alive=there))
 
 
-def _arrivals(dataset: Dataset, before: Bools, train: Dataset) -> tuple[Dataset, Dataset]:
-    """Train without items that first appear behind the cut, and the state in which they are new.
+def arrivals(
+    dataset: Dataset, train: Dataset, cut: int, until: int | None = None
+) -> tuple[Dataset, Dataset]:
+    """`train` without items that first appear behind the cut, and the state in which they are new;
+    without those that first appear after `until`, which nobody could know of.
 
     A log tells when an item was described, which for an imported catalogue is long after its
     events: the first event is the best evidence of when it came. Items that never had one are old.
     """
-    items = dataset.interactions.items
-    early = np.bincount(items[before], minlength=dataset.n_items) > 0
-    late = (np.bincount(items[~before], minlength=dataset.n_items) > 0) & ~early
-    asked = alive(train)
-    changed = asked.catalogue.changed.copy()
+    first = np.full(dataset.n_items, np.iinfo(np.int64).max)
+    found = dataset.interactions
+    np.minimum.at(first, found.items, found.times)
+    there = np.bincount(found.items, minlength=dataset.n_items) > 0
+    late = there & (first > cut)
+    unborn = late & (first > until) if until is not None else np.zeros_like(late)
+    known = alive(train)
+    changed = known.catalogue.changed.copy()
     changed[late] = dataset.version + 1
-    catalogue = replace(asked.catalogue, changed=changed)
-    unaware = replace(
-        train, catalogue=_without(asked.catalogue, late), facts=_facts_without(train.facts, late)
-    )
-    return unaware, replace(asked, catalogue=catalogue, version=dataset.version + 1)
+    aware = replace(known, catalogue=replace(known.catalogue, changed=changed))
+    return _unaware(known, late), replace(_unaware(aware, unborn), version=dataset.version + 1)
+
+
+def _unaware(dataset: Dataset, gone: Bools) -> Dataset:
+    """The data set as if nobody had ever spoken of the items where `gone`."""
+    if not gone.any():
+        return dataset
+    facts = _facts_without(dataset.facts, gone)
+    return replace(dataset, catalogue=_without(dataset.catalogue, gone), facts=facts)
 
 
 def _without(catalogue: Catalogue, gone: Bools) -> Catalogue:

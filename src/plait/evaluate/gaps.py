@@ -1,0 +1,34 @@
+"""What a reader is told where a metric has no value: a dash, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import isnan
+
+from plait.measure.bootstrap import Interval
+
+__all__ = ["DASH", "gaps", "why"]
+
+DASH = "\N{EN DASH}"
+
+_WHY = {
+    "gauc": "no user has both a click and a miss",
+    "r2": "all ratings are the same",
+    "novelty": "nobody got a list",
+    "diversity": "nobody got a list of two items",
+    "popularity-lift": "nobody with a history that train knows got a list",
+}
+
+
+def why(metric: str) -> str:
+    """Why `metric` ("gauc", "diversity@10|head") may have no value."""
+    bare = metric.partition("|")[0].partition("@")[0]
+    return _WHY.get(bare, "there is nothing to measure it on")
+
+
+def gaps(rows: Iterable[Mapping[str, Interval]], names: Iterable[str]) -> Iterator[str]:
+    """A line for each of the metrics `names` that one of the rows has no value for."""
+    every = list(rows)
+    for name in names:
+        if any(name in row and isnan(row[name].value) for row in every):
+            yield f"{DASH} {name}: {why(name)}"
