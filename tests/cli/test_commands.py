@@ -200,6 +200,31 @@ def test_interrupted_in_the_middle(tmp_path):
         assert shop.info()["interactions"] > 100_000
 
 
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_result_without_a_folder_is_refused_before_the_run(run, home, tmp_path, option):
+    where = tmp_path / "none" / "result"
+    code, out, err = run("evaluate", "--home", home, "--protocol", "leave-one-out", option, where)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"plait: {where} cannot be written: there is no folder")
+    assert not (home / "runs").exists()
+    code, out, err = run("tune", "--home", home, "--trials", 1, "--out", where)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"plait: {where} cannot be written")
+    assert not (home / "tune").exists()
+
+
+@pytest.mark.parametrize("option", ["--html", "--png"])
+def test_plots_that_cannot_be_drawn_are_refused_before_the_run(home, tmp_path, option):
+    hide = "import sys; sys.modules['matplotlib'] = None; from plait.cli.main import main; main()"
+    asked = ["evaluate", "--home", home, "--protocol", "leave-one-out", option, tmp_path / "plots"]
+    found = subprocess.run(
+        [sys.executable, "-c", hide, *map(str, asked)], capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (2, "")
+    assert 'pip install "plait[report]"' in found.stderr
+    assert not (home / "runs").exists()
+
+
 def test_a_demonstration_begins_anew_and_touches_no_other_folder(tmp_path):
     home = tmp_path / "demo-home"
     with _own(home):

@@ -16,6 +16,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference
 from plait.evaluate.run import evaluate
 from plait.evaluate.runs import Run, find_run, read_run, save_run, write_report
+from plait.measure.bootstrap import Interval
 from tests.evaluate.toys import recipe
 from tests.measure.worlds import random_rows, world
 
@@ -275,3 +276,11 @@ def test_a_page_says_why_there_is_no_value_and_decides_by_what_there_is(tmp_path
     assert "reliability" in {one.stem for one in (tmp_path / "plots").iterdir()}
     drawn = text.partition('id="reliability-')[2]
     assert sum(drawn.count(colour) > 0 for colour in ("#0072b2", "#e69f00")) == 2
+
+
+def test_by_how_much_the_better_is_better_lies_within_its_ends():
+    for metric, gap in (("rmse", (-0.12, -0.24, -0.01)), ("ndcg@10", (0.12, 0.01, 0.24))):
+        said = verdict(Difference(metric, "a", "b", Interval(*gap)))
+        assert said == f"{metric}: a is better than b by 0.1200 [+0.0100 +0.2400]"
+    said = verdict(Difference("rmse", "a", "b", Interval(0.12, 0.01, 0.24)))
+    assert said == "rmse: b is better than a by 0.1200 [+0.0100 +0.2400]"

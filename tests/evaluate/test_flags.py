@@ -168,3 +168,12 @@ def test_ties_of_any_recipe_are_flagged():
     alone = {flag.name: flag for flag in evaluate(world(rows), both[:1], Protocol()).flags}
     assert found["ties"].raised
     assert not alone["ties"].raised
+
+
+def test_where_nobody_is_left_to_ask_the_reason_is_told():
+    again = [(f"u{user}", item, day) for user in range(9) for day, item in enumerate("aba")]
+    with pytest.raises(ProtocolError, match=r"had seen all of the 9 targets.*--seen keep"):
+        flags(world(again), Protocol(seen="remove"))
+    once = [(f"u{user}", f"i{user}", user) for user in range(9)]
+    with pytest.raises(ProtocolError, match=r"no user has three events.*\(bring more events\)"):
+        flags(world(once), Protocol())

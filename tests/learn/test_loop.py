@@ -255,9 +255,10 @@ def test_a_batch_beyond_memory_names_the_setting():
     ("changes", "field"),
     [
         ({"identity": {"vocabulary": "b"}}, "vocabulary"),
-        ({"learning_rate": 0.1}, "training"),
+        ({"learning_rate": 0.1}, "training.learning_rate"),
+        ({"warmup": 0.5}, "training.warmup"),
         ({"seed": 9}, "seed"),
-        ({"module": torch.nn.Sequential(Line())}, "shapes"),
+        ({"module": torch.nn.Sequential(Line())}, "shapes.0.layer.bias"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, changes, field):

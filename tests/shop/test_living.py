@@ -225,6 +225,15 @@ def test_an_empty_home_cannot_be_fitted(tmp_path):
         plait.open(tmp_path / "new", colour="red")
 
 
+def test_a_recipe_that_orders_no_answer_is_refused_before_the_fit(tmp_path):
+    steps = {"fuse": {}, "rules": {}}
+    with plait.open(tmp_path) as shop:
+        shop.put_item("a", {"title": "a red lamp"})
+        with pytest.raises(RecipeError, match=r"orders an answer.*\[steps\.policy\]"):
+            shop.fit(Recipe.of({**RECIPE.to_dict(), "steps": steps}))
+        assert shop.info()["bundle"] is None
+
+
 def test_a_shop_without_clicks_answers_from_what_is_known_of_items(tmp_path):
     with plait.open(tmp_path) as shop:
         shop.put_item("a", {"title": "a red lamp"})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from plait.cli import protocol_options as options
+from plait.cli.options import check_targets
 
 __all__ = ["compare"]
 
@@ -29,6 +30,7 @@ def compare(
     from plait.evaluate.runs import find_run, read_run
     from plait.evaluate.table import print_comparison, write_json
 
+    check_targets(json, html=html, png=png)
     runs = [read_run(find_run(one, home)) for one in run]
     found = measure(runs, row or ())
     print_comparison(found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plait.cli import protocol_options as options
-from plait.cli.options import Home, opened
+from plait.cli.options import Home, check_targets, opened
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def evaluate(
     from plait.evaluate.runs import write_report
     from plait.evaluate.table import print_report
 
+    check_targets(json, html=html, png=png)
     given = options.told(test_days=test_days, windows=windows, seen=seen, refit=refit or None)
     given |= options.told(test_users=test_users, fold_in=fold_in, test_share=test_share, draw=draw)
     given |= options.told(goal=goal or None, negative=negative or None, group=group, seeds=seeds)

@@ -14,7 +14,16 @@ import typer
 if TYPE_CHECKING:
     from plait.shop import Answer, Shop
 
-__all__ = ["AsJson", "Home", "HowMany", "User", "opened", "print_answer", "print_json"]
+__all__ = [
+    "AsJson",
+    "Home",
+    "HowMany",
+    "User",
+    "check_targets",
+    "opened",
+    "print_answer",
+    "print_json",
+]
 
 Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and the key.")]
 HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
@@ -43,6 +52,26 @@ def opened(home: Path, *, must_exist: bool = True) -> Iterator[Shop]:
         )
     with open_shop(settings) as shop:
         yield shop
+
+
+def check_targets(*files: Path | None, html: Path | None = None, png: Path | None = None) -> None:
+    """Ask before a long run what would only fail behind it.
+
+    Raises StorageError where a file has no folder to lie in, MissingExtraError where a page or
+    plots are wanted and matplotlib is not installed.
+    """
+    from plait.errors import StorageError
+
+    for path in (*files, html):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise StorageError(
+                f"{path} cannot be written: there is no folder {path.parent}",
+                hint=f"mkdir -p {path.parent}",
+            )
+    if html is not None or png is not None:
+        from plait.evaluate.drawing import require_matplotlib
+
+        require_matplotlib()
 
 
 def print_json(found: Any) -> None:

@@ -36,11 +36,11 @@ def stage_names() -> dict[str, str]:
 
 
 def stage_class(name: str) -> type[Stage]:
-    """The class of stage `name`; RecipeError lists those there are."""
+    """The class of stage `name`; RecipeError lists those there are, or says what it lacks."""
     if ":" in name:
         return _named(name)
     path = stage_names().get(name)
-    found = list(_stages_of(importlib.import_module(path))) if path else []
+    found = list(_stages_of(_imported(path, name))) if path else []
     if not found:
         raise RecipeError(
             f"no stage is called {name!r}",
@@ -64,12 +64,27 @@ def _stages_of(module: ModuleType) -> Iterator[type[Stage]]:
             yield one
 
 
+def _imported(path: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(path)
+    except ImportError as problem:
+        raise RecipeError(
+            f"cannot load the stage {name!r}: {problem}",
+            hint=f"{path} imports what is not installed",
+            field="stage",
+        ) from problem
+
+
 def _named(path: str) -> type[Stage]:
     module_name, _, class_name = path.partition(":")
     try:
         one = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError, TypeError, ValueError) as problem:
-        raise RecipeError(f"cannot load the stage {path!r}: {problem}", field="stage") from problem
+        raise RecipeError(
+            f"cannot load the stage {path!r}: {problem}",
+            hint="package.module:Class, found on Python's path: PYTHONPATH=FOLDER adds a folder",
+            field="stage",
+        ) from problem
     if not (isinstance(one, type) and issubclass(one, Stage)):
         raise RecipeError(f"{path!r} is no Stage", hint="subclass plait.core.stage.Stage")
     return one

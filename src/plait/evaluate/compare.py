@@ -159,6 +159,8 @@ def verdict(one: Difference) -> str:
     ahead, behind = one.model, one.against
     if not better(one.metric, gap.value):
         ahead, behind = behind, ahead
+    if gap.value < 0:  # by how much the better is better, whichever way the metric goes
+        ends = f"[{-gap.high:+.4f} {-gap.low:+.4f}]"
     return f"{one.metric}: {ahead} is better than {behind} by {abs(gap.value):.4f} {ends}"
 
 

@@ -115,15 +115,14 @@ def _check(plan: Plan, task: _Task) -> None:
         return
     goal, name = list(task.protocol.goal), task.protocol.name
     late, hint = "", "bring more events"
-    if plan.test.excluded:
-        reason = f"whoever could be asked had seen all of the {plan.test.excluded} targets before"
-        hint = "say --seen keep, or bring more events"
-    elif name == "time":
+    reason = f"no user has three events of {goal}"
+    if name == "time":
         when = f"in the window from {plan.window} on" if plan.window else "in the last days"
         reason = f"nobody does anything of {goal} {when}"
         late = stragglers(task.dataset.interactions.times, task.protocol.cut(task.dataset))
-    else:
-        reason = f"no user has three events of {goal}"
+    if plan.test.excluded:
+        reason = f"whoever could be asked had seen all of the {plan.test.excluded} targets before"
+        hint = "say --seen keep, or bring more events"
     raise ProtocolError(
         f"there is nobody to ask: {reason}",
         hint=late or hint,

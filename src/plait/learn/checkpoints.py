@@ -79,12 +79,21 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | N
 def _compare(path: Path, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
     for name in sorted({*theirs, *mine}):
         if theirs.get(name) != mine.get(name):
+            inner, there, here = _innermost(name, theirs.get(name), mine.get(name))
             raise ConflictError(
-                f"{path} belongs to another run: its {name} is {_short(theirs.get(name))},"
-                f" here it is {_short(mine.get(name))}",
+                f"{path} belongs to another run: its {inner} is {_short(there)},"
+                f" here it is {_short(here)}",
                 hint="remove it, or train into another folder",
-                field=name,
+                field=inner,
             )
+
+
+def _innermost(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:
+    """Where two tables differ, by the name of the first such setting, as `training.clip`."""
+    while isinstance(there, dict) and isinstance(here, dict):
+        inner = min(one for one in {*there, *here} if there.get(one) != here.get(one))
+        name, there, here = f"{name}.{inner}", there.get(inner), here.get(inner)
+    return name, there, here
 
 
 def _short(value: Any) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from plait.core.bundle import BundleStore
 from plait.core.context import FitContext, Progress, Tracker, silent
+from plait.core.pipeline import Pipeline
 from plait.core.recipe import Recipe, load_recipe
 from plait.core.types import Dataset
 from plait.data.dataset import snapshot
 from plait.data.log import Log
-from plait.errors import ConflictError, InputError, StorageError
+from plait.errors import ConflictError, InputError, RecipeError, StorageError
 from plait.evaluate.answering import live_of
 from plait.learn.fitting import fit_recipe
 from plait.measure.splits import Split, default_split
@@ -48,9 +49,10 @@ def fit(
     bundle is in use: an interrupted fit goes on when it is run again.
 
     Raises InputError where there is nothing to fit on, RecipeError for a recipe that does not
-    build, ConflictError while another fit of the same home runs.
+    build or that orders no answer, ConflictError while another fit of the same home runs.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    _check_answers(chosen)
     with _alone(lock):
         dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
         if not dataset.catalogue.alive.any():
@@ -79,6 +81,16 @@ def fit(
         bundles.use(bundle)
         _tidy(folder)
     return bundle
+
+
+def _check_answers(recipe: Recipe) -> None:
+    """RecipeError where no step orders an answer: such a recipe can be measured, but not asked."""
+    if not any("order" in step.writes for step in Pipeline.build(recipe).steps):
+        raise RecipeError(
+            f"no step of the recipe {recipe.name!r} orders an answer, so nobody could ask it",
+            hint="add [steps.policy], behind [steps.fuse]; plait evaluate does without",
+            field="steps",
+        )
 
 
 def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:

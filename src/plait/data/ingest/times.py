@@ -12,7 +12,10 @@ from plait.errors import MappingError
 
 __all__ = ["DAY", "EARLIEST", "EXPECTED", "check_timezone", "micros_of", "now_micros"]
 
-EXPECTED = "a time from 1900 to a day from now: ISO 8601, or unix seconds, milliseconds, ..."
+EXPECTED = (
+    "a time from 1900 to a day from now: ISO 8601, unix seconds, milliseconds, ...,"
+    " or what a mapping gives as time_format"
+)
 
 _HOURS = 3 * 3_600_000_000
 _NUMBER = r"^[+-]?\d+(\.\d*)?$"

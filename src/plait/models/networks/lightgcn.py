@@ -197,10 +197,10 @@ def _needs(edges: Edges, spread: Spread, training: Training) -> dict[str, int]:
     """Bytes by setting, roughly: weights, what spreads over all nodes, one batch."""
     users, items = edges.taken.shape
     nodes = items + max((one.shape[1] for one in edges.told), default=0)
-    layers = 4 * (users + nodes) * spread.dim * (spread.layers + 1)
+    spreading = 2 * (users + nodes) * (spread.layers + 1) + 6 * training.batch
     return {
-        "dim": weight_bytes(nodes * spread.dim) + 2 * layers,
-        "training.batch": 4 * 3 * training.batch * (spread.negatives + 2 * spread.dim),
+        "dim": weight_bytes(nodes * spread.dim) + 4 * spreading * spread.dim,
+        "training.batch": 4 * 3 * training.batch * spread.negatives,
     }
 
 
