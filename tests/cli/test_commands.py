@@ -242,3 +242,12 @@ def test_a_demonstration_begins_anew_and_touches_no_other_folder(tmp_path):
         with pytest.raises(ConflictError, match="not the home of a demonstration"), _own(other):
             pass
     assert sorted(shop.iterdir()) == before
+
+
+def test_a_file_of_which_nothing_is_taken_is_a_failure(run, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user,item,time\nu,lamp1,never\nu,lamp2,soon\n")
+    code, out, err = run("ingest", "--home", tmp_path / "home", "--events", path)
+    assert code == 2
+    assert "row 1, time" in out
+    assert "every row of events was refused: 2 of 2" in err

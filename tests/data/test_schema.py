@@ -40,6 +40,8 @@ def kept(schema, value, kind=None, name="x"):
         ("InvoiceNo", [536365, "C536366"], "category"),
         ("productCode", ["1", "2"], "category"),
         ("paid", ["1", "2"], "number"),
+        ("paid", ["1", "NaN", "-inf"], "number"),
+        ("x", ["NaN", "inf"], "category"),
         ("x", ["2020-01-01", "2020-01-02T03:04:05Z"], "time"),
         ("release", ["01-Jan-1995"], "time"),
         ("x", [["a"], []], "set"),

@@ -284,3 +284,12 @@ def test_by_how_much_the_better_is_better_lies_within_its_ends():
         assert said == f"{metric}: a is better than b by 0.1200 [+0.0100 +0.2400]"
     said = verdict(Difference("rmse", "a", "b", Interval(0.12, 0.01, 0.24)))
     assert said == "rmse: b is better than a by 0.1200 [+0.0100 +0.2400]"
+
+
+def test_rows_without_a_list_for_anybody_are_not_compared(tmp_path):
+    found = compare([run(tmp_path, "one", toy=recipe("Counts", "Nothing"))])
+    labels = [one.label for one in found.entries]
+    assert "counts" in labels
+    assert "nothing" not in labels
+    named = compare(found.runs, ["counts", "nothing"])
+    assert [one.label for one in named.entries] == ["counts", "nothing"]

@@ -98,6 +98,7 @@ def test_a_better_setting_is_found_and_loads_again_with_the_same_score(tmp_path)
     assert found.start is not None
     assert found.value > found.start
     assert found.recipe.strands["knob"]["turn"] > 0.2
+    assert found.recipe.name.endswith("-tuned")
     (tmp_path / "best.toml").write_text(recipe_toml(found.recipe), encoding="utf-8")
     protocol = Protocol(k=(1,)).resolved(data, found.recipe)
     inner, validation = without_test(data, protocol, {})

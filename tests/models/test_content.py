@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from plait.errors import InputError
 from plait.models.content import Content, ContentConfig
 from plait.models.tfidf import Tfidf, TfidfConfig
 from plait.testing.asking import ask, changed, listed, living, scores
@@ -187,3 +188,8 @@ def test_more_history_than_is_read_changes_nothing():
     queries = ask(dataset.catalogue, ["item-2", "item-4", "item-6"], ["item-4", "item-6"])
     found = scores(stage, queries, dataset.catalogue, *dataset.catalogue.ids)
     assert found[0] == pytest.approx(found[1], nan_ok=True)
+
+
+def test_a_field_that_no_item_has_is_no_slip_that_goes_unsaid():
+    with pytest.raises(InputError, match="there is no field 'titel'"):
+        content(two_topics(), fields=("titel",))

@@ -8,8 +8,9 @@ from scipy import sparse
 
 from plait.core.types import Queries
 from plait.data.dataset import from_arrays
+from plait.errors import InputError
 from plait.models.factors import Factors, FactorsConfig
-from plait.models.gibbs import Draw, _ridge, _sums, _wishart, draws
+from plait.models.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
 from plait.models.gibbs import Ratings as Rated
 from plait.models.rater import _Compressed, rated
 from plait.models.ratings import Ratings, RatingsConfig
@@ -330,3 +331,35 @@ def test_questions_without_users_are_answered_by_nan():
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
     empty = Queries.of_histories(ask(dataset.catalogue, []).history)
     assert np.isnan(scores(stage, empty, dataset.catalogue, "item-1")).all()
+
+
+def test_what_cannot_fit_into_memory_is_refused_before_the_start():
+    dataset, _, _ = planted()
+    with pytest.raises(InputError, match=r"would need about .* GB of memory") as caught:
+        Factors(FactorsConfig(method="mf", factors=50_000)).fit(dataset)
+    assert caught.value.field == "factors"
+
+
+def test_a_kind_that_there_is_not_is_named():
+    dataset, _, _ = planted()
+    with pytest.raises(InputError, match="no interaction of the kind 'stars'"):
+        Ratings(RatingsConfig(kinds=("stars",))).fit(dataset)
+
+
+def test_the_sums_of_wide_rows_are_those_of_narrow_ones():
+    random = np.random.default_rng(0)
+    design, wanted = random.normal(size=(9, 40)), random.normal(size=9)
+    counts = np.array([4, 0, 5])
+    squares, products = _sums(design, wanted, counts)
+    for row, part in ((0, slice(0, 4)), (2, slice(4, 9))):
+        assert squares[row] == pytest.approx(design[part].T @ design[part])
+        assert products[row] == pytest.approx(wanted[part] @ design[part])
+    assert not squares[1].any()
+    few, _ = _sums(design[:, :8], wanted, counts)
+    assert few == pytest.approx(squares[:, :8, :8])
+
+
+def test_blocks_of_wide_rows_are_smaller():
+    assert block_rows(11) == 4096
+    assert block_rows(1001) == 8
+    assert block_rows(100_000) == 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from plait.errors import InputError
 from plait.models.popular import Popular, PopularConfig
 from plait.testing.asking import ask, listed, scores
 from plait.testing.worlds import positions_only, world
@@ -104,3 +105,10 @@ def test_equals_go_by_the_hash_of_their_ids_and_not_by_number():
         queries = ask(dataset.catalogue, [])
         lists.append(listed(popular(dataset).retrieve(queries, 4), dataset.catalogue))
     assert lists[0] == lists[1]
+
+
+def test_a_field_that_nobody_has_is_no_slip_that_goes_unsaid():
+    dataset = world([("a", "old", 0)], users={"a": {"country": "UK"}})
+    with pytest.raises(InputError, match="there is no field 'land'") as caught:
+        popular(dataset, by="land")
+    assert "country" in caught.value.hint

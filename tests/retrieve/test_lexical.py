@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from plait.core.ragged import Ragged
+from plait.errors import InputError
 from plait.retrieve.lexical import Lexical, LexicalConfig
 from plait.retrieve.words import Analyzer
 from plait.testing.asking import ask, changed, listed, living, scores
@@ -216,3 +217,8 @@ def test_what_stands_first_is_what_scores_highest():
     worth = found(stage, dataset.catalogue, "red mug table", *names)
     assert set(names) == set(TITLES)
     assert (np.diff(worth) <= 0).all()
+
+
+def test_a_field_that_no_item_has_is_no_slip_that_goes_unsaid():
+    with pytest.raises(InputError, match="there is no field 'titel'"):
+        lexical(titled(TITLES), fields=("title", "titel"))

@@ -37,3 +37,10 @@ def ingest(
     else:
         for line in receipt.lines():
             print(line)
+    for kind, one in receipt.by_kind.items():
+        if one.rows and one.rows == one.rejected:
+            raise InputError(
+                f"every row of {kind} was refused: {one.rejected:,} of {one.rows:,}",
+                hint="say in a mapping which column means what: docs/data-formats.md",
+                field=kind,
+            )

@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from plait.errors import InputError
+
 __all__ = ["FIELD_TYPES", "NO_TIME", "Catalogue", "Change", "Column", "FieldType"]
 
 FieldType = Literal["text", "category", "set", "number", "time", "place", "media"]
@@ -110,6 +112,17 @@ class Catalogue:
     def types(self) -> dict[str, FieldType]:
         """The type of every field."""
         return {name: column.type for name, column in self.columns.items()}
+
+    def check_fields(self, names: Iterable[str], setting: str) -> None:
+        """Raise InputError if a field that `setting` names is not there: a slip of the pen would
+        otherwise count for nothing without a word.
+        """
+        for name in names:
+            if name not in self.columns:
+                known = ", ".join(sorted(self.columns)) or "none"
+                raise InputError(
+                    f"there is no field {name!r}", hint=f"fields: {known}", field=setting
+                )
 
     def with_ids(self, ids: Sequence[str]) -> Catalogue:
         """More entries, `ids` being those of the numbers from len(self) on; not yet alive."""

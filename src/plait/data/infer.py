@@ -31,6 +31,7 @@ _CODE_WORDS = _words(
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)\Z", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:\s?Z|\s?[+-]\d\d:?(?:\d\d)?)?)?\Z"
@@ -51,7 +52,8 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
     None if there are none, or objects that are no place.
 
     Truth values make a category, numbers a number unless the name is that of a code, lists a set
-    (or text, by their name), {lat, lon} a place, strings whatever they look like.
+    (or text, by their name), {lat, lon} a place, strings whatever they look like. NaN and inf among
+    numbers do not make words of them: their rows are refused.
     """
     told = [one for one in values if one is not None and one != "" and one != []]
     if not told:
@@ -89,6 +91,7 @@ def _of_scalars(name: str, told: Sequence[Any], share: _Shares) -> FieldType:
         return "category"
     if not any(map(_LEADING_ZERO.match, texts)):
         numbers += sum(1 for one in texts if _NUMBER.match(one))
+        numbers += sum(1 for one in texts if numbers and _NOT_FINITE.match(one))
         if numbers >= _NEARLY_ALL * len(told):
             return "number"
     return _of_texts(name, texts) if texts else "number"

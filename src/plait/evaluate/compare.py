@@ -48,6 +48,13 @@ class Entry:
         return bool(self.row["baseline"])
 
     @property
+    def silent(self) -> bool:
+        """Whether it had no list for anybody."""
+        told = self.row["metrics"].items()
+        shown = [one["value"] for name, one in told if name.startswith("coverage@")]
+        return bool(shown) and not any(shown)
+
+    @property
     def metrics(self) -> dict[str, Interval]:
         """All metrics by name."""
         return {name: Interval.of(one) for name, one in self.row["metrics"].items()}
@@ -94,9 +101,9 @@ def compare(
 ) -> Comparison:
     """Rows of `runs` against the best of them, query by query, on the queries that all have.
 
-    `rows`: which of each run; none: the fusions of several runs, everything of a single one. Of
-    more than two rows the intervals hold for all pairs at once. Raises ProtocolError, saying how
-    they differ, unless protocol and data are the same.
+    `rows`: which of each run; none: the fusions of several runs, of a single one all that had a
+    list for anybody. Of more than two rows the intervals hold for all pairs at once. Raises
+    ProtocolError, saying how they differ, unless protocol and data are the same.
     """
     if not runs:
         raise InputError("there is no run to compare", field="run")
@@ -169,7 +176,8 @@ def _rows(run: Run, wanted: Sequence[str], *, alone: bool) -> list[str]:
     there = list(run.detail.values)
     if not wanted:
         fused = [one for one in there if one == FUSED or one.endswith(f"/{FUSED}")]
-        return there if alone else fused or there[:1]
+        heard = [one for one in there if not Entry(one, run.row(one)).silent] or there
+        return heard if alone else fused or there[:1]
     return list(dict.fromkeys(one for name in wanted for one in there if _is(one, name)))
 
 

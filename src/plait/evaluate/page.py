@@ -236,12 +236,7 @@ def _visible(found: Comparison) -> list[Entry]:
     """The rows that had a list for anybody."""
     if not better(found.main, 1.0):
         return list(found.entries)
-    return [one for one in found.entries if _covers(one)] or list(found.entries)
-
-
-def _covers(one: Entry) -> bool:
-    shown = [m["value"] for name, m in one.row["metrics"].items() if name.startswith("coverage@")]
-    return not shown or any(shown)
+    return [one for one in found.entries if not one.silent] or list(found.entries)
 
 
 def _data(found: Comparison) -> Mapping[str, Any]:

@@ -29,7 +29,8 @@ SHOWN = ("recall", "ndcg", "mrr", "hit_rate", "coverage", "novelty")
 RATED = ("rmse", "mae", "r2", "known")
 CLICKED = ("auc", "gauc", "log_loss", "ece", "known")
 
-WIDEST = 140
+_WIDE = 10_000
+"""Wider than any table."""
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -116,9 +117,9 @@ def _print(shown: Table, lines: Iterator[str], console: Console | None) -> None:
     from rich.console import Console
 
     out = console or Console()
-    if not out.is_terminal:
-        out = Console(file=out.file, width=WIDEST)
-    out.print(shown)
+    # As wide as it is: where a figure does not fit, rich would cut its end off.
+    width = out.measure(shown, options=out.options.update(width=_WIDE)).maximum
+    Console(file=out.file, width=max(width, 1), force_terminal=out.is_terminal).print(shown)
     for line in lines:
         out.print(line, soft_wrap=True, markup=False, highlight=False)
 

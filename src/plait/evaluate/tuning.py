@@ -324,6 +324,8 @@ def _tuned(study: optuna.study.Study, task: _Task) -> Tuned | None:
     best = max(whole, key=lambda one: sign * float(one.value or 0.0))
     start = found[0].value  # the first to end is the recipe as it is
     recipe = with_settings(task.recipe, best.settings)
+    if best.settings:  # beside its start it needs a name of its own
+        recipe = replace(recipe, name=f"{recipe.name.removesuffix('-tuned')}-tuned")
     return Tuned(recipe, task.metric, float(best.value or 0.0), start, found)
 
 

@@ -1,4 +1,7 @@
-"""Fits a recipe: the strands, then the few scalars of its fusion on targets no strand has seen."""
+"""Fits a recipe: the strands, then the few scalars of its fusion on targets no strand was fitted on.
+
+Early stopping of the strands that are trained by gradient has looked at those targets, too.
+"""
 
 from __future__ import annotations
 

@@ -20,13 +20,19 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-__all__ = ["Draw", "Ratings", "draws"]
+__all__ = ["Draw", "Ratings", "block_rows", "draws"]
 
 Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 _CHUNK = 1 << 18
 """So many ratings are multiplied out at a time."""
+
+_ROOM = 1 << 23
+"""So many numbers have the matrices of the rows that are solved at a time."""
+
+_NARROW = 16
+"""Up to this width outer products of all ratings of a block are made at once."""
 
 _RIDGE = 5.0
 """How strongly the weights of features are held to zero, against the spread of the vectors."""
@@ -182,11 +188,17 @@ class _Side:
     def _blocks(self) -> Iterator[tuple[int, int]]:
         """Runs of rows that have few ratings together."""
         low, size = 0, len(self.vectors)
+        most = block_rows(self.vectors.shape[1])
         while low < size:
             high = int(np.searchsorted(self.starts, self.starts[low] + _CHUNK, side="right")) - 1
-            high = min(max(high, low + 1), low + _CHUNK // 64, size)
+            high = min(max(high, low + 1), low + most, size)
             yield low, high
             low = high
+
+
+def block_rows(width: int) -> int:
+    """So many rows at most are solved at a time: each has a matrix of `width` by `width`."""
+    return max(1, min(_CHUNK // 64, _ROOM // width**2))
 
 
 def _sums(design: Doubles, wanted: Doubles, counts: Places) -> tuple[Doubles, Doubles]:
@@ -197,14 +209,25 @@ def _sums(design: Doubles, wanted: Doubles, counts: Places) -> tuple[Doubles, Do
     there = counts > 0
     if there.any():
         starts = (np.cumsum(counts) - counts)[there]
-        upper, lower = np.triu_indices(width)
-        outer = design[:, upper] * design[:, lower]
-        summed = np.zeros((int(there.sum()), width, width))
-        summed[:, upper, lower] = np.add.reduceat(outer, starts, axis=0)
-        summed[:, lower, upper] = summed[:, upper, lower]
-        squares[there] = summed
+        squares[there] = (_outer if width <= _NARROW else _products)(design, starts)
         products[there] = np.add.reduceat(design * wanted[:, None], starts, axis=0)
     return squares, products
+
+
+def _outer(design: Doubles, starts: Places) -> Doubles:
+    """Sums of outer products [b, width, width] of the rows from each start to the next."""
+    width = design.shape[1]
+    upper, lower = np.triu_indices(width)
+    summed = np.zeros((len(starts), width, width))
+    summed[:, upper, lower] = np.add.reduceat(design[:, upper] * design[:, lower], starts, axis=0)
+    summed[:, lower, upper] = summed[:, upper, lower]
+    return summed
+
+
+def _products(design: Doubles, starts: Places) -> Doubles:
+    """The same, one product after another: of wide rows the outer products would not fit."""
+    parts = np.split(design, starts[1:])
+    return np.stack([one.T @ one for one in parts])
 
 
 def _wishart(scale: Doubles, freedom: int, random: np.random.Generator) -> Doubles:

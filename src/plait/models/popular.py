@@ -62,7 +62,8 @@ class Popular(Stage):
                 fitted._half_life = best_half_life(dataset)
             weights *= faded(found.times, fitted._half_life)
         rows = [np.bincount(found.items, weights, dataset.n_items)]
-        if self.config.by in dataset.users.columns:
+        if self.config.by:
+            dataset.users.check_fields([self.config.by], "by")
             column = dataset.users.columns[self.config.by]
             told = [column.get(user) for user in range(dataset.n_users)]
             values = np.array(["" if one is None else str(one) for one in told], object)

@@ -21,7 +21,8 @@ from scipy.linalg import solve_triangular
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.types import Bools, Dataset, Floats, Longs, Numbers
 from plait.errors import BundleError, InputError
-from plait.models.gibbs import Doubles, Draw, Ratings, draws
+from plait.learn.room import check_room
+from plait.models.gibbs import Doubles, Draw, Ratings, block_rows, draws
 from plait.models.sides import Sides, met, of_facts
 
 __all__ = ["Plan", "Rater", "rated"]
@@ -106,9 +107,19 @@ class Rater:
     def fit(plan: Plan, dataset: Dataset, seed: int) -> Rater:
         """Sample and average; knows nobody where no interaction has a value."""
         plan.check()
+        unknown = [kind for kind in plan.kinds if kind not in dataset.kinds]
+        if unknown:
+            known = ", ".join(dataset.kinds) or "none"
+            raise InputError(
+                f"there is no interaction of the kind {unknown[0]!r}",
+                hint=f"kinds: {known}",
+                field="kinds",
+            )
         found = rated(dataset, plan.kinds)
         if not len(found.values):
             return Rater.blank(dataset.n_users, dataset.n_items)
+        users, items = len(np.unique(found.users)), len(np.unique(found.items))
+        check_room({"factors": _needs(plan, users, items)}, "sampling ratings")
         return _Fitting(plan, dataset, found).fitted(seed)
 
     def folded(
@@ -184,6 +195,13 @@ class Rated:
     users: Numbers
     items: Numbers
     values: Doubles
+
+
+def _needs(plan: Plan, users: int, items: int) -> int:
+    """Bytes, roughly: the samples that are kept, once more side by side, and one block of them."""
+    width = plan.factors + 1
+    kept = min(_SAMPLES, plan.iterations - plan.burn_in)
+    return 8 * width * (2 * (kept + 2) * (users + items) + 5 * block_rows(width) * width)
 
 
 def rated(dataset: Dataset, kinds: tuple[str, ...]) -> Rated:

@@ -53,7 +53,11 @@ class Tfidf:
 
     @staticmethod
     def fit(config: TfidfConfig, catalogue: Catalogue) -> tuple[Tfidf, sparse.csr_matrix]:
-        """Learn the vocabulary of all living items; also their vectors [n_items, V]."""
+        """Learn the vocabulary of all living items; also their vectors [n_items, V].
+
+        InputError if the config names a field that no item has.
+        """
+        catalogue.check_fields(config.fields, "fields")
         numbers = np.nonzero(catalogue.alive)[0].astype(np.int32)
         reader = Tfidf(config)
         features = [reader.features(catalogue, int(one)) for one in numbers]

@@ -66,6 +66,7 @@ class Lexical(Stage):
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Index the words of every living item; `seed` plays no part."""
+        dataset.catalogue.check_fields(self.config.fields, "fields")
         fitted = type(self)(self.config, name=self.name)
         folder = tempfile.mkdtemp(prefix="plait-words-")
         weakref.finalize(fitted, shutil.rmtree, folder, ignore_errors=True)
