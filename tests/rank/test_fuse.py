@@ -14,7 +14,7 @@ from plait.errors import BundleError, RecipeError
 from plait.rank.fuse import Fuse
 from plait.rank.fuse_config import FuseConfig
 from plait.rank.fuse_features import Shape, reciprocal, signal
-from plait.rank.fuse_learning import Lessons, likeliest, ndcg
+from plait.rank.fuse_learning import Lessons, climb, likeliest, ndcgs
 from tests.rank.shelf import ask, candidates, ragged
 
 NAN = float("nan")
@@ -355,7 +355,25 @@ def test_the_likelihood_has_the_right_slope():
     weights, loss = likeliest(lessons, np.zeros(1), 0.0)
     assert weights[0] == pytest.approx(np.log(3), abs=1e-3)
     assert loss == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)), abs=1e-4)
-    assert ndcg(lessons, weights) == pytest.approx((3 + 1 / np.log2(3)) / 4)
+    assert ndcgs(lessons, weights).mean() == pytest.approx((3 + 1 / np.log2(3)) / 4)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "taken"), [(3, 2, False), (4, 2, False), (12, 2, True), (3, 0, True)]
+)
+def test_a_step_that_gains_no_more_than_chance_is_not_taken(right, wrong, taken):
+    """Of 20 queries the first strand is right in 8. The second is right in `right` of the others,
+    and wrong in `wrong` of those 8.
+    """
+    first, second = np.zeros((2, 20, 2), np.float32)
+    first[:, 1] = 1
+    second[:, 0] = (np.arange(20) < right) | (np.arange(20) >= 20 - wrong)
+    hits = np.zeros((20, 2), np.bool_)
+    hits[:, 0], hits[:, 1] = np.arange(20) < 12, np.arange(20) >= 12
+    lessons = Lessons(np.stack([first, 3 * second]), np.ones((20, 2), np.bool_), hits)
+    start = np.array([1.0, 0.0])
+    found = climb(lessons, start, 3)
+    assert (ndcgs(lessons, found).mean() > ndcgs(lessons, start).mean()) == taken
 
 
 def test_reciprocal_of_nothing():

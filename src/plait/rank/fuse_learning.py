@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from plait.core.types import Bools, Floats
 
-__all__ = ["Lessons", "climb", "likeliest", "ndcg"]
+__all__ = ["Lessons", "climb", "likeliest", "ndcgs"]
 
 Weights = npt.NDArray[np.float64]
 
@@ -106,26 +106,27 @@ def likeliest(
 def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None = None) -> Weights:
     """Weights near `weights` with a better NDCG@10, one at a time, in halving steps.
 
-    Those that are not `free`, bool [S], stay as they are.
+    A step is taken if the mean of what it gains is larger than its standard error: what a few
+    queries gain by chance would be lost on others. Those that are not `free`, bool [S], stay.
     """
     lessons = _thinned(lessons)
-    best, best_value = weights.copy(), ndcg(lessons, weights)
+    best, reached = weights.copy(), ndcgs(lessons, weights)
     step = 0.5 * float(np.abs(weights).max(initial=0))
     for _ in range(rounds):
         for place in np.flatnonzero(_all(free, len(weights))):
             for move in (step, -step):
                 tried = best.copy()
                 tried[place] = max(0.0, tried[place] + move)
-                value = ndcg(lessons, tried)
-                if value > best_value:
-                    best, best_value = tried, value
+                values = ndcgs(lessons, tried)
+                if _is_gain(values - reached):
+                    best, reached = tried, values
                     break
         step /= 2
     return best
 
 
-def ndcg(lessons: Lessons, weights: Weights) -> float:
-    """The mean NDCG@10 of the queries; ties share the middle of their places."""
+def ndcgs(lessons: Lessons, weights: Weights) -> Weights:
+    """NDCG@10 of the queries, float64 [Q]; ties share the middle of their places."""
     scores = lessons.scores(weights)
     rows, columns = np.nonzero(lessons.hits)
     mine = scores[rows, columns][:, None]
@@ -134,7 +135,12 @@ def ndcg(lessons: Lessons, weights: Weights) -> float:
     gains = np.where(places < _TOP, 1 / np.log2(places + 2), 0)
     best = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
     ideal = best[np.minimum(np.bincount(rows, minlength=len(lessons)), _TOP) - 1]
-    return float((np.bincount(rows, gains, len(lessons)) / ideal).mean())
+    found: Weights = np.bincount(rows, gains, len(lessons)) / ideal
+    return found
+
+
+def _is_gain(more: Weights) -> bool:
+    return bool(more.mean() > more.std() / np.sqrt(len(more)))
 
 
 def _all(free: Bools | None, strands: int) -> Bools:
