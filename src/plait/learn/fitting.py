@@ -1,6 +1,6 @@
-"""Fits a recipe: the strands, then the few scalars of its fusion on targets no strand was fitted on.
+"""Fits a recipe: the strands, then the few scalars of its fusion on targets that were held out.
 
-Early stopping of the strands that are trained by gradient has looked at those targets, too.
+No strand is fitted on those targets; early stopping of what is trained by gradient looks at them.
 """
 
 from __future__ import annotations
