@@ -12,7 +12,7 @@ import numpy as np
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.ragged import Ragged
 from plait.core.stage import Stage
-from plait.core.types import Bools, Floats, Items, Queries
+from plait.core.types import Bools, Floats, Items, Longs, Queries
 from plait.errors import BundleError
 from plait.rank.fuse_config import FuseConfig, Learned
 from plait.rank.fuse_features import (
@@ -24,7 +24,7 @@ from plait.rank.fuse_features import (
     reciprocal,
     signal,
 )
-from plait.rank.fuse_lessons import Candidates, learned_from
+from plait.rank.fuse_lessons import Candidates, earned, learned_from
 from plait.rank.members import members
 
 __all__ = ["Fuse"]
@@ -64,24 +64,46 @@ class Fuse(Stage):
         rows = rows[:: max(1, -(-len(rows) // self.config.most))]
         columns = {name: column[rows] for name, column in items.columns.items() if "." in name}
         few = Items(items.numbers[rows], columns)
-        found = Candidates(
+        found = self._candidates(few, names, there[rows], hits[rows], queries.history.lengths[rows])
+        taught = type(self)(self.config, name=self.name)
+        taught._learned = self._earned(found, few, learned_from(self.config, found))
+        return taught
+
+    def _candidates(
+        self, items: Items, names: Sequence[str], there: Bools, hits: Bools, lengths: Longs
+    ) -> Candidates:
+        return Candidates(
             tuple(names),
-            tuple(self._signals(few, [name], there[rows]) for name in names),
+            tuple(self._signals(items, [name], there) for name in names),
             tuple(self._missing(name) for name in names),
-            there[rows],
-            hits[rows],
-            queries.history.lengths[rows],
+            there,
+            hits & there,
+            lengths,
             _listed(self.config.weights, names),
         )
-        taught = type(self)(self.config, name=self.name)
-        taught._learned = learned_from(self.config, found)
-        return taught
+
+    def _earned(self, whole: Candidates, items: Items, learned: Learned | None) -> Learned | None:
+        """What was learned, or what is learned without the strands that did not earn a place."""
+        tried = [one for one in whole.names if one in self.config.earn]
+        others = [one for one in whole.names if one not in tried]
+        if learned is None or not tried or not others:
+            return learned
+        there = whole.there & _brought(items, others)
+        rest = self._candidates(items, others, there, whole.hits, whole.lengths)
+        rows = np.nonzero(rest.hits.any(axis=1))[0]
+        without = learned_from(self.config, rest.rows(rows))
+        if without is None or earned(self.config, whole, learned, rest, without):
+            return learned
+        return without.beside(tried)
 
     def apply(self, queries: Queries, items: Items) -> Items:
         """Adds the columns; candidates without a matching word are marked as removed."""
         items = self._matched(queries, items)
         names = _strands(items)
         there = items.numbers >= 0
+        if self._learned is not None and self._learned.silent(self.config.earn):
+            others = [one for one in names if one not in self.config.earn]
+            there &= _brought(items, others) | (self._kinds(queries) != _USER)[:, None]
         batch, width = items.shape
         signals = self._signals(items, names, there)
         active = signals.active.reshape(len(names), batch).T
@@ -231,6 +253,17 @@ def _placed(items: Items, name: str, there: Bools) -> Floats:
         scores = items.column(f"{name}.score")
         return ranked(scores, there & np.isfinite(scores))
     return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
+
+
+def _brought(items: Items, names: Sequence[str]) -> Bools:
+    """bool [B, K]: what not only other strands than `names` brought; all where nobody did."""
+    told = [one for one in items.columns if one.endswith(".rank")]
+    mine = [one for one in told if one.removesuffix(".rank") not in _strands(items)]
+    mine += [f"{name}.rank" for name in names if f"{name}.rank" in told]
+    if not mine:
+        return np.ones(items.shape, np.bool_)
+    found: Bools = np.logical_or.reduce([items.column(one) >= 0 for one in mine])
+    return found
 
 
 def _strands(items: Items) -> list[str]:

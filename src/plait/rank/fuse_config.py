@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -66,6 +66,10 @@ class FuseConfig:
     """The weights of a band are pulled to those of all as by so many queries."""
     negative: bool = False
     """Whether a learned weight may be below zero."""
+    earn: tuple[str, ...] = ()
+    """Strands that have to earn their place: together they take part in what is recommended to a
+    user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise
+    all is as if they were not there, and what they alone would bring is no candidate."""
     rounds: int = 3
     """Rounds of coordinate ascent on NDCG@10 behind the likelihood; 0: none."""
     most: int = 8_000
@@ -91,11 +95,22 @@ class Learned:
         """The band of each history length, int64 [B]."""
         return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
 
+    def silent(self, strands: Sequence[str]) -> bool:
+        """Whether all of `strands` were learned to count for nothing."""
+        places = [self.strands.index(one) for one in strands if one in self.strands]
+        return bool(places) and not self.weights[:, places].any()
+
+    def beside(self, strands: Sequence[str]) -> Learned:
+        """The same, with `strands` that count for nothing."""
+        nothing = np.zeros((len(self.weights), len(strands)), np.float32)
+        weights = np.concatenate([self.weights, nothing], axis=1)
+        return replace(self, strands=(*self.strands, *strands), weights=weights)
+
     @property
     def scalars(self) -> int:
-        """How many weights there are; one that is the same in all bands counts once."""
+        """How many weights there are; the same one in all bands counts once, zeros not at all."""
         apart = (self.weights != self.weights[:1]).any(axis=0)
-        return int(np.where(apart, len(self.weights), 1).sum())
+        return int(np.where(apart, len(self.weights), self.weights[0] != 0).sum())
 
     def describe(self) -> list[dict[str, Any]]:
         """One entry a band, for people."""

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from plait.core.types import Bools, Floats
+from plait.core.types import Bools, Floats, Longs
 
 __all__ = ["Curve", "Missing", "Scale", "Shape", "Signal", "joined", "reciprocal", "signal"]
 
@@ -50,7 +50,7 @@ class Signal:
     spread: Floats
     active: Bools
 
-    def take(self, rows: slice) -> Signal:
+    def take(self, rows: slice | Longs) -> Signal:
         """The queries `rows`."""
         return Signal(
             self.values[rows],

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from plait.core.types import Bools, Floats
 
-__all__ = ["Lessons", "climb", "likeliest", "ndcgs"]
+__all__ = ["Lessons", "climb", "gains", "ideal", "is_gain", "likeliest", "ndcgs", "spaced"]
 
 Weights = npt.NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None
     A step is taken if the mean of what it gains is larger than its standard error: what a few
     queries gain by chance would be lost on others. Those that are not `free`, bool [S], stay.
     """
-    lessons = _thinned(lessons)
+    lessons = lessons.take(spaced(lessons.hits))
     best, reached = weights.copy(), ndcgs(lessons, weights)
     step = 0.5 * float(np.abs(weights).max(initial=0))
     for _ in range(rounds):
@@ -118,7 +118,7 @@ def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None
                 tried = best.copy()
                 tried[place] = max(0.0, tried[place] + move)
                 values = ndcgs(lessons, tried)
-                if _is_gain(values - reached):
+                if is_gain(values - reached):
                     best, reached = tried, values
                     break
         step /= 2
@@ -127,27 +127,37 @@ def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None
 
 def ndcgs(lessons: Lessons, weights: Weights) -> Weights:
     """NDCG@10 of the queries, float64 [Q]; ties share the middle of their places."""
-    scores = lessons.scores(weights)
-    rows, columns = np.nonzero(lessons.hits)
-    mine = scores[rows, columns][:, None]
-    theirs = scores[rows]
-    places = (theirs > mine).sum(axis=1) + ((theirs == mine).sum(axis=1) - 1) / 2
-    gains = np.where(places < _TOP, 1 / np.log2(places + 2), 0)
-    best = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
-    ideal = best[np.minimum(np.bincount(rows, minlength=len(lessons)), _TOP) - 1]
-    found: Weights = np.bincount(rows, gains, len(lessons)) / ideal
+    found: Weights = gains(lessons.scores(weights), lessons.hits) / ideal(lessons.hits)
     return found
 
 
-def _is_gain(more: Weights) -> bool:
-    return bool(more.mean() > more.std() / np.sqrt(len(more)))
+def ideal(hits: Bools) -> Weights:
+    """The most that the hits of each query could gain, float64 [Q]."""
+    best: Weights = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
+    found: Weights = best[np.minimum(hits.sum(axis=1), _TOP) - 1]
+    return found
+
+
+def gains(scores: Floats, hits: Bools) -> Weights:
+    """The discounted gain within the first ten of each query, float64 [Q]; `scores` [Q, K]."""
+    rows, columns = np.nonzero(hits)
+    mine = scores[rows, columns][:, None]
+    theirs = scores[rows]
+    places = (theirs > mine).sum(axis=1) + ((theirs == mine).sum(axis=1) - 1) / 2
+    each = np.where(places < _TOP, 1 / np.log2(places + 2), 0)
+    return np.bincount(rows, each, len(hits)).astype(np.float64)
+
+
+def is_gain(more: Weights, errors: float = 1.0) -> bool:
+    """Whether the mean of what each query gains is larger than so many of its standard errors."""
+    return bool(more.mean() > errors * more.std() / np.sqrt(max(len(more), 1)))
 
 
 def _all(free: Bools | None, strands: int) -> Bools:
     return np.ones(strands, np.bool_) if free is None else free
 
 
-def _thinned(lessons: Lessons) -> Lessons:
-    """Evenly spaced queries, few enough to be looked at many times."""
-    work = int(lessons.hits.sum()) * lessons.there.shape[1]
-    return lessons.take(np.arange(0, len(lessons), max(1, -(-work // _WORK))))
+def spaced(hits: Bools) -> npt.NDArray[np.int64]:
+    """Evenly spaced queries, few enough to be looked at many times; `hits` bool [Q, K]."""
+    work = int(hits.sum()) * hits.shape[1]
+    return np.arange(0, len(hits), max(1, -(-work // _WORK)))

@@ -10,9 +10,18 @@ import numpy as np
 from plait.core.types import Bools, Floats, Longs
 from plait.rank.fuse_config import FuseConfig, Learned
 from plait.rank.fuse_features import Missing, Signal
-from plait.rank.fuse_learning import Lessons, Weights, climb, likeliest
+from plait.rank.fuse_learning import (
+    Lessons,
+    Weights,
+    climb,
+    gains,
+    ideal,
+    is_gain,
+    likeliest,
+    spaced,
+)
 
-__all__ = ["Candidates", "learned_from"]
+__all__ = ["Candidates", "earned", "learned_from"]
 
 MARGINS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Prices of a missing score that are tried, in standard deviations below the mean."""
@@ -58,6 +67,27 @@ class Candidates:
             self.given[list(places)],
         )
 
+    def rows(self, rows: Longs) -> Candidates:
+        """The queries `rows`."""
+        return Candidates(
+            self.names,
+            tuple(one.take(rows) for one in self.signals),
+            self.missing,
+            self.there[rows],
+            self.hits[rows],
+            self.lengths[rows],
+            self.given,
+        )
+
+    def scores(self, config: FuseConfig, learned: Learned) -> Floats:
+        """float32 [Q, K]: the weighted sums, minus infinity where no candidate stands."""
+        busy = self.strands([self.names.index(one) for one in learned.strands])
+        signals = busy.lessons(config, learned.margin).signals
+        weights = learned.weights[learned.bands_of(self.lengths)]
+        summed: Floats = np.einsum("qs,sqk->qk", weights, signals)
+        summed[~self.there] = -np.inf
+        return summed
+
     def lessons(self, config: FuseConfig, margin: float, every: int = 1) -> Lessons:
         """Every `every`-th query, missing scores priced at `margin` where that is learned."""
         rows = slice(None, None, every)
@@ -95,6 +125,23 @@ def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
         margin,
         float(pooled.sum() / max(float(busy.given.sum()), 1e-6)),
     )
+
+
+def earned(
+    config: FuseConfig,
+    whole: Candidates,
+    learned: Learned,
+    rest: Candidates,
+    without: Learned,
+) -> bool:
+    """Whether `learned` of `whole` ranks better than what was learned `without` some strands of the
+    `rest`, the same queries; by two standard errors of the difference.
+    """
+    rows = spaced(whole.hits)
+    whole, rest = whole.rows(rows), rest.rows(rows)
+    more = gains(whole.scores(config, learned), whole.hits)
+    more -= gains(rest.scores(config, without), rest.hits)
+    return is_gain(more / ideal(whole.hits), 2.0)
 
 
 def _margin(config: FuseConfig, found: Candidates, center: Weights) -> float:
