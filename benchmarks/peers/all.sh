@@ -34,7 +34,6 @@ deep() { # published settings, early stopping, cut off after an hour
   run recbole BERT4Rec "$beauty"
   run rectools BERT4Rec "$beauty"
   run rectools HSTU "$beauty"
-  run rectools SASRec "$beauty" --label wide --settings '{"n_factors": 256}'
   run rectools SASRec-defaults "$beauty"
   run recbole LightGCN "$beauty"
   run recbole BPR "$beauty"
