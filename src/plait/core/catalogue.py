@@ -114,12 +114,12 @@ class Catalogue:
         return {name: column.type for name, column in self.columns.items()}
 
     def check_fields(self, names: Iterable[str], setting: str) -> None:
-        """Raise InputError if a field that `setting` names is not there: a slip of the pen would
-        otherwise count for nothing without a word.
+        """Raise InputError if a field that `setting` names is not among those there are: a slip of
+        the pen would otherwise count for nothing without a word. Before the first field all may be.
         """
-        for name in names:
+        for name in names if self.columns else ():
             if name not in self.columns:
-                known = ", ".join(sorted(self.columns)) or "none"
+                known = ", ".join(sorted(self.columns))
                 raise InputError(
                     f"there is no field {name!r}", hint=f"fields: {known}", field=setting
                 )

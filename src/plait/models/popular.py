@@ -64,6 +64,7 @@ class Popular(Stage):
         rows = [np.bincount(found.items, weights, dataset.n_items)]
         if self.config.by:
             dataset.users.check_fields([self.config.by], "by")
+        if self.config.by in dataset.users.columns:
             column = dataset.users.columns[self.config.by]
             told = [column.get(user) for user in range(dataset.n_users)]
             values = np.array(["" if one is None else str(one) for one in told], object)
