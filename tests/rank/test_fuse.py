@@ -15,40 +15,15 @@ from plait.rank.fuse import Fuse
 from plait.rank.fuse_config import FuseConfig
 from plait.rank.fuse_features import Shape, reciprocal, signal
 from plait.rank.fuse_learning import Lessons, climb, likeliest, ndcgs
+from tests.rank.planted import fuse, text_items, weights_of, world
 from tests.rank.shelf import ask, candidates, ragged
 
 NAN = float("nan")
 
 
-def fuse(**config):
-    return Fuse(FuseConfig(**config), name="fuse")
-
-
 def scored(stage, items, queries=None):
     queries = ask(*[()] * items.shape[0]) if queries is None else queries
     return stage.apply(queries, items)
-
-
-def world(queries=600, width=30, seed=0, long=40):
-    """One strand knows what short histories lead to, another what long ones do, a third nothing."""
-    random = np.random.default_rng(seed)
-    values = random.normal(size=(3, queries, width)).astype(np.float32)
-    lengths = np.where(np.arange(queries) % 2, long, 1)
-    best = np.where((lengths > 3)[:, None], values[1], values[0])
-    gumbel = random.gumbel(size=best.shape)
-    targets = (3 * best + gumbel).argmax(axis=1)
-    items = candidates(
-        *[range(width)] * queries,
-        short__score=values[0],
-        long__score=values[1],
-        dice__score=values[2],
-    )
-    asked = ask(*[[0] * one for one in lengths])
-    return asked, items, ragged(*[[one] for one in targets])
-
-
-def weights_of(stage):
-    return [one["weights"] for one in stage.describe()["bands"]]
 
 
 def test_the_planted_weights_are_learned_by_band():
@@ -87,54 +62,6 @@ def test_strands_that_are_the_same_to_all_bands_share_a_weight_where_there_is_no
     assert few["short"] > 5 * few["long"]
     assert many["long"] > 5 * many["short"]
     assert learned.describe()["scalars"] == 5
-
-
-def brought_by_dice_alone(items, width=30, last=6):
-    """The same, the `last` candidates of each query brought by the third strand and no other."""
-    ranks = np.tile(np.arange(width, dtype=np.int32), (len(items.numbers), 1))
-    known = np.where(ranks < width - last, ranks, -1)
-    return items.with_columns(
-        **{"short.rank": known, "long.rank": known, "dice.rank": np.where(known < 0, ranks, -1)}
-    )
-
-
-def test_a_strand_that_does_not_earn_its_place_is_as_good_as_not_there():
-    asked, items, targets = world()
-    items = brought_by_dice_alone(items)
-    targets = ragged(*[[one] if one < 24 else [] for one in targets.values.tolist()])
-    learned = fuse(earn=("dice",)).learn(asked, items, targets)
-    known = items.columns["short.rank"] >= 0
-    columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
-    bare = Items(np.where(known, items.numbers, -1), columns)
-    without = fuse().learn(asked, bare, targets)
-    for mine, theirs in zip(weights_of(learned), weights_of(without), strict=True):
-        assert mine.pop("dice") == 0
-        assert mine == theirs
-    assert learned.describe()["scalars"] == without.describe()["scalars"]
-    scores = learned.apply(asked, items).column("score")
-    assert np.isnan(scores[~known]).all()
-    assert scores[known] == pytest.approx(without.apply(asked, bare).column("score")[known])
-
-
-def test_what_only_a_strand_brings_is_a_reason_to_keep_it():
-    asked, items, targets = world()
-    learned = fuse(earn=("dice",)).learn(asked, brought_by_dice_alone(items), targets)
-    assert np.isfinite(learned.apply(asked, items).column("score")).all()
-
-
-def test_a_strand_that_earns_its_place_changes_nothing_by_being_asked_to():
-    asked, items, targets = world()
-    learned = fuse(earn=("long", "nobody")).learn(asked, items, targets)
-    assert learned.describe() == fuse().learn(asked, items, targets).describe()
-
-
-def test_who_has_to_earn_a_place_still_speaks_where_words_or_items_are_asked_with():
-    asked, items, targets = world()
-    learned = fuse(earn=("dice",)).learn(asked, items, targets)
-    assert all(one["dice"] == 0 for one in weights_of(learned))
-    found = text_items().with_columns(**{"dice.score": np.array([[1, 2, 3, 4]], np.float32)})
-    words = replace(ask(()), texts=("mug",))
-    assert learned.apply(words, found).column("dice.share").any()
 
 
 def test_a_strand_without_room_keeps_its_given_weight():
@@ -279,15 +206,6 @@ def test_items_nobody_takes_are_not_better_than_those_that_somebody_takes():
     found = scored(fuse(), items)
     assert found.column("popular.share")[0].argsort().tolist() == [2, 1, 0]
     assert found.column("repeat.share")[0].argsort().tolist() == [0, 2, 1]
-
-
-def text_items():
-    return candidates(
-        [0, 1, 2, 3],
-        popular__score=[[0.9, 0.1, 0.2, 0.8]],
-        content__score=[[0.1, 0.9, 0.8, 0.2]],
-        lexical__score=[[0.0, 5.0, 9.0, NAN]],
-    )
 
 
 def test_words_decide_a_search():
