@@ -91,7 +91,8 @@ def _of_scalars(name: str, told: Sequence[Any], share: _Shares) -> FieldType:
         return "category"
     if not any(map(_LEADING_ZERO.match, texts)):
         numbers += sum(1 for one in texts if _NUMBER.match(one))
-        numbers += sum(1 for one in texts if numbers and _NOT_FINITE.match(one))
+        if numbers:
+            numbers += sum(1 for one in texts if _NOT_FINITE.match(one))
         if numbers >= _NEARLY_ALL * len(told):
             return "number"
     return _of_texts(name, texts) if texts else "number"

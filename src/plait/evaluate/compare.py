@@ -12,7 +12,7 @@ import numpy as np
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.detail import Detail, better
 from plait.evaluate.gaps import gaps
-from plait.evaluate.report import Difference
+from plait.evaluate.report import Difference, listless
 from plait.evaluate.runs import Run
 from plait.measure.bootstrap import Interval
 
@@ -50,9 +50,7 @@ class Entry:
     @property
     def silent(self) -> bool:
         """Whether it had no list for anybody."""
-        told = self.row["metrics"].items()
-        shown = [one["value"] for name, one in told if name.startswith("coverage@")]
-        return bool(shown) and not any(shown)
+        return listless(self.metrics)
 
     @property
     def metrics(self) -> dict[str, Interval]:

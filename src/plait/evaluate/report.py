@@ -12,7 +12,13 @@ from plait.evaluate.flags import Flag
 from plait.evaluate.protocol import Protocol
 from plait.measure.bootstrap import Interval
 
-__all__ = ["Difference", "Report", "Result"]
+__all__ = ["Difference", "Report", "Result", "listless"]
+
+
+def listless(metrics: Mapping[str, Interval]) -> bool:
+    """Whether these are the metrics of a row that had no list for anybody."""
+    shown = [one.value for name, one in metrics.items() if name.startswith("coverage@")]
+    return bool(shown) and not any(shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,7 @@ class Result:
     @property
     def silent(self) -> bool:
         """Whether the model had no list for anybody, such as a strand of words without words."""
-        shown = [one.value for name, one in self.metrics.items() if name.startswith("coverage@")]
-        return bool(shown) and not any(shown)
+        return listless(self.metrics)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON carries it."""
