@@ -1,11 +1,14 @@
 """The shipped recipes build, and their settings are those that are meant."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from plait.core.pipeline import Pipeline
 from plait.core.recipe import load_recipe, recipe_names
 from plait.core.types import Dataset
+from plait.errors import RecipeError
 from plait.testing.asking import ask
 from plait.testing.worlds import market
 
@@ -45,3 +48,28 @@ def test_a_recipe_answers(name, world):
     assert all(
         isinstance(one["text"], str) for found in items.column("reasons")[shown] for one in found
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "setting", "said"),
+    [
+        ("fuse", "earn", ("sequnce",)),
+        ("fuse", "weights", {"*": 1.0, "sequnce": 2.0}),
+        ("fuse", "match", ("sequnce",)),
+        ("explain", "sentences", {"sequnce": "after {because}"}),
+    ],
+)
+def test_a_name_that_is_no_strand_is_refused(step, setting, said):
+    recipe = load_recipe("default")
+    steps = {**recipe.steps, step: {**recipe.steps[step], setting: said}}
+    with pytest.raises(RecipeError, match=rf"{setting} of step {step} names 'sequnce'") as caught:
+        Pipeline.build(replace(recipe, steps=steps))
+    assert "neighbours" in str(caught.value.hint)
+
+
+def test_what_the_defaults_name_may_be_missing():
+    recipe = load_recipe("default")
+    strands = {name: one for name, one in recipe.strands.items() if name != "repeat"}
+    missing = {"*": "learned", "repeat": "zero"}
+    steps = {**recipe.steps, "fuse": {"missing": missing}}
+    assert Pipeline.build(replace(recipe, strands=strands, steps=steps))

@@ -6,7 +6,7 @@ The same road answers one request and evaluates a hundred thousand users.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -230,6 +230,19 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
                     field=step.name,
                 )
         written.update(step.writes)
+        _check_names(step, [one.name for one in strands])
+
+
+def _check_names(step: Stage, strands: Sequence[str]) -> None:
+    """A setting for a strand that is not there would be ignored, and nobody would notice."""
+    for setting, named in step.speaks_of.items():
+        for name in named:
+            if name not in strands:
+                raise RecipeError(
+                    f"{setting} of step {step.name} names {name!r}, which is no strand here",
+                    hint=f"the strands are {', '.join(strands)}; take the name out, or mend it",
+                    field=f"{step.name}.{setting}",
+                )
 
 
 def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: Watch) -> Stage:

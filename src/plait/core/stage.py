@@ -6,6 +6,7 @@ which abilities a stage has, at build and never at run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -55,6 +56,11 @@ class Stage:
     def predicts(self) -> bool:
         """Whether it foretells ratings as it is set; asked of stages that have `predict` alone."""
         return True
+
+    @property
+    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+        """By setting, the strands it names; a recipe that has no such strand is refused."""
+        return {}
 
     def save(self, folder: Path) -> None:
         """Write what was learned into `folder`, which exists (see `plait.core.arrays`)."""

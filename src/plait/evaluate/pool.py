@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 
 from plait.core.types import Bools, Longs, Numbers
-from plait.evaluate.rows import Row
+from plait.evaluate.rows import LIFT, POPULARITY, Row
 from plait.measure.ties import Doubles
 
 __all__ = ["Ground", "joined_grounds", "joined_rows", "mean_rows"]
@@ -78,10 +78,11 @@ def joined_rows(parts: Sequence[Row]) -> Row:
     )
 
 
-def mean_rows(seeds: Sequence[Row]) -> Row:
+def mean_rows(seeds: Sequence[Row], profile: Doubles) -> Row:
     """One model over several seeds: query by query the mean, and how far seeds lie apart.
 
-    `spread` is the standard deviation, by metric, of what a seed reaches on all queries.
+    `profile` is that of the ground. `spread` is the standard deviation, by metric, of what a seed
+    reaches on all queries.
     """
     if len(seeds) == 1:
         return seeds[0]
@@ -89,7 +90,7 @@ def mean_rows(seeds: Sequence[Row]) -> Row:
     def mean(of: Callable[[Row], Mapping[str, Doubles]]) -> dict[str, Doubles]:
         return {name: _mean([of(one)[name] for one in seeds]) for name in of(seeds[0])}
 
-    reached = [_reached(one) for one in seeds]
+    reached = [_reached(one, profile) for one in seeds]
     return Row(
         seeds[0].model,
         seeds[0].baseline,
@@ -134,10 +135,15 @@ def _mean(parts: Sequence[Doubles]) -> Doubles:
     return found
 
 
-def _reached(row: Row) -> dict[str, float]:
+def _reached(row: Row, profile: Doubles) -> dict[str, float]:
     """What one seed reaches: the mean of all metrics of users and lists, and those of the whole."""
     means = {name: float(one.mean()) for name, one in row.users.items()}
     for name, one in row.lists.items():
-        there = one[np.isfinite(one)]
-        means[name] = float(there.mean()) if len(there) else nan
+        there = np.isfinite(one)
+        if name.startswith(POPULARITY):
+            there &= np.isfinite(profile)
+            over, under = one[there].sum(), profile[there].sum()
+            means[name.replace(POPULARITY, LIFT)] = float(over / under) - 1 if under else nan
+        else:
+            means[name] = float(one[there].mean()) if there.any() else nan
     return means | row.whole

@@ -138,7 +138,8 @@ def _recipe_rows(task: _Task, name: str, recipe: Recipe, fields: Sequence[_Field
         said = f"{name} seed {seed}" if len(task.seeds) > 1 else name
         windows = [_window_rows(task, said, deep, one, seed) for one in fields]
         by_seed.append([joined_rows(parts) for parts in zip(*windows, strict=True)])
-    return [mean_rows(parts) for parts in zip(*by_seed, strict=True)]
+    profile = joined_grounds([one.ground for one in fields]).profile
+    return [mean_rows(parts, profile) for parts in zip(*by_seed, strict=True)]
 
 
 def _window_rows(task: _Task, name: str, recipe: Recipe, field: _Field, seed: int) -> list[Row]:

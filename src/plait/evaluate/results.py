@@ -12,7 +12,7 @@ from plait.evaluate.detail import Detail
 from plait.evaluate.pool import Ground
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference, Result
-from plait.evaluate.rows import Row
+from plait.evaluate.rows import LIFT, POPULARITY, Row
 from plait.measure.bootstrap import Interval, clustered, intervals, ratio_draws, spans
 from plait.measure.metrics import sliced
 from plait.measure.ties import Doubles
@@ -21,8 +21,6 @@ __all__ = ["detail_of", "differences", "results"]
 
 PAIRED = ("recall", "ndcg")
 """The metrics that are sliced and compared in pairs."""
-
-POPULARITY, LIFT = "popularity@", "popularity-lift@"
 
 NOTHING = Interval(nan, nan, nan)
 """Of lists that nobody has."""

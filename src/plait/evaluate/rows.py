@@ -14,7 +14,10 @@ from plait.measure.metrics import target_gains, tied_targets, user_metrics
 from plait.measure.splits import Split
 from plait.measure.ties import Doubles, TieGroups, relevance, tie_groups
 
-__all__ = ["Asked", "Gauge", "Piece", "Row", "Scorer"]
+__all__ = ["LIFT", "POPULARITY", "Asked", "Gauge", "Piece", "Row", "Scorer"]
+
+POPULARITY, LIFT = "popularity@", "popularity-lift@"
+"""What is measured of a list, and what becomes of it over all who have a history."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +119,7 @@ class Scorer:
         found: dict[str, Doubles] = {}
         for k, one in lists.items():
             found[f"novelty@{k}"] = novelty(one, gauge.surprises, batch)
-            found[f"popularity@{k}"] = mean_worth(one, gauge.popularity, batch)
+            found[f"{POPULARITY}{k}"] = mean_worth(one, gauge.popularity, batch)
         if gauge.likeness is not None and deepest > 1:
             chosen = np.flatnonzero(gauge.sampled[asked.start : asked.stop])
             few = _of_lists(lists[deepest], chosen, batch)

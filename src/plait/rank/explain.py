@@ -43,6 +43,11 @@ class Explain(Stage):
     reads = ("order", "*.because", "*.rank", "*.score")
     writes = ("reasons",)
 
+    @property
+    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The strands that have a sentence of their own."""
+        return {"sentences": tuple(self.config.sentences)}
+
     def apply(self, queries: Queries, items: Items) -> Items:
         """Adds `reasons`."""
         reasons = np.full(items.shape, None, object)

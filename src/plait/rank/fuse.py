@@ -14,7 +14,7 @@ from plait.core.ragged import Ragged
 from plait.core.stage import Stage
 from plait.core.types import Bools, Floats, Items, Longs, Queries
 from plait.errors import BundleError
-from plait.rank.fuse_config import FuseConfig, Learned
+from plait.rank.fuse_config import BY_STRAND, FuseConfig, Learned
 from plait.rank.fuse_features import (
     Missing,
     Shape,
@@ -47,6 +47,16 @@ class Fuse(Stage):
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._learned: Learned | None = None
+
+    @property
+    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+        """What the recipe says by strand; names that the defaults have may be missing in it."""
+        config, usual = self.config, FuseConfig()
+        said = {one: getattr(config, one) for one in BY_STRAND}
+        return {
+            setting: tuple(name for name in names if name not in ("*", *getattr(usual, setting)))
+            for setting, names in said.items()
+        }
 
     def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
         """A stage with weights learned from candidates [B, K] and the items that came true.

@@ -12,7 +12,10 @@ from plait.core.space import Range, tunable
 from plait.core.types import Floats, Longs
 from plait.rank.fuse_features import Curve, Missing, Scale
 
-__all__ = ["FuseConfig", "Learned"]
+__all__ = ["BY_STRAND", "FuseConfig", "Learned"]
+
+BY_STRAND = ("curves", "missing", "weights", "text", "items", "match", "earn")
+"""The settings that name strands."""
 
 
 def _missing() -> dict[str, Missing]:

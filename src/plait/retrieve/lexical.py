@@ -77,7 +77,8 @@ class Lexical(Stage):
         """Copy the index."""
         if self._folder is None:
             return
-        shutil.copytree(self._folder, folder / "index", ignore=shutil.ignore_patterns(".*lock"))
+        # What begins with a dot is the writer's own: locks, and files that are gone in a moment.
+        shutil.copytree(self._folder, folder / "index", ignore=shutil.ignore_patterns(".*"))
         told = {"known": self._known, "prints": self._prints}
         write_arrays(folder / "known.safetensors", told)
         text = json.dumps({"lengths": self._norms.lengths, "documents": self._norms.documents})
