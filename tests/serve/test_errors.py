@@ -108,7 +108,7 @@ def test_a_filter_that_does_not_parse(client):
     ],
 )
 def test_ids_nobody_has_heard_of(client, method, path, body):
-    assert_shape(client.request(method, path, json=body), 404)
+    assert assert_shape(client.request(method, path, json=body), 404)["hint"]
 
 
 def test_what_is_no_http_harms_nobody(client):

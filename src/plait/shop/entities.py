@@ -126,7 +126,8 @@ class Entities:
                 return catalogue, number
             if not attempt:
                 self._engine.fold_now(self._log.version)
-        raise NotFoundError(f"no {entity} {outside!r}", field=entity)
+        hint = f"unknown or deleted; plait ingest --{entity}s and PUT /v1/{entity}s/{{id}} make one"
+        raise NotFoundError(f"no {entity} {outside!r}", hint=hint, field=entity)
 
 
 def readable(catalogue: Catalogue, number: int) -> dict[str, Any]:

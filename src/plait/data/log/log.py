@@ -104,7 +104,8 @@ class Log:
         with storage_errors("read the log"), self._store.reading() as connection:
             known = find_number(self._store, connection, "users", user_id)
         if known is None:
-            raise NotFoundError(f"no user {user_id!r} in the log", field="user")
+            hint = "ids are compared letter by letter; whoever was erased is gone already"
+            raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
         event = Event("erase", new_id(), user=user_id, time=time.time_ns() // 1000)
         return self._appender.append([event]).version
 
