@@ -38,7 +38,15 @@ PUBLISHED = {
 DEEP: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "BERT4Rec": (BERT4RecModel, {"n_factors": 64, "n_heads": 1, "session_max_len": 50}),
     # The data have positions and no times: attention to differences of time has nothing to see.
-    "HSTU": (HSTUModel, {**PUBLISHED, "relative_time_attention": False}),
+    # Its scores are cosines, which the paper divides by 0.05 and the package, unless told, by 1.
+    "HSTU": (
+        HSTUModel,
+        {
+            **PUBLISHED,
+            "relative_time_attention": False,
+            "lightning_module_kwargs": {"logits_t": 0.05},
+        },
+    ),
     "SASRec": (SASRecModel, PUBLISHED),
     "SASRec-defaults": (SASRecModel, {}),
 }
