@@ -17,8 +17,8 @@ run() { # PEER MODEL FOLDER [options]
 }
 
 quick() { # solved or fitted in minutes; the settings of the package and some others
-  run implicit iALS "$beauty" --trials 12
-  run implicit BPR "$beauty" --trials 8
+  run implicit iALS "$beauty" --trials 13
+  run implicit BPR "$beauty" --trials 9
   run implicit BM25 "$beauty" --trials 12
   run implicit LMF "$beauty" --trials 4
   run rectools EASE "$beauty" --trials 5
@@ -55,8 +55,10 @@ ours() { # three seeds; then fits of few epochs, for seconds against accuracy
     done
   done
   run plait linear "$beauty"
+  run plait linear "$beauty" --label ease --settings '{"order": false}'
   run plait neighbours "$beauty"
   run plait sequence "$beauty" --label ladder --ladder 2,4,5,6,8,25
+  for seed in 1 2; do run plait sequence "$beauty" --seed "$seed" --label ladder --ladder 6,8,10; done
 }
 
 ratings() {

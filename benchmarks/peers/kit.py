@@ -188,18 +188,23 @@ class Kit:
         return found
 
     def tried(
-        self, published: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]
+        self,
+        published: Mapping[str, Any],
+        grid: Mapping[str, Sequence[Any]],
+        ours: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """The published settings, then others of the grid, drawn by seed: `trials` in all."""
-        yield self.settings(published)
+        """The published settings, `ours` if Plait has the model, then others of the grid, drawn by
+        seed: `trials` in all."""
         names = list(grid)
         cells = [dict(zip(names, one, strict=True)) for one in itertools.product(*grid.values())]
-        order = np.random.default_rng(self.seed).permutation(len(cells))
-        for cell in order[: self.trials - 1 if names else 0]:
+        order = np.random.default_rng(self.seed).permutation(len(cells)) if names else []
+        others = [*([ours] if ours else []), *(cells[one] for one in order)]
+        yield self.settings(published)
+        for one in others[: self.trials - 1]:
             if self.seconds > self._limit:
                 self._cut = True
                 return
-            yield self.settings({**published, **cells[cell]})
+            yield self.settings({**published, **one})
 
     # -- looks
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from plait.errors import InputError
 
-__all__ = ["Settings", "child_environment", "load_settings", "metrics_folder"]
+__all__ = ["Settings", "child_environment", "launched", "load_settings", "metrics_folder"]
 
 PREFIX = "PLAIT_"
 LEAST = {
@@ -98,6 +98,13 @@ def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
         for name, value in values.items()
     }
     return {**os.environ, **told, METRICS: str(metrics)}
+
+
+def launched() -> tuple[int, int]:
+    """Which process this is of how many, as `torchrun` and `accelerate launch` tell each."""
+    told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")]
+    rank, size = (int(one) if one.isdecimal() else 0 for one in told)
+    return (rank, size) if size > 1 else (0, 1)
 
 
 def metrics_folder() -> Path | None:

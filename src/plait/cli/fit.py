@@ -8,6 +8,7 @@ import typer
 
 from plait.cli.options import Home, opened
 from plait.cli.progress import bars
+from plait.learn.crew import Crew
 
 __all__ = ["fit"]
 
@@ -24,4 +25,5 @@ def fit(
     """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped."""
     with opened(home) as shop, bars() as advance:
         bundle = shop.fit(recipe, seed=seed, progress=advance, track=track or ())
-    print(f"bundle: {bundle}")
+    if Crew.here().first:
+        print(f"bundle: {bundle}")

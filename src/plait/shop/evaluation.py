@@ -22,6 +22,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Report
 from plait.evaluate.run import evaluate as measure
 from plait.evaluate.runs import save_run
+from plait.learn.crew import check_alone
 from plait.shop.fitting import Progress
 from plait.shop.ingesting import ingest
 from plait.shop.showings import with_answers
@@ -49,6 +50,7 @@ def evaluate(
     `options`: those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
     ratings protocol, whatever `ingest` takes) with their `map`.
     """
+    check_alone("an evaluation")
     told = {name: options[name] for name in options if name in OPTIONS}
     rest = {name: options[name] for name in options if name not in OPTIONS}
     settled = protocol_of(protocol, rest)

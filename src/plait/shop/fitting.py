@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from plait.data.dataset import snapshot
 from plait.data.log import Log
 from plait.errors import ConflictError, InputError, RecipeError, StorageError
 from plait.evaluate.answering import live_of
+from plait.learn.crew import Crew
 from plait.learn.fitting import fit_recipe
 from plait.measure.splits import Split, default_split
 from plait.shop.identity import numbering
@@ -46,15 +47,22 @@ def fit(
 
     The few scalars of fusion are learned from held-out events, then the strands are fitted again on
     everything. What is trained by gradient keeps its place below `work`, beside the lock, until the
-    bundle is in use: an interrupted fit goes on when it is run again.
+    bundle is in use: an interrupted fit goes on when it is run again. Processes that were started
+    together (`torchrun`) all fit, share the batches of what is trained by gradient, and the first
+    one keeps the result; the data set is the log as that one found it.
 
     Raises InputError where there is nothing to fit on, RecipeError for a recipe that does not
     build or that orders no answer, ConflictError while another fit of the same home runs.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     _check_answers(chosen)
-    with _alone(lock):
-        dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    crew = Crew.here()
+    progress = progress if crew.first else silent
+    with _alone(lock) if crew.first else nullcontext():
+        until = crew.told(log.version)
+        dataset = snapshot(
+            log, until=until, progress=lambda done, total: progress("read", done, total)
+        )
         if not dataset.catalogue.alive.any():
             raise InputError(
                 "there is nothing to fit on: the log holds no items and no events",
@@ -77,10 +85,12 @@ def fit(
             progress=progress,
             context=FitContext(folder=folder, trackers=trackers),
         )
-        bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
-        bundles.use(bundle)
-        _tidy(folder)
-    return bundle
+        bundle = ""
+        if crew.first:
+            bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
+            bundles.use(bundle)
+            _tidy(folder)
+        return crew.told(bundle)
 
 
 def _check_answers(recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ from plait.data.dataset import snapshot
 from plait.data.log import Log
 from plait.evaluate.tuning import Trial, Tuned
 from plait.evaluate.tuning import tune as search
+from plait.learn.crew import check_alone
 from plait.shop.evaluation import check_test, protocol_of, rated_file
 from plait.shop.fitting import Progress
 from plait.shop.showings import with_answers
@@ -35,6 +36,7 @@ def tune(
     """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
     whose ratings are then kept out. `flush` stores answers that still wait for it.
     """
+    check_alone("a search for settings")
     rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
     settled = protocol_of(protocol, rest)
     events = options.get("test_events")
