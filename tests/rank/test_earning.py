@@ -56,3 +56,26 @@ def test_who_has_to_earn_a_place_still_speaks_where_words_or_items_are_asked_wit
     found = text_items().with_columns(**{"dice.score": np.array([[1, 2, 3, 4]], np.float32)})
     words = replace(ask(()), texts=("mug",))
     assert learned.apply(words, found).column("dice.share").any()
+
+
+def test_without_a_test_nobody_has_earned_a_place():
+    asked, items, targets = world()
+    items = brought_by_dice_alone(items)
+    known = items.columns["short.rank"] >= 0
+    columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
+    bare = Items(np.where(known, items.numbers, -1), columns)
+    nobody = ragged(*[[] for _ in range(len(targets))])
+    for untaught in (fuse(earn=("dice",)), fuse(earn=("dice",)).learn(asked, items, nobody)):
+        scores = untaught.apply(asked, items).column("score")
+        assert np.isnan(scores[~known]).all()
+        assert scores[known] == pytest.approx(fuse().apply(asked, bare).column("score")[known])
+
+
+def test_who_is_alone_need_not_earn_anything():
+    asked, items, _ = world()
+    alone = items.columns.keys() - {one for one in items.columns if one.startswith("dice")}
+    columns = {name: one for name, one in items.columns.items() if name not in alone}
+    lone = Items(items.numbers, columns)
+    scores = fuse(earn=("dice",)).apply(asked, lone).column("score")
+    assert scores == pytest.approx(fuse().apply(asked, lone).column("score"), nan_ok=True)
+    assert np.isfinite(scores).any()

@@ -111,8 +111,9 @@ class Fuse(Stage):
         items = self._matched(queries, items)
         names = _strands(items)
         there = items.numbers >= 0
-        if self._learned is not None and self._learned.silent(self.config.earn):
-            others = [one for one in names if one not in self.config.earn]
+        silent = self._silent(names)
+        if silent:
+            others = [one for one in names if one not in silent]
             there &= _brought(items, others) | (self._kinds(queries) != _USER)[:, None]
         batch, width = items.shape
         signals = self._signals(items, names, there)
@@ -139,8 +140,11 @@ class Fuse(Stage):
         found[kinds == _TEXT] = _listed(self.config.text, strands)
         found[kinds == _ITEMS] = _listed(self.config.items, strands)
         learned = self._learned
-        if learned is not None:
-            rows = np.nonzero(kinds == _USER)[0]
+        rows = np.nonzero(kinds == _USER)[0]
+        if learned is None:
+            places = [strands.index(one) for one in self._silent(strands)]
+            found[np.ix_(rows, places)] = 0
+        else:
             bands = learned.bands_of(queries.history.lengths[rows])
             for place, strand in enumerate(strands):
                 if strand in learned.strands:
@@ -149,6 +153,12 @@ class Fuse(Stage):
                 else:
                     found[rows, place] *= np.float32(learned.idle)
         return found
+
+    def _silent(self, names: Sequence[str]) -> list[str]:
+        """Strands that have not earned a place: found useless, or never put to the test."""
+        tried = [one for one in names if one in self.config.earn]
+        unproved = self._learned is None or self._learned.silent(tried)
+        return tried if unproved and len(tried) < len(names) else []
 
     def describe(self) -> dict[str, Any]:
         """The weights in force, for people."""

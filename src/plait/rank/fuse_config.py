@@ -71,8 +71,9 @@ class FuseConfig:
     """Whether a learned weight may be below zero."""
     earn: tuple[str, ...] = ()
     """Strands that have to earn their place: together they take part in what is recommended to a
-    user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise
-    all is as if they were not there, and what they alone would bring is no candidate."""
+    user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise,
+    and where nothing is learned, all is as if they were not there, and what they alone would
+    bring is no candidate. Words and items are answered with their given weights."""
     rounds: int = 3
     """Rounds of coordinate ascent on NDCG@10 behind the likelihood; 0: none."""
     most: int = 8_000
