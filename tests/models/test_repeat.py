@@ -63,11 +63,11 @@ def test_it_names_the_item_itself_and_knows_no_anchor():
 
 
 def test_groups_of_baskets_have_a_decay_of_their_own():
-    # Baskets from the newest: {0, 1} and {1} are one group, {0, 2} is in the one before it.
+    # Baskets from the newest: {0, 1} and {1} are one group, {0, 2} is the one before it.
     queries = asked([1, 1, 4, 9, 9], [0, 2, 1, 0, 1])
-    stage = Repeat(RepeatConfig(decay=0.5, group=2, group_decay=0.1), name="repeat")
+    stage = Repeat(RepeatConfig(decay=0.5, groups=2, group_decay=0.1), name="repeat")
     found = stage.score(queries, np.array([[0, 1, 2]], np.int32))
-    assert found[0] == pytest.approx([1.1, 1.5, 0.1])
+    assert found[0] == pytest.approx([(0.5 + 0.1) / 2, 0.75 / 2, 0.1 / 2])
 
 
 def twins():
@@ -95,24 +95,16 @@ def test_users_of_the_same_habits_bring_what_they_take():
     assert np.isnan(scores(plain, ask(dataset.catalogue, ["milk"]), dataset.catalogue, "honey"))
 
 
-def test_a_score_is_the_own_part_and_the_mean_of_the_nearest():
-    dataset = twins()
-    stage = Repeat(RepeatConfig(neighbours=2, share=0.25, decay=0.5), name="repeat").fit(dataset)
-    queries = ask(dataset.catalogue, ["milk", "tea"])
-    found = scores(stage, queries, dataset.catalogue, "milk", "tea", "honey")[0]
-    rarity = {"milk": np.log(6 / 3), "tea": np.log(6 / 3), "honey": np.log(6 / 2)}
-    whole = {"tea-0": {"milk": 1.75, "tea": 1.75}}
-    whole["tea-1"] = {"milk": 0.875, "tea": 0.875, "honey": 1.0}
-    mine = {"milk": 0.5, "tea": 1.0}
-
-    def vector(often):
-        found = np.array([often.get(one, 0.0) * rarity[one] for one in rarity])
-        return found / np.linalg.norm(found)
-
-    like = np.array([vector(mine) @ vector(one) for one in whole.values()])
-    for item, score in zip(("milk", "tea", "honey"), found, strict=True):
-        near = like @ [one.get(item, 0.0) for one in whole.values()] / like.sum()
-        assert score == pytest.approx(0.75 * mine.get(item, 0.0) + 0.25 * near, rel=1e-4)
+def test_long_and_short_histories_speak_equally_loud():
+    # Whoever took A and B twenty times is one neighbour of who took A and C once.
+    events = [("often", item, float(day)) for day in range(20) for item in "AB"]
+    dataset = world([*events, ("once", "A", 30.0), ("once", "C", 30.0)])
+    stage = Repeat(RepeatConfig(neighbours=1, share=0.5, decay=0.9), name="repeat").fit(dataset)
+    queries = asked([30, 30], dataset.catalogue.numbers(["A", "C"]))
+    me = replace(queries, users=dataset.users.numbers(["once"]))
+    mean = sum(0.9**back for back in range(20)) / 20
+    found = scores(stage, me, dataset.catalogue, "A", "B", "C")[0]
+    assert found == pytest.approx([0.5 + 0.5 * mean, 0.5 * mean, 0.5], rel=1e-5)
 
 
 def test_nobody_is_a_neighbour_of_their_own():
@@ -124,6 +116,24 @@ def test_nobody_is_a_neighbour_of_their_own():
     found = [scores(stage, one, dataset.catalogue, "honey")[0, 0] for one in (me, other)]
     assert np.isnan(found[0])
     assert found[1] > 0
+
+
+def test_who_took_nothing_known_has_no_neighbours():
+    dataset = twins()
+    stage = Repeat(RepeatConfig(neighbours=3, share=0.25), name="repeat").fit(dataset)
+    found = stage.dense(Queries.of_histories(History.empty(2)))
+    assert np.isnan(found).all()
+    new = dataset.n_items
+    found = stage.dense(asked([1], [new]))[0]
+    assert np.flatnonzero(~np.isnan(found)).tolist() == [new]
+    assert found[new] == pytest.approx(0.75)
+
+
+def test_a_world_without_users_has_no_neighbours():
+    nobody = twins().keep(np.zeros(len(twins().interactions), np.bool_))
+    stage = Repeat(RepeatConfig(neighbours=3, groups=2), name="repeat").fit(nobody)
+    found = scores(stage, ask(nobody.catalogue, ["milk"]), nobody.catalogue, "milk", "tea")
+    assert np.isnan(found).tolist() == [[False, True]]
 
 
 def test_only_who_was_here_last_can_be_a_neighbour():

@@ -31,7 +31,7 @@ def test_settings_can_be_searched(name):
         ("popular", {}, {"half_life_days"}, {"context_weight"}),
         ("popular", {"by": "country"}, {"half_life_days", "context_weight"}, set()),
         ("repeat", {}, {"decay"}, {"group_decay", "share"}),
-        ("repeat", {"group": 2, "neighbours": 9}, {"decay", "group_decay", "share"}, set()),
+        ("repeat", {"groups": 2, "neighbours": 9}, {"decay", "group_decay", "share"}, set()),
         ("sequence", {}, {"dim", "smoothing", "training.learning_rate"}, {"mask", "negatives"}),
         ("sequence", {"loss": "sampled"}, {"negatives", "dim"}, {"smoothing"}),
         ("sequence", {"network": "bert4rec", "heads": 3, "dim": 63}, {"mask"}, {"dim"}),

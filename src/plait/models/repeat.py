@@ -1,18 +1,27 @@
 """What this user comes back to, and what users who come back to the same take: TIFU-KNN.
 
-Temporal item frequency (Hu et al., SIGIR 2020): an event of the history counts `decay` to the power
-of the baskets since, in groups of `group` baskets with `group_decay` from one group to the one
-before it. The score is (1 - share) times that frequency plus `share` times the mean frequency of
-the `neighbours` users who are nearest by cosine, an item counting the less the more users take it.
+Alone, the score is how often: an event of the history counts `decay` to the power of the baskets
+since.
+
+With `groups` or `neighbours` it is temporal item frequency as Hu, He, Gao and Zhang define it
+(SIGIR 2020), so that users with long and with short histories speak equally loud. A
+history is cut into `groups` groups of nearly equal length, where there are so many baskets. A
+group is the mean of its baskets, each an item once, times `decay` to the power of the baskets
+since within the group; the user is the mean of the groups, times `group_decay` to the power of the
+groups since. The score is (1 - share) times this vector plus `share` times the plain mean of the
+`neighbours` vectors that are nearest by Euclidean distance. (The paper's alpha is 1 - share.) Not
+from the paper: what a kind of event is worth weighs the item, only the `longest` newest baskets
+are read, and users who are equally far divide the last places among them.
 
 The user's own part needs no fit and knows every event the moment it is folded in. Neighbours are
 the fitted users, found anew from the history in the question: an unseen user has them as much as
-any. Items that neither the history nor a neighbour has are NaN.
+any, and a history without any item of the fit has none. Items that neither the history nor a
+neighbour has are NaN.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,8 +38,8 @@ from plait.models.profile import read_matrix, write_matrix
 
 __all__ = ["Repeat", "RepeatConfig"]
 
-_SAME = np.float32(1 - 1e-5)
-"""Users whose likeness differs by less are equally near."""
+_SAME = np.float32(1e-5)
+"""Users whose squared distances differ by less, beside the lengths, are equally near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +48,16 @@ class RepeatConfig:
 
     decay: float = tunable(0.9, Range(0.3, 1.0))
     """What a basket counts against the one after it, within a group."""
-    group: int = 0
-    """Baskets of a group; 0: all are one group."""
-    group_decay: float = tunable(0.8, Range(0.3, 1.0))
+    groups: int = 0
+    """Into how many groups the baskets are cut; 0: all are one group."""
+    group_decay: float = tunable(0.7, Range(0.3, 1.0))
     """What a group counts against the one after it."""
     longest: int = 100
     """How many baskets back are read; 0: all."""
     neighbours: int = 0
     """How many users near by count; 0: none, and nothing is fitted."""
-    share: float = tunable(0.5, Range(0.0, 1.0))
-    """What part of a score comes from them."""
+    share: float = tunable(0.3, Range(0.0, 1.0))
+    """What part of a score comes from them; the paper's alpha is 1 less this."""
     most_users: int = 100_000
     """So many users, those who were here last, can be neighbours."""
 
@@ -56,7 +65,7 @@ class RepeatConfig:
     def idle(self) -> tuple[str, ...]:
         """Settings that count for nothing beside the others: no search need vary them."""
         lone = () if self.neighbours else ("share",)
-        return lone if self.group else (*lone, "group_decay")
+        return lone if self.groups else (*lone, "group_decay")
 
 
 class Repeat(DenseStage):
@@ -68,10 +77,11 @@ class Repeat(DenseStage):
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._often = sparse.csr_matrix((0, 0), dtype=np.float32)
-        """Users who can be neighbours, by item: how often, lately."""
-        self._like = sparse.csr_matrix((0, 0), dtype=np.float32)
-        """Items by such users: the same with every user of length 1, rare items counting more."""
-        self._rarity: Floats = np.zeros(0, np.float32)
+        """Vectors of users who can be neighbours, by item."""
+        self._takers = sparse.csr_matrix((0, 0), dtype=np.float32)
+        """The same, items by users."""
+        self._squares: Floats = np.zeros(0, np.float32)
+        """The squared lengths of these vectors."""
         self._rows: Longs = np.zeros(0, np.int64)
         """Where each user stands among them, -1: nowhere."""
 
@@ -84,7 +94,6 @@ class Repeat(DenseStage):
         users = _last_here(dataset, self.config.most_users)
         fitted._rows = np.full(dataset.n_users, -1, np.int64)
         fitted._rows[users] = np.arange(len(users))
-        fitted._rarity = _rarity(dataset)
         counts = np.bincount(found.users, minlength=dataset.n_users)
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         whole = History(offsets, found.items, found.times, found.weights)
@@ -93,38 +102,40 @@ class Repeat(DenseStage):
             (often.weights, often.columns, often.offsets), shape=(len(often), often.width)
         )
         fitted._often = matrix[users]
-        likeness = Bag.of(fitted._often)
-        likeness = _rare(likeness, fitted._rarity).unit()
-        fitted._like = sparse.csr_matrix(
-            (likeness.weights, likeness.columns, likeness.offsets), shape=fitted._often.shape
-        ).T.tocsr()
+        fitted._takers = fitted._often.T.tocsr()
+        fitted._squares = _squares(Bag.of(fitted._often))
         return fitted
 
     def save(self, folder: Path) -> None:
-        """Write what neighbours took."""
-        write_matrix(folder / "often.safetensors", self._often)
-        write_matrix(folder / "like.safetensors", self._like)
-        write_arrays(folder / "users.safetensors", {"rarity": self._rarity, "rows": self._rows})
+        """Write what neighbours took, if they count."""
+        if self.config.neighbours:
+            write_matrix(folder / "often.safetensors", self._often)
+            write_matrix(folder / "takers.safetensors", self._takers)
+            write_arrays(
+                folder / "users.safetensors", {"rows": self._rows, "squares": self._squares}
+            )
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
         """Map what `save` wrote."""
         loaded = cls(config, name=name)
-        loaded._often = read_matrix(folder / "often.safetensors")
-        loaded._like = read_matrix(folder / "like.safetensors")
-        arrays = read_arrays(folder / "users.safetensors")
-        loaded._rarity, loaded._rows = arrays["rarity"], arrays["rows"]
+        if loaded.config.neighbours:
+            loaded._often = read_matrix(folder / "often.safetensors")
+            loaded._takers = read_matrix(folder / "takers.safetensors")
+            arrays = read_arrays(folder / "users.safetensors")
+            loaded._rows, loaded._squares = arrays["rows"], arrays["squares"]
         return loaded
 
     def dense(self, queries: Queries) -> Floats:
         """float32 [B, n]: the frequency, above 0."""
+        known = self._often.shape[1]
         width = int(queries.history.items.max(initial=-1)) + 1
-        often = self._frequency(queries.history, max(width, len(self._rarity)))
+        often = self._frequency(queries.history, max(width, known))
         found = often.toarray()
-        if len(self._rarity):
+        if self._often.shape[0]:
             found *= np.float32(1 - self.config.share)
             near = self._near(often, queries.users)
-            found[:, : len(self._rarity)] += np.float32(self.config.share) * near
+            found[:, :known] += np.float32(self.config.share) * near
         return np.where(found > 0, found, np.nan).astype(np.float32)
 
     def because(self, queries: Queries, numbers: Numbers) -> Numbers:
@@ -137,32 +148,73 @@ class Repeat(DenseStage):
         return np.where(there, numbers, ABSENT).astype(np.int32)
 
     def _frequency(self, history: History, width: int) -> Bag:
-        """Each history as a row over `width` items; an item taken often counts each time."""
-        told, back = self.config, history.baskets_back
-        size = max(told.group, 1) if told.group else int(back.max(initial=0)) + 1
-        faded = np.float32(told.decay) ** (back % size).astype(np.float32)
-        if told.group:
-            faded = faded * np.float32(told.group_decay) ** (back // size).astype(np.float32)
+        """Each history as a row over `width` items; columns may stand in a row more than once."""
+        told = self.config
+        if told.groups or told.neighbours:
+            return _averaged(history, told, width)
+        back = history.baskets_back
+        faded = np.float32(told.decay) ** back.astype(np.float32)
         weights = (history.weights * faded).astype(np.float32)
         whole = Bag(history.offsets, history.items, weights, width)
         return whole.where(back < told.longest) if told.longest else whole
 
     def _near(self, often: Bag, users: Numbers) -> Floats:
-        """float32 [B, n]: the mean frequency of the nearest users, each weighed by likeness."""
-        known = often.where(often.columns < len(self._rarity))
-        mine = Bag(known.offsets, known.columns, known.weights, len(self._rarity))
-        mine = _rare(mine, self._rarity).unit()
+        """float32 [B, n]: the mean vector of the nearest users."""
+        known = often.where(often.columns < self._often.shape[1])
+        mine = Bag(known.offsets, known.columns, known.weights, self._often.shape[1]).merged()
+        lengths = _squares(mine)
         inside = (users >= 0) & (users < len(self._rows))
         own = np.append(self._rows, -1)[np.where(inside, users, -1)]
+        own[lengths == 0] = -1
         found = np.zeros((len(mine), self._often.shape[1]), np.float32)
         size = batch_size(self._often.shape[0])  # a batch is cut by items, and users may be more
         for start in range(0, len(mine), size):
             part = slice(start, start + size)
-            like = _part(mine, start, start + size).times(self._like)
+            near = _part(mine, start, start + size).times(self._takers)
+            near *= 2
+            near -= self._squares
             fitted = np.flatnonzero(own[part] >= 0)
-            like[fitted, own[part][fitted]] = 0
-            found[part] = _nearest(like, self.config.neighbours).times(self._often)
+            near[fitted, own[part][fitted]] = -np.inf
+            near[lengths[part] == 0] = -np.inf
+            found[part] = _nearest(near, lengths[part], self.config.neighbours).times(self._often)
         return found
+
+
+def _averaged(history: History, told: RepeatConfig, width: int) -> Bag:
+    """Temporal item frequency over `width` items; an item counts once in a basket, as loudest."""
+    back, rows = history.baskets_back, history.rows
+    count = np.zeros(len(history), np.int64)
+    np.maximum.at(count, rows, back + 1)
+    if told.longest:
+        count = np.minimum(count, told.longest)
+    order = np.lexsort((history.items, -back, rows))
+    order = order[back[order] < count[rows[order]]]
+    items, back, rows = history.items[order], back[order], rows[order]
+    first = np.ones(len(order), np.bool_)
+    first[1:] = (items[1:] != items[:-1]) | (back[1:] != back[:-1]) | (rows[1:] != rows[:-1])
+    starts = np.flatnonzero(first)
+    loud = history.weights[order]
+    if len(starts) < len(order):
+        loud = np.maximum.reduceat(loud, starts)
+        items, back, rows = items[starts], back[starts], rows[starts]
+    weights = (loud * _worth(back, count[rows], told)).astype(np.float32)
+    offsets = np.searchsorted(rows, np.arange(len(history) + 1)).astype(np.int64)
+    return Bag(offsets, items, weights, width)
+
+
+def _worth(back: Longs, count: Longs, told: RepeatConfig) -> Floats:
+    """What the basket `back` before the newest of `count` counts in its user's vector."""
+    groups = np.minimum(max(told.groups, 1), count)
+    size = count // groups
+    longer = count % groups  # so many of the newest groups have one basket more
+    older = back - longer * (size + 1)
+    late = older < 0
+    size = np.where(late, size + 1, size)
+    place = np.where(late, back, older)
+    group = place // size + np.where(late, 0, longer)
+    faded = np.power(told.decay, place % size) / size * np.power(told.group_decay, group) / groups
+    worth: Floats = faded.astype(np.float32)
+    return worth
 
 
 def _part(rows: Bag, start: int, stop: int) -> Bag:
@@ -172,33 +224,32 @@ def _part(rows: Bag, start: int, stop: int) -> Bag:
     return Bag(offsets - offsets[0], rows.columns[within], rows.weights[within], rows.width)
 
 
-def _nearest(like: Floats, count: int) -> Bag:
-    """The `count` largest of each row, and whatever equals the last of them; rows sum to 1."""
-    if count < like.shape[1]:
-        place = like.shape[1] - count
-        least = np.partition(like, place, axis=1)[:, place]
-    else:
-        least = np.zeros(len(like), np.float32)
-    rows, columns = np.nonzero((like >= least[:, None] * _SAME) & (like > 0))
-    weights = like[rows, columns]
-    totals = np.bincount(rows, weights, minlength=len(like))
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(like)))])
-    shares = (weights / totals[rows]).astype(np.float32)
-    return Bag(offsets.astype(np.int64), columns.astype(np.int32), shares, like.shape[1])
+def _nearest(near: Floats, lengths: Floats, count: int) -> Bag:
+    """The mean of the `count` nearest users as rows that sum to 1; empty where there is none.
+
+    `near` [B, users] is the squared `lengths` [B] of what is asked less the squared distance, minus
+    infinity for who cannot be a neighbour. Users as far as the last of the nearest are equals:
+    they divide the places that the nearer ones leave.
+    """
+    place = max(near.shape[1] - count, 0)
+    least = np.partition(near, place, axis=1)[:, place]
+    some = np.isfinite(least)
+    slack = np.where(some, _SAME * (2 * lengths - np.where(some, least, 0)), 0)
+    rows, columns = np.nonzero((near >= (least - slack)[:, None]) & (near > -np.inf))
+    within = near[rows, columns] > (least + slack)[rows]
+    nearer = np.bincount(rows[within], minlength=len(near))
+    every = np.bincount(rows, minlength=len(near))
+    places = np.minimum(count, every)
+    last = (places - nearer) / np.maximum(every - nearer, 1)
+    shares = np.where(within, 1, last[rows]) / places[rows]
+    offsets = np.concatenate([[0], np.cumsum(every)]).astype(np.int64)
+    return Bag(offsets, columns.astype(np.int32), shares.astype(np.float32), near.shape[1])
 
 
-def _rarity(dataset: Dataset) -> Floats:
-    """float32 [n_items]: the logarithm of all users by the users of each item, 0 for one of all."""
-    found = dataset.interactions
-    pairs = np.unique(found.users.astype(np.int64) * dataset.n_items + found.items)
-    counts = np.bincount(pairs % max(dataset.n_items, 1), minlength=dataset.n_items)
-    rarity: Floats = np.log((2 + dataset.n_users) / (1 + counts)).astype(np.float32)
-    return rarity
-
-
-def _rare(often: Bag, rarity: Floats) -> Bag:
-    weights = (often.weights * rarity[often.columns]).astype(np.float32)
-    return replace(often, weights=weights)
+def _squares(rows: Bag) -> Floats:
+    """float32 [B]: the squared length of every row; each has a column once."""
+    squares = np.bincount(rows.rows, np.square(rows.weights), minlength=len(rows))
+    return squares.astype(np.float32)
 
 
 def _last_here(dataset: Dataset, most: int) -> Longs:

@@ -62,7 +62,7 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "neighbours": ({"lend": 0.5, "content": ALIKE},),
     "popular": ({"by": "country"},),
     "ratings": ({"iterations": 60, "burn_in": 20, "implicit": False},),
-    "repeat": ({"neighbours": 3, "group": 2, "most_users": 20},),
+    "repeat": ({"neighbours": 3, "groups": 2, "most_users": 20},),
     "rules": ({"seen": "cooldown"},),
     "sequence": (
         {"network": "bert4rec", "training": SHORT},
