@@ -12,6 +12,7 @@ from plait.errors import InputError, NotFoundError, ProtocolError
 from plait.evaluate.compare import compare, notes, verdict
 from plait.evaluate.detail import Detail, better, read_detail, write_detail
 from plait.evaluate.page import page, write_pages
+from plait.evaluate.plots import plots
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference
 from plait.evaluate.run import evaluate
@@ -22,6 +23,12 @@ from tests.measure.worlds import random_rows, world
 
 ROWS = random_rows(users=60, events=1200)
 DATA = world(ROWS)
+
+GROWING = [
+    *ROWS,
+    *((f"u{user}", f"n{user % 5}", 50 + user / 10) for user in range(60)),
+]
+"""Some items come late, so that targets are of more than one age."""
 
 
 def clock():
@@ -186,7 +193,7 @@ def test_weights_and_roots_survive_a_file(tmp_path):
 def test_the_page_needs_nothing_else_and_shows_everything(tmp_path):
     pytest.importorskip("matplotlib")
     fields = {f"i{one}": {"colour": ("red", "<b>")[one % 2]} for one in range(40)}
-    data = world(ROWS, item_fields=fields)
+    data = world(GROWING, item_fields=fields)
     report = evaluate(data, [recipe("Counts", "Follows", "Nothing")], Protocol(), group="colour")
     write_report(tmp_path / "a.json", report)
     write_pages([read_run(tmp_path / "a.json")], tmp_path / "a.html", tmp_path / "plots")
@@ -197,10 +204,53 @@ def test_the_page_needs_nothing_else_and_shows_everything(tmp_path):
     for name in ("follows", "popular-recent", report.protocol.hash):
         assert name in text
     assert ">nothing<" not in text  # it had no list for anybody
-    found = sorted(one.stem for one in (tmp_path / "plots").iterdir())
-    assert {"accuracy", "popularity", "cost-seconds", "cost-memory", "exposure"} <= set(found)
+    found = sorted(one.name for one in (tmp_path / "plots").iterdir())
+    names = {"accuracy", "history", "popularity", "age", "cost-seconds", "cost-memory", "exposure"}
+    assert found == sorted(f"{one}.png" for one in names)
     assert text.count("<svg") == len(found)
     assert text.count("currentColor") > 50
+
+
+def ink(path):
+    """The share of a PNG's points that are not as white as the paper."""
+    from matplotlib.image import imread
+
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    drawn = imread(path)
+    assert min(drawn.shape[:2]) > 100
+    return float((drawn[..., :3].min(axis=2) < 0.9).mean())
+
+
+@pytest.mark.parametrize(
+    ("protocol", "more"),
+    [
+        ({}, {"history", "popularity", "age"}),
+        (
+            {"name": "time", "test_days": 8, "windows": 2},
+            {"history", "popularity", "age", "window"},
+        ),
+    ],
+)
+def test_every_plot_is_a_png_that_shows_something(tmp_path, protocol, more):
+    pytest.importorskip("matplotlib")
+    write_pages([run(tmp_path, "a", world(GROWING), **protocol)], None, tmp_path / "plots")
+    files = {one.stem: one for one in (tmp_path / "plots").iterdir()}
+    assert set(files) == {"accuracy", "cost-seconds", "cost-memory"} | more
+    for name, path in files.items():
+        assert 0.01 < ink(path) < 0.5, name
+
+
+def test_slices_are_drawn_where_their_values_are(tmp_path):
+    pytest.importorskip("matplotlib")
+    found = compare([run(tmp_path, "a", world(GROWING))])
+    drawn = {one.name: one for one in plots(found.entries, found.metrics, found.entries[0].data)}
+    for name in ("history", "popularity", "age"):
+        (axes,) = drawn[name].draw().axes
+        bands = [one.get_text().partition("\n")[0] for one in axes.get_xticklabels()]
+        assert len(bands) > 1
+        for one, marks in zip(found.entries, axes.containers, strict=True):
+            values = [one.metric(f"{found.main}|{name}:{band}").value for band in bands]
+            assert marks.lines[0].get_ydata().tolist() == values
 
 
 def test_the_same_run_gives_the_same_page(tmp_path):

@@ -31,6 +31,42 @@ def test_ids_that_give_the_order_away_are_flagged():
     assert found["id-order-test"].value > 0.8
 
 
+def falling(length):
+    """As `rising`, and every next id is one less."""
+    return world(
+        [
+            (f"u{user}", f"i{(user * 7 - step) % 60:02}", step * 2 + user / 99)
+            for user in range(40)
+            for step in range(length)
+        ]
+    )
+
+
+def test_ids_that_fall_give_the_order_away_as_well():
+    found = flags(falling(6))
+    for where, what in (("train", "training pairs"), ("test", "test pairs")):
+        flag = found[f"id-order-{where}"]
+        assert flag.raised
+        assert flag.value < 0.2
+        share = f"{1 - flag.value:.0%}"
+        assert flag.text.startswith(f"the next item has the smaller id in {share} of {what}: ")
+    up = flags(rising(6))["id-order-train"]
+    assert up.text.startswith(f"the next item has the larger id in {up.value:.0%} of training")
+
+
+def test_a_log_whose_items_come_with_rising_ids_is_judged_by_its_order_alone():
+    """Ids count up as items appear: what falls below 45 % falls by the order of the log."""
+    rows = random_rows(users=200, events=4000)
+    names = {}
+    for _, item, _ in rows:
+        names.setdefault(item, str(len(names)))
+    found = flags(world([(user, names[item], time) for user, item, time in rows]))
+    for where in ("train", "test"):
+        assert 0.45 < found[f"id-order-{where}"].value < 0.6
+    assert not found["id-order-train"].raised
+    assert "larger id" in found["id-order-train"].text
+
+
 def test_numbers_are_compared_as_numbers():
     data = world(
         [(f"u{user}", str(8 + step), step + user / 99) for user in range(9) for step in range(5)]
@@ -53,6 +89,10 @@ def test_a_handful_of_pairs_proves_no_order():
     rows += [(f"u{user}", f"i{59 * (user > 0):02}", 10) for user in range(5)]
     found = flags(world(rows))["id-order-test"]
     assert found.value > 0.55
+    assert found.raised is False
+    back = [(user, f"i{59 - int(item[1:]):02}", time) for user, item, time in rows]
+    found = flags(world(back))["id-order-test"]
+    assert found.value < 0.45
     assert found.raised is False
 
 
@@ -124,34 +164,44 @@ def test_a_quiet_window_is_not_blamed_on_its_end():
     assert text.endswith("not the means")
 
 
-def at_once(descending):
-    """Baskets of three, each written in the order of its ids, or against it."""
+def at_once(*orders):
+    """Baskets of three, written in these orders of their ids, one after the other."""
     return world(
         [
-            (
-                f"u{user}",
-                f"i{(user * 7 + step * 3 + (2 - place if descending else place)) % 200:03}",
-                step,
-            )
+            (f"u{user}", f"i{(user * 7 + step * 3 + place) % 200:03}", step)
             for user in range(40)
             for step in range(5)
-            for place in range(3)
+            for place in orders[(user + step) % len(orders)]
         ]
     )
 
 
+UP, DOWN = (0, 1, 2), (2, 1, 0)
+
+
 def test_a_file_sorted_by_id_is_flagged():
-    found = flags(at_once(descending=False))
-    assert found["id-order-ties"].raised
-    assert found["id-order-ties"].value > 0.95
-    assert not flags(at_once(descending=True))["id-order-ties"].raised
+    found = flags(at_once(UP))["id-order-ties"]
+    assert found.raised
+    assert found.value > 0.95
+    assert f"the next has the larger id in {found.value:.0%}: " in found.text
+    mixed = flags(at_once(UP, DOWN))
+    assert mixed["time-ties"].raised
+    assert not mixed["id-order-ties"].raised
+
+
+def test_a_file_sorted_by_falling_id_is_sorted_by_id_too():
+    """A model that learns the order learns this one as easily."""
+    found = flags(at_once(DOWN))["id-order-ties"]
+    assert found.raised
+    assert found.value < 0.05
+    assert f"the next has the smaller id in {1 - found.value:.0%}: " in found.text
 
 
 def test_targets_chosen_by_the_order_of_the_file_are_flagged():
-    assert flags(at_once(descending=True))["file-order"].value == 1
+    assert flags(at_once(DOWN))["file-order"].value == 1
     assert flags(rising(6))["file-order"].value == 0
     held = Protocol(name="held-out-users", test_users=0.3, fold_in=0.5)
-    assert 0 < flags(at_once(descending=True), held)["file-order"].value <= 1
+    assert 0 < flags(at_once(DOWN), held)["file-order"].value <= 1
     assert "file-order" not in flags(rising(60), Protocol(name="time", test_days=20))
 
 

@@ -69,6 +69,7 @@ def test_a_fifth_of_the_span_is_the_window_of_a_short_log():
         (Protocol(name="clicks", negative=("answers", "shown")), "stands alone"),
         (Protocol(name="clicks", negative=("answers",)), "--negative answers is"),
         (Protocol(negative=("answers",)), "leave-one-out has no negative"),
+        (Protocol(name="ratings", seen="remove"), "ratings makes no lists"),
     ],
 )
 def test_what_cannot_be_is_refused(wrong, named):

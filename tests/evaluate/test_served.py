@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import plait
 from plait.cli.main import app
 from plait.core.recipe import Recipe, load_recipe
-from plait.errors import ProtocolError
+from plait.errors import InputError, ProtocolError
 from plait.evaluate.answering import live_of
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.run import evaluate
@@ -157,6 +157,8 @@ def test_ratings_are_read_from_a_file_and_never_stored(tmp_path):
         assert shop.info()["version"] == before
         with pytest.raises(ProtocolError, match="none of the users"):
             shop.evaluate("ratings", toy, test_events=[{**rows[0], "user_id": "stranger"}])
+        with pytest.raises(InputError, match="test_share says how ratings are drawn"):
+            shop.evaluate("ratings", toy, test_events=rows[:40], test_share=0.2)
     assert report.data["targets"] == 42
     assert report.result("mean").metrics["rmse|popularity:20-99"].value == pytest.approx(
         0, abs=1e-6

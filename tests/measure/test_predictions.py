@@ -10,6 +10,7 @@ from plait.measure.predictions import (
     auc,
     calibration,
     click_metrics,
+    click_slice,
     rating_metrics,
     user_auc,
 )
@@ -50,6 +51,20 @@ def test_the_auc_of_a_user_counts_own_pairs_only(rows):
         assert weights[place] == (mine.sum() if both else 0)
         if both:
             assert own[place] == pytest.approx(brute(chances[mine], clicked[mine]))
+
+
+@given(cases)
+def test_a_part_has_the_metrics_of_all_of_it_and_no_auc_without_both(rows):
+    chances = np.array([row[0] / 5 + 0.1 for row in rows])
+    users = np.array([row[1] for row in rows])
+    clicked = np.array([row[2] for row in rows])
+    part, whole = (one(chances, clicked, users, FEW) for one in (click_slice, click_metrics))
+    assert part["log_loss"] == whole["log_loss"]
+    if clicked.any() and not clicked.all():
+        assert part["auc"] == whole["auc"]
+    else:
+        assert np.isnan(part["auc"]).all()
+        assert whole["auc"].value == 0.5
 
 
 def test_gauc_does_not_see_that_one_user_clicks_more():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from plait.core.recipe import Recipe
-from plait.core.types import Dataset
+from plait.core.types import Bools, Dataset
 from plait.evaluate.answering import FUSED, live_of
 from plait.evaluate.calibrate import Calibration, item_rates
 from plait.evaluate.detail import Detail
@@ -21,9 +21,17 @@ from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, scored
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Report, Result
+from plait.evaluate.slices import click_slices
 from plait.learn.fitting import Progress, fit_recipe
 from plait.measure.examples import Examples, click_examples, evidence
-from plait.measure.predictions import Chance, calibration, click_metrics, log_loss, user_auc
+from plait.measure.predictions import (
+    Chance,
+    calibration,
+    click_metrics,
+    click_slice,
+    log_loss,
+    user_auc,
+)
 from plait.measure.splits import time_split
 from plait.measure.ties import Doubles
 
@@ -62,12 +70,13 @@ def click_recipes(
     shared = _baselines(dataset, first)
     every = all_guesses(mine, shared)
     detail = _detail(every, first.test)
+    slices = click_slices(dataset, first.test, first.cuts[1])
     report = Report(
         protocol,
-        [_result(one, first) for one in every],
+        [_result(one, first, slices) for one in every],
         paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
         flags=[*few_users(first.test.users), *_few_outcomes(first.test)],
-        data=_data(dataset, first, every),
+        data=_data(dataset, first, every, slices),
         detail=detail,
     )
     return report, {name: [one.model for one in guesses] for name, guesses in mine.items()}
@@ -177,12 +186,16 @@ def _baselines(dataset: Dataset, task: _Task) -> list[Guess]:
     ]
 
 
-def _result(one: Guess, task: _Task) -> Result:
-    """Metrics of all examples; over several seeds the mean of the metrics."""
+def _result(one: Guess, task: _Task, slices: Mapping[str, Bools]) -> Result:
+    """Metrics of all examples, and in slices; over several seeds the mean of the metrics."""
     chance = Chance(task.protocol.resamples, task.protocol.seed)
     clicked, users = task.test.outcomes > 0, task.test.users.astype(np.int64)
     each = [click_metrics(values, clicked, users, chance) for values in one.values]
-    return result_of(one, *summed_up(each))
+    metrics, spread = summed_up(each)
+    for name, mask in slices.items():
+        own = [click_slice(seed[mask], clicked[mask], users[mask], chance) for seed in one.values]
+        metrics |= {f"{metric}|{name}": part for metric, part in summed_up(own)[0].items()}
+    return result_of(one, metrics, spread)
 
 
 def _detail(rows: list[Guess], examples: Examples) -> Detail:
@@ -217,13 +230,16 @@ def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
     return rows[int(np.where(np.isnan(worth), -np.inf, worth).argmax())]
 
 
-def _data(dataset: Dataset, task: _Task, rows: list[Guess]) -> dict[str, Any]:
+def _data(
+    dataset: Dataset, task: _Task, rows: list[Guess], slices: Mapping[str, Bools]
+) -> dict[str, Any]:
     """Sizes of what was there (what answers showed is no interaction), clicks, reliability."""
     clicked = task.test.outcomes > 0
     there = task.clear if task.protocol.of_answers else dataset
     return {
         **sizes(there, task.test, task.learn),
         "clicks": int(clicked.sum()),
+        "slices": {name: int(mask.sum()) for name, mask in slices.items()},
         "reliability": {
             one.model: [
                 [round(mean, 6), round(rate, 6), count]

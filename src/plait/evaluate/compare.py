@@ -14,6 +14,7 @@ from plait.evaluate.detail import Detail, better
 from plait.evaluate.gaps import gaps
 from plait.evaluate.report import Difference, listless
 from plait.evaluate.runs import Run
+from plait.evaluate.spread import FUSED, ONE_SEED, Seeds, judged, seeded
 from plait.measure.bootstrap import Interval
 
 __all__ = [
@@ -25,10 +26,9 @@ __all__ = [
     "notes",
     "raised",
     "seeds",
+    "sliced",
     "verdict",
 ]
-
-FUSED = "fused"
 
 MAIN = ("ndcg", "recall", "rmse", "mae", "gauc", "log_loss")
 """The metrics that decide, the first that a run has first."""
@@ -36,11 +36,16 @@ MAIN = ("ndcg", "recall", "rmse", "mae", "gauc", "log_loss")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A row of a run under the name that a reader sees; `data` is the report's."""
+    """A row of a run under the name that a reader sees; `data` is the report's.
+
+    `seeds`: how many it is the mean of. `seeded`: whether it comes from a stage that trains.
+    """
 
     label: str
     row: Mapping[str, Any]
     data: Mapping[str, Any] = field(default_factory=dict)
+    seeds: int = 1
+    seeded: bool = False
 
     @property
     def baseline(self) -> bool:
@@ -116,10 +121,7 @@ def compare(
             field="run",
         )
     names = _labels(chosen)
-    entries = [
-        Entry(name, run.row(row), run.report["data"])
-        for name, (run, row) in zip(names, chosen, strict=True)
-    ]
+    entries = [_entry(name, run, row) for name, (run, row) in zip(names, chosen, strict=True)]
     metrics = main_metrics([run.detail for run in runs])
     joined, most = _joined(chosen, names, metrics)
     first = _deciding(entries, metrics)
@@ -135,7 +137,10 @@ def compare(
         for metric, gap in zip(metrics, gaps, strict=True)
     ]
     known = [one for one in found if one.known]
-    return Comparison(runs, order, metrics, known, len(joined.keys), most)
+    apart: dict[str, Seeds] = {
+        one.label: (one.seeds, one.row.get("spread") or {}) for one in entries
+    }
+    return Comparison(runs, order, metrics, judged(known, apart), len(joined.keys), most)
 
 
 def main_metrics(details: Sequence[Detail]) -> list[str]:
@@ -149,6 +154,11 @@ def main_metrics(details: Sequence[Detail]) -> list[str]:
     return found
 
 
+def sliced(metric: str) -> str:
+    """What slices show where `metric` decides: AUC for GAUC, which a slice has few users for."""
+    return "auc" if metric == "gauc" else metric
+
+
 def joint(found: Comparison) -> str:
     """What the intervals of several differences stand for."""
     many = len(found.entries)
@@ -156,9 +166,14 @@ def joint(found: Comparison) -> str:
 
 
 def verdict(one: Difference) -> str:
-    """What a difference says, in words: a tie if another sample could turn it round."""
+    """What a difference says, in words: a tie if another sample, or seeds, could turn it round."""
     gap = one.difference
     ends = f"[{gap.low:+.4f} {gap.high:+.4f}]"
+    if one.by_seeds:
+        return (
+            f"{one.metric}: tie within the spread of seeds, {one.model} and {one.against} "
+            f"({gap.value:+.4f} {ends}; seeds alone may make {one.seed_margin:.4f})"
+        )
     if one.tie:
         return f"{one.metric}: tie, {one.model} and {one.against} ({gap.value:+.4f} {ends})"
     ahead, behind = one.model, one.against
@@ -177,6 +192,16 @@ def _rows(run: Run, wanted: Sequence[str], *, alone: bool) -> list[str]:
         heard = [one for one in there if not Entry(one, run.row(one)).silent] or there
         return heard if alone else fused or there[:1]
     return list(dict.fromkeys(one for name in wanted for one in there if _is(one, name)))
+
+
+def _entry(label: str, run: Run, row: str) -> Entry:
+    recipes = run.report.get("recipes") or {}
+    found = run.row(row)
+    return Entry(label, found, run.report["data"], _many_seeds(run), seeded(row, recipes))
+
+
+def _many_seeds(run: Run) -> int:
+    return len(run.report.get("seeds") or [0])
 
 
 def _is(row: str, name: str) -> bool:
@@ -285,12 +310,15 @@ def notes(found: Comparison) -> Iterator[str]:
 
 
 def seeds(found: Comparison) -> Iterator[str]:
-    """How many seeds the runs pool, if not one."""
-    many = sorted({len(run.report.get("seeds") or [0]) for run in found.runs})
+    """How many seeds the runs pool, if not one; and where one is all that a trained row has."""
+    many = sorted({_many_seeds(run) for run in found.runs})
     if len(many) > 1:
         yield f"the runs pool {' and '.join(str(one) for one in many)} seeds"
     elif many[0] > 1:
         yield f"means over {many[0]} seeds"
+    lone = [one.label for one in found.entries if one.seeded and one.seeds == 1]
+    if lone:
+        yield ONE_SEED if len(many) == 1 else f"{', '.join(lone)}: {ONE_SEED}"
 
 
 def raised(found: Comparison) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from plait.measure.splits import DAY, LEAST_QUERIES, Split
 __all__ = ["OVERLAP", "Flag", "few_users", "flags", "stragglers"]
 
 ORDERED = 0.55
-"""Above this share of larger next ids, ids give the order away."""
+"""Above this share of larger next ids, or of smaller ones, ids give the order away."""
 
 TIED_TIMES = 0.1
 """Above this share of equal times in a row, the order of the log decides."""
@@ -72,7 +72,9 @@ def few_users(users: Numbers | Longs) -> list[Flag]:
 
 
 def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
-    """How often the next item has the larger outside id, in train and at the test position."""
+    """How often the next item has the larger outside id, in train and at the test position; almost
+    never gives the order away as well as almost always.
+    """
     ranks = _ranks(dataset.catalogue.ids, dataset.n_items)
     train = test.train.interactions
     same = train.users[1:] == train.users[:-1]
@@ -86,8 +88,8 @@ def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
         Flag(
             f"id-order-{where}",
             share,
-            share > max(ORDERED, 0.5 + chance),
-            f"the next item has the larger id in {share:.0%} of {what}: a model that reads ids, "
+            _ordered(share, chance),
+            f"the next item has the {_way(share, chance)} of {what}: a model that reads ids, "
             "or breaks ties by them, is flattered",
         )
         for where, what, (share, chance) in (
@@ -115,8 +117,8 @@ def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:
         Flag(
             "id-order-ties",
             rising,
-            tied > TIED_TIMES and rising > max(ORDERED, 0.5 + chance),
-            f"of events with the same time the next has the larger id in {rising:.0%}: the file "
+            tied > TIED_TIMES and _ordered(rising, chance),
+            f"of events with the same time the next has the {_way(rising, chance)}: the file "
             "was sorted by id, and a model that learns the order learns the sorting",
         ),
     ]
@@ -204,6 +206,18 @@ def _larger(before: Longs, after: Longs) -> tuple[float, float]:
     """The share of pairs that rise, among those that change, and two standard errors of a half."""
     rises = (after > before)[before != after]
     return _share(rises), 1 / math.sqrt(max(len(rises), 1))
+
+
+def _ordered(rising: float, chance: float) -> bool:
+    """Whether so large a share of pairs rises, or falls, that it is no accident."""
+    return max(rising, 1 - rising) > max(ORDERED, 0.5 + chance)
+
+
+def _way(rising: float, chance: float) -> str:
+    """How often the next id is the larger one, or the smaller one where ids fall."""
+    if rising < 0.5 and _ordered(rising, chance):
+        return f"smaller id in {1 - rising:.0%}"
+    return f"larger id in {rising:.0%}"
 
 
 def _share(mask: Bools) -> float:

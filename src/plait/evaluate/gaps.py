@@ -12,6 +12,7 @@ __all__ = ["DASH", "gaps", "why"]
 DASH = "\N{EN DASH}"
 
 _WHY = {
+    "auc": "there are clicks alone, or misses alone",
     "gauc": "no user has both a click and a miss",
     "r2": "all ratings are the same",
     "novelty": "nobody got a list",

@@ -17,6 +17,7 @@ from plait.evaluate.compare import (
     joint,
     raised,
     seeds,
+    sliced,
     verdict,
 )
 from plait.evaluate.detail import LOWER, better
@@ -140,7 +141,9 @@ def _verdicts(found: Comparison) -> Iterator[str]:
     there = {one.label for one in _visible(found)}
     kept = [one for one in found.differences if one.against in there]
     main = [one for one in kept if one.metric == found.main]
-    ties = [one.against for one in main if one.tie]
+    ties = [
+        f"{one.against}{' (within the spread of seeds)' * one.by_seeds}" for one in main if one.tie
+    ]
     best = found.entries[0].label
     alone = f"<b>{_text(best)}</b> is best by {_text(found.main)}"
     rest = f", tied with {_text(_listed(ties))}." if ties else ", ahead of every other row."
@@ -211,7 +214,7 @@ def _cell(one: Entry, name: str, best: float | None) -> str:
 
 def _slice_tables(found: Comparison) -> Iterator[str]:
     """The main metric in every slice there is."""
-    main = found.main
+    main = sliced(found.main)
     names = dict.fromkeys(
         name for one in found.entries for name in one.row["metrics"] if name.startswith(f"{main}|")
     )

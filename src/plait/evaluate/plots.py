@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plait.evaluate.compare import Entry
+from plait.evaluate.compare import Entry, sliced
 from plait.evaluate.detail import better
 from plait.evaluate.drawing import (
     GREY,
@@ -67,10 +67,10 @@ def plots(entries: Sequence[Entry], metrics: Sequence[str], data: Mapping[str, A
         )
     ]
     for name, said in SLICES.items():
-        bands = _bands(entries, main, name)
+        bands = _bands(entries, sliced(main), name)
         if len(bands) > 1:
             named = {one: _with_size(data, name, one) for one in bands}
-            found.append(_slice_plot(entries, looks, main, name, said, named))
+            found.append(_slice_plot(entries, looks, sliced(main), name, said, named))
     found += [
         Plot(
             f"cost-{key}",

@@ -13,7 +13,7 @@ from plait.core.pipeline import Pipeline
 from plait.core.types import Floats, Items, Numbers, Queries
 from plait.evaluate.answering import FUSED, final_scores, live_of
 from plait.evaluate.memory import PeakMemory
-from plait.learn.batches import batch_size, in_batches
+from plait.learn.batches import WORKERS, batch_size, in_batches
 from plait.learn.fitting import Progress, limited
 from plait.measure.examples import Examples
 from plait.measure.ties import Doubles
@@ -96,7 +96,8 @@ def scored(
     def watch(name: str, spent: float) -> None:
         strand, _, part = name.rpartition(".")
         if part == "score":
-            cost.ask[strand] = cost.ask.get(strand, 0.0) + spent
+            # All threads work: the clock on the wall sees each of their seconds once.
+            cost.ask[strand] = cost.ask.get(strand, 0.0) + spent / WORKERS
 
     def work(queries: Queries, numbers: Numbers) -> Floats:
         asked = limited(quiet, queries)

@@ -232,6 +232,12 @@ class Protocol:
 
     def _check_own(self) -> None:
         """No option of another protocol is set."""
+        if self.seen == "remove" and not self.ranks:
+            raise ProtocolError(
+                f"{self.name} makes no lists that seen items could be taken out of",
+                hint="leave --seen out",
+                field="seen",
+            )
         for one in fields(self):
             if self.name in OWN.get(one.name, NAMES) or getattr(self, one.name) == one.default:
                 continue

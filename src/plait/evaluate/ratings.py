@@ -24,6 +24,7 @@ from plait.evaluate.predicted import Cost, Guess, asked_each, metered
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.rating_baselines import Biases, rating_baselines
 from plait.evaluate.report import Report, Result
+from plait.evaluate.slices import age_slices, births
 from plait.learn.fitting import Progress, fit_recipe
 from plait.measure.bootstrap import Interval
 from plait.measure.examples import Examples, rated_events, rating_examples
@@ -41,11 +42,14 @@ RIDGE = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
+    """`timed`: whether times say how old an item was when its rating is asked for."""
+
     test: Examples
     learn: Examples
     protocol: Protocol
     seeds: tuple[int, ...]
     progress: Progress
+    timed: bool
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -100,7 +104,8 @@ def _task(
         seed=protocol.seed,
     )
     asked = of(dataset, test=test)
-    return _Task(asked, of(asked.train), protocol, seeds, progress)
+    timed = all(one.clock == "time" for one in (dataset, test) if one is not None)
+    return _Task(asked, of(asked.train), protocol, seeds, progress, timed)
 
 
 def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
@@ -246,7 +251,7 @@ def _result(one: Guess, task: _Task) -> Result:
 
 
 def _slices(task: _Task) -> dict[str, Any]:
-    """Bool [N] by name: how much train knows of the user, and of the item."""
+    """Bool [N] by name: how much train knows of the user and of the item, and how old that was."""
     examples, train = task.test, task.test.train
     rated = train.interactions.take(rated_events(train, task.protocol.goal))
     found = {}
@@ -257,6 +262,10 @@ def _slices(task: _Task) -> dict[str, Any]:
         often = _often(mine, theirs, size)
         for low, high, name in BANDS:
             found[f"{what}:{name}"] = (often >= low) & (often <= high)
+    if task.timed:
+        first = births(train.interactions, train.n_items)
+        asked = examples.queries.times[examples.numbers.rows]
+        found |= age_slices(first, examples.numbers.values, asked)
     found["new-users"], found["new-items"] = found["history:0"], found["popularity:0"]
     return {name: mask for name, mask in found.items() if mask.any()}
 

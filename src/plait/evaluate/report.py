@@ -57,16 +57,31 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`model` less `against`, user by user; a tie if the interval holds zero."""
+    """`model` less `against`, user by user; a tie if the interval holds zero, or if seeds alone may
+    do as much.
+
+    `seed_margin`: what they may do, where there are several (`plait.evaluate.spread`).
+    """
 
     metric: str
     model: str
     against: str
     difference: Interval
+    seed_margin: float | None = None
 
     @property
     def tie(self) -> bool:
-        """Whether another sample of users could turn it round."""
+        """Whether another sample of users, or other seeds, could turn it round."""
+        return self._by_users or self.by_seeds
+
+    @property
+    def by_seeds(self) -> bool:
+        """Whether users agree on it, and only seeds could turn it round."""
+        margin = self.seed_margin
+        return margin is not None and not self._by_users and abs(self.difference.value) <= margin
+
+    @property
+    def _by_users(self) -> bool:
         return self.difference.low <= 0 <= self.difference.high
 
     @property
@@ -77,7 +92,8 @@ class Difference:
     def to_dict(self) -> dict[str, Any]:
         """As JSON carries it."""
         names = {"metric": self.metric, "model": self.model, "against": self.against}
-        return {**names, **self.difference.to_dict(), "tie": self.tie}
+        found = {**names, **self.difference.to_dict(), "tie": self.tie}
+        return found | ({} if self.seed_margin is None else {"seed_margin": self.seed_margin})
 
 
 @dataclass(frozen=True, slots=True)

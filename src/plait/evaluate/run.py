@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plait.core.pipeline import Pipeline
 from plait.core.recipe import Recipe
+from plait.core.stage import Trains
 from plait.core.types import Dataset
 from plait.errors import InputError
 from plait.evaluate.clicks import click_recipes
@@ -20,6 +22,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.ranking import rank_recipes
 from plait.evaluate.ratings import rate_recipes
 from plait.evaluate.report import Report
+from plait.evaluate.spread import judged
 from plait.learn.fitting import Progress
 
 __all__ = ["evaluate", "tested"]
@@ -66,6 +69,7 @@ def evaluate(
         report, rows = rank_recipes(dataset, named, settled, group, chances, progress)
     report = replace(
         report,
+        paired=judged(report.paired, {one.model: (seeds, one.spread) for one in report.results}),
         data={"version": dataset.version, "fingerprint": fingerprint(dataset), **report.data},
         seeds=chances,
         recipes={name: _described(one) for name, one in named.items()},
@@ -102,7 +106,9 @@ def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
 
 
 def _described(recipe: Recipe) -> dict[str, Any]:
-    return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict()}
+    """What a recipe says, and which of its stages train: what these learn depends on the seed."""
+    trained = [one.name for one in Pipeline.build(recipe).stages if isinstance(one, Trains)]
+    return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict(), "trained": trained}
 
 
 def _remembered(

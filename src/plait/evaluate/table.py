@@ -15,6 +15,7 @@ from plait.evaluate.detail import better
 from plait.evaluate.gaps import DASH, gaps
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference, Report, Result
+from plait.evaluate.spread import ONE_SEED, seeded
 from plait.measure.bootstrap import Interval
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def notes(report: Report) -> Iterator[str]:
         yield f"{data['excluded']:,} targets excluded: the user had seen them before"
     if len(report.seeds) > 1:
         yield from _spread(report)
+    elif report.paired and any(seeded(one.model, report.recipes) for one in report.results):
+        yield ONE_SEED
     yield from map(_versus, report.paired)
     for flag in report.flags:
         if flag.raised:
@@ -178,6 +181,8 @@ def _number(one: Interval, *, with_ends: bool) -> str:
 def _versus(one: Difference) -> str:
     gap = one.difference
     verdict = ": a tie" if one.tie else ""
+    if one.by_seeds:
+        verdict += f" within the spread of seeds, which alone may make {one.seed_margin:.4f}"
     return (
         f"{one.metric}: {one.model} - {one.against} = {gap.value:+.4f} "
         f"[{gap.low:+.4f} {gap.high:+.4f}]{verdict}"

@@ -6,6 +6,7 @@ Every function gives value and ends by a bootstrap over users, who are drawn wit
 from __future__ import annotations
 
 import itertools
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "auc",
     "calibration",
     "click_metrics",
+    "click_slice",
     "log_loss",
     "rating_metrics",
     "user_auc",
@@ -71,17 +73,32 @@ def click_metrics(
     al., "Deep interest network", 2018). Calibration: ten bins with as many predictions each, the
     mean distance of predicted and true rate.
     """
-    who, clusters = np.unique(users, return_inverse=True)
     own, weights = user_auc(chances, clicked, users)
     grouped = ratio_draws((own * weights)[:, None], weights[:, None], *chance)
-    losses = log_loss(chances, clicked)
-    size = np.bincount(clusters).astype(np.float64)[:, None]
-    lost = ratio_draws(clustered(losses[:, None], clusters, len(who)), size, *chance)
+    lost = _lost(chances, clicked, users, chance)
     found = spans(np.concatenate([grouped, lost, _missed(chances, clicked, users, chance)], axis=1))
     return {
         "auc": auc(chances, clicked, users, chance),
         **dict(zip(("gauc", "log_loss", "ece"), found, strict=True)),
     }
+
+
+def click_slice(
+    chances: Doubles, clicked: Bools, users: Longs, chance: Chance
+) -> dict[str, Interval]:
+    """AUC and log loss of a part of the examples; the AUC is NaN where all are clicks, or none."""
+    (loss,) = spans(_lost(chances, clicked, users, chance))
+    both = clicked.any() and not clicked.all()
+    order = auc(chances, clicked, users, chance) if both else Interval(nan, nan, nan)
+    return {"auc": order, "log_loss": loss}
+
+
+def _lost(chances: Doubles, clicked: Bools, users: Longs, chance: Chance) -> Doubles:
+    """The mean log loss, float64 [1 + resamples, 1]."""
+    who, clusters = np.unique(users, return_inverse=True)
+    losses = log_loss(chances, clicked)
+    size = np.bincount(clusters).astype(np.float64)[:, None]
+    return ratio_draws(clustered(losses[:, None], clusters, len(who)), size, *chance)
 
 
 def log_loss(chances: Doubles, clicked: Bools) -> Doubles:

@@ -142,8 +142,8 @@ class Fuse(Stage):
         learned = self._learned
         rows = np.nonzero(kinds == _USER)[0]
         if learned is None:
-            places = [strands.index(one) for one in self._silent(strands)]
-            found[np.ix_(rows, places)] = 0
+            for one in self._silent(strands):
+                found[rows, strands.index(one)] = 0
         else:
             bands = learned.bands_of(queries.history.lengths[rows])
             for place, strand in enumerate(strands):

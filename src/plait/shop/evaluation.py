@@ -107,6 +107,14 @@ def check_test(events: Any, protocol: Protocol) -> None:
             hint="--protocol ratings",
             field="test_events",
         )
+    drawn = Protocol(protocol.name)
+    for name in ("test_share", "draw"):
+        if events is not None and getattr(protocol, name) != getattr(drawn, name):
+            raise InputError(
+                f"{name} says how ratings are drawn, and test events leave nothing to draw",
+                hint="say the one or the other",
+                field=name,
+            )
 
 
 def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
