@@ -36,6 +36,23 @@ def points(count=50, seed=0):
     return {"x": x, "y": (2 * x[:, 0] - x[:, 1] + 3).astype(np.float32)}
 
 
+def weighed(module, batch):
+    """As `objective`, a mean over what the rows count."""
+    errors = (module(batch) - batch["y"]) ** 2
+    return (batch["count"] * errors).sum() / batch["count"].sum()
+
+
+def counted(batch):
+    """Over how many targets `weighed` is a mean."""
+    return float(batch["count"].sum())
+
+
+def uneven(count=49):
+    """Points of which some count up to forty times as much as others."""
+    often = 40 ** np.random.default_rng(2).random(count)
+    return {**points(count), "count": often.astype(np.float32)}
+
+
 def closeness(module):
     """Minus the error on other points."""
     found = points(seed=1)
@@ -45,7 +62,7 @@ def closeness(module):
 
 def run(folder=None, *, arrays=None, goal=objective, module=None, **changes):
     """Train a line; returns the module and the outcome."""
-    keys = ("validate", "until", "report", "trackers", "identity", "seed", "metric")
+    keys = ("validate", "until", "report", "trackers", "identity", "seed", "metric", "targets")
     options = {key: changes.pop(key) for key in keys if key in changes}
     dropout = changes.pop("dropout", 0.1)
     module = Line(dropout) if module is None else module

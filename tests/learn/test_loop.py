@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,9 +13,21 @@ from hypothesis import strategies as st
 
 from plait.errors import ConflictError, InputError, PlaitError, StorageError
 from plait.learn.checkpoints import FILE
+from plait.learn.meter import Meter
 from plait.learn.optim import rate
 from plait.learn.training import ArrayBatches, Training
-from tests.learn.runs import Line, closeness, objective, points, run, same, weights
+from tests.learn.runs import (
+    Line,
+    closeness,
+    counted,
+    objective,
+    points,
+    run,
+    same,
+    uneven,
+    weighed,
+    weights,
+)
 
 
 class Stops:
@@ -47,7 +60,7 @@ def test_it_finds_the_line(optimizer, schedule):
     [
         {},
         {"optimizer": "sgd", "schedule": "cosine", "warmup": 0.2, "clip": 0.5},
-        {"average": 0.9, "accumulate": 3},
+        {"average": 0.9, "accumulate": 5},
     ],
 )
 def test_interrupted_and_resumed_equals_left_alone(tmp_path, at, changes):
@@ -130,9 +143,17 @@ def test_until_ends_a_longer_schedule_early():
     assert not same(weights(half), weights(whole))
 
 
-def test_accumulated_batches_equal_one_large_batch():
-    one, _ = run(arrays=points(48), batch=8, accumulate=6, dropout=0.0)
-    other, _ = run(arrays=points(48), batch=48, dropout=0.0)
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"arrays": points(48)},
+        {"arrays": points(50)},  # the last batch has two rows
+        {"arrays": uneven(), "goal": weighed, "targets": counted},
+    ],
+)
+def test_accumulated_batches_equal_one_large_batch(task):
+    one, _ = run(batch=8, accumulate=7, dropout=0.0, **task)
+    other, _ = run(batch=50, dropout=0.0, **task)
     for name, found in weights(one).items():
         torch.testing.assert_close(found, weights(other)[name])
 
@@ -169,6 +190,13 @@ def test_bfloat16_learns_and_weights_stay_float32():
     assert {one.dtype for one in module.parameters()} == {torch.float32}
     with torch.no_grad():
         assert module({"x": torch.ones(1, 3)}).dtype == torch.float32
+
+
+def test_float16_is_refused_on_a_cpu():
+    with pytest.raises(InputError, match="precision is float16") as it:
+        run(precision="float16")
+    assert it.value.field == "precision"
+    assert "bfloat16" in it.value.hint
 
 
 def test_nan_in_a_feature_is_named():
@@ -307,6 +335,43 @@ def test_progress_tells_loss_metric_speed_and_time():
     assert "closeness " in text
     assert text.endswith("/s")
     assert done == total == 4 * 7
+
+
+def test_the_line_tells_how_fast_it_is_and_what_is_left():
+    now, told = [100.0], []
+    meter = Meter(lambda *one: told.append(one), 100, 20, "ndcg@10", lambda: now[0])
+    for _ in range(10):
+        now[0] += 0.15
+        meter.step(300, 2.5)
+    # After 20 of 100 batches were done before, 10 in 1.5 seconds: 70 more will take 10.5.
+    assert meter.line(2.5) == "loss 2.5 · 2,000/s · 0:10 left"
+    assert [done for _, done, _ in told] == [22, 24, 26, 28, 30]  # not oftener than may be read
+    now[0] += 18.5
+    meter.best = 0.05414
+    meter.step(1000, 1.25)
+    # 11 in 20 seconds: 69 more will take two minutes and 5 seconds.
+    line = "loss 1.25 · ndcg@10 0.0541 · 200/s · 2:05 left"
+    assert told[-1] == (line, 31, 100)
+    meter.close(1.25)
+    assert told[-1] == ("loss 1.25 · ndcg@10 0.0541 · 200/s", 100, 100)
+
+
+def test_speed_is_that_of_targets():
+    speeds = []
+
+    class Listens:
+        def begin(self, run, settings):
+            """Nothing to do."""
+
+        def report(self, epoch, values):
+            speeds.append(values["items_per_second"])
+
+        def end(self):
+            """Nothing to do."""
+
+    began = time.perf_counter()
+    run(trackers=[Listens()], targets=lambda batch: 1e6 * len(batch["x"]))
+    assert speeds[-1] >= 4 * 50 * 1e6 / (time.perf_counter() - began)
 
 
 def test_trackers_hear_of_every_epoch_and_of_the_end():

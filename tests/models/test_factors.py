@@ -172,6 +172,26 @@ def test_ratings_below_zero_are_ranked_too(method):
     assert listed(stage.retrieve(queries, 2), dataset.catalogue) == [["item-0", "item-1"]]
 
 
+def test_bpr_brings_items_whatever_the_sign_of_their_score():
+    dataset = world([("user", one, day) for day, one in enumerate("abc")])
+    stage = factors(dataset, "bpr", factors=4, iterations=3)
+    queries = ask(dataset.catalogue, ["a"])
+    found = scores(stage, queries, dataset.catalogue, *"abc")[0]
+    assert found.min() <= 0
+    ranked = ["abc"[one] for one in np.argsort(-found)]
+    assert listed(stage.retrieve(queries, 3), dataset.catalogue) == [ranked]
+
+
+def test_histories_of_neumf_that_cannot_fit_into_memory_are_refused():
+    count = 100_000
+    dataset = world([("user", f"item-{one}", one) for one in range(count)])
+    training = Training(epochs=1, batch=count)
+    with pytest.raises(InputError, match="longest alone takes") as it:
+        factors(dataset, "neumf", factors=32, longest=0, training=training)
+    assert it.value.field == "longest"
+    assert it.value.hint == f"set longest below {count}, or make training.batch smaller"
+
+
 def test_a_method_that_is_none_is_refused_by_name():
     with pytest.raises(RecipeError, match="method"):
         build_stage("factors", {"method": "svd"})

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from plait.core.ragged import Ragged
 from plait.core.topk import top_k
 from plait.core.types import History, Queries
 from plait.models.networks.choosing import likeliest
+from plait.models.networks.hstu import HSTU
 from plait.models.networks.ranking import HeldOut
 from plait.models.networks.transformer import Transformer
 
@@ -174,3 +176,23 @@ def test_the_last_place_alone_is_what_the_whole_history_has_there(timed, causal)
         whole = network(states, there, seconds if timed else None)
         found = network.ahead(states, there, seconds if timed else None, last)
     torch.testing.assert_close(found, whole[torch.arange(5), last])
+
+
+@pytest.mark.parametrize("make", [HSTU, partial(Transformer, causal=True)])
+def test_every_layer_learns_a_time_bias_of_its_own(make):
+    torch.manual_seed(3)
+    network = make(16, 2, 4, 9, 0.0, timed=True)
+    states, there = torch.randn(5, 8, 16), torch.ones(5, 8, dtype=torch.bool)
+    seconds = 60 * torch.arange(8).expand(5, 8)
+    network(states, there, seconds).square().sum().backward()
+    for learned in (network.bias.steps, network.bias.times):
+        first, second = learned.grad[:4], learned.grad[4:]
+        assert first.abs().sum() > 0
+        assert second.abs().sum() > 0
+        assert (first - second).abs().max() > 1e-6
+    with torch.no_grad():
+        network.bias.steps[4:] = torch.randn(4, 17)
+        told = network.bias(there, seconds, barred=0.0)
+    assert len(told) == 2
+    assert (told[0] == 0).all()
+    assert (told[1] != 0).any()

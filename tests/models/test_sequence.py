@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.core.arrays import write_arrays
 from plait.core.context import FitContext, Held
 from plait.core.ragged import Ragged
 from plait.core.types import ABSENT
-from plait.errors import ConflictError, InputError
+from plait.errors import BundleError, ConflictError, InputError
 from plait.learn.training import Training
 from plait.models.sequence import Sequence, SequenceConfig
 from plait.testing.asking import ask, changed, listed, living, scores
@@ -286,7 +287,7 @@ def test_a_checkpoint_of_items_that_say_something_else_is_refused(tmp_path):
         ({"blocks": 0}, "blocks"),
         ({"training": replace(FAST, batch=0)}, "batch"),
         ({"dim": 2**33}, "dim"),
-        ({"history": 2**26}, "history"),
+        ({"history": 2**36}, "history"),
         ({"loss": "sampled", "negatives": 2**40}, "negatives"),
     ],
 )
@@ -294,6 +295,36 @@ def test_settings_that_cannot_be_or_do_not_fit_are_named(changes, field):
     with pytest.raises(InputError) as it:
         made(**changes).fit(clock())
     assert it.value.field == field
+
+
+def test_a_history_longer_than_all_takes_no_more_than_there_is():
+    dataset = clock()
+    training = replace(FAST, epochs=2, batch=2**20)
+    stage = made(history=3000, training=training).fit(dataset)
+    assert np.isfinite(answers(stage, dataset)).all()
+
+
+def test_long_histories_that_do_not_fit_are_refused():
+    events = [(f"u{one % 2}", f"i{one % 7}", float(one)) for one in range(100_000)]
+    told = {"heads": 16, "blocks": 8, "training": replace(FAST, epochs=1)}
+    with pytest.raises(InputError, match="history alone takes") as it:
+        made(history=100_000, **told).fit(world(events))
+    assert (it.value.field, it.value.hint) == ("history", "make history smaller")
+
+
+@pytest.mark.parametrize("network", ["sasrec", "hstu", "bert4rec"])
+def test_layers_that_shared_what_they_know_of_distances_are_not_taken_for_others(network, tmp_path):
+    dataset = clock()
+    stage = made(network=network, blocks=2, training=replace(FAST, epochs=1)).fit(dataset)
+    stage.save(tmp_path)
+    loaded = Sequence.load(stage.config, "sequence", tmp_path)
+    np.testing.assert_allclose(answers(loaded, dataset), answers(stage, dataset), rtol=1e-6)
+    arrays = dict(stage._weights)
+    arrays["layers.bias.steps"] = arrays["layers.bias.steps"][:2]
+    write_arrays(tmp_path / "network.safetensors", arrays)
+    with pytest.raises(BundleError, match="one time bias for all layers") as it:
+        Sequence.load(stage.config, "sequence", tmp_path)
+    assert it.value.hint == "fit again"
 
 
 def test_seeds_decide():

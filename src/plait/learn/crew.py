@@ -43,8 +43,11 @@ class Crew:
         if not distributed.is_initialized():
             from accelerate import PartialState
 
-            PartialState._reset_state()  # it remembers the first answer that it gave
-            PartialState()
+            for cpu in (False, True):  # without a GPU they only meet if told to do so on CPUs
+                PartialState._reset_state()  # it remembers the first answer that it gave
+                PartialState(cpu=cpu)
+                if distributed.is_initialized():
+                    break
         said: list[Any] = [value]
         distributed.broadcast_object_list(said, src=0)
         found: T = said[0]

@@ -1,32 +1,51 @@
-"""From a batch of arrays to tensors on the device: checked, shared out, moved."""
+"""From batches of arrays to tensors on the device: together, checked, shared out, moved."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
 from plait.errors import InputError
+from plait.learn.crew import Crew
 from plait.learn.standing import Standing
-from plait.learn.training import Batch, Training
+from plait.learn.training import Batch, Training, rows_of
 
-__all__ = ["accelerator_of", "checked", "moved", "shared"]
+__all__ = ["accelerator_of", "checked", "moved", "shared", "windows"]
 
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
 def accelerator_of(training: Training) -> Any:
-    """accelerate's Accelerator for these settings."""
+    """accelerate's Accelerator for these settings.
+
+    Raises InputError for float16 on a CPU, where accelerate would compute in float32 unasked.
+    """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    # It remembers the settings of the first one in a process and refuses others.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(
-        mixed_precision=_PRECISIONS[training.precision], cpu=training.device == "cpu"
-    )
+    for cpu in (training.device == "cpu", True):
+        # It remembers the settings of the first one in a process and refuses others.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        found = Accelerator(mixed_precision=_PRECISIONS[training.precision], cpu=cpu)
+        if found.num_processes >= Crew.here().size:  # without a GPU: only if told to, on CPUs
+            break
+    if training.precision == "float16" and found.device.type == "cpu":
+        raise InputError(
+            "precision is float16, which a CPU does not train in",
+            hint="take bfloat16 or float32 on a CPU",
+            field="precision",
+        )
+    return found
+
+
+def windows(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches of each step: `size` of them, or what is left."""
+    while found := list(islice(batches, size)):
+        yield found
 
 
 def checked(batch: Batch, at: Standing) -> Batch:
@@ -44,8 +63,7 @@ def checked(batch: Batch, at: Standing) -> Batch:
 
 def shared(batch: Batch, process: int, processes: int) -> Batch:
     """The rows of one of several processes; all of them where there are fewer rows than that."""
-    rows = len(next(iter(batch.values()), ()))
-    if processes == 1 or rows < processes:
+    if processes == 1 or rows_of(batch) < processes:
         return batch
     return {name: one[process::processes] for name, one in batch.items()}
 

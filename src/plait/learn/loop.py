@@ -19,12 +19,13 @@ from plait.core.context import Progress, Tracker, silent
 from plait.errors import PlaitError
 from plait.learn.average import Average
 from plait.learn.checkpoints import FILE, read_checkpoint, write_checkpoint
-from plait.learn.feeding import accelerator_of, checked, moved, shared
+from plait.learn.crew import Crew
+from plait.learn.feeding import accelerator_of, checked, moved, shared, windows
 from plait.learn.interrupts import Interrupts
 from plait.learn.meter import Meter
 from plait.learn.optim import optimizer_of, rate
 from plait.learn.standing import Standing, packed, unpacked
-from plait.learn.training import Batch, Batches, Outcome, Training
+from plait.learn.training import Batch, Batches, Outcome, Targets, Training, rows_of
 
 __all__ = ["Objective", "Validate", "train"]
 
@@ -46,6 +47,7 @@ def train(
     *,
     validate: Validate | None = None,
     metric: str = "metric",
+    targets: Targets = rows_of,
     seed: int = 0,
     until: int | None = None,
     folder: Path | None = None,
@@ -56,15 +58,17 @@ def train(
 ) -> Outcome:
     """Train `module` in place; it ends with the best weights, in evaluation mode.
 
-    `validate` gives the metric that early stopping watches. `until` stops after so many epochs of a
-    schedule that is drawn for `training.epochs`. With a `folder` an interrupted run (Ctrl-C, kill)
-    is taken up where it stood and ends exactly as if it had never been interrupted; `identity` says
-    what else than settings and shapes makes it the same run (a vocabulary). The global random state
-    of torch is left as it was.
+    `validate` gives the metric that early stopping watches. `targets` says over how many targets
+    the objective of a batch is a mean: the batches of one step count by it, and the speed is so
+    many a second. `until` stops after so many epochs of a schedule that is drawn for
+    `training.epochs`. With a `folder` an interrupted run (Ctrl-C, kill) is taken up where it stood
+    and ends exactly as if it had never been interrupted; `identity` says what else than settings
+    and shapes makes it the same run (a vocabulary). The global random state of torch is left as it
+    was. Of several processes the first one alone reports, also to `trackers`.
 
-    Raises InputError for NaN in a batch, PlaitError for a loss, gradient or weights that are not
-    finite or too little memory, ConflictError for a checkpoint of another run, KeyboardInterrupt
-    once a step is whole.
+    Raises InputError for NaN in a batch or float16 on a CPU, PlaitError for a loss, gradient or
+    weights that are not finite or too little memory, ConflictError for a checkpoint of another run,
+    KeyboardInterrupt once a step is whole.
     """
     training.check()
     who = {
@@ -75,8 +79,10 @@ def train(
     }
     with torch.random.fork_rng(), Interrupts() as interrupts:
         torch.manual_seed(seed)
-        going = _Run(module, batches, objective, training, (folder, who), interrupts)
+        going = _Run(module, batches, (objective, targets), training, (folder, who), interrupts)
         going.resume()
+        if not going.first:
+            report, trackers = silent, ()
         going.meter = Meter(report, going.total(until), going.done, metric)
         for one in trackers:
             one.begin(run, who)
@@ -95,12 +101,13 @@ class _Run:
         self,
         module: nn.Module,
         batches: Batches,
-        objective: Objective,
+        task: tuple[Objective, Targets],
         training: Training,
         kept: tuple[Path | None, Mapping[str, Any]],
         interrupts: Interrupts,
     ) -> None:
-        self._training, self._batches, self._objective = training, batches, objective
+        self._training, self._batches = training, batches
+        self._objective, self._targets = task
         self._folder, self._identity = kept
         self._interrupts = interrupts
         self._accelerator = accelerator_of(training)
@@ -113,6 +120,11 @@ class _Run:
         self._resumed = False
         self.at = Standing()
         self.meter = Meter(silent, 0, 0, "")
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that speaks and writes."""
+        return bool(self._accelerator.is_main_process)
 
     @property
     def done(self) -> int:
@@ -149,7 +161,7 @@ class _Run:
                 told[metric] = self._validated(validate)
             self.at.history.append({"epoch": float(self.at.epoch), **told})
             for one in trackers:
-                speed = {"items_per_second": self.meter.rows_per_second}
+                speed = {"items_per_second": self.meter.items_per_second}
                 one.report(self.at.epoch, {**told, **speed})
             self._look()
 
@@ -169,19 +181,27 @@ class _Run:
 
     def _epoch(self) -> None:
         self._bare.train()
-        for batch in self._batches.epoch(self.at.epoch, self.at.step):
-            whole = (self.at.step + 1) % self._training.accumulate == 0
-            last = self.at.step + 1 == len(self._batches)
-            loss = self._batch(checked(batch, self.at), stepping=whole or last)
-            self.at.add(loss, _rows(batch))
-            self.meter.step(_rows(batch), self.at.loss)
-            if whole or last:
-                self._look()
+        batches = self._batches.epoch(self.at.epoch, self.at.step)
+        for window in windows(batches, self._training.accumulate):
+            counts = [self._targets(batch) for batch in window]
+            for place, (batch, count) in enumerate(zip(window, counts, strict=True), 1):
+                stepping = place == len(window)
+                loss = self._batch(checked(batch, self.at), sum(counts), stepping=stepping)
+                self.at.add(loss, rows_of(batch))
+                self.meter.step(count, self.at.loss)
+            self._look()
 
-    def _batch(self, batch: Batch, *, stepping: bool) -> float:
-        """Forward, backward and, where gradients are whole, a step; the loss."""
+    def _batch(self, batch: Batch, together: float, *, stepping: bool) -> float:
+        """Forward, backward and, where gradients are whole, a step; the loss.
+
+        `together`: the targets of all batches of the step. Each of them, in whichever batch and
+        process, counts the same: a mean counts by its share of them.
+        """
         accelerator = self._accelerator
         part = shared(batch, accelerator.process_index, accelerator.num_processes)
+        # Gradients are the mean over processes, a batch that is too small to share is in each.
+        processes = 1 if part is batch else accelerator.num_processes
+        share = processes * self._targets(part) / (together or 1)
         quiet = nullcontext() if stepping else accelerator.no_sync(self._module)
         try:
             with quiet:
@@ -189,22 +209,16 @@ class _Run:
                 value = float(loss.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", value)
-                accelerator.backward(loss / self._together())
+                accelerator.backward(loss * share)
             if stepping:
                 self._step()
         except (MemoryError, torch.OutOfMemoryError) as problem:
             raise PlaitError(
-                f"a batch of {_rows(batch)} rows does not fit into memory: {problem}",
+                f"a batch of {rows_of(batch)} rows does not fit into memory: {problem}",
                 hint="make batch smaller, and accumulate larger by as much",
                 field="batch",
             ) from problem
         return value
-
-    def _together(self) -> int:
-        """How many batches make up the step under way: at the end of an epoch fewer are left."""
-        wanted = self._training.accumulate
-        first = self.at.step - self.at.step % wanted
-        return min(wanted, len(self._batches) - first)
 
     def _step(self) -> None:
         length = float(self._slope())
@@ -240,7 +254,7 @@ class _Run:
     def _keep(self, *, now: bool = False) -> None:
         """Write a checkpoint if the last one is old, by the first process alone."""
         due = now or self.at.seconds_kept() >= self._training.checkpoint_seconds
-        if self._folder is None or not due or not self._accelerator.is_main_process:
+        if self._folder is None or not due or not self.first:
             return
         self._check_weights()
         found = packed(self._bare, self._optimizer, self._average, self._best, self.at)
@@ -252,7 +266,7 @@ class _Run:
         self._check_weights()
         self._bare.eval()
         with self._average.in_place(self._bare), torch.no_grad():
-            value = float(validate(self._bare))
+            value = Crew.here().told(float(validate(self._bare)))  # they stop together
         if not math.isfinite(value):
             raise PlaitError(f"the metric is {value} after epoch {self.at.epoch}")
         if self.at.judge(value):
@@ -294,7 +308,3 @@ class _Run:
             hint="a smaller learning_rate, some clip or warmup, or precision float32",
             field="learning_rate",
         )
-
-
-def _rows(batch: Batch) -> int:
-    return len(next(iter(batch.values()), ()))

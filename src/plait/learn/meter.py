@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from plait.core.context import Progress
 
@@ -13,25 +14,36 @@ _EVERY = 0.2
 
 
 class Meter:
-    """Counts steps and rows of one process, and tells `report` now and then."""
+    """Counts steps and items (what is learned from: targets), and tells `report` now and then.
 
-    def __init__(self, report: Progress, total: int, done: int, metric: str) -> None:
+    `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        report: Progress,
+        total: int,
+        done: int,
+        metric: str,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._report, self._total, self._metric = report, total, metric
-        self._began = self._told = time.perf_counter()
+        self._clock = clock
+        self._began = self._told = clock()
         self._first = self._done = done
-        self._rows = 0
+        self._items = 0.0
         self.best: float | None = None
 
     @property
-    def rows_per_second(self) -> float:
+    def items_per_second(self) -> float:
         """Since this process took the run up."""
-        return self._rows / max(time.perf_counter() - self._began, 1e-9)
+        return self._items / max(self._clock() - self._began, 1e-9)
 
-    def step(self, rows: int, loss: float) -> None:
-        """A batch of `rows` is done; `loss` is the mean of the epoch so far."""
+    def step(self, items: float, loss: float) -> None:
+        """A batch of `items` is done; `loss` is the mean of the epoch so far."""
         self._done += 1
-        self._rows += rows
-        now = time.perf_counter()
+        self._items += items
+        now = self._clock()
         if now - self._told >= _EVERY:
             self._told = now
             self._report(self.line(loss), self._done, self._total)
@@ -45,9 +57,9 @@ class Meter:
         parts = [f"loss {loss:.4g}"]
         if self.best is not None:
             parts.append(f"{self._metric} {self.best:.4f}")
-        parts.append(f"{self.rows_per_second:,.0f}/s")
+        parts.append(f"{self.items_per_second:,.0f}/s")
         if not ended:
-            took = time.perf_counter() - self._began
+            took = self._clock() - self._began
             left = took / max(self._done - self._first, 1) * (self._total - self._done)
             parts.append(f"{int(left) // 60}:{int(left) % 60:02} left")
         return " · ".join(parts)

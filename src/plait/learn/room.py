@@ -36,10 +36,16 @@ def weight_bytes(numbers: int, average: bool = True) -> int:
     return 4 * numbers * (6 if average else 5)
 
 
-def check_room(needs: Mapping[str, int], what: str, room: int | None = None) -> None:
+def check_room(
+    needs: Mapping[str, int],
+    what: str,
+    room: int | None = None,
+    hints: Mapping[str, str] | None = None,
+) -> None:
     """Raise InputError unless the needs, bytes by setting, fit into `room` (what is available).
 
-    The error names the setting that takes most.
+    The error names the setting that takes most, and what `hints` says of it: else, to make it
+    smaller.
     """
     free = available() if room is None else room
     total = sum(needs.values())
@@ -49,7 +55,7 @@ def check_room(needs: Mapping[str, int], what: str, room: int | None = None) -> 
     raise InputError(
         f"{what} would need about {_told(total)} of memory, and there are {_told(free)}:"
         f" {worst} alone takes {_told(needs[worst])}",
-        hint=f"make {worst} smaller",
+        hint=(hints or {}).get(worst, f"make {worst} smaller"),
         field=worst,
     )
 

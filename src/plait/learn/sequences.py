@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.types import History, Longs, Numbers
+from plait.errors import StorageError
+from plait.learn.crew import Crew
 from plait.learn.training import Batch
 
 __all__ = ["PADDING", "SequenceBatches", "Sequences", "padded"]
@@ -74,9 +76,21 @@ class Sequences:
         return self.items.nbytes + self.seconds.nbytes + 2 * self.offsets.nbytes
 
     def mapped(self, path: Path) -> Sequences:
-        """The same rows in a file at `path`, mapped instead of held."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(path, {one.name: getattr(self, one.name) for one in fields(self)})
+        """The same rows in a file at `path`, mapped instead of held.
+
+        Of several processes the first writes it, the others wait. StorageError if it cannot.
+        """
+        crew = Crew.here()
+        if crew.first:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_arrays(path, {one.name: getattr(self, one.name) for one in fields(self)})
+            except OSError as problem:
+                raise StorageError(
+                    f"the rows to train on cannot be written to {path.parent}: {problem}",
+                    hint="free some space and run it again",
+                ) from problem
+        crew.told(None)
         return Sequences(**read_arrays(path))
 
     def take(self, chosen: npt.NDArray[Any]) -> tuple[Numbers, Longs]:

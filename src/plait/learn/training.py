@@ -5,7 +5,7 @@ Nothing here needs torch, so that configs of stages may hold a `Training`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Protocol
 
@@ -15,10 +15,13 @@ import numpy.typing as npt
 from plait.core.space import Range, tunable
 from plait.errors import InputError
 
-__all__ = ["ArrayBatches", "Batch", "Batches", "Outcome", "Training"]
+__all__ = ["ArrayBatches", "Batch", "Batches", "Outcome", "Targets", "Training", "rows_of"]
 
 Batch = Mapping[str, npt.NDArray[Any]]
 """Arrays by field; the first axis of each is that of the rows."""
+
+Targets = Callable[[Batch], float]
+"""Over how many targets the objective of a batch is a mean: those of its rows, added up."""
 
 _IRRELEVANT = ("checkpoint_seconds", "device")
 
@@ -44,7 +47,7 @@ class Training:
     warmup: float = 0.0
     """The share of all steps in which the step size rises linearly from zero."""
     accumulate: int = 1
-    """Batches whose gradients make up one step, their mean; at the end of an epoch what is left."""
+    """Batches that make up one step, as if they were one; at the end of an epoch what is left."""
     clip: float = 0.0
     """The largest norm of the gradient; 0: any."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -76,6 +79,11 @@ class Training:
         for name, most in (("warmup", 1.0), ("average", 1.0), ("momentum", 1.0)):
             if getattr(self, name) >= most:
                 raise InputError(f"{name} is {getattr(self, name)}, not below {most}", field=name)
+
+
+def rows_of(batch: Batch) -> int:
+    """How many rows a batch has."""
+    return len(next(iter(batch.values()), ()))
 
 
 class Batches(Protocol):

@@ -46,6 +46,9 @@ _FACTORS = {"ials": 256, "bpr": 64, "neumf": 32, "mf": 10, "svdpp": 10}
 _ITERATIONS = {"ials": 12, "bpr": 60, "neumf": 0, "mf": 200, "svdpp": 200}
 _L2 = {"ials": 10.0, "bpr": 0.01}
 _RATINGS = ("mf", "svdpp")
+_UNBOUNDED = (*_RATINGS, "bpr")
+"""Zero says nothing there: a rating may be less and still be the best there is, and BPR learns
+differences of scores alone."""
 _READ_BY = {
     "l2": ("ials", "bpr"),
     "alpha": ("ials",),
@@ -108,8 +111,8 @@ class Factors(DenseStage):
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        if self.predicts:
-            self.above = -np.inf  # a rating may be zero or less and still be the best there is
+        if self.config.method in _UNBOUNDED:
+            self.above = -np.inf
         self._learned: Space | Rater | Pairwise = Space.blank()
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:

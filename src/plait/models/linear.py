@@ -2,14 +2,16 @@
 
 With `order`, the ridge regression of EASE predicts the ordered, distance-aware pairs of
 `plait.models.cooccurrence` instead of the plain ones, in the line of SLIST (Choi et al., WWW 2021):
-(X'X + l2 I)^-1 C. Without, it is EASE itself, diagonal zero,
-less the negative weights: only the strongest entries of each row are kept.
+(X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both less the negative weights: only the
+largest positive entries of each row are kept.
 
 `method` says how the regression is solved. "dense" inverts: at most three float32 matrices of n
-items squared, and above `most_items` only that many of the most popular items take part; the others
-are unknown to this strand (NaN), which fusion handles. "sparse" predicts each item from the `among`
-items that come with it most (`plait.models.truncated`): time and memory grow with n, and all items
-take part. "auto" is dense up to `most_items` items with an event, sparse above.
+items squared, beside 8 bytes for every pair of items that share a user, and above `most_items` only
+that many of the most popular items take part; the others are unknown to this strand (NaN), which
+fusion handles. "sparse" predicts each item from the `among` items that come with it most
+(`plait.models.truncated`): time and memory grow with n, and all items take part. "auto" is dense up
+to `most_items` items with an event, sparse above. What would not fit into memory is refused before
+the start.
 """
 
 from __future__ import annotations
@@ -25,15 +27,19 @@ from scipy.linalg import lapack
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
+from plait.learn.room import check_room
 from plait.models.cooccurrence import pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
 from plait.models.profile import interaction_matrix, thickened
 from plait.models.tfidf import largest
-from plait.models.truncated import truncated
+from plait.models.truncated import HELD, truncated
 
-__all__ = ["Linear", "LinearConfig"]
+__all__ = ["Linear", "LinearConfig", "dense_needs", "sparse_needs"]
 
 _BLOCK = 1024
+
+_ASKED = 256
+"""Of so many items it is counted with how many others they come: the rest follows from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,22 @@ class LinearConfig(ItemItemConfig):
     l2: float = tunable(200.0, Range(5.0, 5000.0, log=True))
     """The strength of the ridge."""
     order: bool = tunable(True, Choice((True, False)))
-    """Predict ordered pairs; false: EASE."""
+    """Predict ordered pairs; false: EASE, less its negative weights and all but the `neighbours`
+    largest of each row."""
     method: Literal["auto", "dense", "sparse"] = "auto"
     """How the regression is solved: "dense" inverts, "sparse" solves many small systems."""
     most_items: int = 25_000
-    """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit."""
+    """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit, and
+    more where most items share a user."""
     among: int = 100
     """From how many items, those that come with it most, "sparse" predicts each item."""
+
+
+_WHAT = "fitting `linear`"
+_HINTS = {
+    "method": "leave `linear` out of the recipe: no setting of it makes this smaller",
+    "lend": "set lend to 0",
+}
 
 
 class Linear(ItemItem):
@@ -68,6 +83,7 @@ class Linear(ItemItem):
         counts = np.asarray(taken.sum(axis=0)).ravel()
         chosen = np.nonzero(counts)[0]
         if self._is_sparse(len(chosen)):
+            check_room(sparse_needs(taken, self.config), _WHAT, hints=_HINTS)
             return truncated(
                 dataset,
                 self.config,
@@ -78,6 +94,8 @@ class Linear(ItemItem):
         if len(chosen) > self.config.most_items:
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
             chosen = np.sort(order[: self.config.most_items])
+        hints = {"most_items": f'set method = "sparse", or most_items below {len(chosen)}'}
+        check_room(dense_needs(taken[:, chosen], self.config), _WHAT, hints=hints)
         inverse = _inverse(taken[:, chosen], self.config.l2)
         if self.config.order:
             learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
@@ -95,6 +113,51 @@ class Linear(ItemItem):
         return bool(self.config.method == "sparse")
 
 
+def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
+    """Bytes by setting, roughly, of a fit that inverts for the items of `taken` [users, n].
+
+    What is left at the end is one square, so that its largest entries are found in the room of the
+    other two where order counts.
+    """
+    size = taken.shape[1]
+    squares = 4 * size**2 * (3 if config.order else 1 + bool(config.lend))
+    met = size * _partners(taken, size)
+    return {"most_items": int(squares + 8 * met) + (0 if config.order else _kept_bytes(size))}
+
+
+def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
+    """Bytes by setting, roughly, of a fit that solves a small system for each item.
+
+    What is held of X'X is there five times while it is mirrored; then come the systems' solutions,
+    and where something is lent, in the room of the former, full rows.
+    """
+    size = taken.shape[1]
+    held = int(5 * 8 * size * _partners(taken, HELD))
+    return {
+        "method": held,
+        "among": 3 * 8 * size * min(config.among, size),
+        "lend": max(_kept_bytes(size) - held, 0) if config.lend else 0,
+    }
+
+
+def _kept_bytes(size: int) -> int:
+    """Bytes to find the largest entries of a block of full rows."""
+    return 16 * min(_BLOCK, size) * size
+
+
+def _partners(taken: sparse.csr_matrix, most: int) -> float:
+    """With how many items an item shares a user on average, `most` at most: of items with an event,
+    asked of a few, from the rarest to the most popular.
+    """
+    counts = np.bincount(taken.indices, minlength=taken.shape[1])
+    ranked = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
+    if not len(ranked):
+        return 0.0
+    some = ranked[np.linspace(0, len(ranked) - 1, min(len(ranked), _ASKED)).astype(np.int64)]
+    met = np.diff((taken[:, some].T.tocsr() @ taken).indptr)
+    return float(np.minimum(met, most).mean())
+
+
 def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:
     """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place.
 
@@ -103,7 +166,7 @@ def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:
     size = taken.shape[1]
     if not size:
         return np.zeros((0, 0), np.float32)
-    gram = np.asfortranarray((taken.T @ taken).toarray(), np.float32)
+    gram = (taken.T @ taken).toarray(order="F").astype(np.float32, copy=False)
     gram[np.diag_indices(size)] += np.float32(l2)
     factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if failed:
@@ -130,7 +193,8 @@ def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
     half = inverse.shape[0] // 2
 
     def fill(start: int, stop: int) -> None:
-        result[:, start:stop] = (turned[start:stop] @ inverse).T
+        # Turned it is the same, and need not be copied: a sparse product wants rows in one piece.
+        result[:, start:stop] = (turned[start:stop] @ inverse.T).T
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(fill, (0, half), (half, inverse.shape[0])))
@@ -139,6 +203,7 @@ def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
 
 def _spread(learned: Floats, chosen: np.ndarray, size: int, keep: int) -> sparse.csr_matrix:
     """The matrix of the chosen items in the numbering of all."""
-    small = largest(learned, keep)
+    parts = (learned[start : start + _BLOCK] for start in range(0, len(chosen), _BLOCK))
+    small = sparse.vstack([largest(one, keep) for one in parts]).tocsr()
     rows = np.repeat(chosen, np.diff(small.indptr))
     return sparse.csr_matrix((small.data, (rows, chosen[small.indices])), shape=(size, size))

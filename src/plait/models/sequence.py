@@ -27,6 +27,7 @@ from plait.core.dense import gather
 from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
+from plait.errors import BundleError
 from plait.learn.deep import require
 from plait.learn.training import Training
 from plait.models.asked import Asked, nearest
@@ -139,12 +140,21 @@ class Sequence(Stage):
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """Map what `save` wrote; the network is built when it is first asked."""
+        """Map what `save` wrote; the network is built when it is first asked.
+
+        BundleError for layers that shared what they know of distances, as they once did.
+        """
         loaded = cls(config, name=name)
         loaded._space = ItemSpace.load(config.features, folder)
         loaded._weights = read_arrays(folder / "network.safetensors")
         told = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         loaded._shape, loaded._epochs = told["shape"], told["epochs"]
+        steps = loaded._weights.get("layers.bias.steps")
+        if steps is not None and len(steps) != told["shape"]["blocks"] * told["shape"]["heads"]:
+            raise BundleError(
+                f"the stage {name!r} has one time bias for all layers, not one for each",
+                hint="fit again",
+            )
         return loaded
 
     def delta(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:

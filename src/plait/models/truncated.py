@@ -21,12 +21,12 @@ from plait.models.blockwise import Announced, blocks, foremost, only, rows_of, s
 from plait.models.cooccurrence import PairConfig
 from plait.models.profile import interaction_matrix
 
-__all__ = ["truncated"]
+__all__ = ["HELD", "truncated"]
 
 _CELLS = 1 << 19
 """How many entries of small matrices are solved at a time: few enough to stay in the cache."""
 
-_HELD = 400
+HELD = 400
 """So many entries of each row of X'X are held, the largest; the rest counts as zero."""
 
 Places = npt.NDArray[np.int64]
@@ -43,7 +43,7 @@ def truncated(
     too weak for a matrix to be inverted.
     """
     taken = interaction_matrix(dataset)
-    gram = together(taken, _HELD, threads=threads)
+    gram = together(taken, HELD, threads=threads)
     wanted = Announced.of(dataset, config).rows if order else gram.__getitem__
     ridges = _Ridges.of(gram, dataset.catalogue.tiebreak, l2=l2, among=among, itself=order)
 

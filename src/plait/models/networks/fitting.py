@@ -18,7 +18,7 @@ from plait.errors import InputError
 from plait.learn.loop import Objective
 from plait.learn.objectives import Negatives, full_softmax, sampled_softmax
 from plait.learn.precision import bfloat16_is_fast
-from plait.learn.room import available, check_room, weight_bytes
+from plait.learn.room import check_room, weight_bytes
 from plait.learn.seeded import fingerprint, identity_of, seeded, train_within
 from plait.learn.sequences import SequenceBatches, Sequences
 from plait.models.itemspace import ItemSpace
@@ -63,9 +63,10 @@ def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) 
     if not len(sequences):
         return None
     tfidf, vectors = _described(config, dataset)
+    check_room(_needs(config, sequences, len(items), vectors.shape[1]), "training `sequence`")
+    sequences = _placed(sequences, context)
     module = _module(config, dataset, items, vectors, context.seed)
     training = config.training
-    sequences = _placed(sequences, context)
     timed = module.network.shape.timed
     batches = SequenceBatches(sequences, training.batch, timed=timed, seed=context.seed)
     outcome = train_within(
@@ -76,6 +77,7 @@ def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) 
         training,
         validate=_validation(module, items, context, config.history),
         metric=METRIC,
+        targets=module.targets,
         best=best,
         identity=identity_of(
             "sequence",
@@ -139,7 +141,6 @@ def _module(
         timed=dataset.clock == "time" and config.network != "bert4rec",
         mask=config.mask,
     )
-    check_room(_needs(config, len(items), vectors.shape[1]), "training `sequence`")
     with seeded(seed):
         words = None
         if vectors.shape[1]:
@@ -159,23 +160,28 @@ def _module(
         return NextItem(Sequential(shape), table)
 
 
-def _needs(config: Any, items: int, words: int) -> dict[str, int]:
-    """Bytes by setting, roughly: weights by `dim`, one batch by `batch` or `history`."""
-    dim, places = config.dim, config.training.batch * config.history
+def _needs(config: Any, sequences: Sequences, items: int, words: int) -> dict[str, int]:
+    """Bytes by setting, roughly: weights by `dim`, the largest batch there is by `training.batch`
+    or `history`, and by the latter also a weight for every distance. Every place looks at every
+    other, twice a head, and once more by time whatever the heads.
+    """
+    longest = int(sequences.lengths.max())  # of `history` and one more at most
+    dim, places = config.dim, min(config.training.batch, len(sequences)) * longest
     deep = 12 * dim * dim * config.blocks
     cells = config.negatives if _sampled(config, items) else 0
-    attention = 3 * places * config.history * config.heads * config.blocks
+    heads = 0 if config.network in ("gru", "lstm") else config.heads * config.blocks
+    looks = places * longest * (2 * heads + 5 if heads else 0)
     return {
         "dim": weight_bytes((items + words) * dim + deep),
         "training.batch": 4 * places * (24 * dim * config.blocks + 3 * dim),
         "negatives": 4 * 3 * places * cells,
-        "history": 4 * attention,
+        "history": 4 * looks + weight_bytes(2 * config.history * heads),
     }
 
 
 def _placed(sequences: Sequences, context: FitContext) -> Sequences:
-    """The rows, in a file where they would take a good part of the memory."""
-    if context.folder is None or 4 * sequences.nbytes < available():
+    """The rows, in a file where there is a folder for it: so they may be larger than the memory."""
+    if context.folder is None:
         return sequences
     return sequences.mapped(context.folder / "rows.safetensors")
 

@@ -17,14 +17,14 @@ class HSTU(nn.Module):
         self, dim: int, blocks: int, heads: int, longest: int, dropout: float, *, timed: bool
     ) -> None:
         super().__init__()
-        self.bias = RelativeBias(heads, longest, timed=timed, causal=True)
+        self.bias = RelativeBias(blocks, heads, longest, timed=timed, causal=True)
         self.blocks = nn.ModuleList([_Unit(dim, heads, longest, dropout) for _ in range(blocks)])
 
     def forward(self, states: Tensor, there: Tensor, seconds: Tensor | None) -> Tensor:
         """[B, L, D] from [B, L, D], `there` bool [B, L] and seconds [B, L]."""
-        bias = self.bias(there, seconds, barred=0.0)
-        barred = self.bias(there, None, barred=-1e9) < -1e8
-        for block in self.blocks:
+        biases = self.bias(there, seconds, barred=0.0)
+        barred = self.bias(there, None, barred=-1e9)[0] < -1e8
+        for block, bias in zip(self.blocks, biases, strict=True):
             states = block(states, bias, barred)
         return states
 

@@ -87,7 +87,8 @@ class Network(nn.Module):
     """Vectors of items and entities (LightGCN; He et al., SIGIR 2020).
 
     `taken` [users, n] and `told` [n, E] by relation are normalised adjacencies. A relation has one
-    weight, learned.
+    weight, learned. The adjacencies are no buffers: several processes have the same ones, and what
+    would keep them so (DistributedDataParallel) knows no sparse tensor.
     """
 
     def __init__(
@@ -100,9 +101,13 @@ class Network(nn.Module):
         self.own = nn.Parameter(0.1 * torch.randn(taken.shape[1], spread.dim))
         self.entities = nn.Parameter(0.1 * torch.randn(entities, spread.dim))
         self.weights = nn.Parameter(torch.zeros(len(told)))
+        for one in (self.entities, self.weights):
+            # Several processes wait for the gradient of whatever may have one.
+            one.requires_grad_(bool(told))
+        self._edges: dict[str, Tensor] = {}
         for name, matrix in [("taken", taken), *[(f"told{n}", m) for n, m in enumerate(told)]]:
-            self.register_buffer(name, _tensor(matrix), persistent=False)
-            self.register_buffer(f"{name}_turned", _tensor(matrix.T), persistent=False)
+            self._edges[name] = _tensor(matrix)
+            self._edges[f"{name}_turned"] = _tensor(matrix.T)
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """States [P, D] of the users less the item that is to be found, and all items [n, D]."""
@@ -142,7 +147,9 @@ class Network(nn.Module):
 
     def _times(self, name: str, dense: Tensor) -> Tensor:
         other = name.removesuffix("_turned") if name.endswith("_turned") else f"{name}_turned"
-        found: Tensor = _Times.apply(dense, getattr(self, name), getattr(self, other))  # type: ignore[no-untyped-call]
+        for one in (name, other):
+            self._edges[one] = self._edges[one].to(dense.device)
+        found: Tensor = _Times.apply(dense, self._edges[name], self._edges[other])  # type: ignore[no-untyped-call]
         return found
 
 

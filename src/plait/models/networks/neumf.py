@@ -145,12 +145,10 @@ def trained(
     And for how many epochs it was trained: the best number, where something was held out to tell.
     `best` is that of an earlier fit, 0 for none.
     """
-    rows = training.batch * (1 + negatives)
-    needs = {
-        "factors": weight_bytes((2 * n_items + 3 * dim) * dim),
-        "training.batch": 4 * rows * 12 * dim,
-    }
-    check_room(needs, "training `factors`")
+    longest = min(longest, int(histories.lengths.max(initial=0)))
+    needs = _needs(histories, n_items, training.batch, dim, negatives, longest)
+    hints = {"longest": f"set longest below {longest}, or make training.batch smaller"}
+    check_room(needs, "training `factors`", hints=hints)
     with seeded(context.seed):
         network = Network(n_items, dim, dropout)
     pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
@@ -169,6 +167,21 @@ def trained(
         run=context.name or "neumf",
     )
     return arrays_of(network), outcome.best_epoch
+
+
+def _needs(
+    histories: Ragged, n_items: int, batch: int, dim: int, negatives: int, longest: int
+) -> dict[str, int]:
+    """Bytes by setting, roughly: weights, what a batch is made of, and the histories around it, of
+    which the vectors of one part are there at a time.
+    """
+    lengths = histories.lengths
+    rows = min(batch, int(lengths[lengths > 1].sum()))
+    return {
+        "factors": weight_bytes((2 * n_items + 3 * dim) * dim),
+        "training.batch": 4 * rows * (1 + negatives) * 12 * dim,
+        "longest": rows * longest * (4 * dim + 3 * 8),
+    }
 
 
 def validation(held: Held, items: Vocabulary, taken: Bag) -> Validate:

@@ -18,17 +18,21 @@ class RelativeBias(nn.Module):
     """A learned bias for attention by how far apart two events lie, in steps and in time.
 
     In steps up to `longest`; in time by powers of two of seconds, where there are times (Zhai et
-    al., HSTU, ICML 2024).
+    al., HSTU, ICML 2024). Each of the `layers` has its own, with a row for each of its `heads`.
     """
 
-    def __init__(self, heads: int, longest: int, *, timed: bool, causal: bool) -> None:
+    def __init__(self, layers: int, heads: int, longest: int, *, timed: bool, causal: bool) -> None:
         super().__init__()
-        self._longest, self._causal = longest, causal
-        self.steps = nn.Parameter(torch.zeros(heads, 2 * longest - 1))
-        self.times = nn.Parameter(torch.zeros(heads, _TIMES)) if timed else None
+        self._layers, self._longest, self._causal = layers, longest, causal
+        self.steps = nn.Parameter(torch.zeros(layers * heads, 2 * longest - 1))
+        self.times = nn.Parameter(torch.zeros(layers * heads, _TIMES)) if timed else None
 
-    def forward(self, there: Tensor, seconds: Tensor | None, *, barred: float) -> Tensor:
-        """float32 [B or 1, H, L, L] for `there` bool [B, L]; `barred` where nobody may look."""
+    def forward(
+        self, there: Tensor, seconds: Tensor | None, *, barred: float
+    ) -> tuple[Tensor, ...]:
+        """Of each layer float32 [B or 1, H, L, L] for `there` bool [B, L]; `barred` where nobody
+        may look.
+        """
         length = there.shape[1]
         place = torch.arange(length, device=there.device)
         away = place[:, None] - place[None, :]
@@ -39,8 +43,10 @@ class RelativeBias(nn.Module):
             bias = bias + self.times[:, bucket].transpose(0, 1)
         if self._causal:
             # Padding lies behind what is there: whoever looks back never sees it.
-            return bias.masked_fill(away < 0, barred)
-        return bias.masked_fill(~there[:, None, None, :], barred)
+            bias = bias.masked_fill(away < 0, barred)
+        else:
+            bias = bias.masked_fill(~there[:, None, None, :], barred)
+        return bias.chunk(self._layers, dim=1)
 
 
 class Dense(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -125,6 +126,15 @@ class NextItem(nn.Module):
             shown = rows
         states = self.network.states(vectors, shown != PADDING, seconds)
         return states[asked], table[1:], wanted[asked] - 1
+
+    def targets(self, batch: Mapping[str, Any]) -> float:
+        """How many items of a batch are asked for; under a mask: how many on average."""
+        there = batch["items"] != PADDING
+        if self.network.mask is None:
+            return float(there[:, 1:].sum())
+        share, lengths = self.network.shape.mask, there.sum(1)
+        drawn = lengths * share + (1 - share) ** lengths  # where none is drawn one is asked for
+        return float((_LAST + (1 - _LAST) * drawn).sum())
 
 
 def _layers(shape: Shape) -> nn.Module:

@@ -30,13 +30,13 @@ class Transformer(nn.Module):
         causal: bool,
     ) -> None:
         super().__init__()
-        self.bias = RelativeBias(heads, longest, timed=timed, causal=causal)
+        self.bias = RelativeBias(blocks, heads, longest, timed=timed, causal=causal)
         self.blocks = nn.ModuleList([_Block(dim, heads, dropout) for _ in range(blocks)])
 
     def forward(self, states: Tensor, there: Tensor, seconds: Tensor | None) -> Tensor:
         """[B, L, D] from [B, L, D], `there` bool [B, L] and seconds [B, L]."""
-        bias = self.bias(there, seconds, barred=-1e9)
-        for block in self.blocks:
+        biases = self.bias(there, seconds, barred=-1e9)
+        for block, bias in zip(self.blocks, biases, strict=True):
             states = block(states, bias)
         return states
 
@@ -45,11 +45,11 @@ class Transformer(nn.Module):
 
         The last block is asked there alone: that is most of the work of a short network.
         """
-        bias = self.bias(there, seconds, barred=-1e9)
-        *before, end = self.blocks
-        for block in before:
+        *before, end = zip(self.blocks, self.bias(there, seconds, barred=-1e9), strict=True)
+        for block, bias in before:
             states = block(states, bias)
-        found: Tensor = end(states, bias, last)
+        block, bias = end
+        found: Tensor = block(states, bias, last)
         return found[:, 0]
 
 
