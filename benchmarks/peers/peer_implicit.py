@@ -1,8 +1,9 @@
 """implicit: iALS, BPR and logistic matrix factorisation, and item neighbours by BM25.
 
 Defaults of the package first, then those of Plait's stage, then settings of the grid below, so many
-as `--trials` says in all; chosen by NDCG@10 on validation. Users of the test are ranked by the factors that were fitted on train; iALS computes
-them anew from the whole history (`recalculate_user`), which is its own fold-in.
+as `--trials` says in all; chosen by NDCG@10 on validation. Users of the test are ranked by the
+factors that were fitted on train; iALS computes them anew from the whole history
+(`recalculate_user`), which is its own fold-in.
 """
 
 from __future__ import annotations
