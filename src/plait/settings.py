@@ -14,7 +14,14 @@ from typing import Any
 
 from plait.errors import InputError
 
-__all__ = ["Settings", "child_environment", "launched", "load_settings", "metrics_folder"]
+__all__ = [
+    "Settings",
+    "beside",
+    "child_environment",
+    "launched",
+    "load_settings",
+    "metrics_folder",
+]
 
 PREFIX = "PLAIT_"
 LEAST = {
@@ -102,15 +109,24 @@ def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
 
 def launched() -> tuple[int, int]:
     """Which process this is of how many, as `torchrun` and `accelerate launch` tell each."""
-    told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE")]
-    rank, size = (int(one) if one.isdecimal() else 0 for one in told)
+    rank, size = _count("RANK"), _count("WORLD_SIZE")
     return (rank, size) if size > 1 else (0, 1)
+
+
+def beside() -> int:
+    """How many of those processes share this machine, this one included."""
+    return max(_count("LOCAL_WORLD_SIZE"), 1)
 
 
 def metrics_folder() -> Path | None:
     """Where the server processes of one parent keep their meters; None for a lone process."""
     folder = os.environ.get(METRICS)
     return Path(folder) if folder else None
+
+
+def _count(name: str) -> int:
+    said = os.environ.get(name, "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _file(home: Path) -> Mapping[str, Any]:

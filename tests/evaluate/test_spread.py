@@ -14,7 +14,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference
 from plait.evaluate.run import evaluate
 from plait.evaluate.runs import read_run, write_report
-from plait.evaluate.spread import ONE_SEED, judged, margin, seeded
+from plait.evaluate.spread import ONE_SEED, Seeds, judged, margin, seeded
 from plait.evaluate.table import notes as told
 from plait.measure.bootstrap import Interval
 from tests.evaluate.toys import recipe
@@ -54,27 +54,29 @@ def with_spread(run, spread):
 
 
 def test_what_seeds_may_do_is_where_welchs_test_turns():
-    wide = margin(0.03, 3, 0.01, 5)
+    wide = margin((0.03, 3, 2), (0.01, 5, 4))
     for gap, beyond in ((wide * 1.001, True), (wide * 0.999, False)):
         found = ttest_ind_from_stats(gap, 0.03, 3, 0, 0.01, 5, equal_var=False)
         assert (found.pvalue < 0.05) == beyond
-    assert margin(0.02, 2, 0.0, 2) == pytest.approx(12.7062 * 0.02 / 2**0.5, rel=1e-5)
-    assert margin(0.02, 4, 0.02, 4) == pytest.approx(t.ppf(0.975, 6) * 0.02 / 2**0.5)
+    few = margin((0.02, 2, 1), (0.0, 2, 1))
+    assert few == pytest.approx(12.7062 * 0.02 / 2**0.5, rel=1e-5)
+    alike = margin((0.02, 4, 3), (0.02, 4, 3))
+    assert alike == pytest.approx(t.ppf(0.975, 6) * 0.02 / 2**0.5)
 
 
 def test_what_does_not_depend_on_the_seed_adds_nothing():
-    assert margin(0.0, 3, 0.0, 3) == 0
-    assert margin(0.02, 3, 0.0, 1) == margin(0.02, 3, 0.0, 9) == margin(0.0, 9, 0.02, 3)
-    assert margin(float("nan"), 3, 0.02, 3) == margin(0.0, 3, 0.02, 3)
-    assert margin(1e-160, 3, 1e-160, 3) >= 0
+    some, fixed = (0.02, 3, 2), (0.0, 9, 8)
+    assert margin(fixed, fixed) == 0
+    assert margin(some, (0.0, 1, 1)) == margin(some, fixed) == margin(fixed, some) > 0
+    assert margin((1e-160, 3, 2), (1e-160, 3, 2)) >= 0
 
 
 def test_a_difference_within_the_margin_is_a_tie_and_one_beyond_it_is_none():
     gap = Difference("ndcg@3", "a", "b", Interval(0.1, 0.09, 0.11))
-    rows = {"a": (3, {"ndcg@3": 0.05}), "b": (3, {"ndcg@3": None})}
+    rows = {"a": Seeds(3, {"ndcg@3": 0.05}), "b": Seeds(3, {"ndcg@3": 0.0})}
     (wide,) = judged([gap], rows)
-    (narrow,) = judged([gap], {**rows, "a": (3, {"ndcg@3": 0.005})})
-    (alone,) = judged([gap], {"a": (1, {}), "b": (1, {})})
+    (narrow,) = judged([gap], {**rows, "a": Seeds(3, {"ndcg@3": 0.005})})
+    (alone,) = judged([gap], {"a": Seeds(1, {}), "b": Seeds(1, {})})
     assert (wide.tie, wide.by_seeds) == (True, True)
     assert (narrow.tie, narrow.by_seeds) == (False, False)
     assert wide.to_dict()["seed_margin"] == pytest.approx(t.ppf(0.975, 2) * 0.05 / 3**0.5)
@@ -82,6 +84,19 @@ def test_a_difference_within_the_margin_is_a_tie_and_one_beyond_it_is_none():
     assert "seed_margin" not in alone.to_dict()
     by_users = replace(wide, difference=Interval(0.1, -0.1, 0.3))
     assert (by_users.tie, by_users.by_seeds) == (True, False)
+
+
+def test_a_row_of_one_seed_is_taken_to_spread_as_the_other_does():
+    gap = Difference("ndcg@3", "a", "b", Interval(0.1, 0.09, 0.11))
+    many = Seeds(3, {"ndcg@3": 0.02})
+    for lone, wanted in ((True, (1 / 3 + 1) ** 0.5), (False, (1 / 3) ** 0.5)):
+        for rows in ({"a": many, "b": Seeds(1, {}, lone)}, {"a": Seeds(1, {}, lone), "b": many}):
+            found = judged([gap], rows)[0].seed_margin
+            degrees = 2 if not lone else 2 * (1 / 3 + 1) ** 2 / (1 / 9 + 1)
+            assert found == pytest.approx(t.ppf(0.975, degrees) * 0.02 * wanted)
+    for unknown in (None, float("nan")):
+        rows = {"a": Seeds(3, {"ndcg@3": unknown}), "b": Seeds(3, {})}
+        assert judged([gap], rows)[0].seed_margin is None
 
 
 def test_a_lead_that_one_of_two_seeds_has_is_a_tie_in_an_evaluation():

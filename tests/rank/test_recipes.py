@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.core.bundle import BundleStore
 from plait.core.pipeline import Pipeline
 from plait.core.recipe import load_recipe, recipe_names
 from plait.core.types import Dataset
@@ -65,6 +66,15 @@ def test_a_name_that_is_no_strand_is_refused(step, setting, said):
     with pytest.raises(RecipeError, match=rf"{setting} of step {step} names 'sequnce'") as caught:
         Pipeline.build(replace(recipe, steps=steps))
     assert "neighbours" in str(caught.value.hint)
+
+
+def test_a_bundle_that_was_made_before_names_were_checked_still_loads(world, tmp_path):
+    recipe = load_recipe("default")
+    steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "earn": ("sequnce",)}}
+    store = BundleStore(tmp_path / "bundles")
+    fitted = Pipeline.build(replace(recipe, steps=steps), stored=True).fit(world)
+    store.use(store.save(fitted, {}))
+    assert store.load().steps[0].config.earn == ("sequnce",)
 
 
 def test_what_the_defaults_name_may_be_missing():

@@ -128,7 +128,7 @@ class BundleStore:
             _compare(folder, manifest["files"])
         try:
             recipe = Recipe.of(manifest["recipe"])
-            shells = Pipeline.build(recipe)
+            shells = Pipeline.build(recipe, stored=True)
         except RecipeError as problem:
             raise BundleError(
                 f"bundle {bundle} names stages that are not here: {problem}"

@@ -73,11 +73,17 @@ class Pipeline:
     version: int = -1
 
     @staticmethod
-    def build(recipe: Recipe) -> Pipeline:
-        """Make the stages and check that each finds what it reads; RecipeError otherwise."""
+    def build(recipe: Recipe, *, stored: bool = False) -> Pipeline:
+        """Make the stages and check that each finds what it reads; RecipeError otherwise.
+
+        A recipe that was `stored` with a bundle was once accepted: names in it that are no strand
+        are passed over, as they were.
+        """
         strands = tuple(build_stage(name, one) for name, one in recipe.strands.items())
         steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
         _check(strands, steps)
+        for step in () if stored else steps:
+            _check_names(step, [one.name for one in strands])
         return Pipeline(recipe, strands, steps)
 
     @property
@@ -230,7 +236,6 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
                     field=step.name,
                 )
         written.update(step.writes)
-        _check_names(step, [one.name for one in strands])
 
 
 def _check_names(step: Stage, strands: Sequence[str]) -> None:

@@ -47,6 +47,8 @@ class Stage:
     """Columns that a step needs; "*.score" stands for those of all strands."""
     writes: ClassVar[tuple[str, ...]] = ()
     """Columns that a step leaves for those behind it."""
+    draws: ClassVar[bool] = False
+    """Whether a fit depends on the seed; of what trains by gradient that is known."""
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         self.config: Any = self.Config() if config is None else config

@@ -18,7 +18,7 @@ from plait.core.stage import Retrieves, Stage
 from plait.core.types import Bools, Dataset, Floats, Items, Live, Queries
 from plait.errors import RecipeError
 from plait.evaluate.rows import Piece, Row, Scorer
-from plait.learn.batches import WORKERS, batch_size, in_batches
+from plait.learn.batches import batch_size, busy, in_batches
 from plait.learn.fitting import Progress, limited
 from plait.measure.splits import Split
 from plait.measure.ties import relevance
@@ -40,10 +40,10 @@ class _Seconds:
         with self._lock:
             self._spent[name] += seconds
 
-    def of(self, strand: str) -> float:
-        """What retrieving and scoring took of the clock on the wall, all threads working."""
+    def of(self, strand: str, threads: int) -> float:
+        """What retrieving and scoring took of the clock on the wall, so many threads working."""
         spent = sum(self._spent[f"{strand}.{part}"] for part in ("retrieve", "score"))
-        return spent / WORKERS
+        return spent / threads
 
 
 def live_of(pipeline: Pipeline, dataset: Dataset) -> Live:
@@ -84,7 +84,7 @@ def answered(
         progress("ask", min(start + size, len(queries)), len(queries))
     rows[FUSED].evaluate_seconds = time.perf_counter() - began
     for strand in quiet.strands:
-        rows[strand.name].evaluate_seconds = seconds.of(strand.name)
+        rows[strand.name].evaluate_seconds = seconds.of(strand.name, busy(len(queries), size))
     return [row.close() for row in rows.values()]
 
 

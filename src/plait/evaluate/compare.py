@@ -137,8 +137,8 @@ def compare(
         for metric, gap in zip(metrics, gaps, strict=True)
     ]
     known = [one for one in found if one.known]
-    apart: dict[str, Seeds] = {
-        one.label: (one.seeds, one.row.get("spread") or {}) for one in entries
+    apart = {
+        one.label: Seeds(one.seeds, one.row.get("spread") or {}, one.seeded) for one in entries
     }
     return Comparison(runs, order, metrics, judged(known, apart), len(joined.keys), most)
 

@@ -13,7 +13,7 @@ from plait.core.pipeline import Pipeline
 from plait.core.types import Floats, Items, Numbers, Queries
 from plait.evaluate.answering import FUSED, final_scores, live_of
 from plait.evaluate.memory import PeakMemory
-from plait.learn.batches import WORKERS, batch_size, in_batches
+from plait.learn.batches import batch_size, busy, in_batches
 from plait.learn.fitting import Progress, limited
 from plait.measure.examples import Examples
 from plait.measure.ties import Doubles
@@ -92,12 +92,13 @@ def scored(
     """By row, `fused` first, the scores of all examples, float64 [N]; NaN: cannot know."""
     quiet = pipeline.without(*(one.name for one in pipeline.steps if "*.because" in one.reads))
     names = [one.name for one in quiet.strands]
+    # Where several threads work at a time, so many of their seconds are one of the clock's.
+    threads = busy(len(examples.queries), batch_size(examples.train.n_items))
 
     def watch(name: str, spent: float) -> None:
         strand, _, part = name.rpartition(".")
         if part == "score":
-            # All threads work: the clock on the wall sees each of their seconds once.
-            cost.ask[strand] = cost.ask.get(strand, 0.0) + spent / WORKERS
+            cost.ask[strand] = cost.ask.get(strand, 0.0) + spent / threads
 
     def work(queries: Queries, numbers: Numbers) -> Floats:
         asked = limited(quiet, queries)

@@ -22,7 +22,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.ranking import rank_recipes
 from plait.evaluate.ratings import rate_recipes
 from plait.evaluate.report import Report
-from plait.evaluate.spread import judged
+from plait.evaluate.spread import Seeds, judged
 from plait.learn.fitting import Progress
 
 __all__ = ["evaluate", "tested"]
@@ -69,7 +69,9 @@ def evaluate(
         report, rows = rank_recipes(dataset, named, settled, group, chances, progress)
     report = replace(
         report,
-        paired=judged(report.paired, {one.model: (seeds, one.spread) for one in report.results}),
+        paired=judged(
+            report.paired, {one.model: Seeds(seeds, one.spread) for one in report.results}
+        ),
         data={"version": dataset.version, "fingerprint": fingerprint(dataset), **report.data},
         seeds=chances,
         recipes={name: _described(one) for name, one in named.items()},
@@ -107,7 +109,8 @@ def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
 
 def _described(recipe: Recipe) -> dict[str, Any]:
     """What a recipe says, and which of its stages train: what these learn depends on the seed."""
-    trained = [one.name for one in Pipeline.build(recipe).stages if isinstance(one, Trains)]
+    stages = Pipeline.build(recipe).stages
+    trained = [one.name for one in stages if isinstance(one, Trains) or one.draws]
     return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict(), "trained": trained}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from plait.core.types import ABSENT, Items, Queries
 
-__all__ = ["WORKERS", "batch_size", "in_batches", "stacked"]
+__all__ = ["WORKERS", "batch_size", "busy", "in_batches", "stacked"]
 
 Found = TypeVar("Found")
 
@@ -47,6 +47,11 @@ def in_batches(
                 yield begin, done.result()
         for begin, done in waiting:
             yield begin, done.result()
+
+
+def busy(queries: int, size: int) -> int:
+    """How many threads work at a time on so many queries in pieces of `size`."""
+    return max(1, min(WORKERS, -(-queries // size)))
 
 
 def stacked(parts: list[Items]) -> Items:

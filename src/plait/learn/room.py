@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from plait.errors import InputError
+from plait.settings import beside
 
-__all__ = ["available", "check_room", "weight_bytes"]
+__all__ = ["available", "check_room", "memory", "weight_bytes"]
 
-_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_USED = Path("/sys/fs/cgroup/memory.current")
+_GROUP = Path("/sys/fs/cgroup")
 _SHARE = 0.9
 
 
-def available() -> int:
-    """Bytes that a process may still take: of the machine, or of its control group."""
-    pages = os.sysconf("SC_AVPHYS_PAGES")
+def available(group: Path = _GROUP) -> int:
+    """Bytes that a process may still take: of the machine, or of its control group.
+
+    Of processes that were started together each has its part. What cannot be known is no limit.
+    """
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found = {name: rest.split() for name, _, rest in (one.partition(":") for one in lines)}
-        free = int(found["MemAvailable"][0]) * 1024
+        free = _table(lines)["MemAvailable:"] * 1024
     except (OSError, KeyError, ValueError):
-        free = pages * os.sysconf("SC_PAGE_SIZE")
+        free = _physical()
     try:
-        group = int(_LIMIT.read_text(encoding="ascii")) - int(_USED.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # no such file, or "max"
-        return free
-    return min(free, group)
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        told = _table((group / "memory.stat").read_text(encoding="ascii").splitlines())
+        # Pages of files are given back when they are wanted; a container that has run for a while
+        # is full of them.
+        files = told.get("active_file", 0) + told.get("inactive_file", 0)
+        free = min(free, _limit(group) - max(used - files, 0))
+    except (OSError, ValueError):
+        pass
+    return max(free, 0) // beside()
+
+
+def memory(group: Path = _GROUP) -> int:
+    """Bytes that the machine or the control group has in all, used or not."""
+    return min(_physical(), _limit(group)) // beside()
 
 
 def weight_bytes(numbers: int, average: bool = True) -> int:
@@ -58,6 +70,25 @@ def check_room(
         hint=(hints or {}).get(worst, f"make {worst} smaller"),
         field=worst,
     )
+
+
+def _table(lines: list[str]) -> dict[str, int]:
+    """Name and number of each line."""
+    return {name: int(rest.split()[0]) for name, rest in (one.split(None, 1) for one in lines)}
+
+
+def _limit(group: Path) -> int:
+    try:
+        return int((group / "memory.max").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no such file, or "max"
+        return sys.maxsize
+
+
+def _physical() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):  # a system that does not tell
+        return sys.maxsize
 
 
 def _told(size: int) -> str:

@@ -10,8 +10,8 @@ items squared, beside 8 bytes for every pair of items that share a user, and abo
 that many of the most popular items take part; the others are unknown to this strand (NaN), which
 fusion handles. "sparse" predicts each item from the `among` items that come with it most
 (`plait.models.truncated`): time and memory grow with n, and all items take part. "auto" is dense up
-to `most_items` items with an event, sparse above. What would not fit into memory is refused before
-the start.
+to `most_items` items with an event where half of the machine's memory is enough for it, and sparse
+elsewhere. What would not fit into what is free is refused before the start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scipy.linalg import lapack
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
-from plait.learn.room import check_room
+from plait.learn.room import available, check_room, memory
 from plait.models.cooccurrence import pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
 from plait.models.profile import interaction_matrix, thickened
@@ -37,6 +37,9 @@ from plait.models.truncated import HELD, truncated
 __all__ = ["Linear", "LinearConfig", "dense_needs", "sparse_needs"]
 
 _BLOCK = 1024
+
+_WORK = 64 * 2**20
+"""Bytes that "sparse" works in, however few items there are."""
 
 _ASKED = 256
 """Of so many items it is counted with how many others they come: the rest follows from them."""
@@ -58,7 +61,8 @@ class LinearConfig(ItemItemConfig):
     """Predict ordered pairs; false: EASE, less its negative weights and all but the `neighbours`
     largest of each row."""
     method: Literal["auto", "dense", "sparse"] = "auto"
-    """How the regression is solved: "dense" inverts, "sparse" solves many small systems."""
+    """How the regression is solved: "dense" inverts, "sparse" solves many small systems; "auto":
+    dense up to `most_items` where half of the machine's memory is enough for it."""
     most_items: int = 25_000
     """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit, and
     more where most items share a user."""
@@ -82,7 +86,7 @@ class Linear(ItemItem):
         taken = interaction_matrix(dataset)
         counts = np.asarray(taken.sum(axis=0)).ravel()
         chosen = np.nonzero(counts)[0]
-        if self._is_sparse(len(chosen)):
+        if self._is_sparse(taken[:, chosen]):
             check_room(sparse_needs(taken, self.config), _WHAT, hints=_HINTS)
             return truncated(
                 dataset,
@@ -94,8 +98,10 @@ class Linear(ItemItem):
         if len(chosen) > self.config.most_items:
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
             chosen = np.sort(order[: self.config.most_items])
-        hints = {"most_items": f'set method = "sparse", or most_items below {len(chosen)}'}
-        check_room(dense_needs(taken[:, chosen], self.config), _WHAT, hints=hints)
+        needs = dense_needs(taken[:, chosen], self.config)
+        fitting = int(len(chosen) * (0.9 * available() / max(sum(needs.values()), 1)) ** 0.5)
+        hints = {"most_items": f'set method = "sparse", or most_items below {fitting}'}
+        check_room(needs, _WHAT, hints=hints)
         inverse = _inverse(taken[:, chosen], self.config.l2)
         if self.config.order:
             learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
@@ -107,10 +113,13 @@ class Linear(ItemItem):
             return learned
         return _spread(learned, chosen, dataset.n_items, self.config.neighbours)
 
-    def _is_sparse(self, n_items: int) -> bool:
-        if self.config.method == "auto":
-            return bool(n_items > self.config.most_items)
-        return bool(self.config.method == "sparse")
+    def _is_sparse(self, taken: sparse.csr_matrix) -> bool:
+        """Of "auto" the same on a machine whatever else it does: refits are to be alike."""
+        if self.config.method != "auto":
+            return bool(self.config.method == "sparse")
+        if taken.shape[1] > self.config.most_items:
+            return True
+        return 2 * sum(dense_needs(taken, self.config).values()) > memory()
 
 
 def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
@@ -132,9 +141,9 @@ def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, in
     and where something is lent, in the room of the former, full rows.
     """
     size = taken.shape[1]
-    held = int(5 * 8 * size * _partners(taken, HELD))
+    held = int(5 * 8 * size * _partners(taken, 2 * HELD))  # equals are held beyond HELD
     return {
-        "method": held,
+        "method": held + _WORK,
         "among": 3 * 8 * size * min(config.among, size),
         "lend": max(_kept_bytes(size) - held, 0) if config.lend else 0,
     }

@@ -69,6 +69,7 @@ class Ratings(DenseStage):
     """Scores an item by the rating that the user is expected to give."""
 
     Config = RatingsConfig
+    draws = True
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)

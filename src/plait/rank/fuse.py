@@ -157,8 +157,11 @@ class Fuse(Stage):
     def _silent(self, names: Sequence[str]) -> list[str]:
         """Strands that have not earned a place: found useless, or never put to the test."""
         tried = [one for one in names if one in self.config.earn]
-        unproved = self._learned is None or self._learned.silent(tried)
-        return tried if unproved and len(tried) < len(names) else []
+        return tried if self._unproved and len(tried) < len(names) else []
+
+    @property
+    def _unproved(self) -> bool:
+        return self._learned is None or self._learned.silent(self.config.earn)
 
     def describe(self) -> dict[str, Any]:
         """The weights in force, for people."""
@@ -169,6 +172,7 @@ class Fuse(Stage):
             "scalars": 0 if learned is None else learned.scalars,
             "margin": self.config.margin if learned is None else learned.margin,
             "bands": [] if learned is None else learned.describe(),
+            "unproved": [*self.config.earn] if self._unproved else [],
             "given": dict(self.config.weights),
             "text": dict(self.config.text),
             "items": dict(self.config.items),

@@ -22,7 +22,7 @@ from plait.data.log import Appended, ImpressionBuffer, Log
 from plait.data.writer import Writer
 from plait.errors import InputError, PlaitError
 from plait.learn.trackers import tracker
-from plait.settings import Settings, load_settings
+from plait.settings import Settings, launched, load_settings
 from plait.shop.answering import Answering
 from plait.shop.engine import Engine
 from plait.shop.entities import Entities, readable
@@ -230,7 +230,8 @@ class Shop(Questions):
             progress=progress or silent,
             trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
         )
-        self._prune()
+        if launched()[0] == 0:
+            self._prune()
         if self._engine.started:
             self._engine.look()
         return bundle
