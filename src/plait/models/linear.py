@@ -212,6 +212,8 @@ def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
 
 def _spread(learned: Floats, chosen: np.ndarray, size: int, keep: int) -> sparse.csr_matrix:
     """The matrix of the chosen items in the numbering of all."""
+    if not len(chosen):
+        return sparse.csr_matrix((size, size), dtype=np.float32)
     parts = (learned[start : start + _BLOCK] for start in range(0, len(chosen), _BLOCK))
     small = sparse.vstack([largest(one, keep) for one in parts]).tocsr()
     rows = np.repeat(chosen, np.diff(small.indptr))
