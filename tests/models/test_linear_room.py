@@ -25,6 +25,16 @@ def crowd(items, each, users):
     )
 
 
+def peak_of(config, dataset):
+    """The most bytes that a fit holds."""
+    tracemalloc.start()
+    try:
+        Linear(config, name="linear").fit(dataset)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_squares_that_cannot_fit_into_memory_are_refused_before_the_start():
     dataset = crowd(400_000, 0, 200_000)
     config = LinearConfig(method="dense", most_items=10**6)
@@ -44,12 +54,7 @@ def test_the_estimate_is_near_what_a_dense_fit_takes(each, order, lend, most):
     dataset = crowd(1500, each, 250)
     config = LinearConfig(order=order, lend=lend)
     told = sum(dense_needs(interaction_matrix(dataset), config).values())
-    tracemalloc.start()
-    try:
-        Linear(config, name="linear").fit(dataset)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    peak = peak_of(config, dataset)
     assert 0.9 * peak < told < most * peak
 
 
@@ -71,12 +76,7 @@ def test_the_estimate_is_near_what_a_sparse_fit_takes(each, users):
     dataset = crowd(1200, each, users)
     config = LinearConfig(method="sparse")
     told = sum(sparse_needs(interaction_matrix(dataset), config).values())
-    tracemalloc.start()
-    try:
-        Linear(config, name="linear").fit(dataset)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    peak = peak_of(config, dataset)
     assert peak < told < 3 * peak + 2**26
 
 
