@@ -17,6 +17,7 @@ from plait.core.pipeline import Pipeline
 from plait.core.stage import Retrieves, Stage
 from plait.core.types import Bools, Dataset, Floats, Items, Live, Queries
 from plait.errors import RecipeError
+from plait.evaluate.report import FUSED
 from plait.evaluate.rows import Piece, Row, Scorer
 from plait.learn.batches import batch_size, busy, in_batches
 from plait.learn.fitting import Progress, limited
@@ -24,9 +25,7 @@ from plait.measure.splits import Split
 from plait.measure.ties import relevance
 from plait.online import DatasetState, deltas
 
-__all__ = ["FUSED", "answered", "final_scores", "live_of"]
-
-FUSED = "fused"
+__all__ = ["answered", "final_scores", "live_of"]
 
 
 class _Seconds:

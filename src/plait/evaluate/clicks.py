@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.core.recipe import Recipe
 from plait.core.types import Bools, Dataset
-from plait.evaluate.answering import FUSED, live_of
+from plait.evaluate.answering import live_of
 from plait.evaluate.calibrate import Calibration, item_rates
 from plait.evaluate.detail import Detail
 from plait.evaluate.flags import FEW, Flag, few_users
@@ -20,7 +20,7 @@ from plait.evaluate.guesses import all_guesses, paired, result_of, sizes, summed
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, scored
 from plait.evaluate.protocol import Protocol
-from plait.evaluate.report import Report, Result
+from plait.evaluate.report import FUSED, Report, Result
 from plait.evaluate.slices import click_slices
 from plait.learn.fitting import Progress, fit_recipe
 from plait.measure.examples import Examples, click_examples, evidence

@@ -12,9 +12,9 @@ import numpy as np
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.detail import Detail, better
 from plait.evaluate.gaps import gaps
-from plait.evaluate.report import Difference, listless
+from plait.evaluate.report import FUSED, Difference, listless
 from plait.evaluate.runs import Run
-from plait.evaluate.spread import FUSED, ONE_SEED, Seeds, judged, seeded
+from plait.evaluate.spread import ONE_SEED, Seeds, judged, seeded
 from plait.measure.bootstrap import Interval
 
 __all__ = [

@@ -11,8 +11,9 @@ import numpy as np
 
 from plait.core.pipeline import Pipeline
 from plait.core.types import Floats, Items, Numbers, Queries
-from plait.evaluate.answering import FUSED, final_scores, live_of
+from plait.evaluate.answering import final_scores, live_of
 from plait.evaluate.memory import PeakMemory
+from plait.evaluate.report import FUSED
 from plait.learn.batches import batch_size, busy, in_batches
 from plait.learn.fitting import Progress, limited
 from plait.measure.examples import Examples

@@ -13,7 +13,7 @@ import numpy as np
 from plait.core.recipe import Recipe
 from plait.core.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluate.answering import FUSED, answered, live_of
+from plait.evaluate.answering import answered, live_of
 from plait.evaluate.baselines import baselines
 from plait.evaluate.exposure import add_whole, gauge_of, group_data, groups_of, profile_of
 from plait.evaluate.flags import Flag, flags, stragglers
@@ -21,7 +21,7 @@ from plait.evaluate.memory import PeakMemory
 from plait.evaluate.plan import Plan, plans
 from plait.evaluate.pool import Ground, joined_grounds, joined_rows, mean_rows
 from plait.evaluate.protocol import Protocol
-from plait.evaluate.report import Difference, Report
+from plait.evaluate.report import FUSED, Difference, Report
 from plait.evaluate.results import detail_of, differences, results
 from plait.evaluate.rows import Gauge, Row, Scorer
 from plait.evaluate.slices import group_slices, target_slices, user_slices

@@ -15,7 +15,6 @@ from plait.core.recipe import Recipe
 from plait.core.stage import Predicts
 from plait.core.types import Dataset, Longs, Numbers
 from plait.errors import ProtocolError
-from plait.evaluate.answering import FUSED
 from plait.evaluate.detail import Detail
 from plait.evaluate.flags import OVERLAP, Flag, few_users
 from plait.evaluate.guesses import all_guesses, paired, result_of, sizes, summed_up
@@ -23,7 +22,7 @@ from plait.evaluate.memory import PeakMemory
 from plait.evaluate.predicted import Cost, Guess, asked_each, metered
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.rating_baselines import Biases, rating_baselines
-from plait.evaluate.report import Report, Result
+from plait.evaluate.report import FUSED, Report, Result
 from plait.evaluate.slices import age_slices, births
 from plait.learn.fitting import Progress, fit_recipe
 from plait.measure.bootstrap import Interval

@@ -12,7 +12,10 @@ from plait.evaluate.flags import Flag
 from plait.evaluate.protocol import Protocol
 from plait.measure.bootstrap import Interval
 
-__all__ = ["Difference", "Report", "Result", "listless"]
+__all__ = ["FUSED", "Difference", "Report", "Result", "listless"]
+
+FUSED = "fused"
+"""The row of the whole recipe."""
 
 
 def listless(metrics: Mapping[str, Interval]) -> bool:

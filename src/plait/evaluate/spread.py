@@ -9,12 +9,9 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from plait.evaluate.report import Difference
+from plait.evaluate.report import FUSED, Difference
 
-__all__ = ["FUSED", "ONE_SEED", "Seeds", "judged", "margin", "seeded"]
-
-FUSED = "fused"
-"""The row of the whole recipe."""
+__all__ = ["ONE_SEED", "Seeds", "judged", "margin", "seeded"]
 
 ONE_SEED = "one seed: how far seeds lie apart is not known (--seeds 3)"
 

@@ -15,12 +15,12 @@ from plait.core.recipe import Recipe, build_stage
 from plait.core.space import Choice, Range, setting, space_of
 from plait.core.types import Dataset
 from plait.errors import InputError, MissingExtraError, ProtocolError, StorageError
-from plait.evaluate.answering import FUSED
 from plait.evaluate.detail import better
 from plait.evaluate.fingerprint import whole_fingerprint
 from plait.evaluate.history import recipe_hash
 from plait.evaluate.protocol import Protocol, digest
 from plait.evaluate.ratings import predicting
+from plait.evaluate.report import FUSED
 from plait.evaluate.run import evaluate, tested
 from plait.evaluate.validation import some_users, without_test
 from plait.learn.fitting import Progress

@@ -10,10 +10,11 @@ from pathlib import Path
 from plait.errors import InputError
 from plait.settings import beside
 
-__all__ = ["available", "check_room", "memory", "weight_bytes"]
+__all__ = ["SHARE", "available", "check_room", "memory", "weight_bytes"]
 
 _GROUP = Path("/sys/fs/cgroup")
-_SHARE = 0.9
+SHARE = 0.9
+"""What part of the memory that is free a run may plan with."""
 
 
 def available(group: Path = _GROUP) -> int:
@@ -61,7 +62,7 @@ def check_room(
     """
     free = available() if room is None else room
     total = sum(needs.values())
-    if total <= _SHARE * free:
+    if total <= SHARE * free:
         return
     worst = max(needs, key=lambda one: needs[one])
     raise InputError(

@@ -27,7 +27,7 @@ from scipy.linalg import lapack
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
-from plait.learn.room import available, check_room, memory
+from plait.learn.room import SHARE, available, check_room, memory
 from plait.models.cooccurrence import pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
 from plait.models.profile import interaction_matrix, thickened
@@ -99,7 +99,7 @@ class Linear(ItemItem):
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
             chosen = np.sort(order[: self.config.most_items])
         needs = dense_needs(taken[:, chosen], self.config)
-        fitting = int(len(chosen) * (0.9 * available() / max(sum(needs.values()), 1)) ** 0.5)
+        fitting = int(len(chosen) * (SHARE * available() / max(sum(needs.values()), 1)) ** 0.5)
         hints = {"most_items": f'set method = "sparse", or most_items below {fitting}'}
         check_room(needs, _WHAT, hints=hints)
         inverse = _inverse(taken[:, chosen], self.config.l2)

@@ -21,8 +21,9 @@ from plait.data.ingest.rejects import forget
 from plait.data.log import Appended, ImpressionBuffer, Log
 from plait.data.writer import Writer
 from plait.errors import InputError, PlaitError
+from plait.learn.crew import Crew
 from plait.learn.trackers import tracker
-from plait.settings import Settings, launched, load_settings
+from plait.settings import Settings, load_settings
 from plait.shop.answering import Answering
 from plait.shop.engine import Engine
 from plait.shop.entities import Entities, readable
@@ -230,7 +231,7 @@ class Shop(Questions):
             progress=progress or silent,
             trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
         )
-        if launched()[0] == 0:
+        if Crew.here().first:
             self._prune()
         if self._engine.started:
             self._engine.look()
