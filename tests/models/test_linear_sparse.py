@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from plait.errors import PlaitError
-from plait.models.blockwise import Announced, blocks, foremost, together
+from plait.models.blockwise import blocks, foremost, together
 from plait.models.cooccurrence import PairConfig, pairs
 from plait.models.linear import Linear, LinearConfig
 from plait.models.profile import interaction_matrix
@@ -105,28 +105,6 @@ def test_who_is_foremost_among_equals_does_not_go_by_numbers(order, count):
     assert (plain[order] == mixed).all()
     assert values[0, plain].min(initial=np.inf) >= values[0, ~plain].max(initial=0)
     assert count != 4 or set(np.flatnonzero(plain)) == {0, 8, 5, 3}
-
-
-settings = st.builds(
-    PairConfig,
-    window=st.integers(0, 4),
-    discount=st.floats(0.1, 1.0),
-    backward=st.floats(0.0, 1.0),
-    basket_norm=st.floats(0.0, 1.0),
-    damp_history=st.booleans(),
-)
-logs = st.lists(
-    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 5)), min_size=1, max_size=40
-)
-
-
-@given(logs, settings)
-def test_pairs_in_blocks_are_the_pairs(log, config):
-    dataset = world([(f"user-{user}", f"item-{item}", day) for user, item, day in log])
-    announced = Announced.of(dataset, config)
-    two = [announced.rows(slice(start, start + 2)) for start in range(0, dataset.n_items, 2)]
-    found = sparse.vstack(two).T.toarray()
-    assert found == pytest.approx(pairs(dataset, config).toarray(), abs=1e-5)
 
 
 def test_the_gram_matrix_keeps_the_largest_and_stays_symmetric():

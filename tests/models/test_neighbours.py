@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from plait.data.dataset import from_arrays
+from plait.errors import InputError
 from plait.models.neighbours import Neighbours, NeighboursConfig
 from plait.models.tfidf import TfidfConfig
 from plait.testing.asking import ask, changed, listed, living, scores
@@ -203,3 +205,25 @@ def _rows(dataset):
     found = dataset.interactions
     days = (found.times - found.times.min()) / 86_400_000_000
     return zip(found.users.tolist(), found.items.tolist(), days.tolist(), strict=True)
+
+
+def test_pairs_that_cannot_be_held_are_refused_before_the_start():
+    count = 150_000
+    dataset = from_arrays(np.zeros(count, np.int64), np.arange(count))
+    with pytest.raises(InputError, match="neighbours alone takes") as it:
+        neighbours(dataset, neighbours=count)
+    assert it.value.field == "neighbours"
+
+
+def test_of_more_pairs_than_there_is_room_for_the_strongest_are_held():
+    """Bread is in every basket, once with each thing and three times with a hundred of them."""
+    things = np.concatenate([np.arange(20_000), np.repeat(np.arange(100), 2)])
+    with_bread = np.stack([np.full(len(things), 20_000), things], axis=1).ravel()
+    dataset = from_arrays(np.arange(len(things)).repeat(2), with_bread)
+    stage = Neighbours(NeighboursConfig(window=1), name="neighbours")
+    matrix = stage._matrix(dataset)
+    bread = dataset.catalogue.number("20000")
+    assert 100 < np.diff(matrix.indptr).max() == matrix[bread].nnz < 10_000
+    often = [dataset.catalogue.number(str(one)) for one in range(100)]
+    assert set(often) <= set(matrix[bread].indices.tolist())
+    assert matrix[bread].data.min() > 0

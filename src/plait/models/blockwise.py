@@ -1,4 +1,4 @@
-"""What comes with what, and what announces what, counted a block of items at a time.
+"""Matrices of items by items, made a block of rows at a time.
 
 So that no matrix of items squared is ever whole in memory: whoever reads a block keeps little of
 it. A block is so small that what is met on the way to it is bounded too, and blocks do not depend
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.core.types import Bools, Dataset, Floats, Longs, Numbers
-from plait.models.cooccurrence import PairConfig, weighed_baskets
+from plait.core.types import Bools, Longs, Numbers
 
-__all__ = ["Announced", "blocks", "foremost", "only", "rows_of", "shared", "together"]
+__all__ = ["blocks", "foremost", "only", "rows_of", "shared", "together"]
 
 Unsigned = npt.NDArray[np.unsignedinteger]
 
@@ -65,64 +63,6 @@ def together(taken: sparse.csr_matrix, held: int, *, threads: int = 1) -> sparse
     found = shared(rows, blocks(np.diff(turned.indptr)), threads)
     mirrored = found.T.tocsr()  # turning a matrix also sorts its rows, and in linear time
     return mirrored.T.tocsr().maximum(mirrored)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Announced:
-    """`pairs` of `plait.models.cooccurrence`, turned: rows are announced, columns announce.
-
-    `whose` CSR [n, baskets] and `scaled` CSR [baskets, n]: the two sides of a pair. `before` and
-    `behind` int32 [baskets]: how many baskets of the same user are near enough on either side.
-    `worth` float32 [2 * window + 1]: what a basket counts that lies so far behind, from -window on.
-    """
-
-    whose: sparse.csr_matrix
-    scaled: sparse.csr_matrix
-    before: Numbers
-    behind: Numbers
-    worth: Floats
-
-    @staticmethod
-    def of(dataset: Dataset, config: PairConfig) -> Announced:
-        """Ready to count; nothing is counted yet."""
-        weighted, scaled, users = weighed_baskets(dataset, config)
-        whose = weighted.T.tocsr()
-        return Announced(whose, scaled, *_near(users, config.window), _worth(config))
-
-    def rows(self, block: slice) -> sparse.csr_matrix:
-        """float32 CSR [block, n], rows not sorted: one block of items, by what announces them."""
-        mine = self.whose[block]
-        within = (mine @ self.scaled).tocsr()
-        within = only(within, within.indices != rows_of(within) + block.start)
-        return (within + self._around(mine) @ self.scaled).tocsr()
-
-    def _around(self, mine: sparse.csr_matrix) -> sparse.csr_matrix:
-        """CSR [block, baskets]: what the baskets before and after count for the items of `mine`."""
-        before = self.before[mine.indices]
-        lengths = before + self.behind[mine.indices]
-        ends = np.concatenate([[0], np.cumsum(lengths)])
-        steps = np.arange(ends[-1], dtype=np.int32)
-        steps -= np.repeat((ends[:-1] + before).astype(np.int32), lengths)
-        steps += steps >= 0  # the basket itself is left out
-        values = np.repeat(mine.data, lengths) * self.worth[steps + len(self.worth) // 2]
-        steps += np.repeat(mine.indices, lengths)
-        return sparse.csr_matrix((values, steps, ends[mine.indptr]), shape=mine.shape)
-
-
-def _near(users: Longs, window: int) -> tuple[Numbers, Numbers]:
-    """For every basket how many of its user come before it and after it, `window` at most."""
-    places = np.arange(len(users))
-    first = np.searchsorted(users, users)
-    last = np.searchsorted(users, users, side="right") - 1
-    before, behind = np.minimum(places - first, window), np.minimum(last - places, window)
-    return before.astype(np.int32), behind.astype(np.int32)
-
-
-def _worth(config: PairConfig) -> Floats:
-    """What the baskets from `window` before to `window` after count; 0 in the middle."""
-    distances = np.arange(1, config.window + 1)
-    forward = np.float64(config.discount) ** (distances - 1)
-    return np.concatenate([forward[::-1], [0], config.backward * forward]).astype(np.float32)
 
 
 def foremost(matrix: sparse.csr_matrix, count: int, among_equals: Unsigned | None = None) -> Bools:

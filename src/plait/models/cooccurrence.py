@@ -7,15 +7,16 @@ baskets say less about each pair, long histories less about each basket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
 from plait.core.space import Range, tunable
-from plait.core.types import Dataset, Longs
+from plait.core.types import Dataset, Floats, Longs, Numbers
+from plait.models.blockwise import blocks, only, rows_of, shared
 
-__all__ = ["PairConfig", "baskets", "pairs", "weighed_baskets"]
+__all__ = ["PairConfig", "Pairs", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class PairConfig:
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
 
 
-def baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
+def _baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
     """CSR [n_baskets, n_items] of zeros and ones, and the user of every basket, in order."""
     found = dataset.interactions
     new = np.ones(len(found), np.bool_)
@@ -48,14 +49,14 @@ def baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
     return matrix, found.users[new].astype(np.int64)
 
 
-def weighed_baskets(
+def _weighed(
     dataset: Dataset, config: PairConfig
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Longs]:
     """The two sides of a pair, float32 CSR [n_baskets, n_items], and the user of every basket.
 
     Both are divided by the size of the basket, the first also by the length of the history.
     """
-    rows, users = baskets(dataset)
+    rows, users = _baskets(dataset)
     sizes = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1)
     scaled = _scale(rows, sizes**-config.basket_norm)
     weights = np.ones(len(users), np.float32)
@@ -65,31 +66,84 @@ def weighed_baskets(
     return _scale(scaled, weights), scaled, users
 
 
-def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
-    """float32 CSR [n_items, n_items]: how strongly the row's item announces the column's.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """How strongly one item announces another, to be counted a block of items at a time.
 
-    The diagonal holds what is taken again in a later basket.
+    `whose` CSR [n, baskets] and `scaled` CSR [baskets, n]: the two sides of a pair. `before` and
+    `behind` int32 [baskets]: how many baskets of the same user are near enough on either side.
+    `worth` float32 [2 * window + 1]: what a basket counts that lies so far behind, from -window on.
+    `events` int64 [n]: how many each item has.
     """
-    weighted, scaled, users = weighed_baskets(dataset, config)
-    counted = _within(weighted, scaled)
-    for distance in range(1, config.window + 1):
-        first = np.nonzero(users[distance:] == users[:-distance])[0]
-        if not len(first):
-            break
-        forward = (weighted[first].T @ scaled[first + distance]).tocsr()
-        discount = np.float32(config.discount ** (distance - 1))
-        counted = counted + discount * (forward + np.float32(config.backward) * forward.T)
-    result = counted.tocsr().astype(np.float32)
-    result.sort_indices()
-    return result
+
+    whose: sparse.csr_matrix
+    scaled: sparse.csr_matrix
+    before: Numbers
+    behind: Numbers
+    worth: Floats
+    events: Longs
+
+    @staticmethod
+    def of(dataset: Dataset, config: PairConfig) -> Pairs:
+        """Rows announce columns. Nothing is counted yet."""
+        weighted, scaled, users = _weighed(dataset, config)
+        events = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+        whose = weighted.T.tocsr()
+        return Pairs(whose, scaled, *_near(users, config.window), _worth(config), events)
+
+    @property
+    def turned(self) -> Pairs:
+        """Rows are announced by columns: both sides of a pair are of one user and weigh alike."""
+        return replace(self, worth=self.worth[::-1])
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The items cut so that a block is counted in bounded memory."""
+        return blocks(self.events)
+
+    def rows(self, block: slice) -> sparse.csr_matrix:
+        """float32 CSR [block, n], rows not sorted. The diagonal: what is taken again later."""
+        mine = self.whose[block]
+        within = (mine @ self.scaled).tocsr()
+        within = only(within, within.indices != rows_of(within) + block.start)
+        return (within + self._around(mine) @ self.scaled).tocsr()
+
+    def _around(self, mine: sparse.csr_matrix) -> sparse.csr_matrix:
+        """CSR [block, baskets]: what the baskets before and after count for the items of `mine`."""
+        before = self.before[mine.indices]
+        lengths = before + self.behind[mine.indices]
+        ends = np.concatenate([[0], np.cumsum(lengths)])
+        steps = np.arange(ends[-1], dtype=np.int32)
+        steps -= np.repeat((ends[:-1] + before).astype(np.int32), lengths)
+        steps += steps >= 0  # the basket itself is left out
+        values = np.repeat(mine.data, lengths) * self.worth[steps + len(self.worth) // 2]
+        steps += np.repeat(mine.indices, lengths)
+        return sparse.csr_matrix((values, steps, ends[mine.indptr]), shape=mine.shape)
 
 
-def _within(weighted: sparse.csr_matrix, scaled: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Pairs inside a basket, an item with itself left out."""
-    together = (weighted.T @ scaled).tocsr()
-    together.setdiag(0)
-    together.eliminate_zeros()
-    return together
+def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
+    """float32 CSR [n_items, n_items], rows sorted: all of `Pairs` at once."""
+    counted = Pairs.of(dataset, config)
+    found = shared(counted.rows, counted.blocks, 1)
+    found.sort_indices()
+    return found
+
+
+def _near(users: Longs, window: int) -> tuple[Numbers, Numbers]:
+    """For every basket how many of its user come before it and after it, `window` at most."""
+    places = np.arange(len(users))
+    first = np.searchsorted(users, users)
+    last = np.searchsorted(users, users, side="right") - 1
+    before, behind = np.minimum(places - first, window), np.minimum(last - places, window)
+    return before.astype(np.int32), behind.astype(np.int32)
+
+
+def _worth(config: PairConfig) -> Floats:
+    """What the baskets from `window` before to `window` behind count; 0 in the middle."""
+    distances = np.arange(1, config.window + 1)
+    forward = np.float64(config.discount) ** (distances - 1)
+    backward = config.backward * forward[::-1]
+    return np.concatenate([backward, [0], forward]).astype(np.float32)
 
 
 def _scale(matrix: sparse.csr_matrix, by: np.ndarray) -> sparse.csr_matrix:

@@ -32,9 +32,14 @@ from plait.models.profile import (
 from plait.models.tfidf import Tfidf, TfidfConfig, largest, similar
 from plait.retrieve.changes import Changes
 
-__all__ = ["ItemItem", "ItemItemConfig", "Loans"]
+__all__ = ["ItemItem", "ItemItemConfig", "Loans", "kept_bytes"]
 
 _BATCH = 1024
+_CELLS = 1 << 25
+"""So many rows at most are looked at at a time, and so many entries, where it is not one row."""
+
+_SQUARE = 1 << 28
+"""A matrix of so many entries may be dense where that is faster: 1 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class ItemItem(DenseStage, ABC):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Count, normalise, lend, and keep the strongest; `seed` plays no part."""
         fitted = type(self)(self.config, name=self.name)
-        matrix = thickened(self._matrix(dataset))
+        matrix = self._matrix(dataset)
         if self.config.lend:
             fitted._tfidf, vectors = Tfidf.fit(self.config.content, dataset.catalogue)
             # Who has no behaviour has none to lend: such items would only crowd out those that do.
@@ -227,25 +232,46 @@ def _lent(
     loans: sparse.csr_matrix, matrix: Floats | sparse.csr_matrix, keep: int
 ) -> sparse.csr_matrix:
     """The strongest entries of loans times matrix times loans turned."""
+    size = loans.shape[0]
+    if size**2 <= _SQUARE:
+        matrix = thickened(matrix)
     turned = loans.T.tocsr()
-    blocks = []
-    for start in range(0, loans.shape[0], _BATCH):
-        block = loans[start : start + _BATCH] @ matrix
-        if sparse.issparse(block):
-            blocks.append(largest((block @ turned).toarray(), keep))
-        else:
-            blocks.append(largest(np.ascontiguousarray((loans @ block.T).T), keep))
+
+    def lent(block: slice) -> sparse.csr_matrix:
+        found = loans[block] @ matrix
+        if sparse.issparse(found):
+            return _foremost(found @ turned, keep)
+        return _foremost(np.ascontiguousarray((loans @ found.T).T), keep)
+
+    blocks = [lent(block) for block in _batches(size)]
     return sparse.vstack(blocks).tocsr() if blocks else loans
 
 
 def _kept(matrix: Floats | sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
-    blocks = []
-    for start in range(0, matrix.shape[0], _BATCH):
-        block: Any = matrix[start : start + _BATCH]
-        if sparse.issparse(block):
-            block = strongest(block.maximum(0).tocsr(), keep)
-            block.eliminate_zeros()
-            blocks.append(block)
-        else:
-            blocks.append(largest(block, keep))
+    blocks = [_foremost(matrix[block], keep) for block in _batches(matrix.shape[0])]
     return sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix(matrix.shape)
+
+
+def kept_bytes(size: int) -> int:
+    """Bytes to find the largest entries of a batch of full rows, of a matrix so wide."""
+    return 16 * size * _step(size)
+
+
+def _batches(size: int) -> list[slice]:
+    """Rows of a square matrix that may be dense in passing."""
+    step = _step(size)
+    return [slice(start, start + step) for start in range(0, size, step)]
+
+
+def _step(size: int) -> int:
+    return max(1, min(_BATCH, size, _CELLS // max(size, 1)))
+
+
+def _foremost(block: Any, keep: int) -> sparse.csr_matrix:
+    """The `keep` largest positive entries of each row."""
+    block = thickened(block)
+    if not sparse.issparse(block):
+        return largest(block, keep)
+    found = strongest(block.maximum(0).tocsr(), keep)
+    found.eliminate_zeros()
+    return found

@@ -29,8 +29,8 @@ from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
 from plait.learn.room import SHARE, available, check_room, memory
 from plait.models.cooccurrence import pairs
-from plait.models.itemitem import ItemItem, ItemItemConfig
-from plait.models.profile import interaction_matrix, thickened
+from plait.models.itemitem import ItemItem, ItemItemConfig, kept_bytes
+from plait.models.profile import interaction_matrix, partners, thickened
 from plait.models.tfidf import largest
 from plait.models.truncated import HELD, truncated
 
@@ -40,9 +40,6 @@ _BLOCK = 1024
 
 _WORK = 64 * 2**20
 """Bytes that "sparse" works in, however few items there are."""
-
-_ASKED = 256
-"""Of so many items it is counted with how many others they come: the rest follows from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +127,8 @@ def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int
     """
     size = taken.shape[1]
     squares = 4 * size**2 * (3 if config.order else 1 + bool(config.lend))
-    met = size * _partners(taken, size)
-    return {"most_items": int(squares + 8 * met) + (0 if config.order else _kept_bytes(size))}
+    met = size * partners(taken, size)
+    return {"most_items": int(squares + 8 * met) + (0 if config.order else kept_bytes(size))}
 
 
 def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
@@ -141,30 +138,12 @@ def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, in
     and where something is lent, in the room of the former, full rows.
     """
     size = taken.shape[1]
-    held = int(5 * 8 * size * _partners(taken, 2 * HELD))  # equals are held beyond HELD
+    held = int(5 * 8 * size * partners(taken, 2 * HELD))  # equals are held beyond HELD
     return {
         "method": held + _WORK,
         "among": 3 * 8 * size * min(config.among, size),
-        "lend": max(_kept_bytes(size) - held, 0) if config.lend else 0,
+        "lend": max(kept_bytes(size) - held, 0) if config.lend else 0,
     }
-
-
-def _kept_bytes(size: int) -> int:
-    """Bytes to find the largest entries of a block of full rows."""
-    return 16 * min(_BLOCK, size) * size
-
-
-def _partners(taken: sparse.csr_matrix, most: int) -> float:
-    """With how many items an item shares a user on average, `most` at most: of items with an event,
-    asked of a few, from the rarest to the most popular.
-    """
-    counts = np.bincount(taken.indices, minlength=taken.shape[1])
-    ranked = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
-    if not len(ranked):
-        return 0.0
-    some = ranked[np.linspace(0, len(ranked) - 1, min(len(ranked), _ASKED)).astype(np.int64)]
-    met = np.diff((taken[:, some].T.tocsr() @ taken).indptr)
-    return float(np.minimum(met, most).mean())
 
 
 def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:

@@ -13,10 +13,17 @@ from scipy import sparse
 
 from plait.core.space import Range, tunable
 from plait.core.types import Dataset
-from plait.models.cooccurrence import pairs
+from plait.learn.room import check_room
+from plait.models.blockwise import foremost, only, rows_of, shared
+from plait.models.cooccurrence import Pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
+from plait.models.profile import interaction_matrix, partners
 
 __all__ = ["Neighbours", "NeighboursConfig"]
+
+_ENTRIES = 1 << 27
+"""So many pairs are held before items lend each other theirs, 1 GB: up to 11,585 items have room
+for all of them, more items for the strongest of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +42,26 @@ class Neighbours(ItemItem):
     Config = NeighboursConfig
 
     def _matrix(self, dataset: Dataset) -> sparse.csr_matrix:
-        counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
-        popularity = np.maximum(counts, 1).astype(np.float32)
-        before = sparse.diags_array(popularity ** np.float32(-self.config.from_norm))
-        after = sparse.diags_array(popularity ** np.float32(-self.config.to_norm))
-        return (before @ pairs(dataset, self.config) @ after).tocsr().astype(np.float32)
+        counted = Pairs.of(dataset, self.config)
+        held = self._held(dataset)
+        popularity = np.maximum(counted.events, 1).astype(np.float32)
+        before = popularity ** np.float32(-self.config.from_norm)
+        after = popularity ** np.float32(-self.config.to_norm)
+
+        def rows(block: slice) -> sparse.csr_matrix:
+            found = counted.rows(block)
+            found.data *= before[block][rows_of(found)] * after[found.indices]
+            return only(found, foremost(found, held, dataset.catalogue.tiebreak))
+
+        matrix = shared(rows, counted.blocks, 2)
+        matrix.sort_indices()
+        return matrix
+
+    def _held(self, dataset: Dataset) -> int:
+        """How many entries of a row there is room for; raises InputError where there is none."""
+        size = dataset.n_items
+        held: int = max(self.config.neighbours, _ENTRIES // max(size, 1))
+        met = partners(interaction_matrix(dataset), min(held, size))
+        needs = {"neighbours": int(2 * 8 * size * met)}  # the blocks, and what is made of them
+        check_room(needs, "fitting `neighbours`")
+        return held

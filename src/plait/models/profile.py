@@ -15,11 +15,15 @@ __all__ = [
     "anchored",
     "interaction_matrix",
     "loudest",
+    "partners",
     "read_matrix",
     "strongest",
     "thickened",
     "write_matrix",
 ]
+
+_ASKED = 256
+"""Of so many items it is counted with how many others they come: the rest follows from them."""
 
 _HEAVIEST = 64
 """So many items of a history can be the reason for another: the rest weigh next to nothing."""
@@ -57,6 +61,19 @@ def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
     matrix = sparse.csr_matrix((ones, (found.users, found.items)), shape=shape)
     matrix.data[:] = 1
     return matrix
+
+
+def partners(taken: sparse.csr_matrix, most: int) -> float:
+    """With how many items an item shares a user on average, `most` at most: of items with an event,
+    asked of a few, from the rarest to the most popular.
+    """
+    counts = np.bincount(taken.indices, minlength=taken.shape[1])
+    ranked = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
+    if not len(ranked):
+        return 0.0
+    some = ranked[np.linspace(0, len(ranked) - 1, min(len(ranked), _ASKED)).astype(np.int64)]
+    met = np.diff((taken[:, some].T.tocsr() @ taken).indptr)
+    return float(np.minimum(met, most).mean())
 
 
 def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:

@@ -17,8 +17,8 @@ from scipy import sparse
 
 from plait.core.types import Dataset, Floats, Numbers
 from plait.errors import PlaitError
-from plait.models.blockwise import Announced, blocks, foremost, only, rows_of, shared, together
-from plait.models.cooccurrence import PairConfig
+from plait.models.blockwise import blocks, foremost, only, rows_of, shared, together
+from plait.models.cooccurrence import PairConfig, Pairs
 from plait.models.profile import interaction_matrix
 
 __all__ = ["HELD", "truncated"]
@@ -44,7 +44,7 @@ def truncated(
     """
     taken = interaction_matrix(dataset)
     gram = together(taken, HELD, threads=threads)
-    wanted = Announced.of(dataset, config).rows if order else gram.__getitem__
+    wanted = Pairs.of(dataset, config).turned.rows if order else gram.__getitem__
     ridges = _Ridges.of(gram, dataset.catalogue.tiebreak, l2=l2, among=among, itself=order)
 
     def solved(block: slice) -> sparse.csr_matrix:
