@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import sparse
 
 from plait.errors import InputError
 from plait.models.content import Content, ContentConfig
-from plait.models.tfidf import Tfidf, TfidfConfig
+from plait.models.profile import strongest
+from plait.models.tfidf import Tfidf, TfidfConfig, largest
 from plait.testing.asking import ask, changed, listed, living, scores
 from plait.testing.worlds import chinese, market, two_topics, world
 
@@ -193,3 +198,21 @@ def test_more_history_than_is_read_changes_nothing():
 def test_a_field_that_no_item_has_is_no_slip_that_goes_unsaid():
     with pytest.raises(InputError, match="there is no field 'titel'"):
         content(two_topics(), fields=("titel",))
+
+
+blocks = arrays.arrays(
+    np.float32,
+    arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=9),
+    elements=st.sampled_from([-1, 0, 0, 0.5, 1, 1, 2]),
+)
+
+
+@given(blocks, st.integers(0, 10))
+def test_the_largest_are_kept_and_of_equals_the_first(block, count):
+    wanted = np.zeros_like(block)
+    for row, values in enumerate(block):
+        for column in np.argsort(-values, kind="stable")[:count]:
+            wanted[row, column] = max(values[column], 0)
+    assert (largest(block, count).toarray() == wanted).all()
+    positive = sparse.csr_matrix(np.maximum(block, 0))
+    assert (strongest(positive, count).toarray() == wanted).all()

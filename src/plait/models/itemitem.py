@@ -20,6 +20,7 @@ from plait.core.dense import DenseStage
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.bag import Bag, decayed
+from plait.models.blockwise import only
 from plait.models.cooccurrence import PairConfig
 from plait.models.profile import (
     anchored,
@@ -272,6 +273,6 @@ def _foremost(block: Any, keep: int) -> sparse.csr_matrix:
     block = thickened(block)
     if not sparse.issparse(block):
         return largest(block, keep)
-    found = strongest(block.maximum(0).tocsr(), keep)
-    found.eliminate_zeros()
+    found = strongest(only(block, block.data > 0), keep)
+    found.sort_indices()
     return found

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.types import ABSENT, Dataset, Floats, History, Numbers, Queries
+from plait.models.blockwise import foremost, only
 
 __all__ = [
     "anchored",
@@ -77,16 +78,8 @@ def partners(taken: sparse.csr_matrix, most: int) -> float:
 
 
 def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """The same rows with at most `count` entries each, the largest."""
-    if not matrix.nnz or np.diff(matrix.indptr).max() <= count:
-        return matrix
-    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((-matrix.data, rows))
-    place = np.arange(matrix.nnz) - matrix.indptr[rows[order]]
-    kept = np.sort(order[place < count])
-    counts = np.bincount(rows[kept], minlength=matrix.shape[0])
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
+    """The same rows with at most `count` entries each, the largest; of equals the first columns."""
+    return only(matrix, foremost(matrix, count, np.arange(matrix.shape[1], dtype=np.uint32)))
 
 
 def loudest(matrix: sparse.csr_matrix, mine: Numbers, worth: Floats, wanted: Numbers) -> Numbers:
