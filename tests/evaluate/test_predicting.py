@@ -13,6 +13,7 @@ from plait.evaluate.protocol import Protocol
 from plait.evaluate.ratings import predicting
 from plait.evaluate.run import evaluate
 from plait.evaluate.runs import write_report
+from plait.measure.splits import DAY
 from tests.evaluate.toys import recipe, witness
 from tests.measure.worlds import random_rows, world
 
@@ -152,6 +153,28 @@ def test_who_knows_what_is_clicked_is_told_apart():
     points = report.data["reliability"]["oracle"]
     assert len(points) >= 5
     assert points[0][1] < 0.3 < 0.6 < points[-1][1]
+
+
+@pytest.mark.parametrize("apart", [0, 1e-5], ids=["together", "one by one"])
+def test_what_is_fused_hangs_little_on_what_else_was_shown(apart):
+    """Two items at a time, or the same ones each in a question of its own."""
+    data = clicks()
+    found = data.interactions
+    places = np.arange(len(found))
+    order = np.argsort(found.times, kind="stable")
+    rank = np.empty_like(places)
+    rank[order] = places
+    pairs = replace(
+        found,
+        users=(rank // 2 % 40).astype(np.int32),
+        times=((rank // 2 / 25 + rank % 2 * apart) * DAY).astype(np.int64),
+    )
+    pairs = pairs.take(np.lexsort((pairs.times, pairs.users)))
+    report = evaluate(replace(data, interactions=pairs), [recipe("Oracle", "Counts")], CLICKS)
+    assert report.data["queries"] == 750 // (2 if not apart else 1)
+    fused, oracle = (report.result(one).metrics for one in ("fused", "oracle"))
+    assert fused["auc"].value == pytest.approx(oracle["auc"].value, abs=0.03)
+    assert fused["log_loss"].high < report.result("base-rate").metrics["log_loss"].low
 
 
 def test_noise_is_no_better_than_the_base_rate():

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from plait.core.pipeline import Pipeline
-from plait.core.types import Floats, Items, Numbers, Queries
+from plait.core.ragged import Ragged
+from plait.core.types import Dataset, Floats, Items, Numbers, Queries
 from plait.evaluate.answering import final_scores, live_of
 from plait.evaluate.memory import PeakMemory
 from plait.evaluate.report import FUSED
@@ -20,6 +21,9 @@ from plait.measure.examples import Examples
 from plait.measure.ties import Doubles
 
 __all__ = ["Cost", "Guess", "asked_each", "metered", "scored"]
+
+_BESIDE = 100
+"""So many items stand beside those of a question where their scores are fused."""
 
 
 @dataclass(slots=True)
@@ -68,18 +72,26 @@ def asked_each(
     examples: Examples,
     work: Callable[[Queries, Numbers], Floats],
     progress: Progress,
+    beside: Numbers | None = None,
 ) -> Doubles:
-    """What `work(queries, numbers [B, K])` says of every example, float64 [N]."""
+    """What `work(queries, numbers [B, K])` says of every example, float64 [N].
+
+    `beside`: items that every query is asked about as well, behind its own, and that are no
+    examples.
+    """
     live = live_of(pipeline, examples.asked)
     queries = replace(examples.queries, live=live, candidates=examples.numbers)
     size = batch_size(examples.train.n_items)
     found: list[Floats] = []
 
     def answer(_start: int, piece: Queries) -> Floats:
+        mine = piece.candidates
+        assert mine is not None
+        if beside is not None:
+            piece = replace(piece, candidates=_joined(mine, beside))
         assert piece.candidates is not None
-        there = np.arange(int(piece.candidates.lengths.max(initial=0)))
         said = work(piece, piece.candidates.padded())
-        return said[there < piece.candidates.lengths[:, None]]
+        return said[np.arange(said.shape[1]) < mine.lengths[:, None]]
 
     for start, one in in_batches(queries, answer, size=size):
         found.append(one)
@@ -87,10 +99,37 @@ def asked_each(
     return np.concatenate(found).astype(np.float64)
 
 
+def _joined(mine: Ragged, more: Numbers) -> Ragged:
+    """Each row with the items of `more` behind it that it does not hold."""
+    owners = np.repeat(np.arange(len(mine)), len(more))
+    others = np.tile(more, len(mine))
+    width = max(int(mine.values.max(initial=0)), int(more.max(initial=0))) + 2  # one is ABSENT
+    new = ~np.isin(owners * width + others, mine.rows * width + mine.values)
+    rows = np.concatenate([mine.rows, owners[new]])
+    values = np.concatenate([mine.values, others[new]])[np.argsort(rows, kind="stable")]
+    return Ragged.of_counts(values, np.bincount(rows, minlength=len(mine)))
+
+
+def _usual(train: Dataset) -> Numbers:
+    """`_BESIDE` items with an event, drawn by how many they have and by `tiebreak`."""
+    counts = np.bincount(train.interactions.items, minlength=train.n_items)
+    taken = np.flatnonzero(counts)
+    # The smallest of exponential draws, each with its rate: a sample without replacement
+    # (Efraimidis & Spirakis, 2006).
+    chance = (train.catalogue.tiebreak[taken] + 1.0) / (2.0**64 + 1.0)
+    order = np.argsort(-np.log(chance) / counts[taken], kind="stable")
+    return taken[order[:_BESIDE]].astype(np.int32)
+
+
 def scored(
     pipeline: Pipeline, examples: Examples, progress: Progress, cost: Cost
 ) -> dict[str, Doubles]:
-    """By row, `fused` first, the scores of all examples, float64 [N]; NaN: cannot know."""
+    """By row, `fused` first, the scores of all examples, float64 [N]; NaN: cannot know.
+
+    Fusion compares the items of a question with each other. So that an example's score hangs little
+    on what else was shown, and says something where nothing was, each is asked about among the same
+    usual items.
+    """
     quiet = pipeline.without(*(one.name for one in pipeline.steps if "*.because" in one.reads))
     names = [one.name for one in quiet.strands]
     # Where several threads work at a time, so many of their seconds are one of the clock's.
@@ -108,5 +147,5 @@ def scored(
         return np.stack(columns, axis=-1)
 
     with metered(cost, FUSED):
-        table = asked_each(quiet, examples, work, progress)
+        table = asked_each(quiet, examples, work, progress, _usual(examples.train))
     return dict(zip((FUSED, *names), table.T, strict=True))
