@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from plait.errors import InputError
+from plait.models.blockwise import foremost, only
 from plait.models.content import Content, ContentConfig
-from plait.models.profile import strongest
 from plait.models.tfidf import Tfidf, TfidfConfig, largest
 from plait.testing.asking import ask, changed, listed, living, scores
 from plait.testing.worlds import chinese, market, two_topics, world
@@ -207,12 +207,13 @@ blocks = arrays.arrays(
 )
 
 
-@given(blocks, st.integers(0, 10))
-def test_the_largest_are_kept_and_of_equals_the_first(block, count):
+@given(blocks, st.integers(0, 10), st.randoms(use_true_random=False))
+def test_the_largest_are_kept_and_of_equals_the_smallest_tiebreak(block, count, random):
+    ties = np.array(random.sample(range(99), block.shape[1]), np.uint64)
     wanted = np.zeros_like(block)
     for row, values in enumerate(block):
-        for column in np.argsort(-values, kind="stable")[:count]:
+        for column in np.lexsort((ties, -values))[:count]:
             wanted[row, column] = max(values[column], 0)
-    assert (largest(block, count).toarray() == wanted).all()
+    assert (largest(block, count, ties).toarray() == wanted).all()
     positive = sparse.csr_matrix(np.maximum(block, 0))
-    assert (strongest(positive, count).toarray() == wanted).all()
+    assert (only(positive, foremost(positive, count, ties)).toarray() == wanted).all()

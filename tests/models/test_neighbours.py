@@ -8,6 +8,7 @@ from plait.errors import InputError
 from plait.models.neighbours import Neighbours, NeighboursConfig
 from plait.models.tfidf import TfidfConfig
 from plait.testing.asking import ask, changed, listed, living, scores
+from plait.testing.check_change import renumbered
 from plait.testing.worlds import checkerboard, clock, late_arrivals, positions_only, world
 
 ALIKE = TfidfConfig(minimum=1)
@@ -209,7 +210,8 @@ def _rows(dataset):
 
 def test_pairs_that_cannot_be_held_are_refused_before_the_start():
     count = 150_000
-    dataset = from_arrays(np.zeros(count, np.int64), np.arange(count))
+    none = np.zeros(count, np.int64)
+    dataset = from_arrays(none, np.arange(count), times=none)
     with pytest.raises(InputError, match="neighbours alone takes") as it:
         neighbours(dataset, neighbours=count)
     assert it.value.field == "neighbours"
@@ -227,3 +229,17 @@ def test_of_more_pairs_than_there_is_room_for_the_strongest_are_held():
     often = [dataset.catalogue.number(str(one)) for one in range(100)]
     assert set(often) <= set(matrix[bread].indices.tolist())
     assert matrix[bread].data.min() > 0
+
+
+def test_which_of_equal_neighbours_stay_does_not_go_by_numbers():
+    together = [(f"user-{user}", f"item-{item}", user) for user in range(9) for item in range(9)]
+    dataset = world(together)
+    places = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
+    other = renumbered(dataset, places)
+    ids = dataset.catalogue.ids
+    found = [
+        scores(neighbours(one, neighbours=3), ask(one.catalogue, [ids[0]]), one.catalogue, *ids)
+        for one in (dataset, other)
+    ]
+    assert (np.nan_to_num(found[0]) > 0).sum() == 3
+    assert np.array_equal(found[0], found[1], equal_nan=True)

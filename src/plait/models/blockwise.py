@@ -16,7 +16,9 @@ from scipy import sparse
 
 from plait.core.types import Bools, Longs, Numbers
 
-__all__ = ["blocks", "foremost", "only", "rows_of", "shared", "together"]
+__all__ = ["blocks", "foremost", "only", "rows_of", "shared", "spread_out", "together"]
+
+_ASKED = 256
 
 Unsigned = npt.NDArray[np.unsignedinteger]
 
@@ -37,6 +39,16 @@ def blocks(events: Longs) -> list[slice]:
         found.append(slice(start, stop))
         start = stop
     return found
+
+
+def spread_out(events: Longs) -> Longs:
+    """At most `_ASKED` of the items with an event, from the rarest to the most popular.
+
+    `events` [n]: how many each has. What is true of all follows, roughly, from what is of these.
+    """
+    ranked = np.argsort(events, kind="stable")[np.count_nonzero(events == 0) :]
+    count = min(len(ranked), _ASKED)
+    return ranked[np.linspace(0, len(ranked) - 1, count).astype(np.int64)]
 
 
 def shared(

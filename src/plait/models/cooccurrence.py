@@ -14,7 +14,7 @@ from scipy import sparse
 
 from plait.core.space import Range, tunable
 from plait.core.types import Dataset, Floats, Longs, Numbers
-from plait.models.blockwise import blocks, only, rows_of, shared
+from plait.models.blockwise import blocks, only, rows_of, shared, spread_out
 
 __all__ = ["PairConfig", "Pairs", "pairs"]
 
@@ -100,6 +100,13 @@ class Pairs:
     def blocks(self) -> list[slice]:
         """The items cut so that a block is counted in bounded memory."""
         return blocks(self.events)
+
+    def entries(self, most: int) -> float:
+        """How many entries a row has on average, `most` at most: asked of a few."""
+        some = spread_out(self.events)
+        met = [self.rows(slice(one, one + 1)).nnz for one in some.tolist()]
+        share = np.count_nonzero(self.events) / max(len(self.events), 1)
+        return float(share * np.minimum(met, most).mean()) if met else 0.0
 
     def rows(self, block: slice) -> sparse.csr_matrix:
         """float32 CSR [block, n], rows not sorted. The diagonal: what is taken again later."""

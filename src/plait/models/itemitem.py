@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
@@ -20,13 +21,12 @@ from plait.core.dense import DenseStage
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.bag import Bag, decayed
-from plait.models.blockwise import only
+from plait.models.blockwise import foremost, only
 from plait.models.cooccurrence import PairConfig
 from plait.models.profile import (
     anchored,
     loudest,
     read_matrix,
-    strongest,
     thickened,
     write_matrix,
 )
@@ -34,6 +34,8 @@ from plait.models.tfidf import Tfidf, TfidfConfig, largest, similar
 from plait.retrieve.changes import Changes
 
 __all__ = ["ItemItem", "ItemItemConfig", "Loans", "kept_bytes"]
+
+Ties = npt.NDArray[np.uint64]
 
 _BATCH = 1024
 _CELLS = 1 << 25
@@ -97,17 +99,17 @@ class ItemItem(DenseStage, ABC):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Count, normalise, lend, and keep the strongest; `seed` plays no part."""
         fitted = type(self)(self.config, name=self.name)
-        matrix = self._matrix(dataset)
+        matrix, ties = self._matrix(dataset), dataset.catalogue.tiebreak
         if self.config.lend:
             fitted._tfidf, vectors = Tfidf.fit(self.config.content, dataset.catalogue)
             # Who has no behaviour has none to lend: such items would only crowd out those that do.
             taken = np.bincount(dataset.interactions.items, minlength=dataset.n_items) > 0
             lenders = (sparse.diags_array(taken.astype(np.float32)) @ vectors).tocsr()
             fitted._vectors = lenders
-            loans = _loans(vectors, lenders, self.config)
-            fitted._similar = _lent(loans, matrix, self.config.neighbours)
+            loans = _loans(vectors, lenders, self.config, ties)
+            fitted._similar = _lent(loans, matrix, self.config.neighbours, ties)
         else:
-            fitted._similar = _kept(matrix, self.config.neighbours)
+            fitted._similar = _kept(matrix, self.config.neighbours, ties)
         fitted._known = np.zeros(dataset.n_items, np.bool_)
         fitted._known[np.unique(fitted._similar.indices)] = True
         return fitted
@@ -143,7 +145,9 @@ class ItemItem(DenseStage, ABC):
         known[known] = self._known[numbers[known]]
         numbers = numbers[~known]
         vectors = self._tfidf.vectors(catalogue, numbers)
-        lenders = _shares(similar(vectors, self._vectors, self.config.lenders, itself=False))
+        ties = catalogue.tiebreak[:width]
+        found = similar(vectors, self._vectors, self.config.lenders, ties, itself=False)
+        lenders = _shares(found)
         kept = old.lenders[old.changes.kept(numbers)]
         changes = old.changes.extended(catalogue, numbers)
         return Loans(changes, sparse.vstack([kept, lenders]).tocsr())
@@ -221,16 +225,16 @@ def _shares(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _loans(
-    vectors: sparse.csr_matrix, lenders: sparse.csr_matrix, config: ItemItemConfig
+    vectors: sparse.csr_matrix, lenders: sparse.csr_matrix, config: ItemItemConfig, ties: Ties
 ) -> sparse.csr_matrix:
     """CSR [n, n]: each item itself, and `lend` shared among the items most like it."""
-    shares = _shares(similar(vectors, lenders, config.lenders, itself=True))
+    shares = _shares(similar(vectors, lenders, config.lenders, ties, itself=True))
     own = sparse.identity(vectors.shape[0], dtype=np.float32, format="csr")
     return (own + np.float32(config.lend) * shares).tocsr().astype(np.float32)
 
 
 def _lent(
-    loans: sparse.csr_matrix, matrix: Floats | sparse.csr_matrix, keep: int
+    loans: sparse.csr_matrix, matrix: Floats | sparse.csr_matrix, keep: int, ties: Ties
 ) -> sparse.csr_matrix:
     """The strongest entries of loans times matrix times loans turned."""
     size = loans.shape[0]
@@ -241,15 +245,15 @@ def _lent(
     def lent(block: slice) -> sparse.csr_matrix:
         found = loans[block] @ matrix
         if sparse.issparse(found):
-            return _foremost(found @ turned, keep)
-        return _foremost(np.ascontiguousarray((loans @ found.T).T), keep)
+            return _foremost(found @ turned, keep, ties)
+        return _foremost(np.ascontiguousarray((loans @ found.T).T), keep, ties)
 
     blocks = [lent(block) for block in _batches(size)]
     return sparse.vstack(blocks).tocsr() if blocks else loans
 
 
-def _kept(matrix: Floats | sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
-    blocks = [_foremost(matrix[block], keep) for block in _batches(matrix.shape[0])]
+def _kept(matrix: Floats | sparse.csr_matrix, keep: int, ties: Ties) -> sparse.csr_matrix:
+    blocks = [_foremost(matrix[block], keep, ties) for block in _batches(matrix.shape[0])]
     return sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix(matrix.shape)
 
 
@@ -268,11 +272,12 @@ def _step(size: int) -> int:
     return max(1, min(_BATCH, size, _CELLS // max(size, 1)))
 
 
-def _foremost(block: Any, keep: int) -> sparse.csr_matrix:
-    """The `keep` largest positive entries of each row."""
+def _foremost(block: Any, keep: int, ties: Ties) -> sparse.csr_matrix:
+    """The `keep` largest positive entries of each row, of equals the smallest of `ties`."""
     block = thickened(block)
     if not sparse.issparse(block):
-        return largest(block, keep)
-    found = strongest(only(block, block.data > 0), keep)
+        return largest(block, keep, ties)
+    positive = only(block, block.data > 0)
+    found = only(positive, foremost(positive, keep, ties))
     found.sort_indices()
     return found

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
@@ -108,7 +109,7 @@ class Linear(ItemItem):
             np.fill_diagonal(learned, 0)
         if len(chosen) == dataset.n_items:
             return learned
-        return _spread(learned, chosen, dataset.n_items, self.config.neighbours)
+        return _spread(learned, chosen, dataset.catalogue.tiebreak, self.config.neighbours)
 
     def _is_sparse(self, taken: sparse.csr_matrix) -> bool:
         """Of "auto" the same on a machine whatever else it does: refits are to be alike."""
@@ -189,11 +190,14 @@ def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
     return result
 
 
-def _spread(learned: Floats, chosen: np.ndarray, size: int, keep: int) -> sparse.csr_matrix:
+def _spread(
+    learned: Floats, chosen: np.ndarray, ties: npt.NDArray[np.uint64], keep: int
+) -> sparse.csr_matrix:
     """The matrix of the chosen items in the numbering of all."""
+    shape = (len(ties), len(ties))
     if not len(chosen):
-        return sparse.csr_matrix((size, size), dtype=np.float32)
+        return sparse.csr_matrix(shape, dtype=np.float32)
     parts = (learned[start : start + _BLOCK] for start in range(0, len(chosen), _BLOCK))
-    small = sparse.vstack([largest(one, keep) for one in parts]).tocsr()
+    small = sparse.vstack([largest(one, keep, ties[chosen]) for one in parts]).tocsr()
     rows = np.repeat(chosen, np.diff(small.indptr))
-    return sparse.csr_matrix((small.data, (rows, chosen[small.indices])), shape=(size, size))
+    return sparse.csr_matrix((small.data, (rows, chosen[small.indices])), shape=shape)

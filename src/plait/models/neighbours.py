@@ -17,7 +17,6 @@ from plait.learn.room import check_room
 from plait.models.blockwise import foremost, only, rows_of, shared
 from plait.models.cooccurrence import Pairs
 from plait.models.itemitem import ItemItem, ItemItemConfig
-from plait.models.profile import interaction_matrix, partners
 
 __all__ = ["Neighbours", "NeighboursConfig"]
 
@@ -43,7 +42,7 @@ class Neighbours(ItemItem):
 
     def _matrix(self, dataset: Dataset) -> sparse.csr_matrix:
         counted = Pairs.of(dataset, self.config)
-        held = self._held(dataset)
+        held = self._held(counted)
         popularity = np.maximum(counted.events, 1).astype(np.float32)
         before = popularity ** np.float32(-self.config.from_norm)
         after = popularity ** np.float32(-self.config.to_norm)
@@ -57,11 +56,10 @@ class Neighbours(ItemItem):
         matrix.sort_indices()
         return matrix
 
-    def _held(self, dataset: Dataset) -> int:
+    def _held(self, counted: Pairs) -> int:
         """How many entries of a row there is room for; raises InputError where there is none."""
-        size = dataset.n_items
+        size = len(counted.events)
         held: int = max(self.config.neighbours, _ENTRIES // max(size, 1))
-        met = partners(interaction_matrix(dataset), min(held, size))
-        needs = {"neighbours": int(2 * 8 * size * met)}  # the blocks, and what is made of them
-        check_room(needs, "fitting `neighbours`")
+        entries = size * counted.entries(held)
+        check_room({"neighbours": int(2 * 8 * entries)}, "fitting `neighbours`")  # and made one
         return held

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.types import ABSENT, Dataset, Floats, History, Numbers, Queries
-from plait.models.blockwise import foremost, only
+from plait.models.blockwise import spread_out
 
 __all__ = [
     "anchored",
@@ -18,13 +18,9 @@ __all__ = [
     "loudest",
     "partners",
     "read_matrix",
-    "strongest",
     "thickened",
     "write_matrix",
 ]
-
-_ASKED = 256
-"""Of so many items it is counted with how many others they come: the rest follows from them."""
 
 _HEAVIEST = 64
 """So many items of a history can be the reason for another: the rest weigh next to nothing."""
@@ -66,20 +62,13 @@ def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
 
 def partners(taken: sparse.csr_matrix, most: int) -> float:
     """With how many items an item shares a user on average, `most` at most: of items with an event,
-    asked of a few, from the rarest to the most popular.
+    asked of a few.
     """
-    counts = np.bincount(taken.indices, minlength=taken.shape[1])
-    ranked = np.argsort(counts, kind="stable")[np.count_nonzero(counts == 0) :]
-    if not len(ranked):
+    some = spread_out(np.bincount(taken.indices, minlength=taken.shape[1]))
+    if not len(some):
         return 0.0
-    some = ranked[np.linspace(0, len(ranked) - 1, min(len(ranked), _ASKED)).astype(np.int64)]
     met = np.diff((taken[:, some].T.tocsr() @ taken).indptr)
     return float(np.minimum(met, most).mean())
-
-
-def strongest(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """The same rows with at most `count` entries each, the largest; of equals the first columns."""
-    return only(matrix, foremost(matrix, count, np.arange(matrix.shape[1], dtype=np.uint32)))
 
 
 def loudest(matrix: sparse.csr_matrix, mine: Numbers, worth: Floats, wanted: Numbers) -> Numbers:

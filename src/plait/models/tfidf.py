@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
@@ -166,11 +167,17 @@ def unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def similar(
-    vectors: sparse.csr_matrix, among: sparse.csr_matrix, count: int, *, itself: bool
+    vectors: sparse.csr_matrix,
+    among: sparse.csr_matrix,
+    count: int,
+    tiebreak: npt.NDArray[np.uint64],
+    *,
+    itself: bool,
 ) -> sparse.csr_matrix:
     """The `count` most similar rows of `among` for every row of `vectors`, cosine, as CSR.
 
-    `itself`: both are the same items, and none is its own neighbour.
+    `tiebreak` uint64 [rows of `among`]: of equals the smallest are taken. `itself`: both are the
+    same items, and none is its own neighbour.
     """
     few = vectors.shape[0] <= _FEW
     turned = None if few else among.T.tocsr()
@@ -182,14 +189,17 @@ def similar(
         if itself:
             inside = np.arange(len(block))
             block[inside, inside + start] = 0
-        blocks.append(largest(block, count))
+        blocks.append(largest(block, count, tiebreak))
     if not blocks:
         return sparse.csr_matrix((0, among.shape[0]), dtype=np.float32)
     return sparse.vstack(blocks).tocsr()
 
 
-def largest(block: Floats, count: int) -> sparse.csr_matrix:
-    """The `count` largest positive entries of each dense row, as CSR; of equals the first."""
+def largest(block: Floats, count: int, tiebreak: npt.NDArray[np.uint64]) -> sparse.csr_matrix:
+    """The `count` largest positive entries of each dense row, as CSR.
+
+    Of equals those whose column has the smallest `tiebreak`, uint64 [columns].
+    """
     size = block.shape[1]
     if not 0 < count < size:
         return sparse.csr_matrix(np.maximum(block, 0) if count else np.zeros_like(block))
@@ -200,7 +210,10 @@ def largest(block: Floats, count: int) -> sparse.csr_matrix:
     tied = np.flatnonzero(spare > 0)
     equal = block[tied] == border[tied]
     room = np.count_nonzero(equal, axis=1) - spare[tied]
-    kept[tied] &= ~equal | (np.cumsum(equal, axis=1) <= room[:, None])
+    order = np.argsort(tiebreak)
+    first = np.empty_like(equal)
+    first[:, order] = np.cumsum(equal[:, order], axis=1) <= room[:, None]
+    kept[tied] &= ~equal | first
     rows, columns = np.nonzero(kept)
     offsets = np.searchsorted(rows, np.arange(len(block) + 1))
     return sparse.csr_matrix((block[rows, columns], columns, offsets), shape=block.shape)
