@@ -7,7 +7,7 @@ import pytest
 
 from plait.core.types import Items
 from tests.rank.planted import fuse, text_items, weights_of, world
-from tests.rank.shelf import ask, ragged
+from tests.rank.shelf import ask, candidates, ragged
 
 
 def brought_by_dice_alone(items, width=30, last=6):
@@ -79,3 +79,21 @@ def test_who_is_alone_need_not_earn_anything():
     scores = fuse(earn=("dice",)).apply(asked, lone).column("score")
     assert scores == pytest.approx(fuse().apply(asked, lone).column("score"), nan_ok=True)
     assert np.isfinite(scores).any()
+
+
+def test_where_all_put_the_history_first_the_best_of_them_leads():
+    """Nobody takes anything twice: the targets are behind the twelve that were taken."""
+    random = np.random.default_rng(0)
+    taken = np.arange(30) < 12
+    right, wrong = random.random((2, 600, 30)) + 9 * taken
+    targets = np.where(taken, -1, right).argmax(axis=1)
+    items = candidates(
+        *[range(30)] * 600,
+        repeat__score=(taken + wrong * 0).astype(np.float32),
+        wrong__score=wrong.astype(np.float32),
+        right__score=right.astype(np.float32),
+    )
+    stage = fuse().learn(ask(*[[0, 1, 2]] * 600), items, ragged(*[[one] for one in targets]))
+    for weights in weights_of(stage):
+        assert weights["right"] > 0
+        assert weights["repeat"] == weights["wrong"] == 0

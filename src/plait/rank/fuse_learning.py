@@ -15,7 +15,17 @@ from scipy.optimize import minimize
 
 from plait.core.types import Bools, Floats
 
-__all__ = ["Lessons", "climb", "gains", "ideal", "is_gain", "likeliest", "ndcgs", "spaced"]
+__all__ = [
+    "Lessons",
+    "climb",
+    "gains",
+    "ideal",
+    "is_gain",
+    "likeliest",
+    "ndcgs",
+    "places",
+    "spaced",
+]
 
 Weights = npt.NDArray[np.float64]
 
@@ -140,12 +150,17 @@ def ideal(hits: Bools) -> Weights:
 
 def gains(scores: Floats, hits: Bools) -> Weights:
     """The discounted gain within the first ten of each query, float64 [Q]; `scores` [Q, K]."""
+    rows, reached = places(scores, hits)
+    each = np.where(reached < _TOP, 1 / np.log2(reached + 2), 0)
+    return np.bincount(rows, each, len(hits)).astype(np.float64)
+
+
+def places(scores: Floats, hits: Bools) -> tuple[npt.NDArray[np.int64], Weights]:
+    """The query and the place from 0 of every hit; ties share the middle of their places."""
     rows, columns = np.nonzero(hits)
     mine = scores[rows, columns][:, None]
     theirs = scores[rows]
-    places = (theirs > mine).sum(axis=1) + ((theirs == mine).sum(axis=1) - 1) / 2
-    each = np.where(places < _TOP, 1 / np.log2(places + 2), 0)
-    return np.bincount(rows, each, len(hits)).astype(np.float64)
+    return rows, (theirs > mine).sum(axis=1) + ((theirs == mine).sum(axis=1) - 1) / 2
 
 
 def is_gain(more: Weights, errors: float = 1.0) -> bool:

@@ -18,6 +18,7 @@ from plait.rank.fuse_learning import (
     ideal,
     is_gain,
     likeliest,
+    places,
     spaced,
 )
 
@@ -109,7 +110,9 @@ def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
     center = np.maximum(busy.given.astype(np.float64), 0.0) * _START
     margin = _margin(config, busy, center)
     every = max(1, -(-len(busy.lengths) // _FEW))
-    first, _ = likeliest(busy.lessons(config, margin, every), center, config.prior)
+    look = busy.lessons(config, margin, every)
+    first, _ = likeliest(look, center, config.prior)
+    first = first if first.any() else _leader(look)
     lessons = busy.lessons(config, margin).best(first, _DEEP)
     pooled, _ = likeliest(lessons, center, config.prior, negative=config.negative)
     lower = _joined(config, busy.lengths, len(busy.names))
@@ -215,6 +218,20 @@ def _free(
     return free
 
 
+def _leader(lessons: Lessons) -> Weights:
+    """All weight on the strand that ranks the targets best alone.
+
+    Where every strand puts others before them, as all do that know what a history holds if nobody
+    takes anything twice, no sum is likelier than chance, and the given weights may be the worst.
+    """
+    alone = _START * np.eye(len(lessons.signals))
+    some = lessons.take(spaced(lessons.hits))
+    reached = [places(some.scores(one), some.hits)[1] for one in alone]
+    # No place is cut off: the first ten may hold nothing right at all.
+    found: Weights = alone[np.argmax([(1 / np.log2(one + 2)).mean() for one in reached])]
+    return found
+
+
 def _band(
     config: FuseConfig, lessons: Lessons, rows: np.ndarray, pooled: Weights, free: Bools
 ) -> Weights:
@@ -227,4 +244,4 @@ def _band(
         weights, _ = likeliest(mine, pooled, config.band_prior, negative=config.negative, free=free)
     if config.negative:
         return weights
-    return climb(mine, weights, config.rounds, free=free)
+    return climb(mine, weights if weights.any() else _leader(mine), config.rounds, free=free)
