@@ -94,7 +94,9 @@ class FactorsConfig:
     """Items that neumf is shown for each event and that did not happen."""
     dropout: float = tunable(0.2, Range(0.0, 0.5))
     """The share of the network's first layer that neumf leaves out in each step."""
-    training: Training = field(default_factory=lambda: Training(epochs=10, batch=1024, patience=3))
+    training: Training = field(
+        default_factory=lambda: Training(epochs=20, batch=1024, learning_rate=3e-3, patience=3)
+    )
     """How neumf is trained."""
 
     @property

@@ -55,6 +55,8 @@ class Network(nn.Module):
         for one in (self.product, self.deep):
             nn.init.normal_(one.weight, std=0.1)
         nn.init.zeros_(self.popular.weight)
+        with torch.no_grad():  # at first the plain product of both vectors, as in what it widens
+            self.out.weight[:, :dim] = 1
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Logits [R, 1 + negatives]: of the `right` item, then of the `wrong` ones."""
