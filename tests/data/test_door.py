@@ -64,6 +64,30 @@ def test_what_the_log_refuses_is_told_by_row(tmp_path):
     assert [one["row"] for one in lines] == [1, 2, 3]
 
 
+def test_what_stood_in_a_field_that_does_not_fit_is_told(tmp_path):
+    """The value is the file's, not the id of the event; what was expected stands once."""
+    items = b"item_id,price\ni0,2\ni1,NaN\ni2,inf\n"
+    with Log.open(tmp_path / "home") as log:
+        receipt = Door(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
+    lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
+    assert [(one["row"], one["field"], one["value"]) for one in lines] == [
+        (2, "price", "NaN"),
+        (3, "price", "inf"),
+    ]
+    assert {one["expected"] for one in lines} == {"a finite number"}
+    assert [one.value for one in receipt.problems] == ["NaN", "inf"]
+
+
+def test_what_the_log_itself_refuses_says_what_stood_there(tmp_path):
+    events = [Event("interaction", "e", "k" * 129, "u", "i"), Event("item", "e2", "put", item="i")]
+    again = events[1]._replace(kind="delete")
+    with Log.open(tmp_path / "home") as log:
+        long, taken = Door(log).add([events, [again]]).problems
+    assert (long.field, long.value) == ("kind", "k" * 129)
+    assert long.expected == "a kind of at most 128 characters"
+    assert (taken.field, taken.value) == ("id", "e2")
+
+
 def test_no_rejects_no_file(tmp_path):
     receipt = Door(Fake(), rejects=tmp_path).add([[Event("interaction", "e", "view", "u", "i")]])
     assert receipt.rejects is None

@@ -336,6 +336,42 @@ def test_by_how_much_the_better_is_better_lies_within_its_ends():
     assert said == "rmse: b is better than a by 0.1200 [+0.0100 +0.2400]"
 
 
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [(1, "one user says nothing of others"), (3, "by chance all agree in one sample of 4")],
+)
+def test_of_a_handful_of_users_nobody_is_better(tmp_path, users, said):
+    """Every user sees the same difference: the interval has no width, and proves nothing."""
+    pytest.importorskip("matplotlib")
+    one = run(tmp_path, "one", clock(), recipe("Follows"), k=(3,))
+    few = replace(one, detail=one.detail.take(np.arange(users)))
+    report = json.loads(json.dumps(one.report))
+    for row in report["results"]:
+        row["metrics"] |= {"ndcg@3": {"value": 0.5, "low": None, "high": None}}
+    few = replace(few, report=report)
+    found = compare([few], ["follows", "popular-all"])
+    (first,) = (one for one in found.differences if one.metric == "ndcg@3")
+    assert first.difference.value != 0
+    assert first.tie
+    assert first.users == users
+    assert verdict(first).startswith("ndcg@3: unknown, ")
+    assert said in verdict(first)
+    written = json.dumps(found.to_dict(), allow_nan=False)
+    assert f'"users": {users}' in written
+    text = page(found)
+    assert said in text
+    assert "ahead of every other row" not in text
+    assert "nan" not in text.partition("<svg")[0]
+    assert "no interval of ndcg@3" in "\n".join(notes(found))
+
+
+def test_six_users_who_agree_are_enough(tmp_path):
+    one = run(tmp_path, "one", clock(), recipe("Follows"), k=(3,))
+    six = replace(one, detail=one.detail.take(np.arange(6)))
+    (first, *_) = compare([six], ["follows", "popular-all"]).differences
+    assert not first.tie
+
+
 def test_rows_without_a_list_for_anybody_are_not_compared(tmp_path):
     found = compare([run(tmp_path, "one", toy=recipe("Counts", "Nothing"))])
     labels = [one.label for one in found.entries]

@@ -140,6 +140,35 @@ def test_few_queries_are_flagged():
     assert "few" not in flags(world([*few, *(("u99", f"i{step}", step) for step in range(5))]))
 
 
+def test_flags_count_the_queries_of_all_windows():
+    """Sixty users in each of three windows: a window is few, all of them are not."""
+    rows = [
+        (f"u{user}", f"i{(user * 7 + step) % 60}", step + user / 99)
+        for user in range(60)
+        for step in range(40)
+    ]
+    assert flags(world(rows), Protocol(name="time", test_days=5))["few"].value == 60
+    found = flags(world(rows), Protocol(name="time", test_days=5, windows=3))
+    assert "few" not in found
+    some = [row for row in rows if int(row[0][1:]) < 20]
+    few = flags(world(some), Protocol(name="time", test_days=5, windows=3))["few"]
+    assert few.value == 60
+    assert few.text.startswith("60 test queries are few")
+
+
+def test_the_window_that_nothing_was_learned_for_is_named():
+    """Nothing lies before the first window but a handful of events."""
+    rows = [
+        (f"u{user}", f"i{(user * 7 + step) % 60}", (35 if user > 4 else 0) + step + user / 99)
+        for user in range(120)
+        for step in range(19 if user > 4 else 54)
+    ]
+    found = flags(world(rows), Protocol(name="time", test_days=10, windows=2))["unlearned"]
+    assert found.value == 5
+    assert found.text.startswith("5 (window 19")
+    assert "queries are too few" in found.text
+
+
 def test_an_event_far_behind_the_others_is_named():
     rows = [
         (f"u{user}", f"i{(user * 7 + step) % 60}", step + user / 99)

@@ -48,10 +48,81 @@ def test_strands_without_a_list_are_named_and_left_out():
 
 
 def test_several_seeds_say_how_far_they_lie_apart():
-    report = evaluate(world(random_rows()), [recipe("Dice")], Protocol(), seeds=2)
-    assert "means over 2 seeds; standard deviation of ndcg@10 among them: fused 0." in (
-        printed(report)
+    report = evaluate(
+        world(random_rows()), [recipe("Dice", "Counts", "Nothing")], Protocol(), seeds=2
     )
+    (line,) = (line for line in notes(report) if line.startswith("means over 2 seeds; "))
+    head, _, said = line.partition(": ")
+    assert head.endswith("standard deviation of ndcg@10 among them")
+    *apart, rest = said.split(", ")
+    assert rest == "the others 0.0000"
+    assert {one.split()[0] for one in apart} == {"fused", "dice"}
+    assert "0.0000" not in "".join(apart)
+
+
+def test_seeds_that_change_nothing_are_told_in_three_words():
+    report = evaluate(world(random_rows()), [recipe("Counts")], Protocol(), seeds=2)
+    assert any(line.endswith("among them: 0.0000 in every row") for line in notes(report))
+
+
+def lone(users=1):
+    """Everybody takes three things, and `users` of them a last one that is easily foreseen."""
+    rows = [(f"w{user}", "last", float(user)) for user in range(9)]
+    return world(
+        rows
+        + [
+            (f"u{user}", item, 20.0 + day)
+            for user in range(users)
+            for day, item in enumerate(("a", "b", "c", "last"))
+        ]
+    )
+
+
+def test_one_query_has_no_interval_and_nobody_is_better():
+    report = evaluate(lone(), [recipe("Counts", steps=())], Protocol())
+    assert report.data["queries"] == 1
+    fused = report.to_dict()["results"][0]["metrics"]["ndcg@10"]
+    assert (fused["low"], fused["high"]) == (None, None)
+    assert all(one.tie and one.unknown and one.users == 1 for one in report.paired)
+    (first, *_) = report.to_dict()["paired"]
+    assert (first["low"], first["tie"], first["users"]) == (None, True, 1)
+    text = printed(report)
+    assert "nan" not in text
+    assert "no interval of recall@10, ndcg@10, " in text
+    assert "0000: unknown, one user says nothing of others" in text
+    assert "1 test query is few: it has no interval" in text
+
+
+def test_a_group_of_items_shows_its_exposure():
+    fields = {f"i{one}": {"colour": "red" if one % 3 else "blue"} for one in range(40)}
+    data = world(random_rows(), item_fields=fields)
+    report = evaluate(data, [recipe("Counts", "Follows")], Protocol(), group="colour")
+    lines = printed(report).splitlines()
+    (start,) = (place for place, line in enumerate(lines) if line.startswith("exposure@10 by "))
+    assert lines[start].split()[:6] == ["exposure@10", "by", "colour", "items", "events", "fused"]
+    assert "follows" not in lines[start]
+    there = {line.split()[0]: line.split()[1:] for line in lines[start + 1 : start + 3]}
+    for value, part in report.data["group"]["shares"].items():
+        shown = report.result("fused").metrics[f"exposure@10|{value}"].value
+        wanted = [f"{one:.3f}" for one in (part["items"], part["events"], shown)]
+        assert there[value][:3] == wanted
+
+
+def test_a_group_of_users_shows_how_good_lists_are_for_each():
+    fields = {f"u{one}": {"town": "AB"[one % 2]} for one in range(40)}
+    data = world(random_rows(), user_fields=fields)
+    report = evaluate(data, [recipe("Counts")], Protocol(), group="town")
+    lines = printed(report).splitlines()
+    (start,) = (place for place, line in enumerate(lines) if line.startswith("ndcg@10 by town"))
+    for value, line in zip("AB", sorted(lines[start + 1 : start + 3]), strict=True):
+        shown = report.result("fused").metrics[f"ndcg@10|town={value}"].value
+        assert line.split()[:3] == [
+            value,
+            str(report.data["slices"][f"town={value}"]),
+            f"{shown:.4f}",
+        ]
+    plain = printed(evaluate(data, [recipe("Counts")], Protocol()))
+    assert " by town" not in plain
 
 
 def test_what_has_no_value_is_a_dash_with_a_reason():

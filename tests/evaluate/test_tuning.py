@@ -1,5 +1,8 @@
 """Searching settings, on validation targets alone."""
 
+import os
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +130,41 @@ def test_an_interrupt_keeps_what_was_found(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, trials=9, told=stop)
     assert [one.number for one in search(tmp_path, trials=2).trials] == [0, 1]
+
+
+@contextmanager
+def signalled(place):
+    """A real Ctrl-C while optuna writes the state of a trial for the `place`-th time."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    seen = []
+
+    def hear(_connection, _cursor, statement, *_more):
+        if statement.startswith("UPDATE trials SET state"):
+            seen.append(statement)
+            if len(seen) == place:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+@pytest.mark.parametrize(("place", "whole"), [(1, 0), (2, 0), (3, 1), (4, 2)])
+def test_an_interrupt_within_optuna_waits_for_it(tmp_path, place, whole):
+    """Trial 0 is put in line, begun and ended, each by one update; trial 1 is only ended by one."""
+    heard = []
+    with signalled(place) as seen, pytest.raises(KeyboardInterrupt):
+        search(tmp_path, trials=9, told=lambda trial, _best: heard.append(trial.number))
+    assert len(seen) >= place
+    assert heard == list(range(whole))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = search(tmp_path, trials=2)
+    assert len(again.trials) == 2
+    assert None not in [one.value for one in again.trials]
 
 
 def test_the_recipe_as_it_is_comes_first_whatever_was_interrupted(tmp_path):

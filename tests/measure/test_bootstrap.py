@@ -43,10 +43,24 @@ def test_the_same_seed_gives_the_same_interval():
     assert intervals(values, seed=7) != intervals(values, seed=8)
 
 
-@pytest.mark.parametrize("users", [0, 1])
-def test_nobody_and_one_user(users):
-    for one in intervals(np.full((users, 2), 0.25)):
-        assert one.value == one.low == one.high
+def test_one_user_has_a_value_and_no_interval_and_nobody_has_neither():
+    one, ones = np.full((1, 2), 0.25), np.ones((1, 1))
+    draws = ratio_draws(one, ones, 50, 0)
+    for found in (intervals(one), spans(draws), spans(draws - 1.25), together(draws, 0)):
+        for value, low, high in found:
+            assert value in (0.25, -1.0, 0.0)
+            assert np.isnan([low, high]).all()
+    assert np.isnan(intervals(one[:0])).all()
+
+
+def test_what_one_of_many_users_can_be_measured_on_has_no_interval_either():
+    """As a GAUC of which one user has both clicks and misses."""
+    over, under = np.full((9, 2), 0.5), np.ones((9, 2))
+    over[1:, 0] = under[1:, 0] = 0
+    alone, all_of_them = spans(ratio_draws(over, under, 200, 0))
+    assert (alone.value, all_of_them.value) == (0.5, 0.5)
+    assert np.isnan([alone.low, alone.high]).all()
+    assert (all_of_them.low, all_of_them.high) == (0.5, 0.5)
 
 
 def test_chunks_change_nothing_but_memory():

@@ -14,7 +14,7 @@ import numpy as np
 from plait.core.catalogue import FieldType
 from plait.core.types import Event
 from plait.data.consent import Consent
-from plait.data.ingest.rejects import Rejected, RejectsFile
+from plait.data.ingest.rejects import Rejected, RejectsFile, shortened
 from plait.data.ingest.rows import Batch
 from plait.data.log import Appended, Row
 from plait.data.restate import Again, Knows, Restated
@@ -196,10 +196,23 @@ class _Count:
 def _told(batch: Batch, rows: Sequence[Row]) -> list[Rejected]:
     """What the log refused, with the rows of the file."""
     return [
-        Rejected(batch.source, int(batch.rows[at]), row.field, row.id, row.error)
+        Rejected(
+            batch.source,
+            int(batch.rows[at]),
+            row.field,
+            shortened(_found(batch.events[at], row)),
+            row.error.removeprefix("expected ") if row.fault is None else row.fault.expected,
+        )
         for at, row in enumerate(rows)
         if row.status in ("rejected", "conflict")
     ]
+
+
+def _found(event: Event, row: Row) -> object:
+    """What stood in the part that the log refused; nothing where that is the whole row."""
+    if row.fault is not None:
+        return row.fault.value
+    return getattr(event, row.field) if row.field in Event._fields else None
 
 
 def _batch_of(events: Sequence[Event], count: _Count, source: str) -> Batch:

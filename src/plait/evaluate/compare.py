@@ -11,7 +11,7 @@ import numpy as np
 
 from plait.errors import InputError, ProtocolError
 from plait.evaluate.detail import Detail, better
-from plait.evaluate.gaps import gaps
+from plait.evaluate.gaps import ends_of, gaps
 from plait.evaluate.report import FUSED, Difference, listless
 from plait.evaluate.runs import Run
 from plait.evaluate.spread import ONE_SEED, Seeds, judged, seeded
@@ -128,7 +128,7 @@ def compare(
     order = sorted(entries, key=lambda one: _standing(one, first))
     labels = [one.label for one in order]
     found = [
-        Difference(metric, labels[0], other, gap)
+        Difference(metric, labels[0], other, gap, users=joined.count(metric))
         for other, *gaps in zip(
             labels[1:],
             *(joined.ahead(one, labels, resamples=resamples, seed=seed) for one in metrics),
@@ -166,8 +166,13 @@ def joint(found: Comparison) -> str:
 
 
 def verdict(one: Difference) -> str:
-    """What a difference says, in words: a tie if another sample, or seeds, could turn it round."""
+    """What a difference says, in words: a tie if another sample, or seeds, could turn it round;
+    unknown where there are too few users to say.
+    """
     gap = one.difference
+    if one.unknown:
+        ahead = f"({gap.value:+.4f}{ends_of(gap)}; {one.doubt})"
+        return f"{one.metric}: unknown, {one.model} and {one.against} {ahead}"
     ends = f"[{gap.low:+.4f} {gap.high:+.4f}]"
     if one.by_seeds:
         return (

@@ -42,6 +42,11 @@ class Detail:
         """The metrics that are kept, the same for all models."""
         return tuple(next(iter(self.values.values()), {}))
 
+    def count(self, metric: str) -> int:
+        """How many users `metric` is measured on: those for whom it weighs anything."""
+        weights = self.weights.get(metric)
+        return len(np.unique(self.users if weights is None else self.users[weights != 0]))
+
     def take(self, places: Longs) -> Detail:
         """The queries at `places`."""
         return Detail(

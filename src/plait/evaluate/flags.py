@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plait.core.types import Bools, Dataset, Longs, Numbers
+from plait.evaluate.plan import Plan
 from plait.measure.splits import DAY, LEAST_QUERIES, Split
 
 __all__ = ["OVERLAP", "Flag", "few_users", "flags", "stragglers"]
@@ -43,23 +44,33 @@ class Flag(NamedTuple):
         return {**self._asdict(), "value": round(self.value, 6)}
 
 
-def flags(dataset: Dataset, learn: Split, test: Split, name: str, tied: float) -> list[Flag]:
-    """All flags of an evaluation by protocol `name`; `tied` is the share of the targets that a tie
-    decides, in the row that is believed.
+def flags(dataset: Dataset, plans: Sequence[Plan], name: str, tied: float) -> list[Flag]:
+    """All flags of an evaluation by protocol `name`, over all windows; `tied` is the share of the
+    targets that a tie decides, in the row that is believed. What was fitted on is looked at as of
+    the last window, which holds that of all others.
     """
-    found = [*_id_order(dataset, test), _decided(tied)]
+    tests, test = [one.test for one in plans], plans[-1].test
+    found = [*_id_order(dataset, tests), _decided(tied)]
     if dataset.clock == "time":
         found += _time_ties(dataset, test)
         if name != "time":
             found += [_file_order(dataset, test), _overlap(test, name)]
-    if len(test) < FEW:
-        many = "query is" if len(test) == 1 else "queries are"
-        text = f"{len(test)} test {many} few: read the intervals, not the means"
-        found.append(Flag("few", float(len(test)), True, text + _why_few(dataset, test, name)))
-    if len(learn) < LEAST_QUERIES:
-        text = f"{len(learn)} queries are too few to learn a fusion from: its defaults stand"
-        found.append(Flag("unlearned", float(len(learn)), True, text))
-    return found
+    if (count := sum(map(len, tests))) < FEW:
+        text = f"{count} test queries are few: read the intervals, not the means"
+        if count == 1:
+            text = "1 test query is few: it has no interval, and says nothing of others"
+        found.append(Flag("few", float(count), True, text + _why_few(dataset, test, name)))
+    return found + _unlearned(plans)
+
+
+def _unlearned(plans: Sequence[Plan]) -> list[Flag]:
+    """Whether there is a window whose fusion had too few queries to learn from."""
+    few = [one for one in plans if len(one.learn) < LEAST_QUERIES]
+    if not few:
+        return []
+    said = [f"{len(one.learn)}{f' (window {one.window})' * bool(one.window)}" for one in few]
+    text = f"{', '.join(said)} queries are too few to learn a fusion from: its defaults stand"
+    return [Flag("unlearned", float(min(len(one.learn) for one in few)), True, text)]
 
 
 def few_users(users: Numbers | Longs) -> list[Flag]:
@@ -68,21 +79,20 @@ def few_users(users: Numbers | Longs) -> list[Flag]:
     if count >= FEW:
         return []
     text = f"all examples are of {count} users, and intervals are drawn over users: few to draw"
+    if count == 1:
+        text = "all examples are of one user: there is no interval, and it says nothing of others"
     return [Flag("few", float(count), True, text)]
 
 
-def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
+def _id_order(dataset: Dataset, tests: Sequence[Split]) -> list[Flag]:
     """How often the next item has the larger outside id, in train and at the test position; almost
     never gives the order away as well as almost always.
     """
     ranks = _ranks(dataset.catalogue.ids, dataset.n_items)
-    train = test.train.interactions
+    train = tests[-1].train.interactions
     same = train.users[1:] == train.users[:-1]
     in_train = _larger(ranks[train.items[:-1][same]], ranks[train.items[1:][same]])
-    lengths = test.queries.seen.lengths
-    asked = (lengths > 0) & (test.targets.lengths == 1)
-    before = test.queries.seen.values[test.queries.seen.offsets[1:][asked] - 1]
-    target = test.targets.values[test.targets.offsets[:-1][asked]]
+    before, target = np.concatenate([_steps(one) for one in tests], axis=1)
     at_test = _larger(ranks[before], ranks[target])
     return [
         Flag(
@@ -97,6 +107,14 @@ def _id_order(dataset: Dataset, test: Split) -> list[Flag]:
             ("test", "test pairs", at_test),
         )
     ]
+
+
+def _steps(test: Split) -> Numbers:
+    """int [2, N]: the last item before a query, and what it asks for, where that is one item."""
+    seen, targets = test.queries.seen, test.targets
+    asked = (seen.lengths > 0) & (targets.lengths == 1)
+    before = seen.values[seen.offsets[1:][asked] - 1]
+    return np.stack([before, targets.values[targets.offsets[:-1][asked]]])
 
 
 def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:

@@ -7,7 +7,7 @@ from math import isnan
 
 from plait.measure.bootstrap import Interval
 
-__all__ = ["DASH", "gaps", "why"]
+__all__ = ["DASH", "ends_of", "gaps", "why"]
 
 DASH = "\N{EN DASH}"
 
@@ -27,9 +27,23 @@ def why(metric: str) -> str:
     return _WHY.get(bare, "there is nothing to measure it on")
 
 
+def ends_of(gap: Interval) -> str:
+    """The ends of a difference, "" where they are not known."""
+    return "" if isnan(gap.low) else f" [{gap.low:+.4f} {gap.high:+.4f}]"
+
+
 def gaps(rows: Iterable[Mapping[str, Interval]], names: Iterable[str]) -> Iterator[str]:
-    """A line for each of the metrics `names` that one of the rows has no value for."""
-    every = list(rows)
-    for name in names:
+    """A line for each of the metrics `names` that one of the rows has no value for, and one for
+    those whose value is of too few users to have an interval.
+    """
+    every, wanted = list(rows), list(names)
+    for name in wanted:
         if any(name in row and isnan(row[name].value) for row in every):
             yield f"{DASH} {name}: {why(name)}"
+    alone = [name for name in wanted if any(_alone(row.get(name)) for row in every)]
+    if alone:
+        yield f"no interval of {', '.join(alone)}: one user says nothing of others"
+
+
+def _alone(one: Interval | None) -> bool:
+    return one is not None and isnan(one.low) and not isnan(one.value)

@@ -68,7 +68,7 @@ def paired(
                 gap = detail.difference(
                     metric, own, other, resamples=protocol.resamples, seed=protocol.seed
                 )
-                found.append(Difference(metric, own, other, gap))
+                found.append(Difference(metric, own, other, gap, users=detail.count(metric)))
     return [one for one in found if one.known]
 
 

@@ -24,6 +24,7 @@ from plait.evaluate.detail import LOWER, better
 from plait.evaluate.drawing import to_png, to_svg
 from plait.evaluate.gaps import DASH, gaps, why
 from plait.evaluate.plots import plots
+from plait.evaluate.report import Difference
 from plait.evaluate.runs import Run
 
 __all__ = ["page", "write_pages"]
@@ -141,18 +142,29 @@ def _verdicts(found: Comparison) -> Iterator[str]:
     there = {one.label for one in _visible(found)}
     kept = [one for one in found.differences if one.against in there]
     main = [one for one in kept if one.metric == found.main]
-    ties = [
-        f"{one.against}{' (within the spread of seeds)' * one.by_seeds}" for one in main if one.tie
-    ]
     best = found.entries[0].label
     alone = f"<b>{_text(best)}</b> is best by {_text(found.main)}"
-    rest = f", tied with {_text(_listed(ties))}." if ties else ", ahead of every other row."
-    yield f"<p class=verdict>{alone}{rest}</p>"
+    yield f"<p class=verdict>{alone}{_text(_rest(main))}</p>"
     if len(found.entries) > 2:
         yield f"<p class=faint>{_text(joint(found))}</p>"
     yield "<details><summary>Every paired difference</summary><ul>"
     yield from (f"<li>{_text(verdict(one))}</li>" for one in kept)
     yield "</ul></details>"
+
+
+def _rest(main: Sequence[Difference]) -> str:
+    """How the best row stands to the others, by what decides."""
+    doubts = list(dict.fromkeys(one.doubt for one in main if one.unknown))
+    ties = [
+        f"{one.against}{' (within the spread of seeds)' * one.by_seeds}"
+        for one in main
+        if one.tie and not one.unknown
+    ]
+    tied = f", tied with {_listed(ties)}" if ties else ""
+    if doubts:
+        others = _listed([one.against for one in main if one.unknown])
+        return f"{tied}; whether it is better than {others} is unknown ({', '.join(doubts)})."
+    return f"{tied or ', ahead of every other row'}."
 
 
 def _columns(entries: Sequence[Entry]) -> list[str]:
@@ -206,7 +218,7 @@ def _cell(one: Entry, name: str, best: float | None) -> str:
         return f'<td title="{_text(why(name))}">{DASH}</td>'
     digits = 4 if abs(found.value) < 1 or name.partition("|")[0] in LOWER else 2
     ends = ""
-    if found.low != found.high:
+    if found.low < found.high:  # neither where both are the value, nor where they are unknown
         ends = f"<small>{found.low:.{digits}f} to {found.high:.{digits}f}</small>"
     kind = " class=best" if found.value == best else ""
     return f"<td{kind}>{found.value:.{digits}f}{ends}</td>"

@@ -210,11 +210,10 @@ def _paired(
 
 
 def _flags(task: _Task, fields: Sequence[_Field], fused: Sequence[Row]) -> list[Flag]:
-    """Those of the last window, which looks back on all others; ties of the recipe with most."""
-    plan = fields[-1].plan
+    """Those of all windows together; ties of the recipe with most."""
     targets = sum(len(one.plan.test.targets.values) for one in fields)
     tied = max(float(one.tied.sum()) for one in fused) / max(targets, 1)
-    return flags(task.dataset, plan.learn, plan.test, task.protocol.name, tied)
+    return flags(task.dataset, [one.plan for one in fields], task.protocol.name, tied)
 
 
 def _sizes(ground: Ground) -> dict[str, int]:

@@ -12,10 +12,13 @@ from plait.evaluate.flags import Flag
 from plait.evaluate.protocol import Protocol
 from plait.measure.bootstrap import Interval
 
-__all__ = ["FUSED", "Difference", "Report", "Result", "listless"]
+__all__ = ["FUSED", "LEAST", "Difference", "Report", "Result", "listless"]
 
 FUSED = "fused"
 """The row of the whole recipe."""
+
+LEAST = 6
+"""Fewer users agree by chance in more than one sample of twenty: all of five in one of 16."""
 
 
 def listless(metrics: Mapping[str, Interval]) -> bool:
@@ -60,10 +63,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`model` less `against`, user by user; a tie if the interval holds zero, or if seeds alone may
-    do as much.
+    """`model` less `against`, user by user; a tie if the interval holds zero, if seeds alone may
+    do as much, or if there are too few users to say.
 
-    `seed_margin`: what they may do, where there are several (`plait.evaluate.spread`).
+    `seed_margin`: what they may do, where there are several (`plait.evaluate.spread`). `users`: how
+    many it was measured on, None where that was not kept.
     """
 
     metric: str
@@ -71,17 +75,36 @@ class Difference:
     against: str
     difference: Interval
     seed_margin: float | None = None
+    users: int | None = None
 
     @property
     def tie(self) -> bool:
         """Whether another sample of users, or other seeds, could turn it round."""
-        return self._by_users or self.by_seeds
+        return self.unknown or self._by_users or self.by_seeds
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing can be said: no interval, or so few users that all agree by chance."""
+        few = self.users is not None and self.users < LEAST
+        return math.isnan(self.difference.low) or (few and not self._by_users)
+
+    @property
+    def doubt(self) -> str:
+        """Why nothing can be said of others; "" where something can."""
+        if not self.unknown:
+            return ""
+        if self.users is None or not 1 < self.users < LEAST:
+            return "one user says nothing of others" if self.users == 1 else "too few users to say"
+        chance = 2 ** (self.users - 1)
+        return f"{self.users} users are too few: by chance all agree in one sample of {chance}"
 
     @property
     def by_seeds(self) -> bool:
         """Whether users agree on it, and only seeds could turn it round."""
         margin = self.seed_margin
-        return margin is not None and not self._by_users and abs(self.difference.value) <= margin
+        if margin is None or self.unknown or self._by_users:
+            return False
+        return abs(self.difference.value) <= margin
 
     @property
     def _by_users(self) -> bool:
@@ -96,7 +119,8 @@ class Difference:
         """As JSON carries it."""
         names = {"metric": self.metric, "model": self.model, "against": self.against}
         found = {**names, **self.difference.to_dict(), "tie": self.tie}
-        return found | ({} if self.seed_margin is None else {"seed_margin": self.seed_margin})
+        more = {"seed_margin": self.seed_margin, "users": self.users}
+        return found | {name: one for name, one in more.items() if one is not None}
 
 
 @dataclass(frozen=True, slots=True)

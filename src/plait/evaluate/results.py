@@ -67,8 +67,9 @@ def differences(
         pairs.append((metric, best.model))
         gaps.append(mine - best.users[metric])
     found = _intervals(np.stack(gaps, axis=1), np.ones(len(ground), np.bool_), ground, protocol)
+    users = len(np.unique(ground.users))
     return [
-        Difference(metric, row.model, against, one)
+        Difference(metric, row.model, against, one, users=users)
         for (metric, against), one in zip(pairs, found, strict=True)
     ]
 
@@ -108,7 +109,7 @@ def _intervals(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) 
     if protocol.windows == 1:
         return intervals(table, **chance)
     if not mask.any():
-        return [Interval(0.0, 0.0, 0.0)] * table.shape[1]
+        return [NOTHING] * table.shape[1]
     users, clusters = np.unique(ground.users[mask], return_inverse=True)
     over = clustered(table, clusters, len(users))
     under = np.bincount(clusters, minlength=len(users)).astype(np.float64)[:, None]

@@ -12,7 +12,8 @@ from plait.errors import StorageError
 from plait.evaluate import compare
 from plait.evaluate.compare import Comparison
 from plait.evaluate.detail import better
-from plait.evaluate.gaps import DASH, gaps
+from plait.evaluate.gaps import DASH, ends_of, gaps
+from plait.evaluate.group_table import group_tables
 from plait.evaluate.protocol import Protocol
 from plait.evaluate.report import Difference, Report, Result
 from plait.evaluate.spread import ONE_SEED, seeded
@@ -30,13 +31,16 @@ SHOWN = ("recall", "ndcg", "mrr", "hit_rate", "coverage", "novelty")
 RATED = ("rmse", "mae", "r2", "known")
 CLICKED = ("auc", "gauc", "log_loss", "ece", "known")
 
+ZERO = f"{0:.4f}"
+"""A deviation that is none, or too small to be printed."""
+
 _WIDE = 10_000
 """Wider than any table."""
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """The table and the notes, on stdout unless told otherwise."""
-    _print(table(report), notes(report), console)
+    """The table, those of groups, and the notes, on stdout unless told otherwise."""
+    _print([table(report), *group_tables(report, _main(report.protocol))], notes(report), console)
 
 
 def print_comparison(found: Comparison, console: Console | None = None) -> None:
@@ -52,7 +56,7 @@ def print_comparison(found: Comparison, console: Console | None = None) -> None:
         numbers = ["" if cell is None else _number(cell, with_ends=True) for cell in cells]
         costs = (f"{one.row['fit_seconds']:.1f}", f"{one.row['peak_mb']:,.0f}")
         shown.add_row(one.label, *numbers, *costs, style="dim" if one.baseline else None)
-    _print(shown, compare.notes(found), console)
+    _print([shown], compare.notes(found), console)
 
 
 def table(report: Report) -> Table:
@@ -67,7 +71,7 @@ def table(report: Report) -> Table:
     found.add_column("model", no_wrap=True)
     for heading in (*names, "fit s", "evaluate s", "peak MB"):
         found.add_column(heading, justify="right", no_wrap=True)
-    main = names[1] if report.protocol.ranks else names[0]
+    main = _main(report.protocol)
     sign = -1 if better(main, 1.0) else 1
     rows = [one for one in report.results if not one.silent]
     for one in sorted(rows, key=lambda row: sign * row.metrics[main].value):
@@ -116,13 +120,15 @@ def write_json(path: Path, found: Mapping[str, Any]) -> None:
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def _print(shown: Table, lines: Iterator[str], console: Console | None) -> None:
+def _print(shown: Sequence[Table], lines: Iterator[str], console: Console | None) -> None:
     from rich.console import Console
 
     out = console or Console()
-    # As wide as it is: where a figure does not fit, rich would cut its end off.
-    width = out.measure(shown, options=out.options.update(width=_WIDE)).maximum
-    Console(file=out.file, width=max(width, 1), force_terminal=out.is_terminal).print(shown)
+    for place, one in enumerate(shown):
+        # As wide as it is: where a figure does not fit, rich would cut its end off.
+        width = out.measure(one, options=out.options.update(width=_WIDE)).maximum
+        wide = Console(file=out.file, width=max(width, 1), force_terminal=out.is_terminal)
+        wide.print(*[""] * (place > 0), one, sep="\n")
     for line in lines:
         out.print(line, soft_wrap=True, markup=False, highlight=False)
 
@@ -131,6 +137,11 @@ def _columns(protocol: Protocol) -> list[str]:
     if protocol.ranks:
         return [f"{name}@{max(protocol.k)}" for name in SHOWN]
     return list(RATED if protocol.name == "ratings" else CLICKED)
+
+
+def _main(protocol: Protocol) -> str:
+    """The metric that decides."""
+    return _columns(protocol)[1 if protocol.ranks else 0]
 
 
 def _settings(protocol: Protocol) -> list[str]:
@@ -155,12 +166,14 @@ def _settings(protocol: Protocol) -> list[str]:
 
 def _spread(report: Report) -> Iterator[str]:
     """How far seeds lie apart, by the metric that decides."""
-    names = _columns(report.protocol)
-    main = names[1] if report.protocol.ranks else names[0]
-    parts = [f"{one.model} {one.spread[main]:.4f}" for one in report.results if one.spread]
+    main = _main(report.protocol)
+    rows = [one for one in report.results if not one.silent]
+    told = [(one.model, f"{one.spread[main]:.4f}") for one in rows if one.spread]
+    parts = [f"{model} {apart}" for model, apart in told if apart not in ("nan", ZERO)]
+    rest = f"the others {ZERO}" if parts else f"{ZERO} in every row"
     yield (
         f"means over {len(report.seeds)} seeds; standard deviation of {main} among them: "
-        f"{', '.join(parts)}"
+        f"{', '.join([*parts, *([rest] if any(apart == ZERO for _, apart in told) else [])])}"
     )
 
 
@@ -174,19 +187,17 @@ def _number(one: Interval, *, with_ends: bool) -> str:
     if isnan(one.value):
         return DASH
     digits = 4 if with_ends or abs(one.value) < 1 else 2
-    ends = f" [{one.low:.{digits}f} {one.high:.{digits}f}]" if with_ends else ""
+    known = with_ends and not isnan(one.low)
+    ends = f" [{one.low:.{digits}f} {one.high:.{digits}f}]" if known else ""
     return f"{one.value:.{digits}f}{ends}"
 
 
 def _versus(one: Difference) -> str:
     gap = one.difference
-    verdict = ": a tie" if one.tie else ""
+    verdict = f": unknown, {one.doubt}" if one.unknown else ": a tie" if one.tie else ""
     if one.by_seeds:
         verdict += f" within the spread of seeds, which alone may make {one.seed_margin:.4f}"
-    return (
-        f"{one.metric}: {one.model} - {one.against} = {gap.value:+.4f} "
-        f"[{gap.low:+.4f} {gap.high:+.4f}]{verdict}"
-    )
+    return f"{one.metric}: {one.model} - {one.against} = {gap.value:+.4f}{ends_of(gap)}{verdict}"
 
 
 def _listed(goal: Sequence[str]) -> str:

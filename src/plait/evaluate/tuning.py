@@ -18,6 +18,7 @@ from plait.errors import InputError, MissingExtraError, ProtocolError, StorageEr
 from plait.evaluate.detail import better
 from plait.evaluate.fingerprint import whole_fingerprint
 from plait.evaluate.history import recipe_hash
+from plait.evaluate.interrupts import Deferred
 from plait.evaluate.protocol import Protocol, digest
 from plait.evaluate.ratings import predicting
 from plait.evaluate.report import FUSED
@@ -70,6 +71,7 @@ class _Task:
     dataset: Dataset
     few: Dataset
     progress: Progress
+    interrupts: Deferred
 
 
 def tune(
@@ -91,7 +93,8 @@ def tune(
     or of these the ones whose name begins with one of `only`; the first trial is the recipe as it
     is. Tuning never sees a test target: the test is taken out of `dataset` before anything else.
     `folder` keeps the study, by recipe, protocol, metric, data and `test`. `told` hears every
-    trial, and the best so far; an interrupt leaves all finished trials in place. Raises
+    trial, and the best so far; an interrupt leaves all finished trials in place: it is heard
+    while a trial is fitted and asked, elsewhere it waits until the study is written. Raises
     MissingExtraError without optuna, InputError for a metric or a setting that does not exist.
     """
     if find_spec("optuna") is None:
@@ -102,10 +105,12 @@ def tune(
     settled = tested(protocol.resolved(dataset, recipe), test)
     inner, validation = without_test(dataset, settled, recipe.kinds, test)
     few = some_users(inner, SHARE, settled.seed)
-    task = _Task(recipe, _space(recipe, only, settled), metric, validation, inner, few, progress)
-    with _study(task, folder, whole_fingerprint(dataset), settled) as study:
-        _search(study, task, trials, told)
-        found = _tuned(study, task)
+    space, data = _space(recipe, only, settled), whole_fingerprint(dataset)
+    with Deferred() as interrupts:
+        task = _Task(recipe, space, metric, validation, inner, few, progress, interrupts)
+        with _study(task, folder, data, settled) as study:
+            _search(study, task, trials, told)
+            found = _tuned(study, task)
     if found is None:
         raise InputError("no trial came to its end", hint="try more", field="trials")
     return found
@@ -264,6 +269,7 @@ def _search(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="optuna")
             study.optimize(lambda trial: _attempt(task, trial), n_trials=1, callbacks=[tell])
+        task.interrupts.deliver()
     task.progress("trials", trials, trials)
 
 
@@ -309,7 +315,8 @@ def _drawn(trial: optuna.trial.Trial, name: str, space: Range | Choice) -> Any:
 
 def _reached(task: _Task, recipe: Recipe, dataset: Dataset) -> float:
     """What `fused` reaches by the metric."""
-    report = evaluate(dataset, [recipe], task.protocol)
+    with task.interrupts.heard():
+        report = evaluate(dataset, [recipe], task.protocol)
     return float(report.result(FUSED).metrics[task.metric].value)
 
 

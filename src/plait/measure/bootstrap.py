@@ -32,7 +32,10 @@ CELLS = 1 << 22
 
 
 class Interval(NamedTuple):
-    """A mean and the ends of its interval; NaN where there was nothing to measure."""
+    """A mean and the ends of its interval; NaN where there was nothing to measure.
+
+    The ends alone are NaN where the mean is of one user: nothing says how another would differ.
+    """
 
     value: float
     low: float
@@ -54,14 +57,14 @@ def intervals(
 ) -> list[Interval]:
     """The mean of every column of [U, C] with its interval; U users, all values finite.
 
-    Deterministic in `seed` and U. One user, or none: the interval is the value itself.
+    Deterministic in `seed` and U. Of one user the ends are NaN, of none the value as well.
     """
     users, columns = values.shape
     if not users:
-        return [Interval(0.0, 0.0, 0.0)] * columns
+        return [Interval(nan, nan, nan)] * columns
     means = values.mean(axis=0, dtype=np.float64)
     if users == 1:
-        return [Interval(float(one), float(one), float(one)) for one in means]
+        return [Interval(float(one), nan, nan) for one in means]
     drawn = resampled_means(values, resamples, seed)
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail), axis=0)
@@ -101,6 +104,9 @@ def ratio_draws(
 ) -> Doubles:
     """float64 [1 + resamples, C]: the sum of `over` by that of `under`, both [U, C], of all users
     and of each resample of them; NaN where a resample has nothing under the line.
+
+    Fewer than two users say nothing of others: of one there is the first row alone, and a column
+    that only one has anything under the line of is NaN in every resample.
     """
     draws = [np.ones((1, len(over)))]
     if len(over) > 1:
@@ -110,15 +116,17 @@ def ratio_draws(
         below = np.broadcast_to(one @ under, (len(one), over.shape[1]))
         empty = np.full(below.shape, np.nan)
         found.append(np.divide(one @ over, below, out=empty, where=below != 0))
-    return np.concatenate(found)
+    every = np.concatenate(found)
+    every[1:, np.broadcast_to((under != 0).sum(axis=0) < 2, every.shape[1:])] = np.nan
+    return every
 
 
 def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
     """From `ratio_draws`, or a function of them: the first row is the value, the rest its ends.
 
-    NaN, all three, where no resample has anything under the line.
+    The ends are NaN where there are no resamples, or none has anything under the line.
     """
-    value, rest = draws[0], draws[1:] if len(draws) > 1 else draws
+    value, rest = draws[0], draws[1:]
     tail = (1 - level) / 2
     there = ~np.isnan(rest).all(axis=0)
     low, high = np.full((2, len(value)), np.nan)

@@ -30,12 +30,16 @@ Status = Literal["stored", "duplicate", "conflict", "rejected"]
 
 
 class Row(NamedTuple):
-    """What became of one event. `field` is the part at fault, `error` says what was expected."""
+    """What became of one event. `field` is the part at fault, `error` says what was expected.
+
+    `fault`: of a field whose value does not fit its type, that value and what would.
+    """
 
     id: str
     status: Status
     error: str = ""
     field: str = ""
+    fault: FieldProblem | None = None
 
 
 class Appended(NamedTuple):
@@ -69,8 +73,8 @@ class _Batch:
             else:
                 self.repeats.append((place, earlier))
 
-    def reject(self, place: int, field: str, error: str) -> None:
-        self.rows[place] = Row(str(self.events[place].id), "rejected", error, field)
+    def reject(self, place: int, field: str, error: str, fault: FieldProblem | None = None) -> None:
+        self.rows[place] = Row(str(self.events[place].id), "rejected", error, field, fault)
 
     def compare(self, place: int, digest: object) -> None:
         """The id is known: is it the same event?"""
@@ -87,7 +91,7 @@ class _Batch:
         for place, earlier in self.repeats:
             before = self.rows[earlier]
             if before is not None and before.status == "rejected":
-                self.reject(place, before.field, before.error)
+                self.reject(place, before.field, before.error, before.fault)
             else:
                 self.compare(place, self.digests[earlier])
 
@@ -200,7 +204,7 @@ class Appender:
         admitted, places = [], []
         for place, verdict in zip(batch.fresh, verdicts, strict=True):
             if isinstance(verdict, FieldProblem):
-                batch.reject(place, verdict.field, verdict.error)
+                batch.reject(place, verdict.field, verdict.error, verdict)
             elif verdict.kind in refused:
                 batch.reject(place, "kind", f"expected one of the {MAX_KINDS} kinds there are")
             else:
