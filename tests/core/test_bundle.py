@@ -77,7 +77,7 @@ def test_every_damaged_byte_is_noticed(store, bundle):
         ({"owner": "somebody"}, "another log"),
         ({"files": None}, "does not say its files"),
         ({"recipe": None}, "does not say its recipe"),
-        ({"recipe": {"strands": {"new": {"stage": "a.b:C"}}}}, "stages that are not here"),
+        ({"recipe": {"strands": {"new": {"stage": "a.b:C"}}}}, "cannot be built: .*a.b:C"),
     ],
 )
 def test_a_foreign_or_newer_bundle_is_refused_with_a_reason(store, bundle, changes, reason):

@@ -313,12 +313,25 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"epochs": 0}, {"learning_rate": float("nan")}, {"clip": -1.0}, {"average": 1.0}],
+    [
+        {"epochs": 0},
+        {"epochs": 1.5},
+        {"batch": True},
+        {"learning_rate": float("nan")},
+        {"clip": -1.0},
+        {"average": 1.0},
+        {"optimizer": "foo"},
+        {"schedule": "linear"},
+        {"precision": "float8"},
+        {"device": "gpu"},
+    ],
 )
 def test_settings_that_cannot_be_are_named(changes):
     with pytest.raises(InputError) as it:
         Training(**changes).check()
     assert it.value.field == next(iter(changes))
+    with pytest.raises(InputError, match=f"{it.value.field} is "):
+        run(**changes)
 
 
 def test_trackers_hear_of_every_epoch_and_of_the_end():

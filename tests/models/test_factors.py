@@ -15,6 +15,7 @@ from plait.models.collaborative import folded, ials, ordered
 from plait.models.factors import Factors, FactorsConfig
 from plait.models.networks.neumf import Pairs
 from plait.models.profile import interaction_matrix
+from plait.models.ratings import Ratings, RatingsConfig
 from plait.testing.asking import ask, listed, scores
 from plait.testing.worlds import checkerboard, late_arrivals, market, world
 
@@ -198,5 +199,14 @@ def test_a_method_that_is_none_is_refused_by_name():
 
 
 def test_a_burn_in_of_everything_is_refused():
-    with pytest.raises(InputError, match="burn_in is 50"):
+    with pytest.raises(InputError, match=r"factors\.burn_in is 50, not below"):
         factors(market(), "mf", iterations=50, burn_in=50)
+    with pytest.raises(InputError, match=r"ratings\.burn_in is 200, not below"):
+        Ratings(RatingsConfig(burn_in=200))
+    assert Factors(FactorsConfig(burn_in=50, iterations=50)).config.method == "ials"
+
+
+def test_a_network_without_a_second_layer_is_refused():
+    with pytest.raises(InputError, match=r"factors\.factors is 1, not 2 or more"):
+        Factors(FactorsConfig(method="neumf", factors=1))
+    assert Factors(FactorsConfig(method="mf", factors=1)).config.factors == 1

@@ -282,10 +282,11 @@ def test_a_checkpoint_of_items_that_say_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"heads": 3}, "heads"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"blocks": 0}, "blocks"),
-        ({"training": replace(FAST, batch=0)}, "batch"),
+        ({"heads": 3}, "sequence.heads"),
+        ({"dropout": 1.0}, "sequence.dropout"),
+        ({"blocks": 0}, "sequence.blocks"),
+        ({"mask": 1.0}, "sequence.mask"),
+        ({"training": replace(FAST, batch=0)}, "sequence.training.batch"),
         ({"dim": 2**33}, "dim"),
         ({"history": 2**36}, "history"),
         ({"loss": "sampled", "negatives": 2**40}, "negatives"),

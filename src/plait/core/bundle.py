@@ -130,9 +130,7 @@ class BundleStore:
             recipe = Recipe.of(manifest["recipe"])
             shells = Pipeline.build(recipe, stored=True)
         except RecipeError as problem:
-            raise BundleError(
-                f"bundle {bundle} names stages that are not here: {problem}"
-            ) from problem
+            raise BundleError(f"bundle {bundle} cannot be built: {problem}") from problem
         loaded = {
             stage.name: _loaded(stage, bundle, folder / stage.name) for stage in shells.stages
         }

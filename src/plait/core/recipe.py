@@ -14,7 +14,7 @@ from typing import Any
 
 from plait.core.registry import stage_class
 from plait.core.stage import Stage
-from plait.errors import RecipeError
+from plait.errors import InputError, RecipeError
 
 __all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names"]
 
@@ -140,24 +140,47 @@ def _read(path: Path) -> str:
 
 
 def build_stage(name: str, settings: Mapping[str, Any]) -> Stage:
-    """The stage that a recipe's table describes, not yet fitted."""
+    """The stage that a recipe's table describes, not yet fitted.
+
+    RecipeError names the first setting that cannot be.
+    """
     found = stage_class(str(settings.get("stage", name)))
     given = {key: value for key, value in settings.items() if key != "stage"}
     _only(given, [one.name for one in dataclasses.fields(found.Config)], f"[{name}]")
-    return found(_config(found.Config, given, name), name=name)
+    config = _config(found.Config, given, name)
+    try:
+        return found(config, name=name)
+    except InputError as problem:
+        raise RecipeError(problem.message, hint=problem.hint, field=problem.field) from problem
 
 
 def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(config).validate_python(_whole(config(), given, name))
+        made = TypeAdapter(config).validate_python(_whole(config(), given, name))
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in (name, *first["loc"]))
         raise RecipeError(
             f"{place} is {first['input']!r}: {first['msg']}", field=place
         ) from problem
+    for key, value in given.items():
+        _no_number_of_a_yes(value, getattr(made, key), f"{name}.{key}")
+    return made
+
+
+def _no_number_of_a_yes(given: Any, made: Any, place: str) -> None:
+    """RecipeError for true or false where a number is meant: pydantic makes 1 or 0 of it."""
+    if isinstance(given, bool) and not isinstance(made, bool):
+        raise RecipeError(f"{place} is {given!r}, not a number", field=place)
+    if isinstance(given, Mapping):
+        for key, value in given.items():
+            inner = made[key] if isinstance(made, Mapping) else getattr(made, key)
+            _no_number_of_a_yes(value, inner, f"{place}.{key}")
+    elif isinstance(given, list | tuple):
+        for value, inner in zip(given, made, strict=True):
+            _no_number_of_a_yes(value, inner, place)
 
 
 def _whole(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
+from plait.core.limits import KEY, Limit
 from plait.core.recipe import Recipe
 from plait.core.registry import stage_class
 
@@ -59,9 +60,12 @@ class Choice:
         return self if self.holds(value) else Choice((*self.values, value))
 
 
-def tunable(default: Any, space: Range | Choice) -> Any:
-    """Declares a field of a config that `plait tune` may search in `space`."""
-    return dataclasses.field(default=default, metadata={_KEY: space})
+def tunable(default: Any, space: Range | Choice, limit: Limit | None = None) -> Any:
+    """Declares a field of a config that `plait tune` may search in `space`.
+
+    `limit`: what it can be at all (`plait.core.limits`), for a number.
+    """
+    return dataclasses.field(default=default, metadata={_KEY: space, KEY: limit})
 
 
 def searched(config: type[Any]) -> dict[str, Range | Choice]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from plait.core.catalogue import Catalogue
 from plait.core.context import FitContext
+from plait.core.limits import check
 from plait.core.types import Dataset, Floats, Items, Numbers, Queries
 
 __all__ = [
@@ -39,7 +40,8 @@ class Stage:
     """The base of all stages. `name` is the one that the recipe gives: "neighbours", "content".
 
     A subclass sets `Config`, a frozen dataclass whose every field has a default, and keeps what it
-    has learned in attributes that `save` writes and `load` reads.
+    has learned in attributes that `save` writes and `load` reads. A setting outside of what its
+    field declares (`plait.core.limits`) is an InputError when the stage is made.
     """
 
     Config: ClassVar[type[Any]] = NoConfig
@@ -53,6 +55,11 @@ class Stage:
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         self.config: Any = self.Config() if config is None else config
         self.name = name or type(self).__module__.rpartition(".")[2]
+        check(self.config, self.name)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise InputError for settings that do not go together; each can be by itself."""
 
     @property
     def predicts(self) -> bool:

@@ -6,12 +6,13 @@ Nothing here needs torch, so that configs of stages may hold a `Training`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.core.limits import Limit, check, limited
 from plait.core.space import Range, tunable
 from plait.errors import InputError
 
@@ -30,36 +31,36 @@ _IRRELEVANT = ("checkpoint_seconds", "device")
 class Training:
     """How a module is trained. Every model by gradient has these settings."""
 
-    epochs: int = 40
+    epochs: int = limited(40, Limit(least=1))
     """At most so many passes over the data."""
-    batch: int = 256
+    batch: int = limited(256, Limit(least=1))
     """Rows a batch."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam (Kingma & Ba, 2015), with decoupled decay (Loshchilov & Hutter, 2019), or SGD."""
-    learning_rate: float = tunable(1e-3, Range(1e-4, 3e-2, log=True))
+    learning_rate: float = tunable(1e-3, Range(1e-4, 3e-2, log=True), Limit(least=0))
     """The step size at its largest."""
-    momentum: float = 0.9
+    momentum: float = limited(0.9, Limit(least=0, below=1))
     """Of SGD alone."""
-    l2: float = 0.0
+    l2: float = limited(0.0, Limit(least=0))
     """Weight decay: decoupled under adamw, added to the gradient otherwise."""
     schedule: Literal["constant", "cosine"] = "constant"
     """What the step size does after the warm-up: stay, or fall to zero along a half cosine."""
-    warmup: float = 0.0
+    warmup: float = limited(0.0, Limit(least=0, below=1))
     """The share of all steps in which the step size rises linearly from zero."""
-    accumulate: int = 1
+    accumulate: int = limited(1, Limit(least=1))
     """Batches that make up one step, as if they were one; at the end of an epoch what is left."""
-    clip: float = 0.0
+    clip: float = limited(0.0, Limit(least=0))
     """The largest norm of the gradient; 0: any."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """What matrix products are computed in; weights stay float32."""
-    average: float = 0.0
+    average: float = limited(0.0, Limit(least=0, below=1))
     """Keep an exponential moving average of the weights with this decay, and answer with it; 0: no.
     """
-    patience: int = 5
+    patience: int = limited(5, Limit(least=0))
     """Stop after so many validations without a better metric; 0: never."""
-    validate_every: int = 1
+    validate_every: int = limited(1, Limit(least=1))
     """Epochs from one validation to the next."""
-    checkpoint_seconds: float = 30.0
+    checkpoint_seconds: float = limited(30.0, Limit(least=0))
     """How long a run may have to be repeated after a crash."""
     device: Literal["auto", "cpu"] = "auto"
     """The accelerator if there is one, or the CPU whatever there is."""
@@ -71,14 +72,7 @@ class Training:
 
     def check(self) -> None:
         """Raise InputError for the first setting that cannot be."""
-        for one in fields(self):
-            value = getattr(self, one.name)
-            least = 1 if one.name in ("epochs", "batch", "accumulate", "validate_every") else 0
-            if isinstance(value, int | float) and not (np.isfinite(value) and value >= least):
-                raise InputError(f"{one.name} is {value}, not {least} or more", field=one.name)
-        for name, most in (("warmup", 1.0), ("average", 1.0), ("momentum", 1.0)):
-            if getattr(self, name) >= most:
-                raise InputError(f"{name} is {getattr(self, name)}, not below {most}", field=name)
+        check(self)
 
 
 def rows_of(batch: Batch) -> int:

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import svds
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.bag import Bag, decayed, picked
@@ -37,13 +38,13 @@ _RECENT = 50
 class ContentConfig(TfidfConfig):
     """What `content` can be told, beside how fields become features."""
 
-    decay: float = tunable(0.6, Range(0.2, 1.0))
+    decay: float = tunable(0.6, Range(0.2, 1.0), Limit(least=0, most=1))
     """What an item of the history counts against the one after it."""
-    longest: int = 20
+    longest: int = limited(20, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    components: int = 64
+    components: int = limited(64, Limit(least=0))
     """Dimensions of the SVD space; 0: none."""
-    latent: float = tunable(0.1, Range(0.0, 1.0))
+    latent: float = tunable(0.1, Range(0.0, 1.0), Limit(least=0, most=1))
     """How much of a score comes from the SVD space."""
 
 

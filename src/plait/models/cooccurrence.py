@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from plait.core.limits import Limit
 from plait.core.space import Range, tunable
 from plait.core.types import Dataset, Floats, Longs, Numbers
 from plait.models.blockwise import blocks, only, rows_of, shared, spread_out
@@ -23,13 +24,13 @@ __all__ = ["PairConfig", "Pairs", "pairs"]
 class PairConfig:
     """How pairs are counted."""
 
-    window: int = tunable(20, Range(1, 50, log=True))
-    """How many baskets apart two items may lie."""
-    discount: float = tunable(0.9, Range(0.5, 1.0))
+    window: int = tunable(20, Range(1, 50, log=True), Limit(least=0))
+    """How many baskets apart two items may lie; 0: only in one basket."""
+    discount: float = tunable(0.9, Range(0.5, 1.0), Limit(least=0, most=1))
     """What a pair counts against one a basket closer."""
-    backward: float = tunable(0.4, Range(0.0, 1.0))
+    backward: float = tunable(0.4, Range(0.0, 1.0), Limit(least=0))
     """What the earlier item counts for the later one, against the other way round."""
-    basket_norm: float = tunable(0.5, Range(0.0, 1.0))
+    basket_norm: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0))
     """Each basket is divided by its size to this power."""
     damp_history: bool = True
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""

@@ -27,9 +27,11 @@ import numpy as np
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.context import FitContext
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.ragged import Ragged
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats, Numbers, Queries
+from plait.errors import InputError
 from plait.learn.deep import require
 from plait.learn.training import Training
 from plait.models.bag import decayed
@@ -70,29 +72,29 @@ class FactorsConfig:
 
     method: Literal["ials", "bpr", "neumf", "mf", "svdpp"] = "ials"
     """The model."""
-    factors: int = tunable(0, Choice((0, 4, 8, 16, 32, 64, 128)))
+    factors: int = tunable(0, Choice((0, 4, 8, 16, 32, 64, 128)), Limit(least=0))
     """Dimensions; 0: 256 of ials, 64 of bpr, 32 of neumf, 10 of mf and svdpp in each sample."""
-    iterations: int = 0
+    iterations: int = limited(0, Limit(least=0))
     """Rounds; 0: 12 of ials, 60 of bpr, 200 samples of mf and svdpp. neumf has `training`."""
-    l2: float = tunable(0.0, Choice((0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)))
+    l2: float = tunable(0.0, Choice((0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)), Limit(least=0))
     """The ridge of ials and bpr; 0: 10 and 0.01."""
-    alpha: float = tunable(20.0, Range(1.0, 200.0, log=True))
+    alpha: float = tunable(20.0, Range(1.0, 200.0, log=True), Limit(above=0))
     """How sure ials is of an event, against everything that did not happen."""
-    learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True))
+    learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True), Limit(above=0))
     """The step size of bpr."""
-    decay: float = tunable(0.7, Range(0.2, 1.0))
+    decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it, under ials and bpr."""
-    longest: int = 50
+    longest: int = limited(50, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    burn_in: int = 40
+    burn_in: int = limited(40, Limit(least=0))
     """Samples of mf and svdpp that are forgotten."""
-    rank: int = 64
+    rank: int = limited(64, Limit(least=1))
     """Dimensions that mf and svdpp keep of the mean of all samples."""
     kinds: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
-    negatives: int = tunable(4, Range(1, 16, log=True))
+    negatives: int = tunable(4, Range(1, 16, log=True), Limit(least=1))
     """Items that neumf is shown for each event and that did not happen."""
-    dropout: float = tunable(0.2, Range(0.0, 0.5))
+    dropout: float = tunable(0.2, Range(0.0, 0.5), Limit(least=0, below=1))
     """The share of the network's first layer that neumf leaves out in each step."""
     training: Training = field(
         default_factory=lambda: Training(epochs=20, batch=1024, learning_rate=3e-3, patience=3)
@@ -116,6 +118,15 @@ class Factors(DenseStage):
         if self.config.method in _UNBOUNDED:
             self.above = -np.inf
         self._learned: Space | Rater | Pairwise = Space.blank()
+
+    def _check(self) -> None:
+        if self.config.method in _RATINGS:
+            self._plan.check(self.name)
+        if self.config.method == "neumf" and self.config.factors == 1:
+            raise InputError(
+                f"{self.name}.factors is 1, not 2 or more (or 0) as neumf halves them",
+                field=f"{self.name}.factors",
+            )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """As `train`, with nothing to report to and nothing held out."""
@@ -183,16 +194,29 @@ class Factors(DenseStage):
     def _l2(self) -> float:
         return float(self.config.l2 or _L2[self.config.method])
 
+    @property
+    def _size(self) -> int:
+        return int(self.config.factors or _FACTORS[self.config.method])
+
+    @property
+    def _rounds(self) -> int:
+        return int(self.config.iterations or _ITERATIONS[self.config.method])
+
+    @property
+    def _plan(self) -> Plan:
+        """What mf and svdpp sample."""
+        told, both = self.config, self.config.method == "svdpp"
+        return Plan(
+            self._size, self._rounds, told.burn_in, told.rank, told.kinds, implicit_users=both
+        )
+
     def _fitted(self, dataset: Dataset, context: FitContext) -> Space | Rater | Pairwise:
         told, method, seed = self.config, self.config.method, context.seed
-        size = told.factors or _FACTORS[method]
-        rounds = told.iterations or _ITERATIONS[method]
+        size, rounds = self._size, self._rounds
         if method == "neumf":
             return self._network(dataset, context, size)
         if method in _RATINGS:
-            both = method == "svdpp"
-            plan = Plan(size, rounds, told.burn_in, told.rank, told.kinds, implicit_users=both)
-            return Rater.fit(plan, dataset, seed)
+            return Rater.fit(self._plan, dataset, seed)
         if method == "bpr":
             rate = told.learning_rate
             return bpr(

@@ -30,9 +30,10 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.context import FitContext, Held
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Dataset, Floats, Longs, Numbers, Queries
-from plait.errors import BundleError
+from plait.errors import BundleError, InputError
 from plait.learn.deep import require
 from plait.learn.training import Training
 from plait.models.bag import decayed
@@ -50,21 +51,21 @@ class GraphConfig:
 
     knowledge: bool = True
     """Whether fields and facts are part of the graph."""
-    dim: int = tunable(64, Range(16, 256, log=True))
+    dim: int = tunable(64, Range(16, 256, log=True), Limit(least=1))
     """Numbers in a vector."""
-    layers: int = tunable(2, Range(1, 4))
-    """Steps over users (and entities) that a vector is spread."""
-    negatives: int = tunable(1024, Range(128, 8192, log=True))
+    layers: int = tunable(2, Range(1, 4), Limit(least=0))
+    """Steps over users (and entities) that a vector is spread; 0, without knowledge: none."""
+    negatives: int = tunable(1024, Range(128, 8192, log=True), Limit(least=0))
     """Items that the right one is compared with, drawn anew each step; 0: all."""
-    temperature: float = tunable(0.1, Range(0.03, 0.5, log=True))
+    temperature: float = tunable(0.1, Range(0.03, 0.5, log=True), Limit(above=0))
     """Cosines are divided by this: the smaller, the more the nearest wrong item counts."""
-    dropout: float = tunable(0.1, Range(0.0, 0.5))
+    dropout: float = tunable(0.1, Range(0.0, 0.5), Limit(least=0, below=1))
     """How often, in training, an item must do without its own vector."""
-    least: int = 2
+    least: int = limited(2, Limit(least=1))
     """Of how many items something must be said to be an entity."""
-    decay: float = tunable(0.7, Range(0.2, 1.0))
+    decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it."""
-    longest: int = 50
+    longest: int = limited(50, Limit(least=0))
     """How many baskets back are read; 0: all."""
     training: Training = field(
         default_factory=lambda: Training(epochs=20, batch=4096, learning_rate=0.01, patience=3)
@@ -98,6 +99,14 @@ class Graph(DenseStage):
         self._epochs = 0
         """For how many epochs it was trained; what a fit without anything held out goes by."""
         self._sides = Sides([], {})
+
+    def _check(self) -> None:
+        if self.config.knowledge and not self.config.layers:
+            raise InputError(
+                f"{self.name}.layers is 0, not 1 or more as knowledge is spread in steps",
+                hint="knowledge = false",
+                field=f"{self.name}.layers",
+            )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Trained for all epochs: nothing is held out."""

@@ -18,6 +18,7 @@ from scipy import sparse
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
 from plait.models.bag import Bag, decayed
@@ -49,15 +50,15 @@ _SQUARE = 1 << 28
 class ItemItemConfig(PairConfig):
     """What item-item models can be told, beside how pairs are counted."""
 
-    decay: float = tunable(0.6, Range(0.2, 1.0))
+    decay: float = tunable(0.6, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it."""
-    longest: int = 20
+    longest: int = limited(20, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    neighbours: int = 300
+    neighbours: int = limited(300, Limit(least=1))
     """How many entries are kept for every item."""
-    lend: float = tunable(0.0, Range(0.0, 3.0))
+    lend: float = tunable(0.0, Range(0.0, 3.0), Limit(least=0))
     """What the behaviour of items alike in content counts against an item's own; 0: nothing."""
-    lenders: int = 10
+    lenders: int = limited(10, Limit(least=1))
     """How many items alike lend to each."""
     content: TfidfConfig = field(default_factory=TfidfConfig)
     """How likeness in content is computed, where something is lent."""

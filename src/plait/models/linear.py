@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
+from plait.core.limits import Limit, limited
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats
 from plait.errors import PlaitError
@@ -47,13 +48,13 @@ _WORK = 64 * 2**20
 class LinearConfig(ItemItemConfig):
     """What `linear` can be told."""
 
-    decay: float = tunable(0.65, Range(0.2, 1.0))
+    decay: float = tunable(0.65, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it."""
-    backward: float = tunable(0.3, Range(0.0, 1.0))
+    backward: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
     """What the earlier item counts for the later one, against the other way round."""
     damp_history: bool = False
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
-    l2: float = tunable(200.0, Range(5.0, 5000.0, log=True))
+    l2: float = tunable(200.0, Range(5.0, 5000.0, log=True), Limit(above=0))
     """The strength of the ridge."""
     order: bool = tunable(True, Choice((True, False)))
     """Predict ordered pairs; false: EASE, less its negative weights and all but the `neighbours`
@@ -61,10 +62,10 @@ class LinearConfig(ItemItemConfig):
     method: Literal["auto", "dense", "sparse"] = "auto"
     """How the regression is solved: "dense" inverts, "sparse" solves many small systems; "auto":
     dense up to `most_items` where half of the machine's memory is enough for it."""
-    most_items: int = 25_000
+    most_items: int = limited(25_000, Limit(least=1))
     """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit, and
     more where most items share a user."""
-    among: int = 100
+    among: int = limited(100, Limit(least=1))
     """From how many items, those that come with it most, "sparse" predicts each item."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from plait.core.limits import Limit
 from plait.core.space import Range, tunable
 from plait.core.types import Dataset
 from plait.learn.room import check_room
@@ -29,9 +30,9 @@ for all of them, more items for the strongest of each."""
 class NeighboursConfig(ItemItemConfig):
     """What `neighbours` can be told."""
 
-    from_norm: float = tunable(0.5, Range(0.0, 1.0))
+    from_norm: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0))
     """Counts are divided by the popularity of the item that announces to this power,"""
-    to_norm: float = tunable(0.3, Range(0.0, 1.0))
+    to_norm: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
     """and by that of the announced item to this power."""
 
 

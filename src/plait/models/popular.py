@@ -11,6 +11,7 @@ import numpy as np
 
 from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.dense import gather
+from plait.core.limits import Limit
 from plait.core.ragged import Ragged
 from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
@@ -26,12 +27,12 @@ _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
 class PopularConfig:
     """What `popular` can be told."""
 
-    half_life_days: float | None = tunable(None, _HALF_LIVES)
+    half_life_days: float | None = tunable(None, _HALF_LIVES, Limit(least=0))
     """After how many days an interaction counts half; 0: never. Left out: what foretells held-out
     events best, or else the last tenth of all. Without times nothing decays."""
     by: str = ""
     """A user field ("country"): its values have tables of their own, mixed with the overall one."""
-    context_weight: float = tunable(0.5, Range(0.0, 1.0))
+    context_weight: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0, most=1))
     """How much of a score comes from the table of the user's value."""
 
     @property

@@ -51,16 +51,14 @@ class Plan:
     ranges: int = 8
     least: int = 3
 
-    def check(self) -> None:
-        """InputError for what cannot be sampled."""
-        if not 0 <= self.burn_in < self.iterations:
+    def check(self, stage: str) -> None:
+        """InputError where nothing is left to be averaged; it names the `stage` that plans so."""
+        if self.burn_in >= self.iterations:
             raise InputError(
-                f"burn_in is {self.burn_in}, of {self.iterations} iterations",
+                f"{stage}.burn_in is {self.burn_in}, not below the {self.iterations} iterations",
                 hint="some iterations must be left behind it",
-                field="burn_in",
+                field=f"{stage}.burn_in",
             )
-        if self.factors < 1 or self.rank < 1:
-            raise InputError("factors and rank are 1 or more", field="factors")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +104,6 @@ class Rater:
     @staticmethod
     def fit(plan: Plan, dataset: Dataset, seed: int) -> Rater:
         """Sample and average; knows nobody where no interaction has a value."""
-        plan.check()
         unknown = [kind for kind in plan.kinds if kind not in dataset.kinds]
         if unknown:
             known = ", ".join(dataset.kinds) or "none"

@@ -19,6 +19,7 @@ import numpy as np
 
 from plait.core.catalogue import Catalogue
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.space import Choice, Range, tunable
 from plait.core.types import Dataset, Floats, Numbers, Queries
 from plait.models.rater import Plan, Rater
@@ -32,21 +33,21 @@ __all__ = ["Fresh", "Ratings", "RatingsConfig", "rater_dense"]
 class RatingsConfig:
     """What `ratings` can be told."""
 
-    factors: int = tunable(10, Range(2, 64, log=True))
+    factors: int = tunable(10, Range(2, 64, log=True), Limit(least=1))
     """Dimensions of the vectors in each sample."""
-    iterations: int = 200
+    iterations: int = limited(200, Limit(least=1))
     """Rounds of Gibbs sampling."""
-    burn_in: int = 40
+    burn_in: int = limited(40, Limit(least=0))
     """So many of them are forgotten."""
-    rank: int = 64
+    rank: int = limited(64, Limit(least=1))
     """Dimensions that are kept of the mean of all samples."""
     implicit: bool = tunable(True, Choice((True, False)))
     """Whether it counts which items a user rated, and who rated an item, whatever the stars."""
     described: bool = tunable(True, Choice((True, False)))
     """Whether fields and facts count."""
-    ranges: int = tunable(8, Range(2, 32, log=True))
-    """Into how many parts the values of a number are divided."""
-    least: int = tunable(3, Range(1, 30, log=True))
+    ranges: int = tunable(8, Range(2, 32, log=True), Limit(least=0))
+    """Into how many parts the values of a number are divided; 0: numbers do not count."""
+    least: int = tunable(3, Range(1, 30, log=True), Limit(least=1))
     """In how many users (or items) a value must occur to count."""
     kinds: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
@@ -74,6 +75,9 @@ class Ratings(DenseStage):
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._rater = Rater.blank()
+
+    def _check(self) -> None:
+        _plan(self.config).check(self.name)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Sample; interactions without a value play no part."""

@@ -30,6 +30,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.dense import DenseStage
+from plait.core.limits import Limit, limited
 from plait.core.space import Range, tunable
 from plait.core.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
 from plait.learn.batches import batch_size
@@ -46,19 +47,19 @@ _SAME = np.float32(1e-5)
 class RepeatConfig:
     """What `repeat` can be told."""
 
-    decay: float = tunable(0.9, Range(0.3, 1.0))
+    decay: float = tunable(0.9, Range(0.3, 1.0), Limit(least=0, most=1))
     """What a basket counts against the one after it, within a group."""
-    groups: int = 0
+    groups: int = limited(0, Limit(least=0))
     """Into how many groups the baskets are cut; 0: all are one group."""
-    group_decay: float = tunable(0.7, Range(0.3, 1.0))
+    group_decay: float = tunable(0.7, Range(0.3, 1.0), Limit(least=0, most=1))
     """What a group counts against the one after it."""
-    longest: int = 100
+    longest: int = limited(100, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    neighbours: int = 0
+    neighbours: int = limited(0, Limit(least=0))
     """How many users near by count; 0: none, and nothing is fitted."""
-    share: float = tunable(0.3, Range(0.0, 1.0))
+    share: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0, most=1))
     """What part of a score comes from them; the paper's alpha is 1 less this."""
-    most_users: int = 100_000
+    most_users: int = limited(100_000, Limit(least=1))
     """So many users, those who were here last, can be neighbours."""
 
     @property

@@ -24,10 +24,11 @@ from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
 from plait.core.context import FitContext
 from plait.core.dense import gather
+from plait.core.limits import Limit, limited
 from plait.core.space import Choice, Range, tunable
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
-from plait.errors import BundleError
+from plait.errors import BundleError, InputError
 from plait.learn.deep import require
 from plait.learn.training import Training
 from plait.models.asked import Asked, nearest
@@ -46,37 +47,37 @@ class SequenceConfig:
 
     network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
     """What reads the history."""
-    dim: int = tunable(64, _DIMS)
+    dim: int = tunable(64, _DIMS, Limit(least=1))
     """Numbers in a vector."""
-    blocks: int = tunable(1, Range(1, 3))
+    blocks: int = tunable(1, Range(1, 3), Limit(least=1))
     """Layers."""
-    heads: int = 2
+    heads: int = limited(2, Limit(least=1))
     """Heads of attention; they divide `dim`."""
-    history: int = 50
+    history: int = limited(50, Limit(least=1))
     """How many of the newest events are read."""
-    dropout: float = tunable(0.5, Range(0.1, 0.7))
+    dropout: float = tunable(0.5, Range(0.1, 0.7), Limit(least=0, below=1))
     """The share of numbers that are dropped while training."""
     loss: Literal["auto", "softmax", "sampled"] = "auto"
     """Cross-entropy over all items, or over the right one and shared negatives; auto: over all up
     to 50,000 items."""
     half: bool = True
     """Take the products of the softmax over all in bfloat16, where the processor has them."""
-    negatives: int = tunable(2048, Range(256, 8192, log=True))
+    negatives: int = tunable(2048, Range(256, 8192, log=True), Limit(least=1))
     """How many negatives a batch shares, under `sampled`."""
-    power: float = 0.0
+    power: float = limited(0.0, Limit(least=0))
     """Negatives are drawn by popularity to this power; what that does is corrected for."""
-    smoothing: float = tunable(0.1, Range(0.0, 0.3))
+    smoothing: float = tunable(0.1, Range(0.0, 0.3), Limit(least=0, below=1))
     """The share of the target that is spread over all items, under `softmax`."""
-    mask: float = tunable(0.2, Range(0.1, 0.6))
+    mask: float = tunable(0.2, Range(0.1, 0.6), Limit(above=0, below=1))
     """The share of a history that is hidden while training, under `bert4rec`."""
     describe: bool = True
     """Whether items are also what their fields say."""
     features: TfidfConfig = field(default_factory=TfidfConfig)
     """How fields become features."""
-    start: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)))
+    start: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)), Limit(least=0))
     """How long the vectors are that items start with, from what comes with what
     (`plait.models.starts`); 0: they start by chance. Left out: 1 where no field describes items."""
-    id_dropout: float = 0.0
+    id_dropout: float = limited(0.0, Limit(least=0, below=1))
     """How often an item must do with what its fields say while training."""
     training: Training = field(
         default_factory=lambda: Training(learning_rate=2e-3, average=0.99, patience=3)
@@ -111,6 +112,14 @@ class Sequence(Stage):
         self._epochs = 0
         self._network: Any = None
 
+    def _check(self) -> None:
+        dim, heads = self.config.dim, self.config.heads
+        if dim % heads:
+            raise InputError(
+                f"{self.name}.heads is {heads}, which does not divide the dim of {dim}",
+                field=f"{self.name}.heads",
+            )
+
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Trained for all epochs: nothing is held out."""
         return self.train(dataset, FitContext(seed))
@@ -118,8 +127,8 @@ class Sequence(Stage):
     def train(self, dataset: Dataset, context: FitContext) -> Self:
         """Trained until what is held out is ranked no better, or for as long as that once took.
 
-        Raises MissingExtraError without torch, InputError for a setting that cannot be or needs
-        more memory than there is, and what `plait.learn.loop.train` raises.
+        Raises MissingExtraError without torch, InputError for a setting that needs more memory than
+        there is, and what `plait.learn.loop.train` raises.
         """
         require(f"the stage {self.name!r}")
         from plait.models.networks.fitting import fit_sequence

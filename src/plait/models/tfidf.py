@@ -14,6 +14,7 @@ from scipy import sparse
 
 from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.catalogue import Catalogue
+from plait.core.limits import Limit, limited
 from plait.core.types import Floats, Numbers
 from plait.errors import InputError
 from plait.retrieve.words import Analyzer, word_fields
@@ -23,7 +24,7 @@ __all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
 _BATCH = 1024
 _FEW = 100
 """So many items may always share a feature, however small the catalogue."""
-_MOST = 1e6
+_MOST = 1_000_000
 """What a feature may be worth at most: squares of more would not stay finite in float32."""
 
 
@@ -35,15 +36,15 @@ class TfidfConfig:
     """Fields to read; none: all of type text, category and set."""
     language: str = "english"
     """The stemmer, as tantivy names it; empty for none."""
-    bigrams: float = 0.7
+    bigrams: float = limited(0.7, Limit(least=0, most=_MOST))
     """What two neighbouring words of a text are worth against one; 0: nothing."""
-    category: float = 2.0
+    category: float = limited(2.0, Limit(least=0, most=_MOST))
     """What a category is worth against a word."""
-    member: float = 0.5
+    member: float = limited(0.5, Limit(least=0, most=_MOST))
     """What a member of a set is worth against a word."""
-    minimum: int = 2
+    minimum: int = limited(2, Limit(least=0))
     """In how many items a feature must occur to count."""
-    maximum: float = 0.3
+    maximum: float = limited(0.3, Limit(least=0, most=1))
     """In what share of the items a feature may occur: beyond, it says nothing and costs most."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.limits import Limit, limited
 from plait.core.pipeline import PINS
 from plait.core.stage import Stage
 from plait.core.types import Items, Queries
@@ -20,7 +21,7 @@ __all__ = ["Explain", "ExplainConfig"]
 class ExplainConfig:
     """What `explain` can be told."""
 
-    most: int = 3
+    most: int = limited(3, Limit(least=0))
     """At most so many reasons an item."""
     title: str = ""
     """The field that names an item; empty: title or name, else its id."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from plait.core.limits import Limit, limited
 from plait.core.space import Range, tunable
 from plait.core.types import Floats, Longs
 from plait.rank.fuse_features import Curve, Missing, Scale
@@ -28,7 +29,7 @@ class FuseConfig:
 
     method: Literal["weighted", "rrf"] = "weighted"
     """A weighted sum of comparable scores, or reciprocal rank fusion."""
-    k: float = 60.0
+    k: float = limited(60.0, Limit(least=0))
     """The constant of reciprocal rank fusion: how little the first places stand out."""
     curve: Curve = "log"
     """How scores are bent within a query: none, log, rank."""
@@ -36,7 +37,7 @@ class FuseConfig:
     """Other curves for some strands."""
     scale: Scale = "zscore"
     """How bent scores are standardised within a query: none, zscore, minmax."""
-    softness: float = tunable(1.0, Range(0.1, 3.0, log=True))
+    softness: float = tunable(1.0, Range(0.1, 3.0, log=True), Limit(above=0))
     """What is added inside the logarithm to a score between 0 and 1."""
     missing: Mapping[str, Missing] = field(default_factory=_missing)
     """What a score is worth that a strand cannot give: the mean or the minimum of the query's
@@ -56,16 +57,16 @@ class FuseConfig:
     match: tuple[str, ...] = ("lexical",)
     """A query with words keeps only what one of these strands rates above zero; the rest is marked
     "unmatched". Empty, or none of them in the recipe: everything stays."""
-    bands: tuple[int, ...] = (0, 3, 20)
+    bands: tuple[int, ...] = limited((0, 3, 20), Limit(least=0))
     """Weights are learned by length of history; where each band begins."""
-    scalars: int = 10
+    scalars: int = limited(10, Limit(least=0))
     """At most so many weights are learned in all: strands whose weights are much the same in all
     bands have one for all, and the smallest bands are joined until half of them have their own."""
-    least: int = 200
+    least: int = limited(200, Limit(least=0))
     """A band with fewer learning queries is joined with its neighbour."""
-    prior: float = 10.0
+    prior: float = limited(10.0, Limit(least=0))
     """Learned weights are pulled to the given ones as by so many queries."""
-    band_prior: float = 100.0
+    band_prior: float = limited(100.0, Limit(least=0))
     """The weights of a band are pulled to those of all as by so many queries."""
     negative: bool = False
     """Whether a learned weight may be below zero."""
@@ -74,9 +75,9 @@ class FuseConfig:
     user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise,
     and where nothing is learned, all is as if they were not there, and what they alone would
     bring is no candidate. Words and items are answered with their given weights."""
-    rounds: int = 3
+    rounds: int = limited(3, Limit(least=0))
     """Rounds of coordinate ascent on NDCG@10 behind the likelihood; 0: none."""
-    most: int = 8_000
+    most: int = limited(8_000, Limit(least=1))
     """At most so many queries are learned from, evenly spaced."""
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from plait.core.catalogue import Catalogue
+from plait.core.limits import Limit, limited
 from plait.core.ragged import Ragged
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Items, Longs, Numbers, Queries
@@ -34,7 +35,7 @@ class Pin:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     item: str
-    place: int = 1
+    place: int = limited(1, Limit(least=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class RulesConfig:
 
     seen: Literal["once", "off", "cooldown"] = "once"
     """Items that the user knows: never again, no rule, or not again for some days."""
-    cooldown_days: float = 30.0
+    cooldown_days: float = limited(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
     available: str = ""
     """Only what passes may be shown, `available == true`; the rest is marked "unavailable"."""

@@ -20,6 +20,7 @@ import tantivy
 
 from plait.core.arrays import read_arrays, write_arrays
 from plait.core.catalogue import Catalogue
+from plait.core.limits import Limit, limited
 from plait.core.stage import Stage
 from plait.core.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
 from plait.retrieve.bm25 import Late, Norms, Words
@@ -40,7 +41,7 @@ class LexicalConfig:
     """Fields to read; none: all of type text, category and set."""
     language: str = "english"
     """The stemmer, as tantivy names it; empty for none."""
-    title_boost: float = 2.0
+    title_boost: float = limited(2.0, Limit(least=0))
     """What a word in the title is worth against one elsewhere."""
     fuzzy: bool = True
     """Whether a word that no item has may match one that differs by a letter."""

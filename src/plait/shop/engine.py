@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from plait.core.bundle import BundleStore
 from plait.core.pipeline import Pipeline, Watch
 from plait.core.types import Items, Live, Queries, Query
-from plait.errors import BundleError, NotReadyError, PlaitError
+from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.online import Follower, LiveState, deltas
 from plait.online.follow import Followed
 from plait.shop.asking import as_queries
@@ -24,6 +24,9 @@ __all__ = ["NOT_READ", "Engine", "Serving"]
 
 NOT_READ = "the log has not been read yet"
 """What every engine has to say for itself at first."""
+
+FIT = "plait fit --home DIR, or shop.fit()"
+"""What helps where nothing answers, unless something is not installed."""
 
 BUNDLE_POLL = 0.1
 """Seconds between two looks at which bundle is the current one."""
@@ -74,6 +77,7 @@ class Engine:
         self._loader: threading.Thread | None = None
         self._closing = threading.Event()
         self._problem = ""
+        self._remedy = FIT
 
     @property
     def started(self) -> bool:
@@ -134,9 +138,7 @@ class Engine:
             self.start()
         found = self._serving
         if found is None:
-            raise NotReadyError(
-                self._problem or "nothing is fitted yet", hint="plait fit --home DIR, or shop.fit()"
-            )
+            raise NotReadyError(self._problem or "nothing is fitted yet", hint=self._remedy)
         return found
 
     def state(self) -> LiveState:
@@ -154,7 +156,8 @@ class Engine:
         follower = self._follower
         if follower is None or not self._started:
             return [NOT_READ]
-        found = [self._problem] if self._problem else []
+        more = "" if self._remedy == FIT else f" ({self._remedy})"
+        found = [self._problem + more] if self._problem else []
         if follower.error:
             found.append(f"the log cannot be followed: {follower.error}")
         if not follower.alive:
@@ -190,9 +193,10 @@ class Engine:
                     if wanted == self._failed[0] and time.monotonic() < self._failed[1]:
                         return False
                     self._swap_in(wanted)
-                self._problem = ""
+                self._problem, self._remedy = "", FIT
             except Exception as problem:  # noqa: BLE001  kept, shown, tried again
                 self._problem = f"the current bundle does not load: {_said(problem)}"
+                self._remedy = problem.hint if isinstance(problem, MissingExtraError) else FIT
                 self._failed = wanted, time.monotonic() + RETRY
                 return False
             return True
@@ -252,13 +256,15 @@ class Engine:
 def _warm(serving: Serving) -> None:
     """Answer a few questions, so that the first asker does not wait for memory and caches.
 
-    Raises BundleError if the bundle cannot answer.
+    Raises BundleError if the bundle cannot answer, MissingExtraError if it could with an extra.
     """
     known = [one for one in serving.state.users.ids[:8] if one]
     questions = [Query(), Query(text="a"), *(Query(user=one) for one in known)]
     try:
         for question in (*questions, *questions):
             serving.ask([question], _nobody)
+    except MissingExtraError:
+        raise  # another fit would need it too
     except Exception as problem:
         raise BundleError(
             f"bundle {serving.bundle} cannot answer: {type(problem).__name__}: {problem}",
@@ -267,6 +273,8 @@ def _warm(serving: Serving) -> None:
 
 
 def _said(problem: Exception) -> str:
+    if isinstance(problem, MissingExtraError):
+        return problem.message  # its hint is the remedy
     return (
         str(problem) if isinstance(problem, PlaitError) else f"{type(problem).__name__}: {problem}"
     )

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from plait.core.context import FitContext
 from plait.core.types import Dataset, Floats, History
-from plait.errors import InputError
 from plait.learn.loop import Objective
 from plait.learn.objectives import Negatives, full_softmax, sampled_softmax
 from plait.learn.precision import bfloat16_is_fast
@@ -54,9 +53,8 @@ def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) 
 
     `best`: how many epochs an earlier fit found best, 0 for none.
 
-    Raises InputError for a setting that cannot be, or more memory than there is.
+    Raises InputError where that takes more memory than there is.
     """
-    _check(config)
     items = Vocabulary.of(dataset)
     history = _history(dataset)
     sequences = Sequences.of(history, items.rows, config.history + 1)
@@ -94,21 +92,6 @@ def fit_sequence(config: Any, dataset: Dataset, context: FitContext, best: int) 
         plain(module.network),
         outcome.best_epoch,
     )
-
-
-def _check(config: Any) -> None:
-    for name in ("dim", "blocks", "heads", "history", "negatives"):
-        if getattr(config, name) < 1:
-            raise InputError(f"{name} is {getattr(config, name)}, not 1 or more", field=name)
-    if config.dim % config.heads:
-        raise InputError(
-            f"dim is {config.dim}, which {config.heads} heads do not divide", field="heads"
-        )
-    if config.start is not None and not 0 <= config.start < np.inf:
-        raise InputError(f"start is {config.start}, not 0 or more", field="start")
-    for name in ("dropout", "id_dropout", "smoothing"):
-        if not 0 <= getattr(config, name) < 1:
-            raise InputError(f"{name} is {getattr(config, name)}, not 0 to below 1", field=name)
 
 
 def _history(dataset: Dataset) -> History:

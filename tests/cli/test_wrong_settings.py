@@ -1,0 +1,28 @@
+"""A recipe whose settings cannot be: one line that names the setting, status 2, nothing done."""
+
+import sys
+
+import pytest
+
+from plait.cli.main import main
+from tests.shop.toys import fill
+
+
+@pytest.mark.parametrize(
+    ("strand", "said"),
+    [
+        ("neighbours = { window = -1 }", "neighbours.window is -1, not 0 or more"),
+        ("factors = { alpha = nan }", "factors.alpha is nan, not a finite number (above 0)"),
+        ("graph = { training = { clip = -1 } }", "graph.training.clip is -1.0, not 0 or more"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, strand, said):
+    home, recipe = tmp_path / "home", tmp_path / "mine.toml"
+    fill(home)
+    recipe.write_text(f"[strands]\n{strand}\n[steps.fuse]\n[steps.policy]\n")
+    given = ["plait", "fit", "--home", str(home), "--recipe", str(recipe)]
+    monkeypatch.setattr(sys, "argv", given)
+    with pytest.raises(SystemExit) as it:
+        main()
+    assert (it.value.code, *capsys.readouterr()) == (2, "", f"plait: {said}\n")
+    assert not (home / "bundles").exists()
