@@ -16,7 +16,6 @@ from plait.core.arrays import read_arrays, read_words, write_arrays, write_words
 from plait.core.catalogue import Catalogue
 from plait.core.limits import Limit, limited
 from plait.core.types import Floats, Numbers
-from plait.errors import InputError
 from plait.retrieve.words import Analyzer, word_fields
 
 __all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
@@ -60,10 +59,9 @@ class Tfidf:
     def fit(config: TfidfConfig, catalogue: Catalogue) -> tuple[Tfidf, sparse.csr_matrix]:
         """Learn the vocabulary of all living items; also their vectors [n_items, V].
 
-        InputError if the config names a field that no item has, or a worth that is no number.
+        InputError if the config names a field that no item has.
         """
         catalogue.check_fields(config.fields, "fields")
-        _check(config)
         numbers = np.nonzero(catalogue.alive)[0].astype(np.int32)
         reader = Tfidf(config)
         features = [reader.features(catalogue, int(one)) for one in numbers]
@@ -150,14 +148,6 @@ class Tfidf:
         matrix = sparse.csr_matrix((weights, columns, offsets), shape=shape)
         matrix.sort_indices()
         return unit(matrix)
-
-
-def _check(config: TfidfConfig) -> None:
-    """Features whose worth is not finite would vanish without a word when lengths become 1."""
-    for name in ("bigrams", "category", "member"):
-        worth = getattr(config, name)
-        if not abs(worth) <= _MOST:
-            raise InputError(f"{name} is {worth}, not at most {_MOST:,.0f}", field=name)
 
 
 def unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
