@@ -5,8 +5,9 @@
 
 FOLDER holds `interactions.parquet` and `items.parquet`. The seconds of an epoch are those of three
 epochs less those of one. iALS by hand is the library implicit, asked for the same in the same run.
-With `--sparse` instead the sparse method of `linear` on a made-up shop of that size, in a process
-of its own: the seconds of a fit, processor time, which other load does not blur, and peak memory.
+With `--sparse` instead `neighbours` and the sparse method of `linear` on a made-up shop of that
+size, each in a process of its own: the seconds of a fit, processor time, which other load does not
+blur, and peak memory.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from plait.data.log import Log
 from plait.learn.training import Training
 from plait.models.factors import Factors, FactorsConfig
 from plait.models.linear import Linear, LinearConfig
+from plait.models.neighbours import Neighbours
 from plait.models.profile import interaction_matrix
 from plait.models.sequence import Sequence, SequenceConfig
 from serve import machine
@@ -138,7 +140,7 @@ def crowd(items: int, users: int, events: int) -> Dataset:
     return replace(known, interactions=found)
 
 
-def fitted_sparsely(items: int, users: int, events: int) -> tuple[float, ...]:
+def fitted_sparsely(stage: Any, items: int, users: int, events: int) -> tuple[float, ...]:
     """Seconds of a fit, those of processors, and gigabytes: before it, and the most ever held."""
 
     def peak() -> float:
@@ -146,17 +148,33 @@ def fitted_sparsely(items: int, users: int, events: int) -> tuple[float, ...]:
 
     dataset = crowd(items, users, events)
     before = peak()
-    stage = Linear(LinearConfig(method="sparse"), name="linear")
     busy = time.process_time()
     spent, _ = seconds(lambda: stage.fit(dataset))
     return spent, time.process_time() - busy, before, peak()
 
 
 def report_sparse(items: int, users: int, events: int) -> None:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
-        spent, busy, before, peak = child.submit(fitted_sparsely, items, users, events).result()
+    for stage in (
+        Neighbours(name="neighbours"),
+        Linear(LinearConfig(method="sparse"), name="linear"),
+    ):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
+            told = child.submit(fitted_sparsely, stage, items, users, events).result()
+        say_sparse(stage.name, items, users, events, *told)
+
+
+def say_sparse(
+    name: str,
+    items: int,
+    users: int,
+    events: int,
+    spent: float,
+    busy: float,
+    before: float,
+    peak: float,
+) -> None:
     print(
-        f"linear, sparse, {items:,} items, {events:,} events of {users:,} users: {spent:.0f} s, "
+        f"{name}, {items:,} items, {events:,} events of {users:,} users: {spent:.0f} s, "
         f"{busy:.0f} s of processors, at most {peak:.1f} GB, {before:.1f} GB of them before the fit"
     )
 

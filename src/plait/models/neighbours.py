@@ -62,5 +62,6 @@ class Neighbours(ItemItem):
         size = len(counted.events)
         held: int = max(self.config.neighbours, _ENTRIES // max(size, 1))
         entries = size * counted.entries(held)
-        check_room({"neighbours": int(2 * 8 * entries)}, "fitting `neighbours`")  # and made one
+        # Twice: the blocks, and the matrix that is made of them.
+        check_room({"neighbours": int(2 * 8 * entries)}, "fitting `neighbours`")
         return held
