@@ -15,7 +15,7 @@ DEV := $(VENV)/.installed-dev
 INPUTS := pyproject.toml constraints.txt
 JOBS ?= 2
 
-.PHONY: help demo test check lint shape bench docs clean
+.PHONY: help demo test check lint architecture bench docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +42,10 @@ lint: $(DEV)
 	$(BIN)/mypy
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
-shape: $(DEV)
-	$(BIN)/pytest tests/shape
+architecture: $(DEV)
+	$(BIN)/pytest tests/architecture
 
-check: lint shape ## style, types, documentation and the shape of the code
+check: lint architecture ## style, types, documentation and the shape of the code
 
 # Tests marked `alone` go first and by themselves (exit status 5: there are none); then the rest, $(JOBS) at a time.
 # One thread a process: several processes of small matrices only get in each other's way.
@@ -56,7 +56,7 @@ test: lint ## everything `check` does, then the whole suite
 
 # DATA is a folder of data sets that are not part of Plait, as docs/datasets.md describes them.
 bench: $(DEV) ## run every script in benchmarks/; DATA=FOLDER: those too that need data
-	@for name in accuracy files ingest live serve start; do \
+	@for name in accuracy file_formats ingest update_latency serve startup_time; do \
 		echo "== $$name"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 	@echo "== models"; $(BIN)/python benchmarks/models.py --sparse
 ifdef DATA

@@ -13,15 +13,16 @@ import tempfile
 import time
 from pathlib import Path
 
-import plait
-from plait.data import samples
-from plait.evaluate.table import print_report
 from serve import machine
+
+import plait
+from plait import datasets
+from plait.evaluation.reporting.table import print_report
 
 
 def online_retail(recipe: str) -> None:
     with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
-        shop.ingest(**samples.load("online-retail"))
+        shop.ingest(**datasets.load("online-retail"))
         measured(shop, "time", recipe, test_days=28)
 
 

@@ -17,9 +17,9 @@ import time
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from plait.core.types import Event
-from plait.data.dataset import snapshot
-from plait.data.log import Log
+from plait.data.types import Event
+from plait.eventlog import Log
+from plait.eventlog.snapshot import snapshot
 
 BATCH = 50_000
 START = 1_600_000_000_000_000

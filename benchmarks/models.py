@@ -26,20 +26,20 @@ from typing import Any
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from serve import machine
 from threadpoolctl import threadpool_limits
 
 import plait
-from plait.core.ragged import Ragged
-from plait.core.types import Dataset, History, Interactions, Queries
-from plait.data.dataset import from_arrays, snapshot
-from plait.data.log import Log
-from plait.learn.training import Training
-from plait.models.factors import Factors, FactorsConfig
-from plait.models.linear import Linear, LinearConfig
-from plait.models.neighbours import Neighbours
-from plait.models.profile import interaction_matrix
-from plait.models.sequence import Sequence, SequenceConfig
-from serve import machine
+from plait.data.ragged import Ragged
+from plait.data.types import Dataset, History, Interactions, Queries
+from plait.eventlog import Log
+from plait.eventlog.snapshot import from_arrays, snapshot
+from plait.features.interactions import interaction_matrix
+from plait.models.factorization.factors import Factors, FactorsConfig
+from plait.models.item_item.linear import Linear, LinearConfig
+from plait.models.item_item.neighbours import Neighbours
+from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.training.config import Training
 
 ROUNDS = 9
 """How often a ratio of two times is taken: one pair of runs says more about the machine."""

@@ -28,7 +28,7 @@ from pathlib import Path
 KEY = "benchmark"
 SERVE = """
 import sys
-from plait.serve.run import serve
+from plait.server.server import serve
 from plait.settings import load_settings
 settings = load_settings(sys.argv[1], port=0, workers=int(sys.argv[2]), log_level="warning")
 sys.exit(serve(settings, on_ready=lambda url: print("ready:", url, flush=True)))
@@ -143,9 +143,9 @@ def load(address, users, rate, seconds):
 def prepared(home):
     """Online Retail, ingested and fitted; the ids of its users."""
     import plait
-    from plait.data import samples
+    from plait import datasets
 
-    frames = samples.load("online-retail")
+    frames = datasets.load("online-retail")
     if not (home / "bundles" / "current").exists():
         with plait.open(home) as shop:
             shop.ingest(**frames)

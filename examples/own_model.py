@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from plait.core.arrays import read_arrays, write_arrays
-from plait.core.dense import DenseStage
-from plait.core.types import Dataset, Floats, Queries
+from plait.data.types import Dataset, Floats, Queries
+from plait.pipeline.array_files import read_arrays, write_arrays
+from plait.pipeline.dense import DenseStage
 
 __all__ = ["Weekday", "WeekdayConfig"]
 

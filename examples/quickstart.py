@@ -6,12 +6,12 @@ Run it with `python examples/quickstart.py`; it takes about two minutes and keep
 import tempfile
 
 import plait
-from plait.data import samples
+from plait import datasets
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
-        receipt = shop.ingest(**samples.load("online-retail"))  # frames, files or dicts
+        receipt = shop.ingest(**datasets.load("online-retail"))  # frames, files or dicts
         print("\n".join(receipt.lines()))
 
         report = shop.evaluate("time", test_days=28)  # fits in memory, touches nothing live

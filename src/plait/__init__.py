@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plait.core.types import Event, Query
-    from plait.shop import open
+    from plait.data.types import Event, Query
+    from plait.workspace import open
 
 __all__ = ["Event", "Query", "__version__", "open"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Event": "plait.core.types", "Query": "plait.core.types", "open": "plait.shop"}
+_HOMES = {"Event": "plait.data.types", "Query": "plait.data.types", "open": "plait.workspace"}
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ from plait.cli.demo import MARK, _own
 from plait.cli.main import main
 from plait.cli.progress import _lines, bars
 from plait.errors import ConflictError
-from tests.shop.toys import RECIPE, fitted
+from tests.workspace.workspace_fixtures import RECIPE, fitted
 
 ASKING = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])
 ALL = (*ASKING, ["fit"], ["info"], ["evaluate", "--protocol", "time"])

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from plait.cli.main import main
-from tests.shop.toys import fill
+from tests.workspace.workspace_fixtures import fill
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from plait.errors import InputError
-from plait.models.blockwise import foremost, only
+from plait.features.blockwise import foremost, only
+from plait.features.tfidf import Tfidf, TfidfConfig, largest
 from plait.models.content import Content, ContentConfig
-from plait.models.tfidf import Tfidf, TfidfConfig, largest
-from plait.testing.asking import ask, changed, listed, living, scores
-from plait.testing.worlds import chinese, market, two_topics, world
+from plait.testing.queries import ask, changed, listed, living, scores
+from plait.testing.synthetic_data import chinese, market, two_topics, world
 
 
 def content(dataset, **settings):

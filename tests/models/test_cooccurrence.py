@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from plait.models.cooccurrence import PairConfig, Pairs, pairs
-from plait.testing.worlds import world
+from plait.models.item_item.cooccurrence import PairConfig, Pairs, pairs
+from plait.testing.synthetic_data import world
 
 settings = st.builds(
     PairConfig,

@@ -5,19 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.core.ragged import Ragged
-from plait.core.recipe import build_stage
-from plait.core.stage import Predicts
+from plait.data.ragged import Ragged
 from plait.errors import InputError, RecipeError
-from plait.learn.training import Training
-from plait.models.bag import decayed
-from plait.models.collaborative import folded, ials, ordered
-from plait.models.factors import Factors, FactorsConfig
-from plait.models.networks.neumf import Pairs
-from plait.models.profile import interaction_matrix
-from plait.models.ratings import Ratings, RatingsConfig
-from plait.testing.asking import ask, listed, scores
-from plait.testing.worlds import checkerboard, late_arrivals, market, world
+from plait.features.interactions import interaction_matrix
+from plait.features.sparse_rows import decayed
+from plait.models.factorization.factors import Factors, FactorsConfig
+from plait.models.factorization.implicit_mf import folded, ials, ordered
+from plait.models.factorization.neumf import Pairs
+from plait.models.factorization.ratings import Ratings, RatingsConfig
+from plait.pipeline.recipe import build_stage
+from plait.pipeline.stage import Predicts
+from plait.testing.queries import ask, listed, scores
+from plait.testing.synthetic_data import checkerboard, late_arrivals, market, world
+from plait.training.config import Training
 
 SMALL = {
     "ials": {"factors": 8},

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from plait.core.types import Queries
-from plait.data.dataset import from_arrays
+from plait.data.types import Queries
 from plait.errors import InputError
-from plait.models.factors import Factors, FactorsConfig
-from plait.models.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
-from plait.models.gibbs import Ratings as Rated
-from plait.models.rater import _Compressed, rated
-from plait.models.ratings import Ratings, RatingsConfig
-from plait.models.sides import Sides, met, of_facts
-from plait.testing.asking import ask, changed, living, scores
-from plait.testing.worlds import market, world
+from plait.eventlog.snapshot import from_arrays
+from plait.features.side_information import Sides, met, of_facts
+from plait.models.factorization.bayesian_mf import _Compressed, rated
+from plait.models.factorization.factors import Factors, FactorsConfig
+from plait.models.factorization.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
+from plait.models.factorization.gibbs import Ratings as Rated
+from plait.models.factorization.ratings import Ratings, RatingsConfig
+from plait.testing.queries import ask, changed, living, scores
+from plait.testing.synthetic_data import market, world
 
 SHORT = {"iterations": 80, "burn_in": 30, "factors": 4}
 

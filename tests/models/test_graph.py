@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from plait.core.types import Facts
+from plait.data.types import Facts
 from plait.errors import InputError
-from plait.learn.training import Training
-from plait.models.graph import Graph, GraphConfig, _groups, _normal
-from plait.testing.asking import ask, changed, listed, living, scores
-from plait.testing.worlds import checkerboard, late_arrivals, market, world
+from plait.models.graph.graph import Graph, GraphConfig, _groups, _normal
+from plait.testing.queries import ask, changed, listed, living, scores
+from plait.testing.synthetic_data import checkerboard, late_arrivals, market, world
+from plait.training.config import Training
 
 TRAINING = Training(epochs=30, batch=64, learning_rate=0.02)
 

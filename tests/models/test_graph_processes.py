@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from plait.learn.training import Training
-from plait.models.graph import Graph, GraphConfig
-from plait.testing.worlds import late_arrivals
+from plait.models.graph.graph import Graph, GraphConfig
+from plait.testing.synthetic_data import late_arrivals
+from plait.training.config import Training
 
 SHARED = """
 import sys

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from plait.errors import PlaitError
-from plait.models.cooccurrence import pairs
-from plait.models.linear import Linear, LinearConfig
-from plait.testing.asking import ask, listed, scores
-from plait.testing.worlds import checkerboard, clock, market, weekly_repeats, world
+from plait.models.item_item.cooccurrence import pairs
+from plait.models.item_item.linear import Linear, LinearConfig
+from plait.testing.queries import ask, listed, scores
+from plait.testing.synthetic_data import checkerboard, clock, market, weekly_repeats, world
 
 L2 = 5.0
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from plait.errors import PlaitError
-from plait.models.blockwise import blocks, foremost, together
-from plait.models.cooccurrence import PairConfig, pairs
-from plait.models.linear import Linear, LinearConfig
-from plait.models.profile import interaction_matrix
-from plait.models.truncated import truncated
-from plait.testing.asking import ask, scores
-from plait.testing.worlds import clock, market, world
+from plait.features.blockwise import blocks, foremost, together
+from plait.features.interactions import interaction_matrix
+from plait.models.item_item.cooccurrence import PairConfig, pairs
+from plait.models.item_item.linear import Linear, LinearConfig
+from plait.models.item_item.sparse_ridge import truncated
+from plait.testing.queries import ask, scores
+from plait.testing.synthetic_data import clock, market, world
 
 
 def weights(stage, dataset):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from plait.data.dataset import from_arrays
 from plait.errors import InputError
-from plait.models.neighbours import Neighbours, NeighboursConfig
-from plait.models.tfidf import TfidfConfig
-from plait.testing.asking import ask, changed, listed, living, scores
+from plait.eventlog.snapshot import from_arrays
+from plait.features.tfidf import TfidfConfig
+from plait.models.item_item.neighbours import Neighbours, NeighboursConfig
 from plait.testing.check_change import renumbered
-from plait.testing.worlds import checkerboard, clock, late_arrivals, positions_only, world
+from plait.testing.queries import ask, changed, listed, living, scores
+from plait.testing.synthetic_data import checkerboard, clock, late_arrivals, positions_only, world
 
 ALIKE = TfidfConfig(minimum=1)
 

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from plait.core.context import Held
-from plait.core.ragged import Ragged
-from plait.core.topk import top_k
-from plait.core.types import History, Queries
-from plait.models.networks.choosing import likeliest
-from plait.models.networks.hstu import HSTU
-from plait.models.networks.ranking import HeldOut
-from plait.models.networks.transformer import Transformer
+from plait.data.ragged import Ragged
+from plait.data.types import History, Queries
+from plait.models.sequential.hstu import HSTU
+from plait.models.sequential.torch_topk import likeliest
+from plait.models.sequential.transformer import Transformer
+from plait.pipeline.fit_context import Held
+from plait.pipeline.topk import top_k
+from plait.training.ranking_validation import HeldOut
 
 
 def asked_of(count):

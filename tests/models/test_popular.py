@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError
-from plait.models.popular import Popular, PopularConfig
-from plait.testing.asking import ask, listed, scores
-from plait.testing.worlds import positions_only, world
+from plait.models.popularity.popular import Popular, PopularConfig
+from plait.testing.queries import ask, listed, scores
+from plait.testing.synthetic_data import positions_only, world
 
 
 def popular(dataset, **settings):

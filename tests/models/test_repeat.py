@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.core.types import History, Queries
-from plait.data.dataset import from_arrays
+from plait.data.types import History, Queries
+from plait.eventlog.snapshot import from_arrays
 from plait.models.repeat import Repeat, RepeatConfig
-from plait.testing.asking import ask, listed, scores
-from plait.testing.worlds import DAY, weekly_repeats, world
+from plait.testing.queries import ask, listed, scores
+from plait.testing.synthetic_data import DAY, weekly_repeats, world
 
 
 def asked(days, items):

@@ -6,9 +6,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from plait.core.types import History, Queries
+from plait.data.types import History, Queries
 from plait.models.repeat import Repeat, RepeatConfig
-from plait.testing.worlds import DAY, START, world
+from plait.testing.synthetic_data import DAY, START, world
 
 
 def partition(baskets, m):

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.core.arrays import write_arrays
-from plait.core.context import FitContext, Held
-from plait.core.ragged import Ragged
-from plait.core.types import ABSENT
+from plait.data.ragged import Ragged
+from plait.data.types import ABSENT
 from plait.errors import BundleError, ConflictError, InputError
-from plait.learn.training import Training
-from plait.models.sequence import Sequence, SequenceConfig
-from plait.testing.asking import ask, changed, listed, living, scores
-from plait.testing.worlds import clock, late_arrivals, positions_only, two_topics, world
+from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.pipeline.array_files import write_arrays
+from plait.pipeline.fit_context import FitContext, Held
+from plait.testing.queries import ask, changed, listed, living, scores
+from plait.testing.synthetic_data import clock, late_arrivals, positions_only, two_topics, world
+from plait.training.config import Training
 
 FAST = Training(epochs=80, learning_rate=0.01, batch=16, patience=0)
 NETWORKS = ("sasrec", "gru", "lstm", "bert4rec", "hstu")

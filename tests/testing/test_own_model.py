@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plait.core.bundle import BundleStore
-from plait.core.pipeline import Pipeline
-from plait.core.recipe import Recipe
+from plait.pipeline.bundle import BundleStore
+from plait.pipeline.pipeline import Pipeline
+from plait.pipeline.recipe import Recipe
 from plait.testing import conformance
-from plait.testing.asking import ask, listed
-from plait.testing.worlds import START, weekly_repeats
+from plait.testing.queries import ask, listed
+from plait.testing.synthetic_data import START, weekly_repeats
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86_400_000_000

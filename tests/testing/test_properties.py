@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.core.ragged import Ragged
-from plait.core.stage import Retrieves
-from plait.core.types import History, Queries
+from plait.data.ragged import Ragged
+from plait.data.types import History, Queries
+from plait.pipeline.stage import Retrieves
 from plait.testing import conformance
-from plait.testing.subject import Answers, dataset_of, same
+from plait.testing.stage_case import Answers, dataset_of, same
 
 STRANDS = [one for one in conformance.subjects() if isinstance(one.stage(), Retrieves)]
 SIZE = dataset_of("market").n_items

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli import protocol_options as options
+from plait.cli import evaluation_options as options
 from plait.cli.options import check_targets
 
 __all__ = ["compare"]
@@ -26,9 +26,9 @@ def compare(
     png: options.Png = None,
 ) -> None:
     """Compare evaluations query by query, and say what is better and what is a tie."""
-    from plait.evaluate.compare import compare as measure
-    from plait.evaluate.runs import find_run, read_run
-    from plait.evaluate.table import print_comparison, write_json
+    from plait.evaluation.reporting.table import print_comparison, write_json
+    from plait.evaluation.results.comparison import compare as measure
+    from plait.evaluation.results.run_store import find_run, read_run
 
     check_targets(json, html=html, png=png)
     runs = [read_run(find_run(one, home)) for one in run]
@@ -37,6 +37,6 @@ def compare(
     if json is not None:
         write_json(json, found.to_dict())
     if html is not None or png is not None:
-        from plait.evaluate.page import write_pages
+        from plait.evaluation.reporting.html_report import write_pages
 
         write_pages(runs, html, png, row or ())

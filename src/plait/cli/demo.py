@@ -80,12 +80,12 @@ def _own(home: Path) -> Iterator[None]:
 
 def _prepare(home: Path) -> tuple[Titles, datetime]:
     """Ingest, fit and evaluate; the titles by item, and the time of the last event."""
-    from plait.data import samples
-    from plait.evaluate.table import print_report
-    from plait.shop import open as open_shop
+    from plait import datasets
+    from plait.evaluation.reporting.table import print_report
+    from plait.workspace import open as open_shop
 
     with open_shop(home) as shop, bars() as advance:
-        frames = samples.load("online-retail")
+        frames = datasets.load("online-retail")
         receipt = shop.ingest(**frames, progress=advance)
         print("\n".join(receipt.lines()))
         start = time.perf_counter()

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli import protocol_options as options
+from plait.cli import evaluation_options as options
 from plait.cli.options import Home, check_targets, opened
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
-    from plait.evaluate.report import Report
+    from plait.evaluation.results.report import Report
 
 __all__ = ["evaluate"]
 
@@ -47,8 +47,8 @@ def evaluate(
     png: options.Png = None,
 ) -> None:
     """Measure recipes, each of their strands and baselines; the live bundle stays as it is."""
-    from plait.evaluate.runs import write_report
-    from plait.evaluate.table import print_report
+    from plait.evaluation.reporting.table import print_report
+    from plait.evaluation.results.run_store import write_report
 
     check_targets(json, html=html, png=png)
     given = options.told(test_days=test_days, windows=windows, seen=seen, refit=refit or None)
@@ -67,8 +67,8 @@ def evaluate(
 
 def _draw(report: Report, html: options.Html, png: options.Png) -> None:
     """A page, plots, or both."""
-    from plait.evaluate.page import write_pages
-    from plait.evaluate.runs import Run
+    from plait.evaluation.reporting.html_report import write_pages
+    from plait.evaluation.results.run_store import Run
 
     assert report.detail is not None
     write_pages([Run(report.run, report.to_dict(), report.detail)], html, png)

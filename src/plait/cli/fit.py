@@ -8,7 +8,7 @@ import typer
 
 from plait.cli.options import Home, opened
 from plait.cli.progress import bars
-from plait.learn.crew import Crew
+from plait.training.process_group import Crew
 
 __all__ = ["fit"]
 

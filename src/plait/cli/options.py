@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from plait.shop import Answer, Shop
+    from plait.workspace import Answer, Shop
 
 __all__ = [
     "AsJson",
@@ -37,10 +37,10 @@ _WIDE = 1000
 @contextmanager
 def opened(home: Path, *, must_exist: bool = True) -> Iterator[Shop]:
     """The shop of a home; closed, and everything flushed, on leaving."""
-    from plait.data.log import FILE_NAME
     from plait.errors import InputError, NotFoundError
+    from plait.eventlog import FILE_NAME
     from plait.settings import load_settings
-    from plait.shop import open as open_shop
+    from plait.workspace import open as open_shop
 
     if home.exists() and not home.is_dir():
         raise InputError(f"{home} is no folder", hint="--home names the folder of a shop")
@@ -69,7 +69,7 @@ def check_targets(*files: Path | None, html: Path | None = None, png: Path | Non
                 hint=f"mkdir -p {path.parent}",
             )
     if html is not None or png is not None:
-        from plait.evaluate.drawing import require_matplotlib
+        from plait.evaluation.reporting.plot_style import require_matplotlib
 
         require_matplotlib()
 

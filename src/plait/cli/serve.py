@@ -18,7 +18,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="How many processes.")] = None,
 ) -> None:
     """Serve the HTTP API until interrupted."""
-    from plait.serve.run import serve as run
+    from plait.server.server import serve as run
     from plait.settings import load_settings
 
     raise typer.Exit(run(load_settings(home, host=host, port=port, workers=workers)))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli import protocol_options as options
+from plait.cli import evaluation_options as options
 from plait.cli.options import Home, check_targets, opened
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
-    from plait.evaluate.tuning import Trial, Tuned
+    from plait.evaluation.tuning.search import Trial, Tuned
 
 __all__ = ["tune"]
 
@@ -77,7 +77,7 @@ def tune(
 
 def _write(path: Path, best: Tuned, protocol: str) -> None:
     from plait.errors import StorageError
-    from plait.evaluate.recipe_toml import recipe_toml
+    from plait.pipeline.recipe_toml import recipe_toml
 
     said = f"plait tune: {best.metric} {best.value:.5f} on the validation part of {protocol}"
     try:

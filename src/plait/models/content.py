@@ -14,16 +14,16 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from plait.core.arrays import read_arrays, write_arrays
-from plait.core.catalogue import Catalogue
-from plait.core.dense import DenseStage
-from plait.core.limits import Limit, limited
-from plait.core.space import Range, tunable
-from plait.core.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
-from plait.models.bag import Bag, decayed, picked
-from plait.models.profile import anchored, read_matrix, write_matrix
-from plait.models.tfidf import Tfidf, TfidfConfig
-from plait.retrieve.changes import Changes, Prints, prints
+from plait.data.catalogue import Catalogue
+from plait.data.types import ABSENT, Bools, Dataset, Floats, Numbers, Queries
+from plait.features.interactions import anchored, read_matrix, write_matrix
+from plait.features.item_changes import Changes, Prints, prints
+from plait.features.sparse_rows import Bag, decayed, picked
+from plait.features.tfidf import Tfidf, TfidfConfig
+from plait.pipeline.array_files import read_arrays, write_arrays
+from plait.pipeline.constraints import Limit, limited
+from plait.pipeline.dense import DenseStage
+from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Content", "ContentConfig", "Fresh"]
 

@@ -28,14 +28,14 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from plait.core.arrays import read_arrays, write_arrays
-from plait.core.dense import DenseStage
-from plait.core.limits import Limit, limited
-from plait.core.space import Range, tunable
-from plait.core.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
-from plait.learn.batches import batch_size
-from plait.models.bag import Bag
-from plait.models.profile import read_matrix, write_matrix
+from plait.data.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
+from plait.features.interactions import read_matrix, write_matrix
+from plait.features.sparse_rows import Bag
+from plait.pipeline.array_files import read_arrays, write_arrays
+from plait.pipeline.batch_inference import batch_size
+from plait.pipeline.constraints import Limit, limited
+from plait.pipeline.dense import DenseStage
+from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Repeat", "RepeatConfig"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.ragged import Ragged
-from plait.core.stage import Explains, Retrieves, Scores
-from plait.core.types import Queries
-from plait.testing.subject import (
+from plait.data.ragged import Ragged
+from plait.data.types import Queries
+from plait.pipeline.stage import Explains, Retrieves, Scores
+from plait.testing.stage_case import (
     Answers,
     Subject,
     able,
@@ -22,7 +22,7 @@ from plait.testing.subject import (
     probes,
     same,
 )
-from plait.testing.worlds import WORLDS
+from plait.testing.synthetic_data import WORLDS
 
 __all__ = [
     "batch_equals_single",

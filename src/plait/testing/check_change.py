@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from plait.core.catalogue import Catalogue, Column
-from plait.core.ragged import Ragged
-from plait.core.stage import Follows, Scores
-from plait.core.types import Dataset, Queries
-from plait.testing.asking import ask, changed, living, scores
-from plait.testing.subject import Answers, Subject, able, dataset_of, probe_numbers, probes, same
+from plait.data.catalogue import Catalogue, Column
+from plait.data.ragged import Ragged
+from plait.data.types import Dataset, Queries
+from plait.pipeline.stage import Follows, Scores
+from plait.testing.queries import ask, changed, living, scores
+from plait.testing.stage_case import Answers, Subject, able, dataset_of, probe_numbers, probes, same
 
 __all__ = [
     "changes_step_by_step_equal_changes_at_once",

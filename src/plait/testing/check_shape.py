@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from plait.core.recipe import build_stage
-from plait.core.stage import Applies, Fits, Retrieves, Scores, Stage
-from plait.core.types import Queries
-from plait.testing.subject import (
+from plait.data.types import Queries
+from plait.pipeline.recipe import build_stage
+from plait.pipeline.stage import Applies, Fits, Retrieves, Scores, Stage
+from plait.testing.stage_case import (
     Answers,
     Subject,
     able,

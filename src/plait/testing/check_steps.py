@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.stage import Applies
-from plait.core.types import Items, Live, Queries
-from plait.online.state import DatasetState
-from plait.testing.subject import (
+from plait.data.types import Items, Live, Queries
+from plait.pipeline.stage import Applies
+from plait.state.live_state import DatasetState
+from plait.testing.stage_case import (
     Subject,
     able,
     arrays_in,
@@ -22,7 +22,7 @@ from plait.testing.subject import (
     probes,
     same,
 )
-from plait.testing.worlds import WORLDS
+from plait.testing.synthetic_data import WORLDS
 
 __all__ = [
     "columns_are_added_and_rows_stay",

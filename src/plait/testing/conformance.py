@@ -17,12 +17,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from plait.core.registry import available, stage_class
 from plait.errors import InputError
-from plait.learn.training import Training
-from plait.models.tfidf import TfidfConfig
+from plait.features.tfidf import TfidfConfig
+from plait.pipeline.registry import load_all_stages, stage_class
 from plait.testing import check_answers, check_change, check_shape, check_steps
-from plait.testing.subject import Subject
+from plait.testing.stage_case import Subject
+from plait.training.config import Training
 
 __all__ = ["CHECKS", "EXEMPT", "VARIANTS", "Exemption", "cases", "run", "subjects"]
 
@@ -90,7 +90,7 @@ def subjects(*stages: type[Any] | str) -> list[Subject]:
     A name is one that a recipe may use: "popular", "package.module:Class".
     """
     if not stages:
-        found = available().items()
+        found = load_all_stages().items()
         return [
             Subject(name, one, tuple(settings.items()))
             for name, one in found

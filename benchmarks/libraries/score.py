@@ -1,0 +1,101 @@
+"""From a peer's lists or ratings to a result: Plait's evaluator, the same for all.
+
+The evaluator takes seen items and repetitions out of every list again; what stays keeps its order.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from export import sealed
+
+from plait.data.ragged import Ragged
+from plait.data.types import Bools, Numbers
+from plait.metrics.bootstrap import intervals
+from plait.metrics.pointwise import Chance, rating_metrics
+from plait.metrics.ranking import user_metrics
+from plait.metrics.ties import Doubles, tie_groups
+
+KS = (5, 10)
+SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "mrr@10")
+COPIED = (
+    "model",
+    "versions",
+    "python",
+    "threads",
+    "seed",
+    "settings",
+    "trials",
+    "minutes",
+    "cut",
+    "seconds",
+    "phases",
+    "peak_mb",
+)
+
+
+def result_of(peer: str, run: Path, world: Path) -> dict[str, Any]:
+    """What stands in the tables: metrics of the test by the best look, and the curve of looks.
+
+    Raises ValueError for a run on another world.
+    """
+    told = json.loads((run / "run.json").read_text("utf-8"))
+    about = json.loads((world / "world.json").read_text("utf-8"))
+    if told["world"]["hash"] != about["hash"]:
+        raise ValueError(f"{run} was run on the world {told['world']['hash']}, not {about['hash']}")
+    found = {"peer": peer, "world": about, **{name: told[name] for name in COPIED}}
+    with np.load(sealed(world), allow_pickle=False) as kept:
+        targets = kept["targets"]
+    with np.load(world / "queries.npz", allow_pickle=False) as kept:
+        queries = {name: kept[name] for name in kept.files}
+    if about["task"] == "ratings":
+        predicted = np.load(run / "ratings.npy").astype(np.float64)
+        users = queries["test_user"].astype(np.int64)
+        told_of = rating_metrics(predicted, targets.astype(np.float64), users, Chance())
+        metrics = {name: one._asdict() for name, one in told_of.items()}
+        chosen = sum(look["train_seconds"] for look in told["looks"])
+        return {**found, "fit_seconds": told["phases"]["train"] - chosen, "metrics": metrics}
+    seen = Ragged(queries["test_values"], queries["test_offsets"])
+    curve = [{**look, "test": _means(run / look["file"], targets, seen)} for look in told["looks"]]
+    best = told["looks"][told["best"]]
+    table = list_metrics(np.load(run / best["file"]), targets, seen)
+    spans = intervals(np.stack([table[name] for name in SHOWN], axis=1))
+    by_epochs = told["trials"] == 1 and len(curve) > 1
+    return {
+        **found,
+        "fit_seconds": best["seconds"] if by_epochs else best["train_seconds"],
+        "recommend_seconds": best["recommend_seconds"],
+        "metrics": {name: one._asdict() for name, one in zip(SHOWN, spans, strict=True)},
+        "curve": curve,
+    }
+
+
+def list_metrics(
+    lists: Numbers, targets: npt.NDArray[np.int32], seen: Ragged
+) -> dict[str, Doubles]:
+    """Every metric of B lists int32 [B, K], best first (-1 pads), one target each; float64 [B]."""
+    wanted = Ragged.of_counts(targets, np.ones(len(targets), np.int64))
+    valid = (lists >= 0) & ~seen.isin(lists) & ~_repeated(lists)
+    scores = np.broadcast_to(-np.arange(lists.shape[1], dtype=np.float32), lists.shape)
+    groups = tie_groups(scores, valid, max(KS))
+    return user_metrics(groups, groups.hits(wanted.isin(lists)), wanted.lengths, KS)
+
+
+def _repeated(lists: Numbers) -> Bools:
+    """Where an item stands that stood further up in the same list, bool [B, K]."""
+    order = np.argsort(lists, axis=1, kind="stable")
+    ordered = np.take_along_axis(lists, order, axis=1)
+    again = np.zeros(lists.shape, np.bool_)
+    again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    found = np.zeros(lists.shape, np.bool_)
+    np.put_along_axis(found, order, again, axis=1)
+    return found
+
+
+def _means(path: Path, targets: npt.NDArray[np.int32], seen: Ragged) -> dict[str, float]:
+    found = list_metrics(np.load(path), targets, seen)
+    return {name: float(found[name].mean()) for name in ("recall@10", "ndcg@10")}

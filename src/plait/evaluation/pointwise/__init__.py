@@ -1,0 +1,3 @@
+"""Protocols that predict values: ratings and clicks."""
+
+__all__: list[str] = []

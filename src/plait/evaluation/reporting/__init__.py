@@ -1,0 +1,3 @@
+"""Tables, plots and HTML pages."""
+
+__all__: list[str] = []

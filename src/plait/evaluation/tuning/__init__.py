@@ -1,0 +1,3 @@
+"""Search for settings on validation data."""
+
+__all__: list[str] = []

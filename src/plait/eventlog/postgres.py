@@ -1,0 +1,96 @@
+"""The log in a PostgreSQL database, for servers on several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import URL
+
+from plait.errors import MissingExtraError
+from plait.eventlog.postgres_listener import CHANNEL, Listener
+from plait.eventlog.storage_errors import storage_errors
+from plait.eventlog.store import Store
+from plait.eventlog.tables import run_of
+
+__all__ = ["PostgresStore"]
+
+TURN = 0x706C616974
+"""The advisory lock under which offsets are taken and committed ("plait")."""
+
+
+class PostgresStore(Store):
+    """One advisory lock around every writing transaction.
+
+    It is released after the commit is visible, so that offsets appear in their order; a sequence
+    would show 7 before 6, and whoever follows the log would skip 6 for ever.
+    """
+
+    def __init__(self, url: URL) -> None:
+        try:
+            import psycopg  # noqa: F401
+        except ImportError as problem:
+            raise MissingExtraError("PostgreSQL", "postgres") from problem
+        engine = create_engine(url, pool_pre_ping=True)
+        event.listen(engine, "connect", _prepare)
+        super().__init__(engine)
+
+    def take_turn(self, connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (TURN,))
+
+    def among(self, keys: Sequence[Any]) -> tuple[str, Any]:
+        return "= ANY(?)", list(keys)
+
+    def insert(
+        self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Any]
+    ) -> None:
+        sql = f"COPY {table} ({','.join(columns)}) FROM STDIN"
+        with _driver(connection).cursor() as cursor:
+            with cursor.copy(sql) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            if table == "events":  # told when the transaction commits
+                cursor.execute(f"NOTIFY {CHANNEL}")
+
+    def index_events(self, connection: Connection, hashes: Sequence[int], first: int) -> None:
+        rows = sorted((run_of(seq), one, seq) for seq, one in enumerate(hashes, first))
+        self.insert(connection, "event_ids", ("run", "hash", "seq"), rows)
+
+    def rows(self, connection: Connection, sql: str, *values: Any) -> Iterator[Any]:
+        cursor = _driver(connection).cursor(binary=True)
+        return iter(cursor.execute(sql.replace("?", "%s"), values))
+
+    def stamp(self) -> object:
+        """The head itself: one row by its key."""
+        with storage_errors("poll the log"), self.reading() as connection:
+            return next(self.rows(connection, "SELECT seq FROM head"))[0]
+
+    def listen(self, wake: Callable[[], None]) -> Listener:
+        """A thread with a connection of its own, on which the server tells of every commit."""
+        return Listener(self._apart, wake)
+
+    def _apart(self) -> Any:
+        """A connection that the pool does not know."""
+        arguments, named = self.engine.dialect.create_connect_args(self.engine.url)
+        return self.engine.dialect.connect(*arguments, **named)
+
+    def scrub(self) -> bool:
+        """Let the server drop the row versions from before the erase."""
+        with storage_errors("vacuum"), self.engine.connect() as connection:
+            plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in ("events", "event_ids", "users", "impressions"):
+                plain.exec_driver_sql(f"VACUUM {table}")
+        return True
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    """Answer only when a commit is on disk, whatever the server's default is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute("SET client_min_messages = warning")
+    connection.commit()

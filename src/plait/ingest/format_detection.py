@@ -1,0 +1,156 @@
+"""Any source as chunks of rows: what it is, is seen from its first bytes and not from its name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from plait.errors import InputError, StorageError
+from plait.ingest.byte_sources import Opened, open_bytes
+from plait.ingest.column_mapping import FileMap
+from plait.ingest.dataframes import PARQUET, from_pandas, is_pandas, read_frames, read_parquet
+from plait.ingest.delimited import MISSING, Layout, read_delimited
+from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
+from plait.ingest.line_splitter import LINE_LIMIT, decoded, read_lines
+from plait.ingest.rejects import Rejected
+from plait.ingest.row_chunk import Chunk, FrameChunk
+
+__all__ = ["Reading", "Source", "is_file"]
+
+Source = (
+    str
+    | Path
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryIO
+    | pl.DataFrame
+    | pl.LazyFrame
+    | Iterable[Mapping[str, Any]]
+)
+"""A path, bytes, a binary stream, a polars (or pandas) frame, or dictionaries."""
+
+
+def is_file(source: object) -> bool:
+    """Whether this is a path, bytes or a stream, and no table."""
+    return isinstance(source, str | Path | bytes | bytearray | memoryview) or hasattr(
+        source, "read"
+    )
+
+
+class Reading:
+    """One source being read.
+
+    `consumed` of `size` bytes (rows, of a table) are done; `size` is None where unknown.
+    """
+
+    def __init__(self, source: Any, name: str, mapping: FileMap, limit: int = LINE_LIMIT) -> None:
+        self._name = name
+        self._mapping = mapping
+        self._limit = limit
+        self._rows = 0
+        self._opened: Opened | None = None
+        self._total: int | None = None
+        self._chunks = self._begin(source)
+
+    @property
+    def consumed(self) -> int:
+        """How much was read so far."""
+        return self._rows if self._opened is None else self._opened.consumed
+
+    @property
+    def size(self) -> int | None:
+        """How much there is."""
+        return self._total if self._opened is None else self._opened.size
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows, at most 50,000 at a time; can be read once."""
+        try:
+            for chunk in self._chunks:
+                self._rows += len(chunk.rows) + len(chunk.rejects)
+                yield chunk
+            if self._opened is not None and self._opened.damage:
+                yield self._ending(self._opened.damage)
+        finally:
+            if self._opened is not None:
+                self._opened.close()
+
+    def _begin(self, source: Any) -> Iterator[Chunk]:
+        if is_file(source):
+            return self._of_file(source)
+        if is_pandas(source):
+            source = from_pandas(source)
+        if isinstance(source, pl.DataFrame):
+            self._total = source.height
+            return iter(read_frames([source], self._name))
+        if isinstance(source, pl.LazyFrame):
+            return iter(read_frames(source.collect_batches(maintain_order=True), self._name))
+        if isinstance(source, Iterable) and not isinstance(source, Mapping):
+            self._total = len(source) if isinstance(source, Sized) else None
+            return iter(read_dicts(source, self._name))
+        hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
+        raise InputError(f"cannot read rows from {type(source).__name__}", hint=hint)
+
+    def _of_file(self, source: Any) -> Iterator[Chunk]:
+        opened = open_bytes(source, self._name)
+        if opened.head.startswith(PARQUET):
+            self._total = None
+            return self._of_parquet(opened)
+        self._opened = opened
+        blocks = decoded(opened.blocks(), opened.head, self._mapping.encoding)
+        first = next(blocks, b"")
+        blocks = chain([first], blocks)
+        start = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if start == b"[":
+            return iter(read_array(blocks, self._name))
+        runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
+        if start == b"{":
+            return iter(read_jsonlines(runs, self._name))
+        return iter(read_delimited(runs, self._name, self._layout()))
+
+    def _layout(self) -> Layout:
+        mapping = self._mapping
+        missing = MISSING if mapping.missing is None else mapping.missing
+        return Layout(mapping.separator, mapping.quote, mapping.columns, missing, self._limit)
+
+    def _of_parquet(self, opened: Opened) -> Iterator[Chunk]:
+        with _opened_as_path(opened) as path:
+            yield from read_parquet(path, self._name)
+
+    def _ending(self, expected: str) -> FrameChunk:
+        row = self._rows
+        told = f"{expected}; what follows row {row} cannot be read"
+        reject = Rejected(self._name, 0, "", "", told)
+        return FrameChunk(pl.DataFrame(), np.zeros(0, np.int64), [reject])
+
+
+@contextmanager
+def _opened_as_path(opened: Opened) -> Iterator[Path]:
+    """The bytes as a file with a path: their own, else a temporary copy.
+
+    InputError if they end early, StorageError if the copy cannot be written.
+    """
+    if opened.path is not None:
+        opened.close()
+        yield opened.path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+        try:
+            for block in opened.blocks():
+                copy.write(block)
+            copy.flush()
+        except OSError as problem:
+            raise StorageError(f"cannot unpack {opened.name}: {problem}") from problem
+        finally:
+            opened.close()
+        if opened.damage:
+            hint = f"expected {opened.damage}"
+            raise InputError(f"{opened.name} cannot be read", hint=hint)
+        yield Path(copy.name)

@@ -1,0 +1,3 @@
+"""Matrix factorisation, for implicit feedback and for ratings."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Models over pairs of items."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Popular items."""
+
+__all__: list[str] = []

@@ -1,0 +1,283 @@
+"""Wires the stages of a recipe: limit, retrieve, unite, score, then one step after another.
+
+The same road answers one request and evaluates a hundred thousand users.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from plait.data.ragged import Ragged
+from plait.data.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
+from plait.errors import RecipeError
+from plait.pipeline.candidate_union import unite
+from plait.pipeline.fit_context import FitContext
+from plait.pipeline.recipe import Recipe, build_stage
+from plait.pipeline.stage import (
+    Applies,
+    Explains,
+    Fits,
+    Limits,
+    Retrieves,
+    Scores,
+    Stage,
+    Trains,
+)
+
+__all__ = ["PINS", "Learns", "Pipeline", "Tunes", "Watch"]
+
+PINS = "pins"
+"""Stands as a strand's name for what the rules put among the candidates: `pins.rank`."""
+
+Watch = Callable[[str, float], None]
+"""Told the name of every stage and the seconds it took."""
+
+
+@runtime_checkable
+class Learns(Protocol):
+    """A step with a few scalars that are learned from held-out targets, fusion above all."""
+
+    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
+        """A new step, learned from scored candidates [B, K] and the items that came true."""
+
+
+@runtime_checkable
+class Tunes(Protocol):
+    """A fitted strand with a setting that held-out targets may choose."""
+
+    def tuned(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Self:
+        """The strand with the best setting, fitted on the same `dataset`; later fits keep it."""
+
+
+def _nobody(_name: str, _seconds: float) -> None:
+    """Watches nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A recipe's stages, wired; fitted once `version` (the offset it was fitted at) is set.
+
+    Which stage can do what is asked once: looking at protocols costs more than many a stage.
+    """
+
+    recipe: Recipe
+    strands: tuple[Stage, ...]
+    steps: tuple[Stage, ...]
+    version: int = -1
+
+    @staticmethod
+    def build(recipe: Recipe, *, stored: bool = False) -> Pipeline:
+        """Make the stages and check that each finds what it reads; RecipeError otherwise.
+
+        A recipe that was `stored` with a bundle was once accepted: names in it that are no strand
+        are passed over, as they were.
+        """
+        strands = tuple(build_stage(name, one) for name, one in recipe.strands.items())
+        steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
+        _check(strands, steps)
+        for step in () if stored else steps:
+            _check_names(step, [one.name for one in strands])
+        return Pipeline(recipe, strands, steps)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Strands, then steps."""
+        return (*self.strands, *self.steps)
+
+    def fit(
+        self,
+        dataset: Dataset,
+        *,
+        seed: int = 0,
+        watch: Watch = _nobody,
+        context: FitContext | None = None,
+    ) -> Pipeline:
+        """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
+
+        No stage sees the facts that the recipe excludes. `context` is for stages that train by
+        gradient; its seed holds for all.
+        """
+        prepared = self._prepared(dataset)
+        told = FitContext(seed) if context is None else context
+        strands = tuple(_fitted(one, prepared, told, watch) for one in self.strands)
+        steps = tuple(_fitted(one, prepared, told, watch) for one in self.steps)
+        return replace(self, strands=strands, steps=steps, version=dataset.version)
+
+    def tune(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Pipeline:
+        """Strands that were fitted on `dataset` choose settings by what came true behind it."""
+        prepared = self._prepared(dataset)
+        strands = tuple(
+            one.tuned(prepared, queries, targets) if isinstance(one, Tunes) else one
+            for one in self.strands
+        )
+        return replace(self, strands=strands)
+
+    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Pipeline:
+        """The same strands; steps that learn from held-out `targets` do so on scored `items`."""
+        steps = tuple(
+            one.learn(queries, items, targets) if isinstance(one, Learns) else one
+            for one in self.steps
+        )
+        return replace(self, steps=steps)
+
+    def limit(self, queries: Queries) -> Queries:
+        """What must not be brought, said before anything is retrieved."""
+        for step in self._limiters:
+            queries = step.limit(queries)
+        return queries
+
+    def gather(self, queries: Queries, watch: Watch = _nobody) -> Items:
+        """The union of what all strands bring, scored by each of them."""
+        items = self._candidates(queries, watch)
+        scores: dict[str, Any] = {}
+        for name, strand in self._scorers:
+            with _timed(f"{name}.score", watch):
+                scores[f"{name}.score"] = strand.score(queries, items.numbers)
+        return items.with_columns(**scores)
+
+    def finish(self, queries: Queries, items: Items, watch: Watch = _nobody) -> Items:
+        """The steps in their order: fusion, rules, the slate, explanations."""
+        for name, reads, step in self._appliers:
+            if "*.because" in reads:
+                items = self._evidence(queries, items)
+            with _timed(name, watch):
+                items = step.apply(queries, items)
+        return items
+
+    def answer(self, queries: Queries, watch: Watch = _nobody) -> Items:
+        """From question to ordered candidates; `Items.columns["order"]` is the answer."""
+        limited = self.limit(queries)
+        return self.finish(limited, self.gather(limited, watch), watch)
+
+    def without(self, *steps: str) -> Pipeline:
+        """The same pipeline less some steps: evaluation explains nothing."""
+        return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
+
+    def _prepared(self, dataset: Dataset) -> Dataset:
+        prepared = dataset.weighted(self.recipe.kinds)
+        return replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
+
+    @cached_property
+    def _limiters(self) -> tuple[Limits, ...]:
+        return tuple(one for one in self.steps if isinstance(one, Limits))
+
+    @cached_property
+    def _retrievers(self) -> tuple[tuple[str, Retrieves], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Retrieves))
+
+    @cached_property
+    def _scorers(self) -> tuple[tuple[str, Scores], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Scores))
+
+    @cached_property
+    def _explainers(self) -> tuple[tuple[str, Explains], ...]:
+        return tuple((one.name, one) for one in self.strands if isinstance(one, Explains))
+
+    @cached_property
+    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Applies], ...]:
+        return tuple((one.name, one.reads, one) for one in self.steps if isinstance(one, Applies))
+
+    def _candidates(self, queries: Queries, watch: Watch) -> Items:
+        if queries.candidates is not None:
+            return Items(queries.candidates.padded())
+        brought: dict[str, Numbers] = {}
+        for name, strand in self._retrievers:
+            with _timed(f"{name}.retrieve", watch):
+                brought[name] = strand.retrieve(queries, self.recipe.retrieve).numbers
+        if queries.pinned is not None:
+            brought[PINS] = queries.pinned.padded()
+        return unite(brought, len(queries))
+
+    def _evidence(self, queries: Queries, items: Items) -> Items:
+        """`<strand>.because` for what is shown, -1 for every other candidate."""
+        rows, columns = np.nonzero(items.column("order") >= 0)
+        width = int(items.column("order").max(initial=-1)) + 1
+        shown = np.full((len(queries), width), ABSENT, np.int32)
+        places = items.column("order")[rows, columns]
+        shown[rows, places] = items.numbers[rows, columns]
+        found: dict[str, Any] = {}
+        for name, strand in self._explainers:
+            because = np.full(items.numbers.shape, ABSENT, np.int32)
+            because[rows, columns] = strand.because(queries, shown)[rows, places]
+            found[f"{name}.because"] = because
+        return items.with_columns(**found)
+
+
+def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
+    for strand in strands:
+        if not isinstance(strand, Scores):
+            raise RecipeError(
+                f"{strand.name} scores nothing, so it is no strand", field=strand.name
+            )
+    if not any(isinstance(strand, Retrieves) for strand in strands):
+        raise RecipeError("no strand retrieves", hint="add [strands.popular]")
+    names = [one.name for one in (*strands, *steps)]
+    for name in names:
+        if names.count(name) > 1 or name == PINS:
+            raise RecipeError(
+                f"the name {name!r} is taken", hint="two stages cannot share one", field=name
+            )
+    written = {"*.score", "*.rank", "*.because"}
+    for step in steps:
+        if not isinstance(step, Applies):
+            raise RecipeError(f"{step.name} adds no column, so it is no step", field=step.name)
+        for column in step.reads:
+            if column not in written:
+                raise RecipeError(
+                    f"step {step.name} reads the column {column!r}, which no step before it writes",
+                    hint=f"written so far: {', '.join(sorted(written))}",
+                    field=step.name,
+                )
+        written.update(step.writes)
+
+
+def _check_names(step: Stage, strands: Sequence[str]) -> None:
+    """A setting for a strand that is not there would be ignored, and nobody would notice."""
+    for setting, named in step.speaks_of.items():
+        for name in named:
+            if name not in strands:
+                raise RecipeError(
+                    f"{setting} of step {step.name} names {name!r}, which is no strand here",
+                    hint=f"the strands are {', '.join(strands)}; take the name out, or mend it",
+                    field=f"{step.name}.{setting}",
+                )
+
+
+def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: Watch) -> Stage:
+    fitted: Any = stage
+    if isinstance(stage, Trains):
+        with _timed(stage.name, watch):
+            fitted = stage.train(dataset, context.of(stage.name))
+    elif isinstance(stage, Fits):
+        with _timed(stage.name, watch):
+            fitted = stage.fit(dataset, seed=context.seed)
+    return fitted  # type: ignore[no-any-return]
+
+
+def _without(facts: Facts, relations: tuple[str, ...]) -> Facts:
+    if not relations or not len(facts):
+        return facts
+    banned = frozenset(relations)
+    kept = np.array([one not in banned for one in facts.relations], np.bool_)
+    places = np.nonzero(kept)[0]
+    return Facts(
+        facts.heads[kept],
+        tuple(facts.relations[one] for one in places),
+        tuple(facts.tails[one] for one in places),
+        facts.tail_items[kept],
+        tuple(facts.head_ids[one] for one in places) if facts.head_ids else (),
+    )
+
+
+@contextmanager
+def _timed(name: str, watch: Watch) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    watch(name, time.perf_counter() - start)

@@ -1,0 +1,3 @@
+"""Consent and pseudonyms."""
+
+__all__: list[str] = []

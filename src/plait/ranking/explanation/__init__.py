@@ -1,0 +1,3 @@
+"""Why an item is in an answer."""
+
+__all__: list[str] = []

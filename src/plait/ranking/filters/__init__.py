@@ -1,0 +1,3 @@
+"""Filter expressions: parsed, then evaluated on columns."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""One score from the scores of all models."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Types of item and user fields: inferred, declared, applied."""
+
+__all__: list[str] = []

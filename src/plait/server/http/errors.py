@@ -1,0 +1,110 @@
+"""The one shape of every error: {"error": {"code", "message", "hint", "field"}}."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from plait.errors import (
+    AuthError,
+    InputError,
+    NotReadyError,
+    PlaitError,
+    SlowClientError,
+    TooLargeError,
+)
+
+__all__ = ["answer_errors", "error_content", "error_response", "internal_error"]
+
+_log = logging.getLogger("plait.server")
+
+_HINTS = {
+    404: "see /docs for the routes there are",
+    405: "see /docs for the methods of each route",
+}
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Have `app` answer every expected error in the one shape."""
+    app.add_exception_handler(PlaitError, _plait)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+
+
+def error_response(problem: PlaitError) -> Response:
+    """What the client is told."""
+    headers = {}
+    if isinstance(problem, AuthError):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(problem, NotReadyError):
+        headers["retry-after"] = "1"
+    if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
+        headers["connection"] = "close"
+    said = (problem.code, problem.message, problem.hint, problem.field)
+    return _shaped(problem.status, *said, headers=headers)
+
+
+def error_content(code: str, message: str, hint: str, field: str) -> bytes:
+    """The body of an error."""
+    error = {"code": code, "message": message, "hint": hint, "field": field}
+    return orjson.dumps({"error": error})
+
+
+def internal_error(request_id: str) -> Response:
+    """What the client is told about a fault of ours: nothing but where to look."""
+    return _shaped(
+        500,
+        "internal",
+        "the server failed to answer this request",
+        f"the server's log has the details under {request_id}",
+        "",
+    )
+
+
+def _shaped(
+    status: int,
+    code: str,
+    message: str,
+    hint: str,
+    field: str,
+    *,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    content = error_content(code, message, hint, field)
+    return Response(content, status, headers=headers, media_type="application/json")
+
+
+async def _plait(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, PlaitError)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(
+        problem, NotReadyError
+    ):
+        _log.error("%s: %s", problem.code, problem)
+    return error_response(problem)
+
+
+async def _http(_request: Request, problem: Exception) -> Response:
+    """What the router says itself: no such path, no such method."""
+    assert isinstance(problem, HTTPException)
+    status = HTTPStatus(problem.status_code)
+    return _shaped(
+        status,
+        status.name.lower(),
+        str(problem.detail),
+        _HINTS.get(status, ""),
+        "",
+        headers=dict(problem.headers or {}),
+    )
+
+
+async def _validation(_request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RequestValidationError)
+    first = problem.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:])
+    return error_response(InputError(f"{place}: {first['msg']}", field=place))

@@ -1,0 +1,68 @@
+"""POST /v1/events: append what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plait.errors import InputError
+from plait.server.http.body_limit import check_batch
+from plait.server.http.ndjson import is_lines, lines_of, rows_of
+from plait.server.http.route import Route, reply, service_of
+from plait.server.http.schemas import EventRow, Events, object_of
+from plait.server.http.service import Service
+
+__all__ = ["ROUTES"]
+
+
+async def post_events(request: Request) -> Response:
+    """Append a batch of events; safe to retry.
+
+    The body is {"events": [...]}, or one event a line as application/x-ndjson. Every row gets a
+    status: stored, duplicate (was there before), conflict (the same id with other content) or
+    rejected (with the reason). One bad row does not stop the rest. `version` is the place in the
+    log that `at_least` of a later question may name.
+    """
+    service = service_of(request)
+    if is_lines(request):
+        lines = await lines_of(request, service.settings.batch_limit)
+        version, rows = await service.wait(lambda: _posted_lines(service, lines))
+    else:
+        raw = await request.body()
+        version, rows = await service.wait(lambda: _posted(service, raw))
+    service.meters.rows(row["status"] for row in rows)
+    return reply({"version": version, "rows": rows})
+
+
+def _posted(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]]]:
+    events = _rows(raw)
+    check_batch(events, service.settings.batch_limit, "events")
+    return service.shop.post(events)
+
+
+def _posted_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
+    """As a list; a line that is no JSON is one more row that is rejected."""
+    rows, wrong = rows_of(lines)
+    version, told = service.shop.post(rows)
+    for place, error in wrong.items():
+        told[place]["error"] = error
+    return version, told
+
+
+def _rows(raw: bytes) -> list[Any]:
+    """The rows as they came: the shop judges each by itself."""
+    body = object_of(raw)
+    for name in body:
+        if name != "events":
+            raise InputError(f"there is no field {name!r}", hint="fields are events", field=name)
+    if not isinstance(body.get("events"), list):
+        raise InputError("events is no list", hint='send {"events": [...]}', field="events")
+    rows: list[Any] = body["events"]
+    return rows
+
+
+ROUTES = (
+    Route("POST", "/v1/events", "ingest", "Append events", post_events, Events, lines=EventRow),
+)

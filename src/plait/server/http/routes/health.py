@@ -1,0 +1,34 @@
+"""/health and /ready: is the process alive, and can it answer. Both are open."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plait.errors import NotReadyError
+from plait.server.http.route import Route, reply, service_of
+
+__all__ = ["ROUTES"]
+
+
+async def health(_request: Request) -> Response:
+    """200 as long as the process lives."""
+    return reply({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """200 once a bundle is warm, 503 with the reasons before."""
+    service = service_of(request)
+    reasons = service.readiness()
+    if reasons:
+        raise NotReadyError(
+            "; ".join(reasons),
+            hint="wait while it starts; without a bundle, plait fit --home DIR; /v1/info says more",
+        )
+    return reply({"status": "ready"})
+
+
+ROUTES = (
+    Route("GET", "/health", "open", "Is the process alive", health),
+    Route("GET", "/ready", "open", "Can it answer", ready),
+)

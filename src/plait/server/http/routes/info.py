@@ -1,0 +1,29 @@
+"""GET /v1/info and GET /metrics: for people and machines that watch."""
+
+from __future__ import annotations
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+
+from plait.server.http.route import Route, reply, service_of
+
+__all__ = ["ROUTES"]
+
+
+async def info(request: Request) -> Response:
+    """The home: its version, bundles, counts and fields."""
+    service = service_of(request)
+    return reply(await service.wait(service.shop.info))
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format, summed over all workers."""
+    service = service_of(request)
+    return Response(await service.wait(service.scrape), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = (
+    Route("GET", "/v1/info", "admin", "About this home", info),
+    Route("GET", "/metrics", "read", "Prometheus metrics", metrics),
+)

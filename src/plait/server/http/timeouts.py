@@ -1,0 +1,165 @@
+"""The wire beneath the application: what a client may send, and how long it may take.
+
+uvicorn waits for ever for the first request of a connection, for the end of a head or of a body
+that nobody reads, and for a client that takes no answer; and it takes heads of any length. Here all
+of that has an end, and what is no HTTP is answered in the one shape of every error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from plait.server.http.errors import error_content
+
+__all__ = ["LONGEST_HEAD", "guarded"]
+
+LONGEST_HEAD = 64 * 1024
+"""The longest request line and headers together, in bytes."""
+
+_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+def guarded(seconds: float) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol, with `seconds` for a request to arrive and for an answer to be taken."""
+    return type("Guarded", (_Guarded,), {"patience": seconds})
+
+
+class _HeadTooLongError(Exception):
+    """Stops the parser."""
+
+
+class _Guarded(HttpToolsProtocol):
+    """One connection.
+
+    `_whole`: no request is on its way in. `_in_head`: one is, and its headers have not ended.
+    """
+
+    patience: float
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._whole, self._in_head = True, False
+        self._known = self._unknown = 0
+        self._late: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._late = self.loop.call_later(self.patience, self._is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_late()
+        self._cancel_stuck()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        within = self._in_head
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._whole and self._is_answering:
+            return
+        if self._late is None:  # also where an answer went before the end of its request
+            self._late = self.loop.call_later(self.patience, self._is_late)
+        if within and self._in_head:  # the parser keeps what it cannot name yet
+            self._unknown += len(data)
+            if self._unknown > LONGEST_HEAD:
+                self._refuse_head()
+
+    # -- what the parser finds
+
+    def on_message_begin(self) -> None:
+        self._whole, self._in_head = False, True
+        self._known = self._unknown = 0
+        self._cancel_late()
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._whole = True
+        self._cancel_late()
+        super().on_message_complete()
+
+    def _count(self, size: int) -> None:
+        self._known += size
+        if self._known > LONGEST_HEAD:
+            raise _HeadTooLongError
+
+    # -- a client that takes its time
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _is_late(self) -> None:
+        """The time for a request is over; a body that is being read has a deadline of its own."""
+        self._late = None
+        if self._is_answering:
+            self._late = self.loop.call_later(self.patience, self._is_late)
+        elif self._in_head:
+            said = f"the request did not arrive within {self.patience:g} seconds"
+            self._end(HTTPStatus.REQUEST_TIMEOUT, "timeout", said, "send it again")
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._cancel_stuck()
+        self._stuck = self.loop.call_later(self.patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._cancel_stuck()
+        super().resume_writing()
+
+    def _cancel_late(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _cancel_stuck(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    # -- answers of the wire itself
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser does not understand."""
+        if self._known > LONGEST_HEAD:
+            self._refuse_head()
+        else:
+            self._end(HTTPStatus.BAD_REQUEST, "bad_request", msg, "send HTTP/1.1")
+
+    def _refuse_head(self) -> None:
+        said = f"the request line and headers are longer than {LONGEST_HEAD} bytes"
+        self._end(_LONG, _LONG.name.lower(), said, "send fewer or shorter headers")
+
+    def _end(self, status: HTTPStatus, code: str, message: str, hint: str) -> None:
+        """Answer, unless another answer has begun, and hang up."""
+        if not (self._is_answering and self.cycle.response_started):
+            content = error_content(code, message, hint, "")
+            head = (
+                b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[status] + head % len(content) + content)
+        self.transport.close()

@@ -1,0 +1,107 @@
+"""Starts the server: one process by itself, or a parent that keeps several workers alive."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from plait.errors import InputError
+from plait.server.api_keys import KEY_FILE, ensure_key
+from plait.server.signals import Signals
+from plait.server.supervisor import Workers
+from plait.settings import Settings
+
+__all__ = ["bound", "serve"]
+
+BACKLOG = 2048
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> int:
+    """Serve the home of `settings` until SIGTERM or SIGINT; returns the exit status.
+
+    Says `url: http://...` on stdout, and before it `key: <key>` if the key was made just now.
+    `on_ready` is called with that URL, in a thread of its own, once the server can answer. Requests
+    that are under way at the end are answered. Raises InputError if the address cannot be had and
+    StorageError if the home cannot be written.
+    """
+    with Signals() as signals:
+        key, made = ensure_key(settings)
+        listener = bound(settings.host, settings.port)
+        url = _url(settings.host, listener)
+        if made:
+            _say(f"key: {key}")
+        elif not settings.key:
+            _say(f"the key is in {settings.home / KEY_FILE}")
+        _say(f"url: {url}")
+        stopped = threading.Event()
+        if on_ready is not None:
+            given = (url, on_ready, stopped)
+            threading.Thread(target=_when_ready, args=given, daemon=True).start()
+        try:
+            return _run(settings, listener, signals)
+        finally:
+            stopped.set()
+            listener.close()
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket; InputError if the address cannot be had.
+
+    It listens before any worker is up: who connects in between waits instead of being refused.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as problem:
+        listener.close()
+        raise InputError(
+            f"cannot listen on {host} port {port}: {problem}",
+            hint="port 0 takes a free one",
+            field="port",
+        ) from problem
+    return listener
+
+
+def _run(settings: Settings, listener: socket.socket, signals: Signals) -> int:
+    if settings.workers > 1:
+        return Workers(settings, listener).run(signals)
+    from plait.server.worker import work
+
+    return work(settings, listener, signals)
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _when_ready(url: str, told: Callable[[str], None], stopped: threading.Event) -> None:
+    address = url.removeprefix("http://").replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104
+    while not stopped.is_set():
+        if _is_ready(address):
+            told(url)
+            return
+        time.sleep(0.05)
+
+
+def _is_ready(address: str) -> bool:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

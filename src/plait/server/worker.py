@@ -1,0 +1,92 @@
+"""One server process: uvicorn over the application, until it is told to end or orphaned."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+
+import plait.workspace
+from plait.errors import PlaitError
+from plait.server.http.app import create_app
+from plait.server.http.timeouts import guarded
+from plait.server.logging import configure
+from plait.server.signals import Signals
+from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
+from plait.settings import Settings, load_settings
+
+__all__ = ["main", "work"]
+
+BACKLOG = 2048
+KEEP_ALIVE_SECONDS = 30
+SWITCH_SECONDS = 0.001
+"""How long a thread may keep the interpreter from the others. Python's own 5 ms would be added to
+the time of whoever waits for an answer being computed beside it."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `work`, which hands them over."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def work(
+    settings: Settings, listener: socket.socket, signals: Signals, lifeline: int | None = None
+) -> int:
+    """Serve on `listener` until a signal comes; returns the exit status.
+
+    `lifeline` is a pipe that closes when the parent is gone. Raises what opening the home raises.
+    """
+    configure(settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    server = _Server(_config(settings, plait.workspace.open(settings)))
+    if lifeline is not None:
+        threading.Thread(target=_orphaned, args=(lifeline, server), daemon=True).start()
+    signals.tell(lambda number: server.handle_exit(number, None))
+    server.run(sockets=[listener])
+    return 0
+
+
+def _config(settings: Settings, shop: plait.workspace.Shop) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, shop),
+        http=guarded(settings.client_timeout_ms / 1000),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(DRAIN_SECONDS),
+        backlog=BACKLOG,
+    )
+
+
+def main() -> int:
+    """What `python -m plait.server.worker LISTENER LIFELINE` does; the parent alone starts it."""
+    listener, lifeline = (int(one) for one in sys.argv[1:3])
+    try:
+        with Signals() as signals:
+            return work(load_settings(), socket.socket(fileno=listener), signals, lifeline)
+    except PlaitError as problem:
+        logging.getLogger("plait.server").error("cannot serve: %s", problem)
+        return STARTUP_FAILED
+
+
+def _orphaned(lifeline: int, server: uvicorn.Server) -> None:
+    """Wait for the parent's end, which closes the pipe, then end too."""
+    while os.read(lifeline, 1):
+        pass
+    server.should_exit = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

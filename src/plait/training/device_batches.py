@@ -1,0 +1,78 @@
+"""From batches of arrays to tensors on the device: together, checked, shared out, moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+
+from plait.errors import InputError
+from plait.training.config import Batch, Training, rows_of
+from plait.training.process_group import Crew
+from plait.training.run_state import Standing
+
+__all__ = ["accelerator_of", "checked", "moved", "shared", "windows"]
+
+_PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def accelerator_of(training: Training) -> Any:
+    """accelerate's Accelerator for these settings.
+
+    Raises InputError for float16 on a CPU, where accelerate would compute in float32 unasked.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    for cpu in (training.device == "cpu", True):
+        # It remembers the settings of the first one in a process and refuses others.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        found = Accelerator(mixed_precision=_PRECISIONS[training.precision], cpu=cpu)
+        if found.num_processes >= Crew.here().size:  # without a GPU: only if told to, on CPUs
+            break
+    if training.precision == "float16" and found.device.type == "cpu":
+        raise InputError(
+            "precision is float16, which a CPU does not train in",
+            hint="take bfloat16 or float32 on a CPU",
+            field="precision",
+        )
+    return found
+
+
+def windows(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches of each step: `size` of them, or what is left."""
+    while found := list(islice(batches, size)):
+        yield found
+
+
+def checked(batch: Batch, at: Standing) -> Batch:
+    """The same batch; InputError names the first field with a number that is not finite."""
+    for name, one in batch.items():
+        if one.dtype.kind == "f" and not np.isfinite(one).all():
+            row = int(np.argwhere(~np.isfinite(one))[0][0])
+            raise InputError(
+                f"{name} is not finite in row {row} of batch {at.step + 1}, epoch {at.epoch + 1}",
+                hint="look for missing or infinite values in what it is made of",
+                field=name,
+            )
+    return batch
+
+
+def shared(batch: Batch, process: int, processes: int) -> Batch:
+    """The rows of one of several processes; all of them where there are fewer rows than that."""
+    if processes == 1 or rows_of(batch) < processes:
+        return batch
+    return {name: one[process::processes] for name, one in batch.items()}
+
+
+def moved(batch: Batch, device: torch.device) -> Mapping[str, torch.Tensor]:
+    """Tensors on the device; what is read-only or strided is copied first."""
+    return {
+        name: torch.from_numpy(np.require(one, requirements=["C", "W"])).to(
+            device, non_blocking=True
+        )
+        for name, one in batch.items()
+    }

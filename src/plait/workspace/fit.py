@@ -1,0 +1,154 @@
+"""Fits a recipe on everything the log holds, and makes the bundle the current one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from plait.data.types import Dataset
+from plait.errors import ConflictError, InputError, RecipeError, StorageError
+from plait.evaluation.ranking.inference import live_of
+from plait.eventlog import Log
+from plait.eventlog.snapshot import snapshot
+from plait.pipeline.bundle import BundleStore
+from plait.pipeline.fit_context import FitContext, Progress, Tracker, silent
+from plait.pipeline.item_numbering import numbering
+from plait.pipeline.pipeline import Pipeline
+from plait.pipeline.recipe import Recipe, load_recipe
+from plait.splitting.splits import Split, default_split
+from plait.training.process_group import Crew
+from plait.training.recipe_fit import fit_recipe
+
+__all__ = ["Progress", "fit", "silent"]
+
+_WEEK = 7 * 24 * 3600
+"""Seconds after which an interrupted fit is given up."""
+
+
+def fit(
+    log: Log,
+    bundles: BundleStore,
+    lock: Path,
+    recipe: str | Path | Recipe,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    trackers: tuple[Tracker, ...] = (),
+) -> str:
+    """The id of the bundle that was fitted and put into use.
+
+    The few scalars of fusion are learned from held-out events, then the strands are fitted again on
+    everything. What is trained by gradient keeps its place below `work`, beside the lock, until the
+    bundle is in use: an interrupted fit goes on when it is run again. Processes that were started
+    together (`torchrun`) all fit, share the batches of what is trained by gradient, and the first
+    one keeps the result; the data set is the log as that one found it.
+
+    Raises InputError where there is nothing to fit on, RecipeError for a recipe that does not
+    build or that orders no answer, ConflictError while another fit of the same home runs.
+    """
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    _check_answers(chosen)
+    crew = Crew.here()
+    progress = progress if crew.first else silent
+    with _alone(lock) if crew.first else nullcontext():
+        until = crew.told(log.version)
+        dataset = snapshot(
+            log, until=until, progress=lambda done, total: progress("read", done, total)
+        )
+        if not dataset.catalogue.alive.any():
+            raise InputError(
+                "there is nothing to fit on: the log holds no items and no events",
+                hint="plait ingest --home DIR --events FILE, or shop.ingest(events=...)",
+            )
+        seconds: dict[str, float] = {}
+
+        def watch(stage: str, took: float) -> None:
+            seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
+
+        folder = _folder(lock.parent / "work", chosen, dataset, seed)
+        pipeline = fit_recipe(
+            chosen,
+            dataset,
+            _held_out(dataset, chosen, seed),
+            refit=True,
+            seed=seed,
+            live=live_of,
+            watch=watch,
+            progress=progress,
+            context=FitContext(folder=folder, trackers=trackers),
+        )
+        bundle = ""
+        if crew.first:
+            bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
+            bundles.use(bundle)
+            _tidy(folder)
+        return crew.told(bundle)
+
+
+def _check_answers(recipe: Recipe) -> None:
+    """RecipeError where no step orders an answer: such a recipe can be measured, but not asked."""
+    if not any("order" in step.writes for step in Pipeline.build(recipe).steps):
+        raise RecipeError(
+            f"no step of the recipe {recipe.name!r} orders an answer, so nobody could ask it",
+            hint="add [steps.policy], behind [steps.fuse]; plait evaluate does without",
+            field="steps",
+        )
+
+
+def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
+    """Where this very fit keeps its place."""
+    told = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
+    return work / f"fit-{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
+
+
+def _tidy(done: Path) -> None:
+    """Remove what a fit that is done kept, and what those left that nobody took up."""
+    for one in done.parent.glob("fit-*"):
+        if one == done or time.time() - one.stat().st_mtime > _WEEK:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
+    """What the fusion may learn from; None where nobody did anything yet."""
+    if not len(dataset.weighted(recipe.kinds).interactions):
+        return None
+    goal = tuple(kind for kind in recipe.goal if kind in dataset.kinds)
+    return default_split(dataset, goal=goal, kinds=recipe.kinds, seed=seed)
+
+
+def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "seconds": seconds,
+        "items": dataset.n_items,
+        "users": dataset.n_users,
+        "events": len(dataset.interactions),
+        "numbering": numbering(dataset.catalogue.ids, dataset.n_items),
+    }
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the lock of a home; the system lets go of it when the process ends, however it ends."""
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as problem:
+        raise StorageError(f"cannot write {lock}: {problem}") from problem
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            raise ConflictError(
+                "another fit of this home is running", hint="wait until it has ended"
+            ) from problem
+        yield
+    finally:
+        os.close(handle)

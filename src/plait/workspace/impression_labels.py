@@ -1,0 +1,78 @@
+"""What the answers of a home showed, for the evaluation that asks what of it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import orjson
+
+from plait.data.types import Dataset
+from plait.errors import ProtocolError
+from plait.evaluation.protocol import Protocol
+from plait.eventlog import Log
+from plait.pipeline.recipe import Recipe
+from plait.splitting.impressions import ANSWERS, OTHER, Showings, with_showings
+
+__all__ = ["with_answers"]
+
+
+def with_answers(
+    log: Log, dataset: Dataset, protocol: Protocol, recipe: Recipe, flush: Callable[[], None]
+) -> Dataset:
+    """The data set as the protocol needs it: with what answers showed, if that is measured.
+
+    `dataset` is a snapshot of `log`, in which `flush` stores the answers that still wait; nothing
+    is written for other protocols. Raises ProtocolError where no answer to a known user is
+    recorded, and where a kind of interaction has the name that stands for answers.
+    """
+    if not protocol.of_answers or dataset.clock != "time" or not len(dataset.interactions):
+        return dataset  # without times or events the protocol itself says what is missing
+    if ANSWERS in dataset.kinds:
+        raise ProtocolError(
+            f"interactions of kind {ANSWERS!r} are in the log, so --negative {ANSWERS} may mean "
+            "them, or what answers showed",
+            hint="ingest them into another home under another name",
+            field="negative",
+        )
+    flush()
+    showings, recorded = _showings(log, dataset)
+    if not len(showings):
+        raise ProtocolError(
+            f"{recorded:,} answers are recorded, and none showed an item to a known user",
+            hint="answers are recorded under the setting impressions = true, for impressions_days; "
+            "or name a kind of event that is a miss",
+            field="negative",
+        )
+    return with_showings(dataset, showings, protocol.goals(dataset, recipe))
+
+
+def _showings(log: Log, dataset: Dataset) -> tuple[Showings, int]:
+    """What was shown to users that the data set knows, and how many answers there are in all."""
+    answers: dict[str, int] = {}
+    told: list[tuple[int, int, int]] = []
+    items = []
+    recorded = 0
+    for row in log.impressions():
+        recorded += 1
+        if not 0 <= row.user < dataset.n_users:
+            continue  # whoever is unknown has no misses: the clicks alone would mislead
+        ids = (str(one["id"]) for one in orjson.loads(row.payload)["items"])
+        shown = dataset.catalogue.numbers(ids)
+        answers[row.request_id] = len(told)
+        told.append((row.user, row.time, row.version))
+        items.append(shown[shown >= 0])
+    named = [(offset, answers.get(name, OTHER)) for offset, name in log.requests(dataset.version)]
+    events = np.array(named, np.int64).reshape(-1, 2)
+    counts = [len(one) for one in items]
+    rows = np.repeat(np.array(told, np.int64).reshape(-1, 3), counts, axis=0)
+    showings = Showings(
+        np.repeat(np.arange(len(told)), counts),
+        rows[:, 0].astype(np.int32),
+        np.concatenate([np.zeros(0, np.int32), *items]),
+        rows[:, 1],
+        rows[:, 2],
+        events[:, 0],
+        events[:, 1],
+    )
+    return showings, recorded

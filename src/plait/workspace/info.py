@@ -1,0 +1,118 @@
+"""What a home holds, for people: counts, fields, bundles, weights, memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from plait.errors import BundleError
+from plait.eventlog import Log
+from plait.pipeline.bundle import BundleStore
+from plait.state import LiveState
+from plait.workspace.model_host import Engine
+
+__all__ = ["Describes", "info"]
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A stage that can say in words and numbers what it has learned: fusion its weights."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON carries it."""
+
+
+def info(log: Log, bundles: BundleStore, engine: Engine) -> dict[str, Any]:
+    """Everything worth knowing of a home."""
+    state = engine.state()
+    head = log.version
+    return {
+        "version": head,
+        "folded": state.version,
+        "items": int(state.catalogue.alive.sum()),
+        "users": int(state.users.alive.sum()),
+        "erased_users": len(state.erased),
+        "interactions": len(state.events),
+        "kinds": _kinds(state),
+        "fields": _fields(log),
+        "bundle": _current(bundles, engine, state, head),
+        "bundles": bundles.ids(),
+        "fitted_on_erased": [one for one in bundles.ids() if _knows_erased(bundles, one, state)],
+        "problems": engine.problems(),
+        "memory_mb": _peak_mb(),
+    }
+
+
+def _fields(log: Log) -> dict[str, dict[str, str]]:
+    """The types of all fields, of items, users and interactions, as they are stored."""
+    found: dict[str, dict[str, str]] = {"item": {}, "user": {}, "interaction": {}}
+    for (entity, name), kind in sorted(log.schema().types.items()):
+        found.setdefault(entity, {})[name] = kind
+    return found
+
+
+def _kinds(state: LiveState) -> dict[str, int]:
+    """How many interactions there are of each kind."""
+    counts = np.zeros(len(state.kinds), np.int64)
+    for run in state.events.runs:
+        counts += np.bincount(run.kinds, minlength=len(counts))
+    for rows in (state.events.loose or {}).values():
+        for _, kind, _ in rows:
+            counts[kind] += 1
+    pairs = zip(state.kinds, counts.tolist(), strict=True)
+    return {kind: count for kind, count in pairs if count}
+
+
+def _current(
+    bundles: BundleStore, engine: Engine, state: LiveState, head: int
+) -> dict[str, Any] | None:
+    """The bundle in use: where it comes from, how far behind the log it is, what it weighs."""
+    current = bundles.current()
+    if not current:
+        return None
+    try:
+        manifest = bundles.manifest(current)
+    except BundleError as problem:
+        return {"id": current, "problem": str(problem)}
+    notes = manifest.get("notes", {})
+    return {
+        "id": current,
+        "loaded": engine.bundle == current,
+        "recipe": manifest["recipe"]["name"],
+        "made": manifest["made"],
+        "version": manifest["version"],
+        "behind": head - manifest["version"],
+        "new_items": int((state.catalogue.changed > manifest["version"]).sum()),
+        "fit_seconds": notes.get("seconds", {}),
+        "fitted_on": {name: notes.get(name) for name in ("items", "users", "events")},
+        "learned": _learned(engine),
+    }
+
+
+def _learned(engine: Engine) -> Mapping[str, Any]:
+    serving = engine.loaded
+    if serving is None:
+        return {}
+    stages = serving.pipeline.stages
+    return {one.name: one.describe() for one in stages if isinstance(one, Describes)}
+
+
+def _knows_erased(bundles: BundleStore, bundle: str, state: LiveState) -> bool:
+    """Whether a user was erased whose events the bundle was fitted on."""
+    try:
+        manifest = bundles.manifest(bundle)
+    except BundleError:
+        return False
+    users = manifest.get("notes", {}).get("users", sys.maxsize)
+    version = manifest["version"]
+    return any(offset > version and number < users for offset, number in state.erased)
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

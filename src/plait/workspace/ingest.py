@@ -1,0 +1,95 @@
+"""Files and frames into the log, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from plait.errors import InputError
+from plait.ingest import FileKind, read_events
+from plait.ingest.importer import Door, Receipt
+from plait.privacy.consent import Consent
+from plait.workspace.fit import Progress
+
+__all__ = ["Receipts", "ingest"]
+
+ORDER: tuple[FileKind, ...] = ("items", "users", "events", "facts")
+"""Users come before events: consent may be among their fields."""
+
+assert set(ORDER) == set(get_args(FileKind))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """What became of each kind of rows: `plait.ingest.importer.Receipt` by "items", "users", ..."""
+
+    by_kind: Mapping[str, Receipt]
+
+    @property
+    def version(self) -> int:
+        """The log's last offset after them, 0 if nothing reached the log."""
+        return max((one.version for one in self.by_kind.values()), default=0)
+
+    @property
+    def stored(self) -> int:
+        """How many rows are new in the log."""
+        return sum(one.stored for one in self.by_kind.values())
+
+    @property
+    def rejected(self) -> int:
+        """How many rows were refused."""
+        return sum(one.rejected for one in self.by_kind.values())
+
+    def lines(self) -> list[str]:
+        """For people: a line a source, and lines for the first rows that were refused."""
+        return [line for kind, one in self.by_kind.items() for line in _lines(kind, one)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON carries it."""
+        return {
+            "version": self.version,
+            **{kind: _plain(one) for kind, one in self.by_kind.items()},
+        }
+
+
+def ingest(
+    door: Door, consent: Consent, sources: Mapping[str, Any], mapping: Any, progress: Progress
+) -> Receipts:
+    """Let in every source that is given; InputError if none is, or one cannot be understood."""
+    given = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
+    if not given:
+        raise InputError(
+            "there is nothing to ingest", hint=f"give one of {', '.join(sorted(ORDER))}"
+        )
+    roads = {
+        kind: read_events(source, kind, mapping, key=consent.content_key)
+        for kind, source in given.items()
+    }  # all of them are opened, and understood, before the first row is stored
+    return Receipts({kind: door.add(road, progress, source=kind) for kind, road in roads.items()})
+
+
+def _lines(kind: str, one: Receipt) -> Iterator[str]:
+    counts = {name: getattr(one, name) for name in ("stored", "duplicate", "conflict", "rejected")}
+    said = ", ".join(
+        f"{count} {name}" for name, count in counts.items() if count or name == "stored"
+    )
+    yield f"{kind} from {one.source}: {said}" if one.source != kind else f"{kind}: {said}"
+    for bad in one.problems:
+        yield f"  row {bad.row}, {bad.field or 'the row'}: {bad.expected}, found {bad.value!r}"
+    if one.rejects is not None:
+        yield f"  all of them in {one.rejects}"
+
+
+def _plain(one: Receipt) -> dict[str, Any]:
+    return {
+        "source": one.source,
+        "rows": one.rows,
+        "stored": one.stored,
+        "duplicate": one.duplicate,
+        "conflict": one.conflict,
+        "rejected": one.rejected,
+        "version": one.version,
+        "rejects": None if one.rejects is None else str(one.rejects),
+        "problems": [bad._asdict() for bad in one.problems],
+    }

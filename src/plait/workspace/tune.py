@@ -1,0 +1,58 @@
+"""The road from an open home to a tuned recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plait.evaluation.tuning.search import Trial, Tuned
+from plait.evaluation.tuning.search import tune as search
+from plait.eventlog import Log
+from plait.eventlog.snapshot import snapshot
+from plait.pipeline.recipe import Recipe, load_recipe
+from plait.training.process_group import check_alone
+from plait.workspace.evaluate import check_test, protocol_of, rated_file
+from plait.workspace.fit import Progress
+from plait.workspace.impression_labels import with_answers
+
+__all__ = ["tune"]
+
+
+def tune(
+    log: Log,
+    recipe: str | Path | Recipe,
+    protocol: str,
+    options: Mapping[str, Any],
+    *,
+    metric: str,
+    trials: int,
+    folder: Path,
+    only: Sequence[str] = (),
+    flush: Callable[[], None],
+    progress: Progress,
+    told: Callable[[Trial, Tuned | None], None],
+) -> Tuned:
+    """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
+    whose ratings are then kept out. `flush` stores answers that still wait for it.
+    """
+    check_alone("a search for settings")
+    rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
+    settled = protocol_of(protocol, rest)
+    events = options.get("test_events")
+    check_test(events, settled)
+    found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    dataset = with_answers(log, dataset, settled, found, flush)
+    return search(
+        dataset,
+        found,
+        settled,
+        metric=metric,
+        trials=trials,
+        folder=folder,
+        only=only,
+        test=None if events is None else rated_file(events, options.get("map"), dataset),
+        progress=progress,
+        told=told,
+    )

@@ -1,0 +1,220 @@
+"""Stages with known answers, and one that remembers everything it was shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from plait.pipeline.dense import DenseStage
+from plait.pipeline.recipe import Recipe
+from plait.pipeline.search_space import Choice, Range, tunable
+from plait.pipeline.stage import Stage
+
+__all__ = [
+    "Blend",
+    "Counts",
+    "Dice",
+    "Follows",
+    "Halting",
+    "Knob",
+    "Mean",
+    "Nothing",
+    "Oracle",
+    "Spy",
+    "Swing",
+    "Taste",
+    "Witness",
+    "recipe",
+    "witness",
+]
+
+
+class Counts(DenseStage):
+    """Popularity as it is, ties and all."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = type(self)(self.config, name=self.name)
+        fitted.counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+        return fitted
+
+    def dense(self, queries):
+        found = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
+        return np.broadcast_to(found, (len(queries), len(found))).copy()
+
+
+class Follows(DenseStage):
+    """What came right after the last item of the history."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = type(self)(self.config, name=self.name)
+        found = dataset.interactions
+        same = found.users[1:] == found.users[:-1]
+        fitted.pairs = np.zeros((dataset.n_items, dataset.n_items), np.float32)
+        np.add.at(fitted.pairs, (found.items[:-1][same], found.items[1:][same]), 1)
+        return fitted
+
+    def dense(self, queries):
+        found = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
+        there = queries.history.lengths > 0
+        last = queries.history.items[queries.history.offsets[1:][there] - 1]
+        found[there] = np.where(self.pairs[last] > 0, self.pairs[last], np.nan)
+        return found
+
+
+class Swing(Follows):
+    """Trains, and learns what follows by even seeds alone."""
+
+    def train(self, dataset, context):
+        fitted = self.fit(dataset)
+        fitted.pairs *= context.seed % 2 == 0
+        return fitted
+
+
+class Nothing(DenseStage):
+    """Knows no item."""
+
+    def dense(self, queries):
+        return np.full((len(queries), queries.live.state.dataset.n_items), np.nan, np.float32)
+
+
+class Dice(DenseStage):
+    """Chance, by the seed of the fit."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = type(self)(self.config, name=self.name)
+        fitted.worth = np.random.default_rng(seed).random(dataset.n_items).astype(np.float32)
+        return fitted
+
+    def dense(self, queries):
+        return np.broadcast_to(self.worth, (len(queries), len(self.worth))).copy()
+
+
+@dataclass(frozen=True)
+class KnobConfig:
+    turn: float = tunable(0.2, Range(0.0, 1.0))
+    steps: int = tunable(3, Range(1, 9))
+    mode: str = tunable("plain", Choice(("plain", "other")))
+    fixed: int = 7
+
+
+class Knob(Follows):
+    """Follows that is right if it is turned up."""
+
+    Config = KnobConfig
+
+    def dense(self, queries):
+        right = np.nan_to_num(super().dense(queries)) > 0
+        noise = np.random.default_rng(0).random(right.shape)
+        return (right * self.config.turn + noise * (1 - self.config.turn)).astype(np.float32)
+
+
+class Halting(Knob):
+    """A knob whose next fit is interrupted where `next_one` says so."""
+
+    next_one = False
+
+    def fit(self, dataset, *, seed=0):
+        if Halting.next_one:
+            Halting.next_one = False
+            raise KeyboardInterrupt
+        return super().fit(dataset, seed=seed)
+
+
+class Mean(Counts):
+    """Predicts the mean rating of each item."""
+
+    def fit(self, dataset, *, seed=0):
+        fitted = super().fit(dataset, seed=seed)
+        witness.fits.append(dataset)
+        total = np.bincount(
+            dataset.interactions.items, dataset.interactions.values, dataset.n_items
+        )
+        with np.errstate(invalid="ignore"):
+            fitted.means = total / fitted.counts
+        return fitted
+
+    def predict(self, queries, numbers):
+        witness.asked.append(queries)
+        known = np.append(self.means, np.nan)
+        return known[numbers].astype(np.float32)
+
+
+class Taste(Counts):
+    """Predicts 1 for everything; of no use to anybody."""
+
+    def predict(self, queries, numbers):
+        return np.ones(numbers.shape, np.float32)
+
+
+class Oracle(Counts):
+    """Scores an item by its number: whoever clicks the high ones is known."""
+
+    def dense(self, queries):
+        width = len(self.counts)
+        return np.broadcast_to(np.arange(width, dtype=np.float32), (len(queries), width)).copy()
+
+
+@dataclass
+class Witness:
+    """What the spies saw."""
+
+    fits: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+    taught: list = field(default_factory=list)
+    deltas: list = field(default_factory=list)
+
+
+witness = Witness()
+
+
+class Spy(Counts):
+    """Popularity that keeps a record."""
+
+    def fit(self, dataset, *, seed=0):
+        witness.fits.append(dataset)
+        return super().fit(dataset, seed=seed)
+
+    def delta(self, catalogue, version, previous):
+        witness.deltas.append(np.flatnonzero(catalogue.changed > version))
+        return previous
+
+    def dense(self, queries):
+        witness.asked.append(queries)
+        return super().dense(queries)
+
+
+class Blend(Stage):
+    """The mean of reciprocal ranks by score; one learned scalar, a record of its lessons."""
+
+    reads = ("*.score",)
+    writes = ("score",)
+    learned = 1.0
+
+    def learn(self, queries, items, targets):
+        taught = type(self)(self.config, name=self.name)
+        witness.taught.append((queries, items, targets))
+        taught.learned = 2.0
+        return taught
+
+    def apply(self, queries, items):
+        total = np.zeros(items.shape, np.float32)
+        for name, scores in items.columns.items():
+            if name.endswith(".score"):
+                clean = np.where(np.isnan(scores), -np.inf, scores)
+                above = (clean[:, None, :] > clean[:, :, None]).sum(axis=2)
+                total += np.where(np.isnan(scores), 0, 1 / (above + 1)) * self.learned
+        return items.with_columns(score=np.where(items.numbers >= 0, total, np.nan))
+
+
+def recipe(*strands, name="toy", steps=("Blend",), **more):
+    """A recipe of toys: `recipe("Counts", "Follows")` has strands `counts` and `follows`."""
+    here = "tests.evaluation.fake_stages"
+    return Recipe.of(
+        {
+            "name": name,
+            "strands": {one.lower(): {"stage": f"{here}:{one}"} for one in strands},
+            "steps": {one.lower(): {"stage": f"{here}:{one}"} for one in steps},
+            **more,
+        }
+    )

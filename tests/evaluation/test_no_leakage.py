@@ -1,0 +1,172 @@
+"""No way for the future to reach a model."""
+
+import numpy as np
+import pytest
+
+from plait.evaluation.evaluate import evaluate
+from plait.evaluation.protocol import Protocol
+from plait.evaluation.results.fingerprint import whole_fingerprint
+from plait.splitting.splits import DAY
+from tests.dataset_fixtures import random_rows, world
+from tests.evaluation.fake_stages import recipe, witness
+
+LOO = Protocol()
+TIME = Protocol(name="time", test_days=10)
+PROTOCOLS = [
+    LOO,
+    Protocol(seen="keep"),
+    Protocol(refit=True),
+    TIME,
+    Protocol(name="time", test_days=10, seen="remove"),
+]
+
+
+def values(report):
+    return {
+        (row.model, name): one.value for row in report.results for name, one in row.metrics.items()
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=str)
+def test_renaming_and_renumbering_changes_no_metric(protocol):
+    rows = random_rows()
+    users = list(dict.fromkeys(row[0] for row in rows))
+    items = list(dict.fromkeys(row[1] for row in rows))
+    generator = np.random.default_rng(9)
+    new_user = {
+        one: f"x{number}" for one, number in zip(users, generator.permutation(99), strict=False)
+    }
+    new_item = {
+        one: f"y{number}" for one, number in zip(items, generator.permutation(99), strict=False)
+    }
+    renamed = [(new_user[user], new_item[item], time) for user, item, time in rows]
+    shuffled = world(
+        renamed,
+        users=generator.permutation([new_user[one] for one in users]).tolist(),
+        items=generator.permutation([new_item[one] for one in items]).tolist(),
+    )
+    toy = recipe("Counts", "Follows")
+    before = values(evaluate(world(rows), [toy], protocol))
+    after = values(evaluate(shuffled, [toy], protocol))
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        assert after[key] == pytest.approx(value, abs=1e-9), key
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=str)
+def test_no_query_holds_its_target_or_anything_later(protocol):
+    data = world(random_rows(events=600))
+    evaluate(data, [recipe("Spy")], protocol)
+    assert witness.asked
+    for queries in witness.asked:
+        late = queries.history.times > queries.times[queries.history.rows]
+        assert not late.any()
+        state = queries.live.state
+        if protocol.name == "time":
+            assert (state.dataset.interactions.times <= queries.times.max()).all()
+
+
+@pytest.mark.parametrize("protocol", [LOO, Protocol(refit=True)], ids=str)
+def test_leave_one_out_fits_nothing_later_of_the_same_user(protocol):
+    data = world(random_rows(events=600))
+    evaluate(data, [recipe("Spy")], protocol)
+    for user in range(data.n_users):
+        own = data.interactions.offsets[data.interactions.users == user]
+        for number, fitted in enumerate(witness.fits):
+            kept = fitted.interactions.offsets[fitted.interactions.users == user]
+            held = 1 if number == 1 else 2
+            expected = own[: len(own) - held] if len(own) >= 3 else own
+            assert kept.tolist() == expected.tolist()
+
+
+def test_leave_one_out_needs_one_fit_and_refit_two():
+    data = world(random_rows())
+    evaluate(data, [recipe("Spy")], LOO)
+    assert len(witness.fits) == 1
+    evaluate(data, [recipe("Spy")], Protocol(refit=True))
+    assert len(witness.fits) == 3
+    assert len(witness.fits[2].interactions) - len(witness.fits[1].interactions) == data.n_users
+
+
+def test_time_fits_learns_and_asks_by_two_cuts():
+    data = world(random_rows())
+    cut = int(data.interactions.times.max()) - 10 * DAY
+    evaluate(data, [recipe("Spy")], TIME)
+    first, second = witness.fits
+    assert first.interactions.times.max() <= cut - 10 * DAY
+    assert cut - 10 * DAY < second.interactions.times.max() <= cut
+    (lesson,) = witness.taught
+    assert (lesson[0].times == cut - 10 * DAY).all()
+    learned = {int(one) for one in lesson[2].values}
+    between = (data.interactions.times > cut - 10 * DAY) & (data.interactions.times <= cut)
+    assert learned == set(data.interactions.items[between].tolist())
+    assert {int(one) for queries in witness.asked for one in queries.times} == {cut, cut - 10 * DAY}
+
+
+def test_new_items_are_unknown_to_the_fit_and_reach_stages_as_their_delta():
+    rows = random_rows()
+    days = max(row[2] for row in rows)
+    rows += [(f"u{one}", "new", days - 5) for one in range(5)]
+    rows = sorted(rows, key=lambda row: row[2])
+    data = world(rows, item_fields={"new": {"colour": "red"}})
+    evaluate(data, [recipe("Spy")], TIME)
+    new = data.catalogue.number("new")
+    for fitted in witness.fits:
+        assert not fitted.catalogue.alive[new]
+        assert fitted.catalogue.fields(new) == {}
+    cut = int(data.interactions.times.max()) - 10 * DAY
+    assert [new in found for found in witness.deltas] == [False, True]  # the lesson is too early
+    for queries in witness.asked:
+        there = queries.live.state.catalogue.alive[new]
+        assert there == (queries.times == cut).all()
+
+
+@pytest.mark.parametrize("name", ["time", "clicks"])
+def test_whatever_the_test_window_holds_the_same_is_fitted_and_learned(name):
+    """Other targets, other misses, other items that only come then, described in other words."""
+    protocol = Protocol(name=name, test_days=10, goal=("click",))
+
+    def seen(flip):
+        witness.__init__()
+        evaluate(drifting(flip), [recipe("Spy")], protocol)
+        fits = [whole_fingerprint(one) for one in witness.fits]
+        lesson = [
+            (queries.times.tolist(), queries.live.state.catalogue.fields(late), targets.values)
+            for queries, _, targets in witness.taught
+            for late in range(12)
+        ]
+        assert fits
+        assert lesson
+        return fits, str(lesson)
+
+    assert seen(flip=False) == seen(flip=True)
+
+
+def drifting(flip):
+    """Two months of clicks and misses on eight items; four come in the last days, which `flip`
+    turns round.
+    """
+    rows = []
+    for number in range(480):
+        day, item, kind = number / 8, number % 8, "click" if number % 5 else "skip"
+        if day > 52:
+            item = (number * 7 + flip) % 12
+            kind = "click" if (number + flip) % 3 else "skip"
+        rows.append((f"u{number % 31:02}", f"i{item:02}", day, kind))
+    fields = {f"i{one:02}": {"colour": ("red", "blue")[one > 7 and flip]} for one in range(12)}
+    return world(
+        rows,
+        users=[f"u{one:02}" for one in range(31)],
+        items=[f"i{one:02}" for one in range(12)],
+        item_fields=fields,
+    )
+
+
+def test_the_fusion_learns_from_validation_targets_under_leave_one_out():
+    data = world(random_rows())
+    evaluate(data, [recipe("Spy")], Protocol(seen="keep"))
+    (lesson,) = witness.taught
+    queries, items, targets = lesson
+    last_but_one = np.cumsum(np.bincount(data.interactions.users)) - 2
+    assert sorted(targets.values.tolist()) == sorted(data.interactions.items[last_but_one].tolist())
+    assert items.shape[0] == len(queries) == data.n_users

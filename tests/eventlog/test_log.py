@@ -1,0 +1,303 @@
+"""The log's contract, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plait.data.catalogue import NO_TIME
+from plait.data.types import Event
+from plait.eventlog import TYPES, Chunk, Log, event_id_index
+from plait.eventlog.tables import RUN_BITS
+
+T = 1_700_000_000_000_000
+NEVER = 253_402_300_799_000_000  # the end of the year 9999
+
+
+def click(number: int, user: str = "u", item: str = "i", **more: object) -> Event:
+    return Event("interaction", f"e{number}", "view", user, item, T + number, **more)  # type: ignore[arg-type]
+
+
+def statuses(log: Log, *events: Event) -> list[str]:
+    return [row.status for row in log.append(events).rows]
+
+
+def whole(log: Log, **how: int) -> Chunk:
+    (chunk,) = log.read(**how)
+    return chunk
+
+
+def test_an_empty_log(log: Log) -> None:
+    assert log.version == 0
+    assert not log.changed()
+    assert list(log.read()) == []
+    assert log.item_ids() == log.user_ids() == log.kinds() == []
+    assert log.append([]) == (0, [])
+
+
+def test_offsets_and_numbers_come_in_order(log: Log) -> None:
+    done = log.append([click(1, "ann", "cup"), click(2, "bob", "cup"), click(3, "ann", "pot")])
+    assert done.version == 3
+    assert [row.status for row in done.rows] == ["stored"] * 3
+    assert log.append([click(4, "cyd", "jug")]).version == 4
+    found = whole(log)
+    assert found.offsets.tolist() == [1, 2, 3, 4]
+    assert found.users.tolist() == [0, 1, 0, 2]
+    assert found.items.tolist() == [0, 0, 1, 2]
+    assert (log.user_ids(), log.item_ids()) == (["ann", "bob", "cyd"], ["cup", "pot", "jug"])
+    assert log.item_ids(2) == ["jug"]
+    assert log.kinds() == ["view"]
+
+
+def test_every_column_comes_back(log: Log) -> None:
+    event = Event(
+        "interaction", "e", "rating", "u", "i", T, 7, 4.5, "r", fields='{"device":"phone"}'
+    )
+    log.append([event, Event("interaction", "f", "view", "u", "i")])
+    found = whole(log)
+    assert found.times.tolist() == [T, NO_TIME]
+    assert found.positions.tolist() == [7, NO_TIME]
+    assert found.values[0] == 4.5
+    assert np.isnan(found.values[1])
+    assert found.fields == ['{"device":"phone"}', None]
+    assert [TYPES[code] for code in found.types] == ["interaction", "interaction"]
+    dtypes = [getattr(found, name).dtype for name in Chunk.__slots__[:-1]]
+    assert [str(one) for one in dtypes] == [
+        *("int64", "int8", "int16", "int32", "int32", "int64", "int64", "float32")
+    ]
+
+
+def test_the_same_event_again_is_a_duplicate_and_other_content_a_conflict(log: Log) -> None:
+    assert statuses(log, click(1)) == ["stored"]
+    assert statuses(log, click(1), click(1, "other"), click(2)) == [
+        "duplicate",
+        "conflict",
+        "stored",
+    ]
+    assert statuses(log, click(3), click(3), click(3, item="other")) == [
+        "stored",
+        "duplicate",
+        "conflict",
+    ]
+    assert log.version == 3
+    assert log.user_ids() == ["u"]
+
+
+def test_none_and_empty_and_alike_texts_are_different_content(log: Log) -> None:
+    first = Event("interaction", "e", "view", "u", "i", request_id=None)
+    assert statuses(log, first) == ["stored"]
+    for other in ("", "None", "null"):
+        assert statuses(log, first._replace(request_id=other)) == ["conflict"]
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (Event("interaction", "", "view", "u", "i"), "id"),
+        (Event("interaction", "e" * 513, "view", "u", "i"), "id"),
+        (Event("interaction", "e", "", "u", "i"), "kind"),
+        (Event("interaction", "e", "view", None, "i"), "user"),
+        (Event("interaction", "e", "view", "u", None), "item"),
+        (Event("interaction", "e", "view", "", "i"), "user"),
+        (Event("interaction", "e", "view", "u" * 10_000, "i"), "user"),
+        (Event("interaction", "e", "view", "u", "i", time=NEVER), "time"),
+        (Event("interaction", "e", "view", "u", "i", time=-(10**18)), "time"),
+        (Event("interaction", "e", "view", "u", "i", value=float("nan")), "value"),
+        (Event("interaction", "e", "view", "u", "i", value=float("inf")), "value"),
+        (Event("interaction", "e", "view", "u", "i", position=1 << 63), "position"),
+        (Event("interaction", "e", "view", "u\0", "i"), ""),
+        (Event("interaction", "e", "view", "\ud800", "i"), ""),
+        (Event("interaction", "e", "view", "u", "i", fields="no json"), "fields"),
+        (Event("item", "e", "put"), "item"),
+        (Event("item", "e", "eat", item="i"), "kind"),
+        (Event("user", "e", "put"), "user"),
+        (Event("fact", "e", "brand", item="i"), "tail"),
+        (Event("fact", "e", "", item="i", fields='{"tail":"x"}'), "kind"),
+        (Event("erase", "e"), "user"),
+        (Event("interaction", 17, "view", "u", "i"), ""),  # type: ignore[arg-type]
+        (Event("interaction", "e", "view", 17, "i"), ""),  # type: ignore[arg-type]
+        (Event("interaction", "e", "view", "u", "i", value=1e300), "value"),
+        (Event("party", "e"), "type"),  # type: ignore[arg-type]
+    ],
+)  # fmt: skip
+def test_what_is_rejected_names_its_field(log: Log, event: Event, field: str) -> None:
+    bad, good = log.append([event, click(1)]).rows
+    assert (bad.status, bad.field) == ("rejected", field)
+    assert bad.error.startswith("expected ")
+    assert good.status == "stored"
+    assert log.version == 1
+
+
+def test_ids_may_be_anything_printable_or_not(log: Log) -> None:
+    ids = [
+        "😀",
+        "مرحبا",
+        "a b\tc",
+        "x" * 512,
+        "'; DROP TABLE events; --",
+        '{"a":1}',
+        "?",
+        "%s",
+        "\\N",
+    ]
+    events = [Event("interaction", one, one[:100], one, one) for one in ids]
+    assert statuses(log, *events) == ["stored"] * len(ids)
+    assert statuses(log, *events) == ["duplicate"] * len(ids)
+    assert log.item_ids() == log.user_ids() == ids
+
+
+def test_fields_keep_the_type_they_were_first_seen_with(log: Log) -> None:
+    cup = Event("item", "a", "put", item="cup", fields='{"price":3}')
+    assert statuses(log, cup) == ["stored"]
+    row = log.append([Event("item", "b", "put", item="pot", fields='{"price":"much"}')]).rows[0]
+    assert (row.status, row.field) == ("rejected", "price")
+    assert "number" in row.error
+    assert dict(log.schema().types) == {("item", "price"): "number"}
+    assert log.item_ids() == ["cup"]
+
+
+def test_two_logs_learn_from_each_other(place: str) -> None:
+    with Log.open(place) as one, Log.open(place) as two:
+        one.append([click(1, "ann", "cup")])
+        assert statuses(two, click(1, "ann", "cup"), click(2, "bob", "cup")) == [
+            "duplicate",
+            "stored",
+        ]
+        one.append([Event("item", "p", "put", item="pot", fields='{"price":3}')])
+        bad = Event("item", "q", "put", item="pot", fields='{"price":"x"}')
+        assert statuses(two, bad) == ["rejected"]
+        two.append([click(3, "cyd", "cup")])
+        one.append([click(4, "cyd", "jug")])
+        assert whole(one).users.tolist() == [0, 1, -1, 2, 2]
+        assert one.user_ids() == ["ann", "bob", "cyd"]
+        assert one.item_ids() == ["cup", "pot", "jug"]
+
+
+def test_a_fact_gives_no_item_number(log: Log) -> None:
+    log.append([Event("fact", "f", "brand", item="cup", fields='{"tail":"acme"}')])
+    assert log.item_ids() == []
+    found = whole(log)
+    assert found.fields == ['{"head":"cup","tail":"acme"}']
+    assert found.items.tolist() == [-1]
+
+
+def test_changed_is_a_cheap_question(place: str) -> None:
+    with Log.open(place) as one, Log.open(place) as two:
+        assert not two.changed()
+        one.append([click(1)])
+        assert two.changed()
+        assert not two.changed()
+        assert two.changed(0)
+        assert not two.changed(1)
+        assert one.changed(0)
+        two.append([click(1)])
+        assert not two.changed()
+
+
+def test_reading_in_pieces(log: Log) -> None:
+    log.append([click(number) for number in range(10)])
+    assert [len(piece) for piece in log.read(chunk=4)] == [4, 4, 2]
+    assert [piece.offsets.tolist() for piece in log.read(3, 6)] == [[4, 5, 6]]
+    assert [len(piece) for piece in log.read(8, 99)] == [2]
+    assert list(log.read(10)) == []
+
+
+@pytest.mark.parametrize("large", [10_000, 1])
+def test_ids_are_found_across_the_runs_of_their_index(
+    log: Log, large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of ids is cut every 2**20 offsets; here a batch lies on the cut."""
+    monkeypatch.setattr(event_id_index, "LARGE", large)
+    with log._store.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE head SET seq = {2**RUN_BITS - 4}")
+    assert log.append([click(number) for number in range(8)]).version == 2**RUN_BITS + 4
+    log.append([click(number) for number in range(8, 12)])
+    assert statuses(log, *(click(number) for number in range(13))) == ["duplicate"] * 12 + [
+        "stored"
+    ]
+    assert statuses(log, click(2, "other"), click(6, "other")) == ["conflict"] * 2
+    with log._store.reading() as connection:
+        found = list(log._store.rows(connection, "SELECT DISTINCT run FROM event_ids ORDER BY 1"))
+        assert [row[0] for row in found] == [0, 1]
+    log.erase("u")
+    with log._store.reading() as connection:
+        found = list(log._store.rows(connection, "SELECT seq FROM event_ids"))
+        assert [row[0] for row in found] == [log.version]
+    assert statuses(log, click(1), click(9), click(12)) == ["stored"] * 3
+
+
+def test_threads_of_one_log(log: Log) -> None:
+    def work(thread: int) -> None:
+        for number in range(5):
+            log.append([click(1000 * thread + number, f"u{thread}", f"i{number}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    found = whole(log)
+    assert found.offsets.tolist() == list(range(1, 41))
+    assert sorted(log.user_ids()) == [f"u{thread}" for thread in range(8)]
+    assert sorted(log.item_ids()) == [f"i{number}" for number in range(5)]
+
+
+def test_offsets_are_seen_in_order_while_others_write(place: str) -> None:
+    """A follower that reads what it sees never has to go back."""
+    done = threading.Event()
+
+    def write(name: str) -> None:
+        with Log.open(place) as mine:
+            for number in range(25):
+                mine.append([Event("interaction", f"{name}{number}", "view", name, "i")])
+
+    seen: list[int] = []
+    with Log.open(place) as log, ThreadPoolExecutor(5) as pool:
+
+        def follow() -> None:
+            while not done.is_set() or log.version > len(seen):
+                for piece in log.read(len(seen)):
+                    seen.extend(piece.offsets.tolist())
+
+        following = pool.submit(follow)
+        list(pool.map(write, "abcd"))
+        done.set()
+        following.result()
+    assert seen == list(range(1, 101))
+
+
+_ids = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
+_events = st.builds(
+    Event,
+    type=st.just("interaction"),
+    id=_ids,
+    kind=st.sampled_from(["view", "buy"]),
+    user=_ids,
+    item=_ids,
+    time=st.one_of(st.none(), st.integers(-(10**16), 10**15)),
+    position=st.one_of(st.none(), st.integers(-(2**62), 2**62)),
+    request_id=st.none(),
+    fields=st.none(),
+    value=st.one_of(st.none(), st.floats(width=32)),
+)
+
+
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30
+)
+@given(batches=st.lists(st.lists(_events, max_size=8), max_size=4))
+def test_a_batch_twice_changes_nothing_and_the_first_of_an_id_wins(
+    log: Log, batches: list[list[Event]]
+) -> None:
+    for batch in batches:
+        log.append(batch)
+        before = log.version
+        again = log.append(batch)
+        assert again.version == before
+        assert {row.status for row in again.rows} <= {"duplicate", "conflict", "rejected"}
+    users, items = log.user_ids(), log.item_ids()
+    assert len(set(users)) == len(users)
+    assert len(set(items)) == len(items)
+    assert [one for piece in log.read() for one in piece.offsets] == list(range(1, log.version + 1))

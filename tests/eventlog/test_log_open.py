@@ -1,0 +1,265 @@
+"""Opening: schemas old and new, strange places, damaged files, full disks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from plait.data.types import Event
+from plait.errors import InputError, MissingExtraError, StorageError
+from plait.eventlog import Log, migrate, sqlite
+from plait.eventlog.tables import METADATA
+
+RELEASED = Path(__file__).parent / "released"
+
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("events", sa.Column("weather", sa.Text))
+"""
+
+
+def click(name: str) -> Event:
+    return Event("interaction", name, "view", "u", "i", 1_700_000_000_000_000)
+
+
+def run_sql(log: Log, *statements: str) -> None:
+    with log._store.writing() as connection:
+        for one in statements:
+            connection.execute(text(one))
+
+
+@pytest.fixture
+def next_scripts(tmp_path: Path) -> Path:
+    """The migrations of a later version: one more."""
+    folder = tmp_path / "later"
+    shutil.copytree(migrate.SCRIPTS, folder)
+    (folder / "versions" / "0002_weather.py").write_text(SECOND)
+    return folder
+
+
+def test_the_migrations_make_the_tables_that_the_code_means(log: Log) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with log._store.reading() as connection:
+        context = MigrationContext.configure(connection)
+        found = compare_metadata(context, METADATA)
+    assert [one for one in found if one[1].name != "alembic_version"] == []
+
+
+def test_many_open_at_once(place: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        logs = list(pool.map(Log.open, [place] * 8))
+    assert [one.append([click(str(n))]).version for n, one in enumerate(logs)] == list(range(1, 9))
+    for one in logs:
+        one.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_the_log_of_0_1_0_opens(database: str, home: Path, request: pytest.FixtureRequest) -> None:
+    dump = (RELEASED / f"0.1.0.{database}.sql").read_text(encoding="utf-8")
+    if database == "sqlite":
+        home.mkdir()
+        with sqlite3.connect(home / "plait.db") as connection:
+            connection.executescript(dump)
+        connection.close()
+        where = str(home)
+    else:
+        import psycopg
+
+        make: Callable[[], str] = request.getfixturevalue("new_database")
+        where = make()
+        with psycopg.connect(where.replace("+psycopg", "")) as server:
+            server.execute(dump)
+    with Log.open(where) as log:
+        assert log.version == 7
+        assert log.user_ids() == ["ann", ""]
+        assert log.item_ids() == ["cup", "pot"]
+        assert dict(log.schema().types) == {("item", "price"): "number", ("item", "title"): "text"}
+        assert log.impression("r1") is not None
+        again = log.append(
+            [Event("interaction", "e1", "view", "ann", "cup", 1_700_000_000_000_000)]
+        )
+        assert again.rows[0].status == "duplicate"
+        assert log.append([click("new")]).version == 8
+
+
+def test_a_store_of_a_newer_plait_is_refused(place: str) -> None:
+    with Log.open(place) as log:
+        log.append([click("a")])
+        run_sql(log, "UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StorageError, match="restart this process"):
+            log.append([click("b")])
+    with pytest.raises(StorageError, match="newer Plait"):
+        Log.open(place)
+
+
+def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
+    """Writers of the old version lose nothing: each append is stored whole, or refused."""
+    stored: list[str] = []
+
+    def write(log: Log, name: str) -> str:
+        for number in itertools.count():
+            try:
+                log.append([click(f"{name}{number}")])
+            except StorageError as problem:
+                return str(problem)
+            stored.append(f"{name}{number}")
+        return "the end of numbers"
+
+    with ExitStack() as stack:
+        logs = [stack.enter_context(Log.open(place)) for _ in range(4)]
+        pool = stack.enter_context(ThreadPoolExecutor(3))
+        writers = [pool.submit(write, log, name) for log, name in zip(logs, "abc", strict=False)]
+        while logs[3].version < 10:
+            time.sleep(0.001)
+        migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0002")
+        assert ["restart this process" in one.result() for one in writers] == [True] * 3
+        with logs[3]._store.reading() as connection:
+            rows = connection.execute(text("SELECT id, weather FROM events ORDER BY seq")).all()
+        assert len(stored) >= 10
+        assert sorted(row[0] for row in rows) == sorted(stored)
+
+
+def test_a_migration_that_fails_changes_nothing(place: str, next_scripts: Path) -> None:
+    broken = next_scripts / "versions" / "0002_weather.py"
+    broken.write_text(SECOND + '    op.execute("SELECT nonsense FROM nowhere")\n')
+    with Log.open(place) as log:
+        log.append([click("a")])
+        with pytest.raises(StorageError):
+            migrate.migrate(log._store, scripts=next_scripts, newest="0002")
+        assert log.append([click("b")]).version == 2
+        with log._store.reading() as connection, pytest.raises(Exception, match="weather"):
+            connection.execute(text("SELECT weather FROM events"))
+
+
+def test_where_a_log_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StorageError, match="no log in"):
+        Log.open(tmp_path / "nowhere", create=False)
+    assert not (tmp_path / "nowhere").exists()
+    for url in ("mysql://host/db", "sqlite:///x.db", "://"):
+        with pytest.raises(InputError):
+            Log.open(url)
+    with pytest.raises(StorageError, match="PostgreSQL running"):
+        Log.open(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtraError, match=r"plait\[postgres\]"):
+        Log.open("postgresql+psycopg://host/db")
+
+
+def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n")
+    assert sqlite.file_system(tmp_path / "home", mounts) == "nfs4"
+    assert sqlite.file_system(Path("/elsewhere"), mounts) == "ext4"
+    assert sqlite.file_system(tmp_path, tmp_path / "missing") == ""
+    monkeypatch.setattr(sqlite, "file_system", lambda path: "fuse.sshfs")
+    with pytest.raises(StorageError, match="network file system"):
+        Log.open(tmp_path / "home")
+
+
+def test_what_is_no_database_is_refused(home: Path) -> None:
+    home.mkdir()
+    (home / "plait.db").write_bytes(b"not a database at all, but long enough to look at" * 99)
+    with pytest.raises(StorageError, match="damaged"):
+        Log.open(home)
+    (home / "plait.db").unlink()
+    home.rmdir()
+    home.write_text("a file")
+    with pytest.raises(StorageError):
+        Log.open(home)
+
+
+def test_a_damaged_file_is_reported(home: Path) -> None:
+    with Log.open(home) as log:
+        log.append([click(f"e{n}" * 50) for n in range(2000)])
+    path = home / "plait.db"
+    data = bytearray(path.read_bytes())
+    for place in range(4096 * 8, len(data), 4096):
+        data[place : place + 512] = os.urandom(512)
+    path.write_bytes(bytes(data))
+
+    def use() -> None:
+        with Log.open(home) as log:
+            list(log.read())
+            log.append([click("more")])
+
+    with pytest.raises(StorageError, match="backup"):
+        use()
+
+
+def test_a_full_disk_keeps_what_was_stored(home: Path) -> None:
+    with Log.open(home) as log:
+        log.append([click("a")])
+        with log._store.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            pages = driver.execute("PRAGMA page_count").fetchone()[0]
+            driver.execute(f"PRAGMA max_page_count={pages + 3}")
+        with pytest.raises(StorageError, match="free some space"):
+            log.append([click(f"b{n}") for n in range(5000)])
+        assert log.version == 1
+        assert [row.status for row in log.append([click("a"), click("c")]).rows] == [
+            "duplicate",
+            "stored",
+        ]
+        assert (log.user_ids(), log.item_ids(), log.kinds()) == (["u"], ["i"], ["view"])
+
+
+_LIMITED = """
+import resource, sys
+from plait.data.types import Event
+from plait.eventlog import Log
+from plait.errors import StorageError
+log = Log.open(sys.argv[1])
+def click(n): return Event("interaction", f"e{n}", "view", f"u{n}", "i")
+log.append([click(n) for n in range(10)])
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+stored = 10
+try:
+    while stored < 100_000:
+        log.append([click(n) for n in range(stored, stored + 500)])
+        stored += 500
+except StorageError as problem:
+    print(stored, problem)
+"""
+
+
+def test_a_disk_that_fills_up_under_a_process(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(home)], capture_output=True, text=True, timeout=120
+    )
+    assert "what was stored" in done.stdout, done.stderr
+    stored = int(done.stdout.split()[0])
+    with Log.open(home) as log:
+        assert log.version == stored
+        assert len(log.user_ids()) == stored
+        assert log.append([Event("interaction", "e5", "view", "u5", "i")]).rows[0].status == (
+            "duplicate"
+        )
+
+
+def test_a_read_only_database(home: Path) -> None:
+    with Log.open(home) as log:
+        log.append([click("a")])
+        with log._store.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA query_only=ON")
+        with pytest.raises(StorageError, match="write"):
+            log.append([click("b")])
+        assert log.version == 1

@@ -1,0 +1,51 @@
+"""How text becomes terms."""
+
+import pytest
+
+from plait.features.text import Analyzer, document, title_field, word_fields
+from plait.testing.synthetic_data import two_topics, world
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Red MUGS", ["red", "mug"]),
+        ("running, runs; run!", ["run", "run", "run"]),
+        ("Crème brûlée", ["creme", "brule"]),
+        ("snake_case-kebab", ["snake", "case", "kebab"]),
+        ("ＡＢＣ １２３", ["abc", "123"]),
+        ("红色陶瓷茶杯", ["红色", "陶瓷", "茶杯"]),
+        ("iPhone手机壳", ["iphon", "手机", "壳"]),
+        ("?! ...", []),
+        ("", []),
+        ("x" * 200 + " y", ["y"]),
+    ],
+)
+def test_terms(text, terms):
+    assert Analyzer("english").terms(text) == terms
+
+
+def test_without_a_language_nothing_is_stemmed():
+    assert Analyzer("").terms("Red MUGS") == ["red", "mugs"]
+
+
+@pytest.mark.parametrize(
+    "text", ["red mug", "红色 陶瓷 茶杯", "x" * 200 + " y", "  a  b ", "", "é" * 40]
+)
+def test_counted_terms_are_those_of_the_analyzer(text):
+    analyzer = Analyzer("english")
+    assert analyzer.count(analyzer.spaced(text)) == len(analyzer.terms(text))
+
+
+def test_fields_that_hold_words():
+    catalogue = two_topics().catalogue
+    assert set(word_fields(catalogue)) == {"title", "brand", "tags"}
+    assert word_fields(catalogue, ("brand", "nothing")) == ["brand"]
+    assert title_field(catalogue) == "title"
+    assert document(catalogue, 0, ["brand", "tags"]) == "garden house garden shelf 0"
+
+
+def test_a_catalogue_without_titles_is_named_by_its_first_text():
+    assert title_field(world([]).catalogue) == ""
+    fields = {"a": {"summary": "one two three", "price": 1.0}}
+    assert title_field(world([], items=fields).catalogue) == "summary"

@@ -1,0 +1,139 @@
+"""The door: consent, log, receipt and rejects file; and the samples that go through it."""
+
+import orjson
+import polars as pl
+import pytest
+
+from plait import datasets
+from plait.data.types import Event
+from plait.errors import InputError, NotFoundError
+from plait.eventlog import Appended, Log, Row
+from plait.ingest import read_events
+from plait.ingest.importer import Door
+from plait.privacy.consent import Consent
+
+DATA = b"user,item,time,price\nu,a,1300000000,1\nu,b,soon,2\nv,a,1300000060,x\nv,b,1300000120,3\n"
+
+
+class Fake:
+    """A log that keeps what it is given, and refuses what it is told to."""
+
+    def __init__(self, refuse=()):
+        self.events, self.types, self.refuse = [], {}, refuse
+
+    def append(self, events):
+        rows = []
+        for one in events:
+            if one.item in self.refuse:
+                rows.append(Row(one.id, "rejected", "expected something else", "item"))
+            elif one.id in {other.id for other in self.events}:
+                rows.append(Row(one.id, "duplicate"))
+            else:
+                self.events.append(one)
+                rows.append(Row(one.id, "stored"))
+        return Appended(len(self.events), rows)
+
+
+class Declaring(Fake):
+    def declare(self, types):
+        self.types.update(types)
+
+
+def test_into_a_real_log(tmp_path):
+    with Log.open(tmp_path / "home") as log:
+        door = Door(log, rejects=tmp_path / "rejects")
+        seen = []
+        receipt = door.add(read_events(DATA, name="shop.csv"), lambda *told: seen.append(told))
+        assert (receipt.stored, receipt.duplicate, receipt.rejected) == (3, 0, 1)
+        assert receipt.rows == 4
+        assert receipt.version == log.version == 3
+        assert seen == [("shop.csv", len(DATA), len(DATA))]
+        lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
+        assert [(one["row"], one["field"], one["value"]) for one in lines] == [(2, "time", "soon")]
+        again = door.add(read_events(DATA, name="shop.csv"))
+        assert (again.stored, again.duplicate, again.rejected, again.version) == (0, 3, 1, 3)
+
+
+def test_what_the_log_refuses_is_told_by_row(tmp_path):
+    receipt = Door(Fake(refuse={"a"}), rejects=tmp_path).add(read_events(DATA, name="shop.csv"))
+    assert (receipt.stored, receipt.rejected) == (1, 3)
+    assert [one.row for one in receipt.problems] == [1, 2, 3] or sorted(
+        one.row for one in receipt.problems
+    ) == [1, 2, 3]
+    lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
+    assert [one["row"] for one in lines] == [1, 2, 3]
+
+
+def test_what_stood_in_a_field_that_does_not_fit_is_told(tmp_path):
+    """The value is the file's, not the id of the event; what was expected stands once."""
+    items = b"item_id,price\ni0,2\ni1,NaN\ni2,inf\n"
+    with Log.open(tmp_path / "home") as log:
+        receipt = Door(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
+    lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
+    assert [(one["row"], one["field"], one["value"]) for one in lines] == [
+        (2, "price", "NaN"),
+        (3, "price", "inf"),
+    ]
+    assert {one["expected"] for one in lines} == {"a finite number"}
+    assert [one.value for one in receipt.problems] == ["NaN", "inf"]
+
+
+def test_what_the_log_itself_refuses_says_what_stood_there(tmp_path):
+    events = [Event("interaction", "e", "k" * 129, "u", "i"), Event("item", "e2", "put", item="i")]
+    again = events[1]._replace(kind="delete")
+    with Log.open(tmp_path / "home") as log:
+        long, taken = Door(log).add([events, [again]]).problems
+    assert (long.field, long.value) == ("kind", "k" * 129)
+    assert long.expected == "a kind of at most 128 characters"
+    assert (taken.field, taken.value) == ("id", "e2")
+
+
+def test_no_rejects_no_file(tmp_path):
+    receipt = Door(Fake(), rejects=tmp_path).add([[Event("interaction", "e", "view", "u", "i")]])
+    assert receipt.rejects is None
+    assert not list(tmp_path.iterdir())
+    assert Door(Fake()).add(read_events(DATA)).rejects is None
+
+
+def test_rows_stay_in_order_where_consent_is_missing():
+    log = Fake()
+    door = Door(log, Consent(required=True, granted={"u"}.__contains__))
+    events = [Event("interaction", f"e{n}", "view", "uv"[n % 2], "i") for n in range(4)]
+    done = door.append(events)
+    assert [row.status for row in done.rows] == ["stored", "rejected", "stored", "rejected"]
+    assert [row.id for row in done.rows] == ["e0", "e1", "e2", "e3"]
+    assert "consent" in done.rows[1].error
+    receipt = door.add([events])
+    assert (receipt.duplicate, receipt.rejected) == (2, 2)
+
+
+def test_pseudonyms_leave_no_name(tmp_path):
+    consent = Consent(pseudonyms=True, key=b"k" * 32)
+    log = Fake()
+    rows = [{"user": "anna", "item": "i", "time": 1300000000}]
+    Door(log, consent).add(read_events(rows, key=consent.content_key))
+    assert log.events[0].user == consent.user_id("anna")
+    assert log.events[0].id != next(read_events(rows)).events[0].id
+
+
+def test_declared_types_reach_the_log():
+    mapping = {"events": {"types": {"price": "text"}}}
+    log = Declaring()
+    Door(log).add(read_events(DATA, mapping=mapping))
+    assert log.types == {("interaction", "price"): "text"}
+    with pytest.raises(InputError, match="declared types"):
+        Door(Fake()).add(read_events(DATA, mapping=mapping))
+
+
+def test_the_sample():
+    frames = datasets.load("online-retail")
+    assert {name: frame.height for name, frame in frames.items()} == {
+        "events": 386_326,
+        "items": 3_659,
+        "users": 4_334,
+    }
+    assert all(isinstance(frame, pl.DataFrame) for frame in frames.values())
+    batch = next(read_events(frames["events"]))
+    assert batch.events[0].kind == "purchase"
+    with pytest.raises(NotFoundError, match="online-retail"):
+        datasets.load("offline-retail")

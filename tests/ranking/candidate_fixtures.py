@@ -1,0 +1,91 @@
+"""A small shop to filter, order and explain: eight items with every type of field."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from plait.data.catalogue import Catalogue, Change
+from plait.data.ragged import Ragged
+from plait.data.types import History, Items, Live, Queries
+
+DAY = 86_400_000_000
+NOW = 20_000 * DAY
+TYPES = {
+    "title": "text",
+    "category": "category",
+    "tags": "set",
+    "price": "number",
+    "born": "time",
+    "place": "place",
+    "available": "category",
+    "stock": "number",
+    "brand": "category",
+}
+FIELDS = [
+    {
+        "title": "Red mug",
+        "category": "mugs",
+        "tags": ("red", "kitchen"),
+        "price": 4.0,
+        "stock": 0.0,
+    },
+    {"title": "Blue Mug", "category": "mugs", "tags": ("blue",), "price": 5.0, "available": "true"},
+    {"title": "Red lamp", "category": "lamps", "tags": ("red",), "price": 30.0, "brand": "OPI"},
+    {
+        "title": "Desk lamp",
+        "category": "lamps",
+        "price": 18.5,
+        "brand": "OPI",
+        "born": 19_000 * DAY,
+    },
+    {"category": "lamps", "available": "false", "born": 19_999 * DAY},
+    {"title": "straße", "place": (48.2, 16.4), "price": 0.0, "stock": 3.0},
+    {"title": "", "tags": (), "place": (48.3, 16.4)},
+    {},
+]
+IDS = [f"i{number}" for number in range(len(FIELDS))]
+
+
+@dataclass
+class Standing:
+    """A state in which the catalogue is all there is."""
+
+    catalogue: Catalogue
+    version: int = 0
+
+
+def catalogue(fields=FIELDS, dead=()):
+    ids = [f"i{number}" for number in range(len(fields))]
+    made = Catalogue().with_ids(ids).with_columns(TYPES)
+    made = made.updated([Change(place, "put", one, place) for place, one in enumerate(fields)])
+    return made.updated([Change(one, "delete", {}, 100) for one in dead])
+
+
+def live(**given):
+    return Live(Standing(catalogue(**given)))
+
+
+def ask(*histories, k=10, **fields):
+    """Questions of users with these histories, an event a day, the newest today."""
+    histories = histories or ((),)
+    lengths = [len(one) for one in histories]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    items = np.array([one for row in histories for one in row], np.int32)
+    days = [place - size + 1 for size in lengths for place in range(size)]
+    times = NOW + np.array(days, np.int64) * DAY
+    history = History(offsets, items, times, np.ones(len(items), np.float32))
+    queries = Queries.of_histories(history, times=np.full(len(histories), NOW, np.int64), k=k)
+    return replace(queries, **fields)
+
+
+def ragged(*rows):
+    return Ragged.of(rows)
+
+
+def candidates(*rows, **columns):
+    """Candidate lists, padded; columns are matrices, `popular__score` for popular.score."""
+    named = {
+        name.replace("__", "."): np.array(one, np.int32 if name.endswith("rank") else np.float32)
+        for name, one in columns.items()
+    }
+    return Items(ragged(*rows).padded(), named)

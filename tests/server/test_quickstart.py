@@ -1,0 +1,30 @@
+"""What is read first: the docstring of `plait.open`, and an answer at the prompt."""
+
+import doctest
+
+import plait
+from plait.workspace import Answer, Shown
+
+
+def test_the_example_of_open_is_true(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [example] = doctest.DocTestFinder(recurse=False).find(plait.open, "open", globs={})
+    assert example.examples
+    said = []
+    result = doctest.DocTestRunner(verbose=False).run(example, out=said.append)
+    assert not result.failed, "".join(said)
+
+
+def test_an_answer_is_short_at_the_prompt():
+    reasons = [{"strand": "content", "text": "a long sentence"}] * 5
+    shown = [Shown(f"item-{n}", 2.0 - n / 3, reasons) for n in range(12)]
+    said = repr(Answer("0123456789abcdef", "bundle", 7, "worker", shown))
+    assert said.startswith("<Answer 01234567: 'item-0' 2, 'item-1' 1.667, ")
+    assert said.endswith("'item-9' -1, 2 more>")
+    assert "sentence" not in said
+
+
+def test_answers_that_have_little_to_say():
+    unknown = Answer("r", "b", 1, "w", [Shown("who", None)], ["stale"])
+    assert repr(unknown) == "<Answer r: 'who' unknown degraded=['stale']>"
+    assert repr(Answer("r", "b", 1, "w")) == "<Answer r: no items>"

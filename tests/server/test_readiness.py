@@ -1,0 +1,86 @@
+"""A worker is ready once it has answered a question of every kind, and says why it is not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import plait.workspace
+from plait.pipeline.recipe import Recipe
+from plait.workspace.warmup_queries import rehearsal
+from tests.server.fixtures import KEY, served
+
+SCRIPT = """
+import sys
+from plait.server.server import serve
+from plait.settings import load_settings
+
+def ready(url):
+    jieba = sys.modules.get("jieba")
+    print("dictionary:", jieba is not None and jieba.dt.initialized, flush=True)
+
+sys.exit(serve(load_settings(sys.argv[1], port=0), on_ready=ready))
+"""
+
+
+def test_the_chinese_dictionary_is_there_before_the_first_asker(home):
+    environment = {**os.environ, "PLAIT_KEY": KEY, "PYTHONPATH": str(Path("src").absolute())}
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        said = next(line for line in process.stdout if line.startswith("dictionary:"))
+        process.terminate()
+        assert process.wait(60) == 0
+    assert said.strip() == "dictionary: True"
+
+
+def test_every_road_is_gone_and_nothing_is_remembered(home):
+    with plait.workspace.open(home) as shop:
+        shop.start()
+        asked = rehearsal(shop._engine.state())
+        assert any(one.user for one in asked)
+        assert any(one.text and one.text.isascii() for one in asked)
+        assert any(one.text and not one.text.isascii() for one in asked)
+        assert any(one.items for one in asked)
+        assert any(one.candidates for one in asked)
+        assert any(one.history for one in asked)
+        shop.warm_up()
+        assert shop.vitals()["impressions_written"] == 0
+
+
+def test_a_catalogue_without_items_can_be_warmed(tmp_path):
+    steps = {"fuse": {}, "policy": {}}
+    recipe = Recipe.of({"name": "p", "strands": {"popular": {}}, "steps": steps})
+    with plait.workspace.open(tmp_path) as shop:
+        shop.post([{"kind": "view", "user": "u", "item": "i"}])
+        shop.fit(recipe)
+        shop.delete_item("i")
+        shop.warm_up()
+
+
+def test_ready_names_the_trouble_and_not_its_words(home):
+    current = (home / "bundles" / "current").read_text().strip()
+    manifest = home / "bundles" / current / "manifest.json"
+    manifest.write_text(json.dumps({"secret": "secret words"}))
+    with served(home) as client:
+        answer = client.get("/ready")
+        while "being read" in answer.text:
+            answer = client.get("/ready")
+        told = client.get("/v1/info").json()["problems"]
+    assert answer.status_code == 503
+    message = answer.json()["error"]["message"]
+    assert message == "the current bundle does not load"
+    assert any(one.startswith(f"{message}: ") for one in told)
+
+
+@pytest.mark.parametrize("path", ["/ready", "/v1/recommend"])
+def test_answers_are_not_kept_by_caches(client, path):
+    answer = client.get(path) if path == "/ready" else client.post(path, json={})
+    assert answer.headers["cache-control"] == "no-store"

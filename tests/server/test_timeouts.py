@@ -1,0 +1,160 @@
+"""Clients that are slow, endless or no clients at all: each is answered, or hung up on, in time."""
+
+import json
+import shutil
+import socket
+import time
+
+import pytest
+
+from plait.server.http.timeouts import LONGEST_HEAD
+from tests.server.fixtures import KEY, served
+
+PATIENCE = 0.4
+
+
+@pytest.fixture(scope="module")
+def hasty(fitted, tmp_path_factory):
+    """A server that waits for nobody longer than `PATIENCE` seconds."""
+    home = shutil.copytree(fitted, tmp_path_factory.mktemp("hasty") / "home")
+    with served(home, client_timeout_ms=int(PATIENCE * 1000), body_limit=300_000) as client:
+        yield client
+
+
+@pytest.fixture
+def wire(hasty):
+    address = (hasty.base_url.host, hasty.base_url.port)
+    with socket.create_connection(address, timeout=20) as connection:
+        yield connection
+
+
+def head(path="/v1/recommend", method="POST", key=KEY, **headers):
+    lines = [f"{method} {path} HTTP/1.1", "host: plait", f"x-api-key: {key}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def rest_of(connection):
+    """Everything until the server hangs up."""
+    found = b""
+    while True:
+        try:
+            piece = connection.recv(65536)
+        except ConnectionResetError:
+            return found
+        if not piece:
+            return found
+        found += piece
+
+
+def is_cut_off(connection, piece):
+    """Whether the server hangs up on who sends a piece now and then."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(piece)
+        except OSError:  # a reset or a broken pipe
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def assert_told(raw, status, code):
+    first, _, body = raw.partition(b"\r\n\r\n")
+    assert first.split()[1] == str(status).encode(), raw
+    assert b"connection: close" in first.lower()
+    error = json.loads(body)["error"]
+    assert set(error) == {"code", "message", "hint", "field"}
+    assert error["code"] == code
+    return error
+
+
+def test_half_a_body(wire):
+    wire.sendall(head(content_length=100) + b'{"user":')
+    assert assert_told(rest_of(wire), 408, "timeout")["field"] == "body"
+
+
+def test_a_body_that_trickles(wire):
+    wire.sendall(head(content_length=1000))
+    assert is_cut_off(wire, b"{")
+
+
+def test_a_body_that_comes_steadily_may_take_longer(wire):
+    body = b'{"user":"person-1"' + b" " * 200_000 + b"}"
+    wire.sendall(head(content_length=len(body), connection="close") + body[:100_000])
+    time.sleep(2 * PATIENCE)
+    wire.sendall(body[100_000:])
+    assert rest_of(wire).startswith(b"HTTP/1.1 200")
+
+
+def test_half_a_head(wire):
+    wire.sendall(b"GET /health HTTP/1.1\r\nhost: pl")
+    assert_told(rest_of(wire), 408, "timeout")
+
+
+@pytest.mark.parametrize("said", [b"", b"\r\n"])
+def test_nothing_at_all(wire, said):
+    wire.sendall(said)
+    assert rest_of(wire) == b""
+
+
+def test_what_nobody_reads_holds_no_connection(wire):
+    wire.sendall(head(method="GET", path="/health", content_length=10**9))
+    assert is_cut_off(wire, b"x")
+
+
+def test_an_idle_connection_is_kept(wire):
+    for _ in range(2):
+        wire.sendall(head(method="GET", path="/health"))
+        assert wire.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(2 * PATIENCE)
+    wire.sendall(head(content_length=11) + b'{"user": "u')
+    assert wire.recv(65536).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET /health HTTP/1.1\r\n", *[b"x-a: " + b"y" * 1000 + b"\r\n"] * 80, b"\r\n"],
+        [b"GET /health HTTP/1.1\r\nx-a: ", *[b"y" * 10_000] * 20],
+        [b"GET /", *[b"y" * 10_000] * 20],
+    ],
+    ids=["many headers", "a long header", "a long path"],
+)
+def test_a_head_that_is_too_long(wire, pieces):
+    for piece in pieces:
+        try:
+            wire.sendall(piece)
+        except OSError:
+            break
+        time.sleep(0.002)
+    raw = rest_of(wire)
+    if raw:  # what it had not read yet may have reset the connection before we could read
+        error = assert_told(raw, 431, "request_header_fields_too_large")
+        assert str(LONGEST_HEAD) in error["message"]
+
+
+def test_a_long_head_is_answered(wire):
+    wire.sendall(head(method="GET", path="/health", x_a="y" * (LONGEST_HEAD + 1)))
+    assert_told(rest_of(wire), 431, "request_header_fields_too_large")
+
+
+def test_what_is_no_http_is_told_so(wire):
+    wire.sendall(b"\x00\x01\x02\r\n\r\n")
+    assert_told(rest_of(wire), 400, "bad_request")
+
+
+def test_a_client_that_takes_no_answer(hasty):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect((hasty.base_url.host, hasty.base_url.port))
+    asked = 4000
+    with connection:
+        try:
+            connection.sendall(head(method="GET", path="/openapi.json") * asked)
+        except OSError:
+            return  # it hung up while we still asked
+        time.sleep(4 * PATIENCE)
+        assert rest_of(connection).count(b"HTTP/1.1 200") < asked
+    assert hasty.get("/health").status_code == 200

@@ -1,0 +1,136 @@
+"""Logs to fold, and a model of them that is too simple to be wrong."""
+
+import json
+
+from hypothesis import strategies as st
+
+from plait.data.types import Event
+from plait.eventlog import Log
+
+ITEMS = ["a", "b", "c", "d"]
+USERS = ["u", "v", "w"]
+KINDS = ["view", "buy", "hide"]
+WEIGHTS = {"view": 1.0, "buy": 3.0, "hide": -1.0}
+
+fields = st.dictionaries(
+    st.sampled_from(["title", "price", "tags"]), st.integers(0, 2), max_size=2
+).map(
+    lambda chosen: {
+        name: {"title": f"the words of {value}", "price": value, "tags": ["x", f"y{value}"]}[name]
+        for name, value in chosen.items()
+    }
+)
+interaction = st.tuples(
+    st.just("interaction"),
+    st.sampled_from(KINDS),
+    st.sampled_from(USERS),
+    st.sampled_from(ITEMS),
+    st.integers(1, 5),
+)
+item = st.tuples(
+    st.just("item"), st.sampled_from(["put", "patch", "delete"]), st.sampled_from(ITEMS), fields
+)
+user = st.tuples(st.just("user"), st.sampled_from(["put", "patch"]), st.sampled_from(USERS), fields)
+erase = st.tuples(st.just("erase"), st.sampled_from(USERS))
+action = st.one_of(interaction, interaction, interaction, item, item, user, erase)
+TEMPLATE = {"title": "the words of all", "price": 1, "tags": ["x", "y"]}
+
+
+def event_of(number, action):
+    name = f"e{number}"
+    match action:
+        case ("interaction", kind, user, item, time):
+            return Event("interaction", name, kind, user, item, time * 1_000_000)
+        case ("item", kind, item, found):
+            text = None if kind == "delete" else json.dumps(found)
+            return Event("item", name, kind, item=item, fields=text)
+        case ("user", kind, user, found):
+            return Event("user", name, kind, user=user, fields=json.dumps(found))
+        case ("erase", user):
+            return Event("erase", name, user=user)
+    raise AssertionError(action)
+
+
+def open_log(folder):
+    """A log whose field types are settled, so that drift rejects nothing."""
+    log = Log.open(folder)
+    text = json.dumps(TEMPLATE)
+    log.append(
+        [
+            Event("item", "first", "put", item="settled", fields=text),
+            Event("user", "second", "put", user="settled", fields=text),
+        ]
+    )
+    return log
+
+
+class Model:
+    """Dictionaries."""
+
+    def __init__(self):
+        self.items = {"settled": plain(TEMPLATE)}
+        self.users = {"settled": plain(TEMPLATE)}
+        self.alive = {"settled"}
+        self.dead = set()
+        self.histories = {}
+
+    def do(self, number, action):
+        match action:
+            case ("interaction", kind, user, item, time):
+                self.histories.setdefault(user, []).append((time, number, item, kind))
+                self.users.setdefault(user, {})
+                if item not in self.dead:
+                    self.alive.add(item)
+            case ("item", "delete", item, _):
+                self.items.pop(item, None)
+                self.alive.discard(item)
+                self.dead.add(item)
+            case ("item", kind, item, found):
+                self.change(self.items, kind, item, found)
+                self.alive.add(item)
+                self.dead.discard(item)
+            case ("user", kind, user, found):
+                self.change(self.users, kind, user, found)
+            case ("erase", user):
+                self.users.pop(user, None)
+                self.histories.pop(user, None)
+
+    def change(self, table, kind, name, found):
+        before = table.get(name, {}) if kind == "patch" else {}
+        table[name] = {**before, **plain(found)}
+
+    def doubtful(self):
+        """Items that nobody described and none but erased users touched: known or not, by luck."""
+        touched = {row[2] for rows in self.histories.values() for row in rows}
+        return self.alive - touched - set(self.items)
+
+    def history(self, user):
+        return [(item, WEIGHTS[kind]) for _, _, item, kind in sorted(self.histories.get(user, []))]
+
+
+def plain(found):
+    """Fields as a catalogue tells them."""
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+
+
+def told(state):
+    """Everything a state says, by outside id."""
+    catalogue, users = state.catalogue, state.users
+    names = [one for one in users.ids if one and users.number(one) >= 0]
+    return {
+        "items": {
+            one: catalogue.fields(number)
+            for number, one in enumerate(catalogue.ids)
+            if catalogue.alive[number]
+        },
+        "users": {one: users.fields(users.number(one)) for one in names},
+        "histories": {one: history(state, one) for one in names},
+    }
+
+
+def history(state, user):
+    found = state.history(state.user_numbers([user]), WEIGHTS)
+    return [
+        (state.catalogue.ids[item], weight)
+        for item, weight in zip(found.items.tolist(), found.weights.tolist(), strict=True)
+    ]
