@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 
 BATCH = 50_000
@@ -47,7 +47,7 @@ def peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def append_all(log: Log, made: Iterator[list[Event]]) -> dict[str, float]:
+def append_all(log: EventLog, made: Iterator[list[Event]]) -> dict[str, float]:
     """Append everything; only the appending is timed."""
     wall = cpu = 0.0
     count, last = 0, 0.0
@@ -67,7 +67,7 @@ def append_all(log: Log, made: Iterator[list[Event]]) -> dict[str, float]:
     }
 
 
-def small_commits(log: Log, count: int = 200) -> float:
+def small_commits(log: EventLog, count: int = 200) -> float:
     """The median milliseconds of appending one event, disk included."""
     spent = []
     for number in range(count):
@@ -77,7 +77,7 @@ def small_commits(log: Log, count: int = 200) -> float:
     return round(sorted(spent)[count // 2] * 1000, 3)
 
 
-def measure(log: Log, arguments: argparse.Namespace) -> dict[str, float]:
+def measure(log: EventLog, arguments: argparse.Namespace) -> dict[str, float]:
     """Every figure."""
     found = append_all(log, batches(arguments.events, arguments.users, arguments.items))
     again = next(batches(min(BATCH, arguments.events), arguments.users, arguments.items))
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--log", default="")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Log.open(arguments.log or folder) as log:
+    with tempfile.TemporaryDirectory() as folder, EventLog.open(arguments.log or folder) as log:
         print(json.dumps(measure(log, arguments), indent=2))
 
 

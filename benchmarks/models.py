@@ -31,15 +31,15 @@ from threadpoolctl import threadpool_limits
 
 import plait
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, History, Interactions, Queries
-from plait.eventlog import Log
+from plait.data.types import Dataset, History, Interactions, QueryBatch
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import from_arrays, snapshot
 from plait.features.interactions import interaction_matrix
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.item_item.linear import Linear, LinearConfig
 from plait.models.item_item.neighbours import Neighbours
 from plait.models.sequential.sequence import Sequence, SequenceConfig
-from plait.training.config import Training
+from plait.training.config import TrainingConfig
 
 ROUNDS = 9
 """How often a ratio of two times is taken: one pair of runs says more about the machine."""
@@ -53,17 +53,17 @@ def loaded(folder: Path) -> Dataset:
     with tempfile.TemporaryDirectory() as home:
         with plait.open(home) as shop:
             shop.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
-        with Log.open(Path(home)) as log:
+        with EventLog.open(Path(home)) as log:
             return snapshot(log).weighted({})
 
 
-def everybody(dataset: Dataset) -> Queries:
+def everybody(dataset: Dataset) -> QueryBatch:
     """Every user's whole history, what is seen ruled out."""
     found = dataset.interactions
     counts = np.bincount(found.users, minlength=dataset.n_users)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     history = History(offsets, found.items, found.times, found.weights)
-    return replace(Queries.of_histories(history), blocked=Ragged(found.items, offsets))
+    return replace(QueryBatch.of_histories(history), blocked=Ragged(found.items, offsets))
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -74,8 +74,8 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def epoch(dataset: Dataset, describe: bool) -> float:
     def fit(epochs: int) -> Sequence:
-        training = Training(epochs=epochs, learning_rate=2e-3, average=0.99, patience=0)
-        config = SequenceConfig(describe=describe, training=training)
+        training = TrainingConfig(epochs=epochs, learning_rate=2e-3, ema_decay=0.99, patience=0)
+        config = SequenceConfig(use_item_features=describe, training=training)
         return Sequence(config, name="sequence").fit(dataset)
 
     fit(1)
@@ -84,7 +84,7 @@ def epoch(dataset: Dataset, describe: bool) -> float:
 
 def recommended(dataset: Dataset) -> float:
     """Users a second: reading the histories, all scores, the ten best that were not seen."""
-    config = SequenceConfig(training=Training(epochs=1))
+    config = SequenceConfig(training=TrainingConfig(epochs=1))
     stage = Sequence(config, name="sequence").fit(dataset)
     queries = everybody(dataset)
 
@@ -184,7 +184,7 @@ def report(folder: Path) -> None:
     print(f"sequence, an epoch by ids alone: {epoch(dataset, describe=False):.1f} s")
     print(f"sequence, an epoch with words: {epoch(dataset, describe=True):.1f} s")
     print(f"sequence, top 10 for all: {recommended(dataset):,.0f} users/s")
-    ease = Linear(LinearConfig(order=False), name="linear")
+    ease = Linear(LinearConfig(order_aware=False), name="linear")
     print(f"EASE, {dataset.n_items:,} items: {seconds(lambda: ease.fit(dataset))[0]:.1f} s")
     through, hand, ratio = factorised(dataset)
     print(f"iALS: {through:.2f} s, by hand {hand:.2f} s, median ratio of {ROUNDS}: {ratio:.3f}")

@@ -2,7 +2,7 @@
 
 Put it into a recipe under the path of its class::
 
-    [strands.weekday]
+    [models.weekday]
     stage = "own_model:Weekday"
     smooth = 5.0
 """
@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from plait.data.types import Dataset, Floats, Queries
+from plait.data.types import Dataset, Float32Array, QueryBatch
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.dense import DenseScorer
 
 __all__ = ["Weekday", "WeekdayConfig"]
 
@@ -30,14 +30,14 @@ class WeekdayConfig:
     """How many interactions of an average day are mixed into each day's counts."""
 
 
-class Weekday(DenseStage):
+class Weekday(DenseScorer):
     """Scores an item by its share of what is taken on the day of the week of the question."""
 
     Config = WeekdayConfig
 
     def __init__(self, config: Any = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._shares: Floats = np.zeros((7, 0), np.float32)
+        self._shares: Float32Array = np.zeros((7, 0), np.float32)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Count by day and item; without times every day is the same."""
@@ -53,10 +53,10 @@ class Weekday(DenseStage):
         fitted._shares = np.where(mean > 0, mixed, np.nan).astype(np.float32)
         return fitted
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n]; NaN for what nobody ever took."""
         days: Any = queries.times // DAY % 7
-        shares: Floats = self._shares[days]
+        shares: Float32Array = self._shares[days]
         return shares
 
     def save(self, folder: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 
 # A job in the background of a shell has SIGINT ignored, and whatever it starts inherits that: then
 # neither this process nor a server under test would hear the Ctrl-C that a test sends.
@@ -81,6 +81,6 @@ def place(request: pytest.FixtureRequest, home: Path) -> str:
 
 
 @pytest.fixture
-def log(place: str) -> Iterator[Log]:
-    with Log.open(place) as opened:
+def log(place: str) -> Iterator[EventLog]:
+    with EventLog.open(place) as opened:
         yield opened

@@ -3,10 +3,10 @@
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change
-from plait.data.types import Dataset, Facts, Interactions
+from plait.data.types import Dataset, Interactions, Triples
 from plait.splitting.splits import DAY
 
-NO_FACTS = Facts(np.zeros(0, np.int32), (), (), np.zeros(0, np.int32))
+NO_FACTS = Triples(np.zeros(0, np.int32), (), (), np.zeros(0, np.int32))
 
 
 def catalogue(ids, fields=None):

@@ -20,7 +20,7 @@ import polars as pl
 import plait
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.recipe import Recipe
 from plait.splitting.splits import Split, leave_one_out
@@ -97,14 +97,14 @@ def rating_world(data: Path, folder: Path, fold: str = "u1") -> Path:
 
 def bare_recipe(strands: Mapping[str, Mapping[str, Any]]) -> Recipe:
     """A recipe of strands alone: nothing but interactions is evidence, every kind is worth 1."""
-    return Recipe.of({"name": "bare", "strands": strands})
+    return Recipe.of({"name": "bare", "models": strands})
 
 
 def _dataset(frame: pl.DataFrame) -> Dataset:
     with tempfile.TemporaryDirectory() as home:
         with plait.open(home) as shop:
             shop.ingest(events=frame)
-        log = Log.open(Path(home))
+        log = EventLog.open(Path(home))
         try:
             return snapshot(log)
         finally:

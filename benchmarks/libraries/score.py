@@ -14,9 +14,9 @@ import numpy.typing as npt
 from export import sealed
 
 from plait.data.ragged import Ragged
-from plait.data.types import Bools, Numbers
+from plait.data.types import BoolArray, Int32Array
 from plait.metrics.bootstrap import intervals
-from plait.metrics.pointwise import Chance, rating_metrics
+from plait.metrics.pointwise import BootstrapConfig, rating_metrics
 from plait.metrics.ranking import user_metrics
 from plait.metrics.ties import Doubles, tie_groups
 
@@ -55,7 +55,7 @@ def result_of(peer: str, run: Path, world: Path) -> dict[str, Any]:
     if about["task"] == "ratings":
         predicted = np.load(run / "ratings.npy").astype(np.float64)
         users = queries["test_user"].astype(np.int64)
-        told_of = rating_metrics(predicted, targets.astype(np.float64), users, Chance())
+        told_of = rating_metrics(predicted, targets.astype(np.float64), users, BootstrapConfig())
         metrics = {name: one._asdict() for name, one in told_of.items()}
         chosen = sum(look["train_seconds"] for look in told["looks"])
         return {**found, "fit_seconds": told["phases"]["train"] - chosen, "metrics": metrics}
@@ -75,17 +75,17 @@ def result_of(peer: str, run: Path, world: Path) -> dict[str, Any]:
 
 
 def list_metrics(
-    lists: Numbers, targets: npt.NDArray[np.int32], seen: Ragged
+    lists: Int32Array, targets: npt.NDArray[np.int32], seen: Ragged
 ) -> dict[str, Doubles]:
     """Every metric of B lists int32 [B, K], best first (-1 pads), one target each; float64 [B]."""
-    wanted = Ragged.of_counts(targets, np.ones(len(targets), np.int64))
+    wanted = Ragged.from_lengths(targets, np.ones(len(targets), np.int64))
     valid = (lists >= 0) & ~seen.isin(lists) & ~_repeated(lists)
     scores = np.broadcast_to(-np.arange(lists.shape[1], dtype=np.float32), lists.shape)
     groups = tie_groups(scores, valid, max(KS))
     return user_metrics(groups, groups.hits(wanted.isin(lists)), wanted.lengths, KS)
 
 
-def _repeated(lists: Numbers) -> Bools:
+def _repeated(lists: Int32Array) -> BoolArray:
     """Where an item stands that stood further up in the same list, bool [B, K]."""
     order = np.argsort(lists, axis=1, kind="stable")
     ordered = np.take_along_axis(lists, order, axis=1)

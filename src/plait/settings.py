@@ -16,11 +16,11 @@ from plait.errors import InputError
 
 __all__ = [
     "Settings",
-    "beside",
     "child_environment",
-    "launched",
     "load_settings",
+    "local_process_count",
     "metrics_folder",
+    "process_rank_and_size",
 ]
 
 PREFIX = "PLAIT_"
@@ -107,13 +107,13 @@ def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
     return {**os.environ, **told, METRICS: str(metrics)}
 
 
-def launched() -> tuple[int, int]:
+def process_rank_and_size() -> tuple[int, int]:
     """Which process this is of how many, as `torchrun` and `accelerate launch` tell each."""
     rank, size = _count("RANK"), _count("WORLD_SIZE")
     return (rank, size) if size > 1 else (0, 1)
 
 
-def beside() -> int:
+def local_process_count() -> int:
     """How many of those processes share this machine, this one included."""
     return max(_count("LOCAL_WORLD_SIZE"), 1)
 
@@ -164,7 +164,7 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         if kind == "int":
             return int(value)
         if kind == "bool":
-            return _truth(value)
+            return _parse_bool(value)
         if kind.startswith("tuple"):
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(one for one in (str(part).strip() for part in parts) if one)
@@ -191,7 +191,7 @@ def _in_range(settings: Settings) -> Settings:
     return settings
 
 
-def _truth(value: Any) -> bool:
+def _parse_bool(value: Any) -> bool:
     text = str(value).lower()
     if text not in ("true", "false", "1", "0", "yes", "no"):
         raise ValueError(text)

@@ -126,7 +126,7 @@ def test_another_world_is_refused(peers, world, tmp_path):
 
 
 def test_seen_items_and_repetitions_leave_a_list(peers):
-    seen = Ragged.of([[7], []])
+    seen = Ragged.from_rows([[7], []])
     lists = np.array([[7, 3, 3, 4, -1], [1, 1, 2, 5, 6]], np.int32)
     found = peers.score.list_metrics(lists, np.array([4, 2], np.int32), seen)
     assert found["mrr@10"].tolist() == [1 / 2, 1 / 2]

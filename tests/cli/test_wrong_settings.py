@@ -13,13 +13,16 @@ from tests.workspace.workspace_fixtures import fill
     [
         ("neighbours = { window = -1 }", "neighbours.window is -1, not 0 or more"),
         ("factors = { alpha = nan }", "factors.alpha is nan, not a finite number (above 0)"),
-        ("graph = { training = { clip = -1 } }", "graph.training.clip is -1.0, not 0 or more"),
+        (
+            "graph = { training = { max_grad_norm = -1 } }",
+            "graph.training.max_grad_norm is -1.0, not 0 or more",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_is_one_line(tmp_path, monkeypatch, capsys, strand, said):
     home, recipe = tmp_path / "home", tmp_path / "mine.toml"
     fill(home)
-    recipe.write_text(f"[strands]\n{strand}\n[steps.fuse]\n[steps.policy]\n")
+    recipe.write_text(f"[models]\n{strand}\n[steps.fuse]\n[steps.policy]\n")
     given = ["plait", "fit", "--home", str(home), "--recipe", str(recipe)]
     monkeypatch.setattr(sys, "argv", given)
     with pytest.raises(SystemExit) as it:

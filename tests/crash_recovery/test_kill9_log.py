@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from tests.conftest import home, new_database, place, postgres_server
 
 __all__ = ["home", "new_database", "place", "postgres_server"]  # fixtures
@@ -24,10 +24,10 @@ WRITERS = 3
 _WRITER = """
 import random, sys
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 place, name = sys.argv[1:]
 rng = random.Random(name)
-log = Log.open(place)
+log = EventLog.open(place)
 print("open", flush=True)
 number = 0
 while True:
@@ -87,7 +87,7 @@ def test_nothing_acknowledged_is_lost(place: str) -> None:
 
 def check(place: str, acknowledged: dict[str, int], newest: int) -> None:
     """The log opens, and holds each acknowledged event exactly once."""
-    with Log.open(place) as log:
+    with EventLog.open(place) as log:
         version = log.version
         assert version >= newest
         offsets = [piece.offsets for piece in log.read()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Counts(DenseStage):
+class Counts(DenseScorer):
     """Popularity as it is, ties and all."""
 
     def fit(self, dataset, *, seed=0):
@@ -38,12 +38,12 @@ class Counts(DenseStage):
         fitted.counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
         return fitted
 
-    def dense(self, queries):
+    def score_all(self, queries):
         found = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
         return np.broadcast_to(found, (len(queries), len(found))).copy()
 
 
-class Follows(DenseStage):
+class Follows(DenseScorer):
     """What came right after the last item of the history."""
 
     def fit(self, dataset, *, seed=0):
@@ -54,7 +54,7 @@ class Follows(DenseStage):
         np.add.at(fitted.pairs, (found.items[:-1][same], found.items[1:][same]), 1)
         return fitted
 
-    def dense(self, queries):
+    def score_all(self, queries):
         found = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
         there = queries.history.lengths > 0
         last = queries.history.items[queries.history.offsets[1:][there] - 1]
@@ -71,14 +71,14 @@ class Swing(Follows):
         return fitted
 
 
-class Nothing(DenseStage):
+class Nothing(DenseScorer):
     """Knows no item."""
 
-    def dense(self, queries):
+    def score_all(self, queries):
         return np.full((len(queries), queries.live.state.dataset.n_items), np.nan, np.float32)
 
 
-class Dice(DenseStage):
+class Dice(DenseScorer):
     """Chance, by the seed of the fit."""
 
     def fit(self, dataset, *, seed=0):
@@ -86,7 +86,7 @@ class Dice(DenseStage):
         fitted.worth = np.random.default_rng(seed).random(dataset.n_items).astype(np.float32)
         return fitted
 
-    def dense(self, queries):
+    def score_all(self, queries):
         return np.broadcast_to(self.worth, (len(queries), len(self.worth))).copy()
 
 
@@ -103,8 +103,8 @@ class Knob(Follows):
 
     Config = KnobConfig
 
-    def dense(self, queries):
-        right = np.nan_to_num(super().dense(queries)) > 0
+    def score_all(self, queries):
+        right = np.nan_to_num(super().score_all(queries)) > 0
         noise = np.random.default_rng(0).random(right.shape)
         return (right * self.config.turn + noise * (1 - self.config.turn)).astype(np.float32)
 
@@ -150,7 +150,7 @@ class Taste(Counts):
 class Oracle(Counts):
     """Scores an item by its number: whoever clicks the high ones is known."""
 
-    def dense(self, queries):
+    def score_all(self, queries):
         width = len(self.counts)
         return np.broadcast_to(np.arange(width, dtype=np.float32), (len(queries), width)).copy()
 
@@ -175,13 +175,13 @@ class Spy(Counts):
         witness.fits.append(dataset)
         return super().fit(dataset, seed=seed)
 
-    def delta(self, catalogue, version, previous):
+    def update(self, catalogue, version, previous):
         witness.deltas.append(np.flatnonzero(catalogue.changed > version))
         return previous
 
-    def dense(self, queries):
+    def score_all(self, queries):
         witness.asked.append(queries)
-        return super().dense(queries)
+        return super().score_all(queries)
 
 
 class Blend(Stage):
@@ -191,7 +191,7 @@ class Blend(Stage):
     writes = ("score",)
     learned = 1.0
 
-    def learn(self, queries, items, targets):
+    def learn_weights(self, queries, items, targets):
         taught = type(self)(self.config, name=self.name)
         witness.taught.append((queries, items, targets))
         taught.learned = 2.0
@@ -204,7 +204,7 @@ class Blend(Stage):
                 clean = np.where(np.isnan(scores), -np.inf, scores)
                 above = (clean[:, None, :] > clean[:, :, None]).sum(axis=2)
                 total += np.where(np.isnan(scores), 0, 1 / (above + 1)) * self.learned
-        return items.with_columns(score=np.where(items.numbers >= 0, total, np.nan))
+        return items.with_columns(score=np.where(items.item_numbers >= 0, total, np.nan))
 
 
 def recipe(*strands, name="toy", steps=("Blend",), **more):
@@ -213,7 +213,7 @@ def recipe(*strands, name="toy", steps=("Blend",), **more):
     return Recipe.of(
         {
             "name": name,
-            "strands": {one.lower(): {"stage": f"{here}:{one}"} for one in strands},
+            "models": {one.lower(): {"stage": f"{here}:{one}"} for one in strands},
             "steps": {one.lower(): {"stage": f"{here}:{one}"} for one in steps},
             **more,
         }

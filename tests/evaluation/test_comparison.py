@@ -14,7 +14,7 @@ from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.html_report import page, write_pages
 from plait.evaluation.reporting.plots import plots
 from plait.evaluation.results.comparison import compare, notes, verdict
-from plait.evaluation.results.per_query import Detail, better, read_detail, write_detail
+from plait.evaluation.results.per_query import PerQueryMetrics, better, read_detail, write_detail
 from plait.evaluation.results.report import Difference
 from plait.evaluation.results.run_store import Run, find_run, read_run, save_run, write_report
 from plait.metrics.bootstrap import Interval
@@ -93,7 +93,7 @@ def test_who_knows_the_circle_is_better_and_it_is_said(tmp_path):
 def test_pairing_is_what_makes_it_sharp(tmp_path):
     keys = np.arange(400, dtype=np.int64)
     base = np.random.default_rng(0).random(400).astype(np.float32)
-    detail = Detail(keys, keys, {"a": {"ndcg@1": base + 0.01}, "b": {"ndcg@1": base}})
+    detail = PerQueryMetrics(keys, keys, {"a": {"ndcg@1": base + 0.01}, "b": {"ndcg@1": base}})
     gap = detail.difference("ndcg@1", "a", "b")
     assert gap.low > 0.0099
     assert gap.high < 0.0101
@@ -183,7 +183,7 @@ def test_less_is_better_for_errors():
 def test_weights_and_roots_survive_a_file(tmp_path):
     keys = np.arange(4, dtype=np.int64)
     values = {"a": {"rmse": np.array([1, 4, 9, 16], "f4")}}
-    detail = Detail(keys, keys, values, {"rmse": np.array([1, 1, 0, 0], "f4")})
+    detail = PerQueryMetrics(keys, keys, values, {"rmse": np.array([1, 1, 0, 0], "f4")})
     write_detail(tmp_path / "x.npz", detail)
     again = read_detail(tmp_path / "x.npz")
     reached = again.means([("a", "rmse")], resamples=10, seed=0)
@@ -287,7 +287,7 @@ def test_of_ten_equal_rows_none_is_better(tmp_path):
     for row in report["results"]:
         row["metrics"] = {"ndcg@10": {"value": float(values[row["model"]]["ndcg@10"].mean())}}
         row["metrics"]["ndcg@10"] |= {"low": 0.0, "high": 1.0}
-    many = Run("many", report, Detail(keys, runs[0].detail.users, values))
+    many = Run("many", report, PerQueryMetrics(keys, runs[0].detail.users, values))
     found = compare([many])
     first, last = found.entries[0].label, found.entries[-1].label
     assert not Difference("", "", "", many.detail.difference("ndcg@10", first, last)).tie

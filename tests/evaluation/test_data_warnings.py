@@ -5,7 +5,7 @@ import pytest
 from plait.errors import ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.data_warnings import Flag
+from plait.evaluation.results.data_warnings import DataWarning
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 
@@ -235,7 +235,7 @@ def test_targets_chosen_by_the_order_of_the_file_are_flagged():
 
 
 def test_a_flag_is_json():
-    flag = Flag("x", 0.12345678, False, "text")
+    flag = DataWarning("x", 0.12345678, False, "text")
     assert flag.to_dict() == {"name": "x", "value": 0.123457, "raised": False, "text": "text"}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from scipy import sparse
 
 from plait.evaluation.ranking.diversity import Likeness, diversity, likeness
-from plait.metrics.beyond_accuracy import shown
+from plait.metrics.beyond_accuracy import exposure_chances
 from plait.metrics.ties import tie_groups
 from tests.dataset_fixtures import world
 
@@ -39,14 +39,16 @@ def test_the_closed_form_is_the_mean_over_all_orders(levels, k, seed):
     vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     scores = np.array([levels], np.float32)
     numbers = np.arange(len(levels), dtype=np.int32)[None]
-    part = shown(tie_groups(scores, np.ones(scores.shape, bool), k), numbers, k)
+    part = exposure_chances(tie_groups(scores, np.ones(scores.shape, bool), k), numbers, k)
     found = diversity(part, Likeness.of("fields", sparse.csr_matrix(vectors)), 1)
     assert found[0] == pytest.approx(by_hand(levels, vectors, min(k, len(levels))))
 
 
 def test_a_list_of_one_has_no_diversity():
     scores = np.array([[1.0, np.nan]], np.float32)
-    part = shown(tie_groups(scores, ~np.isnan(scores), 2), np.array([[0, 1]], np.int32), 2)
+    part = exposure_chances(
+        tie_groups(scores, ~np.isnan(scores), 2), np.array([[0, 1]], np.int32), 2
+    )
     assert np.isnan(diversity(part, Likeness.of("fields", sparse.eye_array(2).tocsr()), 1)[0])
 
 

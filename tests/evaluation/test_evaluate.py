@@ -134,7 +134,9 @@ def test_a_strand_that_knows_nothing_scores_nothing():
 
 
 def test_lists_longer_than_what_strands_bring_are_brought():
-    report = evaluate(clock(), [recipe("Counts", retrieve=2)], Protocol(k=(40,), seen="keep"))
+    report = evaluate(
+        clock(), [recipe("Counts", candidates_per_model=2)], Protocol(k=(40,), seen="keep")
+    )
     assert report.result("counts").metrics["recall@40"].value == 1
 
 
@@ -177,7 +179,7 @@ def test_positions_are_evaluated_by_leaving_one_out():
 
 def test_kinds_worth_nothing_are_no_history_but_seen():
     rows = [(*row, "view" if number % 3 else "buy") for number, row in enumerate(random_rows())]
-    toy = recipe("Spy", kinds={"buy": 1, "*": 0})
+    toy = recipe("Spy", event_weights={"buy": 1, "*": 0})
     report = evaluate(world(rows), [toy], Protocol())
     assert report.protocol.goal == ("buy",)
     assert any((queries.seen.lengths > queries.history.lengths).any() for queries in witness.asked)
@@ -222,7 +224,7 @@ def test_real_strands_take_the_same_road():
     real = Recipe.of(
         {
             "name": "real",
-            "strands": {"popular": {}, "repeat": {}, "neighbours": {}},
+            "models": {"popular": {}, "repeat": {}, "neighbours": {}},
             "steps": {"fuse": {}},
         }
     )

@@ -12,7 +12,7 @@ from plait.cli.main import app
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.inference import live_of
+from plait.evaluation.ranking.inference import state_view_of
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.splitting.splits import leave_one_out
 from plait.training.recipe_fit import fit_recipe
@@ -21,8 +21,8 @@ from tests.dataset_fixtures import random_rows, world
 REAL = Recipe.of(
     {
         "name": "real",
-        "retrieve": 60,
-        "strands": {"popular": {}, "neighbours": {}},
+        "candidates_per_model": 60,
+        "models": {"popular": {}, "neighbours": {}},
         "steps": {"fuse": {}, "rules": {}, "policy": {}, "explain": {}},
     }
 )
@@ -33,15 +33,15 @@ def test_the_fused_row_counts_what_an_answer_shows():
     report = evaluate(data, [REAL], Protocol())
     split = leave_one_out(data)
     learn = leave_one_out(data, "validation")
-    pipeline = fit_recipe(REAL, data, learn, refit=False, live=live_of)
-    live = live_of(pipeline, split.asked)
+    pipeline = fit_recipe(REAL, data, learn, refit=False, live=state_view_of)
+    live = state_view_of(pipeline, split.asked)
     hits = []
     for _, piece in split.queries.batches(7):
-        items = pipeline.answer(replace(piece, live=live))
+        items = pipeline.run(replace(piece, live=live))
         order = items.column("order")
         targets = split.targets.values[len(hits) : len(hits) + len(piece)]
         shown = (order >= 0) & (order < 10)
-        hits += ((items.numbers == targets[:, None]) & shown).any(axis=1).tolist()
+        hits += ((items.item_numbers == targets[:, None]) & shown).any(axis=1).tolist()
     measured = report.result("fused").metrics["hit_rate@10"].value
     assert np.mean(hits) == pytest.approx(measured, abs=0.02)  # a tie may fall either way
 
@@ -62,7 +62,7 @@ def home(tmp_path_factory):
     ]
     with plait.open(folder) as shop:
         shop.ingest(events=events)
-    (folder / "toy.toml").write_text("[strands.popular]\n[strands.neighbours]\n[steps.fuse]\n")
+    (folder / "toy.toml").write_text("[models.popular]\n[models.neighbours]\n[steps.fuse]\n")
     return folder
 
 
@@ -152,7 +152,7 @@ def test_ratings_are_read_from_a_file_and_never_stored(tmp_path):
         shop.ingest(events=rows)
         before = shop.info()["version"]
         toy = Recipe.of(
-            {"name": "toy", "strands": {"mean": {"stage": "tests.evaluation.fake_stages:Mean"}}}
+            {"name": "toy", "models": {"mean": {"stage": "tests.evaluation.fake_stages:Mean"}}}
         )
         report = shop.evaluate("ratings", toy, test_events=tmp_path / "test.csv")
         again = shop.evaluate("ratings", toy, test_events=rows[:40])
@@ -173,10 +173,10 @@ def test_the_command_tunes_and_goes_on(home, tmp_path):
     pytest.importorskip("optuna")
     out = tmp_path / "best.toml"
     command = ["tune", "--home", str(home), "--recipe", str(home / "toy.toml"), "--only"]
-    command += ["neighbours.to_norm", "--out", str(out), "--trials"]
+    command += ["neighbours.target_popularity_exponent", "--out", str(out), "--trials"]
     first = CliRunner().invoke(app, [*command, "2"], catch_exceptions=False)
     assert "best of 2 trials: ndcg@10 0." in first.stdout
-    assert load_recipe(out).strands["neighbours"]["to_norm"] >= 0
+    assert load_recipe(out).models["neighbours"]["target_popularity_exponent"] >= 0
     again = CliRunner().invoke(app, [*command, "3"], catch_exceptions=False)
     assert "trial 2:" in again.stdout
     assert "trial 1:" not in again.stdout
@@ -209,7 +209,7 @@ def test_the_command_tunes_by_clicks_and_misses(tmp_path):
     ]
     with plait.open(tmp_path) as shop:
         shop.ingest(events=events)
-    (tmp_path / "toy.toml").write_text("[strands.neighbours]\n")
+    (tmp_path / "toy.toml").write_text("[models.neighbours]\n")
     command = ["tune", "--home", str(tmp_path), "--recipe", str(tmp_path / "toy.toml")]
     command += ["--protocol", "clicks", "--metric", "auc", "--trials", "1", "--test-days", "5"]
     told = ["--goal", "take", "--negative", "pass"]

@@ -100,13 +100,13 @@ def test_a_strand_that_does_not_know_falls_back_to_biases():
 def test_methods_that_predict_no_rating_take_no_part():
     rates = {"stage": "factors", "method": "mf", "iterations": 4, "burn_in": 1}
     ranks = {"stage": "factors", "method": "ials", "factors": 4}
-    both = Recipe.of({"name": "both", "strands": {"rates": rates, "ranks": ranks}})
-    assert [one.name for one in predicting(both).strands] == ["rates"]
+    both = Recipe.of({"name": "both", "models": {"rates": rates, "ranks": ranks}})
+    assert [one.name for one in predicting(both).models] == ["rates"]
     report = evaluate(rated(), [both], RATINGS)
     assert "ranks" not in {one.model for one in report.results}
     assert "knows-nothing" not in {one.name for one in report.flags}
     with pytest.raises(ProtocolError, match="no strand of the recipe 'alone' predicts"):
-        predicting(Recipe.of({"name": "alone", "strands": {"ranks": ranks}}))
+        predicting(Recipe.of({"name": "alone", "models": {"ranks": ranks}}))
 
 
 def test_predictions_stay_on_the_scale():
@@ -224,10 +224,10 @@ def test_what_says_no_is_no_click_unless_it_is_named_as_one():
     assert settled() == (("click",), ("shown", "skip"))
     assert settled(negative=("skip",)) == (("click",), ("skip",))
     assert settled(goal=("click", "shown"), negative=("skip",)) == (("click", "shown"), ("skip",))
-    wanting = replace(toy, goal=("shown",))
+    wanting = replace(toy, target_events=("shown",))
     assert settled(toy=wanting, negative=("skip",)) == (("shown",), ("skip",))
     with pytest.raises(ProtocolError, match="no kind of interaction is a click: shown, skip say"):
-        settled(toy=replace(toy, goal=("skip", "shown")))
+        settled(toy=replace(toy, target_events=("skip", "shown")))
 
 
 def test_misses_are_no_evidence_and_nothing_later_is_fitted():

@@ -15,7 +15,13 @@ from plait.evaluation.reporting.table import notes as told
 from plait.evaluation.results.comparison import compare, notes
 from plait.evaluation.results.report import Difference
 from plait.evaluation.results.run_store import read_run, write_report
-from plait.evaluation.results.seed_variance import ONE_SEED, Seeds, judged, margin, seeded
+from plait.evaluation.results.seed_variance import (
+    ONE_SEED,
+    SeedVariance,
+    seed_margin,
+    seeded,
+    with_seed_margin,
+)
 from plait.metrics.bootstrap import Interval
 from tests.dataset_fixtures import world
 from tests.evaluation.fake_stages import recipe
@@ -54,29 +60,31 @@ def with_spread(run, spread):
 
 
 def test_what_seeds_may_do_is_where_welchs_test_turns():
-    wide = margin((0.03, 3, 2), (0.01, 5, 4))
+    wide = seed_margin((0.03, 3, 2), (0.01, 5, 4))
     for gap, beyond in ((wide * 1.001, True), (wide * 0.999, False)):
         found = ttest_ind_from_stats(gap, 0.03, 3, 0, 0.01, 5, equal_var=False)
         assert (found.pvalue < 0.05) == beyond
-    few = margin((0.02, 2, 1), (0.0, 2, 1))
+    few = seed_margin((0.02, 2, 1), (0.0, 2, 1))
     assert few == pytest.approx(12.7062 * 0.02 / 2**0.5, rel=1e-5)
-    alike = margin((0.02, 4, 3), (0.02, 4, 3))
+    alike = seed_margin((0.02, 4, 3), (0.02, 4, 3))
     assert alike == pytest.approx(t.ppf(0.975, 6) * 0.02 / 2**0.5)
 
 
 def test_what_does_not_depend_on_the_seed_adds_nothing():
     some, fixed = (0.02, 3, 2), (0.0, 9, 8)
-    assert margin(fixed, fixed) == 0
-    assert margin(some, (0.0, 1, 1)) == margin(some, fixed) == margin(fixed, some) > 0
-    assert margin((1e-160, 3, 2), (1e-160, 3, 2)) >= 0
+    assert seed_margin(fixed, fixed) == 0
+    assert (
+        seed_margin(some, (0.0, 1, 1)) == seed_margin(some, fixed) == seed_margin(fixed, some) > 0
+    )
+    assert seed_margin((1e-160, 3, 2), (1e-160, 3, 2)) >= 0
 
 
 def test_a_difference_within_the_margin_is_a_tie_and_one_beyond_it_is_none():
     gap = Difference("ndcg@3", "a", "b", Interval(0.1, 0.09, 0.11))
-    rows = {"a": Seeds(3, {"ndcg@3": 0.05}), "b": Seeds(3, {"ndcg@3": 0.0})}
-    (wide,) = judged([gap], rows)
-    (narrow,) = judged([gap], {**rows, "a": Seeds(3, {"ndcg@3": 0.005})})
-    (alone,) = judged([gap], {"a": Seeds(1, {}), "b": Seeds(1, {})})
+    rows = {"a": SeedVariance(3, {"ndcg@3": 0.05}), "b": SeedVariance(3, {"ndcg@3": 0.0})}
+    (wide,) = with_seed_margin([gap], rows)
+    (narrow,) = with_seed_margin([gap], {**rows, "a": SeedVariance(3, {"ndcg@3": 0.005})})
+    (alone,) = with_seed_margin([gap], {"a": SeedVariance(1, {}), "b": SeedVariance(1, {})})
     assert (wide.tie, wide.by_seeds) == (True, True)
     assert (narrow.tie, narrow.by_seeds) == (False, False)
     assert wide.to_dict()["seed_margin"] == pytest.approx(t.ppf(0.975, 2) * 0.05 / 3**0.5)
@@ -88,15 +96,18 @@ def test_a_difference_within_the_margin_is_a_tie_and_one_beyond_it_is_none():
 
 def test_a_row_of_one_seed_is_taken_to_spread_as_the_other_does():
     gap = Difference("ndcg@3", "a", "b", Interval(0.1, 0.09, 0.11))
-    many = Seeds(3, {"ndcg@3": 0.02})
+    many = SeedVariance(3, {"ndcg@3": 0.02})
     for lone, wanted in ((True, (1 / 3 + 1) ** 0.5), (False, (1 / 3) ** 0.5)):
-        for rows in ({"a": many, "b": Seeds(1, {}, lone)}, {"a": Seeds(1, {}, lone), "b": many}):
-            found = judged([gap], rows)[0].seed_margin
+        for rows in (
+            {"a": many, "b": SeedVariance(1, {}, lone)},
+            {"a": SeedVariance(1, {}, lone), "b": many},
+        ):
+            found = with_seed_margin([gap], rows)[0].seed_margin
             degrees = 2 if not lone else 2 * (1 / 3 + 1) ** 2 / (1 / 9 + 1)
             assert found == pytest.approx(t.ppf(0.975, degrees) * 0.02 * wanted)
     for unknown in (None, float("nan")):
-        rows = {"a": Seeds(3, {"ndcg@3": unknown}), "b": Seeds(3, {})}
-        assert judged([gap], rows)[0].seed_margin is None
+        rows = {"a": SeedVariance(3, {"ndcg@3": unknown}), "b": SeedVariance(3, {})}
+        assert with_seed_margin([gap], rows)[0].seed_margin is None
 
 
 def test_a_lead_that_one_of_two_seeds_has_is_a_tie_in_an_evaluation():

@@ -15,7 +15,13 @@ from plait.evaluation.tuning.search import SHARE, STARTERS, tune, with_settings
 from plait.evaluation.tuning.validation_data import some_users, without_test
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe, recipe_names
 from plait.pipeline.recipe_toml import recipe_toml
-from plait.pipeline.search_space import Choice, Range, searched, setting, space_of
+from plait.pipeline.search_space import (
+    Choice,
+    Range,
+    get_setting,
+    recipe_search_space,
+    search_space,
+)
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import Halting, Knob, recipe, witness
 
@@ -52,24 +58,29 @@ def search(folder, data=None, toy=None, trials=6, protocol=None, **more):
 
 
 def test_what_can_be_searched_is_said_where_it_is_declared():
-    assert searched(Knob.Config) == {
+    assert search_space(Knob.Config) == {
         "turn": Range(0.0, 1.0),
         "steps": Range(1, 9),
         "mode": Choice(("plain", "other")),
     }
     assert Range(1, 9).whole
     assert not Range(0.0, 1.0).whole
-    found = space_of(load_recipe("default"))
-    assert {"linear.l2", "neighbours.from_norm", "content.latent", "fuse.softness"} <= set(found)
+    found = recipe_search_space(load_recipe("default"))
+    assert {
+        "linear.l2",
+        "neighbours.source_popularity_exponent",
+        "content.svd_weight",
+        "fuse.log_offset",
+    } <= set(found)
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_defaults_lie_in_their_ranges(name):
     shipped = load_recipe(name)
-    for key, space in space_of(shipped).items():
+    for key, space in recipe_search_space(shipped).items():
         stage, _, field = key.partition(".")
-        settings = {**shipped.strands, **shipped.steps}[stage]
-        assert space.holds(setting(build_stage(stage, settings).config, field)), key
+        settings = {**shipped.models, **shipped.steps}[stage]
+        assert space.holds(get_setting(build_stage(stage, settings).config, field)), key
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -83,16 +94,18 @@ def test_strange_words_survive_as_toml(tmp_path):
     odd = Recipe.of(
         {
             "name": 'a "b"\\\n\x7fü',
-            "kinds": {"add to cart": 0.1, "ü": 1e-7},
-            "strands": {"popular": {"by": "x\ty", "half_life_days": None}},
-            "steps": {"fuse": {"weights": {"*": 1.0, "a.b": 2.0}, "bands": [0, 3]}},
+            "event_weights": {"add to cart": 0.1, "ü": 1e-7},
+            "models": {"popular": {"segment_by": "x\ty", "half_life_days": None}},
+            "steps": {"fuse": {"weights": {"*": 1.0, "a.b": 2.0}, "history_length_bands": [0, 3]}},
         }
     )
     (tmp_path / "odd.toml").write_text(recipe_toml(odd), encoding="utf-8")
     again = load_recipe(tmp_path / "odd.toml")
     assert again.name == odd.name
-    assert again.kinds == odd.kinds
-    assert again.steps == {"fuse": {"weights": {"*": 1.0, "a.b": 2.0}, "bands": [0, 3]}}
+    assert again.event_weights == odd.event_weights
+    assert again.steps == {
+        "fuse": {"weights": {"*": 1.0, "a.b": 2.0}, "history_length_bands": [0, 3]}
+    }
 
 
 def test_a_better_setting_is_found_and_loads_again_with_the_same_score(tmp_path):
@@ -100,7 +113,7 @@ def test_a_better_setting_is_found_and_loads_again_with_the_same_score(tmp_path)
     found = search(tmp_path, data, trials=10)
     assert found.start is not None
     assert found.value > found.start
-    assert found.recipe.strands["knob"]["turn"] > 0.2
+    assert found.recipe.models["knob"]["turn"] > 0.2
     assert found.recipe.name.endswith("-tuned")
     (tmp_path / "best.toml").write_text(recipe_toml(found.recipe), encoding="utf-8")
     protocol = Protocol(k=(1,)).resolved(data, found.recipe)
@@ -173,7 +186,7 @@ def test_the_recipe_as_it_is_comes_first_whatever_was_interrupted(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path, toy=toy, trials=2)
     found = search(tmp_path, toy=toy, trials=2)
-    usual = build_stage("halting", toy.strands["halting"]).config
+    usual = build_stage("halting", toy.models["halting"]).config
     assert found.trials[0].settings["halting.turn"] == usual.turn
     assert found.start == found.trials[0].value is not None
 
@@ -272,32 +285,34 @@ def test_only_narrows_the_search(tmp_path):
 def test_settings_go_to_their_stage():
     toy = recipe("Knob", "Counts")
     found = with_settings(toy, {"knob.turn": 0.5})
-    assert found.strands["knob"]["turn"] == 0.5
-    assert "turn" not in toy.strands["knob"]
+    assert found.models["knob"]["turn"] == 0.5
+    assert "turn" not in toy.models["knob"]
 
 
 def test_settings_go_to_tables_within_and_leave_the_rest(tmp_path):
     full = load_recipe("full")
-    assert "sequence.training.learning_rate" in space_of(full)
+    assert "sequence.training.learning_rate" in recipe_search_space(full)
     told = {"sequence.training.learning_rate": 0.004, "popular.half_life_days": None}
     found = with_settings(with_settings(full, {"sequence.training.epochs": 7}), told)
-    assert not full.strands["sequence"]
+    assert not full.models["sequence"]
     (tmp_path / "best.toml").write_text(recipe_toml(found), encoding="utf-8")
     again = load_recipe(tmp_path / "best.toml")
-    config = build_stage("sequence", again.strands["sequence"]).config
+    config = build_stage("sequence", again.models["sequence"]).config
     usual = build_stage("sequence", {}).config.training
     assert config.training == replace(usual, epochs=7, learning_rate=0.004)
 
 
 def test_a_table_within_is_searched(tmp_path):
     """The first trial is the recipe as it is, the others draw from the range."""
-    training = {"epochs": 1, "batch": 512}
-    toy = Recipe.of({"strands": {"graph": {"knowledge": False, "dim": 4, "training": training}}})
+    training = {"epochs": 1, "batch_size": 512}
+    toy = Recipe.of(
+        {"models": {"graph": {"use_triples": False, "embedding_dim": 4, "training": training}}}
+    )
     found = search(tmp_path, toy=toy, trials=3, only=["graph.training."])
     rates = [one.settings["graph.training.learning_rate"] for one in found.trials]
     assert rates[0] == build_stage("graph", {}).config.training.learning_rate
     assert len(set(rates)) == 3
-    best = found.recipe.strands["graph"]["training"]
+    best = found.recipe.models["graph"]["training"]
     assert {name: best[name] for name in training} == training
 
 

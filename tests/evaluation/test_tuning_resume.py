@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import plait
-from plait.data.types import Facts
+from plait.data.types import Triples
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.fingerprint import whole_fingerprint
@@ -23,7 +23,7 @@ MF = {"stage": "factors", "method": "mf", "iterations": 4, "burn_in": 1}
 RATES = Recipe.of(
     {
         "name": "rates",
-        "strands": {"mf": MF, "linear": {}},
+        "models": {"mf": MF, "linear": {}},
         "steps": {"fuse": {}},
     }
 )
@@ -72,7 +72,7 @@ def test_a_home_keeps_a_study_for_each_test_file(tmp_path):
 
 def test_a_changed_catalogue_is_another_study(tmp_path):
     toy = Recipe.of(
-        {"name": "toy", "strands": {"content": {}, "popular": {}}, "steps": {"fuse": {}}}
+        {"name": "toy", "models": {"content": {}, "popular": {}}, "steps": {"fuse": {}}}
     )
     said = {f"i{one}": {"kind": "pot" if one < 10 else "hat"} for one in range(20)}
     bare, told = world(ROWS), world(ROWS, item_fields=said)
@@ -86,13 +86,13 @@ def test_a_changed_catalogue_is_another_study(tmp_path):
 def variants():
     data = world(ROWS, user_fields={"u1": {"town": "A"}}, item_fields={"i1": {"price": 1.0}})
     names = [data.catalogue.id(one) for one in range(data.n_items)]
-    facts = Facts(np.array([0], np.int32), ("of",), ("x",), np.array([-1], np.int32))
+    facts = Triples(np.array([0], np.int32), ("of",), ("x",), np.array([-1], np.int32))
     dead = data.catalogue.alive.copy()
     dead[0] = False
     yield data
-    yield replace(data, facts=facts)
-    yield replace(data, facts=replace(facts, tails=("y",)))
-    yield replace(data, kinds=("other",))
+    yield replace(data, triples=facts)
+    yield replace(data, triples=replace(facts, tails=("y",)))
+    yield replace(data, event_types=("other",))
     yield replace(data, catalogue=replace(data.catalogue, alive=dead))
     yield world(ROWS, user_fields={"u1": {"town": "B"}}, item_fields={"i1": {"price": 1.0}})
     yield world(ROWS, user_fields={"u1": {"town": "A"}}, item_fields={"i1": {"price": 2.0}})
@@ -117,11 +117,20 @@ def test_under_ratings_only_strands_that_predict_are_searched(tmp_path):
     found = search(tmp_path, data, RATES, RATINGS, trials=3)
     assert [set(one.settings) for one in found.trials] == [{"mf.factors"}] * 3
     assert found.trials[0].settings == {"mf.factors": 0}
-    both = replace(RATES, strands={**RATES.strands, "ratings": {"iterations": 4, "burn_in": 1}})
+    both = replace(RATES, models={**RATES.models, "ratings": {"iterations": 4, "burn_in": 1}})
     names = set(search(tmp_path, data, both, RATINGS).trials[0].settings)
     assert names == {
         "mf.factors",
-        *(f"ratings.{one}" for one in ("factors", "implicit", "described", "ranges", "least")),
+        *(
+            f"ratings.{one}"
+            for one in (
+                "factors",
+                "use_implicit_feedback",
+                "use_side_information",
+                "numeric_bins",
+                "min_count",
+            )
+        ),
     }
     with pytest.raises(InputError, match="nothing to search called 'linear"):
         search(tmp_path, data, RATES, RATINGS, only=["linear."])
@@ -140,14 +149,14 @@ def test_under_ratings_only_strands_that_predict_are_searched(tmp_path):
 )
 def test_settings_that_a_method_does_not_read_are_not_searched(method, names):
     from plait.pipeline.recipe import build_stage
-    from plait.pipeline.search_space import searched
+    from plait.pipeline.search_space import search_space
 
     config = build_stage("factors", {"method": method}).config
-    assert set(searched(type(config))) - set(config.idle) == names
+    assert set(search_space(type(config))) - set(config.inactive_settings) == names
 
 
 def test_the_first_trial_is_the_recipe_even_outside_the_ranges(tmp_path):
-    toy = replace(RATES, strands={"mf": {**MF, "factors": 3}})
+    toy = replace(RATES, models={"mf": {**MF, "factors": 3}})
     found = search(tmp_path, stars(world(ROWS)), toy, RATINGS)
     assert found.trials[0].settings == {"mf.factors": 3}
     assert found.start == found.value

@@ -24,7 +24,7 @@ def toy(strand):
     return Recipe.of(
         {
             "name": strand,
-            "strands": {strand: {"stage": f"tests.evaluation.fake_stages:{strand.title()}"}},
+            "models": {strand: {"stage": f"tests.evaluation.fake_stages:{strand.title()}"}},
         }
     )
 

@@ -10,8 +10,8 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import NotReadyError, StorageError
-from plait.eventlog import Appended, Log, Row
-from plait.eventlog.group_commit import Writer
+from plait.eventlog import AppendResult, EventLog, RowStatus
+from plait.eventlog.group_commit import GroupCommitWriter
 
 
 def click(name: str) -> Event:
@@ -27,26 +27,26 @@ class Slow:
         self.batches: list[list[str]] = []
         self.problem: Exception | None = None
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         self.started.set()
         assert self.go.wait(10)
         if self.problem is not None:
             raise self.problem
-        if any(event.kind == "nonsense" for event in events):
+        if any(event.event_type == "nonsense" for event in events):
             raise TypeError("nonsense")
         self.batches.append([event.id for event in events])
-        return Appended(len(self.batches), [Row(event.id, "stored") for event in events])
+        return AppendResult(len(self.batches), [RowStatus(event.id, "stored") for event in events])
 
 
 def test_what_waits_shares_a_commit() -> None:
     log = Slow()
-    with Writer(log, limit=4) as writer:
+    with GroupCommitWriter(log, limit=4) as writer:
         first = writer.submit([click("a")])
         assert log.started.wait(10)
         others = [writer.submit([click(f"{n}"), click(f"{n}'")]) for n in range(3)]
         big = writer.submit([click(f"big{n}") for n in range(9)])
         log.go.set()
-        assert first.result(10).rows == [Row("a", "stored")]
+        assert first.result(10).rows == [RowStatus("a", "stored")]
         assert [[row.id for row in one.result(10).rows] for one in others] == [
             [f"{n}", f"{n}'"] for n in range(3)
         ]
@@ -56,7 +56,7 @@ def test_what_waits_shares_a_commit() -> None:
 
 def test_close_writes_what_waits_and_takes_no_more() -> None:
     log = Slow()
-    writer = Writer(log)
+    writer = GroupCommitWriter(log)
     waiting = [writer.submit([click(f"{n}")]) for n in range(5)]
     closing = threading.Thread(target=writer.close)
     closing.start()
@@ -71,7 +71,7 @@ def test_close_writes_what_waits_and_takes_no_more() -> None:
 def test_everybody_hears_that_the_store_refuses() -> None:
     log = Slow()
     log.problem = StorageError("full")
-    with Writer(log) as writer:
+    with GroupCommitWriter(log) as writer:
         waiting = [writer.submit([click(f"{n}")]) for n in range(3)]
         log.go.set()
         for one in waiting:
@@ -81,7 +81,7 @@ def test_everybody_hears_that_the_store_refuses() -> None:
 
 def test_nonsense_hurts_only_its_caller() -> None:
     log = Slow()
-    with Writer(log) as writer:
+    with GroupCommitWriter(log) as writer:
         writer.submit([click("a")])
         assert log.started.wait(10)
         good = writer.submit([click("b")])
@@ -92,8 +92,8 @@ def test_nonsense_hurts_only_its_caller() -> None:
             bad.result(10)
 
 
-def test_many_threads_and_a_real_log(log: Log) -> None:
-    with Writer(log) as writer, ThreadPoolExecutor(8) as pool:
+def test_many_threads_and_a_real_log(log: EventLog) -> None:
+    with GroupCommitWriter(log) as writer, ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: writer.append([click(f"{n % 150}")]), range(200)))
     assert sum(one.rows[0].status == "stored" for one in found) == 150
     assert sum(one.rows[0].status == "duplicate" for one in found) == 50

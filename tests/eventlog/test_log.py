@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plait.data.catalogue import NO_TIME
 from plait.data.types import Event
-from plait.eventlog import TYPES, Chunk, Log, event_id_index
+from plait.eventlog import TYPES, EventChunk, EventLog, event_id_index
 from plait.eventlog.tables import RUN_BITS
 
 T = 1_700_000_000_000_000
@@ -23,16 +23,16 @@ def click(number: int, user: str = "u", item: str = "i", **more: object) -> Even
     return Event("interaction", f"e{number}", "view", user, item, T + number, **more)  # type: ignore[arg-type]
 
 
-def statuses(log: Log, *events: Event) -> list[str]:
+def statuses(log: EventLog, *events: Event) -> list[str]:
     return [row.status for row in log.append(events).rows]
 
 
-def whole(log: Log, **how: int) -> Chunk:
+def whole(log: EventLog, **how: int) -> EventChunk:
     (chunk,) = log.read(**how)
     return chunk
 
 
-def test_an_empty_log(log: Log) -> None:
+def test_an_empty_log(log: EventLog) -> None:
     assert log.version == 0
     assert not log.changed()
     assert list(log.read()) == []
@@ -40,7 +40,7 @@ def test_an_empty_log(log: Log) -> None:
     assert log.append([]) == (0, [])
 
 
-def test_offsets_and_numbers_come_in_order(log: Log) -> None:
+def test_offsets_and_numbers_come_in_order(log: EventLog) -> None:
     done = log.append([click(1, "ann", "cup"), click(2, "bob", "cup"), click(3, "ann", "pot")])
     assert done.version == 3
     assert [row.status for row in done.rows] == ["stored"] * 3
@@ -54,7 +54,7 @@ def test_offsets_and_numbers_come_in_order(log: Log) -> None:
     assert log.kinds() == ["view"]
 
 
-def test_every_column_comes_back(log: Log) -> None:
+def test_every_column_comes_back(log: EventLog) -> None:
     event = Event(
         "interaction", "e", "rating", "u", "i", T, 7, 4.5, "r", fields='{"device":"phone"}'
     )
@@ -66,13 +66,13 @@ def test_every_column_comes_back(log: Log) -> None:
     assert np.isnan(found.values[1])
     assert found.fields == ['{"device":"phone"}', None]
     assert [TYPES[code] for code in found.types] == ["interaction", "interaction"]
-    dtypes = [getattr(found, name).dtype for name in Chunk.__slots__[:-1]]
+    dtypes = [getattr(found, name).dtype for name in EventChunk.__slots__[:-1]]
     assert [str(one) for one in dtypes] == [
         *("int64", "int8", "int16", "int32", "int32", "int64", "int64", "float32")
     ]
 
 
-def test_the_same_event_again_is_a_duplicate_and_other_content_a_conflict(log: Log) -> None:
+def test_the_same_event_again_is_a_duplicate_and_other_content_a_conflict(log: EventLog) -> None:
     assert statuses(log, click(1)) == ["stored"]
     assert statuses(log, click(1), click(1, "other"), click(2)) == [
         "duplicate",
@@ -88,7 +88,7 @@ def test_the_same_event_again_is_a_duplicate_and_other_content_a_conflict(log: L
     assert log.user_ids() == ["u"]
 
 
-def test_none_and_empty_and_alike_texts_are_different_content(log: Log) -> None:
+def test_none_and_empty_and_alike_texts_are_different_content(log: EventLog) -> None:
     first = Event("interaction", "e", "view", "u", "i", request_id=None)
     assert statuses(log, first) == ["stored"]
     for other in ("", "None", "null"):
@@ -125,7 +125,7 @@ def test_none_and_empty_and_alike_texts_are_different_content(log: Log) -> None:
         (Event("party", "e"), "type"),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
-def test_what_is_rejected_names_its_field(log: Log, event: Event, field: str) -> None:
+def test_what_is_rejected_names_its_field(log: EventLog, event: Event, field: str) -> None:
     bad, good = log.append([event, click(1)]).rows
     assert (bad.status, bad.field) == ("rejected", field)
     assert bad.error.startswith("expected ")
@@ -133,7 +133,7 @@ def test_what_is_rejected_names_its_field(log: Log, event: Event, field: str) ->
     assert log.version == 1
 
 
-def test_ids_may_be_anything_printable_or_not(log: Log) -> None:
+def test_ids_may_be_anything_printable_or_not(log: EventLog) -> None:
     ids = [
         "😀",
         "مرحبا",
@@ -151,7 +151,7 @@ def test_ids_may_be_anything_printable_or_not(log: Log) -> None:
     assert log.item_ids() == log.user_ids() == ids
 
 
-def test_fields_keep_the_type_they_were_first_seen_with(log: Log) -> None:
+def test_fields_keep_the_type_they_were_first_seen_with(log: EventLog) -> None:
     cup = Event("item", "a", "put", item="cup", fields='{"price":3}')
     assert statuses(log, cup) == ["stored"]
     row = log.append([Event("item", "b", "put", item="pot", fields='{"price":"much"}')]).rows[0]
@@ -162,7 +162,7 @@ def test_fields_keep_the_type_they_were_first_seen_with(log: Log) -> None:
 
 
 def test_two_logs_learn_from_each_other(place: str) -> None:
-    with Log.open(place) as one, Log.open(place) as two:
+    with EventLog.open(place) as one, EventLog.open(place) as two:
         one.append([click(1, "ann", "cup")])
         assert statuses(two, click(1, "ann", "cup"), click(2, "bob", "cup")) == [
             "duplicate",
@@ -178,7 +178,7 @@ def test_two_logs_learn_from_each_other(place: str) -> None:
         assert one.item_ids() == ["cup", "pot", "jug"]
 
 
-def test_a_fact_gives_no_item_number(log: Log) -> None:
+def test_a_fact_gives_no_item_number(log: EventLog) -> None:
     log.append([Event("fact", "f", "brand", item="cup", fields='{"tail":"acme"}')])
     assert log.item_ids() == []
     found = whole(log)
@@ -187,7 +187,7 @@ def test_a_fact_gives_no_item_number(log: Log) -> None:
 
 
 def test_changed_is_a_cheap_question(place: str) -> None:
-    with Log.open(place) as one, Log.open(place) as two:
+    with EventLog.open(place) as one, EventLog.open(place) as two:
         assert not two.changed()
         one.append([click(1)])
         assert two.changed()
@@ -199,7 +199,7 @@ def test_changed_is_a_cheap_question(place: str) -> None:
         assert not two.changed()
 
 
-def test_reading_in_pieces(log: Log) -> None:
+def test_reading_in_pieces(log: EventLog) -> None:
     log.append([click(number) for number in range(10)])
     assert [len(piece) for piece in log.read(chunk=4)] == [4, 4, 2]
     assert [piece.offsets.tolist() for piece in log.read(3, 6)] == [[4, 5, 6]]
@@ -209,7 +209,7 @@ def test_reading_in_pieces(log: Log) -> None:
 
 @pytest.mark.parametrize("large", [10_000, 1])
 def test_ids_are_found_across_the_runs_of_their_index(
-    log: Log, large: int, monkeypatch: pytest.MonkeyPatch
+    log: EventLog, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index of ids is cut every 2**20 offsets; here a batch lies on the cut."""
     monkeypatch.setattr(event_id_index, "LARGE", large)
@@ -231,7 +231,7 @@ def test_ids_are_found_across_the_runs_of_their_index(
     assert statuses(log, click(1), click(9), click(12)) == ["stored"] * 3
 
 
-def test_threads_of_one_log(log: Log) -> None:
+def test_threads_of_one_log(log: EventLog) -> None:
     def work(thread: int) -> None:
         for number in range(5):
             log.append([click(1000 * thread + number, f"u{thread}", f"i{number}")])
@@ -249,12 +249,12 @@ def test_offsets_are_seen_in_order_while_others_write(place: str) -> None:
     done = threading.Event()
 
     def write(name: str) -> None:
-        with Log.open(place) as mine:
+        with EventLog.open(place) as mine:
             for number in range(25):
                 mine.append([Event("interaction", f"{name}{number}", "view", name, "i")])
 
     seen: list[int] = []
-    with Log.open(place) as log, ThreadPoolExecutor(5) as pool:
+    with EventLog.open(place) as log, ThreadPoolExecutor(5) as pool:
 
         def follow() -> None:
             while not done.is_set() or log.version > len(seen):
@@ -289,7 +289,7 @@ _events = st.builds(
 )
 @given(batches=st.lists(st.lists(_events, max_size=8), max_size=4))
 def test_a_batch_twice_changes_nothing_and_the_first_of_an_id_wins(
-    log: Log, batches: list[list[Event]]
+    log: EventLog, batches: list[list[Event]]
 ) -> None:
     for batch in batches:
         log.append(batch)

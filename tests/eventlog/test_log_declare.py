@@ -8,16 +8,16 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.ingest import read_events
-from plait.ingest.importer import Door
+from plait.ingest.importer import Importer
 
 
 def item(name: str, fields: str) -> Event:
     return Event("item", f"put-{name}", "put", item=name, fields=fields)
 
 
-def test_a_declared_type_stands_before_the_first_value(log: Log) -> None:
+def test_a_declared_type_stands_before_the_first_value(log: EventLog) -> None:
     log.declare({("item", "code"): "category", ("user", "age"): "number"})
     assert log.version == 0
     assert log.schema().types == {("item", "code"): "category", ("user", "age"): "number"}
@@ -27,7 +27,7 @@ def test_a_declared_type_stands_before_the_first_value(log: Log) -> None:
     assert log.schema().types[("item", "code")] == "category"
 
 
-def test_declaring_again_changes_nothing(log: Log) -> None:
+def test_declaring_again_changes_nothing(log: EventLog) -> None:
     log.declare({("item", "code"): "category"})
     before = log.schema()
     log.declare({("item", "code"): "category"})
@@ -35,7 +35,7 @@ def test_declaring_again_changes_nothing(log: Log) -> None:
     assert log.schema() == before
 
 
-def test_against_a_stored_type_nothing_is_stored(log: Log) -> None:
+def test_against_a_stored_type_nothing_is_stored(log: EventLog) -> None:
     log.append([item("cup", '{"price":7.5}')])
     with pytest.raises(ConflictError, match="'price' of items is stored as number, not text"):
         log.declare({("item", "name"): "text", ("item", "price"): "text"})
@@ -45,9 +45,9 @@ def test_against_a_stored_type_nothing_is_stored(log: Log) -> None:
     assert log.append([item("pot", '{"price":8}')]).rows[0].status == "stored"
 
 
-def test_another_process_hears_of_it(log: Log, place: str) -> None:
+def test_another_process_hears_of_it(log: EventLog, place: str) -> None:
     log.append([item("cup", '{"price":7.5}')])
-    with Log.open(place) as other:
+    with EventLog.open(place) as other:
         other.declare({("item", "code"): "category"})
         with pytest.raises(ConflictError, match="stored as category, not number"):
             log.declare({("item", "code"): "number"})
@@ -58,7 +58,7 @@ def test_another_process_hears_of_it(log: Log, place: str) -> None:
     ]
 
 
-def test_many_at_once_agree(log: Log) -> None:
+def test_many_at_once_agree(log: EventLog) -> None:
     """Whoever comes first declares; the others hear what stands."""
 
     def declare(kind: str) -> str:
@@ -73,10 +73,10 @@ def test_many_at_once_agree(log: Log) -> None:
     assert heard == [log.schema().types[("item", "code")]] * len(heard)
 
 
-def test_by_a_mapping_through_the_door(log: Log) -> None:
+def test_by_a_mapping_through_the_door(log: EventLog) -> None:
     mapping = {"items": {"types": {"code": "category"}}}
     data = b"item,code,price\ncup,7,1.5\npot,8,2\n"
-    door = Door(log)
+    door = Importer(log)
     assert door.add(read_events(data, "items", mapping)).stored == 2
     assert door.add(read_events(data, "items", mapping)).stored == 0
     assert log.schema().types == {("item", "code"): "category", ("item", "price"): "number"}

@@ -9,7 +9,7 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import NotFoundError
-from plait.eventlog import TYPES, Impression, Log
+from plait.eventlog import TYPES, EventLog, Impression
 
 T = 1_700_000_000_000_000
 
@@ -18,11 +18,11 @@ def click(name: str, user: str, item: str = "i", **more: object) -> Event:
     return Event("interaction", name, "view", user, item, T, **more)  # type: ignore[arg-type]
 
 
-def kinds_of(log: Log) -> list[str]:
+def kinds_of(log: EventLog) -> list[str]:
     return [TYPES[code] for piece in log.read() for code in piece.types]
 
 
-def test_rows_are_overwritten_in_place_and_the_others_stay(log: Log) -> None:
+def test_rows_are_overwritten_in_place_and_the_others_stay(log: EventLog) -> None:
     log.append([click("a", "ann"), click("b", "bob", "j"), click("c", "ann", "k", value=3.0)])
     log.append([Event("user", "d", "put", user="ann", fields='{"city":"Rome"}')])
     assert log.erase("ann") == 5
@@ -35,7 +35,7 @@ def test_rows_are_overwritten_in_place_and_the_others_stay(log: Log) -> None:
     assert log.item_ids() == ["i", "j", "k"]
 
 
-def test_the_number_is_never_reused(log: Log) -> None:
+def test_the_number_is_never_reused(log: EventLog) -> None:
     log.append([click("a", "ann"), click("b", "bob")])
     log.erase("ann")
     log.append([click("c", "ann"), click("d", "bob")])
@@ -46,14 +46,14 @@ def test_the_number_is_never_reused(log: Log) -> None:
     assert log.user_ids() == ["", "bob", ""]
 
 
-def test_nobody_to_erase(log: Log) -> None:
+def test_nobody_to_erase(log: EventLog) -> None:
     with pytest.raises(NotFoundError):
         log.erase("ann")
     assert [row.status for row in log.append([Event("erase", "x", user="ann")]).rows] == ["stored"]
     assert kinds_of(log) == ["erase"]
 
 
-def test_an_erase_in_the_middle_of_a_batch(log: Log) -> None:
+def test_an_erase_in_the_middle_of_a_batch(log: EventLog) -> None:
     batch = [
         click("a", "ann"),
         Event("erase", "x", user="ann"),
@@ -67,7 +67,7 @@ def test_an_erase_in_the_middle_of_a_batch(log: Log) -> None:
     assert log.user_ids() == ["", "ann", "bo"]
 
 
-def test_an_erase_is_safe_to_retry(log: Log) -> None:
+def test_an_erase_is_safe_to_retry(log: EventLog) -> None:
     log.append([click("a", "ann"), click("b", "bob")])
     request = Event("erase", "request-1", user="ann")
     assert log.append([request]).rows[0].status == "stored"
@@ -78,7 +78,7 @@ def test_an_erase_is_safe_to_retry(log: Log) -> None:
 
 
 def test_other_processes_unlearn_the_number(place: str) -> None:
-    with Log.open(place) as one, Log.open(place) as two:
+    with EventLog.open(place) as one, EventLog.open(place) as two:
         one.append([click("a", "ann")])
         two.append([click("b", "ann")])
         one.erase("ann")
@@ -87,7 +87,7 @@ def test_other_processes_unlearn_the_number(place: str) -> None:
         assert [piece.users.tolist() for piece in two.read()] == [[-1, -1, 0, 1]]
 
 
-def test_impressions_go_too_and_late_ones_stay_out(log: Log) -> None:
+def test_impressions_go_too_and_late_ones_stay_out(log: EventLog) -> None:
     log.append([click("a", "ann"), click("b", "bob")])
     shown = [Impression(f"r{user}", T, user, "recommend", "b", 2, "{}") for user in (0, 1, -1)]
     log.add_impressions(shown)
@@ -99,7 +99,7 @@ def test_impressions_go_too_and_late_ones_stay_out(log: Log) -> None:
     assert log.impression("late") is None
 
 
-def test_a_user_of_many_rows(log: Log) -> None:
+def test_a_user_of_many_rows(log: EventLog) -> None:
     events = [click(f"e{n}", "ann" if n % 2 else f"u{n % 50}", f"i{n % 9}") for n in range(45_000)]
     log.append(events)
     log.erase("ann")
@@ -112,7 +112,7 @@ def test_no_bytes_remain(home: Path) -> None:
     """Hundreds of users of all lengths, erased one by one and in batches, in random order."""
     rng = random.Random(7)
     users = [f"secret{n:04d}" + "x" * rng.randrange(60) for n in range(600)]
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         for start in range(0, 600, 100):
             some = users[: start + 100]
             log.append(

@@ -10,7 +10,7 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import StorageError
-from plait.eventlog import Impression, ImpressionBuffer, Log
+from plait.eventlog import EventLog, Impression, ImpressionBuffer
 
 T = 1_700_000_000_000_000
 
@@ -19,7 +19,7 @@ def shown(name: str, when: int = T, user: int = -1) -> Impression:
     return Impression(name, when, user, "recommend", "b1", 3, '{"items":[1,2]}')
 
 
-def test_stored_and_found(log: Log) -> None:
+def test_stored_and_found(log: EventLog) -> None:
     log.append([Event("interaction", "e", "view", "u", "i")])
     rows = [shown("a"), shown("b", user=0)]
     log.add_impressions(rows)
@@ -29,14 +29,14 @@ def test_stored_and_found(log: Log) -> None:
     assert log.version == 1
 
 
-def test_the_first_of_a_request_id_stays(log: Log) -> None:
+def test_the_first_of_a_request_id_stays(log: EventLog) -> None:
     log.add_impressions([shown("a", T), shown("a", T + 1)])
     log.add_impressions([shown("a", T + 2), shown("b", T)])
     assert log.impression("a") == shown("a", T)
     assert log.impression("b") == shown("b", T)
 
 
-def test_all_of_them_come_oldest_first_in_chunks_of_any_size(log: Log) -> None:
+def test_all_of_them_come_oldest_first_in_chunks_of_any_size(log: EventLog) -> None:
     log.append([Event("interaction", "e", "view", "u", "i")])
     rows = [shown(f"r{number}", T + number // 3, user=number % 2 - 1) for number in range(7)]
     log.add_impressions(rows[::-1])
@@ -46,7 +46,7 @@ def test_all_of_them_come_oldest_first_in_chunks_of_any_size(log: Log) -> None:
     assert list(log.impressions()) == []
 
 
-def test_events_that_name_a_request_are_told_by_offset(log: Log) -> None:
+def test_events_that_name_a_request_are_told_by_offset(log: EventLog) -> None:
     named = [None, "a", None, "b", "a"]
     log.append(
         [
@@ -61,14 +61,14 @@ def test_events_that_name_a_request_are_told_by_offset(log: Log) -> None:
     assert list(log.requests(9)) == []
 
 
-def test_pruned_by_age(log: Log) -> None:
+def test_pruned_by_age(log: EventLog) -> None:
     log.add_impressions([shown("old", T), shown("new", T + 10)])
     assert log.prune_impressions(T + 10) == 1
     assert log.impression("old") is None
     assert log.impression("new") is not None
 
 
-def test_the_buffer_writes_in_batches_and_finds_what_waits(log: Log) -> None:
+def test_the_buffer_writes_in_batches_and_finds_what_waits(log: EventLog) -> None:
     commits: list[int] = []
 
     def add(rows: Sequence[Impression]) -> None:

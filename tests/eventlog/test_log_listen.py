@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from plait.data.types import Event
-from plait.eventlog import Impression, Log
+from plait.eventlog import EventLog, Impression
 from plait.state import Follower
 
 NEVER = 600_000
@@ -33,12 +33,12 @@ def url(new_database: Callable[[], str]) -> str:
 
 
 @pytest.fixture
-def log(url: str) -> Iterator[Log]:
-    with Log.open(url) as opened:
+def log(url: str) -> Iterator[EventLog]:
+    with EventLog.open(url) as opened:
         yield opened
 
 
-def hang_up(log: Log) -> None:
+def hang_up(log: EventLog) -> None:
     """End the connection that listens, from the server's side."""
     with log._store.engine.connect() as connection:
         connection.exec_driver_sql(
@@ -47,13 +47,13 @@ def hang_up(log: Log) -> None:
         )
 
 
-def test_a_follower_that_does_not_poll_is_told(log: Log, url: str) -> None:
+def test_a_follower_that_does_not_poll_is_told(log: EventLog, url: str) -> None:
     follower = Follower(log, lambda state: None, poll_ms=NEVER)
     follower.start()
     try:
         assert follower._listener is not None
         until(lambda: follower._listener.hears)
-        with Log.open(url) as other:
+        with EventLog.open(url) as other:
             for number in range(3):
                 version = other.append([view(number)]).version
                 until(lambda version=version: follower.state.version >= version)
@@ -61,14 +61,14 @@ def test_a_follower_that_does_not_poll_is_told(log: Log, url: str) -> None:
         follower.close()
 
 
-def test_it_listens_again_after_the_connection_broke(log: Log, url: str) -> None:
+def test_it_listens_again_after_the_connection_broke(log: EventLog, url: str) -> None:
     follower = Follower(log, lambda state: None, poll_ms=NEVER)
     follower.start()
     try:
         until(lambda: follower._listener.hears)
         hang_up(log)
         until(lambda: not follower._listener.hears)
-        with Log.open(url) as other:
+        with EventLog.open(url) as other:
             version = other.append([view(0)]).version
             until(lambda: follower.state.version >= version)
             until(lambda: follower._listener.hears)
@@ -78,7 +78,7 @@ def test_it_listens_again_after_the_connection_broke(log: Log, url: str) -> None
         follower.close()
 
 
-def test_it_polls_while_nobody_tells(log: Log, url: str) -> None:
+def test_it_polls_while_nobody_tells(log: EventLog, url: str) -> None:
     """As behind a pooler, which swallows what is told."""
 
     class Deaf:
@@ -92,14 +92,14 @@ def test_it_polls_while_nobody_tells(log: Log, url: str) -> None:
     follower.start()
     try:
         until(lambda: follower._listener.hears)
-        with Log.open(url) as other:
+        with EventLog.open(url) as other:
             version = other.append([view(0)]).version
             until(lambda: follower.state.version >= version)
     finally:
         follower.close()
 
 
-def test_only_events_are_told(log: Log, url: str) -> None:
+def test_only_events_are_told(log: EventLog, url: str) -> None:
     woken = threading.Event()
     listener = log.listen(woken.set)
     assert listener is not None
@@ -107,7 +107,7 @@ def test_only_events_are_told(log: Log, url: str) -> None:
         until(lambda: listener.hears)
         until(woken.is_set)  # once, for what came before it listened
         woken.clear()
-        with Log.open(url) as other:
+        with EventLog.open(url) as other:
             other.add_impressions([Impression("r", 1, -1, "ask", "b", 0, "{}")])
             assert not woken.wait(0.5)
             other.append([view(0)])
@@ -118,5 +118,5 @@ def test_only_events_are_told(log: Log, url: str) -> None:
 
 
 def test_sqlite_does_not_tell(home: str) -> None:
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         assert log.listen(lambda: None) is None

@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from plait.data.types import Event
 from plait.errors import InputError, MissingExtraError, StorageError
-from plait.eventlog import Log, migrate, sqlite
+from plait.eventlog import EventLog, migrate, sqlite
 from plait.eventlog.tables import METADATA
 
 RELEASED = Path(__file__).parent / "released"
@@ -38,7 +38,7 @@ def click(name: str) -> Event:
     return Event("interaction", name, "view", "u", "i", 1_700_000_000_000_000)
 
 
-def run_sql(log: Log, *statements: str) -> None:
+def run_sql(log: EventLog, *statements: str) -> None:
     with log._store.writing() as connection:
         for one in statements:
             connection.execute(text(one))
@@ -53,7 +53,7 @@ def next_scripts(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_migrations_make_the_tables_that_the_code_means(log: Log) -> None:
+def test_the_migrations_make_the_tables_that_the_code_means(log: EventLog) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -65,7 +65,7 @@ def test_the_migrations_make_the_tables_that_the_code_means(log: Log) -> None:
 
 def test_many_open_at_once(place: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        logs = list(pool.map(Log.open, [place] * 8))
+        logs = list(pool.map(EventLog.open, [place] * 8))
     assert [one.append([click(str(n))]).version for n, one in enumerate(logs)] == list(range(1, 9))
     for one in logs:
         one.close()
@@ -87,7 +87,7 @@ def test_the_log_of_0_1_0_opens(database: str, home: Path, request: pytest.Fixtu
         where = make()
         with psycopg.connect(where.replace("+psycopg", "")) as server:
             server.execute(dump)
-    with Log.open(where) as log:
+    with EventLog.open(where) as log:
         assert log.version == 7
         assert log.user_ids() == ["ann", ""]
         assert log.item_ids() == ["cup", "pot"]
@@ -101,20 +101,20 @@ def test_the_log_of_0_1_0_opens(database: str, home: Path, request: pytest.Fixtu
 
 
 def test_a_store_of_a_newer_plait_is_refused(place: str) -> None:
-    with Log.open(place) as log:
+    with EventLog.open(place) as log:
         log.append([click("a")])
         run_sql(log, "UPDATE alembic_version SET version_num = '9999'")
         with pytest.raises(StorageError, match="restart this process"):
             log.append([click("b")])
     with pytest.raises(StorageError, match="newer Plait"):
-        Log.open(place)
+        EventLog.open(place)
 
 
 def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
     """Writers of the old version lose nothing: each append is stored whole, or refused."""
     stored: list[str] = []
 
-    def write(log: Log, name: str) -> str:
+    def write(log: EventLog, name: str) -> str:
         for number in itertools.count():
             try:
                 log.append([click(f"{name}{number}")])
@@ -124,7 +124,7 @@ def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
         return "the end of numbers"
 
     with ExitStack() as stack:
-        logs = [stack.enter_context(Log.open(place)) for _ in range(4)]
+        logs = [stack.enter_context(EventLog.open(place)) for _ in range(4)]
         pool = stack.enter_context(ThreadPoolExecutor(3))
         writers = [pool.submit(write, log, name) for log, name in zip(logs, "abc", strict=False)]
         while logs[3].version < 10:
@@ -140,7 +140,7 @@ def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
 def test_a_migration_that_fails_changes_nothing(place: str, next_scripts: Path) -> None:
     broken = next_scripts / "versions" / "0002_weather.py"
     broken.write_text(SECOND + '    op.execute("SELECT nonsense FROM nowhere")\n')
-    with Log.open(place) as log:
+    with EventLog.open(place) as log:
         log.append([click("a")])
         with pytest.raises(StorageError):
             migrate.migrate(log._store, scripts=next_scripts, newest="0002")
@@ -151,16 +151,16 @@ def test_a_migration_that_fails_changes_nothing(place: str, next_scripts: Path) 
 
 def test_where_a_log_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match="no log in"):
-        Log.open(tmp_path / "nowhere", create=False)
+        EventLog.open(tmp_path / "nowhere", create=False)
     assert not (tmp_path / "nowhere").exists()
     for url in ("mysql://host/db", "sqlite:///x.db", "://"):
         with pytest.raises(InputError):
-            Log.open(url)
+            EventLog.open(url)
     with pytest.raises(StorageError, match="PostgreSQL running"):
-        Log.open(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
+        EventLog.open(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"plait\[postgres\]"):
-        Log.open("postgresql+psycopg://host/db")
+        EventLog.open("postgresql+psycopg://host/db")
 
 
 def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,23 +171,23 @@ def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert sqlite.file_system(tmp_path, tmp_path / "missing") == ""
     monkeypatch.setattr(sqlite, "file_system", lambda path: "fuse.sshfs")
     with pytest.raises(StorageError, match="network file system"):
-        Log.open(tmp_path / "home")
+        EventLog.open(tmp_path / "home")
 
 
 def test_what_is_no_database_is_refused(home: Path) -> None:
     home.mkdir()
     (home / "plait.db").write_bytes(b"not a database at all, but long enough to look at" * 99)
     with pytest.raises(StorageError, match="damaged"):
-        Log.open(home)
+        EventLog.open(home)
     (home / "plait.db").unlink()
     home.rmdir()
     home.write_text("a file")
     with pytest.raises(StorageError):
-        Log.open(home)
+        EventLog.open(home)
 
 
 def test_a_damaged_file_is_reported(home: Path) -> None:
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         log.append([click(f"e{n}" * 50) for n in range(2000)])
     path = home / "plait.db"
     data = bytearray(path.read_bytes())
@@ -196,7 +196,7 @@ def test_a_damaged_file_is_reported(home: Path) -> None:
     path.write_bytes(bytes(data))
 
     def use() -> None:
-        with Log.open(home) as log:
+        with EventLog.open(home) as log:
             list(log.read())
             log.append([click("more")])
 
@@ -205,7 +205,7 @@ def test_a_damaged_file_is_reported(home: Path) -> None:
 
 
 def test_a_full_disk_keeps_what_was_stored(home: Path) -> None:
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         log.append([click("a")])
         with log._store.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -224,9 +224,9 @@ def test_a_full_disk_keeps_what_was_stored(home: Path) -> None:
 _LIMITED = """
 import resource, sys
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.errors import StorageError
-log = Log.open(sys.argv[1])
+log = EventLog.open(sys.argv[1])
 def click(n): return Event("interaction", f"e{n}", "view", f"u{n}", "i")
 log.append([click(n) for n in range(10)])
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
@@ -246,7 +246,7 @@ def test_a_disk_that_fills_up_under_a_process(home: Path) -> None:
     )
     assert "what was stored" in done.stdout, done.stderr
     stored = int(done.stdout.split()[0])
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         assert log.version == stored
         assert len(log.user_ids()) == stored
         assert log.append([Event("interaction", "e5", "view", "u5", "i")]).rows[0].status == (
@@ -255,7 +255,7 @@ def test_a_disk_that_fills_up_under_a_process(home: Path) -> None:
 
 
 def test_a_read_only_database(home: Path) -> None:
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         log.append([click("a")])
         with log._store.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection

@@ -10,7 +10,7 @@ import pytest
 
 from plait.data.types import Dataset, Event
 from plait.errors import InputError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import from_arrays, snapshot
 
 T = 1_700_000_000_000_000
@@ -33,13 +33,13 @@ def seen(found: Dataset) -> list[tuple[str, str]]:
     ]
 
 
-def test_an_empty_log(log: Log) -> None:
+def test_an_empty_log(log: EventLog) -> None:
     found = snapshot(log)
     assert (len(found.interactions), found.n_items, found.n_users) == (0, 0, 0)
-    assert (found.clock, found.kinds, len(found.facts)) == ("time", (), 0)
+    assert (found.clock, found.event_types, len(found.triples)) == ("time", (), 0)
 
 
-def test_histories_are_ordered_by_time_then_offset(log: Log) -> None:
+def test_histories_are_ordered_by_time_then_offset(log: EventLog) -> None:
     log.append([click("a", "u", "x", 5), click("b", "v", "x", 1), click("c", "u", "y", 5)])
     log.append([click("d", "u", "z", 1, value=2.5), click("e", "v", "y", 0, kind="buy")])
     told: list[tuple[int, int]] = []
@@ -49,14 +49,20 @@ def test_histories_are_ordered_by_time_then_offset(log: Log) -> None:
     rows = found.interactions
     assert rows.offsets.tolist() == [4, 1, 3, 5, 2]
     assert rows.times.tolist() == [T + 1, T + 5, T + 5, T, T + 1]
-    assert [found.kinds[kind] for kind in rows.kinds] == ["view", "view", "view", "buy", "view"]
+    assert [found.event_types[kind] for kind in rows.event_types] == [
+        "view",
+        "view",
+        "view",
+        "buy",
+        "view",
+    ]
     assert rows.values[0] == 2.5
     assert np.isnan(rows.values[1:]).all()
     assert rows.weights.tolist() == [1.0] * 5
     assert found.catalogue.alive.all()
 
 
-def test_positions_order_where_there_is_no_time(log: Log) -> None:
+def test_positions_order_where_there_is_no_time(log: EventLog) -> None:
     log.append(
         [
             click("a", "u", "late", None),
@@ -74,7 +80,7 @@ def test_positions_order_where_there_is_no_time(log: Log) -> None:
     assert found.interactions.times.tolist() == [2, 9, 10, 11, 0, 1, -4]
 
 
-def test_until_an_offset(log: Log) -> None:
+def test_until_an_offset(log: EventLog) -> None:
     log.append([click("a", "u", "x"), item("p", "put", "x", '{"price":1}')])
     log.append([click("b", "v", "y"), item("q", "put", "x", '{"price":2}')])
     found = snapshot(log, until=2)
@@ -84,7 +90,7 @@ def test_until_an_offset(log: Log) -> None:
     assert snapshot(log, until=0).n_items == 0
 
 
-def test_until_a_time_nothing_later_is_known(log: Log) -> None:
+def test_until_a_time_nothing_later_is_known(log: EventLog) -> None:
     log.append([click("a", "u", "x", 1), click("b", "u", "y", 9), click("c", "v", "z", None)])
     log.append(
         [
@@ -103,14 +109,14 @@ def test_until_a_time_nothing_later_is_known(log: Log) -> None:
     alive = dict(zip(found.catalogue.ids, found.catalogue.alive.tolist(), strict=True))
     assert alive == {"x": True, "y": False, "z": False, "w": True}
     assert found.users.alive.tolist() == [True, False]
-    assert len(found.facts) == 0
+    assert len(found.triples) == 0
     now = snapshot(log)
     assert not now.catalogue.alive[0]
     assert now.catalogue.fields(0) == {}
-    assert now.facts.tails == ("acme",)
+    assert now.triples.tails == ("acme",)
 
 
-def test_changes_count_in_the_order_in_which_they_came(log: Log) -> None:
+def test_changes_count_in_the_order_in_which_they_came(log: EventLog) -> None:
     log.append(
         [
             item("a", "put", "x", '{"price":3}', 30),
@@ -129,14 +135,14 @@ def test_changes_count_in_the_order_in_which_they_came(log: Log) -> None:
     assert snapshot(log, until=4, until_time=T + 15).catalogue.fields(0) == {}
 
 
-def test_a_deleted_item_stays_dead_until_it_is_put_again(log: Log) -> None:
+def test_a_deleted_item_stays_dead_until_it_is_put_again(log: EventLog) -> None:
     log.append([click("a", "u", "x"), item("b", "delete", "x", None), click("c", "v", "x")])
     assert not snapshot(log).catalogue.alive[0]
     log.append([item("d", "put", "x", "{}")])
     assert snapshot(log).catalogue.alive[0]
 
 
-def test_erased_users_vanish(log: Log) -> None:
+def test_erased_users_vanish(log: EventLog) -> None:
     log.append([click("a", "ann", "x"), click("b", "bob", "x"), click("c", "ann", "y")])
     log.append([Event("user", "d", "put", user="ann", fields='{"city":"Rome"}')])
     log.erase("ann")
@@ -148,7 +154,7 @@ def test_erased_users_vanish(log: Log) -> None:
     assert found.users.columns == {}
 
 
-def test_facts_name_entities_that_need_not_be_items(log: Log) -> None:
+def test_facts_name_entities_that_need_not_be_items(log: EventLog) -> None:
     log.append([click("a", "u", "cup"), click("b", "u", "pot")])
     facts = [("cup", "brand", "acme"), ("acme", "land", "Peru"), ("pot", "like", "cup")]
     log.append(
@@ -159,15 +165,15 @@ def test_facts_name_entities_that_need_not_be_items(log: Log) -> None:
     )
     found = snapshot(log)
     assert found.n_items == 2
-    assert found.facts.head_ids == ("cup", "acme", "pot")
-    assert found.facts.heads.tolist() == [0, -1, 1]
-    assert found.facts.relations == ("brand", "land", "like")
-    assert found.facts.tails == ("acme", "Peru", "cup")
-    assert found.facts.tail_items.tolist() == [-1, -1, 0]
-    assert found.kinds == ("view",)
+    assert found.triples.head_ids == ("cup", "acme", "pot")
+    assert found.triples.heads.tolist() == [0, -1, 1]
+    assert found.triples.relations == ("brand", "land", "like")
+    assert found.triples.tails == ("acme", "Peru", "cup")
+    assert found.triples.tail_items.tolist() == [-1, -1, 0]
+    assert found.event_types == ("view",)
 
 
-def test_arrays_and_a_log_give_the_same(log: Log) -> None:
+def test_arrays_and_a_log_give_the_same(log: EventLog) -> None:
     users, items = ["u", "v", "u"], ["x", "x", "y"]
     times = np.array([T + 3, T + 2, T + 1])
     frame = pl.DataFrame({"item": ["y", "z"], "title": ["a red mug", None], "price": [2.5, 3]})
@@ -187,16 +193,20 @@ def test_arrays_and_a_log_give_the_same(log: Log) -> None:
     )
     stored = snapshot(log)
     assert seen(made) == seen(stored)
-    for name in ("users", "items", "kinds", "times", "values", "weights", "offsets"):
+    for name in ("users", "items", "event_types", "times", "values", "weights", "offsets"):
         one, two = (getattr(found.interactions, name) for found in (made, stored))
         assert one.dtype == two.dtype
         np.testing.assert_array_equal(one, two)
-    assert (made.version, made.kinds, made.clock) == (stored.version, stored.kinds, stored.clock)
+    assert (made.version, made.event_types, made.clock) == (
+        stored.version,
+        stored.event_types,
+        stored.clock,
+    )
     assert made.catalogue.types() == stored.catalogue.types()
     for number in range(3):
         assert made.catalogue.fields(number) == stored.catalogue.fields(number)
     assert made.catalogue.changed.tolist() == stored.catalogue.changed.tolist()
-    assert made.facts.heads.tolist() == stored.facts.heads.tolist() == [0]
+    assert made.triples.heads.tolist() == stored.triples.heads.tolist() == [0]
 
 
 def test_arrays_of_other_kinds() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from plait.features.text import Analyzer, document, title_field, word_fields
-from plait.testing.synthetic_data import two_topics, world
+from plait.testing.synthetic_data import make_dataset, two_topics
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def test_fields_that_hold_words():
 
 
 def test_a_catalogue_without_titles_is_named_by_its_first_text():
-    assert title_field(world([]).catalogue) == ""
+    assert title_field(make_dataset([]).catalogue) == ""
     fields = {"a": {"summary": "one two three", "price": 1.0}}
-    assert title_field(world([], items=fields).catalogue) == "summary"
+    assert title_field(make_dataset([], items=fields).catalogue) == "summary"

@@ -7,10 +7,10 @@ import pytest
 from plait import datasets
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError
-from plait.eventlog import Appended, Log, Row
+from plait.eventlog import AppendResult, EventLog, RowStatus
 from plait.ingest import read_events
-from plait.ingest.importer import Door
-from plait.privacy.consent import Consent
+from plait.ingest.importer import Importer
+from plait.privacy.consent import ConsentPolicy
 
 DATA = b"user,item,time,price\nu,a,1300000000,1\nu,b,soon,2\nv,a,1300000060,x\nv,b,1300000120,3\n"
 
@@ -25,13 +25,13 @@ class Fake:
         rows = []
         for one in events:
             if one.item in self.refuse:
-                rows.append(Row(one.id, "rejected", "expected something else", "item"))
+                rows.append(RowStatus(one.id, "rejected", "expected something else", "item"))
             elif one.id in {other.id for other in self.events}:
-                rows.append(Row(one.id, "duplicate"))
+                rows.append(RowStatus(one.id, "duplicate"))
             else:
                 self.events.append(one)
-                rows.append(Row(one.id, "stored"))
-        return Appended(len(self.events), rows)
+                rows.append(RowStatus(one.id, "stored"))
+        return AppendResult(len(self.events), rows)
 
 
 class Declaring(Fake):
@@ -40,8 +40,8 @@ class Declaring(Fake):
 
 
 def test_into_a_real_log(tmp_path):
-    with Log.open(tmp_path / "home") as log:
-        door = Door(log, rejects=tmp_path / "rejects")
+    with EventLog.open(tmp_path / "home") as log:
+        door = Importer(log, rejects=tmp_path / "rejects")
         seen = []
         receipt = door.add(read_events(DATA, name="shop.csv"), lambda *told: seen.append(told))
         assert (receipt.stored, receipt.duplicate, receipt.rejected) == (3, 0, 1)
@@ -55,7 +55,7 @@ def test_into_a_real_log(tmp_path):
 
 
 def test_what_the_log_refuses_is_told_by_row(tmp_path):
-    receipt = Door(Fake(refuse={"a"}), rejects=tmp_path).add(read_events(DATA, name="shop.csv"))
+    receipt = Importer(Fake(refuse={"a"}), rejects=tmp_path).add(read_events(DATA, name="shop.csv"))
     assert (receipt.stored, receipt.rejected) == (1, 3)
     assert [one.row for one in receipt.problems] == [1, 2, 3] or sorted(
         one.row for one in receipt.problems
@@ -67,8 +67,8 @@ def test_what_the_log_refuses_is_told_by_row(tmp_path):
 def test_what_stood_in_a_field_that_does_not_fit_is_told(tmp_path):
     """The value is the file's, not the id of the event; what was expected stands once."""
     items = b"item_id,price\ni0,2\ni1,NaN\ni2,inf\n"
-    with Log.open(tmp_path / "home") as log:
-        receipt = Door(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
+    with EventLog.open(tmp_path / "home") as log:
+        receipt = Importer(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
     lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
     assert [(one["row"], one["field"], one["value"]) for one in lines] == [
         (2, "price", "NaN"),
@@ -80,24 +80,26 @@ def test_what_stood_in_a_field_that_does_not_fit_is_told(tmp_path):
 
 def test_what_the_log_itself_refuses_says_what_stood_there(tmp_path):
     events = [Event("interaction", "e", "k" * 129, "u", "i"), Event("item", "e2", "put", item="i")]
-    again = events[1]._replace(kind="delete")
-    with Log.open(tmp_path / "home") as log:
-        long, taken = Door(log).add([events, [again]]).problems
+    again = events[1]._replace(event_type="delete")
+    with EventLog.open(tmp_path / "home") as log:
+        long, taken = Importer(log).add([events, [again]]).problems
     assert (long.field, long.value) == ("kind", "k" * 129)
     assert long.expected == "a kind of at most 128 characters"
     assert (taken.field, taken.value) == ("id", "e2")
 
 
 def test_no_rejects_no_file(tmp_path):
-    receipt = Door(Fake(), rejects=tmp_path).add([[Event("interaction", "e", "view", "u", "i")]])
+    receipt = Importer(Fake(), rejects=tmp_path).add(
+        [[Event("interaction", "e", "view", "u", "i")]]
+    )
     assert receipt.rejects is None
     assert not list(tmp_path.iterdir())
-    assert Door(Fake()).add(read_events(DATA)).rejects is None
+    assert Importer(Fake()).add(read_events(DATA)).rejects is None
 
 
 def test_rows_stay_in_order_where_consent_is_missing():
     log = Fake()
-    door = Door(log, Consent(required=True, granted={"u"}.__contains__))
+    door = Importer(log, ConsentPolicy(required=True, granted={"u"}.__contains__))
     events = [Event("interaction", f"e{n}", "view", "uv"[n % 2], "i") for n in range(4)]
     done = door.append(events)
     assert [row.status for row in done.rows] == ["stored", "rejected", "stored", "rejected"]
@@ -108,10 +110,10 @@ def test_rows_stay_in_order_where_consent_is_missing():
 
 
 def test_pseudonyms_leave_no_name(tmp_path):
-    consent = Consent(pseudonyms=True, key=b"k" * 32)
+    consent = ConsentPolicy(pseudonyms=True, key=b"k" * 32)
     log = Fake()
     rows = [{"user": "anna", "item": "i", "time": 1300000000}]
-    Door(log, consent).add(read_events(rows, key=consent.content_key))
+    Importer(log, consent).add(read_events(rows, key=consent.content_key))
     assert log.events[0].user == consent.user_id("anna")
     assert log.events[0].id != next(read_events(rows)).events[0].id
 
@@ -119,10 +121,10 @@ def test_pseudonyms_leave_no_name(tmp_path):
 def test_declared_types_reach_the_log():
     mapping = {"events": {"types": {"price": "text"}}}
     log = Declaring()
-    Door(log).add(read_events(DATA, mapping=mapping))
+    Importer(log).add(read_events(DATA, mapping=mapping))
     assert log.types == {("interaction", "price"): "text"}
     with pytest.raises(InputError, match="declared types"):
-        Door(Fake()).add(read_events(DATA, mapping=mapping))
+        Importer(Fake()).add(read_events(DATA, mapping=mapping))
 
 
 def test_the_sample():
@@ -134,6 +136,6 @@ def test_the_sample():
     }
     assert all(isinstance(frame, pl.DataFrame) for frame in frames.values())
     batch = next(read_events(frames["events"]))
-    assert batch.events[0].kind == "purchase"
+    assert batch.events[0].event_type == "purchase"
     with pytest.raises(NotFoundError, match="online-retail"):
         datasets.load("offline-retail")

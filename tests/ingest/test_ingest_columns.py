@@ -83,7 +83,7 @@ def test_names_of_times(name):
     ["event_type", "eventType", "EVENT_TYPE", "FeedbackType", "event", "kind", "action", "type"],
 )
 def test_names_of_kinds(name):
-    assert only({"user": "u", "item": "i", name: " VIEW "}).kind == "view"
+    assert only({"user": "u", "item": "i", name: " VIEW "}).event_type == "view"
 
 
 def test_exports_of_others():
@@ -137,17 +137,17 @@ def test_exports_of_others():
 
 def test_kinds_by_default():
     base = {"user": "u", "item": "i"}
-    assert only(base).kind == "view"
-    assert only({**base, "rating": 3}).kind == "rating"
-    assert only({**base, "InvoiceNo": 5}).kind == "purchase"
-    assert only({**base, "tag": "funny"}).kind == "tag"
-    assert only({**base, "rating": 3, "event_type": "review"}).kind == "review"
-    assert only({**base, "event_type": None}).kind == "view"
+    assert only(base).event_type == "view"
+    assert only({**base, "rating": 3}).event_type == "rating"
+    assert only({**base, "InvoiceNo": 5}).event_type == "purchase"
+    assert only({**base, "tag": "funny"}).event_type == "tag"
+    assert only({**base, "rating": 3, "event_type": "review"}).event_type == "review"
+    assert only({**base, "event_type": None}).event_type == "view"
 
 
 def test_a_search_without_a_user_is_a_session():
     event = only({"search_term": "deck over", "product_uid": 7, "relevance": 2.5})
-    assert (event.user, event.item, event.kind) == ("session:deck over", "7", "judgement")
+    assert (event.user, event.item, event.event_type) == ("session:deck over", "7", "judgement")
     assert event.fields == '{"relevance":2.5,"search_term":"deck over"}'
 
 
@@ -194,7 +194,7 @@ def test_returns_of_invoices():
         {"InvoiceNo": None, "StockCode": "b", "Quantity": 1, "CustomerID": None},
     ]
     events, rejects = rows_of(rows)
-    assert [(one.kind, one.user) for one in events] == [
+    assert [(one.event_type, one.user) for one in events] == [
         ("purchase", "1"),
         ("return", "1"),
         ("return", "session:536367"),

@@ -59,7 +59,7 @@ def taken(path, kind, mapping):
         schema, verdicts = schema.admit(batch.events)
         refused += batch.rejects
         refused += [one for one in verdicts if isinstance(one, FieldProblem)]
-        kinds.update(one.kind for one in batch.events)
+        kinds.update(one.event_type for one in batch.events)
         ids.update(one.id for one in batch.events)
     return kinds, ids, {name: kind for (_, name), kind in schema.types.items()}, refused
 
@@ -96,7 +96,7 @@ def test_raw_online_retail_tells_returns_and_guests():
         for batch in read_events(shared("online-retail/full.parquet"))
         for event in batch.events
     ]
-    kinds = Counter(event.kind for event in events)
+    kinds = Counter(event.event_type for event in events)
     assert kinds == {"purchase": 531_285, "return": 10_624}
     guests = {event.user for event in events if event.user.startswith("session:")}
     assert sum(event.user.startswith("session:") for event in events) == 135_080

@@ -60,7 +60,7 @@ def test_every_format_and_packing(tmp_path, form, pack):
     path.write_bytes(pack(as_bytes(form)))
     events, rejects = rows_of(path)
     assert not rejects
-    assert [(one.user, one.item, one.time, one.value, one.kind) for one in events] == [
+    assert [(one.user, one.item, one.time, one.value, one.event_type) for one in events] == [
         (row["user_id"], row["item_id"], row["timestamp"] * 10**6, row["rating"], "rating")
         for row in ROWS
     ]

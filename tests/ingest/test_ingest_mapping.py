@@ -61,7 +61,7 @@ def test_a_mapping_from_a_file(tmp_path):
         },
     ]
     batch = next(read_events(rows, "events", path))
-    assert [(one.kind, one.time) for one in batch.events] == [
+    assert [(one.event_type, one.time) for one in batch.events] == [
         ("purchase", 1593601200 * 10**6),
         ("look", 1577880000 * 10**6),
     ]
@@ -119,7 +119,8 @@ def test_rules():
 
     def kinds(*rules):
         return [
-            one.kind for one in rows_of(rows, mapping={"events": {"when": {"hit": list(rules)}}})[0]
+            one.event_type
+            for one in rows_of(rows, mapping={"events": {"when": {"hit": list(rules)}}})[0]
         ]
 
     assert kinds("n < 0") == ["view", "hit", "view"]
@@ -161,7 +162,7 @@ def test_facts_with_other_ids(tmp_path):
     mapping = {"facts": {"alias": {"file": "link.tsv", "from": "entity_id", "to": "item_id"}}}
     batches = list(read_events(facts, "facts", mapping))
     events = [one for batch in batches for one in batch.events]
-    assert [(one.item, one.kind, orjson.loads(one.fields)) for one in events] == [
+    assert [(one.item, one.event_type, orjson.loads(one.fields)) for one in events] == [
         ("476", "film.actor", {"tail": "m.9"}),
         ("m.8", "made", {"tail": "5"}),
     ]
@@ -185,7 +186,7 @@ def test_facts_of_one_relation():
         }
     }
     fact = only({"userID": 2, "friendID": 275}, "facts", mapping)
-    assert (fact.type, fact.kind, fact.item, fact.fields) == (
+    assert (fact.record_type, fact.event_type, fact.item, fact.fields) == (
         "fact",
         "friend",
         "user:2",

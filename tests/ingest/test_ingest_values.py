@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from plait.ingest import Rejected, RejectsFile, read_events
-from plait.ingest.event_ids import Repeats, source_name
+from plait.ingest.event_ids import RepeatCounter, source_name
 
 NOW = 1_700_000_000 * 10**6
 
@@ -252,7 +252,7 @@ def test_bad_rows_stop_nothing():
 def test_an_item_is_put_patched_or_deleted():
     rows = [{"item": "a", "how": "PATCH"}, {"item": "b", "how": "eat"}, {"item": "c", "how": None}]
     events, rejects = rows_of(rows, "items", {"items": {"kind": "how"}})
-    assert [one.kind for one in events] == ["patch", "put"]
+    assert [one.event_type for one in events] == ["patch", "put"]
     assert "put, patch or delete" in rejects[0].expected
 
 
@@ -329,7 +329,7 @@ def test_items_that_say_the_same_are_not_repeated():
 
 
 def test_repeats_are_counted_over_batches():
-    repeats, wanted = Repeats(), {}
+    repeats, wanted = RepeatCounter(), {}
     random = np.random.default_rng(0)
     for _ in range(40):
         hashes = random.integers(0, 300, random.integers(1, 200)).astype(np.uint64)
@@ -340,7 +340,7 @@ def test_repeats_are_counted_over_batches():
 
 
 def test_repeats_need_eight_bytes_a_row():
-    repeats = Repeats()
+    repeats = RepeatCounter()
     random = np.random.default_rng(0)
     tracemalloc.start()
     for _ in range(40):

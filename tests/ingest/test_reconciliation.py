@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 import plait
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.ingest import read_events
-from plait.ingest.importer import Door
-from plait.privacy.consent import Consent
+from plait.ingest.importer import Importer
+from plait.privacy.consent import ConsentPolicy
 
 A = b"item,title,price\na,lamp,3\nb,mug,4\n"
 B = b"item,title,price\na,lamp,5\nb,mug,4\n"
@@ -26,9 +26,9 @@ def known(log, entity="item"):
 
 
 def add(log, data, kind="items", mapping=None, **options):
-    consent = Consent(**options)
+    consent = ConsentPolicy(**options)
     batches = read_events(data, kind, mapping, name="shop.csv", key=consent.content_key)
-    return Door(log, consent).add(batches)
+    return Importer(log, consent).add(batches)
 
 
 def test_there_and_back_again(log):
@@ -79,7 +79,7 @@ def test_what_others_wrote_in_between_gives_way_to_the_file(log):
 def test_two_at_the_same_time_say_it_once(log):
     for data in (A, B):
         add(log, data)
-    doors = [Door(log), Door(log)]
+    doors = [Importer(log), Importer(log)]
     batches = [list(read_events(A, "items", name="shop.csv")) for _ in doors]
 
     def after_the_other(which):
@@ -105,7 +105,7 @@ def test_no_old_row_gives_a_consent_back(log):
     options = {"pseudonyms": True, "key": key}
     rows = b"user,consent,city\nu,yes,Rome\nv,yes,Bern\n"
     add(log, rows, "users", **options)
-    name = Consent(**options).user_id
+    name = ConsentPolicy(**options).user_id
     taken = json.dumps({"consent": "no", "city": "Rome"})
     log.append([Event("user", "no", "put", user=name("u"), fields=taken)])
     log.append([Event("user", "moved", "put", user=name("v"), fields='{"consent":"yes"}')])
@@ -135,7 +135,7 @@ rows = st.lists(told | gone, max_size=4)
 @given(st.lists(rows, min_size=1, max_size=3))
 def test_every_file_has_the_last_word(tmp_path_factory, files):
     """After any files in any order each leaves the catalogue as if its rows came as new ones."""
-    with Log.open(tmp_path_factory.mktemp("home")) as log:
+    with EventLog.open(tmp_path_factory.mktemp("home")) as log:
         plain: dict[str, dict[str, int] | None] = {}
         for file in [*files, *files]:
             text = "".join(f"{','.join(row)}\n" for row in file)

@@ -6,10 +6,10 @@ import pytest
 from plait.metrics.bootstrap import (
     Interval,
     intervals,
+    percentile_intervals,
     ratio_draws,
     resampled_means,
-    spans,
-    together,
+    simultaneous_intervals,
 )
 
 
@@ -46,7 +46,12 @@ def test_the_same_seed_gives_the_same_interval():
 def test_one_user_has_a_value_and_no_interval_and_nobody_has_neither():
     one, ones = np.full((1, 2), 0.25), np.ones((1, 1))
     draws = ratio_draws(one, ones, 50, 0)
-    for found in (intervals(one), spans(draws), spans(draws - 1.25), together(draws, 0)):
+    for found in (
+        intervals(one),
+        percentile_intervals(draws),
+        percentile_intervals(draws - 1.25),
+        simultaneous_intervals(draws, 0),
+    ):
         for value, low, high in found:
             assert value in (0.25, -1.0, 0.0)
             assert np.isnan([low, high]).all()
@@ -57,7 +62,7 @@ def test_what_one_of_many_users_can_be_measured_on_has_no_interval_either():
     """As a GAUC of which one user has both clicks and misses."""
     over, under = np.full((9, 2), 0.5), np.ones((9, 2))
     over[1:, 0] = under[1:, 0] = 0
-    alone, all_of_them = spans(ratio_draws(over, under, 200, 0))
+    alone, all_of_them = percentile_intervals(ratio_draws(over, under, 200, 0))
     assert (alone.value, all_of_them.value) == (0.5, 0.5)
     assert np.isnan([alone.low, alone.high]).all()
     assert (all_of_them.low, all_of_them.high) == (0.5, 0.5)
@@ -73,7 +78,7 @@ def test_chunks_change_nothing_but_memory():
 
 def test_what_nobody_has_is_unknown_and_says_so_in_json():
     over, under = np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([[2.0, 0.0], [2.0, 0.0]])
-    half, nothing = spans(ratio_draws(over, under, 50, 0))
+    half, nothing = percentile_intervals(ratio_draws(over, under, 50, 0))
     assert half.value == 0.75
     assert nothing.to_dict() == {"value": None, "low": None, "high": None}
     assert np.isnan(Interval.of(nothing.to_dict())).all()
@@ -93,9 +98,9 @@ def test_of_many_equal_columns_hardly_ever_one_is_called_better():
         values = generator.random((150, 10))
         draws = ratio_draws(values, np.ones((150, 1)), 300, trial)
         best = int(draws[0].argmax())
-        alone = spans(draws[:, [best]] - np.delete(draws, best, axis=1))
+        alone = percentile_intervals(draws[:, [best]] - np.delete(draws, best, axis=1))
         pairwise += any(one.low > 0 for one in alone)
-        jointly += any(one.low > 0 for one in together(draws, best))
+        jointly += any(one.low > 0 for one in simultaneous_intervals(draws, best))
     assert pairwise > 20
     assert jointly < 10
 
@@ -103,19 +108,19 @@ def test_of_many_equal_columns_hardly_ever_one_is_called_better():
 def test_a_clear_lead_is_seen_among_many_columns():
     values = np.random.default_rng(4).random((300, 8))
     values[:, 2] += 0.2
-    found = together(ratio_draws(values, np.ones((300, 1)), 300, 0), 2)
+    found = simultaneous_intervals(ratio_draws(values, np.ones((300, 1)), 300, 0), 2)
     assert all(one.low > 0 for one in found)
 
 
 def test_two_columns_are_compared_by_their_percentiles():
     values = np.random.default_rng(4).random((80, 2))
     draws = ratio_draws(values, np.ones((80, 1)), 300, 0)
-    assert together(draws, 1) == spans(draws[:, [1]] - draws[:, [0]])
+    assert simultaneous_intervals(draws, 1) == percentile_intervals(draws[:, [1]] - draws[:, [0]])
 
 
 def test_columns_that_are_the_same_do_not_differ_at_all():
     values = np.random.default_rng(4).random((80, 1))
     draws = ratio_draws(np.hstack([values, values, values + 0.1]), np.ones((80, 1)), 300, 0)
-    same, other = together(draws, 0)
+    same, other = simultaneous_intervals(draws, 0)
     assert same == (0, 0, 0)
     assert other.high == pytest.approx(-0.1)

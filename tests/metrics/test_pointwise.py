@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from plait.metrics.pointwise import (
-    Chance,
+    BootstrapConfig,
     auc,
     calibration,
     click_metrics,
@@ -15,7 +15,7 @@ from plait.metrics.pointwise import (
     user_auc,
 )
 
-FEW = Chance(50, 0)
+FEW = BootstrapConfig(50, 0)
 
 
 def brute(chances, clicked):

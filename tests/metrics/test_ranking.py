@@ -52,7 +52,7 @@ def measured(scores, targets, ks=KS, depth=None):
     """The closed forms for lists of items 0, 1, ... with these scores."""
     scores = np.asarray(scores, np.float32)
     numbers = np.broadcast_to(np.arange(scores.shape[1], dtype=np.int32), scores.shape)
-    ragged = Ragged.of(targets)
+    ragged = Ragged.from_rows(targets)
     groups = tie_groups(scores, np.ones(scores.shape, bool), depth or max(ks))
     hits = groups.hits(ragged.isin(numbers))
     return user_metrics(groups, hits, ragged.lengths, ks)
@@ -144,5 +144,5 @@ def test_a_slice_without_targets_is_nan():
 
 def test_relevance_ignores_padding_and_absent_targets():
     numbers = np.array([[4, 2, -1], [7, 4, 0]], np.int32)
-    found = Ragged.of([[2, 99], [0, 7]]).isin(numbers)
+    found = Ragged.from_rows([[2, 99], [0, 7]]).isin(numbers)
     assert found.tolist() == [[False, True, False], [True, False, True]]

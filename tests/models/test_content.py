@@ -8,23 +8,23 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from plait.errors import InputError
-from plait.features.blockwise import foremost, only
+from plait.features.blockwise import filter_entries, row_topk_mask
 from plait.features.tfidf import Tfidf, TfidfConfig, largest
 from plait.models.content import Content, ContentConfig
-from plait.testing.queries import ask, changed, listed, living, scores
-from plait.testing.synthetic_data import chinese, market, two_topics, world
+from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.synthetic_data import chinese, make_dataset, market, two_topics
 
 
 def content(dataset, **settings):
     return Content(
-        ContentConfig(**{"minimum": 1, "components": 0, **settings}), name="content"
+        ContentConfig(**{"min_df": 1, "svd_components": 0, **settings}), name="content"
     ).fit(dataset)
 
 
 @pytest.mark.parametrize("components", [0, 4])
 def test_the_topic_of_the_history_is_found(components):
     dataset = two_topics()
-    stage = content(dataset, components=components)
+    stage = content(dataset, svd_components=components)
     queries = ask(dataset.catalogue, ["garden-1"], ["kitchen-5"])
     for topic, brought in zip(
         ("garden", "kitchen"), listed(stage.retrieve(queries, 8), dataset.catalogue), strict=True
@@ -35,7 +35,7 @@ def test_the_topic_of_the_history_is_found(components):
 
 def test_scores_are_cosines_of_tfidf_vectors():
     dataset = two_topics()
-    _, vectors = Tfidf.fit(TfidfConfig(minimum=1), dataset.catalogue)
+    _, vectors = Tfidf.fit(TfidfConfig(min_df=1), dataset.catalogue)
     rows = vectors.toarray()
     assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(16))
     stage = content(dataset)
@@ -49,8 +49,8 @@ def test_scores_are_cosines_of_tfidf_vectors():
 
 def test_weights_by_hand():
     # idf = ln((1 + 2) / (1 + df)) + 1: "mug" stands in both, "red" and "blue" in one.
-    dataset = world([], items={"a": {"title": "red mug"}, "b": {"title": "blue mug"}})
-    stage = content(dataset, bigrams=0)
+    dataset = make_dataset([], items={"a": {"title": "red mug"}, "b": {"title": "blue mug"}})
+    stage = content(dataset, bigram_weight=0)
     rare, common = np.log(3 / 2) + 1, np.log(3 / 3) + 1
     found = scores(
         stage, ask(dataset.catalogue, texts=["red", "mug", "blue mug"]), dataset.catalogue, "a", "b"
@@ -79,7 +79,7 @@ def test_text_goes_before_anchors_and_anchors_before_history():
 
 
 def test_words_that_nobody_uses_and_items_without_words_are_unknown():
-    dataset = world(
+    dataset = make_dataset(
         [("u", "a", 0), ("u", "mute", 1)], items={"a": {"title": "red mug"}, "mute": {"price": 2.0}}
     )
     stage = content(dataset)
@@ -90,9 +90,9 @@ def test_words_that_nobody_uses_and_items_without_words_are_unknown():
 
 
 def test_a_rare_feature_counts_from_the_minimum_on():
-    dataset = world([], items={"a": {"title": "red mug"}, "b": {"title": "blue mug"}})
+    dataset = make_dataset([], items={"a": {"title": "red mug"}, "b": {"title": "blue mug"}})
     found = scores(
-        content(dataset, minimum=2),
+        content(dataset, min_df=2),
         ask(dataset.catalogue, texts=["red", "mug"]),
         dataset.catalogue,
         "a",
@@ -113,10 +113,12 @@ def test_the_latent_space_finds_what_shares_no_word():
         "drill saw",
     ]
     titles += ["saw bit", "hammer drill", "sofa", "couch"]
-    dataset = world([], items={f"{one}": {"title": title} for one, title in enumerate(titles)})
+    dataset = make_dataset(
+        [], items={f"{one}": {"title": title} for one, title in enumerate(titles)}
+    )
     plain, latent = (
-        content(dataset, bigrams=0),
-        content(dataset, bigrams=0, components=2, latent=0.5),
+        content(dataset, bigram_weight=0),
+        content(dataset, bigram_weight=0, svd_components=2, svd_weight=0.5),
     )
     queries = ask(dataset.catalogue, texts=["sofa"])
     assert scores(plain, queries, dataset.catalogue, "9")[0, 0] == 0
@@ -127,10 +129,10 @@ def test_the_latent_space_finds_what_shares_no_word():
 
 def test_an_item_that_came_after_the_fit_is_known_in_all_ways():
     dataset = two_topics()
-    stage = content(dataset, components=4)
+    stage = content(dataset, svd_components=4)
     twin = dataset.catalogue.fields(dataset.catalogue.number("garden-2"))
     catalogue = changed(dataset.catalogue, dataset.version, {"new": twin})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     queries = ask(catalogue, ["garden-3"], [], ["new"], texts=[None, "tulip"], live=live)
     found = scores(stage, queries, catalogue, "new", "garden-2", "kitchen-2")
     assert found[:, 0] == pytest.approx(found[:, 1])
@@ -144,7 +146,7 @@ def test_an_item_that_says_something_else_now_stands_elsewhere():
     stage = content(dataset)
     kitchen = dataset.catalogue.fields(dataset.catalogue.number("kitchen-1"))
     catalogue = changed(dataset.catalogue, dataset.version, {"garden-1": kitchen})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     queries = ask(catalogue, ["kitchen-1"], ["garden-1"], live=live)
     found = scores(stage, queries, catalogue, "garden-1", "kitchen-1", "garden-2")
     assert found[:, :2] == pytest.approx(np.ones((2, 2)))
@@ -156,14 +158,14 @@ def test_a_price_that_changes_encodes_nothing():
     stage = content(dataset)
     prices = {one: {"price": 5.0} for one in dataset.catalogue.ids}
     catalogue = changed(dataset.catalogue, dataset.version, prices, patch=True)
-    assert len(stage.delta(catalogue, dataset.version, None).numbers) == 0
+    assert len(stage.update(catalogue, dataset.version, None).numbers) == 0
 
 
 def test_a_deleted_item_says_nothing():
     dataset = two_topics()
     stage = content(dataset)
     catalogue = changed(dataset.catalogue, dataset.version, {"garden-1": None})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     found = scores(
         stage, ask(catalogue, ["garden-2"], live=live), catalogue, "garden-1", "garden-3"
     )
@@ -175,7 +177,7 @@ def test_because_names_the_item_most_alike():
     stage = content(dataset)
     queries = ask(dataset.catalogue, ["garden-1", "kitchen-1"], ["garden-1"], texts=[None, "pan"])
     numbers = np.tile(dataset.catalogue.numbers(["garden-2", "kitchen-2"]), (2, 1))
-    named = stage.because(queries, numbers)
+    named = stage.explain(queries, numbers)
     assert [dataset.catalogue.id(one) for one in named[0]] == ["garden-1", "kitchen-1"]
     assert named[1].tolist() == [-1, -1]  # it was the words that asked
 
@@ -189,7 +191,7 @@ def test_chinese_words_are_features():
 
 def test_more_history_than_is_read_changes_nothing():
     dataset = market()
-    stage = content(dataset, longest=2)
+    stage = content(dataset, max_baskets=2)
     queries = ask(dataset.catalogue, ["item-2", "item-4", "item-6"], ["item-4", "item-6"])
     found = scores(stage, queries, dataset.catalogue, *dataset.catalogue.ids)
     assert found[0] == pytest.approx(found[1], nan_ok=True)
@@ -216,4 +218,6 @@ def test_the_largest_are_kept_and_of_equals_the_smallest_tiebreak(block, count, 
             wanted[row, column] = max(values[column], 0)
     assert (largest(block, count, ties).toarray() == wanted).all()
     positive = sparse.csr_matrix(np.maximum(block, 0))
-    assert (only(positive, foremost(positive, count, ties)).toarray() == wanted).all()
+    assert (
+        filter_entries(positive, row_topk_mask(positive, count, ties)).toarray() == wanted
+    ).all()

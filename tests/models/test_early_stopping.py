@@ -12,19 +12,19 @@ from plait.errors import ConflictError
 from plait.features.vocabulary import Vocabulary
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.graph.graph import Graph, GraphConfig
-from plait.pipeline.fit_context import FitContext, Held
+from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.splitting.splits import leave_one_out
 from plait.testing.synthetic_data import checkerboard, market
-from plait.training.config import Training
-from plait.training.ranking_validation import HeldOut
+from plait.training.config import TrainingConfig
+from plait.training.ranking_validation import RankingValidation
 
-FAST = Training(epochs=30, batch=64, learning_rate=0.01, patience=3)
+FAST = TrainingConfig(epochs=30, batch_size=64, learning_rate=0.01, patience=3)
 KINDS = ("graph", "neumf")
 
 
 def made(kind, *, training=FAST, **changes):
     if kind == "graph":
-        told = {"dim": 8, "knowledge": False, **changes}
+        told = {"embedding_dim": 8, "use_triples": False, **changes}
         return Graph(GraphConfig(training=training, **told), name="mine")
     told = {"method": "neumf", "factors": 8, **changes}
     return Factors(FactorsConfig(training=training, **told), name="mine")
@@ -33,11 +33,13 @@ def made(kind, *, training=FAST, **changes):
 def asked(dataset):
     """What may be fitted on, and the questions that are held out, without what was seen."""
     split = leave_one_out(dataset, "validation")
-    return split.train, Held(replace(split.queries, blocked=split.queries.seen), split.targets)
+    return split.train, ValidationSet(
+        replace(split.queries, blocked=split.queries.seen), split.targets
+    )
 
 
 def answers(stage, dataset):
-    queries = replace(leave_one_out(dataset).queries, work={})
+    queries = replace(leave_one_out(dataset).queries, cache={})
     everything = np.arange(dataset.n_items, dtype=np.int32)
     return stage.score(queries, np.tile(everything, (len(queries), 1)))
 
@@ -62,7 +64,7 @@ class Listens:
 
 def ndcg(stage, held):
     """The mean NDCG@10 of what a stage brings, for one target a question."""
-    brought = stage.retrieve(replace(held.queries, work={}), 10).numbers
+    brought = stage.retrieve(replace(held.queries, cache={}), 10).item_numbers
     targets = held.targets.values
     places = [np.flatnonzero(row == one) for row, one in zip(brought, targets, strict=True)]
     return np.mean([1 / np.log2(one[0] + 2) if len(one) else 0 for one in places])
@@ -161,15 +163,15 @@ def test_other_knowledge_is_another_run(tmp_path):
     bare = replace(dataset, catalogue=replace(dataset.catalogue, columns={}))
     context = FitContext(folder=tmp_path, trackers=(Listens(stops=True),))
     with pytest.raises(KeyboardInterrupt):
-        made("graph", knowledge=True).train(dataset, context)
+        made("graph", use_triples=True).train(dataset, context)
     with pytest.raises(ConflictError, match=r"its (knowledge|shapes\S*) is"):
-        made("graph", knowledge=True).train(bare, FitContext(folder=tmp_path))
+        made("graph", use_triples=True).train(bare, FitContext(folder=tmp_path))
 
 
 def test_some_of_many_questions_are_asked_evenly_spaced():
     train, held = asked(market())
     items = Vocabulary.of(train)
-    all_of_them, some = (HeldOut(held, items.rows, 1, most) for most in (0, 5))
+    all_of_them, some = (RankingValidation(held, items.rows, 1, most) for most in (0, 5))
     every = np.concatenate(list(all_of_them.batches(len(items))))
     few = np.concatenate(list(some.batches(len(items))))
     assert len(every) == len(held.queries)

@@ -8,21 +8,24 @@ import pytest
 from plait.data.ragged import Ragged
 from plait.errors import InputError, RecipeError
 from plait.features.interactions import interaction_matrix
-from plait.features.sparse_rows import decayed
+from plait.features.sparse_rows import decayed_history
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.factorization.implicit_mf import folded, ials, ordered
-from plait.models.factorization.neumf import Pairs
+from plait.models.factorization.neumf import PairBatches
 from plait.models.factorization.ratings import Ratings, RatingsConfig
 from plait.pipeline.recipe import build_stage
-from plait.pipeline.stage import Predicts
+from plait.pipeline.stage import RatingPredictor
 from plait.testing.queries import ask, listed, scores
-from plait.testing.synthetic_data import checkerboard, late_arrivals, market, world
-from plait.training.config import Training
+from plait.testing.synthetic_data import checkerboard, late_arrivals, make_dataset, market
+from plait.training.config import TrainingConfig
 
 SMALL = {
     "ials": {"factors": 8},
     "bpr": {"factors": 8, "iterations": 100},
-    "neumf": {"factors": 16, "training": Training(epochs=40, batch=64, learning_rate=0.01)},
+    "neumf": {
+        "factors": 16,
+        "training": TrainingConfig(epochs=40, batch_size=64, learning_rate=0.01),
+    },
 }
 
 
@@ -64,7 +67,7 @@ def test_a_history_that_changes_changes_the_answer(stage):
     assert found[0, 0] > found[0, 1]
     assert found[1, 1] > found[1, 0]
     assert np.isnan(found[2]).all()
-    known = replace(queries, users=np.array([0, 1, 2], np.int32), work={})
+    known = replace(queries, users=np.array([0, 1, 2], np.int32), cache={})
     assert scores(stage, known, dataset.catalogue, "black-4", "white-4")[:2] == pytest.approx(
         found[:2]
     )
@@ -91,7 +94,7 @@ def test_the_fold_in_solves_the_normal_equations():
     space = ials(dataset, factors=5, iterations=4, l2=0.3, alpha=7.0, seed=0)
     long = [f"item-{one}" for one in range(1, 20)]
     queries = ask(dataset.catalogue, ["item-1", "item-3", "item-1"], ["item-2", "item-22"], long)
-    taken = decayed(queries.history, 0.5, dataset.n_items)
+    taken = decayed_history(queries.history, 0.5, dataset.n_items)
     found = folded(space, taken, alpha=7.0)
     known = ~np.isnan(space.items[:, 0])
     for row, history in enumerate(taken.toarray()):
@@ -120,7 +123,7 @@ def test_an_als_user_who_is_folded_in_is_the_user_of_the_fit():
         dataset.catalogue,
         *[[dataset.catalogue.id(rows[one]) for one in matrix[user].indices] for user in range(3)],
     )
-    found = folded(mine, decayed(queries.history, 1.0, dataset.n_items), alpha=3.0)
+    found = folded(mine, decayed_history(queries.history, 1.0, dataset.n_items), alpha=3.0)
     assert found == pytest.approx(theirs, abs=1e-3)
 
 
@@ -137,14 +140,14 @@ def test_only_who_took_something_and_what_was_taken_is_given_to_the_library():
 def test_methods_without_ratings_foretell_none():
     dataset = checkerboard()
     stage = factors(dataset, "ials")
-    assert isinstance(stage, Predicts)
-    assert not stage.predicts
-    assert factors(market(), "mf", iterations=4, burn_in=1).predicts
+    assert isinstance(stage, RatingPredictor)
+    assert not stage.can_predict_ratings
+    assert factors(market(), "mf", iterations=4, burn_in=1).can_predict_ratings
     assert np.isnan(stage.predict(ask(dataset.catalogue, ["black-1"]), np.zeros((1, 3), int))).all()
 
 
 def test_neumf_that_was_never_trained_knows_nothing():
-    dataset = world([(f"user-{one}", f"item-{one}", one) for one in range(4)])
+    dataset = make_dataset([(f"user-{one}", f"item-{one}", one) for one in range(4)])
     stage = factors(dataset, "neumf")
     found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-1", "item-2")
     assert np.isnan(found).all()
@@ -153,7 +156,7 @@ def test_neumf_that_was_never_trained_knows_nothing():
 
 def test_neumf_is_shown_no_item_as_wrong_that_the_user_took():
     taken = [[0, 1, 2], [3, 4], [0, 1, 2, 3, 4]]
-    pairs = Pairs(Ragged.of(taken), 5, size=4, negatives=50, longest=10, seed=0)
+    pairs = PairBatches(Ragged.from_rows(taken), 5, size=4, negatives=50, longest=10, seed=0)
     others = {(1, 2, 3): {4, 5}, (4, 5): {1, 2, 3}, (1, 2, 3, 4, 5): set()}
     shown = {}
     for batch in pairs.epoch(0):
@@ -167,14 +170,14 @@ def test_neumf_is_shown_no_item_as_wrong_that_the_user_took():
 def test_ratings_below_zero_are_ranked_too(method):
     events = [(f"user-{u}", f"item-{i}", i) for u in range(10) for i in range(6) if (u + i) % 3]
     marks = [-1.0 - int(item[5:]) for _, item, _ in events]
-    dataset = world(events, values=marks)
+    dataset = make_dataset(events, values=marks)
     stage = factors(dataset, method, iterations=60, burn_in=20)
     queries = replace(ask(dataset.catalogue, ["item-1"]), users=dataset.users.numbers(["user-0"]))
     assert listed(stage.retrieve(queries, 2), dataset.catalogue) == [["item-0", "item-1"]]
 
 
 def test_bpr_brings_items_whatever_the_sign_of_their_score():
-    dataset = world([("user", one, day) for day, one in enumerate("abc")])
+    dataset = make_dataset([("user", one, day) for day, one in enumerate("abc")])
     stage = factors(dataset, "bpr", factors=4, iterations=3)
     queries = ask(dataset.catalogue, ["a"])
     found = scores(stage, queries, dataset.catalogue, *"abc")[0]
@@ -185,12 +188,12 @@ def test_bpr_brings_items_whatever_the_sign_of_their_score():
 
 def test_histories_of_neumf_that_cannot_fit_into_memory_are_refused():
     count = 100_000
-    dataset = world([("user", f"item-{one}", one) for one in range(count)])
-    training = Training(epochs=1, batch=count)
-    with pytest.raises(InputError, match="longest alone takes") as it:
-        factors(dataset, "neumf", factors=32, longest=0, training=training)
-    assert it.value.field == "longest"
-    assert it.value.hint == f"set longest below {count}, or make training.batch smaller"
+    dataset = make_dataset([("user", f"item-{one}", one) for one in range(count)])
+    training = TrainingConfig(epochs=1, batch_size=count)
+    with pytest.raises(InputError, match="max_baskets alone takes") as it:
+        factors(dataset, "neumf", factors=32, max_baskets=0, training=training)
+    assert it.value.field == "max_baskets"
+    assert it.value.hint == f"set max_baskets below {count}, or make training.batch_size smaller"
 
 
 def test_a_method_that_is_none_is_refused_by_name():

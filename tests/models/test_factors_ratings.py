@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from plait.data.types import Queries
+from plait.data.types import QueryBatch
 from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
-from plait.features.side_information import Sides, met, of_facts
+from plait.features.side_information import SideFeatures, co_occurrence_features, of_facts
 from plait.models.factorization.bayesian_mf import _Compressed, rated
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.factorization.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
 from plait.models.factorization.gibbs import Ratings as Rated
 from plait.models.factorization.ratings import Ratings, RatingsConfig
-from plait.testing.queries import ask, changed, living, scores
-from plait.testing.synthetic_data import market, world
+from plait.testing.queries import ask, changed, scores, state_with
+from plait.testing.synthetic_data import make_dataset, market
 
 SHORT = {"iterations": 80, "burn_in": 30, "factors": 4}
 
@@ -36,7 +36,7 @@ def planted(seed=0, users=40, items=30, share=0.6):
     told[users - 1] = False
     rows, columns = np.nonzero(told)
     return (
-        world(
+        make_dataset(
             [(f"user-{u}", f"item-{i}", i) for u, i in zip(rows, columns, strict=True)],
             items={f"item-{i}": {"genre": ["noir", "musical"][i % 2]} for i in range(items)},
             users={f"user-{u}": {"club": ["north", "south"][u % 2]} for u in range(users)},
@@ -84,7 +84,7 @@ def test_svdpp_folds_an_unseen_user_in_from_what_was_taken():
     events = [(f"user-{u}", f"item-{i}", i) for u in range(20) for i in range(10) if u % 2 == i % 2]
     shared = [(f"user-{u}", f"both-{i}", i) for u in range(20) for i in range(4)]
     stars = [3.0] * len(events) + [[5.0, 2.0][int(u[5:]) % 2] for u, _, _ in shared]
-    dataset = world([*events, *shared], values=stars)
+    dataset = make_dataset([*events, *shared], values=stars)
     stage = Factors(FactorsConfig(method="svdpp", **SHORT), name="factors").fit(dataset)
     unseen = ask(dataset.catalogue, ["item-2", "item-4"], ["item-1", "item-3"], [])
     unseen = replace(unseen, users=np.full(3, -1, np.int32))
@@ -119,9 +119,9 @@ def test_ratings_in_a_larger_unit_are_foretold_in_it_for_strangers_and_new_items
     )
     numbers = np.tile(dataset.catalogue.numbers(["item-0", "item-1", "item-29"]), (3, 1))
     for one in (queries, stranger):
-        small = stage.fit(dataset).predict(replace(one, work={}), numbers)
+        small = stage.fit(dataset).predict(replace(one, cache={}), numbers)
         assert np.isfinite(small[:2]).all()
-        wide = stage.fit(large).predict(replace(one, work={}), numbers)
+        wide = stage.fit(large).predict(replace(one, cache={}), numbers)
         assert wide == pytest.approx(16 * small, rel=1e-4, nan_ok=True)
 
 
@@ -161,17 +161,17 @@ def test_an_item_that_came_after_the_fit_is_known_by_its_fields():
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
     new = {"new": {"genre": "noir"}, "bare": {}}
     catalogue = changed(dataset.catalogue, dataset.version, new)
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     queries = replace(asked(dataset, "user-0", "user-1"), live=live)
     found = scores(stage, queries, catalogue, "new", "bare")
     assert found[0, 0] > 3.5 > 2.5 > found[1, 0]
     assert np.isnan(found[:, 1]).all()
-    plain = Ratings(RatingsConfig(described=False, **SHORT), name="ratings").fit(dataset)
-    assert plain.delta(catalogue, dataset.version, None) is None
+    plain = Ratings(RatingsConfig(use_side_information=False, **SHORT), name="ratings").fit(dataset)
+    assert plain.update(catalogue, dataset.version, None) is None
 
 
 def test_nothing_is_foretold_without_ratings():
-    dataset = world([("a", "x", 0), ("b", "y", 1)])
+    dataset = make_dataset([("a", "x", 0), ("b", "y", 1)])
     for stage in (
         Ratings(RatingsConfig(**SHORT), name="ratings"),
         Factors(FactorsConfig(method="mf", **SHORT), name="factors"),
@@ -181,7 +181,7 @@ def test_nothing_is_foretold_without_ratings():
 
 
 def test_the_newest_rating_of_the_right_kind_counts():
-    dataset = world(
+    dataset = make_dataset(
         [("a", "x", 0), ("a", "x", 1), ("a", "y", 2), ("b", "x", 3)],
         kinds=["rating", "rating", "purchase", "rating"],
         values=[1.0, 4.0, 99.0, np.nan],
@@ -280,7 +280,7 @@ def _product(one):
 
 
 def test_fields_become_features_of_length_one():
-    dataset = world(
+    dataset = make_dataset(
         [("a", "x", 0)],
         items={
             "x": {"genre": ["noir", "war"], "year": 1940.0, "maker": "one", "title": "a b"},
@@ -288,14 +288,14 @@ def test_fields_become_features_of_length_one():
             "z": {"genre": ["war", "noir"], "year": 1991.0, "maker": "two", "title": "a b"},
         },
     )
-    sides = Sides.learned(dataset.catalogue, [], least=1, most=0.9, ranges=2)
+    sides = SideFeatures.learned(dataset.catalogue, [], least=1, most=0.9, ranges=2)
     assert sides.words == ["genre=war", "maker=one", "maker=two", "year#0", "year#1"]
     numbers = dataset.catalogue.numbers(["x", "y", "z"])
     found = sides.matrix(dataset.catalogue, numbers.tolist(), []).toarray()
     assert found.tolist() == [[1, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
     still = sides.matrix(dataset.catalogue, numbers.tolist(), [], ranged=False).toarray()
     assert not still[:, 3:].any()
-    whole = Sides.learned(dataset.catalogue, [], least=1, most=1.0, ranges=0)
+    whole = SideFeatures.learned(dataset.catalogue, [], least=1, most=1.0, ranges=0)
     found = whole.matrix(dataset.catalogue, numbers[:1].tolist(), []).toarray()[0]
     genres = [place for place, word in enumerate(whole.words) if word.startswith("genre")]
     assert found[genres] == pytest.approx([0.5**0.5, 0.5**0.5])
@@ -303,8 +303,8 @@ def test_fields_become_features_of_length_one():
 
 
 def test_fields_of_another_type_say_nothing():
-    dataset = world([("a", "x", 0)], items={"x": {"year": 1990.0, "maker": "one"}})
-    sides = Sides.learned(dataset.catalogue, [], least=1, most=1.0, ranges=2)
+    dataset = make_dataset([("a", "x", 0)], items={"x": {"year": 1990.0, "maker": "one"}})
+    sides = SideFeatures.learned(dataset.catalogue, [], least=1, most=1.0, ranges=2)
     odd = [{"year": "long ago", "maker": 7, "else": [1]}, {"maker": "one", "year": True}]
     assert sides.of_fields(odd).toarray().sum(axis=1).tolist() == [0, 1]
 
@@ -315,21 +315,21 @@ def test_facts_speak_of_both_ends():
         ["x", "y"],
         facts=[("x", "by", "ann"), ("y", "follows", "x"), ("q", "by", "ann")],
     )
-    told = of_facts(dataset.facts, dataset.n_items)
+    told = of_facts(dataset.triples, dataset.n_items)
     number = dataset.catalogue.number
     assert told[number("x")] == ("by>ann", "follows<y")
     assert told[number("y")] == ("follows>x",)
 
 
 def test_who_met_whom_counts_once():
-    found = met(np.array([0, 0, 0, 2]), np.array([1, 1, 0, 1]), (3, 2)).toarray()
+    found = co_occurrence_features(np.array([0, 0, 0, 2]), np.array([1, 1, 0, 1]), (3, 2)).toarray()
     assert found == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0, 0], [0, 1]]))
 
 
 def test_questions_without_users_are_answered_by_nan():
     dataset, _, _ = planted()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
-    empty = Queries.of_histories(ask(dataset.catalogue, []).history)
+    empty = QueryBatch.of_histories(ask(dataset.catalogue, []).history)
     assert np.isnan(scores(stage, empty, dataset.catalogue, "item-1")).all()
 
 
@@ -343,7 +343,7 @@ def test_what_cannot_fit_into_memory_is_refused_before_the_start():
 def test_a_kind_that_there_is_not_is_named():
     dataset, _, _ = planted()
     with pytest.raises(InputError, match="no interaction of the kind 'stars'"):
-        Ratings(RatingsConfig(kinds=("stars",))).fit(dataset)
+        Ratings(RatingsConfig(event_types=("stars",))).fit(dataset)
 
 
 def test_the_sums_of_wide_rows_are_those_of_narrow_ones():

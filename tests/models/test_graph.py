@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from plait.data.types import Facts
+from plait.data.types import Triples
 from plait.errors import InputError
 from plait.models.graph.graph import Graph, GraphConfig, _groups, _normal
-from plait.testing.queries import ask, changed, listed, living, scores
-from plait.testing.synthetic_data import checkerboard, late_arrivals, market, world
-from plait.training.config import Training
+from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.synthetic_data import checkerboard, late_arrivals, make_dataset, market
+from plait.training.config import TrainingConfig
 
-TRAINING = Training(epochs=30, batch=64, learning_rate=0.02)
+TRAINING = TrainingConfig(epochs=30, batch_size=64, learning_rate=0.02)
 
 
 def graph(dataset, **settings):
-    told = {"training": TRAINING, "dim": 16, "dropout": 0.3, **settings}
+    told = {"training": TRAINING, "embedding_dim": 16, "dropout": 0.3, **settings}
     return Graph(GraphConfig(**told), name="graph").fit(dataset)
 
 
@@ -28,7 +28,7 @@ def late():
 
 def test_users_are_given_what_they_lack_of_their_colour():
     dataset = checkerboard()
-    stage = graph(dataset, knowledge=False)
+    stage = graph(dataset, use_triples=False)
     histories = dataset.histories()
     for user in range(dataset.n_users):
         ids = [dataset.catalogue.id(one) for one in histories[user]]
@@ -39,19 +39,19 @@ def test_users_are_given_what_they_lack_of_their_colour():
 
 def test_vectors_that_cannot_fit_into_memory_are_refused_before_the_start():
     with pytest.raises(InputError, match=r"would need about .* GB of memory") as it:
-        graph(market(), dim=10**12)
-    assert (it.value.field, it.value.hint) == ("dim", "make dim smaller")
+        graph(market(), embedding_dim=10**12)
+    assert (it.value.field, it.value.hint) == ("embedding_dim", "make embedding_dim smaller")
 
 
 def test_a_user_is_the_decayed_sum_of_what_the_history_lends():
     dataset = market()
-    stage = graph(dataset, knowledge=False, decay=0.5)
+    stage = graph(dataset, use_triples=False, basket_decay=0.5)
     history = ["item-1", "item-3", "item-1"]
     queries = ask(dataset.catalogue, history)
     numbers = dataset.catalogue.numbers(history)
     user = np.array([0.25, 0.5, 1.0]) @ stage._lent[numbers]
     expected = stage._items @ (user / np.linalg.norm(user))
-    found = stage.dense(queries)[0]
+    found = stage.score_all(queries)[0]
     assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
     lengths = np.linalg.norm(stage._items, axis=1)
     assert lengths[~np.isnan(lengths)] == pytest.approx(1)
@@ -78,18 +78,18 @@ def test_what_nobody_took_stands_where_its_entities_stand(late):
 
 def test_without_knowledge_what_nobody_took_is_unknown():
     dataset = late_arrivals()
-    stage = graph(dataset, knowledge=False)
+    stage = graph(dataset, use_triples=False)
     queries = ask(dataset.catalogue, ["black-1"], ["black-late"], [])
     found = scores(stage, queries, dataset.catalogue, "black-late", "black-2")
     assert np.isnan(found).tolist() == [[True, False], [True, True], [True, True]]
-    assert stage.delta(dataset.catalogue, dataset.version, None) is None
+    assert stage.update(dataset.catalogue, dataset.version, None) is None
 
 
 def test_an_item_that_came_after_the_fit_is_known_by_its_entities(late):
     dataset = late_arrivals()
     new = {"new": {"brand": "white works"}, "odd": {"brand": "nobody"}}
     catalogue = changed(dataset.catalogue, dataset.version, new)
-    live = living(late, dataset, catalogue)
+    live = state_with(late, dataset, catalogue)
     queries = ask(catalogue, ["white-1", "white-2"], ["black-1"], ["new"], live=live)
     found = scores(late, queries, catalogue, "new", "odd", "white-3", "black-3")
     assert found[0, 0] > found[1, 0]
@@ -98,7 +98,7 @@ def test_an_item_that_came_after_the_fit_is_known_by_its_entities(late):
 
 
 def test_without_a_user_of_two_events_and_without_knowledge_nothing_is_known():
-    dataset = world([(f"user-{one}", f"item-{one % 3}", one) for one in range(9)])
+    dataset = make_dataset([(f"user-{one}", f"item-{one % 3}", one) for one in range(9)])
     stage = graph(dataset)
     found = scores(stage, ask(dataset.catalogue, ["item-1"]), dataset.catalogue, "item-1", "item-2")
     assert np.isnan(found).all()
@@ -131,7 +131,7 @@ def test_what_several_relations_say_counts_by_relation():
         if one[0] == "made by" or (number + int(one[1][1:])) % 3 == 0
     ]
     heads, relations, tails = zip(*told, strict=True)
-    facts = Facts(
+    facts = Triples(
         np.array(heads, np.int32),
         relations,
         tails,
@@ -140,7 +140,7 @@ def test_what_several_relations_say_counts_by_relation():
     )
     late = dataset.catalogue.number("black-2")
     taken = dataset.keep(dataset.interactions.items != late)
-    stage = graph(replace(taken, facts=facts))
+    stage = graph(replace(taken, triples=facts))
     words = np.array(stage._sides.words)
     expected = np.zeros(stage._entities.shape[1])
     for relation in ("made by>", "in>"):
@@ -154,7 +154,7 @@ def test_facts_are_edges_too():
     dataset = checkerboard()
     ids = dataset.catalogue.ids
     heads = np.arange(len(ids), dtype=np.int32)
-    facts = Facts(
+    facts = Triples(
         heads,
         ("made by",) * len(ids),
         tuple(one.partition("-")[0] for one in ids),
@@ -162,7 +162,7 @@ def test_facts_are_edges_too():
         tuple(ids),
     )
     taken = dataset.keep(dataset.interactions.items != dataset.catalogue.number("black-2"))
-    stage = graph(replace(taken, facts=facts))
+    stage = graph(replace(taken, triples=facts))
     found = scores(
         stage, ask(dataset.catalogue, ["black-1"], ["white-1"]), dataset.catalogue, "black-2"
     )
@@ -173,7 +173,7 @@ def test_it_names_the_item_that_speaks_loudest(late):
     dataset = late_arrivals()
     queries = ask(dataset.catalogue, ["black-1", "white-1"])
     numbers = dataset.catalogue.numbers(["black-3", "white-3"])[None, :]
-    named = late.because(queries, numbers)[0]
+    named = late.explain(queries, numbers)[0]
     assert [dataset.catalogue.id(one) for one in named] == ["black-1", "white-1"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from plait.models.graph.graph import Graph, GraphConfig
 from plait.testing.synthetic_data import late_arrivals
-from plait.training.config import Training
+from plait.training.config import TrainingConfig
 
 SHARED = """
 import sys
@@ -23,8 +23,8 @@ for name in ("without", "with"):
 
 
 def fitted(knowledge):
-    training = Training(epochs=3, batch=20, learning_rate=0.02, patience=0, device="cpu")
-    told = GraphConfig(dim=8, dropout=0.0, knowledge=knowledge, training=training)
+    training = TrainingConfig(epochs=3, batch_size=20, learning_rate=0.02, patience=0, device="cpu")
+    told = GraphConfig(embedding_dim=8, dropout=0.0, use_triples=knowledge, training=training)
     return Graph(told, name="graph").fit(late_arrivals())
 
 

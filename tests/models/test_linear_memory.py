@@ -10,7 +10,7 @@ from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
 from plait.features.interactions import interaction_matrix
 from plait.models.item_item.linear import Linear, LinearConfig, dense_needs, sparse_needs
-from plait.training.memory_budget import available, check_room, memory
+from plait.training.memory_budget import available_bytes, require_memory, total_bytes
 
 
 def crowd(items, each, users):
@@ -37,22 +37,22 @@ def peak_of(config, dataset):
 
 def test_squares_that_cannot_fit_into_memory_are_refused_before_the_start():
     dataset = crowd(400_000, 0, 200_000)
-    config = LinearConfig(method="dense", most_items=10**6)
-    with pytest.raises(InputError, match=r"about .* GB of memory.* most_items alone") as it:
+    config = LinearConfig(method="dense", max_dense_items=10**6)
+    with pytest.raises(InputError, match=r"about .* GB of memory.* max_dense_items alone") as it:
         Linear(config, name="linear").fit(dataset)
-    assert it.value.field == "most_items"
+    assert it.value.field == "max_dense_items"
     said, _, fits = it.value.hint.rpartition(" ")
-    assert said == 'set method = "sparse", or most_items below'
-    assert 0 < 3 * 4 * int(fits) ** 2 < available()
+    assert said == 'set method = "sparse", or max_dense_items below'
+    assert 0 < 3 * 4 * int(fits) ** 2 < available_bytes()
 
 
 @pytest.mark.parametrize("each", [5, 200])
 @pytest.mark.parametrize(
-    ("order", "lend", "most"), [(True, 0.0, 1.5), (False, 0.0, 2.2), (False, 1.0, 1.8)]
+    ("order", "content_smoothing", "most"), [(True, 0.0, 1.5), (False, 0.0, 2.2), (False, 1.0, 1.8)]
 )
 def test_the_estimate_is_near_what_a_dense_fit_takes(each, order, lend, most):
     dataset = crowd(1500, each, 250)
-    config = LinearConfig(order=order, lend=lend)
+    config = LinearConfig(order_aware=order, content_smoothing=lend)
     told = sum(dense_needs(interaction_matrix(dataset), config).values())
     peak = peak_of(config, dataset)
     assert 0.9 * peak < told < most * peak
@@ -66,7 +66,7 @@ def test_auto_is_sparse_where_half_of_the_memory_is_not_enough(monkeypatch):
         return sparse.issparse(Linear(LinearConfig(method=method))._matrix(dataset))
 
     assert (is_sparse("dense"), is_sparse("sparse"), is_sparse("auto")) == (False, True, False)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(memory() // (2 * needed) + 1))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(total_bytes() // (2 * needed) + 1))
     assert is_sparse("auto")
 
 
@@ -82,12 +82,17 @@ def test_the_estimate_is_near_what_a_sparse_fit_takes(each, users):
 
 def test_sparse_grows_with_what_meets_and_names_what_can_be_done():
     few, many = (interaction_matrix(crowd(2000, each, 250)) for each in (2, 40))
-    config = LinearConfig(method="sparse", lend=1.0)
+    config = LinearConfig(method="sparse", content_smoothing=1.0)
     loose, dense = (sparse_needs(one, config) for one in (few, many))
     assert loose["method"] < dense["method"] <= 5 * 8 * 800 * 2000 + 2**26
-    assert loose["among"] == dense["among"] == 24 * 100 * 2000
-    assert loose["lend"] > dense["lend"] > 0
-    assert sparse_needs(few, LinearConfig(method="sparse"))["lend"] == 0
+    assert loose["max_predictors"] == dense["max_predictors"] == 24 * 100 * 2000
+    assert loose["content_smoothing"] > dense["content_smoothing"] > 0
+    assert sparse_needs(few, LinearConfig(method="sparse"))["content_smoothing"] == 0
     with pytest.raises(InputError) as it:
-        check_room({**loose, "method": 0}, "fitting", room=1000, hints={"lend": "set lend to 0"})
-    assert (it.value.field, it.value.hint) == ("lend", "set lend to 0")
+        require_memory(
+            {**loose, "method": 0},
+            "fitting",
+            room=1000,
+            hints={"content_smoothing": "set content_smoothing to 0"},
+        )
+    assert (it.value.field, it.value.hint) == ("content_smoothing", "set content_smoothing to 0")

@@ -8,10 +8,16 @@ from plait.eventlog.snapshot import from_arrays
 from plait.features.tfidf import TfidfConfig
 from plait.models.item_item.neighbours import Neighbours, NeighboursConfig
 from plait.testing.check_change import renumbered
-from plait.testing.queries import ask, changed, listed, living, scores
-from plait.testing.synthetic_data import checkerboard, clock, late_arrivals, positions_only, world
+from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.synthetic_data import (
+    checkerboard,
+    clock,
+    late_arrivals,
+    make_dataset,
+    positions_only,
+)
 
-ALIKE = TfidfConfig(minimum=1)
+ALIKE = TfidfConfig(min_df=1)
 
 
 def neighbours(dataset, **settings):
@@ -62,10 +68,16 @@ def test_a_step_further_counts_less():
 
 def test_counts_by_hand():
     # a then b in two histories, a with c in one basket; popularity a 3, b 2, c 1.
-    dataset = world(
+    dataset = make_dataset(
         [("u", "a", 0), ("u", "b", 1), ("v", "a", 0), ("v", "b", 1), ("w", "a", 5), ("w", "c", 5)]
     )
-    stage = neighbours(dataset, basket_norm=0.5, damp_history=False, from_norm=0.5, to_norm=0.25)
+    stage = neighbours(
+        dataset,
+        basket_norm=0.5,
+        damp_long_histories=False,
+        source_popularity_exponent=0.5,
+        target_popularity_exponent=0.25,
+    )
     found = scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "a", "b", "c")[0]
     b = 2 / 3**0.5 / 2**0.25  # twice, over the root of a's popularity and the fourth root of b's
     c = 0.5 / 3**0.5  # each of the two shares the basket: (1 / sqrt 2) squared
@@ -103,7 +115,7 @@ def test_nothing_speaks_for_the_other_colour():
 
 def test_newer_items_of_the_history_weigh_more():
     dataset = clock()
-    stage = neighbours(dataset, decay=0.1)
+    stage = neighbours(dataset, basket_decay=0.1)
     queries = ask(dataset.catalogue, ["hour-0", "hour-6"], ["hour-6", "hour-0"])
     assert best(stage, queries, dataset) == [["hour-7"], ["hour-1"]]
 
@@ -117,18 +129,18 @@ def test_anchors_stand_before_the_history():
 
 def test_because_names_the_item_that_adds_most():
     dataset = clock()
-    stage = neighbours(dataset, decay=0.9)
+    stage = neighbours(dataset, basket_decay=0.9)
     queries = ask(dataset.catalogue, ["hour-0", "hour-6"], anchors=[[]])
     numbers = dataset.catalogue.numbers(["hour-1", "hour-7", "hour-6"])[None, :]
     named = [
         dataset.catalogue.id(one) if one >= 0 else None
-        for one in stage.because(queries, numbers)[0]
+        for one in stage.explain(queries, numbers)[0]
     ]
     assert named[:2] == ["hour-0", "hour-6"]
 
 
 def lending(dataset):
-    return neighbours(dataset, lend=0.5, lenders=3, content=ALIKE)
+    return neighbours(dataset, content_smoothing=0.5, content_neighbors=3, content=ALIKE)
 
 
 def test_without_lending_an_item_without_events_is_unknown():
@@ -153,13 +165,13 @@ def test_an_item_that_came_after_the_fit_gets_about_what_a_fit_would_give_it():
     known = [one for one in later.catalogue.ids if not one.endswith("late")]
     number = later.catalogue.number("black-late")
     fields = {"black-late": later.catalogue.fields(number)}
-    earlier = world(
+    earlier = make_dataset(
         [(f"{later.users.id(u)}", later.catalogue.id(i), t) for u, i, t in _rows(later)],
         items={one: later.catalogue.fields(later.catalogue.number(one)) for one in known},
     )
     stage = lending(earlier)
     catalogue = changed(earlier.catalogue, earlier.version, fields)
-    live = living(stage, earlier, catalogue)
+    live = state_with(stage, earlier, catalogue)
     found = scores(
         stage, ask(catalogue, ["black-1"], live=live), catalogue, "black-late", "black-2"
     )
@@ -171,14 +183,14 @@ def test_an_item_that_came_after_the_fit_gets_about_what_a_fit_would_give_it():
 
 
 def test_an_item_of_the_fit_that_is_described_later_borrows_from_then_on():
-    dataset = world(
+    dataset = make_dataset(
         [("u", "a", 0), ("u", "b", 1)],
         items={"a": {"title": "red mug"}, "b": {"title": "blue pan"}, "mute": {"price": 1.0}},
     )
     stage = lending(dataset)
     assert np.isnan(scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "mute")).all()
     catalogue = changed(dataset.catalogue, dataset.version, {"mute": {"title": "blue pan"}})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     assert scores(stage, ask(catalogue, ["a"], live=live), catalogue, "mute")[0, 0] > 0
 
 
@@ -187,7 +199,7 @@ def test_more_like_a_new_item_starts_from_what_it_resembles():
     stage = lending(dataset)
     twin = dataset.catalogue.fields(dataset.catalogue.number("white-2"))
     catalogue = changed(dataset.catalogue, dataset.version, {"new": twin})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     queries = ask(catalogue, anchors=[["new"]], live=live)
     brought = listed(stage.retrieve(queries, 5), catalogue)[0]
     assert brought
@@ -198,7 +210,7 @@ def test_a_new_item_that_resembles_nothing_is_unknown():
     dataset = late_arrivals()
     stage = lending(dataset)
     catalogue = changed(dataset.catalogue, dataset.version, {"odd": {"title": "zebra"}})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     assert np.isnan(scores(stage, ask(catalogue, ["black-1"], live=live), catalogue, "odd")).all()
 
 
@@ -212,9 +224,9 @@ def test_pairs_that_cannot_be_held_are_refused_before_the_start():
     count = 150_000
     none = np.zeros(count, np.int64)
     dataset = from_arrays(none, np.arange(count), times=none)
-    with pytest.raises(InputError, match="neighbours alone takes") as it:
-        neighbours(dataset, neighbours=count)
-    assert it.value.field == "neighbours"
+    with pytest.raises(InputError, match="top_k alone takes") as it:
+        neighbours(dataset, top_k=count)
+    assert it.value.field == "top_k"
 
 
 def test_of_more_pairs_than_there_is_room_for_the_strongest_are_held():
@@ -233,12 +245,12 @@ def test_of_more_pairs_than_there_is_room_for_the_strongest_are_held():
 
 def test_which_of_equal_neighbours_stay_does_not_go_by_numbers():
     together = [(f"user-{user}", f"item-{item}", user) for user in range(9) for item in range(9)]
-    dataset = world(together)
+    dataset = make_dataset(together)
     places = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
     other = renumbered(dataset, places)
     ids = dataset.catalogue.ids
     found = [
-        scores(neighbours(one, neighbours=3), ask(one.catalogue, [ids[0]]), one.catalogue, *ids)
+        scores(neighbours(one, top_k=3), ask(one.catalogue, [ids[0]]), one.catalogue, *ids)
         for one in (dataset, other)
     ]
     assert (np.nan_to_num(found[0]) > 0).sum() == 3

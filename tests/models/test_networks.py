@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from plait.data.ragged import Ragged
-from plait.data.types import History, Queries
+from plait.data.types import History, QueryBatch
 from plait.models.sequential.hstu import HSTU
 from plait.models.sequential.torch_topk import likeliest
 from plait.models.sequential.transformer import Transformer
-from plait.pipeline.fit_context import Held
+from plait.pipeline.fit_context import ValidationSet
 from plait.pipeline.topk import top_k
-from plait.training.ranking_validation import HeldOut
+from plait.training.ranking_validation import RankingValidation
 
 
 def asked_of(count):
@@ -27,19 +27,19 @@ def asked_of(count):
     offsets = np.arange(count + 1, dtype=np.int64)
     zeros = np.zeros(count, np.int64)
     weights = np.ones(count, np.float32)
-    return Queries.of_histories(History(offsets, zeros.astype(np.int32), zeros, weights))
+    return QueryBatch.of_histories(History(offsets, zeros.astype(np.int32), zeros, weights))
 
 
 def held_out(queries, targets, n_items):
     rows = np.arange(1, n_items + 1, dtype=np.int32)
-    return HeldOut(Held(queries, Ragged.of(targets)), rows, 50)
+    return RankingValidation(ValidationSet(queries, Ragged.from_rows(targets)), rows, 50)
 
 
 def judged(scores, targets, blocked=None):
     """NDCG@10 of a network that scores items so, `scores` [B, n]."""
     queries = asked_of(len(scores))
     if blocked is not None:
-        queries = replace(queries, blocked=Ragged.of(blocked))
+        queries = replace(queries, blocked=Ragged.from_rows(blocked))
     states = torch.tensor(scores, dtype=torch.float32)
     asked = held_out(queries, targets, states.shape[1])
     return asked.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(states.shape[1]))
@@ -70,16 +70,16 @@ def test_what_a_mask_rules_out_is_no_rival_and_an_empty_question_is_none():
     scores = [[5, 4, 3, 2], [1, 2, 3, 4], [4, 3, 2, 1]]
     queries = replace(asked_of(3), mask=np.array([[False, True, True, True]]))
     rows = np.array([2, 1, 4, 3], np.int32)  # the first item stands in the second row
-    asked = HeldOut(Held(queries, Ragged.of([[2], [1], []])), rows, 50)
+    asked = RankingValidation(ValidationSet(queries, Ragged.from_rows([[2], [1], []])), rows, 50)
     states = torch.tensor(scores, dtype=torch.float32)[:, [1, 0, 3, 2]]
     found = asked.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4))
     assert found == pytest.approx((1 / np.log2(3) + 1 / np.log2(4)) / 2)
     each = replace(queries, mask=np.repeat(queries.mask, 3, axis=0))
     each.mask[0, 1] = False
-    asked = HeldOut(Held(each, Ragged.of([[2], [1], []])), rows, 50)
+    asked = RankingValidation(ValidationSet(each, Ragged.from_rows([[2], [1], []])), rows, 50)
     found = asked.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4))
     assert found == pytest.approx((1 + 1 / np.log2(4)) / 2)
-    none = HeldOut(Held(queries, Ragged.of([[], [], []])), rows, 50)
+    none = RankingValidation(ValidationSet(queries, Ragged.from_rows([[], [], []])), rows, 50)
     assert none.ndcg(lambda chosen: states[torch.from_numpy(chosen)], torch.eye(4)) == 0
 
 
@@ -136,7 +136,7 @@ def chosen_by(scores, ties, k, blocked=()):
     queries = replace(
         asked_of(len(scores)),
         live=SimpleNamespace(state=state, deltas={}),
-        blocked=Ragged.of([list(blocked)] * len(scores)),
+        blocked=Ragged.from_rows([list(blocked)] * len(scores)),
     )
     return likeliest(scores, queries, np.arange(len(scores)), k)
 
@@ -174,7 +174,7 @@ def test_the_last_place_alone_is_what_the_whole_history_has_there(timed, causal)
     seconds = torch.arange(8).expand(5, 8) * torch.tensor([[1], [60], [3600], [7], [0]])
     with torch.inference_mode():
         whole = network(states, there, seconds if timed else None)
-        found = network.ahead(states, there, seconds if timed else None, last)
+        found = network.last_state(states, there, seconds if timed else None, last)
     torch.testing.assert_close(found, whole[torch.arange(5), last])
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from plait.features.vocabulary import Vocabulary
-from plait.models.sequential.pmi_embeddings import pair_vectors
+from plait.models.sequential.pmi_embeddings import pmi_embeddings
 from plait.testing.check_change import renumbered
-from plait.testing.synthetic_data import checkerboard, clock, market, world
+from plait.testing.synthetic_data import checkerboard, clock, make_dataset, market
 
 
 def started(dataset, dim=6, seed=0):
-    return pair_vectors(dataset, Vocabulary.of(dataset), dim, seed)
+    return pmi_embeddings(dataset, Vocabulary.of(dataset), dim, seed)
 
 
 def by_id(dataset, vectors):
@@ -57,7 +57,7 @@ def test_small_catalogues_leave_places_over(items):
     rows = [
         (f"u{user}", f"i{item}", user * 10 + item) for user in range(4) for item in range(items)
     ]
-    vectors = started(world(rows))
+    vectors = started(make_dataset(rows))
     assert vectors.shape == (items, 6)
     assert np.isfinite(vectors).all()
     assert not vectors[:, max(items - 1, 0) :].any()
@@ -66,7 +66,7 @@ def test_small_catalogues_leave_places_over(items):
 def test_an_item_that_comes_with_no_other_starts_from_nothing():
     rows = [(f"u{user}", f"i{user % 3}", user) for user in range(9)]
     rows += [(f"u{user}", f"i{(user + 1) % 3}", user + 20) for user in range(9)]
-    dataset = world([*rows, ("lone", "island", 50)])
+    dataset = make_dataset([*rows, ("lone", "island", 50)])
     lone = np.array([dataset.catalogue.ids[one] for one in Vocabulary.of(dataset).numbers])
     vectors = started(dataset)
     assert not vectors[lone == "island"].any()
@@ -74,4 +74,4 @@ def test_an_item_that_comes_with_no_other_starts_from_nothing():
 
 
 def test_nothing_at_all():
-    assert started(world([("u", "i", 1)])).shape == (1, 6)
+    assert started(make_dataset([("u", "i", 1)])).shape == (1, 6)

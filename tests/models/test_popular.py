@@ -6,7 +6,7 @@ import pytest
 from plait.errors import InputError
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.testing.queries import ask, listed, scores
-from plait.testing.synthetic_data import positions_only, world
+from plait.testing.synthetic_data import make_dataset, positions_only
 
 
 def popular(dataset, **settings):
@@ -14,7 +14,7 @@ def popular(dataset, **settings):
 
 
 def test_an_event_counts_half_after_half_life_days():
-    dataset = world([("a", "old", 0), ("b", "new", 10)])
+    dataset = make_dataset([("a", "old", 0), ("b", "new", 10)])
     found = scores(
         popular(dataset, half_life_days=10),
         ask(dataset.catalogue, []),
@@ -34,7 +34,7 @@ def test_an_event_counts_half_after_half_life_days():
 
 
 def test_without_half_life_or_times_nothing_decays():
-    dataset = world([("a", "old", 0), ("b", "new", 10)])
+    dataset = make_dataset([("a", "old", 0), ("b", "new", 10)])
     found = scores(
         popular(dataset, half_life_days=0),
         ask(dataset.catalogue, []),
@@ -51,7 +51,7 @@ def test_without_half_life_or_times_nothing_decays():
 
 
 def test_the_weights_of_kinds_count():
-    dataset = world([("a", "seen", 0), ("b", "bought", 0)], kinds=["view", "purchase"])
+    dataset = make_dataset([("a", "seen", 0), ("b", "bought", 0)], kinds=["view", "purchase"])
     weighed = dataset.weighted({"view": 1.0, "purchase": 3.0})
     found = scores(
         popular(weighed), ask(dataset.catalogue, []), dataset.catalogue, "seen", "bought"
@@ -60,7 +60,9 @@ def test_the_weights_of_kinds_count():
 
 
 def test_unknown_items_are_nan_and_not_brought():
-    dataset = world([("a", "taken", 0)], items={"taken": {"price": 1.0}, "never": {"price": 1.0}})
+    dataset = make_dataset(
+        [("a", "taken", 0)], items={"taken": {"price": 1.0}, "never": {"price": 1.0}}
+    )
     stage, queries = popular(dataset), ask(dataset.catalogue, [])
     found = scores(stage, queries, dataset.catalogue, "taken", "never")
     assert np.isnan(found[0]).tolist() == [False, True]
@@ -72,12 +74,12 @@ def countries():
         (f"cn-{one}", "tea", 0) for one in range(3)
     ]
     events += [("de-0", "rice", 0), ("cn-0", "rice", 0), ("cn-1", "rice", 0)]
-    return world(events, users={user: {"country": user[:2]} for user, _, _ in events})
+    return make_dataset(events, users={user: {"country": user[:2]} for user, _, _ in events})
 
 
 def test_a_context_mixes_its_own_table_with_that_of_all():
     dataset = countries()
-    stage = popular(dataset, by="country", context_weight=0.5)
+    stage = popular(dataset, segment_by="country", segment_weight=0.5)
     asked = [{"country": "de"}, {"user": {"country": "cn"}}, {"country": "fr"}, {}]
     found = scores(
         stage, ask(dataset.catalogue, contexts=asked), dataset.catalogue, "beer", "tea", "rice"
@@ -91,7 +93,7 @@ def test_a_context_mixes_its_own_table_with_that_of_all():
 
 def test_each_context_gets_its_own_list():
     dataset = countries()
-    stage = popular(dataset, by="country", context_weight=1.0)
+    stage = popular(dataset, segment_by="country", segment_weight=1.0)
     queries = ask(dataset.catalogue, contexts=[{"country": "de"}, {"country": "cn"}])
     best = [row[0] for row in listed(stage.retrieve(queries, 3), dataset.catalogue)]
     assert best == ["beer", "tea"]
@@ -101,14 +103,14 @@ def test_equals_go_by_the_hash_of_their_ids_and_not_by_number():
     names = [f"item-{one}" for one in range(9)]
     lists = []
     for order in (names, names[::-1]):
-        dataset = world([(f"user-{one}", one, 0) for one in order])
+        dataset = make_dataset([(f"user-{one}", one, 0) for one in order])
         queries = ask(dataset.catalogue, [])
         lists.append(listed(popular(dataset).retrieve(queries, 4), dataset.catalogue))
     assert lists[0] == lists[1]
 
 
 def test_a_field_that_nobody_has_is_no_slip_that_goes_unsaid():
-    dataset = world([("a", "old", 0)], users={"a": {"country": "UK"}})
+    dataset = make_dataset([("a", "old", 0)], users={"a": {"country": "UK"}})
     with pytest.raises(InputError, match="there is no field 'land'") as caught:
-        popular(dataset, by="land")
+        popular(dataset, segment_by="land")
     assert "country" in caught.value.hint

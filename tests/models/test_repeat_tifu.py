@@ -6,9 +6,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from plait.data.types import History, Queries
+from plait.data.types import History, QueryBatch
 from plait.models.repeat import Repeat, RepeatConfig
-from plait.testing.synthetic_data import DAY, START, world
+from plait.testing.synthetic_data import DAY, START, make_dataset
 
 
 def partition(baskets, m):
@@ -58,14 +58,14 @@ def tifu_knn(history, others, told):
     """alpha * own + (1 - alpha) * neighbours', by item."""
 
     def vector(baskets):
-        recent = baskets[-told.longest :]
-        return user_vector(recent, max(told.groups, 1), told.decay, told.group_decay)
+        recent = baskets[-told.max_baskets :]
+        return user_vector(recent, max(told.n_groups, 1), told.basket_decay, told.group_decay)
 
-    alpha = 1 - told.share if told.neighbours else 1.0
+    alpha = 1 - told.neighbor_weight if told.n_neighbors else 1.0
     own = vector(history)
     found = {item: alpha * value for item, value in own.items()}
-    if told.neighbours:
-        mean = neighbours_mean(own, [vector(one) for one in others], told.neighbours)
+    if told.n_neighbors:
+        mean = neighbours_mean(own, [vector(one) for one in others], told.n_neighbors)
         for item, value in mean.items():
             found[item] = found.get(item, 0.0) + (1 - alpha) * value
     return found
@@ -98,7 +98,7 @@ def question(dataset, baskets, user):
         START + np.array(days, np.int64) * DAY,
         np.ones(len(items), np.float32),
     )
-    queries = Queries.of_histories(history)
+    queries = QueryBatch.of_histories(history)
     return dataclasses.replace(queries, users=dataset.users.numbers([user]))
 
 
@@ -106,12 +106,14 @@ def question(dataset, baskets, user):
 @pytest.mark.parametrize(
     "told",
     [
-        RepeatConfig(groups=3, neighbours=4),
-        RepeatConfig(groups=7, neighbours=5, share=0.7, decay=0.8, group_decay=0.6),
-        RepeatConfig(neighbours=1, share=0.5),
-        RepeatConfig(groups=4, neighbours=1000, share=0.9),
-        RepeatConfig(groups=5, decay=0.7),
-        RepeatConfig(groups=2, neighbours=3, longest=5),
+        RepeatConfig(n_groups=3, n_neighbors=4),
+        RepeatConfig(
+            n_groups=7, n_neighbors=5, neighbor_weight=0.7, basket_decay=0.8, group_decay=0.6
+        ),
+        RepeatConfig(n_neighbors=1, neighbor_weight=0.5),
+        RepeatConfig(n_groups=4, n_neighbors=1000, neighbor_weight=0.9),
+        RepeatConfig(n_groups=5, basket_decay=0.7),
+        RepeatConfig(n_groups=2, n_neighbors=3, max_baskets=5),
     ],
     ids=["three", "seven", "one-group", "everybody", "alone", "cut"],
 )
@@ -124,14 +126,14 @@ def test_scores_are_those_of_the_paper(told, seed):
         for day, basket in enumerate(baskets)
         for item in basket
     ]
-    dataset = world(events)
+    dataset = make_dataset(events)
     stage = Repeat(told, name="repeat").fit(dataset)
     stranger = {"nobody": [*taken["u1"], *taken["u2"][:2]]}
     for user, baskets in {**taken, **stranger}.items():
         queries = question(dataset, baskets, user)
         others = [theirs for other, theirs in taken.items() if other != user]
         expected = tifu_knn(baskets, others, told)
-        found = stage.dense(queries)[0]
+        found = stage.score_all(queries)[0]
         for number in range(dataset.n_items):
             item = dataset.catalogue.id(number)
             value = found[number] if number < len(found) else np.nan

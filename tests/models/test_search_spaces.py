@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from plait.pipeline.registry import load_all_stages
-from plait.pipeline.search_space import searched, setting
+from plait.pipeline.search_space import get_setting, search_space
 
 NONE = {
     "lexical": "it speaks where a query has words, and no protocol asks with words",
@@ -18,11 +18,11 @@ NONE = {
 def test_settings_can_be_searched(name):
     config = load_all_stages()[name].Config
     if dataclasses.fields(config):
-        assert bool(searched(config)) != (name in NONE)
-    for field, space in searched(config).items():
-        assert space.holds(setting(config(), field)), field
+        assert bool(search_space(config)) != (name in NONE)
+    for field, space in search_space(config).items():
+        assert space.holds(get_setting(config(), field)), field
     fields = {one.name for one in dataclasses.fields(config)}
-    assert {one.partition(".")[0] for one in getattr(config(), "idle", ())} <= fields
+    assert {one.partition(".")[0] for one in getattr(config(), "inactive_settings", ())} <= fields
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_settings_can_be_searched(name):
 )
 def test_what_counts_for_nothing_is_not_searched(name, changes, some, none):
     config = load_all_stages()[name].Config(**changes)
-    found = set(searched(type(config))) - set(getattr(config, "idle", ()))
+    found = set(search_space(type(config))) - set(getattr(config, "inactive_settings", ()))
     assert some <= found
     assert not none & found

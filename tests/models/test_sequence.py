@@ -12,17 +12,23 @@ from plait.data.types import ABSENT
 from plait.errors import BundleError, ConflictError, InputError
 from plait.models.sequential.sequence import Sequence, SequenceConfig
 from plait.pipeline.array_files import write_arrays
-from plait.pipeline.fit_context import FitContext, Held
-from plait.testing.queries import ask, changed, listed, living, scores
-from plait.testing.synthetic_data import clock, late_arrivals, positions_only, two_topics, world
-from plait.training.config import Training
+from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.synthetic_data import (
+    clock,
+    late_arrivals,
+    make_dataset,
+    positions_only,
+    two_topics,
+)
+from plait.training.config import TrainingConfig
 
-FAST = Training(epochs=80, learning_rate=0.01, batch=16, patience=0)
+FAST = TrainingConfig(epochs=80, learning_rate=0.01, batch_size=16, patience=0)
 NETWORKS = ("sasrec", "gru", "lstm", "bert4rec", "hstu")
 
 
 def made(*, training=FAST, **changes):
-    given = {"dim": 16, "dropout": 0.1, **changes}
+    given = {"embedding_dim": 16, "dropout": 0.1, **changes}
     return Sequence(SequenceConfig(training=training, **given), name="sequence")
 
 
@@ -50,11 +56,11 @@ def test_the_next_hour_comes_next(network, timed):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"loss": "sampled", "negatives": 8},
-        {"loss": "sampled", "negatives": 8, "power": 0.75},
-        {"loss": "softmax", "smoothing": 0.1},
-        {"half": False},
-        {"describe": False},
+        {"loss": "sampled", "num_negatives": 8},
+        {"loss": "sampled", "num_negatives": 8, "negative_popularity_exponent": 0.75},
+        {"loss": "softmax", "label_smoothing": 0.1},
+        {"bf16_logits": False},
+        {"use_item_features": False},
     ],
 )
 def test_every_loss_learns(changes):
@@ -67,7 +73,7 @@ def test_every_loss_learns(changes):
 @pytest.mark.parametrize("network", ["sasrec", "hstu", "bert4rec"])
 def test_eight_layers_stay_stable(network):
     dataset = clock()
-    stage = made(network=network, blocks=8, training=patient(network)).fit(dataset)
+    stage = made(network=network, num_layers=8, training=patient(network)).fit(dataset)
     asked = ask(dataset.catalogue, *(hours(one) for one in range(12)))
     found = listed(stage.retrieve(asked, 1), dataset.catalogue)
     right = sum(row == [f"hour-{(one + 1) % 12}"] for one, row in enumerate(found))
@@ -79,7 +85,7 @@ def test_order_matters_and_not_only_what_is_there():
     for user in range(40):
         first, second, third = ("a", "b", "c") if user % 2 else ("b", "a", "d")
         events += [(f"u{user}", one, float(day)) for day, one in enumerate((first, second, third))]
-    dataset = world(events)
+    dataset = make_dataset(events)
     stage = made().fit(dataset)
     asked = ask(dataset.catalogue, ["a", "b"], ["b", "a"])
     found = scores(stage, asked, dataset.catalogue, "c", "d")
@@ -94,8 +100,8 @@ def test_the_time_between_two_events_matters():
         gap = 0.01 if soon else 90.0
         last = "case" if soon else "battery"
         events += [(f"u{user}", "shop", 0.0), (f"u{user}", "phone", gap), (f"u{user}", last, 200.0)]
-    dataset = world(events)
-    stage = made(network="hstu", history=5).fit(dataset)
+    dataset = make_dataset(events)
+    stage = made(network="hstu", max_length=5).fit(dataset)
     asked = ask(dataset.catalogue, ["shop", "phone"], ["shop", "phone"])
     times = asked.history.times.copy()
     times[1], times[3] = times[0] + 864_000_000, times[2] + 90 * 86_400_000_000
@@ -119,7 +125,7 @@ def test_no_history_no_answer_and_unknown_items_are_passed_over():
 
 def test_only_the_newest_events_are_read():
     dataset = clock()
-    stage = made(history=3).fit(dataset)
+    stage = made(max_length=3).fit(dataset)
     long = [f"hour-{one % 12}" for one in range(40)]
     asked = ask(dataset.catalogue, long, long[-3:], long[-2:])
     times = asked.history.times - asked.history.times[asked.history.offsets[1:] - 1].repeat(
@@ -141,40 +147,40 @@ def test_users_of_one_event_teach_nothing_and_hurt_nobody():
 
 def test_items_without_interactions_stand_where_their_words_say():
     dataset = late_arrivals(users=40)
-    words = replace(SequenceConfig().features, minimum=1, maximum=1.0)
+    words = replace(SequenceConfig().features, min_df=1, max_df=1.0)
     stage = made(features=words).fit(dataset)
     asked = ask(dataset.catalogue, ["black-1", "black-2", "black-3"])
     found = scores(stage, asked, dataset.catalogue, "black-late", "white-late")
     assert found[0, 0] > found[0, 1]
-    plain = made(describe=False).fit(dataset)
+    plain = made(use_item_features=False).fit(dataset)
     asked = ask(dataset.catalogue, ["black-1", "black-2", "black-3"])
     assert np.isnan(scores(plain, asked, dataset.catalogue, "black-late")).all()
-    assert plain.delta(dataset.catalogue, dataset.version, None) is None
+    assert plain.update(dataset.catalogue, dataset.version, None) is None
 
 
 def test_an_item_that_came_after_the_fit_is_brought_and_read():
     dataset = late_arrivals(users=40)
-    words = replace(SequenceConfig().features, minimum=1, maximum=1.0)
+    words = replace(SequenceConfig().features, min_df=1, max_df=1.0)
     stage = made(features=words).fit(dataset)
     fields = {"title": "night coal ink", "brand": "black works"}
     catalogue = changed(dataset.catalogue, dataset.version, {"new": fields})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     asked = ask(catalogue, ["black-1", "black-2"], ["new"], live=live)
     assert "new" in listed(stage.retrieve(asked, 9), catalogue)[0]
     found = scores(stage, asked, catalogue, "black-4", "white-4")
     assert found[1, 0] > found[1, 1]
-    assert stage.because(asked, np.full((2, 1), catalogue.number("new"), np.int32))[1, 0] == (
+    assert stage.explain(asked, np.full((2, 1), catalogue.number("new"), np.int32))[1, 0] == (
         catalogue.number("new")
     )
 
 
 def test_reasons_are_the_nearest_of_the_history():
     dataset = late_arrivals(users=40)
-    words = replace(SequenceConfig().features, minimum=1, maximum=1.0)
+    words = replace(SequenceConfig().features, min_df=1, max_df=1.0)
     stage = made(features=words).fit(dataset)
     asked = ask(dataset.catalogue, ["white-1", "black-1"], [])
     wanted = dataset.catalogue.numbers(["black-2", "white-2"])
-    found = stage.because(asked, np.stack([wanted, wanted]))
+    found = stage.explain(asked, np.stack([wanted, wanted]))
     assert found[0].tolist() == dataset.catalogue.numbers(["black-1", "white-1"]).tolist()
     assert (found[1] == ABSENT).all()
 
@@ -184,7 +190,7 @@ def held(dataset):
     hours = list(range(0, 12, 3))
     queries = ask(dataset.catalogue, *([f"hour-{one}"] for one in hours))
     targets = dataset.catalogue.numbers([f"hour-{(one + 1) % 12}" for one in hours])
-    return Held(queries, Ragged.of(targets[:, None].tolist()))
+    return ValidationSet(queries, Ragged.from_rows(targets[:, None].tolist()))
 
 
 def answers(stage, dataset):
@@ -207,7 +213,7 @@ def test_it_stops_early_and_a_refit_takes_as_many_epochs():
             told.append("end")
 
     training = replace(FAST, patience=3, epochs=400)
-    context = FitContext(held=held(dataset), trackers=(Listens(),)).of("sequence")
+    context = FitContext(held=held(dataset), trackers=(Listens(),)).for_stage("sequence")
     first = made(training=training).train(dataset, context)
     epochs = told[-2]
     assert told[0] == "sequence"
@@ -267,7 +273,7 @@ def test_a_checkpoint_of_another_model_or_vocabulary_is_refused(tmp_path, other,
 
 
 def test_a_checkpoint_of_items_that_say_something_else_is_refused(tmp_path):
-    words = replace(SequenceConfig().features, minimum=1, maximum=1.0)
+    words = replace(SequenceConfig().features, min_df=1, max_df=1.0)
     dataset = late_arrivals()
     brands = dataset.catalogue.columns["brand"]
     assert len(set(brands.values)) > 1
@@ -282,14 +288,14 @@ def test_a_checkpoint_of_items_that_say_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"heads": 3}, "sequence.heads"),
+        ({"num_heads": 3}, "sequence.num_heads"),
         ({"dropout": 1.0}, "sequence.dropout"),
-        ({"blocks": 0}, "sequence.blocks"),
-        ({"mask": 1.0}, "sequence.mask"),
-        ({"training": replace(FAST, batch=0)}, "sequence.training.batch"),
-        ({"dim": 2**33}, "dim"),
-        ({"history": 2**36}, "history"),
-        ({"loss": "sampled", "negatives": 2**40}, "negatives"),
+        ({"num_layers": 0}, "sequence.num_layers"),
+        ({"mask_probability": 1.0}, "sequence.mask_probability"),
+        ({"training": replace(FAST, batch_size=0)}, "sequence.training.batch_size"),
+        ({"embedding_dim": 2**33}, "embedding_dim"),
+        ({"max_length": 2**36}, "history"),
+        ({"loss": "sampled", "num_negatives": 2**40}, "negatives"),
     ],
 )
 def test_settings_that_cannot_be_or_do_not_fit_are_named(changes, field):
@@ -300,23 +306,23 @@ def test_settings_that_cannot_be_or_do_not_fit_are_named(changes, field):
 
 def test_a_history_longer_than_all_takes_no_more_than_there_is():
     dataset = clock()
-    training = replace(FAST, epochs=2, batch=2**20)
-    stage = made(history=3000, training=training).fit(dataset)
+    training = replace(FAST, epochs=2, batch_size=2**20)
+    stage = made(max_length=3000, training=training).fit(dataset)
     assert np.isfinite(answers(stage, dataset)).all()
 
 
 def test_long_histories_that_do_not_fit_are_refused():
     events = [(f"u{one % 2}", f"i{one % 7}", float(one)) for one in range(100_000)]
-    told = {"heads": 16, "blocks": 8, "training": replace(FAST, epochs=1)}
-    with pytest.raises(InputError, match="history alone takes") as it:
-        made(history=100_000, **told).fit(world(events))
-    assert (it.value.field, it.value.hint) == ("history", "make history smaller")
+    told = {"num_heads": 16, "num_layers": 8, "training": replace(FAST, epochs=1)}
+    with pytest.raises(InputError, match="max_length alone takes") as it:
+        made(max_length=100_000, **told).fit(make_dataset(events))
+    assert (it.value.field, it.value.hint) == ("max_length", "make max_length smaller")
 
 
 @pytest.mark.parametrize("network", ["sasrec", "hstu", "bert4rec"])
 def test_layers_that_shared_what_they_know_of_distances_are_not_taken_for_others(network, tmp_path):
     dataset = clock()
-    stage = made(network=network, blocks=2, training=replace(FAST, epochs=1)).fit(dataset)
+    stage = made(network=network, num_layers=2, training=replace(FAST, epochs=1)).fit(dataset)
     stage.save(tmp_path)
     loaded = Sequence.load(stage.config, "sequence", tmp_path)
     np.testing.assert_allclose(answers(loaded, dataset), answers(stage, dataset), rtol=1e-6)

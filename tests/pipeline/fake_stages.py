@@ -6,9 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change
-from plait.data.types import ABSENT, Dataset, Facts, History, Interactions, Items, Queries
+from plait.data.types import (
+    ABSENT,
+    CandidateLists,
+    Dataset,
+    History,
+    Interactions,
+    QueryBatch,
+    Triples,
+)
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
 
@@ -22,7 +30,7 @@ class Shift:
     by: float = 0.0
 
 
-class Counts(DenseStage):
+class Counts(DenseScorer):
     """Scores an item by how often it was taken, plus `by`."""
 
     Config = Shift
@@ -35,10 +43,10 @@ class Counts(DenseStage):
         fitted = type(self)(self.config, name=self.name)
         found = dataset.interactions
         fitted.counts = np.bincount(found.items, found.weights, dataset.n_items).astype(np.float32)
-        fitted.facts = dataset.facts
+        fitted.facts = dataset.triples
         return fitted
 
-    def dense(self, queries):
+    def score_all(self, queries):
         rated = self.counts + np.float32(self.config.by)
         return np.broadcast_to(rated, (len(queries), len(rated))).copy()
 
@@ -55,14 +63,14 @@ class Counts(DenseStage):
 class Shelf(Counts):
     """Scores the neighbours, by number, of the last item taken; knows its reason."""
 
-    def dense(self, queries):
+    def score_all(self, queries):
         last = np.full(len(queries), ABSENT, np.int64)
         there = queries.history.lengths > 0
         last[there] = queries.history.items[queries.history.offsets[1:][there] - 1]
         away = np.abs(np.arange(len(self.counts)) - last[:, None])
         return np.where(there[:, None], -away, np.nan).astype(np.float32)
 
-    def because(self, queries, numbers):
+    def explain(self, queries, numbers):
         found = np.full(numbers.shape, ABSENT, np.int32)
         for row, one in enumerate(queries.history.ragged.offsets[1:]):
             if one > queries.history.offsets[row]:
@@ -135,8 +143,8 @@ def recipe(**changes):
     """Two strands, a sum and an order."""
     data = {
         "name": "toys",
-        "retrieve": 5,
-        "strands": {
+        "candidates_per_model": 5,
+        "models": {
             "counts": {"stage": f"{HERE}:Counts"},
             "shelf": {"stage": f"{HERE}:Shelf"},
         },
@@ -163,8 +171,8 @@ def dataset(rows, n_items=10, facts=()):
             np.ones(size, np.float32),
             np.arange(size, dtype=np.int64),
         ),
-        kinds=("view",),
-        facts=Facts(
+        event_types=("view",),
+        triples=Triples(
             np.array([one[0] for one in facts], np.int32),
             tuple(one[1] for one in facts),
             tuple(one[2] for one in facts),
@@ -185,14 +193,14 @@ def asked(rows, k=3):
     size = int(offsets[-1])
     values = np.array([one for row in rows for one in row], np.int32)
     history = History(offsets, values, np.zeros(size, np.int64), np.ones(size, np.float32))
-    return Queries.of_histories(history, k=k)
+    return QueryBatch.of_histories(history, k=k)
 
 
-def listed(items: Items):
+def listed(items: CandidateLists):
     """The shown item numbers of every query, in order."""
     order = items.column("order")
     rows = []
     for row in range(len(order)):
         shown = np.nonzero(order[row] >= 0)[0]
-        rows.append(items.numbers[row, shown[np.argsort(order[row, shown])]].tolist())
+        rows.append(items.item_numbers[row, shown[np.argsort(order[row, shown])]].tolist())
     return rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plait.errors import BundleError
-from plait.pipeline.array_files import read_arrays, read_words, write_arrays, write_words
+from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 
 
 def test_round_trip_of_every_dtype_and_shape(tmp_path):
@@ -45,10 +45,10 @@ def test_every_truncation_is_refused(tmp_path):
 
 
 def test_words(tmp_path):
-    write_words(tmp_path / "w", ["a", "Übung", "红", "😀"])
-    assert read_words(tmp_path / "w") == ["a", "Übung", "红", "😀"]
+    write_strings(tmp_path / "w", ["a", "Übung", "红", "😀"])
+    assert read_strings(tmp_path / "w") == ["a", "Übung", "红", "😀"]
     (tmp_path / "w").write_text("[1")
     with pytest.raises(BundleError, match="cannot read w"):
-        read_words(tmp_path / "w")
+        read_strings(tmp_path / "w")
     with pytest.raises(BundleError, match="cannot read gone"):
-        read_words(tmp_path / "gone")
+        read_strings(tmp_path / "gone")

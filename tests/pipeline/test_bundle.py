@@ -45,7 +45,7 @@ def rewrite(store, bundle, **changes):
 def test_what_is_loaded_answers_as_what_was_saved(store, bundle, pipeline):
     loaded = store.load()
     queries = asked([[5], [], [1, 2]])
-    assert listed(loaded.answer(queries)) == listed(pipeline.answer(queries))
+    assert listed(loaded.run(queries)) == listed(pipeline.run(queries))
     assert loaded.version == pipeline.version
     assert store.manifest(bundle)["notes"] == {"why": "test"}
 
@@ -77,7 +77,7 @@ def test_every_damaged_byte_is_noticed(store, bundle):
         ({"owner": "somebody"}, "another log"),
         ({"files": None}, "does not say its files"),
         ({"recipe": None}, "does not say its recipe"),
-        ({"recipe": {"strands": {"new": {"stage": "a.b:C"}}}}, "cannot be built: .*a.b:C"),
+        ({"recipe": {"models": {"new": {"stage": "a.b:C"}}}}, "cannot be built: .*a.b:C"),
     ],
 )
 def test_a_foreign_or_newer_bundle_is_refused_with_a_reason(store, bundle, changes, reason):
@@ -102,7 +102,7 @@ def test_a_current_that_names_nothing_is_refused(store, bundle):
 
 
 def test_a_save_that_fails_leaves_nothing_and_the_old_one(store, bundle):
-    torn = Pipeline.build(recipe(strands={"torn": {"stage": f"{HERE}:Torn"}})).fit(dataset(ROWS))
+    torn = Pipeline.build(recipe(models={"torn": {"stage": f"{HERE}:Torn"}})).fit(dataset(ROWS))
     with pytest.raises(KeyboardInterrupt):
         store.save(torn)
     assert store.ids() == [bundle]
@@ -111,7 +111,7 @@ def test_a_save_that_fails_leaves_nothing_and_the_old_one(store, bundle):
 
 
 def test_a_full_disk_is_named_and_leaves_the_old_one(store, bundle):
-    full = Pipeline.build(recipe(strands={"full": {"stage": f"{HERE}:Full"}})).fit(dataset(ROWS))
+    full = Pipeline.build(recipe(models={"full": {"stage": f"{HERE}:Full"}})).fit(dataset(ROWS))
     with pytest.raises(StorageError, match="No space left") as caught:
         store.save(full)
     assert "space" in caught.value.hint
@@ -121,7 +121,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_one(store, bundle):
 
 def test_what_a_stage_cannot_read_is_refused_with_its_name(store):
     strands = {"older": {"stage": f"{HERE}:Older"}}
-    store.use(store.save(Pipeline.build(recipe(strands=strands)).fit(dataset(ROWS))))
+    store.use(store.save(Pipeline.build(recipe(models=strands)).fit(dataset(ROWS))))
     with pytest.raises(BundleError, match=r"older cannot read what it saved \(KeyError") as caught:
         store.load()
     assert "fit again" in caught.value.hint
@@ -173,12 +173,12 @@ def test_kill_during_save_leaves_a_bundle_that_loads(store, bundle, wait):
         time.sleep(wait)
         child.send_signal(signal.SIGKILL)
     assert store.current()
-    assert listed(store.load().answer(asked([[1]])))
+    assert listed(store.load().run(asked([[1]])))
     for one in store.ids():
         store.load(one)
 
 
 def test_arrays_are_mapped_not_read(store, bundle):
-    counts = store.load(check=False).strands[0].counts
+    counts = store.load(check=False).models[0].counts
     assert not counts.flags.owndata
     np.testing.assert_array_equal(counts, np.bincount([1, 2, 3, 3, 4, 3, 9, 2, 3], minlength=10))

@@ -27,7 +27,7 @@ def test_union_against_sets(case):
     items = unite(lists, batch)
     for row in range(batch):
         expected = sorted({one for rows in lists.values() for one in rows[row].tolist()} - {-1})
-        numbers = items.numbers[row].tolist()
+        numbers = items.item_numbers[row].tolist()
         assert numbers == expected + [-1] * (len(numbers) - len(expected))
         for name, rows in lists.items():
             ranks = items.column(f"{name}.rank")[row].tolist()
@@ -46,4 +46,4 @@ def test_nothing_brought():
 
 def test_large_numbers_keep_apart():
     far = np.array([[2**31 - 1, 0]], np.int32)
-    assert unite({"a": far, "b": far[:, ::-1].copy()}, 1).numbers.tolist() == [[0, 2**31 - 1]]
+    assert unite({"a": far, "b": far[:, ::-1].copy()}, 1).item_numbers.tolist() == [[0, 2**31 - 1]]

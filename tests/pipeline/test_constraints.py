@@ -11,34 +11,34 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError, RecipeError
-from plait.pipeline.constraints import Limit, check, limit_of, limited
+from plait.pipeline.constraints import Limit, bounded_field, check, limit_of
 from plait.pipeline.recipe import build_stage
 from plait.pipeline.registry import load_all_stages
-from plait.pipeline.search_space import Choice, Range, searched, tunable
+from plait.pipeline.search_space import Choice, Range, search_space, tunable
 
 FREE = {
-    "fuse.margin": "above the mean is a place too",
+    "fuse.missing_margin": "above the mean is a place too",
     "fuse.weights": "a strand may count against an item",
-    "fuse.text": "as above",
-    "fuse.items": "as above",
+    "fuse.text_query_weights": "as above",
+    "fuse.item_query_weights": "as above",
 }
 """Numbers without a limit, and why."""
 
 
 @dataclass(frozen=True)
 class Inner:
-    share: float = limited(0.5, Limit(least=0, below=1))
+    share: float = bounded_field(0.5, Limit(least=0, below=1))
 
 
 @dataclass(frozen=True)
 class Outer:
-    size: int = limited(3, Limit(least=1))
+    size: int = bounded_field(3, Limit(least=1))
     rate: float = tunable(0.1, Range(0.01, 1.0), Limit(above=0))
-    days: float | None = limited(None, Limit(least=0))
+    days: float | None = bounded_field(None, Limit(least=0))
     word: Literal["a", "b"] = "a"
     title: str = ""
     yes: bool = True
-    places: tuple[int, ...] = limited((0, 1), Limit(least=0))
+    places: tuple[int, ...] = bounded_field((0, 1), Limit(least=0))
     pair: tuple[int, str] = (1, "x")
     parts: tuple[str | Inner, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -111,8 +111,8 @@ def test_without_a_name_a_field_stands_alone():
 )
 def test_limits(limit, said, inside, outside):
     assert str(limit) == said
-    assert all(limit.holds(one) for one in inside)
-    assert not any(limit.holds(one) for one in outside)
+    assert all(limit.contains(one) for one in inside)
+    assert not any(limit.contains(one) for one in outside)
 
 
 def numbers(config, where=""):
@@ -175,18 +175,22 @@ def test_every_number_of_a_stage_has_a_limit_and_keeps_it(name, stage, place, li
 @pytest.mark.parametrize(("name", "stage"), STAGES)
 def test_what_is_searched_lies_within_its_limit(name, stage):
     limits = {place: limit for place, limit, _ in numbers(stage.Config())}
-    for place, space in searched(stage.Config).items():
+    for place, space in search_space(stage.Config).items():
         if place in limits:
             tried = space.values if isinstance(space, Choice) else (space.low, space.high)
-            assert all(limits[place].holds(one) for one in tried if one is not None), place
+            assert all(limits[place].contains(one) for one in tried if one is not None), place
     stage(name=name)  # the defaults are within
 
 
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("sequence", {"dim": 63}, "sequence.heads is 2, which does not divide the dim of 63"),
-        ("graph", {"layers": 0}, "graph.layers is 0, not 1 or more as knowledge"),
+        (
+            "sequence",
+            {"embedding_dim": 63},
+            "sequence.num_heads is 2, which does not divide embedding_dim 63",
+        ),
+        ("graph", {"num_layers": 0}, "graph.num_layers is 0, not 1 or more as use_triples"),
         ("factors", {"method": "neumf", "factors": 1}, "factors.factors is 1, not 2 or more"),
         ("ratings", {"burn_in": 200}, "ratings.burn_in is 200, not below the 200"),
         ("rules", {"pins": [{"item": "a", "place": 0}]}, "rules.pins.place is 0, not 1 or more"),
@@ -199,7 +203,7 @@ def test_what_does_not_go_together_is_refused_by_the_recipe(name, changes, said)
 
 
 def test_a_yes_is_no_number_in_a_recipe_either():
-    for given in ({"bands": [0, True]}, {"weights": {"*": True}}):
-        with pytest.raises(RecipeError, match=r"fuse\.(bands|weights\.\*) is True, not a number"):
+    for given in ({"history_length_bands": [0, True]}, {"weights": {"*": True}}):
+        with pytest.raises(RecipeError, match=r"fuse\.[a-z_]+(\.\*)? is True, not a number"):
             build_stage("fuse", given)
-    assert build_stage("linear", {"order": False}).config.order is False
+    assert build_stage("linear", {"order_aware": False}).config.order_aware is False

@@ -26,14 +26,14 @@ def fitted(**changes):
         ({"steps": {"best": {"stage": f"{HERE}:Best"}}}, "'score'"),
         ({"steps": {"end": {"stage": f"{HERE}:Ending"}}}, "'order'"),
         ({"steps": {"none": {"stage": f"{HERE}:WithoutColumns"}}}, "no step"),
-        ({"strands": {"sum": {"stage": f"{HERE}:Sum"}}}, "no strand"),
-        ({"strands": {"sum": {"stage": f"{HERE}:Counts"}}}, "'sum' is taken"),
-        ({"strands": {"pins": {"stage": f"{HERE}:Counts"}}}, "'pins' is taken"),
-        ({"strands": {"counts": {"stage": f"{HERE}:Counts", "by": "x"}}}, "counts.by"),
-        ({"strands": {"counts": {"stage": f"{HERE}:Counts", "bye": 1}}}, "'bye'"),
-        ({"strands": {"gone": {"stage": f"{HERE}:Gone"}}}, "Gone"),
-        ({"strands": {"gone": {"stage": ":"}}}, "cannot load"),
-        ({"strands": {"gone": {"stage": "os:system"}}}, "no Stage"),
+        ({"models": {"sum": {"stage": f"{HERE}:Sum"}}}, "no strand"),
+        ({"models": {"sum": {"stage": f"{HERE}:Counts"}}}, "'sum' is taken"),
+        ({"models": {"pins": {"stage": f"{HERE}:Counts"}}}, "'pins' is taken"),
+        ({"models": {"counts": {"stage": f"{HERE}:Counts", "by": "x"}}}, "counts.by"),
+        ({"models": {"counts": {"stage": f"{HERE}:Counts", "bye": 1}}}, "'bye'"),
+        ({"models": {"gone": {"stage": f"{HERE}:Gone"}}}, "Gone"),
+        ({"models": {"gone": {"stage": ":"}}}, "cannot load"),
+        ({"models": {"gone": {"stage": "os:system"}}}, "no Stage"),
     ],
 )
 def test_wrong_wiring_is_refused_at_build(changes, named):
@@ -42,8 +42,8 @@ def test_wrong_wiring_is_refused_at_build(changes, named):
 
 
 def test_answer_unites_scores_and_orders():
-    items = fitted().answer(asked([[5]], k=2))
-    assert items.numbers[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 9]  # two fives, united
+    items = fitted().run(asked([[5]], k=2))
+    assert items.item_numbers[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 9]  # two fives, united
     assert listed(items) == [[3, 4]]  # 4 - 2, then 1 - 1: equal to item 5, whose number is higher
     assert items.column("counts.rank")[0, 2] == 0
     assert items.column("shelf.rank")[0, 4] == 0
@@ -52,34 +52,34 @@ def test_answer_unites_scores_and_orders():
 @given(histories, st.integers(0, 12))
 def test_batch_equals_single(rows, k):
     pipeline = fitted()
-    together = listed(pipeline.answer(asked(rows, k)))
-    alone = [listed(pipeline.answer(asked([row], k)))[0] for row in rows]
+    together = listed(pipeline.run(asked(rows, k)))
+    alone = [listed(pipeline.run(asked([row], k)))[0] for row in rows]
     assert together == alone
 
 
 def test_no_query_and_no_item_are_fine():
-    assert listed(fitted().answer(asked([]))) == []
+    assert listed(fitted().run(asked([]))) == []
     bare = Pipeline.build(recipe()).fit(dataset([], n_items=0))
-    assert listed(bare.answer(asked([[]]))) == [[]]
+    assert listed(bare.run(asked([[]]))) == [[]]
 
 
 def test_the_callers_list_is_ordered_and_nothing_is_added():
-    queries = dataclasses.replace(asked([[5]]), candidates=Ragged.of([[9, 3, 0]]))
-    items = fitted().answer(queries)
-    assert items.numbers.tolist() == [[9, 3, 0]]
+    queries = dataclasses.replace(asked([[5]]), candidates=Ragged.from_rows([[9, 3, 0]]))
+    items = fitted().run(queries)
+    assert items.item_numbers.tolist() == [[9, 3, 0]]
     assert listed(items) == [[3, 9, 0]]
 
 
 def test_pinned_items_are_among_the_candidates():
-    queries = dataclasses.replace(asked([[5], [5]]), pinned=Ragged.of([[0], []]))
-    items = fitted().gather(queries)
-    assert items.column("pins.rank")[0, items.numbers[0] == 0].tolist() == [0]
-    assert 0 not in items.numbers[1]
+    queries = dataclasses.replace(asked([[5], [5]]), pinned=Ragged.from_rows([[0], []]))
+    items = fitted().retrieve_and_score(queries)
+    assert items.column("pins.rank")[0, items.item_numbers[0] == 0].tolist() == [0]
+    assert 0 not in items.item_numbers[1]
 
 
 def test_evidence_is_gathered_for_what_is_shown():
     steps = {**recipe().steps, "end": {"stage": f"{HERE}:Ending"}}
-    items = fitted(steps=steps).answer(asked([[5], [7, 2]], k=2))
+    items = fitted(steps=steps).run(asked([[5], [7, 2]], k=2))
     shown = items.column("order") >= 0
     assert items.column("ending")[0][shown[0]].tolist() == [5, 5]
     assert items.column("ending")[1][shown[1]].tolist() == [2, 2]
@@ -87,34 +87,34 @@ def test_evidence_is_gathered_for_what_is_shown():
 
 
 def test_excluded_facts_reach_no_stage():
-    pipeline = Pipeline.build(recipe(facts={"exclude": ["also_bought"]}))
+    pipeline = Pipeline.build(recipe(triples={"exclude_relations": ["also_bought"]}))
     data = dataset(ROWS, facts=[(0, "brand", "OPI"), (1, "also_bought", "i2")])
-    assert pipeline.fit(data).strands[0].facts.relations == ("brand",)
+    assert pipeline.fit(data).models[0].facts.relations == ("brand",)
     everything = Pipeline.build(recipe())
-    assert everything.fit(data).strands[0].facts.relations == ("brand", "also_bought")
+    assert everything.fit(data).models[0].facts.relations == ("brand", "also_bought")
 
 
 def test_kinds_without_worth_are_no_evidence():
-    pipeline = Pipeline.build(recipe(kinds={"view": 0.0}))
-    assert not pipeline.fit(dataset(ROWS)).strands[0].counts.any()
+    pipeline = Pipeline.build(recipe(event_weights={"view": 0.0}))
+    assert not pipeline.fit(dataset(ROWS)).models[0].counts.any()
 
 
 def test_fit_changes_nothing_in_place_and_is_repeatable():
     built = Pipeline.build(recipe())
     one, two = built.fit(dataset(ROWS)), built.fit(dataset(ROWS))
     assert built.version == -1
-    assert not len(built.strands[0].counts)
+    assert not len(built.models[0].counts)
     assert one.version == two.version == 9
-    np.testing.assert_array_equal(one.strands[0].counts, two.strands[0].counts)
+    np.testing.assert_array_equal(one.models[0].counts, two.models[0].counts)
 
 
 def test_watch_hears_of_every_stage():
     heard = []
-    fitted().answer(asked([[1]]), lambda name, seconds: heard.append((name, seconds >= 0)))
+    fitted().run(asked([[1]]), lambda name, seconds: heard.append((name, seconds >= 0)))
     names = ["counts.retrieve", "shelf.retrieve", "counts.score", "shelf.score", "sum", "best"]
     assert heard == [(name, True) for name in names]
 
 
 def test_without_leaves_a_step_out():
     pipeline = fitted().without("best")
-    assert "order" not in pipeline.answer(asked([[1]])).columns
+    assert "order" not in pipeline.run(asked([[1]])).columns

@@ -8,35 +8,112 @@ import pytest
 from plait.errors import RecipeError
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe, recipe_names
 
-STRANDS = {"strands": {"popular": {}}}
+MODELS = {"models": {"popular": {}}}
 
 
 @pytest.mark.parametrize(
-    ("data", "named"),
+    ("data", "field"),
     [
-        ({}, "no strand"),
-        ({**STRANDS, "strnds": {}}, "'strnds'"),
-        ({"strands": 3}, "strands is 3"),
-        ({"strands": {"popular": 3}}, "strands.popular is 3"),
-        ({"strands": {"../popular": {}}}, "no name"),
-        ({"strands": {"a.b": {}}}, "no name"),
-        ({**STRANDS, "steps": []}, "steps is"),
-        ({**STRANDS, "retrieve": 0}, "retrieve is 0"),
-        ({**STRANDS, "retrieve": True}, "retrieve is True"),
-        ({**STRANDS, "retrieve": "9"}, "retrieve is '9'"),
-        ({**STRANDS, "kinds": {"view": "much"}}, "kinds.view"),
-        ({**STRANDS, "kinds": {"view": float("nan")}}, "kinds.view"),
-        ({**STRANDS, "kinds": ["view"]}, "kinds is"),
-        ({**STRANDS, "goal": "purchase"}, "goal is"),
-        ({**STRANDS, "facts": {"excluded": []}}, "'excluded'"),
-        ({**STRANDS, "facts": {"exclude": [1]}}, "facts.exclude"),
-        ({**STRANDS, "facts": 1}, "facts is 1"),
-        ([], "the recipe is"),
+        ({}, "models"),
+        ({**MODELS, "modls": {}}, "modls"),
+        ({"models": 3}, "models"),
+        ({"models": {"popular": 3}}, "models.popular"),
+        ({"models": {"../popular": {}}}, "models"),
+        ({"models": {"a.b": {}}}, "models"),
+        ({**MODELS, "steps": []}, "steps"),
+        ({**MODELS, "candidates_per_model": 0}, "candidates_per_model"),
+        ({**MODELS, "candidates_per_model": True}, "candidates_per_model"),
+        ({**MODELS, "candidates_per_model": "9"}, "candidates_per_model"),
+        ({**MODELS, "event_weights": {"view": "much"}}, "event_weights.view"),
+        ({**MODELS, "event_weights": {"view": float("nan")}}, "event_weights.view"),
+        ({**MODELS, "event_weights": ["view"]}, "event_weights"),
+        ({**MODELS, "target_events": "purchase"}, "target_events"),
+        ({**MODELS, "triples": {"excluded": []}}, "excluded"),
+        ({**MODELS, "triples": {"exclude_relations": [1]}}, "triples.exclude_relations"),
+        ({**MODELS, "triples": 1}, "triples"),
+        ([], "the recipe"),
+        ({"extends": 3}, "extends"),
+        ({"extends": "nothing"}, "recipe"),
+        ({**MODELS, "without": ["popular"]}, "without"),
+        ({"extends": "default", "without": ["sequence"]}, "without"),
+        ({"extends": "default", "models": {"linear": 3}}, "models.linear"),
     ],
 )
-def test_what_is_wrong_is_named(data, named):
-    with pytest.raises(RecipeError, match=named):
+def test_an_error_names_the_wrong_field(data, field):
+    with pytest.raises(RecipeError) as caught:
         Recipe.of(data)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("data", "old", "new"),
+    [
+        ({"strands": {"popular": {}}}, "strands", "models"),
+        ({**MODELS, "retrieve": 9}, "retrieve", "candidates_per_model"),
+        ({**MODELS, "kinds": {}}, "kinds", "event_weights"),
+        ({**MODELS, "goal": []}, "goal", "target_events"),
+        ({**MODELS, "facts": {}}, "facts", "triples"),
+    ],
+)
+def test_an_old_key_is_refused_with_its_new_name(data, old, new):
+    with pytest.raises(RecipeError) as caught:
+        Recipe.of(data)
+    assert caught.value.field == old
+    assert repr(new) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "new"),
+    [
+        ("neighbours", {"lend": 1.0}, "content_smoothing"),
+        ("repeat", {"neighbours": 3}, "n_neighbors"),
+        ("linear", {"neighbours": 3}, "top_k"),
+        ("fuse", {"earn": ["sequence"]}, "require_gain"),
+    ],
+)
+def test_an_old_setting_is_refused_with_its_new_name(stage, settings, new):
+    with pytest.raises(RecipeError) as caught:
+        build_stage(stage, settings)
+    assert caught.value.field == next(iter(settings))
+    assert repr(new) in caught.value.hint
+
+
+def test_extends_merges_tables_and_replaces_values():
+    base = load_recipe("default")
+    recipe = Recipe.of(
+        {
+            "extends": "default",
+            "without": ["linear", "explain"],
+            "candidates_per_model": 50,
+            "event_weights": {"view": 0.5},
+            "models": {"neighbours": {"top_k": 20}, "mine": {"stage": "popular"}},
+            "steps": {"rules": {"seen": "off"}},
+        }
+    )
+    assert recipe.candidates_per_model == 50
+    assert recipe.event_weights == {**base.event_weights, "view": 0.5}
+    assert list(recipe.models) == [*(name for name in base.models if name != "linear"), "mine"]
+    assert recipe.models["neighbours"] == {**base.models["neighbours"], "top_k": 20}
+    assert list(recipe.steps) == ["fuse", "rules", "policy"]
+    assert recipe.steps["rules"]["seen"] == "off"
+    assert recipe.excluded_relations == base.excluded_relations
+    assert Recipe.of(recipe.to_dict()) == recipe
+
+
+def test_a_file_extends_a_file_beside_it(tmp_path):
+    (tmp_path / "base.toml").write_text('extends = "default"\nwithout = ["linear"]\n')
+    (tmp_path / "mine.toml").write_text('extends = "base.toml"\ncandidates_per_model = 9\n')
+    recipe = load_recipe(tmp_path / "mine.toml")
+    assert (recipe.name, recipe.candidates_per_model) == ("mine", 9)
+    assert "linear" not in recipe.models
+
+
+def test_recipes_that_extend_each_other_are_refused(tmp_path):
+    (tmp_path / "a.toml").write_text('extends = "b.toml"\n')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"\n')
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "a.toml")
+    assert caught.value.field == "extends"
 
 
 def test_round_trip_through_json():
@@ -44,12 +121,12 @@ def test_round_trip_through_json():
         {
             "name": "mine",
             "description": "all of it",
-            "retrieve": 7,
-            "kinds": {"view": 1, "hide": -1},
-            "goal": ["purchase"],
-            "facts": {"exclude": ["also_bought"]},
-            "strands": {"a": {"stage": "popular"}, "b": {}},
-            "steps": {"fuse": {"bands": [0, 1]}},
+            "candidates_per_model": 7,
+            "event_weights": {"view": 1, "hide": -1},
+            "target_events": ["purchase"],
+            "triples": {"exclude_relations": ["also_bought"]},
+            "models": {"a": {"stage": "popular"}, "b": {}},
+            "steps": {"fuse": {"history_length_bands": [0, 1]}},
         }
     )
     assert Recipe.of(json.loads(json.dumps(recipe.to_dict()))) == recipe
@@ -64,10 +141,10 @@ def test_shipped_recipes_read(name):
 
 def test_a_file_is_a_recipe(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text("[strands.popular]\n")
+    path.write_text("[models.popular]\n")
     assert load_recipe(path).name == "mine"
-    path.write_text("[strands.popular\n")
-    with pytest.raises(RecipeError, match="not TOML"):
+    path.write_text("[models.popular\n")
+    with pytest.raises(RecipeError, match="not valid TOML"):
         load_recipe(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(RecipeError, match="cannot read"):
@@ -91,7 +168,7 @@ def test_a_table_within_keeps_what_the_stage_has():
     usual = build_stage("graph", {}).config.training
     found = build_stage("graph", {"training": {"epochs": 3}}).config.training
     assert found == dataclasses.replace(usual, epochs=3)
-    assert found.batch != type(usual)().batch
+    assert found.batch_size != type(usual)().batch_size
     with pytest.raises(RecipeError, match=r"\[graph.training\] has no setting 'epoch'"):
         build_stage("graph", {"training": {"epoch": 3}})
     with pytest.raises(RecipeError, match=r"graph\.training\.epochs is 'many'"):

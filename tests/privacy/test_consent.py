@@ -4,7 +4,7 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import InputError
-from plait.privacy.consent import Consent
+from plait.privacy.consent import ConsentPolicy
 
 KEY = b"k" * 32
 
@@ -19,11 +19,11 @@ def said(user, fields, kind="put"):
 
 def test_off_by_default_and_free():
     events = [view("u")]
-    kept, refused = Consent().admit(events)
+    kept, refused = ConsentPolicy().filter_events(events)
     assert kept is events
     assert refused == []
-    assert Consent().user_id("u") == "u"
-    assert Consent().content_key == b""
+    assert ConsentPolicy().user_id("u") == "u"
+    assert ConsentPolicy().content_key == b""
 
 
 def test_only_with_consent():
@@ -34,56 +34,60 @@ def test_only_with_consent():
         view("b"),
         Event("item", "x", "put", item="i"),
     ]
-    kept, refused = Consent(required=True).admit(events)
+    kept, refused = ConsentPolicy(required=True).filter_events(events)
     assert kept == [events[1], events[2], events[4]]
     assert [(one.index, one.field) for one in refused] == [(0, "user"), (3, "user")]
 
 
 def test_consent_given_earlier():
-    consent = Consent(required=True, granted={"b"}.__contains__)
-    kept, refused = consent.admit([view("a"), view("b")])
+    consent = ConsentPolicy(required=True, granted={"b"}.__contains__)
+    kept, refused = consent.filter_events([view("a"), view("b")])
     assert [one.user for one in kept] == ["b"]
     assert len(refused) == 1
 
 
 @pytest.mark.parametrize("yes", ["true", '"true"', "1", '"yes"'])
 def test_ways_to_say_yes(yes):
-    assert not Consent(required=True).admit([said("a", f'{{"consent":{yes}}}'), view("a")])[1]
+    assert not ConsentPolicy(required=True).filter_events(
+        [said("a", f'{{"consent":{yes}}}'), view("a")]
+    )[1]
 
 
 @pytest.mark.parametrize(
     "no", ['{"consent":false}', '{"consent":null}', '{"name":"x"}', None, "[", "5"]
 )
 def test_ways_to_say_nothing(no):
-    kept, refused = Consent(required=True).admit([said("a", no), view("a")])
+    kept, refused = ConsentPolicy(required=True).filter_events([said("a", no), view("a")])
     assert not kept
     assert len(refused) == 2
 
 
 def test_consent_taken_back():
-    consent = Consent(required=True, granted=lambda _: True)
+    consent = ConsentPolicy(required=True, granted=lambda _: True)
     back = said("a", '{"consent":false}', "patch")
-    kept, refused = consent.admit([view("a"), back, view("a")])
+    kept, refused = consent.filter_events([view("a"), back, view("a")])
     assert kept == [view("a"), back]
     assert len(refused) == 1
-    kept, _ = consent.admit([said("a", '{"name":"x"}', "patch"), view("a")])
+    kept, _ = consent.filter_events([said("a", '{"name":"x"}', "patch"), view("a")])
     assert len(kept) == 2
-    kept, _ = consent.admit([said("a", None, "delete"), view("a")])
+    kept, _ = consent.filter_events([said("a", None, "delete"), view("a")])
     assert len(kept) == 1
-    kept, _ = consent.admit([Event("erase", "x", user="a"), view("a")])
+    kept, _ = consent.filter_events([Event("erase", "x", user="a"), view("a")])
     assert len(kept) == 1
 
 
 def test_pseudonyms():
-    consent = Consent(pseudonyms=True, key=KEY)
+    consent = ConsentPolicy(pseudonyms=True, key=KEY)
     name = consent.user_id("anna@example.org")
     assert name.startswith("p_")
     assert len(name) == 28
     assert consent.user_id("anna@example.org") == name
     assert consent.user_id(name) == name
     assert consent.user_id("Anna@example.org") != name
-    assert Consent(pseudonyms=True, key=b"x" * 32).user_id("anna@example.org") != name
-    kept, refused = consent.admit([view("anna@example.org"), Event("item", "x", "put", item="i")])
+    assert ConsentPolicy(pseudonyms=True, key=b"x" * 32).user_id("anna@example.org") != name
+    kept, refused = consent.filter_events(
+        [view("anna@example.org"), Event("item", "x", "put", item="i")]
+    )
     assert [one.user for one in kept] == [name, None]
     assert not refused
     assert "anna" not in repr(kept)
@@ -92,13 +96,13 @@ def test_pseudonyms():
 
 
 def test_consent_goes_by_the_stored_name():
-    name = Consent(pseudonyms=True, key=KEY).user_id("b")
-    consent = Consent(required=True, pseudonyms=True, key=KEY, granted={name}.__contains__)
-    kept, refused = consent.admit([view("a"), view("b")])
+    name = ConsentPolicy(pseudonyms=True, key=KEY).user_id("b")
+    consent = ConsentPolicy(required=True, pseudonyms=True, key=KEY, granted={name}.__contains__)
+    kept, refused = consent.filter_events([view("a"), view("b")])
     assert [one.user for one in kept] == [name]
     assert len(refused) == 1
 
 
 def test_a_key_is_needed():
     with pytest.raises(InputError, match="secret key"):
-        Consent(pseudonyms=True, key=b"short")
+        ConsentPolicy(pseudonyms=True, key=b"short")

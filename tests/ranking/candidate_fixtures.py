@@ -6,7 +6,7 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Change
 from plait.data.ragged import Ragged
-from plait.data.types import History, Items, Live, Queries
+from plait.data.types import CandidateLists, History, QueryBatch, StateView
 
 DAY = 86_400_000_000
 NOW = 20_000 * DAY
@@ -62,7 +62,7 @@ def catalogue(fields=FIELDS, dead=()):
 
 
 def live(**given):
-    return Live(Standing(catalogue(**given)))
+    return StateView(Standing(catalogue(**given)))
 
 
 def ask(*histories, k=10, **fields):
@@ -74,12 +74,12 @@ def ask(*histories, k=10, **fields):
     days = [place - size + 1 for size in lengths for place in range(size)]
     times = NOW + np.array(days, np.int64) * DAY
     history = History(offsets, items, times, np.ones(len(items), np.float32))
-    queries = Queries.of_histories(history, times=np.full(len(histories), NOW, np.int64), k=k)
+    queries = QueryBatch.of_histories(history, times=np.full(len(histories), NOW, np.int64), k=k)
     return replace(queries, **fields)
 
 
 def ragged(*rows):
-    return Ragged.of(rows)
+    return Ragged.from_rows(rows)
 
 
 def candidates(*rows, **columns):
@@ -88,4 +88,4 @@ def candidates(*rows, **columns):
         name.replace("__", "."): np.array(one, np.int32 if name.endswith("rank") else np.float32)
         for name, one in columns.items()
     }
-    return Items(ragged(*rows).padded(), named)
+    return CandidateLists(ragged(*rows).to_padded(), named)

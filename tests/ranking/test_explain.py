@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.pipeline.stage import Scores
+from plait.pipeline.stage import Scorer
 from plait.ranking.explanation.explain import Explain, ExplainConfig
 from tests.ranking.candidate_fixtures import ask, candidates, live, ragged
 
@@ -15,7 +15,7 @@ NAN = float("nan")
 
 def explained(items, queries, **config):
     items = items.with_columns(
-        order=np.where(items.numbers >= 0, np.arange(items.shape[1]), -1).astype(np.int32)
+        order=np.where(items.item_numbers >= 0, np.arange(items.shape[1]), -1).astype(np.int32)
     )
     reasons = Explain(ExplainConfig(**config), name="explain").apply(queries, items)
     return reasons.column("reasons")
@@ -73,8 +73,8 @@ def test_sentences_of_other_questions():
 
 def test_own_sentences_and_titles():
     mine = {"popular": "{item} is hot ({strand})", "linear": "{because} goes with {item} {x}"}
-    assert text("popular", 0, sentences=mine) == "Red mug is hot (popular)"
-    assert text("linear", 0, 2, sentences=mine) == "Red lamp goes with Red mug {x}"
+    assert text("popular", 0, templates=mine) == "Red mug is hot (popular)"
+    assert text("linear", 0, 2, templates=mine) == "Red lamp goes with Red mug {x}"
     assert text("linear", 0, 2, title="brand") == "Because you took OPI"
 
 
@@ -108,7 +108,7 @@ def test_reasons_are_complete_and_ordered_by_share():
     assert [one["strand"] for one in second] == ["neighbours"]
     assert second[0]["fact"] == {"field": "category", "value": "lamps"}
     json.dumps([first, second])
-    assert [one["strand"] for one in explained(items, ask(live=live()), most=1)[0, 0]] == [
+    assert [one["strand"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
         "neighbours"
     ]
 
@@ -137,4 +137,4 @@ def test_without_a_catalogue_numbers_stand_in():
 
 
 def test_explain_scores_nothing():
-    assert not isinstance(Explain(), Scores)
+    assert not isinstance(Explain(), Scorer)

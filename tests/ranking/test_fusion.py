@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.data.types import Items
+from plait.data.types import CandidateLists
 from plait.errors import BundleError, RecipeError
 from plait.pipeline.recipe import build_stage
 from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.fuse import Fuse
-from plait.ranking.fusion.score_normalization import Shape, reciprocal, signal
-from plait.ranking.fusion.weight_optimization import Lessons, climb, likeliest, ndcgs
+from plait.ranking.fusion.score_normalization import ScoreShape, normalize_scores, reciprocal_ranks
+from plait.ranking.fusion.weight_optimization import (
+    FusionExamples,
+    coordinate_ascent,
+    maximize_likelihood,
+    ndcgs,
+)
 from tests.ranking.candidate_fixtures import ask, candidates, ragged
 from tests.ranking.planted_signal import fuse, text_items, weights_of, world
 
@@ -28,7 +33,7 @@ def scored(stage, items, queries=None):
 
 def test_the_planted_weights_are_learned_by_band():
     asked, items, targets = world()
-    learned = fuse(bands=(0, 10)).learn(asked, items, targets)
+    learned = fuse(history_length_bands=(0, 10)).learn_weights(asked, items, targets)
     few, many = weights_of(learned)
     assert few["short"] > 5 * max(few["long"], few["dice"])
     assert many["long"] > 5 * max(many["short"], many["dice"])
@@ -41,7 +46,10 @@ def test_the_planted_weights_are_learned_by_band():
 def test_learning_is_deterministic_and_changes_nothing_in_place():
     asked, items, targets = world(queries=300)
     stage = fuse()
-    one, two = stage.learn(asked, items, targets), stage.learn(asked, items, targets)
+    one, two = (
+        stage.learn_weights(asked, items, targets),
+        stage.learn_weights(asked, items, targets),
+    )
     assert one.describe() == two.describe()
     assert not stage.describe()["learned"]
 
@@ -49,14 +57,16 @@ def test_learning_is_deterministic_and_changes_nothing_in_place():
 def test_never_more_scalars_than_allowed():
     asked, items, targets = world()
     for scalars, bands in ((10, 2), (6, 2), (5, 2), (4, 1), (3, 1)):
-        learned = fuse(scalars=scalars, bands=(0, 2, 20), least=10).learn(asked, items, targets)
+        learned = fuse(
+            max_weights=scalars, history_length_bands=(0, 2, 20), min_band_queries=10
+        ).learn_weights(asked, items, targets)
         assert len(weights_of(learned)) == bands
         assert learned.describe()["scalars"] <= scalars
 
 
 def test_strands_that_are_the_same_to_all_bands_share_a_weight_where_there_is_no_room():
     asked, items, targets = world()
-    learned = fuse(bands=(0, 10), scalars=5).learn(asked, items, targets)
+    learned = fuse(history_length_bands=(0, 10), max_weights=5).learn_weights(asked, items, targets)
     few, many = weights_of(learned)
     assert few["dice"] == many["dice"]
     assert few["short"] > 5 * few["long"]
@@ -66,7 +76,7 @@ def test_strands_that_are_the_same_to_all_bands_share_a_weight_where_there_is_no
 
 def test_a_strand_without_room_keeps_its_given_weight():
     asked, items, targets = world(queries=100)
-    learned = fuse(scalars=2).learn(asked, items, targets)
+    learned = fuse(max_weights=2).learn_weights(asked, items, targets)
     assert list(weights_of(learned)[0]) == ["short", "long"]
     found = learned.weights(asked, ["short", "long", "dice"])
     assert (found[:, 2] > 0).all()
@@ -74,25 +84,25 @@ def test_a_strand_without_room_keeps_its_given_weight():
 
 def test_a_band_with_too_few_queries_is_joined():
     asked, items, targets = world(queries=100)
-    learned = fuse(bands=(0, 10)).learn(asked, items, targets)
+    learned = fuse(history_length_bands=(0, 10)).learn_weights(asked, items, targets)
     assert len(weights_of(learned)) == 1
 
 
 def test_without_targets_nothing_is_learned():
     asked, items, _ = world(queries=10)
     for targets in (ragged(*[[]] * 10), ragged(*[[99]] * 10)):
-        assert not fuse().learn(asked, items, targets).describe()["learned"]
+        assert not fuse().learn_weights(asked, items, targets).describe()["learned"]
 
 
 def test_targets_that_are_blocked_teach_nothing():
     asked, items, targets = world(queries=10)
     asked = replace(asked, blocked=targets)
-    assert not fuse().learn(asked, items, targets).describe()["learned"]
+    assert not fuse().learn_weights(asked, items, targets).describe()["learned"]
 
 
 def test_what_was_learned_survives_the_disk(tmp_path):
     asked, items, targets = world(queries=300)
-    learned = fuse().learn(asked, items, targets)
+    learned = fuse().learn_weights(asked, items, targets)
     learned.save(tmp_path)
     loaded = Fuse.load(learned.config, "fuse", tmp_path)
     assert loaded.describe() == learned.describe()
@@ -120,7 +130,7 @@ def test_scores_count_by_order_and_gaps_and_not_by_unit():
 
 def test_shares_add_up_to_the_score():
     items = candidates([0, 1, 2], a__score=[[1, NAN, 4]], b__score=[[9, 3, 2]])
-    found = scored(fuse(missing={"*": "minimum"}, margin=1.0), items)
+    found = scored(fuse(missing_score={"*": "minimum"}, missing_margin=1.0), items)
     np.testing.assert_allclose(
         found.column("a.share") + found.column("b.share"), found.column("score"), atol=1e-6
     )
@@ -150,7 +160,9 @@ def test_a_strand_that_knows_nothing_takes_no_part():
 def test_what_a_missing_score_is_worth_is_an_option(missing, margin, place):
     """Item 4 is unknown to a strand that rates 4, 3, 2, 1."""
     items = candidates([0, 1, 2, 3, 4], a__score=[[4, 3, 2, 1, NAN]])
-    score = scored(fuse(missing={"*": missing}, margin=margin), items).column("score")[0]
+    score = scored(fuse(missing_score={"*": missing}, missing_margin=margin), items).column(
+        "score"
+    )[0]
     assert (score[:4] > score[4]).sum() == place or np.isclose(score[place], score[4])
 
 
@@ -167,7 +179,9 @@ def test_the_price_of_a_missing_score_is_learned():
     prices = []
     for wanted in (~unknown, unknown):
         best = np.where(wanted, columns["short.score"], -np.inf).argmax(axis=1)
-        learned = fuse(least=50).learn(asked, holed, ragged(*[[one] for one in best]))
+        learned = fuse(min_band_queries=50).learn_weights(
+            asked, holed, ragged(*[[one] for one in best])
+        )
         prices.append(learned.describe()["margin"])
     assert prices[0] > 0
     assert prices[1] == 0
@@ -188,7 +202,7 @@ def test_a_stranger_is_answered_even_where_learning_silenced_what_is_popular():
     """Only users with a history teach; they may find that popular adds nothing to the others."""
     asked, items, targets = world(queries=300)
     taught = items.with_columns(**{"popular.score": -items.column("long.score")})
-    learned = fuse(bands=(0,)).learn(asked, taught, targets)
+    learned = fuse(history_length_bands=(0,)).learn_weights(asked, taught, targets)
     assert weights_of(learned)[0]["popular"] == 0
     stranger = candidates(
         [0, 1, 2],
@@ -211,7 +225,7 @@ def test_items_nobody_takes_are_not_better_than_those_that_somebody_takes():
 def test_words_decide_a_search():
     found = scored(fuse(), text_items(), ask(texts=("red mug",)))
     assert found.column("score")[0].argmax() == 2
-    assert found.removals == ("unmatched",)
+    assert found.removal_reasons == ("unmatched",)
     assert found.column("removed_by").tolist() == [[0, -1, -1, 0]]
     loose = scored(fuse(match=()), text_items(), ask(texts=("red mug",)))
     assert "removed_by" not in loose.columns
@@ -224,7 +238,7 @@ def test_a_callers_list_is_not_shortened_by_words():
 
 def test_learned_weights_are_for_users_only():
     asked, items, targets = world(queries=300)
-    learned = fuse(items={"*": 0.5}).learn(asked, items, targets)
+    learned = fuse(item_query_weights={"*": 0.5}).learn_weights(asked, items, targets)
     mixed = ask((), (), (), (1,), texts=("mug", " ", None, None), items=ragged([], [], [3], []))
     found = learned.weights(mixed, ["lexical", "short"])
     assert found[0].tolist() == pytest.approx([1.0, 0.1])
@@ -252,7 +266,7 @@ def test_reciprocal_ranks_of_a_callers_list_come_from_the_scores():
 
 def test_reciprocal_ranks_learn_too():
     asked, items, targets = world()
-    learned = fuse(method="rrf", bands=(0, 10)).learn(asked, items, targets)
+    learned = fuse(method="rrf", history_length_bands=(0, 10)).learn_weights(asked, items, targets)
     few, many = weights_of(learned)
     assert few["short"] > 2 * few["long"]
     assert many["long"] > 2 * many["short"]
@@ -263,7 +277,7 @@ def test_reciprocal_ranks_learn_too():
 def test_every_shape_keeps_the_order(curve, scale):
     scores = np.array([[1, 7, 3, NAN, 2, 2]], np.float32)
     there = np.array([[1, 1, 1, 1, 1, 0]], bool)
-    values = signal(scores, there, Shape(curve, scale)).values[0]
+    values = normalize_scores(scores, there, ScoreShape(curve, scale)).values[0]
     assert values[:5][[0, 4, 2, 1]].tolist() == sorted(values[:5][[0, 4, 2, 1]].tolist())
     assert values[3] == values[5] == 0
 
@@ -282,7 +296,9 @@ values = st.lists(
 )
 def test_batch_equals_single(rows, curve, scale, method):
     """Other queries, and the padding that they cause, change nothing."""
-    stage = fuse(curve=curve, scale=scale, method=method, missing={"*": "minimum"})
+    stage = fuse(
+        transform=curve, normalization=scale, method=method, missing_score={"*": "minimum"}
+    )
     width = max(len(one) for one, _ in rows)
     padded = [one + [NAN] * (width - len(one)) for one, _ in rows]
     items = candidates(
@@ -295,7 +311,8 @@ def test_batch_equals_single(rows, curve, scale, method):
     for row, (one, _) in enumerate(rows):
         cut = {name: found[row : row + 1, : len(one)] for name, found in items.columns.items()}
         alone = stage.apply(
-            queries.slice(row, row + 1), Items(items.numbers[row : row + 1, : len(one)], cut)
+            queries.slice(row, row + 1),
+            CandidateLists(items.item_numbers[row : row + 1, : len(one)], cut),
         )
         np.testing.assert_allclose(
             alone.column("score")[0],
@@ -313,12 +330,12 @@ def test_nothing_to_fuse():
 
 def test_the_likelihood_has_the_right_slope():
     """The closed form for one strand and two candidates: log odds."""
-    lessons = Lessons(
+    lessons = FusionExamples(
         np.tile(np.array([[0, 1]], np.float32), (1, 4, 1)),
         np.ones((4, 2), bool),
         np.array([[0, 1]] * 3 + [[1, 0]], bool),
     )
-    weights, loss = likeliest(lessons, np.zeros(1), 0.0)
+    weights, loss = maximize_likelihood(lessons, np.zeros(1), 0.0)
     assert weights[0] == pytest.approx(np.log(3), abs=1e-3)
     assert loss == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)), abs=1e-4)
     assert ndcgs(lessons, weights).mean() == pytest.approx((3 + 1 / np.log2(3)) / 4)
@@ -336,14 +353,14 @@ def test_a_step_that_gains_no_more_than_chance_is_not_taken(right, wrong, taken)
     second[:, 0] = (np.arange(20) < right) | (np.arange(20) >= 20 - wrong)
     hits = np.zeros((20, 2), np.bool_)
     hits[:, 0], hits[:, 1] = np.arange(20) < 12, np.arange(20) >= 12
-    lessons = Lessons(np.stack([first, 3 * second]), np.ones((20, 2), np.bool_), hits)
+    lessons = FusionExamples(np.stack([first, 3 * second]), np.ones((20, 2), np.bool_), hits)
     start = np.array([1.0, 0.0])
-    found = climb(lessons, start, 3)
+    found = coordinate_ascent(lessons, start, 3)
     assert (ndcgs(lessons, found).mean() > ndcgs(lessons, start).mean()) == taken
 
 
 def test_reciprocal_of_nothing():
-    found = reciprocal(np.full((1, 2), np.nan, np.float32), np.ones((1, 2), bool), 60)
+    found = reciprocal_ranks(np.full((1, 2), np.nan, np.float32), np.ones((1, 2), bool), 60)
     assert not found.active.any()
 
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.data.types import Items
+from plait.data.types import CandidateLists
 from tests.ranking.candidate_fixtures import ask, candidates, ragged
 from tests.ranking.planted_signal import fuse, text_items, weights_of, world
 
 
 def brought_by_dice_alone(items, width=30, last=6):
     """The same, the `last` candidates of each query brought by the third strand and no other."""
-    ranks = np.tile(np.arange(width, dtype=np.int32), (len(items.numbers), 1))
+    ranks = np.tile(np.arange(width, dtype=np.int32), (len(items.item_numbers), 1))
     known = np.where(ranks < width - last, ranks, -1)
     return items.with_columns(
         **{"short.rank": known, "long.rank": known, "dice.rank": np.where(known < 0, ranks, -1)}
@@ -23,11 +23,11 @@ def test_a_strand_that_does_not_earn_its_place_is_as_good_as_not_there():
     asked, items, targets = world()
     items = brought_by_dice_alone(items)
     targets = ragged(*[[one] if one < 24 else [] for one in targets.values.tolist()])
-    learned = fuse(earn=("dice",)).learn(asked, items, targets)
+    learned = fuse(require_gain=("dice",)).learn_weights(asked, items, targets)
     known = items.columns["short.rank"] >= 0
     columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
-    bare = Items(np.where(known, items.numbers, -1), columns)
-    without = fuse().learn(asked, bare, targets)
+    bare = CandidateLists(np.where(known, items.item_numbers, -1), columns)
+    without = fuse().learn_weights(asked, bare, targets)
     for mine, theirs in zip(weights_of(learned), weights_of(without), strict=True):
         assert mine.pop("dice") == 0
         assert mine == theirs
@@ -39,19 +39,21 @@ def test_a_strand_that_does_not_earn_its_place_is_as_good_as_not_there():
 
 def test_what_only_a_strand_brings_is_a_reason_to_keep_it():
     asked, items, targets = world()
-    learned = fuse(earn=("dice",)).learn(asked, brought_by_dice_alone(items), targets)
+    learned = fuse(require_gain=("dice",)).learn_weights(
+        asked, brought_by_dice_alone(items), targets
+    )
     assert np.isfinite(learned.apply(asked, items).column("score")).all()
 
 
 def test_a_strand_that_earns_its_place_changes_nothing_by_being_asked_to():
     asked, items, targets = world()
-    learned = fuse(earn=("long", "nobody")).learn(asked, items, targets)
-    assert learned.describe() == fuse().learn(asked, items, targets).describe()
+    learned = fuse(require_gain=("long", "nobody")).learn_weights(asked, items, targets)
+    assert learned.describe() == fuse().learn_weights(asked, items, targets).describe()
 
 
 def test_who_has_to_earn_a_place_still_speaks_where_words_or_items_are_asked_with():
     asked, items, targets = world()
-    learned = fuse(earn=("dice",)).learn(asked, items, targets)
+    learned = fuse(require_gain=("dice",)).learn_weights(asked, items, targets)
     assert all(one["dice"] == 0 for one in weights_of(learned))
     found = text_items().with_columns(**{"dice.score": np.array([[1, 2, 3, 4]], np.float32)})
     words = replace(ask(()), texts=("mug",))
@@ -63,9 +65,12 @@ def test_without_a_test_nobody_has_earned_a_place():
     items = brought_by_dice_alone(items)
     known = items.columns["short.rank"] >= 0
     columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
-    bare = Items(np.where(known, items.numbers, -1), columns)
+    bare = CandidateLists(np.where(known, items.item_numbers, -1), columns)
     nobody = ragged(*[[] for _ in range(len(targets))])
-    for untaught in (fuse(earn=("dice",)), fuse(earn=("dice",)).learn(asked, items, nobody)):
+    for untaught in (
+        fuse(require_gain=("dice",)),
+        fuse(require_gain=("dice",)).learn_weights(asked, items, nobody),
+    ):
         scores = untaught.apply(asked, items).column("score")
         assert np.isnan(scores[~known]).all()
         assert scores[known] == pytest.approx(fuse().apply(asked, bare).column("score")[known])
@@ -75,8 +80,8 @@ def test_who_is_alone_need_not_earn_anything():
     asked, items, _ = world()
     alone = items.columns.keys() - {one for one in items.columns if one.startswith("dice")}
     columns = {name: one for name, one in items.columns.items() if name not in alone}
-    lone = Items(items.numbers, columns)
-    scores = fuse(earn=("dice",)).apply(asked, lone).column("score")
+    lone = CandidateLists(items.item_numbers, columns)
+    scores = fuse(require_gain=("dice",)).apply(asked, lone).column("score")
     assert scores == pytest.approx(fuse().apply(asked, lone).column("score"), nan_ok=True)
     assert np.isfinite(scores).any()
 
@@ -93,7 +98,9 @@ def test_where_all_put_the_history_first_the_best_of_them_leads():
         wrong__score=wrong.astype(np.float32),
         right__score=right.astype(np.float32),
     )
-    stage = fuse().learn(ask(*[[0, 1, 2]] * 600), items, ragged(*[[one] for one in targets]))
+    stage = fuse().learn_weights(
+        ask(*[[0, 1, 2]] * 600), items, ragged(*[[one] for one in targets])
+    )
     for weights in weights_of(stage):
         assert weights["right"] > 0
         assert weights["repeat"] == weights["wrong"] == 0

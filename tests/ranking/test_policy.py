@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.data.types import Items
+from plait.data.types import CandidateLists
 from plait.ranking.policy import Policy
 from tests.ranking.candidate_fixtures import ask, candidates, live
 
@@ -18,7 +18,7 @@ def shown(items):
     order = items.column("order")
     return [
         [
-            int(items.numbers[row, np.nonzero(order[row] == place)[0][0]])
+            int(items.item_numbers[row, np.nonzero(order[row] == place)[0][0]])
             for place in range(order[row].max(initial=-1) + 1)
         ]
         for row in range(len(order))
@@ -35,7 +35,9 @@ def test_best_first_then_those_without_a_score_then_nothing():
 
 
 def test_removed_candidates_are_not_shown():
-    items = candidates([4, 5, 6], score=[[1, 2, 3]]).remove(np.array([[0, 0, 1]], bool), "seen")
+    items = candidates([4, 5, 6], score=[[1, 2, 3]]).mark_removed(
+        np.array([[0, 0, 1]], bool), "seen"
+    )
     assert shown(POLICY.apply(ask(k=3), items)) == [[5, 4]]
 
 
@@ -54,7 +56,7 @@ def test_pins_take_their_places_and_the_rest_moves_on():
     items = candidates([0, 1, 2, 3, 4], score=[[5, 1, 4, 2, 3]]).with_columns(pinned=pinned)
     assert shown(POLICY.apply(ask(k=5), items)) == [[3, 0, 1, 2, 4]]
     assert shown(POLICY.apply(ask(k=2), items)) == [[3, 0]]
-    gone = items.remove(pinned == 0, "deleted")
+    gone = items.mark_removed(pinned == 0, "deleted")
     assert shown(POLICY.apply(ask(k=3), gone)) == [[0, 2, 1]]
 
 
@@ -83,5 +85,5 @@ def test_against_sorting_and_batch_equals_single(rows, k, ids):
         expected = sorted(range(len(row_numbers := worth)), key=lambda n: (-worth[n], ties[n]))
         assert found[row] == expected[:k]
         assert len(row_numbers) == len(values)
-        alone = Items(items.numbers[row : row + 1], {"score": score[row : row + 1]})
+        alone = CandidateLists(items.item_numbers[row : row + 1], {"score": score[row : row + 1]})
         assert shown(POLICY.apply(ask((), k=k, live=world), alone))[0] == found[row]

@@ -28,10 +28,15 @@ def test_the_four_are_there():
 def test_default_has_every_strand_of_the_core_install():
     recipe = load_recipe("default")
     strands = ["popular", "repeat", "neighbours", "linear", "content", "lexical"]
-    assert list(recipe.strands) == strands
+    assert list(recipe.models) == strands
     assert list(recipe.steps) == ["fuse", "rules", "policy", "explain"]
-    assert set(recipe.facts_exclude) == LEAKING
-    assert recipe.kinds["hide"] < 0 == recipe.kinds["return"] < recipe.kinds["view"]
+    assert set(recipe.excluded_relations) == LEAKING
+    assert (
+        recipe.event_weights["hide"]
+        < 0
+        == recipe.event_weights["return"]
+        < recipe.event_weights["view"]
+    )
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -41,7 +46,7 @@ def test_a_recipe_answers(name, world):
     queries = ask(
         world.catalogue, [], [ids[3]], [ids[3], ids[4]], texts=[None, None, "rose number"]
     )
-    items = pipeline.answer(queries)
+    items = pipeline.run(queries)
     order = items.column("order")
     assert (order.max(axis=1) >= 0).all()
     shown = np.nonzero(order >= 0)
@@ -54,10 +59,10 @@ def test_a_recipe_answers(name, world):
 @pytest.mark.parametrize(
     ("step", "setting", "said"),
     [
-        ("fuse", "earn", ("sequnce",)),
+        ("fuse", "require_gain", ("sequnce",)),
         ("fuse", "weights", {"*": 1.0, "sequnce": 2.0}),
         ("fuse", "match", ("sequnce",)),
-        ("explain", "sentences", {"sequnce": "after {because}"}),
+        ("explain", "templates", {"sequnce": "after {because}"}),
     ],
 )
 def test_a_name_that_is_no_strand_is_refused(step, setting, said):
@@ -70,16 +75,16 @@ def test_a_name_that_is_no_strand_is_refused(step, setting, said):
 
 def test_a_bundle_that_was_made_before_names_were_checked_still_loads(world, tmp_path):
     recipe = load_recipe("default")
-    steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "earn": ("sequnce",)}}
+    steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "require_gain": ("sequnce",)}}
     store = BundleStore(tmp_path / "bundles")
     fitted = Pipeline.build(replace(recipe, steps=steps), stored=True).fit(world)
     store.use(store.save(fitted, {}))
-    assert store.load().steps[0].config.earn == ("sequnce",)
+    assert store.load().steps[0].config.require_gain == ("sequnce",)
 
 
 def test_what_the_defaults_name_may_be_missing():
     recipe = load_recipe("default")
-    strands = {name: one for name, one in recipe.strands.items() if name != "repeat"}
+    strands = {name: one for name, one in recipe.models.items() if name != "repeat"}
     missing = {"*": "learned", "repeat": "zero"}
-    steps = {**recipe.steps, "fuse": {"missing": missing}}
-    assert Pipeline.build(replace(recipe, strands=strands, steps=steps))
+    steps = {**recipe.steps, "fuse": {"missing_score": missing}}
+    assert Pipeline.build(replace(recipe, models=strands, steps=steps))

@@ -31,9 +31,9 @@ def why(stage, queries, *rows):
     items = stage.apply(queries, candidates(*(rows or [ALL])))
     return [
         {
-            int(number): items.removals[reason]
+            int(number): items.removal_reasons[reason]
             for number, reason in zip(
-                items.numbers[row], items.column("removed_by")[row], strict=True
+                items.item_numbers[row], items.column("removed_by")[row], strict=True
             )
             if reason >= 0
         }
@@ -64,7 +64,7 @@ def test_the_query_may_overrule_the_recipe():
 
 
 def test_exclusions_rejections_and_anchors_are_always_out():
-    queries = ask((1,), exclude=ragged([2]), hidden=ragged([3]), items=ragged([4]))
+    queries = ask((1,), exclude=ragged([2]), rejected=ragged([3]), items=ragged([4]))
     assert blocked(rules(seen="off"), queries) == [[2, 3, 4]]
     assert why(rules(seen="off"), queries) == [{2: "excluded", 3: "hidden", 4: "anchor"}]
 
@@ -104,7 +104,7 @@ def test_a_filter_without_a_catalogue_is_refused():
 
 
 def test_a_callers_list_keeps_what_was_seen_but_nothing_forbidden():
-    queries = ask((1, 2), candidates=ragged([1, 3, 5]), hidden=ragged([3]), live=live(dead=[5]))
+    queries = ask((1, 2), candidates=ragged([1, 3, 5]), rejected=ragged([3]), live=live(dead=[5]))
     assert why(rules(), queries, [1, 3, 5]) == [{3: "hidden", 5: "deleted"}]
     strict = replace(queries, keep_seen=np.array([False]))
     assert why(rules(), strict, [1, 3, 5]) == [{1: "seen", 3: "hidden", 5: "deleted"}]
@@ -143,8 +143,8 @@ rows = st.lists(st.lists(st.integers(-1, 9), max_size=6), min_size=1, max_size=4
 def test_members_against_sets(numbers, others, rising):
     batch = min(len(numbers), len(others))
     numbers = [sorted(set(one) - {-1}) if rising else one for one in numbers[:batch]]
-    matrix = Ragged.of(numbers).padded()
-    found = Ragged.of(others[:batch]).isin(matrix)
+    matrix = Ragged.from_rows(numbers).to_padded()
+    found = Ragged.from_rows(others[:batch]).isin(matrix)
     for row in range(batch):
         expected = [one >= 0 and one in others[row] for one in matrix[row].tolist()]
         assert found[row].tolist() == expected

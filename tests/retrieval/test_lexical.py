@@ -11,8 +11,8 @@ from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.features.text import Analyzer
 from plait.retrieval.lexical import Lexical, LexicalConfig
-from plait.testing.queries import ask, changed, listed, living, scores
-from plait.testing.synthetic_data import chinese, empty, two_topics, world
+from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.synthetic_data import chinese, empty, make_dataset, two_topics
 
 TITLES = {
     "a": "red mug",
@@ -28,7 +28,7 @@ def lexical(dataset, **settings):
 
 
 def titled(titles, **more):
-    return world([], items={one: {"title": title, **more} for one, title in titles.items()})
+    return make_dataset([], items={one: {"title": title, **more} for one, title in titles.items()})
 
 
 def found(stage, catalogue, text, *items, live=None):
@@ -68,7 +68,7 @@ def test_scores_equal_a_hand_computation(text):
 
 
 def test_the_body_counts_beside_the_title():
-    dataset = world(
+    dataset = make_dataset(
         [], items={"a": {"title": "cup", "brand": "mug house"}, "b": {"title": "mug", "brand": "x"}}
     )
     in_body, in_title = found(lexical(dataset, title_boost=5.0), dataset.catalogue, "mug", "a", "b")
@@ -87,7 +87,7 @@ def test_delta_scores_are_those_the_index_would_give_with_frozen_statistics():
     catalogue = changed(
         dataset.catalogue, dataset.version, {one: {"title": title} for one, title in late.items()}
     )
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     for text in ("mug", "red mug", "table wine"):
         old = found(stage, catalogue, text, "a", "b", live=live)
         new = found(stage, catalogue, text, "f", "g", "h", "i", live=live)
@@ -116,7 +116,7 @@ def test_long_documents_are_as_long_in_the_delta_as_in_the_index(length):
     dataset = titled({**TITLES, "old": text})
     stage = lexical(dataset)
     catalogue = changed(dataset.catalogue, dataset.version, {"new": {"title": text}})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     old, new = found(stage, catalogue, "mug filler", "old", "new", live=live)
     assert new == pytest.approx(old, rel=1e-5)
 
@@ -129,7 +129,7 @@ def test_new_changed_and_deleted_items_are_found_as_they_are_now():
         dataset.version,
         {"new": {"title": "red kettle"}, "a": {"title": "green bowl"}, "d": None},
     )
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     assert brought(stage, catalogue, "kettle", live=live) == ["new"]
     assert brought(stage, catalogue, "bowl", live=live) == ["a"]
     assert "a" not in brought(stage, catalogue, "red mug", live=live)
@@ -143,7 +143,7 @@ def test_a_price_that_changes_indexes_nothing():
     stage = lexical(dataset)
     prices = {one: {"price": 2.0} for one in TITLES}
     catalogue = changed(dataset.catalogue, dataset.version, prices, patch=True)
-    assert len(stage.delta(catalogue, dataset.version, None)) == 0
+    assert len(stage.update(catalogue, dataset.version, None)) == 0
 
 
 def test_chinese_words_find_chinese_titles():
@@ -186,7 +186,7 @@ def test_a_shop_without_items_finds_nothing():
     catalogue = changed(
         dataset.catalogue.with_columns({"title": "text"}), 0, {"first": {"title": "red mug"}}
     )
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     assert brought(stage, catalogue, "mug", live=live) == ["first"]
     assert found(stage, catalogue, "mug", "first", live=live)[0] > 0
 
@@ -202,10 +202,15 @@ def test_what_is_ruled_out_makes_room_for_what_lies_deeper():
         f"item-{one}" for one in range(55, 60)
     }
     assert len(brought(stage, dataset.catalogue, "mug", 3, mask=mask)) == 3
-    blocked = Ragged.of([list(range(50))])
+    blocked = Ragged.from_rows([list(range(50))])
     assert len(brought(stage, dataset.catalogue, "mug", 20, blocked=blocked)) == 10
     both = brought(
-        stage, dataset.catalogue, "mug", 20, mask=mask, blocked=Ragged.of([last[:2].tolist()])
+        stage,
+        dataset.catalogue,
+        "mug",
+        20,
+        mask=mask,
+        blocked=Ragged.from_rows([last[:2].tolist()]),
     )
     assert set(both) == {"item-57", "item-58", "item-59"}
 

@@ -21,7 +21,7 @@ NOW = time.time_ns() // 1000
 RECIPE = Recipe.of(
     {
         "name": "toy",
-        "strands": {one: {} for one in ("popular", "neighbours", "content", "lexical")},
+        "models": {one: {} for one in ("popular", "neighbours", "content", "lexical")},
         "steps": {one: {} for one in ("fuse", "rules", "policy", "explain")},
     }
 )

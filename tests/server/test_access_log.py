@@ -9,8 +9,8 @@ import pytest
 
 import plait.workspace
 from plait.errors import NotReadyError
-from plait.server.http.access_log import Observed
-from plait.server.http.prometheus import Meters
+from plait.server.http.access_log import AccessLogMiddleware
+from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.service import Service
 
 
@@ -28,7 +28,9 @@ async def broken_late(scope, receive, send):
 
 def asked(app):
     async def ask():
-        transport = httpx.ASGITransport(Observed(app, Meters()), raise_app_exceptions=True)
+        transport = httpx.ASGITransport(
+            AccessLogMiddleware(app, PrometheusMetrics()), raise_app_exceptions=True
+        )
         async with httpx.AsyncClient(transport=transport, base_url="http://plait") as client:
             return await client.get("/v1/items/secret-item")
 
@@ -67,7 +69,7 @@ def test_a_fault_after_the_answer_began_is_logged(log):
 
 def test_only_so_many_requests_may_be_under_way(tmp_path):
     shop = plait.workspace.open(tmp_path)
-    service = Service(shop.settings, shop, Meters(), most=1)
+    service = Service(shop.settings, shop, PrometheusMetrics(), most=1)
 
     async def two():
         first = asyncio.create_task(service.wait(lambda: time.sleep(0.2)))

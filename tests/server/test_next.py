@@ -9,7 +9,7 @@ import pytest
 import plait.workspace
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.eventlog import Impression
-from plait.workspace.impression_chains import Memory, Recent
+from plait.workspace.impression_chains import ImpressionChains, InMemoryImpressions
 from tests.server.fixtures import bearer, ids
 from tests.server.server_process import Server
 
@@ -111,7 +111,7 @@ def test_where_nothing_can_be_stored_nothing_is_shown(home):
 
 
 def test_a_chain_has_an_end():
-    kept = Memory(Recent(), longest=3)
+    kept = ImpressionChains(InMemoryImpressions(), longest=3)
     for name in (ROOT, f"{ROOT}-1", f"{ROOT}-2"):
         kept.add(Impression(name, 0, -1, "next", "b", 1, "{}"))
     assert len(kept.chain(ROOT)) == 3

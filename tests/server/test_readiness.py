@@ -57,7 +57,7 @@ def test_every_road_is_gone_and_nothing_is_remembered(home):
 
 def test_a_catalogue_without_items_can_be_warmed(tmp_path):
     steps = {"fuse": {}, "policy": {}}
-    recipe = Recipe.of({"name": "p", "strands": {"popular": {}}, "steps": steps})
+    recipe = Recipe.of({"name": "p", "models": {"popular": {}}, "steps": steps})
     with plait.workspace.open(tmp_path) as shop:
         shop.post([{"kind": "view", "user": "u", "item": "i"}])
         shop.fit(recipe)

@@ -9,9 +9,9 @@ import pytest
 import plait.workspace
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.schema.coercion import MAX_ID, id_problem
-from plait.utils.timestamps import EARLIEST, believable
+from plait.utils.timestamps import EARLIEST, is_plausible_time
 
 NOW = int(time.time())
 DAY = 86_400
@@ -68,14 +68,14 @@ def test_what_an_id_may_be():
 
 
 def test_when_something_may_have_happened():
-    assert believable(EARLIEST, 0)
-    assert not believable(EARLIEST - 1, 0)
-    assert believable(DAY * 1_000_000, 0)
-    assert not believable(DAY * 1_000_000 + 1, 0)
+    assert is_plausible_time(EARLIEST, 0)
+    assert not is_plausible_time(EARLIEST - 1, 0)
+    assert is_plausible_time(DAY * 1_000_000, 0)
+    assert not is_plausible_time(DAY * 1_000_000 + 1, 0)
 
 
 def test_what_was_once_stored_can_be_taken_away(tmp_path):
-    with Log.open(tmp_path) as log:
+    with EventLog.open(tmp_path) as log:
         log.append([Event("item", "i", "put", item="a\nb", time=1, fields='{"title":"old"}')])
         log.append([Event("user", "u", "put", user="a\nb", time=1, fields='{"age":1}')])
     with plait.workspace.open(tmp_path) as shop:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.splitting.impressions import ANSWERS, OTHER, PATIENCE, Showings, with_showings
+from plait.splitting.impressions import ANSWERS, OTHER, PATIENCE, ImpressionItems, with_impressions
 from plait.splitting.labelled_examples import click_examples
 from plait.splitting.splits import DAY
 from tests.dataset_fixtures import world
@@ -20,13 +20,13 @@ def showings(answers, naming=()):
     which, users, times, items = np.array(rows, np.int64).reshape(-1, 4).T
     naming, named = np.array(sorted(naming), np.int64).reshape(-1, 2).T
     numbers = (users.astype(np.int32), items.astype(np.int32))
-    return Showings(which, *numbers, times, np.zeros(len(rows), np.int64), naming, named)
+    return ImpressionItems(which, *numbers, times, np.zeros(len(rows), np.int64), naming, named)
 
 
 def outcomes(dataset):
     """(user, item, time, seconds until taken or None) of everything shown."""
     found = dataset.interactions
-    found = found.take(found.kinds == dataset.kinds.index(ANSWERS))
+    found = found.take(found.event_types == dataset.event_types.index(ANSWERS))
     seconds = [None if np.isnan(one) else float(one) for one in found.values]
     return sorted(
         zip(found.users.tolist(), found.items.tolist(), found.times.tolist(), seconds, strict=True),
@@ -76,7 +76,7 @@ def test_what_is_taken_is_found_as_by_hand(data):
     naming = data.draw(st.dictionaries(st.integers(0, len(events) - 1), some))
     rows = [(f"u{user}", f"i{item}", time / DAY) for user, item, time in events]
     dataset = world(rows, users=["u0", "u1", "u2"], items=["i0", "i1", "i2", "i3"])
-    found = with_showings(dataset, showings(answers, naming.items()), ("purchase",))
+    found = with_impressions(dataset, showings(answers, naming.items()), ("purchase",))
     expected = by_hand(events, answers, naming)
     assert [one[:3] for one in outcomes(found)] == [one[:3] for one in expected]
     for one, other in zip(outcomes(found), expected, strict=True):
@@ -85,7 +85,7 @@ def test_what_is_taken_is_found_as_by_hand(data):
     rows = found.interactions
     order = np.lexsort((rows.offsets, rows.times, rows.users))
     np.testing.assert_array_equal(order, np.arange(len(rows)))
-    kept = found.keep(rows.kinds != found.kinds.index(ANSWERS)).interactions
+    kept = found.keep(rows.event_types != found.event_types.index(ANSWERS)).interactions
     np.testing.assert_array_equal(kept.offsets, dataset.interactions.offsets)
 
 
@@ -95,12 +95,12 @@ def test_only_goal_events_with_a_worth_take():
     values = np.array([np.nan, 0, np.nan], np.float32)
     data = replace(data, interactions=replace(data.interactions, values=values))
     shown = showings([(0, DAY - HOUR, [0, 1, 2])], [(0, 0), (1, 0), (2, 0)])
-    found = outcomes(with_showings(data, shown, ("buy",)))
+    found = outcomes(with_impressions(data, shown, ("buy",)))
     assert [one[3] is not None for one in found] == [False, False, True]
 
 
 def examples(rows, answers, naming=(), cut=0, until=None):
-    data = with_showings(world(rows), showings(answers, naming), ("purchase",))
+    data = with_impressions(world(rows), showings(answers, naming), ("purchase",))
     return click_examples(data, cut, until, goal=("purchase",), negative=(ANSWERS,))
 
 
@@ -114,7 +114,9 @@ def test_what_was_shown_is_asked_at_its_moment_and_nothing_else_is():
     assert found.queries.times.tolist() == [2 * DAY - HOUR, 8 * DAY]
     history = found.queries.history
     assert [history.slice(row, row + 1).items.tolist() for row in (0, 1)] == [[0], [0, 1, 2]]
-    assert [found.train.kinds[one] for one in found.train.interactions.kinds] == ["purchase"]
+    assert [found.train.event_types[one] for one in found.train.interactions.event_types] == [
+        "purchase"
+    ]
 
 
 def test_a_clock_that_runs_behind_puts_nothing_asked_for_into_the_history():

@@ -57,7 +57,7 @@ def test_a_drawn_pair_is_asked_for_its_newest_rating(draw):
 def test_no_event_of_a_tested_pair_stays_whatever_its_kind_and_value(given, value):
     people = [(f"u{one % 20}", f"i{one // 20}", float(one)) for one in range(200)]
     data = world([*((*row, "rate") for row in people), *((*row, "look") for row in people)])
-    rates = np.array([data.kinds[one] == "rate" for one in data.interactions.kinds])
+    rates = np.array([data.event_types[one] == "rate" for one in data.interactions.event_types])
     values = np.where(rates, 3.0, value).astype(np.float32)
     data = replace(data, interactions=replace(data.interactions, values=values))
     test = data.keep(rates & (np.arange(400) % 7 == 0)) if given else None
@@ -163,7 +163,7 @@ def test_clicks_and_misses_behind_the_cut():
     assert len(found) == len(late)
     assert found.outcomes.sum() == sum(row[3] == "click" for row in late)
     assert found.train.interactions.times.max() <= 20 * DAY
-    kinds = {data.kinds[kind] for kind in found.train.interactions.kinds}
+    kinds = {data.event_types[kind] for kind in found.train.interactions.event_types}
     assert kinds == {"click"}
 
 

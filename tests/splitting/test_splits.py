@@ -86,7 +86,7 @@ def test_rejected_items_are_hidden_seen_and_no_history():
     rows[1] = ("anna", "b", 1, "return")
     data = world(rows)
     split = leave_one_out(data, goal=("purchase",), kinds={"return": -1})
-    assert names(data, split.queries.hidden[0]) == "b"
+    assert names(data, split.queries.rejected[0]) == "b"
     assert names(data, split.queries.history.items) == "ac"
     assert names(data, split.queries.seen[0]) == "abc"
 

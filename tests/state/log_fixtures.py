@@ -5,7 +5,7 @@ import json
 from hypothesis import strategies as st
 
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 
 ITEMS = ["a", "b", "c", "d"]
 USERS = ["u", "v", "w"]
@@ -53,7 +53,7 @@ def event_of(number, action):
 
 def open_log(folder):
     """A log whose field types are settled, so that drift rejects nothing."""
-    log = Log.open(folder)
+    log = EventLog.open(folder)
     text = json.dumps(TEMPLATE)
     log.append(
         [

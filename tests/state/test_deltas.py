@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 
-from plait.data.types import Event, Live
-from plait.eventlog import Log
+from plait.data.types import Event, StateView
+from plait.eventlog import EventLog
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
@@ -19,7 +19,7 @@ class Words(Stage):
     def score(self, queries, numbers):
         return np.zeros(numbers.shape, np.float32)
 
-    def delta(self, catalogue, version, previous):
+    def update(self, catalogue, version, previous):
         before = previous or {}
         changed = np.flatnonzero(catalogue.changed > version).tolist()
         read = [one for one in changed if before.get(one, (0, 0))[0] != catalogue.changed[one]]
@@ -28,7 +28,7 @@ class Words(Stage):
 
 
 def pipeline(version):
-    recipe = Recipe.of({"strands": {"words": {"stage": f"{__name__}:Words"}}})
+    recipe = Recipe.of({"models": {"words": {"stage": f"{__name__}:Words"}}})
     return Pipeline(recipe, (Words(name="words"),), (), version)
 
 
@@ -43,14 +43,14 @@ def fold(state, log):
 
 
 def test_only_what_changed_after_the_fit_is_read_and_only_once(tmp_path):
-    with Log.open(tmp_path) as log:
+    with EventLog.open(tmp_path) as log:
         put(log, "1", "old", title="an old lamp")
         fitted = pipeline(1)
         put(log, "2", "new", title="a new lamp")
         state = fold(LiveState(), log)
         first = deltas(fitted, state)
         assert first["words"]["read"] == [1]
-        live = Live(state, first)
+        live = StateView(state, first)
 
         log.append([Event("interaction", "3", "view", "u", "old", 1)])
         clicked = fold(state, log)
@@ -61,7 +61,7 @@ def test_only_what_changed_after_the_fit_is_read_and_only_once(tmp_path):
         assert deltas(fitted, same, live) is first  # nothing new was said
 
         put(log, "5", "old", title="an old lamp, repaired")
-        after = deltas(fitted, fold(same, log), Live(same, first))
+        after = deltas(fitted, fold(same, log), StateView(same, first))
         assert after["words"]["read"] == [0]
         assert after["words"][1] == first["words"][1]
 
@@ -70,7 +70,7 @@ def test_a_stage_that_does_not_follow_has_no_delta(tmp_path):
     class Deaf(Stage):
         pass
 
-    with Log.open(tmp_path) as log:
+    with EventLog.open(tmp_path) as log:
         put(log, "1", "a", title="a lamp")
         state = fold(LiveState(), log)
     recipe = pipeline(0).recipe

@@ -5,7 +5,7 @@ import pytest
 
 from plait.data.types import Event
 from plait.errors import StorageError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.state import Follower
 
 
@@ -15,7 +15,7 @@ def view(number):
 
 @pytest.fixture
 def log(tmp_path):
-    with Log.open(tmp_path) as opened:
+    with EventLog.open(tmp_path) as opened:
         yield opened
 
 
@@ -31,7 +31,7 @@ def test_what_another_process_writes_is_folded_soon_and_in_order(log, tmp_path):
     follower = Follower(log, published.append, refreshed.set, poll_ms=10)
     follower.start()
     try:
-        with Log.open(tmp_path) as other:
+        with EventLog.open(tmp_path) as other:
             for number in range(5):
                 version = other.append([view(number)]).version
                 assert follower.wait_for(version, 1.0)

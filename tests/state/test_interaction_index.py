@@ -25,10 +25,10 @@ def told(rows):
 
 def check(found, listed, users=range(8)):
     users = np.array([*users, -1], np.int32)
-    offsets, rows = found.many(users)
+    offsets, rows = found.batch_rows(users)
     for place, user in enumerate(users.tolist()):
         wanted = naive(listed, user)
-        assert told(found.one(user)) == wanted
+        assert told(found.user_rows(user)) == wanted
         part = Rows(*(column[offsets[place] : offsets[place + 1]] for column in rows))
         assert told(part) == wanted
     assert len(found) == len(listed)
@@ -79,5 +79,5 @@ def test_many_small_batches_stay_few_runs():
 def test_an_old_version_does_not_see_what_came_later():
     first = Segments().with_rows(as_rows([(1, 7, 0, 5)]))
     second = first.with_rows(as_rows([(1, 8, 0, 4)]))
-    assert told(first.one(1)) == [(7, 0, 5)]
-    assert told(second.one(1)) == [(8, 0, 4), (7, 0, 5)]
+    assert told(first.user_rows(1)) == [(7, 0, 5)]
+    assert told(second.user_rows(1)) == [(8, 0, 4), (7, 0, 5)]

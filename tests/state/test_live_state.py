@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.state import LiveState
 from tests.state.log_fixtures import WEIGHTS, Model, action, event_of, history, open_log, told
 
@@ -55,7 +55,7 @@ def test_any_chunking_gives_what_a_naive_model_says(actions, cuts, size):
 
 @pytest.fixture
 def log(tmp_path):
-    with Log.open(tmp_path) as opened:
+    with EventLog.open(tmp_path) as opened:
         yield opened
 
 

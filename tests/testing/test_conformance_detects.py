@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plait.data.types import Items
+from plait.data.types import CandidateLists
 from plait.errors import InputError
 from plait.models.popularity.popular import Popular
 from plait.models.repeat import Repeat
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.stage import Stage
 from plait.testing import conformance
 
@@ -71,22 +71,22 @@ class Crowd(Popular):
 class Deaf(Popular):
     def retrieve(self, queries, k):
         best = np.arange(min(k, self._tables.shape[1]), dtype=np.int32)
-        return Items(np.tile(best, (len(queries), 1)))
+        return CandidateLists(np.tile(best, (len(queries), 1)))
 
 
 class Twice(Popular):
     def retrieve(self, queries, k):
-        found = super().retrieve(queries, k).numbers
-        return Items(np.repeat(found, 2, axis=1)[:, :k])
+        found = super().retrieve(queries, k).item_numbers
+        return CandidateLists(np.repeat(found, 2, axis=1)[:, :k])
 
 
-class Numbered(DenseStage):
+class Numbered(DenseScorer):
     def fit(self, dataset, *, seed=0):
         fitted = type(self)(self.config, name=self.name)
         fitted.width = dataset.n_items
         return fitted
 
-    def dense(self, queries):
+    def score_all(self, queries):
         return np.tile(np.arange(getattr(self, "width", 0), dtype=np.float32), (len(queries), 1))
 
 
@@ -98,7 +98,7 @@ class Scribbles(Popular):
 
 
 class Accuses(Repeat):
-    def because(self, queries, numbers):
+    def explain(self, queries, numbers):
         return np.where(numbers >= 0, 1, -1).astype(np.int32)
 
 
@@ -116,7 +116,7 @@ class Drops(Stage):
     writes = ("gone",)
 
     def apply(self, queries, items):
-        return Items(items.numbers)
+        return CandidateLists(items.item_numbers)
 
 
 @pytest.mark.parametrize(

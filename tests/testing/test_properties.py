@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.data.ragged import Ragged
-from plait.data.types import History, Queries
-from plait.pipeline.stage import Retrieves
+from plait.data.types import History, QueryBatch
+from plait.pipeline.stage import Retriever
 from plait.testing import conformance
 from plait.testing.stage_case import Answers, dataset_of, same
 
-STRANDS = [one for one in conformance.subjects() if isinstance(one.stage(), Retrieves)]
+STRANDS = [one for one in conformance.subjects() if isinstance(one.stage(), Retriever)]
 SIZE = dataset_of("market").n_items
 
 event = st.tuples(st.integers(0, 6), st.integers(0, SIZE + 2))  # a day and an item
@@ -32,11 +32,11 @@ def batch(questions):
         np.array([day for day, _ in flat], np.int64),
         np.ones(len(flat), np.float32),
     )
-    plain = Queries.of_histories(history)
+    plain = QueryBatch.of_histories(history)
     fields = {name: getattr(plain, name) for name in plain.__slots__}
-    fields["items"] = Ragged.of([anchors for _, anchors, _ in questions])
+    fields["items"] = Ragged.from_rows([anchors for _, anchors, _ in questions])
     fields["texts"] = tuple(text for _, _, text in questions)
-    return Queries(**fields)
+    return QueryBatch(**fields)
 
 
 @pytest.mark.parametrize("subject", STRANDS, ids=str)

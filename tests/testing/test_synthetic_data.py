@@ -26,7 +26,7 @@ def test_a_world_is_the_same_every_time(name):
 
 def test_users_of_the_checkerboard_lack_one_item_of_their_colour():
     dataset = checkerboard()
-    for user, row in enumerate(dataset.histories().padded()):
+    for user, row in enumerate(dataset.histories().to_padded()):
         ids = {dataset.catalogue.id(one) for one in row if one >= 0}
         colour = dataset.users.id(user)[:5]
         assert {f"{colour}-{one}" for one in range(6)} - ids == {f"{colour}-{user // 2 % 6}"}
@@ -34,7 +34,7 @@ def test_users_of_the_checkerboard_lack_one_item_of_their_colour():
 
 def test_hours_follow_one_another():
     dataset = clock()
-    for row in dataset.histories().padded():
+    for row in dataset.histories().to_padded():
         hours = [int(dataset.catalogue.id(one)[5:]) for one in row]
         assert all((after - before) % 12 == 1 for before, after in itertools.pairwise(hours))
 
@@ -50,7 +50,7 @@ def test_late_arrivals_have_fields_and_no_events():
 def test_the_market_has_what_checks_need():
     dataset = market()
     assert not dataset.catalogue.alive.all()
-    assert len(dataset.kinds) == 2
+    assert len(dataset.event_types) == 2
     assert set(dataset.catalogue.types().values()) == {"text", "category", "set", "number"}
     assert (np.bincount(dataset.interactions.users) == 1).any()
     assert dataset.users.types() == {"country": "category"}

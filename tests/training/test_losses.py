@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from plait.training import softmax_loss
 from plait.training.losses import (
     Negatives,
-    binary,
-    bpr,
+    bce_loss,
+    bpr_loss,
     contrastive,
     full_softmax,
     masked_items,
+    mse_loss,
     sampled_softmax,
-    squared,
 )
 
 
@@ -83,9 +83,9 @@ def test_the_sampled_sum_estimates_that_over_all_items(power):
 
 def test_bpr_is_small_where_the_right_one_leads():
     right = torch.tensor([5.0, 5.0])
-    assert float(bpr(right, -right)) < 1e-3
-    assert float(bpr(right, right)) == pytest.approx(math.log(2))
-    assert float(bpr(right, torch.stack([right, -right], 1))) == pytest.approx(
+    assert float(bpr_loss(right, -right)) < 1e-3
+    assert float(bpr_loss(right, right)) == pytest.approx(math.log(2))
+    assert float(bpr_loss(right, torch.stack([right, -right], 1))) == pytest.approx(
         math.log(2) / 2, rel=1e-3
     )
 
@@ -93,8 +93,8 @@ def test_bpr_is_small_where_the_right_one_leads():
 def test_binary_and_squared():
     logits, labels = torch.tensor([0.0, 2.0]), torch.tensor([1, 0])
     exact = (math.log(2) + math.log1p(math.exp(2))) / 2
-    assert float(binary(logits, labels)) == pytest.approx(exact)
-    assert float(squared(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))) == 5
+    assert float(bce_loss(logits, labels)) == pytest.approx(exact)
+    assert float(mse_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))) == 5
 
 
 @given(st.floats(0, 1), st.integers(0, 99))

@@ -50,7 +50,7 @@ class Listens:
 
 split = leave_one_out(market(), "validation")
 held = Held(replace(split.queries, blocked=split.queries.seen), split.targets)
-training = Training(epochs=40, batch=4, learning_rate=0.02, patience=2)
+training = Training(epochs=40, batch_size=4, learning_rate=0.02, patience=2)
 lines = []
 context = FitContext(
     3, held, folder / "work", lambda *one: lines.append(one), (Listens(),), "sequence"
@@ -62,7 +62,7 @@ told = {"epochs": stage._epochs, "heard": Listens.heard, "lines": len(lines)}
 (folder / f"told-{rank}.json").write_text(json.dumps(told))
 
 task = {"arrays": uneven(), "goal": weighed, "targets": counted}
-module, _ = run(epochs=3, dropout=0.0, batch=8, accumulate=7, **task)
+module, _ = run(epochs=3, dropout=0.0, batch_size=8, gradient_accumulation_steps=7, **task)
 save_file(module.state_dict(), folder / f"line-{rank}.safetensors")
 """
 
@@ -119,7 +119,9 @@ def together(tmp_path_factory):
 def test_two_processes_share_every_batch_and_each_target_counts_the_same(together):
     first, second = (load_file(together / f"line-{rank}.safetensors") for rank in (0, 1))
     assert same(first, second)
-    large, _ = run(epochs=3, dropout=0.0, batch=49, arrays=uneven(), goal=weighed, targets=counted)
+    large, _ = run(
+        epochs=3, dropout=0.0, batch_size=49, arrays=uneven(), goal=weighed, targets=counted
+    )
     for name, found in weights(large).items():
         torch.testing.assert_close(first[name], found, rtol=1e-4, atol=1e-5)
 

@@ -2,7 +2,7 @@
 
 import time
 
-from plait.training.progress import Meter
+from plait.training.progress import ThroughputMeter
 from tests.training.training_runs import closeness, run
 
 
@@ -22,7 +22,7 @@ def test_progress_tells_loss_metric_speed_and_time():
 
 def test_the_line_tells_how_fast_it_is_and_what_is_left():
     now, told = [100.0], []
-    meter = Meter(lambda *one: told.append(one), 100, 20, "ndcg@10", lambda: now[0])
+    meter = ThroughputMeter(lambda *one: told.append(one), 100, 20, "ndcg@10", lambda: now[0])
     for _ in range(10):
         now[0] += 0.15
         meter.step(300, 2.5)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from plait.data.types import Items
-from plait.pipeline.batch_inference import batch_size, in_batches, stacked
+from plait.data.types import CandidateLists
+from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.splitting.splits import default_split, leave_one_out
 from plait.training.recipe_fit import fit_recipe
 from tests.dataset_fixtures import random_rows, world
@@ -56,7 +56,7 @@ def test_what_was_seen_is_not_brought_where_the_split_says_so():
     fit_recipe(recipe("Counts"), DATA, split, refit=False)
     ((queries, items, _),) = witness.taught
     for row in range(len(queries)):
-        assert not np.isin(items.numbers[row], queries.seen[row]).any()
+        assert not np.isin(items.item_numbers[row], queries.seen[row]).any()
 
 
 def test_watch_and_progress_hear_of_every_stage():
@@ -85,14 +85,14 @@ def test_batches_come_in_order_and_errors_come_out():
 
 def test_stacking_pads():
     parts = [
-        Items(np.array([[1, 2]], np.int32), {"a.score": np.ones((1, 2), np.float32)}),
-        Items(np.array([[3], [4]], np.int32), {"a.score": np.ones((2, 1), np.float32)}),
+        CandidateLists(np.array([[1, 2]], np.int32), {"a.score": np.ones((1, 2), np.float32)}),
+        CandidateLists(np.array([[3], [4]], np.int32), {"a.score": np.ones((2, 1), np.float32)}),
     ]
-    whole = stacked(parts)
-    assert whole.numbers.tolist() == [[1, 2], [3, -1], [4, -1]]
+    whole = concat_candidates(parts)
+    assert whole.item_numbers.tolist() == [[1, 2], [3, -1], [4, -1]]
     assert np.isnan(whole.column("a.score")[1:, 1]).all()
     assert not parts
-    assert stacked([]).shape == (0, 0)
+    assert concat_candidates([]).shape == (0, 0)
 
 
 def test_batches_shrink_as_the_catalogue_grows():

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from plait.pipeline.fit_context import FitContext
-from plait.training.config import ArrayBatches, Training
-from plait.training.reproducibility import seeded, train_within
+from plait.training.config import ArrayBatches, TrainingConfig
+from plait.training.reproducibility import seeded, train_with_context
 from tests.training.training_runs import SETTINGS, Line, objective, points, same, weights
 
 
@@ -36,10 +36,10 @@ def test_all_of_the_context_reaches_the_loop(tmp_path):
 
     def trained(**changes):
         context = FitContext(5, progress=lambda *one: told.append(one), **changes)
-        training = Training(**{**SETTINGS, "checkpoint_seconds": 0.0})
+        training = TrainingConfig(**{**SETTINGS, "checkpoint_seconds": 0.0})
         module = Line()
-        batches = ArrayBatches(points(), training.batch)
-        return module, train_within(context, module, batches, objective, training, run="it")
+        batches = ArrayBatches(points(), training.batch_size)
+        return module, train_with_context(context, module, batches, objective, training, run="it")
 
     with pytest.raises(KeyboardInterrupt):
         trained(folder=tmp_path, trackers=(Stops(),))

@@ -10,15 +10,20 @@ import torch
 from plait.data.catalogue import Column
 from plait.errors import InputError, StorageError
 from plait.features.tfidf import TfidfConfig
-from plait.models.sequential.network import Items, NextItem, Sequential, Shape
+from plait.models.sequential.network import (
+    ItemEmbedding,
+    NetworkShape,
+    NextItemModel,
+    SequentialNetwork,
+)
 from plait.models.sequential.sequence import Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext
 from plait.testing.queries import ask
-from plait.testing.synthetic_data import clock, world
-from plait.training.config import Training
+from plait.testing.synthetic_data import clock, make_dataset
+from plait.training.config import TrainingConfig
 
 MAPS = Path("/proc/self/maps")
-STILL = {"dim": 8, "dropout": 0.0, "half": False, "describe": False}
+STILL = {"embedding_dim": 8, "dropout": 0.0, "bf16_logits": False, "use_item_features": False}
 
 
 def made(training, **changes):
@@ -33,7 +38,7 @@ def short_and_long():
     ]
     for user in range(6):
         events += [(f"long-{user}", f"b{(user * step) % 5}", step) for step in range(30)]
-    return world(events)
+    return make_dataset(events)
 
 
 def answers(stage, dataset):
@@ -45,17 +50,29 @@ def answers(stage, dataset):
 def test_short_and_long_histories_accumulated_equal_one_large_batch():
     dataset = short_and_long()
     told = {"optimizer": "sgd", "learning_rate": 1.0, "epochs": 5, "patience": 0}
-    start = answers(made(Training(**{**told, "learning_rate": 0.0})).fit(dataset), dataset)
-    large = answers(made(Training(batch=66, **told)).fit(dataset), dataset)
-    small = answers(made(Training(batch=6, accumulate=11, **told)).fit(dataset), dataset)
+    start = answers(made(TrainingConfig(**{**told, "learning_rate": 0.0})).fit(dataset), dataset)
+    large = answers(made(TrainingConfig(batch_size=66, **told)).fit(dataset), dataset)
+    small = answers(
+        made(TrainingConfig(batch_size=6, gradient_accumulation_steps=11, **told)).fit(dataset),
+        dataset,
+    )
     np.testing.assert_allclose(small, large, rtol=1e-4, atol=1e-4)
     assert np.abs(large - start).max() > 0.1  # it went somewhere
 
 
 @pytest.mark.parametrize("network", ["sasrec", "bert4rec"])
 def test_a_batch_counts_what_it_asks_for(network):
-    shape = Shape(network, 4, blocks=1, heads=1, history=9, dropout=0.0, timed=False, mask=0.3)
-    module = NextItem(Sequential(shape), Items(7, 4, None, 0.0))
+    shape = NetworkShape(
+        network,
+        4,
+        num_layers=1,
+        num_heads=1,
+        max_length=9,
+        dropout=0.0,
+        timed=False,
+        mask_probability=0.3,
+    )
+    module = NextItemModel(SequentialNetwork(shape), ItemEmbedding(7, 4, None, 0.0))
     rows = np.zeros((600, 8), np.int64)
     for row in range(len(rows)):
         rows[row, : 2 + row % 6] = 1 + row % 7
@@ -82,7 +99,7 @@ def test_with_a_folder_it_is_fed_from_mapped_rows(tmp_path):
         def end(self):
             """Nothing to do."""
 
-    stage = made(Training(epochs=2, batch=4))
+    stage = made(TrainingConfig(epochs=2, batch_size=4))
     found = stage.train(dataset, FitContext(folder=tmp_path, trackers=(Looks(),)))
     assert mapped == [True] * 3
     held = stage.train(dataset, FitContext())
@@ -92,7 +109,7 @@ def test_with_a_folder_it_is_fed_from_mapped_rows(tmp_path):
 
 def test_rows_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "rows.safetensors").mkdir()
-    stage = made(Training(epochs=1))
+    stage = made(TrainingConfig(epochs=1))
     with pytest.raises(StorageError, match="rows to train on cannot be written"):
         stage.train(clock(users=4), FitContext(folder=tmp_path))
 
@@ -102,17 +119,21 @@ def test_a_number_that_is_none_does_no_harm(value):
     dataset = clock(users=12)
     price, brand = np.arange(12, dtype=np.float64), np.array(["a", "b"] * 6, object)
     price[3] = value
-    columns = {"price": Column("number", price), "brand": Column("category", brand)}
+    columns = {"price": Column("number", price), "brand": Column("category_weight", brand)}
     dataset = replace(dataset, catalogue=replace(dataset.catalogue, columns=columns))
-    fields = TfidfConfig(fields=("price", "brand"), minimum=1)
-    stage = made(Training(epochs=1, batch=4), describe=True, features=fields).fit(dataset)
+    fields = TfidfConfig(fields=("price", "brand"), min_df=1)
+    stage = made(
+        TrainingConfig(epochs=1, batch_size=4), use_item_features=True, features=fields
+    ).fit(dataset)
     asked = ask(dataset.catalogue, ["hour-2", "hour-3"])
     assert np.isfinite(stage.score(asked, np.arange(12, dtype=np.int32)[None])).all()
 
 
-@pytest.mark.parametrize("name", ["bigrams", "category", "member"])
+@pytest.mark.parametrize("name", ["bigram_weight", "category_weight", "set_member_weight"])
 @pytest.mark.parametrize("worth", [np.nan, np.inf, 1e30])
 def test_features_of_a_worth_that_is_no_number_are_refused(name, worth):
     with pytest.raises(InputError, match=f"{name} is ") as it:
-        made(Training(epochs=1), describe=True, features=TfidfConfig(**{name: worth}))
+        made(
+            TrainingConfig(epochs=1), use_item_features=True, features=TfidfConfig(**{name: worth})
+        )
     assert it.value.field == f"sequence.features.{name}"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plait.errors import ConflictError, InputError, PlaitError, StorageError
 from plait.training.checkpoints import FILE
-from plait.training.config import ArrayBatches, Training
+from plait.training.config import ArrayBatches, TrainingConfig
 from plait.training.optim import rate
 from tests.training.training_runs import (
     Line,
@@ -57,8 +57,8 @@ def test_it_finds_the_line(optimizer, schedule):
     "changes",
     [
         {},
-        {"optimizer": "sgd", "schedule": "cosine", "warmup": 0.2, "clip": 0.5},
-        {"average": 0.9, "accumulate": 5},
+        {"optimizer": "sgd", "schedule": "cosine", "warmup_ratio": 0.2, "max_grad_norm": 0.5},
+        {"ema_decay": 0.9, "gradient_accumulation_steps": 5},
     ],
 )
 def test_interrupted_and_resumed_equals_left_alone(tmp_path, at, changes):
@@ -150,8 +150,8 @@ def test_until_ends_a_longer_schedule_early():
     ],
 )
 def test_accumulated_batches_equal_one_large_batch(task):
-    one, _ = run(batch=8, accumulate=7, dropout=0.0, **task)
-    other, _ = run(batch=50, dropout=0.0, **task)
+    one, _ = run(batch_size=8, gradient_accumulation_steps=7, dropout=0.0, **task)
+    other, _ = run(batch_size=50, dropout=0.0, **task)
     for name, found in weights(one).items():
         torch.testing.assert_close(found, weights(other)[name])
 
@@ -159,7 +159,7 @@ def test_accumulated_batches_equal_one_large_batch(task):
 def test_batches_that_are_left_over_make_up_a_whole_step():
     # 7 batches by 6: the last one is a step of its own, and as long as any.
     changes = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.1, "dropout": 0.0}
-    module, _ = run(epochs=1, batch=8, accumulate=6, **changes)
+    module, _ = run(epochs=1, batch_size=8, gradient_accumulation_steps=6, **changes)
     by_hand = Line(0.0)
     batches = list(ArrayBatches(points(), 8).epoch(0))
     for part in (batches[:6], batches[6:]):
@@ -175,9 +175,9 @@ def test_batches_that_are_left_over_make_up_a_whole_step():
 
 def test_l2_pulls_weights_down_and_clipping_bounds_a_step():
     free, _ = run(dropout=0.0, epochs=60)
-    bound, _ = run(dropout=0.0, epochs=60, l2=1.0)
+    bound, _ = run(dropout=0.0, epochs=60, weight_decay=1.0)
     assert bound.layer.weight.norm() < free.layer.weight.norm()
-    small, _ = run(epochs=1, batch=50, optimizer="sgd", clip=0.1, learning_rate=1.0)
+    small, _ = run(epochs=1, batch_size=50, optimizer="sgd", max_grad_norm=0.1, learning_rate=1.0)
     moved = torch.cat([one.flatten() for one in weights(small).values()])
     assert float(moved.norm()) == pytest.approx(0.1, rel=1e-4)
 
@@ -230,7 +230,7 @@ def test_nan_in_a_gradient_is_named_and_the_last_checkpoint_stays(tmp_path, clip
                 assert torch.isfinite(loss)
             return loss
 
-    changes = {"checkpoint_seconds": 0.0, "dropout": 0.0, "clip": clip}
+    changes = {"checkpoint_seconds": 0.0, "dropout": 0.0, "max_grad_norm": clip}
     with pytest.raises(PlaitError, match="gradient is nan in epoch 2, batch 3; the last"):
         run(tmp_path, goal=Breaks(10), **changes)
     module, outcome = run(tmp_path, **changes)
@@ -240,7 +240,7 @@ def test_nan_in_a_gradient_is_named_and_the_last_checkpoint_stays(tmp_path, clip
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_weights_that_overflow_are_neither_kept_nor_handed_out(tmp_path, kept):
-    changes = {"optimizer": "sgd", "batch": 50, "epochs": 1, "dropout": 0.0}
+    changes = {"optimizer": "sgd", "batch_size": 50, "epochs": 1, "dropout": 0.0}
     folder = tmp_path if kept else None
     with pytest.raises(PlaitError, match=r"layer\.weight is not finite after step 1") as it:
         run(folder, learning_rate=3e38, **changes)
@@ -274,7 +274,7 @@ def test_a_batch_beyond_memory_names_the_setting():
 
     with pytest.raises(PlaitError, match="8 rows does not fit") as it:
         run(goal=hungry)
-    assert it.value.field == "batch"
+    assert it.value.field == "batch_size"
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_batch_beyond_memory_names_the_setting():
     [
         ({"identity": {"vocabulary": "b"}}, "vocabulary"),
         ({"learning_rate": 0.1}, "training.learning_rate"),
-        ({"warmup": 0.5}, "training.warmup"),
+        ({"warmup_ratio": 0.5}, "training.warmup_ratio"),
         ({"seed": 9}, "seed"),
         ({"module": torch.nn.Sequential(Line())}, "shapes.0.layer.bias"),
     ],
@@ -316,10 +316,10 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
     [
         {"epochs": 0},
         {"epochs": 1.5},
-        {"batch": True},
+        {"batch_size": True},
         {"learning_rate": float("nan")},
-        {"clip": -1.0},
-        {"average": 1.0},
+        {"max_grad_norm": -1.0},
+        {"ema_decay": 1.0},
         {"optimizer": "foo"},
         {"schedule": "linear"},
         {"precision": "float8"},
@@ -328,7 +328,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
 )
 def test_settings_that_cannot_be_are_named(changes):
     with pytest.raises(InputError) as it:
-        Training(**changes).check()
+        TrainingConfig(**changes).check()
     assert it.value.field == next(iter(changes))
     with pytest.raises(InputError, match=f"{it.value.field} is "):
         run(**changes)
@@ -358,7 +358,7 @@ def test_trackers_hear_of_every_epoch_and_of_the_end():
 
 @given(st.integers(1, 200), st.floats(0, 0.9), st.sampled_from(["constant", "cosine"]))
 def test_the_rate_rises_then_stays_or_falls(steps, warmup, schedule):
-    training = Training(warmup=warmup, schedule=schedule, learning_rate=1.0)
+    training = TrainingConfig(warmup_ratio=warmup, schedule=schedule, learning_rate=1.0)
     found = [rate(training, step, steps) for step in range(steps)]
     top = round(warmup * steps)
     assert all(0 < one <= 1 for one in found)

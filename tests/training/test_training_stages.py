@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from plait.data.catalogue import Column
 from plait.data.ragged import Ragged
-from plait.data.types import History, Queries
-from plait.evaluation.ranking.inference import live_of
+from plait.data.types import History, QueryBatch
+from plait.evaluation.ranking.inference import state_view_of
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.splitting.splits import leave_one_out
-from plait.training.recipe_fit import fit_recipe, reachable
+from plait.training.recipe_fit import allowed_targets, fit_recipe
 from tests.dataset_fixtures import random_rows, world
 from tests.training import fake_stage
 
@@ -23,7 +23,7 @@ DATA = world(random_rows())
 RECIPE = Recipe.of(
     {
         "name": "trains",
-        "strands": {"mine": {"stage": "tests.training.fake_stage:Trainee"}},
+        "models": {"mine": {"stage": "tests.training.fake_stage:Trainee"}},
         "steps": {"rules": {"seen": "once"}},
     }
 )
@@ -83,7 +83,7 @@ def test_targets_that_nothing_could_bring_are_none():
     data = replace(DATA, catalogue=catalogue)
     split = leave_one_out(data, "validation", "keep")
     filtered = Recipe.of({**RECIPE.to_dict(), "steps": {"rules": {"available": "stock > 0"}}})
-    fit_recipe(filtered, data, split, refit=False, live=live_of)
+    fit_recipe(filtered, data, split, refit=False, live=state_view_of)
     ((_, mine),) = fake_stage.told
     wanted = split.targets.values[~low[split.targets.values]]
     assert 0 < len(wanted) < len(split.targets.values)
@@ -107,11 +107,11 @@ def test_reachable_is_what_is_neither_blocked_nor_masked(data):
     masks = st.lists(st.lists(st.booleans(), min_size=width, max_size=width), max_size=3)
     mask = data.draw(masks.filter(lambda one: len(one) != 2))
     queries = replace(
-        Queries.of_histories(History.empty(3)),
-        blocked=None if blocked is None else Ragged.of(blocked),
+        QueryBatch.of_histories(History.empty(3)),
+        blocked=None if blocked is None else Ragged.from_rows(blocked),
         mask=np.array(mask, np.bool_).reshape(len(mask), width) if mask else None,
     )
-    found = reachable(queries, Ragged.of(targets))
+    found = allowed_targets(queries, Ragged.from_rows(targets))
     for row in range(3):
         allowed = mask[row % len(mask)] if mask else [True] * 7
         barred = [] if blocked is None else blocked[row]

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from plait.training.config import ArrayBatches, Training
-from plait.training.losses import squared
+from plait.training.config import ArrayBatches, TrainingConfig
+from plait.training.losses import mse_loss
 from plait.training.trainer import train
 
-SETTINGS = {"epochs": 4, "batch": 8, "learning_rate": 0.05, "device": "cpu", "patience": 0}
+SETTINGS = {"epochs": 4, "batch_size": 8, "learning_rate": 0.05, "device": "cpu", "patience": 0}
 
 
 class Line(nn.Module):
@@ -27,7 +27,7 @@ class Line(nn.Module):
 
 
 def objective(module, batch):
-    return squared(module(batch), batch["y"])
+    return mse_loss(module(batch), batch["y"])
 
 
 def points(count=50, seed=0):
@@ -66,8 +66,8 @@ def run(folder=None, *, arrays=None, goal=objective, module=None, **changes):
     options = {key: changes.pop(key) for key in keys if key in changes}
     dropout = changes.pop("dropout", 0.1)
     module = Line(dropout) if module is None else module
-    training = Training(**{**SETTINGS, **changes})
-    batches = ArrayBatches(arrays or points(), training.batch)
+    training = TrainingConfig(**{**SETTINGS, **changes})
+    batches = ArrayBatches(arrays or points(), training.batch_size)
     return module, train(module, batches, goal, training, folder=folder, **options)
 
 

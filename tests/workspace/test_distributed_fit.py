@@ -47,8 +47,8 @@ def crew(*command, size=2):
 
 @pytest.mark.alone
 def test_two_processes_make_one_bundle(tmp_path):
-    still = {**DEEP.strands["sequence"], "dropout": 0.0}  # each process draws its own dropout
-    recipe = Recipe.of({**DEEP.to_dict(), "strands": {**DEEP.strands, "sequence": still}})
+    still = {**DEEP.models["sequence"], "dropout": 0.0}  # each process draws its own dropout
+    recipe = Recipe.of({**DEEP.to_dict(), "models": {**DEEP.models, "sequence": still}})
     for name in ("alone", "together"):
         fill(tmp_path / name)
     with plait.open(tmp_path / "alone") as shop:

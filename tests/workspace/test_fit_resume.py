@@ -13,12 +13,12 @@ DEEP = Recipe.of(
     {
         **RECIPE.to_dict(),
         "name": "deep",
-        "strands": {
+        "models": {
             "popular": {},
             "sequence": {
-                "dim": 16,
+                "embedding_dim": 16,
                 "dropout": 0.1,
-                "training": {"epochs": 60, "batch": 4, "learning_rate": 0.01, "patience": 0},
+                "training": {"epochs": 60, "batch_size": 4, "learning_rate": 0.01, "patience": 0},
             },
         },
     }

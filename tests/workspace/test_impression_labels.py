@@ -7,7 +7,7 @@ import pytest
 import plait
 from plait.data.types import Event
 from plait.errors import ProtocolError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.workspace.evaluate import evaluate
 from tests.workspace.workspace_fixtures import DAY, MUGS, RECIPE, START, fill, fitted
 
@@ -94,7 +94,7 @@ def test_without_recorded_answers_there_is_nothing_to_measure(tmp_path, settings
 def test_answers_that_wait_are_stored_where_they_are_measured_alone(tmp_path):
     fill(tmp_path)
     asked = []
-    with Log.open(tmp_path) as log:
+    with EventLog.open(tmp_path) as log:
         told = {"history": tmp_path / "looks.jsonl", "progress": lambda *_told: None}
         evaluate(log, "time", [RECIPE], {}, flush=lambda: asked.append("time"), **told)
         with pytest.raises(ProtocolError, match="0 answers are recorded"):
@@ -115,7 +115,7 @@ def test_answers_that_nobody_took_from_are_refused(tmp_path):
 
 def test_a_kind_of_that_name_is_refused(tmp_path):
     fill(tmp_path)
-    with Log.open(tmp_path) as log:
+    with EventLog.open(tmp_path) as log:
         log.append([Event("interaction", "a", "answers", "user1", "mug5", START + DAY)])
     with (
         plait.open(tmp_path) as shop,

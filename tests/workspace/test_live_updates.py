@@ -178,7 +178,7 @@ def test_a_fit_elsewhere_is_taken_over_without_a_pause(home):
     with plait.open(home) as one, plait.open(home) as other:
         one.start()
         old = one.recommend("user1").bundle
-        new = other.fit(Recipe.of({**RECIPE.to_dict(), "strands": {"popular": {}}}))
+        new = other.fit(Recipe.of({**RECIPE.to_dict(), "models": {"popular": {}}}))
         assert new != old
         deadline = time.monotonic() + 5
         while one.recommend("user1", k=1).bundle == old:

@@ -6,7 +6,7 @@ import plait
 from plait.errors import NotReadyError
 from plait.models.popularity.popular import Popular
 from plait.pipeline.recipe import Recipe
-from plait.utils.optional_imports import require
+from plait.utils.optional_imports import require_extra
 from tests.workspace.workspace_fixtures import fill
 
 
@@ -14,21 +14,21 @@ class Lacking(Popular):
     """Answers with a package that nobody has, as `sequence` does with torch."""
 
     def retrieve(self, queries, k):
-        require(f"the stage {self.name!r}", "no_such_module")
+        require_extra(f"the stage {self.name!r}", "no_such_module")
         return super().retrieve(queries, k)
 
 
 def test_what_is_to_be_installed_is_the_hint(tmp_path):
     fill(tmp_path)
     strands = {"popular": {}, "mine": {"stage": f"{__name__}:Lacking"}}
-    steps = {"fuse": {"earn": ["mine"]}, "policy": {}}
+    steps = {"fuse": {"require_gain": ["mine"]}, "policy": {}}
     with plait.open(tmp_path) as shop:
-        shop.fit(Recipe.of({"strands": {"popular": {}}, "steps": {"fuse": {}, "policy": {}}}))
+        shop.fit(Recipe.of({"models": {"popular": {}}, "steps": {"fuse": {}, "policy": {}}}))
         pipeline = shop._bundles.load()
-        recipe = Recipe.of({"strands": strands, "steps": steps})
+        recipe = Recipe.of({"models": strands, "steps": steps})
         built = type(pipeline).build(recipe)
         stages = {one.name: one for one in pipeline.stages}
-        kept = [stages.get(one.name, one) for one in built.strands]
+        kept = [stages.get(one.name, one) for one in built.models]
         whole = type(pipeline)(recipe, tuple(kept), built.steps, pipeline.version)
         notes = shop._bundles.manifest(shop._bundles.current())["notes"]
         shop._bundles.use(shop._bundles.save(whole, notes))

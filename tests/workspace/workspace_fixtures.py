@@ -4,7 +4,7 @@ import json
 
 import plait
 from plait.data.types import Event
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.pipeline.recipe import Recipe
 
 LAMPS = [f"lamp{number}" for number in range(10)]
@@ -16,9 +16,9 @@ START = 1_600_000_000_000_000
 RECIPE = Recipe.of(
     {
         "name": "toy",
-        "retrieve": 30,
-        "kinds": {"view": 1.0, "buy": 2.0, "hide": -1.0},
-        "strands": {"popular": {}, "neighbours": {}, "lexical": {}},
+        "candidates_per_model": 30,
+        "event_weights": {"view": 1.0, "buy": 2.0, "hide": -1.0},
+        "models": {"popular": {}, "neighbours": {}, "lexical": {}},
         "steps": {"fuse": {}, "rules": {}, "policy": {}, "explain": {}},
     }
 )
@@ -47,7 +47,7 @@ def click_events(people=40):
 
 def fill(home):
     """Write the shop's log."""
-    with Log.open(home) as log:
+    with EventLog.open(home) as log:
         log.append([*item_events(), *click_events()])
 
 

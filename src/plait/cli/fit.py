@@ -8,7 +8,7 @@ import typer
 
 from plait.cli.options import Home, opened
 from plait.cli.progress import bars
-from plait.training.process_group import Crew
+from plait.training.process_group import ProcessGroup
 
 __all__ = ["fit"]
 
@@ -25,5 +25,5 @@ def fit(
     """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped."""
     with opened(home) as shop, bars() as advance:
         bundle = shop.fit(recipe, seed=seed, progress=advance, track=track or ())
-    if Crew.here().first:
+    if ProcessGroup.here().first:
         print(f"bundle: {bundle}")

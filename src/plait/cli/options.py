@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from plait.workspace import Answer, Shop
+    from plait.workspace import Response, Workspace
 
 __all__ = [
     "AsJson",
@@ -35,7 +35,7 @@ _WIDE = 1000
 
 
 @contextmanager
-def opened(home: Path, *, must_exist: bool = True) -> Iterator[Shop]:
+def opened(home: Path, *, must_exist: bool = True) -> Iterator[Workspace]:
     """The shop of a home; closed, and everything flushed, on leaving."""
     from plait.errors import InputError, NotFoundError
     from plait.eventlog import FILE_NAME
@@ -79,7 +79,7 @@ def print_json(found: Any) -> None:
     sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
-def print_answer(shop: Shop, answer: Answer, as_json: bool) -> None:
+def print_answer(shop: Workspace, answer: Response, as_json: bool) -> None:
     """An answer as a table of items with their reasons; in a pipe one line an item."""
     if as_json:
         print_json(answer.to_dict())

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Floats, Longs, Numbers
+from plait.data.arrays import Float32Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
 
-__all__ = ["Dataset", "Facts", "Interactions", "kind_weights"]
+__all__ = ["Dataset", "Interactions", "Triples", "event_type_weights"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,13 +26,13 @@ class Interactions:
     in the log.
     """
 
-    users: Numbers
-    items: Numbers
-    kinds: npt.NDArray[np.int16]
-    times: Longs
-    values: Floats
-    weights: Floats
-    offsets: Longs
+    users: Int32Array
+    items: Int32Array
+    event_types: npt.NDArray[np.int16]
+    times: Int64Array
+    values: Float32Array
+    weights: Float32Array
+    offsets: Int64Array
 
     def __len__(self) -> int:
         return len(self.users)
@@ -42,7 +42,7 @@ class Interactions:
         return Interactions(
             self.users[where],
             self.items[where],
-            self.kinds[where],
+            self.event_types[where],
             self.times[where],
             self.values[where],
             self.weights[where],
@@ -51,13 +51,13 @@ class Interactions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Facts:
+class Triples:
     """M triples: `heads` item numbers (-1: the head is no item), outside ids of head and tail."""
 
-    heads: Numbers
+    heads: Int32Array
     relations: tuple[str, ...]
     tails: tuple[str, ...]
-    tail_items: Numbers
+    tail_items: Int32Array
     head_ids: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -78,8 +78,8 @@ class Dataset:
     catalogue: Catalogue
     users: Catalogue
     interactions: Interactions
-    kinds: tuple[str, ...]
-    facts: Facts
+    event_types: tuple[str, ...]
+    triples: Triples
     clock: Literal["time", "position"] = "time"
 
     @property
@@ -102,18 +102,22 @@ class Dataset:
         `weights` gives a number by kind, under "*" the number of any other kind (1 if absent).
         Kinds of weight zero or less are left out: they are no evidence of taste.
         """
-        table = kind_weights(self.kinds, weights)
-        found = table[self.interactions.kinds] if len(self.kinds) else np.ones(0, np.float32)
+        table = event_type_weights(self.event_types, weights)
+        found = (
+            table[self.interactions.event_types]
+            if len(self.event_types)
+            else np.ones(0, np.float32)
+        )
         kept = replace(self.interactions, weights=found).take(found > 0)
         return replace(self, interactions=kept)
 
     def histories(self) -> Ragged:
         """The item numbers of every user, oldest first: one row a user number."""
         counts = np.bincount(self.interactions.users, minlength=self.n_users)
-        return Ragged.of_counts(self.interactions.items, counts)
+        return Ragged.from_lengths(self.interactions.items, counts)
 
 
-def kind_weights(kinds: Sequence[str], weights: Mapping[str, float]) -> Floats:
+def event_type_weights(kinds: Sequence[str], weights: Mapping[str, float]) -> Float32Array:
     """What each of `kinds` is worth, float32 [len(kinds)]; "*" names the rest."""
     other = weights.get("*", 1.0)
     return np.array([weights.get(kind, other) for kind in kinds], np.float32)

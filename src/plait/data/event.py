@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["NOW", "Event", "EventType"]
+__all__ = ["NOW", "Event", "RecordType"]
 
 NOW = -(1 << 62)
 """The time of an event that happens when it is stored: the log puts its clock's in the place. Until
 then all such events look alike, so that one sent again is known as the same."""
 
-EventType = Literal["interaction", "item", "user", "fact", "erase"]
+RecordType = Literal["interaction", "item", "user", "fact", "erase"]
 
 
 class Event(NamedTuple):
@@ -23,9 +23,9 @@ class Event(NamedTuple):
     of type "erase" has a user and nothing else.
     """
 
-    type: EventType
+    record_type: RecordType
     id: str
-    kind: str = ""
+    event_type: str = ""
     user: str | None = None
     item: str | None = None
     time: int | None = None

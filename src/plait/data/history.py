@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import Bools, Floats, Longs, Numbers
+from plait.data.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.ragged import Ragged
 
 __all__ = ["History"]
@@ -21,10 +21,10 @@ class History:
     What is derived from them is kept: every strand asks for it again.
     """
 
-    offsets: Longs
-    items: Numbers
-    times: Longs
-    weights: Floats
+    offsets: Int64Array
+    items: Int32Array
+    times: Int64Array
+    weights: Float32Array
 
     @staticmethod
     def empty(batch: int) -> History:
@@ -40,27 +40,27 @@ class History:
         return len(self.offsets) - 1
 
     @cached_property
-    def derived(self) -> dict[Any, Any]:
+    def cache(self) -> dict[Any, Any]:
         """Room where stages keep what they computed from these events alone, each by its key."""
         return {}
 
     @cached_property
-    def lengths(self) -> Longs:
+    def lengths(self) -> Int64Array:
         """How many events each of the B histories has."""
         return np.diff(self.offsets)
 
     @cached_property
-    def rows(self) -> Longs:
+    def rows(self) -> Int64Array:
         """The query, 0..B-1, of every one of the N events."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     @property
-    def steps_back(self) -> Longs:
+    def event_age(self) -> Int64Array:
         """How many events each event lies before the newest of its history: 0 is the newest."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
 
     @cached_property
-    def baskets_back(self) -> Longs:
+    def basket_age(self) -> Int64Array:
         """How many moments each event lies before the newest of its history: 0 is the newest.
 
         Events of one history with the same time are one basket; int64 [N].
@@ -82,7 +82,7 @@ class History:
         """The items alone."""
         return Ragged(self.items, self.offsets)
 
-    def where(self, mask: Bools) -> History:
+    def filter(self, mask: BoolArray) -> History:
         """The events where `mask` [N] holds; all B rows stay."""
         counts = np.bincount(self.rows[mask], minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, Bools, Longs, Numbers
+from plait.data.arrays import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
 from plait.data.ragged import Ragged
-from plait.data.state import Live
+from plait.data.state import StateView
 
-__all__ = ["Queries", "Query"]
+__all__ = ["Query", "QueryBatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Queries:
+class QueryBatch:
     """B questions as arrays; what stages read.
 
     `users` int32 [B], -1 unknown. `history`: the positive events of each, oldest first. `seen`: all
@@ -55,39 +55,39 @@ class Queries:
     the rules want among the candidates, whatever the strands bring.
     """
 
-    users: Numbers
+    users: Int32Array
     history: History
     seen: Ragged
-    hidden: Ragged
+    rejected: Ragged
     items: Ragged
     texts: tuple[str | None, ...]
     contexts: tuple[Mapping[str, Any], ...]
     filters: tuple[str | None, ...]
     exclude: Ragged
-    times: Longs
+    times: Int64Array
     k: int = 10
     seed: int = 0
     target: Literal["item", "user"] = "item"
-    keep_seen: Bools | None = None
+    keep_seen: BoolArray | None = None
     candidates: Ragged | None = None
     blocked: Ragged | None = None
-    mask: Bools | None = None
+    mask: BoolArray | None = None
     pinned: Ragged | None = None
-    live: Live | None = None
-    work: dict[str, Any] = field(default_factory=dict)
+    live: StateView | None = None
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of_histories(
-        history: History, *, times: Longs | None = None, k: int = 10, seed: int = 0
-    ) -> Queries:
+        history: History, *, times: Int64Array | None = None, k: int = 10, seed: int = 0
+    ) -> QueryBatch:
         """Questions that consist of a history alone; what evaluation asks."""
         batch = len(history)
         nothing = Ragged.empty(batch)
-        return Queries(
+        return QueryBatch(
             users=np.full(batch, ABSENT, np.int32),
             history=history,
             seen=history.ragged,
-            hidden=nothing,
+            rejected=nothing,
             items=nothing,
             texts=(None,) * batch,
             contexts=({},) * batch,
@@ -101,7 +101,7 @@ class Queries:
     def __len__(self) -> int:
         return len(self.users)
 
-    def slice(self, start: int, stop: int) -> Queries:
+    def slice(self, start: int, stop: int) -> QueryBatch:
         """The questions `start`..`stop`, with fresh working room."""
         cut = slice(start, stop)
         mask = self.mask
@@ -110,7 +110,7 @@ class Queries:
             users=self.users[cut],
             history=self.history.slice(start, stop),
             seen=self.seen.slice(start, stop),
-            hidden=self.hidden.slice(start, stop),
+            rejected=self.rejected.slice(start, stop),
             items=self.items.slice(start, stop),
             texts=self.texts[cut],
             contexts=self.contexts[cut],
@@ -122,10 +122,10 @@ class Queries:
             blocked=None if self.blocked is None else self.blocked.slice(start, stop),
             mask=mask if mask is None or len(mask) == 1 else mask[cut],
             pinned=None if self.pinned is None else self.pinned.slice(start, stop),
-            work={},
+            cache={},
         )
 
-    def batches(self, size: int) -> Iterator[tuple[int, Queries]]:
+    def batches(self, size: int) -> Iterator[tuple[int, QueryBatch]]:
         """Pieces of at most `size` questions, each with the place of its first."""
         for start in range(0, len(self), size):
             yield start, self.slice(start, min(start + size, len(self)))

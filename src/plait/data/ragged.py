@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Bools, Numbers
+from plait.data.arrays import BoolArray, Int32Array
 
 __all__ = ["Ragged"]
 
@@ -26,14 +26,14 @@ class Ragged:
         return Ragged(np.zeros(0, np.int32), np.zeros(batch + 1, np.int64))
 
     @staticmethod
-    def of(rows: Iterable[Sequence[int]]) -> Ragged:
+    def from_rows(rows: Iterable[Sequence[int]]) -> Ragged:
         """From any sequence of sequences."""
         listed = [np.asarray(row, np.int32) for row in rows]
         values = np.concatenate(listed) if listed else np.zeros(0, np.int32)
-        return Ragged.of_counts(values, np.array([len(row) for row in listed], np.int64))
+        return Ragged.from_lengths(values, np.array([len(row) for row in listed], np.int64))
 
     @staticmethod
-    def of_counts(values: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> Ragged:
+    def from_lengths(values: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> Ragged:
         """From flat values and the length of every row."""
         offsets = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
@@ -60,14 +60,14 @@ class Ragged:
         low, high = self.offsets[start], self.offsets[stop]
         return Ragged(self.values[low:high], self.offsets[start : stop + 1] - low)
 
-    def beside(self, other: Ragged) -> Ragged:
+    def hstack(self, other: Ragged) -> Ragged:
         """Row by row, these values and then those of `other`."""
         rows = np.concatenate([self.rows, other.rows])
         order = np.argsort(rows, kind="stable")
         values = np.concatenate([self.values, other.values])[order]
-        return Ragged.of_counts(values, self.lengths + other.lengths)
+        return Ragged.from_lengths(values, self.lengths + other.lengths)
 
-    def padded(self) -> npt.NDArray[np.int32]:
+    def to_padded(self) -> npt.NDArray[np.int32]:
         """A matrix int32 [B, longest], -1 behind the end of a row."""
         lengths = self.lengths
         width = int(lengths.max()) if len(lengths) else 0
@@ -75,7 +75,7 @@ class Ragged:
         matrix[np.arange(width) < lengths[:, None]] = self.values
         return matrix
 
-    def isin(self, candidates: Numbers) -> Bools:
+    def isin(self, candidates: Int32Array) -> BoolArray:
         """Which candidates of each row are among the row's values.
 
         Args:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plait.data.arrays import Numbers
+from plait.data.arrays import Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.history import History
 
-__all__ = ["Live", "State"]
+__all__ = ["State", "StateView"]
 
 
 class State(Protocol):
@@ -24,15 +24,15 @@ class State(Protocol):
     def catalogue(self) -> Catalogue:
         """The items as they are now."""
 
-    def user_numbers(self, ids: Sequence[str | None]) -> Numbers:
+    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
         """The numbers of outside ids, -1 where unknown."""
 
-    def history(self, users: Numbers, kinds: Mapping[str, float]) -> History:
+    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Everything these users did; `weights` by kind, negative and zero ones included."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Live:
+class StateView:
     """The pair a whole request holds: the state, and by stage name what its bundle lacks."""
 
     state: State

@@ -6,31 +6,31 @@ given once by the log and never reused. *Rows* are a stage's own business.
 
 from __future__ import annotations
 
-from plait.data.arrays import ABSENT, Bools, Floats, Longs, Numbers
-from plait.data.candidates import Items
-from plait.data.dataset import Dataset, Facts, Interactions, kind_weights
-from plait.data.event import NOW, Event, EventType
+from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.candidates import CandidateLists
+from plait.data.dataset import Dataset, Interactions, Triples, event_type_weights
+from plait.data.event import NOW, Event, RecordType
 from plait.data.history import History
-from plait.data.query import Queries, Query
-from plait.data.state import Live, State
+from plait.data.query import Query, QueryBatch
+from plait.data.state import State, StateView
 
 __all__ = [
     "ABSENT",
     "NOW",
-    "Bools",
+    "BoolArray",
+    "CandidateLists",
     "Dataset",
     "Event",
-    "EventType",
-    "Facts",
-    "Floats",
+    "Float32Array",
     "History",
+    "Int32Array",
+    "Int64Array",
     "Interactions",
-    "Items",
-    "Live",
-    "Longs",
-    "Numbers",
-    "Queries",
     "Query",
+    "QueryBatch",
+    "RecordType",
     "State",
-    "kind_weights",
+    "StateView",
+    "Triples",
+    "event_type_weights",
 ]

@@ -11,18 +11,18 @@ from typing import Any
 
 from plait.data.types import Dataset
 from plait.errors import InputError
-from plait.evaluation.pointwise.clicks import click_recipes
-from plait.evaluation.pointwise.ratings import rate_recipes
+from plait.evaluation.pointwise.clicks import evaluate_clicks
+from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.exposure import check_group
-from plait.evaluation.ranking.runner import rank_recipes
+from plait.evaluation.ranking.runner import evaluate_rankings
 from plait.evaluation.results.evaluation_log import recipe_hash, record, times_looked
 from plait.evaluation.results.fingerprint import fingerprint, stamp
 from plait.evaluation.results.report import Report
-from plait.evaluation.results.seed_variance import Seeds, judged
+from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margin
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
-from plait.pipeline.stage import Trains
+from plait.pipeline.stage import Trainable
 from plait.training.recipe_fit import Progress
 
 __all__ = ["evaluate", "tested"]
@@ -62,15 +62,15 @@ def evaluate(
     settled = tested(protocol.resolved(dataset, recipes[0]), test)
     chances = tuple(range(settled.seed, settled.seed + seeds))
     if settled.name == "ratings":
-        report, rows = rate_recipes(dataset, test, named, settled, chances, progress)
+        report, rows = evaluate_ratings(dataset, test, named, settled, chances, progress)
     elif settled.name == "clicks":
-        report, rows = click_recipes(dataset, named, settled, chances, progress)
+        report, rows = evaluate_clicks(dataset, named, settled, chances, progress)
     else:
-        report, rows = rank_recipes(dataset, named, settled, group, chances, progress)
+        report, rows = evaluate_rankings(dataset, named, settled, group, chances, progress)
     report = replace(
         report,
-        paired=judged(
-            report.paired, {one.model: Seeds(seeds, one.spread) for one in report.results}
+        paired=with_seed_margin(
+            report.paired, {one.model: SeedVariance(seeds, one.spread) for one in report.results}
         ),
         data={"version": dataset.version, "fingerprint": fingerprint(dataset), **report.data},
         seeds=chances,
@@ -110,7 +110,7 @@ def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
 def _described(recipe: Recipe) -> dict[str, Any]:
     """What a recipe says, and which of its stages train: what these learn depends on the seed."""
     stages = Pipeline.build(recipe).stages
-    trained = [one.name for one in stages if isinstance(one, Trains) or one.draws]
+    trained = [one.name for one in stages if isinstance(one, Trainable) or one.is_stochastic]
     return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict(), "trained": trained}
 
 

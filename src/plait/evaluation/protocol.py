@@ -140,7 +140,7 @@ class Protocol:
         found = _goal(self.goal, dataset, recipe)
         if self.name != "clicks":
             return found
-        said = self.goal or any(one in dataset.kinds for one in recipe.goal)
+        said = self.goal or any(one in dataset.event_types for one in recipe.target_events)
         no = {*(self.negative or NEGATIVES), *(() if said else NEGATIVES)}
         yes = tuple(one for one in found if one not in no)
         if found and not yes:
@@ -214,14 +214,14 @@ class Protocol:
 
     def _clicks(self, dataset: Dataset, goal: tuple[str, ...]) -> Protocol:
         for kind in self.negative:
-            if kind not in dataset.kinds:
+            if kind not in dataset.event_types:
                 raise ProtocolError(
                     f"no interaction is of kind {kind!r}",
-                    hint=f"there are {', '.join(sorted(dataset.kinds))}; --negative {ANSWERS} is "
-                    "what the answers of a home showed",
+                    hint=f"there are {', '.join(sorted(dataset.event_types))}; "
+                    f"--negative {ANSWERS} is what the answers of a home showed",
                     field="negative",
                 )
-        there = self.negative or tuple(one for one in NEGATIVES if one in dataset.kinds)
+        there = self.negative or tuple(one for one in NEGATIVES if one in dataset.event_types)
         days = self._days(dataset)
         return replace(
             self, goal=goal, negative=tuple(sorted(set(there))), seen="keep", test_days=days
@@ -291,7 +291,7 @@ def _check_clock(dataset: Dataset, name: str) -> None:
 
 def _goal(wanted: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
     """The kinds that count: as asked, as the recipe says, else all that are worth something."""
-    there = tuple(sorted(dataset.kinds))
+    there = tuple(sorted(dataset.event_types))
     for kind in wanted:
         if kind not in there:
             raise ProtocolError(
@@ -299,9 +299,9 @@ def _goal(wanted: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tuple[st
                 hint=f"there are {', '.join(there)}",
                 field="goal",
             )
-    said = wanted or tuple(kind for kind in recipe.goal if kind in there)
-    other = recipe.kinds.get("*", 1.0)
-    found = said or tuple(kind for kind in there if recipe.kinds.get(kind, other) > 0)
+    said = wanted or tuple(kind for kind in recipe.target_events if kind in there)
+    other = recipe.event_weights.get("*", 1.0)
+    found = said or tuple(kind for kind in there if recipe.event_weights.get(kind, other) > 0)
     if not found and there:
         raise ProtocolError(
             f"the recipe {recipe.name!r} gives no kind of interaction a worth above 0",

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from plait.data.types import Bools, Dataset, Interactions, Longs, Numbers
+from plait.data.types import BoolArray, Dataset, Int32Array, Int64Array, Interactions
 from plait.splitting.labelled_examples import Examples
 from plait.splitting.splits import DAY, Split
 
@@ -38,7 +38,7 @@ MOST = 20
 """At most so many values of a user field become slices."""
 
 
-def user_slices(split: Split, *, known: bool = True) -> dict[str, Bools]:
+def user_slices(split: Split, *, known: bool = True) -> dict[str, BoolArray]:
     """Bool [B] by name: bands of history length, and users of whom nothing is known.
 
     `known`: whether being a new user means anything; under held-out users all of them are.
@@ -49,7 +49,7 @@ def user_slices(split: Split, *, known: bool = True) -> dict[str, Bools]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def click_slices(dataset: Dataset, examples: Examples, cut: int) -> dict[str, Bools]:
+def click_slices(dataset: Dataset, examples: Examples, cut: int) -> dict[str, BoolArray]:
     """Bool [N] by name, over all examples behind `cut`: how much the user had done, and how much
     train has of the item and how old it was.
 
@@ -65,7 +65,7 @@ def click_slices(dataset: Dataset, examples: Examples, cut: int) -> dict[str, Bo
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def group_slices(dataset: Dataset, users: Numbers, group: str) -> dict[str, Bools]:
+def group_slices(dataset: Dataset, users: Int32Array, group: str) -> dict[str, BoolArray]:
     """Bool [B] by name: users [B] by the values of a user field, the most frequent ones."""
     column = dataset.users.columns.get(group)
     if column is None or column.type != "category":
@@ -76,7 +76,7 @@ def group_slices(dataset: Dataset, users: Numbers, group: str) -> dict[str, Bool
     return {f"{group}={name}": values == name for name in kept if name != "None"}
 
 
-def item_slices(split: Split) -> dict[str, Bools]:
+def item_slices(split: Split) -> dict[str, BoolArray]:
     """Bool [n_items] by name: new items, popularity in train, and its head and tail.
 
     Items of the same count are on the same side, so that numbering plays no part.
@@ -90,7 +90,7 @@ def item_slices(split: Split) -> dict[str, Bools]:
     return found | {name: mask & ~split.new for name, mask in _popularity_slices(counts).items()}
 
 
-def target_slices(split: Split) -> dict[str, Bools]:
+def target_slices(split: Split) -> dict[str, BoolArray]:
     """Bool [T] by name, over all targets: the slices of their items, and how old these were."""
     targets = split.targets.values
     found = {name: mask[targets] for name, mask in item_slices(split).items()}
@@ -100,14 +100,14 @@ def target_slices(split: Split) -> dict[str, Bools]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def births(found: Interactions, size: int) -> Longs:
+def births(found: Interactions, size: int) -> Int64Array:
     """When each of `size` items had its first event, int64 [size]; NEVER: it had none."""
     first = np.full(size, NEVER, np.int64)
     np.minimum.at(first, found.items, found.times)
     return first
 
 
-def age_slices(first: Longs, items: Numbers, asked: Longs) -> dict[str, Bools]:
+def age_slices(first: Int64Array, items: Int32Array, asked: Int64Array) -> dict[str, BoolArray]:
     """Bool [T] by name: how long before the questions, `asked` [T] in microseconds, the `items` [T]
     had their first event. What had none by then, or is unknown (-1), is in no slice.
     """
@@ -118,11 +118,11 @@ def age_slices(first: Longs, items: Numbers, asked: Longs) -> dict[str, Bools]:
     return found
 
 
-def _history_slices(lengths: Longs) -> dict[str, Bools]:
+def _history_slices(lengths: Int64Array) -> dict[str, BoolArray]:
     return {
         f"history:{name}": (lengths >= least) & (lengths <= most) for least, most, name in BANDS
     }
 
 
-def _popularity_slices(counts: Longs) -> dict[str, Bools]:
+def _popularity_slices(counts: Int64Array) -> dict[str, BoolArray]:
     return {f"popularity:{name}": (counts >= low) & (counts <= high) for low, high, name in COUNTS}

@@ -14,22 +14,22 @@ from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
-from plait.eventlog.erasure import Traces, erase_users, find_traces, new_id
-from plait.eventlog.event_id_index import KnownIds
-from plait.eventlog.event_validation import Problem, id_hash, judge
-from plait.eventlog.id_allocation import MAX_KINDS, Head, Kinds, Numbers, read_head
+from plait.eventlog.erasure import UserRowOffsets, erase_users, find_traces, new_id
+from plait.eventlog.event_id_index import EventIdIndex
+from plait.eventlog.event_validation import Problem, id_hash, validate_events
+from plait.eventlog.id_allocation import MAX_KINDS, EventTypeTable, IdAllocator, LogHead, read_head
 from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = ["Appended", "Appender", "Row", "Status"]
+__all__ = ["AppendResult", "Appender", "RowStatus", "Status"]
 
 Status = Literal["stored", "duplicate", "conflict", "rejected"]
 
 
-class Row(NamedTuple):
+class RowStatus(NamedTuple):
     """What became of one event. `field` is the part at fault, `error` says what was expected.
 
     `fault`: of a field whose value does not fit its type, that value and what would.
@@ -42,11 +42,11 @@ class Row(NamedTuple):
     fault: FieldProblem | None = None
 
 
-class Appended(NamedTuple):
+class AppendResult(NamedTuple):
     """The log's last offset after the commit, and a row for every event, in their order."""
 
     version: int
-    rows: list[Row]
+    rows: list[RowStatus]
 
 
 class _Batch:
@@ -54,7 +54,7 @@ class _Batch:
 
     def __init__(self, events: Sequence[Event], verdicts: Sequence[bytes | Problem]) -> None:
         self.events = events
-        self.rows: list[Row | None] = [None] * len(events)
+        self.rows: list[RowStatus | None] = [None] * len(events)
         self.digests = verdicts
         self.hashes = [
             id_hash(event.id) if isinstance(verdict, bytes) else 0
@@ -74,16 +74,18 @@ class _Batch:
                 self.repeats.append((place, earlier))
 
     def reject(self, place: int, field: str, error: str, fault: FieldProblem | None = None) -> None:
-        self.rows[place] = Row(str(self.events[place].id), "rejected", error, field, fault)
+        self.rows[place] = RowStatus(str(self.events[place].id), "rejected", error, field, fault)
 
     def compare(self, place: int, digest: object) -> None:
         """The id is known: is it the same event?"""
         same = self.digests[place] == digest
         outside = self.events[place].id
         self.rows[place] = (
-            Row(outside, "duplicate")
+            RowStatus(outside, "duplicate")
             if same
-            else Row(outside, "conflict", "the id is taken by an event of other content", "id")
+            else RowStatus(
+                outside, "conflict", "the id is taken by an event of other content", "id"
+            )
         )
 
     def settle_repeats(self) -> None:
@@ -95,10 +97,10 @@ class _Batch:
             else:
                 self.compare(place, self.digests[earlier])
 
-    def result(self, version: int) -> Appended:
+    def result(self, version: int) -> AppendResult:
         events = self.events
-        rows = [row or Row(events[place].id, "stored") for place, row in enumerate(self.rows)]
-        return Appended(version, rows)
+        rows = [row or RowStatus(events[place].id, "stored") for place, row in enumerate(self.rows)]
+        return AppendResult(version, rows)
 
 
 class Appender:
@@ -110,15 +112,15 @@ class Appender:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._turn = threading.Lock()
-        self._items = Numbers("items")
-        self._users = Numbers("users")
-        self._kinds = Kinds()
-        self._known = KnownIds()
+        self._items = IdAllocator("items")
+        self._users = IdAllocator("users")
+        self._kinds = EventTypeTable()
+        self._known = EventIdIndex()
         self._schema = StoredSchema()
         self._erasures = 0
         self._unscrubbed = False
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         """See `Log.append`."""
         with _collector_paused(len(events)):
             return self._append(events)
@@ -135,15 +137,15 @@ class Appender:
                     if count != head.fields:
                         self._move_head(connection, head._replace(fields=count))
             except BaseException:
-                self._schema.forget()
+                self._schema.invalidate()
                 raise
 
-    def _append(self, events: Sequence[Event]) -> Appended:
+    def _append(self, events: Sequence[Event]) -> AppendResult:
         now = time.time_ns() // 1000
-        batch = _Batch([_dated(one, now) for one in events], judge(events, now))
-        leaving = {one.user for one in events if one.type == "erase" and one.user}
+        batch = _Batch([_dated(one, now) for one in events], validate_events(events, now))
+        leaving = {one.user for one in events if one.record_type == "erase" and one.user}
         with self._turn, storage_errors("append to the log"):
-            traces = find_traces(self._store, leaving) if leaving else Traces()
+            traces = find_traces(self._store, leaving) if leaving else UserRowOffsets()
             try:
                 with self._store.writing() as connection:
                     version = self._commit(connection, batch, traces)
@@ -152,10 +154,10 @@ class Appender:
                 raise
             self._unscrubbed |= bool(leaving)
             if self._unscrubbed:
-                self._unscrubbed = not self._store.scrub()
+                self._unscrubbed = not self._store.purge_overwritten()
         return batch.result(version)
 
-    def _commit(self, connection: Connection, batch: _Batch, traces: Traces) -> int:
+    def _commit(self, connection: Connection, batch: _Batch, traces: UserRowOffsets) -> int:
         head = read_head(self._store, connection)
         self._refresh(connection, head)
         self._drop_known(connection, head, batch)
@@ -171,15 +173,15 @@ class Appender:
         self._move_head(connection, after._replace(erasures=head.erasures + bool(gone)))
         return after.seq
 
-    def _refresh(self, connection: Connection, head: Head) -> None:
+    def _refresh(self, connection: Connection, head: LogHead) -> None:
         """Unlearn what other processes have changed."""
         if head.erasures != self._erasures:
-            self._users.forget()
+            self._users.invalidate()
             self._erasures = head.erasures
         self._kinds.load(self._store, connection, head.kinds)
         self._schema.load(self._store, connection, head.fields)
 
-    def _drop_known(self, connection: Connection, head: Head, batch: _Batch) -> None:
+    def _drop_known(self, connection: Connection, head: LogHead, batch: _Batch) -> None:
         """Find the events whose ids the log has."""
         if not batch.fresh:
             return
@@ -200,12 +202,12 @@ class Appender:
         events = [batch.events[place] for place in batch.fresh]
         verdicts: list[Event | FieldProblem] = self._schema.admit(events)
         room = MAX_KINDS - len(self._kinds.numbers)
-        refused = set(self._kinds.unknown(event.kind for event in events)[room:])
+        refused = set(self._kinds.unknown(event.event_type for event in events)[room:])
         admitted, places = [], []
         for place, verdict in zip(batch.fresh, verdicts, strict=True):
             if isinstance(verdict, FieldProblem):
                 batch.reject(place, verdict.field, verdict.error, verdict)
-            elif verdict.kind in refused:
+            elif verdict.event_type in refused:
                 batch.reject(place, "kind", f"expected one of the {MAX_KINDS} kinds there are")
             else:
                 admitted.append(verdict)
@@ -216,14 +218,16 @@ class Appender:
     def _insert(
         self,
         connection: Connection,
-        head: Head,
+        head: LogHead,
         batch: _Batch,
         admitted: list[Event],
         gone: list[int],
-    ) -> Head:
+    ) -> LogHead:
         """Store `admitted`; `gone` receives the numbers of users to be erased."""
         store = self._store
-        stored = [event if event.type == "interaction" else _as_stored(event) for event in admitted]
+        stored = [
+            event if event.record_type == "interaction" else _as_stored(event) for event in admitted
+        ]
         types, ids, kinds, users, items, *rest = zip(*stored, strict=True)
         self._items.load(store, connection, items, head.items)
         self._users.load(store, connection, users, head.users)
@@ -245,7 +249,7 @@ class Appender:
         n_items = self._items.save(store, connection)
         n_users = self._users.save(store, connection)
         n_fields = self._schema.save(store, connection, head.fields)
-        return Head(offsets[-1], n_items, n_users, n_kinds, n_fields, head.erasures)
+        return LogHead(offsets[-1], n_items, n_users, n_kinds, n_fields, head.erasures)
 
     def _user_numbers(
         self, types: Sequence[str], users: Sequence[str | None], gone: list[int]
@@ -264,16 +268,16 @@ class Appender:
                 gone.append(number)
         return numbers
 
-    def _move_head(self, connection: Connection, head: Head) -> None:
+    def _move_head(self, connection: Connection, head: LogHead) -> None:
         values = ", ".join(f"{name} = {int(value)}" for name, value in head._asdict().items())
         connection.exec_driver_sql(f"UPDATE head SET {values}")  # noqa: S608 integers
 
     def _forget(self) -> None:
         """After a transaction that failed: nothing it gave out is true."""
-        self._items.forget()
-        self._users.forget()
-        self._kinds.forget()
-        self._schema.forget()
+        self._items.invalidate()
+        self._users.invalidate()
+        self._kinds.invalidate()
+        self._schema.invalidate()
 
 
 @contextmanager
@@ -301,11 +305,11 @@ def _as_stored(event: Event) -> Event:
 
     A fact keeps head and tail as text, an erase only whom it concerned.
     """
-    if event.type == "item":
+    if event.record_type == "item":
         return event._replace(user=None)
-    if event.type == "user":
+    if event.record_type == "user":
         return event._replace(item=None)
-    if event.type == "fact":
+    if event.record_type == "fact":
         said = orjson.loads(event.fields or "{}")
         said["head"] = event.item
         text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()

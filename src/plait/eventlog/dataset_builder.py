@@ -17,10 +17,10 @@ import numpy.typing as npt
 import orjson
 
 from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
-from plait.data.types import Dataset, Facts, Floats, Interactions, Longs, Numbers
+from plait.data.types import Dataset, Float32Array, Int32Array, Int64Array, Interactions, Triples
 from plait.schema.schema import typed
 
-__all__ = ["Changes", "Columns", "Parts", "Told", "assemble"]
+__all__ = ["Changes", "Columns", "DatasetParts", "TripleColumns", "assemble"]
 
 Types = Mapping[tuple[str, str], FieldType]
 
@@ -29,18 +29,18 @@ Types = Mapping[tuple[str, str], FieldType]
 class Columns:
     """N interactions by offset; `times` and `positions` are `NO_TIME` where there is none."""
 
-    offsets: Longs
-    users: Numbers
-    items: Numbers
+    offsets: Int64Array
+    users: Int32Array
+    items: Int32Array
     kinds: npt.NDArray[np.int16]
-    times: Longs
-    positions: Longs
-    values: Floats
+    times: Int64Array
+    positions: Int64Array
+    values: Float32Array
 
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def take(self, where: npt.NDArray[np.bool_] | Longs) -> Columns:
+    def take(self, where: npt.NDArray[np.bool_] | Int64Array) -> Columns:
         """The rows at `where`, in that order."""
         return Columns(*(getattr(self, name)[where] for name in self.__slots__))
 
@@ -57,7 +57,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TripleColumns:
     """Facts by offset; `fields` hold head and tail as JSON."""
 
     relations: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parts:
+class DatasetParts:
     """All that a data set is made of; `kinds` names the numbers in `interactions.kinds`."""
 
     version: int
@@ -77,10 +77,10 @@ class Parts:
     types: Types
     item_changes: Changes = field(default_factory=Changes)
     user_changes: Changes = field(default_factory=Changes)
-    facts: Told = field(default_factory=Told)
+    facts: TripleColumns = field(default_factory=TripleColumns)
 
 
-def assemble(parts: Parts, until_time: int | None = None) -> Dataset:
+def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:
     """The data set of `parts`, as one could have known it just before `until_time`.
 
     With `until_time`, interactions without a time are left out, since they may lie behind it;
@@ -91,8 +91,8 @@ def assemble(parts: Parts, until_time: int | None = None) -> Dataset:
     if until_time is not None:
         found = found.take((found.times < until_time) & (found.times != NO_TIME))
     clock, interactions = _ordered(found)
-    kinds = np.unique(interactions.kinds)
-    numbers = np.searchsorted(kinds, interactions.kinds)
+    kinds = np.unique(interactions.event_types)
+    numbers = np.searchsorted(kinds, interactions.event_types)
     touched = None if until_time is None else found
     items = _catalogue(parts, "item", None if touched is None else touched.items, until_time)
     users = _catalogue(parts, "user", None if touched is None else touched.users, until_time)
@@ -100,9 +100,9 @@ def assemble(parts: Parts, until_time: int | None = None) -> Dataset:
         version=parts.version,
         catalogue=items,
         users=users,
-        interactions=replace(interactions, kinds=numbers.astype(np.int16)),
-        kinds=tuple(parts.kinds[kind] for kind in kinds),
-        facts=_facts(parts.facts, items, until_time),
+        interactions=replace(interactions, event_types=numbers.astype(np.int16)),
+        event_types=tuple(parts.kinds[kind] for kind in kinds),
+        triples=_facts(parts.facts, items, until_time),
         clock=clock,
     )
 
@@ -129,7 +129,7 @@ def _ordered(found: Columns) -> tuple[Literal["time", "position"], Interactions]
     )
 
 
-def _ranks(users: Numbers, positions: Longs) -> Longs:
+def _ranks(users: Int32Array, positions: Int64Array) -> Int64Array:
     """Positions, continued by one where a user's have ended; rows are sorted by user."""
     places = np.arange(len(users))
     first = np.r_[True, users[1:] != users[:-1]][: len(users)]
@@ -142,7 +142,10 @@ def _ranks(users: Numbers, positions: Longs) -> Longs:
 
 
 def _catalogue(
-    parts: Parts, entity: Literal["item", "user"], touched: Numbers | None, until: int | None
+    parts: DatasetParts,
+    entity: Literal["item", "user"],
+    touched: Int32Array | None,
+    until: int | None,
 ) -> Catalogue:
     """Items or users with the fields they had; `touched` None: everybody was heard of."""
     ids = parts.item_ids if entity == "item" else parts.user_ids
@@ -157,7 +160,9 @@ def _catalogue(
     return replace(columns, alive=alive).updated(changes)
 
 
-def _changes(parts: Parts, entity: Literal["item", "user"], until: int | None) -> list[Change]:
+def _changes(
+    parts: DatasetParts, entity: Literal["item", "user"], until: int | None
+) -> list[Change]:
     """What happened to items or users before `until`, in the order in which it came.
 
     The live state folds in that order too; a time says only what could have been known when.
@@ -178,7 +183,7 @@ def _changes(parts: Parts, entity: Literal["item", "user"], until: int | None) -
     return found
 
 
-def _facts(told: Told, items: Catalogue, until: int | None) -> Facts:
+def _facts(told: TripleColumns, items: Catalogue, until: int | None) -> Triples:
     kept = [
         (relation, orjson.loads(text))
         for relation, time, text in zip(told.relations, told.times, told.fields, strict=True)
@@ -187,4 +192,4 @@ def _facts(told: Told, items: Catalogue, until: int | None) -> Facts:
     heads = tuple(said["head"] for _, said in kept)
     tails = tuple(said["tail"] for _, said in kept)
     relations = tuple(relation for relation, _ in kept)
-    return Facts(items.numbers(heads), relations, tails, items.numbers(tails), heads)
+    return Triples(items.numbers(heads), relations, tails, items.numbers(tails), heads)

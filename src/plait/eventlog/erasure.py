@@ -19,7 +19,7 @@ from plait.eventlog.id_allocation import read_head
 from plait.eventlog.store import Store
 from plait.eventlog.tables import ERASED, TYPE_CODES, event_ids, events, impressions, run_of, users
 
-__all__ = ["Traces", "erase_users", "find_traces", "new_id"]
+__all__ = ["UserRowOffsets", "erase_users", "find_traces", "new_id"]
 
 PIECE = 20_000
 """How many rows are overwritten at a time."""
@@ -28,7 +28,7 @@ _LONGEST = 400
 """How much of a long field's length its replacement keeps."""
 
 
-class Traces(NamedTuple):
+class UserRowOffsets(NamedTuple):
     """The offsets of the rows of some users' numbers, up to the offset `seen`."""
 
     numbers: frozenset[int] = frozenset()
@@ -41,19 +41,21 @@ def new_id() -> str:
     return f"erased-{secrets.token_hex(12)}"
 
 
-def find_traces(store: Store, ids: Iterable[str]) -> Traces:
+def find_traces(store: Store, ids: Iterable[str]) -> UserRowOffsets:
     """Read through the log for the users `ids`, before the transaction: others can still write."""
     wanted = set(ids)
     with store.reading() as connection:
         seen = read_head(store, connection).seq
-        among, keys = store.among(sorted({id_hash(one) for one in wanted}))
+        among, keys = store.in_clause(sorted({id_hash(one) for one in wanted}))
         sql = f"SELECT number, id FROM users WHERE erased = 0 AND hash {among}"  # noqa: S608 ours
         found = store.rows(connection, sql, keys)
         numbers = frozenset(number for number, one in found if one in wanted)
-        return Traces(numbers, _offsets_of(store, connection, numbers, 0, seen), seen)
+        return UserRowOffsets(numbers, _offsets_of(store, connection, numbers, 0, seen), seen)
 
 
-def erase_users(store: Store, connection: Connection, gone: list[int], traces: Traces) -> None:
+def erase_users(
+    store: Store, connection: Connection, gone: list[int], traces: UserRowOffsets
+) -> None:
     """Overwrite everything that belongs to the numbers `gone`; their erase events stay."""
     if traces.numbers == set(gone):
         newer = _offsets_of(store, connection, gone, traces.seen, None)
@@ -74,7 +76,7 @@ def _offsets_of(
     until: int | None,
 ) -> list[int]:
     """A walk through the rows: an index by user would cost every append for the sake of a few."""
-    among, keys = store.among(sorted(numbers))
+    among, keys = store.in_clause(sorted(numbers))
     sql = (
         f"SELECT seq FROM events WHERE seq > ? AND seq <= ? AND user_no {among}"  # noqa: S608 ours
         f" AND type <> {TYPE_CODES['erase']}"
@@ -84,7 +86,7 @@ def _offsets_of(
 
 
 def _overwrite(store: Store, connection: Connection, offsets: Sequence[int]) -> None:
-    among, keys = store.among(list(offsets))
+    among, keys = store.in_clause(list(offsets))
     sql = f"SELECT seq, id, request_id, fields FROM events WHERE seq {among}"  # noqa: S608 ours
     old = list(store.rows(connection, sql, keys))
     if not old:
@@ -109,7 +111,7 @@ def _overwrite(store: Store, connection: Connection, offsets: Sequence[int]) -> 
 
 
 def _overwrite_users(connection: Connection, store: Store, gone: list[int]) -> None:
-    among, keys = store.among(gone)
+    among, keys = store.in_clause(gone)
     sql = f"SELECT number, id FROM users WHERE number {among}"  # noqa: S608 ours
     old: list[Any] = list(store.rows(connection, sql, keys))
     connection.execute(

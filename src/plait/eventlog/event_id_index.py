@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from plait.eventlog.store import Store
 from plait.eventlog.tables import run_of
 
-__all__ = ["KnownIds"]
+__all__ = ["EventIdIndex"]
 
 LARGE = 10_000
 """From this many ids on it pays to remember runs."""
@@ -28,7 +28,7 @@ MAX_RUNS = 64
 _Tops = npt.NDArray[np.uint32]
 
 
-class KnownIds:
+class EventIdIndex:
     """Looks ids up by their hashes; used inside one transaction at a time."""
 
     def __init__(self) -> None:
@@ -79,8 +79,8 @@ def _stored(
 ) -> Iterator[tuple[str, bytes]]:
     if not len(runs) or not len(ordered):
         return iter(())
-    in_runs, run_keys = store.among(list(runs))
-    among, keys = store.among(ordered.tolist())
+    in_runs, run_keys = store.in_clause(list(runs))
+    among, keys = store.in_clause(ordered.tolist())
     joined = "SELECT e.id, e.digest FROM event_ids i JOIN events e ON e.seq = i.seq"
     return store.rows(
         connection, f"{joined} WHERE i.run {in_runs} AND i.hash {among}", run_keys, keys

@@ -11,7 +11,7 @@ import orjson
 
 from plait.data.types import NOW, Event
 
-__all__ = ["DAY", "Problem", "digest_of", "id_hash", "judge"]
+__all__ = ["DAY", "Problem", "digest_of", "id_hash", "validate_events"]
 
 MAX_ID = 512
 MAX_KIND = 128
@@ -37,7 +37,7 @@ def id_hash(outside: str) -> int:
     return found
 
 
-def judge(events: Sequence[Event], now: int) -> list[bytes | Problem]:
+def validate_events(events: Sequence[Event], now: int) -> list[bytes | Problem]:
     """For every event a digest of all it says, or what is wrong; `now` in microseconds."""
     latest = now + DAY
     return [_judged(event, latest) for event in events]
@@ -53,13 +53,15 @@ def _judged(event: Event, latest: int) -> bytes | Problem:
 def digest_of(event: Event) -> bytes | Problem:
     """By which an event is told from another one of the same id: 16 bytes."""
     try:
-        said = orjson.dumps(event[:] if event.type != "erase" else (event.type, event.user))
+        said = orjson.dumps(
+            event[:] if event.record_type != "erase" else (event.record_type, event.user)
+        )
     except (TypeError, ValueError):
         return Problem("", "expected valid Unicode text and numbers of 64 bits")
     if b"\\u0000" in said and any(isinstance(part, str) and "\0" in part for part in event):
         return Problem("", "expected text without NUL characters")
     # Of an erase 2: too short to tell who it was, long enough to tell another one from a retry.
-    return blake2b(said, digest_size=2 if event.type == "erase" else 16).digest()
+    return blake2b(said, digest_size=2 if event.record_type == "erase" else 16).digest()
 
 
 def _problem(event: Event, latest: int) -> Problem | None:
@@ -85,16 +87,16 @@ def _problem(event: Event, latest: int) -> Problem | None:
 
 def _type_problem(event: Event) -> Problem | None:
     """What this type of event needs and lacks."""
-    kind_of = event.type
+    kind_of = event.record_type
     if kind_of == "interaction":
         if event.user is None or event.item is None:
             missing = "user" if event.user is None else "item"
             return Problem(missing, f"expected the id of the {missing}")
-        return None if event.kind else Problem("kind", "expected the kind of interaction")
+        return None if event.event_type else Problem("kind", "expected the kind of interaction")
     if kind_of in ("item", "user"):
         if (event.item if kind_of == "item" else event.user) is None:
             return Problem(kind_of, f"expected the id of the {kind_of}")
-        if event.kind not in _CHANGES:
+        if event.event_type not in _CHANGES:
             return Problem("kind", f"expected one of {', '.join(_CHANGES)}")
         return None
     if kind_of == "fact":
@@ -105,7 +107,7 @@ def _type_problem(event: Event) -> Problem | None:
 
 
 def _fact_problem(event: Event) -> Problem | None:
-    if event.item is None or not event.kind:
+    if event.item is None or not event.event_type:
         missing = "item" if event.item is None else "kind"
         return Problem(missing, "expected a fact's head and its relation")
     try:

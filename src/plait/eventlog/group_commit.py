@@ -16,25 +16,25 @@ from typing import Protocol, Self
 
 from plait.data.types import Event
 from plait.errors import NotReadyError, PlaitError
-from plait.eventlog import Appended
+from plait.eventlog import AppendResult
 
-__all__ = ["Appends", "Writer"]
+__all__ = ["Appends", "GroupCommitWriter"]
 
 
 class Appends(Protocol):
     """What a writer writes to: the log."""
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction."""
 
 
 class _Job:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
-        self.answer: Future[Appended] = Future()
+        self.answer: Future[AppendResult] = Future()
 
 
-class Writer:
+class GroupCommitWriter:
     """A thread that appends what is submitted to it.
 
     At most `limit` events go into one commit (a larger batch goes alone); when `waiting` batches
@@ -50,7 +50,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="plait-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, events: Sequence[Event]) -> Future[Appended]:
+    def submit(self, events: Sequence[Event]) -> Future[AppendResult]:
         """Hand over a batch; the future is done when it is on disk, or holds the StorageError.
 
         Raises NotReadyError after `close`.
@@ -62,7 +62,7 @@ class Writer:
             self._queue.put(job)
         return job.answer
 
-    def append(self, events: Sequence[Event], timeout: float | None = None) -> Appended:
+    def append(self, events: Sequence[Event], timeout: float | None = None) -> AppendResult:
         """Like `Log.append`, by way of the group; waits for the commit."""
         return self.submit(events).result(timeout)
 
@@ -88,14 +88,14 @@ class Writer:
     def _run(self) -> None:
         job = self._queue.get()
         while job is not None:
-            group, job = self._gather(job)
+            group, job = self._next_group(job)
             running = [one for one in group if one.answer.set_running_or_notify_cancel()]
             if running:
                 self._write(running)
             if job is _NOTHING_WAITS:
                 job = self._queue.get()
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], _Job | None]:
+    def _next_group(self, first: _Job) -> tuple[list[_Job], _Job | None]:
         """What waits and fits into one commit, and what was found behind it (None: the end)."""
         group, size = [first], len(first.events)
         while True:
@@ -125,7 +125,7 @@ class Writer:
             start = 0
             for job in group:
                 stop = start + len(job.events)
-                job.answer.set_result(Appended(done.version, done.rows[start:stop]))
+                job.answer.set_result(AppendResult(done.version, done.rows[start:stop]))
                 start = stop
 
 

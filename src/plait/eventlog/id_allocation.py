@@ -11,13 +11,21 @@ from plait.eventlog.event_validation import id_hash
 from plait.eventlog.migrate import check_schema
 from plait.eventlog.store import Store
 
-__all__ = ["MAX_KINDS", "Head", "Kinds", "Numbers", "find_number", "find_numbers", "read_head"]
+__all__ = [
+    "MAX_KINDS",
+    "EventTypeTable",
+    "IdAllocator",
+    "LogHead",
+    "find_number",
+    "find_numbers",
+    "read_head",
+]
 
 MAX_CACHED = 1_000_000
 MAX_KINDS = 32_767
 
 
-class Head(NamedTuple):
+class LogHead(NamedTuple):
     """The counters of the log: see `plait.eventlog.tables.head`."""
 
     seq: int
@@ -28,7 +36,7 @@ class Head(NamedTuple):
     erasures: int
 
 
-def read_head(store: Store, connection: Connection) -> Head:
+def read_head(store: Store, connection: Connection) -> LogHead:
     """The counters now; refuses a store whose schema this code does not know."""
     sql = (
         "SELECT (SELECT version_num FROM alembic_version),"
@@ -36,7 +44,7 @@ def read_head(store: Store, connection: Connection) -> Head:
     )
     revision, *counters = next(store.rows(connection, sql))
     check_schema(revision)
-    return Head(*counters)
+    return LogHead(*counters)
 
 
 def find_number(
@@ -56,13 +64,13 @@ def find_numbers(
     wanted = set(ids)
     if not wanted:
         return {}
-    among, keys = store.among(sorted(map(id_hash, wanted)))
+    among, keys = store.in_clause(sorted(map(id_hash, wanted)))
     where = f"hash {among}" + (" AND erased = 0" if table == "users" else "")
     rows = store.rows(connection, f"SELECT id, number FROM {table} WHERE {where}", keys)  # noqa: S608 ours
     return {one: number for one, number in rows if one in wanted}
 
 
-class Numbers:
+class IdAllocator:
     """The numbers of items or of users, looked up in bulk and kept in a bounded cache.
 
     Used inside one transaction at a time: `load`, then `take` for every id, then `save`. After a
@@ -114,12 +122,12 @@ class Numbers:
             store.insert(connection, self._table, ("number", "id", "hash"), self._fresh)
         return self._next
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Believe nothing any more."""
         self._known.clear()
 
 
-class Kinds:
+class EventTypeTable:
     """The numbers of kinds; few enough to know them all."""
 
     def __init__(self) -> None:
@@ -145,6 +153,6 @@ class Kinds:
             self.numbers.update(fresh)
         return len(self.numbers)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Believe nothing any more."""
         self.numbers = {}

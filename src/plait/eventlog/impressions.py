@@ -48,10 +48,10 @@ class Impressions:
         store = self._store
         with storage_errors("store impressions"), store.writing() as connection:
             read_head(store, connection)
-            among, keys = store.among([row.request_id for row in rows])
+            among, keys = store.in_clause([row.request_id for row in rows])
             sql = f"SELECT request_id FROM impressions WHERE request_id {among}"  # noqa: S608 ours
             known = {row[0] for row in store.rows(connection, sql, keys)}
-            among, keys = store.among(sorted({row.user for row in rows}))
+            among, keys = store.in_clause(sorted({row.user for row in rows}))
             sql = f"SELECT number FROM users WHERE erased = 1 AND number {among}"  # noqa: S608 ours
             erased = {row[0] for row in store.rows(connection, sql, keys)}
             fresh = {

@@ -14,26 +14,33 @@ from sqlalchemy.exc import ArgumentError
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError, StorageError
-from plait.eventlog.append import Appended, Appender
+from plait.eventlog.append import Appender, AppendResult
 from plait.eventlog.erasure import new_id
 from plait.eventlog.id_allocation import find_number, find_numbers, read_head
 from plait.eventlog.impressions import Impression, Impressions
 from plait.eventlog.migrate import migrate
 from plait.eventlog.postgres import PostgresStore
 from plait.eventlog.postgres_listener import Listener
-from plait.eventlog.read import Chunk, Said, read_chunks, read_names, read_requests, read_said
+from plait.eventlog.read import (
+    EntityChange,
+    EventChunk,
+    read_chunks,
+    read_names,
+    read_requests,
+    read_said,
+)
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 from plait.eventlog.stored_schema import load_schema
 from plait.schema.schema import Schema
 
-__all__ = ["FILE_NAME", "Log"]
+__all__ = ["FILE_NAME", "EventLog"]
 
 FILE_NAME = "plait.db"
 
 
-class Log:
+class EventLog:
     """An append-only log of events with offsets 1, 2, 3, ... without gaps; safe among threads.
 
     Every method raises StorageError when the database refuses.
@@ -48,7 +55,7 @@ class Log:
         self._told = 0
 
     @classmethod
-    def open(cls, url_or_path: str | Path, *, create: bool = True) -> Log:
+    def open(cls, url_or_path: str | Path, *, create: bool = True) -> EventLog:
         """Open a home (a directory: SQLite in its `plait.db`) or a `postgresql+psycopg://` URL.
 
         Brings an older schema up to date. Raises StorageError if the store is missing and not to be
@@ -78,7 +85,7 @@ class Log:
     ) -> None:
         self.close()
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction, each event once.
 
         A known id is a "duplicate" if everything else is the same too, else a "conflict"; both
@@ -121,7 +128,7 @@ class Log:
         Without `after`: whether anything came since this was last asked so (the first time: since
         the log was empty).
         """
-        stamp = self._store.stamp()
+        stamp = self._store.change_token()
         if stamp != self._stamp:
             self._version = self.version
             self._stamp = stamp
@@ -139,12 +146,14 @@ class Log:
 
     def read(
         self, after: int = 0, until: int | None = None, *, chunk: int = 100_000
-    ) -> Iterator[Chunk]:
+    ) -> Iterator[EventChunk]:
         """The events behind offset `after`, up to `until` (default: what is there now)."""
         last = self.version
         return read_chunks(self._store, after, last if until is None else min(until, last), chunk)
 
-    def said(self, entity: Literal["item", "user"], *, chunk: int = 100_000) -> Iterator[Said]:
+    def entity_changes(
+        self, entity: Literal["item", "user"], *, chunk: int = 100_000
+    ) -> Iterator[EntityChange]:
         """Every put, patch and delete of items (or users) that is there now, by offset."""
         return read_said(self._store, entity, self.version, chunk)
 

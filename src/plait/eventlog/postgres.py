@@ -36,10 +36,10 @@ class PostgresStore(Store):
         event.listen(engine, "connect", _prepare)
         super().__init__(engine)
 
-    def take_turn(self, connection: Connection) -> None:
+    def acquire_write_lock(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (TURN,))
 
-    def among(self, keys: Sequence[Any]) -> tuple[str, Any]:
+    def in_clause(self, keys: Sequence[Any]) -> tuple[str, Any]:
         return "= ANY(?)", list(keys)
 
     def insert(
@@ -61,7 +61,7 @@ class PostgresStore(Store):
         cursor = _driver(connection).cursor(binary=True)
         return iter(cursor.execute(sql.replace("?", "%s"), values))
 
-    def stamp(self) -> object:
+    def change_token(self) -> object:
         """The head itself: one row by its key."""
         with storage_errors("poll the log"), self.reading() as connection:
             return next(self.rows(connection, "SELECT seq FROM head"))[0]
@@ -75,7 +75,7 @@ class PostgresStore(Store):
         arguments, named = self.engine.dialect.create_connect_args(self.engine.url)
         return self.engine.dialect.connect(*arguments, **named)
 
-    def scrub(self) -> bool:
+    def purge_overwritten(self) -> bool:
         """Let the server drop the row versions from before the erase."""
         with storage_errors("vacuum"), self.engine.connect() as connection:
             plain = connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -15,7 +15,7 @@ from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 from plait.eventlog.tables import TYPE_CODES
 
-__all__ = ["Chunk", "Said", "read_chunks", "read_names", "read_requests", "read_said"]
+__all__ = ["EntityChange", "EventChunk", "read_chunks", "read_names", "read_requests", "read_said"]
 
 _LAYOUT: list[tuple[str, Any]] = [
     ("offsets", np.int64),
@@ -36,7 +36,7 @@ _SQL = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class EventChunk:
     """N events as parallel arrays, ordered by offset.
 
     `types` int8 indices into `plait.eventlog.TYPES`; `kinds` int16 numbers (see `Log.kinds`), -1
@@ -59,7 +59,7 @@ class Chunk:
         return len(self.offsets)
 
 
-def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[Chunk]:
+def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[EventChunk]:
     """The events with offsets `after` + 1 .. `until`, at most `chunk` at a time."""
     layout = np.dtype(_LAYOUT)
     for start in range(after, until, chunk):
@@ -67,10 +67,10 @@ def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[Ch
         with storage_errors("read the log"), store.reading() as connection:
             table = np.fromiter(store.rows(connection, _SQL, start, stop), layout)
         columns = {name: np.ascontiguousarray(table[name]) for name, _ in _LAYOUT[:-1]}
-        yield Chunk(**columns, fields=table["fields"].tolist())
+        yield EventChunk(**columns, fields=table["fields"].tolist())
 
 
-class Said(NamedTuple):
+class EntityChange(NamedTuple):
     """What one event said of an item or a user: its offset, whose number, put, patch or delete,
     and the text of the fields in canonical form.
     """
@@ -83,7 +83,7 @@ class Said(NamedTuple):
 
 def read_said(
     store: Store, entity: Literal["item", "user"], until: int, chunk: int
-) -> Iterator[Said]:
+) -> Iterator[EntityChange]:
     """All that was said of items (or users) up to offset `until`, `chunk` offsets at a time."""
     sql = (
         f"SELECT e.seq, e.{entity}_no, k.name, e.fields"  # noqa: S608 our names
@@ -93,7 +93,7 @@ def read_said(
     for start in range(0, until, chunk):
         stop = min(start + chunk, until)
         with storage_errors("read the log"), store.reading() as connection:
-            found = list(map(Said._make, store.rows(connection, sql, start, stop)))
+            found = list(map(EntityChange._make, store.rows(connection, sql, start, stop)))
         yield from found
 
 

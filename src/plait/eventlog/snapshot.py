@@ -10,10 +10,10 @@ import numpy.typing as npt
 import orjson
 
 from plait.data.catalogue import NO_TIME
-from plait.data.types import Dataset, Event, Longs
+from plait.data.types import Dataset, Event, Int64Array
 from plait.errors import InputError
-from plait.eventlog import TYPE_CODES, Chunk
-from plait.eventlog.dataset_builder import Changes, Columns, Parts, Told, assemble
+from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog.dataset_builder import Changes, Columns, DatasetParts, TripleColumns, assemble
 from plait.schema.schema import FieldProblem, Schema
 
 __all__ = ["Source", "from_arrays", "snapshot"]
@@ -26,7 +26,7 @@ class Source(Protocol):
     def version(self) -> int:
         """The last offset."""
 
-    def read(self, after: int = 0, until: int | None = None) -> Iterator[Chunk]:
+    def read(self, after: int = 0, until: int | None = None) -> Iterator[EventChunk]:
         """The events behind offset `after`, in chunks."""
 
     def item_ids(self, first: int = 0) -> Sequence[str]:
@@ -57,7 +57,7 @@ def snapshot(
     and nothing else; items are alive from their first event on until they are deleted.
     """
     version = log.version if until is None else max(0, min(until, log.version))
-    gathered = _Gathered()
+    gathered = _SnapshotAccumulator()
     for chunk in log.read(0, version):
         gathered.add(chunk, log)
         if progress is not None:
@@ -65,17 +65,17 @@ def snapshot(
     return assemble(gathered.parts(version, log), until_time)
 
 
-class _Gathered:
+class _SnapshotAccumulator:
     """Chunk by chunk, the interactions as arrays and the few other events as lists."""
 
     def __init__(self) -> None:
         self._columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Columns.__slots__}
         self._kinds: list[str] = []
         self._changes = {"item": Changes(), "user": Changes()}
-        self._facts = Told()
+        self._facts = TripleColumns()
         self._n_items = self._n_users = 0
 
-    def add(self, chunk: Chunk, log: Source) -> None:
+    def add(self, chunk: EventChunk, log: Source) -> None:
         if int(chunk.kinds.max(initial=-1)) >= len(self._kinds):
             self._kinds.extend(log.kinds(len(self._kinds)))
         self._n_items = max(self._n_items, int(chunk.items.max(initial=-1)) + 1)
@@ -87,7 +87,7 @@ class _Gathered:
         self._add_changes(chunk, "user", chunk.users)
         self._add_facts(chunk)
 
-    def _add_changes(self, chunk: Chunk, entity: str, numbers: npt.NDArray[np.int32]) -> None:
+    def _add_changes(self, chunk: EventChunk, entity: str, numbers: npt.NDArray[np.int32]) -> None:
         rows = np.flatnonzero(chunk.types == TYPE_CODES[entity])
         told = self._changes[entity]
         told.offsets.extend(chunk.offsets[rows].tolist())
@@ -96,14 +96,14 @@ class _Gathered:
         told.times.extend(chunk.times[rows].tolist())
         told.fields.extend(chunk.fields[row] for row in rows.tolist())
 
-    def _add_facts(self, chunk: Chunk) -> None:
+    def _add_facts(self, chunk: EventChunk) -> None:
         rows = np.flatnonzero(chunk.types == TYPE_CODES["fact"])
         self._facts.relations.extend(self._kinds[kind] for kind in chunk.kinds[rows].tolist())
         self._facts.times.extend(chunk.times[rows].tolist())
         self._facts.fields.extend(chunk.fields[row] for row in rows.tolist())
 
-    def parts(self, version: int, log: Source) -> Parts:
-        return Parts(
+    def parts(self, version: int, log: Source) -> DatasetParts:
+        return DatasetParts(
             version,
             _joined(self._columns),
             log.item_ids()[: self._n_items],
@@ -173,7 +173,7 @@ def from_arrays(
         others["positions"] = np.asarray(positions, np.int64)
     if values is not None:
         others["values"] = np.asarray(values, np.float32)
-    parts = Parts(
+    parts = DatasetParts(
         offset - 1 + len(item_events) + len(user_events) + len(facts),
         _columns(np.array(user_numbers, np.int32), np.array(item_numbers, np.int32), **others),
         list(item_ids),
@@ -182,7 +182,7 @@ def from_arrays(
         schema.types,
         _puts([item_ids[one.item or ""] for one in item_events], item_events, offset),
         _puts([user_ids[one.user or ""] for one in user_events], user_events, offset),
-        Told(
+        TripleColumns(
             [relation for _, relation, _ in facts],
             [NO_TIME] * len(facts),
             [orjson.dumps({"head": head, "tail": tail}).decode() for head, _, tail in facts],
@@ -206,7 +206,7 @@ def _numbered(values: Sequence[Any], more: Sequence[Any]) -> tuple[list[int], di
     return numbers, ids
 
 
-def _micros(times: Any) -> Longs:
+def _micros(times: Any) -> Int64Array:
     found = np.asarray(times)
     if found.dtype.kind == "M":
         found = found.astype("datetime64[us]")

@@ -67,10 +67,10 @@ class SqliteStore(Store):
         self._poll: sqlite3.Connection | None = None
         self._polling = threading.Lock()
 
-    def take_turn(self, connection: Connection) -> None:
+    def acquire_write_lock(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def among(self, keys: Sequence[Any]) -> tuple[str, Any]:
+    def in_clause(self, keys: Sequence[Any]) -> tuple[str, Any]:
         return "IN (SELECT value FROM json_each(?))", orjson.dumps(keys).decode()
 
     def insert(
@@ -91,7 +91,7 @@ class SqliteStore(Store):
     def rows(self, connection: Connection, sql: str, *values: Any) -> Iterator[Any]:
         return _driver(connection).execute(sql, values)
 
-    def stamp(self) -> object:
+    def change_token(self) -> object:
         """`PRAGMA data_version` of a connection that never writes."""
         with self._polling, storage_errors("poll the log"):
             if self._poll is None:
@@ -100,7 +100,7 @@ class SqliteStore(Store):
                 )
             return self._poll.execute("PRAGMA data_version").fetchone()[0]
 
-    def scrub(self) -> bool:
+    def purge_overwritten(self) -> bool:
         """Copy the WAL into the file and cut it to nothing; readers may delay that."""
         for attempt in range(50):
             with storage_errors("shorten the write-ahead log"), self.engine.connect() as connection:

@@ -24,7 +24,7 @@ class Store(ABC):
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other process's transaction overlaps; commits at the end."""
         with self.engine.connect() as connection, connection.begin():
-            self.take_turn(connection)
+            self.acquire_write_lock(connection)
             yield connection
 
     @contextmanager
@@ -34,11 +34,11 @@ class Store(ABC):
             yield connection
 
     @abstractmethod
-    def take_turn(self, connection: Connection) -> None:
+    def acquire_write_lock(self, connection: Connection) -> None:
         """Wait until this transaction is the only one that writes."""
 
     @abstractmethod
-    def among(self, keys: Sequence[Any]) -> tuple[str, Any]:
+    def in_clause(self, keys: Sequence[Any]) -> tuple[str, Any]:
         """The SQL behind a column that says "is one of these", and its parameter."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Store(ABC):
         """Plain tuples; `sql` has a ? for every value. Quicker than rows of SQLAlchemy."""
 
     @abstractmethod
-    def stamp(self) -> object:
+    def change_token(self) -> object:
         """Something cheap that differs whenever another connection has committed."""
 
     def listen(self, wake: Callable[[], None]) -> Listener | None:
@@ -64,7 +64,7 @@ class Store(ABC):
         return None
 
     @abstractmethod
-    def scrub(self) -> bool:
+    def purge_overwritten(self) -> bool:
         """Let no bytes of what was overwritten remain; False: not yet possible, ask again."""
 
     def close(self) -> None:

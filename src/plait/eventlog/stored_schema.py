@@ -62,6 +62,6 @@ class StoredSchema:
         self._saved, self._count = self._now, count
         return count
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Believe nothing any more."""
         self._count = -1

@@ -14,9 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.types import Bools, Longs, Numbers
+from plait.data.types import BoolArray, Int32Array, Int64Array
 
-__all__ = ["blocks", "foremost", "only", "rows_of", "shared", "spread_out", "together"]
+__all__ = [
+    "blocks",
+    "filter_entries",
+    "gram_top_entries",
+    "map_blocks",
+    "row_topk_mask",
+    "rows_of",
+    "sample_items",
+]
 
 _ASKED = 256
 
@@ -27,7 +35,7 @@ _EVENTS = 1 << 17
 """So many items at most in a block, and so many events, where it is not a single item's."""
 
 
-def blocks(events: Longs) -> list[slice]:
+def blocks(events: Int64Array) -> list[slice]:
     """The items cut into ranges, `events` [n] being how many each has."""
     ends = np.cumsum(events)
     found: list[slice] = []
@@ -41,7 +49,7 @@ def blocks(events: Longs) -> list[slice]:
     return found
 
 
-def spread_out(events: Longs) -> Longs:
+def sample_items(events: Int64Array) -> Int64Array:
     """At most `_ASKED` of the items with an event, from the rarest to the most popular.
 
     `events` [n]: how many each has. What is true of all follows, roughly, from what is of these.
@@ -51,7 +59,7 @@ def spread_out(events: Longs) -> Longs:
     return ranked[np.linspace(0, len(ranked) - 1, count).astype(np.int64)]
 
 
-def shared(
+def map_blocks(
     work: Callable[[slice], sparse.csr_matrix], parts: Sequence[slice], threads: int
 ) -> sparse.csr_matrix:
     """The rows that `work` makes of every block, below each other; [0, 0] without a block."""
@@ -60,7 +68,7 @@ def shared(
     return sparse.vstack(found).tocsr() if found else sparse.csr_matrix((0, 0), dtype=np.float32)
 
 
-def together(taken: sparse.csr_matrix, held: int, *, threads: int = 1) -> sparse.csr_matrix:
+def gram_top_entries(taken: sparse.csr_matrix, held: int, *, threads: int = 1) -> sparse.csr_matrix:
     """float32 CSR [n, n]: X'X of zeros and ones `taken` [users, n], symmetric; about the `held`
     largest entries of every row, and the diagonal.
     """
@@ -68,16 +76,18 @@ def together(taken: sparse.csr_matrix, held: int, *, threads: int = 1) -> sparse
 
     def rows(block: slice) -> sparse.csr_matrix:
         counts = (turned[block] @ taken).tocsr()
-        kept = foremost(counts, held)
+        kept = row_topk_mask(counts, held)
         kept |= counts.indices == rows_of(counts) + block.start
-        return only(counts, kept)
+        return filter_entries(counts, kept)
 
-    found = shared(rows, blocks(np.diff(turned.indptr)), threads)
+    found = map_blocks(rows, blocks(np.diff(turned.indptr)), threads)
     mirrored = found.T.tocsr()  # turning a matrix also sorts its rows, and in linear time
     return mirrored.T.tocsr().maximum(mirrored)
 
 
-def foremost(matrix: sparse.csr_matrix, count: int, among_equals: Unsigned | None = None) -> Bools:
+def row_topk_mask(
+    matrix: sparse.csr_matrix, count: int, among_equals: Unsigned | None = None
+) -> BoolArray:
     """Which entries are the `count` largest of their row, bool [nnz].
 
     With `among_equals` [columns], unsigned, the smallest there are taken of what equals the last of
@@ -103,13 +113,13 @@ def foremost(matrix: sparse.csr_matrix, count: int, among_equals: Unsigned | Non
     return kept
 
 
-def only(matrix: sparse.csr_matrix, kept: Bools) -> sparse.csr_matrix:
+def filter_entries(matrix: sparse.csr_matrix, kept: BoolArray) -> sparse.csr_matrix:
     """The entries of a matrix that are `kept` [nnz], in the same order."""
     before = np.concatenate([[0], np.cumsum(kept)])
     parts = (matrix.data[kept], matrix.indices[kept], before[matrix.indptr])
     return sparse.csr_matrix(parts, shape=matrix.shape)
 
 
-def rows_of(matrix: sparse.csr_matrix) -> Numbers:
+def rows_of(matrix: sparse.csr_matrix) -> Int32Array:
     """The row of every entry, int32 [nnz]."""
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import ABSENT, Dataset, Floats, History, Numbers, Queries
-from plait.features.blockwise import spread_out
+from plait.data.types import ABSENT, Dataset, Float32Array, History, Int32Array, QueryBatch
+from plait.features.blockwise import sample_items
 from plait.pipeline.array_files import read_arrays, write_arrays
 
 __all__ = [
-    "anchored",
+    "densify_if_full",
     "interaction_matrix",
-    "loudest",
-    "partners",
+    "mean_co_items",
+    "query_history",
     "read_matrix",
-    "thickened",
+    "top_contributor",
     "write_matrix",
 ]
 
@@ -29,7 +29,7 @@ _THICK = 0.03
 """The share of entries from which on a matrix counts as dense."""
 
 
-def anchored(queries: Queries) -> History:
+def query_history(queries: QueryBatch) -> History:
     """What the question starts from: its anchor items where it has some, else the history.
 
     So that "more like this" is one road with recommendation.
@@ -37,7 +37,7 @@ def anchored(queries: Queries) -> History:
     if not len(queries.items.values):
         return queries.history
     lengths = queries.items.lengths
-    old = queries.history.where(np.repeat(lengths == 0, queries.history.lengths))
+    old = queries.history.filter(np.repeat(lengths == 0, queries.history.lengths))
     rows = np.concatenate([old.rows, queries.items.rows])
     order = np.argsort(rows, kind="stable")
     more = len(queries.items.values)
@@ -60,18 +60,20 @@ def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
     return matrix
 
 
-def partners(taken: sparse.csr_matrix, most: int) -> float:
+def mean_co_items(taken: sparse.csr_matrix, most: int) -> float:
     """With how many items an item shares a user on average, `most` at most: of items with an event,
     asked of a few.
     """
-    some = spread_out(np.bincount(taken.indices, minlength=taken.shape[1]))
+    some = sample_items(np.bincount(taken.indices, minlength=taken.shape[1]))
     if not len(some):
         return 0.0
     met = np.diff((taken[:, some].T.tocsr() @ taken).indptr)
     return float(np.minimum(met, most).mean())
 
 
-def loudest(matrix: sparse.csr_matrix, mine: Numbers, worth: Floats, wanted: Numbers) -> Numbers:
+def top_contributor(
+    matrix: sparse.csr_matrix, mine: Int32Array, worth: Float32Array, wanted: Int32Array
+) -> Int32Array:
     """For each of the columns `wanted` the row among `mine` that speaks loudest there, or -1.
 
     Rows count times their `worth`; only the heaviest are asked.
@@ -94,7 +96,7 @@ def loudest(matrix: sparse.csr_matrix, mine: Numbers, worth: Floats, wanted: Num
     return np.where(best >= 0, mine[best], ABSENT).astype(np.int32)
 
 
-def thickened(matrix: Any) -> Any:
+def densify_if_full(matrix: Any) -> Any:
     """The same matrix, dense where it is filled so far that dense products are the faster ones."""
     if not sparse.issparse(matrix) or matrix.nnz < _THICK * matrix.shape[0] * matrix.shape[1]:
         return matrix

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Numbers
+from plait.data.types import Int32Array
 
 __all__ = ["Changes", "Prints", "prints"]
 
@@ -31,7 +31,7 @@ def prints(catalogue: Catalogue, fields: Sequence[str], numbers: Iterable[int]) 
 class Changes:
     """What a delta holds: `numbers` int32 [N] of items, and the offset it has looked `until`."""
 
-    numbers: Numbers
+    numbers: Int32Array
     until: int
 
     @staticmethod
@@ -39,12 +39,12 @@ class Changes:
         """Nothing yet, behind a bundle fitted at offset `version`."""
         return Changes(np.zeros(0, np.int32), version)
 
-    def looked(self, catalogue: Catalogue) -> Numbers:
+    def looked(self, catalogue: Catalogue) -> Int32Array:
         """The items that changed since."""
-        found: Numbers = np.nonzero(catalogue.changed > self.until)[0].astype(np.int32)
+        found: Int32Array = np.nonzero(catalogue.changed > self.until)[0].astype(np.int32)
         return found
 
-    def altered(self, catalogue: Catalogue, fields: Sequence[str], fitted: Prints) -> Numbers:
+    def altered(self, catalogue: Catalogue, fields: Sequence[str], fitted: Prints) -> Int32Array:
         """Those of `looked` that must be encoded: held already, or not as at the fit.
 
         `fitted`: the prints of all items at the fit.
@@ -54,14 +54,14 @@ class Changes:
         inside = numbers < len(fitted)
         before[inside] = fitted[numbers[inside]]
         now = prints(catalogue, fields, numbers.tolist())
-        wanted: Numbers = numbers[(now != before) | np.isin(numbers, self.numbers)]
+        wanted: Int32Array = numbers[(now != before) | np.isin(numbers, self.numbers)]
         return wanted
 
-    def kept(self, numbers: Numbers) -> npt.NDArray[np.bool_]:
+    def kept(self, numbers: Int32Array) -> npt.NDArray[np.bool_]:
         """bool [N]: which entries stay when `numbers` are encoded anew."""
         return ~np.isin(self.numbers, numbers)
 
-    def extended(self, catalogue: Catalogue, numbers: Numbers) -> Changes:
+    def extended(self, catalogue: Catalogue, numbers: Int32Array) -> Changes:
         """With `numbers` put behind the entries that are kept."""
         joined = np.concatenate([self.numbers[self.kept(numbers)], numbers])
         return Changes(joined, max(self.until, int(catalogue.changed.max(initial=-1))))

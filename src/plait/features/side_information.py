@@ -15,9 +15,9 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.catalogue import NO_TIME, Catalogue, Column
-from plait.data.types import Facts, Longs, Numbers
+from plait.data.types import Int32Array, Int64Array, Triples
 
-__all__ = ["Sides", "met", "of_facts"]
+__all__ = ["SideFeatures", "co_occurrence_features", "of_facts"]
 
 _NAMED = ("category", "set")
 """The types of fields that have few values."""
@@ -26,7 +26,7 @@ Words = list[tuple[str, ...]]
 """What is said of each entry, in words."""
 
 
-class Sides:
+class SideFeatures:
     """A vocabulary of features; `edges` by field: the inner borders of the ranges of numbers."""
 
     def __init__(self, words: Sequence[str], edges: Mapping[str, Sequence[float]]) -> None:
@@ -37,7 +37,7 @@ class Sides:
     @staticmethod
     def learned(
         catalogue: Catalogue, told: Words, *, least: int, most: float, ranges: int
-    ) -> Sides:
+    ) -> SideFeatures:
         """Features of at least `least` entries and at most a share `most` of all.
 
         `told`: words beside those of the fields, by entry. A number (or time) has `ranges` parts
@@ -48,14 +48,14 @@ class Sides:
             for name, column in catalogue.columns.items()
             if ranges and column.type in ("number", "time")
         }
-        reader = Sides([], edges)
+        reader = SideFeatures([], edges)
         counts: dict[str, int] = {}
         for number in range(len(catalogue)):
             said = reader._said(catalogue, number) + ([told[number]] if told else [])
             for word in {word for words in said for word in words}:
                 counts[word] = counts.get(word, 0) + 1
         limit = max(most * len(catalogue), least)
-        return Sides(sorted(w for w, n in counts.items() if least <= n <= limit), edges)
+        return SideFeatures(sorted(w for w, n in counts.items() if least <= n <= limit), edges)
 
     def matrix(
         self, catalogue: Catalogue, numbers: Sequence[int], told: Words, *, ranged: bool = True
@@ -115,7 +115,7 @@ class Sides:
         return ()
 
 
-def of_facts(facts: Facts, n_items: int) -> Words:
+def of_facts(facts: Triples, n_items: int) -> Words:
     """What the facts say of every item, as head and as tail: one tuple of words an item."""
     said: list[set[str]] = [set() for _ in range(n_items)]
     heads = facts.head_ids or ("",) * len(facts)
@@ -128,7 +128,9 @@ def of_facts(facts: Facts, n_items: int) -> Words:
     return [tuple(sorted(one)) for one in said]
 
 
-def met(rows: Numbers | Longs, columns: Numbers | Longs, shape: tuple[int, int]) -> Any:
+def co_occurrence_features(
+    rows: Int32Array | Int64Array, columns: Int32Array | Int64Array, shape: tuple[int, int]
+) -> Any:
     """float64 CSR: who met whom, once each, every row of length 1."""
     ones = np.ones(len(rows))
     found = sparse.csr_matrix((ones, (rows, columns)), shape=shape)

@@ -12,53 +12,53 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import Bools, Floats, History, Longs, Numbers
+from plait.data.types import BoolArray, Float32Array, History, Int32Array, Int64Array
 
-__all__ = ["Bag", "decayed", "picked"]
+__all__ = ["SparseRows", "decayed_history", "take_rows"]
 
 _FEW = 8
 """Up to so many rows a product is made without scipy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bag:
+class SparseRows:
     """B rows over `width` columns: row b has `columns[offsets[b]:offsets[b + 1]]`, int32 [N].
 
     `offsets` int64 [B + 1], `weights` float32 [N]. A column may stand in a row twice: it counts
     both times.
     """
 
-    offsets: Longs
-    columns: Numbers
-    weights: Floats
+    offsets: Int64Array
+    columns: Int32Array
+    weights: Float32Array
     width: int
 
     @staticmethod
-    def of(matrix: sparse.csr_matrix) -> Bag:
+    def of(matrix: sparse.csr_matrix) -> SparseRows:
         """The rows of a CSR matrix."""
         offsets = matrix.indptr.astype(np.int64)
-        return Bag(offsets, matrix.indices, matrix.data, matrix.shape[1])
+        return SparseRows(offsets, matrix.indices, matrix.data, matrix.shape[1])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @property
-    def rows(self) -> Longs:
+    def rows(self) -> Int64Array:
         """The row of every entry, int64 [N]."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
-    def where(self, mask: Bools) -> Bag:
+    def where(self, mask: BoolArray) -> SparseRows:
         """The entries where `mask` [N] holds; all B rows stay."""
         before = np.concatenate([np.zeros(1, np.int64), np.cumsum(mask)])
-        return Bag(before[self.offsets], self.columns[mask], self.weights[mask], self.width)
+        return SparseRows(before[self.offsets], self.columns[mask], self.weights[mask], self.width)
 
-    def scaled(self, factors: Floats) -> Bag:
+    def scaled(self, factors: Float32Array) -> SparseRows:
         """Every row times its factor, float32 [B]."""
         lengths = np.diff(self.offsets)
         weights = (self.weights * np.repeat(factors, lengths)).astype(np.float32)
-        return Bag(self.offsets, self.columns, weights, self.width)
+        return SparseRows(self.offsets, self.columns, weights, self.width)
 
-    def parted(self, fitted: int, late: Numbers) -> tuple[Bag, Bag]:
+    def split_columns(self, fitted: int, late: Int32Array) -> tuple[SparseRows, SparseRows]:
         """The entries for items of the fit, 0 to `fitted` - 1, and those for the items `late`.
 
         The latter came or changed after the fit: their columns are places in `late`. Entries for
@@ -70,18 +70,18 @@ class Bag:
         old = self.where((at < 0) & (self.columns < fitted))
         new = self.where(at >= 0)
         return (
-            Bag(old.offsets, old.columns, old.weights, fitted),
-            Bag(new.offsets, at[at >= 0], new.weights, len(late)),
+            SparseRows(old.offsets, old.columns, old.weights, fitted),
+            SparseRows(new.offsets, at[at >= 0], new.weights, len(late)),
         )
 
-    def beside(self, other: Bag) -> Bag:
+    def hstack(self, other: SparseRows) -> SparseRows:
         """Row by row the entries of both, over the same columns."""
         order = np.argsort(np.concatenate([self.rows, other.rows]), kind="stable")
         columns = np.concatenate([self.columns, other.columns])[order]
         weights = np.concatenate([self.weights, other.weights])[order]
-        return Bag(self.offsets + other.offsets, columns, weights, self.width)
+        return SparseRows(self.offsets + other.offsets, columns, weights, self.width)
 
-    def merged(self) -> Bag:
+    def sum_duplicates(self) -> SparseRows:
         """The same rows with every column once, in rising order."""
         cells = self.rows * self.width + self.columns
         order = np.argsort(cells, kind="stable")
@@ -95,40 +95,40 @@ class Bag:
             weights = np.add.reduceat(self.weights[order], starts)
         offsets = np.searchsorted(cells[starts], np.arange(len(self) + 1) * self.width)
         columns = (cells[starts] % max(self.width, 1)).astype(np.int32)
-        return Bag(offsets.astype(np.int64), columns, weights.astype(np.float32), self.width)
+        return SparseRows(offsets.astype(np.int64), columns, weights.astype(np.float32), self.width)
 
-    def unit(self) -> Bag:
+    def l2_normalized(self) -> SparseRows:
         """Rows of length 1, each column once; empty ones stay empty."""
-        one = self.merged()
+        one = self.sum_duplicates()
         squares = np.bincount(one.rows, np.square(one.weights), minlength=len(one))
         lengths = np.sqrt(squares)
         scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
         return one.scaled(scale.astype(np.float32))
 
-    def toarray(self) -> Floats:
+    def toarray(self) -> Float32Array:
         """float32 [B, width]."""
         return _summed(self.rows * self.width + self.columns, self.weights, len(self), self.width)
 
-    def times(self, matrix: sparse.csr_matrix) -> Floats:
+    def matmul(self, matrix: sparse.csr_matrix) -> Float32Array:
         """The product with CSR [width, n], float32 [B, n]."""
         if len(self) > _FEW:
             parts = (self.weights, self.columns, self.offsets)
             rows = sparse.csr_matrix(parts, shape=(len(self), self.width))
-            found: Floats = (rows @ matrix).toarray().astype(np.float32, copy=False)
+            found: Float32Array = (rows @ matrix).toarray().astype(np.float32, copy=False)
             return found
         flat, lengths = _entries(matrix, self.columns)
         cells = np.repeat(self.rows * matrix.shape[1], lengths) + matrix.indices[flat]
         weights = np.repeat(self.weights, lengths) * matrix.data[flat]
         return _summed(cells, weights, len(self), matrix.shape[1])
 
-    def through(self, matrix: sparse.csr_matrix) -> Bag:
+    def matmul_sparse(self, matrix: sparse.csr_matrix) -> SparseRows:
         """The product with CSR [width, n] as a bag, its entries not yet merged."""
         flat, lengths = _entries(matrix, self.columns)
         weights = np.repeat(self.weights, lengths) * matrix.data[flat]
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return Bag(ends[self.offsets], matrix.indices[flat], weights, matrix.shape[1])
+        return SparseRows(ends[self.offsets], matrix.indices[flat], weights, matrix.shape[1])
 
-    def projected(self, axes: Floats) -> Floats:
+    def projected(self, axes: Float32Array) -> Float32Array:
         """The product with dense axes [width, D], float32 [B, D]."""
         found = np.zeros((len(self), axes.shape[1]), np.float32)
         bounds = self.offsets.tolist()
@@ -137,7 +137,7 @@ class Bag:
                 found[row] = self.weights[start:stop] @ axes[self.columns[start:stop]]
         return found
 
-    def products(self, other: Bag) -> Floats:
+    def dot_rows(self, other: SparseRows) -> Float32Array:
         """The dot product of every row with every row of a small `other`, float32 [B, C].
 
         Both have each column once in a row.
@@ -150,38 +150,38 @@ class Bag:
             place = np.minimum(np.searchsorted(words, other.columns), len(words) - 1)
             hit = words[place] == other.columns
             theirs[other.rows[hit], place[hit]] = other.weights[hit]
-        found: Floats = np.einsum("iw,jw->ij", mine, theirs)
+        found: Float32Array = np.einsum("iw,jw->ij", mine, theirs)
         return found
 
 
-def picked(matrix: sparse.csr_matrix, numbers: Numbers) -> Bag:
+def take_rows(matrix: sparse.csr_matrix, numbers: Int32Array) -> SparseRows:
     """The rows `numbers` of a CSR matrix."""
     flat, lengths = _entries(matrix, numbers)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    return Bag(offsets, matrix.indices[flat], matrix.data[flat], matrix.shape[1])
+    return SparseRows(offsets, matrix.indices[flat], matrix.data[flat], matrix.shape[1])
 
 
-def decayed(history: History, decay: float, width: int, longest: int = 0) -> Bag:
+def decayed_history(history: History, decay: float, width: int, longest: int = 0) -> SparseRows:
     """Each history as a row over `width` items: `decay` to the power of the baskets back.
 
     An item taken often counts each time. Items from `width` on are unknown and left out, as are
     baskets further back than `longest` (0: no limit). Several strands ask for the same.
     """
     key = (decay, width, longest)
-    if key not in history.derived:
-        back = history.baskets_back
+    if key not in history.cache:
+        back = history.basket_age
         kept = history.items < width
         if longest:
             kept &= back < longest
         faded = np.power(np.float32(decay), back.astype(np.float32))
         values = (history.weights * faded).astype(np.float32, copy=False)
-        whole = Bag(history.offsets, history.items, values, width)
-        history.derived[key] = whole if kept.all() else whole.where(kept)
-    found: Bag = history.derived[key]
+        whole = SparseRows(history.offsets, history.items, values, width)
+        history.cache[key] = whole if kept.all() else whole.where(kept)
+    found: SparseRows = history.cache[key]
     return found
 
 
-def _entries(matrix: sparse.csr_matrix, rows: Numbers) -> tuple[Longs, Longs]:
+def _entries(matrix: sparse.csr_matrix, rows: Int32Array) -> tuple[Int64Array, Int64Array]:
     """Where in a CSR matrix the entries of `rows` lie, and how many each row has."""
     starts = matrix.indptr[rows]
     lengths = matrix.indptr[rows + 1] - starts
@@ -190,6 +190,6 @@ def _entries(matrix: sparse.csr_matrix, rows: Numbers) -> tuple[Longs, Longs]:
     return np.arange(total) + np.repeat(starts - (ends - lengths), lengths), lengths
 
 
-def _summed(cells: Longs, weights: Floats, batch: int, width: int) -> Floats:
+def _summed(cells: Int64Array, weights: Float32Array, batch: int, width: int) -> Float32Array:
     found = np.bincount(cells, weights, minlength=batch * width)
     return found.reshape(batch, width).astype(np.float32)

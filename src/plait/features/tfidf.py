@@ -13,10 +13,10 @@ import numpy.typing as npt
 from scipy import sparse
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Floats, Numbers
+from plait.data.types import Float32Array, Int32Array
 from plait.features.text import Analyzer, word_fields
-from plait.pipeline.array_files import read_arrays, read_words, write_arrays, write_words
-from plait.pipeline.constraints import Limit, limited
+from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
+from plait.pipeline.constraints import Limit, bounded_field
 
 __all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
 
@@ -35,15 +35,15 @@ class TfidfConfig:
     """Fields to read; none: all of type text, category and set."""
     language: str = "english"
     """The stemmer, as tantivy names it; empty for none."""
-    bigrams: float = limited(0.7, Limit(least=0, most=_MOST))
+    bigram_weight: float = bounded_field(0.7, Limit(least=0, most=_MOST))
     """What two neighbouring words of a text are worth against one; 0: nothing."""
-    category: float = limited(2.0, Limit(least=0, most=_MOST))
+    category_weight: float = bounded_field(2.0, Limit(least=0, most=_MOST))
     """What a category is worth against a word."""
-    member: float = limited(0.5, Limit(least=0, most=_MOST))
+    set_member_weight: float = bounded_field(0.5, Limit(least=0, most=_MOST))
     """What a member of a set is worth against a word."""
-    minimum: int = limited(2, Limit(least=0))
+    min_df: int = bounded_field(2, Limit(least=0))
     """In how many items a feature must occur to count."""
-    maximum: float = limited(0.3, Limit(least=0, most=1))
+    max_df: float = bounded_field(0.3, Limit(least=0, most=1))
     """In what share of the items a feature may occur: beyond, it says nothing and costs most."""
 
 
@@ -53,7 +53,7 @@ class Tfidf:
 
     config: TfidfConfig
     vocabulary: dict[str, int] = field(default_factory=dict)
-    idf: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    idf: Float32Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @staticmethod
     def fit(config: TfidfConfig, catalogue: Catalogue) -> tuple[Tfidf, sparse.csr_matrix]:
@@ -69,8 +69,8 @@ class Tfidf:
         for found in features:
             for name in found:
                 counts[name] = counts.get(name, 0) + 1
-        most = max(config.maximum * len(numbers), _FEW)
-        names = sorted(name for name, count in counts.items() if config.minimum <= count <= most)
+        most = max(config.max_df * len(numbers), _FEW)
+        names = sorted(name for name, count in counts.items() if config.min_df <= count <= most)
         often = np.array([counts[name] for name in names], np.float32)
         idf = (np.log((1 + len(numbers)) / (1 + often)) + 1).astype(np.float32)
         fitted = Tfidf(config, {name: place for place, name in enumerate(names)}, idf)
@@ -81,7 +81,7 @@ class Tfidf:
         )
         return fitted, (wide @ vectors).tocsr()
 
-    def vectors(self, catalogue: Catalogue, numbers: Numbers) -> sparse.csr_matrix:
+    def vectors(self, catalogue: Catalogue, numbers: Int32Array) -> sparse.csr_matrix:
         """Unit vectors float32 CSR [len(numbers), V] of items, also of ones unseen at the fit."""
         return self._vectors([self.features(catalogue, int(one)) for one in numbers])
 
@@ -104,29 +104,31 @@ class Tfidf:
             if column.type == "text":
                 found.update(self._text(value))
             elif column.type == "set":
-                found.update({f"{name}={one}".lower(): self.config.member for one in value})
+                found.update(
+                    {f"{name}={one}".lower(): self.config.set_member_weight for one in value}
+                )
             else:
-                found[f"{name}={value}".lower()] = self.config.category
+                found[f"{name}={value}".lower()] = self.config.category_weight
         return found
 
     def save(self, folder: Path) -> None:
         """Write vocabulary and weights."""
-        write_words(folder / "vocabulary.json", list(self.vocabulary))
+        write_strings(folder / "vocabulary.json", list(self.vocabulary))
         write_arrays(folder / "idf.safetensors", {"idf": self.idf})
 
     @classmethod
     def load(cls, config: TfidfConfig, folder: Path) -> Self:
         """Read what `save` wrote."""
-        words = read_words(folder / "vocabulary.json")
+        words = read_strings(folder / "vocabulary.json")
         idf = read_arrays(folder / "idf.safetensors")["idf"]
         return cls(config, {word: place for place, word in enumerate(words)}, idf)
 
     def _text(self, text: str) -> dict[str, float]:
         terms = Analyzer(self.config.language).terms(text)
         found = dict.fromkeys(terms, 1.0)
-        if self.config.bigrams:
+        if self.config.bigram_weight:
             pairs = itertools.pairwise(terms)
-            found.update({f"{one} {two}": self.config.bigrams for one, two in pairs})
+            found.update({f"{one} {two}": self.config.bigram_weight for one, two in pairs})
         return found
 
     def _vectors(self, features: Sequence[dict[str, float]]) -> sparse.csr_matrix:
@@ -186,7 +188,7 @@ def similar(
     return sparse.vstack(blocks).tocsr()
 
 
-def largest(block: Floats, count: int, tiebreak: npt.NDArray[np.uint64]) -> sparse.csr_matrix:
+def largest(block: Float32Array, count: int, tiebreak: npt.NDArray[np.uint64]) -> sparse.csr_matrix:
     """The `count` largest positive entries of each dense row, as CSR.
 
     Of equals those whose column has the smallest `tiebreak`, uint64 [columns].

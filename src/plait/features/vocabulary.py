@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Longs, Numbers
-from plait.features.sparse_rows import Bag
+from plait.data.types import Dataset, Int32Array, Int64Array
+from plait.features.sparse_rows import SparseRows
 
-__all__ = ["Vocabulary", "in_order"]
+__all__ = ["Vocabulary", "stable_order"]
 
 
-def in_order(numbers: Numbers, catalogue: Catalogue) -> Longs:
+def stable_order(numbers: Int32Array, catalogue: Catalogue) -> Int64Array:
     """Each number once, in an order that renumbering does not change, int64.
 
     Chance is dealt out by row, so rows must not depend on who came first into the log.
     """
     found = np.flatnonzero(np.bincount(numbers))
-    ordered: Longs = found[np.argsort(catalogue.tiebreak[found], kind="stable")]
+    ordered: Int64Array = found[np.argsort(catalogue.tiebreak[found], kind="stable")]
     return ordered
 
 
@@ -31,15 +31,15 @@ class Vocabulary:
     `counts` int64 [m]: how often each was taken.
     """
 
-    numbers: Numbers
-    rows: Numbers
-    counts: Longs
+    numbers: Int32Array
+    rows: Int32Array
+    counts: Int64Array
 
     @staticmethod
     def of(dataset: Dataset) -> Vocabulary:
         """The items of the interactions of a data set."""
         items = dataset.interactions.items
-        numbers = in_order(items, dataset.catalogue)
+        numbers = stable_order(items, dataset.catalogue)
         rows = np.zeros(dataset.n_items, np.int32)
         rows[numbers] = np.arange(1, len(numbers) + 1)
         counts = np.bincount(items, minlength=dataset.n_items)[numbers]
@@ -48,8 +48,8 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def placed(self, taken: Bag) -> Bag:
+    def placed(self, taken: SparseRows) -> SparseRows:
         """The entries for these items, over columns from 0 on in their order."""
         inside = taken.columns < len(self.rows)
         rows = np.where(inside, self.rows[np.where(inside, taken.columns, 0)], 0)
-        return Bag(taken.offsets, rows - 1, taken.weights, len(self)).where(rows > 0)
+        return SparseRows(taken.offsets, rows - 1, taken.weights, len(self)).where(rows > 0)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 
 from plait.errors import InputError
 
-__all__ = ["BLOCK", "Opened", "open_bytes"]
+__all__ = ["BLOCK", "ByteSource", "open_bytes"]
 
 BLOCK = 4 << 20
 """Bytes read or decompressed at once."""
@@ -21,7 +21,7 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
-class Opened:
+class ByteSource:
     """Bytes on their way in.
 
     `size` is the length as it lies on disk (None: unknown), `consumed` how much of that was read,
@@ -157,7 +157,9 @@ def _opener(head: bytes) -> Callable[[], _Unpacker] | None:
     return _Unzstd if head.startswith(_ZSTD) else None
 
 
-def open_bytes(source: str | Path | bytes | bytearray | memoryview | BinaryIO, name: str) -> Opened:
+def open_bytes(
+    source: str | Path | bytes | bytearray | memoryview | BinaryIO, name: str
+) -> ByteSource:
     """Open a path, bytes in memory or a binary stream; `name` is what messages call it.
 
     What is compressed has its checksums at its end, and a flipped bit may read as other rows. So it
@@ -176,7 +178,7 @@ def open_bytes(source: str | Path | bytes | bytearray | memoryview | BinaryIO, n
         raw = source
     try:
         _check_packed(raw, name)
-        opened = Opened(name, raw, path, size)
+        opened = ByteSource(name, raw, path, size)
     except InputError:
         if path is not None:
             raw.close()
@@ -194,7 +196,7 @@ def _check_packed(raw: BinaryIO, name: str) -> None:
     if not _is_packed(raw):
         return
     start = raw.tell()
-    probe = Opened(name, raw, None, None)
+    probe = ByteSource(name, raw, None, None)
     for _ in probe.blocks():
         pass
     if probe.damage:

@@ -11,7 +11,7 @@ from typing import Any, Literal, cast, get_args
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
 
-__all__ = ["KINDS", "Alias", "FileKind", "FileMap", "load_mapping"]
+__all__ = ["KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 
 FileKind = Literal["events", "items", "users", "facts"]
 KINDS: tuple[str, ...] = get_args(FileKind)
@@ -29,7 +29,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class FileMap:
+class ColumnMapping:
     """One table of a mapping, for one kind of file. Empty parts are guessed or have no effect.
 
     A role (`user`, `item`, ...) is the name of a column, or false: no column plays it.
@@ -116,7 +116,7 @@ _OWN = {
 _SHARED = ("timezone", "encoding", "separator", "quote", "source")
 
 
-def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, FileMap]:
+def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, ColumnMapping]:
     """A mapping, from a TOML file or as the dictionary it would hold, by kind of file.
 
     Raises MappingError for a file that is no TOML, an unknown key (with those there are) or a value
@@ -130,7 +130,7 @@ def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, 
         source = _toml(Path(source))
     _known(source, (*KINDS, *_SHARED), "the mapping")
     shared = {name: value for name, value in source.items() if name in _SHARED}
-    found: dict[str, FileMap] = {}
+    found: dict[str, ColumnMapping] = {}
     for kind in KINDS:
         if kind in source or shared:
             table = _table(source.get(kind, {}), kind)
@@ -160,11 +160,11 @@ def _table(value: Any, where: str) -> Mapping[str, Any]:
     return value
 
 
-def _file_map(kind: str, table: Mapping[str, Any], folder: str) -> FileMap:
+def _file_map(kind: str, table: Mapping[str, Any], folder: str) -> ColumnMapping:
     _known(table, (*_ROLES[kind], *_COMMON, *_OWN[kind]), f"[{kind}]")
-    declared = {one.name: str(one.type) for one in fields(FileMap)}
+    declared = {one.name: str(one.type) for one in fields(ColumnMapping)}
     values = {name: _value(kind, name, declared[name], value) for name, value in table.items()}
-    found = FileMap(**values, folder=folder)
+    found = ColumnMapping(**values, folder=folder)
     for name, wanted in found.types.items():
         if wanted not in FIELD_TYPES:
             hint = f"a type is one of {', '.join(FIELD_TYPES)}"

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 import polars as pl
 
 from plait.ingest.rejects import Rejected, shortened
-from plait.ingest.row_chunk import Chunk
+from plait.ingest.row_chunk import RowChunk
 from plait.schema.coercion import CONTROL, MAX_EXACT, MAX_ID
 
-__all__ = ["MAX_ID", "Checks", "ids_of", "kinds_of", "numbers_of", "wholes_of"]
+__all__ = ["MAX_ID", "RowErrors", "ids_of", "kinds_of", "numbers_of", "wholes_of"]
 
 _ID = f"an id of at most {MAX_ID} characters, none of them a control character"
 _Checked = tuple[pl.Series, pl.Series]
 
 
-class Checks:
+class RowErrors:
     """Collects what is wrong with the rows of a chunk; the first complaint about a row stands."""
 
-    def __init__(self, chunk: Chunk, name: str) -> None:
+    def __init__(self, chunk: RowChunk, name: str) -> None:
         self._chunk = chunk
         self._name = name
         self._found: dict[int, Rejected] = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plait.errors import MappingError
-from plait.ingest.column_mapping import FileKind, FileMap
+from plait.ingest.column_mapping import ColumnMapping, FileKind
 from plait.ingest.column_synonyms import (
     ITEM_FIELDS,
     ROLES,
@@ -18,7 +18,7 @@ from plait.ingest.column_synonyms import (
 )
 from plait.ingest.row_rules import Rule, parse_rule
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["ColumnRoles", "make_plan"]
 
 _RATINGS = ("rating", "stars", "overall", "score", "rate")
 _SEARCHES = ("searchterm", "searchquery", "query")
@@ -31,7 +31,7 @@ _FORGIVING = ("session", "request_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ColumnRoles:
     """How rows of one file become events.
 
     `roles`: column by role. `fields`: (column, field name), by field name. `nested`: the column
@@ -48,10 +48,12 @@ class Plan:
     types: Mapping[str, str] = field(default_factory=dict)
     nested: str = ""
     most_frequent: bool = False
-    mapping: FileMap = field(default_factory=FileMap)
+    mapping: ColumnMapping = field(default_factory=ColumnMapping)
 
 
-def make_plan(kind: FileKind, columns: Sequence[str], mapping: FileMap, name: str) -> Plan:
+def make_plan(
+    kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+) -> ColumnRoles:
     """The plan for a file with these columns.
 
     Raises MappingError where a needed column is missing, two are equally good, or the mapping names
@@ -61,13 +63,15 @@ def make_plan(kind: FileKind, columns: Sequence[str], mapping: FileMap, name: st
 
 
 class _Planner:
-    def __init__(self, kind: FileKind, columns: Sequence[str], mapping: FileMap, name: str) -> None:
+    def __init__(
+        self, kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+    ) -> None:
         self.kind, self.columns, self.mapping, self.name = kind, columns, mapping, name
         self.by_key: dict[str, list[str]] = {}
         for column in columns:
             self.by_key.setdefault(key_of(column), []).append(column)
 
-    def plan(self) -> Plan:
+    def plan(self) -> ColumnRoles:
         told = self._told_fields()
         roles = self._roles(told)
         self._check_required(roles)
@@ -76,7 +80,7 @@ class _Planner:
         fields = self._fields(roles, told, nested, drained)
         suffixed = {name: "number" for one, name in fields if one.endswith(":float")}
         default = self._kind_default(roles)
-        return Plan(
+        return ColumnRoles(
             kind=self.kind,
             name=self.name,
             roles=roles,

@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from plait.errors import MappingError
-from plait.ingest.line_splitter import LINE_LIMIT, Bad
+from plait.ingest.line_splitter import LINE_LIMIT, BadLine
 from plait.ingest.quoted_records import read_records, split_line
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, FrameChunk
 
-__all__ = ["MISSING", "SEPARATORS", "Layout", "column_names", "read_delimited", "sniff"]
+__all__ = ["MISSING", "SEPARATORS", "CsvDialect", "column_names", "read_delimited", "sniff"]
 
 SEPARATORS = ("\t", ",", ";", "|", "::")
 """What is tried, in this order among equals."""
@@ -28,7 +28,7 @@ _UNIT = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class CsvDialect:
     """How a delimited file is laid out; empty parts are found out.
 
     `columns` names those of a file without a header. `quote` "" reads quotes as they stand.
@@ -72,7 +72,9 @@ def column_names(found: Sequence[str], name: str) -> list[str]:
     return names
 
 
-def read_delimited(runs: Iterable[bytes | Bad], name: str, layout: Layout) -> Iterator[FrameChunk]:
+def read_delimited(
+    runs: Iterable[bytes | BadLine], name: str, layout: CsvDialect
+) -> Iterator[FrameChunk]:
     """Rows as chunks of string columns, null where missing.
 
     Raises MappingError if the header cannot be read.
@@ -83,7 +85,7 @@ def read_delimited(runs: Iterable[bytes | Bad], name: str, layout: Layout) -> It
 class _Reader:
     """Reads one file; knows its header once it has seen the first lines."""
 
-    def __init__(self, name: str, layout: Layout) -> None:
+    def __init__(self, name: str, layout: CsvDialect) -> None:
         self._name = name
         self._layout = layout
         self._separator = layout.separator
@@ -91,9 +93,9 @@ class _Reader:
         self._rest = b""
         self._row = 0
 
-    def chunks(self, runs: Iterable[bytes | Bad]) -> Iterator[FrameChunk]:
+    def chunks(self, runs: Iterable[bytes | BadLine]) -> Iterator[FrameChunk]:
         for run in runs:
-            if isinstance(run, Bad):
+            if isinstance(run, BadLine):
                 if not self._columns and not self._layout.columns:
                     expected = f"the header is not {run.expected}"
                     raise MappingError(f"the header of {self._name} cannot be read", hint=expected)
@@ -204,7 +206,7 @@ class _Reader:
         pairs = zip(self._places(), self._columns, strict=True)
         return frame.select([pl.col(place).alias(name) for place, name in pairs if name])
 
-    def _refused(self, bad: Bad) -> FrameChunk:
+    def _refused(self, bad: BadLine) -> FrameChunk:
         self._row += 1
         reject = Rejected(self._name, self._row, "", shortened(bad.value), bad.expected)
         empty = pl.DataFrame(schema=dict.fromkeys([one for one in self._columns if one], pl.String))

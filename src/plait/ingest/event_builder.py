@@ -13,18 +13,18 @@ import orjson
 import polars as pl
 
 from plait.data.catalogue import FieldType
-from plait.data.types import Event, EventType
-from plait.ingest.column_parsers import Checks, kinds_of, numbers_of, wholes_of
-from plait.ingest.column_roles import Plan
-from plait.ingest.event_ids import Identity, content_of
+from plait.data.types import Event, RecordType
+from plait.ingest.column_parsers import RowErrors, kinds_of, numbers_of, wholes_of
+from plait.ingest.column_roles import ColumnRoles
+from plait.ingest.event_ids import EventIdFactory, content_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
-from plait.ingest.row_chunk import Chunk
+from plait.ingest.row_chunk import RowChunk
 from plait.ingest.timestamps import EXPECTED, micros_of
 
-__all__ = ["Batch", "Builder"]
+__all__ = ["EventBatch", "EventBuilder"]
 
-_TYPES: Mapping[str, EventType] = {
+_TYPES: Mapping[str, RecordType] = {
     "events": "interaction",
     "items": "item",
     "users": "user",
@@ -34,7 +34,7 @@ _CHANGES = ("put", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class EventBatch:
     """Events of at most 50,000 rows.
 
     `rows` int64 [len(events)] are the rows of the file they came from; `rejects` those that were
@@ -58,7 +58,7 @@ class Batch:
 class _Columns:
     """The parts of N events; what is one value for all is kept once."""
 
-    def __init__(self, kind: EventType) -> None:
+    def __init__(self, kind: RecordType) -> None:
         self.type = kind
         self.parts: dict[str, pl.Series | list[Any]] = {}
 
@@ -85,7 +85,7 @@ class _Columns:
         return list(map(tuple.__new__, repeat(Event), rows))
 
 
-class Builder:
+class EventBuilder:
     """Makes batches of the chunks of one source; remembers what came before.
 
     `now`: microseconds since 1970. `untimed`: an interaction without a time where there should be
@@ -94,8 +94,8 @@ class Builder:
 
     def __init__(
         self,
-        plan: Plan,
-        identity: Identity,
+        plan: ColumnRoles,
+        identity: EventIdFactory,
         *,
         now: int,
         untimed: str = "reject",
@@ -107,9 +107,9 @@ class Builder:
         self._untimed = untimed
         self._aliases = aliases or {}
 
-    def build(self, chunk: Chunk) -> Batch:
+    def build(self, chunk: RowChunk) -> EventBatch:
         """The events of a chunk and the rows that were refused."""
-        checks = Checks(chunk, self.plan.name)
+        checks = RowErrors(chunk, self.plan.name)
         columns = _Columns(_TYPES[self.plan.kind])
         filler = {
             "events": self._interactions,
@@ -129,7 +129,7 @@ class Builder:
             rows, repeated = self._once(columns, rows)
         ids = [""] * len(rows) if self.plan.most_frequent else self._ids(columns)
         events, untimed = columns.events(ids), self._untimed_entities()
-        return Batch(self.plan.name, events, rows, rejects, repeated, self._types(), untimed)
+        return EventBatch(self.plan.name, events, rows, rejects, repeated, self._types(), untimed)
 
     def _untimed_entities(self) -> bool:
         return self.plan.kind in ("items", "users") and not {"time", "id"} & self.plan.roles.keys()
@@ -140,7 +140,7 @@ class Builder:
 
     # -- by kind of file
 
-    def _interactions(self, chunk: Chunk, checks: Checks, columns: _Columns) -> None:
+    def _interactions(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
         roles, parts = self.plan.roles, columns.parts
         parts["kind"] = self._kinds(chunk, checks)
         parts["user"] = self._users(chunk, checks)
@@ -151,7 +151,7 @@ class Builder:
             parts["request_id"] = checks.ids(roles["request_id"], "request_id")
         self._rest(chunk, checks, columns)
 
-    def _changes(self, chunk: Chunk, checks: Checks, columns: _Columns) -> None:
+    def _changes(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
         role = _TYPES[self.plan.kind]
         kinds = columns.parts["kind"] = self._kinds(chunk, checks)
         wrong = ~kinds.is_in(_CHANGES)
@@ -160,7 +160,7 @@ class Builder:
         self._time(chunk, checks, columns, needed=False)
         self._rest(chunk, checks, columns)
 
-    def _facts(self, chunk: Chunk, checks: Checks, columns: _Columns) -> None:
+    def _facts(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
         plan = self.plan
         columns.parts["item"] = self._named(chunk, checks, "head", plan.mapping.head_prefix)
         tails = self._named(chunk, checks, "tail", plan.mapping.tail_prefix)
@@ -174,20 +174,20 @@ class Builder:
 
     # -- parts
 
-    def _required(self, chunk: Chunk, checks: Checks, role: str) -> pl.Series:
+    def _required(self, chunk: RowChunk, checks: RowErrors, role: str) -> pl.Series:
         column = self.plan.roles[role]
         found = checks.ids(column, role)
         if not self.plan.most_frequent:
             checks.refuse(found.is_null(), role, column, f"the id of the {role}")
         return found
 
-    def _named(self, chunk: Chunk, checks: Checks, role: str, prefix: str) -> pl.Series:
+    def _named(self, chunk: RowChunk, checks: RowErrors, role: str, prefix: str) -> pl.Series:
         found = self._required(chunk, checks, role)
         if self._aliases:
             found = found.replace(list(self._aliases), list(self._aliases.values()))
         return pl.select(pl.lit(prefix) + found).to_series() if prefix else found
 
-    def _users(self, chunk: Chunk, checks: Checks) -> pl.Series:
+    def _users(self, chunk: RowChunk, checks: RowErrors) -> pl.Series:
         """Users; a row without one belongs to an anonymous session, if it names one."""
         roles = self.plan.roles
         empty = pl.Series([None] * len(chunk.rows), dtype=pl.String)
@@ -201,7 +201,7 @@ class Builder:
         checks.refuse(found.is_null(), "user", column, "the id of the user")
         return found
 
-    def _kinds(self, chunk: Chunk, checks: Checks) -> pl.Series:
+    def _kinds(self, chunk: RowChunk, checks: RowErrors) -> pl.Series:
         plan = self.plan
         if "kind" in plan.roles:
             column = plan.roles["kind"]
@@ -216,7 +216,7 @@ class Builder:
             found = found.set(holds, kind) if holds.any() else found
         return found
 
-    def _time(self, chunk: Chunk, checks: Checks, columns: _Columns, *, needed: bool) -> None:
+    def _time(self, chunk: RowChunk, checks: RowErrors, columns: _Columns, *, needed: bool) -> None:
         roles, mapping = self.plan.roles, self.plan.mapping
         late = needed and self._untimed == "now" and "position" not in roles
         if "time" in roles:
@@ -234,7 +234,7 @@ class Builder:
         elif late:
             columns.parts["time"] = pl.repeat(self._now, len(chunk.rows), eager=True)
 
-    def _numbers(self, chunk: Chunk, checks: Checks, columns: _Columns) -> None:
+    def _numbers(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
         roles = self.plan.roles
         if "position" in roles:
             found, wrong = wholes_of(chunk.column(roles["position"]))
@@ -245,7 +245,7 @@ class Builder:
             checks.refuse(wrong, "value", roles["value"], "a finite number")
             columns.parts["value"] = found
 
-    def _rest(self, chunk: Chunk, checks: Checks, columns: _Columns) -> None:
+    def _rest(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
         if "id" in self.plan.roles:
             columns.parts["id"] = checks.ids(self.plan.roles["id"], "id")
         columns.parts["fields"] = fields_of(chunk, self.plan, checks)

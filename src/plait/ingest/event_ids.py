@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Identity", "Repeats", "content_of", "source_name"]
+__all__ = ["EventIdFactory", "RepeatCounter", "content_of", "source_name"]
 
 _Hashes = npt.NDArray[np.uint64]
 _SUFFIX = re.compile(
@@ -42,7 +42,7 @@ def content_of(columns: Sequence[pl.Series]) -> list[str]:
     return pl.select(pl.concat_str(texts, separator="\x1f")).to_series().to_list()
 
 
-class Repeats:
+class RepeatCounter:
     """How often each 64-bit hash came before; 8 bytes a hash.
 
     Kept as sorted runs whose lengths at least double, merged as they grow.
@@ -70,7 +70,7 @@ class Repeats:
         self._runs.append(run)
 
 
-class Identity:
+class EventIdFactory:
     """Gives ids to the events of one source.
 
     `<source>:<seconds, 9 hex digits>-<hash of the content, 16>[-<n>]`: times first, so that an
@@ -82,7 +82,7 @@ class Identity:
     def __init__(self, source: str, key: bytes = b"") -> None:
         self._source = source
         self._key = key
-        self._repeats = Repeats()
+        self._repeats = RepeatCounter()
 
     def ids(
         self, content: Sequence[str], times: pl.Series | None, *, repeat: bool = True

@@ -13,15 +13,15 @@ import orjson
 from plait.data.types import NOW, Event
 from plait.errors import InputError
 from plait.schema.coercion import id_problem
-from plait.utils.timestamps import believable, moment
+from plait.utils.timestamps import is_plausible_time, to_micros
 
-__all__ = ["KEYS", "Posted", "interactions"]
+__all__ = ["KEYS", "ParsedRows", "parse_event_rows"]
 
 KEYS = ("id", "kind", "user", "item", "time", "value", "request_id", "fields")
 """What a row may say."""
 
 
-class Posted(NamedTuple):
+class ParsedRows(NamedTuple):
     """Rows that became events, with their places; what was wrong with the others, by place."""
 
     events: list[Event]
@@ -29,7 +29,7 @@ class Posted(NamedTuple):
     rejected: dict[int, tuple[str, str, str]]
 
 
-def interactions(rows: Sequence[Any]) -> Posted:
+def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     """Turn rows into events; a row without an id gets one, without a time it happens now."""
     events: list[Event] = []
     places: list[int] = []
@@ -41,7 +41,7 @@ def interactions(rows: Sequence[Any]) -> Posted:
             rejected[place] = (_named(row), problem.field, problem.message)
             continue
         places.append(place)
-    return Posted(events, places, rejected)
+    return ParsedRows(events, places, rejected)
 
 
 def _event(row: Any) -> Event:
@@ -93,8 +93,8 @@ def _id(row: Mapping[str, Any], name: str) -> str | None:
 def _time(given: Any) -> int:
     if given is None:
         return NOW
-    found = moment(given)
-    if not believable(found, time.time_ns() // 1000):
+    found = to_micros(given)
+    if not is_plausible_time(found, time.time_ns() // 1000):
         raise InputError("expected a time from 1900 to a day from now", field="time")
     return found
 

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 import polars as pl
 
-from plait.ingest.column_parsers import Checks
-from plait.ingest.column_roles import Plan
-from plait.ingest.row_chunk import Chunk, FrameChunk
+from plait.ingest.column_parsers import RowErrors
+from plait.ingest.column_roles import ColumnRoles
+from plait.ingest.row_chunk import FrameChunk, RowChunk
 
 __all__ = ["fields_of"]
 
@@ -19,7 +19,7 @@ _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_
 _PLACES = ({"lat", "latitude"}, {"lon", "lng", "longitude"})
 
 
-def fields_of(chunk: Chunk, plan: Plan, checks: Checks) -> list[str | None]:
+def fields_of(chunk: RowChunk, plan: ColumnRoles, checks: RowErrors) -> list[str | None]:
     """For each row [N] a JSON object with sorted keys, None if it has no field.
 
     A missing value is no field. An object that is no place becomes a field for each of its parts,
@@ -42,7 +42,7 @@ def fields_of(chunk: Chunk, plan: Plan, checks: Checks) -> list[str | None]:
     return _deep(names, columns, extra, chunk, checks)
 
 
-def _column(chunk: Chunk, column: str, plan: Plan, checks: Checks) -> list[Any]:
+def _column(chunk: RowChunk, column: str, plan: ColumnRoles, checks: RowErrors) -> list[Any]:
     if isinstance(chunk, FrameChunk):
         raw = chunk.column(column)
         if raw.dtype.is_float():
@@ -59,7 +59,7 @@ def _split(value: Any, separator: str) -> Any:
     return [part for one in value.split(separator) if (part := one.strip())]
 
 
-def _flags(chunk: Chunk, columns: Sequence[str]) -> list[list[str] | None]:
+def _flags(chunk: RowChunk, columns: Sequence[str]) -> list[list[str] | None]:
     """The columns of ones and noughts as lists of the names of those that are 1."""
     off = (None, 0, "0", "", False, "false", "False")
     marks = [chunk.values(one) for one in columns]
@@ -70,7 +70,7 @@ def _flags(chunk: Chunk, columns: Sequence[str]) -> list[list[str] | None]:
     return [one or None for one in pairs]
 
 
-def _has_objects(chunk: FrameChunk, plan: Plan) -> bool:
+def _has_objects(chunk: FrameChunk, plan: ColumnRoles) -> bool:
     return any(isinstance(chunk.column(one).dtype, pl.Struct) for one, _ in plan.fields)
 
 
@@ -91,8 +91,8 @@ def _deep(
     names: Sequence[str],
     columns: Sequence[list[Any]],
     extra: Sequence[Any] | None,
-    chunk: Chunk,
-    checks: Checks,
+    chunk: RowChunk,
+    checks: RowErrors,
 ) -> list[str | None]:
     found: list[str | None] = []
     wrong: dict[str, list[int]] = {}

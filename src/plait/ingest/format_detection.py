@@ -13,16 +13,16 @@ import numpy as np
 import polars as pl
 
 from plait.errors import InputError, StorageError
-from plait.ingest.byte_sources import Opened, open_bytes
-from plait.ingest.column_mapping import FileMap
+from plait.ingest.byte_sources import ByteSource, open_bytes
+from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import PARQUET, from_pandas, is_pandas, read_frames, read_parquet
-from plait.ingest.delimited import MISSING, Layout, read_delimited
+from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
 from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
 from plait.ingest.line_splitter import LINE_LIMIT, decoded, read_lines
 from plait.ingest.rejects import Rejected
-from plait.ingest.row_chunk import Chunk, FrameChunk
+from plait.ingest.row_chunk import FrameChunk, RowChunk
 
-__all__ = ["Reading", "Source", "is_file"]
+__all__ = ["RowReader", "Source", "is_file"]
 
 Source = (
     str
@@ -45,18 +45,20 @@ def is_file(source: object) -> bool:
     )
 
 
-class Reading:
+class RowReader:
     """One source being read.
 
     `consumed` of `size` bytes (rows, of a table) are done; `size` is None where unknown.
     """
 
-    def __init__(self, source: Any, name: str, mapping: FileMap, limit: int = LINE_LIMIT) -> None:
+    def __init__(
+        self, source: Any, name: str, mapping: ColumnMapping, limit: int = LINE_LIMIT
+    ) -> None:
         self._name = name
         self._mapping = mapping
         self._limit = limit
         self._rows = 0
-        self._opened: Opened | None = None
+        self._opened: ByteSource | None = None
         self._total: int | None = None
         self._chunks = self._begin(source)
 
@@ -70,7 +72,7 @@ class Reading:
         """How much there is."""
         return self._total if self._opened is None else self._opened.size
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Iterator[RowChunk]:
         """All rows, at most 50,000 at a time; can be read once."""
         try:
             for chunk in self._chunks:
@@ -82,7 +84,7 @@ class Reading:
             if self._opened is not None:
                 self._opened.close()
 
-    def _begin(self, source: Any) -> Iterator[Chunk]:
+    def _begin(self, source: Any) -> Iterator[RowChunk]:
         if is_file(source):
             return self._of_file(source)
         if is_pandas(source):
@@ -98,7 +100,7 @@ class Reading:
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
         raise InputError(f"cannot read rows from {type(source).__name__}", hint=hint)
 
-    def _of_file(self, source: Any) -> Iterator[Chunk]:
+    def _of_file(self, source: Any) -> Iterator[RowChunk]:
         opened = open_bytes(source, self._name)
         if opened.head.startswith(PARQUET):
             self._total = None
@@ -115,12 +117,12 @@ class Reading:
             return iter(read_jsonlines(runs, self._name))
         return iter(read_delimited(runs, self._name, self._layout()))
 
-    def _layout(self) -> Layout:
+    def _layout(self) -> CsvDialect:
         mapping = self._mapping
         missing = MISSING if mapping.missing is None else mapping.missing
-        return Layout(mapping.separator, mapping.quote, mapping.columns, missing, self._limit)
+        return CsvDialect(mapping.separator, mapping.quote, mapping.columns, missing, self._limit)
 
-    def _of_parquet(self, opened: Opened) -> Iterator[Chunk]:
+    def _of_parquet(self, opened: ByteSource) -> Iterator[RowChunk]:
         with _opened_as_path(opened) as path:
             yield from read_parquet(path, self._name)
 
@@ -132,7 +134,7 @@ class Reading:
 
 
 @contextmanager
-def _opened_as_path(opened: Opened) -> Iterator[Path]:
+def _opened_as_path(opened: ByteSource) -> Iterator[Path]:
     """The bytes as a file with a path: their own, else a temporary copy.
 
     InputError if they end early, StorageError if the copy cannot be written.

@@ -14,13 +14,13 @@ import numpy as np
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError
-from plait.eventlog import Appended, Row
-from plait.ingest.event_builder import Batch
-from plait.ingest.reconciliation import Again, Knows, Restated
+from plait.eventlog import AppendResult, RowStatus
+from plait.ingest.event_builder import EventBatch
+from plait.ingest.reconciliation import Knows, ReassertedEvent, Reconciler
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
-from plait.privacy.consent import Consent
+from plait.privacy.consent import ConsentPolicy
 
-__all__ = ["Appends", "Declares", "Door", "Receipt"]
+__all__ = ["Appends", "Declares", "ImportResult", "Importer"]
 
 Progress = Callable[[str, int, int], None]
 """Told the source, how much of it is done and how much there is (0: nobody knows)."""
@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 class Appends(Protocol):
     """What stands behind the door: the log, or a writer before it."""
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction."""
 
 
@@ -42,7 +42,7 @@ class Declares(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ImportResult:
     """What became of the rows of one source.
 
     `stored` + `duplicate` + `conflict` + `rejected` are all its rows; `version` is the log's last
@@ -65,40 +65,43 @@ class Receipt:
         return self.stored + self.duplicate + self.conflict + self.rejected
 
 
+_ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
+"""Names of fields in errors to those of `Event`, where they differ."""
+
 _SHOWN = 5
 _PIECE = 50_000
 
 
-class Door:
+class Importer:
     """Lets events in. `rejects` is the folder for what is refused, None: it is only counted."""
 
     def __init__(
-        self, log: Appends, consent: Consent | None = None, *, rejects: Path | None = None
+        self, log: Appends, consent: ConsentPolicy | None = None, *, rejects: Path | None = None
     ) -> None:
         self._log = log
-        self._consent = consent or Consent()
+        self._consent = consent or ConsentPolicy()
         self._rejects = rejects
 
-    def append(self, events: Sequence[Event]) -> Appended:
+    def append(self, events: Sequence[Event]) -> AppendResult:
         """As `Log.append`: a row for each event, in their order; without consent it is rejected."""
-        kept, refused = self._consent.admit(events)
+        kept, refused = self._consent.filter_events(events)
         if not refused:
             return self._log.append(kept)
-        rows: list[Row | None] = [None] * len(events)
+        rows: list[RowStatus | None] = [None] * len(events)
         for one in refused:
             error = f"expected {one.expected}"
-            rows[one.index] = Row(events[one.index].id, "rejected", error, one.field)
+            rows[one.index] = RowStatus(events[one.index].id, "rejected", error, one.field)
         done = self._log.append(kept)
         let_in = iter(done.rows)
-        return Appended(done.version, [next(let_in) if row is None else row for row in rows])
+        return AppendResult(done.version, [next(let_in) if row is None else row for row in rows])
 
     def add(
         self,
-        batches: Iterable[Batch | Sequence[Event]],
+        batches: Iterable[EventBatch | Sequence[Event]],
         progress: Progress | None = None,
         *,
         source: str = "events",
-    ) -> Receipt:
+    ) -> ImportResult:
         """Let in a source batch by batch, each one transaction; bad rows go to the rejects file.
 
         What was stored before a failure stays, and doing it again does the rest. A row of a
@@ -107,12 +110,12 @@ class Door:
         Raises whatever the log raises, ConflictError if the mapping declares a type against a
         stored one.
         """
-        count = _Count(source)
+        count = _Tally(source)
         log = self._log
-        restated = Restated(log, self._consent.user_id) if isinstance(log, Knows) else None
+        restated = Reconciler(log, self._consent.user_id) if isinstance(log, Knows) else None
         declared: set[tuple[str, str]] = set()
         for one in batches:
-            batch = one if isinstance(one, Batch) else _batch_of(one, count, source)
+            batch = one if isinstance(one, EventBatch) else _batch_of(one, count, source)
             count.source = batch.source
             self._declare({k: v for k, v in batch.types.items() if k not in declared})
             declared.update(batch.types)
@@ -126,7 +129,7 @@ class Door:
             self._say_again(restated.again(), count)
         return count.receipt()
 
-    def _say_again(self, found: Iterator[Again], count: _Count) -> None:
+    def _say_again(self, found: Iterator[ReassertedEvent], count: _Tally) -> None:
         while piece := list(islice(found, _PIECE)):
             count.retake(piece, self.append([one.event for one in piece]))
 
@@ -137,14 +140,14 @@ class Door:
             raise InputError("this log keeps no declared types", hint="leave out [*.types]")
         self._log.declare(types)
 
-    def _file(self, count: _Count) -> RejectsFile | None:
+    def _file(self, count: _Tally) -> RejectsFile | None:
         if count.file is None and self._rejects is not None:
             private = self._consent.pseudonyms
             count.file = RejectsFile(self._rejects, count.source, private=private)
         return count.file
 
 
-class _Count:
+class _Tally:
     """Adds up one source."""
 
     def __init__(self, source: str) -> None:
@@ -155,7 +158,7 @@ class _Count:
         self._version = 0
         self._problems: list[Rejected] = []
 
-    def take(self, batch: Batch, done: Appended | None, file: RejectsFile | None) -> None:
+    def take(self, batch: EventBatch, done: AppendResult | None, file: RejectsFile | None) -> None:
         self.rows += len(batch.events)
         self._counts["duplicate"] += batch.repeated
         self._counts["rejected"] += len(batch.rejects)
@@ -169,7 +172,7 @@ class _Count:
             file.write(sorted(problems, key=lambda one: one.row))
             file.flush()
 
-    def retake(self, again: Sequence[Again], done: Appended) -> None:
+    def retake(self, again: Sequence[ReassertedEvent], done: AppendResult) -> None:
         """What was a duplicate and is stored after all."""
         self._version = done.version
         stored = [
@@ -178,11 +181,11 @@ class _Count:
         self._counts["stored"] += sum(stored)
         self._counts["duplicate"] -= sum(stored)
 
-    def receipt(self) -> Receipt:
+    def receipt(self) -> ImportResult:
         counts, file = self._counts, self.file
         if file is not None:
             file.close()
-        return Receipt(
+        return ImportResult(
             self.source,
             counts["stored"],
             counts["duplicate"],
@@ -194,7 +197,7 @@ class _Count:
         )
 
 
-def _told(batch: Batch, rows: Sequence[Row]) -> list[Rejected]:
+def _told(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
     """What the log refused, with the rows of the file."""
     return [
         Rejected(
@@ -209,13 +212,14 @@ def _told(batch: Batch, rows: Sequence[Row]) -> list[Rejected]:
     ]
 
 
-def _found(event: Event, row: Row) -> object:
+def _found(event: Event, row: RowStatus) -> object:
     """What stood in the part that the log refused; nothing where that is the whole row."""
     if row.fault is not None:
         return row.fault.value
-    return getattr(event, row.field) if row.field in Event._fields else None
+    name = _ATTRIBUTES.get(row.field, row.field)
+    return getattr(event, name) if name in Event._fields else None
 
 
-def _batch_of(events: Sequence[Event], count: _Count, source: str) -> Batch:
+def _batch_of(events: Sequence[Event], count: _Tally, source: str) -> EventBatch:
     rows = np.arange(count.rows + 1, count.rows + 1 + len(events), dtype=np.int64)
-    return Batch(source, list(events), rows)
+    return EventBatch(source, list(events), rows)

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from plait.errors import InputError
-from plait.ingest.line_splitter import Bad
+from plait.ingest.line_splitter import BadLine
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
 
@@ -50,11 +50,11 @@ class _Writer:
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
 
 
-def read_jsonlines(runs: Iterable[bytes | Bad], name: str) -> Iterator[DictChunk]:
+def read_jsonlines(runs: Iterable[bytes | BadLine], name: str) -> Iterator[DictChunk]:
     """A chunk for at most `ROWS` lines; blank ones do not count, what is no object is refused."""
     writer = _Writer(name)
     for run in runs:
-        if isinstance(run, Bad):
+        if isinstance(run, BadLine):
             reject = writer.refuse(run.value, run.expected)
             yield DictChunk([], np.zeros(0, np.int64), [], [reject])
             continue

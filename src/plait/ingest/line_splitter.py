@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.errors import MappingError
 
-__all__ = ["LINE_LIMIT", "Bad", "decoded", "read_lines"]
+__all__ = ["LINE_LIMIT", "BadLine", "decoded", "read_lines"]
 
 LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
@@ -18,7 +18,7 @@ LINE_LIMIT = 1 << 20
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-class Bad(NamedTuple):
+class BadLine(NamedTuple):
     """A line that is no row: its beginning, and what was expected."""
 
     value: bytes
@@ -27,7 +27,7 @@ class Bad(NamedTuple):
 
 def read_lines(
     blocks: Iterable[bytes], limit: int = LINE_LIMIT, *, cut_off: Callable[[], bool] = lambda: False
-) -> Iterator[bytes | Bad]:
+) -> Iterator[bytes | BadLine]:
     """Runs of whole lines, each ended by a newline, in their order; between them what is no text.
 
     Text is UTF-8 without NUL. At most one block and one line are held at a time. `cut_off`, asked
@@ -50,7 +50,7 @@ def read_lines(
         yield from _checked(carry + b"\n", limit)
 
 
-def _checked(data: bytes, limit: int) -> Iterator[bytes | Bad]:
+def _checked(data: bytes, limit: int) -> Iterator[bytes | BadLine]:
     if not data:
         return
     if _longest(data) <= limit and b"\0" not in data and _is_text(data):
@@ -83,18 +83,18 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _problem(line: bytes, limit: int) -> Bad | None:
+def _problem(line: bytes, limit: int) -> BadLine | None:
     if len(line) > limit:
         return _too_long(line, limit)
     if b"\0" in line:
-        return Bad(line, "text without NUL bytes in the encoding of the file")
+        return BadLine(line, "text without NUL bytes in the encoding of the file")
     if not _is_text(line):
-        return Bad(line, "UTF-8 text (a mapping can name another `encoding`)")
+        return BadLine(line, "UTF-8 text (a mapping can name another `encoding`)")
     return None
 
 
-def _too_long(line: bytes, limit: int) -> Bad:
-    return Bad(line[:800], f"a line of at most {limit} bytes")
+def _too_long(line: bytes, limit: int) -> BadLine:
+    return BadLine(line[:800], f"a line of at most {limit} bytes")
 
 
 def decoded(blocks: Iterable[bytes], head: bytes, encoding: str) -> Iterator[bytes]:

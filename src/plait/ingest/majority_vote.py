@@ -13,13 +13,13 @@ import orjson
 from plait.data.types import Event
 from plait.ingest.row_chunk import ROWS, DictChunk
 
-__all__ = ["ID", "Tally"]
+__all__ = ["ID", "MajorityVote"]
 
 ID = ""
 """The column of ids in what a tally gives back: a name that no field has."""
 
 
-class Tally:
+class MajorityVote:
     """Counts the values of each field of each id; memory grows with what differs, not with rows."""
 
     def __init__(self, role: str) -> None:

@@ -6,10 +6,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["Careful", "Ragged", "read_records", "split_line"]
+__all__ = ["MalformedRecord", "ParsedRecords", "read_records", "split_line"]
 
 
-class Ragged(NamedTuple):
+class MalformedRecord(NamedTuple):
     """A record with the wrong number of values: its place among the records, how it begins."""
 
     place: int
@@ -17,12 +17,12 @@ class Ragged(NamedTuple):
     found: int
 
 
-class Careful(NamedTuple):
+class ParsedRecords(NamedTuple):
     """Records with the right number of values, their places; the others; what waits for more."""
 
     records: list[list[str]]
     places: list[int]
-    ragged: list[Ragged]
+    ragged: list[MalformedRecord]
     total: int
     rest: list[str]
 
@@ -40,7 +40,7 @@ def split_line(line: str, separator: str, quote: str) -> list[str]:
 
 def read_records(
     lines: Sequence[str], width: int, separator: str, quote: str, *, last: bool, limit: int
-) -> Careful:
+) -> ParsedRecords:
     """Records of `width` values; a quoted value may run over lines, of `limit` characters in all.
 
     Where quotes lead to no record of the right width, the line is taken as it stands. Blank lines
@@ -49,8 +49,8 @@ def read_records(
     csv.field_size_limit(max(csv.field_size_limit(), limit))
     whole = _all_at_once(lines, width, separator, quote)
     if whole is not None:
-        return Careful(whole, list(range(len(whole))), [], len(whole), [])
-    found = Careful([], [], [], 0, [])
+        return ParsedRecords(whole, list(range(len(whole))), [], len(whole), [])
+    found = ParsedRecords([], [], [], 0, [])
     place = count = 0
     while place < len(lines):
         if not lines[place]:
@@ -64,7 +64,7 @@ def read_records(
             found.records.append(record)
             found.places.append(count)
         else:
-            found.ragged.append(Ragged(count, lines[place], len(record)))
+            found.ragged.append(MalformedRecord(count, lines[place], len(record)))
         place += used or 1
         count += 1
     return found._replace(total=count, rest=list(lines[place:]))

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from plait.errors import InputError, MappingError
-from plait.ingest.column_mapping import KINDS, Alias, FileKind, FileMap, load_mapping
+from plait.ingest.column_mapping import KINDS, Alias, ColumnMapping, FileKind, load_mapping
 from plait.ingest.column_parsers import ids_of
-from plait.ingest.column_roles import Plan, make_plan
+from plait.ingest.column_roles import ColumnRoles, make_plan
 from plait.ingest.column_synonyms import key_of
-from plait.ingest.event_builder import Batch, Builder
-from plait.ingest.event_ids import Identity, source_name
-from plait.ingest.format_detection import Reading, Source
+from plait.ingest.event_builder import EventBatch, EventBuilder
+from plait.ingest.event_ids import EventIdFactory, source_name
+from plait.ingest.format_detection import RowReader, Source
 from plait.ingest.line_splitter import LINE_LIMIT
-from plait.ingest.majority_vote import ID, Tally
-from plait.ingest.row_chunk import Chunk
+from plait.ingest.majority_vote import ID, MajorityVote
+from plait.ingest.row_chunk import RowChunk
 from plait.ingest.timestamps import check_timezone, now_micros
 
 __all__ = ["read_events"]
@@ -36,7 +36,7 @@ def read_events(
     now: int | None = None,
     untimed: Literal["reject", "now"] = "reject",
     line_limit: int = LINE_LIMIT,
-) -> Iterator[Batch]:
+) -> Iterator[EventBatch]:
     """The rows of a file, a body, a frame or dictionaries as batches of events, in their order.
 
     `kind`: what the rows are. `mapping`: a TOML file, or the dictionary it would hold. `name` is
@@ -54,31 +54,31 @@ def read_events(
     check_timezone(file_map.timezone)
     name = name or _name_of(source) or kind
     aliases = _aliases(file_map.alias, source, file_map.folder)
-    reading = Reading(source, name, file_map, line_limit)
-    identity = Identity(file_map.source or source_name(name), key)
+    reading = RowReader(source, name, file_map, line_limit)
+    identity = EventIdFactory(file_map.source or source_name(name), key)
 
-    def build(plan: Plan) -> Builder:
+    def build(plan: ColumnRoles) -> EventBuilder:
         moment = now_micros() if now is None else now
-        return Builder(plan, identity, now=moment, untimed=untimed, aliases=aliases)
+        return EventBuilder(plan, identity, now=moment, untimed=untimed, aliases=aliases)
 
-    road = _Road(kind, file_map, name, reading, build)
+    road = EventReader(kind, file_map, name, reading, build)
     return road.start()
 
 
-class _Road:
+class EventReader:
     """One source on its way; the plan follows from the columns of the first rows."""
 
     def __init__(
-        self, kind: FileKind, mapping: FileMap, name: str, reading: Reading, build: Any
+        self, kind: FileKind, mapping: ColumnMapping, name: str, reading: RowReader, build: Any
     ) -> None:
         self._kind, self._mapping, self._name = kind, mapping, name
         self._reading = reading
         self._build = build
         self._columns: dict[str, None] = {}
-        self._builder: Builder | None = None
-        self._tally: Tally | None = None
+        self._builder: EventBuilder | None = None
+        self._tally: MajorityVote | None = None
 
-    def start(self) -> Iterator[Batch]:
+    def start(self) -> Iterator[EventBatch]:
         """Plan by the first chunk, then give batches."""
         chunks = self._reading.chunks()
         first = next(chunks, None)
@@ -87,7 +87,7 @@ class _Road:
         self._plan(first)
         return self._batches(chain([first], chunks))
 
-    def _plan(self, chunk: Chunk) -> None:
+    def _plan(self, chunk: RowChunk) -> None:
         """Take up columns that were not there before: JSON may bring them at any time."""
         fresh = dict.fromkeys(one for one in chunk.names if one not in self._columns)
         if not fresh:
@@ -102,9 +102,9 @@ class _Road:
         self._columns = columns
         self._builder = self._build(plan)
         if plan.most_frequent and self._tally is None:
-            self._tally = Tally("item" if self._kind == "items" else "user")
+            self._tally = MajorityVote("item" if self._kind == "items" else "user")
 
-    def _batches(self, chunks: Iterable[Chunk]) -> Iterator[Batch]:
+    def _batches(self, chunks: Iterable[RowChunk]) -> Iterator[EventBatch]:
         for chunk in chunks:
             self._plan(chunk)
             batch = self._batch(chunk)
@@ -118,13 +118,13 @@ class _Road:
             for chunk in self._tally.chunks():
                 yield builder.build(chunk)
 
-    def _batch(self, chunk: Chunk) -> Batch:
+    def _batch(self, chunk: RowChunk) -> EventBatch:
         if self._builder is None or not len(chunk.rows):
-            return Batch(self._name, [], chunk.rows, list(chunk.rejects))
+            return EventBatch(self._name, [], chunk.rows, list(chunk.rejects))
         return self._builder.build(chunk)
 
 
-def _counted(plan: Plan) -> Plan:
+def _counted(plan: ColumnRoles) -> ColumnRoles:
     """The plan for what a tally gives back: fields under their names."""
     role = "item" if plan.kind == "items" else "user"
     names = {*(name for _, name in plan.fields), *plan.mapping.flags}
@@ -138,11 +138,13 @@ def _counted(plan: Plan) -> Plan:
     )
 
 
-def _map_for(kind: str, mapping: MapSource) -> FileMap:
-    if isinstance(mapping, Mapping) and any(isinstance(one, FileMap) for one in mapping.values()):
-        found: FileMap = mapping.get(kind, FileMap())
+def _map_for(kind: str, mapping: MapSource) -> ColumnMapping:
+    if isinstance(mapping, Mapping) and any(
+        isinstance(one, ColumnMapping) for one in mapping.values()
+    ):
+        found: ColumnMapping = mapping.get(kind, ColumnMapping())
         return found
-    return load_mapping(mapping).get(kind, FileMap())
+    return load_mapping(mapping).get(kind, ColumnMapping())
 
 
 def _name_of(source: object) -> str:
@@ -164,14 +166,14 @@ def _aliases(alias: Alias | None, source: object, folder: str) -> dict[str, str]
         message = f"there is no alias table {alias.file}"
         raise MappingError(message, hint=hint, field="alias")
     table: dict[str, str] = {}
-    for chunk in Reading(path, path.name, FileMap()).chunks():
+    for chunk in RowReader(path, path.name, ColumnMapping()).chunks():
         if len(chunk.rows):
             before, after = (_alias_column(chunk, one, path) for one in (alias.from_, alias.to))
             table.update((one, two) for one, two in zip(before, after, strict=True) if one and two)
     return table
 
 
-def _alias_column(chunk: Chunk, wanted: str, path: Path) -> list[str | None]:
+def _alias_column(chunk: RowChunk, wanted: str, path: Path) -> list[str | None]:
     alike = [one for one in chunk.names if key_of(one) == key_of(wanted)]
     if len(alike) != 1:
         message = f"{path.name} has no column {wanted!r}"

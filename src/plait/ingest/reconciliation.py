@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import orjson
 
 from plait.data.types import Event
-from plait.eventlog import Row, Said
+from plait.eventlog import EntityChange, RowStatus
 from plait.privacy.consent import is_yes
 from plait.schema.schema import Schema
 
-__all__ = ["Again", "Knows", "Restated"]
+__all__ = ["Knows", "ReassertedEvent", "Reconciler"]
 
 Entity = Literal["item", "user"]
 Fields = dict[str, Any] | None
@@ -30,7 +30,7 @@ Fields = dict[str, Any] | None
 class Knows(Protocol):
     """A log that can tell what was said; `plait.eventlog.Log` does."""
 
-    def said(self, entity: Entity) -> Iterator[Said]:
+    def entity_changes(self, entity: Entity) -> Iterator[EntityChange]:
         """Every put, patch and delete, by offset."""
 
     def numbers(self, entity: Entity, ids: Iterable[str]) -> dict[str, int]:
@@ -40,14 +40,14 @@ class Knows(Protocol):
         """The types of all fields."""
 
 
-class Again(NamedTuple):
+class ReassertedEvent(NamedTuple):
     """An event to be appended again, under a new id; `known`: it was counted as a duplicate."""
 
     event: Event
     known: bool
 
 
-class Restated:
+class Reconciler:
     """Follows one source of items or users. `name_of`: under which name a user is stored.
 
     In memory it holds eight bytes for each item of the log, and the rows of the items that are
@@ -58,13 +58,13 @@ class Restated:
         self._log = log
         self._name_of = name_of
         self._entity: Entity = "item"
-        self._marks: _Marks | None = None
-        self._trail: dict[str, list[Again]] = {}
+        self._marks: _FieldHashes | None = None
+        self._trail: dict[str, list[ReassertedEvent]] = {}
 
-    def note(self, events: Sequence[Event], rows: Sequence[Row]) -> None:
+    def note(self, events: Sequence[Event], rows: Sequence[RowStatus]) -> None:
         """See what became of a batch in the log."""
         told = [
-            Again(event, row.status == "duplicate")
+            ReassertedEvent(event, row.status == "duplicate")
             for event, row in zip(events, rows, strict=True)
             if row.status in ("stored", "duplicate")
         ]
@@ -72,18 +72,18 @@ class Restated:
         if self._marks is None:
             if not known:
                 return
-            self._entity = "user" if known[0].type == "user" else "item"
-            self._marks = _Marks(self._log.said(self._entity))
+            self._entity = "user" if known[0].record_type == "user" else "item"
+            self._marks = _FieldHashes(self._log.entity_changes(self._entity))
         texts = iter(_canonical(self._log.schema(), known))
         names = [self._name(one.event) for one in told]
         numbers = self._log.numbers(self._entity, names)
         for name, one in zip(names, told, strict=True):
             self._follow(name, one, numbers[name], next(texts) if one.known else None)
 
-    def _follow(self, name: str, one: Again, number: int, text: str | None) -> None:
+    def _follow(self, name: str, one: ReassertedEvent, number: int, text: str | None) -> None:
         assert self._marks is not None
-        put = one.event.kind == "put"
-        if one.event.kind != "patch":  # what came before does not matter any more
+        put = one.event.event_type == "put"
+        if one.event.event_type != "patch":  # what came before does not matter any more
             self._trail.pop(name, None)
         if name in self._trail:
             self._trail[name].append(one)
@@ -92,7 +92,7 @@ class Restated:
         if not one.known:
             self._marks.forget(number)
 
-    def again(self) -> Iterator[Again]:
+    def again(self) -> Iterator[ReassertedEvent]:
         """What must be said again, at the end of the source.
 
         The new id names the change that it follows: whoever does the same at the same time says it
@@ -107,7 +107,7 @@ class Restated:
             before, offset = now.get(name, (None, 0))
             after = before
             for one in told:
-                after = _changed(after, one.event.kind, next(texts))
+                after = _changed(after, one.event.event_type, next(texts))
             if after != before and not (_consents(after) and not _consents(before)):
                 for one in told:
                     yield one._replace(event=one.event._replace(id=f"{one.event.id}@{offset}"))
@@ -117,7 +117,7 @@ class Restated:
         numbers = self._log.numbers(self._entity, self._trail)
         names = {number: name for name, number in numbers.items()}
         found: dict[str, tuple[Fields, int]] = {}
-        for said in self._log.said(self._entity):
+        for said in self._log.entity_changes(self._entity):
             name = names.get(said.number)
             if name is not None:
                 before, _ = found.get(name, (None, 0))
@@ -125,15 +125,15 @@ class Restated:
         return found
 
     def _name(self, event: Event) -> str:
-        if event.type == "user":
+        if event.record_type == "user":
             return self._name_of(event.user or "")
         return event.item or ""
 
 
-class _Marks:
+class _FieldHashes:
     """By number a hash of all the fields that somebody has, 0 where only more work can tell."""
 
-    def __init__(self, said: Iterable[Said]) -> None:
+    def __init__(self, said: Iterable[EntityChange]) -> None:
         self._hashes = array("q")
         for one in said:
             missing = one.number + 1 - len(self._hashes)

@@ -14,7 +14,7 @@ import polars as pl
 from plait.ingest.rejects import Rejected
 from plait.schema.coercion import MAX_EXACT
 
-__all__ = ["ROWS", "Chunk", "DictChunk", "FrameChunk", "series_of"]
+__all__ = ["ROWS", "DictChunk", "FrameChunk", "RowChunk", "series_of"]
 
 ROWS = 50_000
 """The most rows of a chunk."""
@@ -22,7 +22,7 @@ ROWS = 50_000
 _INT64 = 1 << 63
 
 
-class Chunk(Protocol):
+class RowChunk(Protocol):
     """At most `ROWS` rows. `rows` int64 [N]: their numbers in the file, from 1."""
 
     @property

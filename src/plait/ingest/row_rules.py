@@ -9,7 +9,7 @@ import polars as pl
 
 from plait.errors import MappingError
 from plait.ingest.column_synonyms import key_of
-from plait.ingest.row_chunk import Chunk
+from plait.ingest.row_chunk import RowChunk
 
 __all__ = ["Rule", "parse_rule"]
 
@@ -57,7 +57,7 @@ class Rule:
     operator: str
     value: str = ""
 
-    def holds(self, chunk: Chunk) -> pl.Series:
+    def holds(self, chunk: RowChunk) -> pl.Series:
         """For each row whether the rule holds; a missing value fulfils none but `is empty`."""
         test = _EMPTY.get(self.operator) or _WITH_VALUE[self.operator]
         return test(chunk.column(self.column), self.value).fill_null(False)

@@ -6,58 +6,58 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.types import Bools, Longs, Numbers
+from plait.data.types import BoolArray, Int32Array, Int64Array
 from plait.metrics.ties import Doubles, TieGroups
 
 __all__ = [
-    "Shown",
+    "ExposureChances",
     "add_absence",
     "coverage",
+    "exposure_chances",
     "gini",
     "mean_worth",
     "novelty",
-    "shown",
     "surprise",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ExposureChances:
     """E chances to be shown: `rows` int64 [E] lists, `items` int32 [E], `chances` float64 [E]."""
 
-    rows: Longs
-    items: Numbers
+    rows: Int64Array
+    items: Int32Array
     chances: Doubles
 
 
-def shown(groups: TieGroups, numbers: Numbers, k: int) -> Shown:
+def exposure_chances(groups: TieGroups, numbers: Int32Array, k: int) -> ExposureChances:
     """Who is in the first k places of which list of `numbers` [B, K], and with what chance."""
     chances = (groups.inside(k) / groups.sizes)[groups.members]
     kept = chances > 0
     rows = groups.rows[groups.members[kept]]
-    return Shown(rows, numbers.ravel()[groups.cells[kept]], chances[kept])
+    return ExposureChances(rows, numbers.ravel()[groups.cells[kept]], chances[kept])
 
 
-def add_absence(absence: Doubles, part: Shown) -> None:
+def add_absence(absence: Doubles, part: ExposureChances) -> None:
     """Add, in place and by item number, the log of the chance to be in none of the lists."""
     with np.errstate(divide="ignore"):
         np.add.at(absence, part.items, np.log1p(-part.chances))
 
 
-def coverage(absence: Doubles, candidates: Bools) -> float:
+def coverage(absence: Doubles, candidates: BoolArray) -> float:
     """The expected share of the `candidates` (bool by number) that are in somebody's list."""
     there = -np.expm1(absence[candidates])
     return float(there.sum() / max(len(there), 1))
 
 
-def surprise(items: Numbers, n_items: int) -> Doubles:
+def surprise(items: Int32Array, n_items: int) -> Doubles:
     """-log2 of every item's share of the events `items`, one added to each count, float64."""
     counts = np.bincount(items, minlength=n_items) + 1.0
     worth: Doubles = -np.log2(counts / counts.sum())
     return worth
 
 
-def mean_worth(part: Shown, worth: Doubles, batch: int) -> Doubles:
+def mean_worth(part: ExposureChances, worth: Doubles, batch: int) -> Doubles:
     """The mean `worth` (by item number) of what each of `batch` lists shows, float64.
 
     NaN for an empty list.
@@ -69,7 +69,7 @@ def mean_worth(part: Shown, worth: Doubles, batch: int) -> Doubles:
     return found
 
 
-def novelty(part: Shown, surprises: Doubles, batch: int) -> Doubles:
+def novelty(part: ExposureChances, surprises: Doubles, batch: int) -> Doubles:
     """The mean surprise of what each of `batch` lists shows, float64; NaN for an empty list."""
     return mean_worth(part, surprises, batch)
 

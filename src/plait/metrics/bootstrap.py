@@ -13,17 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import Longs
+from plait.data.types import Int64Array
 from plait.metrics.ties import Doubles
 
 __all__ = [
     "Interval",
-    "clustered",
+    "cluster_sums",
     "intervals",
+    "percentile_intervals",
     "ratio_draws",
     "resampled_means",
-    "spans",
-    "together",
+    "simultaneous_intervals",
     "weights_drawn",
 ]
 
@@ -93,7 +93,7 @@ def weights_drawn(users: int, resamples: int, seed: int) -> Iterator[Doubles]:
         yield counts.astype(np.float64)
 
 
-def clustered(values: npt.NDArray[np.floating], clusters: Longs, size: int) -> Doubles:
+def cluster_sums(values: npt.NDArray[np.floating], clusters: Int64Array, size: int) -> Doubles:
     """The columns of [N, C] added up by cluster 0..size - 1, float64 [size, C]."""
     found = [np.bincount(clusters, column, size) for column in np.asarray(values, np.float64).T]
     return np.stack(found, axis=1) if found else np.zeros((size, 0))
@@ -121,7 +121,7 @@ def ratio_draws(
     return every
 
 
-def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
+def percentile_intervals(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
     """From `ratio_draws`, or a function of them: the first row is the value, the rest its ends.
 
     The ends are NaN where there are no resamples, or none has anything under the line.
@@ -138,7 +138,7 @@ def spans(draws: Doubles, *, level: float = 0.95) -> list[Interval]:
     ]
 
 
-def together(draws: Doubles, best: int, *, level: float = 0.95) -> list[Interval]:
+def simultaneous_intervals(draws: Doubles, best: int, *, level: float = 0.95) -> list[Interval]:
     """Column `best` of `draws` less each other column, in their order; first row as in `spans`.
 
     Whoever is best of many was lucky, too: intervals of one pair each would call the best of ten
@@ -150,7 +150,7 @@ def together(draws: Doubles, best: int, *, level: float = 0.95) -> list[Interval
     others = [one for one in range(draws.shape[1]) if one != best]
     gaps = draws[:, [best]] - draws[:, others]
     if len(others) < 2 or len(draws) < 2:
-        return spans(gaps, level=level)
+        return percentile_intervals(gaps, level=level)
     least, most = np.triu_indices(draws.shape[1], 1)
     pairs = draws[:, least] - draws[:, most]
     away, there = np.abs(pairs[1:] - pairs[0]), ~np.isnan(draws[1:]).any(axis=1)

@@ -11,17 +11,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plait.data.types import Bools, Longs
-from plait.metrics.bootstrap import Interval, clustered, ratio_draws, spans, weights_drawn
+from plait.data.types import BoolArray, Int64Array
+from plait.metrics.bootstrap import (
+    Interval,
+    cluster_sums,
+    percentile_intervals,
+    ratio_draws,
+    weights_drawn,
+)
 from plait.metrics.ties import Doubles
 
 __all__ = [
-    "Chance",
+    "BootstrapConfig",
     "auc",
     "calibration",
     "click_metrics",
     "click_slice",
-    "log_loss",
+    "log_losses",
     "rating_metrics",
     "user_auc",
 ]
@@ -35,7 +41,7 @@ ROUNDING = 1e-12
 """A variance that is a smaller share of the squares than this is none."""
 
 
-class Chance(NamedTuple):
+class BootstrapConfig(NamedTuple):
     """How a bootstrap draws."""
 
     resamples: int = 1000
@@ -43,7 +49,7 @@ class Chance(NamedTuple):
 
 
 def rating_metrics(
-    predicted: Doubles, actual: Doubles, users: Longs, chance: Chance
+    predicted: Doubles, actual: Doubles, users: Int64Array, chance: BootstrapConfig
 ) -> dict[str, Interval]:
     """RMSE, MAE and R2 of N predictions, float64 [N] each; `users` int64 [N] whose they are.
 
@@ -54,18 +60,18 @@ def rating_metrics(
     columns = np.stack([error**2, np.abs(error), apart, apart**2], axis=1)
     who, clusters = np.unique(users, return_inverse=True)
     counts = np.bincount(clusters).astype(np.float64)[:, None]
-    draws = ratio_draws(clustered(columns, clusters, len(who)), counts, *chance)
+    draws = ratio_draws(cluster_sums(columns, clusters, len(who)), counts, *chance)
     square, absolute, mean, mean_square = draws.T
     variance = mean_square - mean**2
     level = actual.mean() ** 2 if len(actual) else 0.0  # what rounding leaves of equal ratings
     known = variance > ROUNDING * (mean_square + level)
     explained = 1 - np.divide(square, variance, out=np.full(len(square), np.nan), where=known)
-    found = spans(np.stack([np.sqrt(square), absolute, explained], axis=1))
+    found = percentile_intervals(np.stack([np.sqrt(square), absolute, explained], axis=1))
     return dict(zip(("rmse", "mae", "r2"), found, strict=True))
 
 
 def click_metrics(
-    chances: Doubles, clicked: Bools, users: Longs, chance: Chance
+    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
 ) -> dict[str, Interval]:
     """AUC, GAUC, log loss and expected calibration error of N predicted chances in (0, 1).
 
@@ -76,7 +82,9 @@ def click_metrics(
     own, weights = user_auc(chances, clicked, users)
     grouped = ratio_draws((own * weights)[:, None], weights[:, None], *chance)
     lost = _lost(chances, clicked, users, chance)
-    found = spans(np.concatenate([grouped, lost, _missed(chances, clicked, users, chance)], axis=1))
+    found = percentile_intervals(
+        np.concatenate([grouped, lost, _missed(chances, clicked, users, chance)], axis=1)
+    )
     return {
         "auc": auc(chances, clicked, users, chance),
         **dict(zip(("gauc", "log_loss", "ece"), found, strict=True)),
@@ -84,31 +92,35 @@ def click_metrics(
 
 
 def click_slice(
-    chances: Doubles, clicked: Bools, users: Longs, chance: Chance
+    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
 ) -> dict[str, Interval]:
     """AUC and log loss of a part of the examples; the AUC is NaN where all are clicks, or none."""
-    (loss,) = spans(_lost(chances, clicked, users, chance))
+    (loss,) = percentile_intervals(_lost(chances, clicked, users, chance))
     both = clicked.any() and not clicked.all()
     order = auc(chances, clicked, users, chance) if both else Interval(nan, nan, nan)
     return {"auc": order, "log_loss": loss}
 
 
-def _lost(chances: Doubles, clicked: Bools, users: Longs, chance: Chance) -> Doubles:
+def _lost(
+    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+) -> Doubles:
     """The mean log loss, float64 [1 + resamples, 1]."""
     who, clusters = np.unique(users, return_inverse=True)
-    losses = log_loss(chances, clicked)
+    losses = log_losses(chances, clicked)
     size = np.bincount(clusters).astype(np.float64)[:, None]
-    return ratio_draws(clustered(losses[:, None], clusters, len(who)), size, *chance)
+    return ratio_draws(cluster_sums(losses[:, None], clusters, len(who)), size, *chance)
 
 
-def log_loss(chances: Doubles, clicked: Bools) -> Doubles:
+def log_losses(chances: Doubles, clicked: BoolArray) -> Doubles:
     """-log of the chance that each outcome was given, float64 [N]."""
     clean = np.clip(chances, EPSILON, 1 - EPSILON)
     losses: Doubles = -np.where(clicked, np.log(clean), np.log1p(-clean))
     return losses
 
 
-def auc(chances: Doubles, clicked: Bools, users: Longs, chance: Chance) -> Interval:
+def auc(
+    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+) -> Interval:
     """The chance that a click has the higher prediction than a miss; equal ones count half.
 
     0.5 where all are clicks, or none.
@@ -126,10 +138,10 @@ def auc(chances: Doubles, clicked: Bools, users: Longs, chance: Chance) -> Inter
         found.append((hits * (below + misses / 2)).sum() / total if total else np.nan)
     if np.isnan(found[0]):
         return Interval(0.5, 0.5, 0.5)
-    return spans(np.array(found)[:, None])[0]
+    return percentile_intervals(np.array(found)[:, None])[0]
 
 
-def user_auc(chances: Doubles, clicked: Bools, users: Longs) -> tuple[Doubles, Doubles]:
+def user_auc(chances: Doubles, clicked: BoolArray, users: Int64Array) -> tuple[Doubles, Doubles]:
     """The AUC of each user, float64 [U] in the order of their numbers, and what it weighs.
 
     0 with the weight 0 for a user with clicks or misses alone.
@@ -154,7 +166,7 @@ def user_auc(chances: Doubles, clicked: Bools, users: Longs) -> tuple[Doubles, D
     return own, np.where(both, np.bincount(clusters, minlength=size), 0).astype(np.float64)
 
 
-def calibration(chances: Doubles, clicked: Bools) -> list[tuple[float, float, int]]:
+def calibration(chances: Doubles, clicked: BoolArray) -> list[tuple[float, float, int]]:
     """By bin the mean prediction, the share of clicks and how many there are; none is empty."""
     bins = _bins(chances)
     size = np.bincount(bins)
@@ -165,17 +177,19 @@ def calibration(chances: Doubles, clicked: Bools) -> list[tuple[float, float, in
     ]
 
 
-def _bins(chances: Doubles) -> Longs:
+def _bins(chances: Doubles) -> Int64Array:
     """Bins of about the same size, equal predictions in the same one; int64 [N], none empty."""
     values, level, counts = np.unique(chances, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
     wanted = np.minimum((middle * BINS / max(len(chances), 1)).astype(np.int64), BINS - 1)
     _, dense = np.unique(wanted, return_inverse=True)
-    found: Longs = dense[level] if len(values) else np.zeros(0, np.int64)
+    found: Int64Array = dense[level] if len(values) else np.zeros(0, np.int64)
     return found
 
 
-def _missed(chances: Doubles, clicked: Bools, users: Longs, chance: Chance) -> Doubles:
+def _missed(
+    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+) -> Doubles:
     """The expected calibration error, float64 [1 + resamples, 1]; the bins stay as they are."""
     bins = _bins(chances)
     who, clusters = np.unique(users, return_inverse=True)

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plait.data.types import Longs
+from plait.data.types import Int64Array
 from plait.metrics.ties import Doubles, TieGroups
 
 __all__ = ["METRICS", "linear_metrics", "sliced", "target_gains", "tied_targets", "user_metrics"]
@@ -28,7 +28,7 @@ METRICS = ("recall", "ndcg", "mrr", "hit_rate", "precision", "f1", "map")
 
 
 def user_metrics(
-    groups: TieGroups, hits: Longs, wanted: Longs, ks: Sequence[int]
+    groups: TieGroups, hits: Int64Array, wanted: Int64Array, ks: Sequence[int]
 ) -> dict[str, Doubles]:
     """Every metric at every k of `ks`, float64 [B] each.
 
@@ -49,7 +49,7 @@ def user_metrics(
 
 
 def linear_metrics(
-    groups: TieGroups, hits: Longs, wanted: Longs, ks: Sequence[int]
+    groups: TieGroups, hits: Int64Array, wanted: Int64Array, ks: Sequence[int]
 ) -> dict[str, Doubles]:
     """Recall and NDCG alone; NaN for a user without targets."""
     discount = _discounts(groups.depth)
@@ -66,7 +66,7 @@ def linear_metrics(
     return found
 
 
-def target_gains(groups: TieGroups, found: Longs, ks: Sequence[int]) -> dict[str, Doubles]:
+def target_gains(groups: TieGroups, found: Int64Array, ks: Sequence[int]) -> dict[str, Doubles]:
     """What each target that stands in group `found` [E] gives: under "recall@k" the chance that it
     is among the first k, under "ndcg@k" its expected discounted gain there; float64 [E].
     """
@@ -80,7 +80,7 @@ def target_gains(groups: TieGroups, found: Longs, ks: Sequence[int]) -> dict[str
     return gains
 
 
-def sliced(name: str, gains: Doubles, rows: Longs, batch: int) -> Doubles:
+def sliced(name: str, gains: Doubles, rows: Int64Array, batch: int) -> Doubles:
     """The metric `name` ("ndcg@10") of B users by some of their targets alone, float64 [B].
 
     `gains` and `rows` [E]: what these targets give, and whose they are. NaN for a user with none.
@@ -93,7 +93,7 @@ def sliced(name: str, gains: Doubles, rows: Longs, batch: int) -> Doubles:
     return worth
 
 
-def tied_targets(groups: TieGroups, hits: Longs, k: int) -> Doubles:
+def tied_targets(groups: TieGroups, hits: Int64Array, k: int) -> Doubles:
     """How many targets of each user stand in a group that the border behind k cuts, float64 [B]."""
     inside = groups.inside(k)
     return groups.summed(np.where((inside > 0) & (inside < groups.sizes), hits, 0.0))
@@ -108,7 +108,7 @@ def _log_factorials(largest: int) -> Doubles:
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, largest + 1.0)))])
 
 
-def _log_choose(table: Doubles, n: Longs, k: Longs) -> Doubles:
+def _log_choose(table: Doubles, n: Int64Array, k: Int64Array) -> Doubles:
     """log C(n, k), minus infinity where there is no way to choose."""
     possible = (k >= 0) & (k <= n)
     low = np.where(possible, k, 0)
@@ -117,7 +117,7 @@ def _log_choose(table: Doubles, n: Longs, k: Longs) -> Doubles:
     return np.where(possible, ways, -np.inf)
 
 
-def _hit_rate(groups: TieGroups, hits: Longs, k: int) -> Doubles:
+def _hit_rate(groups: TieGroups, hits: Int64Array, k: int) -> Doubles:
     """1 - the chance that no group has a target within the first k."""
     inside = groups.inside(k)
     told = (hits > 0) & (inside > 0)
@@ -129,7 +129,7 @@ def _hit_rate(groups: TieGroups, hits: Longs, k: int) -> Doubles:
     return 1 - chance
 
 
-def _reciprocal_rank(groups: TieGroups, hits: Longs, above: Longs, k: int) -> Doubles:
+def _reciprocal_rank(groups: TieGroups, hits: Int64Array, above: Int64Array, k: int) -> Doubles:
     """E[1 / place of the first target]: it falls in the first group that has one."""
     first = (hits > 0) & (above == 0) & (groups.starts < k)
     starts, sizes, held = groups.starts[first], groups.sizes[first], hits[first]
@@ -147,7 +147,7 @@ def _reciprocal_rank(groups: TieGroups, hits: Longs, above: Longs, k: int) -> Do
     return total
 
 
-def _precision_sum(groups: TieGroups, hits: Longs, above: Longs, k: int) -> Doubles:
+def _precision_sum(groups: TieGroups, hits: Int64Array, above: Int64Array, k: int) -> Doubles:
     """E[sum over the places i <= k that hold a target of (targets in the first i) / i].
 
     At place i of a group that starts behind s: (h / e) (above + 1 + (i - s - 1) (h - 1) / (e - 1)).

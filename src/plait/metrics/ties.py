@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import Bools, Floats, Longs
+from plait.data.types import BoolArray, Float32Array, Int64Array
 
-__all__ = ["Doubles", "TieGroups", "settled", "tie_groups"]
+__all__ = ["Doubles", "TieGroups", "quantize_scores", "tie_groups"]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -32,18 +32,18 @@ class TieGroups:
 
     batch: int
     depth: int
-    rows: Longs
-    starts: Longs
-    sizes: Longs
-    members: Longs
-    cells: Longs
+    rows: Int64Array
+    starts: Int64Array
+    sizes: Int64Array
+    members: Int64Array
+    cells: Int64Array
 
-    def hits(self, relevant: Bools) -> Longs:
+    def hits(self, relevant: BoolArray) -> Int64Array:
         """How many members of each group are `relevant` (bool [B, K]), int64 [G]."""
         found = relevant.ravel()[self.cells]
         return np.bincount(self.members[found], minlength=len(self.rows))
 
-    def above(self, hits: Longs) -> Longs:
+    def above(self, hits: Int64Array) -> Int64Array:
         """By group the sum of `hits` over the groups above it in its list, int64 [G]."""
         total = np.cumsum(hits) - hits
         first = self.starts == 0
@@ -51,7 +51,7 @@ class TieGroups:
         opening[self.rows[first]] = total[first]
         return total - opening[self.rows]
 
-    def inside(self, k: int) -> Longs:
+    def inside(self, k: int) -> Int64Array:
         """How many of each group's positions lie in the first k, int64 [G]."""
         return np.clip(k - self.starts, 0, self.sizes)
 
@@ -61,13 +61,13 @@ class TieGroups:
         return total
 
 
-def tie_groups(scores: Floats, valid: Bools, depth: int) -> TieGroups:
+def tie_groups(scores: Float32Array, valid: BoolArray, depth: int) -> TieGroups:
     """The head of B lists, from scores float [B, K] and which candidates are `valid`, bool [B, K].
 
     A NaN score and minus infinity mean that an item is not in the list at all.
     """
     batch, width = scores.shape
-    clean = np.where(valid & ~np.isnan(scores), settled(scores), -np.inf)
+    clean = np.where(valid & ~np.isnan(scores), quantize_scores(scores), -np.inf)
     kept = clean > -np.inf
     if 0 < depth < width:
         border = np.partition(clean, width - depth, axis=1)[:, width - depth]
@@ -86,7 +86,7 @@ def tie_groups(scores: Floats, valid: Bools, depth: int) -> TieGroups:
     return TieGroups(batch, depth, rows[places], starts, sizes, members, cells)
 
 
-def settled(scores: Floats) -> Floats:
+def quantize_scores(scores: Float32Array) -> Float32Array:
     """Scores float [B, K] without their last bits, which the order of a sum decides.
 
     Items that are alike have equal scores in theory; in float32 the place where an item stands in

@@ -28,13 +28,21 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import ABSENT, Dataset, Floats, History, Longs, Numbers, Queries
+from plait.data.types import (
+    ABSENT,
+    Dataset,
+    Float32Array,
+    History,
+    Int32Array,
+    Int64Array,
+    QueryBatch,
+)
 from plait.features.interactions import read_matrix, write_matrix
-from plait.features.sparse_rows import Bag
+from plait.features.sparse_rows import SparseRows
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.batch_inference import batch_size
-from plait.pipeline.constraints import Limit, limited
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Repeat", "RepeatConfig"]
@@ -47,69 +55,69 @@ _SAME = np.float32(1e-5)
 class RepeatConfig:
     """What `repeat` can be told."""
 
-    decay: float = tunable(0.9, Range(0.3, 1.0), Limit(least=0, most=1))
+    basket_decay: float = tunable(0.9, Range(0.3, 1.0), Limit(least=0, most=1))
     """What a basket counts against the one after it, within a group."""
-    groups: int = limited(0, Limit(least=0))
+    n_groups: int = bounded_field(0, Limit(least=0))
     """Into how many groups the baskets are cut; 0: all are one group."""
     group_decay: float = tunable(0.7, Range(0.3, 1.0), Limit(least=0, most=1))
     """What a group counts against the one after it."""
-    longest: int = limited(100, Limit(least=0))
+    max_baskets: int = bounded_field(100, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    neighbours: int = limited(0, Limit(least=0))
+    n_neighbors: int = bounded_field(0, Limit(least=0))
     """How many users near by count; 0: none, and nothing is fitted."""
-    share: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0, most=1))
+    neighbor_weight: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0, most=1))
     """What part of a score comes from them; the paper's alpha is 1 less this."""
-    most_users: int = limited(100_000, Limit(least=1))
+    max_neighbor_users: int = bounded_field(100_000, Limit(least=1))
     """So many users, those who were here last, can be neighbours."""
 
     @property
-    def idle(self) -> tuple[str, ...]:
+    def inactive_settings(self) -> tuple[str, ...]:
         """Settings that count for nothing beside the others: no search need vary them."""
-        lone = () if self.neighbours else ("share",)
-        return lone if self.groups else (*lone, "group_decay")
+        lone = () if self.n_neighbors else ("neighbor_weight",)
+        return lone if self.n_groups else (*lone, "group_decay")
 
 
-class Repeat(DenseStage):
+class Repeat(DenseScorer[RepeatConfig]):
     """Scores the items of the user's own history and of users like this one, NaN for all others."""
 
     Config = RepeatConfig
-    above = 0.0
+    min_score = 0.0
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: RepeatConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._often = sparse.csr_matrix((0, 0), dtype=np.float32)
         """Vectors of users who can be neighbours, by item."""
         self._takers = sparse.csr_matrix((0, 0), dtype=np.float32)
         """The same, items by users."""
-        self._squares: Floats = np.zeros(0, np.float32)
+        self._squares: Float32Array = np.zeros(0, np.float32)
         """The squared lengths of these vectors."""
-        self._rows: Longs = np.zeros(0, np.int64)
+        self._rows: Int64Array = np.zeros(0, np.int64)
         """Where each user stands among them, -1: nowhere."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Keep what users took, if neighbours count; `seed` plays no part."""
         fitted = type(self)(self.config, name=self.name)
-        if not self.config.neighbours:
+        if not self.config.n_neighbors:
             return fitted
         found = dataset.interactions
-        users = _last_here(dataset, self.config.most_users)
+        users = _last_here(dataset, self.config.max_neighbor_users)
         fitted._rows = np.full(dataset.n_users, -1, np.int64)
         fitted._rows[users] = np.arange(len(users))
         counts = np.bincount(found.users, minlength=dataset.n_users)
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         whole = History(offsets, found.items, found.times, found.weights)
-        often = self._frequency(whole, dataset.n_items).merged()
+        often = self._frequency(whole, dataset.n_items).sum_duplicates()
         matrix = sparse.csr_matrix(
             (often.weights, often.columns, often.offsets), shape=(len(often), often.width)
         )
         fitted._often = matrix[users]
         fitted._takers = fitted._often.T.tocsr()
-        fitted._squares = _squares(Bag.of(fitted._often))
+        fitted._squares = _squares(SparseRows.of(fitted._often))
         return fitted
 
     def save(self, folder: Path) -> None:
         """Write what neighbours took, if they count."""
-        if self.config.neighbours:
+        if self.config.n_neighbors:
             write_matrix(folder / "often.safetensors", self._often)
             write_matrix(folder / "takers.safetensors", self._takers)
             write_arrays(
@@ -120,26 +128,26 @@ class Repeat(DenseStage):
     def load(cls, config: Any, name: str, folder: Path) -> Self:
         """Map what `save` wrote."""
         loaded = cls(config, name=name)
-        if loaded.config.neighbours:
+        if loaded.config.n_neighbors:
             loaded._often = read_matrix(folder / "often.safetensors")
             loaded._takers = read_matrix(folder / "takers.safetensors")
             arrays = read_arrays(folder / "users.safetensors")
             loaded._rows, loaded._squares = arrays["rows"], arrays["squares"]
         return loaded
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n]: the frequency, above 0."""
         known = self._often.shape[1]
         width = int(queries.history.items.max(initial=-1)) + 1
         often = self._frequency(queries.history, max(width, known))
         found = often.toarray()
         if self._often.shape[0]:
-            found *= np.float32(1 - self.config.share)
+            found *= np.float32(1 - self.config.neighbor_weight)
             near = self._near(often, queries.users)
-            found[:, :known] += np.float32(self.config.share) * near
+            found[:, :known] += np.float32(self.config.neighbor_weight) * near
         return np.where(found > 0, found, np.nan).astype(np.float32)
 
-    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+    def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         """The item itself where the user took it before."""
         rows = np.repeat(np.arange(len(numbers))[:, None], numbers.shape[1], axis=1)
         width = max(int(numbers.max(initial=0)), int(queries.history.items.max(initial=0))) + 1
@@ -148,21 +156,23 @@ class Repeat(DenseStage):
         there = (numbers >= 0) & own[rows, np.maximum(numbers, 0)]
         return np.where(there, numbers, ABSENT).astype(np.int32)
 
-    def _frequency(self, history: History, width: int) -> Bag:
+    def _frequency(self, history: History, width: int) -> SparseRows:
         """Each history as a row over `width` items; columns may stand in a row more than once."""
         told = self.config
-        if told.groups or told.neighbours:
+        if told.n_groups or told.n_neighbors:
             return _averaged(history, told, width)
-        back = history.baskets_back
-        faded = np.float32(told.decay) ** back.astype(np.float32)
+        back = history.basket_age
+        faded = np.float32(told.basket_decay) ** back.astype(np.float32)
         weights = (history.weights * faded).astype(np.float32)
-        whole = Bag(history.offsets, history.items, weights, width)
-        return whole.where(back < told.longest) if told.longest else whole
+        whole = SparseRows(history.offsets, history.items, weights, width)
+        return whole.where(back < told.max_baskets) if told.max_baskets else whole
 
-    def _near(self, often: Bag, users: Numbers) -> Floats:
+    def _near(self, often: SparseRows, users: Int32Array) -> Float32Array:
         """float32 [B, n]: the mean vector of the nearest users."""
         known = often.where(often.columns < self._often.shape[1])
-        mine = Bag(known.offsets, known.columns, known.weights, self._often.shape[1]).merged()
+        mine = SparseRows(
+            known.offsets, known.columns, known.weights, self._often.shape[1]
+        ).sum_duplicates()
         lengths = _squares(mine)
         inside = (users >= 0) & (users < len(self._rows))
         own = np.append(self._rows, -1)[np.where(inside, users, -1)]
@@ -171,23 +181,23 @@ class Repeat(DenseStage):
         size = batch_size(self._often.shape[0])  # a batch is cut by items, and users may be more
         for start in range(0, len(mine), size):
             part = slice(start, start + size)
-            near = _part(mine, start, start + size).times(self._takers)
+            near = _part(mine, start, start + size).matmul(self._takers)
             near *= 2
             near -= self._squares
             fitted = np.flatnonzero(own[part] >= 0)
             near[fitted, own[part][fitted]] = -np.inf
             near[lengths[part] == 0] = -np.inf
-            found[part] = _nearest(near, lengths[part], self.config.neighbours).times(self._often)
+            found[part] = _nearest(near, lengths[part], self.config.n_neighbors).matmul(self._often)
         return found
 
 
-def _averaged(history: History, told: RepeatConfig, width: int) -> Bag:
+def _averaged(history: History, told: RepeatConfig, width: int) -> SparseRows:
     """Temporal item frequency over `width` items; an item counts once in a basket, as loudest."""
-    back, rows = history.baskets_back, history.rows
+    back, rows = history.basket_age, history.rows
     count = np.zeros(len(history), np.int64)
     np.maximum.at(count, rows, back + 1)
-    if told.longest:
-        count = np.minimum(count, told.longest)
+    if told.max_baskets:
+        count = np.minimum(count, told.max_baskets)
     order = np.lexsort((history.items, -back, rows))
     order = order[back[order] < count[rows[order]]]
     items, back, rows = history.items[order], back[order], rows[order]
@@ -200,12 +210,12 @@ def _averaged(history: History, told: RepeatConfig, width: int) -> Bag:
         items, back, rows = items[starts], back[starts], rows[starts]
     weights = (loud * _worth(back, count[rows], told)).astype(np.float32)
     offsets = np.searchsorted(rows, np.arange(len(history) + 1)).astype(np.int64)
-    return Bag(offsets, items, weights, width)
+    return SparseRows(offsets, items, weights, width)
 
 
-def _worth(back: Longs, count: Longs, told: RepeatConfig) -> Floats:
+def _worth(back: Int64Array, count: Int64Array, told: RepeatConfig) -> Float32Array:
     """What the basket `back` before the newest of `count` counts in its user's vector."""
-    groups = np.minimum(max(told.groups, 1), count)
+    groups = np.minimum(max(told.n_groups, 1), count)
     size = count // groups
     longer = count % groups  # so many of the newest groups have one basket more
     older = back - longer * (size + 1)
@@ -213,19 +223,24 @@ def _worth(back: Longs, count: Longs, told: RepeatConfig) -> Floats:
     size = np.where(late, size + 1, size)
     place = np.where(late, back, older)
     group = place // size + np.where(late, 0, longer)
-    faded = np.power(told.decay, place % size) / size * np.power(told.group_decay, group) / groups
-    worth: Floats = faded.astype(np.float32)
+    faded = (
+        np.power(told.basket_decay, place % size)
+        / size
+        * np.power(told.group_decay, group)
+        / groups
+    )
+    worth: Float32Array = faded.astype(np.float32)
     return worth
 
 
-def _part(rows: Bag, start: int, stop: int) -> Bag:
+def _part(rows: SparseRows, start: int, stop: int) -> SparseRows:
     """The rows from `start` to before `stop`."""
     offsets = rows.offsets[start : stop + 1]
     within = slice(offsets[0], offsets[-1])
-    return Bag(offsets - offsets[0], rows.columns[within], rows.weights[within], rows.width)
+    return SparseRows(offsets - offsets[0], rows.columns[within], rows.weights[within], rows.width)
 
 
-def _nearest(near: Floats, lengths: Floats, count: int) -> Bag:
+def _nearest(near: Float32Array, lengths: Float32Array, count: int) -> SparseRows:
     """The mean of the `count` nearest users as rows that sum to 1; empty where there is none.
 
     `near` [B, users] is the squared `lengths` [B] of what is asked less the squared distance, minus
@@ -244,16 +259,16 @@ def _nearest(near: Floats, lengths: Floats, count: int) -> Bag:
     last = (places - nearer) / np.maximum(every - nearer, 1)
     shares = np.where(within, 1, last[rows]) / places[rows]
     offsets = np.concatenate([[0], np.cumsum(every)]).astype(np.int64)
-    return Bag(offsets, columns.astype(np.int32), shares.astype(np.float32), near.shape[1])
+    return SparseRows(offsets, columns.astype(np.int32), shares.astype(np.float32), near.shape[1])
 
 
-def _squares(rows: Bag) -> Floats:
+def _squares(rows: SparseRows) -> Float32Array:
     """float32 [B]: the squared length of every row; each has a column once."""
     squares = np.bincount(rows.rows, np.square(rows.weights), minlength=len(rows))
     return squares.astype(np.float32)
 
 
-def _last_here(dataset: Dataset, most: int) -> Longs:
+def _last_here(dataset: Dataset, most: int) -> Int64Array:
     """The users with events, at most `most`: those whose last one is newest."""
     found = dataset.interactions
     users = np.unique(found.users).astype(np.int64)
@@ -261,5 +276,5 @@ def _last_here(dataset: Dataset, most: int) -> Longs:
         return users
     last = found.times[np.searchsorted(found.users, users, side="right") - 1]
     order = np.lexsort((dataset.users.tiebreak[users], -last))
-    kept: Longs = np.sort(users[order[:most]])
+    kept: Int64Array = np.sort(users[order[:most]])
     return kept

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from plait.errors import BundleError
 
-__all__ = ["read_arrays", "read_words", "write_arrays", "write_words"]
+__all__ = ["read_arrays", "read_strings", "write_arrays", "write_strings"]
 
 _DTYPES = {
     "F64": np.float64,
@@ -63,12 +63,12 @@ def _view(raw: npt.NDArray[np.uint8], start: int, entry: Mapping[str, Any]) -> n
     return np.frombuffer(piece, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
-def write_words(path: Path, words: Sequence[str]) -> None:
+def write_strings(path: Path, words: Sequence[str]) -> None:
     """Write a list of strings as JSON."""
     path.write_text(json.dumps(list(words), ensure_ascii=False), encoding="utf-8")
 
 
-def read_words(path: Path) -> list[str]:
+def read_strings(path: Path) -> list[str]:
     """Read a list of strings."""
     try:
         return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))]

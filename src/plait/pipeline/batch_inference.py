@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from plait.data.types import ABSENT, Items, Queries
+from plait.data.types import ABSENT, CandidateLists, QueryBatch
 
-__all__ = ["WORKERS", "batch_size", "busy", "in_batches", "stacked"]
+__all__ = ["WORKERS", "batch_size", "concat_candidates", "in_batches", "n_active_threads"]
 
 Found = TypeVar("Found")
 
@@ -31,8 +31,8 @@ def batch_size(n_items: int) -> int:
 
 
 def in_batches(
-    queries: Queries,
-    work: Callable[[int, Queries], Found],
+    queries: QueryBatch,
+    work: Callable[[int, QueryBatch], Found],
     *,
     size: int,
     workers: int = WORKERS,
@@ -49,25 +49,25 @@ def in_batches(
             yield begin, done.result()
 
 
-def busy(queries: int, size: int) -> int:
+def n_active_threads(queries: int, size: int) -> int:
     """How many threads work at a time on so many queries in pieces of `size`."""
     return max(1, min(WORKERS, -(-queries // size)))
 
 
-def stacked(parts: list[Items]) -> Items:
+def concat_candidates(parts: list[CandidateLists]) -> CandidateLists:
     """Batches of candidate lists as one, padded to the widest: -1, and NaN in float columns.
 
     Empties `parts`, so that the whole is never held twice.
     """
     if not parts:
-        return Items(np.zeros((0, 0), np.int32))
+        return CandidateLists(np.zeros((0, 0), np.int32))
     width = max(part.shape[1] for part in parts)
-    numbers = _padded([part.numbers for part in parts], width)
+    numbers = _padded([part.item_numbers for part in parts], width)
     columns = [dict(part.columns) for part in parts]
     names = [name for name in columns[0] if all(name in one for one in columns)]
     parts.clear()
     whole = {name: _padded([one.pop(name) for one in columns], width) for name in names}
-    return Items(numbers, whole)
+    return CandidateLists(numbers, whole)
 
 
 def _padded(parts: list[np.ndarray], width: int) -> np.ndarray:

@@ -24,7 +24,7 @@ from plait.pipeline.stage import Stage
 
 __all__ = ["SCHEMA", "BundleStore"]
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the layout; a bundle of a later one is refused."""
 
 KEPT = 3
@@ -136,7 +136,7 @@ class BundleStore:
         }
         return Pipeline(
             recipe,
-            tuple(loaded[stage.name] for stage in shells.strands),
+            tuple(loaded[stage.name] for stage in shells.models),
             tuple(loaded[stage.name] for stage in shells.steps),
             manifest["version"],
         )

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.data.types import ABSENT, Items, Numbers
+from plait.data.types import ABSENT, CandidateLists, Int32Array
 
 __all__ = ["unite"]
 
 
-def unite(brought: Mapping[str, Numbers], batch: int) -> Items:
+def unite(brought: Mapping[str, Int32Array], batch: int) -> CandidateLists:
     """Items without repetition, by number, with a column `<strand>.rank` (-1: did not bring it).
 
     `brought`: by strand int32 [B, k], best first, -1 pads. One sort of (number, place) pairs packed
@@ -21,7 +21,7 @@ def unite(brought: Mapping[str, Numbers], batch: int) -> Items:
     widths = [brought[name].shape[1] for name in names]
     total = sum(widths)
     if total == 0:
-        return Items(
+        return CandidateLists(
             np.zeros((batch, 0), np.int32), {f"{name}.rank": _none(batch) for name in names}
         )
     placed = np.concatenate([brought[name] for name in names], axis=1).astype(np.int64)
@@ -38,7 +38,7 @@ def unite(brought: Mapping[str, Numbers], batch: int) -> Items:
     at = slots[rows, columns]
     union[rows, at] = numbers[rows, columns]
     place = places[rows, columns]
-    return Items(union, _ranks(names, widths, union.shape, (rows, at, place)))
+    return CandidateLists(union, _ranks(names, widths, union.shape, (rows, at, place)))
 
 
 def _ranks(
@@ -59,5 +59,5 @@ def _ranks(
     return ranks
 
 
-def _none(batch: int) -> Numbers:
+def _none(batch: int) -> Int32Array:
     return np.zeros((batch, 0), np.int32)

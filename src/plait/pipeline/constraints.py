@@ -16,7 +16,7 @@ import numpy as np
 
 from plait.errors import InputError
 
-__all__ = ["KEY", "Limit", "check", "limit_of", "limited"]
+__all__ = ["KEY", "Limit", "bounded_field", "check", "limit_of"]
 
 KEY = "limit"
 """Under what the metadata of a field holds its limit."""
@@ -31,7 +31,7 @@ class Limit:
     most: float | None = None
     below: float | None = None
 
-    def holds(self, value: Any) -> bool:
+    def contains(self, value: Any) -> bool:
         """Whether a number lies in it."""
         return (
             (self.least is None or value >= self.least)
@@ -52,7 +52,7 @@ class Limit:
         return high if self.below is not None or not high else f"at most {high}"
 
 
-def limited(default: Any, limit: Limit) -> Any:
+def bounded_field(default: Any, limit: Limit) -> Any:
     """Declares a field of a config whose number, or each of them, lies within `limit`.
 
     `plait.pipeline.search_space.tunable` takes a limit too.
@@ -143,6 +143,6 @@ def _wanted(value: Any, hint: Any, limit: Limit) -> str:
 def _wanted_number(value: Any, limit: Limit, *, whole: bool) -> str:
     number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
     if number and abs(value) < inf:  # NaN is not, either
-        return "" if limit.holds(value) else str(limit)
+        return "" if limit.contains(value) else str(limit)
     more = f" ({limit})" if str(limit) else ""
     return f"a {'whole' if whole else 'finite'} number{more}"

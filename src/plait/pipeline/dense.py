@@ -4,42 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
-from plait.data.types import Floats, Items, Numbers, Queries
-from plait.pipeline.stage import Stage
+from plait.data.types import CandidateLists, Float32Array, Int32Array, QueryBatch
+from plait.pipeline.stage import ConfigT, Stage
 from plait.pipeline.topk import top_k
 
-__all__ = ["DenseStage", "gather", "limited"]
+__all__ = ["DenseScorer", "mask_disallowed", "take_scores"]
 
 
-class DenseStage(Stage):
+class DenseScorer(Stage[ConfigT]):
     """Rates all items it knows by `dense`; computed once a batch and kept in `queries.work`."""
 
     above: float = -np.inf
     """Retrieval brings only larger scores: 0 where that says "nothing speaks for it"."""
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n], n the number of items known at the fit (or live); NaN: cannot know."""
         raise NotImplementedError(f"{type(self).__name__} must define dense")
 
-    def retrieve(self, queries: Queries, k: int) -> Items:
+    def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """The k best of `dense` that the query allows."""
-        allowed = limited(self._rated(queries), queries)
+        allowed = mask_disallowed(self._rated(queries), queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
         numbers, _ = top_k(allowed, k, above=self.above, ties=ties)
-        return Items(numbers)
+        return CandidateLists(numbers)
 
-    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+    def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """The ratings of `numbers` [B, K], float32; NaN where unknown."""
-        return gather(self._rated(queries), numbers)
+        return take_scores(self._rated(queries), numbers)
 
-    def _rated(self, queries: Queries) -> Floats:
-        if self.name not in queries.work:
-            queries.work[self.name] = self.dense(queries)
-        rated: Floats = queries.work[self.name]
+    def _rated(self, queries: QueryBatch) -> Float32Array:
+        if self.name not in queries.cache:
+            queries.cache[self.name] = self.score_all(queries)
+        rated: Float32Array = queries.cache[self.name]
         return rated
 
 
-def gather(dense: Floats, numbers: Numbers) -> Floats:
+def take_scores(dense: Float32Array, numbers: Int32Array) -> Float32Array:
     """`dense` [B, n] read at `numbers` [B, K]; NaN for padding and for numbers from n on."""
     width = dense.shape[1]
     if width == 0:
@@ -49,7 +49,7 @@ def gather(dense: Floats, numbers: Numbers) -> Floats:
     return np.where(known, found, np.float32(np.nan)).astype(np.float32)
 
 
-def limited(dense: Floats, queries: Queries) -> Floats:
+def mask_disallowed(dense: Float32Array, queries: QueryBatch) -> Float32Array:
     """A copy of `dense` [B, n] with minus infinity where the query allows no item."""
     width = dense.shape[1]
     if queries.mask is None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from plait.data.ragged import Ragged
-from plait.data.types import Queries
+from plait.data.types import QueryBatch
 
-__all__ = ["FitContext", "Held", "Progress", "Tracker", "silent"]
+__all__ = ["FitContext", "Progress", "Tracker", "ValidationSet", "no_progress"]
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done and how much there is (0: nobody knows).
@@ -19,7 +19,7 @@ What follows the first " · " says how it goes: loss, metric, speed.
 """
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
+def no_progress(_what: str, _done: int, _total: int) -> None:
     """Shows nothing."""
 
 
@@ -37,13 +37,13 @@ class Tracker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class ValidationSet:
     """Questions that were kept back from the fit, and the items that came true for each.
 
     Targets that the questions block or mask are left out; a question without one left asks nothing.
     """
 
-    queries: Queries
+    queries: QueryBatch
     targets: Ragged
 
 
@@ -56,22 +56,22 @@ class FitContext:
     """
 
     seed: int = 0
-    held: Held | None = None
+    held: ValidationSet | None = None
     folder: Path | None = None
-    progress: Progress = silent
+    progress: Progress = no_progress
     trackers: tuple[Tracker, ...] = ()
     name: str = ""
     """What trackers call it."""
 
-    def below(self, part: str) -> FitContext:
+    def for_part(self, part: str) -> FitContext:
         """The same for a part of the fit, with a folder and a name of its own."""
         folder = None if self.folder is None else self.folder / part
         return replace(self, folder=folder, name=f"{self.name}-{part}".removeprefix("-"))
 
-    def of(self, stage: str) -> FitContext:
+    def for_stage(self, stage: str) -> FitContext:
         """What the stage of this name is told: its own folder, and a progress under its name."""
 
         def told(what: str, done: int, total: int) -> None:
             self.progress(f"{stage} · {what}", done, total)
 
-        return replace(self.below(stage), progress=told)
+        return replace(self.for_part(stage), progress=told)

@@ -15,44 +15,44 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Dataset, Facts, Items, Numbers, Queries
+from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, Triples
 from plait.errors import RecipeError
 from plait.pipeline.candidate_union import unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
-    Applies,
-    Explains,
-    Fits,
-    Limits,
-    Retrieves,
-    Scores,
+    CandidateFilter,
+    Explainer,
+    Fittable,
+    Reranker,
+    Retriever,
+    Scorer,
     Stage,
-    Trains,
+    Trainable,
 )
 
-__all__ = ["PINS", "Learns", "Pipeline", "Tunes", "Watch"]
+__all__ = ["PINS", "HasLearnedWeights", "OnStageTimed", "Pipeline", "SelfTuning"]
 
 PINS = "pins"
 """Stands as a strand's name for what the rules put among the candidates: `pins.rank`."""
 
-Watch = Callable[[str, float], None]
+OnStageTimed = Callable[[str, float], None]
 """Told the name of every stage and the seconds it took."""
 
 
 @runtime_checkable
-class Learns(Protocol):
+class HasLearnedWeights(Protocol):
     """A step with a few scalars that are learned from held-out targets, fusion above all."""
 
-    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
+    def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
         """A new step, learned from scored candidates [B, K] and the items that came true."""
 
 
 @runtime_checkable
-class Tunes(Protocol):
+class SelfTuning(Protocol):
     """A fitted strand with a setting that held-out targets may choose."""
 
-    def tuned(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Self:
+    def select_setting(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Self:
         """The strand with the best setting, fitted on the same `dataset`; later fits keep it."""
 
 
@@ -68,7 +68,7 @@ class Pipeline:
     """
 
     recipe: Recipe
-    strands: tuple[Stage, ...]
+    models: tuple[Stage, ...]
     steps: tuple[Stage, ...]
     version: int = -1
 
@@ -79,7 +79,7 @@ class Pipeline:
         A recipe that was `stored` with a bundle was once accepted: names in it that are no strand
         are passed over, as they were.
         """
-        strands = tuple(build_stage(name, one) for name, one in recipe.strands.items())
+        strands = tuple(build_stage(name, one) for name, one in recipe.models.items())
         steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
         _check(strands, steps)
         for step in () if stored else steps:
@@ -89,14 +89,14 @@ class Pipeline:
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Strands, then steps."""
-        return (*self.strands, *self.steps)
+        return (*self.models, *self.steps)
 
     def fit(
         self,
         dataset: Dataset,
         *,
         seed: int = 0,
-        watch: Watch = _nobody,
+        watch: OnStageTimed = _nobody,
         context: FitContext | None = None,
     ) -> Pipeline:
         """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
@@ -106,43 +106,51 @@ class Pipeline:
         """
         prepared = self._prepared(dataset)
         told = FitContext(seed) if context is None else context
-        strands = tuple(_fitted(one, prepared, told, watch) for one in self.strands)
+        strands = tuple(_fitted(one, prepared, told, watch) for one in self.models)
         steps = tuple(_fitted(one, prepared, told, watch) for one in self.steps)
-        return replace(self, strands=strands, steps=steps, version=dataset.version)
+        return replace(self, models=strands, steps=steps, version=dataset.version)
 
-    def tune(self, dataset: Dataset, queries: Queries, targets: Ragged) -> Pipeline:
+    def tune(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Pipeline:
         """Strands that were fitted on `dataset` choose settings by what came true behind it."""
         prepared = self._prepared(dataset)
         strands = tuple(
-            one.tuned(prepared, queries, targets) if isinstance(one, Tunes) else one
-            for one in self.strands
+            one.select_setting(prepared, queries, targets) if isinstance(one, SelfTuning) else one
+            for one in self.models
         )
-        return replace(self, strands=strands)
+        return replace(self, models=strands)
 
-    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Pipeline:
+    def learn_weights(
+        self, queries: QueryBatch, items: CandidateLists, targets: Ragged
+    ) -> Pipeline:
         """The same strands; steps that learn from held-out `targets` do so on scored `items`."""
         steps = tuple(
-            one.learn(queries, items, targets) if isinstance(one, Learns) else one
+            one.learn_weights(queries, items, targets)
+            if isinstance(one, HasLearnedWeights)
+            else one
             for one in self.steps
         )
         return replace(self, steps=steps)
 
-    def limit(self, queries: Queries) -> Queries:
+    def limit(self, queries: QueryBatch) -> QueryBatch:
         """What must not be brought, said before anything is retrieved."""
         for step in self._limiters:
             queries = step.limit(queries)
         return queries
 
-    def gather(self, queries: Queries, watch: Watch = _nobody) -> Items:
+    def retrieve_and_score(
+        self, queries: QueryBatch, watch: OnStageTimed = _nobody
+    ) -> CandidateLists:
         """The union of what all strands bring, scored by each of them."""
         items = self._candidates(queries, watch)
         scores: dict[str, Any] = {}
         for name, strand in self._scorers:
             with _timed(f"{name}.score", watch):
-                scores[f"{name}.score"] = strand.score(queries, items.numbers)
+                scores[f"{name}.score"] = strand.score(queries, items.item_numbers)
         return items.with_columns(**scores)
 
-    def finish(self, queries: Queries, items: Items, watch: Watch = _nobody) -> Items:
+    def rerank(
+        self, queries: QueryBatch, items: CandidateLists, watch: OnStageTimed = _nobody
+    ) -> CandidateLists:
         """The steps in their order: fusion, rules, the slate, explanations."""
         for name, reads, step in self._appliers:
             if "*.because" in reads:
@@ -151,72 +159,74 @@ class Pipeline:
                 items = step.apply(queries, items)
         return items
 
-    def answer(self, queries: Queries, watch: Watch = _nobody) -> Items:
+    def run(self, queries: QueryBatch, watch: OnStageTimed = _nobody) -> CandidateLists:
         """From question to ordered candidates; `Items.columns["order"]` is the answer."""
         limited = self.limit(queries)
-        return self.finish(limited, self.gather(limited, watch), watch)
+        return self.rerank(limited, self.retrieve_and_score(limited, watch), watch)
 
     def without(self, *steps: str) -> Pipeline:
         """The same pipeline less some steps: evaluation explains nothing."""
         return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
 
     def _prepared(self, dataset: Dataset) -> Dataset:
-        prepared = dataset.weighted(self.recipe.kinds)
-        return replace(prepared, facts=_without(prepared.facts, self.recipe.facts_exclude))
+        prepared = dataset.weighted(self.recipe.event_weights)
+        return replace(prepared, triples=_without(prepared.triples, self.recipe.excluded_relations))
 
     @cached_property
-    def _limiters(self) -> tuple[Limits, ...]:
-        return tuple(one for one in self.steps if isinstance(one, Limits))
+    def _limiters(self) -> tuple[CandidateFilter, ...]:
+        return tuple(one for one in self.steps if isinstance(one, CandidateFilter))
 
     @cached_property
-    def _retrievers(self) -> tuple[tuple[str, Retrieves], ...]:
-        return tuple((one.name, one) for one in self.strands if isinstance(one, Retrieves))
+    def _retrievers(self) -> tuple[tuple[str, Retriever], ...]:
+        return tuple((one.name, one) for one in self.models if isinstance(one, Retriever))
 
     @cached_property
-    def _scorers(self) -> tuple[tuple[str, Scores], ...]:
-        return tuple((one.name, one) for one in self.strands if isinstance(one, Scores))
+    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
+        return tuple((one.name, one) for one in self.models if isinstance(one, Scorer))
 
     @cached_property
-    def _explainers(self) -> tuple[tuple[str, Explains], ...]:
-        return tuple((one.name, one) for one in self.strands if isinstance(one, Explains))
+    def _explainers(self) -> tuple[tuple[str, Explainer], ...]:
+        return tuple((one.name, one) for one in self.models if isinstance(one, Explainer))
 
     @cached_property
-    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Applies], ...]:
-        return tuple((one.name, one.reads, one) for one in self.steps if isinstance(one, Applies))
+    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Reranker], ...]:
+        return tuple((one.name, one.reads, one) for one in self.steps if isinstance(one, Reranker))
 
-    def _candidates(self, queries: Queries, watch: Watch) -> Items:
+    def _candidates(self, queries: QueryBatch, watch: OnStageTimed) -> CandidateLists:
         if queries.candidates is not None:
-            return Items(queries.candidates.padded())
-        brought: dict[str, Numbers] = {}
+            return CandidateLists(queries.candidates.to_padded())
+        brought: dict[str, Int32Array] = {}
         for name, strand in self._retrievers:
             with _timed(f"{name}.retrieve", watch):
-                brought[name] = strand.retrieve(queries, self.recipe.retrieve).numbers
+                brought[name] = strand.retrieve(
+                    queries, self.recipe.candidates_per_model
+                ).item_numbers
         if queries.pinned is not None:
-            brought[PINS] = queries.pinned.padded()
+            brought[PINS] = queries.pinned.to_padded()
         return unite(brought, len(queries))
 
-    def _evidence(self, queries: Queries, items: Items) -> Items:
+    def _evidence(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """`<strand>.because` for what is shown, -1 for every other candidate."""
         rows, columns = np.nonzero(items.column("order") >= 0)
         width = int(items.column("order").max(initial=-1)) + 1
         shown = np.full((len(queries), width), ABSENT, np.int32)
         places = items.column("order")[rows, columns]
-        shown[rows, places] = items.numbers[rows, columns]
+        shown[rows, places] = items.item_numbers[rows, columns]
         found: dict[str, Any] = {}
         for name, strand in self._explainers:
-            because = np.full(items.numbers.shape, ABSENT, np.int32)
-            because[rows, columns] = strand.because(queries, shown)[rows, places]
+            because = np.full(items.item_numbers.shape, ABSENT, np.int32)
+            because[rows, columns] = strand.explain(queries, shown)[rows, places]
             found[f"{name}.because"] = because
         return items.with_columns(**found)
 
 
 def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
     for strand in strands:
-        if not isinstance(strand, Scores):
+        if not isinstance(strand, Scorer):
             raise RecipeError(
                 f"{strand.name} scores nothing, so it is no strand", field=strand.name
             )
-    if not any(isinstance(strand, Retrieves) for strand in strands):
+    if not any(isinstance(strand, Retriever) for strand in strands):
         raise RecipeError("no strand retrieves", hint="add [strands.popular]")
     names = [one.name for one in (*strands, *steps)]
     for name in names:
@@ -226,7 +236,7 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
             )
     written = {"*.score", "*.rank", "*.because"}
     for step in steps:
-        if not isinstance(step, Applies):
+        if not isinstance(step, Reranker):
             raise RecipeError(f"{step.name} adds no column, so it is no step", field=step.name)
         for column in step.reads:
             if column not in written:
@@ -240,7 +250,7 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
 
 def _check_names(step: Stage, strands: Sequence[str]) -> None:
     """A setting for a strand that is not there would be ignored, and nobody would notice."""
-    for setting, named in step.speaks_of.items():
+    for setting, named in step.referenced_models.items():
         for name in named:
             if name not in strands:
                 raise RecipeError(
@@ -250,24 +260,24 @@ def _check_names(step: Stage, strands: Sequence[str]) -> None:
                 )
 
 
-def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: Watch) -> Stage:
+def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Stage:
     fitted: Any = stage
-    if isinstance(stage, Trains):
+    if isinstance(stage, Trainable):
         with _timed(stage.name, watch):
-            fitted = stage.train(dataset, context.of(stage.name))
-    elif isinstance(stage, Fits):
+            fitted = stage.train(dataset, context.for_stage(stage.name))
+    elif isinstance(stage, Fittable):
         with _timed(stage.name, watch):
             fitted = stage.fit(dataset, seed=context.seed)
     return fitted  # type: ignore[no-any-return]
 
 
-def _without(facts: Facts, relations: tuple[str, ...]) -> Facts:
+def _without(facts: Triples, relations: tuple[str, ...]) -> Triples:
     if not relations or not len(facts):
         return facts
     banned = frozenset(relations)
     kept = np.array([one not in banned for one in facts.relations], np.bool_)
     places = np.nonzero(kept)[0]
-    return Facts(
+    return Triples(
         facts.heads[kept],
         tuple(facts.relations[one] for one in places),
         tuple(facts.tails[one] for one in places),
@@ -277,7 +287,7 @@ def _without(facts: Facts, relations: tuple[str, ...]) -> Facts:
 
 
 @contextmanager
-def _timed(name: str, watch: Watch) -> Iterator[None]:
+def _timed(name: str, watch: OnStageTimed) -> Iterator[None]:
     start = time.perf_counter()
     yield
     watch(name, time.perf_counter() - start)

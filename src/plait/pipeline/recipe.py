@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,122 +14,227 @@ from typing import Any
 
 from plait.errors import InputError, RecipeError
 from plait.pipeline.registry import stage_class
+from plait.pipeline.renamed_settings import RENAMED_KEYS, RENAMED_SETTINGS
 from plait.pipeline.stage import Stage
 
-__all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names"]
+__all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names", "resolve_extends"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_TOP = ("name", "description", "retrieve", "kinds", "goal", "facts", "strands", "steps")
+_KEYS = (
+    "name",
+    "description",
+    "candidates_per_model",
+    "event_weights",
+    "target_events",
+    "triples",
+    "models",
+    "steps",
+)
+_EXTENSION_KEYS = ("extends", "without")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """A pipeline as data.
 
-    `strands` and `steps`: by name, in order, the settings of every stage, "stage" among them where
-    the class has another name. `kinds`: what kinds of interaction are worth ("*": any other; zero:
-    no evidence; below zero: a rejection). `goal`: the kinds that success is counted in, empty for
-    all that are worth something. `retrieve`: candidates that each strand brings.
-    `facts_exclude`: relations that no stage may see.
+    Attributes:
+        name: How reports call the recipe.
+        models: By name, in order, the settings of every model; the key "stage" names the class
+            where it differs from the name.
+        steps: The same for the steps behind the models.
+        description: One line for people.
+        candidates_per_model: How many candidates each model retrieves.
+        event_weights: The weight of each event type; "*" stands for any other, zero is no evidence,
+            below zero is a rejection.
+        target_events: The event types that success is measured in; empty: all of positive weight.
+        excluded_relations: Relations of triples that no stage may see.
     """
 
     name: str
-    strands: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Mapping[str, Any]]
     steps: Mapping[str, Mapping[str, Any]]
     description: str = ""
-    retrieve: int = 200
-    kinds: Mapping[str, float] = field(default_factory=dict)
-    goal: tuple[str, ...] = ()
-    facts_exclude: tuple[str, ...] = ()
+    candidates_per_model: int = 200
+    event_weights: Mapping[str, float] = field(default_factory=dict)
+    target_events: tuple[str, ...] = ()
+    excluded_relations: tuple[str, ...] = ()
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Recipe:
-        """From a mapping as TOML gives it; RecipeError names the first key that is wrong."""
-        _only(_table(data, "the recipe"), _TOP, "the recipe")
-        facts = _table(data.get("facts", {}), "facts")
-        _only(facts, ("exclude",), "[facts]")
-        strands = _stages(data.get("strands", {}), "strands")
-        if not strands:
-            raise RecipeError("the recipe has no strand", hint="add [strands.popular]")
-        retrieve = data.get("retrieve", 200)
-        if not isinstance(retrieve, int) or isinstance(retrieve, bool) or retrieve < 1:
-            raise RecipeError(f"retrieve is {retrieve!r}, not a number above 0", field="retrieve")
-        return Recipe(
-            name=str(data.get("name", "unnamed")),
-            description=str(data.get("description", "")),
-            retrieve=retrieve,
-            kinds=_weights(data.get("kinds", {})),
-            goal=_words(data.get("goal", ()), "goal"),
-            facts_exclude=_words(facts.get("exclude", ()), "facts.exclude"),
-            strands=strands,
-            steps=_stages(data.get("steps", {}), "steps"),
-        )
+        """The recipe that a mapping describes, as TOML gives it.
+
+        Args:
+            data: The keys of a recipe file. With `extends` only what differs from another recipe:
+                tables are merged, other values but the name replaced; `without` names models and
+                steps of the other recipe to leave out.
+
+        Raises:
+            RecipeError: A key is unknown or its value is not allowed; the first one is named.
+        """
+        return _recipe(resolve_extends(_table(data, "the recipe"), Path()))
 
     def to_dict(self) -> dict[str, Any]:
-        """The mapping that `of` reads: JSON and TOML may carry it."""
+        """The mapping that `of` reads; it fits into JSON and TOML."""
         plain = dataclasses.asdict(self)
-        plain["facts"] = {"exclude": list(plain.pop("facts_exclude"))}
-        plain["goal"] = list(self.goal)
+        plain["triples"] = {"exclude_relations": list(plain.pop("excluded_relations"))}
+        plain["target_events"] = list(self.target_events)
         return plain
+
+
+def _recipe(data: Mapping[str, Any]) -> Recipe:
+    _reject_unknown_keys(data, _KEYS, "the recipe")
+    triples = _table(data.get("triples", {}), "triples")
+    _reject_unknown_keys(triples, ("exclude_relations",), "[triples]")
+    models = _stages(data.get("models", {}), "models")
+    if not models:
+        raise RecipeError("the recipe has no model", hint="add [models.popular]", field="models")
+    candidates = data.get("candidates_per_model", 200)
+    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
+        raise RecipeError(
+            f"candidates_per_model is {candidates!r}, expected a whole number above 0",
+            field="candidates_per_model",
+        )
+    return Recipe(
+        name=str(data.get("name", "unnamed")),
+        description=str(data.get("description", "")),
+        candidates_per_model=candidates,
+        event_weights=_weights(data.get("event_weights", {})),
+        target_events=_strings(data.get("target_events", ()), "target_events"),
+        excluded_relations=_strings(
+            triples.get("exclude_relations", ()), "triples.exclude_relations"
+        ),
+        models=models,
+        steps=_stages(data.get("steps", {}), "steps"),
+    )
+
+
+def resolve_extends(
+    data: Mapping[str, Any], folder: Path, seen: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """A recipe's mapping merged onto the recipe that it extends, if it does.
+
+    Args:
+        data: The mapping; `extends` names a shipped recipe or a TOML file.
+        folder: Where a relative file name starts.
+        seen: The recipes that led here.
+
+    Returns:
+        A mapping without `extends` and `without`.
+
+    Raises:
+        RecipeError: The other recipe does not exist or leads back to one of `seen`, or `without`
+            names what it does not have.
+    """
+    own = {key: value for key, value in data.items() if key not in _EXTENSION_KEYS}
+    if "extends" not in data:
+        if "without" in data:
+            raise RecipeError(
+                "without needs extends", hint='add extends = "default"', field="without"
+            )
+        return own
+    parent = data["extends"]
+    if not isinstance(parent, str):
+        raise RecipeError(f"extends is {parent!r}, expected a recipe's name", field="extends")
+    if parent in seen:
+        raise RecipeError(
+            f"recipes extend each other: {', '.join((*seen, parent))}", field="extends"
+        )
+    base, base_folder = _read_recipe(parent, folder)
+    base = resolve_extends(base, base_folder, (*seen, parent))
+    for name in _strings(data.get("without", ()), "without"):
+        parts = [part for part in ("models", "steps") if name in base.get(part, {})]
+        if not parts:
+            raise RecipeError(
+                f"without names {name!r}, which {parent!r} does not have", field="without"
+            )
+        for part in parts:
+            base[part] = {key: value for key, value in base[part].items() if key != name}
+    return _merged({key: value for key, value in base.items() if key != "name"}, own)
+
+
+def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `own`; tables are merged key by key."""
+    merged = dict(base)
+    for key, new in own.items():
+        old = merged.get(key)
+        both_are_tables = isinstance(new, Mapping) and isinstance(old, Mapping)
+        merged[key] = _merged(dict(old or {}), new) if both_are_tables else new
+    return merged
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise RecipeError(f"{where} is {value!r}, not a table", field=where)
+        raise RecipeError(f"{where} is {value!r}, expected a table", field=where)
     return value
 
 
 def _stages(value: Any, where: str) -> dict[str, dict[str, Any]]:
     """The tables of stages by name; a name is also that of a folder and of columns."""
-    found = {}
-    for name, one in _table(value, where).items():
+    tables = {}
+    for name, settings in _table(value, where).items():
         if not _NAME.fullmatch(name):
             raise RecipeError(
-                f"{where}.{name} is no name for a stage",
+                f"{where}.{name} is not a valid stage name",
                 hint="lower-case letters, digits, - and _, a letter first",
                 field=where,
             )
-        found[name] = dict(_table(one, f"{where}.{name}"))
-    return found
+        tables[name] = dict(_table(settings, f"{where}.{name}"))
+    return tables
 
 
 def _weights(value: Any) -> dict[str, float]:
-    kinds = _table(value, "kinds")
-    for kind, worth in kinds.items():
-        number = isinstance(worth, int | float) and not isinstance(worth, bool)
-        if not number or not math.isfinite(worth):
-            raise RecipeError(f"kinds.{kind} is {worth!r}, not a number", field=f"kinds.{kind}")
-    return {kind: float(worth) for kind, worth in kinds.items()}
+    weights = _table(value, "event_weights")
+    for event_type, weight in weights.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not math.isfinite(weight):
+            place = f"event_weights.{event_type}"
+            raise RecipeError(f"{place} is {weight!r}, expected a finite number", field=place)
+    return {event_type: float(weight) for event_type, weight in weights.items()}
 
 
-def _words(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise RecipeError(f"{where} is {value!r}, not a list of names", field=where)
+def _strings(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise RecipeError(f"{where} is {value!r}, expected a list of names", field=where)
     return tuple(value)
 
 
 def recipe_names() -> list[str]:
-    """The recipes that ship with Plait."""
+    """The names of the recipes that ship with Plait, sorted."""
     folder = resources.files("plait") / "recipes"
-    names = (one.name for one in folder.iterdir())
+    names = (path.name for path in folder.iterdir())
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """A shipped recipe by name, or a TOML file by path."""
-    text = str(name)
-    if text in recipe_names():
-        source = (resources.files("plait") / "recipes" / f"{text}.toml").read_text("utf-8")
-    elif Path(text).is_file():
-        source = _read(Path(text))
+    """A recipe from a file.
+
+    Args:
+        name: The name of a shipped recipe, or the path of a TOML file.
+
+    Raises:
+        RecipeError: There is no such recipe, it is not TOML, or a key in it is wrong.
+    """
+    data, folder = _read_recipe(str(name), Path())
+    resolved = resolve_extends(data, folder, (str(name),))
+    return _recipe({"name": Path(str(name)).stem, **resolved})
+
+
+def _read_recipe(name: str, folder: Path) -> tuple[dict[str, Any], Path]:
+    """The mapping in a recipe's file, and the folder it lies in."""
+    path = folder / name
+    if name in recipe_names():
+        source = (resources.files("plait") / "recipes" / f"{name}.toml").read_text("utf-8")
+    elif path.is_file():
+        source = _read(path)
     else:
         known = ", ".join(recipe_names())
-        raise RecipeError(f"no recipe {text!r}", hint=f"name one of {known}, or a TOML file")
+        raise RecipeError(
+            f"no recipe {name!r}", hint=f"name one of {known}, or a TOML file", field="recipe"
+        )
     try:
-        data = tomllib.loads(source)
+        return tomllib.loads(source), path.parent
     except tomllib.TOMLDecodeError as problem:
-        raise RecipeError(f"{text} is not TOML: {problem}") from problem
-    return Recipe.of({"name": Path(text).stem, **data})
+        raise RecipeError(f"{name} is not valid TOML: {problem}", field="recipe") from problem
 
 
 def _read(path: Path) -> str:
@@ -146,7 +251,7 @@ def build_stage(name: str, settings: Mapping[str, Any]) -> Stage:
     """
     found = stage_class(str(settings.get("stage", name)))
     given = {key: value for key, value in settings.items() if key != "stage"}
-    _only(given, [one.name for one in dataclasses.fields(found.Config)], f"[{name}]")
+    _reject_unknown_keys(given, [one.name for one in dataclasses.fields(found.Config)], f"[{name}]")
     config = _config(found.Config, given, name)
     try:
         return found(config, name=name)
@@ -158,7 +263,7 @@ def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        made = TypeAdapter(config).validate_python(_whole(config(), given, name))
+        made = TypeAdapter(config).validate_python(_with_defaults(config(), given, name))
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in (name, *first["loc"]))
@@ -166,24 +271,24 @@ def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
             f"{place} is {first['input']!r}: {first['msg']}", field=place
         ) from problem
     for key, value in given.items():
-        _no_number_of_a_yes(value, getattr(made, key), f"{name}.{key}")
+        _reject_bool_as_number(value, getattr(made, key), f"{name}.{key}")
     return made
 
 
-def _no_number_of_a_yes(given: Any, made: Any, place: str) -> None:
+def _reject_bool_as_number(given: Any, made: Any, place: str) -> None:
     """RecipeError for true or false where a number is meant: pydantic makes 1 or 0 of it."""
     if isinstance(given, bool) and not isinstance(made, bool):
         raise RecipeError(f"{place} is {given!r}, not a number", field=place)
     if isinstance(given, Mapping):
         for key, value in given.items():
             inner = made[key] if isinstance(made, Mapping) else getattr(made, key)
-            _no_number_of_a_yes(value, inner, f"{place}.{key}")
+            _reject_bool_as_number(value, inner, f"{place}.{key}")
     elif isinstance(given, list | tuple):
         for value, inner in zip(given, made, strict=True):
-            _no_number_of_a_yes(value, inner, place)
+            _reject_bool_as_number(value, inner, place)
 
 
-def _whole(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _with_defaults(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What is given; of a table within, what is left out stays as this stage has it."""
     found = dict(given)
     for one in dataclasses.fields(default):
@@ -191,16 +296,20 @@ def _whole(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]
         if isinstance(table, Mapping) and dataclasses.is_dataclass(usual):
             place = f"{where}.{one.name}"
             settings = {part.name: getattr(usual, part.name) for part in dataclasses.fields(usual)}
-            _only(table, list(settings), f"[{place}]")
-            found[one.name] = {**settings, **_whole(usual, table, place)}
+            _reject_unknown_keys(table, list(settings), f"[{place}]")
+            found[one.name] = {**settings, **_with_defaults(usual, table, place)}
     return found
 
 
-def _only(given: Mapping[str, Any], allowed: Any, where: str) -> None:
-    for key in given:
+def _reject_unknown_keys(settings: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
+    allowed = tuple(allowed)
+    for key in settings:
         if key not in allowed:
+            successors = (RENAMED_KEYS.get(key), *RENAMED_SETTINGS.get(key, ()))
+            renamed = next((new for new in successors if new in allowed), None)
+            hint = f"it is called {renamed!r} now" if renamed else ""
             raise RecipeError(
                 f"{where} has no setting {key!r}",
-                hint=f"there are {', '.join(allowed) or 'none'}",
+                hint=hint or f"there are {', '.join(allowed) or 'none'}",
                 field=key,
             )

@@ -19,11 +19,11 @@ def recipe_toml(recipe: Recipe, comments: Sequence[str] = ()) -> str:
     lines = [f"# {one}" for one in comments]
     lines.append(f"name = {_value(recipe.name)}")
     lines.append(f"description = {_value(recipe.description)}")
-    lines.append(f"retrieve = {recipe.retrieve}")
-    lines.append(f"goal = {_value(list(recipe.goal))}")
-    lines += _table("kinds", recipe.kinds)
-    lines += _table("facts", {"exclude": list(recipe.facts_exclude)})
-    for part, stages in (("strands", recipe.strands), ("steps", recipe.steps)):
+    lines.append(f"candidates_per_model = {recipe.candidates_per_model}")
+    lines.append(f"target_events = {_value(list(recipe.target_events))}")
+    lines += _table("event_weights", recipe.event_weights)
+    lines += _table("triples", {"exclude_relations": list(recipe.excluded_relations)})
+    for part, stages in (("models", recipe.models), ("steps", recipe.steps)):
         for name, settings in stages.items():
             lines += _table(f"{part}.{_key(name)}", settings)
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from plait.pipeline.constraints import KEY, Limit
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.registry import stage_class
 
-__all__ = ["Choice", "Range", "searched", "setting", "space_of", "tunable"]
+__all__ = ["Choice", "Range", "get_setting", "recipe_search_space", "search_space", "tunable"]
 
 _KEY = "search"
 
@@ -68,7 +68,7 @@ def tunable(default: Any, space: Range | Choice, limit: Limit | None = None) -> 
     return dataclasses.field(default=default, metadata={_KEY: space, KEY: limit})
 
 
-def searched(config: type[Any]) -> dict[str, Range | Choice]:
+def search_space(config: type[Any]) -> dict[str, Range | Choice]:
     """The fields of a config that say where to search; those of a table by "table.field"."""
     found: dict[str, Range | Choice] = {}
     for one in dataclasses.fields(config):
@@ -78,21 +78,23 @@ def searched(config: type[Any]) -> dict[str, Range | Choice]:
         elif one.default_factory is not dataclasses.MISSING:
             inner = one.default_factory()
             if dataclasses.is_dataclass(inner):
-                below = searched(type(inner))
+                below = search_space(type(inner))
                 found.update({f"{one.name}.{name}": space for name, space in below.items()})
     return found
 
 
-def setting(config: Any, field: str) -> Any:
+def get_setting(config: Any, field: str) -> Any:
     """The value of a field, as `searched` names it."""
     return functools.reduce(getattr, field.split("."), config)
 
 
-def space_of(recipe: Recipe) -> dict[str, Range | Choice]:
+def recipe_search_space(recipe: Recipe) -> dict[str, Range | Choice]:
     """What can be searched in a recipe, by "stage.setting" with the names that the recipe gives."""
-    stages = {**recipe.strands, **recipe.steps}
+    stages = {**recipe.models, **recipe.steps}
     return {
         f"{name}.{field}": space
         for name, settings in stages.items()
-        for field, space in searched(stage_class(str(settings.get("stage", name))).Config).items()
+        for field, space in search_space(
+            stage_class(str(settings.get("stage", name))).Config
+        ).items()
     }

@@ -9,26 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, runtime_checkable
+
+from typing_extensions import TypeVar
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Floats, Items, Numbers, Queries
+from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.constraints import check
 from plait.pipeline.fit_context import FitContext
 
 __all__ = [
-    "Applies",
-    "Explains",
-    "Fits",
-    "Follows",
-    "Limits",
+    "CandidateFilter",
+    "Explainer",
+    "Fittable",
+    "IncrementalStage",
     "NoConfig",
-    "Predicts",
-    "Retrieves",
-    "Scores",
+    "RatingPredictor",
+    "Reranker",
+    "Retriever",
+    "Scorer",
     "Stage",
-    "Trains",
+    "Trainable",
 ]
+
+
+ConfigT = TypeVar("ConfigT", default=Any)
+"""The type of a stage's settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class NoConfig:
     """The config of a stage that has nothing to set."""
 
 
-class Stage:
+class Stage(Generic[ConfigT]):
     """The base of all stages. `name` is the one that the recipe gives: "neighbours", "content".
 
     A subclass sets `Config`, a frozen dataclass whose every field has a default, and keeps what it
@@ -49,11 +55,11 @@ class Stage:
     """Columns that a step needs; "*.score" stands for those of all strands."""
     writes: ClassVar[tuple[str, ...]] = ()
     """Columns that a step leaves for those behind it."""
-    draws: ClassVar[bool] = False
+    is_stochastic: ClassVar[bool] = False
     """Whether a fit depends on the seed; of what trains by gradient that is known."""
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
-        self.config: Any = self.Config() if config is None else config
+    def __init__(self, config: ConfigT | None = None, *, name: str = "") -> None:
+        self.config: ConfigT = self.Config() if config is None else config
         self.name = name or type(self).__module__.rpartition(".")[2]
         check(self.config, self.name)
         self._check()
@@ -62,12 +68,12 @@ class Stage:
         """Raise InputError for settings that do not go together; each can be by itself."""
 
     @property
-    def predicts(self) -> bool:
+    def can_predict_ratings(self) -> bool:
         """Whether it foretells ratings as it is set; asked of stages that have `predict` alone."""
         return True
 
     @property
-    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+    def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """By setting, the strands it names; a recipe that has no such strand is refused."""
         return {}
 
@@ -81,7 +87,7 @@ class Stage:
 
 
 @runtime_checkable
-class Fits(Protocol):
+class Fittable(Protocol):
     """Learns from a data set."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -89,7 +95,7 @@ class Fits(Protocol):
 
 
 @runtime_checkable
-class Trains(Protocol):
+class Trainable(Protocol):
     """Learns by gradient, and so wants more than data and a seed. Preferred to `fit`."""
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
@@ -101,10 +107,10 @@ class Trains(Protocol):
 
 
 @runtime_checkable
-class Retrieves(Protocol):
+class Retriever(Protocol):
     """Finds candidates."""
 
-    def retrieve(self, queries: Queries, k: int) -> Items:
+    def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """At most k candidates a query, best first, -1 behind the last.
 
         Brings nothing that `queries.blocked` or `queries.mask` rules out, and nothing it has no
@@ -113,10 +119,10 @@ class Retrieves(Protocol):
 
 
 @runtime_checkable
-class Scores(Protocol):
+class Scorer(Protocol):
     """Rates any item for any query."""
 
-    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+    def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """float32 [B, K] for `numbers` [B, K], larger is better.
 
         NaN where the stage cannot know the item (or nothing of the query), and for the padding.
@@ -124,10 +130,10 @@ class Scores(Protocol):
 
 
 @runtime_checkable
-class Predicts(Protocol):
+class RatingPredictor(Protocol):
     """Foretells ratings, unless `Stage.predicts` says that its settings do not let it."""
 
-    def predict(self, queries: Queries, numbers: Numbers) -> Floats:
+    def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """float32 [B, K] for `numbers` [B, K], in the units of the ratings it was fitted on.
 
         NaN where the stage cannot know, and for the padding.
@@ -135,34 +141,34 @@ class Predicts(Protocol):
 
 
 @runtime_checkable
-class Applies(Protocol):
+class Reranker(Protocol):
     """Adds columns to candidate lists."""
 
-    def apply(self, queries: Queries, items: Items) -> Items:
+    def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """The same rows with more columns; never fewer rows."""
 
 
 @runtime_checkable
-class Limits(Protocol):
+class CandidateFilter(Protocol):
     """Knows before any retrieval what must not be brought."""
 
-    def limit(self, queries: Queries) -> Queries:
+    def limit(self, queries: QueryBatch) -> QueryBatch:
         """The same questions with `blocked` and `mask` set."""
 
 
 @runtime_checkable
-class Explains(Protocol):
+class Explainer(Protocol):
     """Can say which of the user's own items speaks loudest for a candidate."""
 
-    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+    def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         """int32 [B, K]: the item of the history (or anchor) that weighs most, -1 for none."""
 
 
 @runtime_checkable
-class Follows(Protocol):
+class IncrementalStage(Protocol):
     """Learns about items that came or changed after the fit, without a refit."""
 
-    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Any:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Any:
         """What this stage must know of items changed behind offset `version` (its bundle's).
 
         A function of the bundle and `catalogue` alone; `previous` is an earlier result to build

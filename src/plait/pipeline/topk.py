@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import ABSENT, Floats, Longs, Numbers
+from plait.data.types import ABSENT, Float32Array, Int32Array, Int64Array
 
 __all__ = ["top_k"]
 
@@ -13,8 +13,8 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def top_k(
-    scores: Floats, k: int, *, above: float = -np.inf, ties: Hashes | None = None
-) -> tuple[Numbers, Floats]:
+    scores: Float32Array, k: int, *, above: float = -np.inf, ties: Hashes | None = None
+) -> tuple[Int32Array, Float32Array]:
     """Columns and values of the k largest of each row of float32 [B, N], best first.
 
     NaN and whatever is not larger than `above` is never among them; a row with fewer than k others
@@ -41,7 +41,7 @@ def top_k(
     return numbers, values
 
 
-def _largest(values: Floats, k: int) -> Longs:
+def _largest(values: Float32Array, k: int) -> Int64Array:
     """The places of the k largest and of all that equal the last of them, in order."""
     border = np.partition(values, len(values) - k)[len(values) - k]
     return np.flatnonzero(values >= border)

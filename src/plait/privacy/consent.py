@@ -15,7 +15,7 @@ import orjson
 from plait.data.types import Event
 from plait.errors import InputError
 
-__all__ = ["Consent", "Refused", "is_yes"]
+__all__ = ["ConsentPolicy", "Rejection", "is_yes"]
 
 _YES = ("true", "yes", "1", "1.0")
 _PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
@@ -32,7 +32,7 @@ def _nobody(_user: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejection:
     """An event that may not be stored: its place in the batch, the field, why."""
 
     index: int
@@ -41,7 +41,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class ConsentPolicy:
     """What is asked before an event of a user is stored.
 
     `required`: only users are stored whose field `consent` is true; it may come in the same batch,
@@ -84,12 +84,12 @@ class Consent:
         digest = hmac.digest(self.key, outside.encode(), sha256)
         return "p_" + base64.b32encode(digest).decode()[:26].lower()
 
-    def admit(self, events: Sequence[Event]) -> tuple[Sequence[Event], list[Refused]]:
+    def filter_events(self, events: Sequence[Event]) -> tuple[Sequence[Event], list[Rejection]]:
         """The events that may be stored, under the names they are stored by, and the others."""
         if not self.active:
             return events, []
         kept: list[Event] = []
-        refused: list[Refused] = []
+        refused: list[Rejection] = []
         names: dict[str, str] = {}
         said: dict[str, bool] = {}
         for index, event in enumerate(events):
@@ -100,7 +100,7 @@ class Consent:
             name = names.get(user) or names.setdefault(user, self.user_id(user))
             if self.required and not self._allowed(event, name, said):
                 expected = "a user who has given consent (the user's field consent = true)"
-                refused.append(Refused(index, "user", expected))
+                refused.append(Rejection(index, "user", expected))
             else:
                 kept.append(event if name == user else event._replace(user=name))
         return kept, refused
@@ -108,20 +108,20 @@ class Consent:
     def _allowed(self, event: Event, name: str, said: dict[str, bool]) -> bool:
         """Whether the event may be stored; `said` is what this batch gave or took back so far."""
         before = said[name] if name in said else self.granted(name)
-        if event.type == "erase":
+        if event.record_type == "erase":
             said[name] = False
             return True
-        if event.type != "user":
+        if event.record_type != "user":
             return before
         now = _said_in(event)
-        said[name] = before and event.kind == "patch" if now is None else now
+        said[name] = before and event.event_type == "patch" if now is None else now
         return said[name] or before  # taking consent back must be stored too
 
 
 def _said_in(event: Event) -> bool | None:
     """What a user event says of consent, None if nothing."""
-    if event.kind == "delete" or not event.fields:
-        return False if event.kind == "delete" else None
+    if event.event_type == "delete" or not event.fields:
+        return False if event.event_type == "delete" else None
     try:
         said: Any = orjson.loads(event.fields)
     except ValueError:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.types import ABSENT, Bools, Floats, Items, Numbers, Queries
-from plait.pipeline.stage import Stage
+from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
+from plait.pipeline.stage import NoConfig, Stage
 
 __all__ = ["Policy"]
 
 
-class Policy(Stage):
+class Policy(Stage[NoConfig]):
     """Orders by `score`, without chance: pins first take their places, equals go by `tiebreak`.
 
     Leaves `order` int32 [B, K], 0 to k - 1 for what is shown and -1 for the rest, and `propensity`
@@ -23,23 +23,23 @@ class Policy(Stage):
     reads = ("score",)
     writes = ("order", "propensity")
 
-    def apply(self, queries: Queries, items: Items) -> Items:
+    def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Adds `order` and `propensity`."""
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
-        order = _ordered(score, present, _ties(queries, items.numbers), queries.k)
+        order = _ordered(score, present, _ties(queries, items.item_numbers), queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:
             held = (pinned >= 0) & (pinned < queries.k) & present
             for row in np.nonzero(held.any(axis=1))[0]:
-                ties = _ties(queries, items.numbers[row])
+                ties = _ties(queries, items.item_numbers[row])
                 order[row] = _around(score[row], present[row], ties, pinned[row], queries.k)
         chance = (order >= 0).astype(np.float32)
         return items.with_columns(order=order, propensity=chance)
 
 
-def _ties(queries: Queries, numbers: Numbers) -> Any:
+def _ties(queries: QueryBatch, numbers: Int32Array) -> Any:
     """uint64, the order among equals: a hash of the outside id, or the number without ids."""
     if queries.live is None:
         return numbers
@@ -50,7 +50,7 @@ def _ties(queries: Queries, numbers: Numbers) -> Any:
     return np.where(known, ties[np.where(known, numbers, 0)], np.uint64(2**64 - 1))
 
 
-def _ordered(score: Floats, present: Bools, ties: Any, k: int) -> Numbers:
+def _ordered(score: Float32Array, present: BoolArray, ties: Any, k: int) -> Int32Array:
     """int32 [B, K]: places 0 to k - 1. Only what may be among the k best is sorted at all."""
     order = np.full(score.shape, ABSENT, np.int32)
     width = score.shape[1]
@@ -69,7 +69,9 @@ def _ordered(score: Floats, present: Bools, ties: Any, k: int) -> Numbers:
     return order
 
 
-def _around(score: Floats, present: Bools, ties: Any, pinned: Numbers, k: int) -> Numbers:
+def _around(
+    score: Float32Array, present: BoolArray, ties: Any, pinned: Int32Array, k: int
+) -> Int32Array:
     """The order of one query, int32 [K]: pinned items at their places, the others around them.
 
     Two pins for one place: the better one keeps it, the other takes the next free one. A slate that

@@ -15,9 +15,17 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Bools, Dataset, Items, Longs, Numbers, Queries
+from plait.data.types import (
+    ABSENT,
+    BoolArray,
+    CandidateLists,
+    Dataset,
+    Int32Array,
+    Int64Array,
+    QueryBatch,
+)
 from plait.errors import FilterError
-from plait.pipeline.constraints import Limit, limited
+from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.stage import Stage
 from plait.ranking.filters.filter import compile_filter
 
@@ -34,7 +42,7 @@ class Pin:
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     item: str
-    place: int = limited(1, Limit(least=1))
+    place: int = bounded_field(1, Limit(least=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class RulesConfig:
 
     seen: Literal["once", "off", "cooldown"] = "once"
     """Items that the user knows: never again, no rule, or not again for some days."""
-    cooldown_days: float = limited(30.0, Limit(least=0, most=1_000_000))
+    cooldown_days: float = bounded_field(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
     available: str = ""
     """Only what passes may be shown, `available == true`; the rest is marked "unavailable"."""
@@ -64,7 +72,7 @@ class RulesConfig:
                 compile_filter(one)
 
 
-class Rules(Stage):
+class Rules(Stage[RulesConfig]):
     """Leaves `removed_by`, and `pinned`: the place of a pinned item from 0, -1 for others."""
 
     Config = RulesConfig
@@ -77,38 +85,38 @@ class Rules(Stage):
                 compile_filter(text).mask(dataset.catalogue)
         return type(self)(self.config, name=self.name)
 
-    def limit(self, queries: Queries) -> Queries:
+    def limit(self, queries: QueryBatch) -> QueryBatch:
         """Sets `blocked`, `mask` and `pinned`. FilterError for a filter that does not fit."""
         blocked = Ragged.empty(len(queries))
         for _, one in self._blocks(queries):
             if len(one.values):
-                blocked = blocked.beside(one) if len(blocked.values) else one
+                blocked = blocked.hstack(one) if len(blocked.values) else one
         pins, _ = self._pins(queries)
         asked = self._pinning(queries)
         pinned = None
         if len(pins) and asked.any():
             counts = np.where(asked, len(pins), 0).astype(np.int64)
-            pinned = Ragged.of_counts(np.tile(pins, int(asked.sum())), counts)
+            pinned = Ragged.from_lengths(np.tile(pins, int(asked.sum())), counts)
         return replace(queries, blocked=blocked, mask=self._mask(queries), pinned=pinned)
 
-    def apply(self, queries: Queries, items: Items) -> Items:
+    def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Marks what may not be shown with the first reason found; places pins."""
-        items = items.remove(np.zeros(items.shape, np.bool_), "deleted")
-        wrong = [(why, _outside(items.numbers, mask)) for why, mask in self._masks(queries)]
-        wrong += [(why, one.isin(items.numbers)) for why, one in self._blocks(queries)]
+        items = items.mark_removed(np.zeros(items.shape, np.bool_), "deleted")
+        wrong = [(why, _outside(items.item_numbers, mask)) for why, mask in self._masks(queries)]
+        wrong += [(why, one.isin(items.item_numbers)) for why, one in self._blocks(queries)]
         for why, where in wrong:
             if where.any():
-                items = items.remove(where, why)
+                items = items.mark_removed(where, why)
         pinned = np.full(items.shape, ABSENT, np.int32)
         asked = self._pinning(queries)[:, None]
         for number, place in zip(*self._pins(queries), strict=True):
-            pinned[(items.numbers == number) & asked] = place
+            pinned[(items.item_numbers == number) & asked] = place
         return items.with_columns(pinned=pinned)
 
-    def _blocks(self, queries: Queries) -> Iterator[tuple[str, Ragged]]:
+    def _blocks(self, queries: QueryBatch) -> Iterator[tuple[str, Ragged]]:
         """What each query may not get, with the reason."""
         yield "excluded", queries.exclude
-        yield "hidden", queries.hidden
+        yield "hidden", queries.rejected
         yield "anchor", queries.items
         never, later = self._seen(queries)
         if never.any():
@@ -116,7 +124,7 @@ class Rules(Stage):
         if later.any():
             yield "cooldown", _only(self._recent(queries), later)
 
-    def _seen(self, queries: Queries) -> tuple[Bools, Bools]:
+    def _seen(self, queries: QueryBatch) -> tuple[BoolArray, BoolArray]:
         """bool [B] twice: whose seen items never come back, and whose after a cool-down."""
         batch = len(queries)
         rule = self.config.seen if queries.candidates is None else "off"
@@ -125,23 +133,23 @@ class Rules(Stage):
             never, later = ~queries.keep_seen, np.zeros(batch, np.bool_)
         return never, later
 
-    def _recent(self, queries: Queries) -> Ragged:
+    def _recent(self, queries: QueryBatch) -> Ragged:
         """What each user took in the last days; everything, where the query has no time."""
         history = queries.history
         since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
-        return history.where(history.times > since).ragged
+        return history.filter(history.times > since).ragged
 
-    def _mask(self, queries: Queries) -> Bools | None:
+    def _mask(self, queries: QueryBatch) -> BoolArray | None:
         """bool [1 or B, n]: what may be shown at all; None without a live catalogue."""
         masks = [mask for _, mask in self._masks(queries)]
         if not masks:
             return None
-        joined: Bools = masks[0]
+        joined: BoolArray = masks[0]
         for one in masks[1:]:
             joined = np.logical_and(joined, one)
         return joined
 
-    def _masks(self, queries: Queries) -> Iterator[tuple[str, Bools]]:
+    def _masks(self, queries: QueryBatch) -> Iterator[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n] with the reason why the others are out."""
         catalogue = _catalogue(queries)
         if catalogue is None:
@@ -159,13 +167,13 @@ class Rules(Stage):
         if asked:
             yield "filtered", _asked(queries, catalogue)
 
-    def _pinning(self, queries: Queries) -> Bools:
+    def _pinning(self, queries: QueryBatch) -> BoolArray:
         """bool [B]: the queries that pins are meant for."""
         anchored = (queries.items.lengths > 0).tolist()
         spoken = [bool(one and one.strip()) for one in queries.texts]
         return np.array([not (a or s) for a, s in zip(anchored, spoken, strict=True)], np.bool_)
 
-    def _pins(self, queries: Queries) -> tuple[Numbers, Longs]:
+    def _pins(self, queries: QueryBatch) -> tuple[Int32Array, Int64Array]:
         """Numbers and places (from 0) of the pinned items that the catalogue knows."""
         catalogue = _catalogue(queries)
         if catalogue is None or not self.config.pins:
@@ -179,11 +187,11 @@ class Rules(Stage):
         return numbers[numbers >= 0], places[numbers >= 0]
 
 
-def _catalogue(queries: Queries) -> Catalogue | None:
+def _catalogue(queries: QueryBatch) -> Catalogue | None:
     return None if queries.live is None else queries.live.state.catalogue
 
 
-def _asked(queries: Queries, catalogue: Catalogue) -> Bools:
+def _asked(queries: QueryBatch, catalogue: Catalogue) -> BoolArray:
     """The filters of the queries themselves, bool [1 or B, n]."""
     if len(set(queries.filters)) == 1:
         return compile_filter(str(queries.filters[0])).mask(catalogue)[None, :]
@@ -192,21 +200,21 @@ def _asked(queries: Queries, catalogue: Catalogue) -> Bools:
     return np.stack(masks)
 
 
-def _outside(numbers: Numbers, mask: Bools) -> Bools:
+def _outside(numbers: Int32Array, mask: BoolArray) -> BoolArray:
     """bool [B, K]: candidates that `mask` [1 or B, n] rules out or does not know."""
     width = mask.shape[1]
     inside = (numbers >= 0) & (numbers < width)
     if not width:
         return numbers >= 0
     rows = np.zeros((1, 1), np.int64) if len(mask) == 1 else np.arange(len(mask))[:, None]
-    allowed: Bools = mask[rows, np.where(inside, numbers, 0)]
-    out: Bools = (numbers >= 0) & ~(inside & allowed)
+    allowed: BoolArray = mask[rows, np.where(inside, numbers, 0)]
+    out: BoolArray = (numbers >= 0) & ~(inside & allowed)
     return out
 
 
-def _only(rows: Ragged, chosen: Bools) -> Ragged:
+def _only(rows: Ragged, chosen: BoolArray) -> Ragged:
     """The rows where `chosen` bool [B] holds; the others are empty."""
     if chosen.all():
         return rows
     counts = np.where(chosen, rows.lengths, 0)
-    return Ragged.of_counts(rows.values[chosen[rows.rows]], counts)
+    return Ragged.from_lengths(rows.values[chosen[rows.rows]], counts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plait.data.types import Bools, Floats, Numbers
+from plait.data.types import BoolArray, Float32Array, Int32Array
 from plait.features.item_changes import Changes
 
 __all__ = ["Late", "Norms", "Words"]
@@ -45,15 +45,15 @@ class Late:
     """
 
     changes: Changes
-    worded: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    worded: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
     keys: Mapping[int, Sequence[Key]] = field(default_factory=dict)
-    postings: Mapping[Key, tuple[Numbers, Floats]] = field(default_factory=dict)
+    postings: Mapping[Key, tuple[Int32Array, Float32Array]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> Int32Array:
         """The items, int32 [N]."""
         return self.changes.numbers
 
@@ -90,7 +90,7 @@ class Late:
         terms: Sequence[str],
         idf: Callable[[str, str], float],
         boosts: Mapping[str, float],
-    ) -> tuple[Numbers, Floats]:
+    ) -> tuple[Int32Array, Float32Array]:
         """The items that match, ascending, and their scores."""
         numbers, worth = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
         for part, boost in boosts.items():

@@ -19,11 +19,19 @@ import numpy as np
 import tantivy
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
+from plait.data.types import (
+    ABSENT,
+    BoolArray,
+    CandidateLists,
+    Dataset,
+    Float32Array,
+    Int32Array,
+    QueryBatch,
+)
 from plait.features.item_changes import Changes, Prints, prints
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.constraints import Limit, limited
+from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import Late, Norms, Words
 
@@ -41,22 +49,22 @@ class LexicalConfig:
     """Fields to read; none: all of type text, category and set."""
     language: str = "english"
     """The stemmer, as tantivy names it; empty for none."""
-    title_boost: float = limited(2.0, Limit(least=0))
+    title_boost: float = bounded_field(2.0, Limit(least=0))
     """What a word in the title is worth against one elsewhere."""
     fuzzy: bool = True
     """Whether a word that no item has may match one that differs by a letter."""
 
 
-class Lexical(Stage):
+class Lexical(Stage[LexicalConfig]):
     """Scores items by the words of the query; knows nothing where the query has no text."""
 
     Config = LexicalConfig
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: LexicalConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._folder: Path | None = None
         self._index: tantivy.Index | None = None
-        self._known: Bools = np.zeros(0, np.bool_)
+        self._known: BoolArray = np.zeros(0, np.bool_)
         self._prints: Prints = np.zeros(0, np.uint64)
         self._norms = Norms(dict.fromkeys(PARTS, 1.0), 0)
 
@@ -97,16 +105,16 @@ class Lexical(Stage):
             loaded._open(folder / "index", tantivy.Index.open(str(folder / "index")))
         return loaded
 
-    def retrieve(self, queries: Queries, k: int) -> Items:
+    def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """The k best matches of each query that has text."""
         found = np.full((len(queries), k), ABSENT, np.int32)
         for row, text in enumerate(queries.texts):
             if text:
                 numbers = self._best(queries, row, text, k)
                 found[row, : len(numbers)] = numbers
-        return Items(found)
+        return CandidateLists(found)
 
-    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+    def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """BM25 of `numbers`; 0 where no word matches, NaN without text on either side."""
         scores = np.full(numbers.shape, np.nan, np.float32)
         for row, text in enumerate(queries.texts):
@@ -114,7 +122,7 @@ class Lexical(Stage):
                 scores[row] = self._rated(queries, text, numbers[row])
         return scores
 
-    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Late:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Late:
         """The words of items that say something else than at the fit; `previous` is built upon."""
         late = previous if isinstance(previous, Late) else Late(Changes.none(version))
         fields = word_fields(catalogue, self.config.fields)
@@ -164,7 +172,7 @@ class Lexical(Stage):
         index.reload()
         self._folder, self._index = folder, index
 
-    def _best(self, queries: Queries, row: int, text: str, k: int) -> Numbers:
+    def _best(self, queries: QueryBatch, row: int, text: str, k: int) -> Int32Array:
         late = self._late(queries)
         room = k if queries.blocked is None else k + len(queries.blocked[row])
         while True:  # what is ruled out leaves gaps: search deeper until k are left
@@ -179,10 +187,10 @@ class Lexical(Stage):
         numbers = np.concatenate([numbers[allowed], fresh[taken]])
         scores = np.concatenate([scores[allowed], worth[taken]])
         order = np.argsort(-scores, kind="stable")[:k]
-        best: Numbers = numbers[order]
+        best: Int32Array = numbers[order]
         return best
 
-    def _rated(self, queries: Queries, text: str, numbers: Numbers) -> Floats:
+    def _rated(self, queries: QueryBatch, text: str, numbers: Int32Array) -> Float32Array:
         scores = np.full(len(numbers), np.nan, np.float32)
         terms = self._terms(text)
         if not terms:
@@ -197,7 +205,7 @@ class Lexical(Stage):
         _put(scores, numbers, *late.scored(terms, self._idf, self._boosts))
         return scores
 
-    def _late(self, queries: Queries) -> Late:
+    def _late(self, queries: QueryBatch) -> Late:
         found = None if queries.live is None else queries.live.deltas.get(self.name)
         return found if isinstance(found, Late) else Late(Changes.none(-1))
 
@@ -216,7 +224,9 @@ class Lexical(Stage):
         total = self._norms.documents
         return float(np.log1p((max(total - frequency, 0) + 0.5) / (frequency + 0.5)))
 
-    def _search(self, text: str, room: int, among: Numbers | None) -> tuple[Numbers, Floats]:
+    def _search(
+        self, text: str, room: int, among: Int32Array | None
+    ) -> tuple[Int32Array, Float32Array]:
         """Numbers and BM25 of at most `room` matches, best first; `among` limits them."""
         nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
         terms = self._terms(text)
@@ -258,7 +268,7 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def _allowed(numbers: Numbers, queries: Queries, row: int) -> Bools:
+def _allowed(numbers: Int32Array, queries: QueryBatch, row: int) -> BoolArray:
     """bool [N]: which of `numbers` one of the queries allows."""
     allowed = np.ones(len(numbers), np.bool_)
     if queries.blocked is not None and len(queries.blocked[row]):
@@ -271,7 +281,7 @@ def _allowed(numbers: Numbers, queries: Queries, row: int) -> Bools:
     return allowed
 
 
-def _put(scores: Floats, numbers: Numbers, found: Numbers, worth: Floats) -> None:
+def _put(scores: Float32Array, numbers: Int32Array, found: Int32Array, worth: Float32Array) -> None:
     """Write the scores of the items `found` to their places in `numbers`."""
     if len(found):
         order = np.argsort(found)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
-from plait.utils.timestamps import in_range, micros, parse_time
+from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
     "COERCE",
@@ -95,7 +95,7 @@ def _to_time(value: Any) -> int | None:
         if kind is str:
             return parse_time(value)
         if kind is int or (kind is float and math.isfinite(value)):
-            return in_range(micros(value))
+            return in_range(micros_of_number(value))
     except (ValueError, OverflowError) as problem:
         raise ValueError(expected) from problem
     raise ValueError(expected)

@@ -109,10 +109,10 @@ class Schema:
         schema = self
         for at in places:
             event = events[at]
-            verdict = _fit(event, at, schema._coerce[event.type])
+            verdict = _fit(event, at, schema._coerce[event.record_type])
             if verdict is None and schema is self:  # a field of no type: now all rows vote
                 schema = self._learned([events[one] for one in places])
-                verdict = _fit(event, at, schema._coerce[event.type])
+                verdict = _fit(event, at, schema._coerce[event.record_type])
             verdicts[at] = _refuse_name(event, at, schema) if verdict is None else verdict
         return schema, verdicts
 
@@ -122,10 +122,10 @@ class Schema:
         votes: dict[_Key, list[Any]] = {}
         for event in events:
             said = _parsed(event)
-            if said is None or known[event.type].issuperset(said):
+            if said is None or known[event.record_type].issuperset(said):
                 continue
-            for name in said.keys() - known[event.type]:
-                votes.setdefault((event.type, name), []).append(said[name])
+            for name in said.keys() - known[event.record_type]:
+                votes.setdefault((event.record_type, name), []).append(said[name])
         fresh = self._elected(votes, {entity: len(names) for entity, names in known.items()})
         return Schema({**self.types, **fresh})
 
@@ -183,7 +183,7 @@ def _fit(
 
 def _refuse_name(event: Event, index: int, schema: Schema) -> FieldProblem:
     """Why a field could not be given a type."""
-    said, known = _parsed(event) or {}, schema._coerce[event.type]
+    said, known = _parsed(event) or {}, schema._coerce[event.record_type]
     fresh = ((name, one) for name, one in said.items() if one is not None and name not in known)
     name, value = next(fresh, ("fields", None))
     if not _good_name(name):

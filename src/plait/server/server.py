@@ -12,7 +12,7 @@ from collections.abc import Callable
 from plait.errors import InputError
 from plait.server.api_keys import KEY_FILE, ensure_key
 from plait.server.signals import Signals
-from plait.server.supervisor import Workers
+from plait.server.supervisor import Supervisor
 from plait.settings import Settings
 
 __all__ = ["bound", "serve"]
@@ -71,7 +71,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 def _run(settings: Settings, listener: socket.socket, signals: Signals) -> int:
     if settings.workers > 1:
-        return Workers(settings, listener).run(signals)
+        return Supervisor(settings, listener).run(signals)
     from plait.server.worker import work
 
     return work(settings, listener, signals)

@@ -29,7 +29,7 @@ class Signals:
         for one, handler in self._before.items():
             signal.signal(one, handler)
 
-    def tell(self, told: Callable[[int], None]) -> None:
+    def on_signal(self, told: Callable[[int], None]) -> None:
         """Call `told` with every signal from now on, and at once with the first that came."""
         self._told = told
         if self._came:

@@ -22,7 +22,7 @@ from plait.server.metrics_dir import shared_meters
 from plait.server.signals import Signals
 from plait.settings import Settings, child_environment
 
-__all__ = ["STARTUP_FAILED", "Workers"]
+__all__ = ["STARTUP_FAILED", "Supervisor"]
 
 _log = logging.getLogger("plait.server")
 
@@ -34,7 +34,7 @@ SHORT_LIFE = 5.0
 LONGEST_PAUSE = 5.0
 
 
-class Workers:
+class Supervisor:
     """The parent's side. `run` returns the exit status."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
@@ -50,7 +50,7 @@ class Workers:
     def run(self, signals: Signals) -> int:
         """Keep the workers alive until a signal comes, then let them finish."""
         configure(self._settings.log_level)
-        signals.tell(lambda _number: self._stop.set())
+        signals.on_signal(lambda _number: self._stop.set())
         try:
             with shared_meters() as (folder, self._metered):
                 status = self._watch(folder)

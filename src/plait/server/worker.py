@@ -15,7 +15,7 @@ import uvicorn
 import plait.workspace
 from plait.errors import PlaitError
 from plait.server.http.app import create_app
-from plait.server.http.timeouts import guarded
+from plait.server.http.timeouts import protocol_with_timeouts
 from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
@@ -50,15 +50,15 @@ def work(
     server = _Server(_config(settings, plait.workspace.open(settings)))
     if lifeline is not None:
         threading.Thread(target=_orphaned, args=(lifeline, server), daemon=True).start()
-    signals.tell(lambda number: server.handle_exit(number, None))
+    signals.on_signal(lambda number: server.handle_exit(number, None))
     server.run(sockets=[listener])
     return 0
 
 
-def _config(settings: Settings, shop: plait.workspace.Shop) -> uvicorn.Config:
+def _config(settings: Settings, shop: plait.workspace.Workspace) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings, shop),
-        http=guarded(settings.client_timeout_ms / 1000),
+        http=protocol_with_timeouts(settings.client_timeout_ms / 1000),
         ws="none",
         lifespan="on",
         access_log=False,

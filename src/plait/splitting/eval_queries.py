@@ -15,47 +15,47 @@ import numpy as np
 from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
-    Bools,
+    BoolArray,
     Dataset,
     History,
+    Int32Array,
+    Int64Array,
     Interactions,
-    Longs,
-    Numbers,
-    Queries,
-    kind_weights,
+    QueryBatch,
+    event_type_weights,
 )
 
-__all__ = ["Asks", "first_seen", "goal_events", "pair_keys", "queries_of"]
+__all__ = ["EvalQueries", "first_seen", "queries_of", "target_mask", "user_item_keys"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asks:
+class EvalQueries:
     """B asks: `users` int32; the run `starts`..`stops` of interactions is the history, int64;
     `times` int64, when each is asked; `targets`, the items that came true.
     """
 
-    users: Numbers
-    starts: Longs
-    stops: Longs
-    times: Longs
+    users: Int32Array
+    starts: Int64Array
+    stops: Int64Array
+    times: Int64Array
     targets: Ragged
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def take(self, rows: Longs) -> Asks:
+    def take(self, rows: Int64Array) -> EvalQueries:
         """The asks at `rows`."""
         counts = self.targets.lengths[rows]
         low = self.targets.offsets[rows]
-        return Asks(
+        return EvalQueries(
             self.users[rows],
             self.starts[rows],
             self.stops[rows],
             self.times[rows],
-            Ragged.of_counts(self.targets.values[_runs(low, low + counts)], counts),
+            Ragged.from_lengths(self.targets.values[_runs(low, low + counts)], counts),
         )
 
-    def sampled(self, most: int, seed: int) -> Asks:
+    def sampled(self, most: int, seed: int) -> EvalQueries:
         """At most `most` of them (0: all), drawn by `seed`, in their order."""
         if not most or len(self) <= most:
             return self
@@ -64,22 +64,22 @@ class Asks:
 
 
 def queries_of(
-    dataset: Dataset, asks: Asks, kinds: Mapping[str, float], keep_seen: bool | None
-) -> Queries:
+    dataset: Dataset, asks: EvalQueries, kinds: Mapping[str, float], keep_seen: bool | None
+) -> QueryBatch:
     """The asks as questions: histories of kinds that are worth something, all that was seen."""
     found = dataset.interactions.take(_runs(asks.starts, asks.stops))
     counts = asks.stops - asks.starts
-    weights = kind_weights(dataset.kinds, kinds)[found.kinds]
+    weights = event_type_weights(dataset.event_types, kinds)[found.event_types]
     whole = History(
-        Ragged.of_counts(found.items, counts).offsets, found.items, found.times, weights
+        Ragged.from_lengths(found.items, counts).offsets, found.items, found.times, weights
     )
     batch = len(asks)
     nothing = Ragged.empty(batch)
-    return Queries(
+    return QueryBatch(
         users=np.where(counts > 0, asks.users, ABSENT).astype(np.int32),
-        history=whole.where(weights > 0),
+        history=whole.filter(weights > 0),
         seen=whole.ragged,
-        hidden=whole.where(weights < 0).ragged,
+        rejected=whole.filter(weights < 0).ragged,
         items=nothing,
         texts=(None,) * batch,
         contexts=_contexts(dataset, asks.users),
@@ -90,37 +90,39 @@ def queries_of(
     )
 
 
-def goal_events(dataset: Dataset, goal: tuple[str, ...]) -> Bools:
+def target_mask(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
     """Which interactions are of a goal kind, bool [N]; no goal: all of them."""
-    if not goal or not len(dataset.kinds):
+    if not goal or not len(dataset.event_types):
         return np.ones(len(dataset.interactions), np.bool_)
-    wanted = np.array([kind in goal for kind in dataset.kinds], np.bool_)
-    return wanted[dataset.interactions.kinds]
+    wanted = np.array([kind in goal for kind in dataset.event_types], np.bool_)
+    return wanted[dataset.interactions.event_types]
 
 
-def pair_keys(found: Interactions, n_items: int) -> Longs:
+def user_item_keys(found: Interactions, n_items: int) -> Int64Array:
     """One int64 for each (user, item)."""
     return found.users.astype(np.int64) * max(n_items, 1) + found.items
 
 
-def first_seen(found: Interactions, n_items: int) -> Longs:
+def first_seen(found: Interactions, n_items: int) -> Int64Array:
     """For every interaction the place of the first one of the same user and item, int64 [N]."""
-    _, first, which = np.unique(pair_keys(found, n_items), return_index=True, return_inverse=True)
-    places: Longs = first[which].astype(np.int64)
+    _, first, which = np.unique(
+        user_item_keys(found, n_items), return_index=True, return_inverse=True
+    )
+    places: Int64Array = first[which].astype(np.int64)
     return places
 
 
-def _contexts(dataset: Dataset, users: Numbers) -> tuple[Mapping[str, Any], ...]:
+def _contexts(dataset: Dataset, users: Int32Array) -> tuple[Mapping[str, Any], ...]:
     """What is known about each user, where the log says anything about users."""
     if not dataset.users.columns:
         return ({},) * len(users)
     return tuple({"user": dataset.users.fields(int(user))} for user in users)
 
 
-def _runs(starts: Longs, stops: Longs) -> Longs:
+def _runs(starts: Int64Array, stops: Int64Array) -> Int64Array:
     """The places `starts[0]`, ..., `stops[0]` - 1, `starts[1]`, ..., int64."""
     counts = stops - starts
     total = np.cumsum(counts)
     shift = np.repeat(starts - (total - counts), counts)
-    places: Longs = np.arange(int(total[-1]) if len(total) else 0) + shift
+    places: Int64Array = np.arange(int(total[-1]) if len(total) else 0) + shift
     return places

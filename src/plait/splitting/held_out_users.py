@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Dataset, Longs, Numbers
+from plait.data.types import ABSENT, Dataset, Int32Array, Int64Array
 from plait.errors import ProtocolError
-from plait.splitting.eval_queries import Asks, first_seen, goal_events, queries_of
-from plait.splitting.splits import Seen, Split, alive
+from plait.splitting.eval_queries import EvalQueries, first_seen, queries_of, target_mask
+from plait.splitting.splits import Seen, Split, alive_items
 
 __all__ = ["held_out_users"]
 
@@ -46,7 +46,7 @@ def held_out_users(
     query carries no user number: nothing may be known but the history.
     """
     found = dataset.interactions
-    places = np.flatnonzero(goal_events(dataset, goal))
+    places = np.flatnonzero(target_mask(dataset, goal))
     counts = np.bincount(found.users[places], minlength=dataset.n_users)
     drawn = _drawn(dataset, counts, share, seed)
     asked = np.sort(drawn[fold])
@@ -59,11 +59,11 @@ def held_out_users(
     queries = queries_of(dataset, asks, kinds or {}, seen == "keep")
     queries = replace(queries, users=np.full(len(asks), ABSENT, np.int32))
     known = np.bincount(train.interactions.items, minlength=dataset.n_items)
-    train = alive(train)
+    train = alive_items(train)
     return Split(train, train, queries, asks.targets, asks.users, excluded, known == 0)
 
 
-def _drawn(dataset: Dataset, counts: Longs, share: float, seed: int) -> dict[str, Numbers]:
+def _drawn(dataset: Dataset, counts: Int64Array, share: float, seed: int) -> dict[str, Int32Array]:
     """The users of both folds."""
     open_to = np.flatnonzero(counts >= LEAST_EVENTS)
     most = round(share * len(open_to))
@@ -84,12 +84,12 @@ def _drawn(dataset: Dataset, counts: Longs, share: float, seed: int) -> dict[str
 
 def _asks(
     dataset: Dataset,
-    places: Longs,
-    counts: Longs,
-    users: Numbers,
+    places: Int64Array,
+    counts: Int64Array,
+    users: Int32Array,
     fold_in: float,
     seen: Seen,
-) -> tuple[Asks, int]:
+) -> tuple[EvalQueries, int]:
     """The asks of `users`, and how many targets had been seen in the history."""
     found = dataset.interactions
     ends = np.cumsum(counts)
@@ -105,19 +105,19 @@ def _asks(
     pairs = np.unique(whose[~known] * width + found.items[targets[~known]])
     rows, items = np.divmod(pairs, width)
     lengths = np.bincount(rows, minlength=len(users))
-    asks = Asks(
+    asks = EvalQueries(
         users,
         begins,
         borders,
         found.times[borders] if dataset.clock == "time" else np.zeros(len(users), np.int64),
-        Ragged.of_counts(items.astype(np.int32), lengths),
+        Ragged.from_lengths(items.astype(np.int32), lengths),
     )
     excluded = len(np.unique(whose[known] * width + found.items[targets[known]]))
     return asks.take(np.flatnonzero(lengths)), excluded
 
 
-def _steps(counts: Longs) -> Longs:
+def _steps(counts: Int64Array) -> Int64Array:
     """0, 1, ... counts[0] - 1, 0, 1, ..., int64."""
     starts = np.cumsum(counts) - counts
-    steps: Longs = np.arange(int(counts.sum())) - np.repeat(starts, counts)
+    steps: Int64Array = np.arange(int(counts.sum())) - np.repeat(starts, counts)
     return steps

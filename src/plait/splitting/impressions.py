@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from plait.data.types import Bools, Dataset, Interactions, Longs, Numbers
+from plait.data.types import BoolArray, Dataset, Int32Array, Int64Array, Interactions
 from plait.metrics.ties import Doubles
-from plait.splitting.eval_queries import goal_events
+from plait.splitting.eval_queries import target_mask
 
-__all__ = ["ANSWERS", "OTHER", "PATIENCE", "Showings", "taken_by", "with_showings"]
+__all__ = ["ANSWERS", "OTHER", "PATIENCE", "ImpressionItems", "taken_by", "with_impressions"]
 
 ANSWERS = "answers"
 """The kind of interaction that stands for an item in an answer. Its value is how many seconds later
@@ -31,7 +31,7 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Showings:
+class ImpressionItems:
     """M items that answers showed to users, all of them known, no item twice in one answer.
 
     By item: `answers` int64, the number of its answer from 0 on; `users`, `items` int32; `times`
@@ -40,19 +40,19 @@ class Showings:
     rising, and the number of its answer, `OTHER` where that is none of these.
     """
 
-    answers: Longs
-    users: Numbers
-    items: Numbers
-    times: Longs
-    versions: Longs
-    naming: Longs
-    named: Longs
+    answers: Int64Array
+    users: Int32Array
+    items: Int32Array
+    times: Int64Array
+    versions: Int64Array
+    naming: Int64Array
+    named: Int64Array
 
     def __len__(self) -> int:
         return len(self.items)
 
 
-def with_showings(dataset: Dataset, showings: Showings, goal: tuple[str, ...]) -> Dataset:
+def with_impressions(dataset: Dataset, showings: ImpressionItems, goal: tuple[str, ...]) -> Dataset:
     """The data set with one interaction of the kind `ANSWERS` for everything that was shown.
 
     A `goal` event with any value but 0 takes what it names by its request, whoever asked; where it
@@ -62,32 +62,34 @@ def with_showings(dataset: Dataset, showings: Showings, goal: tuple[str, ...]) -
     is left out, as nobody had the time to take it.
     """
     found = dataset.interactions
-    taking = goal_events(dataset, goal) & (found.values != 0)
+    taking = target_mask(dataset, goal) & (found.values != 0)
     taken, times = _matched(found, taking, showings, dataset.n_items)
     seconds = np.where(taken < _NEVER, (taken - times) / 1e6, np.nan).astype(np.float32)
     rows = Interactions(
         showings.users,
         showings.items,
-        np.full(len(showings), len(dataset.kinds), np.int16),
+        np.full(len(showings), len(dataset.event_types), np.int16),
         times,
         np.nextafter(seconds, np.float32(0)),  # rounded up, it would not be taken when it was
         np.ones(len(showings), np.float32),
         showings.versions,
     )
     rows = rows.take(times <= found.times.max(initial=-_NEVER))
-    return replace(dataset, interactions=_merged(found, rows), kinds=(*dataset.kinds, ANSWERS))
+    return replace(
+        dataset, interactions=_merged(found, rows), event_types=(*dataset.event_types, ANSWERS)
+    )
 
 
-def taken_by(found: Interactions, moment: int) -> Bools:
+def taken_by(found: Interactions, moment: int) -> BoolArray:
     """Which showings were taken at `moment` (microseconds) or before, bool [N]."""
     waited: Doubles = np.nan_to_num(found.values.astype(np.float64), nan=np.inf)
-    taken: Bools = waited * 1e6 <= (moment - found.times)
+    taken: BoolArray = waited * 1e6 <= (moment - found.times)
     return taken
 
 
 def _matched(
-    found: Interactions, taking: Bools, shown: Showings, n_items: int
-) -> tuple[Longs, Longs]:
+    found: Interactions, taking: BoolArray, shown: ImpressionItems, n_items: int
+) -> tuple[Int64Array, Int64Array]:
     """By showing, when it was first taken (`_NEVER`), and when its answer was given, int64 [M].
 
     `taking` [N] says which interactions take.
@@ -108,7 +110,7 @@ def _matched(
     return taken, given[shown.answers]
 
 
-def _answer_of(offsets: Longs, shown: Showings) -> Longs:
+def _answer_of(offsets: Int64Array, shown: ImpressionItems) -> Int64Array:
     """The answer that the event at each offset names, `OTHER`, or `_NONE`; int64 [N]."""
     place = np.searchsorted(shown.naming, offsets)
     names = np.append(shown.naming, -1)[place] == offsets
@@ -116,8 +118,8 @@ def _answer_of(offsets: Longs, shown: Showings) -> Longs:
 
 
 def _by_request(
-    events: Interactions, answers: Longs, shown: Showings, n_items: int
-) -> tuple[Longs, Longs]:
+    events: Interactions, answers: Int64Array, shown: ImpressionItems, n_items: int
+) -> tuple[Int64Array, Int64Array]:
     """Events that name an answer which shows their item, and the showing of each."""
     keys = shown.answers * n_items + shown.items
     order = np.argsort(keys)
@@ -129,8 +131,8 @@ def _by_request(
 
 
 def _by_time(
-    events: Interactions, asked: Bools, shown: Showings, n_items: int
-) -> tuple[Longs, Longs]:
+    events: Interactions, asked: BoolArray, shown: ImpressionItems, n_items: int
+) -> tuple[Int64Array, Int64Array]:
     """Events where `asked` that follow a showing of their item to their user soon enough, and the
     last such showing of each.
     """

@@ -9,12 +9,20 @@ from typing import Literal
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Bools, Dataset, Interactions, Longs, Numbers, Queries
+from plait.data.types import (
+    ABSENT,
+    BoolArray,
+    Dataset,
+    Int32Array,
+    Int64Array,
+    Interactions,
+    QueryBatch,
+)
 from plait.errors import ProtocolError
 from plait.metrics.ties import Doubles
-from plait.splitting.eval_queries import Asks, goal_events, pair_keys, queries_of
+from plait.splitting.eval_queries import EvalQueries, queries_of, target_mask, user_item_keys
 from plait.splitting.impressions import ANSWERS, taken_by
-from plait.splitting.splits import alive, arrivals
+from plait.splitting.splits import alive_items, new_items_at
 
 __all__ = ["Examples", "click_examples", "evidence", "rated_events", "rating_examples"]
 
@@ -40,21 +48,21 @@ class Examples:
 
     train: Dataset
     asked: Dataset
-    queries: Queries
+    queries: QueryBatch
     numbers: Ragged
     outcomes: Doubles
-    users: Numbers
-    owners: Longs
-    things: Longs
+    users: Int32Array
+    owners: Int64Array
+    things: Int64Array
     taken: int = 0
 
     def __len__(self) -> int:
         return len(self.outcomes)
 
 
-def rated_events(dataset: Dataset, goal: tuple[str, ...]) -> Bools:
+def rated_events(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
     """Which interactions are of a goal kind and have a value, bool [N]."""
-    return goal_events(dataset, goal) & np.isfinite(dataset.interactions.values)
+    return target_mask(dataset, goal) & np.isfinite(dataset.interactions.values)
 
 
 def rating_examples(
@@ -95,7 +103,7 @@ def rating_examples(
             hint="give another --test-share, or other --test-events",
             field="test_share",
         )
-    train = alive(train)
+    train = alive_items(train)
     made = _made(train, train, events, events.values.astype(np.float64), kinds, whole=True)
     return replace(made, taken=len(found) - len(train.interactions))
 
@@ -133,7 +141,7 @@ def click_examples(
     clear = evidence(dataset, goal, negative)
     before = clear.keep(clear.interactions.times <= cut)
     # An item came when it was first shown, so arrivals are told by all events, misses among them.
-    train, asked = arrivals(dataset, before, cut, int(last))
+    train, asked = new_items_at(dataset, before, cut, int(last))
     events = found.take(shown)
     made = _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
     return replace(made, asked=asked)
@@ -142,31 +150,31 @@ def click_examples(
 def evidence(dataset: Dataset, goal: tuple[str, ...], negative: tuple[str, ...]) -> Dataset:
     """The data set without misses, and without what answers showed: neither tells of taste."""
     found = dataset.interactions
-    zero = goal_events(dataset, goal) & (found.values == 0)
+    zero = target_mask(dataset, goal) & (found.values == 0)
     return dataset.keep(~(_of_kinds(dataset, negative) | zero))
 
 
 def _outcomes(
     dataset: Dataset, last: int, goal: tuple[str, ...], negative: tuple[str, ...]
-) -> tuple[Bools, Bools]:
+) -> tuple[BoolArray, BoolArray]:
     """Which interactions are clicks, and which misses, as far as is known at `last`; bool [N]."""
     found = dataset.interactions
     if negative == (ANSWERS,):
         mine = _of_kinds(dataset, negative)
         taken = taken_by(found, last)
         return mine & taken, mine & ~taken
-    yes = goal_events(dataset, goal)
+    yes = target_mask(dataset, goal)
     zero = yes & (found.values == 0)
     return yes & ~zero, _of_kinds(dataset, negative) | zero
 
 
-def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) -> Bools:
+def _held(dataset: Dataset, rated: BoolArray, share: float, draw: str, seed: int) -> BoolArray:
     """The ratings that are held out, bool [N], of each pair the newest; drawn in the order of the
     log, or the last ones.
     """
     found = dataset.interactions
     places = np.flatnonzero(rated)[::-1]
-    keys = pair_keys(found, dataset.n_items)[places]
+    keys = user_item_keys(found, dataset.n_items)[places]
     places = np.sort(places[np.unique(keys, return_index=True)[1]])
     if draw == "last":
         order = places[np.lexsort((found.offsets[places], found.times[places]))][::-1]
@@ -178,15 +186,15 @@ def _held(dataset: Dataset, rated: Bools, share: float, draw: str, seed: int) ->
     return held
 
 
-def _among(dataset: Dataset, events: Interactions) -> Bools:
+def _among(dataset: Dataset, events: Interactions) -> BoolArray:
     """The interactions whose user and item are those of one of `events`, bool [N]."""
     size = dataset.n_items
     known = (_known(events.users, dataset.n_users) >= 0) & (_known(events.items, size) >= 0)
     found, asked = dataset.interactions, events.take(known)
-    return np.isin(pair_keys(found, size), pair_keys(asked, size))
+    return np.isin(user_item_keys(found, size), user_item_keys(asked, size))
 
 
-def _known(numbers: Numbers, size: int) -> Numbers:
+def _known(numbers: Int32Array, size: int) -> Int32Array:
     """The same numbers, -1 for those from `size` on."""
     return np.where(numbers < size, numbers, ABSENT).astype(np.int32)
 
@@ -213,8 +221,8 @@ def _made(
     stops = np.searchsorted(past.users, users, side="right").astype(np.int64)
     if not whole:
         stops = _before(past, users, times)
-    numbers = Ragged.of_counts(items, counts)
-    asks = Asks(users, starts, stops, times, numbers)
+    numbers = Ragged.from_lengths(items, counts)
+    asks = EvalQueries(users, starts, stops, times, numbers)
     queries = queries_of(known, asks, kinds or {}, keep_seen=True)
     contexts = tuple(
         one if user >= 0 else {} for one, user in zip(queries.contexts, users, strict=True)
@@ -224,7 +232,7 @@ def _made(
     return Examples(train, train, queries, numbers, outcomes, mine, owners, things)
 
 
-def _before(past: Interactions, users: Numbers, times: Longs) -> Longs:
+def _before(past: Interactions, users: Int32Array, times: Int64Array) -> Int64Array:
     """Where in `past` the events of each user from each moment on begin, int64."""
     moments, rank = np.unique(np.concatenate([past.times, times]), return_inverse=True)
     width = len(moments) + 1
@@ -233,8 +241,8 @@ def _before(past: Interactions, users: Numbers, times: Longs) -> Longs:
     return np.searchsorted(keys, wanted).astype(np.int64)
 
 
-def _of_kinds(dataset: Dataset, kinds: tuple[str, ...]) -> Bools:
+def _of_kinds(dataset: Dataset, kinds: tuple[str, ...]) -> BoolArray:
     """Which interactions are of one of `kinds`, bool [N]; none of no kinds."""
     if not kinds:
         return np.zeros(len(dataset.interactions), np.bool_)
-    return goal_events(dataset, kinds)
+    return target_mask(dataset, kinds)

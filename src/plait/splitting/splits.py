@@ -15,19 +15,33 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Column
 from plait.data.ragged import Ragged
-from plait.data.types import Bools, Dataset, Facts, Longs, Numbers, Queries, kind_weights
+from plait.data.types import (
+    BoolArray,
+    Dataset,
+    Int32Array,
+    Int64Array,
+    QueryBatch,
+    Triples,
+    event_type_weights,
+)
 from plait.errors import ProtocolError
-from plait.splitting.eval_queries import Asks, first_seen, goal_events, pair_keys, queries_of
+from plait.splitting.eval_queries import (
+    EvalQueries,
+    first_seen,
+    queries_of,
+    target_mask,
+    user_item_keys,
+)
 
 __all__ = [
     "DAY",
     "LEAST_QUERIES",
     "Seen",
     "Split",
-    "alive",
-    "arrivals",
+    "alive_items",
     "default_split",
     "leave_one_out",
+    "new_items_at",
     "repeat_share",
     "time_split",
     "window",
@@ -55,11 +69,11 @@ class Split:
 
     train: Dataset
     asked: Dataset
-    queries: Queries
+    queries: QueryBatch
     targets: Ragged
-    users: Numbers
+    users: Int32Array
     excluded: int
-    new: Bools
+    new: BoolArray
 
     def __len__(self) -> int:
         return len(self.users)
@@ -95,15 +109,15 @@ def leave_one_out(
     if seen == "remove":
         kept = first_seen(found, dataset.n_items)[places] == places
     users, places = users[kept], places[kept]
-    asks = Asks(
+    asks = EvalQueries(
         users,
         begins[users].astype(np.int64),
         places,
         found.times[places] if dataset.clock == "time" else np.zeros(len(places), np.int64),
-        Ragged.of_counts(found.items[places], np.ones(len(places), np.int64)),
+        Ragged.from_lengths(found.items[places], np.ones(len(places), np.int64)),
     )
     excluded = int((~kept).sum())
-    return _split(dataset, alive(train), None, asks, (excluded, seen), kinds, (most, seed))
+    return _split(dataset, alive_items(train), None, asks, (excluded, seen), kinds, (most, seed))
 
 
 def time_split(
@@ -133,14 +147,14 @@ def time_split(
         )
     found = dataset.interactions
     before = found.times <= cut
-    later = ~before & goal_events(dataset, goal or _positive(dataset, kinds))
+    later = ~before & target_mask(dataset, goal or _positive(dataset, kinds))
     if until is not None:
         later &= found.times <= until
-    train, asked = arrivals(dataset, dataset.keep(before), cut, until)
-    pairs = np.unique(pair_keys(found.take(later), dataset.n_items))
+    train, asked = new_items_at(dataset, dataset.keep(before), cut, until)
+    pairs = np.unique(user_item_keys(found.take(later), dataset.n_items))
     known = np.zeros(len(pairs), np.bool_)
     if seen == "remove":
-        known = np.isin(pairs, pair_keys(train.interactions, dataset.n_items))
+        known = np.isin(pairs, user_item_keys(train.interactions, dataset.n_items))
     asks = _asks_at(dataset, cut, pairs[~known])
     return _split(dataset, train, asked, asks, (int(known.sum()), seen), kinds, (most, seed))
 
@@ -173,41 +187,41 @@ def default_split(
 
 def repeat_share(dataset: Dataset, goal: tuple[str, ...] = ()) -> float:
     """The share of `goal` events whose item the user had taken before in such an event."""
-    found = dataset.interactions.take(goal_events(dataset, goal))
+    found = dataset.interactions.take(target_mask(dataset, goal))
     if not len(found):
         return 0.0
-    return 1 - len(np.unique(pair_keys(found, dataset.n_items))) / len(found)
+    return 1 - len(np.unique(user_item_keys(found, dataset.n_items))) / len(found)
 
 
 def _positive(dataset: Dataset, kinds: Mapping[str, float] | None) -> tuple[str, ...]:
     """Without a goal, every kind that is worth something; "" if none is, which matches nothing."""
-    worth = kind_weights(dataset.kinds, kinds or {})
-    found = tuple(kind for kind, one in zip(dataset.kinds, worth, strict=True) if one > 0)
+    worth = event_type_weights(dataset.event_types, kinds or {})
+    found = tuple(kind for kind, one in zip(dataset.event_types, worth, strict=True) if one > 0)
     return found or ("",)
 
 
-def _last_two(dataset: Dataset, goal: tuple[str, ...]) -> tuple[Numbers, Longs, Longs]:
+def _last_two(dataset: Dataset, goal: tuple[str, ...]) -> tuple[Int32Array, Int64Array, Int64Array]:
     """Users with three goal events or more, and the places of the last but one and the last."""
-    places = np.flatnonzero(goal_events(dataset, goal))
+    places = np.flatnonzero(target_mask(dataset, goal))
     counts = np.bincount(dataset.interactions.users[places], minlength=dataset.n_users)
     ends = np.cumsum(counts)[counts >= 3]
     users = np.flatnonzero(counts >= 3).astype(np.int32)
     return users, places[ends - 2], places[ends - 1]
 
 
-def _asks_at(dataset: Dataset, cut: int, pairs: Longs) -> Asks:
+def _asks_at(dataset: Dataset, cut: int, pairs: Int64Array) -> EvalQueries:
     """From sorted (user, item) keys to one ask a user, each at the cut."""
     found = dataset.interactions
     whose, items = np.divmod(pairs, max(dataset.n_items, 1))
     users, counts = np.unique(whose, return_counts=True)
     begins = np.searchsorted(found.users, users)
     past = np.bincount(found.users[found.times <= cut], minlength=dataset.n_users)
-    return Asks(
+    return EvalQueries(
         users.astype(np.int32),
         begins.astype(np.int64),
         begins + past[users],
         np.full(len(users), cut, np.int64),
-        Ragged.of_counts(items.astype(np.int32), counts),
+        Ragged.from_lengths(items.astype(np.int32), counts),
     )
 
 
@@ -215,7 +229,7 @@ def _split(
     dataset: Dataset,
     train: Dataset,
     asked: Dataset | None,
-    asks: Asks,
+    asks: EvalQueries,
     seen: tuple[int, Seen | None],
     kinds: Mapping[str, float] | None,
     sample: tuple[int, int],
@@ -228,14 +242,14 @@ def _split(
     return Split(train, asked or train, queries, drawn.targets, drawn.users, excluded, counts == 0)
 
 
-def alive(train: Dataset) -> Dataset:
+def alive_items(train: Dataset) -> Dataset:
     """Every item of the catalogue and of the training events is a candidate."""
     there = train.catalogue.alive.copy()
     there[train.interactions.items] = True
     return replace(train, catalogue=replace(train.catalogue, alive=there))
 
 
-def arrivals(
+def new_items_at(
     dataset: Dataset, train: Dataset, cut: int, until: int | None = None
 ) -> tuple[Dataset, Dataset]:
     """`train` without items that first appear behind the cut, and the state in which they are new;
@@ -250,22 +264,22 @@ def arrivals(
     there = np.bincount(found.items, minlength=dataset.n_items) > 0
     late = there & (first > cut)
     unborn = late & (first > until) if until is not None else np.zeros_like(late)
-    known = alive(train)
+    known = alive_items(train)
     changed = known.catalogue.changed.copy()
     changed[late] = dataset.version + 1
     aware = replace(known, catalogue=replace(known.catalogue, changed=changed))
     return _unaware(known, late), replace(_unaware(aware, unborn), version=dataset.version + 1)
 
 
-def _unaware(dataset: Dataset, gone: Bools) -> Dataset:
+def _unaware(dataset: Dataset, gone: BoolArray) -> Dataset:
     """The data set as if nobody had ever spoken of the items where `gone`."""
     if not gone.any():
         return dataset
-    facts = _facts_without(dataset.facts, gone)
-    return replace(dataset, catalogue=_without(dataset.catalogue, gone), facts=facts)
+    facts = _facts_without(dataset.triples, gone)
+    return replace(dataset, catalogue=_without(dataset.catalogue, gone), triples=facts)
 
 
-def _without(catalogue: Catalogue, gone: Bools) -> Catalogue:
+def _without(catalogue: Catalogue, gone: BoolArray) -> Catalogue:
     """The catalogue as if the items where `gone` had never been described."""
     columns = {}
     for name, column in catalogue.columns.items():
@@ -279,14 +293,14 @@ def _without(catalogue: Catalogue, gone: Bools) -> Catalogue:
     )
 
 
-def _facts_without(facts: Facts, gone: Bools) -> Facts:
+def _facts_without(facts: Triples, gone: BoolArray) -> Triples:
     """The facts that touch no item where `gone`."""
     if not len(facts):
         return facts
     banned = np.append(gone, False)
     kept = ~(banned[facts.heads] | banned[facts.tail_items])
     places = np.flatnonzero(kept)
-    return Facts(
+    return Triples(
         facts.heads[kept],
         tuple(facts.relations[one] for one in places),
         tuple(facts.tails[one] for one in places),

@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
-from plait.eventlog import TYPE_CODES, Chunk
+from plait.eventlog import TYPE_CODES, EventChunk
 from plait.schema.schema import Schema, typed
 
-__all__ = ["Names", "described", "extended"]
+__all__ = ["Names", "apply_changes", "with_new_entries"]
 
 _KINDS: Mapping[str, Literal["put", "patch", "delete"]] = {
     "put": "put",
@@ -36,7 +36,7 @@ class Names(Protocol):
         """The types of all fields."""
 
 
-def extended(catalogue: Catalogue, ids: Sequence[str], wanted: int) -> Catalogue:
+def with_new_entries(catalogue: Catalogue, ids: Sequence[str], wanted: int) -> Catalogue:
     """The catalogue with entries up to number `wanted` - 1; new ones are alive until deleted.
 
     `ids` are those of the numbers from len(catalogue) on, perhaps more than are wanted; "" stands
@@ -51,9 +51,9 @@ def extended(catalogue: Catalogue, ids: Sequence[str], wanted: int) -> Catalogue
     return grown.updated([Change(number, "touch", {}, -1) for number in born])
 
 
-def described(
+def apply_changes(
     catalogue: Catalogue,
-    chunk: Chunk,
+    chunk: EventChunk,
     entity: Literal["item", "user"],
     kinds: Sequence[str],
     names: Names,
@@ -76,7 +76,7 @@ def described(
 
 
 def _told(
-    chunk: Chunk,
+    chunk: EventChunk,
     places: np.ndarray,
     entity: str,
     kinds: Sequence[str],

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from plait.data.types import Live, State
+from plait.data.types import State, StateView
 from plait.pipeline.pipeline import Pipeline
-from plait.pipeline.stage import Follows
+from plait.pipeline.stage import IncrementalStage
 
 __all__ = ["deltas"]
 
 
-def deltas(pipeline: Pipeline, state: State, previous: Live | None = None) -> Mapping[str, Any]:
+def deltas(
+    pipeline: Pipeline, state: State, previous: StateView | None = None
+) -> Mapping[str, Any]:
     """By stage name, what each stage that `Follows` must know beside its bundle.
 
     `previous` is an earlier result *of the same pipeline* with the state it was made for. Where the
@@ -23,7 +25,7 @@ def deltas(pipeline: Pipeline, state: State, previous: Live | None = None) -> Ma
         return previous.deltas
     before: Mapping[str, Any] = {} if previous is None else previous.deltas
     return {
-        stage.name: stage.delta(state.catalogue, pipeline.version, before.get(stage.name))
+        stage.name: stage.update(state.catalogue, pipeline.version, before.get(stage.name))
         for stage in pipeline.stages
-        if isinstance(stage, Follows)
+        if isinstance(stage, IncrementalStage)
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from plait.errors import PlaitError
-from plait.eventlog import Chunk, Listener
+from plait.eventlog import EventChunk, Listener
 from plait.state.catalogue_updates import Names
 from plait.state.live_state import LiveState
 
@@ -23,7 +23,7 @@ LONGEST_PAUSE = 5.0
 class Followed(Names, Protocol):
     """The log, as far as it is followed."""
 
-    def read(self, after: int = 0, until: int | None = None) -> Iterator[Chunk]:
+    def read(self, after: int = 0, until: int | None = None) -> Iterator[EventChunk]:
         """The events behind offset `after`, in chunks."""
 
     def changed(self, after: int | None = None) -> bool:
@@ -60,7 +60,7 @@ class Follower:
         self._publish = publish
         self._refresh = refresh
         self._state = state or LiveState()
-        self._poll = poll_ms / 1000
+        self._poll_interval = poll_ms / 1000
         self._folding = threading.Lock()
         self._folded = threading.Condition()
         self._wake = threading.Event()
@@ -123,20 +123,20 @@ class Follower:
                     self._folded.notify_all()
 
     def _run(self) -> None:
-        pause = self._poll
+        pause = self._poll_interval
         while not self._closing:
             self._wake.wait(pause)
             self._wake.clear()
-            fine = self._look()
-            pause = self._pause if fine else min(max(pause * 2, self._poll), LONGEST_PAUSE)
+            fine = self._poll()
+            pause = self._pause if fine else min(max(pause * 2, self._poll_interval), LONGEST_PAUSE)
 
     @property
     def _pause(self) -> float:
         """Until the next look, if nobody wakes the thread before."""
         listens = self._listener is not None and self._listener.hears
-        return max(self._poll, LISTENING_PAUSE) if listens else self._poll
+        return max(self._poll_interval, LISTENING_PAUSE) if listens else self._poll_interval
 
-    def _look(self) -> bool:
+    def _poll(self) -> bool:
         """One look at the log; False if it failed."""
         try:
             if not self._closing and self._log.changed(self._state.version):

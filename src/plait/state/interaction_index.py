@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import Longs, Numbers
+from plait.data.types import Int32Array, Int64Array
 
 __all__ = ["Rows", "Segment", "Segments"]
 
@@ -34,10 +34,10 @@ class Rows(NamedTuple):
     `users`, `items` int32; `kinds` int16; `times` int64, what a history is ordered by.
     """
 
-    users: Numbers
-    items: Numbers
+    users: Int32Array
+    items: Int32Array
     kinds: Kinds
-    times: Longs
+    times: Int64Array
 
     @staticmethod
     def empty() -> Rows:
@@ -65,11 +65,11 @@ class Segment:
     `names` int32 [M] user numbers, rising; `offsets` int64 [M + 1].
     """
 
-    names: Numbers
-    offsets: Longs
-    items: Numbers
+    names: Int32Array
+    offsets: Int64Array
+    items: Int32Array
     kinds: Kinds
-    times: Longs
+    times: Int64Array
 
     @staticmethod
     def of(rows: Rows) -> Segment:
@@ -97,7 +97,7 @@ class Segment:
         users = np.repeat(self.names, np.diff(self.offsets))
         return Rows(users, self.items, self.kinds, self.times)
 
-    def gather(self, users: Numbers) -> tuple[Longs, Longs]:
+    def gather(self, users: Int32Array) -> tuple[Int64Array, Int64Array]:
         """For B users: the place in `users` and the place here, of each of their rows."""
         if not len(self.names):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -142,7 +142,7 @@ class Segments:
         loose = {user: rows for user, rows in (self.loose or {}).items() if user not in users}
         return Segments(runs, loose, sum(len(rows) for rows in loose.values()))
 
-    def one(self, user: int) -> Rows:
+    def user_rows(self, user: int) -> Rows:
         """What one user did, oldest first; `users` is left empty."""
         parts = [self._cut(run, *run.span(user)) for run in self.runs]
         parts = [part for part in parts if len(part.items)]
@@ -164,7 +164,7 @@ class Segments:
             return found
         return _by_time(found)
 
-    def many(self, users: Numbers) -> tuple[Longs, Rows]:
+    def batch_rows(self, users: Int32Array) -> tuple[Int64Array, Rows]:
         """What B users did: `offsets` int64 [B + 1] and rows (users: places 0..B-1) by time."""
         found = [self._gathered(run, users) for run in self.runs]
         found.append(self._loose_of(users))
@@ -181,13 +181,13 @@ class Segments:
         return Rows(nobody, run.items[cut], run.kinds[cut], run.times[cut])
 
     @staticmethod
-    def _gathered(run: Segment, users: Numbers) -> Rows:
+    def _gathered(run: Segment, users: Int32Array) -> Rows:
         owners, places = run.gather(users)
         return Rows(
             owners.astype(np.int32), run.items[places], run.kinds[places], run.times[places]
         )
 
-    def _loose_of(self, users: Numbers) -> Rows:
+    def _loose_of(self, users: Int32Array) -> Rows:
         loose = self.loose
         if not loose:
             return Rows.empty()
@@ -207,7 +207,7 @@ def _listed(rows: Any) -> Rows:
     return Rows(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
 
 
-def _sorted(users: Numbers, times: Longs) -> bool:
+def _sorted(users: Int32Array, times: Int64Array) -> bool:
     step = np.diff(users)
     return bool(np.all((step > 0) | ((step == 0) & (np.diff(times) >= 0))))
 
@@ -241,7 +241,7 @@ def _merged(old: Segment, new: Segment) -> Segment:
     return Segment.of(Rows(*inserted))
 
 
-def _dropped(run: Segment, gone: Numbers) -> Segment:
+def _dropped(run: Segment, gone: Int32Array) -> Segment:
     if not np.isin(gone, run.names).any():
         return run
     rows = run.rows()

@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from plait.data.catalogue import NO_TIME, Catalogue
-from plait.data.types import Dataset, History, Longs, Numbers, kind_weights
-from plait.eventlog import TYPE_CODES, Chunk
+from plait.data.types import Dataset, History, Int32Array, Int64Array, event_type_weights
+from plait.eventlog import TYPE_CODES, EventChunk
 from plait.schema.schema import Schema
-from plait.state.catalogue_updates import Names, described, extended
+from plait.state.catalogue_updates import Names, apply_changes, with_new_entries
 from plait.state.interaction_index import Rows, Segment, Segments
 
 __all__ = ["DatasetState", "LiveState", "Source"]
@@ -25,7 +25,7 @@ __all__ = ["DatasetState", "LiveState", "Source"]
 class Source(Names, Protocol):
     """The log, as far as the fold reads it."""
 
-    def read(self, after: int = 0, until: int | None = None) -> Iterator[Chunk]:
+    def read(self, after: int = 0, until: int | None = None) -> Iterator[EventChunk]:
         """The events behind offset `after`, in chunks."""
 
 
@@ -49,7 +49,7 @@ class LiveState:
     def replay(log: Source, until: int | None = None) -> LiveState:
         """The state of a whole log, or of its events up to offset `until`."""
         state, rows = LiveState(), [Rows.empty()]
-        names = _Remembered(log)
+        names = _CachedNames(log)
         for chunk in _until(log, until):
             state = state._described(chunk, names)
             rows.append(_interactions(chunk))
@@ -57,7 +57,7 @@ class LiveState:
         events = Segments().with_rows(Rows.joined(rows))
         return replace(state, events=events.without(gone) if gone else events)
 
-    def fold(self, chunk: Chunk, names: Names) -> LiveState:
+    def fold(self, chunk: EventChunk, names: Names) -> LiveState:
         """The version after the events of `chunk`, the next ones of the log; `names` is the log."""
         if not len(chunk):
             return self
@@ -66,25 +66,25 @@ class LiveState:
         gone = {number for _, number in _erased(chunk)}
         return replace(after, events=events.without(gone) if gone else events)
 
-    def user_numbers(self, ids: Sequence[str | None]) -> Numbers:
+    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
         """The numbers of outside ids, int32 [B], -1 where unknown."""
         return self.users.numbers(ids)
 
-    def history(self, users: Numbers, kinds: Mapping[str, float]) -> History:
+    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Everything that B users did, oldest first, with the weight of each event's kind.
 
         Ordered by (time, offset); an event without time stands at its position, one without
         either at its offset.
         """
-        weights = kind_weights(self.kinds, kinds)
+        weights = event_type_weights(self.kinds, kinds)
         if len(users) == 1:
-            mine = self.events.one(int(users[0]))
+            mine = self.events.user_rows(int(users[0]))
             offsets = np.array([0, len(mine.items)], np.int64)
             return History(offsets, mine.items, mine.times, weights[mine.kinds])
-        offsets, rows = self.events.many(users)
+        offsets, rows = self.events.batch_rows(users)
         return History(offsets, rows.items, rows.times, weights[rows.kinds])
 
-    def _described(self, chunk: Chunk, names: Names) -> LiveState:
+    def _described(self, chunk: EventChunk, names: Names) -> LiveState:
         """The version after `chunk`, without its interactions."""
         if not len(chunk):
             return self
@@ -100,13 +100,13 @@ class LiveState:
         if n_kinds > len(kinds):
             kinds = (*kinds, *names.kinds(len(kinds))[: n_kinds - len(kinds)])
         if n_items > len(catalogue):
-            catalogue = extended(catalogue, names.item_ids(len(catalogue)), n_items)
+            catalogue = with_new_entries(catalogue, names.item_ids(len(catalogue)), n_items)
         if n_users > len(users):
-            users = extended(users, names.user_ids(len(users)), n_users)
-        users = described(users, chunk, "user", kinds, names)
+            users = with_new_entries(users, names.user_ids(len(users)), n_users)
+        users = apply_changes(users, chunk, "user", kinds, names)
         return LiveState(
             int(chunk.offsets[-1]),
-            described(catalogue, chunk, "item", kinds, names),
+            apply_changes(catalogue, chunk, "item", kinds, names),
             _without_erased(users, chunk),
             kinds,
             self.events,
@@ -125,7 +125,7 @@ class DatasetState:
     def of(dataset: Dataset) -> DatasetState:
         """The state of a snapshot, every kind of interaction included."""
         found = dataset.interactions
-        rows = Rows(found.users, found.items, found.kinds, found.times)
+        rows = Rows(found.users, found.items, found.event_types, found.times)
         return DatasetState(dataset, Segments((Segment.of(rows),) if len(found) else ()))
 
     @property
@@ -146,19 +146,21 @@ class DatasetState:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The names of its kinds."""
-        return self.dataset.kinds
+        return self.dataset.event_types
 
-    def user_numbers(self, ids: Sequence[str | None]) -> Numbers:
+    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
         """The numbers of outside ids, int32 [B], -1 where unknown."""
         return self.users.numbers(ids)
 
-    def history(self, users: Numbers, kinds: Mapping[str, float]) -> History:
+    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Everything that B users did, oldest first, with the weight of each event's kind."""
-        offsets, rows = self.events.many(users)
-        return History(offsets, rows.items, rows.times, kind_weights(self.kinds, kinds)[rows.kinds])
+        offsets, rows = self.events.batch_rows(users)
+        return History(
+            offsets, rows.items, rows.times, event_type_weights(self.kinds, kinds)[rows.kinds]
+        )
 
 
-class _Remembered:
+class _CachedNames:
     """The log's names, asked once for all: a replay needs them chunk by chunk."""
 
     def __init__(self, log: Names) -> None:
@@ -186,29 +188,29 @@ class _Remembered:
         return known[first:]
 
 
-def _until(log: Source, until: int | None) -> Iterable[Chunk]:
+def _until(log: Source, until: int | None) -> Iterable[EventChunk]:
     return log.read(0, until)
 
 
-def _interactions(chunk: Chunk) -> Rows:
+def _interactions(chunk: EventChunk) -> Rows:
     """The interactions of known users, with the clock that orders them."""
     found = np.flatnonzero((chunk.types == TYPE_CODES["interaction"]) & (chunk.users >= 0))
     return Rows(chunk.users[found], chunk.items[found], chunk.kinds[found], _clock(chunk, found))
 
 
-def _clock(chunk: Chunk, found: Longs) -> Longs:
+def _clock(chunk: EventChunk, found: Int64Array) -> Int64Array:
     times, positions = chunk.times[found], chunk.positions[found]
     placed = np.where(positions == NO_TIME, chunk.offsets[found], positions)
     return np.where(times == NO_TIME, placed, times)
 
 
-def _erased(chunk: Chunk) -> list[tuple[int, int]]:
+def _erased(chunk: EventChunk) -> list[tuple[int, int]]:
     """Offset and number of every user that was erased."""
     found = np.flatnonzero((chunk.types == TYPE_CODES["erase"]) & (chunk.users >= 0))
     return list(zip(chunk.offsets[found].tolist(), chunk.users[found].tolist(), strict=True))
 
 
-def _without_erased(users: Catalogue, chunk: Chunk) -> Catalogue:
+def _without_erased(users: Catalogue, chunk: EventChunk) -> Catalogue:
     for _, number in _erased(chunk):
         if users.ids[number]:
             users = users.without_id(number)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import Queries
-from plait.pipeline.stage import Explains, Retrieves, Scores
+from plait.data.types import QueryBatch
+from plait.pipeline.stage import Explainer, Retriever, Scorer
 from plait.testing.stage_case import (
     Answers,
-    Subject,
+    StageCase,
     able,
     arrays_in,
     dataset_of,
@@ -39,10 +39,10 @@ _NOISE = 1e-5
 """Sums in another order differ by as much."""
 
 
-def scores_have_their_form(subject: Subject) -> None:
+def scores_have_their_form(subject: StageCase) -> None:
     """float32 [B, K]; NaN for padding and for numbers that nobody has, never infinite."""
     stage = subject.fitted("market")
-    if not able(stage, Scores):
+    if not able(stage, Scorer):
         return
     size = dataset_of("market").n_items
     for queries, numbers in _asked("market"):
@@ -57,10 +57,10 @@ def scores_have_their_form(subject: Subject) -> None:
         assert none.shape == (len(queries), 0), f"{subject} scores {none.shape} for no items"
 
 
-def batch_equals_single(subject: Subject) -> None:
+def batch_equals_single(subject: StageCase) -> None:
     """What a batch is answered equals what each of its questions is answered alone."""
     stage = subject.fitted("market")
-    if not able(stage, Scores):
+    if not able(stage, Scorer):
         return
     for queries, numbers in _asked("market"):
         together = Answers.of(stage, queries, numbers)
@@ -73,15 +73,15 @@ def batch_equals_single(subject: Subject) -> None:
             assert same(alone_worth, together_worth, _NOISE), f"{subject} brings otherwise"
 
 
-def brings_what_it_scores_best_first(subject: Subject) -> None:
+def brings_what_it_scores_best_first(subject: StageCase) -> None:
     """Candidates are at most k int32 numbers, none twice, -1 only behind, by falling score."""
     stage = subject.fitted("market")
-    if not able(stage, Retrieves):
+    if not able(stage, Retriever):
         return
     size = dataset_of("market").n_items
     for k in (1, 5, size + 7):
         for queries, _ in _asked("market"):
-            found = stage.retrieve(queries, k).numbers
+            found = stage.retrieve(queries, k).item_numbers
             _well_formed(found, k, subject)
             assert (found < size + 3).all(), f"{subject} brings numbers that nobody has"
             worth = stage.score(queries, found)
@@ -92,10 +92,10 @@ def brings_what_it_scores_best_first(subject: Subject) -> None:
             assert falling.all(), f"{subject} does not bring the best first"
 
 
-def limits_are_kept(subject: Subject) -> None:
+def limits_are_kept(subject: StageCase) -> None:
     """Nothing blocked, and nothing outside the mask (for all, or for each question), is brought."""
     stage = subject.fitted("market")
-    if not able(stage, Retrieves):
+    if not able(stage, Retriever):
         return
     size = dataset_of("market").n_items + 3
     random = np.random.default_rng(0)
@@ -103,8 +103,8 @@ def limits_are_kept(subject: Subject) -> None:
         rows = [np.flatnonzero(random.random(size) < 0.4).tolist() for _ in range(len(queries))]
         for rows_of_mask in (0, 1, len(queries)):
             mask = random.random((rows_of_mask, size)) < 0.6 if rows_of_mask else None
-            asked = replace(queries, blocked=Ragged.of(rows), mask=mask, work={})
-            found = stage.retrieve(asked, 50).numbers
+            asked = replace(queries, blocked=Ragged.from_rows(rows), mask=mask, cache={})
+            found = stage.retrieve(asked, 50).item_numbers
             _well_formed(found, 50, subject)
             for row, numbers in enumerate(found):
                 brought = numbers[numbers >= 0]
@@ -114,14 +114,14 @@ def limits_are_kept(subject: Subject) -> None:
                     assert allowed.all(), f"{subject} brings the masked"
 
 
-def because_names_what_the_user_has(subject: Subject) -> None:
+def because_names_what_the_user_has(subject: StageCase) -> None:
     """int32 [B, K]: an item of the history or an anchor, or -1."""
     stage = subject.fitted("market")
-    if not able(stage, Explains):
+    if not able(stage, Explainer):
         return
     named = 0
     for queries, numbers in _asked("market"):
-        found = stage.because(queries, numbers)
+        found = stage.explain(queries, numbers)
         assert found.dtype == np.int32, f"{subject} names {found.dtype}"
         assert found.shape == numbers.shape
         assert (found[numbers < 0] == -1).all(), f"{subject} explains padding"
@@ -132,7 +132,7 @@ def because_names_what_the_user_has(subject: Subject) -> None:
     assert named, f"{subject} never says why"
 
 
-def inputs_stay_as_they_are(subject: Subject) -> None:
+def inputs_stay_as_they_are(subject: StageCase) -> None:
     """Neither fit nor answers change the data set, the questions or the numbers."""
     world = WORLDS["market"]()
     before = _digests(world)
@@ -145,7 +145,7 @@ def inputs_stay_as_they_are(subject: Subject) -> None:
         assert _digests((asked, numbers)) == told, f"{subject} changes the question"
 
 
-def nothing_raises(subject: Subject) -> None:
+def nothing_raises(subject: StageCase) -> None:
     """No world is too small or too new: no log, one item, users of one event, no times, Chinese."""
     for world in WORLDS:
         stage = subject.fitted(world)
@@ -157,7 +157,7 @@ def nothing_raises(subject: Subject) -> None:
             Answers.of(stage, queries.slice(0, 0), numbers[:0])
 
 
-def threads_do_not_meet(subject: Subject) -> None:
+def threads_do_not_meet(subject: StageCase) -> None:
     """Threads that ask one stage at a time get what one alone gets."""
     stage = subject.fitted("market")
     asked = list(_asked("market")) * 4
@@ -168,26 +168,26 @@ def threads_do_not_meet(subject: Subject) -> None:
         assert mine.same(right, _NOISE), f"{subject} answers otherwise in threads"
 
 
-def _asked(world: str) -> Iterator[tuple[Queries, Any]]:
+def _asked(world: str) -> Iterator[tuple[QueryBatch, Any]]:
     dataset = dataset_of(world)
     for seed in range(4):
         queries = probes(dataset, seed)
         yield queries, probe_numbers(dataset, len(queries), seed)
 
 
-def _mentioned(queries: Queries, numbers: np.ndarray) -> np.ndarray:
+def _mentioned(queries: QueryBatch, numbers: np.ndarray) -> np.ndarray:
     """Where the question itself holds the item: it exists, whoever has not heard of it."""
     own = [{*queries.history.ragged[row], *queries.items[row]} for row in range(len(queries))]
     return np.array([[one in own[row] for one in line] for row, line in enumerate(numbers)])
 
 
-def _worth(stage: Any, queries: Queries, brought: np.ndarray) -> np.ndarray:
+def _worth(stage: Any, queries: QueryBatch, brought: np.ndarray) -> np.ndarray:
     """The scores of what was brought: lists whose equals are in another order are equal."""
     found: np.ndarray = stage.score(queries, brought[brought >= 0][None, :])
     return found
 
 
-def _well_formed(found: np.ndarray, k: int, subject: Subject) -> None:
+def _well_formed(found: np.ndarray, k: int, subject: StageCase) -> None:
     assert found.dtype == np.int32, f"{subject} brings {found.dtype}"
     assert found.shape[1] <= k, f"{subject} brings {found.shape[1]} for k = {k}"
     padding = found < 0

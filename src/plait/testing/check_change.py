@@ -9,10 +9,18 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Column
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Queries
-from plait.pipeline.stage import Follows, Scores
-from plait.testing.queries import ask, changed, living, scores
-from plait.testing.stage_case import Answers, Subject, able, dataset_of, probe_numbers, probes, same
+from plait.data.types import Dataset, QueryBatch
+from plait.pipeline.stage import IncrementalStage, Scorer
+from plait.testing.queries import ask, changed, scores, state_with
+from plait.testing.stage_case import (
+    Answers,
+    StageCase,
+    able,
+    dataset_of,
+    probe_numbers,
+    probes,
+    same,
+)
 
 __all__ = [
     "changes_step_by_step_equal_changes_at_once",
@@ -25,12 +33,12 @@ __all__ = [
 _NOISE = 1e-4
 
 
-def numbers_mean_nothing(subject: Subject) -> None:
+def numbers_mean_nothing(subject: StageCase) -> None:
     """Numbering the items otherwise changes no score."""
     for world in ("market", "late_arrivals", "clock"):
         dataset = dataset_of(world)
         stage = subject.fitted(world)
-        if not able(stage, Scores):
+        if not able(stage, Scorer):
             return
         places = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
         other = subject.fit(renumbered(dataset, places))
@@ -41,14 +49,14 @@ def numbers_mean_nothing(subject: Subject) -> None:
         assert same(found, expected, _NOISE), f"{subject} goes by item numbers ({world})"
 
 
-def new_items_are_followed(subject: Subject) -> None:
+def new_items_are_followed(subject: StageCase) -> None:
     """A stage that follows scores items that came after the fit, like those they resemble."""
     dataset = dataset_of("late_arrivals")
     stage = subject.fitted("late_arrivals")
-    if not able(stage, Follows):
+    if not able(stage, IncrementalStage):
         return
     catalogue = changed(dataset.catalogue, dataset.version, {"new": _twin(dataset, "black-1")})
-    live = living(stage, dataset, catalogue)
+    live = state_with(stage, dataset, catalogue)
     if live.deltas[stage.name] is None:
         return  # these settings ask it to follow nothing
     queries = ask(catalogue, ["black-2"], ["black-2", "black-3"], texts=["night coal"], live=live)
@@ -58,11 +66,11 @@ def new_items_are_followed(subject: Subject) -> None:
     assert (found[told, 0] > 0).all(), f"{subject} sees no likeness in an item that came later"
 
 
-def changes_step_by_step_equal_changes_at_once(subject: Subject) -> None:
+def changes_step_by_step_equal_changes_at_once(subject: StageCase) -> None:
     """A delta is a function of the bundle and the items as they are, whatever way they went."""
     dataset = dataset_of("late_arrivals")
     stage = subject.fitted("late_arrivals")
-    if not able(stage, Follows):
+    if not able(stage, IncrementalStage):
         return
     steps: list[dict[str, Any]] = [
         {"new": _twin(dataset, "black-1"), "newer": _twin(dataset, "white-1")},
@@ -74,35 +82,35 @@ def changes_step_by_step_equal_changes_at_once(subject: Subject) -> None:
     for step in steps:
         catalogue = changed(catalogue, version, step)
         version += len(step)
-        delta = stage.delta(catalogue, dataset.version, delta)
-        live = living(stage, dataset, catalogue)
+        delta = stage.update(catalogue, dataset.version, delta)
+        live = state_with(stage, dataset, catalogue)
         one = replace(live, deltas={stage.name: delta})
         expected, found = (_answers(stage, catalogue, each) for each in (live, one))
         assert found.same(expected, _NOISE), f"the delta of {subject} depends on its way"
 
 
-def delta_reads_only_what_changed(subject: Subject) -> None:
+def delta_reads_only_what_changed(subject: StageCase) -> None:
     """One more change costs the reading of one item, and other items keep their scores.
 
     So a price that changes encodes nothing, however many items have come since the fit.
     """
     dataset = dataset_of("market")
     stage = subject.fitted("market")
-    if not able(stage, Follows):
+    if not able(stage, IncrementalStage):
         return
     new = {f"new-{one}": _twin(dataset, f"item-{one % 20 + 1}") for one in range(40)}
     first = changed(dataset.catalogue, dataset.version, new)
-    delta = stage.delta(first, dataset.version, None)
+    delta = stage.update(first, dataset.version, None)
     version = dataset.version + len(new)
     price = {"new-3": {"price": 99.0}}
     second = changed(first, version, price, patch=True)
     watched = Watched.all_of(second)
-    after = stage.delta(watched, dataset.version, delta)
+    after = stage.update(watched, dataset.version, delta)
     reads = sum(one.reads[0] for one in watched.columns.values() if isinstance(one, Watched))
     most = 2 * len(watched.columns)
     assert reads <= most, f"{subject} reads {reads} values anew when one price changes"
-    expected = _answers(stage, first, replace(living(stage, dataset, first), deltas={}), delta)
-    found = _answers(stage, second, replace(living(stage, dataset, second), deltas={}), after)
+    expected = _answers(stage, first, replace(state_with(stage, dataset, first), deltas={}), delta)
+    found = _answers(stage, second, replace(state_with(stage, dataset, second), deltas={}), after)
     assert found.same(expected, _NOISE), f"{subject} scores otherwise after a price has changed"
 
 
@@ -141,11 +149,11 @@ def renumbered(dataset: Dataset, places: np.ndarray) -> Dataset:
     found = dataset.interactions
     moved = replace(found, items=places[found.items])
     facts = replace(
-        dataset.facts,
-        heads=_moved(dataset.facts.heads, places),
-        tail_items=_moved(dataset.facts.tail_items, places),
+        dataset.triples,
+        heads=_moved(dataset.triples.heads, places),
+        tail_items=_moved(dataset.triples.tail_items, places),
     )
-    return replace(dataset, catalogue=catalogue, interactions=moved, facts=facts)
+    return replace(dataset, catalogue=catalogue, interactions=moved, triples=facts)
 
 
 def _moved(numbers: np.ndarray, places: np.ndarray) -> Any:
@@ -156,10 +164,10 @@ def _moved(numbers: np.ndarray, places: np.ndarray) -> Any:
     return np.where(inside, places[np.where(inside, numbers, 0)], numbers).astype(np.int32)
 
 
-def _renamed(queries: Queries, places: np.ndarray) -> Queries:
+def _renamed(queries: QueryBatch, places: np.ndarray) -> QueryBatch:
     history = replace(queries.history, items=_moved(queries.history.items, places))
     anchors = Ragged(_moved(queries.items.values, places), queries.items.offsets)
-    return replace(queries, history=history, items=anchors, seen=history.ragged, work={})
+    return replace(queries, history=history, items=anchors, seen=history.ragged, cache={})
 
 
 def _twin(dataset: Dataset, item: str) -> dict[str, Any]:

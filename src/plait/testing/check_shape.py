@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from plait.data.types import Queries
+from plait.data.types import QueryBatch
 from plait.pipeline.recipe import build_stage
-from plait.pipeline.stage import Applies, Fits, Retrieves, Scores, Stage
+from plait.pipeline.stage import Fittable, Reranker, Retriever, Scorer, Stage
 from plait.testing.stage_case import (
     Answers,
-    Subject,
+    StageCase,
     able,
     arrays_in,
     dataset_of,
@@ -47,15 +47,15 @@ _MAPPED_FROM = 1024
 """Bytes; smaller arrays may be read instead of mapped."""
 
 
-def has_an_ability(subject: Subject) -> None:
+def has_an_ability(subject: StageCase) -> None:
     """A stage scores (a strand) or applies (a step); what retrieves also scores."""
     stage = subject.stage()
-    assert able(stage, Scores) or able(stage, Applies), f"{subject} can neither score nor apply"
-    if able(stage, Retrieves):
-        assert able(stage, Scores), f"{subject} retrieves what it cannot score"
+    assert able(stage, Scorer) or able(stage, Reranker), f"{subject} can neither score nor apply"
+    if able(stage, Retriever):
+        assert able(stage, Scorer), f"{subject} retrieves what it cannot score"
 
 
-def constructor_only_stores(subject: Subject) -> None:
+def constructor_only_stores(subject: StageCase) -> None:
     """The constructor keeps config and name, and takes nothing else."""
     config = subject.stage().config
     stage = subject.stage_class(config, name="another")
@@ -67,7 +67,7 @@ def constructor_only_stores(subject: Subject) -> None:
     assert names == ["config", "name"], f"{subject} is constructed from {names}"
 
 
-def config_is_a_value(subject: Subject) -> None:
+def config_is_a_value(subject: StageCase) -> None:
     """A frozen dataclass, every field with a default, the same after a trip through JSON."""
     kind: Any = subject.stage_class.Config
     assert dataclasses.is_dataclass(kind), f"the config of {subject} is no dataclass"
@@ -81,7 +81,7 @@ def config_is_a_value(subject: Subject) -> None:
     assert again == config, f"{subject}: JSON makes {again} of {config}"
 
 
-def settings_come_from_recipes(subject: Subject) -> None:
+def settings_come_from_recipes(subject: StageCase) -> None:
     """A recipe's table, with every setting written out, builds the same stage."""
     config = subject.stage().config
     path = f"{subject.stage_class.__module__}:{subject.stage_class.__qualname__}"
@@ -91,9 +91,9 @@ def settings_come_from_recipes(subject: Subject) -> None:
     assert built.name == "mine"
 
 
-def fit_leaves_the_old_stage(subject: Subject) -> None:
+def fit_leaves_the_old_stage(subject: StageCase) -> None:
     """`fit` returns another object of the same class; the old one answers as before."""
-    if not able(subject.stage(), Fits):
+    if not able(subject.stage(), Fittable):
         return
     old = subject.stage()
     queries, numbers = _asked("market")
@@ -105,10 +105,10 @@ def fit_leaves_the_old_stage(subject: Subject) -> None:
     assert Answers.of(old, queries, numbers).same(before), f"{subject}.fit changes the old stage"
 
 
-def fit_twice_equals_once(subject: Subject) -> None:
+def fit_twice_equals_once(subject: StageCase) -> None:
     """The same data, config and seed give the same answers, fitted before or not."""
     first = subject.fitted("market")
-    if not able(first, Fits):
+    if not able(first, Fittable):
         return
     queries, numbers = _asked("market")
     expected = Answers.of(first, queries, numbers)
@@ -117,7 +117,7 @@ def fit_twice_equals_once(subject: Subject) -> None:
         assert again.same(expected), f"{subject}: fitting again gives other answers"
 
 
-def load_gives_back_what_save_wrote(subject: Subject) -> None:
+def load_gives_back_what_save_wrote(subject: StageCase) -> None:
     """After `save` and `load` a stage answers the same, on every world; nothing is pickled."""
     for world in ("market", "chinese", "one_item", "empty"):
         stage = subject.fitted(world)
@@ -132,7 +132,7 @@ def load_gives_back_what_save_wrote(subject: Subject) -> None:
             assert found.same(expected, _NOISE), told
 
 
-def arrays_are_mapped(subject: Subject) -> None:
+def arrays_are_mapped(subject: StageCase) -> None:
     """What `load` holds lies in files that processes share, not in memory of its own."""
     with tempfile.TemporaryDirectory() as folder:
         loaded = _moved(subject.fitted("market"), Path(folder))
@@ -141,12 +141,12 @@ def arrays_are_mapped(subject: Subject) -> None:
                 assert _mapped(array), f"{subject} reads an array {array.shape} into memory"
 
 
-def _asked(world: str) -> tuple[Queries, Any]:
+def _asked(world: str) -> tuple[QueryBatch, Any]:
     queries = probes(dataset_of(world), seed=1)
     return queries, probe_numbers(dataset_of(world), len(queries))
 
 
-def _frozen(config: Any, field: str, subject: Subject) -> None:
+def _frozen(config: Any, field: str, subject: StageCase) -> None:
     try:
         setattr(config, field, getattr(config, field))
     except dataclasses.FrozenInstanceError:

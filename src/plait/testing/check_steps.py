@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.types import Items, Live, Queries
-from plait.pipeline.stage import Applies
+from plait.data.types import CandidateLists, QueryBatch, StateView
+from plait.pipeline.stage import Reranker
 from plait.state.live_state import DatasetState
 from plait.testing.stage_case import (
-    Subject,
+    StageCase,
     able,
     arrays_in,
     candidates,
@@ -33,16 +33,16 @@ __all__ = [
 _NOISE = 1e-5
 
 
-def columns_are_added_and_rows_stay(subject: Subject) -> None:
+def columns_are_added_and_rows_stay(subject: StageCase) -> None:
     """The same candidates in the same places, all old columns, and those that it promises."""
     for world in WORLDS:
         stage = subject.fitted(world)
-        if not able(stage, Applies):
+        if not able(stage, Reranker):
             return
         for queries, items in _asked(world):
             before = [one.copy() for one in arrays_in(items)]
             found = stage.apply(queries, items)
-            assert same(found.numbers, items.numbers), f"{subject} moves candidates"
+            assert same(found.item_numbers, items.item_numbers), f"{subject} moves candidates"
             assert set(items.columns) <= set(found.columns), f"{subject} drops columns"
             for column in found.columns.values():
                 assert column.shape[:2] == items.shape, f"{subject} adds {column.shape}"
@@ -53,10 +53,10 @@ def columns_are_added_and_rows_stay(subject: Subject) -> None:
                 assert _equal(old, now), f"{subject} writes into what it was given"
 
 
-def step_answers_a_batch_like_single_questions(subject: Subject) -> None:
+def step_answers_a_batch_like_single_questions(subject: StageCase) -> None:
     """Each question alone gets the columns that it gets among others."""
     stage = subject.fitted("market")
-    if not able(stage, Applies):
+    if not able(stage, Reranker):
         return
     for queries, items in _asked("market"):
         together = stage.apply(queries, items)
@@ -68,10 +68,10 @@ def step_answers_a_batch_like_single_questions(subject: Subject) -> None:
                 assert _equal(one, other), f"{subject} writes another {name} for a batch"
 
 
-def step_is_the_same_after_load(subject: Subject) -> None:
+def step_is_the_same_after_load(subject: StageCase) -> None:
     """After `save` and `load` a step writes the same columns."""
     stage = subject.fitted("market")
-    if not able(stage, Applies):
+    if not able(stage, Reranker):
         return
     with tempfile.TemporaryDirectory() as folder:
         stage.save(Path(folder))
@@ -82,26 +82,28 @@ def step_is_the_same_after_load(subject: Subject) -> None:
                 assert _equal(found.column(name), expected.column(name)), f"{subject}: {name}"
 
 
-def _asked(world: str) -> Iterator[tuple[Queries, Items]]:
+def _asked(world: str) -> Iterator[tuple[QueryBatch, CandidateLists]]:
     dataset = dataset_of(world)
-    live = Live(DatasetState.of(dataset))
+    live = StateView(DatasetState.of(dataset))
     for seed in range(3):
         queries = probes(dataset, seed, live)
-        inside = queries.history.where(queries.history.items < dataset.n_items)
+        inside = queries.history.filter(queries.history.items < dataset.n_items)
         yield replace(queries, history=inside), candidates(dataset, len(queries), seed)
 
 
-def _row(items: Items, row: int) -> Items:
+def _row(items: CandidateLists, row: int) -> CandidateLists:
     columns = {name: one[row : row + 1] for name, one in items.columns.items()}
-    return Items(items.numbers[row : row + 1], columns, items.removals)
+    return CandidateLists(items.item_numbers[row : row + 1], columns, items.removal_reasons)
 
 
-def _named(items: Items, name: str) -> np.ndarray:
+def _named(items: CandidateLists, name: str) -> np.ndarray:
     """A column, `removed_by` by the names of the reasons: their order may differ."""
     column = items.column(name)
     if name != "removed_by":
         return column
-    return np.array([["" if one < 0 else items.removals[one] for one in row] for row in column])
+    return np.array(
+        [["" if one < 0 else items.removal_reasons[one] for one in row] for row in column]
+    )
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

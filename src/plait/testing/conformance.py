@@ -21,12 +21,12 @@ from plait.errors import InputError
 from plait.features.tfidf import TfidfConfig
 from plait.pipeline.registry import load_all_stages, stage_class
 from plait.testing import check_answers, check_change, check_shape, check_steps
-from plait.testing.stage_case import Subject
-from plait.training.config import Training
+from plait.testing.stage_case import StageCase
+from plait.training.config import TrainingConfig
 
 __all__ = ["CHECKS", "EXEMPT", "VARIANTS", "Exemption", "cases", "run", "subjects"]
 
-Check = Callable[[Subject], None]
+Check = Callable[[StageCase], None]
 
 CHECKS: Mapping[str, Check] = {
     name: getattr(module, name)
@@ -36,14 +36,14 @@ CHECKS: Mapping[str, Check] = {
 }
 """All checks by name; each raises AssertionError and says what a stage got wrong."""
 
-ALIKE = TfidfConfig(minimum=1)
+ALIKE = TfidfConfig(min_df=1)
 """Fields become features as usual, rare ones too: toy worlds are small."""
 
-SHORT = Training(epochs=2, batch=64)
+SHORT = TrainingConfig(epochs=2, batch_size=64)
 """As few steps as show that there is a way."""
 
 VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    "content": ({"components": 2, "minimum": 1},),
+    "content": ({"svd_components": 2, "min_df": 1},),
     "fuse": ({"method": "rrf"},),
     "lexical": ({"fuzzy": False, "language": ""},),
     "factors": (
@@ -52,17 +52,17 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"method": "svdpp", "iterations": 60, "burn_in": 20},
         {"method": "neumf", "factors": 8, "training": SHORT},
     ),
-    "graph": ({"knowledge": False, "negatives": 4, "training": SHORT},),
+    "graph": ({"use_triples": False, "num_negatives": 4, "training": SHORT},),
     "linear": (
-        {"order": False},
-        {"method": "dense", "most_items": 10},
-        {"method": "sparse", "among": 4},
-        {"lend": 0.5, "content": ALIKE},
+        {"order_aware": False},
+        {"method": "dense", "max_dense_items": 10},
+        {"method": "sparse", "max_predictors": 4},
+        {"content_smoothing": 0.5, "content": ALIKE},
     ),
-    "neighbours": ({"lend": 0.5, "content": ALIKE},),
-    "popular": ({"by": "country"},),
-    "ratings": ({"iterations": 60, "burn_in": 20, "implicit": False},),
-    "repeat": ({"neighbours": 3, "groups": 2, "most_users": 20},),
+    "neighbours": ({"content_smoothing": 0.5, "content": ALIKE},),
+    "popular": ({"segment_by": "country"},),
+    "ratings": ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},),
+    "repeat": ({"n_neighbors": 3, "n_groups": 2, "max_neighbor_users": 20},),
     "rules": ({"seen": "cooldown"},),
     "sequence": (
         {"network": "bert4rec", "training": SHORT},
@@ -84,7 +84,7 @@ EXEMPT: tuple[Exemption, ...] = ()
 """All exemptions there are."""
 
 
-def subjects(*stages: type[Any] | str) -> list[Subject]:
+def subjects(*stages: type[Any] | str) -> list[StageCase]:
     """Every registered stage, under its defaults and its `VARIANTS`; or the ones that are named.
 
     A name is one that a recipe may use: "popular", "package.module:Class".
@@ -92,15 +92,15 @@ def subjects(*stages: type[Any] | str) -> list[Subject]:
     if not stages:
         found = load_all_stages().items()
         return [
-            Subject(name, one, tuple(settings.items()))
+            StageCase(name, one, tuple(settings.items()))
             for name, one in found
             for settings in ({}, *VARIANTS.get(name, ()))
         ]
     classes = [stage_class(one) if isinstance(one, str) else one for one in stages]
-    return [Subject(one.__name__.lower(), one) for one in classes]
+    return [StageCase(one.__name__.lower(), one) for one in classes]
 
 
-def cases(*stages: type[Any] | str) -> list[tuple[Subject, str]]:
+def cases(*stages: type[Any] | str) -> list[tuple[StageCase, str]]:
     """Every subject with the name of every check it must pass."""
     exempt = {(one.stage, one.check) for one in EXEMPT}
     return [
@@ -111,7 +111,7 @@ def cases(*stages: type[Any] | str) -> list[tuple[Subject, str]]:
     ]
 
 
-def run(subject: Subject, check: str) -> None:
+def run(subject: StageCase, check: str) -> None:
     """Run one check, warnings being errors; AssertionError says what is wrong."""
     if check not in CHECKS:
         raise InputError(f"no check {check!r}", hint=f"there are {', '.join(sorted(CHECKS))}")

@@ -10,12 +10,12 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Change
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Floats, History, Items, Live, Queries
-from plait.pipeline.stage import Follows, Stage
+from plait.data.types import CandidateLists, Dataset, Float32Array, History, QueryBatch, StateView
+from plait.pipeline.stage import IncrementalStage, Stage
 from plait.state.live_state import DatasetState
 from plait.testing.synthetic_data import DAY, START
 
-__all__ = ["ask", "changed", "known", "listed", "living", "scores"]
+__all__ = ["ask", "changed", "known", "listed", "scores", "state_with"]
 
 
 def ask(
@@ -24,8 +24,8 @@ def ask(
     texts: Sequence[str | None] = (),
     anchors: Sequence[Sequence[str]] = (),
     contexts: Sequence[Mapping[str, Any]] = (),
-    live: Live | None = None,
-) -> Queries:
+    live: StateView | None = None,
+) -> QueryBatch:
     """As many questions as the longest of the four lists; histories have an event a day.
 
     Outside ids that `catalogue` does not know raise KeyError.
@@ -34,7 +34,7 @@ def ask(
     rows = [_numbers(catalogue, one) for one in _filled(histories, batch, ())]
     lengths = np.array([len(one) for one in rows], np.int64)
     days = np.concatenate([np.arange(one) for one in lengths]) if batch else np.zeros(0)
-    ragged = Ragged.of(rows)
+    ragged = Ragged.from_rows(rows)
     history = History(
         ragged.offsets,
         ragged.values,
@@ -42,9 +42,9 @@ def ask(
         np.ones(len(ragged.values), np.float32),
     )
     return replace(
-        Queries.of_histories(history),
+        QueryBatch.of_histories(history),
         texts=tuple(_filled(texts, batch, None)),
-        items=Ragged.of([_numbers(catalogue, one) for one in _filled(anchors, batch, ())]),
+        items=Ragged.from_rows([_numbers(catalogue, one) for one in _filled(anchors, batch, ())]),
         contexts=tuple(_filled(contexts, batch, {})),
         live=live,
     )
@@ -74,27 +74,29 @@ def changed(
     return wider.updated(changes)
 
 
-def living(stage: Stage, dataset: Dataset, catalogue: Catalogue, previous: Any = None) -> Live:
+def state_with(
+    stage: Stage, dataset: Dataset, catalogue: Catalogue, previous: Any = None
+) -> StateView:
     """What `stage`, fitted on `dataset`, sees when the items stand as in `catalogue`."""
     state = DatasetState.of(replace(dataset, catalogue=catalogue))
-    if not isinstance(stage, Follows):
-        return Live(state)
-    return Live(state, {stage.name: stage.delta(catalogue, dataset.version, previous)})
+    if not isinstance(stage, IncrementalStage):
+        return StateView(state)
+    return StateView(state, {stage.name: stage.update(catalogue, dataset.version, previous)})
 
 
-def scores(stage: Any, queries: Queries, catalogue: Catalogue, *items: str) -> Floats:
+def scores(stage: Any, queries: QueryBatch, catalogue: Catalogue, *items: str) -> Float32Array:
     """float32 [B, len(items)]: what `stage` gives these items for every question."""
     numbers = _numbers(catalogue, items)
-    found: Floats = stage.score(queries, np.tile(numbers, (len(queries), 1)))
+    found: Float32Array = stage.score(queries, np.tile(numbers, (len(queries), 1)))
     return found
 
 
-def listed(items: Items, catalogue: Catalogue) -> list[list[str]]:
+def listed(items: CandidateLists, catalogue: Catalogue) -> list[list[str]]:
     """Candidate lists as outside ids, padding left out."""
-    return [[catalogue.id(one) for one in row if one >= 0] for row in items.numbers.tolist()]
+    return [[catalogue.id(one) for one in row if one >= 0] for row in items.item_numbers.tolist()]
 
 
-def known(found: Floats) -> list[bool]:
+def known(found: Float32Array) -> list[bool]:
     """For every item whether any question has a score for it."""
     return [not np.isnan(column).all() for column in found.T]
 

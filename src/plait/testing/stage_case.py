@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Dataset, History, Items, Live, Numbers, Queries
-from plait.pipeline.stage import Explains, Fits, Retrieves, Scores, Stage
+from plait.data.types import (
+    ABSENT,
+    CandidateLists,
+    Dataset,
+    History,
+    Int32Array,
+    QueryBatch,
+    StateView,
+)
+from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage
 from plait.testing.synthetic_data import DAY, START, WORLDS
 
 __all__ = [
     "Answers",
-    "Subject",
+    "StageCase",
     "able",
     "arrays_in",
     "candidates",
@@ -29,7 +37,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class StageCase:
     """A stage class under the name of its registration, with settings that are not default."""
 
     name: str
@@ -51,7 +59,7 @@ class Subject:
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Any:
         """The stage fitted on `dataset`; as it is, if it learns nothing."""
         stage = self.stage()
-        return stage.fit(dataset, seed=seed) if able(stage, Fits) else stage
+        return stage.fit(dataset, seed=seed) if able(stage, Fittable) else stage
 
 
 @cache
@@ -61,7 +69,7 @@ def dataset_of(world: str) -> Dataset:
 
 
 @cache
-def _fitted(subject: Subject, world: str) -> Any:
+def _fitted(subject: StageCase, world: str) -> Any:
     return subject.fit(dataset_of(world))
 
 
@@ -69,19 +77,19 @@ def _fitted(subject: Subject, world: str) -> Any:
 class Answers:
     """Everything a strand says to a batch: what it brings, its scores and its evidence."""
 
-    brought: Numbers
+    brought: Int32Array
     scores: np.ndarray
-    because: Numbers
+    because: Int32Array
 
     @staticmethod
-    def of(stage: Any, queries: Queries, numbers: Numbers, k: int = 10) -> Answers:
+    def of(stage: Any, queries: QueryBatch, numbers: Int32Array, k: int = 10) -> Answers:
         """Ask `stage`, with fresh working room, as far as it is able to answer."""
-        asked = replace(queries, work={})
+        asked = replace(queries, cache={})
         nothing = np.full((len(queries), 0), ABSENT, np.int32)
         return Answers(
-            stage.retrieve(asked, k).numbers if able(stage, Retrieves) else nothing,
-            stage.score(asked, numbers) if able(stage, Scores) else nothing,
-            stage.because(asked, numbers) if able(stage, Explains) else nothing,
+            stage.retrieve(asked, k).item_numbers if able(stage, Retriever) else nothing,
+            stage.score(asked, numbers) if able(stage, Scorer) else nothing,
+            stage.explain(asked, numbers) if able(stage, Explainer) else nothing,
         )
 
     def same(self, other: Answers, tolerance: float = 0.0) -> bool:
@@ -102,7 +110,7 @@ def same(one: np.ndarray, other: np.ndarray, tolerance: float = 0.0) -> bool:
     return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
-def probes(dataset: Dataset, seed: int = 0, live: Live | None = None) -> Queries:
+def probes(dataset: Dataset, seed: int = 0, live: StateView | None = None) -> QueryBatch:
     """A dozen questions of all sorts about any world, drawn by `seed`.
 
     Empty and long histories, items beyond the fit, words of a title and words of none, anchors,
@@ -119,22 +127,22 @@ def probes(dataset: Dataset, seed: int = 0, live: Live | None = None) -> Queries
     anchors = [[] if row % 4 else random.integers(0, size + 3, 2).tolist() for row in range(batch)]
     users = random.integers(-1, max(dataset.n_users, 1), batch)
     return replace(
-        Queries.of_histories(history, seed=seed),
+        QueryBatch.of_histories(history, seed=seed),
         users=users.astype(np.int32),
         texts=_texts(dataset, batch, random),
-        items=Ragged.of(anchors),
+        items=Ragged.from_rows(anchors),
         contexts=tuple({"country": "de"} if row % 2 else {} for row in range(batch)),
         live=live,
     )
 
 
-def probe_numbers(dataset: Dataset, batch: int, seed: int = 0, width: int = 9) -> Numbers:
+def probe_numbers(dataset: Dataset, batch: int, seed: int = 0, width: int = 9) -> Int32Array:
     """int32 [batch, width] to be scored: items, padding and numbers beyond the fit."""
     random = np.random.default_rng(seed)
     return random.integers(-1, dataset.n_items + 4, (batch, width)).astype(np.int32)
 
 
-def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> Items:
+def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> CandidateLists:
     """Candidate lists with every column that a step of any pipeline may ask for."""
     random = np.random.default_rng(seed)
     size = max(dataset.n_items, 1)
@@ -154,7 +162,7 @@ def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> I
     columns["score"] = columns["score"].astype(np.float32)
     columns["order"] = _places(columns["score"])
     columns["pinned"] = np.full(numbers.shape, ABSENT, np.int32)
-    return Items(numbers, columns)
+    return CandidateLists(numbers, columns)
 
 
 def able(stage: Stage, ability: Any) -> bool:

@@ -25,12 +25,12 @@ __all__ = [
     "clock",
     "empty",
     "late_arrivals",
+    "make_dataset",
     "market",
     "one_item",
     "positions_only",
     "two_topics",
     "weekly_repeats",
-    "world",
 ]
 
 DAY = 86_400_000_000
@@ -46,7 +46,7 @@ GARDEN = ("rose", "tulip", "spade", "hose", "seed", "hedge")
 KITCHEN = ("pan", "knife", "kettle", "spoon", "oven", "whisk")
 
 
-def world(
+def make_dataset(
     events: Sequence[Event],
     *,
     items: Mapping[str, Mapping[str, Any]] | None = None,
@@ -86,7 +86,7 @@ def checkerboard(*, users: int = 20, items: int = 12) -> Dataset:
         taken = [one for one in range(half) if one != (user // 2) % half]
         turned = taken[user % half :] + taken[: user % half]
         events += [(f"{colour}-user-{user}", f"{colour}-{one}", day) for day, one in _days(turned)]
-    return world(events)
+    return make_dataset(events)
 
 
 def clock(*, hours: int = 12, users: int = 36, steps: int = 5) -> Dataset:
@@ -99,7 +99,7 @@ def clock(*, hours: int = 12, users: int = 36, steps: int = 5) -> Dataset:
         for user in range(users)
         for step in range(steps)
     ]
-    return world(events)
+    return make_dataset(events)
 
 
 def two_topics(*, items: int = 16) -> Dataset:
@@ -119,7 +119,7 @@ def two_topics(*, items: int = 16) -> Dataset:
         for one in range(half)
     }
     events = [(f"user-{one}", item, float(one)) for one, item in enumerate(fields)]
-    return world(events, items=fields)
+    return make_dataset(events, items=fields)
 
 
 def weekly_repeats(*, users: int = 6, weeks: int = 8) -> Dataset:
@@ -136,7 +136,7 @@ def weekly_repeats(*, users: int = 6, weeks: int = 8) -> Dataset:
                 (f"user-{user}", f"bread-{user}", day),
             ]
             events += [(f"user-{user}", f"extra-{(user * weeks + week) % 11}-{week}", day + 1)]
-    return world(events)
+    return make_dataset(events)
 
 
 def late_arrivals(*, users: int = 20, items: int = 12) -> Dataset:
@@ -152,7 +152,7 @@ def late_arrivals(*, users: int = 20, items: int = 12) -> Dataset:
         (board.users.ids[user], board.catalogue.ids[item], (time - START) / DAY)
         for user, item, time in zip(found.users, found.items, found.times.tolist(), strict=True)
     ]
-    return world(events, items=fields)
+    return make_dataset(events, items=fields)
 
 
 def chinese() -> Dataset:
@@ -162,7 +162,9 @@ def chinese() -> Dataset:
     """
     titles = ["红色陶瓷茶杯", "红色羊毛围巾", "蓝色玻璃茶杯", "儿童自行车", "iPhone 手机壳"]
     fields = {f"商品{one}": {"title": title} for one, title in enumerate(titles, 1)}
-    return world([(f"用户{one}", item, one) for one, item in enumerate(fields)], items=fields)
+    return make_dataset(
+        [(f"用户{one}", item, one) for one, item in enumerate(fields)], items=fields
+    )
 
 
 def market(*, users: int = 24, items: int = 30, seed: int = 0) -> Dataset:
@@ -194,7 +196,7 @@ def market(*, users: int = 24, items: int = 30, seed: int = 0) -> Dataset:
     people = {f"user-{user}": {"country": ("de", "cn")[user % 2]} for user in range(users)}
     kinds = [("view", "purchase")[one % 2] for one in range(len(events))]
     stars = [float(day % 5 + 1) for _, _, day in events]
-    made = world(events, items=fields, users=people, kinds=kinds, values=stars)
+    made = make_dataset(events, items=fields, users=people, kinds=kinds, values=stars)
     gone = Change(made.catalogue.number("item-0"), "delete", {}, made.version + 1)
     return replace(made, version=gone.offset, catalogue=made.catalogue.updated([gone]))
 
@@ -209,17 +211,19 @@ def positions_only() -> Dataset:
         for user in range(24)
         for step in range(4)
     ]
-    return world(events, timed=False)
+    return make_dataset(events, timed=False)
 
 
 def one_item() -> Dataset:
     """A catalogue of one item, two users. Right: nothing raises."""
-    return world([("a", "only", 0), ("b", "only", 1)], items={"only": {"title": "the only one"}})
+    return make_dataset(
+        [("a", "only", 0), ("b", "only", 1)], items={"only": {"title": "the only one"}}
+    )
 
 
 def empty() -> Dataset:
     """A log in which nothing happened. Right: nothing raises, nothing is known."""
-    return world([])
+    return make_dataset([])
 
 
 WORLDS: Mapping[str, Callable[[], Dataset]] = {

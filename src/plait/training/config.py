@@ -13,10 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.errors import InputError
-from plait.pipeline.constraints import Limit, check, limited
+from plait.pipeline.constraints import Limit, bounded_field, check
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["ArrayBatches", "Batch", "Batches", "Outcome", "Targets", "Training", "rows_of"]
+__all__ = [
+    "ArrayBatches",
+    "Batch",
+    "Batches",
+    "Targets",
+    "TrainingConfig",
+    "TrainingResult",
+    "rows_of",
+]
 
 Batch = Mapping[str, npt.NDArray[Any]]
 """Arrays by field; the first axis of each is that of the rows."""
@@ -28,39 +36,39 @@ _IRRELEVANT = ("checkpoint_seconds", "device")
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingConfig:
     """How a module is trained. Every model by gradient has these settings."""
 
-    epochs: int = limited(40, Limit(least=1))
+    epochs: int = bounded_field(40, Limit(least=1))
     """At most so many passes over the data."""
-    batch: int = limited(256, Limit(least=1))
+    batch_size: int = bounded_field(256, Limit(least=1))
     """Rows a batch."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam (Kingma & Ba, 2015), with decoupled decay (Loshchilov & Hutter, 2019), or SGD."""
     learning_rate: float = tunable(1e-3, Range(1e-4, 3e-2, log=True), Limit(least=0))
     """The step size at its largest."""
-    momentum: float = limited(0.9, Limit(least=0, below=1))
+    momentum: float = bounded_field(0.9, Limit(least=0, below=1))
     """Of SGD alone."""
-    l2: float = limited(0.0, Limit(least=0))
+    weight_decay: float = bounded_field(0.0, Limit(least=0))
     """Weight decay: decoupled under adamw, added to the gradient otherwise."""
     schedule: Literal["constant", "cosine"] = "constant"
     """What the step size does after the warm-up: stay, or fall to zero along a half cosine."""
-    warmup: float = limited(0.0, Limit(least=0, below=1))
+    warmup_ratio: float = bounded_field(0.0, Limit(least=0, below=1))
     """The share of all steps in which the step size rises linearly from zero."""
-    accumulate: int = limited(1, Limit(least=1))
+    gradient_accumulation_steps: int = bounded_field(1, Limit(least=1))
     """Batches that make up one step, as if they were one; at the end of an epoch what is left."""
-    clip: float = limited(0.0, Limit(least=0))
+    max_grad_norm: float = bounded_field(0.0, Limit(least=0))
     """The largest norm of the gradient; 0: any."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """What matrix products are computed in; weights stay float32."""
-    average: float = limited(0.0, Limit(least=0, below=1))
+    ema_decay: float = bounded_field(0.0, Limit(least=0, below=1))
     """Keep an exponential moving average of the weights with this decay, and answer with it; 0: no.
     """
-    patience: int = limited(5, Limit(least=0))
+    patience: int = bounded_field(5, Limit(least=0))
     """Stop after so many validations without a better metric; 0: never."""
-    validate_every: int = limited(1, Limit(least=1))
+    validate_every: int = bounded_field(1, Limit(least=1))
     """Epochs from one validation to the next."""
-    checkpoint_seconds: float = limited(30.0, Limit(least=0))
+    checkpoint_seconds: float = bounded_field(30.0, Limit(least=0))
     """How long a run may have to be repeated after a crash."""
     device: Literal["auto", "cpu"] = "auto"
     """The accelerator if there is one, or the CPU whatever there is."""
@@ -94,7 +102,7 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingResult:
     """What came of a run. The module holds the weights of `best_epoch`."""
 
     epochs: int

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from plait.errors import InputError
-from plait.training.config import Batch, Training, rows_of
-from plait.training.process_group import Crew
-from plait.training.run_state import Standing
+from plait.training.config import Batch, TrainingConfig, rows_of
+from plait.training.process_group import ProcessGroup
+from plait.training.run_state import RunState
 
-__all__ = ["accelerator_of", "checked", "moved", "shared", "windows"]
+__all__ = ["accelerator_of", "group_batches", "require_finite", "shard", "to_device"]
 
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
-def accelerator_of(training: Training) -> Any:
+def accelerator_of(training: TrainingConfig) -> Any:
     """accelerate's Accelerator for these settings.
 
     Raises InputError for float16 on a CPU, where accelerate would compute in float32 unasked.
@@ -31,7 +31,9 @@ def accelerator_of(training: Training) -> Any:
         # It remembers the settings of the first one in a process and refuses others.
         AcceleratorState._reset_state(reset_partial_state=True)
         found = Accelerator(mixed_precision=_PRECISIONS[training.precision], cpu=cpu)
-        if found.num_processes >= Crew.here().size:  # without a GPU: only if told to, on CPUs
+        if (
+            found.num_processes >= ProcessGroup.here().size
+        ):  # without a GPU: only if told to, on CPUs
             break
     if training.precision == "float16" and found.device.type == "cpu":
         raise InputError(
@@ -42,13 +44,13 @@ def accelerator_of(training: Training) -> Any:
     return found
 
 
-def windows(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+def group_batches(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """The batches of each step: `size` of them, or what is left."""
     while found := list(islice(batches, size)):
         yield found
 
 
-def checked(batch: Batch, at: Standing) -> Batch:
+def require_finite(batch: Batch, at: RunState) -> Batch:
     """The same batch; InputError names the first field with a number that is not finite."""
     for name, one in batch.items():
         if one.dtype.kind == "f" and not np.isfinite(one).all():
@@ -61,14 +63,14 @@ def checked(batch: Batch, at: Standing) -> Batch:
     return batch
 
 
-def shared(batch: Batch, process: int, processes: int) -> Batch:
+def shard(batch: Batch, process: int, processes: int) -> Batch:
     """The rows of one of several processes; all of them where there are fewer rows than that."""
     if processes == 1 or rows_of(batch) < processes:
         return batch
     return {name: one[process::processes] for name, one in batch.items()}
 
 
-def moved(batch: Batch, device: torch.device) -> Mapping[str, torch.Tensor]:
+def to_device(batch: Batch, device: torch.device) -> Mapping[str, torch.Tensor]:
     """Tensors on the device; what is read-only or strided is copied first."""
     return {
         name: torch.from_numpy(np.require(one, requirements=["C", "W"])).to(

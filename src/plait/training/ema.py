@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-__all__ = ["Average"]
+__all__ = ["WeightEMA"]
 
 
-class Average:
+class WeightEMA:
     """The running average of a module's parameters; with a decay of 0 there is none."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:

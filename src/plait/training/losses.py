@@ -13,13 +13,13 @@ from plait.training.softmax_loss import full_softmax
 
 __all__ = [
     "Negatives",
-    "binary",
-    "bpr",
+    "bce_loss",
+    "bpr_loss",
     "contrastive",
     "full_softmax",
     "masked_items",
+    "mse_loss",
     "sampled_softmax",
-    "squared",
 ]
 
 
@@ -66,18 +66,18 @@ def sampled_softmax(
     )
 
 
-def bpr(right: Tensor, wrong: Tensor) -> Tensor:
+def bpr_loss(right: Tensor, wrong: Tensor) -> Tensor:
     """Bayesian personalised ranking (Rendle et al., UAI 2009): scores [P] and [P] or [P, M]."""
     gap = (right[:, None] if wrong.dim() > right.dim() else right) - wrong
     return -functional.logsigmoid(gap).mean()
 
 
-def binary(logits: Tensor, labels: Tensor) -> Tensor:
+def bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of logits and labels 0 or 1, both of one shape."""
     return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
 
-def squared(predicted: Tensor, wanted: Tensor) -> Tensor:
+def mse_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
     """The mean squared error."""
     return functional.mse_loss(predicted, wanted)
 

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from plait.errors import InputError
-from plait.settings import beside
+from plait.settings import local_process_count
 
-__all__ = ["SHARE", "available", "check_room", "memory", "weight_bytes"]
+__all__ = ["SHARE", "available_bytes", "require_memory", "total_bytes", "weight_bytes"]
 
 _GROUP = Path("/sys/fs/cgroup")
 SHARE = 0.9
 """What part of the memory that is free a run may plan with."""
 
 
-def available(group: Path = _GROUP) -> int:
+def available_bytes(group: Path = _GROUP) -> int:
     """Bytes that a process may still take: of the machine, or of its control group.
 
     Of processes that were started together each has its part. What cannot be known is no limit.
@@ -36,12 +36,12 @@ def available(group: Path = _GROUP) -> int:
         free = min(free, _limit(group) - max(used - files, 0))
     except (OSError, ValueError):
         pass
-    return max(free, 0) // beside()
+    return max(free, 0) // local_process_count()
 
 
-def memory(group: Path = _GROUP) -> int:
+def total_bytes(group: Path = _GROUP) -> int:
     """Bytes that the machine or the control group has in all, used or not."""
-    return min(_physical(), _limit(group)) // beside()
+    return min(_physical(), _limit(group)) // local_process_count()
 
 
 def weight_bytes(numbers: int, average: bool = True) -> int:
@@ -49,7 +49,7 @@ def weight_bytes(numbers: int, average: bool = True) -> int:
     return 4 * numbers * (6 if average else 5)
 
 
-def check_room(
+def require_memory(
     needs: Mapping[str, int],
     what: str,
     room: int | None = None,
@@ -60,7 +60,7 @@ def check_room(
     The error names the setting that takes most, and what `hints` says of it: else, to make it
     smaller.
     """
-    free = available() if room is None else room
+    free = available_bytes() if room is None else room
     total = sum(needs.values())
     if total <= SHARE * free:
         return

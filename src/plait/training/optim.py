@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 import torch
 
-from plait.training.config import Training
+from plait.training.config import TrainingConfig
 
 __all__ = ["optimizer_of", "rate"]
 
 
 def optimizer_of(
-    parameters: Iterable[torch.nn.Parameter], training: Training
+    parameters: Iterable[torch.nn.Parameter], training: TrainingConfig
 ) -> torch.optim.Optimizer:
     """The optimiser that the settings name; vectors (biases, norms) are not decayed."""
     wanted = [one for one in parameters if one.requires_grad]
     groups = [
-        {"params": [one for one in wanted if one.dim() > 1], "weight_decay": training.l2},
+        {"params": [one for one in wanted if one.dim() > 1], "weight_decay": training.weight_decay},
         {"params": [one for one in wanted if one.dim() <= 1], "weight_decay": 0.0},
     ]
     groups = [one for one in groups if one["params"]]
@@ -30,9 +30,9 @@ def optimizer_of(
     return torch.optim.AdamW(groups, lr=rate)
 
 
-def rate(training: Training, step: int, steps: int) -> float:
+def rate(training: TrainingConfig, step: int, steps: int) -> float:
     """The step size of step `step` (from 0) of `steps`."""
-    rising = round(training.warmup * steps)
+    rising = round(training.warmup_ratio * steps)
     if step < rising:
         return training.learning_rate * (step + 1) / rising
     if training.schedule == "constant":

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from plait.errors import InputError
-from plait.settings import launched
-from plait.utils.optional_imports import require
+from plait.settings import process_rank_and_size
+from plait.utils.optional_imports import require_extra
 
-__all__ = ["Crew", "check_alone"]
+__all__ = ["ProcessGroup", "require_single_process"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class ProcessGroup:
     """One process of `size`; its number is `rank`, the first has 0."""
 
     rank: int = 0
@@ -24,9 +24,9 @@ class Crew:
     @classmethod
     def here(cls) -> Self:
         """This process and those that were started with it; MissingExtraError without torch."""
-        found = cls(*launched())
+        found = cls(*process_rank_and_size())
         if found.size > 1:
-            require("training in several processes")
+            require_extra("training in several processes")
         return found
 
     @property
@@ -54,9 +54,9 @@ class Crew:
         return found
 
 
-def check_alone(what: str) -> None:
+def require_single_process(what: str) -> None:
     """InputError where several processes were started for `what`, which one does by itself."""
-    _, size = launched()
+    _, size = process_rank_and_size()
     if size > 1:
         raise InputError(
             f"{what} runs in one process, and {size} were started",

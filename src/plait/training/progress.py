@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from plait.pipeline.fit_context import Progress
 
-__all__ = ["Meter"]
+__all__ = ["ThroughputMeter"]
 
 _EVERY = 0.2
 """Seconds from one line to the next."""
 
 
-class Meter:
+class ThroughputMeter:
     """Counts steps and items (what is learned from: targets), and tells `report` now and then.
 
     `clock` gives seconds.

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from plait.data.ragged import Ragged
-from plait.data.types import Bools, Longs, Numbers
-from plait.pipeline.fit_context import Held
-from plait.training.sequence_batches import PADDING, Sequences, pieces
+from plait.data.types import BoolArray, Int32Array, Int64Array
+from plait.pipeline.fit_context import ValidationSet
+from plait.training.sequence_batches import PADDING, Sequences, length_buckets
 
-__all__ = ["METRIC", "HeldOut"]
+__all__ = ["METRIC", "RankingValidation"]
 
 METRIC = "ndcg@10"
 _DEPTH = 10
@@ -28,7 +28,7 @@ _GAINS: _Gains = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(_DEPTH) 
 """What the first so many places are worth together."""
 
 
-class HeldOut:
+class RankingValidation:
     """Held-out questions in rows of items, made once and asked after every epoch.
 
     `rows` int32 [n_items]: the row of each item from 1, `PADDING` for those without. What cannot be
@@ -38,7 +38,7 @@ class HeldOut:
     than `most` questions so many count, evenly spaced; 0: all.
     """
 
-    def __init__(self, held: Held, rows: Numbers, longest: int, most: int = 0) -> None:
+    def __init__(self, held: ValidationSet, rows: Int32Array, longest: int, most: int = 0) -> None:
         queries = held.queries
         self._count = len(queries)
         self.histories = Sequences.of(queries.history, rows, longest, least=1)
@@ -49,26 +49,26 @@ class HeldOut:
         self._counted = _spaced(held.targets.lengths > 0, most)
         self._ideal = _ideal(held.targets.lengths)
 
-    def ndcg(self, states: Callable[[Longs], Tensor], items: Tensor) -> float:
+    def ndcg(self, states: Callable[[Int64Array], Tensor], items: Tensor) -> float:
         """NDCG@10; `states(rows of the histories)` gives float32 [B, D], `items` is [n, D]."""
         most = _at_once(len(items))
 
-        def scored() -> Iterator[tuple[Longs, Tensor]]:
-            for chosen in pieces(self.histories.lengths):
+        def scored() -> Iterator[tuple[Int64Array, Tensor]]:
+            for chosen in length_buckets(self.histories.lengths):
                 found, sources = states(chosen), self.histories.sources[chosen]
                 for start in range(0, len(chosen), most):
                     yield sources[start : start + most], found[start : start + most] @ items.T
 
         return self.judged(scored())
 
-    def batches(self, width: int) -> Iterator[Longs]:
+    def batches(self, width: int) -> Iterator[Int64Array]:
         """The questions that can be asked, as many together as may be scored over `width` items."""
         most = _at_once(width)
         found = self.histories.sources[self._counted[self.histories.sources]]
         for start in range(0, len(found), most):
             yield found[start : start + most]
 
-    def judged(self, scored: Iterable[tuple[Longs, Tensor]]) -> float:
+    def judged(self, scored: Iterable[tuple[Int64Array, Tensor]]) -> float:
         """NDCG@10 from pieces: some questions, and float32 [B, n] what they give each item."""
         gained = np.zeros(self._count)
         for asked, scores in scored:
@@ -76,7 +76,7 @@ class HeldOut:
         found = (gained / self._ideal)[self._counted]
         return float(found.mean()) if len(found) else 0.0
 
-    def _gain(self, scores: Tensor, asked: Longs, most: int) -> _Gains:
+    def _gain(self, scores: Tensor, asked: Int64Array, most: int) -> _Gains:
         """The discounted gain of each row of `scores` [B, n], `most` targets at a time."""
         row, target = _flat(self._targets, asked)
         blocked_row, blocked = _flat(self._blocked, asked)
@@ -115,7 +115,7 @@ def _worth(rivals: Tensor, target: Tensor, kept: Tensor) -> _Gains:
     return found
 
 
-def _spaced(counted: Bools, most: int) -> Bools:
+def _spaced(counted: BoolArray, most: int) -> BoolArray:
     """At most `most` of those that count (0: all), evenly spaced."""
     there = np.flatnonzero(counted)
     if not most or len(there) <= most:
@@ -125,15 +125,15 @@ def _spaced(counted: Bools, most: int) -> Bools:
     return found
 
 
-def _in_rows(ragged: Ragged, rows: Numbers, count: int) -> Ragged:
+def _in_rows(ragged: Ragged, rows: Int32Array, count: int) -> Ragged:
     inside = ragged.values < len(rows)
     found = np.where(inside, rows[np.where(inside, ragged.values, 0)], PADDING)
     kept = found != PADDING
     counts = np.bincount(ragged.rows[kept], minlength=count)
-    return Ragged.of_counts(found[kept] - 1, counts)
+    return Ragged.from_lengths(found[kept] - 1, counts)
 
 
-def _barred(mask: Bools | None, rows: Numbers) -> Bools | None:
+def _barred(mask: BoolArray | None, rows: Int32Array) -> BoolArray | None:
     """bool [1 or B, n]: the rows of items that `mask` rules out; None where it rules out none."""
     if mask is None:
         return None
@@ -145,7 +145,7 @@ def _barred(mask: Bools | None, rows: Numbers) -> Bools | None:
     return found if found.any() else None
 
 
-def _flat(ragged: Ragged, chosen: Longs) -> tuple[Tensor, Tensor]:
+def _flat(ragged: Ragged, chosen: Int64Array) -> tuple[Tensor, Tensor]:
     """The values of the chosen rows, each with the place of its row among them."""
     starts, lengths = ragged.offsets[chosen], ragged.lengths[chosen]
     before = np.cumsum(lengths) - lengths
@@ -154,7 +154,7 @@ def _flat(ragged: Ragged, chosen: Longs) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(row), torch.from_numpy(ragged.values[flat].astype(np.int64))
 
 
-def _ideal(counts: Longs) -> _Gains:
+def _ideal(counts: Int64Array) -> _Gains:
     """The gain of a perfect list for so many targets; 1 where there are none."""
     found: _Gains = np.maximum(_GAINS[np.minimum(counts, _DEPTH)], 1.0)
     return found

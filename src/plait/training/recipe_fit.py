@@ -11,17 +11,17 @@ from dataclasses import replace
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Items, Live, Queries
-from plait.pipeline.batch_inference import batch_size, in_batches, stacked
-from plait.pipeline.fit_context import FitContext, Held, Progress, silent
-from plait.pipeline.pipeline import Learns, Pipeline, Watch
+from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
+from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
+from plait.pipeline.fit_context import FitContext, Progress, ValidationSet, no_progress
+from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
-from plait.pipeline.stage import Trains
+from plait.pipeline.stage import Trainable
 from plait.splitting.splits import LEAST_QUERIES, Split
 
-__all__ = ["MakeLive", "Progress", "fit_recipe", "limited", "reachable"]
+__all__ = ["MakeLive", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
 
-MakeLive = Callable[[Pipeline, Dataset], Live]
+MakeLive = Callable[[Pipeline, Dataset], StateView]
 """What a fitted pipeline sees beside its bundle when the log stands as in a data set."""
 
 
@@ -37,8 +37,8 @@ def fit_recipe(
     refit: bool,
     seed: int = 0,
     live: MakeLive | None = None,
-    watch: Watch = _unseen,
-    progress: Progress = silent,
+    watch: OnStageTimed = _unseen,
+    progress: Progress = no_progress,
     context: FitContext | None = None,
 ) -> Pipeline:
     """Fit the strands on `split.train`, learn settings and fusion from `split.targets`.
@@ -55,19 +55,19 @@ def fit_recipe(
     enough = split is not None and len(split) >= LEAST_QUERIES
     taught = enough and (_learns(pipeline) or _trains(pipeline))
     if split is not None and (taught or not refit):
-        held = _held(pipeline, split, live) if enough else None
-        first = replace(told.below("first"), held=held)
+        held = _validation_set(pipeline, split, live) if enough else None
+        first = replace(told.for_part("first"), held=held)
         pipeline = _fitted(pipeline, split.train, watch, first)
     if split is not None and taught:
-        pipeline = pipeline.tune(split.train, limited(pipeline, split.queries), split.targets)
+        pipeline = pipeline.tune(split.train, with_limits(pipeline, split.queries), split.targets)
     if split is not None and taught and _learns(pipeline):
-        pipeline = _taught(pipeline, split, live, progress)
+        pipeline = _learn_fusion(pipeline, split, live, progress)
     if refit or split is None:
-        pipeline = _fitted(pipeline, dataset, watch, told.below("again"))
+        pipeline = _fitted(pipeline, dataset, watch, told.for_part("again"))
     return pipeline
 
 
-def limited(pipeline: Pipeline, queries: Queries) -> Queries:
+def with_limits(pipeline: Pipeline, queries: QueryBatch) -> QueryBatch:
     """What the recipe's rules allow; without rules, what the protocol asks for itself.
 
     A recipe need not have rules, yet under `keep_seen` false nobody may bring what was seen.
@@ -77,21 +77,23 @@ def limited(pipeline: Pipeline, queries: Queries) -> Queries:
     if found.blocked is None and keep is not None:
         counts = np.where(keep, 0, queries.seen.lengths)
         values = queries.seen.values[~keep[queries.seen.rows]]
-        found = replace(found, blocked=Ragged.of_counts(values, counts))
+        found = replace(found, blocked=Ragged.from_lengths(values, counts))
     if found.mask is None and found.live is not None:
         found = replace(found, mask=found.live.state.catalogue.alive[None, :])
     return found
 
 
 def _learns(pipeline: Pipeline) -> bool:
-    return any(isinstance(step, Learns) for step in pipeline.steps)
+    return any(isinstance(step, HasLearnedWeights) for step in pipeline.steps)
 
 
 def _trains(pipeline: Pipeline) -> bool:
-    return any(isinstance(stage, Trains) for stage in pipeline.stages)
+    return any(isinstance(stage, Trainable) for stage in pipeline.stages)
 
 
-def _held(pipeline: Pipeline, split: Split, live: MakeLive | None) -> Held | None:
+def _validation_set(
+    pipeline: Pipeline, split: Split, live: MakeLive | None
+) -> ValidationSet | None:
     """What early stopping may look at: the split's questions, and what the rules let come true.
 
     None where that is too little to say anything. What rules ask of the live catalogue is asked of
@@ -101,13 +103,13 @@ def _held(pipeline: Pipeline, split: Split, live: MakeLive | None) -> Held | Non
         return None
     queries = split.queries
     if live is not None:
-        queries = replace(queries, live=live(replace(pipeline, strands=(), steps=()), split.asked))
-    queries = replace(limited(pipeline, queries), live=None)
-    targets = reachable(queries, split.targets)
-    return Held(queries, targets) if (targets.lengths > 0).sum() >= LEAST_QUERIES else None
+        queries = replace(queries, live=live(replace(pipeline, models=(), steps=()), split.asked))
+    queries = replace(with_limits(pipeline, queries), live=None)
+    targets = allowed_targets(queries, split.targets)
+    return ValidationSet(queries, targets) if (targets.lengths > 0).sum() >= LEAST_QUERIES else None
 
 
-def reachable(queries: Queries, targets: Ragged) -> Ragged:
+def allowed_targets(queries: QueryBatch, targets: Ragged) -> Ragged:
     """The targets that limited queries neither block nor mask: no answer could hold another.
 
     All rows stay; one whose targets are all out of reach is empty, and asks for nothing.
@@ -126,14 +128,16 @@ def reachable(queries: Queries, targets: Ragged) -> Ragged:
             rows * width + values, queries.blocked.rows * width + queries.blocked.values
         )
     counts = np.bincount(rows[kept], minlength=len(targets))
-    return Ragged.of_counts(targets.values[kept], counts)
+    return Ragged.from_lengths(targets.values[kept], counts)
 
 
-def _fitted(pipeline: Pipeline, dataset: Dataset, watch: Watch, context: FitContext) -> Pipeline:
+def _fitted(
+    pipeline: Pipeline, dataset: Dataset, watch: OnStageTimed, context: FitContext
+) -> Pipeline:
     """The pipeline fitted on `dataset`, with a word after each stage."""
     progress = context.progress
-    total, done = len(pipeline.strands), 0
-    strands = {one.name for one in pipeline.strands}
+    total, done = len(pipeline.models), 0
+    strands = {one.name for one in pipeline.models}
     progress("fit", 0, total)
 
     def heard(name: str, seconds: float) -> None:
@@ -147,20 +151,20 @@ def _fitted(pipeline: Pipeline, dataset: Dataset, watch: Watch, context: FitCont
     return fitted
 
 
-def _taught(
+def _learn_fusion(
     pipeline: Pipeline, split: Split, live: MakeLive | None, progress: Progress
 ) -> Pipeline:
     """The pipeline with its scalars learned from the split's targets."""
     queries = split.queries
     if live is not None:
         queries = replace(queries, live=live(pipeline, split.asked))
-    parts: list[Items] = []
+    parts: list[CandidateLists] = []
     size = batch_size(split.train.n_items)
 
-    def gathered(_start: int, piece: Queries) -> Items:
-        return pipeline.gather(limited(pipeline, piece))
+    def gathered(_start: int, piece: QueryBatch) -> CandidateLists:
+        return pipeline.retrieve_and_score(with_limits(pipeline, piece))
 
     for start, items in in_batches(queries, gathered, size=size):
         parts.append(items)
         progress("learn", min(start + size, len(queries)), len(queries))
-    return pipeline.learn(queries, stacked(parts), split.targets)
+    return pipeline.learn_weights(queries, concat_candidates(parts), split.targets)

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from plait.pipeline.fit_context import FitContext
-from plait.training.config import Batches, Outcome, Training
+from plait.training.config import Batches, TrainingConfig, TrainingResult
 from plait.training.trainer import Objective, train
 
-__all__ = ["fingerprint", "identity_of", "seeded", "train_within"]
+__all__ = ["fingerprint", "identity_of", "seeded", "train_with_context"]
 
 
 @contextmanager
@@ -47,16 +47,16 @@ def identity_of(model: str, config: Any, **data: str) -> dict[str, Any]:
     return {"model": model, "settings": settings, **data}
 
 
-def train_within(
+def train_with_context(
     context: FitContext,
     module: nn.Module,
     batches: Batches,
     objective: Objective,
-    training: Training,
+    training: TrainingConfig,
     *,
     best: int = 0,
     **more: Any,
-) -> Outcome:
+) -> TrainingResult:
     """`plait.training.trainer.train` with the seed, folder, progress and trackers of `context`.
 
     `best`: the best number of epochs that an earlier run found, 0 for none. Where nothing is held

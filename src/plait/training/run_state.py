@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from plait.training.checkpoints import Checkpoint
-from plait.training.ema import Average
+from plait.training.ema import WeightEMA
 
-__all__ = ["Standing", "packed", "unpacked"]
+__all__ = ["RunState", "packed", "unpacked"]
 
 
 @dataclass
-class Standing:
+class RunState:
     """The counters of a run; JSON can carry them."""
 
     epoch: int = 0
@@ -78,9 +78,9 @@ class Standing:
 def packed(
     module: nn.Module,
     optimizer: Any,
-    average: Average,
+    average: WeightEMA,
     best: dict[str, torch.Tensor],
-    at: Standing,
+    at: RunState,
 ) -> Checkpoint:
     """Weights, optimiser, averages, best weights, random states and counters."""
     tensors = {f"module.{name}": one for name, one in module.state_dict().items()}
@@ -96,7 +96,7 @@ def packed(
     return Checkpoint(tensors, asdict(at))
 
 
-def unpacked(found: Checkpoint, module: nn.Module, optimizer: Any, average: Average) -> None:
+def unpacked(found: Checkpoint, module: nn.Module, optimizer: Any, average: WeightEMA) -> None:
     """Put back what `packed` took."""
     module.load_state_dict(found.part("module"))
     average.weights = {

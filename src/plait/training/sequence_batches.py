@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import History, Longs, Numbers
+from plait.data.types import History, Int32Array, Int64Array
 from plait.errors import StorageError
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.training.config import Batch
-from plait.training.process_group import Crew
+from plait.training.process_group import ProcessGroup
 
-__all__ = ["PADDING", "SequenceBatches", "Sequences", "padded", "pieces"]
+__all__ = ["PADDING", "SequenceBatches", "Sequences", "length_buckets", "padded"]
 
 PADDING = 0
 """The row that stands for no item."""
@@ -41,20 +41,20 @@ class Sequences:
     `sources` int64 [B]: which of the histories each row is made of.
     """
 
-    items: Numbers
-    seconds: Longs
-    offsets: Longs
-    sources: Longs
+    items: Int32Array
+    seconds: Int64Array
+    offsets: Int64Array
+    sources: Int64Array
 
     @staticmethod
-    def of(history: History, rows: Numbers, longest: int, least: int = 2) -> Sequences:
+    def of(history: History, rows: Int32Array, longest: int, least: int = 2) -> Sequences:
         """The newest `longest` events of each history with `least` of them or more.
 
         `rows` int32 [n_items] gives the row of each item, `PADDING` for those that are left out.
         """
         inside = history.items < len(rows)
-        known = history.where(inside & (rows[np.where(inside, history.items, 0)] != PADDING))
-        recent = known.where(known.steps_back < longest)
+        known = history.filter(inside & (rows[np.where(inside, history.items, 0)] != PADDING))
+        recent = known.filter(known.event_age < longest)
         kept = recent.lengths >= least
         mine = kept[recent.rows]
         counts = recent.lengths[kept]
@@ -69,7 +69,7 @@ class Sequences:
         return len(self.offsets) - 1
 
     @property
-    def lengths(self) -> Longs:
+    def lengths(self) -> Int64Array:
         """The length of every row, int64 [B]."""
         return np.diff(self.offsets)
 
@@ -83,7 +83,7 @@ class Sequences:
 
         Of several processes the first writes it, the others wait. StorageError if it cannot.
         """
-        crew = Crew.here()
+        crew = ProcessGroup.here()
         if crew.first:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,14 +96,14 @@ class Sequences:
         crew.told(None)
         return Sequences(**read_arrays(path))
 
-    def take(self, chosen: npt.NDArray[Any]) -> tuple[Numbers, Longs]:
+    def take(self, chosen: npt.NDArray[Any]) -> tuple[Int32Array, Int64Array]:
         """Rows as matrices [len(chosen), longest of them], padded behind: items and seconds."""
         starts = self.offsets[chosen]
         lengths = self.offsets[np.asarray(chosen) + 1] - starts
         return padded(self.items, starts, lengths), padded(self.seconds, starts, lengths)
 
 
-def padded(values: npt.NDArray[Any], starts: Longs, lengths: Longs) -> npt.NDArray[Any]:
+def padded(values: npt.NDArray[Any], starts: Int64Array, lengths: Int64Array) -> npt.NDArray[Any]:
     """Pieces of `values` as a matrix [B, longest], `PADDING` behind each."""
     width = int(lengths.max(initial=0))
     place = np.arange(width)
@@ -141,7 +141,7 @@ class SequenceBatches:
             yield batch
 
 
-def pieces(lengths: Longs) -> Iterator[Longs]:
+def length_buckets(lengths: Int64Array) -> Iterator[Int64Array]:
     """Rows of similar length together, as many as fill about 8,000 places."""
     order = np.argsort(lengths, kind="stable")
     start = 0

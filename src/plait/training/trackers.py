@@ -9,7 +9,7 @@ from typing import Any
 
 from plait.errors import InputError
 from plait.pipeline.fit_context import Tracker
-from plait.utils.optional_imports import require
+from plait.utils.optional_imports import require_extra
 
 __all__ = ["TRACKERS", "MLflow", "TensorBoard", "WandB", "tracker"]
 
@@ -38,7 +38,7 @@ class TensorBoard:
     """Event files, one folder a run, for `tensorboard --logdir FOLDER`."""
 
     def __init__(self, folder: Path) -> None:
-        require("tensorboard", "torch", "tensorboard", extra="tensorboard")
+        require_extra("tensorboard", "torch", "tensorboard", extra="tensorboard")
         self._folder = folder
         self._writer: Any = None
 
@@ -63,7 +63,7 @@ class MLflow:
     """A run of MLflow, in a SQLite file below the folder."""
 
     def __init__(self, folder: Path) -> None:
-        require("mlflow", "mlflow", extra="mlflow")
+        require_extra("mlflow", "mlflow", extra="mlflow")
         self._folder = folder
         self._client: Any = None
         self._run = ""
@@ -94,7 +94,7 @@ class WandB:
     """A run of Weights & Biases, kept offline below the folder: `wandb sync` sends it."""
 
     def __init__(self, folder: Path) -> None:
-        require("wandb", "wandb", extra="wandb")
+        require_extra("wandb", "wandb", extra="wandb")
         self._folder = folder
         self._run: Any = None
 

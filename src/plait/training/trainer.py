@@ -16,15 +16,21 @@ import torch
 from torch import nn
 
 from plait.errors import PlaitError
-from plait.pipeline.fit_context import Progress, Tracker, silent
+from plait.pipeline.fit_context import Progress, Tracker, no_progress
 from plait.training.checkpoints import FILE, read_checkpoint, write_checkpoint
-from plait.training.config import Batch, Batches, Outcome, Targets, Training, rows_of
-from plait.training.device_batches import accelerator_of, checked, moved, shared, windows
-from plait.training.ema import Average
+from plait.training.config import Batch, Batches, Targets, TrainingConfig, TrainingResult, rows_of
+from plait.training.device_batches import (
+    accelerator_of,
+    group_batches,
+    require_finite,
+    shard,
+    to_device,
+)
+from plait.training.ema import WeightEMA
 from plait.training.optim import optimizer_of, rate
-from plait.training.process_group import Crew
-from plait.training.progress import Meter
-from plait.training.run_state import Standing, packed, unpacked
+from plait.training.process_group import ProcessGroup
+from plait.training.progress import ThroughputMeter
+from plait.training.run_state import RunState, packed, unpacked
 from plait.utils.interrupts import Interrupts
 
 __all__ = ["Objective", "Validate", "train"]
@@ -43,7 +49,7 @@ def train(
     module: nn.Module,
     batches: Batches,
     objective: Objective,
-    training: Training,
+    training: TrainingConfig,
     *,
     validate: Validate | None = None,
     metric: str = "metric",
@@ -52,10 +58,10 @@ def train(
     until: int | None = None,
     folder: Path | None = None,
     identity: Mapping[str, Any] | None = None,
-    report: Progress = silent,
+    report: Progress = no_progress,
     trackers: Sequence[Tracker] = (),
     run: str = "run",
-) -> Outcome:
+) -> TrainingResult:
     """Train `module` in place; it ends with the best weights, in evaluation mode.
 
     `validate` gives the metric that early stopping watches. `targets` says over how many targets
@@ -79,11 +85,13 @@ def train(
     }
     with torch.random.fork_rng(), Interrupts() as interrupts:
         torch.manual_seed(seed)
-        going = _Run(module, batches, (objective, targets), training, (folder, who), interrupts)
+        going = _TrainingRun(
+            module, batches, (objective, targets), training, (folder, who), interrupts
+        )
         going.resume()
         if not going.first:
-            report, trackers = silent, ()
-        going.meter = Meter(report, going.total(until), going.done, metric)
+            report, trackers = no_progress, ()
+        going.meter = ThroughputMeter(report, going.total(until), going.done, metric)
         for one in trackers:
             one.begin(run, who)
         try:
@@ -94,7 +102,7 @@ def train(
         return going.finish()
 
 
-class _Run:
+class _TrainingRun:
     """One run: what moves is in `at` (counters) and in the tensors of module and optimiser."""
 
     def __init__(
@@ -102,7 +110,7 @@ class _Run:
         module: nn.Module,
         batches: Batches,
         task: tuple[Objective, Targets],
-        training: Training,
+        training: TrainingConfig,
         kept: tuple[Path | None, Mapping[str, Any]],
         interrupts: Interrupts,
     ) -> None:
@@ -115,11 +123,11 @@ class _Run:
         self._bare = module
         optimizer = optimizer_of(module.parameters(), training)
         self._optimizer = self._accelerator.prepare(optimizer)
-        self._average = Average(module, training.average)
+        self._average = WeightEMA(module, training.ema_decay)
         self._best: dict[str, torch.Tensor] = {}
         self._resumed = False
-        self.at = Standing()
-        self.meter = Meter(silent, 0, 0, "")
+        self.at = RunState()
+        self.meter = ThroughputMeter(no_progress, 0, 0, "")
 
     @property
     def first(self) -> bool:
@@ -140,7 +148,7 @@ class _Run:
         found = None if self._folder is None else read_checkpoint(self._folder, self._identity)
         if found is None:
             return
-        self.at = Standing(**found.notes)
+        self.at = RunState(**found.notes)
         self._best = found.part("best")
         unpacked(found, self._bare, self._optimizer, self._average)
         self._resumed = True
@@ -163,9 +171,9 @@ class _Run:
             for one in trackers:
                 speed = {"items_per_second": self.meter.items_per_second}
                 one.report(self.at.epoch, {**told, **speed})
-            self._look()
+            self._checkpoint_or_stop()
 
-    def finish(self) -> Outcome:
+    def finish(self) -> TrainingResult:
         """Put the best weights in place."""
         self._check_weights()
         self._keep(now=True)  # a run that is over need not be repeated, whatever comes after it
@@ -177,19 +185,19 @@ class _Run:
         self.meter.close(self.at.history[-1]["loss"] if self.at.history else math.nan)
         best = self.at.best_epoch or self.at.epoch
         history = tuple(self.at.history)
-        return Outcome(self.at.epoch, best, self.at.best, history, self._resumed)
+        return TrainingResult(self.at.epoch, best, self.at.best, history, self._resumed)
 
     def _epoch(self) -> None:
         self._bare.train()
         batches = self._batches.epoch(self.at.epoch, self.at.step)
-        for window in windows(batches, self._training.accumulate):
+        for window in group_batches(batches, self._training.gradient_accumulation_steps):
             counts = [self._targets(batch) for batch in window]
             for place, (batch, count) in enumerate(zip(window, counts, strict=True), 1):
                 stepping = place == len(window)
-                loss = self._batch(checked(batch, self.at), sum(counts), stepping=stepping)
+                loss = self._batch(require_finite(batch, self.at), sum(counts), stepping=stepping)
                 self.at.add(loss, rows_of(batch))
                 self.meter.step(count, self.at.loss)
-            self._look()
+            self._checkpoint_or_stop()
 
     def _batch(self, batch: Batch, together: float, *, stepping: bool) -> float:
         """Forward, backward and, where gradients are whole, a step; the loss.
@@ -198,14 +206,14 @@ class _Run:
         process, counts the same: a mean counts by its share of them.
         """
         accelerator = self._accelerator
-        part = shared(batch, accelerator.process_index, accelerator.num_processes)
+        part = shard(batch, accelerator.process_index, accelerator.num_processes)
         # Gradients are the mean over processes, a batch that is too small to share is in each.
         processes = 1 if part is batch else accelerator.num_processes
         share = processes * self._targets(part) / (together or 1)
         quiet = nullcontext() if stepping else accelerator.no_sync(self._module)
         try:
             with quiet:
-                loss = self._objective(self._module, moved(part, accelerator.device))
+                loss = self._objective(self._module, to_device(part, accelerator.device))
                 value = float(loss.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", value)
@@ -215,8 +223,8 @@ class _Run:
         except (MemoryError, torch.OutOfMemoryError) as problem:
             raise PlaitError(
                 f"a batch of {rows_of(batch)} rows does not fit into memory: {problem}",
-                hint="make batch smaller, and accumulate larger by as much",
-                field="batch",
+                hint="make batch_size smaller, and gradient_accumulation_steps larger by as much",
+                field="batch_size",
             ) from problem
         return value
 
@@ -234,17 +242,17 @@ class _Run:
 
     def _slope(self) -> Any:
         """The norm of the gradient, before it is clipped."""
-        if self._training.clip:
+        if self._training.max_grad_norm:
             parameters = self._module.parameters()
-            return self._accelerator.clip_grad_norm_(parameters, self._training.clip)
+            return self._accelerator.clip_grad_norm_(parameters, self._training.max_grad_norm)
         slopes = [one.grad for one in self._bare.parameters() if one.grad is not None]
         return torch.stack(torch._foreach_norm(slopes)).norm()
 
     def _rate(self) -> float:
-        a_step = -(-len(self._batches) // self._training.accumulate)
+        a_step = -(-len(self._batches) // self._training.gradient_accumulation_steps)
         return rate(self._training, self.at.updates, a_step * self._training.epochs)
 
-    def _look(self) -> None:
+    def _checkpoint_or_stop(self) -> None:
         """Between two steps: is it time for a checkpoint, or to stop?"""
         if self._interrupts.wanted:
             self._keep(now=True)
@@ -266,7 +274,7 @@ class _Run:
         self._check_weights()
         self._bare.eval()
         with self._average.in_place(self._bare), torch.no_grad():
-            value = Crew.here().told(float(validate(self._bare)))  # they stop together
+            value = ProcessGroup.here().told(float(validate(self._bare)))  # they stop together
         if not math.isfinite(value):
             raise PlaitError(f"the metric is {value} after epoch {self.at.epoch}")
         if self.at.judge(value):

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Deferred"]
+__all__ = ["DeferredInterrupt"]
 
 
-class Deferred:
+class DeferredInterrupt:
     """Within the block a Ctrl-C is heard within `heard` alone; elsewhere it waits.
 
     What waits is handed to whoever was to hear it when the next `heard` begins, at `deliver`, or

@@ -43,12 +43,12 @@ class PeakMemory:
         self._thread.join()
 
     @property
-    def whole(self) -> float:
+    def peak(self) -> float:
         """The peak since entering, in MB (10^6 bytes)."""
         self._look()
         return self._whole
 
-    def lap(self) -> float:
+    def peak_since_last(self) -> float:
         """The peak since the last lap, in MB; the next lap begins."""
         self._look()
         with self._lock:

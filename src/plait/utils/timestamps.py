@@ -8,7 +8,16 @@ from typing import Any
 
 from plait.errors import InputError
 
-__all__ = ["DAY", "EARLIEST", "believable", "in_range", "iso", "micros", "moment", "parse_time"]
+__all__ = [
+    "DAY",
+    "EARLIEST",
+    "in_range",
+    "is_plausible_time",
+    "iso",
+    "micros_of_number",
+    "parse_time",
+    "to_micros",
+]
 
 DAY = 86_400_000_000
 """A day in microseconds."""
@@ -23,12 +32,12 @@ _NUMERIC = frozenset("0123456789+-.eE")
 _YEAR_1, _YEAR_10000 = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
 
 
-def believable(time: int, now: int) -> bool:
+def is_plausible_time(time: int, now: int) -> bool:
     """Whether something can have happened then: from 1900 to a day from `now`, microseconds."""
     return EARLIEST <= time <= now + DAY
 
 
-def micros(number: float) -> int:
+def micros_of_number(number: float) -> int:
     """Unix seconds, milliseconds, microseconds or nanoseconds, told apart by size, as microseconds.
 
     Below 1e11 a number counts seconds (up to the year 5138), below 1e14 milliseconds, below 1e17
@@ -51,7 +60,7 @@ def parse_time(text: str) -> int:
     if len(text) == 4 and text.isdigit():
         text += "-01-01"
     elif set(text) <= _NUMERIC and text.lstrip("+-").replace(".", "", 1).isdigit():
-        return in_range(micros(float(text)))
+        return in_range(micros_of_number(float(text)))
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -69,7 +78,7 @@ def in_range(time: int) -> int:
     return time
 
 
-def moment(given: Any, field: str = "time") -> int:
+def to_micros(given: Any, field: str = "time") -> int:
     """Microseconds since 1970 UTC of a datetime, ISO 8601 text or a unix number.
 
     Numbers are seconds, milliseconds or microseconds, told apart by size; naive times are UTC.
@@ -82,7 +91,7 @@ def moment(given: Any, field: str = "time") -> int:
         if isinstance(given, str):
             return parse_time(given)
         if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
-            found = micros(given)
+            found = micros_of_number(given)
             if _YEAR_1 <= found < _YEAR_10000:
                 return found
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
 """Everything the library does, without HTTP: `plait.open`, `Shop`, `Answer`."""
 
-from plait.workspace.ingest import Receipts
-from plait.workspace.response import Answer, Shown
-from plait.workspace.workspace import Shop, open  # noqa: A004  plait.open
+from plait.workspace.ingest import ImportReport
+from plait.workspace.response import RankedItem, Response
+from plait.workspace.workspace import Workspace, open  # noqa: A004  plait.open
 
-__all__ = ["Answer", "Receipts", "Shop", "Shown", "open"]
+__all__ = ["ImportReport", "RankedItem", "Response", "Workspace", "open"]

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
-from plait.eventlog import Appended, Log
-from plait.ingest.event_rows import fields_text, interactions
+from plait.eventlog import AppendResult, EventLog
+from plait.ingest.event_rows import fields_text, parse_event_rows
 from plait.schema.coercion import id_problem
 from plait.utils.timestamps import iso
-from plait.workspace.model_host import Engine
+from plait.workspace.model_host import ModelHost
 
-__all__ = ["Entities", "readable"]
+__all__ = ["CatalogueApi", "readable"]
 
 Entity = Literal["item", "user"]
 
@@ -25,7 +25,7 @@ DELTA_WAIT = 1.0
 finds it; the write itself is on disk by then."""
 
 
-class Entities:
+class CatalogueApi:
     """Writes by `append`, then lets this process's next answer know of it.
 
     `name_of` is what a user's outside id is called in the log, which `append` sees to itself.
@@ -33,9 +33,9 @@ class Entities:
 
     def __init__(
         self,
-        log: Log,
-        append: Callable[[Sequence[Event]], Appended],
-        engine: Engine,
+        log: EventLog,
+        append: Callable[[Sequence[Event]], AppendResult],
+        engine: ModelHost,
         *,
         name_of: Callable[[str], str] = str,
     ) -> None:
@@ -70,11 +70,11 @@ class Entities:
         self._engine.fold_now(version)
         return version
 
-    def post(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+    def append_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
         """Append interactions; the version, and {"id", "status", "error"} for every row."""
-        posted = interactions(rows)
+        posted = parse_event_rows(rows)
         events = posted.events
-        done = self._written(events) if events else Appended(self._log.version, [])
+        done = self._written(events) if events else AppendResult(self._log.version, [])
         told: dict[int, dict[str, Any]] = {
             place: {"id": outside, "status": "rejected", "error": _sentence(field, why)}
             for place, (outside, field, why) in posted.rejected.items()
@@ -109,7 +109,7 @@ class Entities:
             self._engine.wait_for_deltas(done.version, DELTA_WAIT)
         return done.version
 
-    def _written(self, events: Sequence[Event]) -> Appended:
+    def _written(self, events: Sequence[Event]) -> AppendResult:
         done = self._append(events)
         self._engine.fold_now(done.version)
         return done

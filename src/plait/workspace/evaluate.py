@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Numbers
+from plait.data.types import Dataset, Int32Array
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.ingest.importer import Door
+from plait.ingest.importer import Importer
 from plait.pipeline.recipe import Recipe, load_recipe
-from plait.privacy.consent import Consent
-from plait.training.process_group import check_alone
+from plait.privacy.consent import ConsentPolicy
+from plait.training.process_group import require_single_process
 from plait.workspace.fit import Progress
 from plait.workspace.impression_labels import with_answers
 from plait.workspace.ingest import ingest
@@ -34,7 +34,7 @@ OPTIONS = ("seeds", "group", "test_events", "map")
 
 
 def evaluate(
-    log: Log,
+    log: EventLog,
     protocol: str | Protocol,
     recipes: Iterable[str | Path | Recipe],
     options: Mapping[str, Any],
@@ -50,7 +50,7 @@ def evaluate(
     `options`: those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
     ratings protocol, whatever `ingest` takes) with their `map`.
     """
-    check_alone("an evaluation")
+    require_single_process("an evaluation")
     told = {name: options[name] for name in options if name in OPTIONS}
     rest = {name: options[name] for name in options if name not in OPTIONS}
     settled = protocol_of(protocol, rest)
@@ -124,8 +124,11 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
     They are read into a log of their own, which is thrown away. Raises ProtocolError if none of
     their users is known.
     """
-    with tempfile.TemporaryDirectory(prefix="plait-test-") as folder, Log.open(folder) as scratch:
-        door, consent = Door(scratch), Consent()
+    with (
+        tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
+        EventLog.open(folder) as scratch,
+    ):
+        door, consent = Importer(scratch), ConsentPolicy()
         receipts = ingest(door, consent, {"events": events}, mapping, _quiet)
         found = snapshot(scratch)
     rows = found.interactions
@@ -140,11 +143,11 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
     return replace(found, interactions=replace(rows, users=users, items=items))
 
 
-def _translated(mine: Catalogue, theirs: Catalogue) -> Numbers:
+def _translated(mine: Catalogue, theirs: Catalogue) -> Int32Array:
     """By number of `mine` the number of the same id in `theirs`; unknown ones by their order, so
     that it does not matter how the file was sorted.
     """
-    found: Numbers = theirs.numbers(mine.ids)
+    found: Int32Array = theirs.numbers(mine.ids)
     unknown = sorted(np.flatnonzero(found < 0).tolist(), key=mine.id)
     found[unknown] = len(theirs) + np.arange(len(unknown), dtype=np.int32)
     return found

@@ -15,32 +15,32 @@ from typing import Any
 
 from plait.data.types import Dataset
 from plait.errors import ConflictError, InputError, RecipeError, StorageError
-from plait.evaluation.ranking.inference import live_of
-from plait.eventlog import Log
+from plait.evaluation.ranking.inference import state_view_of
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.fit_context import FitContext, Progress, Tracker, silent
+from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
 from plait.pipeline.item_numbering import numbering
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.splitting.splits import Split, default_split
-from plait.training.process_group import Crew
+from plait.training.process_group import ProcessGroup
 from plait.training.recipe_fit import fit_recipe
 
-__all__ = ["Progress", "fit", "silent"]
+__all__ = ["Progress", "fit", "no_progress"]
 
 _WEEK = 7 * 24 * 3600
 """Seconds after which an interrupted fit is given up."""
 
 
 def fit(
-    log: Log,
+    log: EventLog,
     bundles: BundleStore,
     lock: Path,
     recipe: str | Path | Recipe,
     *,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     trackers: tuple[Tracker, ...] = (),
 ) -> str:
     """The id of the bundle that was fitted and put into use.
@@ -56,8 +56,8 @@ def fit(
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     _check_answers(chosen)
-    crew = Crew.here()
-    progress = progress if crew.first else silent
+    crew = ProcessGroup.here()
+    progress = progress if crew.first else no_progress
     with _alone(lock) if crew.first else nullcontext():
         until = crew.told(log.version)
         dataset = snapshot(
@@ -80,7 +80,7 @@ def fit(
             _held_out(dataset, chosen, seed),
             refit=True,
             seed=seed,
-            live=live_of,
+            live=state_view_of,
             watch=watch,
             progress=progress,
             context=FitContext(folder=folder, trackers=trackers),
@@ -118,10 +118,10 @@ def _tidy(done: Path) -> None:
 
 def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
     """What the fusion may learn from; None where nobody did anything yet."""
-    if not len(dataset.weighted(recipe.kinds).interactions):
+    if not len(dataset.weighted(recipe.event_weights).interactions):
         return None
-    goal = tuple(kind for kind in recipe.goal if kind in dataset.kinds)
-    return default_split(dataset, goal=goal, kinds=recipe.kinds, seed=seed)
+    goal = tuple(kind for kind in recipe.target_events if kind in dataset.event_types)
+    return default_split(dataset, goal=goal, kinds=recipe.event_weights, seed=seed)
 
 
 def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, Any]:

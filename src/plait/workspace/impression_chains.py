@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from plait.errors import InputError, NotFoundError
 from plait.eventlog import Impression
 
-__all__ = ["Memory", "Recent", "Remembers"]
+__all__ = ["ImpressionChains", "ImpressionStore", "InMemoryImpressions"]
 
 ARRIVAL = 1.0
 """Seconds in which the impressions of another process reach the store."""
@@ -26,7 +26,7 @@ TURNS = 64
 """Locks that all chains share."""
 
 
-class Remembers(Protocol):
+class ImpressionStore(Protocol):
     """Keeps impressions: `plait.eventlog.ImpressionBuffer`, or `Recent`."""
 
     def add(self, row: Impression) -> None:
@@ -42,7 +42,7 @@ class Remembers(Protocol):
         """Keep what waits, and stop."""
 
 
-class Recent:
+class InMemoryImpressions:
     """The last thousand impressions of this process: where none are to be stored."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Recent:
         self._rows.clear()
 
 
-class Memory:
+class ImpressionChains:
     """Finds impressions and the chains they form.
 
     The first answer of a chain has a plain id, what continues it that id with -1, -2, ..., so that
@@ -71,7 +71,7 @@ class Memory:
     place only one is kept: the store takes an id once.
     """
 
-    def __init__(self, rows: Remembers, *, longest: int = LONGEST_CHAIN) -> None:
+    def __init__(self, rows: ImpressionStore, *, longest: int = LONGEST_CHAIN) -> None:
         self.rows = rows
         self.count = 0
         self._longest = longest

@@ -10,15 +10,15 @@ import orjson
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.pipeline.recipe import Recipe
-from plait.splitting.impressions import ANSWERS, OTHER, Showings, with_showings
+from plait.splitting.impressions import ANSWERS, OTHER, ImpressionItems, with_impressions
 
 __all__ = ["with_answers"]
 
 
 def with_answers(
-    log: Log, dataset: Dataset, protocol: Protocol, recipe: Recipe, flush: Callable[[], None]
+    log: EventLog, dataset: Dataset, protocol: Protocol, recipe: Recipe, flush: Callable[[], None]
 ) -> Dataset:
     """The data set as the protocol needs it: with what answers showed, if that is measured.
 
@@ -28,7 +28,7 @@ def with_answers(
     """
     if not protocol.of_answers or dataset.clock != "time" or not len(dataset.interactions):
         return dataset  # without times or events the protocol itself says what is missing
-    if ANSWERS in dataset.kinds:
+    if ANSWERS in dataset.event_types:
         raise ProtocolError(
             f"interactions of kind {ANSWERS!r} are in the log, so --negative {ANSWERS} may mean "
             "them, or what answers showed",
@@ -44,10 +44,10 @@ def with_answers(
             "or name a kind of event that is a miss",
             field="negative",
         )
-    return with_showings(dataset, showings, protocol.goals(dataset, recipe))
+    return with_impressions(dataset, showings, protocol.goals(dataset, recipe))
 
 
-def _showings(log: Log, dataset: Dataset) -> tuple[Showings, int]:
+def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
     """What was shown to users that the data set knows, and how many answers there are in all."""
     answers: dict[str, int] = {}
     told: list[tuple[int, int, int]] = []
@@ -66,7 +66,7 @@ def _showings(log: Log, dataset: Dataset) -> tuple[Showings, int]:
     events = np.array(named, np.int64).reshape(-1, 2)
     counts = [len(one) for one in items]
     rows = np.repeat(np.array(told, np.int64).reshape(-1, 3), counts, axis=0)
-    showings = Showings(
+    showings = ImpressionItems(
         np.repeat(np.arange(len(told)), counts),
         rows[:, 0].astype(np.int32),
         np.concatenate([np.zeros(0, np.int32), *items]),

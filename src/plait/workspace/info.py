@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from plait.errors import BundleError
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.state import LiveState
-from plait.workspace.model_host import Engine
+from plait.workspace.model_host import ModelHost
 
 __all__ = ["Describes", "info"]
 
@@ -26,7 +26,7 @@ class Describes(Protocol):
         """As JSON carries it."""
 
 
-def info(log: Log, bundles: BundleStore, engine: Engine) -> dict[str, Any]:
+def info(log: EventLog, bundles: BundleStore, engine: ModelHost) -> dict[str, Any]:
     """Everything worth knowing of a home."""
     state = engine.state()
     head = log.version
@@ -47,7 +47,7 @@ def info(log: Log, bundles: BundleStore, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _fields(log: Log) -> dict[str, dict[str, str]]:
+def _fields(log: EventLog) -> dict[str, dict[str, str]]:
     """The types of all fields, of items, users and interactions, as they are stored."""
     found: dict[str, dict[str, str]] = {"item": {}, "user": {}, "interaction": {}}
     for (entity, name), kind in sorted(log.schema().types.items()):
@@ -68,7 +68,7 @@ def _kinds(state: LiveState) -> dict[str, int]:
 
 
 def _current(
-    bundles: BundleStore, engine: Engine, state: LiveState, head: int
+    bundles: BundleStore, engine: ModelHost, state: LiveState, head: int
 ) -> dict[str, Any] | None:
     """The bundle in use: where it comes from, how far behind the log it is, what it weighs."""
     current = bundles.current()
@@ -93,7 +93,7 @@ def _current(
     }
 
 
-def _learned(engine: Engine) -> Mapping[str, Any]:
+def _learned(engine: ModelHost) -> Mapping[str, Any]:
     serving = engine.loaded
     if serving is None:
         return {}

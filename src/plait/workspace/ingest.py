@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 from plait.errors import InputError
 from plait.ingest import FileKind, read_events
-from plait.ingest.importer import Door, Receipt
-from plait.privacy.consent import Consent
+from plait.ingest.importer import Importer, ImportResult
+from plait.privacy.consent import ConsentPolicy
 from plait.workspace.fit import Progress
 
-__all__ = ["Receipts", "ingest"]
+__all__ = ["ImportReport", "ingest"]
 
 ORDER: tuple[FileKind, ...] = ("items", "users", "events", "facts")
 """Users come before events: consent may be among their fields."""
@@ -21,10 +21,10 @@ assert set(ORDER) == set(get_args(FileKind))
 
 
 @dataclass(frozen=True, slots=True)
-class Receipts:
+class ImportReport:
     """What became of each kind of rows: `plait.ingest.importer.Receipt` by "items", "users", ..."""
 
-    by_kind: Mapping[str, Receipt]
+    by_kind: Mapping[str, ImportResult]
 
     @property
     def version(self) -> int:
@@ -54,8 +54,12 @@ class Receipts:
 
 
 def ingest(
-    door: Door, consent: Consent, sources: Mapping[str, Any], mapping: Any, progress: Progress
-) -> Receipts:
+    door: Importer,
+    consent: ConsentPolicy,
+    sources: Mapping[str, Any],
+    mapping: Any,
+    progress: Progress,
+) -> ImportReport:
     """Let in every source that is given; InputError if none is, or one cannot be understood."""
     given = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
     if not given:
@@ -66,10 +70,12 @@ def ingest(
         kind: read_events(source, kind, mapping, key=consent.content_key)
         for kind, source in given.items()
     }  # all of them are opened, and understood, before the first row is stored
-    return Receipts({kind: door.add(road, progress, source=kind) for kind, road in roads.items()})
+    return ImportReport(
+        {kind: door.add(road, progress, source=kind) for kind, road in roads.items()}
+    )
 
 
-def _lines(kind: str, one: Receipt) -> Iterator[str]:
+def _lines(kind: str, one: ImportResult) -> Iterator[str]:
     counts = {name: getattr(one, name) for name in ("stored", "duplicate", "conflict", "rejected")}
     said = ", ".join(
         f"{count} {name}" for name, count in counts.items() if count or name == "stored"
@@ -81,7 +87,7 @@ def _lines(kind: str, one: Receipt) -> Iterator[str]:
         yield f"  all of them in {one.rejects}"
 
 
-def _plain(one: Receipt) -> dict[str, Any]:
+def _plain(one: ImportResult) -> dict[str, Any]:
     return {
         "source": one.source,
         "rows": one.rows,

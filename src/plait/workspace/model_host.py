@@ -11,16 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from plait.data.types import Items, Live, Queries, Query
+from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.item_numbering import check_numbering
-from plait.pipeline.pipeline import Pipeline, Watch
+from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.state.follower import Followed
-from plait.workspace.query_encoding import as_queries
+from plait.workspace.query_encoding import encode_queries
 
-__all__ = ["NOT_READ", "Engine", "Serving"]
+__all__ = ["NOT_READ", "LoadedModel", "ModelHost"]
 
 NOT_READ = "the log has not been read yet"
 """What every engine has to say for itself at first."""
@@ -36,36 +36,38 @@ RETRY = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Serving:
+class LoadedModel:
     """Everything an answer is made of."""
 
     bundle: str
     pipeline: Pipeline
     state: LiveState
-    live: Live
+    live: StateView
 
-    def with_state(self, state: LiveState) -> Serving:
+    def with_state(self, state: LiveState) -> LoadedModel:
         """A newer state beside the deltas there are."""
-        return replace(self, state=state, live=Live(state, self.live.deltas))
+        return replace(self, state=state, live=StateView(state, self.live.deltas))
 
-    def ask(self, queries: Sequence[Query], watch: Watch) -> tuple[Queries, Items]:
+    def ask(
+        self, queries: Sequence[Query], watch: OnStageTimed
+    ) -> tuple[QueryBatch, CandidateLists]:
         """One batch through the pipeline; the questions are `checked` and of one group."""
         recipe = self.pipeline.recipe
-        asked = as_queries(queries, self.live, self.state.users, recipe.kinds)
-        return asked, self.pipeline.answer(asked, watch)
+        asked = encode_queries(queries, self.live, self.state.users, recipe.event_weights)
+        return asked, self.pipeline.run(asked, watch)
 
 
-class Engine:
+class ModelHost:
     """Follows a log and a folder of bundles; `serving()` is what to answer with now."""
 
     def __init__(self, log: Followed, bundles: BundleStore, *, poll_ms: int = 25) -> None:
-        self.watch: Watch = _nobody
+        self.watch: OnStageTimed = _nobody
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms
-        self._serving: Serving | None = None
+        self._serving: LoadedModel | None = None
         self._state = LiveState()
-        self._known: tuple[Pipeline, Live] | None = None
+        self._known: tuple[Pipeline, StateView] | None = None
         self._swap = threading.Lock()
         self._refreshing = threading.Lock()
         self._refreshed = threading.Condition()
@@ -95,11 +97,11 @@ class Engine:
         return self._serving.bundle if self._serving else ""
 
     @property
-    def loaded(self) -> Serving | None:
+    def loaded(self) -> LoadedModel | None:
         """What answers, None before the first bundle; starts nothing."""
         return self._serving
 
-    def start(self) -> Engine:
+    def start(self) -> ModelHost:
         """Fold the whole log, load the current bundle, then follow both. Does it once.
 
         Raises StorageError if the log cannot be read, NotReadyError after `close`. A bundle that
@@ -116,7 +118,7 @@ class Engine:
                     self._log, self._publish, self._refresh, state=state, poll_ms=self._poll_ms
                 )
                 self._follower = follower
-                self.look()
+                self.reload_if_changed()
                 follower.start()
                 self._loader = threading.Thread(target=self._run, name="plait-bundles", daemon=True)
                 self._loader.start()
@@ -132,7 +134,7 @@ class Engine:
             if self._follower is not None:
                 self._follower.close()
 
-    def serving(self) -> Serving:
+    def serving(self) -> LoadedModel:
         """What to answer with; NotReadyError before the first bundle."""
         if self._serving is None:
             self.start()
@@ -180,7 +182,7 @@ class Engine:
         with self._refreshed:
             return self._refreshed.wait_for(lambda: self._is_known(version), timeout)
 
-    def look(self) -> bool:
+    def reload_if_changed(self) -> bool:
         """Load the current bundle if it is another one; False if that failed.
 
         A bundle that cannot be loaded or cannot answer leaves the old one in its place.
@@ -209,8 +211,8 @@ class Engine:
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
             state = self._state
-            live = Live(state, deltas(pipeline, state))
-            fresh = Serving(bundle, pipeline, state, live)
+            live = StateView(state, deltas(pipeline, state))
+            fresh = LoadedModel(bundle, pipeline, state, live)
             _warm(fresh)
             with self._swap:
                 self._serving = fresh.with_state(self._state)
@@ -232,11 +234,11 @@ class Engine:
             state = self._state
             if state is before.state:
                 return
-            after = Live(state, deltas(pipeline, state, before))
+            after = StateView(state, deltas(pipeline, state, before))
             with self._swap:
                 self._known = pipeline, after
                 if self._serving is not None:
-                    live = Live(self._serving.state, after.deltas)
+                    live = StateView(self._serving.state, after.deltas)
                     self._serving = replace(self._serving, live=live)
         self._tell()
 
@@ -250,10 +252,10 @@ class Engine:
 
     def _run(self) -> None:
         while not self._closing.wait(BUNDLE_POLL):
-            self.look()
+            self.reload_if_changed()
 
 
-def _warm(serving: Serving) -> None:
+def _warm(serving: LoadedModel) -> None:
     """Answer a few questions, so that the first asker does not wait for memory and caches.
 
     Raises BundleError if the bundle cannot answer, MissingExtraError if it could with an extra.

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from plait.data.types import Query
 from plait.errors import InputError
-from plait.utils.timestamps import moment
-from plait.workspace.query_service import Answering
-from plait.workspace.response import Answer
+from plait.utils.timestamps import to_micros
+from plait.workspace.query_service import QueryService
+from plait.workspace.response import Response
 
 __all__ = ["Questions"]
 
@@ -19,7 +19,7 @@ Seen = Literal["keep", "remove"]
 class Questions:
     """The asking half of a `Shop`: recommend, search, similar, rank, next, why, ask."""
 
-    _answering: Answering
+    _answering: QueryService
 
     def recommend(
         self,
@@ -33,7 +33,7 @@ class Questions:
         seen: Seen | None = None,
         at_least: int | None = None,
         time: Any = None,
-    ) -> Answer:
+    ) -> Response:
         """Items for a user, known or not.
 
         `history` are items of this session that the log does not know yet, oldest first; `exclude`
@@ -57,7 +57,7 @@ class Questions:
         seen: Seen | None = "keep",
         at_least: int | None = None,
         time: Any = None,
-    ) -> Answer:
+    ) -> Response:
         """Items for words, steered by the user; what the user has seen may be found again."""
         if not str(text or "").strip():
             raise InputError("text is empty", hint="give the words to look for", field="text")
@@ -77,7 +77,7 @@ class Questions:
         seen: Seen | None = "keep",
         at_least: int | None = None,
         time: Any = None,
-    ) -> Answer:
+    ) -> Response:
         """Items like one item, which itself is not among them. NotFoundError for an unknown one."""
         query = _query(user, k, history, filter, exclude, context, seen, time, items=(item,))
         return self._one(query, at_least, "similar")
@@ -95,7 +95,7 @@ class Questions:
         seen: Seen | None = "keep",
         at_least: int | None = None,
         time: Any = None,
-    ) -> Answer:
+    ) -> Response:
         """The caller's items in the order that suits the user.
 
         Deleted, hidden, filtered and excluded ones are left out; unknown ones stand last, without a
@@ -110,7 +110,7 @@ class Questions:
         query = _query(user, most, history, filter, exclude, context, seen, time, candidates=listed)
         return self._one(query, at_least, "rank")
 
-    def next(self, request_id: str, k: int = 10) -> Answer:
+    def next(self, request_id: str, k: int = 10) -> Response:
         """More of an earlier answer: nothing that any answer of its chain has shown.
 
         NotFoundError for a request that nobody remembers.
@@ -119,9 +119,9 @@ class Questions:
 
     def why(self, request_id: str) -> dict[str, Any]:
         """An earlier answer as it was: the question, what was shown, what each strand said."""
-        return self._answering.why(request_id)
+        return self._answering.explain_request(request_id)
 
-    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> list[Answer]:
+    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> list[Response]:
         """One answer a question, computed as one batch where they have a shape in common."""
         return self._answering.ask(queries, at_least=at_least)
 
@@ -132,7 +132,7 @@ class Questions:
         """
         self._answering.rehearse()
 
-    def _one(self, query: Query, at_least: int | None, route: str) -> Answer:
+    def _one(self, query: Query, at_least: int | None, route: str) -> Response:
         return self._answering.ask([query], at_least=at_least, route=route)[0]
 
 
@@ -162,5 +162,5 @@ def _query(
         exclude=exclude,  # type: ignore[arg-type]
         k=k,
         seen=seen,
-        time=None if time is None else moment(time),
+        time=None if time is None else to_micros(time),
     )

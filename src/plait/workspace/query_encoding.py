@@ -12,12 +12,12 @@ import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, History, Live, Queries, Query
+from plait.data.types import ABSENT, History, Query, QueryBatch, StateView
 from plait.errors import InputError, NotFoundError, TooLargeError
 from plait.schema.coercion import MAX_ID
-from plait.utils.timestamps import moment
+from plait.utils.timestamps import to_micros
 
-__all__ = ["MOST", "as_queries", "checked", "grouped"]
+__all__ = ["MOST", "encode_queries", "group_by_batch_key", "validate_query"]
 
 MOST = 1000
 """The largest k, and the longest history, anchor or candidate list that a question may bring."""
@@ -28,7 +28,7 @@ LONGEST_CONTEXT = 16 * 1024
 LONGEST_FILTER = 10_000
 
 
-def checked(query: Query) -> Query:
+def validate_query(query: Query) -> Query:
     """The question with ids as strings, in tuples; InputError names the first wrong field."""
     k: Any = query.k
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= MOST:
@@ -72,13 +72,13 @@ def _time(query: Query) -> int | None:
     given = query.time
     if given is None:
         said = query.context.get("time")
-        return None if said is None else moment(said, "context.time")
+        return None if said is None else to_micros(said, "context.time")
     if not isinstance(given, int):
         raise InputError(f"time is {given!r}", hint="microseconds since 1970", field="time")
     return given
 
 
-def grouped(queries: Sequence[Query]) -> list[list[int]]:
+def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
     """Places of questions that may share one batch: those that differ in nothing batch-wide."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, one in enumerate(queries):
@@ -87,9 +87,9 @@ def grouped(queries: Sequence[Query]) -> list[list[int]]:
     return list(groups.values())
 
 
-def as_queries(
-    queries: Sequence[Query], live: Live, users: Catalogue, kinds: Mapping[str, float]
-) -> Queries:
+def encode_queries(
+    queries: Sequence[Query], live: StateView, users: Catalogue, kinds: Mapping[str, float]
+) -> QueryBatch:
     """One batch for questions of one group. The only look-up about the users of a request.
 
     `users` are the users' fields, `kinds` what the recipe says interactions are worth: above zero
@@ -101,16 +101,16 @@ def as_queries(
     times = np.array([now if one.time is None else one.time for one in queries], np.int64)
     numbers = state.user_numbers([one.user for one in queries])
     past = state.history(numbers, kinds)
-    hidden = past.where(past.weights < 0).ragged
-    known = past if (past.weights > 0).all() else past.where(past.weights > 0)
+    hidden = past.filter(past.weights < 0).ragged
+    known = past if (past.weights > 0).all() else past.filter(past.weights > 0)
     history = _with_session(known, queries, catalogue, times)
-    seen = past.ragged if history is known else past.ragged.beside(_session(queries, catalogue))
+    seen = past.ragged if history is known else past.ragged.hstack(_session(queries, catalogue))
     first = queries[0]
-    return Queries(
+    return QueryBatch(
         users=numbers,
         history=history,
         seen=seen,
-        hidden=hidden,
+        rejected=hidden,
         items=_ragged([one.items for one in queries], catalogue),
         texts=tuple(one.text for one in queries),
         contexts=_contexts(queries, numbers, users),
@@ -126,7 +126,7 @@ def as_queries(
     )
 
 
-def anchors(items: Iterable[str], catalogue: Catalogue) -> None:
+def require_known_items(items: Iterable[str], catalogue: Catalogue) -> None:
     """Raise NotFoundError for the first of `items` that is not in the catalogue."""
     for one in items:
         if catalogue.number(one) < 0:
@@ -142,7 +142,7 @@ def _ragged(rows: Sequence[Sequence[str]], catalogue: Catalogue) -> Ragged:
     if not any(rows):
         return Ragged.empty(len(rows))
     found = [[number for number in map(catalogue.number, row) if number >= 0] for row in rows]
-    return Ragged.of(found)
+    return Ragged.from_rows(found)
 
 
 def _candidates(queries: Sequence[Query], catalogue: Catalogue) -> Ragged:
@@ -166,7 +166,7 @@ def _with_session(
     counts = past.lengths + session.lengths
     more = len(session.values)
     # One moment after another, so that what came first in the list is not taken for one basket.
-    back = History(session.offsets, session.values, times[:0], np.zeros(0, np.float32)).steps_back
+    back = History(session.offsets, session.values, times[:0], np.zeros(0, np.float32)).event_age
     return History(
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         np.concatenate([past.items, session.values])[order],

@@ -13,22 +13,22 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plait.data.types import Items, Queries, Query
+from plait.data.types import CandidateLists, Query, QueryBatch
 from plait.errors import InputError
 from plait.eventlog import Impression
 from plait.utils.timestamps import iso
-from plait.workspace.impression_chains import Memory, shown_ids, told
-from plait.workspace.model_host import Engine, Serving
-from plait.workspace.query_encoding import anchors, checked, grouped
-from plait.workspace.response import Answer, impression, listed, places_of, unknown
+from plait.workspace.impression_chains import ImpressionChains, shown_ids, told
+from plait.workspace.model_host import LoadedModel, ModelHost
+from plait.workspace.query_encoding import group_by_batch_key, require_known_items, validate_query
+from plait.workspace.response import Response, impression, listed, places_of, unknown
 from plait.workspace.warmup_queries import rehearsal
 
-__all__ = ["Answering"]
+__all__ = ["QueryService"]
 
-Remembered = tuple[Answer, Impression]
+Remembered = tuple[Response, Impression]
 
 
-class Answering:
+class QueryService:
     """Turns `Query` into `Answer`.
 
     `patience` is how long a question waits for the version it asks for, in seconds; `name_of` what
@@ -37,8 +37,8 @@ class Answering:
 
     def __init__(
         self,
-        engine: Engine,
-        memory: Memory,
+        engine: ModelHost,
+        memory: ImpressionChains,
         *,
         patience: float = 1.0,
         name_of: Callable[[str], str] = str,
@@ -51,9 +51,9 @@ class Answering:
 
     def ask(
         self, queries: Sequence[Query], *, at_least: int | None = None, route: str = "ask"
-    ) -> list[Answer]:
+    ) -> list[Response]:
         """One answer a question, in their order. Raises what `Shop.ask` says."""
-        asked = [self._named(checked(one)) for one in queries]
+        asked = [self._named(validate_query(one)) for one in queries]
         found = self._answers(asked, [""] * len(asked), at_least, route)
         for _, row in found:
             self._memory.add(row)
@@ -70,7 +70,7 @@ class Answering:
             answer, _ = self._answer(serving, asked, items, 0, query, ("", "rehearsal", []))
             orjson.dumps(answer.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
 
-    def next(self, request_id: str, k: int) -> Answer:
+    def next(self, request_id: str, k: int) -> Response:
         """More of an earlier answer, without repeating anything of its chain.
 
         Whoever else continues the same chain at the same moment, here or in another process, waits
@@ -88,7 +88,7 @@ class Answering:
         first = told(chain[0])["query"]
         excluded = dict.fromkeys((*first.get("exclude", ()), *shown))
         user = self._user(chain[0].user)
-        query = checked(Query(**{**first, "exclude": (), "k": k, "user": user}))
+        query = validate_query(Query(**{**first, "exclude": (), "k": k, "user": user}))
         query = replace(query, exclude=tuple(excluded))
         if query.candidates is not None:
             left = tuple(one for one in query.candidates if one not in excluded)
@@ -96,7 +96,7 @@ class Answering:
         continued = f"{chain[0].request_id}-{len(chain)}"
         return self._answers([query], [continued], None, "next")[0]
 
-    def why(self, request_id: str) -> dict[str, Any]:
+    def explain_request(self, request_id: str) -> dict[str, Any]:
         """Everything that is remembered of an answer."""
         row = self._memory.find(request_id)
         return {
@@ -123,9 +123,9 @@ class Answering:
         degraded = [] if self._is_fresh(at_least) else ["stale"]
         serving = self._engine.serving()
         for query in queries:
-            anchors(query.items, serving.state.catalogue)
+            require_known_items(query.items, serving.state.catalogue)
         answers: dict[int, Remembered] = {}
-        for places in grouped(queries):
+        for places in group_by_batch_key(queries):
             group = [queries[place] for place in places]
             asked, items = serving.ask(group, self._engine.watch)
             for row, place in enumerate(places):
@@ -136,9 +136,9 @@ class Answering:
 
     def _answer(
         self,
-        serving: Serving,
-        asked: Queries,
-        items: Items,
+        serving: LoadedModel,
+        asked: QueryBatch,
+        items: CandidateLists,
         row: int,
         query: Query,
         rest: tuple[str, str, list[str]],
@@ -150,7 +150,7 @@ class Answering:
         if query.candidates is not None:
             strange = [one for one in dict.fromkeys(query.candidates) if catalogue.number(one) < 0]
             shown += unknown(strange[: query.k - len(shown)])
-        answer = Answer(
+        answer = Response(
             given or uuid.uuid4().hex,
             serving.bundle,
             serving.state.version,

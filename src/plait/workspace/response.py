@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Items, Query
+from plait.data.types import CandidateLists, Query
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Answer", "Shown", "asked", "impression", "listed", "places_of", "unknown"]
+__all__ = ["RankedItem", "Response", "asked", "impression", "listed", "places_of", "unknown"]
 
 
 LISTED = 10
@@ -22,7 +22,7 @@ LISTED = 10
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Shown:
+class RankedItem:
     """One item of an answer. `score` is None where nothing is known of the item.
 
     `reasons` are objects, the strongest first: `strand` that brought the item, its `rank` there,
@@ -42,7 +42,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Answer:
+class Response:
     """One answer: what is shown, best first, and what it was made of.
 
     `version` is the offset of the last event it knows of; `degraded` says what was not as it should
@@ -53,7 +53,7 @@ class Answer:
     bundle: str
     version: int
     worker: str
-    items: list[Shown] = field(default_factory=list)
+    items: list[RankedItem] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -97,33 +97,35 @@ class Answer:
         return pl.DataFrame(columns, schema=kinds)
 
 
-def places_of(items: Items, row: int, k: int) -> np.ndarray:
+def places_of(items: CandidateLists, row: int, k: int) -> np.ndarray:
     """The columns of query `row` that are in its answer, best first, int64 [at most k]."""
     order = items.column("order")[row]
     places = np.flatnonzero((order >= 0) & (order < k))
     return places[np.argsort(order[places], kind="stable")]
 
 
-def listed(items: Items, row: int, places: np.ndarray, catalogue: Catalogue) -> list[Shown]:
+def listed(
+    items: CandidateLists, row: int, places: np.ndarray, catalogue: Catalogue
+) -> list[RankedItem]:
     """The answer's items; `places` as `places_of` gives them."""
-    ids = [catalogue.ids[number] for number in items.numbers[row, places].tolist()]
+    ids = [catalogue.ids[number] for number in items.item_numbers[row, places].tolist()]
     scores = _floats(items, "score", row, places)
     columns = items.columns
     reasons = columns["reasons"][row, places].tolist() if "reasons" in columns else [[]] * len(ids)
     return [
-        Shown(outside, score, list(why or ()))
+        RankedItem(outside, score, list(why or ()))
         for outside, score, why in zip(ids, scores, reasons, strict=True)
     ]
 
 
-def unknown(ids: Iterable[str]) -> list[Shown]:
+def unknown(ids: Iterable[str]) -> list[RankedItem]:
     """Items of the caller's list that the log has never heard of: last, without a score."""
     nothing = dict.fromkeys(("strand", "rank", "because", "fact"))
-    return [Shown(one, None, [{**nothing, "text": "unknown item"}]) for one in ids]
+    return [RankedItem(one, None, [{**nothing, "text": "unknown item"}]) for one in ids]
 
 
 def impression(
-    query: Query, items: Items, row: int, places: np.ndarray, answer: Answer
+    query: Query, items: CandidateLists, row: int, places: np.ndarray, answer: Response
 ) -> dict[str, Any]:
     """What is remembered of an answer: the question, every item with each strand's rank and score,
     its propensity, how many candidates there were and what removed the others.
@@ -147,7 +149,7 @@ def impression(
     return {
         "query": asked(query),
         "items": remembered + [one.to_dict() for one in answer.items[len(places) :]],
-        "candidates": int((items.numbers[row] >= 0).sum()),
+        "candidates": int((items.item_numbers[row] >= 0).sum()),
         "removed": _removed(items, row),
         "degraded": answer.degraded,
         "worker": answer.worker,
@@ -164,7 +166,7 @@ def asked(query: Query) -> dict[str, Any]:
 
 
 def _strands(
-    items: Items, row: int, places: np.ndarray
+    items: CandidateLists, row: int, places: np.ndarray
 ) -> list[tuple[str, list[int | None], list[float | None]]]:
     """By strand: the rank from 1 where it brought the item, and the score where it knows it."""
     names = (name for name in items.columns if name.endswith(".score"))
@@ -178,7 +180,7 @@ def _strands(
     ]
 
 
-def _floats(items: Items, name: str, row: int, places: np.ndarray) -> list[float | None]:
+def _floats(items: CandidateLists, name: str, row: int, places: np.ndarray) -> list[float | None]:
     """A column's values as Python floats; None for NaN and infinity, which JSON cannot say."""
     if name not in items.columns:
         return [None] * len(places)
@@ -191,16 +193,16 @@ def _floats(items: Items, name: str, row: int, places: np.ndarray) -> list[float
     return [one if ok else None for one, ok in pairs]
 
 
-def _ranks(items: Items, name: str, row: int, places: np.ndarray) -> list[int | None]:
+def _ranks(items: CandidateLists, name: str, row: int, places: np.ndarray) -> list[int | None]:
     if name not in items.columns:
         return [None] * len(places)
     return [one + 1 if one >= 0 else None for one in items.columns[name][row, places].tolist()]
 
 
-def _removed(items: Items, row: int) -> dict[str, int]:
+def _removed(items: CandidateLists, row: int) -> dict[str, int]:
     """How many candidates each rule took out."""
-    if "removed_by" not in items.columns or not items.removals:
+    if "removed_by" not in items.columns or not items.removal_reasons:
         return {}
     by = items.columns["removed_by"][row]
-    counts = np.bincount(by[by >= 0], minlength=len(items.removals)).tolist()
-    return {name: count for name, count in zip(items.removals, counts, strict=True) if count}
+    counts = np.bincount(by[by >= 0], minlength=len(items.removal_reasons)).tolist()
+    return {name: count for name, count in zip(items.removal_reasons, counts, strict=True) if count}

@@ -8,10 +8,10 @@ from typing import Any
 
 from plait.evaluation.tuning.search import Trial, Tuned
 from plait.evaluation.tuning.search import tune as search
-from plait.eventlog import Log
+from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.recipe import Recipe, load_recipe
-from plait.training.process_group import check_alone
+from plait.training.process_group import require_single_process
 from plait.workspace.evaluate import check_test, protocol_of, rated_file
 from plait.workspace.fit import Progress
 from plait.workspace.impression_labels import with_answers
@@ -20,7 +20,7 @@ __all__ = ["tune"]
 
 
 def tune(
-    log: Log,
+    log: EventLog,
     recipe: str | Path | Recipe,
     protocol: str,
     options: Mapping[str, Any],
@@ -36,7 +36,7 @@ def tune(
     """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
     whose ratings are then kept out. `flush` stores answers that still wait for it.
     """
-    check_alone("a search for settings")
+    require_single_process("a search for settings")
     rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
     settled = protocol_of(protocol, rest)
     events = options.get("test_events")

@@ -13,38 +13,38 @@ from typing import TYPE_CHECKING, Any, Self
 
 from plait.data.types import Event
 from plait.errors import InputError, PlaitError
-from plait.eventlog import Appended, ImpressionBuffer, Log
-from plait.eventlog.group_commit import Writer
-from plait.ingest.importer import Door
+from plait.eventlog import AppendResult, EventLog, ImpressionBuffer
+from plait.eventlog.group_commit import GroupCommitWriter
+from plait.ingest.importer import Importer
 from plait.ingest.rejects import forget
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.pipeline import Watch
+from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
-from plait.privacy.consent import Consent
+from plait.privacy.consent import ConsentPolicy
 from plait.privacy.pseudonyms import has_consented, pseudonym_key
 from plait.settings import Settings, load_settings
-from plait.training.process_group import Crew
+from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
-from plait.workspace.catalogue_api import Entities, readable
-from plait.workspace.fit import Progress, fit, silent
-from plait.workspace.impression_chains import Memory, Recent
+from plait.workspace.catalogue_api import CatalogueApi, readable
+from plait.workspace.fit import Progress, fit, no_progress
+from plait.workspace.impression_chains import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
-from plait.workspace.ingest import Receipts, ingest
-from plait.workspace.model_host import Engine
+from plait.workspace.ingest import ImportReport, ingest
+from plait.workspace.model_host import ModelHost
 from plait.workspace.query_api import Questions
-from plait.workspace.query_service import Answering
+from plait.workspace.query_service import QueryService
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
 
-__all__ = ["Shop", "open"]
+__all__ = ["Workspace", "open"]
 
 DAY = 86_400_000_000
 
 
-def open(home: Path | str | Settings, **settings: Any) -> Shop:  # noqa: A001  plait.open
+def open(home: Path | str | Settings, **settings: Any) -> Workspace:  # noqa: A001  plait.open
     """Open a home, a folder that is made if it is missing; `settings` as in `plait.settings`.
 
     Raises StorageError if the log cannot be opened, InputError for a setting that does not exist.
@@ -70,10 +70,10 @@ def open(home: Path | str | Settings, **settings: Any) -> Shop:  # noqa: A001  p
             raise InputError(
                 f"there is no setting {name!r}", hint=f"there are {', '.join(known)}", field=name
             )
-    return Shop(home if isinstance(home, Settings) else load_settings(home, **settings))
+    return Workspace(home if isinstance(home, Settings) else load_settings(home, **settings))
 
 
-class Shop(Questions):
+class Workspace(Questions):
     """An open home; close it, or use it as a context manager. Safe among threads.
 
     Nothing is read before the first question: `start` reads the log and loads the bundle, and
@@ -83,23 +83,23 @@ class Shop(Questions):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        self._log = Log.open(settings.database or home)
+        self._log = EventLog.open(settings.database or home)
         home.mkdir(parents=True, exist_ok=True)
         self._bundles = BundleStore(home / "bundles")
-        self._engine = Engine(self._log, self._bundles, poll_ms=settings.poll_ms)
-        self._memory = Memory(
+        self._engine = ModelHost(self._log, self._bundles, poll_ms=settings.poll_ms)
+        self._memory = ImpressionChains(
             ImpressionBuffer(self._log.add_impressions, self._log.impression)
             if settings.impressions
-            else Recent()
+            else InMemoryImpressions()
         )
-        self._answering = Answering(
+        self._answering = QueryService(
             self._engine,
             self._memory,
             patience=settings.stale_wait_ms / 1000,
             name_of=self._name_of,
         )
-        self._writer = Writer(self._log)
-        self._entities = Entities(self._log, self._append, self._engine, name_of=self._name_of)
+        self._writer = GroupCommitWriter(self._log)
+        self._entities = CatalogueApi(self._log, self._append, self._engine, name_of=self._name_of)
         self._starter = threading.Thread()
         self._start_problem = ""
         self._closed = False
@@ -144,7 +144,7 @@ class Shop(Questions):
         facts: Any = None,
         map: Any = None,  # noqa: A002
         progress: Progress | None = None,
-    ) -> Receipts:
+    ) -> ImportReport:
         """Append files, DataFrames (polars or pandas) or lists of dicts; see docs/data-formats.md.
 
         Bad rows are counted in the receipt and written to HOME/rejects; they stop nothing. Doing
@@ -152,8 +152,8 @@ class Shop(Questions):
         """
         sources = {"events": events, "items": items, "users": users, "facts": facts}
         consent = self._consent()
-        door = Door(self._log, consent, rejects=self.settings.home / "rejects")
-        receipts = ingest(door, consent, sources, map, progress or silent)
+        door = Importer(self._log, consent, rejects=self.settings.home / "rejects")
+        receipts = ingest(door, consent, sources, map, progress or no_progress)
         self._engine.fold_now(receipts.version)
         return receipts
 
@@ -165,7 +165,7 @@ class Shop(Questions):
         "duplicate", "conflict" (the id is taken by another event) or "rejected". A row without an
         id gets one; without a time it happens now. The next answer of this process knows of it.
         """
-        return self._entities.post(events)
+        return self._entities.append_events(events)
 
     def put_item(self, item: str, fields: Mapping[str, Any]) -> int:
         """Describe an item, all its fields; returns the version. InputError names a bad field."""
@@ -228,13 +228,13 @@ class Shop(Questions):
             lock,
             recipe,
             seed=seed,
-            progress=progress or silent,
+            progress=progress or no_progress,
             trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
         )
-        if Crew.here().first:
+        if ProcessGroup.here().first:
             self._prune()
         if self._engine.started:
-            self._engine.look()
+            self._engine.reload_if_changed()
         return bundle
 
     def evaluate(
@@ -260,7 +260,7 @@ class Shop(Questions):
             options,
             history=self.settings.home / "evaluations.jsonl",
             flush=self._memory.rows.flush,
-            progress=progress or silent,
+            progress=progress or no_progress,
         )
 
     def tune(
@@ -292,7 +292,7 @@ class Shop(Questions):
             folder=self.settings.home / "tune",
             only=only,
             flush=self._memory.rows.flush,
-            progress=progress or silent,
+            progress=progress or no_progress,
             told=told or (lambda _trial, _best: None),
         )
 
@@ -304,12 +304,12 @@ class Shop(Questions):
         return self._engine.version
 
     @property
-    def watch(self) -> Watch:
+    def watch(self) -> OnStageTimed:
         """Told the name and the seconds of every stage of every answer; may be set."""
         return self._engine.watch
 
     @watch.setter
-    def watch(self, watch: Watch) -> None:
+    def watch(self, watch: OnStageTimed) -> None:
         self._engine.watch = watch
 
     def readiness(self) -> list[str]:
@@ -353,16 +353,16 @@ class Shop(Questions):
         """The key of the pseudonyms, where these are on."""
         return pseudonym_key(self.settings) if self.settings.pseudonyms else b""
 
-    def _append(self, events: Sequence[Event]) -> Appended:
+    def _append(self, events: Sequence[Event]) -> AppendResult:
         """Through consent and the group commit."""
-        return Door(self._writer, self._consent()).append(events)
+        return Importer(self._writer, self._consent()).append(events)
 
-    def _consent(self) -> Consent:
+    def _consent(self) -> ConsentPolicy:
         """One for every batch: it remembers what the batch says, and the log knows the rest."""
         required, pseudonyms = self.settings.consent_required, self.settings.pseudonyms
         if required:  # consent that another process heard being taken back counts here, too
             self._engine.start().fold_now(self._log.version)
-        return Consent(required, pseudonyms, self._key, self._granted)
+        return ConsentPolicy(required, pseudonyms, self._key, self._granted)
 
     def _name_of(self, user: str) -> str:
         """What a user is called in the log: a pseudonym, where these are on."""

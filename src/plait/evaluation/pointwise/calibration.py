@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from plait.data.types import Bools, Numbers
+from plait.data.types import BoolArray, Int32Array
 from plait.metrics.ties import Doubles
 
 __all__ = ["Calibration", "item_rates"]
@@ -33,7 +33,7 @@ class Calibration:
     unknown: float
 
     @staticmethod
-    def of(scores: Doubles, clicked: Bools) -> Calibration:
+    def of(scores: Doubles, clicked: BoolArray) -> Calibration:
         """Learned from N scores, NaN for none, and whether each was clicked."""
         there = np.isfinite(scores)
         base = (float(clicked.sum()) + 1) / (len(clicked) + 2)
@@ -64,7 +64,7 @@ class Calibration:
         return found
 
 
-def item_rates(items: Numbers, clicked: Doubles, size: int, base: float) -> Doubles:
+def item_rates(items: Int32Array, clicked: Doubles, size: int, base: float) -> Doubles:
     """The click rate of every item, float64 [size]; `base` where it was never shown."""
     shown = np.bincount(items, minlength=size)
     found: Doubles = (np.bincount(items, clicked, size) + PRIOR * base) / (shown + PRIOR)

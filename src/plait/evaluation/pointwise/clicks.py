@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.types import Bools, Dataset
+from plait.data.types import BoolArray, Dataset
 from plait.evaluation.pointwise.calibration import Calibration, item_rates
-from plait.evaluation.pointwise.inference import Cost, Guess, scored
+from plait.evaluation.pointwise.inference import Predictions, StageCosts, scored
 from plait.evaluation.pointwise.results import all_guesses, paired, result_of, sizes, summed_up
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.inference import live_of
-from plait.evaluation.results.data_warnings import FEW, Flag, few_users
-from plait.evaluation.results.per_query import Detail
+from plait.evaluation.ranking.inference import state_view_of
+from plait.evaluation.results.data_warnings import FEW, DataWarning, few_users
+from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import FUSED, Report, Result
 from plait.evaluation.slices import click_slices
 from plait.metrics.pointwise import (
-    Chance,
+    BootstrapConfig,
     calibration,
     click_metrics,
     click_slice,
-    log_loss,
+    log_losses,
     user_auc,
 )
 from plait.metrics.ties import Doubles
@@ -35,11 +35,11 @@ from plait.splitting.splits import time_split
 from plait.training.recipe_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
-__all__ = ["click_recipes"]
+__all__ = ["evaluate_clicks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _ClickTask:
     """`clear` is the data set without misses; `learn` lies in the window before the test."""
 
     clear: Dataset
@@ -52,7 +52,7 @@ class _Task:
     progress: Progress
 
 
-def click_recipes(
+def evaluate_clicks(
     dataset: Dataset,
     named: Mapping[str, Recipe],
     protocol: Protocol,
@@ -60,8 +60,8 @@ def click_recipes(
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
     """The report of a resolved clicks protocol, and by recipe the names of its rows."""
-    mine: dict[str, list[Guess]] = {}
-    first: _Task | None = None
+    mine: dict[str, list[Predictions]] = {}
+    first: _ClickTask | None = None
     for name, recipe in named.items():
         task = _task(dataset, recipe, protocol, seeds, progress)
         first = first or task
@@ -88,17 +88,19 @@ def _task(
     protocol: Protocol,
     seeds: tuple[int, ...],
     progress: Progress,
-) -> _Task:
+) -> _ClickTask:
     cuts = (protocol.cut(dataset, 2), protocol.cut(dataset))
     wanted: dict[str, Any] = {"goal": protocol.goal, "negative": protocol.negative}
-    quiet = replace(recipe, kinds={**recipe.kinds, **dict.fromkeys(protocol.negative, 0.0)})
-    test = click_examples(dataset, cuts[1], **wanted, kinds=quiet.kinds)
-    learn = click_examples(dataset, cuts[0], cuts[1], **wanted, kinds=quiet.kinds)
+    quiet = replace(
+        recipe, event_weights={**recipe.event_weights, **dict.fromkeys(protocol.negative, 0.0)}
+    )
+    test = click_examples(dataset, cuts[1], **wanted, kinds=quiet.event_weights)
+    learn = click_examples(dataset, cuts[0], cuts[1], **wanted, kinds=quiet.event_weights)
     clear = evidence(dataset, **wanted)
-    return _Task(clear, quiet, learn, test, cuts, protocol, seeds, progress)
+    return _ClickTask(clear, quiet, learn, test, cuts, protocol, seeds, progress)
 
 
-def _recipe_guesses(task: _Task, name: str) -> list[Guess]:
+def _recipe_guesses(task: _ClickTask, name: str) -> list[Predictions]:
     """`fused` first, then every strand; one list of chances for each seed."""
     by_seed = [_seed_guesses(task, name, seed) for seed in task.seeds]
     found = []
@@ -111,9 +113,9 @@ def _recipe_guesses(task: _Task, name: str) -> list[Guess]:
     return found
 
 
-def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
+def _seed_guesses(task: _ClickTask, name: str, seed: int) -> list[Predictions]:
     """Fusion and calibration are learned in the window before the test, strands fitted again."""
-    cost, protocol = Cost(), task.protocol
+    cost, protocol = StageCosts(), task.protocol
 
     def told(what: str, done: int, total: int) -> None:
         task.progress(f"{name}: {what}", done, total)
@@ -125,7 +127,7 @@ def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
             *task.cuts,
             "keep",
             goal=protocol.goal,
-            kinds=task.recipe.kinds,
+            kinds=task.recipe.event_weights,
             most=10_000,
             seed=protocol.seed,
         )
@@ -136,10 +138,10 @@ def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
             learn,
             refit=False,
             seed=seed,
-            live=live_of,
+            live=state_view_of,
             progress=told,
         )
-        lessons = scored(early, task.learn, told, Cost())
+        lessons = scored(early, task.learn, told, StageCosts())
         outcomes = task.learn.outcomes > 0
         curves = {row: Calibration.of(one, outcomes) for row, one in lessons.items()}
         fitted = fit_recipe(
@@ -153,12 +155,14 @@ def _seed_guesses(task: _Task, name: str, seed: int) -> list[Guess]:
         )
         fitting = time.perf_counter() - began
         scores = scored(fitted, task.test, told, cost)
-        cost.whole = peak.whole
+        cost.whole = peak.peak
     return [_guess(row, one, curves[row], cost, fitting) for row, one in scores.items()]
 
 
-def _guess(row: str, scores: Doubles, curve: Calibration, cost: Cost, fitting: float) -> Guess:
-    return Guess(
+def _guess(
+    row: str, scores: Doubles, curve: Calibration, cost: StageCosts, fitting: float
+) -> Predictions:
+    return Predictions(
         row,
         [curve.chances(scores)],
         False,
@@ -169,7 +173,7 @@ def _guess(row: str, scores: Doubles, curve: Calibration, cost: Cost, fitting: f
     )
 
 
-def _baselines(dataset: Dataset, task: _Task) -> list[Guess]:
+def _baselines(dataset: Dataset, task: _ClickTask) -> list[Predictions]:
     """The rate of all, and the rate of each item, in everything before the test."""
     began = time.perf_counter()
     first = int(dataset.interactions.times.min()) - 1
@@ -181,14 +185,14 @@ def _baselines(dataset: Dataset, task: _Task) -> list[Guess]:
     rates = item_rates(past.numbers.values, past.outcomes, dataset.n_items, base)
     spent = time.perf_counter() - began
     return [
-        Guess("base-rate", [np.full(len(task.test), base)], True, spent),
-        Guess("item-rate", [rates[task.test.numbers.values]], True, spent),
+        Predictions("base-rate", [np.full(len(task.test), base)], True, spent),
+        Predictions("item-rate", [rates[task.test.numbers.values]], True, spent),
     ]
 
 
-def _result(one: Guess, task: _Task, slices: Mapping[str, Bools]) -> Result:
+def _result(one: Predictions, task: _ClickTask, slices: Mapping[str, BoolArray]) -> Result:
     """Metrics of all examples, and in slices; over several seeds the mean of the metrics."""
-    chance = Chance(task.protocol.resamples, task.protocol.seed)
+    chance = BootstrapConfig(task.protocol.resamples, task.protocol.seed)
     clicked, users = task.test.outcomes > 0, task.test.users.astype(np.int64)
     each = [click_metrics(values, clicked, users, chance) for values in one.values]
     metrics, spread = summed_up(each)
@@ -198,32 +202,32 @@ def _result(one: Guess, task: _Task, slices: Mapping[str, Bools]) -> Result:
     return result_of(one, metrics, spread)
 
 
-def _detail(rows: list[Guess], examples: Examples) -> Detail:
+def _detail(rows: list[Predictions], examples: Examples) -> PerQueryMetrics:
     """By user the AUC and the mean log loss, each with what it weighs."""
     clicked, users = examples.outcomes > 0, examples.users.astype(np.int64)
     who, clusters, counts = np.unique(users, return_inverse=True, return_counts=True)
     values, weights = {}, np.zeros(len(who))
     for one in rows:
         each = [user_auc(seed, clicked, users) for seed in one.values]
-        losses = [np.bincount(clusters, log_loss(seed, clicked)) / counts for seed in one.values]
+        losses = [np.bincount(clusters, log_losses(seed, clicked)) / counts for seed in one.values]
         weights = each[0][1]
         values[one.model] = {
             "gauc": np.mean([own for own, _ in each], axis=0).astype(np.float32),
             "log_loss": np.mean(losses, axis=0).astype(np.float32),
         }
     weighed = {"gauc": weights.astype(np.float32), "log_loss": counts.astype(np.float32)}
-    return Detail(who, who, values, weighed)
+    return PerQueryMetrics(who, who, values, weighed)
 
 
-def _few_outcomes(test: Examples) -> list[Flag]:
+def _few_outcomes(test: Examples) -> list[DataWarning]:
     """Whether there are so few clicks, or misses, that they can hardly be told apart."""
     clicked = int((test.outcomes > 0).sum())
     rarer = min(clicked, len(test) - clicked)
     text = f"there are {clicked:,} clicks and {len(test) - clicked:,} misses: few to tell apart"
-    return [Flag("few-outcomes", float(rarer), True, text)] if rarer < FEW else []
+    return [DataWarning("few-outcomes", float(rarer), True, text)] if rarer < FEW else []
 
 
-def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
+def _best(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
     """The row with the largest GAUC or the smallest loss."""
     reached = detail.means([(one, metric) for one in rows], resamples=0, seed=0)[0]
     worth = -reached if metric == "log_loss" else reached
@@ -231,7 +235,7 @@ def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
 
 
 def _data(
-    dataset: Dataset, task: _Task, rows: list[Guess], slices: Mapping[str, Bools]
+    dataset: Dataset, task: _ClickTask, rows: list[Predictions], slices: Mapping[str, BoolArray]
 ) -> dict[str, Any]:
     """Sizes of what was there (what answers showed is no interaction), clicks, reliability."""
     clicked = task.test.outcomes > 0

@@ -10,24 +10,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Floats, Items, Numbers, Queries
-from plait.evaluation.ranking.inference import final_scores, live_of
+from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
+from plait.evaluation.ranking.inference import final_scores, state_view_of
 from plait.evaluation.results.report import FUSED
 from plait.metrics.ties import Doubles
-from plait.pipeline.batch_inference import batch_size, busy, in_batches
+from plait.pipeline.batch_inference import batch_size, in_batches, n_active_threads
 from plait.pipeline.pipeline import Pipeline
 from plait.splitting.labelled_examples import Examples
-from plait.training.recipe_fit import Progress, limited
+from plait.training.recipe_fit import Progress, with_limits
 from plait.utils.peak_memory import PeakMemory
 
-__all__ = ["Cost", "Guess", "asked_each", "metered", "scored"]
+__all__ = ["Predictions", "StageCosts", "asked_each", "metered", "scored"]
 
 _BESIDE = 100
 """So many items stand beside those of a question where their scores are fused."""
 
 
 @dataclass(slots=True)
-class Cost:
+class StageCosts:
     """What a row costs, by name: the last fit and the asking, in seconds, and the peak in MB."""
 
     fit: dict[str, float] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class Cost:
         """What a fit is told to tell."""
 
         def heard(stage: str, spent: float) -> None:
-            self.fit[stage], self.memory[stage] = spent, peak.lap()
+            self.fit[stage], self.memory[stage] = spent, peak.peak_since_last()
 
         return heard
 
 
 @dataclass(slots=True)
-class Guess:
+class Predictions:
     """A row that predicts: `values` float64 [N] for each seed; `known`: the share of the examples
     for which the model had an answer of its own.
     """
@@ -60,7 +60,7 @@ class Guess:
 
 
 @contextmanager
-def metered(cost: Cost, name: str) -> Iterator[None]:
+def metered(cost: StageCosts, name: str) -> Iterator[None]:
     """Add the seconds of a block to what asking `name` takes."""
     began = time.perf_counter()
     yield
@@ -70,27 +70,27 @@ def metered(cost: Cost, name: str) -> Iterator[None]:
 def asked_each(
     pipeline: Pipeline,
     examples: Examples,
-    work: Callable[[Queries, Numbers], Floats],
+    work: Callable[[QueryBatch, Int32Array], Float32Array],
     progress: Progress,
-    beside: Numbers | None = None,
+    beside: Int32Array | None = None,
 ) -> Doubles:
     """What `work(queries, numbers [B, K])` says of every example, float64 [N].
 
     `beside`: items that every query is asked about as well, behind its own, and that are no
     examples.
     """
-    live = live_of(pipeline, examples.asked)
+    live = state_view_of(pipeline, examples.asked)
     queries = replace(examples.queries, live=live, candidates=examples.numbers)
     size = batch_size(examples.train.n_items)
-    found: list[Floats] = []
+    found: list[Float32Array] = []
 
-    def answer(_start: int, piece: Queries) -> Floats:
+    def answer(_start: int, piece: QueryBatch) -> Float32Array:
         mine = piece.candidates
         assert mine is not None
         if beside is not None:
             piece = replace(piece, candidates=_joined(mine, beside))
         assert piece.candidates is not None
-        said = work(piece, piece.candidates.padded())
+        said = work(piece, piece.candidates.to_padded())
         return said[np.arange(said.shape[1]) < mine.lengths[:, None]]
 
     for start, one in in_batches(queries, answer, size=size):
@@ -99,7 +99,7 @@ def asked_each(
     return np.concatenate(found).astype(np.float64)
 
 
-def _joined(mine: Ragged, more: Numbers) -> Ragged:
+def _joined(mine: Ragged, more: Int32Array) -> Ragged:
     """Each row with the items of `more` behind it that it does not hold."""
     owners = np.repeat(np.arange(len(mine)), len(more))
     others = np.tile(more, len(mine))
@@ -107,10 +107,10 @@ def _joined(mine: Ragged, more: Numbers) -> Ragged:
     new = ~np.isin(owners * width + others, mine.rows * width + mine.values)
     rows = np.concatenate([mine.rows, owners[new]])
     values = np.concatenate([mine.values, others[new]])[np.argsort(rows, kind="stable")]
-    return Ragged.of_counts(values, np.bincount(rows, minlength=len(mine)))
+    return Ragged.from_lengths(values, np.bincount(rows, minlength=len(mine)))
 
 
-def _usual(train: Dataset) -> Numbers:
+def _usual(train: Dataset) -> Int32Array:
     """`_BESIDE` items with an event, drawn by how many they have and by `tiebreak`."""
     counts = np.bincount(train.interactions.items, minlength=train.n_items)
     taken = np.flatnonzero(counts)
@@ -122,7 +122,7 @@ def _usual(train: Dataset) -> Numbers:
 
 
 def scored(
-    pipeline: Pipeline, examples: Examples, progress: Progress, cost: Cost
+    pipeline: Pipeline, examples: Examples, progress: Progress, cost: StageCosts
 ) -> dict[str, Doubles]:
     """By row, `fused` first, the scores of all examples, float64 [N]; NaN: cannot know.
 
@@ -131,18 +131,18 @@ def scored(
     usual items.
     """
     quiet = pipeline.without(*(one.name for one in pipeline.steps if "*.because" in one.reads))
-    names = [one.name for one in quiet.strands]
+    names = [one.name for one in quiet.models]
     # Where several threads work at a time, so many of their seconds are one of the clock's.
-    threads = busy(len(examples.queries), batch_size(examples.train.n_items))
+    threads = n_active_threads(len(examples.queries), batch_size(examples.train.n_items))
 
     def watch(name: str, spent: float) -> None:
         strand, _, part = name.rpartition(".")
         if part == "score":
             cost.ask[strand] = cost.ask.get(strand, 0.0) + spent / threads
 
-    def work(queries: Queries, numbers: Numbers) -> Floats:
-        asked = limited(quiet, queries)
-        items: Items = quiet.finish(asked, quiet.gather(asked, watch), watch)
+    def work(queries: QueryBatch, numbers: Int32Array) -> Float32Array:
+        asked = with_limits(quiet, queries)
+        items: CandidateLists = quiet.rerank(asked, quiet.retrieve_and_score(asked, watch), watch)
         columns = [final_scores(items, quiet), *(items.column(f"{one}.score") for one in names)]
         return np.stack(columns, axis=-1)
 

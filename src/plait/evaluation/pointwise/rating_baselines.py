@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.types import Dataset, Longs, Numbers
+from plait.data.types import Dataset, Int32Array, Int64Array
 from plait.metrics.ties import Doubles
 from plait.splitting.labelled_examples import Examples, rated_events
 
@@ -37,7 +37,7 @@ class Biases:
             users = _damped(found.users, rest, train.n_users, DAMP_USERS)
         return Biases(mean, users, items)
 
-    def predict(self, users: Numbers, items: Numbers) -> Doubles:
+    def predict(self, users: Int32Array, items: Int32Array) -> Doubles:
         """float64 [N]; -1 stands for somebody, or something, of whom nothing is known."""
         return self.mean + _read(self.users, users) + _read(self.items, items)
 
@@ -59,14 +59,14 @@ def rating_baselines(test: Examples, goal: tuple[str, ...]) -> dict[str, Doubles
     }
 
 
-def _damped(which: Numbers, values: Doubles, size: int, damp: float) -> Doubles:
+def _damped(which: Int32Array, values: Doubles, size: int, damp: float) -> Doubles:
     """The mean of `values` by number, pulled to zero as by `damp` events; 0 where none are."""
-    counts: Longs = np.bincount(which, minlength=size)
+    counts: Int64Array = np.bincount(which, minlength=size)
     total = np.bincount(which, values, size)
     found: Doubles = np.divide(total, counts + damp, out=np.zeros(size), where=counts > 0)
     return found
 
 
-def _read(by_number: Doubles, numbers: Numbers) -> Doubles:
+def _read(by_number: Doubles, numbers: Int32Array) -> Doubles:
     found: Doubles = np.append(by_number, 0.0)[numbers]
     return found

@@ -10,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.types import Dataset, Longs, Numbers
+from plait.data.types import Dataset, Int32Array, Int64Array
 from plait.errors import ProtocolError
-from plait.evaluation.pointwise.inference import Cost, Guess, asked_each, metered
+from plait.evaluation.pointwise.inference import Predictions, StageCosts, asked_each, metered
 from plait.evaluation.pointwise.rating_baselines import Biases, rating_baselines
 from plait.evaluation.pointwise.results import all_guesses, paired, result_of, sizes, summed_up
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.data_warnings import OVERLAP, Flag, few_users
-from plait.evaluation.results.per_query import Detail
+from plait.evaluation.results.data_warnings import OVERLAP, DataWarning, few_users
+from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import FUSED, Report, Result
 from plait.evaluation.slices import age_slices, births
 from plait.metrics.bootstrap import Interval
-from plait.metrics.pointwise import Chance, rating_metrics
+from plait.metrics.pointwise import BootstrapConfig, rating_metrics
 from plait.metrics.ties import Doubles
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
-from plait.pipeline.stage import Predicts
+from plait.pipeline.stage import RatingPredictor
 from plait.splitting.labelled_examples import Examples, rated_events, rating_examples
 from plait.training.recipe_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
-__all__ = ["predicting", "rate_recipes"]
+__all__ = ["evaluate_ratings", "predicting"]
 
 BANDS = ((0, 0, "0"), (1, 4, "1-4"), (5, 19, "5-19"), (20, 99, "20-99"), (100, 1 << 40, "100+"))
 """Ratings that train holds of the same user, and of the same item."""
@@ -40,7 +40,7 @@ RIDGE = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _RatingTask:
     """`timed`: whether times say how old an item was when its rating is asked for."""
 
     test: Examples
@@ -56,7 +56,7 @@ class _Task:
         return _limits(self.test.train, self.protocol.goal)
 
 
-def rate_recipes(
+def evaluate_ratings(
     dataset: Dataset,
     test: Dataset | None,
     named: Mapping[str, Recipe],
@@ -65,8 +65,8 @@ def rate_recipes(
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
     """The report of a resolved ratings protocol, and by recipe the names of its rows."""
-    mine: dict[str, list[Guess]] = {}
-    first: _Task | None = None
+    mine: dict[str, list[Predictions]] = {}
+    first: _RatingTask | None = None
     for name, recipe in named.items():
         task = _task(dataset, test, recipe, protocol, seeds, progress)
         first = first or task
@@ -93,24 +93,24 @@ def _task(
     protocol: Protocol,
     seeds: tuple[int, ...],
     progress: Progress,
-) -> _Task:
+) -> _RatingTask:
     of = partial(
         rating_examples,
         share=protocol.test_share,
         draw=protocol.draw,
         goal=protocol.goal,
-        kinds=recipe.kinds,
+        kinds=recipe.event_weights,
         seed=protocol.seed,
     )
     asked = of(dataset, test=test)
     timed = all(one.clock == "time" for one in (dataset, test) if one is not None)
-    return _Task(asked, of(asked.train), protocol, seeds, progress, timed)
+    return _RatingTask(asked, of(asked.train), protocol, seeds, progress, timed)
 
 
-def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
+def _recipe_guesses(task: _RatingTask, name: str, recipe: Recipe) -> list[Predictions]:
     """The blend first, called `fused`, then every strand that predicts; one value list a seed."""
     pipeline = predicting(recipe)
-    found: dict[str, Guess] = {}
+    found: dict[str, Predictions] = {}
     for seed in task.seeds:
         for one in _seed_guesses(task, name, pipeline, seed):
             if one.model not in found:
@@ -130,20 +130,20 @@ def _recipe_guesses(task: _Task, name: str, recipe: Recipe) -> list[Guess]:
 def predicting(recipe: Recipe) -> Pipeline:
     """The strands of a recipe that predict, without steps; ProtocolError if there are none."""
     pipeline = Pipeline.build(recipe)
-    able = (one for one in pipeline.strands if isinstance(one, Predicts))
-    strands = tuple(one for one in able if one.predicts)
+    able = (one for one in pipeline.models if isinstance(one, RatingPredictor))
+    strands = tuple(one for one in able if one.can_predict_ratings)
     if not strands:
         raise ProtocolError(
             f"no strand of the recipe {recipe.name!r} predicts ratings",
             hint='name a recipe with [strands.ratings], or [strands.factors] method = "mf"',
             field="recipe",
         )
-    return replace(pipeline, strands=strands, steps=())
+    return replace(pipeline, models=strands, steps=())
 
 
-def _seed_guesses(task: _Task, name: str, pipeline: Pipeline, seed: int) -> list[Guess]:
+def _seed_guesses(task: _RatingTask, name: str, pipeline: Pipeline, seed: int) -> list[Predictions]:
     """Learn the blend on ratings no strand has seen, fit again on all, predict."""
-    cost, goal = Cost(), task.protocol.goal
+    cost, goal = StageCosts(), task.protocol.goal
 
     def told(what: str, done: int, total: int) -> None:
         task.progress(f"{name}: {what}", done, total)
@@ -151,11 +151,11 @@ def _seed_guesses(task: _Task, name: str, pipeline: Pipeline, seed: int) -> list
     with PeakMemory() as peak:
         began = time.perf_counter()
         blend = None
-        if len(pipeline.strands) > 1:
+        if len(pipeline.models) > 1:
             early = fit_recipe(
                 pipeline, task.learn.train, None, refit=True, seed=seed, progress=told
             )
-            raw, _ = _predictions(early, task.learn, goal, Cost(), told)
+            raw, _ = _predictions(early, task.learn, goal, StageCosts(), told)
             blend = _blend(raw, task.learn.outcomes)
         fitted = fit_recipe(
             pipeline,
@@ -171,15 +171,15 @@ def _seed_guesses(task: _Task, name: str, pipeline: Pipeline, seed: int) -> list
     names = list(raw)
     mixed = raw[names[0]] if blend is None else blend[0] + np.stack(list(raw.values())).T @ blend[1]
     asking = sum(cost.ask.values())
-    whole = Guess(FUSED, [mixed], False, fitting, asking, peak.whole, max(known.values()))
+    whole = Predictions(FUSED, [mixed], False, fitting, asking, peak.peak, max(known.values()))
     rows = [
-        Guess(
+        Predictions(
             one,
             [raw[one]],
             False,
             cost.fit.get(one, 0.0),
             cost.ask[one],
-            cost.memory.get(one, peak.whole),
+            cost.memory.get(one, peak.peak),
             known[one],
         )
         for one in names
@@ -190,14 +190,18 @@ def _seed_guesses(task: _Task, name: str, pipeline: Pipeline, seed: int) -> list
 
 
 def _predictions(
-    pipeline: Pipeline, examples: Examples, goal: tuple[str, ...], cost: Cost, progress: Progress
+    pipeline: Pipeline,
+    examples: Examples,
+    goal: tuple[str, ...],
+    cost: StageCosts,
+    progress: Progress,
 ) -> tuple[dict[str, Doubles], dict[str, float]]:
     """By strand what it predicts, float64 [N], and the share it knows; biases stand in for NaN."""
     instead = Biases.of(examples.train, goal).predict(examples.users, examples.numbers.values)
     found: dict[str, Doubles] = {}
     known: dict[str, float] = {}
-    for strand in pipeline.strands:
-        assert isinstance(strand, Predicts)
+    for strand in pipeline.models:
+        assert isinstance(strand, RatingPredictor)
         with metered(cost, strand.name):
             said = asked_each(pipeline, examples, strand.predict, progress)
         there = np.isfinite(said)
@@ -217,12 +221,12 @@ def _blend(raw: Mapping[str, Doubles], actual: Doubles) -> tuple[float, Doubles]
     return mean - float(middle @ weights), weights
 
 
-def _baselines(task: _Task) -> list[Guess]:
+def _baselines(task: _RatingTask) -> list[Predictions]:
     began = time.perf_counter()
     rows = rating_baselines(task.test, task.protocol.goal)
     spent = time.perf_counter() - began
     return [
-        Guess(name, [np.clip(values, *task.limits)], True, spent / len(rows))
+        Predictions(name, [np.clip(values, *task.limits)], True, spent / len(rows))
         for name, values in rows.items()
     ]
 
@@ -232,9 +236,9 @@ def _limits(train: Dataset, goal: tuple[str, ...]) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _result(one: Guess, task: _Task) -> Result:
+def _result(one: Predictions, task: _RatingTask) -> Result:
     """Metrics of all ratings and in slices; over several seeds the mean of the metrics."""
-    examples, chance = task.test, Chance(task.protocol.resamples, task.protocol.seed)
+    examples, chance = task.test, BootstrapConfig(task.protocol.resamples, task.protocol.seed)
     owners = examples.owners
     everything = {"": np.ones(len(examples), np.bool_), **_slices(task)}
     metrics: dict[str, Interval] = {}
@@ -249,7 +253,7 @@ def _result(one: Guess, task: _Task) -> Result:
     return result_of(one, metrics, spread)
 
 
-def _slices(task: _Task) -> dict[str, Any]:
+def _slices(task: _RatingTask) -> dict[str, Any]:
     """Bool [N] by name: how much train knows of the user and of the item, and how old that was."""
     examples, train = task.test, task.test.train
     rated = train.interactions.take(rated_events(train, task.protocol.goal))
@@ -269,13 +273,13 @@ def _slices(task: _Task) -> dict[str, Any]:
     return {name: mask for name, mask in found.items() if mask.any()}
 
 
-def _often(mine: Numbers, theirs: Numbers, size: int) -> Numbers:
+def _often(mine: Int32Array, theirs: Int32Array, size: int) -> Int32Array:
     counts = np.append(np.bincount(theirs, minlength=size), 0)  # the last answers for -1
-    found: Numbers = counts[mine].astype(np.int32)
+    found: Int32Array = counts[mine].astype(np.int32)
     return found
 
 
-def _detail(rows: list[Guess], examples: Examples) -> Detail:
+def _detail(rows: list[Predictions], examples: Examples) -> PerQueryMetrics:
     """Squared and absolute errors, rating by rating."""
     values = {}
     for one in rows:
@@ -284,10 +288,10 @@ def _detail(rows: list[Guess], examples: Examples) -> Detail:
             "rmse": (error**2).mean(axis=0).astype(np.float32),
             "mae": np.abs(error).mean(axis=0).astype(np.float32),
         }
-    return Detail(_keys(examples), examples.owners, values)
+    return PerQueryMetrics(_keys(examples), examples.owners, values)
 
 
-def _keys(examples: Examples) -> Longs:
+def _keys(examples: Examples) -> Int64Array:
     """int64 [N]: the place of each rating by user, item, time and value; no two have the same."""
     times = examples.queries.times[examples.numbers.rows]
     order = np.lexsort((examples.outcomes, times, examples.things, examples.owners))
@@ -296,7 +300,7 @@ def _keys(examples: Examples) -> Longs:
     return keys
 
 
-def _flags(test: Examples) -> list[Flag]:
+def _flags(test: Examples) -> list[DataWarning]:
     """What the history of a random draw knows of what came later, and who is asked."""
     found = few_users(test.owners)
     if test.train.clock != "time":
@@ -304,23 +308,23 @@ def _flags(test: Examples) -> list[Flag]:
     middle = np.median(test.queries.times)
     share = float((test.train.interactions.times > middle).mean())
     text = f"{share:.0%} of the training events lie behind the median rating of the test: "
-    return [*found, Flag("future", share, share > OVERLAP, text + "--draw last foretells")]
+    return [*found, DataWarning("future", share, share > OVERLAP, text + "--draw last foretells")]
 
 
-def _unknowing(rows: Sequence[Guess]) -> list[Flag]:
+def _unknowing(rows: Sequence[Predictions]) -> list[DataWarning]:
     """Rows that are nothing but the biases that stand in for them."""
     mute = [one.model for one in rows if not one.known]
     share = len(mute) / max(len(rows), 1)
     text = f"{', '.join(mute)} knew no rating that was asked for: user-item-bias answered instead"
-    return [Flag("knows-nothing", share, bool(mute), text)] if mute else []
+    return [DataWarning("knows-nothing", share, bool(mute), text)] if mute else []
 
 
-def _best(detail: Detail, metric: str, rows: Sequence[str]) -> str:
+def _best(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
     """The row with the smallest error."""
     return min(rows, key=lambda one: float(detail.values[one][metric].mean()))
 
 
-def _data(dataset: Dataset, task: _Task) -> dict[str, Any]:
+def _data(dataset: Dataset, task: _RatingTask) -> dict[str, Any]:
     low, high = task.limits
     return {
         **sizes(dataset, task.test, task.learn),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from plait.data.types import Dataset
-from plait.evaluation.pointwise.inference import Guess
+from plait.evaluation.pointwise.inference import Predictions
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.per_query import Detail
+from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import Difference, Result
 from plait.metrics.bootstrap import Interval
 from plait.splitting.labelled_examples import Examples
@@ -21,7 +21,9 @@ Best = Callable[[str, Sequence[str]], str]
 """Says which of some rows is best by a metric."""
 
 
-def all_guesses(mine: Mapping[str, list[Guess]], shared: list[Guess]) -> list[Guess]:
+def all_guesses(
+    mine: Mapping[str, list[Predictions]], shared: list[Predictions]
+) -> list[Predictions]:
     """Every row, that of several recipes named RECIPE/ROW."""
     if len(mine) > 1:
         for name, guesses in mine.items():
@@ -42,7 +44,9 @@ def summed_up(seeds: Sequence[Mapping[str, Interval]]) -> tuple[dict[str, Interv
     return metrics, spread
 
 
-def result_of(one: Guess, metrics: Mapping[str, Interval], spread: Mapping[str, float]) -> Result:
+def result_of(
+    one: Predictions, metrics: Mapping[str, Interval], spread: Mapping[str, float]
+) -> Result:
     """A row of the table, with the share of the examples that its model knew."""
     known = Interval(one.known, one.known, one.known)
     costs = (one.fit_seconds, one.evaluate_seconds, one.peak_mb)
@@ -50,9 +54,9 @@ def result_of(one: Guess, metrics: Mapping[str, Interval], spread: Mapping[str, 
 
 
 def paired(
-    mine: Mapping[str, list[Guess]],
-    shared: Sequence[Guess],
-    detail: Detail,
+    mine: Mapping[str, list[Predictions]],
+    shared: Sequence[Predictions],
+    detail: PerQueryMetrics,
     protocol: Protocol,
     best: Best,
 ) -> list[Difference]:

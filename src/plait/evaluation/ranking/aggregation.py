@@ -8,15 +8,15 @@ from math import nan
 
 import numpy as np
 
-from plait.data.types import Bools, Longs, Numbers
-from plait.evaluation.ranking.per_user import LIFT, POPULARITY, Row
+from plait.data.types import BoolArray, Int32Array, Int64Array
+from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
 from plait.metrics.ties import Doubles
 
-__all__ = ["Ground", "joined_grounds", "joined_rows", "mean_rows"]
+__all__ = ["EvalSet", "joined_grounds", "joined_rows", "mean_rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class EvalSet:
     """What all rows of a table stand on: U queries and their T targets.
 
     `users` int32 [U] may repeat under several windows, which `windows` int64 [U] counts; `targets`
@@ -24,28 +24,28 @@ class Ground:
     `profile` float64 [U]: the mean popularity of each history, NaN for an empty one.
     """
 
-    users: Numbers
-    windows: Longs
-    targets: Longs
-    user_slices: Mapping[str, Bools]
-    target_slices: Mapping[str, Bools]
+    users: Int32Array
+    windows: Int64Array
+    targets: Int64Array
+    user_slices: Mapping[str, BoolArray]
+    target_slices: Mapping[str, BoolArray]
     profile: Doubles
 
     def __len__(self) -> int:
         return len(self.users)
 
     @property
-    def keys(self) -> Longs:
+    def keys(self) -> Int64Array:
         """One int64 for each query: the same query has the same in every run on the same data."""
         return self.windows << 32 | self.users.astype(np.int64)
 
 
-def joined_grounds(parts: Sequence[Ground]) -> Ground:
+def joined_grounds(parts: Sequence[EvalSet]) -> EvalSet:
     """The queries of all windows, one window behind the other."""
     if len(parts) == 1:
         return parts[0]
     starts = np.cumsum([0, *(len(part) for part in parts)])
-    return Ground(
+    return EvalSet(
         np.concatenate([part.users for part in parts]),
         np.concatenate([part.windows for part in parts]),
         np.concatenate([part.targets + start for part, start in zip(parts, starts, strict=False)]),
@@ -55,15 +55,15 @@ def joined_grounds(parts: Sequence[Ground]) -> Ground:
     )
 
 
-def joined_rows(parts: Sequence[Row]) -> Row:
+def joined_rows(parts: Sequence[ModelResult]) -> ModelResult:
     """One model over all windows: the seconds add up, metrics of all lists together are means."""
     if len(parts) == 1:
         return parts[0]
 
-    def whole(of: Callable[[Row], Mapping[str, Doubles]]) -> dict[str, Doubles]:
+    def whole(of: Callable[[ModelResult], Mapping[str, Doubles]]) -> dict[str, Doubles]:
         return {name: np.concatenate([of(one)[name] for one in parts]) for name in of(parts[0])}
 
-    return Row(
+    return ModelResult(
         parts[0].model,
         parts[0].baseline,
         sum(one.fit_seconds for one in parts),
@@ -78,7 +78,7 @@ def joined_rows(parts: Sequence[Row]) -> Row:
     )
 
 
-def mean_rows(seeds: Sequence[Row], profile: Doubles) -> Row:
+def mean_rows(seeds: Sequence[ModelResult], profile: Doubles) -> ModelResult:
     """One model over several seeds: query by query the mean, and how far seeds lie apart.
 
     `profile` is that of the ground. `spread` is the standard deviation, by metric, of what a seed
@@ -87,11 +87,11 @@ def mean_rows(seeds: Sequence[Row], profile: Doubles) -> Row:
     if len(seeds) == 1:
         return seeds[0]
 
-    def mean(of: Callable[[Row], Mapping[str, Doubles]]) -> dict[str, Doubles]:
+    def mean(of: Callable[[ModelResult], Mapping[str, Doubles]]) -> dict[str, Doubles]:
         return {name: _mean([of(one)[name] for one in seeds]) for name in of(seeds[0])}
 
     reached = [_reached(one, profile) for one in seeds]
-    return Row(
+    return ModelResult(
         seeds[0].model,
         seeds[0].baseline,
         float(np.mean([one.fit_seconds for one in seeds])),
@@ -107,7 +107,7 @@ def mean_rows(seeds: Sequence[Row], profile: Doubles) -> Row:
     )
 
 
-def _masks(parts: Sequence[Mapping[str, Bools]], sizes: Sequence[int]) -> dict[str, Bools]:
+def _masks(parts: Sequence[Mapping[str, BoolArray]], sizes: Sequence[int]) -> dict[str, BoolArray]:
     names = dict.fromkeys(name for part in parts for name in part)
     return {
         name: np.concatenate(
@@ -135,7 +135,7 @@ def _mean(parts: Sequence[Doubles]) -> Doubles:
     return found
 
 
-def _reached(row: Row, profile: Doubles) -> dict[str, float]:
+def _reached(row: ModelResult, profile: Doubles) -> dict[str, float]:
     """What one seed reaches: the mean of all metrics of users and lists, and those of the whole."""
     means = {name: float(one.mean()) for name, one in row.users.items()}
     for name, one in row.lists.items():

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plait.data.types import Bools, Dataset, Floats, Longs, Numbers, Queries
+from plait.data.types import BoolArray, Dataset, Float32Array, Int32Array, Int64Array, QueryBatch
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.per_user import Gauge, Row, Scorer
-from plait.splitting.eval_queries import goal_events
+from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import DAY, Split
 
 __all__ = ["baselines", "recent_counts"]
@@ -28,17 +28,17 @@ SIZE = 512
 class _Lists(NamedTuple):
     """Candidates int32 [B, C], scores and which count."""
 
-    numbers: Numbers
-    scores: Floats
-    valid: Bools
+    numbers: Int32Array
+    scores: Float32Array
+    valid: BoolArray
 
 
-Lister = Callable[[Queries], _Lists]
+Lister = Callable[[QueryBatch], _Lists]
 
 
 def baselines(
     protocol: Protocol, learn: Split, test: Split, scorer: Scorer
-) -> tuple[list[Row], int]:
+) -> tuple[list[ModelResult], int]:
     """The rows, and the window that popular-recent uses: the best on `learn`, never on `test`."""
     began = time.perf_counter()
     window = _best_window(protocol, learn)
@@ -54,12 +54,12 @@ def baselines(
     return rows, window
 
 
-def recent_counts(train: Dataset, window: int, goal: tuple[str, ...]) -> Longs:
+def recent_counts(train: Dataset, window: int, goal: tuple[str, ...]) -> Int64Array:
     """Goal events by item in the last `window` days, int64 [n_items]; 0: in all of them.
 
     Without times, in the last `window` events of each user.
     """
-    found = train.interactions.take(goal_events(train, goal))
+    found = train.interactions.take(target_mask(train, goal))
     items, times = found.items, found.times
     if window and len(items) and train.clock == "time":
         items = items[times > times.max() - window * DAY]
@@ -75,7 +75,7 @@ def _best_window(protocol: Protocol, learn: Split) -> int:
         return WINDOWS[-1]
     deepest = max(protocol.k)
     nothing = np.zeros(learn.train.n_items)
-    scorer = Scorer(learn, (deepest,), Gauge(nothing, nothing))
+    scorer = Scorer(learn, (deepest,), ItemStatistics(nothing, nothing))
     worth = []
     for window in WINDOWS:
         counts = recent_counts(learn.train, window, protocol.goal)
@@ -84,7 +84,9 @@ def _best_window(protocol: Protocol, learn: Split) -> int:
     return WINDOWS[int(np.argmax(worth))]
 
 
-def _answered(name: str, fitting: float, lister: Lister, split: Split, scorer: Scorer) -> Row:
+def _answered(
+    name: str, fitting: float, lister: Lister, split: Split, scorer: Scorer
+) -> ModelResult:
     row = scorer.row(name, baseline=True)
     row.fit_seconds = fitting
     began = time.perf_counter()
@@ -96,11 +98,11 @@ def _answered(name: str, fitting: float, lister: Lister, split: Split, scorer: S
     return row.close()
 
 
-def _batches(split: Split) -> Iterator[tuple[int, Queries]]:
+def _batches(split: Split) -> Iterator[tuple[int, QueryBatch]]:
     return split.queries.batches(SIZE)
 
 
-def _popular(counts: Longs, split: Split, protocol: Protocol) -> Lister:
+def _popular(counts: Int64Array, split: Split, protocol: Protocol) -> Lister:
     """The most popular candidates, less what the user has seen where the protocol says so."""
     worth = np.where(split.asked.catalogue.alive, counts, 0)
     order = np.argsort(-worth, kind="stable")
@@ -108,7 +110,7 @@ def _popular(counts: Longs, split: Split, protocol: Protocol) -> Lister:
     falling = worth[order]
     removes, depth = protocol.seen == "remove", max(protocol.k)
 
-    def lists(queries: Queries) -> _Lists:
+    def lists(queries: QueryBatch) -> _Lists:
         most = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)
         if most < len(order):  # as far as the ties at the border reach
             most = int(np.searchsorted(-falling, -falling[most - 1], side="right"))
@@ -125,7 +127,7 @@ def _last_seen(split: Split) -> Lister:
     """What the user took, the latest first; what was taken at one moment is tied."""
     width = split.train.n_items
 
-    def lists(queries: Queries) -> _Lists:
+    def lists(queries: QueryBatch) -> _Lists:
         history = queries.history
         keys = history.rows * width + history.items
         kept, back = np.unique(keys[::-1], return_index=True)
@@ -137,7 +139,7 @@ def _last_seen(split: Split) -> Lister:
         numbers = np.full(shape, -1, np.int32)
         scores = np.full(shape, np.nan, np.float32)
         numbers[kept // width, column] = kept % width
-        scores[kept // width, column] = -history.baskets_back[place]
+        scores[kept // width, column] = -history.basket_age[place]
         return _Lists(numbers, scores, numbers >= 0)
 
     return lists

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import Bools, Dataset
+from plait.data.types import BoolArray, Dataset
 from plait.features.tfidf import Tfidf, TfidfConfig, unit
-from plait.metrics.beyond_accuracy import Shown
+from plait.metrics.beyond_accuracy import ExposureChances
 from plait.metrics.ties import Doubles
 
 __all__ = ["Likeness", "diversity", "likeness"]
@@ -40,7 +40,7 @@ def likeness(dataset: Dataset) -> Likeness:
     labels = tuple(name for name, kind in types.items() if kind in ("category", "set"))
     words = tuple(name for name, kind in types.items() if kind == "text")
     if labels or words:
-        config = TfidfConfig(fields=labels or words, bigrams=0.0, maximum=1.0)
+        config = TfidfConfig(fields=labels or words, bigram_weight=0.0, max_df=1.0)
         _, vectors = Tfidf.fit(config, dataset.catalogue)
         if vectors.nnz:
             return Likeness.of("fields", vectors)
@@ -52,7 +52,7 @@ def likeness(dataset: Dataset) -> Likeness:
     return Likeness.of("users", unit(taken))
 
 
-def diversity(part: Shown, alike: Likeness, batch: int) -> Doubles:
+def diversity(part: ExposureChances, alike: Likeness, batch: int) -> Doubles:
     """1 - the mean cosine of two items of a list, float64 [batch]; NaN below two items.
 
     Nothing is like an item of which nothing is known. In expectation over ties: each of e items of
@@ -78,14 +78,18 @@ def diversity(part: Shown, alike: Likeness, batch: int) -> Doubles:
     return found
 
 
-def _summed(part: Shown, kept: Bools, alike: Likeness, batch: int) -> sparse.csr_matrix:
+def _summed(
+    part: ExposureChances, kept: BoolArray, alike: Likeness, batch: int
+) -> sparse.csr_matrix:
     """The sum of the vectors of what each list shows, CSR [batch, V]."""
     rows, items = part.rows[kept], part.items[kept]
     shape = (batch, alike.vectors.shape[0])
     return sparse.csr_matrix((np.ones(len(rows)), (rows, items)), shape=shape) @ alike.vectors
 
 
-def _pairs(summed: sparse.csr_matrix, part: Shown, kept: Bools, alike: Likeness) -> Doubles:
+def _pairs(
+    summed: sparse.csr_matrix, part: ExposureChances, kept: BoolArray, alike: Likeness
+) -> Doubles:
     """The sum of the cosines of all pairs among the kept items of each list, float64 [batch]."""
     own = np.bincount(part.rows[kept], alike.lengths[part.items[kept]], summed.shape[0])
     squares = summed.multiply(summed).sum(axis=1)

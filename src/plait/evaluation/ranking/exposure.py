@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from plait.data.catalogue import Column
-from plait.data.types import Bools, Dataset, Longs
+from plait.data.types import BoolArray, Dataset, Int64Array
 from plait.errors import ProtocolError
 from plait.evaluation.ranking.diversity import likeness
-from plait.evaluation.ranking.per_user import Gauge, Row
+from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
 from plait.metrics.beyond_accuracy import coverage, gini, surprise
 from plait.metrics.ties import Doubles
-from plait.splitting.eval_queries import goal_events
+from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import Split
 
 __all__ = ["add_whole", "check_group", "gauge_of", "group_data", "groups_of", "profile_of"]
@@ -31,16 +31,18 @@ GROUPING = ("category", "set")
 OTHERS, NONE = "(others)", "(none)"
 
 
-def gauge_of(split: Split, goal: tuple[str, ...]) -> Gauge:
+def gauge_of(split: Split, goal: tuple[str, ...]) -> ItemStatistics:
     """What lists are measured by, from what was fitted on."""
     train = split.train
-    taken = train.interactions.take(goal_events(train, goal)).items
+    taken = train.interactions.take(target_mask(train, goal)).items
     counts = np.bincount(train.interactions.items, minlength=train.n_items)
     share = counts / max(int(counts.sum()), 1)
-    return Gauge(surprise(taken, train.n_items), share, likeness(split.asked), _sampled(split))
+    return ItemStatistics(
+        surprise(taken, train.n_items), share, likeness(split.asked), _sampled(split)
+    )
 
 
-def profile_of(split: Split, gauge: Gauge) -> Doubles:
+def profile_of(split: Split, gauge: ItemStatistics) -> Doubles:
     """The mean popularity of each query's history, float64 [U]; NaN where there is none."""
     history, size = split.queries.history, len(split)
     total = np.bincount(history.rows, gauge.popularity[history.items], size)
@@ -63,7 +65,7 @@ def check_group(dataset: Dataset, group: str) -> None:
         )
 
 
-def groups_of(dataset: Dataset, group: str) -> dict[str, Bools]:
+def groups_of(dataset: Dataset, group: str) -> dict[str, BoolArray]:
     """Bool [n_items] by value of an item field: the values with most items, then the others.
 
     An item may be in several groups of a set.
@@ -84,7 +86,7 @@ def groups_of(dataset: Dataset, group: str) -> dict[str, Bools]:
     return found
 
 
-def _sets(column: Column, alive: Bools) -> dict[str, Bools]:
+def _sets(column: Column, alive: BoolArray) -> dict[str, BoolArray]:
     """Bool [n_items] by member: the members of most items."""
     places: dict[str, list[int]] = {}
     for number in np.flatnonzero(alive).tolist():
@@ -97,7 +99,7 @@ def _sets(column: Column, alive: Bools) -> dict[str, Bools]:
     return found
 
 
-def _shares(train: Dataset, groups: Mapping[str, Bools]) -> dict[str, dict[str, float]]:
+def _shares(train: Dataset, groups: Mapping[str, BoolArray]) -> dict[str, dict[str, float]]:
     """By group its share of the candidates and of the events, to hold exposure against."""
     items = max(int(train.catalogue.alive.sum()), 1)
     events = np.bincount(train.interactions.items, minlength=train.n_items)
@@ -111,7 +113,9 @@ def _shares(train: Dataset, groups: Mapping[str, Bools]) -> dict[str, dict[str, 
     }
 
 
-def add_whole(rows: Sequence[Row], candidates: Bools, groups: Mapping[str, Bools]) -> None:
+def add_whole(
+    rows: Sequence[ModelResult], candidates: BoolArray, groups: Mapping[str, BoolArray]
+) -> None:
     """Give every row the metrics of all its lists together."""
     for row in rows:
         for k, exposure in row.exposure.items():
@@ -121,24 +125,24 @@ def add_whole(rows: Sequence[Row], candidates: Bools, groups: Mapping[str, Bools
                 row.whole[f"exposure@{k}|{name}"] = share
 
 
-def _exposed(exposure: Doubles, groups: Mapping[str, Bools]) -> dict[str, float]:
+def _exposed(exposure: Doubles, groups: Mapping[str, BoolArray]) -> dict[str, float]:
     total = float(exposure.sum())
     if not total:
         return {}
     return {name: float(exposure[mask].sum()) / total for name, mask in groups.items()}
 
 
-def _sampled(split: Split) -> Bools:
+def _sampled(split: Split) -> BoolArray:
     """Queries evenly spaced in the order of their users' first events, which no renaming moves."""
     found = split.asked.interactions
     first = np.full(split.asked.n_users, np.iinfo(np.int64).max)
     np.minimum.at(first, found.users, found.offsets)
-    order: Longs = np.lexsort((split.queries.times, first[split.users]))
+    order: Int64Array = np.lexsort((split.queries.times, first[split.users]))
     chosen = np.zeros(len(split), np.bool_)
     chosen[order[:: max(1, -(-len(split) // SAMPLE))]] = True
     return chosen
 
 
-def group_data(train: Dataset, group: str, groups: Mapping[str, Bools]) -> dict[str, Any]:
+def group_data(train: Dataset, group: str, groups: Mapping[str, BoolArray]) -> dict[str, Any]:
     """What the report says of the groups; nothing without any."""
     return {"group": {"field": group, "shares": _shares(train, groups)}} if groups else {}

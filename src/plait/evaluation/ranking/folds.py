@@ -11,7 +11,7 @@ from plait.evaluation.protocol import Protocol
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.splits import Split, leave_one_out, time_split
 
-__all__ = ["Plan", "plans"]
+__all__ = ["Fold", "plans"]
 
 FOLDS: tuple[Literal["test", "validation"], ...] = ("validation", "test")
 
@@ -19,7 +19,7 @@ MOST = 10_000
 """The most queries that a fusion learns from."""
 
 
-class Plan(NamedTuple):
+class Fold(NamedTuple):
     """`learn`: what the fusion may look at. `test`: what nobody sees before the end.
 
     `refit`: whether strands are fitted again, on `test.train`, once the fusion has learned.
@@ -32,7 +32,7 @@ class Plan(NamedTuple):
     window: str = ""
 
 
-def plans(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> list[Plan]:
+def plans(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> list[Fold]:
     """The splits of a resolved protocol that ranks, one plan for each test window, oldest first.
 
     `kinds` weighs the histories as a recipe does.
@@ -43,7 +43,7 @@ def plans(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> l
     return [_users(dataset, protocol, kinds)]
 
 
-def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Plan:
+def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Fold:
     """Folds by user: the last events of all of them, or everything of some of them."""
     goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
     if protocol.name == "leave-one-out":
@@ -51,7 +51,7 @@ def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> 
             dataset, "validation", seen, goal=goal, kinds=kinds, most=MOST, seed=seed
         )
         test = leave_one_out(dataset, "test", seen, goal=goal, kinds=kinds, refit=protocol.refit)
-        return Plan(learn, test, protocol.refit)
+        return Fold(learn, test, protocol.refit)
     found = {
         fold: held_out_users(
             dataset,
@@ -67,10 +67,10 @@ def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> 
         )
         for fold in FOLDS
     }
-    return Plan(found["validation"], found["test"], protocol.refit)
+    return Fold(found["validation"], found["test"], protocol.refit)
 
 
-def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], back: int) -> Plan:
+def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], back: int) -> Fold:
     """The test window that begins `back` windows before the last event."""
     goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
     cut = protocol.cut(dataset, back)
@@ -81,4 +81,4 @@ def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], ba
     learn = time_split(dataset, before, close, seen, goal=goal, kinds=kinds, most=MOST, seed=seed)
     test = time_split(dataset, cut, end, seen, goal=goal, kinds=kinds)
     day = datetime.fromtimestamp(cut / 1e6, UTC).date().isoformat()
-    return Plan(learn, test, refit=True, window=day if protocol.windows > 1 else "")
+    return Fold(learn, test, refit=True, window=day if protocol.windows > 1 else "")

@@ -7,21 +7,35 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from plait.data.types import Bools, Floats, Longs, Numbers
+from plait.data.types import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.evaluation.ranking.diversity import Likeness, diversity
-from plait.metrics.beyond_accuracy import Shown, add_absence, mean_worth, novelty, shown
+from plait.metrics.beyond_accuracy import (
+    ExposureChances,
+    add_absence,
+    exposure_chances,
+    mean_worth,
+    novelty,
+)
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
 from plait.metrics.ties import Doubles, TieGroups, tie_groups
 from plait.splitting.splits import Split
 
-__all__ = ["LIFT", "POPULARITY", "Asked", "Gauge", "Piece", "Row", "Scorer"]
+__all__ = [
+    "LIFT",
+    "POPULARITY",
+    "BatchMetrics",
+    "ItemStatistics",
+    "ModelResult",
+    "QueryOutcomes",
+    "Scorer",
+]
 
 POPULARITY, LIFT = "popularity@", "popularity-lift@"
 """What is measured of a list, and what becomes of it over all who have a history."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gauge:
+class ItemStatistics:
     """What lists are measured by, beside targets; all of it comes from what was fitted on.
 
     `surprises` and `popularity` float64 [n_items]: what novelty and popularity are the means of.
@@ -31,11 +45,11 @@ class Gauge:
     surprises: Doubles
     popularity: Doubles
     likeness: Likeness | None = None
-    sampled: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
+    sampled: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class BatchMetrics:
     """One batch of one row: metrics of users float64 [B], gains of their targets; who showed what.
 
     `lists` float64 [B], metrics of what is shown: NaN where there is nothing to measure. `tied`
@@ -46,18 +60,18 @@ class Piece:
     gains: Mapping[str, Doubles]
     lists: Mapping[str, Doubles]
     tied: Doubles
-    shown: Mapping[int, Shown]
+    shown: Mapping[int, ExposureChances]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class QueryOutcomes:
     """One batch of candidates int32 [B, K] and what came true among them; shared by all rows.
 
     `places` int64 [B * K]: the target that a candidate is, counted from the batch's first; -1 none.
     """
 
-    numbers: Numbers
-    places: Longs
+    numbers: Int32Array
+    places: Int64Array
     start: int
     stop: int
 
@@ -65,20 +79,20 @@ class Asked:
 class Scorer:
     """Turns scored lists into metrics, for one split."""
 
-    def __init__(self, split: Split, ks: Sequence[int], gauge: Gauge) -> None:
+    def __init__(self, split: Split, ks: Sequence[int], gauge: ItemStatistics) -> None:
         self._targets = split.targets
         self._ks = tuple(ks)
         self._gauge = gauge
 
-    def row(self, model: str, *, baseline: bool = False) -> Row:
+    def row(self, model: str, *, baseline: bool = False) -> ModelResult:
         """An empty row for this split."""
         size = len(self._gauge.surprises)
-        found = Row(model, baseline)
+        found = ModelResult(model, baseline)
         found.absence = {k: np.zeros(size) for k in self._ks}
         found.exposure = {k: np.zeros(size) for k in self._ks}
         return found
 
-    def asked(self, start: int, numbers: Numbers) -> Asked:
+    def asked(self, start: int, numbers: Int32Array) -> QueryOutcomes:
         """What came true among candidates int32 [B, K] of the queries from `start` on."""
         stop = start + len(numbers)
         targets = self._targets.slice(start, stop)
@@ -89,9 +103,9 @@ class Scorer:
         found = cells // max(numbers.shape[1], 1) * width + numbers.ravel()[cells]
         places = np.full(numbers.size, -1, np.int64)
         places[cells] = order[np.searchsorted(wanted, found, sorter=order)]
-        return Asked(numbers, places, start, stop)
+        return QueryOutcomes(numbers, places, start, stop)
 
-    def piece(self, asked: Asked, scores: Floats, valid: Bools) -> Piece:
+    def piece(self, asked: QueryOutcomes, scores: Float32Array, valid: BoolArray) -> BatchMetrics:
         """The metrics of one batch from scores [B, K] and which candidates are in the list."""
         ks, batch = self._ks, len(valid)
         groups = tie_groups(scores, valid, max(ks))
@@ -103,8 +117,8 @@ class Scorer:
         for name, worth in target_gains(groups, groups.members[there], ks).items():
             gains[name] = np.zeros(len(wanted.values))
             gains[name][mine[there]] = worth
-        lists = {k: shown(groups, asked.numbers, k) for k in ks}
-        return Piece(
+        lists = {k: exposure_chances(groups, asked.numbers, k) for k in ks}
+        return BatchMetrics(
             user_metrics(groups, hits, wanted.lengths, ks),
             gains,
             self._lists(asked, groups, lists, batch),
@@ -113,7 +127,11 @@ class Scorer:
         )
 
     def _lists(
-        self, asked: Asked, groups: TieGroups, lists: Mapping[int, Shown], batch: int
+        self,
+        asked: QueryOutcomes,
+        groups: TieGroups,
+        lists: Mapping[int, ExposureChances],
+        batch: int,
     ) -> dict[str, Doubles]:
         gauge, deepest = self._gauge, max(self._ks)
         found: dict[str, Doubles] = {}
@@ -129,16 +147,16 @@ class Scorer:
         return found
 
 
-def _of_lists(part: Shown, chosen: Longs, batch: int) -> Shown:
+def _of_lists(part: ExposureChances, chosen: Int64Array, batch: int) -> ExposureChances:
     """What the `chosen` lists show, counted anew from 0."""
     place = np.full(batch, -1, np.int64)
     place[chosen] = np.arange(len(chosen))
     kept = place[part.rows] >= 0
-    return Shown(place[part.rows[kept]], part.items[kept], part.chances[kept])
+    return ExposureChances(place[part.rows[kept]], part.items[kept], part.chances[kept])
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class ModelResult:
     """A model's metrics user by user, and what it cost.
 
     `users`, `lists` and `tied` are Piece's for all U users, `gains` for all T targets, once `close`
@@ -160,9 +178,9 @@ class Row:
     whole: dict[str, float] = field(default_factory=dict)
     spread: dict[str, float] = field(default_factory=dict)
     brought: int = 0
-    _pieces: list[Piece] = field(default_factory=list)
+    _pieces: list[BatchMetrics] = field(default_factory=list)
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: BatchMetrics) -> None:
         """One more batch; batches come in the order of the queries."""
         for k, one in piece.shown.items():
             add_absence(self.absence[k], one)
@@ -170,7 +188,7 @@ class Row:
             self.brought += len(one.items)
         self._pieces.append(replace(piece, shown={}))
 
-    def close(self) -> Row:
+    def close(self) -> ModelResult:
         """Put the batches together; nothing is added afterwards."""
         self.users = _joined([piece.users for piece in self._pieces])
         self.gains = _joined([piece.gains for piece in self._pieces])

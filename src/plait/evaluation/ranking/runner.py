@@ -13,25 +13,25 @@ import numpy as np
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.aggregation import Ground, joined_grounds, joined_rows, mean_rows
+from plait.evaluation.ranking.aggregation import EvalSet, joined_grounds, joined_rows, mean_rows
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.exposure import add_whole, gauge_of, group_data, groups_of, profile_of
-from plait.evaluation.ranking.folds import Plan, plans
-from plait.evaluation.ranking.inference import answered, live_of
-from plait.evaluation.ranking.per_user import Gauge, Row, Scorer
+from plait.evaluation.ranking.folds import Fold, plans
+from plait.evaluation.ranking.inference import answered, state_view_of
+from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.evaluation.ranking.summary import detail_of, differences, results
-from plait.evaluation.results.data_warnings import Flag, flags, stragglers
+from plait.evaluation.results.data_warnings import DataWarning, flags, sparse_tail_note
 from plait.evaluation.results.report import FUSED, Difference, Report
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.pipeline.recipe import Recipe
 from plait.training.recipe_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
-__all__ = ["rank_recipes"]
+__all__ = ["evaluate_rankings"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _RankingTask:
     """One evaluation: what all recipes have in common."""
 
     dataset: Dataset
@@ -45,12 +45,12 @@ class _Task:
 class _Field:
     """One window of a task, ready to be asked."""
 
-    plan: Plan
-    gauge: Gauge
-    ground: Ground
+    plan: Fold
+    gauge: ItemStatistics
+    ground: EvalSet
 
 
-def rank_recipes(
+def evaluate_rankings(
     dataset: Dataset,
     named: Mapping[str, Recipe],
     protocol: Protocol,
@@ -59,8 +59,8 @@ def rank_recipes(
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
     """The report of a resolved protocol that ranks, and by recipe the names of its rows."""
-    task = _Task(dataset, protocol, group, seeds, progress)
-    mine: dict[str, list[Row]] = {}
+    task = _RankingTask(dataset, protocol, group, seeds, progress)
+    mine: dict[str, list[ModelResult]] = {}
     first: list[_Field] = []
     for name, recipe in named.items():
         fields = _fields(task, recipe)
@@ -84,22 +84,22 @@ def rank_recipes(
     return report, {name: [row.model for row in rows] for name, rows in mine.items()}
 
 
-def _fields(task: _Task, recipe: Recipe) -> list[_Field]:
+def _fields(task: _RankingTask, recipe: Recipe) -> list[_Field]:
     found = []
-    for place, plan in enumerate(plans(task.dataset, task.protocol, recipe.kinds)):
+    for place, plan in enumerate(plans(task.dataset, task.protocol, recipe.event_weights)):
         _check(plan, task)
         gauge = gauge_of(plan.test, task.protocol.goal)
         found.append(_Field(plan, gauge, _ground(task, plan, place, gauge)))
     return found
 
 
-def _ground(task: _Task, plan: Plan, place: int, gauge: Gauge) -> Ground:
+def _ground(task: _RankingTask, plan: Fold, place: int, gauge: ItemStatistics) -> EvalSet:
     test = plan.test
     slices = user_slices(test, known=task.protocol.name != "held-out-users")
     slices |= group_slices(task.dataset, test.users, task.group)
     if plan.window:
         slices[f"window:{plan.window}"] = np.ones(len(test), np.bool_)
-    return Ground(
+    return EvalSet(
         test.users,
         np.full(len(test), place, np.int64),
         test.targets.rows,
@@ -109,7 +109,7 @@ def _ground(task: _Task, plan: Plan, place: int, gauge: Gauge) -> Ground:
     )
 
 
-def _check(plan: Plan, task: _Task) -> None:
+def _check(plan: Fold, task: _RankingTask) -> None:
     """ProtocolError where nobody is there to ask, saying why."""
     if len(plan.test):
         return
@@ -119,7 +119,7 @@ def _check(plan: Plan, task: _Task) -> None:
     if name == "time":
         when = f"in the window from {plan.window} on" if plan.window else "in the last days"
         reason = f"nobody does anything of {goal} {when}"
-        late = stragglers(task.dataset.interactions.times, task.protocol.cut(task.dataset))
+        late = sparse_tail_note(task.dataset.interactions.times, task.protocol.cut(task.dataset))
     if plan.test.excluded:
         reason = f"whoever could be asked had seen all of the {plan.test.excluded} targets before"
         hint = "say --seen keep, or bring more events"
@@ -130,9 +130,11 @@ def _check(plan: Plan, task: _Task) -> None:
     )
 
 
-def _recipe_rows(task: _Task, name: str, recipe: Recipe, fields: Sequence[_Field]) -> list[Row]:
+def _recipe_rows(
+    task: _RankingTask, name: str, recipe: Recipe, fields: Sequence[_Field]
+) -> list[ModelResult]:
     """One recipe over all windows and seeds; `fused` first."""
-    deep = replace(recipe, retrieve=max(recipe.retrieve, *task.protocol.k))
+    deep = replace(recipe, candidates_per_model=max(recipe.candidates_per_model, *task.protocol.k))
     by_seed = []
     for seed in task.seeds:
         said = f"{name} seed {seed}" if len(task.seeds) > 1 else name
@@ -142,7 +144,9 @@ def _recipe_rows(task: _Task, name: str, recipe: Recipe, fields: Sequence[_Field
     return [mean_rows(parts, profile) for parts in zip(*by_seed, strict=True)]
 
 
-def _window_rows(task: _Task, name: str, recipe: Recipe, field: _Field, seed: int) -> list[Row]:
+def _window_rows(
+    task: _RankingTask, name: str, recipe: Recipe, field: _Field, seed: int
+) -> list[ModelResult]:
     """Fit one recipe by one seed and ask it one test; `fused` first."""
     seconds: dict[str, float] = {}
     memory: dict[str, float] = {}
@@ -155,7 +159,7 @@ def _window_rows(task: _Task, name: str, recipe: Recipe, field: _Field, seed: in
     with PeakMemory() as peak:
 
         def watch(stage: str, spent: float) -> None:
-            seconds[stage], memory[stage] = spent, peak.lap()
+            seconds[stage], memory[stage] = spent, peak.peak_since_last()
 
         began = time.perf_counter()
         pipeline = fit_recipe(
@@ -164,7 +168,7 @@ def _window_rows(task: _Task, name: str, recipe: Recipe, field: _Field, seed: in
             plan.learn,
             refit=plan.refit,
             seed=seed,
-            live=live_of,
+            live=state_view_of,
             watch=watch,
             progress=told,
         )
@@ -173,31 +177,34 @@ def _window_rows(task: _Task, name: str, recipe: Recipe, field: _Field, seed: in
         rows = answered(pipeline, plan.test, scorer, max(task.protocol.k), seed, told)
         for row in rows:
             row.fit_seconds = fitting if row.model == FUSED else seconds.get(row.model, 0.0)
-            row.peak_mb = peak.whole if row.model == FUSED else memory.get(row.model, peak.whole)
+            row.peak_mb = peak.peak if row.model == FUSED else memory.get(row.model, peak.peak)
     _add_whole(task, field, rows)
     return rows
 
 
-def _baseline_rows(task: _Task, fields: Sequence[_Field]) -> list[Row]:
+def _baseline_rows(task: _RankingTask, fields: Sequence[_Field]) -> list[ModelResult]:
     windows = []
     for field in fields:
         scorer = Scorer(field.plan.test, task.protocol.k, field.gauge)
         with PeakMemory() as peak:
             rows, _ = baselines(task.protocol, field.plan.learn, field.plan.test, scorer)
             for row in rows:
-                row.peak_mb = peak.whole
+                row.peak_mb = peak.peak
         _add_whole(task, field, rows)
         windows.append(rows)
     return [joined_rows(parts) for parts in zip(*windows, strict=True)]
 
 
-def _add_whole(task: _Task, field: _Field, rows: Sequence[Row]) -> None:
+def _add_whole(task: _RankingTask, field: _Field, rows: Sequence[ModelResult]) -> None:
     candidates = field.plan.test.asked.catalogue.alive
     add_whole(rows, candidates, groups_of(field.plan.test.asked, task.group))
 
 
 def _paired(
-    mine: Mapping[str, list[Row]], shared: list[Row], ground: Ground, protocol: Protocol
+    mine: Mapping[str, list[ModelResult]],
+    shared: list[ModelResult],
+    ground: EvalSet,
+    protocol: Protocol,
 ) -> list[Difference]:
     """Each fusion against the best other row, and against the fusion of the first recipe."""
     found: list[Difference] = []
@@ -209,14 +216,16 @@ def _paired(
     return found
 
 
-def _flags(task: _Task, fields: Sequence[_Field], fused: Sequence[Row]) -> list[Flag]:
+def _flags(
+    task: _RankingTask, fields: Sequence[_Field], fused: Sequence[ModelResult]
+) -> list[DataWarning]:
     """Those of all windows together; ties of the recipe with most."""
     targets = sum(len(one.plan.test.targets.values) for one in fields)
     tied = max(float(one.tied.sum()) for one in fused) / max(targets, 1)
     return flags(task.dataset, [one.plan for one in fields], task.protocol.name, tied)
 
 
-def _sizes(ground: Ground) -> dict[str, int]:
+def _sizes(ground: EvalSet) -> dict[str, int]:
     """How many queries a slice of users has, how many targets one of targets."""
     return {
         name: int(mask.sum())
@@ -224,7 +233,7 @@ def _sizes(ground: Ground) -> dict[str, int]:
     }
 
 
-def _data(task: _Task, fields: Sequence[_Field]) -> dict[str, Any]:
+def _data(task: _RankingTask, fields: Sequence[_Field]) -> dict[str, Any]:
     """Counts of what was fitted on and asked; of the last window, where there are several."""
     last = fields[-1].plan
     likeness = fields[-1].gauge.likeness

@@ -7,13 +7,19 @@ from math import nan
 
 import numpy as np
 
-from plait.data.types import Bools
+from plait.data.types import BoolArray
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.aggregation import Ground
-from plait.evaluation.ranking.per_user import LIFT, POPULARITY, Row
-from plait.evaluation.results.per_query import Detail
+from plait.evaluation.ranking.aggregation import EvalSet
+from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
+from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import Difference, Result
-from plait.metrics.bootstrap import Interval, clustered, intervals, ratio_draws, spans
+from plait.metrics.bootstrap import (
+    Interval,
+    cluster_sums,
+    intervals,
+    percentile_intervals,
+    ratio_draws,
+)
 from plait.metrics.ranking import sliced
 from plait.metrics.ties import Doubles
 
@@ -29,7 +35,7 @@ KEPT = ("recall", "ndcg", "mrr")
 """The metrics that are kept query by query, for comparisons with other runs."""
 
 
-def results(rows: Sequence[Row], ground: Ground, protocol: Protocol) -> list[Result]:
+def results(rows: Sequence[ModelResult], ground: EvalSet, protocol: Protocol) -> list[Result]:
     """Every row's means with their intervals; all rows share the resamples."""
     everybody = np.ones(len(ground), np.bool_)
     found: list[dict[str, Interval]] = [{} for _ in rows]
@@ -58,7 +64,7 @@ def results(rows: Sequence[Row], ground: Ground, protocol: Protocol) -> list[Res
 
 
 def differences(
-    row: Row, others: Sequence[Row], ground: Ground, protocol: Protocol
+    row: ModelResult, others: Sequence[ModelResult], ground: EvalSet, protocol: Protocol
 ) -> list[Difference]:
     """What `row` is ahead of the best of `others`, by each main metric."""
     pairs, gaps = [], []
@@ -74,7 +80,7 @@ def differences(
     ]
 
 
-def detail_of(rows: Sequence[Row], ground: Ground) -> Detail:
+def detail_of(rows: Sequence[ModelResult], ground: EvalSet) -> PerQueryMetrics:
     """What every query got from every row."""
     values = {
         row.model: {
@@ -84,15 +90,15 @@ def detail_of(rows: Sequence[Row], ground: Ground) -> Detail:
         }
         for row in rows
     }
-    return Detail(ground.keys, ground.users.astype(np.int64), values)
+    return PerQueryMetrics(ground.keys, ground.users.astype(np.int64), values)
 
 
 def _fill(
     found: Sequence[dict[str, Interval]],
     values: Sequence[Mapping[str, Doubles]],
-    mask: Bools,
+    mask: BoolArray,
     suffix: str,
-    ground: Ground,
+    ground: EvalSet,
     protocol: Protocol,
 ) -> None:
     """Intervals of all rows and metrics over the queries where `mask`, in one resampling."""
@@ -103,7 +109,9 @@ def _fill(
         metrics.update({f"{name}{suffix}": next(every) for name in names})
 
 
-def _intervals(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) -> list[Interval]:
+def _intervals(
+    table: Doubles, mask: BoolArray, ground: EvalSet, protocol: Protocol
+) -> list[Interval]:
     """Means of columns [n, C] over the queries where `mask`, users drawn with all of theirs."""
     chance = {"resamples": protocol.resamples, "seed": protocol.seed}
     if protocol.windows == 1:
@@ -111,13 +119,16 @@ def _intervals(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) 
     if not mask.any():
         return [NOTHING] * table.shape[1]
     users, clusters = np.unique(ground.users[mask], return_inverse=True)
-    over = clustered(table, clusters, len(users))
+    over = cluster_sums(table, clusters, len(users))
     under = np.bincount(clusters, minlength=len(users)).astype(np.float64)[:, None]
-    return spans(ratio_draws(over, under, **chance))
+    return percentile_intervals(ratio_draws(over, under, **chance))
 
 
 def _lists(
-    found: Sequence[dict[str, Interval]], rows: Sequence[Row], ground: Ground, protocol: Protocol
+    found: Sequence[dict[str, Interval]],
+    rows: Sequence[ModelResult],
+    ground: EvalSet,
+    protocol: Protocol,
 ) -> None:
     """Means over users with a list, NaN where nobody has one; columns with the same users are
     resampled together.
@@ -143,23 +154,23 @@ def _lists(
                 found[place][name.replace(POPULARITY, LIFT)] = one
 
 
-def _lifts(table: Doubles, mask: Bools, ground: Ground, protocol: Protocol) -> list[Interval]:
+def _lifts(table: Doubles, mask: BoolArray, ground: EvalSet, protocol: Protocol) -> list[Interval]:
     """How much more popular what is shown is than what users took: 0.5 is half as much again.
 
     `table` [n, C]: the mean popularity of lists, of users with a list and a history. Abdollahpouri
     et al., "The unfairness of popularity bias in recommendation" (2019).
     """
     users, clusters = np.unique(ground.users[mask], return_inverse=True)
-    over = clustered(table, clusters, len(users))
-    under = clustered(ground.profile[mask][:, None], clusters, len(users))
-    return spans(ratio_draws(over, under, protocol.resamples, protocol.seed) - 1)
+    over = cluster_sums(table, clusters, len(users))
+    under = cluster_sums(ground.profile[mask][:, None], clusters, len(users))
+    return percentile_intervals(ratio_draws(over, under, protocol.resamples, protocol.seed) - 1)
 
 
 def _main(metrics: Mapping[str, Doubles]) -> dict[str, Doubles]:
     return {name: one for name, one in metrics.items() if name.partition("@")[0] in PAIRED}
 
 
-def _part(gains: Mapping[str, Doubles], ground: Ground, mask: Bools) -> dict[str, Doubles]:
+def _part(gains: Mapping[str, Doubles], ground: EvalSet, mask: BoolArray) -> dict[str, Doubles]:
     """The main metrics by some of the targets alone, NaN for a query with none of them."""
     rows = ground.targets[mask]
     return {name: sliced(name, one[mask], rows, len(ground)) for name, one in gains.items()}

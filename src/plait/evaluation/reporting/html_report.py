@@ -13,11 +13,11 @@ from plait.errors import StorageError
 from plait.evaluation.reporting.plot_style import to_png, to_svg
 from plait.evaluation.reporting.plots import plots
 from plait.evaluation.results.comparison import (
+    ComparedRow,
     Comparison,
-    Entry,
+    active_warnings,
     compare,
     joint,
-    raised,
     seeds,
     sliced,
     verdict,
@@ -25,7 +25,11 @@ from plait.evaluation.results.comparison import (
 from plait.evaluation.results.per_query import LOWER, better
 from plait.evaluation.results.report import Difference
 from plait.evaluation.results.run_store import Run
-from plait.evaluation.results.undefined_metrics import DASH, gaps, why
+from plait.evaluation.results.undefined_metrics import (
+    DASH,
+    undefined_metric_notes,
+    undefined_reason,
+)
 
 __all__ = ["page", "write_pages"]
 
@@ -167,7 +171,7 @@ def _rest(main: Sequence[Difference]) -> str:
     return f"{tied or ', ahead of every other row'}."
 
 
-def _columns(entries: Sequence[Entry]) -> list[str]:
+def _columns(entries: Sequence[ComparedRow]) -> list[str]:
     """The metrics of the first table: those without slices, each at its largest k."""
     there: dict[str, str] = {}
     for name in entries[0].row["metrics"]:
@@ -179,7 +183,7 @@ def _columns(entries: Sequence[Entry]) -> list[str]:
     return [there[name] for name in SHOWN if name in there]
 
 
-def _table(entries: Sequence[Entry], columns: Sequence[str], costs: bool = True) -> str:
+def _table(entries: Sequence[ComparedRow], columns: Sequence[str], costs: bool = True) -> str:
     """Rows by columns of metrics, and what rows cost."""
     ends = ["fit s", "evaluate s", "peak MB"] if costs else []
     heads = "".join(f"<th>{_text(one)}</th>" for one in ("row", *columns, *ends))
@@ -195,12 +199,12 @@ def _table(entries: Sequence[Entry], columns: Sequence[str], costs: bool = True)
         lines.append(f"<tr{kind}><td>{_text(one.label)}</td>{cells}</tr>")
     body = "\n".join(lines)
     whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    said = gaps([one.metrics for one in entries], columns)
+    said = undefined_metric_notes([one.metrics for one in entries], columns)
     notes = "".join(f"<p class=faint>{_text(line)}</p>" for line in said)
     return f"<div class=scroll><table>{whole}</table></div>{notes}"
 
 
-def _best(entries: Sequence[Entry], name: str) -> float | None:
+def _best(entries: Sequence[ComparedRow], name: str) -> float | None:
     """The best value of a column, where more (or less) is better."""
     bare = name.partition("|")[0].partition("@")[0]
     if bare in ("novelty", "gini", "popularity-lift", "coverage", "diversity", "known"):
@@ -210,12 +214,12 @@ def _best(entries: Sequence[Entry], name: str) -> float | None:
     return (max(values) if better(name, 1.0) else min(values)) if values else None
 
 
-def _cell(one: Entry, name: str, best: float | None) -> str:
+def _cell(one: ComparedRow, name: str, best: float | None) -> str:
     found = one.metric(name)
     if found is None:
         return "<td></td>"
     if isnan(found.value):
-        return f'<td title="{_text(why(name))}">{DASH}</td>'
+        return f'<td title="{_text(undefined_reason(name))}">{DASH}</td>'
     digits = 4 if abs(found.value) < 1 or name.partition("|")[0] in LOWER else 2
     ends = ""
     if found.low < found.high:  # neither where both are the value, nor where they are unknown
@@ -237,7 +241,7 @@ def _slice_tables(found: Comparison) -> Iterator[str]:
 
 
 def _flags(found: Comparison) -> Iterator[str]:
-    flags = raised(found)
+    flags = active_warnings(found)
     if flags:
         yield "<h2>Before believing it</h2>"
         for name, text in flags:
@@ -247,7 +251,7 @@ def _flags(found: Comparison) -> Iterator[str]:
         yield f"<p class=faint>This test was looked at {looked} time{'s' * (looked > 1)}.</p>"
 
 
-def _visible(found: Comparison) -> list[Entry]:
+def _visible(found: Comparison) -> list[ComparedRow]:
     """The rows that had a list for anybody."""
     if not better(found.main, 1.0):
         return list(found.entries)

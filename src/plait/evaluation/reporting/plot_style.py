@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from plait.errors import MissingExtraError
-from plait.evaluation.results.comparison import Entry
+from plait.evaluation.results.comparison import ComparedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GREY",
-    "Look",
+    "SeriesStyle",
     "add_legend",
     "looks_of",
     "new_figure",
@@ -42,7 +42,7 @@ WIDTH = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SeriesStyle:
     """How a model is drawn everywhere."""
 
     colour: str
@@ -99,17 +99,17 @@ def _inked(ink: str) -> Any:
     return mpl.rc_context(settings)
 
 
-def looks_of(entries: Sequence[Entry]) -> dict[str, Look]:
+def looks_of(entries: Sequence[ComparedRow]) -> dict[str, SeriesStyle]:
     """Colours for models, grey for baselines."""
-    found: dict[str, Look] = {}
+    found: dict[str, SeriesStyle] = {}
     models = baselines = 0
     for one in entries:
         if one.baseline:
-            found[one.label] = Look(GREY, SHAPES[baselines % len(SHAPES)], hollow=True)
+            found[one.label] = SeriesStyle(GREY, SHAPES[baselines % len(SHAPES)], hollow=True)
             baselines += 1
         else:
             place = models % len(COLOURS)
-            found[one.label] = Look(COLOURS[place], SHAPES[place], models >= len(COLOURS))
+            found[one.label] = SeriesStyle(COLOURS[place], SHAPES[place], models >= len(COLOURS))
             models += 1
     return found
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from plait.evaluation.reporting.plot_style import (
     GREY,
-    Look,
+    SeriesStyle,
     add_legend,
     looks_of,
     new_figure,
     require_matplotlib,
     short,
 )
-from plait.evaluation.results.comparison import Entry, sliced
+from plait.evaluation.results.comparison import ComparedRow, sliced
 from plait.evaluation.results.per_query import better
 from plait.metrics.bootstrap import Interval
 
@@ -47,7 +47,9 @@ class Plot:
     draw: Callable[[], Figure]
 
 
-def plots(entries: Sequence[Entry], metrics: Sequence[str], data: Mapping[str, Any]) -> list[Plot]:
+def plots(
+    entries: Sequence[ComparedRow], metrics: Sequence[str], data: Mapping[str, Any]
+) -> list[Plot]:
     """The plots that the rows have figures for. `data` is the report's.
 
     Raises MissingExtraError without matplotlib.
@@ -86,14 +88,14 @@ def plots(entries: Sequence[Entry], metrics: Sequence[str], data: Mapping[str, A
     return found + _more(entries, looks, data)
 
 
-def _told(one: Entry, name: str) -> Interval | None:
+def _told(one: ComparedRow, name: str) -> Interval | None:
     """A metric, if there is a value to draw."""
     found = one.metric(name)
     return None if found is None or math.isnan(found.value) else found
 
 
 def _more(
-    entries: Sequence[Entry], looks: Mapping[str, Look], data: Mapping[str, Any]
+    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], data: Mapping[str, Any]
 ) -> list[Plot]:
     """Plots that only some protocols have."""
     found = []
@@ -110,7 +112,7 @@ def _more(
 
 
 def _accuracy(
-    entries: Sequence[Entry], looks: Mapping[str, Look], metrics: Sequence[str]
+    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], metrics: Sequence[str]
 ) -> Figure:
     figure, panels = new_figure(0.9 + 0.34 * len(entries), len(metrics), sharey=True)
     for axes, metric in zip(panels, metrics, strict=True):
@@ -130,7 +132,7 @@ def _accuracy(
     return figure
 
 
-def _bands(entries: Sequence[Entry], metric: str, name: str) -> list[str]:
+def _bands(entries: Sequence[ComparedRow], metric: str, name: str) -> list[str]:
     """The values of a slice that a row has, in their order."""
     found: dict[str, None] = {}
     for one in entries:
@@ -153,8 +155,8 @@ def _first_number(band: str) -> tuple[int, str]:
 
 
 def _slice_plot(
-    entries: Sequence[Entry],
-    looks: Mapping[str, Look],
+    entries: Sequence[ComparedRow],
+    looks: Mapping[str, SeriesStyle],
     metric: str,
     name: str,
     said: str,
@@ -166,8 +168,8 @@ def _slice_plot(
 
 
 def _slices(
-    entries: Sequence[Entry],
-    looks: Mapping[str, Look],
+    entries: Sequence[ComparedRow],
+    looks: Mapping[str, SeriesStyle],
     metric: str,
     name: str,
     said: str,
@@ -208,13 +210,21 @@ def _slices(
 
 
 def _cost_of(
-    entries: Sequence[Entry], looks: Mapping[str, Look], metric: str, key: str, said: str
+    entries: Sequence[ComparedRow],
+    looks: Mapping[str, SeriesStyle],
+    metric: str,
+    key: str,
+    said: str,
 ) -> Callable[[], Figure]:
     return lambda: _cost(entries, looks, metric, key, said)
 
 
 def _cost(
-    entries: Sequence[Entry], looks: Mapping[str, Look], metric: str, key: str, said: str
+    entries: Sequence[ComparedRow],
+    looks: Mapping[str, SeriesStyle],
+    metric: str,
+    key: str,
+    said: str,
 ) -> Figure:
     figure, (axes,) = new_figure(4.2)
     for one in entries:
@@ -243,13 +253,13 @@ def _cost(
     return figure
 
 
-def _points(one: Entry) -> Sequence[Sequence[float]]:
+def _points(one: ComparedRow) -> Sequence[Sequence[float]]:
     """Predicted and true share of clicks, and how many, by bin; none of other protocols."""
     found: Sequence[Sequence[float]] = one.data.get("reliability", {}).get(one.row["model"], ())
     return found
 
 
-def _reliability(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Figure:
+def _reliability(entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle]) -> Figure:
     figure, (axes,) = new_figure(4.6)
     every = [point for one in entries for point in _points(one)]
     top = max(max(point[:2]) for point in every) * 1.05
@@ -271,7 +281,7 @@ def _reliability(entries: Sequence[Entry], looks: Mapping[str, Look]) -> Figure:
 
 
 def _exposure(
-    entries: Sequence[Entry], looks: Mapping[str, Look], data: Mapping[str, Any]
+    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], data: Mapping[str, Any]
 ) -> Figure:
     shares = data["group"]["shares"]
     names = list(shares)
@@ -305,7 +315,7 @@ def _exposure(
     return figure
 
 
-def _deepest(one: Entry, metric: str) -> str:
+def _deepest(one: ComparedRow, metric: str) -> str:
     """The metric at its largest k: "exposure@10"."""
     names = {key.partition("|")[0] for key in one.row["metrics"] if key.startswith(f"{metric}@")}
     return max(names, key=lambda name: int(name.partition("@")[2]), default=f"{metric}@{math.inf}")

@@ -16,7 +16,7 @@ from plait.evaluation.results.comparison import Comparison
 from plait.evaluation.results.per_query import better
 from plait.evaluation.results.report import Difference, Report, Result
 from plait.evaluation.results.seed_variance import ONE_SEED, seeded
-from plait.evaluation.results.undefined_metrics import DASH, ends_of, gaps
+from plait.evaluation.results.undefined_metrics import DASH, ends_of, undefined_metric_notes
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def notes(report: Report) -> Iterator[str]:
     if silent:
         yield f"left out, because they had no list for anybody: {', '.join(silent)}"
     shown = [one.metrics for one in report.results if not one.silent]
-    yield from gaps(shown, _columns(protocol))
+    yield from undefined_metric_notes(shown, _columns(protocol))
     yield f"protocol {protocol.name} ({', '.join(_settings(protocol))}), hash {protocol.hash}"
     targets = f"{data['targets']:,} targets"
     if "clicks" in data:

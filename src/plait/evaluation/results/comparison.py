@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 
 from plait.errors import InputError, ProtocolError
-from plait.evaluation.results.per_query import Detail, better
+from plait.evaluation.results.per_query import PerQueryMetrics, better
 from plait.evaluation.results.report import FUSED, Difference, listless
 from plait.evaluation.results.run_store import Run
-from plait.evaluation.results.seed_variance import ONE_SEED, Seeds, judged, seeded
-from plait.evaluation.results.undefined_metrics import ends_of, gaps
+from plait.evaluation.results.seed_variance import ONE_SEED, SeedVariance, seeded, with_seed_margin
+from plait.evaluation.results.undefined_metrics import ends_of, undefined_metric_notes
 from plait.metrics.bootstrap import Interval
 
 __all__ = [
+    "ComparedRow",
     "Comparison",
-    "Entry",
+    "active_warnings",
     "compare",
     "joint",
     "main_metrics",
     "notes",
-    "raised",
     "seeds",
     "sliced",
     "verdict",
@@ -35,7 +35,7 @@ MAIN = ("ndcg", "recall", "rmse", "mae", "gauc", "log_loss")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class ComparedRow:
     """A row of a run under the name that a reader sees; `data` is the report's.
 
     `seeds`: how many it is the mean of. `seeded`: whether it comes from a stage that trains.
@@ -77,7 +77,7 @@ class Comparison:
     """
 
     runs: Sequence[Run]
-    entries: Sequence[Entry]
+    entries: Sequence[ComparedRow]
     metrics: Sequence[str]
     differences: Sequence[Difference]
     common: int
@@ -138,12 +138,13 @@ def compare(
     ]
     known = [one for one in found if one.known]
     apart = {
-        one.label: Seeds(one.seeds, one.row.get("spread") or {}, one.seeded) for one in entries
+        one.label: SeedVariance(one.seeds, one.row.get("spread") or {}, one.seeded)
+        for one in entries
     }
-    return Comparison(runs, order, metrics, judged(known, apart), len(joined.keys), most)
+    return Comparison(runs, order, metrics, with_seed_margin(known, apart), len(joined.keys), most)
 
 
-def main_metrics(details: Sequence[Detail]) -> list[str]:
+def main_metrics(details: Sequence[PerQueryMetrics]) -> list[str]:
     """The metrics that decide, at their largest k, that all runs kept."""
     kept = set.intersection(*(set(one.metrics) for one in details))
     found = []
@@ -194,15 +195,15 @@ def _rows(run: Run, wanted: Sequence[str], *, alone: bool) -> list[str]:
     there = list(run.detail.values)
     if not wanted:
         fused = [one for one in there if one == FUSED or one.endswith(f"/{FUSED}")]
-        heard = [one for one in there if not Entry(one, run.row(one)).silent] or there
+        heard = [one for one in there if not ComparedRow(one, run.row(one)).silent] or there
         return heard if alone else fused or there[:1]
     return list(dict.fromkeys(one for name in wanted for one in there if _is(one, name)))
 
 
-def _entry(label: str, run: Run, row: str) -> Entry:
+def _entry(label: str, run: Run, row: str) -> ComparedRow:
     recipes = run.report.get("recipes") or {}
     found = run.row(row)
-    return Entry(label, found, run.report["data"], _many_seeds(run), seeded(row, recipes))
+    return ComparedRow(label, found, run.report["data"], _many_seeds(run), seeded(row, recipes))
 
 
 def _many_seeds(run: Run) -> int:
@@ -265,7 +266,7 @@ def _check_same(one: Run, other: Run) -> None:
 
 def _joined(
     chosen: Sequence[tuple[Run, str]], names: Sequence[str], metrics: Sequence[str]
-) -> tuple[Detail, int]:
+) -> tuple[PerQueryMetrics, int]:
     """All rows on their common queries, and the most queries that one of them has."""
     details = [run.detail for run, _ in chosen]
     common = details[0].keys
@@ -274,7 +275,7 @@ def _joined(
     if not len(common):
         raise ProtocolError("the runs have no query in common", field="run")
     values = {}
-    first: Detail | None = None
+    first: PerQueryMetrics | None = None
     for name, (_, row), one in zip(names, chosen, details, strict=True):
         order = np.argsort(one.keys, kind="stable")
         part = one.take(order[np.searchsorted(one.keys, common, sorter=order)])
@@ -282,10 +283,10 @@ def _joined(
         first = first or part
     assert first is not None
     most = max(len(one.keys) for one in details)
-    return Detail(first.keys, first.users, values, first.weights), most
+    return PerQueryMetrics(first.keys, first.users, values, first.weights), most
 
 
-def _standing(one: Entry, metric: str) -> float:
+def _standing(one: ComparedRow, metric: str) -> float:
     """Smaller is better."""
     found = one.metric(metric)
     if found is None or isnan(found.value):
@@ -293,7 +294,7 @@ def _standing(one: Entry, metric: str) -> float:
     return -found.value if better(metric, 1.0) else found.value
 
 
-def _deciding(entries: Sequence[Entry], metrics: Sequence[str]) -> str:
+def _deciding(entries: Sequence[ComparedRow], metrics: Sequence[str]) -> str:
     """The first of `metrics` that one of the entries has a value for."""
     known = (one for one in metrics if any(_standing(entry, one) < inf for entry in entries))
     return next(known, metrics[0])
@@ -308,9 +309,9 @@ def notes(found: Comparison) -> Iterator[str]:
     if len(found.entries) > 2:
         yield joint(found)
     yield from seeds(found)
-    yield from gaps([one.metrics for one in found.entries], found.metrics)
+    yield from undefined_metric_notes([one.metrics for one in found.entries], found.metrics)
     yield from (verdict(one) for one in found.differences)
-    for name, text in raised(found):
+    for name, text in active_warnings(found):
         yield f"flag {name}: {text}"
 
 
@@ -326,7 +327,7 @@ def seeds(found: Comparison) -> Iterator[str]:
         yield ONE_SEED if len(many) == 1 else f"{', '.join(lone)}: {ONE_SEED}"
 
 
-def raised(found: Comparison) -> list[tuple[str, str]]:
+def active_warnings(found: Comparison) -> list[tuple[str, str]]:
     """The flags that are raised in one of the runs, name and text, each once."""
     flags = (one for run in found.runs for one in run.report.get("flags", ()) if one["raised"])
     return list(dict.fromkeys((str(one["name"]), str(one["text"])) for one in flags))

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.data.types import Bools, Dataset, Longs, Numbers
-from plait.evaluation.ranking.folds import Plan
+from plait.data.types import BoolArray, Dataset, Int32Array, Int64Array
+from plait.evaluation.ranking.folds import Fold
 from plait.splitting.splits import DAY, LEAST_QUERIES, Split
 
-__all__ = ["OVERLAP", "Flag", "few_users", "flags", "stragglers"]
+__all__ = ["OVERLAP", "DataWarning", "few_users", "flags", "sparse_tail_note"]
 
 ORDERED = 0.55
 """Above this share of larger next ids, or of smaller ones, ids give the order away."""
@@ -31,7 +31,7 @@ FEW = 100
 """Fewer test queries tell models apart only by accident."""
 
 
-class Flag(NamedTuple):
+class DataWarning(NamedTuple):
     """A share, whether it is worth a warning, and what it says."""
 
     name: str
@@ -44,7 +44,7 @@ class Flag(NamedTuple):
         return {**self._asdict(), "value": round(self.value, 6)}
 
 
-def flags(dataset: Dataset, plans: Sequence[Plan], name: str, tied: float) -> list[Flag]:
+def flags(dataset: Dataset, plans: Sequence[Fold], name: str, tied: float) -> list[DataWarning]:
     """All flags of an evaluation by protocol `name`, over all windows; `tied` is the share of the
     targets that a tie decides, in the row that is believed. What was fitted on is looked at as of
     the last window, which holds that of all others.
@@ -59,21 +59,21 @@ def flags(dataset: Dataset, plans: Sequence[Plan], name: str, tied: float) -> li
         text = f"{count} test queries are few: read the intervals, not the means"
         if count == 1:
             text = "1 test query is few: it has no interval, and says nothing of others"
-        found.append(Flag("few", float(count), True, text + _why_few(dataset, test, name)))
+        found.append(DataWarning("few", float(count), True, text + _why_few(dataset, test, name)))
     return found + _unlearned(plans)
 
 
-def _unlearned(plans: Sequence[Plan]) -> list[Flag]:
+def _unlearned(plans: Sequence[Fold]) -> list[DataWarning]:
     """Whether there is a window whose fusion had too few queries to learn from."""
     few = [one for one in plans if len(one.learn) < LEAST_QUERIES]
     if not few:
         return []
     said = [f"{len(one.learn)}{f' (window {one.window})' * bool(one.window)}" for one in few]
     text = f"{', '.join(said)} queries are too few to learn a fusion from: its defaults stand"
-    return [Flag("unlearned", float(min(len(one.learn) for one in few)), True, text)]
+    return [DataWarning("unlearned", float(min(len(one.learn) for one in few)), True, text)]
 
 
-def few_users(users: Numbers | Longs) -> list[Flag]:
+def few_users(users: Int32Array | Int64Array) -> list[DataWarning]:
     """Whether so few users have something predicted for them that intervals mean little."""
     count = len(np.unique(users))
     if count >= FEW:
@@ -81,10 +81,10 @@ def few_users(users: Numbers | Longs) -> list[Flag]:
     text = f"all examples are of {count} users, and intervals are drawn over users: few to draw"
     if count == 1:
         text = "all examples are of one user: there is no interval, and it says nothing of others"
-    return [Flag("few", float(count), True, text)]
+    return [DataWarning("few", float(count), True, text)]
 
 
-def _id_order(dataset: Dataset, tests: Sequence[Split]) -> list[Flag]:
+def _id_order(dataset: Dataset, tests: Sequence[Split]) -> list[DataWarning]:
     """How often the next item has the larger outside id, in train and at the test position; almost
     never gives the order away as well as almost always.
     """
@@ -95,7 +95,7 @@ def _id_order(dataset: Dataset, tests: Sequence[Split]) -> list[Flag]:
     before, target = np.concatenate([_steps(one) for one in tests], axis=1)
     at_test = _larger(ranks[before], ranks[target])
     return [
-        Flag(
+        DataWarning(
             f"id-order-{where}",
             share,
             _ordered(share, chance),
@@ -109,7 +109,7 @@ def _id_order(dataset: Dataset, tests: Sequence[Split]) -> list[Flag]:
     ]
 
 
-def _steps(test: Split) -> Numbers:
+def _steps(test: Split) -> Int32Array:
     """int [2, N]: the last item before a query, and what it asks for, where that is one item."""
     seen, targets = test.queries.seen, test.targets
     asked = (seen.lengths > 0) & (targets.lengths == 1)
@@ -117,7 +117,7 @@ def _steps(test: Split) -> Numbers:
     return np.stack([before, targets.values[targets.offsets[:-1][asked]]])
 
 
-def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:
+def _time_ties(dataset: Dataset, test: Split) -> list[DataWarning]:
     """How often times are equal, and how often such events stand in the order of their ids."""
     train = test.train.interactions
     same = train.users[1:] == train.users[:-1]
@@ -126,13 +126,13 @@ def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:
     ranks = _ranks(dataset.catalogue.ids, dataset.n_items)
     rising, chance = _larger(ranks[train.items[:-1][equal]], ranks[train.items[1:][equal]])
     return [
-        Flag(
+        DataWarning(
             "time-ties",
             tied,
             tied > TIED_TIMES,
             f"{tied:.0%} of consecutive events have the same time: their order is that of the log",
         ),
-        Flag(
+        DataWarning(
             "id-order-ties",
             rising,
             tied > TIED_TIMES and _ordered(rising, chance),
@@ -142,13 +142,13 @@ def _time_ties(dataset: Dataset, test: Split) -> list[Flag]:
     ]
 
 
-def _file_order(dataset: Dataset, test: Split) -> Flag:
+def _file_order(dataset: Dataset, test: Split) -> DataWarning:
     """The share of the queries whose first target has the time of the event before it."""
     found = dataset.interactions
     rows = test.queries.seen.lengths > 0
     before = np.searchsorted(found.users, test.users[rows]) + test.queries.seen.lengths[rows] - 1
     share = _share(found.times[before] == test.queries.times[rows])
-    return Flag(
+    return DataWarning(
         "file-order",
         share,
         share > TIED_TIMES,
@@ -157,10 +157,10 @@ def _file_order(dataset: Dataset, test: Split) -> Flag:
     )
 
 
-def _overlap(test: Split, name: str) -> Flag:
+def _overlap(test: Split, name: str) -> DataWarning:
     times = test.train.interactions.times
     share = _share(times > np.median(test.queries.times)) if len(test) else 0.0
-    return Flag(
+    return DataWarning(
         "future",
         share,
         share > OVERLAP,
@@ -169,7 +169,7 @@ def _overlap(test: Split, name: str) -> Flag:
     )
 
 
-def stragglers(times: Longs, cut: int) -> str:
+def sparse_tail_note(times: Int64Array, cut: int) -> str:
     """Whether a test window behind `cut` is empty but for a few last events, far behind the others.
 
     Times are microseconds in any order; "" if the window is filled as one would expect.
@@ -191,12 +191,12 @@ def stragglers(times: Longs, cut: int) -> str:
 def _why_few(dataset: Dataset, test: Split, name: str) -> str:
     if name != "time" or not len(test):
         return ""
-    found = stragglers(dataset.interactions.times, int(test.queries.times[0]))
+    found = sparse_tail_note(dataset.interactions.times, int(test.queries.times[0]))
     return f"; {found}" if found else ""
 
 
-def _decided(share: float) -> Flag:
-    return Flag(
+def _decided(share: float) -> DataWarning:
+    return DataWarning(
         "ties",
         share,
         share > TIED_TARGETS,
@@ -204,7 +204,7 @@ def _decided(share: float) -> Flag:
     )
 
 
-def _ranks(ids: Sequence[str], size: int) -> Longs:
+def _ranks(ids: Sequence[str], size: int) -> Int64Array:
     """The order of outside ids, as numbers where all of them are."""
     listed = list(ids)[:size]
     numeric = all(one.isascii() and one.isdigit() for one in listed)
@@ -220,7 +220,7 @@ def _key(one: str, *, numeric: bool) -> tuple[int, str]:
     return (len(plain) if numeric else 0, plain)
 
 
-def _larger(before: Longs, after: Longs) -> tuple[float, float]:
+def _larger(before: Int64Array, after: Int64Array) -> tuple[float, float]:
     """The share of pairs that rise, among those that change, and two standard errors of a half."""
     rises = (after > before)[before != after]
     return _share(rises), 1 / math.sqrt(max(len(rises), 1))
@@ -238,5 +238,5 @@ def _way(rising: float, chance: float) -> str:
     return f"larger id in {rising:.0%}"
 
 
-def _share(mask: Bools) -> float:
+def _share(mask: BoolArray) -> float:
     return float(mask.mean()) if len(mask) else 0.0

@@ -16,7 +16,7 @@ def fingerprint(dataset: Dataset) -> str:
     """12 hexadecimal digits that stand for all interactions: equal for equal data."""
     found = dataset.interactions
     whole = blake2b(digest_size=6)
-    for one in (found.users, found.items, found.kinds, found.times, found.values):
+    for one in (found.users, found.items, found.event_types, found.times, found.values):
         whole.update(one.tobytes())
     return whole.hexdigest()
 
@@ -26,9 +26,9 @@ def whole_fingerprint(dataset: Dataset) -> str:
     and the ids and fields of items and users.
     """
     whole = blake2b(digest_size=6)
-    facts = dataset.facts
+    facts = dataset.triples
     whole.update(fingerprint(dataset).encode())
-    for one in (dataset.kinds, dataset.clock, facts.relations, facts.tails, facts.head_ids):
+    for one in (dataset.event_types, dataset.clock, facts.relations, facts.tails, facts.head_ids):
         whole.update(repr(one).encode("utf-8", "surrogatepass"))
     for numbers in (facts.heads, facts.tail_items):
         whole.update(numbers.tobytes())

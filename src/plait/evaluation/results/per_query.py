@@ -10,11 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import Longs
+from plait.data.types import Int64Array
 from plait.errors import InputError, StorageError
-from plait.metrics.bootstrap import Interval, clustered, ratio_draws, spans, together
+from plait.metrics.bootstrap import (
+    Interval,
+    cluster_sums,
+    percentile_intervals,
+    ratio_draws,
+    simultaneous_intervals,
+)
 
-__all__ = ["LOWER", "ROOTS", "Detail", "better", "read_detail", "write_detail"]
+__all__ = ["LOWER", "ROOTS", "PerQueryMetrics", "better", "read_detail", "write_detail"]
 
 Singles = npt.NDArray[np.float32]
 
@@ -26,14 +32,14 @@ LOWER = ("rmse", "mae", "log_loss", "ece")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Detail:
+class PerQueryMetrics:
     """Q queries: `keys` int64, the same query has the same key in every run on the same data;
     `users` int64, whose it is; `values` by model and metric, float32 [Q]; `weights` by metric,
     float32 [Q], where queries do not count the same.
     """
 
-    keys: Longs
-    users: Longs
+    keys: Int64Array
+    users: Int64Array
     values: Mapping[str, Mapping[str, Singles]]
     weights: Mapping[str, Singles] = field(default_factory=dict)
 
@@ -47,9 +53,9 @@ class Detail:
         weights = self.weights.get(metric)
         return len(np.unique(self.users if weights is None else self.users[weights != 0]))
 
-    def take(self, places: Longs) -> Detail:
+    def take(self, places: Int64Array) -> PerQueryMetrics:
         """The queries at `places`."""
-        return Detail(
+        return PerQueryMetrics(
             self.keys[places],
             self.users[places],
             {
@@ -72,8 +78,8 @@ class Detail:
             self.values[model][metric] * weight
             for (model, metric), weight in zip(pairs, weights, strict=True)
         ]
-        over = clustered(np.stack(found, axis=1), clusters, len(who))
-        under = clustered(np.stack(weights, axis=1), clusters, len(who))
+        over = cluster_sums(np.stack(found, axis=1), clusters, len(who))
+        under = cluster_sums(np.stack(weights, axis=1), clusters, len(who))
         draws = ratio_draws(over, under, resamples, seed)
         for place, (_, metric) in enumerate(pairs):
             if metric.partition("@")[0] in ROOTS:
@@ -86,14 +92,14 @@ class Detail:
         """`model` less `other` by `metric`, paired."""
         pairs = ((model, metric), (other, metric))
         draws = self.means(pairs, resamples=resamples, seed=seed)
-        return spans(draws[:, :1] - draws[:, 1:])[0]
+        return percentile_intervals(draws[:, :1] - draws[:, 1:])[0]
 
     def ahead(
         self, metric: str, models: Sequence[str], *, resamples: int = 1000, seed: int = 0
     ) -> list[Interval]:
         """The first of `models` less each other by `metric`, paired; all intervals hold at once."""
         pairs = [(one, metric) for one in models]
-        return together(self.means(pairs, resamples=resamples, seed=seed), 0)
+        return simultaneous_intervals(self.means(pairs, resamples=resamples, seed=seed), 0)
 
 
 def better(metric: str, gap: float) -> bool:
@@ -102,7 +108,7 @@ def better(metric: str, gap: float) -> bool:
     return gap < 0 if lower else gap > 0
 
 
-def write_detail(path: Path, detail: Detail) -> None:
+def write_detail(path: Path, detail: PerQueryMetrics) -> None:
     """One compressed .npz: `keys`, `users`, names, `values` [models, metrics, Q], `weights`.
 
     Raises StorageError if it cannot be written.
@@ -126,14 +132,14 @@ def write_detail(path: Path, detail: Detail) -> None:
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def read_detail(path: Path) -> Detail:
+def read_detail(path: Path) -> PerQueryMetrics:
     """What `write_detail` wrote. Raises InputError if it is missing or not whole."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         models = [str(one) for one in arrays["models"]]
         metrics = [str(one) for one in arrays["metrics"]]
-        return Detail(
+        return PerQueryMetrics(
             arrays["keys"],
             arrays["users"],
             {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.data_warnings import Flag
-from plait.evaluation.results.per_query import Detail
+from plait.evaluation.results.data_warnings import DataWarning
+from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.metrics.bootstrap import Interval
 
 __all__ = ["FUSED", "LEAST", "Difference", "Report", "Result", "listless"]
@@ -136,13 +136,13 @@ class Report:
     protocol: Protocol
     results: Sequence[Result]
     paired: Sequence[Difference] = ()
-    flags: Sequence[Flag] = ()
+    flags: Sequence[DataWarning] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     looked: int = 0
     seeds: tuple[int, ...] = ()
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     run: str = ""
-    detail: Detail | None = None
+    detail: PerQueryMetrics | None = None
 
     def result(self, model: str) -> Result:
         """The row called `model`; KeyError names those there are."""

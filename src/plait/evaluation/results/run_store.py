@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError, NotFoundError, StorageError
-from plait.evaluation.results.per_query import Detail, read_detail, write_detail
+from plait.evaluation.results.per_query import PerQueryMetrics, read_detail, write_detail
 from plait.evaluation.results.report import Report
 
 __all__ = ["KEPT", "Run", "find_run", "read_run", "save_run", "write_report"]
@@ -32,7 +32,7 @@ class Run:
 
     name: str
     report: Mapping[str, Any]
-    detail: Detail
+    detail: PerQueryMetrics
 
     @property
     def hash(self) -> str:

@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from plait.evaluation.results.report import FUSED, Difference
 
-__all__ = ["ONE_SEED", "Seeds", "judged", "margin", "seeded"]
+__all__ = ["ONE_SEED", "SeedVariance", "seed_margin", "seeded", "with_seed_margin"]
 
 ONE_SEED = "one seed: how far seeds lie apart is not known (--seeds 3)"
 
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Seeds:
+class SeedVariance:
     """Of a row: how many seeds it is the mean of, by metric their standard deviation (None: not
     known), and whether it depends on the seed at all.
     """
@@ -40,7 +40,7 @@ Sample = tuple[float, int, int]
 """How far seeds lie apart, of how many a mean is, and by how many less one that is known."""
 
 
-def margin(mine: Sample, theirs: Sample) -> float:
+def seed_margin(mine: Sample, theirs: Sample) -> float:
     """How far seeds alone may put two means apart: half of the 95 % interval of their difference
     (Welch, "The generalization of Student's problem", 1947). What does not depend on the seed
     deviates by 0.
@@ -55,23 +55,27 @@ def margin(mine: Sample, theirs: Sample) -> float:
     return float(stdtrit(freedom, (1 + LEVEL) / 2)) * sqrt(total)
 
 
-def judged(found: Sequence[Difference], rows: Mapping[str, Seeds]) -> list[Difference]:
+def with_seed_margin(
+    found: Sequence[Difference], rows: Mapping[str, SeedVariance]
+) -> list[Difference]:
     """Differences with what seeds alone may do, where that is known of one of the two rows; `rows`
     by name.
     """
     return [replace(one, seed_margin=_margin_of(one, rows)) for one in found]
 
 
-def _margin_of(one: Difference, rows: Mapping[str, Seeds]) -> float | None:
+def _margin_of(one: Difference, rows: Mapping[str, SeedVariance]) -> float | None:
     """A row of one seed is taken to spread as the other one does."""
     mine, theirs = rows[one.model], rows[one.against]
     first, second = mine.apart(one.metric), theirs.apart(one.metric)
     if max(mine.count, theirs.count) < 2 or (first is None and second is None):
         return None
-    return margin(_sample(mine, first, theirs, second), _sample(theirs, second, mine, first))
+    return seed_margin(_sample(mine, first, theirs, second), _sample(theirs, second, mine, first))
 
 
-def _sample(row: Seeds, apart: float | None, other: Seeds, lent: float | None) -> Sample:
+def _sample(
+    row: SeedVariance, apart: float | None, other: SeedVariance, lent: float | None
+) -> Sample:
     if apart is None:
         return lent or 0.0, row.count, max(other.count - 1, 1)
     return apart, row.count, max(row.count - 1, 1)

@@ -7,7 +7,7 @@ from math import isnan
 
 from plait.metrics.bootstrap import Interval
 
-__all__ = ["DASH", "ends_of", "gaps", "why"]
+__all__ = ["DASH", "ends_of", "undefined_metric_notes", "undefined_reason"]
 
 DASH = "\N{EN DASH}"
 
@@ -21,7 +21,7 @@ _WHY = {
 }
 
 
-def why(metric: str) -> str:
+def undefined_reason(metric: str) -> str:
     """Why `metric` ("gauc", "diversity@10|head") may have no value."""
     bare = metric.partition("|")[0].partition("@")[0]
     return _WHY.get(bare, "there is nothing to measure it on")
@@ -32,14 +32,16 @@ def ends_of(gap: Interval) -> str:
     return "" if isnan(gap.low) else f" [{gap.low:+.4f} {gap.high:+.4f}]"
 
 
-def gaps(rows: Iterable[Mapping[str, Interval]], names: Iterable[str]) -> Iterator[str]:
+def undefined_metric_notes(
+    rows: Iterable[Mapping[str, Interval]], names: Iterable[str]
+) -> Iterator[str]:
     """A line for each of the metrics `names` that one of the rows has no value for, and one for
     those whose value is of too few users to have an interval.
     """
     every, wanted = list(rows), list(names)
     for name in wanted:
         if any(name in row and isnan(row[name].value) for row in every):
-            yield f"{DASH} {name}: {why(name)}"
+            yield f"{DASH} {name}: {undefined_reason(name)}"
     alone = [name for name in wanted if any(_alone(row.get(name)) for row in every)]
     if alone:
         yield f"no interval of {', '.join(alone)}: one user says nothing of others"

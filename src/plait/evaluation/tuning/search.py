@@ -23,9 +23,9 @@ from plait.evaluation.results.report import FUSED
 from plait.evaluation.tuning.validation_data import some_users, without_test
 from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
-from plait.pipeline.search_space import Choice, Range, setting, space_of
+from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
 from plait.training.recipe_fit import Progress
-from plait.utils.deferred_interrupt import Deferred
+from plait.utils.deferred_interrupt import DeferredInterrupt
 
 if TYPE_CHECKING:
     import optuna
@@ -63,7 +63,7 @@ class Tuned:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Task:
+class _TuningTask:
     recipe: Recipe
     space: Mapping[str, Range | Choice]
     metric: str
@@ -71,7 +71,7 @@ class _Task:
     dataset: Dataset
     few: Dataset
     progress: Progress
-    interrupts: Deferred
+    interrupts: DeferredInterrupt
 
 
 def tune(
@@ -103,11 +103,11 @@ def tune(
         raise InputError(f"{trials} trials", hint="give 1 or more", field="trials")
     _check_metric(protocol, metric)
     settled = tested(protocol.resolved(dataset, recipe), test)
-    inner, validation = without_test(dataset, settled, recipe.kinds, test)
+    inner, validation = without_test(dataset, settled, recipe.event_weights, test)
     few = some_users(inner, SHARE, settled.seed)
     space, data = _space(recipe, only, settled), whole_fingerprint(dataset)
-    with Deferred() as interrupts:
-        task = _Task(recipe, space, metric, validation, inner, few, progress, interrupts)
+    with DeferredInterrupt() as interrupts:
+        task = _TuningTask(recipe, space, metric, validation, inner, few, progress, interrupts)
         with _study(task, folder, data, settled) as study:
             _search(study, task, trials, told)
             found = _tuned(study, task)
@@ -118,7 +118,7 @@ def tune(
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
     """The recipe with other settings, given as "stage.setting" or "stage.table.setting"."""
-    strands = {name: dict(one) for name, one in recipe.strands.items()}
+    strands = {name: dict(one) for name, one in recipe.models.items()}
     steps = {name: dict(one) for name, one in recipe.steps.items()}
     for key, value in settings.items():
         stage, *tables, field = key.split(".")
@@ -127,7 +127,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
             inner[one] = dict(inner.get(one, {}))
             inner = inner[one]
         inner[field] = value
-    return replace(recipe, strands=strands, steps=steps)
+    return replace(recipe, models=strands, steps=steps)
 
 
 def _check_metric(protocol: Protocol, metric: str) -> None:
@@ -174,23 +174,23 @@ def _counting(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
     its own leave without effect, in `idle`.
     """
     rating = protocol.name == "ratings"
-    asked = {one.name for one in predicting(recipe).strands} if rating else None
+    asked = {one.name for one in predicting(recipe).models} if rating else None
     configs = {
         name: build_stage(name, settings).config
-        for name, settings in {**recipe.strands, **recipe.steps}.items()
+        for name, settings in {**recipe.models, **recipe.steps}.items()
         if asked is None or name in asked
     }
     found = {}
-    for key, space in space_of(recipe).items():
+    for key, space in recipe_search_space(recipe).items():
         name, _, field = key.partition(".")
-        if name in configs and field not in getattr(configs[name], "idle", ()):
-            found[key] = space.including(setting(configs[name], field))
+        if name in configs and field not in getattr(configs[name], "inactive_settings", ()):
+            found[key] = space.including(get_setting(configs[name], field))
     return found
 
 
 @contextmanager
 def _study(
-    task: _Task, folder: Path, data: str, protocol: Protocol
+    task: _TuningTask, folder: Path, data: str, protocol: Protocol
 ) -> Iterator[optuna.study.Study]:
     """The study of this recipe, protocol, metric and data: a new one, or the one begun earlier."""
     import optuna
@@ -240,13 +240,13 @@ def _readable(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def _as_given(task: _Task) -> dict[str, Any]:
+def _as_given(task: _TuningTask) -> dict[str, Any]:
     """What the recipe says, or its stages' defaults, as far as the space holds it."""
     found = {}
-    stages = {**task.recipe.strands, **task.recipe.steps}
+    stages = {**task.recipe.models, **task.recipe.steps}
     for key, space in task.space.items():
         stage, _, field = key.partition(".")
-        value = setting(build_stage(stage, stages[stage]).config, field)
+        value = get_setting(build_stage(stage, stages[stage]).config, field)
         if space.holds(value):
             found[key] = value
     return found
@@ -254,7 +254,7 @@ def _as_given(task: _Task) -> dict[str, Any]:
 
 def _search(
     study: optuna.study.Study,
-    task: _Task,
+    task: _TuningTask,
     trials: int,
     told: Callable[[Trial, Tuned | None], None],
 ) -> None:
@@ -281,7 +281,7 @@ def _ended(study: optuna.study.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=states)
 
 
-def _attempt(task: _Task, trial: optuna.trial.Trial) -> float:
+def _attempt(task: _TuningTask, trial: optuna.trial.Trial) -> float:
     """Draw settings, try them on some of the users, then on all."""
     import optuna
 
@@ -313,14 +313,14 @@ def _drawn(trial: optuna.trial.Trial, name: str, space: Range | Choice) -> Any:
     return trial.suggest_float(name, space.low, space.high, log=space.log)
 
 
-def _reached(task: _Task, recipe: Recipe, dataset: Dataset) -> float:
+def _reached(task: _TuningTask, recipe: Recipe, dataset: Dataset) -> float:
     """What `fused` reaches by the metric."""
     with task.interrupts.heard():
         report = evaluate(dataset, [recipe], task.protocol)
     return float(report.result(FUSED).metrics[task.metric].value)
 
 
-def _tuned(study: optuna.study.Study, task: _Task) -> Tuned | None:
+def _tuned(study: optuna.study.Study, task: _TuningTask) -> Tuned | None:
     """The best so far; None before a trial came to its end."""
     ended = _ended(study)
     found = [Trial(one.number, one.params, _value(one)) for one in ended]

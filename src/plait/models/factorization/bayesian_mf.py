@@ -18,14 +18,14 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
 
-from plait.data.types import Bools, Dataset, Floats, Longs, Numbers
+from plait.data.types import BoolArray, Dataset, Float32Array, Int32Array, Int64Array
 from plait.errors import BundleError, InputError
-from plait.features.side_information import Sides, met, of_facts
+from plait.features.side_information import SideFeatures, co_occurrence_features, of_facts
 from plait.models.factorization.gibbs import Doubles, Draw, Ratings, block_rows, draws
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.training.memory_budget import check_room
+from plait.training.memory_budget import require_memory
 
-__all__ = ["Plan", "Rater", "rated"]
+__all__ = ["BayesianMF", "GibbsConfig", "rated"]
 
 _USUAL = 0.95
 """What more than this share of all say tells nobody apart."""
@@ -35,7 +35,7 @@ _SAMPLES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GibbsConfig:
     """What is sampled. `implicit_users`: whom a user met moves the user's vector; `implicit_items`
     and by whom it was met the item's. `described`: fields and facts move both.
     """
@@ -44,12 +44,12 @@ class Plan:
     iterations: int
     burn_in: int
     rank: int
-    kinds: tuple[str, ...] = ()
-    implicit_users: bool = False
-    implicit_items: bool = False
-    described: bool = False
-    ranges: int = 8
-    least: int = 3
+    event_types: tuple[str, ...] = ()
+    use_implicit_users: bool = False
+    use_implicit_items: bool = False
+    use_side_information: bool = False
+    numeric_bins: int = 8
+    min_count: int = 3
 
     def check(self, stage: str) -> None:
         """InputError where nothing is left to be averaged; it names the `stage` that plans so."""
@@ -62,7 +62,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rater:
+class BayesianMF:
     """A fitted model. Vectors are float32 [n, 1 + rank]: the bias, then what is multiplied.
 
     `users`, `items` by number, NaN where unknown. For those without ratings: `user_base`,
@@ -71,23 +71,23 @@ class Rater:
     `rated` bool [n_items]: items with a rating. `scale` float32 [3]: mean, lowest, highest.
     """
 
-    users: Floats
-    items: Floats
-    user_base: Floats
-    item_base: Floats
-    user_fields: Floats
-    item_fields: Floats
-    taken: Floats
-    rated: Bools
-    scale: Floats
-    about_users: Sides
-    about_items: Sides
+    users: Float32Array
+    items: Float32Array
+    user_base: Float32Array
+    item_base: Float32Array
+    user_fields: Float32Array
+    item_fields: Float32Array
+    taken: Float32Array
+    rated: BoolArray
+    scale: Float32Array
+    about_users: SideFeatures
+    about_items: SideFeatures
 
     @staticmethod
-    def blank(n_users: int = 0, n_items: int = 0) -> Rater:
+    def blank(n_users: int = 0, n_items: int = 0) -> BayesianMF:
         """Knows nobody and nothing."""
-        none, sides = np.zeros((0, 1), np.float32), Sides([], {})
-        return Rater(
+        none, sides = np.zeros((0, 1), np.float32), SideFeatures([], {})
+        return BayesianMF(
             np.full((n_users, 1), np.nan, np.float32),
             np.full((n_items, 1), np.nan, np.float32),
             np.full(1, np.nan, np.float32),
@@ -102,26 +102,26 @@ class Rater:
         )
 
     @staticmethod
-    def fit(plan: Plan, dataset: Dataset, seed: int) -> Rater:
+    def fit(plan: GibbsConfig, dataset: Dataset, seed: int) -> BayesianMF:
         """Sample and average; knows nobody where no interaction has a value."""
-        unknown = [kind for kind in plan.kinds if kind not in dataset.kinds]
+        unknown = [kind for kind in plan.event_types if kind not in dataset.event_types]
         if unknown:
-            known = ", ".join(dataset.kinds) or "none"
+            known = ", ".join(dataset.event_types) or "none"
             raise InputError(
                 f"there is no interaction of the kind {unknown[0]!r}",
-                hint=f"kinds: {known}",
-                field="kinds",
+                hint=f"event types: {known}",
+                field="event_types",
             )
-        found = rated(dataset, plan.kinds)
+        found = rated(dataset, plan.event_types)
         if not len(found.values):
-            return Rater.blank(dataset.n_users, dataset.n_items)
+            return BayesianMF.blank(dataset.n_users, dataset.n_items)
         users, items = len(np.unique(found.users)), len(np.unique(found.items))
-        check_room({"factors": _needs(plan, users, items)}, "sampling ratings")
+        require_memory({"factors": _needs(plan, users, items)}, "sampling ratings")
         return _Fitting(plan, dataset, found).fitted(seed)
 
     def folded(
-        self, users: Numbers, history: sparse.csr_matrix, said: list[Mapping[str, Any]]
-    ) -> Floats:
+        self, users: Int32Array, history: sparse.csr_matrix, said: list[Mapping[str, Any]]
+    ) -> Float32Array:
         """float32 [B, 1 + rank]: the vectors of B users, NaN where nothing is known of one.
 
         Users with ratings stand where those say. Others: from the items of `history` [B, n_items],
@@ -135,7 +135,7 @@ class Rater:
             found[new] = self._new_users(history[new], [said[one] for one in np.flatnonzero(new)])
         return found
 
-    def predicted(self, vectors: Floats, items: Floats) -> Floats:
+    def predicted(self, vectors: Float32Array, items: Float32Array) -> Float32Array:
         """float32 [B, n]: ratings of all `items` [n, 1 + rank] by users of `vectors` [B, 1 + rank].
 
         Between the lowest and the highest rating there was; NaN: unknown.
@@ -145,11 +145,11 @@ class Rater:
         found += vectors[:, :1] + items[:, 0] + mean
         return np.clip(found, low, high, out=found)
 
-    def new_items(self, features: sparse.csr_matrix) -> Floats:
+    def new_items(self, features: sparse.csr_matrix) -> Float32Array:
         """float32 [N, 1 + rank] of items without ratings; NaN for those without features."""
         found = self.item_base + features @ self.item_fields
         found[np.diff(features.indptr) == 0] = np.nan
-        vectors: Floats = found.astype(np.float32)
+        vectors: Float32Array = found.astype(np.float32)
         return vectors
 
     def save(self, folder: Path) -> None:
@@ -161,19 +161,19 @@ class Rater:
         (folder / "sides.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
     @staticmethod
-    def load(folder: Path) -> Rater:
+    def load(folder: Path) -> BayesianMF:
         """Map what `save` wrote; BundleError if it is not whole."""
         arrays: dict[str, Any] = read_arrays(folder / "rater.safetensors")
         try:
             told = json.loads((folder / "sides.json").read_text(encoding="utf-8"))
             sides: dict[str, Any] = {
-                name: Sides(one["words"], one["edges"]) for name, one in told.items()
+                name: SideFeatures(one["words"], one["edges"]) for name, one in told.items()
             }
-            return Rater(**arrays, **sides)
+            return BayesianMF(**arrays, **sides)
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise BundleError(f"cannot read sides.json: {problem}", hint="fit again") from problem
 
-    def _new_users(self, history: sparse.csr_matrix, said: list[Mapping[str, Any]]) -> Floats:
+    def _new_users(self, history: sparse.csr_matrix, said: list[Mapping[str, Any]]) -> Float32Array:
         features = self.about_users.of_fields(said)
         found = self.user_base + features @ self.user_fields
         told = np.diff(features.indptr) > 0
@@ -181,7 +181,7 @@ class Rater:
             found = found + history @ self.taken
             told |= np.diff(history.indptr) > 0
         found[~told] = np.nan
-        vectors: Floats = found.astype(np.float32)
+        vectors: Float32Array = found.astype(np.float32)
         return vectors
 
 
@@ -189,12 +189,12 @@ class Rater:
 class Rated:
     """The newest rating of every (user, item) that has one: numbers and float64 values."""
 
-    users: Numbers
-    items: Numbers
+    users: Int32Array
+    items: Int32Array
     values: Doubles
 
 
-def _needs(plan: Plan, users: int, items: int) -> int:
+def _needs(plan: GibbsConfig, users: int, items: int) -> int:
     """Bytes, roughly: the samples that are kept, once more side by side, and one block of them."""
     width = plan.factors + 1
     kept = min(_SAMPLES, plan.iterations - plan.burn_in)
@@ -206,8 +206,8 @@ def rated(dataset: Dataset, kinds: tuple[str, ...]) -> Rated:
     found = dataset.interactions
     kept = np.isfinite(found.values)
     if kinds:
-        wanted = np.array([kind in kinds for kind in dataset.kinds], np.bool_)
-        kept &= wanted[found.kinds] if len(wanted) else False
+        wanted = np.array([kind in kinds for kind in dataset.event_types], np.bool_)
+        kept &= wanted[found.event_types] if len(wanted) else False
     found = found.take(kept)
     people = dataset.users.tiebreak[found.users]
     things = dataset.catalogue.tiebreak[found.items]
@@ -222,16 +222,16 @@ def rated(dataset: Dataset, kinds: tuple[str, ...]) -> Rated:
 class _Fitting:
     """One fit: rows of those with ratings, in the order of `tiebreak`, and their features."""
 
-    def __init__(self, plan: Plan, dataset: Dataset, found: Rated) -> None:
+    def __init__(self, plan: GibbsConfig, dataset: Dataset, found: Rated) -> None:
         self._plan, self._dataset, self._found = plan, dataset, found
         self._users = _ordered(found.users, dataset.users.tiebreak)
         self._items = _ordered(found.items, dataset.catalogue.tiebreak)
         self._user_row = _places(self._users, dataset.n_users)
         self._item_row = _places(self._items, dataset.n_items)
-        self._told = of_facts(dataset.facts, dataset.n_items) if plan.described else []
+        self._told = of_facts(dataset.triples, dataset.n_items) if plan.use_side_information else []
         self._sides = self._learned()
 
-    def fitted(self, seed: int) -> Rater:
+    def fitted(self, seed: int) -> BayesianMF:
         """Sample, compress, and put everything in the order of numbers."""
         plan, found = self._plan, self._found
         mean, unit = float(found.values.mean()), _unit(found.values)
@@ -252,42 +252,45 @@ class _Fitting:
         scale = np.array([mean, found.values.min(), found.values.max()], np.float32)
         return self._placed(_Compressed(kept, plan.rank, unit), scale)
 
-    def _learned(self) -> tuple[Sides, Sides]:
-        if not self._plan.described:
-            return Sides([], {}), Sides([], {})
+    def _learned(self) -> tuple[SideFeatures, SideFeatures]:
+        if not self._plan.use_side_information:
+            return SideFeatures([], {}), SideFeatures([], {})
         learned = partial(
-            Sides.learned, least=self._plan.least, most=_USUAL, ranges=self._plan.ranges
+            SideFeatures.learned,
+            least=self._plan.min_count,
+            most=_USUAL,
+            ranges=self._plan.numeric_bins,
         )
         things = learned(self._dataset.catalogue, self._told)
         return learned(self._dataset.users, []), things
 
     def _about_users(self) -> sparse.csr_matrix:
         features = self._sides[0].matrix(self._dataset.users, self._users.tolist(), [])
-        if not self._plan.implicit_users:
+        if not self._plan.use_implicit_users:
             return features
         size = (len(self._users), len(self._items))
         rows, columns = self._user_row[self._found.users], self._item_row[self._found.items]
-        return sparse.hstack([features, met(rows, columns, size)]).tocsr()
+        return sparse.hstack([features, co_occurrence_features(rows, columns, size)]).tocsr()
 
     def _about_items(self) -> sparse.csr_matrix:
         features = self._sides[1].matrix(self._dataset.catalogue, self._items.tolist(), self._told)
-        if not self._plan.implicit_items:
+        if not self._plan.use_implicit_items:
             return features
         size = (len(self._items), len(self._users))
         rows, columns = self._item_row[self._found.items], self._user_row[self._found.users]
-        return sparse.hstack([features, met(rows, columns, size)]).tocsr()
+        return sparse.hstack([features, co_occurrence_features(rows, columns, size)]).tocsr()
 
-    def _placed(self, found: _Compressed, scale: Floats) -> Rater:
+    def _placed(self, found: _Compressed, scale: Float32Array) -> BayesianMF:
         width, n_items = found.width, self._dataset.n_items
         users = np.full((self._dataset.n_users, width), np.nan, np.float32)
         users[self._users] = found.users
         items = np.full((n_items, width), np.nan, np.float32)
         items[self._items] = found.items
         about_users, about_items = self._sides
-        taken = np.zeros((n_items if self._plan.implicit_users else 0, width), np.float32)
+        taken = np.zeros((n_items if self._plan.use_implicit_users else 0, width), np.float32)
         if len(taken):
             taken[self._items] = found.user_weights[len(about_users.words) :]
-        mine = Rater(
+        mine = BayesianMF(
             users,
             items,
             found.user_base,
@@ -300,7 +303,7 @@ class _Fitting:
             about_users,
             about_items,
         )
-        if self._plan.described:
+        if self._plan.use_side_information:
             rest = np.flatnonzero(~mine.rated & self._dataset.catalogue.alive)
             told = about_items.matrix(self._dataset.catalogue, rest.tolist(), self._told)
             items[rest] = mine.new_items(told)
@@ -337,7 +340,7 @@ class _Compressed:
             for side, name in enumerate(("user_weights", "item_weights"))
         )
 
-    def _joined(self, parts: list[Doubles], side: int) -> Floats:
+    def _joined(self, parts: list[Doubles], side: int) -> Float32Array:
         """The parts [n, 1 + factors] of all draws as one [n, 1 + rank]."""
         bias = self._unit * np.mean([one[:, 0] for one in parts], axis=0)
         vectors = _beside([one[:, 1:] for one in parts]) @ self._maps[side]
@@ -345,7 +348,7 @@ class _Compressed:
             vectors /= len(parts)
         else:
             vectors *= self._unit
-        joined: Floats = np.column_stack([bias, vectors]).astype(np.float32)
+        joined: Float32Array = np.column_stack([bias, vectors]).astype(np.float32)
         return joined
 
 
@@ -374,13 +377,13 @@ def _gram(vectors: Doubles) -> Doubles:
     return found
 
 
-def _ordered(numbers: Numbers, tiebreak: Any) -> Longs:
+def _ordered(numbers: Int32Array, tiebreak: Any) -> Int64Array:
     found = np.unique(numbers).astype(np.int64)
-    ordered: Longs = found[np.argsort(tiebreak[found], kind="stable")]
+    ordered: Int64Array = found[np.argsort(tiebreak[found], kind="stable")]
     return ordered
 
 
-def _places(numbers: Longs, size: int) -> Longs:
+def _places(numbers: Int64Array, size: int) -> Int64Array:
     places = np.full(size, -1, np.int64)
     places[numbers] = np.arange(len(numbers))
     return places

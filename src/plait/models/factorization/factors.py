@@ -26,22 +26,22 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Floats, Numbers, Queries
+from plait.data.types import Dataset, Float32Array, Int32Array, QueryBatch
 from plait.errors import InputError
-from plait.features.interactions import anchored
-from plait.features.sparse_rows import decayed
+from plait.features.interactions import query_history
+from plait.features.sparse_rows import decayed_history
 from plait.features.vocabulary import Vocabulary
-from plait.models.factorization.bayesian_mf import Plan, Rater
-from plait.models.factorization.implicit_mf import Space, bpr, folded, ials
+from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
+from plait.models.factorization.implicit_mf import FactorSpace, bpr, folded, ials
 from plait.models.factorization.neumf_inference import FILE, Pairwise
 from plait.models.factorization.ratings import rater_dense
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.constraints import Limit, limited
-from plait.pipeline.dense import DenseStage
+from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.search_space import Choice, Range, tunable
-from plait.training.config import Training
-from plait.utils.optional_imports import require
+from plait.training.config import TrainingConfig
+from plait.utils.optional_imports import require_extra
 
 __all__ = ["Factors", "FactorsConfig"]
 
@@ -56,8 +56,8 @@ _READ_BY = {
     "l2": ("ials", "bpr"),
     "alpha": ("ials",),
     "learning_rate": ("bpr",),
-    "decay": ("ials", "bpr"),
-    "negatives": ("neumf",),
+    "basket_decay": ("ials", "bpr"),
+    "num_negatives": ("neumf",),
     "dropout": ("neumf",),
     "training.learning_rate": ("neumf",),
 }
@@ -75,7 +75,7 @@ class FactorsConfig:
     """The model."""
     factors: int = tunable(0, Choice((0, 4, 8, 16, 32, 64, 128)), Limit(least=0))
     """Dimensions; 0: 256 of ials, 64 of bpr, 32 of neumf, 10 of mf and svdpp in each sample."""
-    iterations: int = limited(0, Limit(least=0))
+    iterations: int = bounded_field(0, Limit(least=0))
     """Rounds; 0: 12 of ials, 60 of bpr, 200 samples of mf and svdpp. neumf has `training`."""
     l2: float = tunable(0.0, Choice((0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)), Limit(least=0))
     """The ridge of ials and bpr; 0: 10 and 0.01."""
@@ -83,42 +83,44 @@ class FactorsConfig:
     """How sure ials is of an event, against everything that did not happen."""
     learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True), Limit(above=0))
     """The step size of bpr."""
-    decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
+    basket_decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it, under ials and bpr."""
-    longest: int = limited(50, Limit(least=0))
+    max_baskets: int = bounded_field(50, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    burn_in: int = limited(40, Limit(least=0))
+    burn_in: int = bounded_field(40, Limit(least=0))
     """Samples of mf and svdpp that are forgotten."""
-    rank: int = limited(64, Limit(least=1))
+    rank: int = bounded_field(64, Limit(least=1))
     """Dimensions that mf and svdpp keep of the mean of all samples."""
-    kinds: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
-    negatives: int = tunable(4, Range(1, 16, log=True), Limit(least=1))
+    num_negatives: int = tunable(4, Range(1, 16, log=True), Limit(least=1))
     """Items that neumf is shown for each event and that did not happen."""
     dropout: float = tunable(0.2, Range(0.0, 0.5), Limit(least=0, below=1))
     """The share of the network's first layer that neumf leaves out in each step."""
-    training: Training = field(
-        default_factory=lambda: Training(epochs=20, batch=1024, learning_rate=3e-3, patience=3)
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            epochs=20, batch_size=1024, learning_rate=3e-3, patience=3
+        )
     )
     """How neumf is trained."""
 
     @property
-    def idle(self) -> tuple[str, ...]:
+    def inactive_settings(self) -> tuple[str, ...]:
         """Settings that the method does not read: no search need vary them."""
         return tuple(name for name, methods in _READ_BY.items() if self.method not in methods)
 
 
-class Factors(DenseStage):
+class Factors(DenseScorer[FactorsConfig]):
     """Scores an item by the product of its vector and the user's."""
 
     Config = FactorsConfig
-    above = 0.0
+    min_score = 0.0
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: FactorsConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         if self.config.method in _UNBOUNDED:
-            self.above = -np.inf
-        self._learned: Space | Rater | Pairwise = Space.blank()
+            self.min_score = -np.inf
+        self._learned: FactorSpace | BayesianMF | Pairwise = FactorSpace.blank()
 
     def _check(self) -> None:
         if self.config.method in _RATINGS:
@@ -144,25 +146,27 @@ class Factors(DenseStage):
         return fitted
 
     @property
-    def predicts(self) -> bool:
+    def can_predict_ratings(self) -> bool:
         """Whether the method is one for ratings."""
         return self.config.method in _RATINGS
 
-    def predict(self, queries: Queries, numbers: Numbers) -> Floats:
+    def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """float32 [B, K]: predicted ratings; NaN where unknown, and throughout where the method
         predicts none.
         """
-        if self.predicts:
+        if self.can_predict_ratings:
             return self.score(queries, numbers)
         return np.full(numbers.shape, np.nan, np.float32)
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n]; NaN for unknown items, and for users of whom nothing is known."""
         learned = self._learned
-        if isinstance(learned, Rater):
+        if isinstance(learned, BayesianMF):
             return rater_dense(learned, queries, learned.items)
-        width = len(learned.items if isinstance(learned, Space) else learned.places)
-        taken = decayed(anchored(queries), self.config.decay, width, self.config.longest)
+        width = len(learned.items if isinstance(learned, FactorSpace) else learned.places)
+        taken = decayed_history(
+            query_history(queries), self.config.basket_decay, width, self.config.max_baskets
+        )
         if isinstance(learned, Pairwise):
             return learned.dense(taken)
         alpha = self.config.alpha if self.config.method == "ials" else _SURE
@@ -171,7 +175,7 @@ class Factors(DenseStage):
     def save(self, folder: Path) -> None:
         """Write the vectors."""
         learned = self._learned
-        if isinstance(learned, Rater | Pairwise):
+        if isinstance(learned, BayesianMF | Pairwise):
             learned.save(folder)
         else:
             write_arrays(
@@ -183,12 +187,12 @@ class Factors(DenseStage):
         """Map what `save` wrote."""
         loaded = cls(config, name=name)
         if (folder / "rater.safetensors").exists():
-            loaded._learned = Rater.load(folder)
+            loaded._learned = BayesianMF.load(folder)
         elif (folder / FILE).exists():
             loaded._learned = Pairwise.load(folder)
         else:
             arrays = read_arrays(folder / "space.safetensors")
-            loaded._learned = Space(arrays["items"], arrays["solved"])
+            loaded._learned = FactorSpace(arrays["items"], arrays["solved"])
         return loaded
 
     @property
@@ -204,20 +208,25 @@ class Factors(DenseStage):
         return int(self.config.iterations or _ITERATIONS[self.config.method])
 
     @property
-    def _plan(self) -> Plan:
+    def _plan(self) -> GibbsConfig:
         """What mf and svdpp sample."""
         told, both = self.config, self.config.method == "svdpp"
-        return Plan(
-            self._size, self._rounds, told.burn_in, told.rank, told.kinds, implicit_users=both
+        return GibbsConfig(
+            self._size,
+            self._rounds,
+            told.burn_in,
+            told.rank,
+            told.event_types,
+            use_implicit_users=both,
         )
 
-    def _fitted(self, dataset: Dataset, context: FitContext) -> Space | Rater | Pairwise:
+    def _fitted(self, dataset: Dataset, context: FitContext) -> FactorSpace | BayesianMF | Pairwise:
         told, method, seed = self.config, self.config.method, context.seed
         size, rounds = self._size, self._rounds
         if method == "neumf":
             return self._network(dataset, context, size)
         if method in _RATINGS:
-            return Rater.fit(self._plan, dataset, seed)
+            return BayesianMF.fit(self._plan, dataset, seed)
         if method == "bpr":
             rate = told.learning_rate
             return bpr(
@@ -228,7 +237,7 @@ class Factors(DenseStage):
         )
 
     def _network(self, dataset: Dataset, context: FitContext, size: int) -> Pairwise:
-        require("factors with method neumf")
+        require_extra("factors with method neumf")
         from plait.models.factorization.neumf import trained, validation
         from plait.training.reproducibility import fingerprint, identity_of
 
@@ -237,8 +246,8 @@ class Factors(DenseStage):
         histories = Ragged(items.rows[whole.values] - 1, whole.offsets)
         validate = None
         if context.held is not None:
-            past = anchored(context.held.queries)
-            taken = decayed(past, config.decay, dataset.n_items, config.longest)
+            past = query_history(context.held.queries)
+            taken = decayed_history(past, config.basket_decay, dataset.n_items, config.max_baskets)
             validate = validation(context.held, items, taken)
         weights, epochs = trained(
             histories,
@@ -247,8 +256,8 @@ class Factors(DenseStage):
             context,
             dim=size,
             dropout=config.dropout,
-            negatives=config.negatives,
-            longest=config.longest or int(whole.lengths.max(initial=1)),
+            negatives=config.num_negatives,
+            longest=config.max_baskets or int(whole.lengths.max(initial=1)),
             validate=validate,
             best=self._learned.epochs if isinstance(self._learned, Pairwise) else 0,
             identity=identity_of(

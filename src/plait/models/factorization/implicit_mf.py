@@ -23,36 +23,36 @@ from importlib.util import find_spec
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import Dataset, Floats, Longs
+from plait.data.types import Dataset, Float32Array, Int64Array
 from plait.errors import MissingExtraError
 from plait.features.interactions import interaction_matrix
-from plait.features.sparse_rows import Bag
-from plait.features.vocabulary import in_order
-from plait.training.memory_budget import check_room
+from plait.features.sparse_rows import SparseRows
+from plait.features.vocabulary import stable_order
+from plait.training.memory_budget import require_memory
 
-__all__ = ["Space", "bpr", "folded", "ials", "ordered"]
+__all__ = ["FactorSpace", "bpr", "folded", "ials", "ordered"]
 
 _RIDGE = 1.0
 """The ridge with which BPR's users are solved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Space:
+class FactorSpace:
     """Item vectors Y float32 [n, D], NaN for items without an event, and `solved` [n, D]: the same
     times (Y'Y + l2 I)^-1.
     """
 
-    items: Floats
-    solved: Floats
+    items: Float32Array
+    solved: Float32Array
 
     @staticmethod
-    def blank() -> Space:
+    def blank() -> FactorSpace:
         """Knows nothing."""
         none = np.zeros((0, 1), np.float32)
-        return Space(none, none)
+        return FactorSpace(none, none)
 
     @staticmethod
-    def of(dataset: Dataset, rows: Longs, vectors: Floats, l2: float) -> Space:
+    def of(dataset: Dataset, rows: Int64Array, vectors: Float32Array, l2: float) -> FactorSpace:
         """From the vectors of the items `rows`."""
         items, solved = (
             np.full((dataset.n_items, vectors.shape[1]), np.nan, np.float32) for _ in range(2)
@@ -60,18 +60,18 @@ class Space:
         items[rows] = vectors
         gram = vectors.T @ vectors + np.float32(l2) * np.eye(vectors.shape[1], dtype=np.float32)
         solved[rows] = vectors @ np.linalg.inv(gram.astype(np.float64)).astype(np.float32)
-        return Space(items, solved)
+        return FactorSpace(items, solved)
 
 
-def ordered(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
+def ordered(dataset: Dataset) -> tuple[sparse.csr_matrix, Int64Array]:
     """Who took what, CSR [users, items] of ones, and the numbers of its columns.
 
     Only users and items with an event, in the order of `tiebreak`: libraries deal out random
     numbers by row.
     """
     found = dataset.interactions
-    items = in_order(found.items, dataset.catalogue)
-    users = in_order(found.users, dataset.users)
+    items = stable_order(found.items, dataset.catalogue)
+    users = stable_order(found.users, dataset.users)
     matrix = interaction_matrix(dataset)[users][:, items]
     matrix.sort_indices()
     return matrix, items
@@ -79,14 +79,14 @@ def ordered(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
 
 def ials(
     dataset: Dataset, *, factors: int, iterations: int, l2: float, alpha: float, seed: int
-) -> Space:
+) -> FactorSpace:
     """Implicit alternating least squares; an event has confidence `alpha`.
 
     Raises MissingExtraError where implicit is not installed.
     """
     matrix, rows = ordered(dataset)
     if not matrix.nnz:
-        return Space.blank()
+        return FactorSpace.blank()
     _check_room(matrix, factors)
     with _implicit():
         from implicit.cpu.als import AlternatingLeastSquares
@@ -100,19 +100,19 @@ def ials(
             use_cg=True,
         )
         model.fit(matrix, show_progress=False)
-    return Space.of(dataset, rows, model.item_factors, l2)
+    return FactorSpace.of(dataset, rows, model.item_factors, l2)
 
 
 def bpr(
     dataset: Dataset, *, factors: int, iterations: int, l2: float, learning_rate: float, seed: int
-) -> Space:
+) -> FactorSpace:
     """Bayesian personalised ranking; one thread, so that it comes out the same each time.
 
     Raises MissingExtraError where implicit is not installed.
     """
     matrix, rows = ordered(dataset)
     if not matrix.nnz or matrix.shape[1] < 2:
-        return Space.blank()
+        return FactorSpace.blank()
     _check_room(matrix, factors)
     with _implicit():
         from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -126,16 +126,16 @@ def bpr(
             num_threads=1,
         )
         model.fit(matrix, show_progress=False)
-        return Space.of(dataset, rows, model.item_factors, _RIDGE)
+        return FactorSpace.of(dataset, rows, model.item_factors, _RIDGE)
 
 
 def _check_room(matrix: sparse.csr_matrix, factors: int) -> None:
     """InputError where the vectors, and their products with each other, do not fit into memory."""
     numbers = 2 * sum(matrix.shape) * factors + 3 * factors**2
-    check_room({"factors": 4 * numbers}, "fitting `factors`")
+    require_memory({"factors": 4 * numbers}, "fitting `factors`")
 
 
-def folded(space: Space, taken: Bag, *, alpha: float) -> Floats:
+def folded(space: FactorSpace, taken: SparseRows, *, alpha: float) -> Float32Array:
     """float32 [B, D]: the users who took `taken` over all items, weights times `alpha` being the
     confidence; NaN where a history holds no item with a vector.
 
@@ -144,7 +144,7 @@ def folded(space: Space, taken: Bag, *, alpha: float) -> Floats:
     Or, for long ones, (I + G^-1 M'(C - I)M)^-1 G^-1 M'c, as small as a vector.
     """
     found = np.full((len(taken), space.items.shape[1]), np.nan, np.float32)
-    known = taken.where(~np.isnan(space.items[taken.columns, 0])).merged()
+    known = taken.where(~np.isnan(space.items[taken.columns, 0])).sum_duplicates()
     bounds = known.offsets.tolist()
     for row, (low, high) in enumerate(itertools.pairwise(bounds)):
         if high > low:

@@ -18,19 +18,19 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from plait.data.ragged import Ragged
-from plait.data.types import Floats, Longs
-from plait.features.sparse_rows import Bag
+from plait.data.types import Float32Array, Int64Array
+from plait.features.sparse_rows import SparseRows
 from plait.features.vocabulary import Vocabulary
 from plait.models.factorization.neumf_inference import Pairwise
-from plait.pipeline.fit_context import FitContext, Held
-from plait.training.config import Batch, Training
-from plait.training.losses import binary
-from plait.training.memory_budget import check_room, weight_bytes
-from plait.training.ranking_validation import METRIC, HeldOut
-from plait.training.reproducibility import seeded, train_within
+from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.training.config import Batch, TrainingConfig
+from plait.training.losses import bce_loss
+from plait.training.memory_budget import require_memory, weight_bytes
+from plait.training.ranking_validation import METRIC, RankingValidation
+from plait.training.reproducibility import seeded, train_with_context
 from plait.training.trainer import Validate
 
-__all__ = ["Network", "Pairs", "arrays_of", "trained", "validation"]
+__all__ = ["NeuMF", "PairBatches", "arrays_of", "trained", "validation"]
 
 _TRIES = 8
 """So often an item that the user took is drawn anew."""
@@ -39,7 +39,7 @@ _ASKED = 2000
 """So many held-out questions are asked: the network goes through every pair of user and item."""
 
 
-class Network(nn.Module):
+class NeuMF(nn.Module):
     """Vectors for both parts, and the network; row 0 stands for nothing."""
 
     def __init__(self, items: int, dim: int, dropout: float) -> None:
@@ -73,7 +73,7 @@ class Network(nn.Module):
         return logits
 
 
-class Pairs:
+class PairBatches:
     """Every event as a row: the history around it, the item, and `negatives` items drawn anew each
     epoch that the user did not take; 0 in place of one that was not found. Of long histories
     `longest` items are drawn.
@@ -105,7 +105,7 @@ class Pairs:
                 "wrong": self._wrong(rows[chosen], random),
             }
 
-    def _wrong(self, users: Longs, random: np.random.Generator) -> Longs:
+    def _wrong(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
         """int64 [R, negatives]: items that the users did not take, from 1 on."""
         found = random.integers(0, self._n_items, (len(users), self._negatives))
         for again in range(_TRIES):
@@ -118,20 +118,20 @@ class Pairs:
             found[taken] = random.integers(0, self._n_items, left) if again < _TRIES - 1 else -1
         return found + 1
 
-    def _around(self, users: Longs, random: np.random.Generator) -> Longs:
+    def _around(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
         drawn: list[Any] = []
         for user in users.tolist():
             mine = self._histories[user]
             if len(mine) > self._longest:
                 mine = mine[random.permutation(len(mine))[: self._longest]]
             drawn.append(mine)
-        return Ragged.of(drawn).padded().astype(np.int64) + 1
+        return Ragged.from_rows(drawn).to_padded().astype(np.int64) + 1
 
 
 def trained(
     histories: Ragged,
     n_items: int,
-    training: Training,
+    training: TrainingConfig,
     context: FitContext,
     *,
     dim: int,
@@ -141,22 +141,22 @@ def trained(
     validate: Validate | None,
     best: int,
     identity: Mapping[str, Any],
-) -> tuple[dict[str, Floats], int]:
+) -> tuple[dict[str, Float32Array], int]:
     """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1.
 
     And for how many epochs it was trained: the best number, where something was held out to tell.
     `best` is that of an earlier fit, 0 for none.
     """
     longest = min(longest, int(histories.lengths.max(initial=0)))
-    needs = _needs(histories, n_items, training.batch, dim, negatives, longest)
-    hints = {"longest": f"set longest below {longest}, or make training.batch smaller"}
-    check_room(needs, "training `factors`", hints=hints)
+    needs = _needs(histories, n_items, training.batch_size, dim, negatives, longest)
+    hints = {"max_baskets": f"set max_baskets below {longest}, or make training.batch_size smaller"}
+    require_memory(needs, "training `factors`", hints=hints)
     with seeded(context.seed):
-        network = Network(n_items, dim, dropout)
-    pairs = Pairs(histories, n_items, training.batch, negatives, longest, context.seed)
+        network = NeuMF(n_items, dim, dropout)
+    pairs = PairBatches(histories, n_items, training.batch_size, negatives, longest, context.seed)
     if not len(pairs):
         return arrays_of(network), 0
-    outcome = train_within(
+    outcome = train_with_context(
         context,
         network,
         pairs,
@@ -181,14 +181,14 @@ def _needs(
     rows = min(batch, int(lengths[lengths > 1].sum()))
     return {
         "factors": weight_bytes((2 * n_items + 3 * dim) * dim),
-        "training.batch": 4 * rows * (1 + negatives) * 12 * dim,
-        "longest": rows * longest * (4 * dim + 3 * 8),
+        "training.batch_size": 4 * rows * (1 + negatives) * 12 * dim,
+        "max_baskets": rows * longest * (4 * dim + 3 * 8),
     }
 
 
-def validation(held: Held, items: Vocabulary, taken: Bag) -> Validate:
+def validation(held: ValidationSet, items: Vocabulary, taken: SparseRows) -> Validate:
     """NDCG of held-out questions with the histories `taken`, answered as the stage would."""
-    asked = HeldOut(held, items.rows, 1, _ASKED)
+    asked = RankingValidation(held, items.rows, 1, _ASKED)
     histories = sparse.csr_matrix(
         (taken.weights, taken.columns, taken.offsets), shape=(len(taken), taken.width)
     )
@@ -196,15 +196,15 @@ def validation(held: Held, items: Vocabulary, taken: Bag) -> Validate:
     def ndcg(network: Any) -> float:
         learned = Pairwise(arrays_of(network), items.rows)
 
-        def scores(rows: Longs) -> Tensor:
-            return torch.from_numpy(learned.dense(Bag.of(histories[rows]))[:, items.numbers])
+        def scores(rows: Int64Array) -> Tensor:
+            return torch.from_numpy(learned.dense(SparseRows.of(histories[rows]))[:, items.numbers])
 
         return asked.judged((rows, scores(rows)) for rows in asked.batches(len(items)))
 
     return ndcg
 
 
-def arrays_of(network: Network) -> dict[str, Floats]:
+def arrays_of(network: NeuMF) -> dict[str, Float32Array]:
     """Weights by name; float32."""
     state: Mapping[str, Any] = network.state_dict()
     return {name: one.detach().cpu().numpy().copy() for name, one in state.items()}
@@ -215,4 +215,4 @@ def _objective(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1
     shown = torch.cat([torch.ones_like(batch["right"][:, None]), batch["wrong"]], 1) > 0
-    return binary(logits[shown], labels[shown])
+    return bce_loss(logits[shown], labels[shown])

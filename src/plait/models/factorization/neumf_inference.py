@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from plait.data.types import Floats, Numbers
-from plait.features.sparse_rows import Bag
+from plait.data.types import Float32Array, Int32Array
+from plait.features.sparse_rows import SparseRows
 from plait.pipeline.array_files import read_arrays, write_arrays
 
 __all__ = ["FILE", "Pairwise"]
@@ -23,8 +23,8 @@ class Pairwise:
     on, 0 for those it does not know. `epochs`: for how many it was trained, 0 for none.
     """
 
-    weights: Mapping[str, Floats]
-    places: Numbers
+    weights: Mapping[str, Float32Array]
+    places: Int32Array
     epochs: int = 0
 
     def save(self, folder: Path) -> None:
@@ -40,13 +40,13 @@ class Pairwise:
         epochs = arrays.pop("epochs", np.zeros(1, np.int64))  # of before they were kept
         return Pairwise(arrays, places, int(epochs[0]))
 
-    def dense(self, taken: Bag) -> Floats:
+    def dense(self, taken: SparseRows) -> Float32Array:
         """float32 [B, n]: chances of users with the histories `taken`; NaN for unknown items and
         for users of whose history no item is known.
         """
         found = np.full((len(taken), len(self.places)), np.nan, np.float32)
         at = self.places[taken.columns]
-        mine = Bag(taken.offsets, at, np.ones(len(at), np.float32), 0).where(at > 0)
+        mine = SparseRows(taken.offsets, at, np.ones(len(at), np.float32), 0).where(at > 0)
         known = np.flatnonzero(self.places)
         rows = self.places[known]
         theirs = self.weights["deep.weight"][rows] @ self.weights["theirs.weight"].T
@@ -60,7 +60,9 @@ class Pairwise:
         found += 1
         return np.reciprocal(found, out=found)
 
-    def _chances(self, items: Numbers, theirs: Floats, products: Floats) -> Floats:
+    def _chances(
+        self, items: Int32Array, theirs: Float32Array, products: Float32Array
+    ) -> Float32Array:
         """Logits float32 [n] of all known items after a history of the rows `items`."""
         weights = self.weights
         product = weights["product.weight"][items].mean(axis=0)
@@ -69,5 +71,7 @@ class Pairwise:
         first = np.maximum(theirs + mine, 0)
         second = np.maximum(first @ weights["second.weight"].T + weights["second.bias"], 0)
         out = weights["out.weight"][0]
-        logits: Floats = products @ (product * out[: len(product)]) + second @ out[len(product) :]
+        logits: Float32Array = (
+            products @ (product * out[: len(product)]) + second @ out[len(product) :]
+        )
         return logits + weights["out.bias"]

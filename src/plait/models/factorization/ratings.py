@@ -19,12 +19,12 @@ from typing import Any, Self
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Floats, Numbers, Queries
+from plait.data.types import Dataset, Float32Array, Int32Array, QueryBatch
 from plait.features.item_changes import Changes
-from plait.features.side_information import met
-from plait.models.factorization.bayesian_mf import Plan, Rater
-from plait.pipeline.constraints import Limit, limited
-from plait.pipeline.dense import DenseStage
+from plait.features.side_information import co_occurrence_features
+from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
+from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.dense import DenseScorer
 from plait.pipeline.search_space import Choice, Range, tunable
 
 __all__ = ["Fresh", "Ratings", "RatingsConfig", "rater_dense"]
@@ -36,27 +36,27 @@ class RatingsConfig:
 
     factors: int = tunable(10, Range(2, 64, log=True), Limit(least=1))
     """Dimensions of the vectors in each sample."""
-    iterations: int = limited(200, Limit(least=1))
+    iterations: int = bounded_field(200, Limit(least=1))
     """Rounds of Gibbs sampling."""
-    burn_in: int = limited(40, Limit(least=0))
+    burn_in: int = bounded_field(40, Limit(least=0))
     """So many of them are forgotten."""
-    rank: int = limited(64, Limit(least=1))
+    rank: int = bounded_field(64, Limit(least=1))
     """Dimensions that are kept of the mean of all samples."""
-    implicit: bool = tunable(True, Choice((True, False)))
+    use_implicit_feedback: bool = tunable(True, Choice((True, False)))
     """Whether it counts which items a user rated, and who rated an item, whatever the stars."""
-    described: bool = tunable(True, Choice((True, False)))
+    use_side_information: bool = tunable(True, Choice((True, False)))
     """Whether fields and facts count."""
-    ranges: int = tunable(8, Range(2, 32, log=True), Limit(least=0))
+    numeric_bins: int = tunable(8, Range(2, 32, log=True), Limit(least=0))
     """Into how many parts the values of a number are divided; 0: numbers do not count."""
-    least: int = tunable(3, Range(1, 30, log=True), Limit(least=1))
+    min_count: int = tunable(3, Range(1, 30, log=True), Limit(least=1))
     """In how many users (or items) a value must occur to count."""
-    kinds: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
     """The kinds of interaction whose value is a rating; none: all with a value."""
 
     @property
-    def idle(self) -> tuple[str, ...]:
+    def inactive_settings(self) -> tuple[str, ...]:
         """Settings without effect beside the others: no search need vary them."""
-        return () if self.described else ("ranges", "least")
+        return () if self.use_side_information else ("numeric_bins", "min_count")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,18 +64,18 @@ class Fresh:
     """Items without ratings that came or changed after the fit, and their vectors in that order."""
 
     changes: Changes
-    vectors: Floats
+    vectors: Float32Array
 
 
-class Ratings(DenseStage):
+class Ratings(DenseScorer[RatingsConfig]):
     """Scores an item by the rating that the user is expected to give."""
 
     Config = RatingsConfig
-    draws = True
+    is_stochastic = True
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: RatingsConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._rater = Rater.blank()
+        self._rater = BayesianMF.blank()
 
     def _check(self) -> None:
         _plan(self.config).check(self.name)
@@ -83,14 +83,14 @@ class Ratings(DenseStage):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Sample; interactions without a value play no part."""
         fitted = type(self)(self.config, name=self.name)
-        fitted._rater = Rater.fit(_plan(self.config), dataset, seed)
+        fitted._rater = BayesianMF.fit(_plan(self.config), dataset, seed)
         return fitted
 
-    def predict(self, queries: Queries, numbers: Numbers) -> Floats:
+    def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """float32 [B, K]: ratings in the unit of those in the data, NaN where unknown."""
         return self.score(queries, numbers)
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n]: predicted ratings; NaN for unknown items and users."""
         fresh = None if queries.live is None else queries.live.deltas.get(self.name)
         items = self._rater.items
@@ -103,9 +103,9 @@ class Ratings(DenseStage):
             items = wide
         return rater_dense(self._rater, queries, items)
 
-    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
         """Vectors of items without ratings, from their fields; None where those do not count."""
-        if not self.config.described or not self._rater.rated.any():
+        if not self.config.use_side_information or not self._rater.rated.any():
             return None
         old = previous
         if not isinstance(old, Fresh):
@@ -128,17 +128,19 @@ class Ratings(DenseStage):
     def load(cls, config: Any, name: str, folder: Path) -> Self:
         """Map what `save` wrote."""
         loaded = cls(config, name=name)
-        loaded._rater = Rater.load(folder)
+        loaded._rater = BayesianMF.load(folder)
         return loaded
 
 
-def rater_dense(rater: Rater, queries: Queries, items: Floats) -> Floats:
+def rater_dense(rater: BayesianMF, queries: QueryBatch, items: Float32Array) -> Float32Array:
     """float32 [B, n]: the ratings that `rater` predicts for all `items` [n, 1 + rank]."""
     history = queries.history
     size = len(rater.rated)
     inside = history.items < size
     inside[inside] = rater.rated[history.items[inside]]  # of the others no rating says anything
-    taken = met(history.rows[inside], history.items[inside], (len(history), size))
+    taken = co_occurrence_features(
+        history.rows[inside], history.items[inside], (len(history), size)
+    )
     said = [_said(one) for one in queries.contexts]
     return rater.predicted(rater.folded(queries.users, taken, said), items)
 
@@ -148,16 +150,16 @@ def _said(context: Any) -> Any:
     return told if isinstance(told, dict) else {}
 
 
-def _plan(config: RatingsConfig) -> Plan:
-    return Plan(
+def _plan(config: RatingsConfig) -> GibbsConfig:
+    return GibbsConfig(
         config.factors,
         config.iterations,
         config.burn_in,
         config.rank,
-        config.kinds,
-        implicit_users=config.implicit,
-        implicit_items=config.implicit,
-        described=config.described,
-        ranges=config.ranges,
-        least=config.least,
+        config.event_types,
+        use_implicit_users=config.use_implicit_feedback,
+        use_implicit_items=config.use_implicit_feedback,
+        use_side_information=config.use_side_information,
+        numeric_bins=config.numeric_bins,
+        min_count=config.min_count,
     )

@@ -27,20 +27,20 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import ABSENT, Dataset, Floats, Longs, Numbers, Queries
+from plait.data.types import ABSENT, Dataset, Float32Array, Int32Array, Int64Array, QueryBatch
 from plait.errors import BundleError, InputError
-from plait.features.interactions import anchored, interaction_matrix
+from plait.features.interactions import interaction_matrix, query_history
 from plait.features.item_changes import Changes
-from plait.features.side_information import Sides, of_facts
-from plait.features.sparse_rows import decayed
-from plait.features.vocabulary import Vocabulary, in_order
+from plait.features.side_information import SideFeatures, of_facts
+from plait.features.sparse_rows import decayed_history
+from plait.features.vocabulary import Vocabulary, stable_order
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.constraints import Limit, limited
-from plait.pipeline.dense import DenseStage
-from plait.pipeline.fit_context import FitContext, Held
+from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.dense import DenseScorer
+from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.pipeline.search_space import Range, tunable
-from plait.training.config import Training
-from plait.utils.optional_imports import require
+from plait.training.config import TrainingConfig
+from plait.utils.optional_imports import require_extra
 
 __all__ = ["Fresh", "Graph", "GraphConfig"]
 
@@ -49,26 +49,28 @@ __all__ = ["Fresh", "Graph", "GraphConfig"]
 class GraphConfig:
     """What `graph` can be told."""
 
-    knowledge: bool = True
+    use_triples: bool = True
     """Whether fields and facts are part of the graph."""
-    dim: int = tunable(64, Range(16, 256, log=True), Limit(least=1))
+    embedding_dim: int = tunable(64, Range(16, 256, log=True), Limit(least=1))
     """Numbers in a vector."""
-    layers: int = tunable(2, Range(1, 4), Limit(least=0))
+    num_layers: int = tunable(2, Range(1, 4), Limit(least=0))
     """Steps over users (and entities) that a vector is spread; 0, without knowledge: none."""
-    negatives: int = tunable(1024, Range(128, 8192, log=True), Limit(least=0))
+    num_negatives: int = tunable(1024, Range(128, 8192, log=True), Limit(least=0))
     """Items that the right one is compared with, drawn anew each step; 0: all."""
     temperature: float = tunable(0.1, Range(0.03, 0.5, log=True), Limit(above=0))
     """Cosines are divided by this: the smaller, the more the nearest wrong item counts."""
     dropout: float = tunable(0.1, Range(0.0, 0.5), Limit(least=0, below=1))
     """How often, in training, an item must do without its own vector."""
-    least: int = limited(2, Limit(least=1))
+    min_entity_items: int = bounded_field(2, Limit(least=1))
     """Of how many items something must be said to be an entity."""
-    decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
+    basket_decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it."""
-    longest: int = limited(50, Limit(least=0))
+    max_baskets: int = bounded_field(50, Limit(least=0))
     """How many baskets back are read; 0: all."""
-    training: Training = field(
-        default_factory=lambda: Training(epochs=20, batch=4096, learning_rate=0.01, patience=3)
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(
+            epochs=20, batch_size=4096, learning_rate=0.01, patience=3
+        )
     )
     """How it is trained: see docs/training.md."""
 
@@ -78,34 +80,34 @@ class Fresh:
     """Items that nobody had taken at the fit and that came or changed since; float32 [N, D]."""
 
     changes: Changes
-    vectors: Floats
+    vectors: Float32Array
 
 
-class Graph(DenseStage):
+class Graph(DenseScorer[GraphConfig]):
     """Scores an item by the cosine of its vector and the user's."""
 
     Config = GraphConfig
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: GraphConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         none = np.zeros((0, 1), np.float32)
-        self._items: Floats = none
+        self._items: Float32Array = none
         """Unit vectors [n, D], NaN where unknown."""
-        self._lent: Floats = none
+        self._lent: Float32Array = none
         """What items give to the users who took them [n, D]."""
-        self._entities: Floats = none
+        self._entities: Float32Array = none
         """What entities give to items [E, D], times the weight of their relation."""
         self._taken = np.zeros(0, np.bool_)
         self._epochs = 0
         """For how many epochs it was trained; what a fit without anything held out goes by."""
-        self._sides = Sides([], {})
+        self._sides = SideFeatures([], {})
 
     def _check(self) -> None:
-        if self.config.knowledge and not self.config.layers:
+        if self.config.use_triples and not self.config.num_layers:
             raise InputError(
-                f"{self.name}.layers is 0, not 1 or more as knowledge is spread in steps",
+                f"{self.name}.num_layers is 0, not 1 or more as use_triples needs",
                 hint="knowledge = false",
-                field=f"{self.name}.layers",
+                field=f"{self.name}.num_layers",
             )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -117,15 +119,15 @@ class Graph(DenseStage):
 
         Raises MissingExtraError without torch, and what `plait.training.trainer.train` raises.
         """
-        require(f"the stage {self.name!r}")
+        require_extra(f"the stage {self.name!r}")
         fitted = type(self)(self.config, name=self.name)
         fitted._taken = np.bincount(dataset.interactions.items, minlength=dataset.n_items) > 0
         _Fitting(self.config, dataset).into(fitted, context, self._epochs)
         return fitted
 
-    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
         """Vectors of items that nobody had taken, from their entities; None without knowledge."""
-        if not self.config.knowledge:
+        if not self.config.use_triples:
             return None
         old = previous
         if not isinstance(old, Fresh):
@@ -139,21 +141,25 @@ class Graph(DenseStage):
         vectors = [old.vectors[old.changes.kept(numbers)], self._told(features)]
         return Fresh(old.changes.extended(catalogue, numbers), np.concatenate(vectors))
 
-    def dense(self, queries: Queries) -> Floats:
+    def score_all(self, queries: QueryBatch) -> Float32Array:
         """float32 [B, n]: cosines; NaN for unknown items and for histories without a known one."""
         items, lent = self._tables(queries)
-        taken = decayed(anchored(queries), self.config.decay, len(items), self.config.longest)
+        taken = decayed_history(
+            query_history(queries), self.config.basket_decay, len(items), self.config.max_baskets
+        )
         known = taken.where(~np.isnan(items[taken.columns, 0]))
         users = _unit(known.projected(lent))
         users[np.diff(known.offsets) == 0] = np.nan
-        found: Floats = users @ items.T
+        found: Float32Array = users @ items.T
         return found
 
-    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+    def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         """The item of the history that adds most to each candidate's score."""
         items, lent = self._tables(queries)
-        taken = decayed(anchored(queries), self.config.decay, len(items), self.config.longest)
-        known = taken.where(~np.isnan(items[taken.columns, 0])).merged()
+        taken = decayed_history(
+            query_history(queries), self.config.basket_decay, len(items), self.config.max_baskets
+        )
+        known = taken.where(~np.isnan(items[taken.columns, 0])).sum_duplicates()
         found = np.full(numbers.shape, ABSENT, np.int32)
         for row in range(len(queries)):
             part = slice(known.offsets[row], known.offsets[row + 1])
@@ -184,7 +190,7 @@ class Graph(DenseStage):
         arrays = read_arrays(folder / "graph.safetensors")
         try:
             told = json.loads((folder / "sides.json").read_text(encoding="utf-8"))
-            loaded._sides = Sides(told["words"], told["edges"])
+            loaded._sides = SideFeatures(told["words"], told["edges"])
             loaded._items, loaded._lent = arrays["items"], arrays["lent"]
             loaded._entities, loaded._taken = arrays["entities"], arrays["taken"]
             loaded._epochs = int(told.get("epochs", 0))  # 0: of before they were kept
@@ -192,7 +198,7 @@ class Graph(DenseStage):
             raise BundleError(f"cannot read the graph: {problem}", hint="fit again") from problem
         return loaded
 
-    def _tables(self, queries: Queries) -> tuple[Floats, Floats]:
+    def _tables(self, queries: QueryBatch) -> tuple[Float32Array, Float32Array]:
         """Unit vectors and what is lent, with the items that came after the fit."""
         fresh = None if queries.live is None else queries.live.deltas.get(self.name)
         if not isinstance(fresh, Fresh) or not len(fresh.changes.numbers):
@@ -206,7 +212,7 @@ class Graph(DenseStage):
         wide[1, numbers] = fresh.vectors
         return wide[0], wide[1]
 
-    def _told(self, features: sparse.csr_matrix) -> Floats:
+    def _told(self, features: sparse.csr_matrix) -> Float32Array:
         """float32 [N, D]: what entities give to items; NaN for items without."""
         found = np.asarray(features @ self._entities, np.float32)
         found[np.diff(features.indptr) == 0] = np.nan
@@ -218,25 +224,29 @@ class _Fitting:
 
     def __init__(self, config: GraphConfig, dataset: Dataset) -> None:
         self._config, self._dataset = config, dataset
-        self._users = in_order(dataset.interactions.users, dataset.users)
+        self._users = stable_order(dataset.interactions.users, dataset.users)
         self._items = Vocabulary.of(dataset)
-        told = of_facts(dataset.facts, dataset.n_items) if config.knowledge else []
+        told = of_facts(dataset.triples, dataset.n_items) if config.use_triples else []
         self._facts = told
-        self._sides = Sides([], {})
-        if config.knowledge:
-            self._sides = Sides.learned(
-                dataset.catalogue, told, least=config.least, most=0.5, ranges=0
+        self._sides = SideFeatures([], {})
+        if config.use_triples:
+            self._sides = SideFeatures.learned(
+                dataset.catalogue, told, least=config.min_entity_items, most=0.5, ranges=0
             )
 
     def into(self, stage: Graph, context: FitContext, best: int) -> None:
         """Train, and put into `stage` what it needs to answer."""
         if not len(self._items):
             return
-        from plait.models.graph.lightgcn import Edges, Spread, trained, validation
+        from plait.models.graph.lightgcn import GraphEdges, LightGCNConfig, trained, validation
 
         config, numbers = self._config, self._items.numbers
-        spread = Spread(
-            config.dim, config.layers, config.negatives, config.temperature, config.dropout
+        spread = LightGCNConfig(
+            config.embedding_dim,
+            config.num_layers,
+            config.num_negatives,
+            config.temperature,
+            config.dropout,
         )
         taken = _normal(interaction_matrix(self._dataset)[self._users][:, numbers])
         about = self._about(numbers)
@@ -248,7 +258,7 @@ class _Fitting:
             asked = self._asked(context.held, rarity)
             validate = validation(context.held, self._items.rows, asked)
         learned = trained(
-            Edges(taken, told),
+            GraphEdges(taken, told),
             spread,
             config.training,
             context,
@@ -263,11 +273,13 @@ class _Fitting:
         stage._entities = _weighted(layers.entities, groups, learned.weights, about)
         self._placed(stage, layers.items, layers.lent * rarity[:, None], groups)
 
-    def _asked(self, held: Held, rarity: Floats) -> sparse.csr_matrix:
+    def _asked(self, held: ValidationSet, rarity: Float32Array) -> sparse.csr_matrix:
         """float32 [B, n]: what the items of each question's history count, as in `Graph.dense`."""
         config = self._config
         size = self._dataset.n_items
-        taken = decayed(anchored(held.queries), config.decay, size, config.longest)
+        taken = decayed_history(
+            query_history(held.queries), config.basket_decay, size, config.max_baskets
+        )
         placed = self._items.placed(taken)
         weights = (placed.weights * rarity[placed.columns]).astype(np.float32)
         shape = (len(placed), len(self._items))
@@ -288,10 +300,12 @@ class _Fitting:
             knowledge=fingerprint(*edges),
         )
 
-    def _about(self, items: Numbers | Longs) -> sparse.csr_matrix:
+    def _about(self, items: Int32Array | Int64Array) -> sparse.csr_matrix:
         return self._sides.matrix(self._dataset.catalogue, items.tolist(), self._facts)
 
-    def _placed(self, stage: Graph, items: Floats, lent: Floats, groups: list[Longs]) -> None:
+    def _placed(
+        self, stage: Graph, items: Float32Array, lent: Float32Array, groups: list[Int64Array]
+    ) -> None:
         size = (self._dataset.n_items, items.shape[1])
         stage._items, stage._lent = (np.full(size, np.nan, np.float32) for _ in range(2))
         numbers = self._items.numbers
@@ -302,10 +316,10 @@ class _Fitting:
             stage._items[rest], stage._lent[rest] = _unit(vectors), vectors
 
 
-def _popularity(taken: sparse.csr_matrix) -> Floats:
+def _popularity(taken: sparse.csr_matrix) -> Float32Array:
     """float32 [n]: the square root of how many users took each item."""
     counts = np.bincount(taken.indices, minlength=taken.shape[1])
-    root: Floats = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
+    root: Float32Array = np.sqrt(np.maximum(counts, 1)).astype(np.float32)
     return root
 
 
@@ -319,7 +333,7 @@ def _normal(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return scaled.tocsr().astype(np.float32)
 
 
-def _groups(words: list[str]) -> list[Longs]:
+def _groups(words: list[str]) -> list[Int64Array]:
     """The places of the words of every relation: what stands before the first of = # > <."""
     names: dict[str, list[int]] = {}
     for place, word in enumerate(words):
@@ -328,7 +342,7 @@ def _groups(words: list[str]) -> list[Longs]:
     return [np.array(names[name], np.int64) for name in sorted(names)]
 
 
-def _only(matrix: sparse.csr_matrix, columns: Longs) -> sparse.csr_matrix:
+def _only(matrix: sparse.csr_matrix, columns: Int64Array) -> sparse.csr_matrix:
     """The same matrix with nothing outside `columns`."""
     kept = np.zeros(matrix.shape[1], np.float64)
     kept[columns] = 1
@@ -337,7 +351,7 @@ def _only(matrix: sparse.csr_matrix, columns: Longs) -> sparse.csr_matrix:
     return found
 
 
-def _by_relation(about: sparse.csr_matrix, groups: list[Longs]) -> sparse.csr_matrix:
+def _by_relation(about: sparse.csr_matrix, groups: list[Int64Array]) -> sparse.csr_matrix:
     """The same entries; those of a row have length 1 within each relation, as in a fit."""
     found = about.tocsr().copy()
     relation = np.zeros(found.shape[1], np.int64)
@@ -350,18 +364,21 @@ def _by_relation(about: sparse.csr_matrix, groups: list[Longs]) -> sparse.csr_ma
 
 
 def _weighted(
-    entities: Floats, groups: list[Longs], weights: Floats, about: sparse.csr_matrix
-) -> Floats:
+    entities: Float32Array,
+    groups: list[Int64Array],
+    weights: Float32Array,
+    about: sparse.csr_matrix,
+) -> Float32Array:
     """float32 [E, D]: what an entity gives to one item more, its relation's weight included."""
     counts = np.bincount(about.indices, minlength=len(entities))
     scale = np.zeros(len(entities), np.float32)
     for group, weight in zip(groups, weights, strict=True):
         scale[group] = weight / np.sqrt(np.maximum(counts[group], 1))
-    weighted: Floats = (entities * scale[:, None]).astype(np.float32)
+    weighted: Float32Array = (entities * scale[:, None]).astype(np.float32)
     return weighted
 
 
-def _unit(rows: Floats) -> Floats:
+def _unit(rows: Float32Array) -> Float32Array:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    units: Floats = rows / np.maximum(lengths, np.float32(1e-12))
+    units: Float32Array = rows / np.maximum(lengths, np.float32(1e-12))
     return units

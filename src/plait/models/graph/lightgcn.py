@@ -13,20 +13,27 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.data.types import Floats, Numbers
-from plait.pipeline.fit_context import FitContext, Held
-from plait.training.config import ArrayBatches, Batch, Training
+from plait.data.types import Float32Array, Int32Array
+from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.training.config import ArrayBatches, Batch, TrainingConfig
 from plait.training.losses import full_softmax, sampled_softmax
-from plait.training.memory_budget import check_room, weight_bytes
-from plait.training.ranking_validation import METRIC, HeldOut
-from plait.training.reproducibility import seeded, train_within
+from plait.training.memory_budget import require_memory, weight_bytes
+from plait.training.ranking_validation import METRIC, RankingValidation
+from plait.training.reproducibility import seeded, train_with_context
 from plait.training.trainer import Validate
 
-__all__ = ["Edges", "Layers", "Learned", "Spread", "trained", "validation"]
+__all__ = [
+    "GraphEdges",
+    "LayerOutputs",
+    "LightGCNConfig",
+    "LightGCNResult",
+    "trained",
+    "validation",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Edges:
+class GraphEdges:
     """Normalised adjacencies: `taken` [users, n], and `told` [n, E] by relation."""
 
     taken: sparse.csr_matrix
@@ -34,35 +41,35 @@ class Edges:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class LightGCNConfig:
     """How vectors are made and compared."""
 
-    dim: int
-    layers: int
-    negatives: int
+    embedding_dim: int
+    num_layers: int
+    num_negatives: int
     temperature: float
     dropout: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layers:
+class LayerOutputs:
     """What was learned, float32: `items` [n, D], the mean over layers; `lent` [n, D], what an item
     gives to the users who took it; `entities` [E, D], what an entity gives to its items.
     """
 
-    items: Floats
-    lent: Floats
-    entities: Floats
+    items: Float32Array
+    lent: Float32Array
+    entities: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
+class LightGCNResult:
     """What a fit leaves: the layers, the weight of every relation, float32, and for how many epochs
     it was trained: the best number, where something was held out to tell.
     """
 
-    layers: Layers
-    weights: Floats
+    layers: LayerOutputs
+    weights: Float32Array
     epochs: int
 
 
@@ -83,7 +90,7 @@ class _Times(torch.autograd.Function):
         return ctx.turned @ slopes[0], None, None
 
 
-class Network(nn.Module):
+class LightGCN(nn.Module):
     """Vectors of items and entities (LightGCN; He et al., SIGIR 2020).
 
     `taken` [users, n] and `told` [n, E] by relation are normalised adjacencies. A relation has one
@@ -92,14 +99,14 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, taken: sparse.csr_matrix, told: list[sparse.csr_matrix], spread: Spread
+        self, taken: sparse.csr_matrix, told: list[sparse.csr_matrix], spread: LightGCNConfig
     ) -> None:
         super().__init__()
         self.spread = spread
         self.relations = len(told)
         entities = told[0].shape[1] if told else 0
-        self.own = nn.Parameter(0.1 * torch.randn(taken.shape[1], spread.dim))
-        self.entities = nn.Parameter(0.1 * torch.randn(entities, spread.dim))
+        self.own = nn.Parameter(0.1 * torch.randn(taken.shape[1], spread.embedding_dim))
+        self.entities = nn.Parameter(0.1 * torch.randn(entities, spread.embedding_dim))
         self.weights = nn.Parameter(torch.zeros(len(told)))
         for one in (self.entities, self.weights):
             # Several processes wait for the gradient of whatever may have one.
@@ -124,7 +131,7 @@ class Network(nn.Module):
             kept = torch.rand(len(items), 1, device=items.device) >= self.spread.dropout
             items = items * kept
         whole, lent, lasting = items, items, entities
-        for layer in range(self.spread.layers):
+        for layer in range(self.spread.num_layers):
             over = self._times("taken_turned", self._times("taken", items))
             for relation in range(self.relations):
                 weight = functional.softplus(self.weights[relation])
@@ -132,9 +139,9 @@ class Network(nn.Module):
             entities = self._about(items)
             items = over
             whole = whole + items
-            if layer + 1 < self.spread.layers:
+            if layer + 1 < self.spread.num_layers:
                 lent, lasting = lent + items, lasting + entities
-        share = 1 / (self.spread.layers + 1)
+        share = 1 / (self.spread.num_layers + 1)
         return whole * share, lent * share, lasting * share
 
     def _about(self, items: Tensor) -> Tensor:
@@ -154,22 +161,22 @@ class Network(nn.Module):
 
 
 def trained(
-    edges: Edges,
-    spread: Spread,
-    training: Training,
+    edges: GraphEdges,
+    spread: LightGCNConfig,
+    training: TrainingConfig,
     context: FitContext,
     *,
     validate: Validate | None,
     best: int,
     identity: Mapping[str, Any],
-) -> Learned:
+) -> LightGCNResult:
     """What a network learns from the edges between users and items, user by user.
 
     `best`: how many epochs an earlier fit found best, 0 for none.
     """
-    check_room(_needs(edges, spread, training), "training `graph`")
+    require_memory(_needs(edges, spread, training), "training `graph`")
     with seeded(context.seed):
-        network = Network(edges.taken, edges.told, spread)
+        network = LightGCN(edges.taken, edges.told, spread)
     events = edges.taken.tocoo()
     several = np.diff(edges.taken.indptr)[events.row] > 1
     epochs = 0
@@ -179,8 +186,8 @@ def trained(
             "item": events.col[several].astype(np.int64),
             "share": events.data[several],
         }
-        batches = ArrayBatches(rows, training.batch, seed=context.seed)
-        outcome = train_within(
+        batches = ArrayBatches(rows, training.batch_size, seed=context.seed)
+        outcome = train_with_context(
             context,
             network,
             batches,
@@ -197,26 +204,27 @@ def trained(
     with torch.no_grad():
         found = [one.cpu().numpy() for one in network.layers()]
         weights = functional.softplus(network.weights).cpu().numpy()
-    return Learned(Layers(*found), weights, epochs)
+    return LightGCNResult(LayerOutputs(*found), weights, epochs)
 
 
-def _needs(edges: Edges, spread: Spread, training: Training) -> dict[str, int]:
+def _needs(edges: GraphEdges, spread: LightGCNConfig, training: TrainingConfig) -> dict[str, int]:
     """Bytes by setting, roughly: weights, what spreads over all nodes, one batch."""
     users, items = edges.taken.shape
     nodes = items + max((one.shape[1] for one in edges.told), default=0)
-    spreading = 2 * (users + nodes) * (spread.layers + 1) + 6 * training.batch
+    spreading = 2 * (users + nodes) * (spread.num_layers + 1) + 6 * training.batch_size
     return {
-        "dim": weight_bytes(nodes * spread.dim) + 4 * spreading * spread.dim,
-        "training.batch": 4 * 3 * training.batch * spread.negatives,
+        "embedding_dim": weight_bytes(nodes * spread.embedding_dim)
+        + 4 * spreading * spread.embedding_dim,
+        "training.batch_size": 4 * 3 * training.batch_size * spread.num_negatives,
     }
 
 
-def validation(held: Held, rows: Numbers, histories: sparse.csr_matrix) -> Validate:
+def validation(held: ValidationSet, rows: Int32Array, histories: sparse.csr_matrix) -> Validate:
     """NDCG of held-out questions. `rows` int32 [n_items]: the row of each item from 1 on, 0: none.
 
     `histories` [B, n]: what every item that the network knows counts in each question.
     """
-    asked = HeldOut(held, rows, 1)
+    asked = RankingValidation(held, rows, 1)
     known = torch.from_numpy(np.diff(histories.indptr) > 0)
 
     def ndcg(network: Any) -> float:
@@ -233,11 +241,13 @@ def _objective(network: Any, batch: Mapping[str, Tensor]) -> Tensor:
     states, table = network(batch)
     spread = getattr(network, "module", network).spread
     states = states / spread.temperature
-    if spread.negatives == 0 or spread.negatives >= len(table):
+    if spread.num_negatives == 0 or spread.num_negatives >= len(table):
         return full_softmax(states, table, batch["item"])
-    drawn = torch.randint(len(table), (spread.negatives,), device=table.device)
+    drawn = torch.randint(len(table), (spread.num_negatives,), device=table.device)
     expected = torch.full(
-        (spread.negatives,), float(np.log(spread.negatives / len(table))), device=table.device
+        (spread.num_negatives,),
+        float(np.log(spread.num_negatives / len(table))),
+        device=table.device,
     )
     return sampled_softmax(
         states, table[batch["item"]], table[drawn], batch["item"], drawn, expected

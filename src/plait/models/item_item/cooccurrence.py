@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import Dataset, Floats, Longs, Numbers
-from plait.features.blockwise import blocks, only, rows_of, shared, spread_out
+from plait.data.types import Dataset, Float32Array, Int32Array, Int64Array
+from plait.features.blockwise import blocks, filter_entries, map_blocks, rows_of, sample_items
 from plait.pipeline.constraints import Limit
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["PairConfig", "Pairs", "pairs"]
+__all__ = ["CooccurrenceCounts", "PairConfig", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class PairConfig:
     """What the earlier item counts for the later one, against the other way round."""
     basket_norm: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0))
     """Each basket is divided by its size to this power."""
-    damp_history: bool = True
+    damp_long_histories: bool = True
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
 
 
-def _baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
+def _baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Int64Array]:
     """CSR [n_baskets, n_items] of zeros and ones, and the user of every basket, in order."""
     found = dataset.interactions
     new = np.ones(len(found), np.bool_)
@@ -52,7 +52,7 @@ def _baskets(dataset: Dataset) -> tuple[sparse.csr_matrix, Longs]:
 
 def _weighed(
     dataset: Dataset, config: PairConfig
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Longs]:
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Int64Array]:
     """The two sides of a pair, float32 CSR [n_baskets, n_items], and the user of every basket.
 
     Both are divided by the size of the basket, the first also by the length of the history.
@@ -61,14 +61,14 @@ def _weighed(
     sizes = np.maximum(np.asarray(rows.sum(axis=1)).ravel(), 1)
     scaled = _scale(rows, sizes**-config.basket_norm)
     weights = np.ones(len(users), np.float32)
-    if config.damp_history:
+    if config.damp_long_histories:
         lengths = np.bincount(dataset.interactions.users, minlength=dataset.n_users)
         weights = (1 / np.log1p(lengths[users])).astype(np.float32)
     return _scale(scaled, weights), scaled, users
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
+class CooccurrenceCounts:
     """How strongly one item announces another, to be counted a block of items at a time.
 
     `whose` CSR [n, baskets] and `scaled` CSR [baskets, n]: the two sides of a pair. `before` and
@@ -79,21 +79,23 @@ class Pairs:
 
     whose: sparse.csr_matrix
     scaled: sparse.csr_matrix
-    before: Numbers
-    behind: Numbers
-    worth: Floats
-    events: Longs
+    before: Int32Array
+    behind: Int32Array
+    worth: Float32Array
+    events: Int64Array
 
     @staticmethod
-    def of(dataset: Dataset, config: PairConfig) -> Pairs:
+    def of(dataset: Dataset, config: PairConfig) -> CooccurrenceCounts:
         """Rows announce columns. Nothing is counted yet."""
         weighted, scaled, users = _weighed(dataset, config)
         events = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
         whose = weighted.T.tocsr()
-        return Pairs(whose, scaled, *_near(users, config.window), _worth(config), events)
+        return CooccurrenceCounts(
+            whose, scaled, *_near(users, config.window), _worth(config), events
+        )
 
     @property
-    def turned(self) -> Pairs:
+    def turned(self) -> CooccurrenceCounts:
         """Rows are announced by columns: both sides of a pair are of one user and weigh alike."""
         return replace(self, worth=self.worth[::-1])
 
@@ -104,7 +106,7 @@ class Pairs:
 
     def entries(self, most: int) -> float:
         """How many entries a row has on average, `most` at most: asked of a few."""
-        some = spread_out(self.events)
+        some = sample_items(self.events)
         met = [self.rows(slice(one, one + 1)).nnz for one in some.tolist()]
         share = np.count_nonzero(self.events) / max(len(self.events), 1)
         return float(share * np.minimum(met, most).mean()) if met else 0.0
@@ -113,7 +115,7 @@ class Pairs:
         """float32 CSR [block, n], rows not sorted. The diagonal: what is taken again later."""
         mine = self.whose[block]
         within = (mine @ self.scaled).tocsr()
-        within = only(within, within.indices != rows_of(within) + block.start)
+        within = filter_entries(within, within.indices != rows_of(within) + block.start)
         return (within + self._around(mine) @ self.scaled).tocsr()
 
     def _around(self, mine: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -131,13 +133,13 @@ class Pairs:
 
 def pairs(dataset: Dataset, config: PairConfig) -> sparse.csr_matrix:
     """float32 CSR [n_items, n_items], rows sorted: all of `Pairs` at once."""
-    counted = Pairs.of(dataset, config)
-    found = shared(counted.rows, counted.blocks, 1)
+    counted = CooccurrenceCounts.of(dataset, config)
+    found = map_blocks(counted.rows, counted.blocks, 1)
     found.sort_indices()
     return found
 
 
-def _near(users: Longs, window: int) -> tuple[Numbers, Numbers]:
+def _near(users: Int64Array, window: int) -> tuple[Int32Array, Int32Array]:
     """For every basket how many of its user come before it and after it, `window` at most."""
     places = np.arange(len(users))
     first = np.searchsorted(users, users)
@@ -146,7 +148,7 @@ def _near(users: Longs, window: int) -> tuple[Numbers, Numbers]:
     return before.astype(np.int32), behind.astype(np.int32)
 
 
-def _worth(config: PairConfig) -> Floats:
+def _worth(config: PairConfig) -> Float32Array:
     """What the baskets from `window` before to `window` behind count; 0 in the middle."""
     distances = np.arange(1, config.window + 1)
     forward = np.float64(config.discount) ** (distances - 1)

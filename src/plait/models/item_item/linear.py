@@ -25,16 +25,16 @@ import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
-from plait.data.types import Dataset, Floats
+from plait.data.types import Dataset, Float32Array
 from plait.errors import PlaitError
-from plait.features.interactions import interaction_matrix, partners, thickened
+from plait.features.interactions import densify_if_full, interaction_matrix, mean_co_items
 from plait.features.tfidf import largest
 from plait.models.item_item.base import ItemItem, ItemItemConfig, kept_bytes
 from plait.models.item_item.cooccurrence import pairs
-from plait.models.item_item.sparse_ridge import HELD, truncated
-from plait.pipeline.constraints import Limit, limited
+from plait.models.item_item.sparse_ridge import HELD, sparse_ridge
+from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.search_space import Choice, Range, tunable
-from plait.training.memory_budget import SHARE, available, check_room, memory
+from plait.training.memory_budget import SHARE, available_bytes, require_memory, total_bytes
 
 __all__ = ["Linear", "LinearConfig", "dense_needs", "sparse_needs"]
 
@@ -48,61 +48,63 @@ _WORK = 64 * 2**20
 class LinearConfig(ItemItemConfig):
     """What `linear` can be told."""
 
-    decay: float = tunable(0.65, Range(0.2, 1.0), Limit(least=0, most=1))
+    basket_decay: float = tunable(0.65, Range(0.2, 1.0), Limit(least=0, most=1))
     """What a basket of the history counts against the one after it."""
     backward: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
     """What the earlier item counts for the later one, against the other way round."""
-    damp_history: bool = False
+    damp_long_histories: bool = False
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
     l2: float = tunable(200.0, Range(5.0, 5000.0, log=True), Limit(above=0))
     """The strength of the ridge."""
-    order: bool = tunable(True, Choice((True, False)))
+    order_aware: bool = tunable(True, Choice((True, False)))
     """Predict ordered pairs; false: EASE, less its negative weights and all but the `neighbours`
     largest of each row."""
     method: Literal["auto", "dense", "sparse"] = "auto"
     """How the regression is solved: "dense" inverts, "sparse" solves many small systems; "auto":
     dense up to `most_items` where half of the machine's memory is enough for it."""
-    most_items: int = limited(25_000, Limit(least=1))
+    max_dense_items: int = bounded_field(25_000, Limit(least=1))
     """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit, and
     more where most items share a user."""
-    among: int = limited(100, Limit(least=1))
+    max_predictors: int = bounded_field(100, Limit(least=1))
     """From how many items, those that come with it most, "sparse" predicts each item."""
 
 
 _WHAT = "fitting `linear`"
 _HINTS = {
     "method": "leave `linear` out of the recipe: no setting of it makes this smaller",
-    "lend": "set lend to 0",
+    "content_smoothing": "set content_smoothing to 0",
 }
 
 
-class Linear(ItemItem):
+class Linear(ItemItem[LinearConfig]):
     """Scores by a linear map of the history that is found in closed form."""
 
     Config = LinearConfig
 
-    def _matrix(self, dataset: Dataset) -> Floats | sparse.csr_matrix:
+    def _matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
         taken = interaction_matrix(dataset)
         counts = np.asarray(taken.sum(axis=0)).ravel()
         chosen = np.nonzero(counts)[0]
         if self._is_sparse(taken[:, chosen]):
-            check_room(sparse_needs(taken, self.config), _WHAT, hints=_HINTS)
-            return truncated(
+            require_memory(sparse_needs(taken, self.config), _WHAT, hints=_HINTS)
+            return sparse_ridge(
                 dataset,
                 self.config,
                 l2=self.config.l2,
-                among=self.config.among,
-                order=self.config.order,
+                among=self.config.max_predictors,
+                order=self.config.order_aware,
             )
-        if len(chosen) > self.config.most_items:
+        if len(chosen) > self.config.max_dense_items:
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
-            chosen = np.sort(order[: self.config.most_items])
+            chosen = np.sort(order[: self.config.max_dense_items])
         needs = dense_needs(taken[:, chosen], self.config)
-        fitting = int(len(chosen) * (SHARE * available() / max(sum(needs.values()), 1)) ** 0.5)
-        hints = {"most_items": f'set method = "sparse", or most_items below {fitting}'}
-        check_room(needs, _WHAT, hints=hints)
+        fitting = int(
+            len(chosen) * (SHARE * available_bytes() / max(sum(needs.values()), 1)) ** 0.5
+        )
+        hints = {"max_dense_items": f'set method = "sparse", or max_dense_items below {fitting}'}
+        require_memory(needs, _WHAT, hints=hints)
         inverse = _inverse(taken[:, chosen], self.config.l2)
-        if self.config.order:
+        if self.config.order_aware:
             learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
         else:
             learned = inverse
@@ -110,15 +112,15 @@ class Linear(ItemItem):
             np.fill_diagonal(learned, 0)
         if len(chosen) == dataset.n_items:
             return learned
-        return _spread(learned, chosen, dataset.catalogue.tiebreak, self.config.neighbours)
+        return _spread(learned, chosen, dataset.catalogue.tiebreak, self.config.top_k)
 
     def _is_sparse(self, taken: sparse.csr_matrix) -> bool:
         """Of "auto" the same on a machine whatever else it does: refits are to be alike."""
         if self.config.method != "auto":
             return bool(self.config.method == "sparse")
-        if taken.shape[1] > self.config.most_items:
+        if taken.shape[1] > self.config.max_dense_items:
             return True
-        return 2 * sum(dense_needs(taken, self.config).values()) > memory()
+        return 2 * sum(dense_needs(taken, self.config).values()) > total_bytes()
 
 
 def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
@@ -128,9 +130,11 @@ def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int
     other two where order counts.
     """
     size = taken.shape[1]
-    squares = 4 * size**2 * (3 if config.order else 1 + bool(config.lend))
-    met = size * partners(taken, size)
-    return {"most_items": int(squares + 8 * met) + (0 if config.order else kept_bytes(size))}
+    squares = 4 * size**2 * (3 if config.order_aware else 1 + bool(config.content_smoothing))
+    met = size * mean_co_items(taken, size)
+    return {
+        "max_dense_items": int(squares + 8 * met) + (0 if config.order_aware else kept_bytes(size))
+    }
 
 
 def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
@@ -140,15 +144,15 @@ def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, in
     and where something is lent, in the room of the former, full rows.
     """
     size = taken.shape[1]
-    held = int(5 * 8 * size * partners(taken, 2 * HELD))  # equals are held beyond HELD
+    held = int(5 * 8 * size * mean_co_items(taken, 2 * HELD))  # equals are held beyond HELD
     return {
         "method": held + _WORK,
-        "among": 3 * 8 * size * min(config.among, size),
-        "lend": max(kept_bytes(size) - held, 0) if config.lend else 0,
+        "max_predictors": 3 * 8 * size * min(config.max_predictors, size),
+        "content_smoothing": max(kept_bytes(size) - held, 0) if config.content_smoothing else 0,
     }
 
 
-def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:
+def _inverse(taken: sparse.csr_matrix, l2: float) -> Float32Array:
     """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place.
 
     Raises PlaitError if the matrix is not positive definite (an l2 of zero).
@@ -168,15 +172,15 @@ def _inverse(taken: sparse.csr_matrix, l2: float) -> Floats:
         square = inverse[start:stop, start:stop]
         upper = np.triu_indices(stop - start, 1)
         square[upper] = square.T[upper]
-    mirrored: Floats = inverse
+    mirrored: Float32Array = inverse
     return mirrored
 
 
-def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
+def _times(inverse: Float32Array, targets: sparse.csr_matrix) -> Float32Array:
     """The symmetric `inverse` times the pairs; sparse products by halves, a thread each."""
-    thick = thickened(targets)
+    thick = densify_if_full(targets)
     if not sparse.issparse(thick):
-        product: Floats = inverse @ thick
+        product: Float32Array = inverse @ thick
         return product
     turned = targets.T.tocsr()
     result = np.empty(inverse.shape, np.float32)
@@ -192,7 +196,7 @@ def _times(inverse: Floats, targets: sparse.csr_matrix) -> Floats:
 
 
 def _spread(
-    learned: Floats, chosen: np.ndarray, ties: npt.NDArray[np.uint64], keep: int
+    learned: Float32Array, chosen: np.ndarray, ties: npt.NDArray[np.uint64], keep: int
 ) -> sparse.csr_matrix:
     """The matrix of the chosen items in the numbering of all."""
     shape = (len(ties), len(ties))

@@ -15,13 +15,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.types import Dataset, Floats, Numbers
+from plait.data.types import Dataset, Float32Array, Int32Array
 from plait.errors import PlaitError
-from plait.features.blockwise import blocks, foremost, only, rows_of, shared, together
+from plait.features.blockwise import (
+    blocks,
+    filter_entries,
+    gram_top_entries,
+    map_blocks,
+    row_topk_mask,
+    rows_of,
+)
 from plait.features.interactions import interaction_matrix
-from plait.models.item_item.cooccurrence import PairConfig, Pairs
+from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig
 
-__all__ = ["HELD", "truncated"]
+__all__ = ["HELD", "sparse_ridge"]
 
 _CELLS = 1 << 19
 """How many entries of small matrices are solved at a time: few enough to stay in the cache."""
@@ -32,7 +39,7 @@ HELD = 400
 Places = npt.NDArray[np.int64]
 
 
-def truncated(
+def sparse_ridge(
     dataset: Dataset, config: PairConfig, *, l2: float, among: int, order: bool, threads: int = 2
 ) -> sparse.csr_matrix:
     """float32 CSR [n, n]: how strongly the row's item announces the column's.
@@ -43,15 +50,15 @@ def truncated(
     `l2` is too weak for a matrix to be inverted.
     """
     taken = interaction_matrix(dataset)
-    gram = together(taken, HELD, threads=threads)
-    wanted = Pairs.of(dataset, config).turned.rows if order else gram.__getitem__
+    gram = gram_top_entries(taken, HELD, threads=threads)
+    wanted = CooccurrenceCounts.of(dataset, config).turned.rows if order else gram.__getitem__
     ridges = _Ridges.of(gram, dataset.catalogue.tiebreak, l2=l2, among=among, itself=order)
 
     def solved(block: slice) -> sparse.csr_matrix:
         return ridges.solved(wanted(block), block.start)
 
     parts = blocks(np.bincount(dataset.interactions.items, minlength=dataset.n_items))
-    return shared(solved, parts, threads).T.tocsr()
+    return map_blocks(solved, parts, threads).T.tocsr()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +70,7 @@ class _Ridges:
     """
 
     half: sparse.csr_matrix
-    scale: Floats
+    scale: Float32Array
     tiebreak: npt.NDArray[np.uint64]
     l2: float
     among: int
@@ -106,7 +113,7 @@ class _Ridges:
         own = columns == rows + first
         worth = np.where(own, 0, targets.data * self.scale[columns])
         ranked = sparse.csr_matrix((worth, columns, targets.indptr), shape=targets.shape)
-        kept = foremost(ranked, self.among, self.tiebreak) & ~own
+        kept = row_topk_mask(ranked, self.among, self.tiebreak) & ~own
         rows, columns, values = rows[kept], columns[kept], targets.data[kept]
         if self.itself:
             inside = np.arange(targets.shape[0])
@@ -116,14 +123,14 @@ class _Ridges:
         return sparse.csr_matrix((values, (rows, columns)), shape=targets.shape)
 
 
-def _halved(gram: sparse.csr_matrix, counts: Floats) -> sparse.csr_matrix:
+def _halved(gram: sparse.csr_matrix, counts: Float32Array) -> sparse.csr_matrix:
     """A symmetric matrix with every pair once, in the row of the rarer item.
 
     Who comes often is met by more items than are held of a row, and its row is read often too.
     """
     place = np.empty(len(counts), np.int32)
     place[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    return only(gram, place[rows_of(gram)] <= place[gram.indices])
+    return filter_entries(gram, place[rows_of(gram)] <= place[gram.indices])
 
 
 def _many(width: int, n_items: int) -> int:
@@ -131,7 +138,7 @@ def _many(width: int, n_items: int) -> int:
     return max(1, _CELLS // max(width**2, n_items // 16))
 
 
-def _weights(chosen: sparse.csr_matrix, half: sparse.csr_matrix, l2: float) -> Floats:
+def _weights(chosen: sparse.csr_matrix, half: sparse.csr_matrix, l2: float) -> Float32Array:
     """float32 [nnz]: the ridge weights of the entries of `chosen`, each row a system of its own."""
     lengths = np.diff(chosen.indptr)
     inside = np.arange(lengths.max())
@@ -145,13 +152,13 @@ def _weights(chosen: sparse.csr_matrix, half: sparse.csr_matrix, l2: float) -> F
         found = np.linalg.solve(small, right[:, :, None])[rows, places, 0]
     except np.linalg.LinAlgError as problem:
         raise PlaitError("linear: the ridge is too weak to invert", hint="raise l2") from problem
-    weights: Floats = found
+    weights: Float32Array = found
     return weights
 
 
 def _systems(
-    chosen: sparse.csr_matrix, rows: Numbers, places: Places, half: sparse.csr_matrix
-) -> Floats:
+    chosen: sparse.csr_matrix, rows: Int32Array, places: Places, half: sparse.csr_matrix
+) -> Float32Array:
     """float32 [rows, width, width]: what is held of X'X among the items of each row of `chosen`.
 
     Whole rows of `half` are read, in one sweep each; a table says which of their items are among

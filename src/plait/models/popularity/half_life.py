@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Interactions, Longs
+from plait.data.types import Dataset, Int64Array, Interactions
 from plait.splitting.splits import DAY
 
-__all__ = ["HALF_LIVES", "best_half_life", "faded", "soonest"]
+__all__ = ["HALF_LIVES", "best_half_life", "decay_weights", "select_half_life"]
 
 HALF_LIVES = (7.0, 4.0, 14.0, 2.0, 28.0, 1.0, 56.0, 0.5, 112.0, 365.0, 0.0)
 """Half-lives that are tried, in days, the more usual ones first; 0: nothing fades."""
@@ -41,7 +41,7 @@ _OLDEST = 60.0
 Doubles = npt.NDArray[np.float64]
 
 
-def faded(times: Longs, half_life_days: float) -> Doubles:
+def decay_weights(times: Int64Array, half_life_days: float) -> Doubles:
     """What each event counts, 1 for the newest, half of it a half-life before; float64.
 
     A silence of everybody counts as three half-lives at most: one event stamped today must not
@@ -68,11 +68,13 @@ def best_half_life(dataset: Dataset) -> float:
         return USUAL
     users, items = np.divmod(pairs, dataset.n_items)
     counts = np.unique(users, return_counts=True)[1]
-    targets = Ragged.of_counts(items.astype(np.int32), counts)
-    return soonest(found.take(found.times <= cut), targets, None, dataset.n_items)
+    targets = Ragged.from_lengths(items.astype(np.int32), counts)
+    return select_half_life(found.take(found.times <= cut), targets, None, dataset.n_items)
 
 
-def soonest(past: Interactions, targets: Ragged, blocked: Ragged | None, n_items: int) -> float:
+def select_half_life(
+    past: Interactions, targets: Ragged, blocked: Ragged | None, n_items: int
+) -> float:
     """Days, one of HALF_LIVES: the best mean NDCG@10 of the `targets` of queries behind `past`.
 
     What is `blocked` takes no place in a query's list.
@@ -86,7 +88,7 @@ def soonest(past: Interactions, targets: Ragged, blocked: Ragged | None, n_items
 
 def _places(past: Interactions, days: float, n_items: int) -> Doubles:
     """Each item's place from 1 in a list by faded counts; equals share the middle of theirs."""
-    counts = np.bincount(past.items, past.weights * faded(past.times, days), n_items)
+    counts = np.bincount(past.items, past.weights * decay_weights(past.times, days), n_items)
     return np.asarray(rankdata(-counts, method="average"), np.float64)
 
 

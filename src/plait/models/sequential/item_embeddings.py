@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Bools, Dataset, Floats
+from plait.data.types import BoolArray, Dataset, Float32Array
 from plait.features.item_changes import Changes, Prints, prints
 from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.pipeline.array_files import read_arrays, write_arrays
@@ -26,8 +26,8 @@ class FreshItems:
     """All items as they are now: `table` float32 [N, D], `known` bool [N]."""
 
     changes: Changes
-    table: Floats
-    known: Bools
+    table: Float32Array
+    known: BoolArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +35,10 @@ class ItemSpace:
     """`own` and `table` float32 [n, D] and `known` bool [n] by item number; `meaning` [V, D]."""
 
     tfidf: Tfidf
-    meaning: Floats
-    own: Floats
-    table: Floats
-    known: Bools
+    meaning: Float32Array
+    own: Float32Array
+    table: Float32Array
+    known: BoolArray
     prints: Prints
 
     @staticmethod
@@ -53,8 +53,8 @@ class ItemSpace:
         dataset: Dataset,
         tfidf: Tfidf,
         vectors: sparse.csr_matrix,
-        learned: tuple[Floats, Floats],
-        taken: Bools,
+        learned: tuple[Float32Array, Float32Array],
+        taken: BoolArray,
     ) -> ItemSpace:
         """From feature `vectors` [n, V], what was `learned` (own [n, D], meaning [V, D]), and which
         items were `taken` by somebody: the others are what their features say.

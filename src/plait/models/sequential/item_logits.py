@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from plait.data.types import ABSENT, Bools, Floats, History, Longs, Numbers
+from plait.data.types import ABSENT, BoolArray, Float32Array, History, Int32Array, Int64Array
 
-__all__ = ["Asked", "nearest"]
+__all__ = ["ItemLogits", "nearest"]
 
 _FEW = 4
 _RECENT = 50
@@ -17,30 +17,37 @@ _RECENT = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ItemLogits:
     """`scores` float32 [R, N]: logits of all items, minus infinity where an item has no vector.
 
     `rows` int64 [R]: the questions they answer; the others had nothing to start from. `fitted` bool
     [n]: the items of the fit that have a vector.
     """
 
-    rows: Longs
-    scores: Floats
-    fitted: Bools
+    rows: Int64Array
+    scores: Float32Array
+    fitted: BoolArray
 
     @staticmethod
-    def of(states: Floats, rows: Longs, items: tuple[Floats, Bools], fitted: Bools) -> Asked:
+    def of(
+        states: Float32Array,
+        rows: Int64Array,
+        items: tuple[Float32Array, BoolArray],
+        fitted: BoolArray,
+    ) -> ItemLogits:
         """From states [R, D] and `items`: vectors [N, D] and which of them are known, bool [N]."""
         table, known = items
         scores = _products(states, table)
         if not known.all():
             scores[:, ~known] = -np.inf
-        return Asked(rows, scores, fitted)
+        return ItemLogits(rows, scores, fitted)
 
     @staticmethod
-    def nothing() -> Asked:
+    def nothing() -> ItemLogits:
         """No question had anything to start from."""
-        return Asked(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.bool_))
+        return ItemLogits(
+            np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0, np.bool_)
+        )
 
     @property
     def width(self) -> int:
@@ -48,7 +55,7 @@ class Asked:
         return int(self.scores.shape[1])
 
     @cached_property
-    def chance(self) -> Floats:
+    def chance(self) -> Float32Array:
         """float32 [R]: the logit of an item as likely as all are on average.
 
         Of the items of the fit alone, so that one that comes later changes no other's score.
@@ -57,11 +64,13 @@ class Asked:
         if not self.fitted.all():
             logits = logits[:, self.fitted]
         top = logits.max(axis=1, keepdims=True)
-        found: Floats = np.log(np.exp(logits - top).mean(axis=1)) + top[:, 0]
+        found: Float32Array = np.log(np.exp(logits - top).mean(axis=1)) + top[:, 0]
         return found
 
 
-def nearest(history: History, table: Floats, known: Bools, numbers: Numbers) -> Numbers:
+def nearest(
+    history: History, table: Float32Array, known: BoolArray, numbers: Int32Array
+) -> Int32Array:
     """int32 like `numbers` [B, K]: the newest items' nearest to each, by cosine; -1 for none."""
     found = np.full(numbers.shape, ABSENT, np.int32)
     for row in range(len(history)):
@@ -77,7 +86,7 @@ def nearest(history: History, table: Floats, known: Bools, numbers: Numbers) -> 
     return found
 
 
-def _products(rows: Floats, others: Floats) -> Floats:
+def _products(rows: Float32Array, others: Float32Array) -> Float32Array:
     """float32 [B, n]: dot products. For single requests not by BLAS, whose threads wait."""
     if len(rows) > _FEW:
         return rows @ others.T
@@ -87,7 +96,7 @@ def _products(rows: Floats, others: Floats) -> Floats:
     return found
 
 
-def _unit(rows: Floats) -> Floats:
+def _unit(rows: Float32Array) -> Float32Array:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    units: Floats = rows / np.maximum(lengths, 1e-12)
+    units: Float32Array = rows / np.maximum(lengths, 1e-12)
     return units

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Dense", "Dropout", "FeatureSum", "RelativeBias"]
+__all__ = ["Dropout", "FeatureEmbeddingBag", "RelativeBias", "SwiGLU"]
 
 _TIMES = 32
 """Buckets of the time between two events: each is twice as long as the one before it."""
@@ -49,7 +49,7 @@ class RelativeBias(nn.Module):
         return bias.chunk(self._layers, dim=1)
 
 
-class Dense(nn.Module):
+class SwiGLU(nn.Module):
     """A gated feed-forward layer (SwiGLU, Shazeer, 2020)."""
 
     def __init__(self, dim: int, wide: int, dropout: float) -> None:
@@ -86,7 +86,7 @@ class Dropout(nn.Module):
         return states * kept * (256 / (256 - self._dropped))
 
 
-class FeatureSum(nn.Module):
+class FeatureEmbeddingBag(nn.Module):
     """Each item as the weighted sum of learned vectors of its features.
 
     As CSR: `features` int64 [M] and `worths` float32 [M], those of item i from `starts[i]` on.

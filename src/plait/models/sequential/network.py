@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.models.sequential.hstu import HSTU
-from plait.models.sequential.layers import Dropout, FeatureSum
+from plait.models.sequential.layers import Dropout, FeatureEmbeddingBag
 from plait.models.sequential.recurrent import Recurrent
 from plait.models.sequential.transformer import Transformer
 from plait.training.losses import masked_items
 from plait.training.sequence_batches import PADDING
 
-__all__ = ["Items", "NextItem", "Sequential", "Shape"]
+__all__ = ["ItemEmbedding", "NetworkShape", "NextItemModel", "SequentialNetwork"]
 
 
 _LAST = 0.5
@@ -25,20 +25,20 @@ _LAST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class NetworkShape:
     """What a network is built from."""
 
     network: str
-    dim: int
-    blocks: int
-    heads: int
-    history: int
+    embedding_dim: int
+    num_layers: int
+    num_heads: int
+    max_length: int
     dropout: float
     timed: bool
     """Whether events have times."""
     words: int = 0
     """Features that items are described by; 0: none."""
-    mask: float = 0.2
+    mask_probability: float = 0.2
     """The share of a history that a masked transformer must find."""
 
     @property
@@ -47,16 +47,16 @@ class Shape:
         return self.network == "bert4rec"
 
 
-class Sequential(nn.Module):
+class SequentialNetwork(nn.Module):
     """A network over histories, without the items: these may come after it was trained."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.shape = shape
         self.layers = _layers(shape)
-        self.norm = nn.LayerNorm(shape.dim)
+        self.norm = nn.LayerNorm(shape.embedding_dim)
         self.dropout = Dropout(shape.dropout)
-        self.mask = nn.Parameter(torch.zeros(shape.dim)) if shape.masked else None
+        self.mask = nn.Parameter(torch.zeros(shape.embedding_dim)) if shape.masked else None
 
     def states(self, vectors: Tensor, there: Tensor, seconds: Tensor | None) -> Tensor:
         """float32 [B, L, D] from item vectors [B, L, D]; what is not `there` is padding, behind."""
@@ -64,7 +64,7 @@ class Sequential(nn.Module):
         found: Tensor = self.norm(self.layers(given, there, seconds if self.shape.timed else None))
         return found
 
-    def ahead(self, vectors: Tensor, lengths: Tensor, seconds: Tensor | None) -> Tensor:
+    def last_state(self, vectors: Tensor, lengths: Tensor, seconds: Tensor | None) -> Tensor:
         """float32 [B, D]: what comes after histories [B, L, D]; `lengths` are 1 or more."""
         there = torch.arange(vectors.shape[1], device=vectors.device) < lengths[:, None]
         last = lengths - 1
@@ -74,7 +74,7 @@ class Sequential(nn.Module):
         seconds = seconds if self.shape.timed else None
         given = self.dropout(vectors)
         if isinstance(self.layers, Transformer):
-            states = self.layers.ahead(given, there, seconds, last)
+            states = self.layers.last_state(given, there, seconds, last)
         else:
             whole = self.layers(given, there, seconds)
             states = whole[torch.arange(len(whole), device=whole.device), last]
@@ -82,10 +82,12 @@ class Sequential(nn.Module):
         return found
 
 
-class Items(nn.Module):
+class ItemEmbedding(nn.Module):
     """The vectors of items: one of their own, and what their words add up to."""
 
-    def __init__(self, count: int, dim: int, words: FeatureSum | None, id_dropout: float) -> None:
+    def __init__(
+        self, count: int, dim: int, words: FeatureEmbeddingBag | None, id_dropout: float
+    ) -> None:
         super().__init__()
         self.own = nn.Parameter(torch.randn(count, dim) * 0.02)
         self.words, self._id_dropout = words, id_dropout
@@ -101,10 +103,10 @@ class Items(nn.Module):
         return functional.pad(found, (0, 0, 1, 0))
 
 
-class NextItem(nn.Module):
+class NextItemModel(nn.Module):
     """What is trained: items and network together."""
 
-    def __init__(self, network: Sequential, items: Items) -> None:
+    def __init__(self, network: SequentialNetwork, items: ItemEmbedding) -> None:
         super().__init__()
         self.network, self.items = network, items
 
@@ -119,7 +121,7 @@ class NextItem(nn.Module):
             asked = wanted != PADDING
         else:
             wanted = rows
-            share = self.network.shape.mask
+            share = self.network.shape.mask_probability
             _, asked = masked_items(rows, share, PADDING, PADDING, _LAST)
             vectors = functional.embedding(rows, table)
             vectors = torch.where(asked[..., None], self.network.mask, vectors)
@@ -132,16 +134,16 @@ class NextItem(nn.Module):
         there = batch["items"] != PADDING
         if self.network.mask is None:
             return float(there[:, 1:].sum())
-        share, lengths = self.network.shape.mask, there.sum(1)
+        share, lengths = self.network.shape.mask_probability, there.sum(1)
         drawn = lengths * share + (1 - share) ** lengths  # where none is drawn one is asked for
         return float((_LAST + (1 - _LAST) * drawn).sum())
 
 
-def _layers(shape: Shape) -> nn.Module:
-    name, sizes = shape.network, (shape.dim, shape.blocks, shape.heads)
-    longest = shape.history + 1
+def _layers(shape: NetworkShape) -> nn.Module:
+    name, sizes = shape.network, (shape.embedding_dim, shape.num_layers, shape.num_heads)
+    longest = shape.max_length + 1
     if name in ("gru", "lstm"):
-        return Recurrent(name, shape.dim, shape.blocks, shape.dropout)
+        return Recurrent(name, shape.embedding_dim, shape.num_layers, shape.dropout)
     if name == "hstu":
         return HSTU(*sizes, longest, shape.dropout, timed=shape.timed)
     return Transformer(*sizes, longest, shape.dropout, timed=shape.timed, causal=not shape.masked)

@@ -12,17 +12,17 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
-from plait.data.types import Dataset, Floats
+from plait.data.types import Dataset, Float32Array
 from plait.features.vocabulary import Vocabulary
 from plait.models.item_item.cooccurrence import PairConfig, pairs
 
-__all__ = ["pair_vectors"]
+__all__ = ["pmi_embeddings"]
 
 _PAIRS = 50_000_000
 """About so many pairs are counted: with more events fewer baskets around each are looked at."""
 
 
-def pair_vectors(dataset: Dataset, items: Vocabulary, dim: int, seed: int) -> Floats:
+def pmi_embeddings(dataset: Dataset, items: Vocabulary, dim: int, seed: int) -> Float32Array:
     """float32 [m, dim]: a vector of length one for each item of `items`, in its order.
 
     Zero for items that come with no other, and in the places that a small catalogue leaves over.

@@ -21,20 +21,28 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import ABSENT, Bools, Dataset, Floats, Items, Numbers, Queries
+from plait.data.types import (
+    ABSENT,
+    BoolArray,
+    CandidateLists,
+    Dataset,
+    Float32Array,
+    Int32Array,
+    QueryBatch,
+)
 from plait.errors import BundleError, InputError
-from plait.features.interactions import anchored
+from plait.features.interactions import query_history
 from plait.features.tfidf import TfidfConfig
 from plait.models.sequential.item_embeddings import FreshItems, ItemSpace
-from plait.models.sequential.item_logits import Asked, nearest
+from plait.models.sequential.item_logits import ItemLogits, nearest
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.pipeline.constraints import Limit, limited
-from plait.pipeline.dense import gather
+from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.dense import take_scores
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
-from plait.training.config import Training
-from plait.utils.optional_imports import require
+from plait.training.config import TrainingConfig
+from plait.utils.optional_imports import require_extra
 
 __all__ = ["Sequence", "SequenceConfig"]
 
@@ -47,65 +55,65 @@ class SequenceConfig:
 
     network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
     """What reads the history."""
-    dim: int = tunable(64, _DIMS, Limit(least=1))
+    embedding_dim: int = tunable(64, _DIMS, Limit(least=1))
     """Numbers in a vector."""
-    blocks: int = tunable(1, Range(1, 3), Limit(least=1))
+    num_layers: int = tunable(1, Range(1, 3), Limit(least=1))
     """Layers."""
-    heads: int = limited(2, Limit(least=1))
+    num_heads: int = bounded_field(2, Limit(least=1))
     """Heads of attention; they divide `dim`."""
-    history: int = limited(50, Limit(least=1))
+    max_length: int = bounded_field(50, Limit(least=1))
     """How many of the newest events are read."""
     dropout: float = tunable(0.5, Range(0.1, 0.7), Limit(least=0, below=1))
     """The share of numbers that are dropped while training."""
     loss: Literal["auto", "softmax", "sampled"] = "auto"
     """Cross-entropy over all items, or over the right one and shared negatives; auto: over all up
     to 50,000 items."""
-    half: bool = True
+    bf16_logits: bool = True
     """Take the products of the softmax over all in bfloat16, where the processor has them."""
-    negatives: int = tunable(2048, Range(256, 8192, log=True), Limit(least=1))
+    num_negatives: int = tunable(2048, Range(256, 8192, log=True), Limit(least=1))
     """How many negatives a batch shares, under `sampled`."""
-    power: float = limited(0.0, Limit(least=0))
+    negative_popularity_exponent: float = bounded_field(0.0, Limit(least=0))
     """Negatives are drawn by popularity to this power; what that does is corrected for."""
-    smoothing: float = tunable(0.1, Range(0.0, 0.3), Limit(least=0, below=1))
+    label_smoothing: float = tunable(0.1, Range(0.0, 0.3), Limit(least=0, below=1))
     """The share of the target that is spread over all items, under `softmax`."""
-    mask: float = tunable(0.2, Range(0.1, 0.6), Limit(above=0, below=1))
+    mask_probability: float = tunable(0.2, Range(0.1, 0.6), Limit(above=0, below=1))
     """The share of a history that is hidden while training, under `bert4rec`."""
-    describe: bool = True
+    use_item_features: bool = True
     """Whether items are also what their fields say."""
     features: TfidfConfig = field(default_factory=TfidfConfig)
     """How fields become features."""
-    start: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)), Limit(least=0))
+    pmi_init_scale: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)), Limit(least=0))
     """How long the vectors are that items start with, from what comes with what
     (`plait.models.sequential.pmi_embeddings`); 0: they start by chance. Left out: 1 where no field
     describes items."""
-    id_dropout: float = limited(0.0, Limit(least=0, below=1))
+    id_dropout: float = bounded_field(0.0, Limit(least=0, below=1))
     """How often an item must do with what its fields say while training."""
-    training: Training = field(
-        default_factory=lambda: Training(learning_rate=2e-3, average=0.99, patience=3)
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(learning_rate=2e-3, ema_decay=0.99, patience=3)
     )
     """How it is trained: see docs/training.md."""
 
     @property
-    def idle(self) -> tuple[str, ...]:
+    def inactive_settings(self) -> tuple[str, ...]:
         """Settings that count for nothing beside the others: no search need vary them.
 
         And `dim`, where the heads do not divide every one that would be tried.
         """
         counts = {
-            "dim": all(one % self.heads == 0 for one in _DIMS.values),
-            "negatives": self.loss == "sampled",
-            "smoothing": self.loss != "sampled",
-            "mask": self.network == "bert4rec",
+            "embedding_dim": all(one % self.num_heads == 0 for one in _DIMS.values),
+            "num_negatives": self.loss == "sampled",
+            "label_smoothing": self.loss != "sampled",
+            "mask_probability": self.network == "bert4rec",
         }
         return tuple(name for name, one in counts.items() if not one)
 
 
-class Sequence(Stage):
+class Sequence(Stage[SequenceConfig]):
     """Scores an item by how likely it comes next."""
 
     Config = SequenceConfig
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: SequenceConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._space = ItemSpace.empty(self.config.features)
         self._weights: Mapping[str, Any] = {}
@@ -114,11 +122,11 @@ class Sequence(Stage):
         self._network: Any = None
 
     def _check(self) -> None:
-        dim, heads = self.config.dim, self.config.heads
+        dim, heads = self.config.embedding_dim, self.config.num_heads
         if dim % heads:
             raise InputError(
-                f"{self.name}.heads is {heads}, which does not divide the dim of {dim}",
-                field=f"{self.name}.heads",
+                f"{self.name}.num_heads is {heads}, which does not divide embedding_dim {dim}",
+                field=f"{self.name}.num_heads",
             )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -131,7 +139,7 @@ class Sequence(Stage):
         Raises MissingExtraError without torch, InputError for a setting that needs more memory than
         there is, and what `plait.training.trainer.train` raises.
         """
-        require(f"the stage {self.name!r}")
+        require_extra(f"the stage {self.name!r}")
         from plait.models.sequential.fit import fit_sequence
 
         fitted = type(self)(self.config, name=self.name)
@@ -160,18 +168,21 @@ class Sequence(Stage):
         told = json.loads((folder / "network.json").read_text(encoding="utf-8"))
         loaded._shape, loaded._epochs = told["shape"], told["epochs"]
         steps = loaded._weights.get("layers.bias.steps")
-        if steps is not None and len(steps) != told["shape"]["blocks"] * told["shape"]["heads"]:
+        if (
+            steps is not None
+            and len(steps) != told["shape"]["num_layers"] * told["shape"]["num_heads"]
+        ):
             raise BundleError(
                 f"the stage {name!r} has one time bias for all layers, not one for each",
                 hint="fit again",
             )
         return loaded
 
-    def delta(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:
         """Vectors of items that say something else than at the fit; `previous` is built upon."""
         return self._space.fresh(catalogue, version, previous)
 
-    def retrieve(self, queries: Queries, k: int) -> Items:
+    def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """The k likeliest items that the query allows."""
         asked = self._asked(queries)
         numbers = np.full((len(queries), min(k, asked.width)), ABSENT, np.int32)
@@ -179,9 +190,9 @@ class Sequence(Stage):
             from plait.models.sequential.torch_topk import likeliest
 
             numbers[asked.rows] = likeliest(asked.scores, queries, asked.rows, numbers.shape[1])
-        return Items(numbers)
+        return CandidateLists(numbers)
 
-    def score(self, queries: Queries, numbers: Numbers) -> Floats:
+    def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """The logarithm of one plus how many times likelier than chance each item comes next.
 
         Zero and above; NaN for items without a vector, and without a history.
@@ -189,38 +200,38 @@ class Sequence(Stage):
         asked = self._asked(queries)
         found = np.full(numbers.shape, np.nan, np.float32)
         if len(asked.rows):
-            logits = gather(asked.scores, numbers[asked.rows])
+            logits = take_scores(asked.scores, numbers[asked.rows])
             logits[np.isneginf(logits)] = np.nan
             lift = logits - asked.chance[:, None]
             found[asked.rows] = np.maximum(lift, 0) + np.log1p(np.exp(-np.abs(lift)))
         return found
 
-    def because(self, queries: Queries, numbers: Numbers) -> Numbers:
+    def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         """The item of the newest of the history whose vector is nearest to each candidate's."""
-        history = anchored(queries)
+        history = query_history(queries)
         table, known = self._items(queries)
         return nearest(history, table, known, numbers)
 
-    def _asked(self, queries: Queries) -> Asked:
+    def _asked(self, queries: QueryBatch) -> ItemLogits:
         """The logits of every item; computed once a batch and kept in `queries.work`."""
-        if self.name not in queries.work:
-            queries.work[self.name] = self._answered(queries)
-        found: Asked = queries.work[self.name]
+        if self.name not in queries.cache:
+            queries.cache[self.name] = self._answered(queries)
+        found: ItemLogits = queries.cache[self.name]
         return found
 
-    def _answered(self, queries: Queries) -> Asked:
+    def _answered(self, queries: QueryBatch) -> ItemLogits:
         table, known = self._items(queries)
         if not self._shape:
-            return Asked.nothing()
-        require(f"the stage {self.name!r}")
+            return ItemLogits.nothing()
+        require_extra(f"the stage {self.name!r}")
         from plait.models.sequential.inference import built, read
 
         if self._network is None:  # two threads may both build it: they build the same
             self._network = built(self._shape, self._weights)
-        states, rows = read(self._network, anchored(queries), table, known)
-        return Asked.of(states, rows, (table, known), self._space.known)
+        states, rows = read(self._network, query_history(queries), table, known)
+        return ItemLogits.of(states, rows, (table, known), self._space.known)
 
-    def _items(self, queries: Queries) -> tuple[Floats, Bools]:
+    def _items(self, queries: QueryBatch) -> tuple[Float32Array, BoolArray]:
         """Vectors of items as they are now, and which have one."""
         fresh = None if queries.live is None else queries.live.deltas.get(self.name)
         if isinstance(fresh, FreshItems):

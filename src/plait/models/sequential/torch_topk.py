@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.data.types import ABSENT, Floats, Longs, Numbers, Queries
+from plait.data.types import ABSENT, Float32Array, Int32Array, Int64Array, QueryBatch
 
 __all__ = ["likeliest"]
 
 
-def likeliest(scores: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
+def likeliest(scores: Float32Array, queries: QueryBatch, rows: Int64Array, k: int) -> Int32Array:
     """int32 [R, k]: the best items of the queries `rows` by `scores` [R, n], -1 behind the last.
 
     Minus infinity is never among them, nor what the query rules out. Equals stand in the order of
@@ -34,7 +34,7 @@ def likeliest(scores: Floats, queries: Queries, rows: Longs, k: int) -> Numbers:
     return numbers
 
 
-def _best(allowed: Tensor, k: int, ties: Any) -> Numbers:
+def _best(allowed: Tensor, k: int, ties: Any) -> Int32Array:
     """int32 [R, k]: the columns of the k largest of each row of [R, n], equals by `ties` [n]."""
     more = min(k + 1, allowed.shape[1])  # the one behind the last tells whether a tie was cut
     values, found = (one.numpy() for one in torch.topk(allowed, more, dim=1))
@@ -50,7 +50,7 @@ def _best(allowed: Tensor, k: int, ties: Any) -> Numbers:
     return numbers
 
 
-def _banned(queries: Queries, rows: Longs, width: int) -> tuple[Any, Any]:
+def _banned(queries: QueryBatch, rows: Int64Array, width: int) -> tuple[Any, Any]:
     """Places in the scores of what the queries block."""
     if queries.blocked is None:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)

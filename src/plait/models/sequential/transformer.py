@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.models.sequential.layers import Dense, Dropout, RelativeBias
+from plait.models.sequential.layers import Dropout, RelativeBias, SwiGLU
 
 __all__ = ["Transformer"]
 
@@ -40,7 +40,9 @@ class Transformer(nn.Module):
             states = block(states, bias)
         return states
 
-    def ahead(self, states: Tensor, there: Tensor, seconds: Tensor | None, last: Tensor) -> Tensor:
+    def last_state(
+        self, states: Tensor, there: Tensor, seconds: Tensor | None, last: Tensor
+    ) -> Tensor:
         """[B, D]: what `forward` has at the places `last` int64 [B].
 
         The last block is asked there alone: that is most of the work of a short network.
@@ -62,7 +64,7 @@ class _Block(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.gate = nn.Linear(dim, dim)
         self.between = nn.LayerNorm(dim)
-        self.dense = Dense(dim, 2 * dim, dropout)
+        self.dense = SwiGLU(dim, 2 * dim, dropout)
         self.dense_gate = nn.Linear(dim, dim)
         self.dropout = Dropout(dropout)
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.types import Items, Queries
-from plait.pipeline.constraints import Limit, limited
+from plait.data.types import CandidateLists, QueryBatch
+from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage
-from plait.ranking.explanation.templates import Asked, Evidence, sentence, shared_fact
+from plait.ranking.explanation.templates import (
+    Contribution,
+    ExplanationContext,
+    sentence,
+    shared_fact,
+)
 
 __all__ = ["Explain", "ExplainConfig"]
 
@@ -21,18 +26,18 @@ __all__ = ["Explain", "ExplainConfig"]
 class ExplainConfig:
     """What `explain` can be told."""
 
-    most: int = limited(3, Limit(least=0))
+    max_reasons: int = bounded_field(3, Limit(least=0))
     """At most so many reasons an item."""
     title: str = ""
     """The field that names an item; empty: title or name, else its id."""
     popular_by: str = ""
     """The context that `popular` goes by ("country"), so that its sentence may name it."""
-    sentences: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
     """Other sentences by strand; {item}, {because}, {words}, {context} and {strand} stand for the
     item, the item it rests on, the words of the query, the context's value and the strand."""
 
 
-class Explain(Stage):
+class Explain(Stage[ExplainConfig]):
     """Leaves `reasons`: object [B, K], for what is shown a list of dictionaries, else None.
 
     Each has `strand`, `rank` (from 1 in what the strand brought, None if it did not), `because`
@@ -45,11 +50,11 @@ class Explain(Stage):
     writes = ("reasons",)
 
     @property
-    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+    def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """The strands that have a sentence of their own."""
-        return {"sentences": tuple(self.config.sentences)}
+        return {"templates": tuple(self.config.templates)}
 
-    def apply(self, queries: Queries, items: Items) -> Items:
+    def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Adds `reasons`."""
         reasons = np.full(items.shape, None, object)
         rows, columns = np.nonzero(items.column("order") >= 0)
@@ -59,13 +64,13 @@ class Explain(Stage):
             reasons[row, column] = self._reasons(strands, asked[row], row, column)
         return items.with_columns(reasons=reasons)
 
-    def _asked(self, queries: Queries, row: int) -> Asked:
+    def _asked(self, queries: QueryBatch, row: int) -> ExplanationContext:
         by = self.config.popular_by
         context = queries.contexts[row]
         user = context.get("user")
         inherited = user.get(by) if isinstance(user, Mapping) else None
         value = context.get(by, inherited) if by else None
-        return Asked(
+        return ExplanationContext(
             catalogue=None if queries.live is None else queries.live.state.catalogue,
             title=self.config.title,
             words=(queries.texts[row] or "").strip(),
@@ -73,14 +78,16 @@ class Explain(Stage):
             context=value if isinstance(value, str) else "",
         )
 
-    def _reasons(self, strands: _Strands, asked: Asked, row: int, column: int) -> list[Any]:
-        number = int(strands.items.numbers[row, column])
+    def _reasons(
+        self, strands: _Strands, asked: ExplanationContext, row: int, column: int
+    ) -> list[Any]:
+        number = int(strands.items.item_numbers[row, column])
         found = []
-        for evidence in strands.evidence(row, column)[: self.config.most]:
+        for evidence in strands.evidence(row, column)[: self.config.max_reasons]:
             fact = None
             if evidence.because >= 0 and evidence.because != number:
                 fact = shared_fact(asked, number, evidence.because)
-            template = self.config.sentences.get(evidence.strand, "")
+            template = self.config.templates.get(evidence.strand, "")
             found.append(
                 {
                     "strand": evidence.strand,
@@ -96,7 +103,7 @@ class Explain(Stage):
 class _Strands:
     """The columns of all strands, looked up once."""
 
-    def __init__(self, items: Items) -> None:
+    def __init__(self, items: CandidateLists) -> None:
         self.items = items
         names = dict.fromkeys(
             one.rpartition(".")[0] for one in items.columns if one.endswith((".score", ".rank"))
@@ -107,7 +114,7 @@ class _Strands:
         }
         self._scores = {name: items.columns.get(f"{name}.score") for name in names}
 
-    def evidence(self, row: int, column: int) -> list[Evidence]:
+    def evidence(self, row: int, column: int) -> list[Contribution]:
         """The strands that brought a candidate or lifted it, strongest first; pins before all."""
         found = []
         for name, (share, rank, because) in self._columns.items():
@@ -120,5 +127,5 @@ class _Strands:
             if place < 0 and (worth <= 0 or name == PINS):
                 continue
             source = -1 if because is None else int(because[row, column])
-            found.append(Evidence(name, worth, place, source))
+            found.append(Contribution(name, worth, place, source))
         return sorted(found, key=lambda one: (-one.worth, one.rank < 0, one.rank))

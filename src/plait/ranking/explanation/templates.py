@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from plait.data.catalogue import Catalogue
 
-__all__ = ["Asked", "Evidence", "sentence", "shared_fact"]
+__all__ = ["Contribution", "ExplanationContext", "sentence", "shared_fact"]
 
 _TITLES = ("title", "name")
 _LONGEST = 80
@@ -16,7 +16,7 @@ _PLAIN = frozenset({"", "true", "false", "yes", "no"})
 """Values that two items may share without being alike."""
 
 
-class Evidence(NamedTuple):
+class Contribution(NamedTuple):
     """What one strand has to say for one candidate.
 
     `worth`: its share of the score; `rank` from 0 in what it brought, -1: not brought; `because`:
@@ -30,7 +30,7 @@ class Evidence(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExplanationContext:
     """What a sentence may speak of: the catalogue as it is now, and the question."""
 
     catalogue: Catalogue | None
@@ -58,7 +58,11 @@ class Asked:
 
 
 def sentence(
-    asked: Asked, evidence: Evidence, number: int, fact: dict[str, Any] | None, template: str = ""
+    asked: ExplanationContext,
+    evidence: Contribution,
+    number: int,
+    fact: dict[str, Any] | None,
+    template: str = "",
 ) -> str:
     """Why a strand stands for an item, in one sentence without a full stop."""
     if template:
@@ -66,7 +70,7 @@ def sentence(
     return _SENTENCES.get(evidence.strand, _any)(asked, evidence, number, fact)
 
 
-def shared_fact(asked: Asked, one: int, two: int) -> dict[str, Any] | None:
+def shared_fact(asked: ExplanationContext, one: int, two: int) -> dict[str, Any] | None:
     """A field in which both items say the same: a category first, then the longest set entry."""
     if asked.catalogue is None or not 0 <= max(one, two) < len(asked.catalogue):
         return None
@@ -91,17 +95,17 @@ def shared_fact(asked: Asked, one: int, two: int) -> dict[str, Any] | None:
 Fact = dict[str, Any] | None
 
 
-def _popular(asked: Asked, _evidence: Evidence, _number: int, _fact: Fact) -> str:
+def _popular(asked: ExplanationContext, _evidence: Contribution, _number: int, _fact: Fact) -> str:
     return f"Popular in {_short(asked.context)}" if asked.context else "Popular right now"
 
 
-def _repeat(_asked: Asked, evidence: Evidence, number: int, _fact: Fact) -> str:
+def _repeat(_asked: ExplanationContext, evidence: Contribution, number: int, _fact: Fact) -> str:
     if evidence.because == number:
         return "You come back to it"
     return "People who come back to the same take it"
 
 
-def _lexical(asked: Asked, evidence: Evidence, number: int, fact: Fact) -> str:
+def _lexical(asked: ExplanationContext, evidence: Contribution, number: int, fact: Fact) -> str:
     return (
         f"Matches your words '{_short(asked.words)}'"
         if asked.words
@@ -109,7 +113,7 @@ def _lexical(asked: Asked, evidence: Evidence, number: int, fact: Fact) -> str:
     )
 
 
-def _content(asked: Asked, evidence: Evidence, _number: int, fact: Fact) -> str:
+def _content(asked: ExplanationContext, evidence: Contribution, _number: int, fact: Fact) -> str:
     if evidence.because < 0:
         if asked.words:
             return f"Says something like '{_short(asked.words)}'"
@@ -118,7 +122,9 @@ def _content(asked: Asked, evidence: Evidence, _number: int, fact: Fact) -> str:
     return f"{like}: both {fact['field']} {_short(str(fact['value']))}" if fact else like
 
 
-def _behaviour(asked: Asked, evidence: Evidence, number: int, _fact: Fact) -> str:
+def _collaborative(
+    asked: ExplanationContext, evidence: Contribution, number: int, _fact: Fact
+) -> str:
     if evidence.because < 0:
         # Its score is borrowed from items alike: of its own behaviour nothing is known yet.
         known = asked.name(min(asked.anchors)) if asked.anchors else "what you took"
@@ -130,11 +136,11 @@ def _behaviour(asked: Asked, evidence: Evidence, number: int, _fact: Fact) -> st
     return f"Because you took {asked.name(evidence.because)}"
 
 
-def _pins(_asked: Asked, _evidence: Evidence, _number: int, _fact: Fact) -> str:
+def _pins(_asked: ExplanationContext, _evidence: Contribution, _number: int, _fact: Fact) -> str:
     return "Chosen by the editors"
 
 
-def _any(asked: Asked, evidence: Evidence, number: int, fact: Fact) -> str:
+def _any(asked: ExplanationContext, evidence: Contribution, number: int, fact: Fact) -> str:
     """For strands that nobody wrote a sentence for."""
     if evidence.because < 0 or evidence.because == number:
         return f"Found by {evidence.strand}"
@@ -146,18 +152,18 @@ def _any(asked: Asked, evidence: Evidence, number: int, fact: Fact) -> str:
     return f"Because you took {other}"
 
 
-_SENTENCES: dict[str, Callable[[Asked, Evidence, int, Fact], str]] = {
+_SENTENCES: dict[str, Callable[[ExplanationContext, Contribution, int, Fact], str]] = {
     "popular": _popular,
     "repeat": _repeat,
-    "neighbours": _behaviour,
-    "linear": _behaviour,
+    "neighbours": _collaborative,
+    "linear": _collaborative,
     "content": _content,
     "lexical": _lexical,
     "pins": _pins,
 }
 
 
-def _filled(template: str, asked: Asked, evidence: Evidence, number: int) -> str:
+def _filled(template: str, asked: ExplanationContext, evidence: Contribution, number: int) -> str:
     """The template with its placeholders replaced; nothing else in it has a meaning."""
     parts = {
         "{item}": asked.name(number),

@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.errors import FilterError
-from plait.ranking.filters.parser import Both, Call, Compare, Field, Literal, Node, Not, Operand
+from plait.ranking.filters.parser import (
+    BooleanOp,
+    Call,
+    Comparison,
+    FieldReference,
+    Literal,
+    Node,
+    Not,
+    Operand,
+)
 
 __all__ = ["evaluate"]
 
@@ -38,12 +47,12 @@ _NUMPY: dict[str, Callable[[Any, Any], Any]] = {
 
 def evaluate(node: Node, catalogue: Catalogue) -> Mask:
     """bool [N]; FilterError where the expression does not fit the catalogue's fields."""
-    if isinstance(node, Both):
+    if isinstance(node, BooleanOp):
         join = np.logical_and if node.operator == "and" else np.logical_or
         return np.asarray(join.reduce([evaluate(part, catalogue) for part in node.parts]))
     if isinstance(node, Not):
         return ~evaluate(node.inner, catalogue)
-    if isinstance(node, Compare):
+    if isinstance(node, Comparison):
         return _compare(node, catalogue)
     return _truth(node, catalogue)
 
@@ -68,7 +77,7 @@ def _truth(node: Operand, catalogue: Catalogue) -> Mask:
     return _present(column)
 
 
-def _compare(node: Compare, catalogue: Catalogue) -> Mask:
+def _compare(node: Comparison, catalogue: Catalogue) -> Mask:
     left, right, operator = node.left, node.right, node.operator
     if operator == "contains":
         return _contains(left, right, catalogue)
@@ -81,7 +90,7 @@ def _compare(node: Compare, catalogue: Catalogue) -> Mask:
     if isinstance(left, Call) or isinstance(right, Call):
         return _far(left, operator, right, catalogue)
     column = _column(left, catalogue)
-    if isinstance(right, Field):
+    if isinstance(right, FieldReference):
         return _columns(left, operator, right, catalogue)
     if isinstance(right.value, tuple):
         _refuse(f"a list can only stand behind `in`, not behind {operator}")
@@ -140,7 +149,9 @@ def _ordered(column: Column, operator: str, value: str) -> Mask:
     return _each(column, lambda one: order(0, (one < value) - (one > value)))
 
 
-def _columns(left: Field, operator: str, right: Field, catalogue: Catalogue) -> Mask:
+def _columns(
+    left: FieldReference, operator: str, right: FieldReference, catalogue: Catalogue
+) -> Mask:
     """One field against another of the same kind."""
     one, two = _column(left, catalogue), _column(right, catalogue)
     words = ("text", "category", "media")
@@ -155,10 +166,10 @@ def _columns(left: Field, operator: str, right: Field, catalogue: Catalogue) -> 
 
 def _inside(left: Operand, right: Operand, operator: str, catalogue: Catalogue) -> Mask:
     """`field in [..]`, or `"word" in field`."""
-    if isinstance(right, Field):
+    if isinstance(right, FieldReference):
         found = _contains(right, left, catalogue)
         return found if operator == "in" else ~found & _present(_column(right, catalogue))
-    if not (isinstance(left, Field) and isinstance(right, Literal)):
+    if not (isinstance(left, FieldReference) and isinstance(right, Literal)):
         _refuse(f"write FIELD {operator} [values], or value {operator} FIELD")
     if not isinstance(right.value, tuple):
         _refuse(f"behind `{operator}` stands a list in brackets or a field, not {_shown(right)}")
@@ -181,7 +192,11 @@ def _ids(catalogue: Catalogue, wanted: Iterable[str]) -> Mask:
 
 def _contains(where: Operand, what: Operand, catalogue: Catalogue) -> Mask:
     """A set holds an entry; a text holds another, whatever the case."""
-    if not (isinstance(where, Field) and isinstance(what, Literal) and isinstance(what.value, str)):
+    if not (
+        isinstance(where, FieldReference)
+        and isinstance(what, Literal)
+        and isinstance(what.value, str)
+    ):
         _refuse('contains needs a field and a text: contains(title, "mug")')
     column, part = _column(where, catalogue), what.value
     if column.type == "set":
@@ -200,7 +215,7 @@ def _far(left: Operand, operator: str, right: Operand, catalogue: Catalogue) -> 
     if not (isinstance(left, Call) and left.name == "distance" and type(limit) is float):
         _refuse("a function is compared with a number only: distance(place, 48.2, 16.4) < 5")
     field, *numbers = left.arguments
-    column = _column(field, catalogue) if isinstance(field, Field) else None
+    column = _column(field, catalogue) if isinstance(field, FieldReference) else None
     middle = [one.value for one in numbers if isinstance(one, Literal) and type(one.value) is float]
     if column is None or column.type != "place" or len(middle) != 2:
         _refuse("distance takes a place field, a latitude and a longitude in degrees")
@@ -222,7 +237,7 @@ def _kilometres(places: npt.NDArray[np.float64], latitude: float, longitude: flo
 
 
 def _column(field: Operand, catalogue: Catalogue) -> Column:
-    if not isinstance(field, Field):
+    if not isinstance(field, FieldReference):
         _refuse(f"{_shown(field)} stands where a field is expected")
     if field.name == "id":
         return Column("category", np.array([*catalogue.ids, None], object)[:-1])

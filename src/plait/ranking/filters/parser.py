@@ -22,7 +22,17 @@ from typing import NamedTuple
 
 from plait.errors import FilterError
 
-__all__ = ["Both", "Call", "Compare", "Field", "Literal", "Node", "Not", "Operand", "parse_filter"]
+__all__ = [
+    "BooleanOp",
+    "Call",
+    "Comparison",
+    "FieldReference",
+    "Literal",
+    "Node",
+    "Not",
+    "Operand",
+    "parse_filter",
+]
 
 MAX_LENGTH = 20_000
 """The longest expression, in characters."""
@@ -53,7 +63,7 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldReference:
     """A field of the item; `id` is its outside id."""
 
     name: str
@@ -64,11 +74,11 @@ class Call:
     """`contains(a, b)` or `distance(place, latitude, longitude)`."""
 
     name: str
-    arguments: tuple[Literal | Field, ...]
+    arguments: tuple[Literal | FieldReference, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
+class Comparison:
     """`left operator right`."""
 
     operator: str
@@ -84,15 +94,15 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class BooleanOp:
     """All (`and`) or any (`or`) of `parts`."""
 
     operator: str
     parts: tuple[Node, ...]
 
 
-Operand = Literal | Field | Call
-Node = Operand | Compare | Not | Both
+Operand = Literal | FieldReference | Call
+Node = Operand | Comparison | Not | BooleanOp
 
 
 class _Token(NamedTuple):
@@ -177,14 +187,14 @@ class _Parser:
         while self._is("or"):
             self._take()
             parts.append(self._all())
-        return parts[0] if len(parts) == 1 else Both("or", tuple(parts))
+        return parts[0] if len(parts) == 1 else BooleanOp("or", tuple(parts))
 
     def _all(self) -> Node:
         parts = [self._one()]
         while self._is("and"):
             self._take()
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else Both("and", tuple(parts))
+        return parts[0] if len(parts) == 1 else BooleanOp("and", tuple(parts))
 
     def _one(self) -> Node:
         self._depth += 1
@@ -210,7 +220,7 @@ class _Parser:
         right = self._value()
         if self._is(*COMPARISONS, "in", "contains"):
             raise self._unexpected("`and` or `or`: comparisons do not chain")
-        return Compare(operator, left, right)
+        return Comparison(operator, left, right)
 
     def _operator(self) -> str:
         if self._is(*COMPARISONS, "in", "contains"):
@@ -227,11 +237,11 @@ class _Parser:
             return self._call(self._take())
         return self._plain()
 
-    def _plain(self) -> Literal | Field:
+    def _plain(self) -> Literal | FieldReference:
         if self._next.kind == "word":
-            return Field(self._take().text)
+            return FieldReference(self._take().text)
         if self._next.kind == "quoted":
-            return Field(self._take().text[1:-1])
+            return FieldReference(self._take().text[1:-1])
         if self._is("["):
             return Literal(self._list())
         return Literal(self._constant())

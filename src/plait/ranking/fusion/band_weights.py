@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.types import Bools, Floats, Longs
-from plait.ranking.fusion.config import FuseConfig, Learned
-from plait.ranking.fusion.score_normalization import Missing, Signal
+from plait.data.types import BoolArray, Float32Array, Int64Array
+from plait.ranking.fusion.config import FuseConfig, FusionWeights
+from plait.ranking.fusion.score_normalization import Missing, NormalizedScores
 from plait.ranking.fusion.weight_optimization import (
-    Lessons,
+    FusionExamples,
     Weights,
-    climb,
+    coordinate_ascent,
     gains,
     ideal,
-    is_gain,
-    likeliest,
+    is_significant,
+    maximize_likelihood,
     places,
-    spaced,
+    subsample_evenly,
 )
 
 __all__ = ["Candidates", "earned", "learned_from"]
@@ -49,12 +49,12 @@ class Candidates:
     """
 
     names: tuple[str, ...]
-    signals: tuple[Signal, ...]
+    signals: tuple[NormalizedScores, ...]
     missing: tuple[Missing, ...]
-    there: Bools
-    hits: Bools
-    lengths: Longs
-    given: Floats
+    there: BoolArray
+    hits: BoolArray
+    lengths: Int64Array
+    given: Float32Array
 
     def strands(self, places: Sequence[int]) -> Candidates:
         """The strands at `places` alone."""
@@ -68,7 +68,7 @@ class Candidates:
             self.given[list(places)],
         )
 
-    def rows(self, rows: Longs) -> Candidates:
+    def rows(self, rows: Int64Array) -> Candidates:
         """The queries `rows`."""
         return Candidates(
             self.names,
@@ -80,47 +80,49 @@ class Candidates:
             self.given,
         )
 
-    def scores(self, config: FuseConfig, learned: Learned) -> Floats:
+    def scores(self, config: FuseConfig, learned: FusionWeights) -> Float32Array:
         """float32 [Q, K]: the weighted sums, minus infinity where no candidate stands."""
-        busy = self.strands([self.names.index(one) for one in learned.strands])
+        busy = self.strands([self.names.index(one) for one in learned.models])
         signals = busy.lessons(config, learned.margin).signals
         weights = learned.weights[learned.bands_of(self.lengths)]
-        summed: Floats = np.einsum("qs,sqk->qk", weights, signals)
+        summed: Float32Array = np.einsum("qs,sqk->qk", weights, signals)
         summed[~self.there] = -np.inf
         return summed
 
-    def lessons(self, config: FuseConfig, margin: float, every: int = 1) -> Lessons:
+    def lessons(self, config: FuseConfig, margin: float, every: int = 1) -> FusionExamples:
         """Every `every`-th query, missing scores priced at `margin` where that is learned."""
         rows = slice(None, None, every)
         filled = [
             signal.take(rows).filled(
-                missing == "minimum", margin if missing == "learned" else config.margin
+                missing == "minimum", margin if missing == "learned" else config.missing_margin
             )
             for signal, missing in zip(self.signals, self.missing, strict=True)
         ]
-        return Lessons(np.stack(filled), self.there[rows], self.hits[rows])
+        return FusionExamples(np.stack(filled), self.there[rows], self.hits[rows])
 
 
-def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
+def learned_from(config: FuseConfig, found: Candidates) -> FusionWeights | None:
     """Weights of the strands that say anything; None where there is nothing to learn from."""
     told = [place for place, one in enumerate(found.signals) if one.values.any()]
-    busy = found.strands(told[: config.scalars])
+    busy = found.strands(told[: config.max_weights])
     if not busy.names or not len(busy.lengths):
         return None
     center = np.maximum(busy.given.astype(np.float64), 0.0) * _START
     margin = _margin(config, busy, center)
     every = max(1, -(-len(busy.lengths) // _FEW))
     look = busy.lessons(config, margin, every)
-    first, _ = likeliest(look, center, config.prior)
+    first, _ = maximize_likelihood(look, center, config.prior_strength)
     first = first if first.any() else _leader(look)
     lessons = busy.lessons(config, margin).best(first, _DEEP)
-    pooled, _ = likeliest(lessons, center, config.prior, negative=config.negative)
+    pooled, _ = maximize_likelihood(
+        lessons, center, config.prior_strength, negative=config.allow_negative_weights
+    )
     lower = _joined(config, busy.lengths, len(busy.names))
     bands = np.maximum(np.searchsorted(lower, busy.lengths, side="right") - 1, 0)
     rows = [np.nonzero(bands == band)[0] for band in range(len(lower))]
     free = _free(config, lessons, rows, pooled)
     weights = [_band(config, lessons, one, pooled, free) for one in rows]
-    return Learned(
+    return FusionWeights(
         busy.names,
         lower,
         np.stack(weights).astype(np.float32),
@@ -133,18 +135,18 @@ def learned_from(config: FuseConfig, found: Candidates) -> Learned | None:
 def earned(
     config: FuseConfig,
     whole: Candidates,
-    learned: Learned,
+    learned: FusionWeights,
     rest: Candidates,
-    without: Learned,
+    without: FusionWeights,
 ) -> bool:
     """Whether `learned` of `whole` ranks better than what was learned `without` some strands of the
     `rest`, the same queries; by two standard errors of the difference.
     """
-    rows = spaced(whole.hits)
+    rows = subsample_evenly(whole.hits)
     whole, rest = whole.rows(rows), rest.rows(rows)
     more = gains(whole.scores(config, learned), whole.hits)
     more -= gains(rest.scores(config, without), rest.hits)
-    return is_gain(more / ideal(whole.hits), 2.0)
+    return is_significant(more / ideal(whole.hits), 2.0)
 
 
 def _margin(config: FuseConfig, found: Candidates, center: Weights) -> float:
@@ -158,28 +160,30 @@ def _margin(config: FuseConfig, found: Candidates, center: Weights) -> float:
         if missing == "learned"
     ]
     if config.method == "rrf" or not open_to:
-        return config.margin
-    if int(np.logical_or.reduce(open_to).sum()) < config.least:
-        return config.margin
+        return config.missing_margin
+    if int(np.logical_or.reduce(open_to).sum()) < config.min_band_queries:
+        return config.missing_margin
     every = max(1, -(-len(found.lengths) // _FEW))
     losses = {
-        margin: likeliest(found.lessons(config, margin, every), center, config.prior)[1]
-        for margin in dict.fromkeys((config.margin, *MARGINS))
+        margin: maximize_likelihood(
+            found.lessons(config, margin, every), center, config.prior_strength
+        )[1]
+        for margin in dict.fromkeys((config.missing_margin, *MARGINS))
     }
     enough = min(losses.values()) + _WORTH
     return next(margin for margin, loss in losses.items() if loss <= enough)
 
 
-def _joined(config: FuseConfig, lengths: Longs, strands: int) -> Longs:
+def _joined(config: FuseConfig, lengths: Int64Array, strands: int) -> Int64Array:
     """Where bands begin, after too small ones, and the smallest of too many, were joined."""
-    lower = sorted({max(0, one) for one in config.bands} | {0})
+    lower = sorted({max(0, one) for one in config.history_length_bands} | {0})
     while len(lower) > 1:
         counts = np.bincount(
             np.searchsorted(lower, lengths, side="right") - 1, minlength=len(lower)
         )
         small = int(counts.argmin())
         enough = 2 * _affordable(config, len(lower), strands) >= strands
-        if counts[small] >= config.least and enough:
+        if counts[small] >= config.min_band_queries and enough:
             break
         if small == 0:
             joined = 1
@@ -195,19 +199,24 @@ def _affordable(config: FuseConfig, bands: int, strands: int) -> int:
     """How many strands can have a weight in each band, the rest one for all bands."""
     if bands == 1:
         return strands
-    return min(strands, max(0, config.scalars - strands) // (bands - 1))
+    return min(strands, max(0, config.max_weights - strands) // (bands - 1))
 
 
 def _free(
-    config: FuseConfig, lessons: Lessons, rows: Sequence[np.ndarray], pooled: Weights
-) -> Bools:
+    config: FuseConfig, lessons: FusionExamples, rows: Sequence[np.ndarray], pooled: Weights
+) -> BoolArray:
     """The strands with a weight in each band: those whose weights are furthest apart, bool [S]."""
     count = _affordable(config, len(rows), len(pooled))
     if count == len(pooled):
         return np.ones(count, np.bool_)
     apart = np.ptp(
         [
-            likeliest(lessons.take(one), pooled, config.band_prior, negative=config.negative)[0]
+            maximize_likelihood(
+                lessons.take(one),
+                pooled,
+                config.band_prior_strength,
+                negative=config.allow_negative_weights,
+            )[0]
             for one in rows
             if len(one)
         ],
@@ -218,14 +227,14 @@ def _free(
     return free
 
 
-def _leader(lessons: Lessons) -> Weights:
+def _leader(lessons: FusionExamples) -> Weights:
     """All weight on the strand that ranks the targets best alone.
 
     Where every strand puts others before them, as all do that know what a history holds if nobody
     takes anything twice, no sum is likelier than chance, and the given weights may be the worst.
     """
     alone = _START * np.eye(len(lessons.signals))
-    some = lessons.take(spaced(lessons.hits))
+    some = lessons.take(subsample_evenly(lessons.hits))
     reached = [places(some.scores(one), some.hits)[1] for one in alone]
     # No place is cut off: the first ten may hold nothing right at all.
     found: Weights = alone[np.argmax([(1 / np.log2(one + 2)).mean() for one in reached])]
@@ -233,7 +242,7 @@ def _leader(lessons: Lessons) -> Weights:
 
 
 def _band(
-    config: FuseConfig, lessons: Lessons, rows: np.ndarray, pooled: Weights, free: Bools
+    config: FuseConfig, lessons: FusionExamples, rows: np.ndarray, pooled: Weights, free: BoolArray
 ) -> Weights:
     """The weights of one band, pulled to those of all; only the `free` ones differ from them."""
     if len(rows) == 0:
@@ -241,7 +250,18 @@ def _band(
     mine, weights = lessons, pooled
     if len(rows) < len(lessons):
         mine = lessons.take(rows)
-        weights, _ = likeliest(mine, pooled, config.band_prior, negative=config.negative, free=free)
-    if config.negative:
+        weights, _ = maximize_likelihood(
+            mine,
+            pooled,
+            config.band_prior_strength,
+            negative=config.allow_negative_weights,
+            free=free,
+        )
+    if config.allow_negative_weights:
         return weights
-    return climb(mine, weights if weights.any() else _leader(mine), config.rounds, free=free)
+    return coordinate_ascent(
+        mine,
+        weights if weights.any() else _leader(mine),
+        config.coordinate_ascent_rounds,
+        free=free,
+    )

@@ -8,15 +8,23 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.types import Floats, Longs
-from plait.pipeline.constraints import Limit, limited
+from plait.data.types import Float32Array, Int64Array
+from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Missing, Scale
 
-__all__ = ["BY_STRAND", "FuseConfig", "Learned"]
+__all__ = ["MODEL_SETTINGS", "FuseConfig", "FusionWeights"]
 
-BY_STRAND = ("curves", "missing", "weights", "text", "items", "match", "earn")
-"""The settings that name strands."""
+MODEL_SETTINGS = (
+    "transforms",
+    "missing_score",
+    "weights",
+    "text_query_weights",
+    "item_query_weights",
+    "match",
+    "require_gain",
+)
+"""The settings that name models."""
 
 
 def _missing() -> dict[str, Missing]:
@@ -29,90 +37,90 @@ class FuseConfig:
 
     method: Literal["weighted", "rrf"] = "weighted"
     """A weighted sum of comparable scores, or reciprocal rank fusion."""
-    k: float = limited(60.0, Limit(least=0))
+    k: float = bounded_field(60.0, Limit(least=0))
     """The constant of reciprocal rank fusion: how little the first places stand out."""
-    curve: Curve = "log"
+    transform: Curve = "log"
     """How scores are bent within a query: none, log, rank."""
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    transforms: Mapping[str, Curve] = field(default_factory=dict)
     """Other curves for some strands."""
-    scale: Scale = "zscore"
+    normalization: Scale = "zscore"
     """How bent scores are standardised within a query: none, zscore, minmax."""
-    softness: float = tunable(1.0, Range(0.1, 3.0, log=True), Limit(above=0))
+    log_offset: float = tunable(1.0, Range(0.1, 3.0, log=True), Limit(above=0))
     """What is added inside the logarithm to a score between 0 and 1."""
-    missing: Mapping[str, Missing] = field(default_factory=_missing)
+    missing_score: Mapping[str, Missing] = field(default_factory=_missing)
     """What a score is worth that a strand cannot give: the mean or the minimum of the query's
     candidates, the score zero, or "learned": as far below the mean as the targets say."""
-    margin: float = 0.0
+    missing_margin: float = 0.0
     """Standard deviations below the mean or the minimum (the start, where it is learned)."""
     weights: Mapping[str, float] = field(default_factory=lambda: {"*": 1.0, "popular": 0.3})
     """Before anything is learned: weights for queries with a user or a history."""
-    text: Mapping[str, float] = field(
+    text_query_weights: Mapping[str, float] = field(
         default_factory=lambda: {"*": 0.1, "lexical": 1.0, "content": 0.3}
     )
     """Weights for queries with words."""
-    items: Mapping[str, float] = field(
+    item_query_weights: Mapping[str, float] = field(
         default_factory=lambda: {"*": 1.0, "popular": 0.05, "repeat": 0.0}
     )
     """Weights for queries that start from items ("more like this")."""
     match: tuple[str, ...] = ("lexical",)
     """A query with words keeps only what one of these strands rates above zero; the rest is marked
     "unmatched". Empty, or none of them in the recipe: everything stays."""
-    bands: tuple[int, ...] = limited((0, 3, 20), Limit(least=0))
+    history_length_bands: tuple[int, ...] = bounded_field((0, 3, 20), Limit(least=0))
     """Weights are learned by length of history; where each band begins."""
-    scalars: int = limited(10, Limit(least=0))
+    max_weights: int = bounded_field(10, Limit(least=0))
     """At most so many weights are learned in all: strands whose weights are much the same in all
     bands have one for all, and the smallest bands are joined until half of them have their own."""
-    least: int = limited(200, Limit(least=0))
+    min_band_queries: int = bounded_field(200, Limit(least=0))
     """A band with fewer learning queries is joined with its neighbour."""
-    prior: float = limited(10.0, Limit(least=0))
+    prior_strength: float = bounded_field(10.0, Limit(least=0))
     """Learned weights are pulled to the given ones as by so many queries."""
-    band_prior: float = limited(100.0, Limit(least=0))
+    band_prior_strength: float = bounded_field(100.0, Limit(least=0))
     """The weights of a band are pulled to those of all as by so many queries."""
-    negative: bool = False
+    allow_negative_weights: bool = False
     """Whether a learned weight may be below zero."""
-    earn: tuple[str, ...] = ()
+    require_gain: tuple[str, ...] = ()
     """Strands that have to earn their place: together they take part in what is recommended to a
     user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise,
     and where nothing is learned, all is as if they were not there, and what they alone would
     bring is no candidate. Words and items are answered with their given weights."""
-    rounds: int = limited(3, Limit(least=0))
+    coordinate_ascent_rounds: int = bounded_field(3, Limit(least=0))
     """Rounds of coordinate ascent on NDCG@10 behind the likelihood; 0: none."""
-    most: int = limited(8_000, Limit(least=1))
+    max_queries: int = bounded_field(8_000, Limit(least=1))
     """At most so many queries are learned from, evenly spaced."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
+class FusionWeights:
     """Weights float32 [bands, S] of `strands`; `lower` int64: the history length of each band.
 
     `queries` int64: how many each band learned from. `margin`: what a missing score costs. `idle`:
     strands that said nothing in the lessons and keep the weights they were given, on this scale.
     """
 
-    strands: tuple[str, ...]
-    lower: Longs
-    weights: Floats
-    queries: Longs
+    models: tuple[str, ...]
+    lower: Int64Array
+    weights: Float32Array
+    queries: Int64Array
     margin: float
     idle: float
 
-    def bands_of(self, lengths: Longs) -> Longs:
+    def bands_of(self, lengths: Int64Array) -> Int64Array:
         """The band of each history length, int64 [B]."""
         return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
 
-    def silent(self, strands: Sequence[str]) -> bool:
+    def all_inactive(self, strands: Sequence[str]) -> bool:
         """Whether all of `strands` were learned to count for nothing."""
-        places = [self.strands.index(one) for one in strands if one in self.strands]
+        places = [self.models.index(one) for one in strands if one in self.models]
         return bool(places) and not self.weights[:, places].any()
 
-    def beside(self, strands: Sequence[str]) -> Learned:
+    def with_inactive(self, strands: Sequence[str]) -> FusionWeights:
         """The same, with `strands` that count for nothing."""
         nothing = np.zeros((len(self.weights), len(strands)), np.float32)
         weights = np.concatenate([self.weights, nothing], axis=1)
-        return replace(self, strands=(*self.strands, *strands), weights=weights)
+        return replace(self, models=(*self.models, *strands), weights=weights)
 
     @property
-    def scalars(self) -> int:
+    def n_weights(self) -> int:
         """How many weights there are; the same one in all bands counts once, zeros not at all."""
         apart = (self.weights != self.weights[:1]).any(axis=0)
         return int(np.where(apart, len(self.weights), self.weights[0] != 0).sum())
@@ -125,7 +133,7 @@ class Learned:
                 "queries": int(self.queries[band]),
                 "weights": {
                     name: round(float(one), 4)
-                    for name, one in zip(self.strands, self.weights[band], strict=True)
+                    for name, one in zip(self.models, self.weights[band], strict=True)
                 },
             }
             for band in range(len(self.lower))

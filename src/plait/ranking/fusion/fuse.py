@@ -10,20 +10,20 @@ from typing import Any, Self
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import Bools, Floats, Items, Longs, Queries
+from plait.data.types import BoolArray, CandidateLists, Float32Array, Int64Array, QueryBatch
 from plait.errors import BundleError
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import Candidates, earned, learned_from
-from plait.ranking.fusion.config import BY_STRAND, FuseConfig, Learned
+from plait.ranking.fusion.config import MODEL_SETTINGS, FuseConfig, FusionWeights
 from plait.ranking.fusion.score_normalization import (
     Missing,
-    Shape,
-    Signal,
-    joined,
-    ranked,
-    reciprocal,
-    signal,
+    NormalizedScores,
+    ScoreShape,
+    concat_signals,
+    dense_ranks,
+    normalize_scores,
+    reciprocal_ranks,
 )
 
 __all__ = ["Fuse"]
@@ -31,7 +31,7 @@ __all__ = ["Fuse"]
 UNMATCHED = "unmatched"
 
 
-class Fuse(Stage):
+class Fuse(Stage[FuseConfig]):
     """Leaves `score` and, by strand, `<strand>.share`: the part of it that the strand brought.
 
     A strand that knows nothing of a query takes no part in it, the weights of the others grow
@@ -43,21 +43,21 @@ class Fuse(Stage):
     reads = ("*.score", "*.rank")
     writes = ("score", "*.share")
 
-    def __init__(self, config: Any = None, *, name: str = "") -> None:
+    def __init__(self, config: FuseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._learned: Learned | None = None
+        self._learned: FusionWeights | None = None
 
     @property
-    def speaks_of(self) -> Mapping[str, tuple[str, ...]]:
+    def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """What the recipe says by strand; names that the defaults have may be missing in it."""
         config, usual = self.config, FuseConfig()
-        said = {one: getattr(config, one) for one in BY_STRAND}
+        said = {one: getattr(config, one) for one in MODEL_SETTINGS}
         return {
             setting: tuple(name for name in names if name not in ("*", *getattr(usual, setting)))
             for setting, names in said.items()
         }
 
-    def learn(self, queries: Queries, items: Items, targets: Ragged) -> Self:
+    def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
         """A stage with weights learned from candidates [B, K] and the items that came true.
 
         Only queries count whose union holds a target that is not blocked. With none of them the
@@ -66,20 +66,25 @@ class Fuse(Stage):
         names = _strands(items)
         there = items.present
         if queries.blocked is not None:
-            there &= ~queries.blocked.isin(items.numbers)
+            there &= ~queries.blocked.isin(items.item_numbers)
         asked = self._kinds(queries) == _USER
-        hits = targets.isin(items.numbers) & there & asked[:, None]
+        hits = targets.isin(items.item_numbers) & there & asked[:, None]
         rows = np.nonzero(hits.any(axis=1))[0]
-        rows = rows[:: max(1, -(-len(rows) // self.config.most))]
+        rows = rows[:: max(1, -(-len(rows) // self.config.max_queries))]
         columns = {name: column[rows] for name, column in items.columns.items() if "." in name}
-        few = Items(items.numbers[rows], columns)
+        few = CandidateLists(items.item_numbers[rows], columns)
         found = self._candidates(few, names, there[rows], hits[rows], queries.history.lengths[rows])
         taught = type(self)(self.config, name=self.name)
         taught._learned = self._earned(found, few, learned_from(self.config, found))
         return taught
 
     def _candidates(
-        self, items: Items, names: Sequence[str], there: Bools, hits: Bools, lengths: Longs
+        self,
+        items: CandidateLists,
+        names: Sequence[str],
+        there: BoolArray,
+        hits: BoolArray,
+        lengths: Int64Array,
     ) -> Candidates:
         return Candidates(
             tuple(names),
@@ -91,29 +96,31 @@ class Fuse(Stage):
             _listed(self.config.weights, names),
         )
 
-    def _earned(self, whole: Candidates, items: Items, learned: Learned | None) -> Learned | None:
+    def _earned(
+        self, whole: Candidates, items: CandidateLists, learned: FusionWeights | None
+    ) -> FusionWeights | None:
         """What was learned, or what is learned without the strands that did not earn a place."""
-        tried = [one for one in whole.names if one in self.config.earn]
+        tried = [one for one in whole.names if one in self.config.require_gain]
         others = [one for one in whole.names if one not in tried]
         if learned is None or not tried or not others:
             return learned
-        there = whole.there & _brought(items, others)
+        there = whole.there & _retrieved_by(items, others)
         rest = self._candidates(items, others, there, whole.hits, whole.lengths)
         rows = np.nonzero(rest.hits.any(axis=1))[0]
         without = learned_from(self.config, rest.rows(rows))
         if without is None or earned(self.config, whole, learned, rest, without):
             return learned
-        return without.beside(tried)
+        return without.with_inactive(tried)
 
-    def apply(self, queries: Queries, items: Items) -> Items:
+    def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Adds the columns; candidates without a matching word are marked as removed."""
-        items = self._matched(queries, items)
+        items = self._require_match(queries, items)
         names = _strands(items)
-        there = items.numbers >= 0
+        there = items.item_numbers >= 0
         silent = self._silent(names)
         if silent:
             others = [one for one in names if one not in silent]
-            there &= _brought(items, others) | (self._kinds(queries) != _USER)[:, None]
+            there &= _retrieved_by(items, others) | (self._kinds(queries) != _USER)[:, None]
         batch, width = items.shape
         signals = self._signals(items, names, there)
         active = signals.active.reshape(len(names), batch).T
@@ -131,13 +138,13 @@ class Fuse(Stage):
         columns = {f"{name}.share": share for name, share in zip(names, shares, strict=True)}
         return items.with_columns(**columns, score=score)
 
-    def weights(self, queries: Queries, strands: Sequence[str]) -> Floats:
+    def weights(self, queries: QueryBatch, strands: Sequence[str]) -> Float32Array:
         """float32 [B, S]: what each strand counts for each query, before shares are taken."""
         kinds = self._kinds(queries)
         found = np.empty((len(queries), len(strands)), np.float32)
         found[:] = _listed(self.config.weights, strands)
-        found[kinds == _TEXT] = _listed(self.config.text, strands)
-        found[kinds == _ITEMS] = _listed(self.config.items, strands)
+        found[kinds == _TEXT] = _listed(self.config.text_query_weights, strands)
+        found[kinds == _ITEMS] = _listed(self.config.item_query_weights, strands)
         learned = self._learned
         rows = np.nonzero(kinds == _USER)[0]
         if learned is None:
@@ -146,8 +153,8 @@ class Fuse(Stage):
         else:
             bands = learned.bands_of(queries.history.lengths[rows])
             for place, strand in enumerate(strands):
-                if strand in learned.strands:
-                    own = learned.weights[:, learned.strands.index(strand)]
+                if strand in learned.models:
+                    own = learned.weights[:, learned.models.index(strand)]
                     found[rows, place] = own[bands]
                 else:
                     found[rows, place] *= np.float32(learned.idle)
@@ -155,12 +162,12 @@ class Fuse(Stage):
 
     def _silent(self, names: Sequence[str]) -> list[str]:
         """Strands that have not earned a place: found useless, or never put to the test."""
-        tried = [one for one in names if one in self.config.earn]
+        tried = [one for one in names if one in self.config.require_gain]
         return tried if self._unproved and len(tried) < len(names) else []
 
     @property
     def _unproved(self) -> bool:
-        return self._learned is None or self._learned.silent(self.config.earn)
+        return self._learned is None or self._learned.all_inactive(self.config.require_gain)
 
     def describe(self) -> dict[str, Any]:
         """The weights in force, for people."""
@@ -168,13 +175,13 @@ class Fuse(Stage):
         return {
             "method": self.config.method,
             "learned": learned is not None,
-            "scalars": 0 if learned is None else learned.scalars,
-            "margin": self.config.margin if learned is None else learned.margin,
+            "scalars": 0 if learned is None else learned.n_weights,
+            "margin": self.config.missing_margin if learned is None else learned.margin,
             "bands": [] if learned is None else learned.describe(),
-            "unproved": [*self.config.earn] if self._unproved else [],
+            "unproved": [*self.config.require_gain] if self._unproved else [],
             "given": dict(self.config.weights),
-            "text": dict(self.config.text),
-            "items": dict(self.config.items),
+            "text": dict(self.config.text_query_weights),
+            "items": dict(self.config.item_query_weights),
         }
 
     def save(self, folder: Path) -> None:
@@ -188,7 +195,7 @@ class Fuse(Stage):
             "queries": one.queries,
         }
         write_arrays(folder / "weights.safetensors", arrays)
-        rest = {"strands": one.strands, "margin": one.margin, "idle": one.idle}
+        rest = {"models": one.models, "missing_margin": one.margin, "idle": one.idle}
         (folder / "learned.json").write_text(json.dumps(rest), encoding="utf-8")
 
     @classmethod
@@ -200,19 +207,21 @@ class Fuse(Stage):
         try:
             rest = json.loads((folder / "learned.json").read_text(encoding="utf-8"))
             arrays = read_arrays(folder / "weights.safetensors")
-            loaded._learned = Learned(
-                tuple(rest["strands"]),
+            loaded._learned = FusionWeights(
+                tuple(rest["models"]),
                 arrays["lower"],
                 arrays["weights"],
                 arrays["queries"],
-                float(rest["margin"]),
+                float(rest["missing_margin"]),
                 float(rest["idle"]),
             )
         except (ValueError, KeyError, TypeError) as problem:
             raise BundleError(f"cannot read what {name} learned", hint="fit again") from problem
         return loaded
 
-    def _signals(self, items: Items, names: Sequence[str], there: Bools) -> Signal:
+    def _signals(
+        self, items: CandidateLists, names: Sequence[str], there: BoolArray
+    ) -> NormalizedScores:
         """The scores of S strands made comparable: S times B rows, one strand below the other.
 
         All at once, because a request is a batch of one and numpy charges by the call.
@@ -221,22 +230,24 @@ class Fuse(Stage):
         if self.config.method == "rrf":
             placed = [_placed(items, name, there) for name in names]
             ranks = np.concatenate(placed) if placed else np.zeros(all_there.shape, np.float32)
-            return reciprocal(ranks, all_there, self.config.k)
-        curves = [self.config.curves.get(name, self.config.curve) for name in names]
+            return reciprocal_ranks(ranks, all_there, self.config.k)
+        curves = [self.config.transforms.get(name, self.config.transform) for name in names]
         if len(set(curves)) > 1:
-            return joined([self._signals(items, [name], there) for name in names])
+            return concat_signals([self._signals(items, [name], there) for name in names])
         scores = [items.column(f"{name}.score") for name in names]
         stacked = np.concatenate(scores) if scores else np.zeros(all_there.shape, np.float32)
-        shape = Shape(curves[0] if curves else "none", self.config.scale, self.config.softness)
+        shape = ScoreShape(
+            curves[0] if curves else "none", self.config.normalization, self.config.log_offset
+        )
         zero = self._each([self._missing(name) == "zero" for name in names], len(there))
-        return signal(stacked, all_there, shape, zero=zero)
+        return normalize_scores(stacked, all_there, shape, zero=zero)
 
-    def _values(self, names: Sequence[str], signals: Signal, batch: int) -> Floats:
+    def _values(self, names: Sequence[str], signals: NormalizedScores, batch: int) -> Float32Array:
         if self.config.method == "rrf":
             return signals.values
         kinds = [self._missing(name) for name in names]
-        learned = self.config.margin if self._learned is None else self._learned.margin
-        margins = [learned if one == "learned" else self.config.margin for one in kinds]
+        learned = self.config.missing_margin if self._learned is None else self._learned.margin
+        margins = [learned if one == "learned" else self.config.missing_margin for one in kinds]
         lowest = self._each([one == "minimum" for one in kinds], batch)
         return signals.filled(lowest, self._each(margins, batch))
 
@@ -246,15 +257,15 @@ class Fuse(Stage):
         return np.repeat(np.array(values), batch)[:, None]
 
     def _missing(self, name: str) -> Missing:
-        wanted: Mapping[str, Missing] = self.config.missing
+        wanted: Mapping[str, Missing] = self.config.missing_score
         return wanted.get(name, wanted.get("*", "learned"))
 
-    def _kinds(self, queries: Queries) -> np.ndarray:
+    def _kinds(self, queries: QueryBatch) -> np.ndarray:
         """int8 [B]: whether words, items or a user are asked with; words come first."""
         text = np.array([bool(one and one.strip()) for one in queries.texts], np.bool_)
         return np.where(text, _TEXT, np.where(queries.items.lengths > 0, _ITEMS, _USER))
 
-    def _matched(self, queries: Queries, items: Items) -> Items:
+    def _require_match(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Marks what no word of the query matches; the caller's own list stays whole."""
         deciders = [one for one in self.config.match if f"{one}.score" in items.columns]
         text = self._kinds(queries) == _TEXT
@@ -263,37 +274,37 @@ class Fuse(Stage):
         matched = np.zeros(items.shape, np.bool_)
         for one in deciders:
             matched |= items.column(f"{one}.score") > 0
-        return items.remove(text[:, None] & ~matched & (items.numbers >= 0), UNMATCHED)
+        return items.mark_removed(text[:, None] & ~matched & (items.item_numbers >= 0), UNMATCHED)
 
 
 _USER, _TEXT, _ITEMS = np.int8(0), np.int8(1), np.int8(2)
 
 
-def _placed(items: Items, name: str, there: Bools) -> Floats:
+def _placed(items: CandidateLists, name: str, there: BoolArray) -> Float32Array:
     """Ranks from 0 of what a strand brought, or else of what it scored; NaN for the rest."""
     ranks = items.columns.get(f"{name}.rank")
     if ranks is None:
         scores = items.column(f"{name}.score")
-        return ranked(scores, there & np.isfinite(scores))
+        return dense_ranks(scores, there & np.isfinite(scores))
     return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
 
 
-def _brought(items: Items, names: Sequence[str]) -> Bools:
+def _retrieved_by(items: CandidateLists, names: Sequence[str]) -> BoolArray:
     """bool [B, K]: what not only other strands than `names` brought; all where nobody did."""
     told = [one for one in items.columns if one.endswith(".rank")]
     mine = [one for one in told if one.removesuffix(".rank") not in _strands(items)]
     mine += [f"{name}.rank" for name in names if f"{name}.rank" in told]
     if not mine:
         return np.ones(items.shape, np.bool_)
-    found: Bools = np.logical_or.reduce([items.column(one) >= 0 for one in mine])
+    found: BoolArray = np.logical_or.reduce([items.column(one) >= 0 for one in mine])
     return found
 
 
-def _strands(items: Items) -> list[str]:
+def _strands(items: CandidateLists) -> list[str]:
     """The strands that have scored, in the order of the columns."""
     return [one.removesuffix(".score") for one in items.columns if one.endswith(".score")]
 
 
-def _listed(weights: Mapping[str, float], strands: Sequence[str]) -> Floats:
+def _listed(weights: Mapping[str, float], strands: Sequence[str]) -> Float32Array:
     other = weights.get("*", 1.0)
     return np.array([weights.get(one, other) for one in strands], np.float32)

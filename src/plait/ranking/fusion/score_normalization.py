@@ -16,9 +16,18 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from plait.data.types import Bools, Floats, Longs
+from plait.data.types import BoolArray, Float32Array, Int64Array
 
-__all__ = ["Curve", "Missing", "Scale", "Shape", "Signal", "joined", "reciprocal", "signal"]
+__all__ = [
+    "Curve",
+    "Missing",
+    "NormalizedScores",
+    "Scale",
+    "ScoreShape",
+    "concat_signals",
+    "normalize_scores",
+    "reciprocal_ranks",
+]
 
 Curve = Literal["none", "log", "rank"]
 Scale = Literal["none", "zscore", "minmax"]
@@ -26,7 +35,7 @@ Missing = Literal["learned", "mean", "minimum", "zero"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ScoreShape:
     """How scores are bent (`curve`, with `softness` added inside the logarithm) and scaled."""
 
     curve: Curve = "log"
@@ -35,7 +44,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Signal:
+class NormalizedScores:
     """One strand made comparable, float32 [B, K] and [B, 1].
 
     `values`: 0 where unknown. `unknown`: bool [B, K], candidates that the strand cannot know.
@@ -43,16 +52,16 @@ class Signal:
     `active`: bool [B, 1], whether the strand knows anything of the query.
     """
 
-    values: Floats
-    unknown: Bools
-    low: Floats
-    mean: Floats
-    spread: Floats
-    active: Bools
+    values: Float32Array
+    unknown: BoolArray
+    low: Float32Array
+    mean: Float32Array
+    spread: Float32Array
+    active: BoolArray
 
-    def take(self, rows: slice | Longs) -> Signal:
+    def take(self, rows: slice | Int64Array) -> NormalizedScores:
         """The queries `rows`."""
-        return Signal(
+        return NormalizedScores(
             self.values[rows],
             self.unknown[rows],
             self.low[rows],
@@ -61,7 +70,7 @@ class Signal:
             self.active[rows],
         )
 
-    def filled(self, lowest: Bools | bool, margin: Floats | float) -> Floats:
+    def filled(self, lowest: BoolArray | bool, margin: Float32Array | float) -> Float32Array:
         """The values, with what an unknown candidate is worth: `margin` deviations below the mean.
 
         Below the least value instead where `lowest`. Both are one for all, or [B, 1].
@@ -74,14 +83,16 @@ class Signal:
 _TINY = np.float32(1e-9)
 
 
-def signal(scores: Floats, there: Bools, shape: Shape, *, zero: Bools | bool = False) -> Signal:
+def normalize_scores(
+    scores: Float32Array, there: BoolArray, shape: ScoreShape, *, zero: BoolArray | bool = False
+) -> NormalizedScores:
     """The scores float32 [B, K] of one strand at the candidates `there` bool [B, K].
 
     `zero`: a missing score stands for the score 0 ("nobody took it"), where anything is known; one
     for all or bool [B, 1].
     """
     known = there & np.isfinite(scores)
-    active: Bools = np.asarray(known.any(axis=1, keepdims=True))
+    active: BoolArray = np.asarray(known.any(axis=1, keepdims=True))
     scores = np.where(known, scores, np.float32(0)).astype(np.float32, copy=False)
     if np.any(zero):
         known = np.where(zero, there & active, known)
@@ -99,19 +110,21 @@ def signal(scores: Floats, there: Bools, shape: Shape, *, zero: Bools | bool = F
         unit = np.where(steady, np.float32(np.inf), wide).astype(np.float32)
         low = (low - middle) / unit
         one = np.where(steady, 0, 1).astype(np.float32)
-        return Signal(
+        return NormalizedScores(
             (offset / unit).astype(np.float32), unknown, low, np.zeros_like(middle), one, active
         )
-    return Signal(bent, unknown, low, middle, wide, active)
+    return NormalizedScores(bent, unknown, low, middle, wide, active)
 
 
-def joined(parts: Sequence[Signal]) -> Signal:
+def concat_signals(parts: Sequence[NormalizedScores]) -> NormalizedScores:
     """Several signals over the same candidates as one, their rows one below the other."""
-    names = [one.name for one in fields(Signal)]
-    return Signal(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+    names = [one.name for one in fields(NormalizedScores)]
+    return NormalizedScores(
+        *(np.concatenate([getattr(one, name) for one in parts]) for name in names)
+    )
 
 
-def reciprocal(ranks: Floats, there: Bools, k: float) -> Signal:
+def reciprocal_ranks(ranks: Float32Array, there: BoolArray, k: float) -> NormalizedScores:
     """Reciprocal ranks (Cormack, Clarke & Buettcher, SIGIR 2009) of ranks from 0, NaN: none.
 
     Scaled so that the first of a list has 1: (k + 1) / (k + 1 + rank).
@@ -119,20 +132,22 @@ def reciprocal(ranks: Floats, there: Bools, k: float) -> Signal:
     known = there & np.isfinite(ranks)
     values = np.where(known, np.float32(k + 1) / (np.float32(k + 1) + ranks), np.float32(0))
     nothing = np.zeros((len(values), 1), np.float32)
-    active: Bools = np.asarray(known.any(axis=1, keepdims=True))
-    return Signal(values.astype(np.float32), there & ~known, nothing, nothing, nothing, active)
+    active: BoolArray = np.asarray(known.any(axis=1, keepdims=True))
+    return NormalizedScores(
+        values.astype(np.float32), there & ~known, nothing, nothing, nothing, active
+    )
 
 
-def ranked(scores: Floats, known: Bools) -> Floats:
+def dense_ranks(scores: Float32Array, known: BoolArray) -> Float32Array:
     """Ranks from 0, best first and the best one for equals; NaN where not `known`."""
     order = rankdata(np.where(known, -scores, np.inf), method="min", axis=1) - 1
     return np.where(known, order, np.nan).astype(np.float32)
 
 
-def _bent(scores: Floats, known: Bools, shape: Shape) -> Floats:
+def _bent(scores: Float32Array, known: BoolArray, shape: ScoreShape) -> Float32Array:
     """The curve and, for "minmax", the scale; 0 where not known."""
     if shape.curve == "rank":
-        bent = -np.log1p(ranked(scores, known))
+        bent = -np.log1p(dense_ranks(scores, known))
     elif shape.curve == "log":
         bent = np.log(_ratio(scores, known) + np.float32(shape.softness))
     else:
@@ -142,7 +157,7 @@ def _bent(scores: Floats, known: Bools, shape: Shape) -> Floats:
     return np.where(known, bent, np.float32(0)).astype(np.float32, copy=False)
 
 
-def _ratio(scores: Floats, known: Bools) -> Floats:
+def _ratio(scores: Float32Array, known: BoolArray) -> Float32Array:
     """0 for the least known score of a query, 1 for the largest; 0 for all if they are equal."""
     if not scores.shape[1]:
         return scores

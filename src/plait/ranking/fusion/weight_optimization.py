@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from plait.data.types import Bools, Floats
+from plait.data.types import BoolArray, Float32Array
 
 __all__ = [
-    "Lessons",
-    "climb",
+    "FusionExamples",
+    "coordinate_ascent",
     "gains",
     "ideal",
-    "is_gain",
-    "likeliest",
+    "is_significant",
+    "maximize_likelihood",
     "ndcgs",
     "places",
-    "spaced",
+    "subsample_evenly",
 ]
 
 Weights = npt.NDArray[np.float64]
@@ -35,25 +35,25 @@ _WORK = 20_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
+class FusionExamples:
     """Queries to learn from.
 
     `signals` float32 [S, Q, K]; `there` and `hits` bool [Q, K]: candidates, and those that came
     true (at least one a query).
     """
 
-    signals: Floats
-    there: Bools
-    hits: Bools
+    signals: Float32Array
+    there: BoolArray
+    hits: BoolArray
 
     def __len__(self) -> int:
         return len(self.hits)
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Lessons:
+    def take(self, rows: npt.NDArray[np.int64]) -> FusionExamples:
         """The queries `rows`."""
-        return Lessons(self.signals[:, rows], self.there[rows], self.hits[rows])
+        return FusionExamples(self.signals[:, rows], self.there[rows], self.hits[rows])
 
-    def best(self, weights: Weights, depth: int) -> Lessons:
+    def best(self, weights: Weights, depth: int) -> FusionExamples:
         """The `depth` best candidates of each query, and all that came true."""
         if depth >= self.there.shape[1]:
             return self
@@ -62,24 +62,24 @@ class Lessons:
         kept = np.argpartition(-worth, depth - 1, axis=1)[:, :depth]
         signals = np.stack([np.take_along_axis(one, kept, axis=1) for one in self.signals])
         there, hits = (np.take_along_axis(one, kept, axis=1) for one in (self.there, self.hits))
-        return Lessons(signals, there, hits)
+        return FusionExamples(signals, there, hits)
 
-    def scores(self, weights: Weights) -> Floats:
+    def scores(self, weights: Weights) -> Float32Array:
         """float32 [Q, K]: the weighted sums, minus infinity where no candidate stands."""
         strands, queries, width = self.signals.shape
         flat = weights.astype(np.float32) @ self.signals.reshape(strands, -1)
-        summed: Floats = flat.reshape(queries, width)
+        summed: Float32Array = flat.reshape(queries, width)
         summed[~self.there] = -np.inf
         return summed
 
 
-def likeliest(
-    lessons: Lessons,
+def maximize_likelihood(
+    lessons: FusionExamples,
     center: Weights,
     strength: float,
     *,
     negative: bool = False,
-    free: Bools | None = None,
+    free: BoolArray | None = None,
 ) -> tuple[Weights, float]:
     """The weights under which the targets are likeliest, and the mean loss there.
 
@@ -113,13 +113,15 @@ def likeliest(
     return np.asarray(found.x, np.float64), float(found.fun)
 
 
-def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None = None) -> Weights:
+def coordinate_ascent(
+    lessons: FusionExamples, weights: Weights, rounds: int, *, free: BoolArray | None = None
+) -> Weights:
     """Weights near `weights` with a better NDCG@10, one at a time, in halving steps.
 
     A step is taken if the mean of what it gains is larger than its standard error: what a few
     queries gain by chance would be lost on others. Those that are not `free`, bool [S], stay.
     """
-    lessons = lessons.take(spaced(lessons.hits))
+    lessons = lessons.take(subsample_evenly(lessons.hits))
     best, reached = weights.copy(), ndcgs(lessons, weights)
     step = 0.5 * float(np.abs(weights).max(initial=0))
     for _ in range(rounds):
@@ -128,34 +130,34 @@ def climb(lessons: Lessons, weights: Weights, rounds: int, *, free: Bools | None
                 tried = best.copy()
                 tried[place] = max(0.0, tried[place] + move)
                 values = ndcgs(lessons, tried)
-                if is_gain(values - reached):
+                if is_significant(values - reached):
                     best, reached = tried, values
                     break
         step /= 2
     return best
 
 
-def ndcgs(lessons: Lessons, weights: Weights) -> Weights:
+def ndcgs(lessons: FusionExamples, weights: Weights) -> Weights:
     """NDCG@10 of the queries, float64 [Q]; ties share the middle of their places."""
     found: Weights = gains(lessons.scores(weights), lessons.hits) / ideal(lessons.hits)
     return found
 
 
-def ideal(hits: Bools) -> Weights:
+def ideal(hits: BoolArray) -> Weights:
     """The most that the hits of each query could gain, float64 [Q]."""
     best: Weights = np.cumsum(1 / np.log2(np.arange(2, _TOP + 2)))
     found: Weights = best[np.minimum(hits.sum(axis=1), _TOP) - 1]
     return found
 
 
-def gains(scores: Floats, hits: Bools) -> Weights:
+def gains(scores: Float32Array, hits: BoolArray) -> Weights:
     """The discounted gain within the first ten of each query, float64 [Q]; `scores` [Q, K]."""
     rows, reached = places(scores, hits)
     each = np.where(reached < _TOP, 1 / np.log2(reached + 2), 0)
     return np.bincount(rows, each, len(hits)).astype(np.float64)
 
 
-def places(scores: Floats, hits: Bools) -> tuple[npt.NDArray[np.int64], Weights]:
+def places(scores: Float32Array, hits: BoolArray) -> tuple[npt.NDArray[np.int64], Weights]:
     """The query and the place from 0 of every hit; ties share the middle of their places."""
     rows, columns = np.nonzero(hits)
     mine = scores[rows, columns][:, None]
@@ -163,16 +165,16 @@ def places(scores: Floats, hits: Bools) -> tuple[npt.NDArray[np.int64], Weights]
     return rows, (theirs > mine).sum(axis=1) + ((theirs == mine).sum(axis=1) - 1) / 2
 
 
-def is_gain(more: Weights, errors: float = 1.0) -> bool:
+def is_significant(more: Weights, errors: float = 1.0) -> bool:
     """Whether the mean of what each query gains is larger than so many of its standard errors."""
     return bool(more.mean() > errors * more.std() / np.sqrt(max(len(more), 1)))
 
 
-def _all(free: Bools | None, strands: int) -> Bools:
+def _all(free: BoolArray | None, strands: int) -> BoolArray:
     return np.ones(strands, np.bool_) if free is None else free
 
 
-def spaced(hits: Bools) -> npt.NDArray[np.int64]:
+def subsample_evenly(hits: BoolArray) -> npt.NDArray[np.int64]:
     """Evenly spaced queries, few enough to be looked at many times; `hits` bool [Q, K]."""
     work = int(hits.sum()) * hits.shape[1]
     return np.arange(0, len(hits), max(1, -(-work // _WORK)))

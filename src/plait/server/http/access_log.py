@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plait.server.http.auth import OPEN_PATHS
 from plait.server.http.errors import internal_error
-from plait.server.http.prometheus import Meters
+from plait.server.http.prometheus import PrometheusMetrics
 
-__all__ = ["Observed"]
+__all__ = ["AccessLogMiddleware"]
 
 _access = logging.getLogger("plait.access")
 _log = logging.getLogger("plait.server")
@@ -27,10 +27,10 @@ CLIENT_LEFT = 499
 """The status under which a request is counted whose client went away."""
 
 
-class Observed:
+class AccessLogMiddleware:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+    def __init__(self, app: ASGIApp, meters: PrometheusMetrics) -> None:
         self.app = app
         self.meters = meters
 

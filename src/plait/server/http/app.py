@@ -14,11 +14,11 @@ from fastapi import Depends, FastAPI
 from plait.errors import PlaitError
 from plait.server.api_keys import KeyRing
 from plait.server.http import openapi
-from plait.server.http.access_log import Observed
-from plait.server.http.auth import Authenticated, requires
-from plait.server.http.body_limit import BodyLimit
+from plait.server.http.access_log import AccessLogMiddleware
+from plait.server.http.auth import AuthMiddleware, requires
+from plait.server.http.body_limit import BodyLimitMiddleware
 from plait.server.http.errors import answer_errors
-from plait.server.http.prometheus import Meters
+from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.route import Route
 from plait.server.http.routes import (
     events,
@@ -37,7 +37,7 @@ from plait.server.http.service import Service
 from plait.settings import Settings
 
 if TYPE_CHECKING:
-    from plait.workspace import Shop
+    from plait.workspace import Workspace
 
 __all__ = ["all_routes", "create_app", "routes_table"]
 
@@ -74,12 +74,12 @@ def routes_table() -> tuple[tuple[str, str], ...]:
     return tuple((one.method, one.path.replace(":text", "")) for one in all_routes())
 
 
-def create_app(settings: Settings, shop: Shop) -> FastAPI:
+def create_app(settings: Settings, shop: Workspace) -> FastAPI:
     """The application over an open `shop`, which it closes when it ends.
 
     Raises StorageError if the home's key cannot be read or made.
     """
-    meters = Meters()
+    meters = PrometheusMetrics()
     keys = KeyRing.of(settings)
     app = FastAPI(
         title="Plait",
@@ -98,9 +98,9 @@ def create_app(settings: Settings, shop: Shop) -> FastAPI:
     answer_errors(app)
     # The last one added is the first one met.
     patience = settings.client_timeout_ms / 1000
-    app.add_middleware(BodyLimit, limit=settings.body_limit, patience=patience)
-    app.add_middleware(Authenticated, keys=keys)
-    app.add_middleware(Observed, meters=meters)
+    app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, patience=patience)
+    app.add_middleware(AuthMiddleware, keys=keys)
+    app.add_middleware(AccessLogMiddleware, meters=meters)
     return app
 
 

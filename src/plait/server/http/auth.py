@@ -12,7 +12,7 @@ from plait.errors import AuthError, ScopeError
 from plait.server.api_keys import KeyRing
 from plait.server.http.errors import error_response
 
-__all__ = ["OPEN_PATHS", "Authenticated", "Permission", "requires"]
+__all__ = ["OPEN_PATHS", "AuthMiddleware", "Permission", "requires"]
 
 Permission = Literal["open", "read", "ingest", "admin"]
 
@@ -20,7 +20,7 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 """The paths that need no key: is it alive, is it ready, and what the routes are."""
 
 
-class Authenticated:
+class AuthMiddleware:
     """ASGI middleware: 401 without a known key, on paths that do not exist too."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:

@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plait.errors import SlowClientError, TooLargeError
 from plait.server.http.errors import error_response
 
-__all__ = ["BodyLimit", "check_batch"]
+__all__ = ["BodyLimitMiddleware", "check_batch"]
 
 
 SLOWEST = 16 * 1024
 """How many bytes of a body must come in a second on average, once the patience is over."""
 
 
-class BodyLimit:
+class BodyLimitMiddleware:
     """ASGI middleware: a body above `limit` bytes is answered 413, announced or not.
 
     One that has not come whole within `patience` seconds, and `SLOWEST` bytes a second for what has

@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from plait.settings import metrics_folder
 
-__all__ = ["Meters"]
+__all__ = ["PrometheusMetrics"]
 
 _SECONDS = (0.001, 0.002, 0.004, 0.008, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _STAGES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.1, 1.0)
@@ -19,7 +19,7 @@ STAGE_SAMPLE = 10
 """One in so many times of each stage is noted."""
 
 
-class Meters:
+class PrometheusMetrics:
     """The meters of one process. Their labels are few and never hold an id of a user or item."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Asked(Body):
+class QueryBody(Body):
     """What every question may say."""
 
     user: Id | None = Field(None, description="who asks; unknown users are welcome")
@@ -59,17 +59,17 @@ class Asked(Body):
     )
 
 
-class Recommend(Asked):
+class Recommend(QueryBody):
     """Items for a user."""
 
 
-class Search(Asked):
+class Search(QueryBody):
     """Items for words, and for the user who typed them."""
 
     text: str = Field(description="the words")
 
 
-class Similar(Asked):
+class Similar(QueryBody):
     """Items like one item."""
 
     item: Id = Field(description="the item to start from")

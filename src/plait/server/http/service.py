@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError, PlaitError
-from plait.server.http.prometheus import Meters
+from plait.server.http.prometheus import PrometheusMetrics
 from plait.settings import Settings
 from plait.workspace.model_host import NOT_READ
 
 if TYPE_CHECKING:
-    from plait.workspace import Shop
+    from plait.workspace import Workspace
 
 __all__ = ["Service"]
 
@@ -39,7 +39,7 @@ STARTING = 0.05
 _log = logging.getLogger("plait.server")
 
 
-class _Lane:
+class _BoundedExecutor:
     """Threads of one sort, and how many requests they may have at once."""
 
     def __init__(self, name: str, threads: int, most: int) -> None:
@@ -69,14 +69,19 @@ class Service:
     """
 
     def __init__(
-        self, settings: Settings, shop: Shop, meters: Meters, *, most: int = MOST_WAITING
+        self,
+        settings: Settings,
+        shop: Workspace,
+        meters: PrometheusMetrics,
+        *,
+        most: int = MOST_WAITING,
     ) -> None:
         self.settings = settings
         self.shop = shop
         self.meters = meters
         shop.watch = meters.stage
-        self._waiting = _Lane("plait-wait", WAITING, most)
-        self._asking = _Lane("plait-ask", ASKING, most)
+        self._waiting = _BoundedExecutor("plait-wait", WAITING, most)
+        self._asking = _BoundedExecutor("plait-ask", ASKING, most)
         self._is_warm = False
 
     async def answer(
@@ -88,10 +93,10 @@ class Service:
         it keeps nobody else from an answer.
         """
         if at_least is not None and at_least > self.shop.version:
-            return await self.answer_beside(request, call)
+            return await self.answer_in_thread(request, call)
         return _answered(request, _rendered(call()))
 
-    async def answer_beside(self, request: Request, call: Callable[[], Any]) -> Response:
+    async def answer_in_thread(self, request: Request, call: Callable[[], Any]) -> Response:
         """As `answer`, for a `call` that waits for the store or for others first."""
         return _answered(request, await self.ask(lambda: _rendered(call())))
 
@@ -136,7 +141,7 @@ class Service:
                 self.meters.observe(vitals)
                 if vitals["bundle"] != settled and self._is_warm:
                     settled = vitals["bundle"]
-                    await self.wait(_settle)
+                    await self.wait(_freeze_gc)
                 told = _told(vitals["problems"], told)
             await asyncio.sleep(1.0)
 
@@ -170,7 +175,7 @@ def _kinds(problems: Sequence[str]) -> list[str]:
     return [one.partition(":")[0] for one in problems]
 
 
-def _settle() -> None:
+def _freeze_gc() -> None:
     """Take what a new bundle brought out of the garbage collector's rounds: it stays, and looking
     through all of it again and again would hold up whoever is being answered.
     """

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from plait.server.http.errors import error_content
 
-__all__ = ["LONGEST_HEAD", "guarded"]
+__all__ = ["LONGEST_HEAD", "protocol_with_timeouts"]
 
 LONGEST_HEAD = 64 * 1024
 """The longest request line and headers together, in bytes."""
@@ -27,22 +27,22 @@ LONGEST_HEAD = 64 * 1024
 _LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
-def guarded(seconds: float) -> type[HttpToolsProtocol]:
+def protocol_with_timeouts(seconds: float) -> type[HttpToolsProtocol]:
     """uvicorn's protocol, with `seconds` for a request to arrive and for an answer to be taken."""
-    return type("Guarded", (_Guarded,), {"patience": seconds})
+    return type("Guarded", (TimeoutProtocol,), {"timeout_s": seconds})
 
 
 class _HeadTooLongError(Exception):
     """Stops the parser."""
 
 
-class _Guarded(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """One connection.
 
     `_whole`: no request is on its way in. `_in_head`: one is, and its headers have not ended.
     """
 
-    patience: float
+    timeout_s: float
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -53,7 +53,7 @@ class _Guarded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._late = self.loop.call_later(self.patience, self._is_late)
+        self._late = self.loop.call_later(self.timeout_s, self._is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_late()
@@ -68,7 +68,7 @@ class _Guarded(HttpToolsProtocol):
         if self._whole and self._is_answering:
             return
         if self._late is None:  # also where an answer went before the end of its request
-            self._late = self.loop.call_later(self.patience, self._is_late)
+            self._late = self.loop.call_later(self.timeout_s, self._is_late)
         if within and self._in_head:  # the parser keeps what it cannot name yet
             self._unknown += len(data)
             if self._unknown > LONGEST_HEAD:
@@ -115,9 +115,9 @@ class _Guarded(HttpToolsProtocol):
         """The time for a request is over; a body that is being read has a deadline of its own."""
         self._late = None
         if self._is_answering:
-            self._late = self.loop.call_later(self.patience, self._is_late)
+            self._late = self.loop.call_later(self.timeout_s, self._is_late)
         elif self._in_head:
-            said = f"the request did not arrive within {self.patience:g} seconds"
+            said = f"the request did not arrive within {self.timeout_s:g} seconds"
             self._end(HTTPStatus.REQUEST_TIMEOUT, "timeout", said, "send it again")
         elif not self.transport.is_closing():
             self.transport.close()
@@ -125,7 +125,7 @@ class _Guarded(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._cancel_stuck()
-        self._stuck = self.loop.call_later(self.patience, self.transport.abort)
+        self._stuck = self.loop.call_later(self.timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         self._cancel_stuck()

@@ -10,11 +10,11 @@ from plait.server.http.route import Route, reply, service_of
 __all__ = ["ROUTES"]
 
 
-async def why(request: Request) -> Response:
+async def get_request(request: Request) -> Response:
     """An earlier answer: what was asked, what was shown and why."""
     service = service_of(request)
     request_id = str(request.path_params["request_id"])
     return reply(await service.ask(lambda: service.shop.why(request_id)))
 
 
-ROUTES = (Route("GET", "/v1/requests/{request_id}", "read", "Why this answer", why),)
+ROUTES = (Route("GET", "/v1/requests/{request_id}", "read", "Why this answer", get_request),)
