@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
+from plait.schema.event_rules import CONTROL_CHARACTERS as CONTROL
+from plait.schema.event_rules import MAX_ID_LENGTH as MAX_ID
+from plait.schema.event_rules import id_problem
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
@@ -22,22 +24,6 @@ __all__ = [
 
 MAX_EXACT = 2**53
 """Beyond this a float no longer tells neighbouring integers apart."""
-
-MAX_ID = 512
-"""The longest outside id in characters."""
-
-CONTROL = r"[\x00-\x1f\x7f-\x9f]"
-"""What no id may hold: it would split lines of files and logs."""
-
-_control = re.compile(CONTROL).search
-
-
-def id_problem(outside: str) -> str:
-    """What was expected of an outside id, "" if it can be one; files and requests alike."""
-    plain = outside.isprintable() or not _control(outside)  # the first is quick, and often enough
-    if plain and 0 < len(outside) <= MAX_ID and not outside.isspace():
-        return ""
-    return f"an id of 1 to {MAX_ID} characters, none of them a control character"
 
 
 def to_text(value: Any) -> str | None:
