@@ -11,6 +11,8 @@ from plait.errors import InputError
 __all__ = [
     "DAY",
     "EARLIEST",
+    "MAX_TIME",
+    "MIN_TIME",
     "in_range",
     "is_plausible_time",
     "iso",
@@ -29,7 +31,9 @@ _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _NUMERIC = frozenset("0123456789+-.eE")
-_YEAR_1, _YEAR_10000 = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
+
+MIN_TIME, MAX_TIME = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
+"""The years 1 to 9999 in microseconds since 1970 UTC: what `datetime` can show; MAX is excluded."""
 
 
 def is_plausible_time(time: int, now: int) -> bool:
@@ -73,7 +77,7 @@ def parse_time(text: str) -> int:
 
 def in_range(time: int) -> int:
     """`time` in microseconds if it lies between the years 1 and 9999; raises ValueError."""
-    if not _YEAR_1 <= time < _YEAR_10000:
+    if not MIN_TIME <= time < MAX_TIME:
         raise ValueError("a time between the years 1 and 9999")
     return time
 
@@ -92,7 +96,7 @@ def to_micros(given: Any, field: str = "time") -> int:
             return parse_time(given)
         if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
             found = micros_of_number(given)
-            if _YEAR_1 <= found < _YEAR_10000:
+            if MIN_TIME <= found < MAX_TIME:
                 return found
     except (ValueError, OverflowError):
         pass
