@@ -1,4 +1,4 @@
-"""The log: append, follow, read, erase; SQLite or PostgreSQL underneath."""
+"""The append-only event log, in SQLite or PostgreSQL."""
 
 from plait.eventlog.append import AppendResult, RowStatus
 from plait.eventlog.impressions import Impression, ImpressionBuffer
