@@ -117,7 +117,11 @@ Updates = ItemUpdates[ContentSpace]
 
 
 class Content(DenseScorer[ContentConfig]):
-    """Scores items by similarity to the query's text, else its seed items, else its history."""
+    """Scores items by similarity to the query's text, else its seed items, else its history.
+
+    Scores are cosines from 0 to 1; NaN for items without features and for empty queries. `explain`
+    names the most similar of the newest items of the history; it has no answer for a text.
+    """
 
     Config = ContentConfig
     min_score = 0.0
@@ -136,7 +140,6 @@ class Content(DenseScorer[ContentConfig]):
         self._field_hashes: UInt64Array = np.zeros(0, np.uint64)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Learn vocabulary, weights and SVD axes from all living items."""
         fitted = self.clone()
         fitted._tfidf, vectors = Tfidf.fit(_tfidf_config(self.config), dataset.catalogue)
         fitted._axes = _svd_axes(vectors, self.config.svd_components, seed)
@@ -146,7 +149,6 @@ class Content(DenseScorer[ContentConfig]):
         return fitted
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
-        """Compute the vectors of items whose fields differ from the fit."""
         if not isinstance(previous, ItemUpdates):
             empty = sparse.csr_matrix((0, self._space.vectors.shape[1]), dtype=np.float32)
             previous = Updates.empty(version, ContentSpace.of(empty, self._axes))
@@ -160,7 +162,6 @@ class Content(DenseScorer[ContentConfig]):
         return updates.extended(catalogue, numbers, space)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """Compute cosines, float32 [B, n]; NaN for items without features and empty queries."""
         updates: Updates | None = updates_in(queries, self.name)
         profiles = self._profiles(queries, updates)
         latent = self._axes
@@ -175,7 +176,6 @@ class Content(DenseScorer[ContentConfig]):
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """Name the item, of the newest of the history, that is most similar to each candidate."""
         history = query_history(queries)
         updates: Updates | None = updates_in(queries, self.name)
         n_items = self._n_items(updates)

@@ -72,7 +72,10 @@ class RepeatConfig:
 
 
 class Repeat(DenseScorer[RepeatConfig]):
-    """Scores the items of the user's history and of similar users; NaN for all others."""
+    """Scores the items of the user's history and of similar users; NaN for all others.
+
+    `explain` names the item itself if it is in the history.
+    """
 
     Config = RepeatConfig
     min_score = 0.0
@@ -95,7 +98,6 @@ class Repeat(DenseScorer[RepeatConfig]):
         """The row of each user among them, -1 for none."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Compute the vectors of possible neighbours; `seed` is not used."""
         fitted = self.clone()
         if not self.config.n_neighbors:
             return fitted
@@ -110,7 +112,6 @@ class Repeat(DenseScorer[RepeatConfig]):
         return fitted
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """Compute frequencies, float32 [B, n], above 0 or NaN."""
         n_fitted = self._user_vectors.shape[1]
         n_items = max(int(queries.history.items.max(initial=-1)) + 1, n_fitted)
         frequencies = self._frequencies(queries.history, n_items)
@@ -122,7 +123,6 @@ class Repeat(DenseScorer[RepeatConfig]):
         return np.where(scores > 0, scores, np.nan).astype(np.float32)
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """Name the item itself if it is in the history."""
         history = queries.history
         width = max(int(numbers.max(initial=0)), int(history.items.max(initial=0))) + 1
         in_history = np.zeros((len(numbers), width), np.bool_)

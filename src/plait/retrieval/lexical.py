@@ -53,7 +53,10 @@ class LexicalConfig:
 
 
 class Lexical(Stage[LexicalConfig]):
-    """Scores items by the words of the query; NaN for queries without text."""
+    """Scores items by BM25 of the words of the query.
+
+    Scores are 0 where no word matches, NaN where query or item has no text.
+    """
 
     Config = LexicalConfig
     fitted_state: ClassVar[Mapping[str, Any]] = {
@@ -76,7 +79,6 @@ class Lexical(Stage[LexicalConfig]):
         return Analyzer(self.config.language)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Index the words of every living item; `seed` is not used."""
         dataset.catalogue.check_fields(self.config.fields, "fields")
         fitted = self.clone()
         folder = tempfile.mkdtemp(prefix="plait-words-")
@@ -85,7 +87,6 @@ class Lexical(Stage[LexicalConfig]):
         return fitted
 
     def save(self, folder: Path) -> None:
-        """Write the fitted state and copy the index."""
         super().save(folder)
         if self._folder is not None:
             # Names with a dot are tantivy's own: locks, and files about to be removed.
@@ -94,14 +95,12 @@ class Lexical(Stage[LexicalConfig]):
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """Read the fitted state and open the index."""
         loaded = super().load(config, name, folder)
         if (folder / "index").is_dir():
             loaded._open(folder / "index", tantivy.Index.open(str(folder / "index")))
         return loaded
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """Find the k best matches of each query that has text."""
         numbers = np.full((len(queries), k), ABSENT, np.int32)
         for row, text in enumerate(queries.texts):
             if text:
@@ -110,7 +109,6 @@ class Lexical(Stage[LexicalConfig]):
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """Compute BM25; 0 where no word matches, NaN where query or item has no text."""
         scores = np.full(numbers.shape, np.nan, np.float32)
         for row, text in enumerate(queries.texts):
             if text:
@@ -118,7 +116,6 @@ class Lexical(Stage[LexicalConfig]):
         return scores
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
-        """Index the items whose fields differ from the fit."""
         is_first = not isinstance(previous, ItemUpdates)
         updates: Updates = Updates.empty(version, Postings()) if is_first else previous
         fields = word_fields(catalogue, self.config.fields)

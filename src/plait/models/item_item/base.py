@@ -65,9 +65,11 @@ Updates = ItemUpdates[sparse.csr_matrix]
 
 
 class ItemItem(DenseScorer[ItemItemConfigT], ABC):
-    """Scores by history times matrix; 0 without evidence for an item, NaN if it is unknown.
+    """Scores by history times matrix.
 
-    A subclass computes the matrix in `_item_matrix`.
+    Scores are 0 without evidence for an item, NaN for unknown items and for queries without known
+    items. `explain` names the item of the history that adds most. A subclass computes the matrix in
+    `_item_matrix`; its largest entries are kept, after smoothing by content.
     """
 
     Config = ItemItemConfig
@@ -91,10 +93,6 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         """The weights of the row's item for the column's, [n_items, n_items], dense or sparse."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Compute the matrix, smooth it by content, and keep its largest entries.
-
-        `seed` is not used.
-        """
         fitted = self.clone()
         matrix, tiebreak = self._item_matrix(dataset), dataset.catalogue.tiebreak
         if self.config.content_smoothing:
@@ -115,7 +113,6 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         return fitted
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates | None:
-        """Find content neighbours for items without behaviour; None without content smoothing."""
         if self._tfidf is None:
             return None
         n_items = self._weights.shape[0]
@@ -135,7 +132,6 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         return updates.extended(catalogue, numbers, rows)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """Compute float32 [B, n], 0 and above; NaN: unknown item, or nothing known of the query."""
         updates: Updates | None = updates_in(queries, self.name)
         scores = self._smoothed_history(queries, updates).matmul(self._weights)
         is_empty = ~scores.any(axis=1)
@@ -147,7 +143,6 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """Name the item of the history that adds most to each candidate's score."""
         n_items = self._weights.shape[0]
         history = self._decayed_history(queries, n_items).sum_duplicates()
         explanations = np.full(numbers.shape, ABSENT, np.int32)

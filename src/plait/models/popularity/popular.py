@@ -50,7 +50,11 @@ class PopularConfig:
 
 
 class Popular(Stage[PopularConfig]):
-    """Scores an item by its decayed share of all interactions; NaN without an interaction."""
+    """Scores an item by its decayed share of all interactions; NaN without an interaction.
+
+    `describe` gives the half-life in use. `select_setting` chooses the one that predicts targets
+    best, unless the config sets it.
+    """
 
     Config = PopularConfig
     fitted_state: ClassVar[Mapping[str, Any]] = {
@@ -71,7 +75,6 @@ class Popular(Stage[PopularConfig]):
         self._half_life_days = self.config.half_life_days or 0.0
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Count decayed interactions; `seed` is not used."""
         fitted = self.clone()
         interactions = dataset.interactions
         weights = interactions.weights.astype(np.float64)
@@ -95,7 +98,6 @@ class Popular(Stage[PopularConfig]):
         return fitted
 
     def select_setting(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Self:
-        """Refit with the half-life that predicts the targets best, unless the config sets one."""
         is_set = self.config.half_life_days is not None
         if is_set or dataset.clock != "time" or not len(targets.values):
             return self
@@ -104,11 +106,9 @@ class Popular(Stage[PopularConfig]):
         return type(self)(config, name=self.name).fit(dataset)
 
     def describe(self) -> dict[str, Any]:
-        """Name the half-life in use, in days; 0: no decay."""
         return {"half_life_days": self._half_life_days}
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """Find the k most popular items that each query allows."""
         numbers = np.full((len(queries), k), ABSENT, np.int32)
         segments = self._segment_rows(queries)
         for segment in np.unique(segments):
@@ -118,7 +118,6 @@ class Popular(Stage[PopularConfig]):
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """Look up decayed shares of all interactions, float32 [B, K]; above 0 or NaN."""
         scores = np.full(numbers.shape, np.nan, np.float32)
         segments = self._segment_rows(queries)
         for segment in np.unique(segments):
