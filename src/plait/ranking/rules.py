@@ -74,6 +74,7 @@ class Rules(Stage[RulesConfig]):
     """Leaves `removed_by`, and `pinned`: the place of a pinned item from 0, -1 for others."""
 
     Config = RulesConfig
+    test_variants = ({"seen": "cooldown"},)
     writes = ("removed_by", "pinned")
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
