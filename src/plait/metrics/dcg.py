@@ -1,45 +1,48 @@
-"""The discounts of NDCG: rank r gains 1 / log2(r + 1) (Järvelin and Kekäläinen, 2002)."""
+"""Discounted cumulative gain (Jarvelin and Kekalainen, 2002) of lists with binary relevance."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from plait.data.arrays import Float64Array, Int64Array
+from plait.data.arrays import Float64Array
 
-__all__ = ["discount_at", "discounts", "ideal_dcg"]
+__all__ = ["discount", "discounts", "ideal_dcg"]
 
 
-def discount_at(ranks: Float64Array | Int64Array) -> Float64Array:
-    """Compute the discount of items by their rank.
+def discount(ranks: Any) -> Float64Array:
+    """The gain of a relevant item at a rank.
 
     Args:
-        ranks: numbers, 1 for the best; ties may share a mean rank, infinity gives 0.
+        ranks: Ranks from 0, an array of any shape; fractions are ranks shared by ties.
 
     Returns:
-        float64, of the same shape.
+        float64, of the shape of `ranks`: 1 / log2(rank + 2).
     """
-    return np.asarray(1 / np.log2(ranks + 1), np.float64)
+    gains: Float64Array = 1 / np.log2(ranks + 2)
+    return gains
 
 
 def discounts(depth: int) -> Float64Array:
-    """List the discounts of the first ranks.
+    """The gain of a relevant item at each of the first ranks.
 
     Args:
-        depth: how many ranks.
+        depth: The number of ranks.
 
     Returns:
-        float64 [depth], from rank 1 on.
+        float64 [depth].
     """
-    return discount_at(np.arange(1, depth + 1.0))
+    return discount(np.arange(depth))
 
 
 def ideal_dcg(depth: int) -> Float64Array:
-    """Compute the DCG of lists of hits alone.
+    """The largest discounted cumulative gain by number of relevant items.
 
     Args:
-        depth: the longest list.
+        depth: The rank at which lists are cut off.
 
     Returns:
-        float64 [depth + 1], by the number of hits: 0, 1, ... depth.
+        float64 [depth + 1]: the gain of a list whose first 0, 1, ... `depth` items are relevant.
     """
     return np.concatenate([[0.0], np.cumsum(discounts(depth))])

@@ -25,6 +25,7 @@ from plait.features.sparse_rows import SparseRows, decayed_history, take_rows
 from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Content", "ContentConfig"]
@@ -124,6 +125,16 @@ class Content(DenseScorer[ContentConfig]):
     """
 
     Config = ContentConfig
+    fusion_defaults = FusionDefaults(text_query_weight=0.3)
+    reason_templates = ReasonTemplates(
+        same_item="Similar to {because}",
+        query_item="",
+        shared_value="Similar to {because}: both {field} {value}",
+        history_item="Similar to {because}",
+        text="Matches '{words}'",
+        default="Similar to items of your history",
+    )
+    test_variants = ({"svd_components": 2, "min_df": 1},)
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_tfidf": Tfidf,

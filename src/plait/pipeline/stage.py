@@ -6,7 +6,7 @@ which abilities a stage has, at build and never at run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, runtime_checkable
@@ -18,6 +18,7 @@ from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, 
 from plait.pipeline.constraints import check
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.fitted_state import read_state, write_state
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 
 __all__ = [
     "CandidateFilter",
@@ -58,6 +59,13 @@ class Stage(Generic[ConfigT]):
     """Columns that a step leaves for those behind it."""
     fitted_state: ClassVar[Mapping[str, Any]] = {}
     """The attributes that a fit sets, by name, with their types (`plait.pipeline.fitted_state`)."""
+    fusion_defaults: ClassVar[FusionDefaults] = FusionDefaults()
+    """How the fusion treats this model unless the recipe says otherwise."""
+    reason_templates: ClassVar[ReasonTemplates] = ReasonTemplates()
+    """The sentences that explain why this model stands for an item."""
+    test_variants: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Settings, as a recipe gives them, under which `plait.testing.conformance` checks this class
+    beside its defaults."""
     is_stochastic: ClassVar[bool] = False
     """Whether a fit depends on the seed; of what trains by gradient that is known."""
 
@@ -79,6 +87,17 @@ class Stage(Generic[ConfigT]):
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """By setting, the strands it names; a recipe that has no such strand is refused."""
         return {}
+
+    def with_models(self, models: Sequence[Stage]) -> Self:
+        """This step with what it takes from the models of its pipeline.
+
+        Args:
+            models: The models of the pipeline, fitted or not.
+
+        Returns:
+            A stage with the same fitted state; this one, if it takes nothing from models.
+        """
+        return self
 
     def clone(self) -> Self:
         """A stage of the same class, settings and name that has learned nothing."""

@@ -26,6 +26,7 @@ from plait.data.query import QueryBatch
 from plait.features.item_changes import ItemUpdates, field_hashes, updates_in
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings
 
@@ -59,6 +60,9 @@ class Lexical(Stage[LexicalConfig]):
     """
 
     Config = LexicalConfig
+    fusion_defaults = FusionDefaults(text_query_weight=1.0, must_match_text=True)
+    reason_templates = ReasonTemplates(text="Matches your words '{words}'")
+    test_variants = ({"fuzzy": False, "language": ""},)
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_is_indexed": BoolArray,
         "_field_hashes": UInt64Array,

@@ -27,6 +27,7 @@ from plait.features.tfidf import Tfidf, TfidfConfig, row_topk, similar_rows
 from plait.models.item_item.cooccurrence import PairConfig
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["ItemItem", "ItemItemConfig", "topk_bytes"]
@@ -73,6 +74,13 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     """
 
     Config = ItemItemConfig
+    reason_templates = ReasonTemplates(
+        same_item="You buy this regularly",
+        query_item="Often bought together with {because}",
+        shared_value="",
+        like_query_item="Similar items are often bought with {query_item}",
+        default="Similar items are often bought with items of your history",
+    )
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_weights": sparse.csr_matrix,

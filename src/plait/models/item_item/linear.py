@@ -77,6 +77,12 @@ class Linear(ItemItem[LinearConfig]):
     """Scores by a linear map of the history that is computed in closed form."""
 
     Config = LinearConfig
+    test_variants = (
+        {"order_aware": False},
+        {"method": "dense", "max_dense_items": 10},
+        {"method": "sparse", "max_predictors": 4},
+        {"content_smoothing": 0.5, "content": {"min_df": 1}},
+    )
 
     def _item_matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
         interactions = interaction_matrix(dataset)

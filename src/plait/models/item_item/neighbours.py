@@ -40,6 +40,7 @@ class Neighbours(ItemItem[NeighboursConfig]):
     """Scores an item by how often it came with, or after, the items of the history."""
 
     Config = NeighboursConfig
+    test_variants = ({"content_smoothing": 0.5, "content": {"min_df": 1}},)
 
     def _item_matrix(self, dataset: Dataset) -> sparse.csr_matrix:
         counts = CooccurrenceCounts.of(dataset, self.config)

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from plait.data.arrays import Float64Array, Int64Array
 from plait.data.dataset import Dataset, Interactions
 from plait.data.ragged import Ragged
-from plait.metrics.dcg import discount_at, ideal_dcg
+from plait.metrics.dcg import discount, ideal_dcg
 from plait.splitting.eval_queries import user_item_keys
 from plait.splitting.splits import DAY
 
@@ -129,7 +129,7 @@ def mean_ndcg(ranks: Float64Array, targets: Ragged, blocked: Ragged | None) -> f
     if blocked is not None:
         target_ranks = target_ranks - _blocked_above(ranks, targets, blocked)
     is_listed = target_ranks <= _TOP_K  # an infinite rank is not
-    gains = np.where(is_listed, discount_at(target_ranks), 0)
+    gains = np.where(is_listed, discount(target_ranks - 1), 0)
     totals = np.bincount(targets.rows, gains, len(targets))
     ideal = ideal_dcg(_TOP_K)[np.clip(targets.lengths, 1, _TOP_K)]
     return float((totals / ideal).mean())

@@ -23,6 +23,7 @@ from plait.data.ragged import Ragged
 from plait.models.popularity.half_life import best_half_life, decay_weights, select_half_life
 from plait.pipeline.constraints import Limit
 from plait.pipeline.dense import take_scores
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 
@@ -57,6 +58,9 @@ class Popular(Stage[PopularConfig]):
     """
 
     Config = PopularConfig
+    fusion_defaults = FusionDefaults(weight=0.3, item_query_weight=0.05, missing_score="zero")
+    reason_templates = ReasonTemplates(context="Popular in {context}", default="Popular right now")
+    test_variants = ({"segment_by": "country"},)
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_shares": Float32Array,
         "_rankings": Int32Array,
