@@ -1,4 +1,4 @@
-"""Closed forms against an enumeration of every order of the tied items."""
+"""Tests of the closed forms against an enumeration of every order of the tied items."""
 
 import itertools
 import math
@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.data.ragged import Ragged
-from plait.metrics.ranking import METRICS, linear_metrics, tied_targets, user_metrics
+from plait.metrics.ranking import (
+    METRICS,
+    linear_metrics,
+    sliced,
+    target_gains,
+    tied_targets,
+    user_metrics,
+)
 from plait.metrics.ties import tie_groups
 
 KS = (1, 2, 3, 5, 8)
@@ -17,14 +24,13 @@ KS = (1, 2, 3, 5, 8)
 
 def by_hand(order, targets, k):
     """All metrics of one list in one order."""
-    wanted = len(targets)
     hits = [item in targets for item in order[:k]]
-    ideal = min(k, wanted)
+    ideal = min(k, len(targets))
     recall, precision = sum(hits) / ideal, sum(hits) / k
-    gain = sum(1 / math.log2(place + 2) for place, hit in enumerate(hits) if hit)
-    best = sum(1 / math.log2(place + 2) for place in range(ideal))
-    first = next((1 / (place + 1) for place, hit in enumerate(hits) if hit), 0.0)
-    average = sum(sum(hits[: place + 1]) / (place + 1) for place, hit in enumerate(hits) if hit)
+    gain = sum(1 / math.log2(rank + 1) for rank, hit in enumerate(hits, 1) if hit)
+    best = sum(1 / math.log2(rank + 1) for rank in range(1, ideal + 1))
+    first = next((1 / rank for rank, hit in enumerate(hits, 1) if hit), 0.0)
+    average = sum(sum(hits[:rank]) / rank for rank, hit in enumerate(hits, 1) if hit)
     return {
         "recall": recall,
         "ndcg": gain / best,
@@ -43,9 +49,9 @@ def enumerated(scores, targets, k):
         if not math.isnan(score):
             groups.setdefault(score, []).append(item)
     tied = [list(itertools.permutations(groups[score])) for score in sorted(groups, reverse=True)]
-    orders = [list(itertools.chain(*parts)) for parts in itertools.product(*tied)]
-    found = [by_hand(order, targets, k) for order in orders]
-    return {name: float(np.mean([one[name] for one in found])) for name in METRICS}
+    orders = [list(itertools.chain(*groups)) for groups in itertools.product(*tied)]
+    metrics = [by_hand(order, targets, k) for order in orders]
+    return {name: float(np.mean([values[name] for values in metrics])) for name in METRICS}
 
 
 def measured(scores, targets, ks=KS, depth=None):
@@ -67,37 +73,37 @@ def lists(draw):
     return scores, sorted(targets)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(lists())
 def test_closed_forms_equal_the_mean_over_all_orders(case):
     scores, targets = case
-    found = measured([scores], [targets])
+    metrics = measured([scores], [targets])
     for k in KS:
         for name, expected in enumerated(scores, targets, k).items():
-            assert found[f"{name}@{k}"][0] == pytest.approx(expected, abs=1e-9), (name, k)
+            assert metrics[f"{name}@{k}"][0] == pytest.approx(expected, abs=1e-9), (name, k)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(lists(), min_size=2, max_size=6))
-def test_a_batch_equals_its_rows(cases):
+def test_metrics_of_a_batch_equal_those_of_its_rows(cases):
     width = max(len(scores) for scores, _ in cases)
     padded = [scores + [math.nan] * (width - len(scores)) for scores, _ in cases]
-    together = measured(padded, [targets for _, targets in cases])
-    for row, (scores, targets) in enumerate(zip(padded, [one for _, one in cases], strict=True)):
-        alone = measured([scores], [targets])
-        for name, values in alone.items():
-            assert together[name][row] == pytest.approx(values[0], abs=1e-12), name
+    batch_targets = [targets for _, targets in cases]
+    batch_metrics = measured(padded, batch_targets)
+    for row, (scores, targets) in enumerate(zip(padded, batch_targets, strict=True)):
+        for name, values in measured([scores], [targets]).items():
+            assert batch_metrics[name][row] == pytest.approx(values[0], abs=1e-12), name
 
 
-def test_known_answers():
-    found = measured([[5, 4, 3, 2, 1]], [[1, 9]], ks=(2, 10))
-    assert found["recall@2"][0] == pytest.approx(0.5)
-    assert found["mrr@10"][0] == pytest.approx(0.5)
-    assert found["precision@10"][0] == pytest.approx(0.1)
-    assert found["ndcg@2"][0] == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
+def test_metrics_of_a_list_without_ties():
+    metrics = measured([[5, 4, 3, 2, 1]], [[1, 9]], ks=(2, 10))
+    assert metrics["recall@2"][0] == pytest.approx(0.5)
+    assert metrics["mrr@10"][0] == pytest.approx(0.5)
+    assert metrics["precision@10"][0] == pytest.approx(0.1)
+    assert metrics["ndcg@2"][0] == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
 
 
-def test_the_head_is_enough():
+def test_metrics_need_the_head_of_the_list_only():
     generator = np.random.default_rng(3)
     scores = generator.integers(0, 40, (50, 120)).astype(np.float32)
     targets = [generator.choice(120, 4, replace=False) for _ in range(50)]
@@ -106,16 +112,16 @@ def test_the_head_is_enough():
         np.testing.assert_allclose(head[name], values, atol=1e-12)
 
 
-def test_a_constant_score_is_worth_chance():
-    found = measured(np.zeros((1, 4000)), [[17]], ks=(10,))
-    assert found["recall@10"][0] == pytest.approx(10 / 4000)
-    assert found["hit_rate@10"][0] == pytest.approx(10 / 4000)
-    assert found["mrr@10"][0] == pytest.approx(sum(1 / i for i in range(1, 11)) / 4000)
+def test_constant_scores_have_the_metrics_of_random_order():
+    metrics = measured(np.zeros((1, 4000)), [[17]], ks=(10,))
+    assert metrics["recall@10"][0] == pytest.approx(10 / 4000)
+    assert metrics["hit_rate@10"][0] == pytest.approx(10 / 4000)
+    assert metrics["mrr@10"][0] == pytest.approx(sum(1 / i for i in range(1, 11)) / 4000)
 
 
 def test_nan_scores_and_empty_lists_are_misses():
-    found = measured([[math.nan, math.nan], [math.nan, 1.0]], [[0], [0]], ks=(1,))
-    assert all((values == 0).all() for values in found.values())
+    metrics = measured([[math.nan, math.nan], [math.nan, 1.0]], [[0], [0]], ks=(1,))
+    assert all((values == 0).all() for values in metrics.values())
     empty = measured(np.zeros((2, 0)), [[0], [3]], ks=(5,))
     assert all((values == 0).all() for values in empty.values())
 
@@ -124,25 +130,41 @@ def test_invalid_candidates_are_not_ranked():
     scores = np.array([[3.0, 2.0, 1.0]], np.float32)
     groups = tie_groups(scores, np.array([[False, True, True]]), 1)
     hits = groups.hits(np.array([[False, True, False]]))
-    found = user_metrics(groups, hits, np.array([1]), (1,))
-    assert found["recall@1"][0] == 1
+    metrics = user_metrics(groups, hits, np.array([1]), (1,))
+    assert metrics["recall@1"][0] == 1
 
 
-def test_targets_that_ties_decide_are_counted():
+def test_tied_targets_counts_targets_in_groups_that_the_cutoff_divides():
     groups = tie_groups(np.array([[2.0, 1, 1, 1]], np.float32), np.ones((1, 4), bool), 2)
     hits = groups.hits(np.array([[True, True, False, True]]))
     assert tied_targets(groups, hits, 2).tolist() == [2.0]
     assert tied_targets(groups, hits, 1).tolist() == [0.0]
 
 
-def test_a_slice_without_targets_is_nan():
+def test_linear_metrics_are_nan_without_targets():
     groups = tie_groups(np.array([[2.0, 1]], np.float32), np.ones((1, 2), bool), 2)
-    found = linear_metrics(groups, groups.hits(np.zeros((1, 2), bool)), np.array([0]), (1,))
-    assert np.isnan(found["recall@1"][0])
-    assert np.isnan(found["ndcg@1"][0])
+    metrics = linear_metrics(groups, groups.hits(np.zeros((1, 2), bool)), np.array([0]), (1,))
+    assert np.isnan(metrics["recall@1"][0])
+    assert np.isnan(metrics["ndcg@1"][0])
 
 
 def test_relevance_ignores_padding_and_absent_targets():
     numbers = np.array([[4, 2, -1], [7, 4, 0]], np.int32)
-    found = Ragged.from_rows([[2, 99], [0, 7]]).isin(numbers)
-    assert found.tolist() == [[False, True, False], [True, False, True]]
+    relevant = Ragged.from_rows([[2, 99], [0, 7]]).isin(numbers)
+    assert relevant.tolist() == [[False, True, False], [True, False, True]]
+
+
+def test_gains_of_targets_add_up_to_the_metrics_of_users():
+    generator = np.random.default_rng(3)
+    scores = generator.integers(0, 4, (30, 12)).astype(np.float32)
+    relevant = generator.random((30, 12)) < 0.3
+    relevant[:, 0] = True
+    groups = tie_groups(scores, np.ones_like(relevant), 5)
+    metrics = linear_metrics(groups, groups.hits(relevant), relevant.sum(axis=1), (3, 5))
+    is_target = relevant.ravel()[groups.cells]
+    target_cells = np.flatnonzero(relevant)
+    positions = np.searchsorted(target_cells, groups.cells[is_target])
+    for name, gains in target_gains(groups, groups.members[is_target], (3, 5)).items():
+        all_gains = np.zeros(len(target_cells))
+        all_gains[positions] = gains
+        assert sliced(name, all_gains, target_cells // 12, 30) == pytest.approx(metrics[name])

@@ -9,7 +9,7 @@ from scipy import sparse
 from plait.data.types import QueryBatch
 from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
-from plait.features.side_information import SideFeatures, co_occurrence_features, of_facts
+from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.models.factorization.bayesian_mf import _Compressed, rated
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.factorization.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
@@ -288,14 +288,14 @@ def test_fields_become_features_of_length_one():
             "z": {"genre": ["war", "noir"], "year": 1991.0, "maker": "two", "title": "a b"},
         },
     )
-    sides = SideFeatures.learned(dataset.catalogue, [], least=1, most=0.9, ranges=2)
+    sides = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=0.9, numeric_bins=2)
     assert sides.words == ["genre=war", "maker=one", "maker=two", "year#0", "year#1"]
     numbers = dataset.catalogue.numbers(["x", "y", "z"])
     found = sides.matrix(dataset.catalogue, numbers.tolist(), []).toarray()
     assert found.tolist() == [[1, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
     still = sides.matrix(dataset.catalogue, numbers.tolist(), [], ranged=False).toarray()
     assert not still[:, 3:].any()
-    whole = SideFeatures.learned(dataset.catalogue, [], least=1, most=1.0, ranges=0)
+    whole = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=1.0, numeric_bins=0)
     found = whole.matrix(dataset.catalogue, numbers[:1].tolist(), []).toarray()[0]
     genres = [place for place, word in enumerate(whole.words) if word.startswith("genre")]
     assert found[genres] == pytest.approx([0.5**0.5, 0.5**0.5])
@@ -304,7 +304,7 @@ def test_fields_become_features_of_length_one():
 
 def test_fields_of_another_type_say_nothing():
     dataset = make_dataset([("a", "x", 0)], items={"x": {"year": 1990.0, "maker": "one"}})
-    sides = SideFeatures.learned(dataset.catalogue, [], least=1, most=1.0, ranges=2)
+    sides = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=1.0, numeric_bins=2)
     odd = [{"year": "long ago", "maker": 7, "else": [1]}, {"maker": "one", "year": True}]
     assert sides.of_fields(odd).toarray().sum(axis=1).tolist() == [0, 1]
 
@@ -315,7 +315,7 @@ def test_facts_speak_of_both_ends():
         ["x", "y"],
         facts=[("x", "by", "ann"), ("y", "follows", "x"), ("q", "by", "ann")],
     )
-    told = of_facts(dataset.triples, dataset.n_items)
+    told = triple_words(dataset.triples, dataset.n_items)
     number = dataset.catalogue.number
     assert told[number("x")] == ("by>ann", "follows<y")
     assert told[number("y")] == ("follows>x",)

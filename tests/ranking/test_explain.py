@@ -6,19 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.pipeline.registry import stage_class
 from plait.pipeline.stage import Scorer
 from plait.ranking.explanation.explain import Explain, ExplainConfig
 from tests.ranking.candidate_fixtures import ask, candidates, live, ragged
 
 NAN = float("nan")
+MODELS = [
+    stage_class(name)(name=name)
+    for name in ("popular", "repeat", "neighbours", "linear", "content", "factors", "lexical")
+]
 
 
 def explained(items, queries, **config):
     items = items.with_columns(
         order=np.where(items.item_numbers >= 0, np.arange(items.shape[1]), -1).astype(np.int32)
     )
-    reasons = Explain(ExplainConfig(**config), name="explain").apply(queries, items)
-    return reasons.column("reasons")
+    step = Explain(ExplainConfig(**config), name="explain").with_models(MODELS)
+    return step.apply(queries, items).column("reasons")
 
 
 def because(items, **numbers):
@@ -38,15 +43,15 @@ def text(strand, number=0, source=-1, queries=None, **config):
     ("strand", "source", "expected"),
     [
         ("popular", -1, "Popular right now"),
-        ("repeat", 0, "You come back to it"),
+        ("repeat", 0, "You buy this regularly"),
         ("neighbours", 2, "Because you took Red lamp"),
         ("neighbours", 7, "Because you took i7"),
-        ("neighbours", 0, "You come back to it"),
-        ("linear", -1, "Things like it go with what you took"),
-        ("content", 1, "Like Blue Mug: both category mugs"),
-        ("content", 2, "Like Red lamp: both tags red"),
-        ("content", 5, "Like straße"),
-        ("content", -1, "Like what you took before"),
+        ("neighbours", 0, "You buy this regularly"),
+        ("linear", -1, "Similar items are often bought with items of your history"),
+        ("content", 1, "Similar to Blue Mug: both category mugs"),
+        ("content", 2, "Similar to Red lamp: both tags red"),
+        ("content", 5, "Similar to straße"),
+        ("content", -1, "Similar to items of your history"),
         ("factors", -1, "Found by factors"),
         ("factors", 1, "Because you took Blue Mug: both category mugs"),
         ("factors", 5, "Because you took straße"),
@@ -60,19 +65,19 @@ def test_sentences(strand, source, expected):
 def test_sentences_of_other_questions():
     words = ask(texts=("red mug",))
     assert text("lexical", queries=words) == "Matches your words 'red mug'"
-    assert text("content", queries=words) == "Says something like 'red mug'"
+    assert text("content", queries=words) == "Matches 'red mug'"
     anchor = ask(items=ragged([1]))
-    assert text("neighbours", 0, 1, anchor) == "Often taken together with Blue Mug"
-    assert text("neighbours", 0, -1, anchor) == "Things like it go with Blue Mug"
+    assert text("neighbours", 0, 1, anchor) == "Often bought together with Blue Mug"
+    assert text("neighbours", 0, -1, anchor) == "Similar items are often bought with Blue Mug"
     assert text("factors", 0, 1, anchor) == "Goes with Blue Mug"
     for context in ({"country": "France"}, {"user": {"country": "France"}}):
         asked = ask(contexts=(context,))
-        assert text("popular", queries=asked, popular_by="country") == "Popular in France"
+        assert text("popular", queries=asked, context_field="country") == "Popular in France"
         assert text("popular", queries=asked) == "Popular right now"
 
 
 def test_own_sentences_and_titles():
-    mine = {"popular": "{item} is hot ({strand})", "linear": "{because} goes with {item} {x}"}
+    mine = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item} {x}"}
     assert text("popular", 0, templates=mine) == "Red mug is hot (popular)"
     assert text("linear", 0, 2, templates=mine) == "Red lamp goes with Red mug {x}"
     assert text("linear", 0, 2, title="brand") == "Because you took OPI"
@@ -96,19 +101,19 @@ def test_reasons_are_complete_and_ordered_by_share():
     )
     items = because(items, neighbours=[[1, 2]], content=[[1, 2]])
     first, second = explained(items, ask((1, 2), live=live()))[0]
-    assert [one["strand"] for one in first] == ["neighbours", "popular", "content"]
+    assert [one["model"] for one in first] == ["neighbours", "popular", "content"]
     assert first[0] == {
-        "strand": "neighbours",
+        "model": "neighbours",
         "rank": None,
         "because": "i1",
         "fact": {"field": "category", "value": "mugs"},
         "text": "Because you took Blue Mug",
     }
     assert first[1]["rank"] == 5
-    assert [one["strand"] for one in second] == ["neighbours"]
+    assert [one["model"] for one in second] == ["neighbours"]
     assert second[0]["fact"] == {"field": "category", "value": "lamps"}
     json.dumps([first, second])
-    assert [one["strand"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
+    assert [one["model"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
         "neighbours"
     ]
 

@@ -1,4 +1,4 @@
-"""Users that no fit has seen."""
+"""Tests of the split by users."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ DATA = world(random_rows(users=100, events=2000))
 
 
 @pytest.mark.parametrize("fold", ["test", "validation"])
-def test_no_event_of_a_held_out_user_is_fitted_on(fold):
+def test_training_data_holds_no_event_of_a_held_out_user(fold):
     split = held_out_users(DATA, fold, "keep", share=0.2)
     trained = set(split.train.interactions.users.tolist())
     assert len(split) == 20
@@ -19,53 +19,54 @@ def test_no_event_of_a_held_out_user_is_fitted_on(fold):
     assert (split.queries.users == -1).all()
 
 
-def test_the_folds_are_apart_and_refit_brings_validation_back():
-    test, learn = (held_out_users(DATA, one, share=0.2) for one in ("test", "validation"))
-    assert not set(test.users.tolist()) & set(learn.users.tolist())
-    again = held_out_users(DATA, "test", share=0.2, refit=True)
-    assert set(learn.users.tolist()) <= set(again.train.interactions.users.tolist())
-    assert again.users.tolist() == test.users.tolist()
+def test_folds_are_disjoint_and_refit_trains_on_the_validation_users():
+    test, validation = (held_out_users(DATA, fold, share=0.2) for fold in ("test", "validation"))
+    assert not set(test.users.tolist()) & set(validation.users.tolist())
+    refit = held_out_users(DATA, "test", share=0.2, refit=True)
+    assert set(validation.users.tolist()) <= set(refit.train.interactions.users.tolist())
+    assert refit.users.tolist() == test.users.tolist()
 
 
-def test_history_is_the_first_part_and_targets_are_the_rest():
+def test_history_is_the_first_part_of_the_events_and_targets_are_the_rest():
     split = held_out_users(DATA, share=0.1, fold_in=0.75, seen="keep")
-    found = DATA.interactions
-    for place, user in enumerate(split.users):
-        items = found.items[found.users == user]
-        held = max(1, round(0.25 * len(items)))
-        low, high = split.queries.history.offsets[place : place + 2]
-        assert split.queries.history.items[low:high].tolist() == items[:-held].tolist()
-        assert set(split.targets[place].tolist()) == set(items[-held:].tolist())
+    interactions = DATA.interactions
+    for row, user in enumerate(split.users):
+        items = interactions.items[interactions.users == user]
+        n_held = max(1, round(0.25 * len(items)))
+        assert split.queries.history.ragged[row].tolist() == items[:-n_held].tolist()
+        assert set(split.targets[row].tolist()) == set(items[-n_held:].tolist())
 
 
-def test_what_was_in_the_history_is_no_target_where_seen_items_are_out():
+def test_items_of_the_history_are_targets_only_if_seen_items_are_kept():
     rows = [(f"u{user}", f"i{step % 4}", step) for user in range(40) for step in range(10)]
     split = held_out_users(world(rows), share=0.2, fold_in=0.5)
     assert len(split) == 0
     assert split.excluded == 8 * 4
-    keeping = held_out_users(world(rows), share=0.2, fold_in=0.5, seen="keep")
-    assert keeping.targets.lengths.tolist() == [4] * 8
+    with_seen = held_out_users(world(rows), share=0.2, fold_in=0.5, seen="keep")
+    assert with_seen.targets.lengths.tolist() == [4] * 8
 
 
-def test_renumbering_holds_out_the_same_users():
+def test_held_out_users_do_not_depend_on_the_numbering():
     rows = random_rows(users=60, events=900)
     users = list(dict.fromkeys(row[0] for row in rows))
-    other = world(rows, users=users[::-1])
-    one = world(rows)
-    mine = {one.users.id(int(user)) for user in held_out_users(one, seed=3).users}
-    theirs = {other.users.id(int(user)) for user in held_out_users(other, seed=3).users}
-    assert mine == theirs
-    assert mine != {one.users.id(int(user)) for user in held_out_users(one, seed=4).users}
+    original, renumbered = world(rows), world(rows, users=users[::-1])
+
+    def held_out_ids(dataset, seed):
+        return {dataset.users.id(int(user)) for user in held_out_users(dataset, seed=seed).users}
+
+    assert held_out_ids(original, 3) == held_out_ids(renumbered, 3)
+    assert held_out_ids(original, 3) != held_out_ids(original, 4)
 
 
-def test_too_few_users_are_refused():
+def test_too_few_users_for_both_folds_and_training_is_an_error():
     few = world([(f"u{user}", f"i{step}", step) for user in range(4) for step in range(4)])
-    with pytest.raises(ProtocolError, match="4 users"):
-        held_out_users(few)
-    with pytest.raises(ProtocolError, match="100 users"):
-        held_out_users(DATA, share=0.6)
+    for dataset, share in ((few, 0.1), (DATA, 0.6)):
+        with pytest.raises(ProtocolError) as caught:
+            held_out_users(dataset, share=share)
+        assert caught.value.field == "test_users"
 
 
-def test_most_draws_queries():
-    assert len(held_out_users(DATA, share=0.3, most=7)) == 7
-    assert np.all(np.diff(held_out_users(DATA, share=0.3, most=7).users) > 0)
+def test_a_maximum_of_queries_is_drawn_in_order():
+    split = held_out_users(DATA, share=0.3, most=7)
+    assert len(split) == 7
+    assert (np.diff(split.users) > 0).all()

@@ -1,4 +1,4 @@
-"""Who is asked, from what, for what."""
+"""Tests of the splits: queries, histories, targets and training data."""
 
 import numpy as np
 import pytest
@@ -21,10 +21,10 @@ BEN = [("ben", "a", 0), ("ben", "e", 9)]
 
 
 def names(dataset, numbers):
-    return "".join(dataset.catalogue.id(int(one)) for one in numbers)
+    return "".join(dataset.catalogue.id(int(number)) for number in numbers)
 
 
-def test_the_last_event_is_asked_from_everything_before_it():
+def test_leave_one_out_targets_the_last_event_with_all_before_as_history():
     data = world([*ANNA, *BEN])
     split = leave_one_out(data, "test")
     assert len(split) == 1
@@ -34,7 +34,7 @@ def test_the_last_event_is_asked_from_everything_before_it():
     assert split.queries.times.tolist() == [3 * DAY]
 
 
-def test_validation_asks_for_the_event_before_and_knows_less():
+def test_validation_targets_the_last_event_but_one():
     data = world([*ANNA, *BEN])
     split = leave_one_out(data, "validation")
     assert names(data, split.targets[0]) == "c"
@@ -42,22 +42,22 @@ def test_validation_asks_for_the_event_before_and_knows_less():
 
 
 @pytest.mark.parametrize("fold", ["test", "validation"])
-def test_train_lacks_the_last_two_of_long_histories_only(fold):
+def test_training_data_lacks_the_last_two_events_of_long_histories_only(fold):
     data = world([*ANNA, *BEN])
     train = leave_one_out(data, fold).train
     assert names(data, train.interactions.items) == "abae"
 
 
-def test_targets_seen_before_are_left_out_and_counted():
-    data = world([("anna", item, day) for day, item in enumerate("abca")] + ANNA[:0] + BEN)
+def test_seen_targets_are_excluded_and_counted_if_removed():
+    data = world([*(("anna", item, day) for day, item in enumerate("abca")), *BEN])
     removed = leave_one_out(data, "test", "remove")
     assert (len(removed), removed.excluded) == (0, 1)
-    kept = leave_one_out(data, "test", "keep")
-    assert (len(kept), kept.excluded) == (1, 0)
-    assert kept.queries.keep_seen.tolist() == [True]
+    retained = leave_one_out(data, "test", "keep")
+    assert (len(retained), retained.excluded) == (1, 0)
+    assert retained.queries.keep_seen.tolist() == [True]
 
 
-def test_goal_kinds_choose_the_targets_and_other_kinds_stay_in_the_history():
+def test_target_event_types_choose_targets_and_other_types_stay_in_the_history():
     rows = [
         ("anna", "a", 0, "buy"),
         ("anna", "b", 1, "buy"),
@@ -72,7 +72,7 @@ def test_goal_kinds_choose_the_targets_and_other_kinds_stay_in_the_history():
     assert split.queries.history.weights.tolist() == [1, 1, 0.5]
 
 
-def test_without_a_goal_rejections_are_no_targets():
+def test_event_types_without_positive_weight_are_not_targets_by_default():
     rows = [("anna", item, day) for day, item in enumerate("abcd")] + [("anna", "e", 5, "hide")]
     data = world(rows)
     split = leave_one_out(data, kinds={"hide": -1})
@@ -81,7 +81,7 @@ def test_without_a_goal_rejections_are_no_targets():
     assert len(leave_one_out(data, kinds={"*": 0})) == 0
 
 
-def test_rejected_items_are_hidden_seen_and_no_history():
+def test_rejected_items_are_seen_but_not_in_the_history():
     rows = [("anna", item, day) for day, item in enumerate("abcd")]
     rows[1] = ("anna", "b", 1, "return")
     data = world(rows)
@@ -91,10 +91,10 @@ def test_rejected_items_are_hidden_seen_and_no_history():
     assert names(data, split.queries.seen[0]) == "abc"
 
 
-def test_time_split_asks_who_acts_later_from_what_was_at_the_cut():
+def test_time_split_has_a_query_at_the_cut_for_each_user_with_a_later_event():
     data = world([*ANNA, *BEN, ("cleo", "f", 8), ("dora", "a", 1)])
     split = time_split(data, 2 * DAY)
-    assert [data.users.id(int(one)) for one in split.users] == ["anna", "ben", "cleo"]
+    assert [data.users.id(int(user)) for user in split.users] == ["anna", "ben", "cleo"]
     assert [names(data, split.targets[row]) for row in range(3)] == ["d", "e", "f"]
     assert [names(data, split.queries.seen[row]) for row in range(3)] == ["abc", "a", ""]
     assert (split.queries.times == 2 * DAY).all()
@@ -102,13 +102,13 @@ def test_time_split_asks_who_acts_later_from_what_was_at_the_cut():
     assert split.train.interactions.times.max() == 2 * DAY
 
 
-def test_time_split_targets_are_distinct_and_end_with_the_window():
+def test_time_split_targets_are_distinct_and_end_with_the_period():
     data = world([("anna", "a", 0), ("anna", "b", 5), ("anna", "b", 6), ("anna", "c", 9)])
     split = time_split(data, 1 * DAY, 7 * DAY)
     assert names(data, split.targets[0]) == "b"
 
 
-def test_time_split_removes_seen_targets_if_told():
+def test_time_split_excludes_seen_targets_if_removed():
     data = world(
         [("anna", "a", 0), ("anna", "a", 5), ("anna", "b", 6), ("ben", "c", 0), ("ben", "c", 8)]
     )
@@ -117,11 +117,11 @@ def test_time_split_removes_seen_targets_if_told():
     assert [names(data, split.targets[row]) for row in range(len(split))] == ["b"]
 
 
-def test_items_that_come_after_the_cut_are_unknown_to_train_and_new_when_asked():
-    fields = {one: {"colour": "red"} for one in "abcdef"}
+def test_items_first_seen_after_the_cut_are_unknown_to_training_and_new_to_queries():
+    fields = {item_id: {"colour": "red"} for item_id in "abcdef"}
     data = world([*ANNA, *BEN], items="abcdef", item_fields=fields)
     split = time_split(data, 2 * DAY)
-    late = [data.catalogue.number(one) for one in "de"]
+    late = [data.catalogue.number(item_id) for item_id in "de"]
     never = data.catalogue.number("f")
     assert not split.train.catalogue.alive[late].any()
     assert split.train.catalogue.fields(late[0]) == {}
@@ -134,8 +134,8 @@ def test_items_that_come_after_the_cut_are_unknown_to_train_and_new_when_asked()
     assert np.flatnonzero(split.new).tolist() == [*late, never]
 
 
-def test_items_that_come_after_the_window_are_not_known_when_asked():
-    fields = {one: {"colour": "red"} for one in "abcdef"}
+def test_items_first_seen_after_the_period_are_unknown_to_queries():
+    fields = {item_id: {"colour": "red"} for item_id in "abcdef"}
     data = world([*ANNA, *BEN], items="abcdef", item_fields=fields)
     whole = time_split(data, 1 * DAY)
     split = time_split(data, 1 * DAY, 2 * DAY)
@@ -150,21 +150,22 @@ def test_items_that_come_after_the_window_are_not_known_when_asked():
     assert split.asked.catalogue.alive[sorted(early)].all()
 
 
-def test_positions_cannot_be_cut_by_time():
-    with pytest.raises(ProtocolError, match="leave-one-out"):
+def test_time_split_of_positions_is_an_error():
+    with pytest.raises(ProtocolError) as caught:
         time_split(world(ANNA, clock="position"), 1)
+    assert caught.value.field == "protocol"
 
 
-def test_positions_are_asked_at_no_time():
+def test_queries_on_positions_have_time_0():
     assert leave_one_out(world(ANNA, clock="position")).queries.times.tolist() == [0]
 
 
-def test_fields_of_users_are_context():
+def test_fields_of_users_are_in_the_context():
     data = world([*ANNA, *BEN], user_fields={"anna": {"country": "NO"}})
     assert leave_one_out(data).queries.contexts == ({"user": {"country": "NO"}},)
 
 
-def test_default_split_takes_the_last_window_of_a_long_log():
+def test_default_split_of_a_long_log_is_by_time():
     data = world(random_rows(users=60, days=100))
     split = default_split(data)
     assert window(data) < 20 * DAY
@@ -174,33 +175,33 @@ def test_default_split_takes_the_last_window_of_a_long_log():
 
 
 @pytest.mark.parametrize("rows", [random_rows(days=2), [(u, i, d * 0) for u, i, d in ANNA]])
-def test_default_split_of_a_short_log_leaves_one_out(rows):
+def test_default_split_of_a_short_log_is_leave_one_out(rows):
     data = world(rows)
     split = default_split(data)
     assert (split.targets.lengths == 1).all()
     assert split.queries.keep_seen is None
 
 
-def test_sampling_is_seeded_and_in_order():
+def test_sampled_queries_are_a_function_of_the_seed_and_in_order():
     data = world(random_rows())
     whole = leave_one_out(data, seen="keep")
-    one = leave_one_out(data, seen="keep", most=10, seed=4)
-    two = leave_one_out(data, seen="keep", most=10, seed=4)
-    assert len(one) == 10
-    assert one.users.tolist() == two.users.tolist() == sorted(one.users.tolist())
-    at = np.searchsorted(whole.users, one.users)
-    for row, place in enumerate(at):
-        assert one.targets[row].tolist() == whole.targets[int(place)].tolist()
-        assert one.queries.seen[row].tolist() == whole.queries.seen[int(place)].tolist()
+    sample = leave_one_out(data, seen="keep", most=10, seed=4)
+    again = leave_one_out(data, seen="keep", most=10, seed=4)
+    assert len(sample) == 10
+    assert sample.users.tolist() == again.users.tolist() == sorted(sample.users.tolist())
+    whole_rows = np.searchsorted(whole.users, sample.users).tolist()
+    for row, whole_row in enumerate(whole_rows):
+        assert sample.targets[row].tolist() == whole.targets[whole_row].tolist()
+        assert sample.queries.seen[row].tolist() == whole.queries.seen[whole_row].tolist()
 
 
-def test_repeats_are_counted_by_goal():
+def test_repeat_share_counts_target_events():
     rows = [("anna", "a", 0, "view"), ("anna", "a", 1, "buy"), ("anna", "a", 2, "buy")]
     assert repeat_share(world(rows), ("buy",)) == pytest.approx(1 / 2)
     assert repeat_share(world(rows)) == pytest.approx(2 / 3)
 
 
-def test_an_empty_log_has_nobody_to_ask():
+def test_splits_of_an_empty_log_have_no_queries():
     data = world([])
     assert len(leave_one_out(data)) == 0
     assert len(default_split(data)) == 0
@@ -212,9 +213,9 @@ events = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events, st.sampled_from(["test", "validation"]), st.sampled_from(["keep", "remove"]))
-def test_leave_one_out_never_shows_what_comes_later(rows, fold, seen):
+def test_leave_one_out_shows_no_later_event(rows, fold, seen):
     data = world(rows)
     split = leave_one_out(data, fold, seen)
     back = 1 if fold == "test" else 2
@@ -232,20 +233,20 @@ def test_leave_one_out_never_shows_what_comes_later(rows, fold, seen):
     assert len(split) + split.excluded == long
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events, st.integers(0, 9), st.sampled_from(["keep", "remove"]))
-def test_a_time_split_never_shows_what_comes_later(rows, day, seen):
+def test_time_split_shows_no_later_event(rows, day, seen):
     data = world(rows)
     split = time_split(data, day * DAY, None, seen)
     assert (split.train.interactions.times <= day * DAY).all()
     assert (split.queries.history.times <= day * DAY).all()
     late = [(u, i) for u, i, d in rows if d > day]
     early = {(u, i) for u, i, d in rows if d <= day}
-    wanted = {pair for pair in late if seen == "keep" or pair not in early}
-    found = {
+    expected = {pair for pair in late if seen == "keep" or pair not in early}
+    targets = {
         (data.users.id(int(split.users[row])), data.catalogue.id(int(item)))
         for row in range(len(split))
         for item in split.targets[row]
     }
-    assert found == wanted
+    assert targets == expected
     assert split.excluded == (len(set(late) & early) if seen == "remove" else 0)

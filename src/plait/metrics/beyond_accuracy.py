@@ -1,4 +1,4 @@
-"""What the lists of all users show, ties in expectation: coverage, novelty, exposure."""
+"""What the lists of all users show, in expectation over ties: coverage, novelty, exposure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.types import BoolArray, Int32Array, Int64Array
-from plait.metrics.ties import Doubles, TieGroups
+from plait.data.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from plait.metrics.ties import TieGroups
 
 __all__ = [
     "ExposureChances",
@@ -23,62 +23,128 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExposureChances:
-    """E chances to be shown: `rows` int64 [E] lists, `items` int32 [E], `chances` float64 [E]."""
+    """The probabilities that items are shown.
+
+    Attributes:
+        rows: int64 [E], the list.
+        items: int32 [E], the item number.
+        chances: float64 [E], above 0.
+    """
 
     rows: Int64Array
     items: Int32Array
-    chances: Doubles
+    chances: Float64Array
 
 
 def exposure_chances(groups: TieGroups, numbers: Int32Array, k: int) -> ExposureChances:
-    """Who is in the first k places of which list of `numbers` [B, K], and with what chance."""
-    chances = (groups.inside(k) / groups.sizes)[groups.members]
-    kept = chances > 0
-    rows = groups.rows[groups.members[kept]]
-    return ExposureChances(rows, numbers.ravel()[groups.cells[kept]], chances[kept])
+    """Compute the probability of each item to be among the first k of a list.
 
+    Args:
+        groups: the lists.
+        numbers: int32 [B, K], the candidates that the groups refer to.
+        k: the cut-off.
 
-def add_absence(absence: Doubles, part: ExposureChances) -> None:
-    """Add, in place and by item number, the log of the chance to be in none of the lists."""
-    with np.errstate(divide="ignore"):
-        np.add.at(absence, part.items, np.log1p(-part.chances))
-
-
-def coverage(absence: Doubles, candidates: BoolArray) -> float:
-    """The expected share of the `candidates` (bool by number) that are in somebody's list."""
-    there = -np.expm1(absence[candidates])
-    return float(there.sum() / max(len(there), 1))
-
-
-def surprise(items: Int32Array, n_items: int) -> Doubles:
-    """-log2 of every item's share of the events `items`, one added to each count, float64."""
-    counts = np.bincount(items, minlength=n_items) + 1.0
-    worth: Doubles = -np.log2(counts / counts.sum())
-    return worth
-
-
-def mean_worth(part: ExposureChances, worth: Doubles, batch: int) -> Doubles:
-    """The mean `worth` (by item number) of what each of `batch` lists shows, float64.
-
-    NaN for an empty list.
+    Returns:
+        The probabilities above 0.
     """
-    total = np.bincount(part.rows, part.chances * worth[part.items], batch)
-    length = np.bincount(part.rows, part.chances, batch)
+    chances = (groups.inside(k) / groups.sizes)[groups.members]
+    is_shown = chances > 0
+    rows = groups.rows[groups.members[is_shown]]
+    return ExposureChances(rows, numbers.ravel()[groups.cells[is_shown]], chances[is_shown])
+
+
+def add_absence(absence: Float64Array, exposure: ExposureChances) -> None:
+    """Accumulate the log probability of each item to be in none of the lists.
+
+    Args:
+        absence: float64 [n_items], changed in place; 0 at the start.
+        exposure: the items that more lists show.
+    """
+    with np.errstate(divide="ignore"):
+        np.add.at(absence, exposure.items, np.log1p(-exposure.chances))
+
+
+def coverage(absence: Float64Array, candidates: BoolArray) -> float:
+    """Compute the expected share of the candidates that at least one list shows.
+
+    Catalogue coverage: Ge, Delgado-Battenfeld and Jannach, "Beyond accuracy" (RecSys 2010).
+
+    Args:
+        absence: float64 [n_items], as from `add_absence`.
+        candidates: bool [n_items].
+
+    Returns:
+        The share, 0 to 1.
+    """
+    presence = -np.expm1(absence[candidates])
+    return float(presence.sum() / max(len(presence), 1))
+
+
+def surprise(items: Int32Array, n_items: int) -> Float64Array:
+    """Compute the self-information of items, -log2 p, with one event added to each count.
+
+    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems" (2010).
+
+    Args:
+        items: int32 [N], the item of each event.
+        n_items: the number of items.
+
+    Returns:
+        float64 [n_items], bits.
+    """
+    counts = np.bincount(items, minlength=n_items) + 1.0
+    information: Float64Array = -np.log2(counts / counts.sum())
+    return information
+
+
+def mean_worth(exposure: ExposureChances, values: Float64Array, batch: int) -> Float64Array:
+    """Average a value of items over what each list shows.
+
+    Args:
+        exposure: the items that the lists show.
+        values: float64 [n_items].
+        batch: the number of lists.
+
+    Returns:
+        float64 [batch]; NaN for an empty list.
+    """
+    total = np.bincount(exposure.rows, exposure.chances * values[exposure.items], batch)
+    length = np.bincount(exposure.rows, exposure.chances, batch)
     with np.errstate(invalid="ignore"):
-        found: Doubles = total / length
-    return found
+        means: Float64Array = total / length
+    return means
 
 
-def novelty(part: ExposureChances, surprises: Doubles, batch: int) -> Doubles:
-    """The mean surprise of what each of `batch` lists shows, float64; NaN for an empty list."""
-    return mean_worth(part, surprises, batch)
+def novelty(exposure: ExposureChances, surprises: Float64Array, batch: int) -> Float64Array:
+    """Compute the mean self-information of what each list shows.
+
+    Zhou et al. (2010); see `surprise`.
+
+    Args:
+        exposure: the items that the lists show.
+        surprises: float64 [n_items], as from `surprise`.
+        batch: the number of lists.
+
+    Returns:
+        float64 [batch]; NaN for an empty list.
+    """
+    return mean_worth(exposure, surprises, batch)
 
 
-def gini(exposure: Doubles) -> float:
-    """How unequally `exposure` [n] is spread: 0 all the same, near 1 everything on one."""
+def gini(exposure: Float64Array) -> float:
+    """Compute how unequally exposure is distributed over items.
+
+    Sum over ascending x_i of (2 i - n - 1) x_i, divided by n times the sum of x (Gini, 1912; for
+    recommendations: Fleder and Hosanagar, 2009).
+
+    Args:
+        exposure: float64 [n], at least 0.
+
+    Returns:
+        0 if all items are the same, near 1 if one item has everything; 0 without exposure.
+    """
     total, count = float(exposure.sum()), len(exposure)
     if not total or not count:
         return 0.0
-    rising = np.sort(exposure)
-    places = 2 * np.arange(1, count + 1) - count - 1
-    return float((places * rising).sum() / (count * total))
+    coefficients = 2 * np.arange(1, count + 1) - count - 1
+    return float((coefficients * np.sort(exposure)).sum() / (count * total))

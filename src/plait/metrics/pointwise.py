@@ -1,6 +1,6 @@
-"""Metrics of predictions, user by user: ratings by their error, clicks by order and probability.
+"""Metrics of single predictions: errors of ratings, order and calibration of click probabilities.
 
-Every function gives value and ends by a bootstrap over users, who are drawn with all they have.
+Every metric is bootstrapped over users, who are drawn with all of their predictions.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from math import nan
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from plait.data.types import BoolArray, Int64Array
+from plait.data.arrays import BoolArray, Float64Array, Int64Array
 from plait.metrics.bootstrap import (
     Interval,
     cluster_sums,
@@ -19,7 +20,6 @@ from plait.metrics.bootstrap import (
     ratio_draws,
     weights_drawn,
 )
-from plait.metrics.ties import Doubles
 
 __all__ = [
     "BootstrapConfig",
@@ -32,174 +32,242 @@ __all__ = [
     "user_auc",
 ]
 
-BINS = 10
-"""Bins of equal size that calibration is read from."""
+_BINS = 10
+"""The number of calibration bins, of about equal size."""
 
-EPSILON = 1e-7
+_EPSILON = 1e-7
 
-ROUNDING = 1e-12
-"""A variance that is a smaller share of the squares than this is none."""
+_ROUNDING = 1e-12
+"""A variance below this share of the mean square is a rounding error."""
 
 
 class BootstrapConfig(NamedTuple):
-    """How a bootstrap draws."""
+    """How a bootstrap draws.
+
+    Attributes:
+        resamples: the number of resamples.
+        seed: seeds the draws.
+    """
 
     resamples: int = 1000
     seed: int = 0
 
 
 def rating_metrics(
-    predicted: Doubles, actual: Doubles, users: Int64Array, chance: BootstrapConfig
+    predicted: Float64Array, actual: Float64Array, users: Int64Array, bootstrap: BootstrapConfig
 ) -> dict[str, Interval]:
-    """RMSE, MAE and R2 of N predictions, float64 [N] each; `users` int64 [N] whose they are.
+    """Compute the errors of predicted ratings.
 
-    R2 is NaN where all ratings are the same, as there is nothing to explain.
+    With errors e_i = predicted - actual: RMSE is sqrt(mean e^2), MAE is mean |e| (Herlocker et al.,
+    "Evaluating collaborative filtering recommender systems", 2004), R2 is 1 - mean e^2 / variance
+    of the actual ratings (Wright, 1921).
+
+    Args:
+        predicted: float64 [N].
+        actual: float64 [N].
+        users: int64 [N], the user of each rating.
+        bootstrap: how users are drawn.
+
+    Returns:
+        "rmse", "mae" and "r2"; R2 is NaN if all ratings are equal.
     """
     error = predicted - actual
-    apart = actual - actual.mean() if len(actual) else actual
-    columns = np.stack([error**2, np.abs(error), apart, apart**2], axis=1)
-    who, clusters = np.unique(users, return_inverse=True)
-    counts = np.bincount(clusters).astype(np.float64)[:, None]
-    draws = ratio_draws(cluster_sums(columns, clusters, len(who)), counts, *chance)
-    square, absolute, mean, mean_square = draws.T
+    centred = actual - actual.mean() if len(actual) else actual
+    columns = np.stack([error**2, np.abs(error), centred, centred**2], axis=1)
+    square, absolute, mean, mean_square = _user_means(columns, users, bootstrap).T
     variance = mean_square - mean**2
     level = actual.mean() ** 2 if len(actual) else 0.0  # what rounding leaves of equal ratings
-    known = variance > ROUNDING * (mean_square + level)
-    explained = 1 - np.divide(square, variance, out=np.full(len(square), np.nan), where=known)
-    found = percentile_intervals(np.stack([np.sqrt(square), absolute, explained], axis=1))
-    return dict(zip(("rmse", "mae", "r2"), found, strict=True))
+    varies = variance > _ROUNDING * (mean_square + level)
+    unknown = np.full(len(square), np.nan)
+    explained = 1 - np.divide(square, variance, out=unknown, where=varies)
+    values = percentile_intervals(np.stack([np.sqrt(square), absolute, explained], axis=1))
+    return dict(zip(("rmse", "mae", "r2"), values, strict=True))
 
 
 def click_metrics(
-    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+    chances: Float64Array, clicked: BoolArray, users: Int64Array, bootstrap: BootstrapConfig
 ) -> dict[str, Interval]:
-    """AUC, GAUC, log loss and expected calibration error of N predicted chances in (0, 1).
+    """Compute the quality of predicted click probabilities.
 
-    GAUC is the mean AUC of users with a click and a miss, weighed by what they were shown (Zhou et
-    al., "Deep interest network", 2018). Calibration: ten bins with as many predictions each, the
-    mean distance of predicted and true rate.
+    AUC: see `auc`. GAUC is the mean AUC of users with a click and a miss, weighted by their number
+    of examples (Zhou et al., "Deep interest network", 2018). Log loss: see `log_losses`. ECE is the
+    mean over bins of |mean prediction - click rate|, weighted by bin size (Naeini, Cooper and
+    Hauskrecht, 2015), with ten bins of about equal size.
+
+    Args:
+        chances: float64 [N], predicted probabilities between 0 and 1.
+        clicked: bool [N].
+        users: int64 [N], the user of each example.
+        bootstrap: how users are drawn.
+
+    Returns:
+        "auc", "gauc", "log_loss" and "ece".
     """
     own, weights = user_auc(chances, clicked, users)
-    grouped = ratio_draws((own * weights)[:, None], weights[:, None], *chance)
-    lost = _lost(chances, clicked, users, chance)
-    found = percentile_intervals(
-        np.concatenate([grouped, lost, _missed(chances, clicked, users, chance)], axis=1)
-    )
+    grouped = ratio_draws((own * weights)[:, None], weights[:, None], *bootstrap)
+    losses = _user_means(log_losses(chances, clicked)[:, None], users, bootstrap)
+    errors = _calibration_errors(chances, clicked, users, bootstrap)
+    values = percentile_intervals(np.concatenate([grouped, losses, errors], axis=1))
     return {
-        "auc": auc(chances, clicked, users, chance),
-        **dict(zip(("gauc", "log_loss", "ece"), found, strict=True)),
+        "auc": auc(chances, clicked, users, bootstrap),
+        **dict(zip(("gauc", "log_loss", "ece"), values, strict=True)),
     }
 
 
 def click_slice(
-    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+    chances: Float64Array, clicked: BoolArray, users: Int64Array, bootstrap: BootstrapConfig
 ) -> dict[str, Interval]:
-    """AUC and log loss of a part of the examples; the AUC is NaN where all are clicks, or none."""
-    (loss,) = percentile_intervals(_lost(chances, clicked, users, chance))
-    both = clicked.any() and not clicked.all()
-    order = auc(chances, clicked, users, chance) if both else Interval(nan, nan, nan)
-    return {"auc": order, "log_loss": loss}
+    """Compute AUC and log loss of a part of the examples.
+
+    Args:
+        chances: float64 [N], predicted probabilities.
+        clicked: bool [N].
+        users: int64 [N], the user of each example.
+        bootstrap: how users are drawn.
+
+    Returns:
+        "auc", NaN if all examples are clicks, or none is, and "log_loss"; see `auc` and
+        `log_losses`.
+    """
+    losses = _user_means(log_losses(chances, clicked)[:, None], users, bootstrap)
+    has_both = clicked.any() and not clicked.all()
+    order = auc(chances, clicked, users, bootstrap) if has_both else Interval(nan, nan, nan)
+    return {"auc": order, "log_loss": percentile_intervals(losses)[0]}
 
 
-def _lost(
-    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
-) -> Doubles:
-    """The mean log loss, float64 [1 + resamples, 1]."""
-    who, clusters = np.unique(users, return_inverse=True)
-    losses = log_losses(chances, clicked)
-    size = np.bincount(clusters).astype(np.float64)[:, None]
-    return ratio_draws(cluster_sums(losses[:, None], clusters, len(who)), size, *chance)
+def log_losses(chances: Float64Array, clicked: BoolArray) -> Float64Array:
+    """Compute the negative log likelihood of outcomes, -log p or -log(1 - p) (Good, 1952).
 
+    Args:
+        chances: float64 [N], predicted probabilities; clipped to 1e-7 from 0 and 1.
+        clicked: bool [N].
 
-def log_losses(chances: Doubles, clicked: BoolArray) -> Doubles:
-    """-log of the chance that each outcome was given, float64 [N]."""
-    clean = np.clip(chances, EPSILON, 1 - EPSILON)
-    losses: Doubles = -np.where(clicked, np.log(clean), np.log1p(-clean))
+    Returns:
+        float64 [N].
+    """
+    clipped = np.clip(chances, _EPSILON, 1 - _EPSILON)
+    losses: Float64Array = -np.where(clicked, np.log(clipped), np.log1p(-clipped))
     return losses
 
 
 def auc(
-    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
+    chances: Float64Array, clicked: BoolArray, users: Int64Array, bootstrap: BootstrapConfig
 ) -> Interval:
-    """The chance that a click has the higher prediction than a miss; equal ones count half.
+    """Compute the area under the ROC curve.
 
-    0.5 where all are clicks, or none.
+    The probability that a click has a higher prediction than a miss, ties counting half (Hanley and
+    McNeil, 1982).
+
+    Args:
+        chances: float64 [N], predicted probabilities.
+        clicked: bool [N].
+        users: int64 [N], the user of each example.
+        bootstrap: how users are drawn.
+
+    Returns:
+        The area; 0.5 if all examples are clicks, or none is.
     """
     values, level = np.unique(chances, return_inverse=True)
-    who, clusters = np.unique(users, return_inverse=True)
-    draws = [np.ones((1, len(who))), *(weights_drawn(len(who), *chance) if len(who) > 1 else ())]
-    found = []
+    _, clusters = np.unique(users, return_inverse=True)
+    n_users = int(clusters.max(initial=-1)) + 1
+    draws = [np.ones((1, n_users)), *(weights_drawn(n_users, *bootstrap) if n_users > 1 else ())]
+    areas = []
     for weights in itertools.chain.from_iterable(draws):
         counts = np.bincount(level, weights[clusters], len(values))
         hits = np.bincount(level[clicked], weights[clusters[clicked]], len(values))
         misses = counts - hits
         below = np.cumsum(misses) - misses
-        total = hits.sum() * misses.sum()
-        found.append((hits * (below + misses / 2)).sum() / total if total else np.nan)
-    if np.isnan(found[0]):
+        pairs = hits.sum() * misses.sum()
+        areas.append((hits * (below + misses / 2)).sum() / pairs if pairs else np.nan)
+    if np.isnan(areas[0]):
         return Interval(0.5, 0.5, 0.5)
-    return percentile_intervals(np.array(found)[:, None])[0]
+    return percentile_intervals(np.array(areas)[:, None])[0]
 
 
-def user_auc(chances: Doubles, clicked: BoolArray, users: Int64Array) -> tuple[Doubles, Doubles]:
-    """The AUC of each user, float64 [U] in the order of their numbers, and what it weighs.
+def user_auc(
+    chances: Float64Array, clicked: BoolArray, users: Int64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Compute the AUC of each user (see `auc`), and its weight in GAUC.
 
-    0 with the weight 0 for a user with clicks or misses alone.
+    Args:
+        chances: float64 [N], predicted probabilities.
+        clicked: bool [N].
+        users: int64 [N], the user of each example.
+
+    Returns:
+        The areas and the weights, the number of examples, float64 [U] by ascending user number;
+        both 0 for a user with clicks or misses alone.
     """
     _, clusters = np.unique(users, return_inverse=True)
     size = int(clusters.max(initial=-1)) + 1
     order = np.lexsort((chances, clusters))
-    whose, value, hit = clusters[order], chances[order], clicked[order]
-    opens = np.ones(len(order), np.bool_)
-    opens[1:] = (whose[1:] != whose[:-1]) | (value[1:] != value[:-1])
-    level = np.cumsum(opens) - 1
-    hits = np.bincount(level, hit).astype(np.float64)
-    misses = np.bincount(level, ~hit).astype(np.float64)
-    owner = whose[opens]
-    before = np.cumsum(misses) - misses
-    first = np.searchsorted(owner, np.arange(size))
-    below = before - before[first][owner]
-    wins = np.bincount(owner, hits * (below + misses / 2), size)
-    pairs = np.bincount(owner, hits, size) * np.bincount(owner, misses, size)
-    both = pairs > 0
-    own = np.divide(wins, pairs, out=np.zeros(size), where=both)
-    return own, np.where(both, np.bincount(clusters, minlength=size), 0).astype(np.float64)
+    row_users, values, is_hit = clusters[order], chances[order], clicked[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (row_users[1:] != row_users[:-1]) | (values[1:] != values[:-1])
+    level = np.cumsum(is_first) - 1
+    hits = np.bincount(level, is_hit).astype(np.float64)
+    misses = np.bincount(level, ~is_hit).astype(np.float64)
+    level_users = row_users[is_first]
+    misses_before = np.cumsum(misses) - misses
+    first_levels = np.searchsorted(level_users, np.arange(size))
+    below = misses_before - misses_before[first_levels][level_users]
+    wins = np.bincount(level_users, hits * (below + misses / 2), size)
+    pairs = np.bincount(level_users, hits, size) * np.bincount(level_users, misses, size)
+    has_both = pairs > 0
+    areas = np.divide(wins, pairs, out=np.zeros(size), where=has_both)
+    weights = np.where(has_both, np.bincount(clusters, minlength=size), 0)
+    return areas, weights.astype(np.float64)
 
 
-def calibration(chances: Doubles, clicked: BoolArray) -> list[tuple[float, float, int]]:
-    """By bin the mean prediction, the share of clicks and how many there are; none is empty."""
-    bins = _bins(chances)
-    size = np.bincount(bins)
-    mean, rate = np.bincount(bins, chances) / size, np.bincount(bins, clicked) / size
+def calibration(chances: Float64Array, clicked: BoolArray) -> list[tuple[float, float, int]]:
+    """Compute the points of a reliability diagram (DeGroot and Fienberg, 1983).
+
+    Args:
+        chances: float64 [N], predicted probabilities.
+        clicked: bool [N].
+
+    Returns:
+        For up to ten bins of about equal size, none of them empty: the mean prediction, the share
+        of clicks, and the number of examples.
+    """
+    bins = _calibration_bins(chances)
+    counts = np.bincount(bins)
+    means, rates = np.bincount(bins, chances) / counts, np.bincount(bins, clicked) / counts
     return [
-        (float(one), float(true), int(many))
-        for one, true, many in zip(mean, rate, size, strict=True)
+        (float(mean), float(rate), int(count))
+        for mean, rate, count in zip(means, rates, counts, strict=True)
     ]
 
 
-def _bins(chances: Doubles) -> Int64Array:
-    """Bins of about the same size, equal predictions in the same one; int64 [N], none empty."""
+def _user_means(
+    columns: npt.NDArray[np.floating], users: Int64Array, bootstrap: BootstrapConfig
+) -> Float64Array:
+    """The means of columns [N, C] over users drawn, float64 [1 + resamples, C]."""
+    _, clusters = np.unique(users, return_inverse=True)
+    counts = np.bincount(clusters).astype(np.float64)[:, None]
+    return ratio_draws(cluster_sums(columns, clusters, len(counts)), counts, *bootstrap)
+
+
+def _calibration_bins(chances: Float64Array) -> Int64Array:
+    """The bin of each prediction, int64 [N]: equal predictions share one, and none is empty."""
     values, level, counts = np.unique(chances, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
-    wanted = np.minimum((middle * BINS / max(len(chances), 1)).astype(np.int64), BINS - 1)
-    _, dense = np.unique(wanted, return_inverse=True)
-    found: Int64Array = dense[level] if len(values) else np.zeros(0, np.int64)
-    return found
+    ideal = np.minimum((middle * _BINS / max(len(chances), 1)).astype(np.int64), _BINS - 1)
+    _, dense = np.unique(ideal, return_inverse=True)
+    bins: Int64Array = dense[level] if len(values) else np.zeros(0, np.int64)
+    return bins
 
 
-def _missed(
-    chances: Doubles, clicked: BoolArray, users: Int64Array, chance: BootstrapConfig
-) -> Doubles:
-    """The expected calibration error, float64 [1 + resamples, 1]; the bins stay as they are."""
-    bins = _bins(chances)
-    who, clusters = np.unique(users, return_inverse=True)
+def _calibration_errors(
+    chances: Float64Array, clicked: BoolArray, users: Int64Array, bootstrap: BootstrapConfig
+) -> Float64Array:
+    """The expected calibration error, float64 [1 + resamples, 1], with fixed bins."""
+    bins = _calibration_bins(chances)
+    _, clusters = np.unique(users, return_inverse=True)
+    counts = np.bincount(clusters).astype(np.float64)[:, None]
     width = int(bins.max(initial=0)) + 1
-    size = len(who) * width
-    gaps = (
-        np.bincount(clusters * width + bins, chances - clicked, size)
-        .astype(np.float64)
-        .reshape(-1, width)
-    )
-    count = np.bincount(clusters).astype(np.float64)[:, None]
-    missed: Doubles = np.abs(ratio_draws(gaps, count, *chance)).sum(axis=1, keepdims=True)
-    return missed
+    cells = np.bincount(clusters * width + bins, chances - clicked, len(counts) * width)
+    differences = cells.astype(np.float64).reshape(-1, width)
+    draws = np.abs(ratio_draws(differences, counts, *bootstrap))
+    errors: Float64Array = draws.sum(axis=1, keepdims=True)
+    return errors

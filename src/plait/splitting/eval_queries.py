@@ -1,7 +1,7 @@
-"""Who is asked what they do next, and what may be known when they are asked.
+"""Evaluation queries: users, the part of their history that may be known, and their targets.
 
-A user's history is a run of the data set's interactions, so an ask is a user, two places and the
-items that came true. Nothing behind the second place reaches a query.
+A user's history is a range of the data set's interactions, ordered by time. Nothing behind the end
+of the range reaches a query.
 """
 
 from __future__ import annotations
@@ -12,26 +12,32 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.ragged import Ragged
-from plait.data.types import (
-    ABSENT,
-    BoolArray,
-    Dataset,
-    History,
-    Int32Array,
-    Int64Array,
-    Interactions,
-    QueryBatch,
-    event_type_weights,
-)
+from plait.data.arrays import ABSENT, BoolArray, Int32Array, Int64Array
+from plait.data.dataset import Dataset, Interactions, event_type_weights
+from plait.data.history import History
+from plait.data.query import QueryBatch
+from plait.data.ragged import Ragged, offsets_of
 
-__all__ = ["EvalQueries", "first_seen", "queries_of", "target_mask", "user_item_keys"]
+__all__ = [
+    "EvalQueries",
+    "first_seen",
+    "index_ranges",
+    "queries_of",
+    "target_mask",
+    "user_item_keys",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalQueries:
-    """B asks: `users` int32; the run `starts`..`stops` of interactions is the history, int64;
-    `times` int64, when each is asked; `targets`, the items that came true.
+    """B evaluation queries.
+
+    Attributes:
+        users: int32 [B], user numbers.
+        starts: int64 [B], the first interaction of each history.
+        stops: int64 [B], the interaction after the last.
+        times: int64 [B], microseconds, when each query is made.
+        targets: the relevant items of each.
     """
 
     users: Int32Array
@@ -44,85 +50,140 @@ class EvalQueries:
         return len(self.users)
 
     def take(self, rows: Int64Array) -> EvalQueries:
-        """The asks at `rows`."""
+        """Select queries.
+
+        Args:
+            rows: int64, the queries, in any order.
+
+        Returns:
+            The queries in the order of `rows`.
+        """
         counts = self.targets.lengths[rows]
-        low = self.targets.offsets[rows]
+        starts = self.targets.offsets[rows]
         return EvalQueries(
             self.users[rows],
             self.starts[rows],
             self.stops[rows],
             self.times[rows],
-            Ragged.from_lengths(self.targets.values[_runs(low, low + counts)], counts),
+            Ragged.from_lengths(self.targets.values[index_ranges(starts, counts)], counts),
         )
 
-    def sampled(self, most: int, seed: int) -> EvalQueries:
-        """At most `most` of them (0: all), drawn by `seed`, in their order."""
-        if not most or len(self) <= most:
+    def sampled(self, max_queries: int, seed: int) -> EvalQueries:
+        """Draw queries without replacement.
+
+        Args:
+            max_queries: how many to draw; 0: all.
+            seed: seeds the draw.
+
+        Returns:
+            The drawn queries, in their order.
+        """
+        if not max_queries or len(self) <= max_queries:
             return self
-        drawn = np.random.default_rng(seed).permutation(len(self))[:most]
+        drawn = np.random.default_rng(seed).permutation(len(self))[:max_queries]
         return self.take(np.sort(drawn))
 
 
 def queries_of(
-    dataset: Dataset, asks: EvalQueries, kinds: Mapping[str, float], keep_seen: bool | None
+    dataset: Dataset,
+    eval_queries: EvalQueries,
+    event_weights: Mapping[str, float],
+    keep_seen: bool | None,
 ) -> QueryBatch:
-    """The asks as questions: histories of kinds that are worth something, all that was seen."""
-    found = dataset.interactions.take(_runs(asks.starts, asks.stops))
-    counts = asks.stops - asks.starts
-    weights = event_type_weights(dataset.event_types, kinds)[found.event_types]
-    whole = History(
-        Ragged.from_lengths(found.items, counts).offsets, found.items, found.times, weights
-    )
-    batch = len(asks)
+    """Turn evaluation queries into the input of a pipeline.
+
+    Args:
+        dataset: the data set that the queries refer to.
+        eval_queries: B queries.
+        event_weights: weights by event type; histories hold the events of positive weight.
+        keep_seen: whether seen items may be recommended; None leaves it to the recipe.
+
+    Returns:
+        The batch, without the targets.
+    """
+    counts = eval_queries.stops - eval_queries.starts
+    events = dataset.interactions.take(index_ranges(eval_queries.starts, counts))
+    weights = event_type_weights(dataset.event_types, event_weights)[events.event_types]
+    history = History(offsets_of(counts), events.items, events.times, weights)
+    batch = len(eval_queries)
     nothing = Ragged.empty(batch)
     return QueryBatch(
-        users=np.where(counts > 0, asks.users, ABSENT).astype(np.int32),
-        history=whole.filter(weights > 0),
-        seen=whole.ragged,
-        rejected=whole.filter(weights < 0).ragged,
+        users=np.where(counts > 0, eval_queries.users, ABSENT).astype(np.int32),
+        history=history.filter(weights > 0),
+        seen=history.ragged,
+        rejected=history.filter(weights < 0).ragged,
         items=nothing,
         texts=(None,) * batch,
-        contexts=_contexts(dataset, asks.users),
+        contexts=_user_contexts(dataset, eval_queries.users),
         filters=(None,) * batch,
         exclude=nothing,
-        times=asks.times,
+        times=eval_queries.times,
         keep_seen=None if keep_seen is None else np.full(batch, keep_seen),
     )
 
 
 def target_mask(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
-    """Which interactions are of a goal kind, bool [N]; no goal: all of them."""
+    """Mark the interactions of some event types.
+
+    Args:
+        dataset: the data set.
+        goal: the event types; none: all of them.
+
+    Returns:
+        bool [N].
+    """
     if not goal or not len(dataset.event_types):
         return np.ones(len(dataset.interactions), np.bool_)
-    wanted = np.array([kind in goal for kind in dataset.event_types], np.bool_)
-    return wanted[dataset.interactions.event_types]
+    is_target = np.array([event_type in goal for event_type in dataset.event_types], np.bool_)
+    return is_target[dataset.interactions.event_types]
 
 
-def user_item_keys(found: Interactions, n_items: int) -> Int64Array:
-    """One int64 for each (user, item)."""
-    return found.users.astype(np.int64) * max(n_items, 1) + found.items
+def user_item_keys(interactions: Interactions, n_items: int) -> Int64Array:
+    """Encode the user and item of each interaction in one number.
+
+    Args:
+        interactions: N interactions.
+        n_items: the number of items.
+
+    Returns:
+        int64 [N], user * n_items + item.
+    """
+    return interactions.users.astype(np.int64) * max(n_items, 1) + interactions.items
 
 
-def first_seen(found: Interactions, n_items: int) -> Int64Array:
-    """For every interaction the place of the first one of the same user and item, int64 [N]."""
-    _, first, which = np.unique(
-        user_item_keys(found, n_items), return_index=True, return_inverse=True
-    )
-    places: Int64Array = first[which].astype(np.int64)
-    return places
+def first_seen(interactions: Interactions, n_items: int) -> Int64Array:
+    """Find the first interaction with the same user and item.
+
+    Args:
+        interactions: N interactions.
+        n_items: the number of items.
+
+    Returns:
+        int64 [N], the position of that interaction.
+    """
+    keys = user_item_keys(interactions, n_items)
+    _, first, groups = np.unique(keys, return_index=True, return_inverse=True)
+    positions: Int64Array = first[groups].astype(np.int64)
+    return positions
 
 
-def _contexts(dataset: Dataset, users: Int32Array) -> tuple[Mapping[str, Any], ...]:
-    """What is known about each user, where the log says anything about users."""
+def _user_contexts(dataset: Dataset, users: Int32Array) -> tuple[Mapping[str, Any], ...]:
+    """The fields of each user, if the data set has any."""
     if not dataset.users.columns:
         return ({},) * len(users)
     return tuple({"user": dataset.users.fields(int(user))} for user in users)
 
 
-def _runs(starts: Int64Array, stops: Int64Array) -> Int64Array:
-    """The places `starts[0]`, ..., `stops[0]` - 1, `starts[1]`, ..., int64."""
-    counts = stops - starts
-    total = np.cumsum(counts)
-    shift = np.repeat(starts - (total - counts), counts)
-    places: Int64Array = np.arange(int(total[-1]) if len(total) else 0) + shift
-    return places
+def index_ranges(starts: Int64Array, counts: Int64Array) -> Int64Array:
+    """List the positions of ranges one after another.
+
+    Args:
+        starts: int64 [B], the first position of each range.
+        counts: int64 [B], the length of each.
+
+    Returns:
+        int64, as many as the sum of `counts`.
+    """
+    offsets = offsets_of(counts)
+    positions: Int64Array = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+    return positions

@@ -1,7 +1,8 @@
-"""Strong generalisation: users that no fit has seen are asked by their history alone.
+"""Strong generalisation: users that no fit has seen are represented by their history alone.
 
-Liang et al., "Variational autoencoders for collaborative filtering" (2018), section 4: the history
-of a held-out user is folded in, its rest is the target. Here the rest is the last part, not any.
+Liang et al., "Variational autoencoders for collaborative filtering" (2018), section 4: a part of
+the history of a held-out user is the input, the rest is the target. Here the rest is the last part
+instead of a random one.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from typing import Literal
 
 import numpy as np
 
+from plait.data.arrays import ABSENT, Int32Array, Int64Array
+from plait.data.dataset import Dataset
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, Dataset, Int32Array, Int64Array
 from plait.errors import ProtocolError
-from plait.splitting.eval_queries import EvalQueries, first_seen, queries_of, target_mask
+from plait.splitting.eval_queries import (
+    EvalQueries,
+    first_seen,
+    index_ranges,
+    queries_of,
+    target_mask,
+)
 from plait.splitting.splits import Seen, Split, alive_items
 
 __all__ = ["held_out_users"]
 
-LEAST_EVENTS = 3
-"""Users with fewer goal events are never held out."""
+_MIN_EVENTS = 3
+"""Users with fewer target events are never held out."""
 
 
 def held_out_users(
@@ -37,87 +45,105 @@ def held_out_users(
     seed: int = 0,
     refit: bool = False,
 ) -> Split:
-    """One query for each held-out user: the first `fold_in` of the goal events are history, the
-    distinct items of the rest are targets.
+    """Split off users: one query for each of them.
 
-    `share` of the users with three goal events or more are the test fold, as many others the
-    validation fold, drawn by `seed` from the users in the order of their first event in the log.
-    `train` is every event of all users in neither fold; with `refit`, those of validation too. A
-    query carries no user number: nothing may be known but the history.
+    The first part of the target events of a held-out user is the history, the distinct items of the
+    rest are the targets. A query has no user number: only the history is known.
+
+    Args:
+        dataset: the data set.
+        fold: the test users or as many validation users.
+        seen: "remove" drops targets that are in the history.
+        share: the share of the users with three target events or more in each fold, drawn from the
+            users in the order of their first event.
+        fold_in: the share of the target events that are history.
+        goal: target event types; none: all.
+        kinds: weights of the histories by event type.
+        most: how many queries are drawn; 0: all.
+        seed: seeds the draws of users and queries.
+        refit: also train on the validation users.
+
+    Returns:
+        The split; `train` holds all events of the users in neither fold.
+
+    Raises:
+        ProtocolError: if no users are left to test, to learn from or to fit.
     """
-    found = dataset.interactions
-    places = np.flatnonzero(target_mask(dataset, goal))
-    counts = np.bincount(found.users[places], minlength=dataset.n_users)
-    drawn = _drawn(dataset, counts, share, seed)
-    asked = np.sort(drawn[fold])
-    gone = np.zeros(dataset.n_users, np.bool_)
-    gone[drawn["test"]] = True
-    gone[drawn["validation"]] |= not refit
-    train = dataset.keep(~gone[found.users])
-    asks, excluded = _asks(dataset, places, counts, asked, fold_in, seen)
-    asks = asks.sampled(most, seed)
-    queries = queries_of(dataset, asks, kinds or {}, seen == "keep")
-    queries = replace(queries, users=np.full(len(asks), ABSENT, np.int32))
-    known = np.bincount(train.interactions.items, minlength=dataset.n_items)
+    interactions = dataset.interactions
+    positions = np.flatnonzero(target_mask(dataset, goal))
+    counts = np.bincount(interactions.users[positions], minlength=dataset.n_users)
+    folds = _draw_folds(dataset, counts, share, seed)
+    is_held_out = np.zeros(dataset.n_users, np.bool_)
+    is_held_out[folds["test"]] = True
+    is_held_out[folds["validation"]] |= not refit
+    train = dataset.keep(~is_held_out[interactions.users])
+    users = np.sort(folds[fold])
+    eval_queries, excluded = _fold_in(dataset, positions, counts, users, fold_in, seen)
+    eval_queries = eval_queries.sampled(most, seed)
+    queries = queries_of(dataset, eval_queries, kinds or {}, seen == "keep")
+    queries = replace(queries, users=np.full(len(eval_queries), ABSENT, np.int32))
+    item_counts = np.bincount(train.interactions.items, minlength=dataset.n_items)
     train = alive_items(train)
-    return Split(train, train, queries, asks.targets, asks.users, excluded, known == 0)
+    return Split(
+        train, train, queries, eval_queries.targets, eval_queries.users, excluded, item_counts == 0
+    )
 
 
-def _drawn(dataset: Dataset, counts: Int64Array, share: float, seed: int) -> dict[str, Int32Array]:
+def _draw_folds(
+    dataset: Dataset, counts: Int64Array, share: float, seed: int
+) -> dict[str, Int32Array]:
     """The users of both folds."""
-    open_to = np.flatnonzero(counts >= LEAST_EVENTS)
-    most = round(share * len(open_to))
-    if not most or 2 * most >= len(open_to):
+    eligible = np.flatnonzero(counts >= _MIN_EVENTS)
+    size = round(share * len(eligible))
+    if not size or 2 * size >= len(eligible):
         raise ProtocolError(
-            f"{share:g} of {len(open_to)} users with {LEAST_EVENTS} events or more leave "
-            f"{most} to test, as many to learn from and {max(len(open_to) - 2 * most, 0)} to fit",
+            f"{share:g} of the {len(eligible)} users with {_MIN_EVENTS} events or more are {size} "
+            f"for each of test and validation, which leaves {max(len(eligible) - 2 * size, 0)} to "
+            "fit on: all three need users",
             hint="give another --test-users, or bring more events",
             field="test_users",
         )
-    found = dataset.interactions
+    interactions = dataset.interactions
     first = np.full(dataset.n_users, np.iinfo(np.int64).max)
-    np.minimum.at(first, found.users, found.offsets)
-    listed = open_to[np.argsort(first[open_to])]
-    order = listed[np.random.default_rng(seed).permutation(len(listed))].astype(np.int32)
-    return {"test": order[:most], "validation": order[most : 2 * most]}
+    np.minimum.at(first, interactions.users, interactions.offsets)
+    in_log_order = eligible[np.argsort(first[eligible])]
+    permutation = np.random.default_rng(seed).permutation(len(in_log_order))
+    drawn = in_log_order[permutation].astype(np.int32)
+    return {"test": drawn[:size], "validation": drawn[size : 2 * size]}
 
 
-def _asks(
+def _fold_in(
     dataset: Dataset,
-    places: Int64Array,
+    positions: Int64Array,
     counts: Int64Array,
     users: Int32Array,
     fold_in: float,
     seen: Seen,
 ) -> tuple[EvalQueries, int]:
-    """The asks of `users`, and how many targets had been seen in the history."""
-    found = dataset.interactions
-    ends = np.cumsum(counts)
-    held = np.clip(np.round((1 - fold_in) * counts[users]), 1, counts[users] - 1).astype(np.int64)
-    begins = np.searchsorted(found.users, users).astype(np.int64)
-    borders = places[ends[users] - held]
-    pick = np.repeat(ends[users] - held, held) + _steps(held)
-    targets, whose = places[pick], np.repeat(np.arange(len(users)), held)
-    first = first_seen(found, dataset.n_items)[targets]
-    again = first < borders[whose]  # taken before, in the part that is folded in
-    known = again if seen == "remove" else np.zeros(len(again), np.bool_)
+    """The queries of `users`, and how many targets were dropped as seen.
+
+    `positions` are the target events, of which each user has `counts`.
+    """
+    interactions = dataset.interactions
+    ends = np.cumsum(counts)[users]
+    n_held = np.clip(np.round((1 - fold_in) * counts[users]), 1, counts[users] - 1)
+    n_held = n_held.astype(np.int64)
+    starts = np.searchsorted(interactions.users, users).astype(np.int64)
+    cuts = positions[ends - n_held]
+    targets = positions[index_ranges(ends - n_held, n_held)]
+    rows = np.repeat(np.arange(len(users)), n_held)
+    is_seen = first_seen(interactions, dataset.n_items)[targets] < cuts[rows]
+    if seen != "remove":
+        is_seen = np.zeros(len(is_seen), np.bool_)
     width = max(dataset.n_items, 1)
-    pairs = np.unique(whose[~known] * width + found.items[targets[~known]])
-    rows, items = np.divmod(pairs, width)
-    lengths = np.bincount(rows, minlength=len(users))
-    asks = EvalQueries(
+    keys = rows * width + interactions.items[targets]
+    target_rows, items = np.divmod(np.unique(keys[~is_seen]), width)
+    lengths = np.bincount(target_rows, minlength=len(users))
+    eval_queries = EvalQueries(
         users,
-        begins,
-        borders,
-        found.times[borders] if dataset.clock == "time" else np.zeros(len(users), np.int64),
+        starts,
+        cuts,
+        interactions.times[cuts] if dataset.clock == "time" else np.zeros(len(users), np.int64),
         Ragged.from_lengths(items.astype(np.int32), lengths),
     )
-    excluded = len(np.unique(whose[known] * width + found.items[targets[known]]))
-    return asks.take(np.flatnonzero(lengths)), excluded
-
-
-def _steps(counts: Int64Array) -> Int64Array:
-    """0, 1, ... counts[0] - 1, 0, 1, ..., int64."""
-    starts = np.cumsum(counts) - counts
-    steps: Int64Array = np.arange(int(counts.sum())) - np.repeat(starts, counts)
-    return steps
+    return eval_queries.take(np.flatnonzero(lengths)), len(np.unique(keys[is_seen]))

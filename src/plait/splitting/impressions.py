@@ -1,6 +1,6 @@
-"""What answers showed, and which of it was taken: outcomes that the log itself remembers.
+"""Items that responses showed, and which of them were followed by an event.
 
-They join a data set as interactions of a kind of their own, for the clicks protocol alone.
+They join a data set as interactions of an event type of their own, for the clicks protocol.
 """
 
 from __future__ import annotations
@@ -9,35 +9,40 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from plait.data.types import BoolArray, Dataset, Int32Array, Int64Array, Interactions
-from plait.metrics.ties import Doubles
+from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.dataset import Dataset, Interactions
 from plait.splitting.eval_queries import target_mask
 
 __all__ = ["ANSWERS", "OTHER", "PATIENCE", "ImpressionItems", "taken_by", "with_impressions"]
 
 ANSWERS = "answers"
-"""The kind of interaction that stands for an item in an answer. Its value is how many seconds later
-the item was taken, NaN where it never was.
+"""The event type of an item in a response. Its value is the time until the click in seconds, NaN
+without a click.
 """
 
 PATIENCE = 86_400_000_000
-"""For how many microseconds an event that names no request may be put down to an answer: a day."""
+"""How long after a response an event without a request id is attributed to it, in microseconds: a
+day."""
 
 OTHER = -1
-"""Instead of an answer: the request that an event names is none of those known."""
+"""In place of a response: the request that an event names is not among those known."""
 
-_NONE = -2
+_UNNAMED = -2
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImpressionItems:
-    """M items that answers showed to users, all of them known, no item twice in one answer.
+    """M items that responses showed to users, each item at most once in a response.
 
-    By item: `answers` int64, the number of its answer from 0 on; `users`, `items` int32; `times`
-    int64 microseconds, when it was shown; `versions` int64, the offset of the last event that the
-    answer knew of. `naming` and `named`, int64 [R], are the offsets of events that name a request,
-    rising, and the number of its answer, `OTHER` where that is none of these.
+    Attributes:
+        answers: int64 [M], the number of the response, from 0 on.
+        users: int32 [M].
+        items: int32 [M].
+        times: int64 [M], microseconds, when the item was shown.
+        versions: int64 [M], the offset of the last event that the response knew of.
+        naming: int64 [R], ascending offsets of events that name a request.
+        named: int64 [R], the number of the response that each of them names, or `OTHER`.
     """
 
     answers: Int64Array
@@ -52,111 +57,130 @@ class ImpressionItems:
         return len(self.items)
 
 
-def with_impressions(dataset: Dataset, showings: ImpressionItems, goal: tuple[str, ...]) -> Dataset:
-    """The data set with one interaction of the kind `ANSWERS` for everything that was shown.
+def with_impressions(
+    dataset: Dataset, impressions: ImpressionItems, goal: tuple[str, ...]
+) -> Dataset:
+    """Add an interaction of the type `ANSWERS` for every item shown.
 
-    A `goal` event with any value but 0 takes what it names by its request, whoever asked; where it
-    names none, what its user was shown last of the same item in the `PATIENCE` before. An answer
-    counts as given no later than any event that names it, as times of events may run behind: else
-    the history would hold what is asked for, or a look at it. What was shown after the last event
-    is left out, as nobody had the time to take it.
+    A target event with any value but 0 is a click: on the item of the response that it names,
+    whoever the user is, or else on the last time that the item was shown to its user within
+    `PATIENCE`. A response counts as no later than any event that names it, because clocks of events
+    may run behind; otherwise its history would include its own clicks. Items shown after the last
+    event are left out: they could not have been clicked.
+
+    Args:
+        dataset: the data set.
+        impressions: the items shown, with the item and user numbers of the data set.
+        goal: target event types; none: all.
+
+    Returns:
+        The data set with more interactions.
     """
-    found = dataset.interactions
-    taking = target_mask(dataset, goal) & (found.values != 0)
-    taken, times = _matched(found, taking, showings, dataset.n_items)
-    seconds = np.where(taken < _NEVER, (taken - times) / 1e6, np.nan).astype(np.float32)
-    rows = Interactions(
-        showings.users,
-        showings.items,
-        np.full(len(showings), len(dataset.event_types), np.int16),
+    interactions = dataset.interactions
+    is_click = target_mask(dataset, goal) & (interactions.values != 0)
+    click_times, times = _match_clicks(interactions, is_click, impressions, dataset.n_items)
+    seconds = np.where(click_times < _NEVER, (click_times - times) / 1e6, np.nan)
+    shown = Interactions(
+        impressions.users,
+        impressions.items,
+        np.full(len(impressions), len(dataset.event_types), np.int16),
         times,
-        np.nextafter(seconds, np.float32(0)),  # rounded up, it would not be taken when it was
-        np.ones(len(showings), np.float32),
-        showings.versions,
+        # Rounded up, an item would not count as clicked at the time of the click.
+        np.nextafter(seconds.astype(np.float32), np.float32(0)),
+        np.ones(len(impressions), np.float32),
+        impressions.versions,
     )
-    rows = rows.take(times <= found.times.max(initial=-_NEVER))
+    shown = shown.take(times <= interactions.times.max(initial=-_NEVER))
     return replace(
-        dataset, interactions=_merged(found, rows), event_types=(*dataset.event_types, ANSWERS)
+        dataset,
+        interactions=_merge(interactions, shown),
+        event_types=(*dataset.event_types, ANSWERS),
     )
 
 
-def taken_by(found: Interactions, moment: int) -> BoolArray:
-    """Which showings were taken at `moment` (microseconds) or before, bool [N]."""
-    waited: Doubles = np.nan_to_num(found.values.astype(np.float64), nan=np.inf)
-    taken: BoolArray = waited * 1e6 <= (moment - found.times)
-    return taken
+def taken_by(interactions: Interactions, moment: int) -> BoolArray:
+    """Mark the impressions that were clicked by a moment.
 
+    Args:
+        interactions: N interactions of the type `ANSWERS`.
+        moment: microseconds.
 
-def _matched(
-    found: Interactions, taking: BoolArray, shown: ImpressionItems, n_items: int
-) -> tuple[Int64Array, Int64Array]:
-    """By showing, when it was first taken (`_NEVER`), and when its answer was given, int64 [M].
-
-    `taking` [N] says which interactions take.
+    Returns:
+        bool [N].
     """
-    answers = _answer_of(found.offsets, shown)
-    known = int(max(shown.answers.max(initial=-1), answers.max(initial=-1))) + 1
-    given = np.full(known, _NEVER, np.int64)
-    np.minimum.at(given, shown.answers, shown.times)
-    names = answers >= 0
-    np.minimum.at(given, answers[names], found.times[names])
-    events, answers = found.take(np.flatnonzero(taking)), answers[taking]
-    taken = np.full(len(shown), _NEVER, np.int64)
-    for mine, whose in (
-        _by_request(events, answers, shown, n_items),
-        _by_time(events, answers == _NONE, shown, n_items),
+    seconds = np.nan_to_num(interactions.values.astype(np.float64), nan=np.inf)
+    clicked: BoolArray = seconds * 1e6 <= (moment - interactions.times)
+    return clicked
+
+
+def _match_clicks(
+    interactions: Interactions, is_click: BoolArray, impressions: ImpressionItems, n_items: int
+) -> tuple[Int64Array, Int64Array]:
+    """When each impression was first clicked (or `_NEVER`) and was shown, int64 [M] each."""
+    answers = _named_answers(interactions.offsets, impressions)
+    n_answers = int(max(impressions.answers.max(initial=-1), answers.max(initial=-1))) + 1
+    answer_times = np.full(n_answers, _NEVER, np.int64)
+    np.minimum.at(answer_times, impressions.answers, impressions.times)
+    has_answer = answers >= 0
+    np.minimum.at(answer_times, answers[has_answer], interactions.times[has_answer])
+    events, answers = interactions.take(np.flatnonzero(is_click)), answers[is_click]
+    click_times = np.full(len(impressions), _NEVER, np.int64)
+    for clicks, clicked in (
+        _clicks_by_request(events, answers, impressions, n_items),
+        _clicks_by_time(events, answers == _UNNAMED, impressions, n_items),
     ):
-        np.minimum.at(taken, whose, events.times[mine])
-    return taken, given[shown.answers]
+        np.minimum.at(click_times, clicked, events.times[clicks])
+    return click_times, answer_times[impressions.answers]
 
 
-def _answer_of(offsets: Int64Array, shown: ImpressionItems) -> Int64Array:
-    """The answer that the event at each offset names, `OTHER`, or `_NONE`; int64 [N]."""
-    place = np.searchsorted(shown.naming, offsets)
-    names = np.append(shown.naming, -1)[place] == offsets
-    return np.where(names, np.append(shown.named, _NONE)[place], _NONE)
+def _named_answers(offsets: Int64Array, impressions: ImpressionItems) -> Int64Array:
+    """The response that the event at each offset names, `OTHER` or `_UNNAMED`; int64 [N]."""
+    positions = np.searchsorted(impressions.naming, offsets)
+    has_name = np.append(impressions.naming, -1)[positions] == offsets
+    return np.where(has_name, np.append(impressions.named, _UNNAMED)[positions], _UNNAMED)
 
 
-def _by_request(
-    events: Interactions, answers: Int64Array, shown: ImpressionItems, n_items: int
+def _clicks_by_request(
+    events: Interactions, answers: Int64Array, impressions: ImpressionItems, n_items: int
 ) -> tuple[Int64Array, Int64Array]:
-    """Events that name an answer which shows their item, and the showing of each."""
-    keys = shown.answers * n_items + shown.items
+    """Events that name a response which shows their item, and the impression of each."""
+    keys = impressions.answers * n_items + impressions.items
     order = np.argsort(keys)
-    wanted = answers * n_items + events.items
-    place = np.searchsorted(keys[order], wanted)
-    found = np.append(keys[order], -1)[place] == wanted
-    mine = np.flatnonzero(found & (answers >= 0))
-    return mine, order[place[mine]]
+    event_keys = answers * n_items + events.items
+    positions = np.searchsorted(keys[order], event_keys)
+    is_match = np.append(keys[order], -1)[positions] == event_keys
+    clicks = np.flatnonzero(is_match & (answers >= 0))
+    return clicks, order[positions[clicks]]
 
 
-def _by_time(
-    events: Interactions, asked: BoolArray, shown: ImpressionItems, n_items: int
+def _clicks_by_time(
+    events: Interactions, is_unnamed: BoolArray, impressions: ImpressionItems, n_items: int
 ) -> tuple[Int64Array, Int64Array]:
-    """Events where `asked` that follow a showing of their item to their user soon enough, and the
-    last such showing of each.
+    """Unnamed events that follow an impression of their item for their user within `PATIENCE`, and
+    the last such impression of each.
     """
-    count = len(shown)
-    users = np.concatenate([shown.users, events.users]).astype(np.int64)
-    pairs = users * n_items + np.concatenate([shown.items, events.items])
-    times = np.concatenate([shown.times, events.times])
-    order = np.lexsort((np.arange(len(pairs)) >= count, times, pairs))
-    places = np.where(order < count, np.arange(len(order)), -1)
+    count = len(impressions)
+    users = np.concatenate([impressions.users, events.users]).astype(np.int64)
+    keys = users * n_items + np.concatenate([impressions.items, events.items])
+    times = np.concatenate([impressions.times, events.times])
+    order = np.lexsort((np.arange(len(keys)) >= count, times, keys))
+    positions = np.where(order < count, np.arange(len(order)), -1)
     latest = np.empty(len(order), np.int64)
-    latest[order] = np.maximum.accumulate(places)  # where in the order the last showing stands
-    mine = np.flatnonzero(asked & (latest[count:] >= 0))
-    whose = order[latest[count:][mine]]
-    near = pairs[whose] == pairs[count:][mine]
-    near &= times[count:][mine] - times[whose] <= PATIENCE
-    return mine[near], whose[near]
+    latest[order] = np.maximum.accumulate(positions)  # the last impression in this order
+    latest = latest[count:]
+    clicks = np.flatnonzero(is_unnamed & (latest >= 0))
+    clicked = order[latest[clicks]]
+    is_near = keys[clicked] == keys[count:][clicks]
+    is_near &= times[count:][clicks] - times[clicked] <= PATIENCE
+    return clicks[is_near], clicked[is_near]
 
 
-def _merged(found: Interactions, rows: Interactions) -> Interactions:
+def _merge(first: Interactions, second: Interactions) -> Interactions:
     """Both, in the order of a data set."""
-    whole = Interactions(
+    merged = Interactions(
         *(
-            np.concatenate([getattr(found, name), getattr(rows, name)])
+            np.concatenate([getattr(first, name), getattr(second, name)])
             for name in Interactions.__slots__
         )
     )
-    return whole.take(np.lexsort((whole.offsets, whole.times, whole.users)))
+    return merged.take(np.lexsort((merged.offsets, merged.times, merged.users)))

@@ -1,4 +1,4 @@
-"""Examples with a known outcome: rated items, and items that were shown and clicked or not."""
+"""Examples with a known outcome: ratings, and impressions with or without a click."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from plait.data.arrays import ABSENT, BoolArray, Float64Array, Int32Array, Int64Array
+from plait.data.dataset import Dataset, Interactions
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import (
-    ABSENT,
-    BoolArray,
-    Dataset,
-    Int32Array,
-    Int64Array,
-    Interactions,
-    QueryBatch,
-)
 from plait.errors import ProtocolError
-from plait.metrics.ties import Doubles
 from plait.splitting.eval_queries import EvalQueries, queries_of, target_mask, user_item_keys
 from plait.splitting.impressions import ANSWERS, taken_by
 from plait.splitting.splits import alive_items, new_items_at
@@ -31,26 +24,31 @@ _HINTS = {
     f"a goal kind with the value 0, or what was shown and not taken (--negative {ANSWERS})",
     True: "post what is taken from an answer with its request_id, or give another --test-days",
 }
-"""What can be done where clicks or misses are missing, by whether they are those of answers."""
+"""Hints where clicks or misses are missing, by whether they come from impressions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """N outcomes that are asked for by B queries, one for each user and moment.
+    """N outcomes, in B queries: one for each user and moment.
 
-    `train`: what may be fitted on. `asked`: what is known when the queries come. `numbers`: the
-    items of each query; `outcomes` float64 [N] in their order, a rating, or 1 for a click and 0 for
-    none; `users` int32 [N], whose they are. -1 stands for whom, or what, nobody knows; `owners` and
-    `things`, int64 [N], are the same numbers with the unknown told apart, as far as they were, by
-    numbers from n_users and n_items on. `taken`: events that were taken out of train because their
-    user and item are those of an example.
+    Attributes:
+        train: the data to fit on.
+        asked: the data that is known when the queries are made.
+        queries: the queries.
+        numbers: the items of each query; -1 for an unknown item.
+        outcomes: float64 [N], in the order of `numbers`: a rating, or 1 for a click and 0 for none.
+        users: int32 [N], the user of each outcome; -1 for an unknown user.
+        owners: int64 [N], the same, with unknown users distinguished as far as possible by numbers
+            from n_users on.
+        things: int64 [N], the items, with unknown items distinguished in the same way.
+        taken: how many events were removed from `train` because an example has their user and item.
     """
 
     train: Dataset
     asked: Dataset
     queries: QueryBatch
     numbers: Ragged
-    outcomes: Doubles
+    outcomes: Float64Array
     users: Int32Array
     owners: Int64Array
     things: Int64Array
@@ -61,7 +59,15 @@ class Examples:
 
 
 def rated_events(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
-    """Which interactions are of a goal kind and have a value, bool [N]."""
+    """Mark the target events with a value.
+
+    Args:
+        dataset: the data set.
+        goal: target event types; none: all.
+
+    Returns:
+        bool [N].
+    """
     return target_mask(dataset, goal) & np.isfinite(dataset.interactions.values)
 
 
@@ -75,14 +81,28 @@ def rating_examples(
     kinds: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Examples:
-    """Ratings to predict: those of `test`, else the newest ones of a `share` of the rated (user,
-    item) pairs of the data set, any pairs or those that were rated last.
+    """Split off ratings to predict.
 
-    `test` is numbered as `dataset`; users and items that it does not know are -1, or are told apart
-    by numbers from n_users and n_items on. Nothing of a pair of the test stays in train, whatever
-    its kind and value: a second rating would give the answer away, and a view that it was rated.
-    The history of a query is all that its user has in train. Raises ProtocolError where nothing is
-    rated, or nothing is left to fit on.
+    All events of a user and item of an example are removed from the training data, whatever their
+    type: a second rating would give the answer away, and a view that there is a rating. The history
+    of a query is everything that its user has in the training data.
+
+    Args:
+        dataset: the data set.
+        test: a data set with the ratings to predict, numbered as `dataset`; unknown users and items
+            are -1, or distinguished by numbers from n_users and n_items on.
+        share: without `test`, the share of the rated pairs of user and item to hold out; of each
+            pair the newest rating.
+        draw: which pairs: any, or those that were rated last.
+        goal: target event types; none: all.
+        kinds: weights of the histories by event type.
+        seed: seeds the draw.
+
+    Returns:
+        The examples.
+
+    Raises:
+        ProtocolError: if there are no ratings, or none are left to fit on.
     """
     rated = rated_events(dataset, goal)
     if not rated.any():
@@ -91,21 +111,23 @@ def rating_examples(
             hint='say in a mapping which column holds the rating: [events] value = "..."',
             field="protocol",
         )
-    found = dataset.interactions
+    interactions = dataset.interactions
     if test is None:
-        events = found.take(_held(dataset, rated, share, draw, seed))
+        events = interactions.take(_held_out_ratings(dataset, rated, share, draw, seed))
     else:
         events = test.interactions.take(rated_events(test, ()))
-    train = dataset.keep(~_among(dataset, events))
-    if not len(events) or not rated_events(train, goal).any():
+    train = dataset.keep(~_same_pairs(dataset, events))
+    n_left = int(rated_events(train, goal).sum())
+    if not len(events) or not n_left:
         raise ProtocolError(
-            f"{len(events)} ratings to test leave {int(rated_events(train, goal).sum())} to fit on",
+            f"{len(events)} ratings to test leave {n_left} to fit on: both are needed",
             hint="give another --test-share, or other --test-events",
             field="test_share",
         )
     train = alive_items(train)
-    made = _made(train, train, events, events.values.astype(np.float64), kinds, whole=True)
-    return replace(made, taken=len(found) - len(train.interactions))
+    ratings = events.values.astype(np.float64)
+    examples = _examples(train, train, events, ratings, kinds, whole_histories=True)
+    return replace(examples, taken=len(interactions) - len(train.interactions))
 
 
 def click_examples(
@@ -117,81 +139,104 @@ def click_examples(
     negative: tuple[str, ...],
     kinds: Mapping[str, float] | None = None,
 ) -> Examples:
-    """What was shown after `cut` (microseconds), at the latest at `until`, and whether it was
-    clicked.
+    """Split off impressions, and whether they were clicked.
 
-    A click is an event of a `goal` kind with any value but 0; a miss one of a `negative` kind, or
-    of a goal kind with the value 0. With `ANSWERS` as the only negative kind it is what answers
-    showed that was taken by then, or was not, and nothing else. Train is what happened at the cut
-    or before, misses left out; the history of a query is what its user had done before it. Items
-    that first appear behind the cut are unknown to `train` and new in `asked`.
+    A click is a target event with any value but 0; a miss is an event of a negative type, or a
+    target event with the value 0. The training data is what happened at the cut or before, without
+    misses; the history of a query is what its user had done before it. Items that first appear
+    after the cut are unknown to `train` and new in `asked`.
+
+    Args:
+        dataset: a data set with times.
+        cut: microseconds; examples are later.
+        until: microseconds, the end of the examples; None: the end of the data.
+        goal: target event types.
+        negative: negative event types; `ANSWERS` alone: the items that responses showed, clicked
+            by the end or not.
+        kinds: weights of the histories by event type.
+
+    Returns:
+        The examples.
+
+    Raises:
+        ProtocolError: if there are no clicks or no misses.
     """
-    found = dataset.interactions
-    last = found.times.max() if until is None else until
-    yes, no = _outcomes(dataset, int(last), goal, negative)
-    later = (found.times > cut) & (found.times <= last)
-    if not (yes & later).any() or not (no & later).any():
+    interactions = dataset.interactions
+    end = int(interactions.times.max()) if until is None else until
+    is_click, is_miss = _clicks_and_misses(dataset, end, goal, negative)
+    in_period = (interactions.times > cut) & (interactions.times <= end)
+    n_clicks, n_misses = int((is_click & in_period).sum()), int((is_miss & in_period).sum())
+    if not n_clicks or not n_misses:
         raise ProtocolError(
-            f"{int((yes & later).sum())} clicks and {int((no & later).sum())} misses behind the "
-            "cut: both are needed",
+            f"{n_clicks} clicks and {n_misses} misses after the cut: both are needed",
             hint=_HINTS[negative == (ANSWERS,)],
             field="negative",
         )
-    shown = later & (yes | no)
-    clear = evidence(dataset, goal, negative)
-    before = clear.keep(clear.interactions.times <= cut)
-    # An item came when it was first shown, so arrivals are told by all events, misses among them.
-    train, asked = new_items_at(dataset, before, cut, int(last))
-    events = found.take(shown)
-    made = _made(train, clear, events, yes[shown].astype(np.float64), kinds, whole=False)
-    return replace(made, asked=asked)
+    is_example = in_period & (is_click | is_miss)
+    positives = evidence(dataset, goal, negative)
+    before = positives.keep(positives.interactions.times <= cut)
+    # An item appears when it is first shown, so all events count for that, misses included.
+    train, asked = new_items_at(dataset, before, cut, end)
+    outcomes = is_click[is_example].astype(np.float64)
+    events = interactions.take(is_example)
+    examples = _examples(train, positives, events, outcomes, kinds, whole_histories=False)
+    return replace(examples, asked=asked)
 
 
 def evidence(dataset: Dataset, goal: tuple[str, ...], negative: tuple[str, ...]) -> Dataset:
-    """The data set without misses, and without what answers showed: neither tells of taste."""
-    found = dataset.interactions
-    zero = target_mask(dataset, goal) & (found.values == 0)
-    return dataset.keep(~(_of_kinds(dataset, negative) | zero))
+    """Drop the interactions that are no evidence of taste: misses and impressions.
 
+    Args:
+        dataset: the data set.
+        goal: target event types; those with the value 0 are misses.
+        negative: negative event types.
 
-def _outcomes(
-    dataset: Dataset, last: int, goal: tuple[str, ...], negative: tuple[str, ...]
-) -> tuple[BoolArray, BoolArray]:
-    """Which interactions are clicks, and which misses, as far as is known at `last`; bool [N]."""
-    found = dataset.interactions
-    if negative == (ANSWERS,):
-        mine = _of_kinds(dataset, negative)
-        taken = taken_by(found, last)
-        return mine & taken, mine & ~taken
-    yes = target_mask(dataset, goal)
-    zero = yes & (found.values == 0)
-    return yes & ~zero, _of_kinds(dataset, negative) | zero
-
-
-def _held(dataset: Dataset, rated: BoolArray, share: float, draw: str, seed: int) -> BoolArray:
-    """The ratings that are held out, bool [N], of each pair the newest; drawn in the order of the
-    log, or the last ones.
+    Returns:
+        The data set with the other interactions.
     """
-    found = dataset.interactions
-    places = np.flatnonzero(rated)[::-1]
-    keys = user_item_keys(found, dataset.n_items)[places]
-    places = np.sort(places[np.unique(keys, return_index=True)[1]])
+    is_zero = target_mask(dataset, goal) & (dataset.interactions.values == 0)
+    return dataset.keep(~(_of_types(dataset, negative) | is_zero))
+
+
+def _clicks_and_misses(
+    dataset: Dataset, end: int, goal: tuple[str, ...], negative: tuple[str, ...]
+) -> tuple[BoolArray, BoolArray]:
+    """Which interactions are clicks, and which misses, as far as is known at the end; bool [N]."""
+    if negative == (ANSWERS,):
+        is_impression = _of_types(dataset, negative)
+        is_clicked = taken_by(dataset.interactions, end)
+        return is_impression & is_clicked, is_impression & ~is_clicked
+    is_target = target_mask(dataset, goal)
+    is_zero = is_target & (dataset.interactions.values == 0)
+    return is_target & ~is_zero, _of_types(dataset, negative) | is_zero
+
+
+def _held_out_ratings(
+    dataset: Dataset, rated: BoolArray, share: float, draw: str, seed: int
+) -> BoolArray:
+    """The ratings to hold out, bool [N], of each pair the newest: random ones, or the last."""
+    interactions = dataset.interactions
+    positions = np.flatnonzero(rated)[::-1]
+    keys = user_item_keys(interactions, dataset.n_items)[positions]
+    newest = np.sort(positions[np.unique(keys, return_index=True)[1]])
+    offsets = interactions.offsets[newest]
     if draw == "last":
-        order = places[np.lexsort((found.offsets[places], found.times[places]))][::-1]
+        order = newest[np.lexsort((offsets, interactions.times[newest]))][::-1]
     else:
-        listed = places[np.argsort(found.offsets[places])]
-        order = listed[np.random.default_rng(seed).permutation(len(listed))]
-    held = np.zeros(len(found), np.bool_)
-    held[order[: round(share * len(order))]] = True
-    return held
+        in_log_order = newest[np.argsort(offsets)]
+        order = in_log_order[np.random.default_rng(seed).permutation(len(in_log_order))]
+    is_held_out = np.zeros(len(interactions), np.bool_)
+    is_held_out[order[: round(share * len(order))]] = True
+    return is_held_out
 
 
-def _among(dataset: Dataset, events: Interactions) -> BoolArray:
-    """The interactions whose user and item are those of one of `events`, bool [N]."""
-    size = dataset.n_items
-    known = (_known(events.users, dataset.n_users) >= 0) & (_known(events.items, size) >= 0)
-    found, asked = dataset.interactions, events.take(known)
-    return np.isin(user_item_keys(found, size), user_item_keys(asked, size))
+def _same_pairs(dataset: Dataset, events: Interactions) -> BoolArray:
+    """The interactions with the user and item of one of `events`, bool [N]."""
+    n_items = dataset.n_items
+    is_known = _known(events.users, dataset.n_users) >= 0
+    is_known &= _known(events.items, n_items) >= 0
+    keys = user_item_keys(events.take(is_known), n_items)
+    return np.isin(user_item_keys(dataset.interactions, n_items), keys)
 
 
 def _known(numbers: Int32Array, size: int) -> Int32Array:
@@ -199,50 +244,62 @@ def _known(numbers: Int32Array, size: int) -> Int32Array:
     return np.where(numbers < size, numbers, ABSENT).astype(np.int32)
 
 
-def _made(
+def _examples(
     train: Dataset,
-    known: Dataset,
+    history_data: Dataset,
     events: Interactions,
-    outcomes: Doubles,
-    kinds: Mapping[str, float] | None,
+    outcomes: Float64Array,
+    event_weights: Mapping[str, float] | None,
     *,
-    whole: bool,
+    whole_histories: bool,
 ) -> Examples:
-    """One query for each user and moment; histories from `known`, `whole` or up to the moment."""
+    """One query for each user and moment of the events, with the outcome of every event.
+
+    Histories come from `history_data`: whole ones, or up to the moment.
+    """
     order = np.lexsort((events.offsets, events.times, events.users))
     events, outcomes = events.take(order), outcomes[order]
-    opens = np.ones(len(events), np.bool_)
-    opens[1:] = (events.users[1:] != events.users[:-1]) | (events.times[1:] != events.times[:-1])
-    mine, items = _known(events.users, known.n_users), _known(events.items, known.n_items)
-    users, times = mine[opens], events.times[opens]
-    counts = np.diff(np.append(np.flatnonzero(opens), len(events)))
-    past = known.interactions
+    is_first = np.ones(len(events), np.bool_)
+    is_first[1:] = (events.users[1:] != events.users[:-1]) | (events.times[1:] != events.times[:-1])
+    event_users = _known(events.users, history_data.n_users)
+    users, times = event_users[is_first], events.times[is_first]
+    counts = np.diff(np.append(np.flatnonzero(is_first), len(events)))
+    numbers = Ragged.from_lengths(_known(events.items, history_data.n_items), counts)
+    past = history_data.interactions
     starts = np.searchsorted(past.users, users).astype(np.int64)
-    stops = np.searchsorted(past.users, users, side="right").astype(np.int64)
-    if not whole:
-        stops = _before(past, users, times)
-    numbers = Ragged.from_lengths(items, counts)
-    asks = EvalQueries(users, starts, stops, times, numbers)
-    queries = queries_of(known, asks, kinds or {}, keep_seen=True)
+    if whole_histories:
+        stops = np.searchsorted(past.users, users, side="right").astype(np.int64)
+    else:
+        stops = _positions_before(past, users, times)
+    eval_queries = EvalQueries(users, starts, stops, times, numbers)
+    queries = queries_of(history_data, eval_queries, event_weights or {}, keep_seen=True)
     contexts = tuple(
-        one if user >= 0 else {} for one, user in zip(queries.contexts, users, strict=True)
+        context if user >= 0 else {}
+        for context, user in zip(queries.contexts, users.tolist(), strict=True)
     )
-    queries = replace(queries, contexts=contexts)
-    owners, things = events.users.astype(np.int64), events.items.astype(np.int64)
-    return Examples(train, train, queries, numbers, outcomes, mine, owners, things)
+    return Examples(
+        train,
+        train,
+        replace(queries, contexts=contexts),
+        numbers,
+        outcomes,
+        event_users,
+        events.users.astype(np.int64),
+        events.items.astype(np.int64),
+    )
 
 
-def _before(past: Interactions, users: Int32Array, times: Int64Array) -> Int64Array:
-    """Where in `past` the events of each user from each moment on begin, int64."""
-    moments, rank = np.unique(np.concatenate([past.times, times]), return_inverse=True)
+def _positions_before(past: Interactions, users: Int32Array, times: Int64Array) -> Int64Array:
+    """Where in `past` the events of each user from a moment on begin, int64."""
+    moments, ranks = np.unique(np.concatenate([past.times, times]), return_inverse=True)
     width = len(moments) + 1
-    keys = past.users.astype(np.int64) * width + rank[: len(past)]
-    wanted = users.astype(np.int64) * width + rank[len(past) :]
-    return np.searchsorted(keys, wanted).astype(np.int64)
+    keys = past.users.astype(np.int64) * width + ranks[: len(past)]
+    query_keys = users.astype(np.int64) * width + ranks[len(past) :]
+    return np.searchsorted(keys, query_keys).astype(np.int64)
 
 
-def _of_kinds(dataset: Dataset, kinds: tuple[str, ...]) -> BoolArray:
-    """Which interactions are of one of `kinds`, bool [N]; none of no kinds."""
-    if not kinds:
+def _of_types(dataset: Dataset, event_types: tuple[str, ...]) -> BoolArray:
+    """Which interactions have one of the event types, bool [N]; none if there are no types."""
+    if not event_types:
         return np.zeros(len(dataset.interactions), np.bool_)
-    return target_mask(dataset, kinds)
+    return target_mask(dataset, event_types)

@@ -1,8 +1,8 @@
-"""Splits of a data set: what is fitted on, who is asked, what came true.
+"""Splits of a data set into training data, queries and targets.
 
-Two protocols are built from these: `leave_one_out` asks each user for one event, `time_split` asks
-everybody at one moment. Both keep the future out by construction: `train` and the queries hold only
-what lay before.
+`leave_one_out` has a query for the last event of each user, `time_split` a query for every user at
+one moment. Both exclude the future by construction: training data and queries hold only what
+happened before.
 """
 
 from __future__ import annotations
@@ -13,17 +13,11 @@ from typing import Literal
 
 import numpy as np
 
+from plait.data.arrays import BoolArray, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue, Column
+from plait.data.dataset import Dataset, Triples, event_type_weights
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import (
-    BoolArray,
-    Dataset,
-    Int32Array,
-    Int64Array,
-    QueryBatch,
-    Triples,
-    event_type_weights,
-)
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import (
     EvalQueries,
@@ -51,20 +45,24 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 LEAST_QUERIES = 20
-"""Fewer held-out queries say nothing about a weight."""
+"""Fewer held-out queries are too few to learn a weight from."""
 
 Seen = Literal["keep", "remove"]
-"""Whether items that a user knows may be answered. None leaves it to the recipe's rules."""
+"""Whether items that a user has seen may be recommended. None leaves it to the recipe's rules."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """B queries with their targets.
+    """Training data, and B queries with their targets.
 
-    `train`: what may be fitted on. `asked`: what the live state knows when the queries come, train
-    and the items that arrived since. `users` int32 [B]: the number of whoever asks, also if `train`
-    does not know them. `excluded`: targets left out because the user had seen them. `new` bool
-    [n_items]: items without an event in `train`.
+    Attributes:
+        train: the data to fit on.
+        asked: the data that is known when the queries are made: `train`, and items added since.
+        queries: the queries.
+        targets: the relevant items of each query.
+        users: int32 [B], the user of each query, even if `train` does not know it.
+        excluded: how many targets were dropped because the user had seen them.
+        new: bool [n_items], items without an event in `train`.
     """
 
     train: Dataset
@@ -78,6 +76,37 @@ class Split:
     def __len__(self) -> int:
         return len(self.users)
 
+    @staticmethod
+    def of(
+        dataset: Dataset,
+        train: Dataset,
+        asked: Dataset,
+        eval_queries: EvalQueries,
+        event_weights: Mapping[str, float] | None,
+        *,
+        seen: Seen | None,
+        excluded: int,
+    ) -> Split:
+        """Make a split from evaluation queries.
+
+        Args:
+            dataset: the data set that the queries refer to.
+            train: the data to fit on.
+            asked: the data that is known when the queries are made.
+            eval_queries: B queries with their targets.
+            event_weights: weights of the histories by event type.
+            seen: whether seen items may be recommended.
+            excluded: how many targets were dropped.
+
+        Returns:
+            The split.
+        """
+        keep_seen = None if seen is None else seen == "keep"
+        queries = queries_of(dataset, eval_queries, event_weights or {}, keep_seen)
+        counts = np.bincount(train.interactions.items, minlength=dataset.n_items)
+        users, targets = eval_queries.users, eval_queries.targets
+        return Split(train, asked, queries, targets, users, excluded, counts == 0)
+
 
 def leave_one_out(
     dataset: Dataset,
@@ -90,34 +119,48 @@ def leave_one_out(
     seed: int = 0,
     refit: bool = False,
 ) -> Split:
-    """Each user's last event (`test`), or the one before it (`validation`), from all before it.
+    """Split off one target event of each user.
 
-    Of users with three or more events of a `goal` kind (any that `kinds` gives a worth above 0);
-    `train` is everything before their last two
-    and everything of the others, in both folds. At test the history and the seen set hold the
-    validation event too. `kinds` weighs the histories; `most` queries are drawn by `seed`. With
-    `refit`, for the test fold alone, `train` is everything before the last event.
+    Users with three target events or more have a query. `train` is everything before their last
+    two target events and everything of the other users, in both folds. For the test fold, history
+    and seen items include the validation event.
+
+    Args:
+        dataset: the data set.
+        fold: "test" for the last target event, "validation" for the one before it.
+        seen: "remove" drops targets that the user has interacted with before.
+        goal: target event types; none: all that `kinds` gives a positive weight.
+        kinds: weights of the histories by event type.
+        most: how many queries are drawn; 0: all.
+        seed: seeds the draw.
+        refit: for the test fold, train on everything before the last target event.
+
+    Returns:
+        The split.
     """
-    found = dataset.interactions
-    users, previous, last = _last_two(dataset, goal or _positive(dataset, kinds))
-    begins = np.searchsorted(found.users, np.arange(dataset.n_users + 1))
-    limit = np.full(dataset.n_users, len(found), np.int64)
-    limit[users] = last if refit else previous
-    train = dataset.keep(np.arange(len(found)) < limit[found.users])
-    places = last if fold == "test" else previous
-    kept = np.ones(len(places), np.bool_)
+    interactions = dataset.interactions
+    target_events = goal or _positive_event_types(dataset, kinds)
+    users, previous, last = _last_two_events(dataset, target_events)
+    starts = np.searchsorted(interactions.users, np.arange(dataset.n_users + 1))
+    train_stops = np.full(dataset.n_users, len(interactions), np.int64)
+    train_stops[users] = last if refit else previous
+    train = dataset.keep(np.arange(len(interactions)) < train_stops[interactions.users])
+    targets = last if fold == "test" else previous
+    is_target = np.ones(len(targets), np.bool_)
     if seen == "remove":
-        kept = first_seen(found, dataset.n_items)[places] == places
-    users, places = users[kept], places[kept]
-    asks = EvalQueries(
+        is_target = first_seen(interactions, dataset.n_items)[targets] == targets
+    excluded = int((~is_target).sum())
+    users, targets = users[is_target], targets[is_target]
+    count = len(targets)
+    eval_queries = EvalQueries(
         users,
-        begins[users].astype(np.int64),
-        places,
-        found.times[places] if dataset.clock == "time" else np.zeros(len(places), np.int64),
-        Ragged.from_lengths(found.items[places], np.ones(len(places), np.int64)),
-    )
-    excluded = int((~kept).sum())
-    return _split(dataset, alive_items(train), None, asks, (excluded, seen), kinds, (most, seed))
+        starts[users].astype(np.int64),
+        targets,
+        interactions.times[targets] if dataset.clock == "time" else np.zeros(count, np.int64),
+        Ragged.from_lengths(interactions.items[targets], np.ones(count, np.int64)),
+    ).sampled(most, seed)
+    train = alive_items(train)
+    return Split.of(dataset, train, train, eval_queries, kinds, seen=seen, excluded=excluded)
 
 
 def time_split(
@@ -131,36 +174,58 @@ def time_split(
     most: int = 0,
     seed: int = 0,
 ) -> Split:
-    """One query at `cut` (microseconds) for each user who acts after it, at the latest at `until`.
+    """Split at a moment: one query at the cut for each user with a target event after it.
 
-    Targets are the distinct items of `goal` kinds in that window (any that `kinds` gives a worth
-    above 0). `train` is what happened at the
-    cut or before; items that first appear after it are unknown to `train` and new in `asked`, and
-    those that first appear after `until` are unknown to both.
-    Raises ProtocolError if the data set has positions instead of times.
+    `train` is what happened at the cut or before. Items that first appear after the cut are unknown
+    to `train` and new in `asked`; those that first appear after `until` are unknown to both.
+
+    Args:
+        dataset: a data set with times.
+        cut: microseconds.
+        until: microseconds, the end of the targets; None: the end of the data.
+        seen: "remove" drops targets that the user has interacted with before the cut.
+        goal: target event types; none: all that `kinds` gives a positive weight.
+        kinds: weights of the histories by event type.
+        most: how many queries are drawn; 0: all.
+        seed: seeds the draw.
+
+    Returns:
+        The split; targets are distinct items.
+
+    Raises:
+        ProtocolError: if the data set has positions instead of times.
     """
     if dataset.clock != "time":
         raise ProtocolError(
-            "these interactions have positions and no times, so nothing can be cut by time",
+            "these interactions have positions instead of times, so they cannot be split by time",
             hint="use --protocol leave-one-out",
             field="protocol",
         )
-    found = dataset.interactions
-    before = found.times <= cut
-    later = ~before & target_mask(dataset, goal or _positive(dataset, kinds))
+    interactions = dataset.interactions
+    is_before = interactions.times <= cut
+    target_events = goal or _positive_event_types(dataset, kinds)
+    is_target = ~is_before & target_mask(dataset, target_events)
     if until is not None:
-        later &= found.times <= until
-    train, asked = new_items_at(dataset, dataset.keep(before), cut, until)
-    pairs = np.unique(user_item_keys(found.take(later), dataset.n_items))
-    known = np.zeros(len(pairs), np.bool_)
+        is_target &= interactions.times <= until
+    train, asked = new_items_at(dataset, dataset.keep(is_before), cut, until)
+    keys = np.unique(user_item_keys(interactions.take(is_target), dataset.n_items))
+    is_seen = np.zeros(len(keys), np.bool_)
     if seen == "remove":
-        known = np.isin(pairs, user_item_keys(train.interactions, dataset.n_items))
-    asks = _asks_at(dataset, cut, pairs[~known])
-    return _split(dataset, train, asked, asks, (int(known.sum()), seen), kinds, (most, seed))
+        is_seen = np.isin(keys, user_item_keys(train.interactions, dataset.n_items))
+    eval_queries = _queries_at(dataset, cut, keys[~is_seen]).sampled(most, seed)
+    excluded = int(is_seen.sum())
+    return Split.of(dataset, train, asked, eval_queries, kinds, seen=seen, excluded=excluded)
 
 
 def window(dataset: Dataset) -> int:
-    """How long a held-out window should be: 28 days or a fifth of the span, microseconds."""
+    """Choose the length of a held-out period.
+
+    Args:
+        dataset: a data set with times.
+
+    Returns:
+        Microseconds: 28 days, or a fifth of the time span if that is less.
+    """
     times = dataset.interactions.times
     span = int(times.max() - times.min()) if len(times) else 0
     return min(28 * DAY, span // 5)
@@ -174,136 +239,162 @@ def default_split(
     most: int = 10_000,
     seed: int = 0,
 ) -> Split:
-    """What a production fit learns its fusion on: the last window of a log with times over a week
-    or more, else each user's last event but one. Seen items are left to the recipe's rules.
+    """Split for a production fit, which learns its fusion weights on the queries.
+
+    Args:
+        dataset: the data set.
+        goal: target event types; none: all that `kinds` gives a positive weight.
+        kinds: weights of the histories by event type.
+        most: how many queries are drawn; 0: all.
+        seed: seeds the draw.
+
+    Returns:
+        A time split at the last `window` of a log with times over a week or more, if it has enough
+        queries; else the last event but one of each user. Seen items are left to the recipe.
     """
     if dataset.clock == "time" and 5 * window(dataset) >= 7 * DAY:
         cut = int(dataset.interactions.times.max()) - window(dataset)
-        found = time_split(dataset, cut, None, None, goal=goal, kinds=kinds, most=most, seed=seed)
-        if len(found) >= LEAST_QUERIES:
-            return found
+        split = time_split(dataset, cut, None, None, goal=goal, kinds=kinds, most=most, seed=seed)
+        if len(split) >= LEAST_QUERIES:
+            return split
     return leave_one_out(dataset, "validation", None, goal=goal, kinds=kinds, most=most, seed=seed)
 
 
 def repeat_share(dataset: Dataset, goal: tuple[str, ...] = ()) -> float:
-    """The share of `goal` events whose item the user had taken before in such an event."""
-    found = dataset.interactions.take(target_mask(dataset, goal))
-    if not len(found):
+    """Compute how much of the consumption is repeated.
+
+    Args:
+        dataset: the data set.
+        goal: target event types; none: all.
+
+    Returns:
+        The share of target events whose user had a target event with the same item before.
+    """
+    targets = dataset.interactions.take(target_mask(dataset, goal))
+    if not len(targets):
         return 0.0
-    return 1 - len(np.unique(user_item_keys(found, dataset.n_items))) / len(found)
-
-
-def _positive(dataset: Dataset, kinds: Mapping[str, float] | None) -> tuple[str, ...]:
-    """Without a goal, every kind that is worth something; "" if none is, which matches nothing."""
-    worth = event_type_weights(dataset.event_types, kinds or {})
-    found = tuple(kind for kind, one in zip(dataset.event_types, worth, strict=True) if one > 0)
-    return found or ("",)
-
-
-def _last_two(dataset: Dataset, goal: tuple[str, ...]) -> tuple[Int32Array, Int64Array, Int64Array]:
-    """Users with three goal events or more, and the places of the last but one and the last."""
-    places = np.flatnonzero(target_mask(dataset, goal))
-    counts = np.bincount(dataset.interactions.users[places], minlength=dataset.n_users)
-    ends = np.cumsum(counts)[counts >= 3]
-    users = np.flatnonzero(counts >= 3).astype(np.int32)
-    return users, places[ends - 2], places[ends - 1]
-
-
-def _asks_at(dataset: Dataset, cut: int, pairs: Int64Array) -> EvalQueries:
-    """From sorted (user, item) keys to one ask a user, each at the cut."""
-    found = dataset.interactions
-    whose, items = np.divmod(pairs, max(dataset.n_items, 1))
-    users, counts = np.unique(whose, return_counts=True)
-    begins = np.searchsorted(found.users, users)
-    past = np.bincount(found.users[found.times <= cut], minlength=dataset.n_users)
-    return EvalQueries(
-        users.astype(np.int32),
-        begins.astype(np.int64),
-        begins + past[users],
-        np.full(len(users), cut, np.int64),
-        Ragged.from_lengths(items.astype(np.int32), counts),
-    )
-
-
-def _split(
-    dataset: Dataset,
-    train: Dataset,
-    asked: Dataset | None,
-    asks: EvalQueries,
-    seen: tuple[int, Seen | None],
-    kinds: Mapping[str, float] | None,
-    sample: tuple[int, int],
-) -> Split:
-    excluded, rule = seen
-    drawn = asks.sampled(*sample)
-    keep_seen = None if rule is None else rule == "keep"
-    queries = queries_of(dataset, drawn, kinds or {}, keep_seen)
-    counts = np.bincount(train.interactions.items, minlength=dataset.n_items)
-    return Split(train, asked or train, queries, drawn.targets, drawn.users, excluded, counts == 0)
+    return 1 - len(np.unique(user_item_keys(targets, dataset.n_items))) / len(targets)
 
 
 def alive_items(train: Dataset) -> Dataset:
-    """Every item of the catalogue and of the training events is a candidate."""
-    there = train.catalogue.alive.copy()
-    there[train.interactions.items] = True
-    return replace(train, catalogue=replace(train.catalogue, alive=there))
+    """Make the items of all events candidates.
+
+    Args:
+        train: the data to fit on.
+
+    Returns:
+        The data, with every item of the catalogue and of the events alive.
+    """
+    alive = train.catalogue.alive.copy()
+    alive[train.interactions.items] = True
+    return replace(train, catalogue=replace(train.catalogue, alive=alive))
 
 
 def new_items_at(
     dataset: Dataset, train: Dataset, cut: int, until: int | None = None
 ) -> tuple[Dataset, Dataset]:
-    """`train` without items that first appear behind the cut, and the state in which they are new;
-    without those that first appear after `until`, which nobody could know of.
+    """Hide the items that appear after a moment.
 
     A log tells when an item was described, which for an imported catalogue is long after its
-    events: the first event is the best evidence of when it came. Items that never had one are old.
+    events: the first event is the best evidence of when an item appeared. Items without an event
+    count as old.
+
+    Args:
+        dataset: the whole data set.
+        train: the same with the interactions to fit on.
+        cut: microseconds; items that appear later are unknown to the training data.
+        until: microseconds; items that appear later are unknown at all; None: none are.
+
+    Returns:
+        The training data, and the data known when queries are made, in which items that appeared
+        since are new.
     """
     first = np.full(dataset.n_items, np.iinfo(np.int64).max)
-    found = dataset.interactions
-    np.minimum.at(first, found.items, found.times)
-    there = np.bincount(found.items, minlength=dataset.n_items) > 0
-    late = there & (first > cut)
-    unborn = late & (first > until) if until is not None else np.zeros_like(late)
+    interactions = dataset.interactions
+    np.minimum.at(first, interactions.items, interactions.times)
+    has_events = np.bincount(interactions.items, minlength=dataset.n_items) > 0
+    is_late = has_events & (first > cut)
+    is_later = is_late & (first > until) if until is not None else np.zeros_like(is_late)
     known = alive_items(train)
     changed = known.catalogue.changed.copy()
-    changed[late] = dataset.version + 1
-    aware = replace(known, catalogue=replace(known.catalogue, changed=changed))
-    return _unaware(known, late), replace(_unaware(aware, unborn), version=dataset.version + 1)
+    changed[is_late] = dataset.version + 1
+    asked = replace(known, catalogue=replace(known.catalogue, changed=changed))
+    asked = replace(_without_items(asked, is_later), version=dataset.version + 1)
+    return _without_items(known, is_late), asked
 
 
-def _unaware(dataset: Dataset, gone: BoolArray) -> Dataset:
-    """The data set as if nobody had ever spoken of the items where `gone`."""
-    if not gone.any():
+def _positive_event_types(
+    dataset: Dataset, event_weights: Mapping[str, float] | None
+) -> tuple[str, ...]:
+    """The event types of positive weight; "" if there is none, which matches nothing."""
+    weights = event_type_weights(dataset.event_types, event_weights or {})
+    pairs = zip(dataset.event_types, weights, strict=True)
+    return tuple(event_type for event_type, weight in pairs if weight > 0) or ("",)
+
+
+def _last_two_events(
+    dataset: Dataset, goal: tuple[str, ...]
+) -> tuple[Int32Array, Int64Array, Int64Array]:
+    """Users with three target events or more, and the positions of their last two."""
+    positions = np.flatnonzero(target_mask(dataset, goal))
+    counts = np.bincount(dataset.interactions.users[positions], minlength=dataset.n_users)
+    ends = np.cumsum(counts)[counts >= 3]
+    users = np.flatnonzero(counts >= 3).astype(np.int32)
+    return users, positions[ends - 2], positions[ends - 1]
+
+
+def _queries_at(dataset: Dataset, cut: int, keys: Int64Array) -> EvalQueries:
+    """One query a user at the cut, from sorted keys of user and target item."""
+    interactions = dataset.interactions
+    target_users, items = np.divmod(keys, max(dataset.n_items, 1))
+    users, counts = np.unique(target_users, return_counts=True)
+    starts = np.searchsorted(interactions.users, users)
+    past_users = interactions.users[interactions.times <= cut]
+    past_counts = np.bincount(past_users, minlength=dataset.n_users)
+    return EvalQueries(
+        users.astype(np.int32),
+        starts.astype(np.int64),
+        starts + past_counts[users],
+        np.full(len(users), cut, np.int64),
+        Ragged.from_lengths(items.astype(np.int32), counts),
+    )
+
+
+def _without_items(dataset: Dataset, hidden: BoolArray) -> Dataset:
+    """The data set as if some items had never been described."""
+    if not hidden.any():
         return dataset
-    facts = _facts_without(dataset.triples, gone)
-    return replace(dataset, catalogue=_without(dataset.catalogue, gone), triples=facts)
+    catalogue = _without_entries(dataset.catalogue, hidden)
+    triples = _without_triples(dataset.triples, hidden)
+    return replace(dataset, catalogue=catalogue, triples=triples)
 
 
-def _without(catalogue: Catalogue, gone: BoolArray) -> Catalogue:
-    """The catalogue as if the items where `gone` had never been described."""
+def _without_entries(catalogue: Catalogue, hidden: BoolArray) -> Catalogue:
+    """The catalogue as if some items had never been described."""
     columns = {}
     for name, column in catalogue.columns.items():
         empty = Column.missing(column.type, len(catalogue)).values
-        columns[name] = Column(column.type, np.where(gone, empty, column.values))
+        columns[name] = Column(column.type, np.where(hidden, empty, column.values))
     return replace(
         catalogue,
-        alive=catalogue.alive & ~gone,
-        changed=np.where(gone, -1, catalogue.changed),
+        alive=catalogue.alive & ~hidden,
+        changed=np.where(hidden, -1, catalogue.changed),
         columns=columns,
     )
 
 
-def _facts_without(facts: Triples, gone: BoolArray) -> Triples:
-    """The facts that touch no item where `gone`."""
-    if not len(facts):
-        return facts
-    banned = np.append(gone, False)
-    kept = ~(banned[facts.heads] | banned[facts.tail_items])
-    places = np.flatnonzero(kept)
+def _without_triples(triples: Triples, hidden: BoolArray) -> Triples:
+    """The triples without a hidden item as head or tail."""
+    if not len(triples):
+        return triples
+    is_hidden = np.append(hidden, False)
+    mask = ~(is_hidden[triples.heads] | is_hidden[triples.tail_items])
+    positions = np.flatnonzero(mask).tolist()
+    head_ids = triples.head_ids
     return Triples(
-        facts.heads[kept],
-        tuple(facts.relations[one] for one in places),
-        tuple(facts.tails[one] for one in places),
-        facts.tail_items[kept],
-        tuple(facts.head_ids[one] for one in places) if facts.head_ids else (),
+        triples.heads[mask],
+        tuple(triples.relations[position] for position in positions),
+        tuple(triples.tails[position] for position in positions),
+        triples.tail_items[mask],
+        tuple(head_ids[position] for position in positions) if head_ids else (),
     )

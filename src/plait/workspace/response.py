@@ -25,7 +25,7 @@ LISTED = 10
 class RankedItem:
     """One item of an answer. `score` is None where nothing is known of the item.
 
-    `reasons` are objects, the strongest first: `strand` that brought the item, its `rank` there,
+    `reasons` are objects, the strongest first: `model` that brought the item, its `rank` there,
     `because` (the id of the item that it rests on), `fact` and `text`, a sentence.
     """
 
@@ -120,7 +120,7 @@ def listed(
 
 def unknown(ids: Iterable[str]) -> list[RankedItem]:
     """Items of the caller's list that the log has never heard of: last, without a score."""
-    nothing = dict.fromkeys(("strand", "rank", "because", "fact"))
+    nothing = dict.fromkeys(("model", "rank", "because", "fact"))
     return [RankedItem(one, None, [{**nothing, "text": "unknown item"}]) for one in ids]
 
 

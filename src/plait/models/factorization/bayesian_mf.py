@@ -20,7 +20,7 @@ from scipy.linalg import solve_triangular
 
 from plait.data.types import BoolArray, Dataset, Float32Array, Int32Array, Int64Array
 from plait.errors import BundleError, InputError
-from plait.features.side_information import SideFeatures, co_occurrence_features, of_facts
+from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.models.factorization.gibbs import Doubles, Draw, Ratings, block_rows, draws
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.training.memory_budget import require_memory
@@ -228,7 +228,9 @@ class _Fitting:
         self._items = _ordered(found.items, dataset.catalogue.tiebreak)
         self._user_row = _places(self._users, dataset.n_users)
         self._item_row = _places(self._items, dataset.n_items)
-        self._told = of_facts(dataset.triples, dataset.n_items) if plan.use_side_information else []
+        self._told = (
+            triple_words(dataset.triples, dataset.n_items) if plan.use_side_information else []
+        )
         self._sides = self._learned()
 
     def fitted(self, seed: int) -> BayesianMF:
@@ -256,10 +258,10 @@ class _Fitting:
         if not self._plan.use_side_information:
             return SideFeatures([], {}), SideFeatures([], {})
         learned = partial(
-            SideFeatures.learned,
-            least=self._plan.min_count,
-            most=_USUAL,
-            ranges=self._plan.numeric_bins,
+            SideFeatures.fit,
+            min_count=self._plan.min_count,
+            max_share=_USUAL,
+            numeric_bins=self._plan.numeric_bins,
         )
         things = learned(self._dataset.catalogue, self._told)
         return learned(self._dataset.users, []), things

@@ -31,7 +31,7 @@ from plait.data.types import ABSENT, Dataset, Float32Array, Int32Array, Int64Arr
 from plait.errors import BundleError, InputError
 from plait.features.interactions import interaction_matrix, query_history
 from plait.features.item_changes import Changes
-from plait.features.side_information import SideFeatures, of_facts
+from plait.features.side_information import SideFeatures, triple_words
 from plait.features.sparse_rows import decayed_history
 from plait.features.vocabulary import Vocabulary, stable_order
 from plait.pipeline.array_files import read_arrays, write_arrays
@@ -87,6 +87,9 @@ class Graph(DenseScorer[GraphConfig]):
     """Scores an item by the cosine of its vector and the user's."""
 
     Config = GraphConfig
+    test_variants = (
+        {"use_triples": False, "num_negatives": 4, "training": {"epochs": 2, "batch_size": 64}},
+    )
 
     def __init__(self, config: GraphConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
@@ -226,12 +229,16 @@ class _Fitting:
         self._config, self._dataset = config, dataset
         self._users = stable_order(dataset.interactions.users, dataset.users)
         self._items = Vocabulary.of(dataset)
-        told = of_facts(dataset.triples, dataset.n_items) if config.use_triples else []
+        told = triple_words(dataset.triples, dataset.n_items) if config.use_triples else []
         self._facts = told
         self._sides = SideFeatures([], {})
         if config.use_triples:
-            self._sides = SideFeatures.learned(
-                dataset.catalogue, told, least=config.min_entity_items, most=0.5, ranges=0
+            self._sides = SideFeatures.fit(
+                dataset.catalogue,
+                told,
+                min_count=config.min_entity_items,
+                max_share=0.5,
+                numeric_bins=0,
             )
 
     def into(self, stage: Graph, context: FitContext, best: int) -> None:
@@ -280,7 +287,7 @@ class _Fitting:
         taken = decayed_history(
             query_history(held.queries), config.basket_decay, size, config.max_baskets
         )
-        placed = self._items.placed(taken)
+        placed = self._items.encode(taken)
         weights = (placed.weights * rarity[placed.columns]).astype(np.float32)
         shape = (len(placed), len(self._items))
         return sparse.csr_matrix((weights, placed.columns, placed.offsets), shape=shape)

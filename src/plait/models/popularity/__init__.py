@@ -1,3 +1,5 @@
 """Popular items."""
 
-__all__: list[str] = []
+from plait.models.popularity.popular import Popular, PopularConfig
+
+__all__ = ["Popular", "PopularConfig"]

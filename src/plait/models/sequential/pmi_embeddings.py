@@ -14,7 +14,7 @@ from scipy.sparse.linalg import eigsh
 
 from plait.data.types import Dataset, Float32Array
 from plait.features.vocabulary import Vocabulary
-from plait.models.item_item.cooccurrence import PairConfig, pairs
+from plait.models.item_item.cooccurrence import PairConfig, cooccurrence_matrix
 
 __all__ = ["pmi_embeddings"]
 
@@ -45,7 +45,9 @@ def pmi_embeddings(dataset: Dataset, items: Vocabulary, dim: int, seed: int) -> 
 def _information(dataset: Dataset, items: Vocabulary) -> sparse.csr_matrix:
     """float32 CSR [m, m]: log(1 + how much oftener than by chance two items come together)."""
     window = int(np.clip(_PAIRS // max(len(dataset.interactions), 1), 1, PairConfig().window))
-    counted = pairs(dataset, PairConfig(window=window))[items.numbers][:, items.numbers]
+    counted = cooccurrence_matrix(dataset, PairConfig(window=window))[items.numbers][
+        :, items.numbers
+    ]
     both = (counted + counted.T).tocsr()
     both.sort_indices()  # sums and products go by this order, and the axes of equals by their noise
     often = np.asarray(both.sum(axis=1), np.float64).ravel()
