@@ -2,17 +2,80 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from plait.data.types import Event
+from plait.data.types import NOW, Event
 from plait.errors import InputError
-from plait.ingest.event_schema import EventRow, FieldError, fields_json, row_problem
+from plait.ingest.event_schema import (
+    EXPECTED,
+    FieldError,
+    expected_id_of,
+    fields_json,
+    parse_event_type,
+    parse_id,
+    parse_time,
+    parse_value,
+)
 
-__all__ = ["ParsedRows", "fields_text", "parse_event_rows"]
+__all__ = ["EventRow", "ParsedRows", "fields_text", "parse_event_rows"]
+
+
+def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
+    def parse_required(value: Any) -> str:
+        text = parse(value)
+        if text is None:
+            raise FieldError(expected)
+        return text
+
+    return parse_required
+
+
+def _time_or_now(value: Any) -> int:
+    micros = parse_time(value, time.time_ns() // 1000)
+    return NOW if micros is None else micros
+
+
+_TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
+_FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
+
+_OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
+_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
+
+
+class EventRow(BaseModel):
+    """One interaction. Rows are checked one by one: a bad one does not stop the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
+    kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
+    user: _UserId = Field(description="who", min_length=1)
+    item: _ItemId = Field(description="what", min_length=1)
+    time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
+        None, validate_default=True, description="ISO 8601 or unix time; now if absent"
+    )
+    value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
+        None, description="an amount or a rating"
+    )
+    request_id: _OptionalId = Field(None, description="the answer that led to it")
+    fields: Annotated[str | None, PlainValidator(fields_json), WithJsonSchema(_FIELDS_SCHEMA)] = (
+        Field(None, description="anything else")
+    )
 
 
 class ParsedRows(NamedTuple):
@@ -41,25 +104,25 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     parsed = ParsedRows([], [], {})
     for index, row in enumerate(rows):
         try:
-            event = EventRow.model_validate(row)
+            valid = EventRow.model_validate(row)
         except ValidationError as error:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
-            parsed.rejected[index] = (event_id, *row_problem(error))
+            parsed.rejected[index] = (event_id, *_row_problem(error))
             continue
         parsed.places.append(index)
         parsed.events.append(
             Event(
                 "interaction",
-                event.id or uuid.uuid4().hex,
-                event.kind,
-                event.user,
-                event.item,
-                event.time,
+                valid.id or uuid.uuid4().hex,
+                valid.kind,
+                valid.user,
+                valid.item,
+                valid.time,
                 None,
-                event.value,
-                event.request_id,
-                event.fields,
+                valid.value,
+                valid.request_id,
+                valid.fields,
             )
         )
     return parsed
@@ -81,3 +144,19 @@ def fields_text(fields: Any) -> str:
         return fields_json(fields) or "{}"
     except FieldError as problem:
         raise InputError(f"expected {problem}", field=problem.field) from problem
+
+
+def _row_problem(error: ValidationError) -> tuple[str, str]:
+    """The field that is wrong, "" for the whole row, and why; an unknown field comes first."""
+    problems = error.errors(include_url=False, include_input=False)
+    problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        return field, f"there is no field {field!r}, fields are {', '.join(EventRow.model_fields)}"
+    if problem["type"] == "missing":
+        expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
+        return field, f"expected {expected}"
+    refusal = problem.get("ctx", {}).get("error")
+    if isinstance(refusal, FieldError):
+        return refusal.field or field, f"expected {refusal}"
+    return field, "expected an object"

@@ -1,8 +1,8 @@
 """The one set of rules by which outside values become parts of an event.
 
-Requests, NDJSON, Python rows, files and frames all use them. `EventRow` applies them to one row;
-`plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole columns and fall
-back on the functions here wherever a column holds values of several types.
+Requests, NDJSON, Python rows, files and frames all use them. `plait.ingest.event_rows` applies them
+to one row; `plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole columns,
+and fall back on the functions here wherever a column holds values of several types.
 The bounds themselves stand in `plait.schema.event_rules`.
 """
 
@@ -10,25 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import orjson
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    WithJsonSchema,
-)
 
-from plait.data.types import NOW
 from plait.schema.coercion import MAX_EXACT
 from plait.schema.event_rules import (
     event_type_problem,
@@ -42,7 +31,6 @@ __all__ = [
     "EXPECTED",
     "NUMBER_PATTERN",
     "UNIX_PATTERN",
-    "EventRow",
     "FieldError",
     "expected_id_of",
     "fields_json",
@@ -50,7 +38,6 @@ __all__ = [
     "parse_id",
     "parse_time",
     "parse_value",
-    "row_problem",
     "wall_time",
 ]
 
@@ -353,72 +340,3 @@ def _is_finite(value: Any) -> bool:
             break
         values = nested
     return True
-
-
-def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
-    def parse_required(value: Any) -> str:
-        text = parse(value)
-        if text is None:
-            raise FieldError(expected)
-        return text
-
-    return parse_required
-
-
-def _time_or_now(value: Any) -> int:
-    micros = parse_time(value, time.time_ns() // 1000)
-    return NOW if micros is None else micros
-
-
-_TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
-_FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
-
-_OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
-_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
-_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
-
-
-class EventRow(BaseModel):
-    """One interaction. Rows are checked one by one: a bad one does not stop the others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
-    kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    user: _UserId = Field(description="who", min_length=1)
-    item: _ItemId = Field(description="what", min_length=1)
-    time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
-        None, validate_default=True, description="ISO 8601 or unix time; now if absent"
-    )
-    value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
-        None, description="an amount or a rating"
-    )
-    request_id: _OptionalId = Field(None, description="the answer that led to it")
-    fields: Annotated[str | None, PlainValidator(fields_json), WithJsonSchema(_FIELDS_SCHEMA)] = (
-        Field(None, description="anything else")
-    )
-
-
-def row_problem(error: ValidationError) -> tuple[str, str]:
-    """Say what is wrong with a row that `EventRow` refused.
-
-    Args:
-        error: What pydantic raised.
-
-    Returns:
-        The name of the field, "" for the whole row, and a sentence. An unknown field comes first,
-        because it explains the one that is missing.
-    """
-    problems = error.errors(include_url=False, include_input=False)
-    problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
-    field = str(problem["loc"][0]) if problem["loc"] else ""
-    if problem["type"] == "extra_forbidden":
-        return field, f"there is no field {field!r}, fields are {', '.join(EventRow.model_fields)}"
-    if problem["type"] == "missing":
-        expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
-        return field, f"expected {expected}"
-    refusal = problem.get("ctx", {}).get("error")
-    if isinstance(refusal, FieldError):
-        return refusal.field or field, f"expected {refusal}"
-    return field, "expected an object"

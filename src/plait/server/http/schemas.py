@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from plait.errors import InputError
-from plait.ingest.event_schema import EventRow
+from plait.ingest.event_rows import EventRow
 
 __all__ = [
     "Body",
