@@ -1,4 +1,4 @@
-"""What holds for all tests, and homes and logs: every log test runs on SQLite and on PostgreSQL."""
+"""Settings of all tests, and logs: every test of a log runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ settings.register_profile(
 )
 settings.load_profile("plait")
 
-# A job in the background of a shell has SIGINT ignored, and whatever it starts inherits that: then
-# neither this process nor a server under test would hear the Ctrl-C that a test sends.
+# A shell starts background jobs with SIGINT ignored, and their children inherit that: then neither
+# this process nor a server under test would receive the Ctrl-C that a test sends.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NAMES = itertools.count()
@@ -36,9 +36,9 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A PostgreSQL of our own, on a socket in a temporary folder; its SQLAlchemy URL.
+    """A PostgreSQL server on a socket in a temporary folder; the template of its SQLAlchemy URLs.
 
-    pgserver carries the programs. As root it makes an unprivileged user to run them; the data
+    pgserver contains the programs. As root it makes an unprivileged user to run them; the data
     folder lies directly in /tmp, because it opens every folder above to that user.
     """
     with warnings.catch_warnings():
@@ -59,29 +59,29 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def new_database(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
-    """Makes empty PostgreSQL databases; they are dropped again."""
+    """A function that makes an empty PostgreSQL database; the databases are dropped afterwards."""
     import psycopg
 
     template: str = request.getfixturevalue("postgres_server")
-    plain = template.replace("+psycopg", "")
-    made: list[str] = []
+    server_url = template.replace("+psycopg", "")
+    names: list[str] = []
 
     def make() -> str:
         name = f"plait_{os.getpid()}_{next(_NAMES)}"
-        with psycopg.connect(plain.format("postgres"), autocommit=True) as connection:
+        with psycopg.connect(server_url.format("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
-        made.append(name)
+        names.append(name)
         return template.format(name)
 
     yield make
-    with psycopg.connect(plain.format("postgres"), autocommit=True) as connection:
-        for name in made:
+    with psycopg.connect(server_url.format("postgres"), autocommit=True) as connection:
+        for name in names:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, home: Path) -> str:
-    """Where a fresh log may be opened: a home, or the URL of an empty database."""
+def log_location(request: pytest.FixtureRequest, home: Path) -> str:
+    """Where a new log can be opened: a home, or the URL of an empty database."""
     if request.param == "sqlite":
         return str(home)
     make: Callable[[], str] = request.getfixturevalue("new_database")
@@ -89,6 +89,6 @@ def place(request: pytest.FixtureRequest, home: Path) -> str:
 
 
 @pytest.fixture
-def log(place: str) -> Iterator[EventLog]:
-    with EventLog.open(place) as opened:
+def log(log_location: str) -> Iterator[EventLog]:
+    with EventLog.open(log_location) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: what was acknowledged is there, once, and offsets have no gaps."""
+"""`kill -9` at any moment: acknowledged events are stored once, and offsets have no gaps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from plait.eventlog import EventLog
-from tests.conftest import home, new_database, place, postgres_server
+from tests.conftest import home, log_location, new_database, postgres_server
 
-__all__ = ["home", "new_database", "place", "postgres_server"]  # fixtures
+__all__ = ["home", "log_location", "new_database", "postgres_server"]  # fixtures
 
 ROUNDS = 6
 WRITERS = 3
@@ -44,14 +44,14 @@ while True:
 """
 
 
-def start(place: str, name: str) -> subprocess.Popen[str]:
+def start(location: str, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", _WRITER, place, name], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _WRITER, location, name], stdout=subprocess.PIPE, text=True
     )
 
 
-def killed(process: subprocess.Popen[str]) -> Iterator[tuple[int, int]]:
-    """Kill a writer; every (events, version) that it had acknowledged before."""
+def kill(process: subprocess.Popen[str]) -> Iterator[tuple[int, int]]:
+    """Kill a writer; yields every (events, version) that it had acknowledged."""
     process.send_signal(signal.SIGKILL)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL, "the writer failed by itself"
@@ -62,37 +62,37 @@ def killed(process: subprocess.Popen[str]) -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.timeout(240)
-def test_nothing_acknowledged_is_lost(place: str) -> None:
+def test_nothing_acknowledged_is_lost(log_location: str) -> None:
     rng = random.Random(4)
     acknowledged: dict[str, int] = {}
     newest = 0
     for turn in range(ROUNDS):
-        names = [f"w{turn}.{one}" for one in range(WRITERS)]
-        writers = [start(place, name) for name in names]
+        names = [f"w{turn}.{index}" for index in range(WRITERS)]
+        writers = [start(log_location, name) for name in names]
         # Some die while they open the log, the others while they write.
         if turn % 3:
-            for one in writers:
-                assert one.stdout is not None
-                assert one.stdout.readline() == "open\n"
+            for writer in writers:
+                assert writer.stdout is not None
+                assert writer.stdout.readline() == "open\n"
         time.sleep(rng.uniform(0.0, 0.6))
         rng.shuffle(writers)
-        for one in writers:
+        for writer in writers:
             time.sleep(rng.uniform(0.0, 0.1))
-            for number, version in killed(one):
-                acknowledged[str(one.args[-1])] = number  # type: ignore[index]
+            for number, version in kill(writer):
+                acknowledged[str(writer.args[-1])] = number  # type: ignore[index]
                 newest = max(newest, version)
-        check(place, acknowledged, newest)
+        check(log_location, acknowledged, newest)
     assert sum(acknowledged.values()) > 100
 
 
-def check(place: str, acknowledged: dict[str, int], newest: int) -> None:
+def check(location: str, acknowledged: dict[str, int], newest: int) -> None:
     """The log opens, and holds each acknowledged event exactly once."""
-    with EventLog.open(place) as log:
+    with EventLog.open(location) as log:
         version = log.version
         assert version >= newest
-        offsets = [piece.offsets for piece in log.read()]
-        found = np.concatenate(offsets) if offsets else np.zeros(0, np.int64)
-        np.testing.assert_array_equal(found, np.arange(1, version + 1))
+        chunks = [chunk.offsets for chunk in log.read()]
+        offsets = np.concatenate(chunks) if chunks else np.zeros(0, np.int64)
+        np.testing.assert_array_equal(offsets, np.arange(1, version + 1))
         with log._store.reading() as connection:
             ids = [row[0] for row in log._store.rows(connection, "SELECT id FROM events")]
             numbers = {
@@ -101,12 +101,12 @@ def check(place: str, acknowledged: dict[str, int], newest: int) -> None:
                 ]
                 for table in ("items", "users")
             }
-            (whole,) = next(log._store.rows(connection, "SELECT count(*) FROM event_ids"))
-        assert len(set(ids)) == len(ids) == whole == version
+            (n_ids,) = next(log._store.rows(connection, "SELECT count(*) FROM event_ids"))
+        assert len(set(ids)) == len(ids) == n_ids == version
         known = set(ids)
         for name, count in acknowledged.items():
             assert all(f"{name}-{n}" in known for n in range(count))
-        for given in numbers.values():
-            assert sorted(given) == list(range(len(given)))
+        for allocated in numbers.values():
+            assert sorted(allocated) == list(range(len(allocated)))
         assert len(set(log.item_ids())) == len(log.item_ids())
         assert len(set(log.user_ids())) == len(log.user_ids()) <= 50

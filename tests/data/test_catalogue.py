@@ -1,4 +1,4 @@
-"""A catalogue is a chain of immutable versions that share what did not change."""
+"""A catalogue is a chain of immutable versions that share unchanged columns."""
 
 import numpy as np
 from hypothesis import given
@@ -26,39 +26,42 @@ VALUES = {
 
 @st.composite
 def changes(draw, size=4):
-    made = []
+    drawn = []
     for offset in range(draw(st.integers(0, 12))):
         kind = draw(st.sampled_from(["put", "patch", "delete", "touch"]))
         names = draw(st.lists(st.sampled_from(sorted(TYPES)), unique=True, max_size=3))
-        fields = {one: draw(st.none() | VALUES[one]) for one in names}
+        fields = {name: draw(st.none() | VALUES[name]) for name in names}
         if kind in ("delete", "touch"):
             fields = {}
-        made.append(Change(draw(st.integers(0, size - 1)), kind, fields, offset))
-    return made
+        drawn.append(Change(draw(st.integers(0, size - 1)), kind, fields, offset))
+    return drawn
 
 
 def grown(ids="abcd"):
     return Catalogue().with_ids(list(ids)).with_columns(TYPES)
 
 
-def fold(catalogue, made):
-    """What the changes mean, one dictionary an item."""
-    fields = [dict(catalogue.fields(one)) for one in range(len(catalogue))]
+def apply_one_by_one(catalogue, changed):
+    """The expected fields of every entry, and which are alive."""
+    fields = [dict(catalogue.fields(number)) for number in range(len(catalogue))]
     alive = catalogue.alive.tolist()
-    for change in made:
+    for change in changed:
         alive[change.number] = change.kind != "delete"
         if change.kind in ("put", "delete"):
             fields[change.number] = {}
         fields[change.number].update(change.fields)
-    return [{k: v for k, v in one.items() if v is not None} for one in fields], alive
+    present = [
+        {name: value for name, value in entry.items() if value is not None} for entry in fields
+    ]
+    return present, alive
 
 
 @given(changes(), st.integers(0, 12))
-def test_updates_against_a_plain_fold_in_one_piece_or_two(made, cut):
+def test_updates_equal_changes_applied_one_by_one(drawn, cut):
     base = grown()
-    expected, alive = fold(base, made)
-    for version in (base.updated(made), base.updated(made[:cut]).updated(made[cut:])):
-        assert [version.fields(one) for one in range(len(version))] == expected
+    expected, alive = apply_one_by_one(base, drawn)
+    for version in (base.updated(drawn), base.updated(drawn[:cut]).updated(drawn[cut:])):
+        assert list(map(version.fields, range(len(version)))) == expected
         assert version.alive.tolist() == alive
     assert base.fields(0) == {}
     assert not base.alive.any()
@@ -79,7 +82,7 @@ def test_numbers_of_later_versions_are_unknown_to_earlier_ones():
     assert base.number("c") == -1
     assert after.number("c") == 2
     assert after.numbers(["a", None, "zz"]).tolist() == [0, -1, -1]
-    assert [after.id(one) for one in range(3)] == ["a", "b", "c"]
+    assert list(map(after.id, range(3))) == ["a", "b", "c"]
     assert after.with_ids([]) is after
 
 
@@ -92,9 +95,9 @@ def test_new_entries_have_no_value_in_any_column():
 
 
 def test_tiebreak_depends_on_the_id_alone():
-    one, two = grown("abc"), grown("cba")
-    assert one.tiebreak.tolist() == two.tiebreak[::-1].tolist()
-    assert len(set(one.tiebreak.tolist())) == 3
+    forward, backward = grown("abc"), grown("cba")
+    assert forward.tiebreak.tolist() == backward.tiebreak[::-1].tolist()
+    assert len(set(forward.tiebreak.tolist())) == 3
 
 
 def test_an_erased_entry_has_neither_id_nor_fields():

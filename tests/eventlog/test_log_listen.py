@@ -1,4 +1,4 @@
-"""Followers of a PostgreSQL log are told of every append, and poll where they are not."""
+"""PostgreSQL notifies followers of every append; without notifications they poll."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plait.eventlog import EventLog, Impression
 from plait.state import Follower
 
 NEVER = 600_000
-"""Milliseconds between two polls of a follower that has to be told."""
+"""Milliseconds between two polls of a follower that relies on notifications."""
 
 
 def view(number: int) -> Event:
@@ -47,7 +47,7 @@ def hang_up(log: EventLog) -> None:
         )
 
 
-def test_a_follower_that_does_not_poll_is_told(log: EventLog, url: str) -> None:
+def test_a_notification_wakes_a_follower_that_does_not_poll(log: EventLog, url: str) -> None:
     follower = Follower(log, lambda state: None, poll_ms=NEVER)
     follower.start()
     try:
@@ -61,7 +61,7 @@ def test_a_follower_that_does_not_poll_is_told(log: EventLog, url: str) -> None:
         follower.close()
 
 
-def test_it_listens_again_after_the_connection_broke(log: EventLog, url: str) -> None:
+def test_a_follower_listens_again_after_its_connection_was_closed(log: EventLog, url: str) -> None:
     follower = Follower(log, lambda state: None, poll_ms=NEVER)
     follower.start()
     try:
@@ -78,17 +78,17 @@ def test_it_listens_again_after_the_connection_broke(log: EventLog, url: str) ->
         follower.close()
 
 
-def test_it_polls_while_nobody_tells(log: EventLog, url: str) -> None:
-    """As behind a pooler, which swallows what is told."""
+def test_a_follower_polls_where_notifications_are_lost(log: EventLog, url: str) -> None:
+    """A connection pooler may drop notifications."""
 
-    class Deaf:
+    class WithoutNotifications:
         def __getattr__(self, name: str) -> object:
             return getattr(log, name)
 
         def listen(self, wake: Callable[[], None]) -> object:
             return log.listen(lambda: None)
 
-    follower = Follower(Deaf(), lambda state: None, poll_ms=10)
+    follower = Follower(WithoutNotifications(), lambda state: None, poll_ms=10)
     follower.start()
     try:
         until(lambda: follower._listener.hears)
@@ -99,13 +99,13 @@ def test_it_polls_while_nobody_tells(log: EventLog, url: str) -> None:
         follower.close()
 
 
-def test_only_events_are_told(log: EventLog, url: str) -> None:
+def test_only_events_are_notified(log: EventLog, url: str) -> None:
     woken = threading.Event()
     listener = log.listen(woken.set)
     assert listener is not None
     try:
         until(lambda: listener.hears)
-        until(woken.is_set)  # once, for what came before it listened
+        until(woken.is_set)  # once, for commits from before it listened
         woken.clear()
         with EventLog.open(url) as other:
             other.add_impressions([Impression("r", 1, -1, "ask", "b", 0, "{}")])
@@ -117,6 +117,6 @@ def test_only_events_are_told(log: EventLog, url: str) -> None:
     assert not listener.hears
 
 
-def test_sqlite_does_not_tell(home: str) -> None:
+def test_sqlite_has_no_notifications(home: str) -> None:
     with EventLog.open(home) as log:
         assert log.listen(lambda: None) is None

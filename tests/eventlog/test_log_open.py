@@ -1,4 +1,4 @@
-"""Opening: schemas old and new, strange places, damaged files, full disks."""
+"""Opening a log: old and new schemas, invalid locations, damaged files, full disks."""
 
 from __future__ import annotations
 
@@ -40,35 +40,36 @@ def click(name: str) -> Event:
 
 def run_sql(log: EventLog, *statements: str) -> None:
     with log._store.writing() as connection:
-        for one in statements:
-            connection.execute(text(one))
+        for statement in statements:
+            connection.execute(text(statement))
 
 
 @pytest.fixture
 def next_scripts(tmp_path: Path) -> Path:
-    """The migrations of a later version: one more."""
+    """The migrations of a later version, which has one more."""
     folder = tmp_path / "later"
     shutil.copytree(migrate.SCRIPTS, folder)
     (folder / "versions" / "0002_weather.py").write_text(SECOND)
     return folder
 
 
-def test_the_migrations_make_the_tables_that_the_code_means(log: EventLog) -> None:
+def test_the_migrations_make_the_tables_of_the_metadata(log: EventLog) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
     with log._store.reading() as connection:
         context = MigrationContext.configure(connection)
-        found = compare_metadata(context, METADATA)
-    assert [one for one in found if one[1].name != "alembic_version"] == []
+        differences = compare_metadata(context, METADATA)
+    assert [entry for entry in differences if entry[1].name != "alembic_version"] == []
 
 
-def test_many_open_at_once(place: str) -> None:
+def test_processes_can_open_a_new_log_at_once(log_location: str) -> None:
     with ThreadPoolExecutor(8) as pool:
-        logs = list(pool.map(EventLog.open, [place] * 8))
-    assert [one.append([click(str(n))]).version for n, one in enumerate(logs)] == list(range(1, 9))
-    for one in logs:
-        one.close()
+        logs = list(pool.map(EventLog.open, [log_location] * 8))
+    versions = [log.append([click(str(index))]).version for index, log in enumerate(logs)]
+    assert versions == list(range(1, 9))
+    for log in logs:
+        log.close()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -79,15 +80,15 @@ def test_the_log_of_0_1_0_opens(database: str, home: Path, request: pytest.Fixtu
         with sqlite3.connect(home / "plait.db") as connection:
             connection.executescript(dump)
         connection.close()
-        where = str(home)
+        location = str(home)
     else:
         import psycopg
 
         make: Callable[[], str] = request.getfixturevalue("new_database")
-        where = make()
-        with psycopg.connect(where.replace("+psycopg", "")) as server:
+        location = make()
+        with psycopg.connect(location.replace("+psycopg", "")) as server:
             server.execute(dump)
-    with EventLog.open(where) as log:
+    with EventLog.open(location) as log:
         assert log.version == 7
         assert log.user_ids() == ["ann", ""]
         assert log.item_ids() == ["cup", "pot"]
@@ -100,18 +101,20 @@ def test_the_log_of_0_1_0_opens(database: str, home: Path, request: pytest.Fixtu
         assert log.append([click("new")]).version == 8
 
 
-def test_a_store_of_a_newer_plait_is_refused(place: str) -> None:
-    with EventLog.open(place) as log:
+def test_a_store_of_a_newer_plait_is_refused(log_location: str) -> None:
+    with EventLog.open(log_location) as log:
         log.append([click("a")])
         run_sql(log, "UPDATE alembic_version SET version_num = '9999'")
-        with pytest.raises(StorageError, match="restart this process"):
+        with pytest.raises(StorageError) as caught:
             log.append([click("b")])
-    with pytest.raises(StorageError, match="newer Plait"):
-        EventLog.open(place)
+        assert "9999" in caught.value.message
+    with pytest.raises(StorageError) as caught:
+        EventLog.open(log_location)
+    assert "9999" in caught.value.message
 
 
-def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
-    """Writers of the old version lose nothing: each append is stored whole, or refused."""
+def test_a_migration_while_others_write(log_location: str, next_scripts: Path) -> None:
+    """Writers of the old version lose nothing: each append is stored or refused."""
     stored: list[str] = []
 
     def write(log: EventLog, name: str) -> str:
@@ -121,26 +124,26 @@ def test_a_migration_while_others_write(place: str, next_scripts: Path) -> None:
             except StorageError as problem:
                 return str(problem)
             stored.append(f"{name}{number}")
-        return "the end of numbers"
+        return ""
 
     with ExitStack() as stack:
-        logs = [stack.enter_context(EventLog.open(place)) for _ in range(4)]
+        logs = [stack.enter_context(EventLog.open(log_location)) for _ in range(4)]
         pool = stack.enter_context(ThreadPoolExecutor(3))
         writers = [pool.submit(write, log, name) for log, name in zip(logs, "abc", strict=False)]
         while logs[3].version < 10:
             time.sleep(0.001)
         migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0002")
-        assert ["restart this process" in one.result() for one in writers] == [True] * 3
+        assert ["0002" in writer.result() for writer in writers] == [True] * 3
         with logs[3]._store.reading() as connection:
             rows = connection.execute(text("SELECT id, weather FROM events ORDER BY seq")).all()
         assert len(stored) >= 10
         assert sorted(row[0] for row in rows) == sorted(stored)
 
 
-def test_a_migration_that_fails_changes_nothing(place: str, next_scripts: Path) -> None:
+def test_a_migration_that_fails_changes_nothing(log_location: str, next_scripts: Path) -> None:
     broken = next_scripts / "versions" / "0002_weather.py"
     broken.write_text(SECOND + '    op.execute("SELECT nonsense FROM nowhere")\n')
-    with EventLog.open(place) as log:
+    with EventLog.open(log_location) as log:
         log.append([click("a")])
         with pytest.raises(StorageError):
             migrate.migrate(log._store, scripts=next_scripts, newest="0002")
@@ -149,15 +152,17 @@ def test_a_migration_that_fails_changes_nothing(place: str, next_scripts: Path) 
             connection.execute(text("SELECT weather FROM events"))
 
 
-def test_where_a_log_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StorageError, match="no log in"):
+def test_invalid_locations_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StorageError):
         EventLog.open(tmp_path / "nowhere", create=False)
     assert not (tmp_path / "nowhere").exists()
     for url in ("mysql://host/db", "sqlite:///x.db", "://"):
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as caught:
             EventLog.open(url)
-    with pytest.raises(StorageError, match="PostgreSQL running"):
+        assert caught.value.field == "log"
+    with pytest.raises(StorageError) as refused:
         EventLog.open(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
+    assert "PostgreSQL" in refused.value.hint
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"plait\[postgres\]"):
         EventLog.open("postgresql+psycopg://host/db")
@@ -170,15 +175,17 @@ def test_network_file_systems_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert sqlite.file_system(Path("/elsewhere"), mounts) == "ext4"
     assert sqlite.file_system(tmp_path, tmp_path / "missing") == ""
     monkeypatch.setattr(sqlite, "file_system", lambda path: "fuse.sshfs")
-    with pytest.raises(StorageError, match="network file system"):
+    with pytest.raises(StorageError) as caught:
         EventLog.open(tmp_path / "home")
+    assert "fuse.sshfs" in caught.value.message
 
 
-def test_what_is_no_database_is_refused(home: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(home: Path) -> None:
     home.mkdir()
     (home / "plait.db").write_bytes(b"not a database at all, but long enough to look at" * 99)
-    with pytest.raises(StorageError, match="damaged"):
+    with pytest.raises(StorageError) as caught:
         EventLog.open(home)
+    assert caught.value.hint
     (home / "plait.db").unlink()
     home.rmdir()
     home.write_text("a file")
@@ -191,8 +198,8 @@ def test_a_damaged_file_is_reported(home: Path) -> None:
         log.append([click(f"e{n}" * 50) for n in range(2000)])
     path = home / "plait.db"
     data = bytearray(path.read_bytes())
-    for place in range(4096 * 8, len(data), 4096):
-        data[place : place + 512] = os.urandom(512)
+    for start in range(4096 * 8, len(data), 4096):
+        data[start : start + 512] = os.urandom(512)
     path.write_bytes(bytes(data))
 
     def use() -> None:
@@ -200,8 +207,9 @@ def test_a_damaged_file_is_reported(home: Path) -> None:
             list(log.read())
             log.append([click("more")])
 
-    with pytest.raises(StorageError, match="backup"):
+    with pytest.raises(StorageError) as caught:
         use()
+    assert "backup" in caught.value.hint
 
 
 def test_a_full_disk_keeps_what_was_stored(home: Path) -> None:
@@ -211,8 +219,9 @@ def test_a_full_disk_keeps_what_was_stored(home: Path) -> None:
             driver: Any = connection.connection.driver_connection
             pages = driver.execute("PRAGMA page_count").fetchone()[0]
             driver.execute(f"PRAGMA max_page_count={pages + 3}")
-        with pytest.raises(StorageError, match="free some space"):
+        with pytest.raises(StorageError) as caught:
             log.append([click(f"b{n}") for n in range(5000)])
+        assert "space" in caught.value.hint
         assert log.version == 1
         assert [row.status for row in log.append([click("a"), click("c")]).rows] == [
             "duplicate",
@@ -236,15 +245,15 @@ try:
         log.append([click(n) for n in range(stored, stored + 500)])
         stored += 500
 except StorageError as problem:
-    print(stored, problem)
+    print(stored, problem.code)
 """
 
 
-def test_a_disk_that_fills_up_under_a_process(home: Path) -> None:
+def test_a_disk_that_fills_up_keeps_what_was_stored(home: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, str(home)], capture_output=True, text=True, timeout=120
     )
-    assert "what was stored" in done.stdout, done.stderr
+    assert done.stdout.split()[1:] == ["storage"], done.stderr
     stored = int(done.stdout.split()[0])
     with EventLog.open(home) as log:
         assert log.version == stored
@@ -254,12 +263,13 @@ def test_a_disk_that_fills_up_under_a_process(home: Path) -> None:
         )
 
 
-def test_a_read_only_database(home: Path) -> None:
+def test_a_read_only_database_refuses_an_append(home: Path) -> None:
     with EventLog.open(home) as log:
         log.append([click("a")])
         with log._store.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.execute("PRAGMA query_only=ON")
-        with pytest.raises(StorageError, match="write"):
+        with pytest.raises(StorageError) as caught:
             log.append([click("b")])
+        assert "write" in caught.value.hint
         assert log.version == 1

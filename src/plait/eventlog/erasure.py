@@ -1,8 +1,8 @@
-"""Forgetting a user: that user's rows are overwritten in place, and nobody's offsets move.
+"""Erases users: their rows are overwritten in place, and no offset changes.
 
-In SQLite a page keeps stale copies of rows that were moved within it or off it. So nothing moves:
-rows grow only at the end of their tables, no index holds the text of a user's id, and what
-overwrites a row is about as long as what was there. `secure_delete` zeroes the rest.
+A page of SQLite keeps stale copies of rows that were moved within it or off it. So no row moves:
+rows grow only at the end of their tables, no index contains the text of a user's id, and what
+overwrites a row is about as long as the row was. `secure_delete` zeroes the rest.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, update
 
 from plait.eventlog.event_validation import id_hash
-from plait.eventlog.id_allocation import read_head
+from plait.eventlog.id_allocation import find_numbers, read_head
 from plait.eventlog.store import Store
 from plait.eventlog.tables import ERASED, TYPE_CODES, event_ids, events, impressions, run_of, users
 
 __all__ = ["UserRowOffsets", "erase_users", "find_traces", "new_id"]
 
-PIECE = 20_000
+BATCH_SIZE = 20_000
 """How many rows are overwritten at a time."""
 
-_LONGEST = 400
-"""How much of a long field's length its replacement keeps."""
+_MAX_NOISE = 400
+"""How many bytes of a long value its replacement keeps."""
 
 
 class UserRowOffsets(NamedTuple):
-    """The offsets of the rows of some users' numbers, up to the offset `seen`."""
+    """Where the rows of some users are, up to an offset.
+
+    Attributes:
+        numbers: The users' numbers.
+        offsets: The offsets of their rows.
+        seen: The offset up to which the log was searched.
+    """
 
     numbers: frozenset[int] = frozenset()
     offsets: Sequence[int] = ()
@@ -37,35 +43,46 @@ class UserRowOffsets(NamedTuple):
 
 
 def new_id() -> str:
-    """An id that says nothing."""
+    """Return a random event id, which reveals nothing."""
     return f"erased-{secrets.token_hex(12)}"
 
 
 def find_traces(store: Store, ids: Iterable[str]) -> UserRowOffsets:
-    """Read through the log for the users `ids`, before the transaction: others can still write."""
-    wanted = set(ids)
+    """Search the log for the rows of users, before the transaction: others can still write.
+
+    Args:
+        store: The database.
+        ids: The users' external ids.
+
+    Returns:
+        The numbers and the rows of those users that are known.
+    """
     with store.reading() as connection:
         seen = read_head(store, connection).seq
-        among, keys = store.in_clause(sorted({id_hash(one) for one in wanted}))
-        sql = f"SELECT number, id FROM users WHERE erased = 0 AND hash {among}"  # noqa: S608 ours
-        found = store.rows(connection, sql, keys)
-        numbers = frozenset(number for number, one in found if one in wanted)
+        numbers = frozenset(find_numbers(store, connection, "users", ids).values())
         return UserRowOffsets(numbers, _offsets_of(store, connection, numbers, 0, seen), seen)
 
 
 def erase_users(
-    store: Store, connection: Connection, gone: list[int], traces: UserRowOffsets
+    store: Store, connection: Connection, users_to_erase: Sequence[int], traces: UserRowOffsets
 ) -> None:
-    """Overwrite everything that belongs to the numbers `gone`; their erase events stay."""
-    if traces.numbers == set(gone):
-        newer = _offsets_of(store, connection, gone, traces.seen, None)
+    """Overwrite everything that belongs to users; their erase events stay.
+
+    Args:
+        store: The database.
+        connection: The connection of the open transaction.
+        users_to_erase: The users' numbers.
+        traces: The rows that were found before the transaction.
+    """
+    if traces.numbers == set(users_to_erase):
+        newer = _offsets_of(store, connection, users_to_erase, traces.seen)
         offsets = [*traces.offsets, *newer]
-    else:  # somebody else has erased or numbered in between: look at everything
-        offsets = _offsets_of(store, connection, gone, 0, None)
-    for first in range(0, len(offsets), PIECE):
-        _overwrite(store, connection, offsets[first : first + PIECE])
-    _overwrite_users(connection, store, gone)
-    connection.execute(delete(impressions).where(impressions.c.user_no.in_(gone)))
+    else:  # another process has erased users or given numbers in between: search everything
+        offsets = _offsets_of(store, connection, users_to_erase, 0)
+    for first in range(0, len(offsets), BATCH_SIZE):
+        _overwrite_events(store, connection, offsets[first : first + BATCH_SIZE])
+    _overwrite_users(store, connection, users_to_erase)
+    connection.execute(delete(impressions).where(impressions.c.user_no.in_(users_to_erase)))
 
 
 def _offsets_of(
@@ -73,23 +90,22 @@ def _offsets_of(
     connection: Connection,
     numbers: Iterable[int],
     after: int,
-    until: int | None,
+    until: int = 1 << 62,
 ) -> list[int]:
-    """A walk through the rows: an index by user would cost every append for the sake of a few."""
-    among, keys = store.in_clause(sorted(numbers))
+    """A scan of the rows: an index by user would slow down every append."""
+    in_numbers, parameter = store.in_clause(sorted(numbers))
     sql = (
-        f"SELECT seq FROM events WHERE seq > ? AND seq <= ? AND user_no {among}"  # noqa: S608 ours
+        f"SELECT seq FROM events WHERE seq > ? AND seq <= ? AND user_no {in_numbers}"  # noqa: S608 ours
         f" AND type <> {TYPE_CODES['erase']}"
     )
-    last = (1 << 62) if until is None else until
-    return [row[0] for row in store.rows(connection, sql, after, last, keys)]
+    return [row[0] for row in store.rows(connection, sql, after, until, parameter)]
 
 
-def _overwrite(store: Store, connection: Connection, offsets: Sequence[int]) -> None:
-    among, keys = store.in_clause(list(offsets))
-    sql = f"SELECT seq, id, request_id, fields FROM events WHERE seq {among}"  # noqa: S608 ours
-    old = list(store.rows(connection, sql, keys))
-    if not old:
+def _overwrite_events(store: Store, connection: Connection, offsets: Sequence[int]) -> None:
+    in_offsets, parameter = store.in_clause(list(offsets))
+    sql = f"SELECT seq, id, request_id, fields FROM events WHERE seq {in_offsets}"  # noqa: S608 ours
+    rows = list(store.rows(connection, sql, parameter))
+    if not rows:
         return
     nothing = dict.fromkeys(
         ("kind_no", "user_no", "item_no", "time", "position", "value", "request_id", "fields")
@@ -98,7 +114,7 @@ def _overwrite(store: Store, connection: Connection, offsets: Sequence[int]) -> 
         update(events)
         .where(events.c.seq == bindparam("at"))
         .values(type=ERASED, id=bindparam("new"), digest=bindparam("noise"), **nothing),
-        [{"at": row[0], "new": _noise(row[1:]), "noise": os.urandom(16)} for row in old],
+        [{"at": row[0], "new": _noise(row[1:]), "noise": os.urandom(16)} for row in rows],
     )
     connection.execute(
         delete(event_ids).where(
@@ -106,26 +122,26 @@ def _overwrite(store: Store, connection: Connection, offsets: Sequence[int]) -> 
             event_ids.c.hash == bindparam("was"),
             event_ids.c.seq == bindparam("at"),
         ),
-        [{"at": row[0], "was": id_hash(row[1]), "in_run": run_of(row[0])} for row in old],
+        [{"at": row[0], "was": id_hash(row[1]), "in_run": run_of(row[0])} for row in rows],
     )
 
 
-def _overwrite_users(connection: Connection, store: Store, gone: list[int]) -> None:
-    among, keys = store.in_clause(gone)
-    sql = f"SELECT number, id FROM users WHERE number {among}"  # noqa: S608 ours
-    old: list[Any] = list(store.rows(connection, sql, keys))
+def _overwrite_users(store: Store, connection: Connection, numbers: Sequence[int]) -> None:
+    in_numbers, parameter = store.in_clause(numbers)
+    sql = f"SELECT number, id FROM users WHERE number {in_numbers}"  # noqa: S608 ours
+    rows: list[Any] = list(store.rows(connection, sql, parameter))
     connection.execute(
         update(users)
         .where(users.c.number == bindparam("at"))
         .values(id=bindparam("new"), hash=bindparam("noise"), erased=1),
         [
-            {"at": number, "new": _noise((one,)), "noise": id_hash(secrets.token_hex(8))}
-            for number, one in old
+            {"at": row[0], "new": _noise(row[1:]), "noise": id_hash(secrets.token_hex(8))}
+            for row in rows
         ],
     )
 
 
 def _noise(texts: Iterable[str | None]) -> str:
     """Random text as long as `texts` together."""
-    length = sum(min(len(text.encode()), _LONGEST) for text in texts if text)
+    length = sum(min(len(text.encode()), _MAX_NOISE) for text in texts if text)
     return secrets.token_hex(length // 2 + 1)[: max(length, 1)]

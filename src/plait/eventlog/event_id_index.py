@@ -1,9 +1,9 @@
-"""Finding the events whose ids the log has, in a log of any size.
+"""Finds the events whose ids the log has, in a log of any size.
 
-The index of ids lies in runs of 2**20 offsets, and only the newest still grows. For large batches
-the others are kept in memory, as the upper halves of their hashes (4 MB a run): nearly all ids of a
-batch are new, and none of these has to be looked for in the database. What an erase takes out
-of a run only costs a look in vain.
+The index of ids consists of runs of 2**20 offsets, and only the newest run grows. For large batches
+the other runs are cached as the upper halves of their hashes (4 MB a run): nearly all ids of a
+batch are new, and for those no look-up in the database is necessary. An id that was erased after
+its run was cached costs a look-up that finds nothing.
 """
 
 from __future__ import annotations
@@ -11,77 +11,82 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection
 
+from plait.data.arrays import Int64Array, UInt32Array
 from plait.eventlog.store import Store
 from plait.eventlog.tables import run_of
 
 __all__ = ["EventIdIndex"]
 
 LARGE = 10_000
-"""From this many ids on it pays to remember runs."""
+"""The smallest batch for which runs are cached."""
 
 MAX_RUNS = 64
-"""How many runs are remembered: 256 MB."""
-
-_Tops = npt.NDArray[np.uint32]
+"""How many runs are cached at most: 256 MB."""
 
 
 class EventIdIndex:
-    """Looks ids up by their hashes; used inside one transaction at a time."""
+    """Looks up event ids by their hashes; used inside one transaction at a time."""
 
     def __init__(self) -> None:
-        self._tops: dict[int, _Tops] = {}
+        self._upper_halves: dict[int, UInt32Array] = {}
 
     def find(
         self, store: Store, connection: Connection, hashes: Sequence[int], last: int
     ) -> dict[str, bytes]:
-        """The ids (and the digests of their events) that have one of `hashes`.
+        """Look up the events that have some hashes.
 
-        `last` is the last offset of the log. Other ids of the same hash may be among them.
+        Args:
+            store: The database.
+            connection: The connection of the open transaction.
+            hashes: Hashes of event ids, see `plait.eventlog.event_validation.id_hash`.
+            last: The last offset of the log.
+
+        Returns:
+            The digests of the events by id; other ids with the same hashes may be among them.
         """
         newest = run_of(last)
-        ordered = np.sort(np.array(hashes, np.int64))
-        if len(ordered) < LARGE:
-            return dict(_stored(store, connection, range(newest + 1), ordered))
-        self._remember_one_more(store, connection, newest)
-        unknown = [run for run in range(newest + 1) if run not in self._tops]
-        found = dict(_stored(store, connection, unknown, ordered))
-        halves = _upper(ordered)
-        for run, tops in self._tops.items():
-            places = np.minimum(np.searchsorted(tops, halves), len(tops) - 1)
-            found.update(_stored(store, connection, [run], ordered[tops[places] == halves]))
-        return found
+        sorted_hashes = np.sort(np.array(hashes, np.int64))
+        if len(sorted_hashes) < LARGE:
+            return dict(_stored(store, connection, range(newest + 1), sorted_hashes))
+        self._cache_next_run(store, connection, newest)
+        uncached = [run for run in range(newest + 1) if run not in self._upper_halves]
+        digests = dict(_stored(store, connection, uncached, sorted_hashes))
+        wanted_halves = _upper(sorted_hashes)
+        for run, halves in self._upper_halves.items():
+            indices = np.minimum(np.searchsorted(halves, wanted_halves), len(halves) - 1)
+            candidates = sorted_hashes[halves[indices] == wanted_halves]
+            digests.update(_stored(store, connection, [run], candidates))
+        return digests
 
-    def _remember_one_more(self, store: Store, connection: Connection, newest: int) -> None:
-        """One run a batch, so that no batch waits for all of them."""
-        missing = next((run for run in range(newest) if run not in self._tops), None)
-        if missing is None or len(self._tops) >= MAX_RUNS:
+    def _cache_next_run(self, store: Store, connection: Connection, newest: int) -> None:
+        """Cache one run for each batch, so that no batch waits for all of them."""
+        uncached = (run for run in range(newest) if run not in self._upper_halves)
+        run = next(uncached, None)
+        if run is None or len(self._upper_halves) >= MAX_RUNS:
             return
         sql = "SELECT hash FROM event_ids WHERE run = ? ORDER BY hash"
-        rows = store.rows(connection, sql, missing)
-        tops = _upper(np.fromiter((row[0] for row in rows), np.int64))
-        if len(tops):
-            self._tops[missing] = tops
+        rows = store.rows(connection, sql, run)
+        halves = _upper(np.fromiter((row[0] for row in rows), np.int64))
+        if len(halves):
+            self._upper_halves[run] = halves
 
 
-def _upper(ordered: npt.NDArray[np.int64]) -> _Tops:
+def _upper(sorted_hashes: Int64Array) -> UInt32Array:
     """The upper halves of sorted hashes, still sorted."""
-    return ((ordered >> 32) + 2**31).astype(np.uint32)
+    return ((sorted_hashes >> 32) + 2**31).astype(np.uint32)
 
 
 def _stored(
-    store: Store,
-    connection: Connection,
-    runs: Sequence[int],
-    ordered: npt.NDArray[np.int64],
+    store: Store, connection: Connection, runs: Sequence[int], sorted_hashes: Int64Array
 ) -> Iterator[tuple[str, bytes]]:
-    if not len(runs) or not len(ordered):
+    if not len(runs) or not len(sorted_hashes):
         return iter(())
-    in_runs, run_keys = store.in_clause(list(runs))
-    among, keys = store.in_clause(ordered.tolist())
-    joined = "SELECT e.id, e.digest FROM event_ids i JOIN events e ON e.seq = i.seq"
-    return store.rows(
-        connection, f"{joined} WHERE i.run {in_runs} AND i.hash {among}", run_keys, keys
+    in_runs, run_parameter = store.in_clause(list(runs))
+    in_hashes, hash_parameter = store.in_clause(sorted_hashes.tolist())
+    sql = (
+        "SELECT e.id, e.digest FROM event_ids i JOIN events e ON e.seq = i.seq"  # noqa: S608 ours
+        f" WHERE i.run {in_runs} AND i.hash {in_hashes}"
     )
+    return store.rows(connection, sql, run_parameter, hash_parameter)

@@ -1,8 +1,7 @@
-"""Group commit: what waits is written in one transaction, and everybody gets their own rows.
+"""Group commit: batches that wait are written in one transaction.
 
-A commit waits for the disk. One thread writes; while it waits for the disk, further batches queue
-up and share the next commit, so that a busy server makes a hundred commits a second and not ten
-thousand.
+A commit waits for the disk. One thread writes; while it waits, further batches queue up and share
+the next commit, so that a busy server makes a hundred commits a second and not ten thousand.
 """
 
 from __future__ import annotations
@@ -12,36 +11,32 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from plait.data.types import Event
 from plait.errors import NotReadyError, PlaitError
-from plait.eventlog import AppendResult
+from plait.eventlog import AppendResult, EventLogWriter
 
-__all__ = ["Appends", "GroupCommitWriter"]
-
-
-class Appends(Protocol):
-    """What a writer writes to: the log."""
-
-    def append(self, events: Sequence[Event]) -> AppendResult:
-        """Store a batch in one transaction."""
+__all__ = ["GroupCommitWriter"]
 
 
 class _Job:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
-        self.answer: Future[AppendResult] = Future()
+        self.future: Future[AppendResult] = Future()
 
 
 class GroupCommitWriter:
-    """A thread that appends what is submitted to it.
+    """A thread that appends the batches that are submitted to it.
 
-    At most `limit` events go into one commit (a larger batch goes alone); when `waiting` batches
-    wait, `submit` blocks, so that a slow disk slows its callers down and does not fill the memory.
+    Args:
+        log: The log.
+        limit: The most events in one commit; a larger batch is committed alone.
+        waiting: The most batches that wait; `submit` blocks then, so that a slow disk slows down
+            the callers and does not fill the memory.
     """
 
-    def __init__(self, log: Appends, *, limit: int = 50_000, waiting: int = 1_000) -> None:
+    def __init__(self, log: EventLogWriter, *, limit: int = 50_000, waiting: int = 1_000) -> None:
         self._log = log
         self._limit = limit
         self._queue: queue.Queue[_Job | None] = queue.Queue(waiting)
@@ -51,23 +46,38 @@ class GroupCommitWriter:
         self._thread.start()
 
     def submit(self, events: Sequence[Event]) -> Future[AppendResult]:
-        """Hand over a batch; the future is done when it is on disk, or holds the StorageError.
+        """Queue a batch.
 
-        Raises NotReadyError after `close`.
+        Args:
+            events: The events.
+
+        Returns:
+            A future that is done when the batch is on disk, or contains the StorageError.
+
+        Raises:
+            NotReadyError: After `close`.
         """
         job = _Job(events)
         with self._submitting:
             if self._closed:
                 raise NotReadyError("the writer is closed", hint="the process is shutting down")
             self._queue.put(job)
-        return job.answer
+        return job.future
 
     def append(self, events: Sequence[Event], timeout: float | None = None) -> AppendResult:
-        """Like `Log.append`, by way of the group; waits for the commit."""
+        """Append a batch together with others that wait, see `EventLog.append`.
+
+        Args:
+            events: The events.
+            timeout: How long to wait for the commit, in seconds; None: as long as it takes.
+
+        Returns:
+            The outcome of this batch; its chunk holds the events of the whole commit.
+        """
         return self.submit(events).result(timeout)
 
     def close(self) -> None:
-        """Write what waits, then stop. May be called twice."""
+        """Write what waits, then stop the thread. May be called twice."""
         with self._submitting:
             if not self._closed:
                 self._closed = True
@@ -89,44 +99,42 @@ class GroupCommitWriter:
         job = self._queue.get()
         while job is not None:
             group, job = self._next_group(job)
-            running = [one for one in group if one.answer.set_running_or_notify_cancel()]
+            running = [member for member in group if member.future.set_running_or_notify_cancel()]
             if running:
                 self._write(running)
-            if job is _NOTHING_WAITS:
+            if job is _QUEUE_EMPTY:
                 job = self._queue.get()
 
     def _next_group(self, first: _Job) -> tuple[list[_Job], _Job | None]:
-        """What waits and fits into one commit, and what was found behind it (None: the end)."""
+        """The jobs that fit into one commit, and the next job (None: the writer is closed)."""
         group, size = [first], len(first.events)
         while True:
             try:
                 job = self._queue.get_nowait()
             except queue.Empty:
-                return group, _NOTHING_WAITS
+                return group, _QUEUE_EMPTY
             if job is None or size + len(job.events) > self._limit:
                 return group, job
             group.append(job)
             size += len(job.events)
 
     def _write(self, group: list[_Job]) -> None:
-        events = [event for job in group for event in job.events]
         try:
-            done = self._log.append(events)
-        except PlaitError as problem:  # the store refuses: everybody hears of it
-            for job in group:
-                job.answer.set_exception(problem)
-        except Exception as problem:  # noqa: BLE001 one caller's nonsense must not hurt the others
-            if len(group) > 1:
+            result = self._log.append([event for job in group for event in job.events])
+        except Exception as problem:  # noqa: BLE001 set on the future of its caller
+            # The store refuses all of them; an invalid batch must not harm the others.
+            if len(group) > 1 and not isinstance(problem, PlaitError):
                 for job in group:
                     self._write([job])
-            else:
-                group[0].answer.set_exception(problem)
+                return
+            for job in group:
+                job.future.set_exception(problem)
         else:
             start = 0
             for job in group:
                 stop = start + len(job.events)
-                job.answer.set_result(AppendResult(done.version, done.rows[start:stop]))
+                job.future.set_result(result._replace(rows=result.rows[start:stop]))
                 start = stop
 
 
-_NOTHING_WAITS = _Job(())
+_QUEUE_EMPTY = _Job(())

@@ -1,4 +1,4 @@
-"""Brings a store to the newest schema when it is opened, and refuses one from the future."""
+"""Upgrades the schema of a log when it is opened, and refuses the schema of a newer Plait."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from plait.errors import StorageError
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 
 __all__ = ["NEWEST", "SCRIPTS", "check_schema", "migrate"]
@@ -18,26 +17,39 @@ NEWEST = "0001"
 
 
 def migrate(store: Store, *, scripts: Path = SCRIPTS, newest: str = NEWEST) -> None:
-    """Upgrade the schema to `newest`, in one transaction that no other writer overlaps.
+    """Upgrade the schema in one transaction that no other writer overlaps.
 
-    Any number of processes may call this at once: the first migrates, the others wait and find it
-    done. Raises StorageError for a store that a newer Plait has migrated further.
+    Any number of processes may call this at once: the first one migrates, the others wait.
+
+    Args:
+        store: The database.
+        scripts: The folder of the migrations.
+        newest: The revision to upgrade to.
+
+    Raises:
+        StorageError: If a newer Plait has upgraded the schema further.
     """
-    with storage_errors("open the log"):
-        with store.reading() as connection:
-            if _revision(connection) == newest:
-                return
-        with store.writing() as connection:
-            found = _revision(connection)
-            if found != newest:
-                _upgrade(connection, found, scripts, newest)
+    with store.reading("open the log") as connection:
+        if _revision(connection) == newest:
+            return
+    with store.writing("open the log") as connection:
+        revision = _revision(connection)
+        if revision != newest:
+            _upgrade(connection, revision, scripts, newest)
 
 
-def check_schema(found: str | None) -> None:
-    """Refuse to write when a newer Plait has migrated the store since it was opened."""
-    if found != NEWEST:
+def check_schema(revision: str | None) -> None:
+    """Check that no newer Plait has upgraded the schema since the log was opened.
+
+    Args:
+        revision: The revision of the schema now.
+
+    Raises:
+        StorageError: If it is not `NEWEST`.
+    """
+    if revision != NEWEST:
         raise StorageError(
-            f"the log's schema is now {found}, this process knows {NEWEST}",
+            f"the log's schema is now {revision}, this process knows {NEWEST}",
             hint="a newer Plait has upgraded it: restart this process with that version",
         )
 
@@ -45,22 +57,22 @@ def check_schema(found: str | None) -> None:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return None if found is None else str(found)
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if revision is None else str(revision)
 
 
-def _upgrade(connection: Connection, found: str | None, scripts: Path, newest: str) -> None:
-    """Run Alembic inside the caller's transaction; imported late, for it is slow to import."""
+def _upgrade(connection: Connection, revision: str | None, scripts: Path, newest: str) -> None:
+    """Run Alembic inside the caller's transaction; imported here, because the import is slow."""
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
         raise StorageError(
-            f"the log has schema {found}, this Plait knows schemas up to {newest}",
+            f"the log has schema {revision}, this Plait knows schemas up to {newest}",
             hint="it was written by a newer Plait: upgrade this one",
         )
     config.attributes["connection"] = connection

@@ -16,15 +16,18 @@ from plait.eventlog.tables import run_of
 
 __all__ = ["PostgresStore"]
 
-TURN = 0x706C616974
-"""The advisory lock under which offsets are taken and committed ("plait")."""
+WRITE_LOCK = 0x706C616974
+"""The number of the advisory lock of all writers ("plait")."""
 
 
 class PostgresStore(Store):
-    """One advisory lock around every writing transaction.
+    """Every writing transaction holds one advisory lock.
 
-    It is released after the commit is visible, so that offsets appear in their order; a sequence
-    would show 7 before 6, and whoever follows the log would skip 6 for ever.
+    The lock is released after the commit is visible, so that offsets appear in their order. With a
+    sequence, 7 could be visible before 6, and a follower of the log would never read 6.
+
+    Args:
+        url: The URL of the database.
     """
 
     def __init__(self, url: URL) -> None:
@@ -37,7 +40,7 @@ class PostgresStore(Store):
         super().__init__(engine)
 
     def acquire_write_lock(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (TURN,))
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
 
     def in_clause(self, keys: Sequence[Any]) -> tuple[str, Any]:
         return "= ANY(?)", list(keys)
@@ -50,11 +53,11 @@ class PostgresStore(Store):
             with cursor.copy(sql) as copy:
                 for row in rows:
                     copy.write_row(row)
-            if table == "events":  # told when the transaction commits
+            if table == "events":  # sent when the transaction commits
                 cursor.execute(f"NOTIFY {CHANNEL}")
 
     def index_events(self, connection: Connection, hashes: Sequence[int], first: int) -> None:
-        rows = sorted((run_of(seq), one, seq) for seq, one in enumerate(hashes, first))
+        rows = sorted((run_of(seq), hash_, seq) for seq, hash_ in enumerate(hashes, first))
         self.insert(connection, "event_ids", ("run", "hash", "seq"), rows)
 
     def rows(self, connection: Connection, sql: str, *values: Any) -> Iterator[Any]:
@@ -62,21 +65,25 @@ class PostgresStore(Store):
         return iter(cursor.execute(sql.replace("?", "%s"), values))
 
     def change_token(self) -> object:
-        """The head itself: one row by its key."""
-        with storage_errors("poll the log"), self.reading() as connection:
+        """The last offset."""
+        with self.reading("poll the log") as connection:
             return next(self.rows(connection, "SELECT seq FROM head"))[0]
 
     def listen(self, wake: Callable[[], None]) -> Listener:
-        """A thread with a connection of its own, on which the server tells of every commit."""
-        return Listener(self._apart, wake)
+        """Listen for notifications on a connection outside the pool.
 
-    def _apart(self) -> Any:
-        """A connection that the pool does not know."""
-        arguments, named = self.engine.dialect.create_connect_args(self.engine.url)
-        return self.engine.dialect.connect(*arguments, **named)
+        Args:
+            wake: Called after every commit of events, in a thread.
+
+        Returns:
+            The listener.
+        """
+        dialect = self.engine.dialect
+        arguments, options = dialect.create_connect_args(self.engine.url)
+        return Listener(lambda: dialect.connect(*arguments, **options), wake)
 
     def purge_overwritten(self) -> bool:
-        """Let the server drop the row versions from before the erase."""
+        """Remove the row versions from before the erasure."""
         with storage_errors("vacuum"), self.engine.connect() as connection:
             plain = connection.execution_options(isolation_level="AUTOCOMMIT")
             for table in ("events", "event_ids", "users", "impressions"):
@@ -89,7 +96,7 @@ def _driver(connection: Connection) -> Any:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    """Answer only when a commit is on disk, whatever the server's default is."""
+    """A commit returns only when it is on disk, whatever the server's default is."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = on")
         cursor.execute("SET client_min_messages = warning")

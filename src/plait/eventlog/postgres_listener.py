@@ -1,29 +1,36 @@
-"""Being told of a commit instead of asking for it: LISTEN on a PostgreSQL connection of its own."""
+"""Notifications of commits: LISTEN on a PostgreSQL connection of its own."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["CHANNEL", "Listener"]
 
+_log = logging.getLogger(__name__)
+
 CHANNEL = "plait"
-"""Every transaction that appends events notifies it; it is the database's own."""
+"""The channel that every transaction with events notifies; a database has its own channels."""
 
-LOOK = 0.2
-"""Seconds after which a listener looks whether it is to end."""
+CHECK_SECONDS = 0.2
+"""How often a listener checks whether it is closed."""
 
-AGAIN = 1.0
-"""Seconds until a lost connection is made again."""
+RETRY_SECONDS = 1.0
+"""How long a listener waits before it connects again."""
 
 
 class Listener:
-    """A thread that calls `wake` after every commit of events by whomever.
+    """A thread that calls a function after every commit of events by any process.
 
-    `connect` opens a psycopg connection. `hears` says whether the connection stands; it is no
-    promise that anything arrives (a pooler between may swallow it), so whoever listens goes on
-    polling, only less often.
+    Args:
+        connect: Opens a psycopg connection.
+        wake: The function.
+
+    Attributes:
+        hears: Whether the connection is open. Notifications may still be lost (in a connection
+            pooler), so the caller goes on polling, but less often.
     """
 
     def __init__(self, connect: Callable[[], Any], wake: Callable[[], None]) -> None:
@@ -35,7 +42,7 @@ class Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop and wait for the thread."""
+        """Stop the thread and wait for it."""
         self._closing.set()
         self._thread.join()
 
@@ -43,8 +50,9 @@ class Listener:
         while not self._closing.is_set():
             try:
                 self._listen()
-            except Exception:  # noqa: BLE001  whoever listens polls meanwhile, and tells of trouble
-                self._closing.wait(AGAIN)
+            except Exception as problem:  # noqa: BLE001  the caller polls meanwhile, and reports errors
+                _log.warning("the listener connects again in %g s: %s", RETRY_SECONDS, problem)
+                self._closing.wait(RETRY_SECONDS)
 
     def _listen(self) -> None:
         connection = self._connect()
@@ -52,9 +60,9 @@ class Listener:
             connection.autocommit = True
             connection.execute(f"LISTEN {CHANNEL}")
             self.hears = True
-            self._wake()  # something may have come before
+            self._wake()  # there may be commits from before
             while not self._closing.is_set():
-                for _ in connection.notifies(timeout=LOOK, stop_after=1):
+                for _ in connection.notifies(timeout=CHECK_SECONDS, stop_after=1):
                     self._wake()
         finally:
             self.hears = False

@@ -22,7 +22,7 @@ from plait.eventlog.tables import RUN_BITS
 __all__ = ["SqliteStore", "file_system"]
 
 BUSY_SECONDS = 60.0
-"""How long a transaction waits for its turn."""
+"""How long a transaction waits for the write lock."""
 
 _NETWORK = re.compile(
     r"(acfs|afs|beegfs|ceph|cifs|coda|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs\d?|ocfs2|orangefs|pvfs2"
@@ -31,7 +31,7 @@ _NETWORK = re.compile(
 
 _PRAGMAS = (
     "PRAGMA synchronous=FULL",
-    "PRAGMA secure_delete=ON",  # erased bytes are overwritten, not only forgotten
+    "PRAGMA secure_delete=ON",  # deleted content is overwritten with zeros
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-32768",
     "PRAGMA wal_autocheckpoint=8000",
@@ -40,20 +40,32 @@ _PRAGMAS = (
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The type of the file system that `path` lies on, "" where the system does not say."""
-    found, longest = "", -1
+    """Return the type of a file system.
+
+    Args:
+        path: A path on it.
+        mounts: The system's list of mounted file systems.
+
+    Returns:
+        Such as "ext4"; "" if the system does not tell.
+    """
+    file_system_type, longest = "", -1
     real = path.resolve()
     with suppress(OSError):
         for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-            _, point, kind, *_ = line.split(" ")
-            where = Path(point.replace("\\040", " "))
-            if len(where.parts) >= longest and real.is_relative_to(where):
-                found, longest = kind, len(where.parts)
-    return found
+            _, mount_point, kind, *_ = line.split(" ")
+            mounted = Path(mount_point.replace("\\040", " "))
+            if len(mounted.parts) >= longest and real.is_relative_to(mounted):
+                file_system_type, longest = kind, len(mounted.parts)
+    return file_system_type
 
 
 class SqliteStore(Store):
-    """WAL, synchronous=FULL, BEGIN IMMEDIATE: one writer at a time from any number of processes."""
+    """One file with a write-ahead log; one writer at a time from any number of processes.
+
+    Args:
+        path: The file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,7 +93,13 @@ class SqliteStore(Store):
         _driver(connection).executemany(sql, rows)
 
     def index_events(self, connection: Connection, hashes: Sequence[int], first: int) -> None:
-        """In the order of the hashes, so that each page of the tree is touched once."""
+        """Insert in the order of the hashes, so that each page of the index is touched once.
+
+        Args:
+            connection: The connection of the transaction.
+            hashes: The hashes of their ids.
+            first: The offset of the first event; the others follow it.
+        """
         sql = (
             f"INSERT INTO event_ids SELECT (key + ?1) >> {RUN_BITS}, value, key + ?1"  # noqa: S608
             " FROM json_each(?2) ORDER BY 1, 2"
@@ -101,7 +119,7 @@ class SqliteStore(Store):
             return self._poll.execute("PRAGMA data_version").fetchone()[0]
 
     def purge_overwritten(self) -> bool:
-        """Copy the WAL into the file and cut it to nothing; readers may delay that."""
+        """Copy the write-ahead log into the file and truncate it; readers may delay that."""
         for attempt in range(50):
             with storage_errors("shorten the write-ahead log"), self.engine.connect() as connection:
                 driver = _driver(connection)
@@ -124,13 +142,13 @@ class SqliteStore(Store):
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
-    found = connection.connection.driver_connection
-    assert isinstance(found, sqlite3.Connection)
-    return found
+    driver_connection = connection.connection.driver_connection
+    assert isinstance(driver_connection, sqlite3.Connection)
+    return driver_connection
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    """Set up a fresh connection; transactions are begun by `take_turn` and never by the driver."""
+    """Set up a connection; `acquire_write_lock` begins transactions, never the driver."""
     connection.isolation_level = None
     _use_wal(connection)
     for pragma in _PRAGMAS:
@@ -138,7 +156,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL; while others open the same new file, SQLite says "locked" without waiting."""
+    """Switch to WAL; SQLite fails with "locked" at once while others open the same new file."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -150,7 +168,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             continue
         if mode != "wal":
             raise StorageError(
-                f"the file system does not carry a write-ahead log (mode {mode})",
+                f"the file system does not support a write-ahead log (mode {mode})",
                 hint="put the home on a local disk, or use PostgreSQL",
             )
         return

@@ -1,4 +1,4 @@
-"""What goes wrong in a database, said so that the reader knows the next step."""
+"""Translates errors of databases to StorageError with a hint."""
 
 from __future__ import annotations
 
@@ -16,23 +16,33 @@ _HINTS = (
     ("disk is full", "free some space and try again; what was stored before is intact"),
     ("no space left", "free some space and try again; what was stored before is intact"),
     ("could not extend", "free some space and try again; what was stored before is intact"),
-    ("disk i/o", "look at free space, quotas and the system's log; what was stored is intact"),
+    ("disk i/o", "check free space, quotas and the system's log; what was stored is intact"),
     ("readonly", "let this user write to the file and to its directory"),
     ("read-only", "let this user write to the file and to its directory"),
     ("permission denied", "let this user write to the file and to its directory"),
     ("malformed", "the file is damaged: put a backup in its place"),
-    ("not a database", "the file is damaged or something else: put a backup in its place"),
+    ("not a database", "the file is damaged or not a database: put a backup in its place"),
     ("locked", "another process has been writing for too long: try again"),
     ("lock timeout", "another process has been writing for too long: try again"),
-    ("unable to open", "does the directory exist, and may this user write there?"),
-    ("connection", "is PostgreSQL running, and are host, user and password right?"),
+    ("unable to open", "check that the directory exists and that this user may write there"),
+    ("connection", "check that PostgreSQL runs, and host, user and password"),
     ("does not exist", "create the database first"),
 )
 
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Turn every database error inside into a StorageError that names what was being done."""
+    """Translate every database error inside the block.
+
+    Args:
+        doing: What is being done, such as "read the log".
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StorageError: For an error of SQLite, PostgreSQL, SQLAlchemy or the operating system.
+    """
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as problem:
@@ -45,6 +55,6 @@ def storage_errors(doing: str) -> Iterator[None]:
 
 def _translated(doing: str, problem: BaseException) -> StorageError:
     original = problem.orig if isinstance(problem, DBAPIError) and problem.orig else problem
-    said = str(original).strip() or type(original).__name__
-    hint = next((hint for sign, hint in _HINTS if sign in said.lower()), "")
-    return StorageError(f"cannot {doing}: {said.splitlines()[0]}", hint=hint)
+    text = str(original).strip() or type(original).__name__
+    hint = next((hint for sign, hint in _HINTS if sign in text.lower()), "")
+    return StorageError(f"cannot {doing}: {text.splitlines()[0]}", hint=hint)

@@ -1,9 +1,9 @@
 """The log's tables, as the newest migration leaves them.
 
-`events` is the log itself, one row an offset (`seq`). Ids of events, items and users are found by a
-64-bit hash and then compared: an index of integers is a third of an index of strings, and holds
-no bytes that an erase would have to find again. `head` is one row of counters, read and written by
-every transaction, so that a process can tell what its caches still know.
+`events` is the log itself, one row for each offset (`seq`). Ids of events, items and users are
+looked up by a 64-bit hash and then compared: an index of integers has a third of the size of an
+index of strings, and contains no text that an erasure would have to overwrite. `head` is one row of
+counters, read and written by every transaction: they tell a process which caches are outdated.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ __all__ = [
 ]
 
 TYPES = ("interaction", "item", "user", "fact", "erase", "erased")
-"""The types of rows by code; an "erased" row is what an erase leaves of an event."""
+"""The types of rows by code; an "erased" row is what an erasure leaves of an event."""
 
 TYPE_CODES = {name: code for code, name in enumerate(TYPES)}
 ERASED = TYPE_CODES["erased"]
 
 RUN_BITS = 20
-"""A run of `event_ids` covers 2**20 offsets; the stored runs depend on it."""
+"""A run of `event_ids` covers 2**20 offsets; a change would make the stored runs invalid."""
 
 METADATA = MetaData()
 _OFFSET = BigInteger().with_variant(Integer, "sqlite")  # INTEGER, so that it is SQLite's row id
@@ -65,8 +65,7 @@ head = Table(
     Column("erasures", Integer, nullable=False),
     CheckConstraint("one = 1", name="head_is_one_row"),
 )
-"""`seq` the last offset; `items`, `users`, `kinds` how many numbers were given; `fields` and
-`erasures` grow with every change of the field types and with every erase."""
+"""The counters, see `plait.eventlog.id_allocation.LogHead`."""
 
 events = Table(
     "events",
@@ -84,7 +83,7 @@ events = Table(
     Column("request_id", Text),
     Column("fields", Text),
 )
-"""`digest` tells a repeated event from another one of the same id; `time` is microseconds UTC."""
+"""`digest` distinguishes events with the same id; `time` is microseconds since 1970 UTC."""
 
 EVENT_COLUMNS = tuple(column.name for column in events.columns)
 
@@ -96,15 +95,23 @@ event_ids = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
-"""Where the event of an id stands, in runs of 2**20 offsets (`run_of`).
+"""The offset of the event of an id, in runs of 2**20 offsets (`run_of`).
 
-A batch of new ids touches pages all over the index. One index of ten million would write 300 MB for
-each batch of 50,000; so a batch goes into the newest run, which is small, and is looked up in all.
+A batch of new ids touches pages all over the index: one index of ten million ids would write 300 MB
+for each batch of 50,000. So a batch is added to the newest run, which is small, and looked up in
+all runs.
 """
 
 
 def run_of(seq: int) -> int:
-    """The run of `event_ids` that an offset belongs to."""
+    """Return the run of `event_ids` to which an offset belongs.
+
+    Args:
+        seq: The offset.
+
+    Returns:
+        The number of the run.
+    """
     return seq >> RUN_BITS
 
 
@@ -134,7 +141,7 @@ kinds = Table(
     Column("number", SmallInteger, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
 )
-"""Names of interactions' kinds, of what happens to items and users, and of relations."""
+"""The names of event types, of changes of items and users, and of relations of triples."""
 
 fields = Table(
     "fields",
@@ -143,7 +150,7 @@ fields = Table(
     Column("name", Text, primary_key=True),
     Column("type", String(16), nullable=False),
 )
-"""The type of every field of every entity ("item", "user", ...); given once."""
+"""The type of every field of every entity ("item", "user", ...); it never changes."""
 
 impressions = Table(
     "impressions",
@@ -157,4 +164,4 @@ impressions = Table(
     Column("payload", Text, nullable=False),
     Index("impressions_time", "time"),
 )
-"""What was shown; `payload` is the text of a JSON object."""
+"""The impressions, see `plait.eventlog.impressions.Impression`."""

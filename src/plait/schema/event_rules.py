@@ -53,9 +53,7 @@ def id_problem(external_id: str) -> str:
     Returns:
         The end of a sentence that begins with "expected"; "" if the id is acceptable.
     """
-    if _is_name(external_id, MAX_ID_LENGTH):
-        return ""
-    return f"an id of 1 to {MAX_ID_LENGTH} characters, none of them a control character"
+    return _name_problem(external_id, MAX_ID_LENGTH, "an id")
 
 
 def event_type_problem(event_type: str) -> str:
@@ -67,9 +65,7 @@ def event_type_problem(event_type: str) -> str:
     Returns:
         The end of a sentence that begins with "expected"; "" if the name is acceptable.
     """
-    if _is_name(event_type, MAX_EVENT_TYPE_LENGTH):
-        return ""
-    return f"an event type of 1 to {MAX_EVENT_TYPE_LENGTH} characters, none of them a control character"
+    return _name_problem(event_type, MAX_EVENT_TYPE_LENGTH, "an event type")
 
 
 def is_plausible_time(time: int, now: int) -> bool:
@@ -97,7 +93,9 @@ def is_plausible_value(value: float) -> bool:
     return -MAX_VALUE <= value <= MAX_VALUE
 
 
-def _is_name(text: str, max_length: int) -> bool:
+def _name_problem(text: str, max_length: int, noun: str) -> str:
     # `isprintable` is quick and true of nearly all names; the search decides about the others.
     printable = text.isprintable() or not _find_control_character(text)
-    return printable and 0 < len(text) <= max_length and not text.isspace()
+    if printable and 0 < len(text) <= max_length and not text.isspace():
+        return ""
+    return f"{noun} of 1 to {max_length} characters, none of them a control character"
