@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import orjson
+from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,7 +49,7 @@ class Route:
     """What the request carries; None for none, or for any JSON object (see `free`)."""
     free: bool = False
     """The body is a JSON object of the caller's own fields."""
-    lines: type[Body] | None = None
+    lines: type[BaseModel] | None = None
     """What each line holds, where the body may also be NDJSON."""
 
 
