@@ -24,7 +24,12 @@ class Policy(Stage[NoConfig]):
     writes = ("order", "propensity")
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Add `order` and `propensity`."""
+        """Add `order` and `propensity`.
+
+        Args:
+            queries: B queries.
+            items: Their candidates, with `score`.
+        """
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)

@@ -119,7 +119,12 @@ class Rules(Stage[RulesConfig]):
         return replace(queries, blocked=blocked, mask=self._mask(queries), pinned=pinned)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Mark candidates that may not be shown, with the first reason; set the ranks of pins."""
+        """Mark candidates that may not be shown, with the first reason; set the ranks of pins.
+
+        Args:
+            queries: B queries.
+            items: Their candidates.
+        """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(items.shape, np.bool_), "deleted")
         removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
