@@ -13,12 +13,12 @@ def test_round_trip_of_every_dtype_and_shape(tmp_path):
     arrays |= {"none": np.zeros(0, np.float32), "flat": np.zeros((3, 0), np.int64)}
     arrays |= {"turned": np.arange(6, dtype=np.float32).reshape(2, 3).T, "one": np.array(7)}
     write_arrays(tmp_path / "a", arrays)
-    found = read_arrays(tmp_path / "a")
-    assert found.keys() == arrays.keys()
+    restored = read_arrays(tmp_path / "a")
+    assert restored.keys() == arrays.keys()
     for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-        assert found[name].dtype == array.dtype
-        assert not found[name].flags.writeable
+        np.testing.assert_array_equal(restored[name], array)
+        assert restored[name].dtype == array.dtype
+        assert not restored[name].flags.writeable
 
 
 def test_what_cannot_be_written_is_an_error_of_the_system(tmp_path):

@@ -15,8 +15,8 @@ def brought(draw):
         width = draw(st.integers(0, 5))
         rows = np.full((batch, width), -1, np.int32)
         for row in range(batch):
-            found = draw(st.lists(st.integers(0, 8), max_size=width, unique=True))
-            rows[row, : len(found)] = found
+            numbers = draw(st.lists(st.integers(0, 8), max_size=width, unique=True))
+            rows[row, : len(numbers)] = numbers
         lists[name] = rows
     return lists, batch
 
@@ -26,15 +26,17 @@ def test_union_against_sets(case):
     lists, batch = case
     items = unite(lists, batch)
     for row in range(batch):
-        expected = sorted({one for rows in lists.values() for one in rows[row].tolist()} - {-1})
+        expected = sorted(
+            {number for rows in lists.values() for number in rows[row].tolist()} - {-1}
+        )
         numbers = items.item_numbers[row].tolist()
         assert numbers == expected + [-1] * (len(numbers) - len(expected))
         for name, rows in lists.items():
             ranks = items.column(f"{name}.rank")[row].tolist()
-            found = rows[row].tolist()
+            candidates = rows[row].tolist()
             assert ranks == [
-                found.index(one) if one in found[: len(found)] and one >= 0 else -1
-                for one in numbers
+                candidates.index(number) if number in candidates and number >= 0 else -1
+                for number in numbers
             ]
 
 

@@ -166,9 +166,9 @@ def test_stage_settings_are_typed():
 
 def test_a_table_within_keeps_what_the_stage_has():
     usual = build_stage("graph", {}).config.training
-    found = build_stage("graph", {"training": {"epochs": 3}}).config.training
-    assert found == dataclasses.replace(usual, epochs=3)
-    assert found.batch_size != type(usual)().batch_size
+    training = build_stage("graph", {"training": {"epochs": 3}}).config.training
+    assert training == dataclasses.replace(usual, epochs=3)
+    assert training.batch_size != type(usual)().batch_size
     with pytest.raises(RecipeError, match=r"\[graph.training\] has no setting 'epoch'"):
         build_stage("graph", {"training": {"epoch": 3}})
     with pytest.raises(RecipeError):

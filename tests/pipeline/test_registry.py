@@ -47,12 +47,12 @@ def test_a_file_that_imports_what_is_not_installed_is_named(tmp_path):
     (made / "METADATA").write_text("Name: lacking\nVersion: 1\n")
     (made / "entry_points.txt").write_text("[plait.stages]\nmine = lacking_stages:Mine\n")
     ask = "from plait.pipeline.registry import stage_class; stage_class('mine')"
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", ask],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
     )
-    last = found.stderr.splitlines()[-1]
+    last = process.stderr.splitlines()[-1]
     assert last.startswith("plait.errors.RecipeError: cannot load the stage 'mine'")
     assert "surely_not_installed" in last

@@ -21,11 +21,11 @@ def test_against_sorting(scores, k):
     assert columns.shape == values.shape == (len(scores), width)
     assert columns.dtype == np.int32
     assert values.dtype == np.float32
-    for row, places, found in zip(scores, columns, values, strict=True):
-        real = sorted((one for one in row.tolist() if one > -np.inf), reverse=True)[:width]
+    for row, places, actual in zip(scores, columns, values, strict=True):
+        real = sorted((score for score in row.tolist() if score > -np.inf), reverse=True)[:width]
         shown = places >= 0
-        assert found[shown].tolist() == real
+        assert actual[shown].tolist() == real
         assert row[places[shown]].tolist() == real
         assert len(set(places[shown].tolist())) == len(real)
-        assert np.isnan(found[~shown]).all()
+        assert np.isnan(actual[~shown]).all()
         assert not shown[len(real) :].any()

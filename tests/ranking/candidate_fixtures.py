@@ -57,20 +57,20 @@ class Standing:
 def catalogue(fields=FIELDS, dead=()):
     ids = [f"i{number}" for number in range(len(fields))]
     made = Catalogue().with_ids(ids).with_columns(TYPES)
-    made = made.updated([Change(place, "put", one, place) for place, one in enumerate(fields)])
-    return made.updated([Change(one, "delete", {}, 100) for one in dead])
+    changes = [Change(number, "put", values, number) for number, values in enumerate(fields)]
+    return made.updated(changes).updated([Change(number, "delete", {}, 100) for number in dead])
 
 
-def live(**given):
-    return StateView(Standing(catalogue(**given)))
+def live(**settings):
+    return StateView(Standing(catalogue(**settings)))
 
 
 def ask(*histories, k=10, **fields):
     """Questions of users with these histories, an event a day, the newest today."""
     histories = histories or ((),)
-    lengths = [len(one) for one in histories]
+    lengths = [len(history) for history in histories]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    items = np.array([one for row in histories for one in row], np.int32)
+    items = np.array([number for row in histories for number in row], np.int32)
     days = [place - size + 1 for size in lengths for place in range(size)]
     times = NOW + np.array(days, np.int64) * DAY
     history = History(offsets, items, times, np.ones(len(items), np.float32))
@@ -85,7 +85,7 @@ def ragged(*rows):
 def candidates(*rows, **columns):
     """Candidate lists, padded; columns are matrices, `popular__score` for popular.score."""
     named = {
-        name.replace("__", "."): np.array(one, np.int32 if name.endswith("rank") else np.float32)
-        for name, one in columns.items()
+        name.replace("__", "."): np.array(column, np.int32 if name.endswith("rank") else np.float32)
+        for name, column in columns.items()
     }
     return CandidateLists(ragged(*rows).to_padded(), named)

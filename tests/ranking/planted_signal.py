@@ -31,12 +31,12 @@ def world(queries=600, width=30, seed=0, long=40):
         long__score=values[1],
         dice__score=values[2],
     )
-    asked = ask(*[[0] * one for one in lengths])
-    return asked, items, ragged(*[[one] for one in targets])
+    asked = ask(*[[0] * length for length in lengths])
+    return asked, items, ragged(*[[target] for target in targets])
 
 
 def weights_of(stage):
-    return [one["weights"] for one in stage.describe()["bands"]]
+    return [band["weights"] for band in stage.describe()["bands"]]
 
 
 def text_items():

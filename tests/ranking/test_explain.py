@@ -27,20 +27,23 @@ def explained(items, queries, **config):
 
 
 def because(items, **numbers):
-    named = {f"{name}.because": np.array(one, np.int32) for name, one in numbers.items()}
+    named = {
+        f"{name}.because": np.array(item_numbers, np.int32)
+        for name, item_numbers in numbers.items()
+    }
     return items.with_columns(**named)
 
 
-def text(strand, number=0, source=-1, queries=None, **config):
-    """The sentence for one item that one strand brought."""
-    items = candidates([number], **{f"{strand}__score": [[1.0]], f"{strand}__rank": [[0]]})
-    items = because(items, **{strand: [[source]]})
+def text(model, number=0, source=-1, queries=None, **config):
+    """The sentence for one item that one model retrieved."""
+    items = candidates([number], **{f"{model}__score": [[1.0]], f"{model}__rank": [[0]]})
+    items = because(items, **{model: [[source]]})
     queries = ask(live=live()) if queries is None else replace(queries, live=live())
     return explained(items, queries, **config)[0, 0][0]["text"]
 
 
 @pytest.mark.parametrize(
-    ("strand", "source", "expected"),
+    ("model", "source", "expected"),
     [
         ("popular", -1, "Popular right now"),
         ("repeat", 0, "You buy this regularly"),
@@ -58,11 +61,11 @@ def text(strand, number=0, source=-1, queries=None, **config):
         ("lexical", -1, "Found by lexical"),
     ],
 )
-def test_sentences(strand, source, expected):
-    assert text(strand, 0, source) == expected
+def test_sentence_of_each_model(model, source, expected):
+    assert text(model, 0, source) == expected
 
 
-def test_sentences_of_other_questions():
+def test_sentences_of_queries_with_text_items_or_context():
     words = ask(texts=("red mug",))
     assert text("lexical", queries=words) == "Matches your words 'red mug'"
     assert text("content", queries=words) == "Matches 'red mug'"
@@ -76,10 +79,10 @@ def test_sentences_of_other_questions():
         assert text("popular", queries=asked) == "Popular right now"
 
 
-def test_own_sentences_and_titles():
-    mine = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item} {x}"}
-    assert text("popular", 0, templates=mine) == "Red mug is hot (popular)"
-    assert text("linear", 0, 2, templates=mine) == "Red lamp goes with Red mug {x}"
+def test_templates_and_title_field_of_the_recipe():
+    templates = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item} {x}"}
+    assert text("popular", 0, templates=templates) == "Red mug is hot (popular)"
+    assert text("linear", 0, 2, templates=templates) == "Red lamp goes with Red mug {x}"
     assert text("linear", 0, 2, title="brand") == "Because you took OPI"
 
 
@@ -101,7 +104,7 @@ def test_reasons_are_complete_and_ordered_by_share():
     )
     items = because(items, neighbours=[[1, 2]], content=[[1, 2]])
     first, second = explained(items, ask((1, 2), live=live()))[0]
-    assert [one["model"] for one in first] == ["neighbours", "popular", "content"]
+    assert [reason["model"] for reason in first] == ["neighbours", "popular", "content"]
     assert first[0] == {
         "model": "neighbours",
         "rank": None,
@@ -110,15 +113,14 @@ def test_reasons_are_complete_and_ordered_by_share():
         "text": "Because you took Blue Mug",
     }
     assert first[1]["rank"] == 5
-    assert [one["model"] for one in second] == ["neighbours"]
+    assert [reason["model"] for reason in second] == ["neighbours"]
     assert second[0]["fact"] == {"field": "category", "value": "lamps"}
     json.dumps([first, second])
-    assert [one["model"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
-        "neighbours"
-    ]
+    (strongest,) = explained(items, ask(live=live()), max_reasons=1)[0, 0]
+    assert strongest["model"] == "neighbours"
 
 
-def test_what_is_not_shown_needs_no_reason():
+def test_item_that_is_not_shown_has_no_reasons():
     items = candidates([0, 1], popular__score=[[1, 2]], order=[[0, -1]])
     items = items.with_columns(order=np.array([[0, -1]], np.int32))
     reasons = Explain(name="explain").apply(ask(live=live()), items).column("reasons")
@@ -126,19 +128,19 @@ def test_what_is_not_shown_needs_no_reason():
     assert reasons[0, 0] == []
 
 
-def test_pins_say_so_first():
+def test_pin_is_the_first_reason():
     items = candidates(
         [0], popular__score=[[1]], popular__rank=[[0]], popular__share=[[0.5]], pins__rank=[[0]]
     )
-    found = explained(items, ask(live=live()))[0, 0]
-    assert [one["text"] for one in found] == ["Chosen by the editors", "Popular right now"]
+    reasons = explained(items, ask(live=live()))[0, 0]
+    assert [reason["text"] for reason in reasons] == ["Chosen by the editors", "Popular right now"]
 
 
-def test_without_a_catalogue_numbers_stand_in():
+def test_without_a_catalogue_items_are_named_by_number():
     items = because(candidates([0], linear__score=[[1]], linear__rank=[[0]]), linear=[[2]])
-    found = explained(items, ask())[0, 0][0]
-    assert found["because"] is None
-    assert found["text"] == "Because you took item 2"
+    reason = explained(items, ask())[0, 0][0]
+    assert reason["because"] is None
+    assert reason["text"] == "Because you took item 2"
 
 
 def test_explain_scores_nothing():

@@ -157,7 +157,7 @@ def test_random_text_raises_nothing_but_filter_errors(text):
 
 
 def missing_is_false(name, test):
-    return lambda one: one.get(name) is not None and test(one[name])
+    return lambda item: item.get(name) is not None and test(item[name])
 
 
 OPERATORS = {
@@ -182,42 +182,46 @@ def simple(draw):
     shown = f"{value}" if isinstance(value, float) else f'"{value}"'
     shape = draw(st.integers(0, 4))
     if shape == 0:
-        return f"{name} in [{shown}]", missing_is_false(name, lambda one: one == value)
+        return f"{name} in [{shown}]", missing_is_false(name, lambda own: own == value)
     if shape == 1:
-        return f"{name} not in [{shown}]", missing_is_false(name, lambda one: one != value)
+        return f"{name} not in [{shown}]", missing_is_false(name, lambda own: own != value)
     if shape == 2:
-        return f"{name} == null", lambda one: one.get(name) is None
+        return f"{name} == null", lambda item: item.get(name) is None
     if shape == 3:
-        return '"red" in tags', missing_is_false("tags", lambda one: "red" in one)
+        return '"red" in tags', missing_is_false("tags", lambda own: "red" in own)
     operator = draw(st.sampled_from(sorted(OPERATORS)))
     test = OPERATORS[operator]
-    return f"{name} {operator} {shown}", missing_is_false(name, lambda one: test(one, value))
+    return f"{name} {operator} {shown}", missing_is_false(name, lambda own: test(own, value))
 
 
 def joined(parts):
     def both(pair, word, join):
-        (one, test_one), (two, test_two) = pair
-        return f"({one}) {word} ({two})", lambda item: join((test_one(item), test_two(item)))
+        (first, test_first), (second, test_second) = pair
+        return f"({first}) {word} ({second})", lambda item: join(
+            (test_first(item), test_second(item))
+        )
 
     pairs = st.tuples(parts, parts)
     return (
         pairs.map(lambda pair: both(pair, "and", all))
         | pairs.map(lambda pair: both(pair, "or", any))
-        | parts.map(lambda one: (f"not ({one[0]})", lambda item: not one[1](item)))
+        | parts.map(
+            lambda expression: (f"not ({expression[0]})", lambda item: not expression[1](item))
+        )
     )
 
 
 @given(st.recursive(simple(), joined, max_leaves=6))
 def test_random_expressions_against_one_item_at_a_time(case):
     text, meaning = case
-    assert passing(text) == [place for place, one in enumerate(FIELDS) if meaning(one)]
+    assert passing(text) == [place for place, item in enumerate(FIELDS) if meaning(item)]
 
 
 def test_masks_are_kept_for_a_version_and_go_with_it():
     shop = catalogue()
-    one = compile_filter("price < 5").mask(shop)
-    assert compile_filter("price < 5").mask(shop) is one
-    assert not one.flags.writeable
+    mask = compile_filter("price < 5").mask(shop)
+    assert compile_filter("price < 5").mask(shop) is mask
+    assert not mask.flags.writeable
     other = catalogue([{"price": 9.0}])
     assert passing("price < 5", other) == []
     gone = weakref.ref(shop)

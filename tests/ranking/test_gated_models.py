@@ -22,15 +22,17 @@ def brought_by_dice_alone(items, width=30, last=6):
 def test_a_strand_that_does_not_earn_its_place_is_as_good_as_not_there():
     asked, items, targets = world()
     items = brought_by_dice_alone(items)
-    targets = ragged(*[[one] if one < 24 else [] for one in targets.values.tolist()])
+    targets = ragged(*[[target] if target < 24 else [] for target in targets.values.tolist()])
     learned = fuse(require_gain=("dice",)).learn_weights(asked, items, targets)
     known = items.columns["short.rank"] >= 0
-    columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
+    columns = {
+        name: column for name, column in items.columns.items() if not name.startswith("dice")
+    }
     bare = CandidateLists(np.where(known, items.item_numbers, -1), columns)
     without = fuse().learn_weights(asked, bare, targets)
-    for mine, theirs in zip(weights_of(learned), weights_of(without), strict=True):
-        assert mine.pop("dice") == 0
-        assert mine == theirs
+    for gated, ungated in zip(weights_of(learned), weights_of(without), strict=True):
+        assert gated.pop("dice") == 0
+        assert gated == ungated
     assert learned.describe()["scalars"] == without.describe()["scalars"]
     scores = learned.apply(asked, items).column("score")
     assert np.isnan(scores[~known]).all()
@@ -54,17 +56,19 @@ def test_a_strand_that_earns_its_place_changes_nothing_by_being_asked_to():
 def test_who_has_to_earn_a_place_still_speaks_where_words_or_items_are_asked_with():
     asked, items, targets = world()
     learned = fuse(require_gain=("dice",)).learn_weights(asked, items, targets)
-    assert all(one["dice"] == 0 for one in weights_of(learned))
-    found = text_items().with_columns(**{"dice.score": np.array([[1, 2, 3, 4]], np.float32)})
+    assert all(band["dice"] == 0 for band in weights_of(learned))
+    items = text_items().with_columns(**{"dice.score": np.array([[1, 2, 3, 4]], np.float32)})
     words = replace(ask(()), texts=("mug",))
-    assert learned.apply(words, found).column("dice.share").any()
+    assert learned.apply(words, items).column("dice.share").any()
 
 
 def test_without_a_test_nobody_has_earned_a_place():
     asked, items, targets = world()
     items = brought_by_dice_alone(items)
     known = items.columns["short.rank"] >= 0
-    columns = {name: one for name, one in items.columns.items() if not name.startswith("dice")}
+    columns = {
+        name: column for name, column in items.columns.items() if not name.startswith("dice")
+    }
     bare = CandidateLists(np.where(known, items.item_numbers, -1), columns)
     nobody = ragged(*[[] for _ in range(len(targets))])
     for untaught in (
@@ -78,8 +82,8 @@ def test_without_a_test_nobody_has_earned_a_place():
 
 def test_who_is_alone_need_not_earn_anything():
     asked, items, _ = world()
-    alone = items.columns.keys() - {one for one in items.columns if one.startswith("dice")}
-    columns = {name: one for name, one in items.columns.items() if name not in alone}
+    alone = items.columns.keys() - {name for name in items.columns if name.startswith("dice")}
+    columns = {name: column for name, column in items.columns.items() if name not in alone}
     lone = CandidateLists(items.item_numbers, columns)
     scores = fuse(require_gain=("dice",)).apply(asked, lone).column("score")
     assert scores == pytest.approx(fuse().apply(asked, lone).column("score"), nan_ok=True)
@@ -99,7 +103,7 @@ def test_where_all_put_the_history_first_the_best_of_them_leads():
         right__score=right.astype(np.float32),
     )
     stage = fuse().learn_weights(
-        ask(*[[0, 1, 2]] * 600), items, ragged(*[[one] for one in targets])
+        ask(*[[0, 1, 2]] * 600), items, ragged(*[[target] for target in targets])
     )
     for weights in weights_of(stage):
         assert weights["right"] > 0

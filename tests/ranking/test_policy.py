@@ -45,7 +45,7 @@ def test_equals_go_by_the_hash_of_the_id():
     items = candidates([0, 1, 2, 3, 4], score=[[1, 1, 1, 1, 1]])
     world = live()
     hashes = world.state.catalogue.tiebreak
-    expected = sorted(range(5), key=lambda one: hashes[one])
+    expected = sorted(range(5), key=lambda number: hashes[number])
     assert shown(POLICY.apply(ask(k=5, live=world), items)) == [expected]
     assert shown(POLICY.apply(ask(k=2, live=world), items)) == [expected[:2]]
     assert shown(POLICY.apply(ask(k=2), items)) == [[0, 1]]
@@ -79,11 +79,11 @@ def test_against_sorting_and_batch_equals_single(rows, k, ids):
     items = replace(candidates(*[range(len(row)) for row in rows]), columns={"score": score})
     world = live() if ids else None
     ties = world.state.catalogue.tiebreak if ids else np.arange(8)
-    found = shown(POLICY.apply(ask(*[()] * len(rows), k=k, live=world), items))
+    actual = shown(POLICY.apply(ask(*[()] * len(rows), k=k, live=world), items))
     for row, values in enumerate(rows):
-        worth = [-np.inf if one != one else one for one in values]
+        worth = [-np.inf if value != value else value for value in values]
         expected = sorted(range(len(row_numbers := worth)), key=lambda n: (-worth[n], ties[n]))
-        assert found[row] == expected[:k]
+        assert actual[row] == expected[:k]
         assert len(row_numbers) == len(values)
         alone = CandidateLists(items.item_numbers[row : row + 1], {"score": score[row : row + 1]})
-        assert shown(POLICY.apply(ask((), k=k, live=world), alone))[0] == found[row]
+        assert shown(POLICY.apply(ask((), k=k, live=world), alone))[0] == actual[row]

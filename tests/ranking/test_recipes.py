@@ -29,14 +29,14 @@ def world() -> Dataset:
     return market()
 
 
-def test_the_four_are_there():
+def test_shipped_recipes_are_found():
     assert {"default", "search", "cold-start", "news"} <= set(recipe_names())
 
 
-def test_default_has_every_strand_of_the_core_install():
+def test_default_has_every_model_of_the_core_install():
     recipe = load_recipe("default")
-    strands = ["popular", "repeat", "neighbours", "linear", "content", "lexical"]
-    assert list(recipe.models) == strands
+    models = ["popular", "repeat", "neighbours", "linear", "content", "lexical"]
+    assert list(recipe.models) == models
     assert list(recipe.steps) == ["fuse", "rules", "policy", "explain"]
     assert set(recipe.excluded_relations) == LEAKING
     assert (
@@ -48,7 +48,7 @@ def test_default_has_every_strand_of_the_core_install():
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_answers(name, world):
+def test_shipped_recipe_answers_with_reasons(name, world):
     pipeline = Pipeline.build(load_recipe(name)).fit(world)
     ids = world.catalogue.ids
     queries = ask(
@@ -58,14 +58,16 @@ def test_a_recipe_answers(name, world):
     order = items.column("order")
     assert (order.max(axis=1) >= 0).all()
     shown = np.nonzero(order >= 0)
-    assert all(one for one in items.column("reasons")[shown])
+    assert all(reasons for reasons in items.column("reasons")[shown])
     assert all(
-        isinstance(one["text"], str) for found in items.column("reasons")[shown] for one in found
+        isinstance(reason["text"], str)
+        for reasons in items.column("reasons")[shown]
+        for reason in reasons
     )
 
 
 @pytest.mark.parametrize(
-    ("step", "setting", "said"),
+    ("step", "setting", "value"),
     [
         ("fuse", "require_gain", ("sequnce",)),
         ("fuse", "weights", {"*": 1.0, "sequnce": 2.0}),
@@ -73,15 +75,16 @@ def test_a_recipe_answers(name, world):
         ("explain", "templates", {"sequnce": "after {because}"}),
     ],
 )
-def test_a_name_that_is_no_strand_is_refused(step, setting, said):
+def test_setting_that_names_no_model_of_the_recipe_is_refused(step, setting, value):
     recipe = load_recipe("default")
-    steps = {**recipe.steps, step: {**recipe.steps[step], setting: said}}
-    with pytest.raises(RecipeError, match=rf"{setting} of step {step} names 'sequnce'") as caught:
+    steps = {**recipe.steps, step: {**recipe.steps[step], setting: value}}
+    with pytest.raises(RecipeError) as failure:
         Pipeline.build(replace(recipe, steps=steps))
-    assert "neighbours" in str(caught.value.hint)
+    assert failure.value.field == f"{step}.{setting}"
+    assert "neighbours" in failure.value.hint
 
 
-def test_a_bundle_that_was_made_before_names_were_checked_still_loads(world, tmp_path):
+def test_bundle_whose_recipe_names_no_model_still_loads(world, tmp_path):
     recipe = load_recipe("default")
     steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "require_gain": ("sequnce",)}}
     store = BundleStore(tmp_path / "bundles")

@@ -85,8 +85,8 @@ def test_expressions_of_the_recipe_and_of_the_query():
     first, second = why(stage, queries, ALL, ALL)
     assert first == {0: "unavailable", **dict.fromkeys([2, 3, 4, 6, 7], "filtered")}
     assert second == {**first, 1: "filtered"}
-    for row, found in enumerate((first, second)):
-        assert np.nonzero(~limited.mask[row])[0].tolist() == sorted(found)
+    for row, items in enumerate((first, second)):
+        assert np.nonzero(~limited.mask[row])[0].tolist() == sorted(items)
 
 
 def test_what_is_not_available_says_so():
@@ -142,9 +142,12 @@ rows = st.lists(st.lists(st.integers(-1, 9), max_size=6), min_size=1, max_size=4
 @given(rows, rows, st.booleans())
 def test_members_against_sets(numbers, others, rising):
     batch = min(len(numbers), len(others))
-    numbers = [sorted(set(one) - {-1}) if rising else one for one in numbers[:batch]]
+    numbers = [
+        sorted(set(row_numbers) - {-1}) if rising else row_numbers
+        for row_numbers in numbers[:batch]
+    ]
     matrix = Ragged.from_rows(numbers).to_padded()
-    found = Ragged.from_rows(others[:batch]).isin(matrix)
+    actual = Ragged.from_rows(others[:batch]).isin(matrix)
     for row in range(batch):
-        expected = [one >= 0 and one in others[row] for one in matrix[row].tolist()]
-        assert found[row].tolist() == expected
+        expected = [number >= 0 and number in others[row] for number in matrix[row].tolist()]
+        assert actual[row].tolist() == expected

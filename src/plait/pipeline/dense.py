@@ -29,14 +29,27 @@ class DenseScorer(Stage[ConfigT]):
         raise NotImplementedError(f"{type(self).__name__} must implement score_all")
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """The k items with the largest scores that the query allows."""
+        """Retrieve the items with the largest scores that the query allows.
+
+        Args:
+            queries: B queries.
+            k: The number of candidates a query.
+        """
         allowed = mask_disallowed(self._scores(queries), queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
         numbers, _ = top_k(allowed, k, above=self.min_score, ties=ties)
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """The scores of `numbers` [B, K], float32; NaN where unknown."""
+        """Look up the scores of items.
+
+        Args:
+            queries: B queries.
+            numbers: Item numbers, int32 [B, K]; -1 is padding.
+
+        Returns:
+            float32 [B, K]; NaN where unknown.
+        """
         return take_scores(self._scores(queries), numbers)
 
     def _scores(self, queries: QueryBatch) -> Float32Array:

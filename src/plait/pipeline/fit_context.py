@@ -19,8 +19,14 @@ The name may have details, such as the loss and the speed, after a first " · ".
 """
 
 
-def no_progress(_what: str, _done: int, _total: int) -> None:
-    """Report nothing."""
+def no_progress(_work: str, _done: int, _total: int) -> None:
+    """Report nothing.
+
+    Args:
+        _work: Ignored.
+        _done: Ignored.
+        _total: Ignored.
+    """
 
 
 class Tracker(Protocol):

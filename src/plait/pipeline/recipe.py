@@ -1,4 +1,4 @@
-"""A recipe: a pipeline as data, read from TOML and checked before anything runs."""
+"""Recipes: pipelines as data, read from TOML and checked before anything runs."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Recipe:
     """A pipeline as data.
 
     Attributes:
-        name: How reports call the recipe.
-        models: By name, in order, the settings of every model; the key "stage" names the class
-            where it differs from the name.
+        name: The name of the recipe in reports.
+        models: The settings of every model by name, in order; the key "stage" names the class where
+            it differs from the name.
         steps: The same for the steps behind the models.
-        description: One line for people.
+        description: One line of text.
         candidates_per_model: How many candidates each model retrieves.
-        event_weights: The weight of each event type; "*" stands for any other, zero is no evidence,
-            below zero is a rejection.
+        event_weights: The weight of each event type; "*" stands for any other. Zero is no evidence,
+            a negative weight is a rejection.
         target_events: The event types that success is measured in; empty: all of positive weight.
-        excluded_relations: Relations of triples that no stage may see.
+        excluded_relations: Relations whose triples no stage gets.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Recipe:
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Recipe:
-        """The recipe that a mapping describes, as TOML gives it.
+        """Construct a recipe from a mapping, as TOML gives it.
 
         Args:
             data: The keys of a recipe file. With `extends` only what differs from another recipe:
@@ -76,10 +76,10 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that `of` reads; it fits into JSON and TOML."""
-        plain = dataclasses.asdict(self)
-        plain["triples"] = {"exclude_relations": list(plain.pop("excluded_relations"))}
-        plain["target_events"] = list(self.target_events)
-        return plain
+        data = dataclasses.asdict(self)
+        data["triples"] = {"exclude_relations": list(data.pop("excluded_relations"))}
+        data["target_events"] = list(self.target_events)
+        return data
 
 
 def _recipe(data: Mapping[str, Any]) -> Recipe:
@@ -143,13 +143,13 @@ def resolve_extends(
     base, base_folder = _read_recipe(parent, folder)
     base = resolve_extends(base, base_folder, (*seen, parent))
     for name in _strings(data.get("without", ()), "without"):
-        parts = [part for part in ("models", "steps") if name in base.get(part, {})]
-        if not parts:
+        sections = [section for section in ("models", "steps") if name in base.get(section, {})]
+        if not sections:
             raise RecipeError(
                 f"without names {name!r}, which {parent!r} does not have", field="without"
             )
-        for part in parts:
-            base[part] = {key: value for key, value in base[part].items() if key != name}
+        for section in sections:
+            base[section] = {key: value for key, value in base[section].items() if key != name}
     return _merged({key: value for key, value in base.items() if key != "name"}, own)
 
 
@@ -188,8 +188,8 @@ def _weights(value: Any) -> dict[str, float]:
     for event_type, weight in weights.items():
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not math.isfinite(weight):
-            place = f"event_weights.{event_type}"
-            raise RecipeError(f"{place} is {weight!r}, expected a finite number", field=place)
+            field = f"event_weights.{event_type}"
+            raise RecipeError(f"{field} is {weight!r}, expected a finite number", field=field)
     return {event_type: float(weight) for event_type, weight in weights.items()}
 
 

@@ -1,7 +1,7 @@
-"""What a stage is: a typed config, and one or more of the abilities below.
+"""The contract of stages: a typed config, and one or more of the abilities below.
 
-A constructor only stores; `fit` returns a new fitted object. A pipeline asks with `isinstance`
-which abilities a stage has, at build and never at run.
+A constructor only stores its arguments; `fit` returns a new fitted object. A pipeline finds out
+which abilities a stage has by `isinstance`, once when it is built.
 """
 
 from __future__ import annotations
@@ -41,22 +41,26 @@ ConfigT = TypeVar("ConfigT", default=Any)
 
 @dataclass(frozen=True, slots=True)
 class NoConfig:
-    """The config of a stage that has nothing to set."""
+    """The config of a stage without settings."""
 
 
 class Stage(Generic[ConfigT]):
-    """The base of all stages. `name` is the one that the recipe gives: "neighbours", "content".
+    """The base of all stages.
 
-    A subclass sets `Config`, a frozen dataclass whose every field has a default, and keeps what it
-    has learned in attributes that `save` writes and `load` reads. A setting outside of what its
-    field declares (`plait.pipeline.constraints`) is an InputError when the stage is made.
+    A subclass sets `Config`, a frozen dataclass whose fields have defaults, and declares in
+    `fitted_state` the attributes that a fit sets. The constructor raises InputError for a setting
+    that does not have its declared type or bounds (`plait.pipeline.constraints`).
+
+    Attributes:
+        config: The settings.
+        name: The name that the recipe gives the stage.
     """
 
     Config: ClassVar[type[Any]] = NoConfig
     reads: ClassVar[tuple[str, ...]] = ()
-    """Columns that a step needs; "*.score" stands for those of all strands."""
+    """The columns that a step reads; "*.score" stands for those of all models."""
     writes: ClassVar[tuple[str, ...]] = ()
-    """Columns that a step leaves for those behind it."""
+    """The columns that a step adds."""
     fitted_state: ClassVar[Mapping[str, Any]] = {}
     """The attributes that a fit sets, by name, with their types (`plait.pipeline.fitted_state`)."""
     fusion_defaults: ClassVar[FusionDefaults] = FusionDefaults()
@@ -67,7 +71,7 @@ class Stage(Generic[ConfigT]):
     """Settings, as a recipe gives them, under which `plait.testing.conformance` checks this class
     beside its defaults."""
     is_stochastic: ClassVar[bool] = False
-    """Whether a fit depends on the seed; of what trains by gradient that is known."""
+    """Whether a fit depends on the seed; not needed for models that train by gradient."""
 
     def __init__(self, config: ConfigT | None = None, *, name: str = "") -> None:
         self.config: ConfigT = self.Config() if config is None else config
@@ -76,16 +80,16 @@ class Stage(Generic[ConfigT]):
         self._check()
 
     def _check(self) -> None:
-        """Raise InputError for settings that do not go together; each can be by itself."""
+        """Raise InputError for settings that contradict each other."""
 
     @property
     def can_predict_ratings(self) -> bool:
-        """Whether it foretells ratings as it is set; asked of stages that have `predict` alone."""
+        """Whether the settings allow rating prediction; only for stages with `predict`."""
         return True
 
     @property
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
-        """By setting, the strands it names; a recipe that has no such strand is refused."""
+        """The models that each setting names; a recipe without such a model is refused."""
         return {}
 
     def with_models(self, models: Sequence[Stage]) -> Self:
@@ -141,89 +145,149 @@ class Stage(Generic[ConfigT]):
 
 @runtime_checkable
 class Fittable(Protocol):
-    """Learns from a data set."""
+    """A stage that learns from a data set."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """A new, fitted stage; this one stays as it is. Deterministic in data, config and seed."""
+        """Fit the stage.
+
+        Args:
+            dataset: The data set.
+            seed: The seed of random choices.
+
+        Returns:
+            A new stage, determined by data, config and seed; this one stays as it is.
+        """
 
 
 @runtime_checkable
 class Trainable(Protocol):
-    """Learns by gradient, and so wants more than data and a seed. Preferred to `fit`."""
+    """A stage that learns by gradient; `train` is preferred to `fit`."""
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
-        """A new, fitted stage; this one stays as it is.
+        """Train the stage.
 
-        Where nothing is held out, a stage that was trained with something held out trains for as
-        many epochs as it had found best.
+        Args:
+            dataset: The data set.
+            context: The seed, the validation set, the folder of checkpoints, callbacks. Without a
+                validation set a stage that was trained with one trains for the number of epochs
+                that was best then.
+
+        Returns:
+            A new stage; this one stays as it is.
         """
 
 
 @runtime_checkable
 class Retriever(Protocol):
-    """Finds candidates."""
+    """A model that retrieves candidates."""
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """At most k candidates a query, best first, -1 behind the last.
+        """Retrieve candidates.
 
-        Brings nothing that `queries.blocked` or `queries.mask` rules out, and nothing it has no
-        reason to bring: short lists are fine.
+        Args:
+            queries: B queries.
+            k: The number of candidates a query.
+
+        Returns:
+            At most k candidates a query, best first, padded with -1; none that `queries.blocked` or
+            `queries.mask` excludes. Short lists are fine.
         """
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Rates any item for any query."""
+    """A model that scores any item for any query."""
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """float32 [B, K] for `numbers` [B, K], larger is better.
+        """Score items.
 
-        NaN where the stage cannot know the item (or nothing of the query), and for the padding.
+        Args:
+            queries: B queries.
+            numbers: Item numbers, int32 [B, K]; -1 is padding.
+
+        Returns:
+            float32 [B, K], larger is better; NaN where the model cannot score the item or the
+            query, and for padding.
         """
 
 
 @runtime_checkable
 class RatingPredictor(Protocol):
-    """Foretells ratings, unless `Stage.predicts` says that its settings do not let it."""
+    """A model that predicts ratings, if `Stage.can_predict_ratings`."""
 
     def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """float32 [B, K] for `numbers` [B, K], in the units of the ratings it was fitted on.
+        """Predict ratings.
 
-        NaN where the stage cannot know, and for the padding.
+        Args:
+            queries: B queries.
+            numbers: Item numbers, int32 [B, K]; -1 is padding.
+
+        Returns:
+            float32 [B, K] in the unit of the training ratings; NaN where the model cannot predict,
+            and for padding.
         """
 
 
 @runtime_checkable
 class Reranker(Protocol):
-    """Adds columns to candidate lists."""
+    """A step that adds columns to candidate lists."""
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """The same rows with more columns; never fewer rows."""
+        """Add columns.
+
+        Args:
+            queries: B queries.
+            items: Their candidates.
+
+        Returns:
+            The same candidates with more columns.
+        """
 
 
 @runtime_checkable
 class CandidateFilter(Protocol):
-    """Knows before any retrieval what must not be brought."""
+    """A step that excludes items before retrieval."""
 
     def limit(self, queries: QueryBatch) -> QueryBatch:
-        """The same questions with `blocked` and `mask` set."""
+        """Exclude items.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            The same queries with `blocked` and `mask`.
+        """
 
 
 @runtime_checkable
 class Explainer(Protocol):
-    """Can say which of the user's own items speaks loudest for a candidate."""
+    """A model that explains a candidate by an item of the history or of the query."""
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """int32 [B, K]: the item of the history (or anchor) that weighs most, -1 for none."""
+        """Find the items that weigh most.
+
+        Args:
+            queries: B queries.
+            numbers: The explained items, int32 [B, K]; -1 is padding.
+
+        Returns:
+            int32 [B, K]: the number of an item of the history or of the query, -1 for none.
+        """
 
 
 @runtime_checkable
 class IncrementalStage(Protocol):
-    """Learns about items that came or changed after the fit, without a refit."""
+    """A model that includes items that came or changed after the fit."""
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Any:
-        """What this stage must know of items changed behind offset `version` (its bundle's).
+        """Compute what the model needs to know of changed items.
 
-        A function of the bundle and `catalogue` alone; `previous` is an earlier result to build
-        on (None at first). Stages find it as `queries.live.deltas[self.name]`.
+        Args:
+            catalogue: The items as they are now.
+            version: The log offset of the fit; items that changed behind it are included.
+            previous: An earlier result to build on; None at first.
+
+        Returns:
+            A value that depends on the fitted model and the catalogue alone. The model finds it as
+            `queries.live.deltas[self.name]`.
         """

@@ -1,4 +1,4 @@
-"""The slate: which candidates are shown, where, and how likely each was to stand there."""
+"""The slate: which candidates are shown, at which rank, and with which probability."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ __all__ = ["Policy"]
 
 
 class Policy(Stage[NoConfig]):
-    """Orders by `score`, without chance: pins first take their places, equals go by `tiebreak`.
+    """Ranks by `score`, deterministically: pins have their ranks, ties are broken by `tiebreak`.
 
-    Leaves `order` int32 [B, K], 0 to k - 1 for what is shown and -1 for the rest, and `propensity`
-    float32, the chance of an item to be shown where it is: 1. Candidates without a score (NaN) come
-    behind all others.
+    Writes `order` int32 [B, K], the rank from 0 of a shown candidate and -1 for others, and
+    `propensity` float32 [B, K], the probability that an item is shown at its rank: 1. Candidates
+    without a score (NaN) come last.
     """
 
     reads = ("score",)
     writes = ("order", "propensity")
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Adds `order` and `propensity`."""
+        """Add `order` and `propensity`.
+
+        Args:
+            queries: B queries.
+            items: Their candidates, with `score`.
+        """
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
-        order = _ordered(score, present, _ties(queries, items.item_numbers), queries.k)
+        order = _ranked(score, present, _ties(queries, items.item_numbers), queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:
-            held = (pinned >= 0) & (pinned < queries.k) & present
-            for row in np.nonzero(held.any(axis=1))[0]:
+            is_pinned = (pinned >= 0) & (pinned < queries.k) & present
+            for row in np.nonzero(is_pinned.any(axis=1))[0]:
                 ties = _ties(queries, items.item_numbers[row])
-                order[row] = _around(score[row], present[row], ties, pinned[row], queries.k)
-        chance = (order >= 0).astype(np.float32)
-        return items.with_columns(order=order, propensity=chance)
+                order[row] = _with_pins(score[row], present[row], ties, pinned[row], queries.k)
+        return items.with_columns(order=order, propensity=(order >= 0).astype(np.float32))
 
 
 def _ties(queries: QueryBatch, numbers: Int32Array) -> Any:
-    """uint64, the order among equals: a hash of the outside id, or the number without ids."""
+    """The order of tied candidates: a hash of the external id, or the number without ids."""
     if queries.live is None:
         return numbers
     ties = queries.live.state.catalogue.tiebreak
@@ -50,45 +54,45 @@ def _ties(queries: QueryBatch, numbers: Int32Array) -> Any:
     return np.where(known, ties[np.where(known, numbers, 0)], np.uint64(2**64 - 1))
 
 
-def _ordered(score: Float32Array, present: BoolArray, ties: Any, k: int) -> Int32Array:
-    """int32 [B, K]: places 0 to k - 1. Only what may be among the k best is sorted at all."""
+def _ranked(score: Float32Array, present: BoolArray, ties: Any, k: int) -> Int32Array:
+    """Ranks 0 to k - 1, int32 [B, K]; only candidates that can be among the k best are sorted."""
     order = np.full(score.shape, ABSENT, np.int32)
     width = score.shape[1]
     if not score.size or k < 1:
         return order
     if k < width:
-        least = np.partition(score, width - k, axis=1)[:, width - k, None]
-        present = present & (score >= least)
+        smallest = np.partition(score, width - k, axis=1)[:, width - k, None]
+        present = present & (score >= smallest)
     rows, columns = np.nonzero(present)
     sorting = np.lexsort((ties[rows, columns], -score[rows, columns], rows))
     rows, columns = rows[sorting], columns[sorting]
     starts = np.searchsorted(rows, np.arange(len(score)))
-    places = np.arange(len(rows)) - starts[rows]
-    shown = places < k
-    order[rows[shown], columns[shown]] = places[shown]
+    ranks = np.arange(len(rows)) - starts[rows]
+    is_shown = ranks < k
+    order[rows[is_shown], columns[is_shown]] = ranks[is_shown]
     return order
 
 
-def _around(
+def _with_pins(
     score: Float32Array, present: BoolArray, ties: Any, pinned: Int32Array, k: int
 ) -> Int32Array:
-    """The order of one query, int32 [K]: pinned items at their places, the others around them.
+    """The ranks of one query, int32 [K]: pinned items at theirs, the others around them.
 
-    Two pins for one place: the better one keeps it, the other takes the next free one. A slate that
-    is too short for a pin's place closes up.
+    Of two pins with one rank the better one keeps it, and the other takes the next free one. A
+    slate that is too short for the rank of a pin has no gaps.
     """
-    width = len(score)
     ranking = np.lexsort((ties, -score, ~present))[: int(present.sum())]
     slots: dict[int, int] = {}
-    for one in sorted(ranking[pinned[ranking] >= 0].tolist(), key=lambda one: pinned[one]):
-        place = int(pinned[one])
-        while place in slots:
-            place += 1
-        slots[place] = one
-    taken = set(slots.values())
-    rest = iter([one for one in ranking.tolist() if one not in taken])
-    filled = [slots[place] if place in slots else next(rest, -1) for place in range(max(k, 0))]
-    order = np.full(width, ABSENT, np.int32)
-    shown = [one for one in filled if one >= 0]
+    pins = ranking[pinned[ranking] >= 0].tolist()
+    for column in sorted(pins, key=lambda column: pinned[column]):
+        rank = int(pinned[column])
+        while rank in slots:
+            rank += 1
+        slots[rank] = column
+    in_slots = set(slots.values())
+    others = iter([column for column in ranking.tolist() if column not in in_slots])
+    columns = [slots[rank] if rank in slots else next(others, -1) for rank in range(max(k, 0))]
+    shown = [column for column in columns if column >= 0]
+    order = np.full(len(score), ABSENT, np.int32)
     order[shown] = np.arange(len(shown))
     return order

@@ -61,7 +61,11 @@ class Explain(Stage[ExplainConfig]):
         self._templates: dict[str, ReasonTemplates] = {}
 
     def with_models(self, models: Sequence[Stage]) -> Self:
-        """This step with the templates that the models declare."""
+        """This step with the templates that the models declare.
+
+        Args:
+            models: The models of the pipeline.
+        """
         stage = copy.copy(self)
         stage._templates = {model.name: model.reason_templates for model in models}
         return stage
@@ -72,7 +76,12 @@ class Explain(Stage[ExplainConfig]):
         return {"templates": tuple(self.config.templates)}
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Add `reasons`."""
+        """Add `reasons`.
+
+        Args:
+            queries: B queries.
+            items: Their candidates, with `order` and the explanations of models.
+        """
         reasons = np.full(items.shape, None, object)
         rows, columns = np.nonzero(items.column("order") >= 0)
         contributions = _Contributions(items)

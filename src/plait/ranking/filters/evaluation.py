@@ -1,18 +1,18 @@
-"""What a filter's tree means: one truth per entry of a catalogue, computed column by column.
+"""Evaluates the tree of a filter: one boolean per entry of a catalogue, column by column.
 
-A comparison with a missing value is false, `!=` and `not in` included; only `== null` and `!= null`
-look at whether a value is there. `not` turns any truth around.
+A comparison with a missing value is false, also for `!=` and `not in`; `== null` and `!= null` test
+whether a value is missing. `not` negates any expression.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
+from plait.data.arrays import BoolArray, Float64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.errors import FilterError
 from plait.ranking.filters.parser import (
@@ -27,8 +27,6 @@ from plait.ranking.filters.parser import (
 )
 
 __all__ = ["evaluate"]
-
-Mask = npt.NDArray[np.bool_]
 
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0", ""})
@@ -45,20 +43,32 @@ _NUMPY: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def evaluate(node: Node, catalogue: Catalogue) -> Mask:
-    """bool [N]; FilterError where the expression does not fit the catalogue's fields."""
+def evaluate(node: Node, catalogue: Catalogue) -> BoolArray:
+    """Evaluate an expression.
+
+    Args:
+        node: The root of its tree.
+        catalogue: N entries.
+
+    Returns:
+        bool [N]: the entries that match.
+
+    Raises:
+        FilterError: The expression does not fit the fields of the catalogue.
+    """
     if isinstance(node, BooleanOp):
-        join = np.logical_and if node.operator == "and" else np.logical_or
-        return np.asarray(join.reduce([evaluate(part, catalogue) for part in node.parts]))
+        combine = np.logical_and if node.operator == "and" else np.logical_or
+        operands = [evaluate(operand, catalogue) for operand in node.operands]
+        return np.asarray(combine.reduce(operands))
     if isinstance(node, Not):
         return ~evaluate(node.inner, catalogue)
     if isinstance(node, Comparison):
-        return _compare(node, catalogue)
+        return _comparison(node, catalogue)
     return _truth(node, catalogue)
 
 
-def _truth(node: Operand, catalogue: Catalogue) -> Mask:
-    """An operand that stands alone."""
+def _truth(node: Operand, catalogue: Catalogue) -> BoolArray:
+    """The truth of an operand that is not compared."""
     if isinstance(node, Literal):
         if not isinstance(node.value, bool):
             _refuse(f"{_shown(node)} alone is neither true nor false")
@@ -71,13 +81,13 @@ def _truth(node: Operand, catalogue: Catalogue) -> Mask:
     if column.type == "number":
         return _present(column) & np.asarray(column.values != 0, np.bool_)
     if column.type == "set":
-        return np.array([bool(one) for one in column.values], np.bool_)
+        return np.array([bool(value) for value in column.values], np.bool_)
     if column.type in ("category", "text"):
         return _each(column, lambda value: value.casefold() not in _FALSE)
     return _present(column)
 
 
-def _compare(node: Comparison, catalogue: Catalogue) -> Mask:
+def _comparison(node: Comparison, catalogue: Catalogue) -> BoolArray:
     left, right, operator = node.left, node.right, node.operator
     if operator == "contains":
         return _contains(left, right, catalogue)
@@ -88,126 +98,120 @@ def _compare(node: Comparison, catalogue: Catalogue) -> Mask:
     if isinstance(left, Literal):
         _refuse(f"{_shown(left)} {operator} {_shown(right)} compares no field")
     if isinstance(left, Call) or isinstance(right, Call):
-        return _far(left, operator, right, catalogue)
+        return _distance(left, operator, right, catalogue)
     column = _column(left, catalogue)
     if isinstance(right, FieldReference):
-        return _columns(left, operator, right, catalogue)
+        return _two_columns(left, operator, right, catalogue)
     if isinstance(right.value, tuple):
         _refuse(f"a list can only stand behind `in`, not behind {operator}")
     return _constant(left.name, column, operator, right.value)
 
 
-def _constant(name: str, column: Column, operator: str, value: Any) -> Mask:
+def _constant(name: str, column: Column, operator: str, value: Any) -> BoolArray:
     """A field against one constant."""
     if value is None:
         if operator not in ("==", "!="):
             _refuse(f"null has no order, so it cannot stand behind {operator}")
         return _present(column) if operator == "!=" else ~_present(column)
     if column.type == "set" and isinstance(value, str) and operator in ("==", "!="):
-        return _each(column, lambda one: (value in one) == (operator == "=="))
+        return _each(column, lambda members: (value in members) == (operator == "=="))
     if column.type in ("set", "place"):
-        way = f'"..." in {name}' if column.type == "set" else f"distance({name}, 48.2, 16.4) < 5"
-        _refuse(f"{name} is a {column.type}; write {way}")
+        example = (
+            f'"..." in {name}' if column.type == "set" else f"distance({name}, 48.2, 16.4) < 5"
+        )
+        _refuse(f"{name} is a {column.type}; write {example}")
     if column.type in ("number", "time"):
-        wanted = _number(name, value) if column.type == "number" else _moment(name, value)
-        return np.asarray(_present(column) & _NUMPY[operator](column.values, wanted))
+        if column.type == "time":
+            value = _microseconds(name, value)
+        elif isinstance(value, str):
+            _refuse(f"{name} is a number: compare it with a number, not with {value!r}")
+        return np.asarray(_present(column) & _NUMPY[operator](column.values, value))
     if isinstance(value, bool):
         return _word_truth(name, column, operator, value)
     if not isinstance(value, str):
         _refuse(f"{name} is a {column.type}: compare it with a text in quotes, not with {value:g}")
-    return _ordered(column, operator, value)
+    return _string_comparison(column, operator, value)
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, str):
-        _refuse(f"{name} is a number: compare it with a number, not with {value!r}")
-    return float(value)
-
-
-def _moment(name: str, value: Any) -> int:
-    """Microseconds since 1970 of an ISO time; one without a zone is UTC."""
+def _microseconds(name: str, value: Any) -> int:
+    """Microseconds since 1970 of an ISO timestamp; one without a zone is UTC."""
     try:
-        found = datetime.fromisoformat(value)
-        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        timestamp = datetime.fromisoformat(value)
+        aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
         return (aware - _EPOCH) // timedelta(microseconds=1)
     except (TypeError, ValueError, OverflowError):
         _refuse(f'{name} is a time: compare it with one like "2024-05-31", not with {value!r}')
 
 
-def _word_truth(name: str, column: Column, operator: str, value: bool) -> Mask:
-    """A category that says yes or no."""
+def _word_truth(name: str, column: Column, operator: str, value: bool) -> BoolArray:
+    """A category or text that stands for a boolean."""
     if operator not in ("==", "!="):
         _refuse(f"{name} {operator} {str(value).lower()} has no meaning; use == or !=")
     words = _TRUE if value == (operator == "==") else _FALSE
-    return _each(column, lambda one: one.casefold() in words)
+    return _each(column, lambda value: value.casefold() in words)
 
 
-def _ordered(column: Column, operator: str, value: str) -> Mask:
+def _string_comparison(column: Column, operator: str, value: str) -> BoolArray:
     if operator in ("==", "!="):
         return np.asarray(_NUMPY[operator](column.values, value), np.bool_) & _present(column)
     order = _NUMPY[operator]
-    return _each(column, lambda one: order(0, (one < value) - (one > value)))
+    return _each(column, lambda own: order(0, (own < value) - (own > value)))
 
 
-def _columns(
+def _two_columns(
     left: FieldReference, operator: str, right: FieldReference, catalogue: Catalogue
-) -> Mask:
-    """One field against another of the same kind."""
-    one, two = _column(left, catalogue), _column(right, catalogue)
-    words = ("text", "category", "media")
-    alike = one.type == two.type or (one.type in words and two.type in words)
-    if not alike or one.type in ("set", "place"):
-        _refuse(f"{left.name} ({one.type}) and {right.name} ({two.type}) cannot be compared")
-    both = np.nonzero(_present(one) & _present(two))[0]
+) -> BoolArray:
+    """A field against another of the same type."""
+    first, second = _column(left, catalogue), _column(right, catalogue)
+    strings = ("text", "category", "media")
+    is_comparable = first.type == second.type or {first.type, second.type} <= {*strings}
+    if not is_comparable or first.type in ("set", "place"):
+        _refuse(f"{left.name} ({first.type}) and {right.name} ({second.type}) cannot be compared")
+    rows = np.nonzero(_present(first) & _present(second))[0]
     mask = np.zeros(len(catalogue), np.bool_)
-    mask[both] = _NUMPY[operator](one.values[both], two.values[both])
+    mask[rows] = _NUMPY[operator](first.values[rows], second.values[rows])
     return mask
 
 
-def _inside(left: Operand, right: Operand, operator: str, catalogue: Catalogue) -> Mask:
+def _inside(left: Operand, right: Operand, operator: str, catalogue: Catalogue) -> BoolArray:
     """`field in [..]`, or `"word" in field`."""
     if isinstance(right, FieldReference):
-        found = _contains(right, left, catalogue)
-        return found if operator == "in" else ~found & _present(_column(right, catalogue))
+        mask = _contains(right, left, catalogue)
+        return mask if operator == "in" else ~mask & _present(_column(right, catalogue))
     if not (isinstance(left, FieldReference) and isinstance(right, Literal)):
         _refuse(f"write FIELD {operator} [values], or value {operator} FIELD")
     if not isinstance(right.value, tuple):
         _refuse(f"behind `{operator}` stands a list in brackets or a field, not {_shown(right)}")
     values = right.value
     column = _column(left, catalogue)
-    if left.name == "id" and all(isinstance(one, str) for one in values):
-        found = _ids(catalogue, [str(one) for one in values])
-    else:
-        parts = [_constant(left.name, column, "==", one) for one in values]
-        found = np.logical_or.reduce([np.zeros(len(catalogue), np.bool_), *parts])
-    return found if operator == "in" else ~found & _present(column)
-
-
-def _ids(catalogue: Catalogue, wanted: Iterable[str]) -> Mask:
     mask = np.zeros(len(catalogue), np.bool_)
-    numbers = catalogue.numbers(wanted)
-    mask[numbers[numbers >= 0]] = True
-    return mask
+    if left.name == "id" and all(isinstance(value, str) for value in values):
+        numbers = catalogue.numbers(str(value) for value in values)
+        mask[numbers[numbers >= 0]] = True
+    else:
+        for value in values:
+            mask |= _constant(left.name, column, "==", value)
+    return mask if operator == "in" else ~mask & _present(column)
 
 
-def _contains(where: Operand, what: Operand, catalogue: Catalogue) -> Mask:
-    """A set holds an entry; a text holds another, whatever the case."""
+def _contains(field: Operand, literal: Operand, catalogue: Catalogue) -> BoolArray:
+    """A set has a member; a text contains another, regardless of case."""
     if not (
-        isinstance(where, FieldReference)
-        and isinstance(what, Literal)
-        and isinstance(what.value, str)
+        isinstance(field, FieldReference)
+        and isinstance(literal, Literal)
+        and isinstance(literal.value, str)
     ):
         _refuse('contains needs a field and a text: contains(title, "mug")')
-    column, part = _column(where, catalogue), what.value
+    column, text = _column(field, catalogue), literal.value
     if column.type == "set":
-        return _each(column, lambda value: part in value)
+        return _each(column, lambda value: text in value)
     if column.type not in ("text", "category", "media"):
-        _refuse(f"{where.name} is a {column.type}, which contains nothing")
-    folded = part.casefold()
+        _refuse(f"{field.name} is a {column.type}, which contains nothing")
+    folded = text.casefold()
     return _each(column, lambda value: folded in value.casefold())
 
 
-def _far(left: Operand, operator: str, right: Operand, catalogue: Catalogue) -> Mask:
+def _distance(left: Operand, operator: str, right: Operand, catalogue: Catalogue) -> BoolArray:
     """A distance in kilometres against a number."""
     if isinstance(right, Call):
         left, right, operator = right, left, _FLIPPED[operator]
@@ -216,23 +220,26 @@ def _far(left: Operand, operator: str, right: Operand, catalogue: Catalogue) -> 
         _refuse("a function is compared with a number only: distance(place, 48.2, 16.4) < 5")
     field, *numbers = left.arguments
     column = _column(field, catalogue) if isinstance(field, FieldReference) else None
-    middle = [one.value for one in numbers if isinstance(one, Literal) and type(one.value) is float]
-    if column is None or column.type != "place" or len(middle) != 2:
+    center = [
+        number.value
+        for number in numbers
+        if isinstance(number, Literal) and type(number.value) is float
+    ]
+    if column is None or column.type != "place" or len(center) != 2:
         _refuse("distance takes a place field, a latitude and a longitude in degrees")
-    there = _present(column)
-    mask = np.zeros(len(catalogue), np.bool_)
-    places = np.array([column.values[one] for one in np.nonzero(there)[0]], float).reshape(-1, 2)
-    mask[there] = _NUMPY[operator](_kilometres(places, middle[0], middle[1]), limit)
+    mask = _present(column)
+    places = np.array([column.values[row] for row in np.nonzero(mask)[0]], float).reshape(-1, 2)
+    mask[mask] = _NUMPY[operator](_kilometres(places, center[0], center[1]), limit)
     return mask
 
 
-def _kilometres(places: npt.NDArray[np.float64], latitude: float, longitude: float) -> Any:
+def _kilometres(places: Float64Array, latitude: float, longitude: float) -> Any:
     """Great-circle distances of [N, 2] degrees, by the haversine formula."""
     if not (abs(latitude) <= 90 and abs(longitude) <= 360):
         _refuse(f"{latitude:g}, {longitude:g} is no latitude and longitude in degrees")
-    there, here = np.radians(places), np.radians([latitude, longitude])
-    half = np.sin((there - here) / 2) ** 2
-    chord = half[:, 0] + np.cos(there[:, 0]) * np.cos(here[0]) * half[:, 1]
+    places, center = np.radians(places), np.radians([latitude, longitude])
+    half = np.sin((places - center) / 2) ** 2
+    chord = half[:, 0] + np.cos(places[:, 0]) * np.cos(center[0]) * half[:, 1]
     return 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1)))
 
 
@@ -249,17 +256,17 @@ def _column(field: Operand, catalogue: Catalogue) -> Column:
     return catalogue.columns[field.name]
 
 
-def _present(column: Column) -> Mask:
+def _present(column: Column) -> BoolArray:
     if column.type == "number":
         return np.asarray(~np.isnan(column.values))
     if column.type == "time":
         return np.asarray(column.values != NO_TIME)
-    return np.array([one is not None for one in column.values], np.bool_)
+    return np.array([value is not None for value in column.values], np.bool_)
 
 
-def _each(column: Column, test: Callable[[Any], bool]) -> Mask:
-    """`test` of every value, false where there is none."""
-    return np.array([one is not None and bool(test(one)) for one in column.values], np.bool_)
+def _each(column: Column, test: Callable[[Any], bool]) -> BoolArray:
+    """The test of every value; false where it is missing."""
+    return np.array([value is not None and bool(test(value)) for value in column.values], np.bool_)
 
 
 def _shown(operand: Operand) -> str:
@@ -268,9 +275,9 @@ def _shown(operand: Operand) -> str:
     return operand.name
 
 
-def _refuse(what: str) -> NoReturn:
+def _refuse(problem: str) -> NoReturn:
     raise FilterError(
-        f"the filter does not fit: {what}",
+        f"the filter does not fit: {problem}",
         hint='write for example: category == "lamps" and price < 20',
         field="filter",
     )

@@ -1,8 +1,7 @@
 """Filter expressions of requests and rules, such as `category == "lamps" and price < 20`.
 
-Nothing is executed: `plait.ranking.filters.parser` parses, `plait.ranking.filters.evaluation`
-compares columns. A mask is computed once for a version of the catalogue and kept as long as that
-version lives.
+No code is executed: `plait.ranking.filters.parser` parses, `plait.ranking.filters.evaluation`
+compares columns. A mask is cached for the lifetime of a version of the catalogue.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ from functools import lru_cache
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
-
+from plait.data.arrays import BoolArray
 from plait.data.catalogue import Catalogue
 from plait.ranking.filters.evaluation import evaluate
 from plait.ranking.filters.parser import Node, parse_filter
@@ -23,37 +20,59 @@ from plait.ranking.filters.parser import Node, parse_filter
 __all__ = ["Filter", "compile_filter"]
 
 MASKS_KEPT = 64
-"""How many masks are kept for one version of a catalogue."""
+"""How many masks are cached for one version of a catalogue."""
 
-_masks: WeakKeyDictionary[Catalogue, OrderedDict[str, npt.NDArray[np.bool_]]] = WeakKeyDictionary()
+_masks: WeakKeyDictionary[Catalogue, OrderedDict[str, BoolArray]] = WeakKeyDictionary()
 _lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A parsed expression; the same text gives the same filter."""
+    """A parsed expression.
+
+    Attributes:
+        text: The expression.
+        tree: Its syntax tree.
+    """
 
     text: str
     tree: Node
 
-    def mask(self, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-        """bool [N], read-only: which entries pass. FilterError if a field is unknown or unfit."""
+    def mask(self, catalogue: Catalogue) -> BoolArray:
+        """The entries that match.
+
+        Args:
+            catalogue: N entries.
+
+        Returns:
+            bool [N], read-only.
+
+        Raises:
+            FilterError: A field is unknown or has another type.
+        """
         with _lock:
-            kept = _masks.setdefault(catalogue, OrderedDict())
-            found = kept.get(self.text)
-            if found is not None:
-                kept.move_to_end(self.text)
-                return found
-        found = evaluate(self.tree, catalogue)
-        found.setflags(write=False)
+            cache = _masks.setdefault(catalogue, OrderedDict())
+            mask = cache.get(self.text)
+            if mask is not None:
+                cache.move_to_end(self.text)
+                return mask
+        mask = evaluate(self.tree, catalogue)
+        mask.setflags(write=False)
         with _lock:
-            kept[self.text] = found
-            while len(kept) > MASKS_KEPT:
-                kept.popitem(last=False)
-        return found
+            cache[self.text] = mask
+            while len(cache) > MASKS_KEPT:
+                cache.popitem(last=False)
+        return mask
 
 
 @lru_cache(maxsize=512)
 def compile_filter(text: str) -> Filter:
-    """Parse an expression; FilterError says at which character it stops making sense."""
+    """Parse an expression.
+
+    Args:
+        text: The expression.
+
+    Raises:
+        FilterError: The expression does not parse; the message gives the position.
+    """
     return Filter(text, parse_filter(text))

@@ -1,14 +1,14 @@
-"""The grammar of filter expressions: text in, a tree out; nothing is ever executed.
+"""The grammar of filter expressions: it parses text to a tree and executes nothing.
 
 ::
 
-    expr     = all {"or" all}
-    all      = one {"and" one}
-    one      = "not" one | "(" expr ")" | compare
-    compare  = value [operator value]
-    operator = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not" "in" | "contains"
-    value    = plain | ("contains" | "distance") "(" plain {"," plain} ")"
-    plain    = field | text | number | "true" | "false" | "null" | "[" plain {"," plain} "]"
+    expr        = conjunction {"or" conjunction}
+    conjunction = negation {"and" negation}
+    negation    = "not" negation | "(" expr ")" | comparison
+    comparison  = value [operator value]
+    operator    = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not" "in" | "contains"
+    value       = operand | ("contains" | "distance") "(" operand {"," operand} ")"
+    operand     = field | text | number | "true" | "false" | "null" | "[" operand {"," operand} "]"
 
 A field is a word, or anything between backticks. Keywords are lower case.
 """
@@ -16,7 +16,7 @@ A field is a word, or anything between backticks. Keywords are lower case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,21 +57,34 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant: text, number, true, false, null, or a tuple of them."""
+    """A constant.
+
+    Attributes:
+        value: A string, number, boolean, None, or a tuple of them.
+    """
 
     value: str | float | bool | tuple[str | float | bool | None, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldReference:
-    """A field of the item; `id` is its outside id."""
+    """A field of the item.
+
+    Attributes:
+        name: The field; `id` is the external id.
+    """
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`contains(a, b)` or `distance(place, latitude, longitude)`."""
+    """`contains(a, b)` or `distance(place, latitude, longitude)`.
+
+    Attributes:
+        name: The function.
+        arguments: Its arguments.
+    """
 
     name: str
     arguments: tuple[Literal | FieldReference, ...]
@@ -79,7 +92,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`left operator right`."""
+    """`left operator right`.
+
+    Attributes:
+        operator: The operator.
+        left: The left operand.
+        right: The right operand.
+    """
 
     operator: str
     left: Operand
@@ -88,17 +107,26 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """What `inner` is not."""
+    """The negation of an expression.
+
+    Attributes:
+        inner: The expression.
+    """
 
     inner: Node
 
 
 @dataclass(frozen=True, slots=True)
 class BooleanOp:
-    """All (`and`) or any (`or`) of `parts`."""
+    """All (`and`) or any (`or`) of several expressions.
+
+    Attributes:
+        operator: `and` or `or`.
+        operands: The expressions.
+    """
 
     operator: str
-    parts: tuple[Node, ...]
+    operands: tuple[Node, ...]
 
 
 Operand = Literal | FieldReference | Call
@@ -108,38 +136,48 @@ Node = Operand | Comparison | Not | BooleanOp
 class _Token(NamedTuple):
     kind: str
     text: str
-    place: int
+    position: int
 
 
 def parse_filter(text: str) -> Node:
-    """The tree of `text`; FilterError says where it stops making sense."""
+    """Parse an expression.
+
+    Args:
+        text: The expression.
+
+    Returns:
+        The root of its syntax tree.
+
+    Raises:
+        FilterError: The expression does not parse; the message gives the position.
+    """
     if len(text) > MAX_LENGTH:
         raise FilterError(
             f"the filter has {len(text)} characters", hint=f"at most {MAX_LENGTH}", field="filter"
         )
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    place = 0
+    position = 0
     stop = len(text.rstrip())
-    while place < stop:
-        found = _TOKEN.match(text, place)
-        if found is None or found.lastgroup is None:
-            start = place + len(text[place:]) - len(text[place:].lstrip())
-            raise _wrong(f"cannot read {text[start : start + 12]!r}", start)
-        word = found[found.lastgroup]
-        kind = found.lastgroup
+    while position < stop:
+        match = _TOKEN.match(text, position)
+        if match is None or match.lastgroup is None:
+            start = position + len(text[position:]) - len(text[position:].lstrip())
+            raise _syntax_error(f"cannot read {text[start : start + 12]!r}", start)
+        word = match[match.lastgroup]
+        kind = match.lastgroup
         if kind == "word" and word in _KEYWORDS:
             kind = "keyword"
-        yield _Token(kind, word, found.start(found.lastgroup))
-        place = found.end()
+        yield _Token(kind, word, match.start(match.lastgroup))
+        position = match.end()
     yield _Token("end", "", stop)
 
 
-def _wrong(what: str, place: int) -> FilterError:
+def _syntax_error(problem: str, position: int) -> FilterError:
     return FilterError(
-        f"the filter does not parse at character {place + 1}: {what}",
+        f"the filter does not parse at character {position + 1}: {problem}",
         hint='write for example: category == "lamps" and price < 20',
         field="filter",
     )
@@ -153,10 +191,10 @@ class _Parser:
         self._at = 0
         self._depth = 0
 
-    def whole(self) -> Node:
+    def parse(self) -> Node:
         if self._next.kind == "end":
-            raise _wrong("it is empty", 0)
-        node = self._any()
+            raise _syntax_error("it is empty", 0)
+        node = self._disjunction()
         if self._next.kind != "end":
             raise self._unexpected("the end, `and` or `or`")
         return node
@@ -178,46 +216,45 @@ class _Parser:
             raise self._unexpected(repr(mark))
         self._take()
 
-    def _unexpected(self, wanted: str) -> FilterError:
-        found = repr(self._next.text) if self._next.kind != "end" else "the end"
-        return _wrong(f"found {found}, expected {wanted}", self._next.place)
+    def _unexpected(self, expected: str) -> FilterError:
+        actual = repr(self._next.text) if self._next.kind != "end" else "the end"
+        return _syntax_error(f"found {actual}, expected {expected}", self._next.position)
 
-    def _any(self) -> Node:
-        parts = [self._all()]
-        while self._is("or"):
+    def _disjunction(self) -> Node:
+        return self._joined("or", self._conjunction)
+
+    def _conjunction(self) -> Node:
+        return self._joined("and", self._negation)
+
+    def _joined(self, operator: str, parse_operand: Callable[[], Node]) -> Node:
+        operands = [parse_operand()]
+        while self._is(operator):
             self._take()
-            parts.append(self._all())
-        return parts[0] if len(parts) == 1 else BooleanOp("or", tuple(parts))
+            operands.append(parse_operand())
+        return operands[0] if len(operands) == 1 else BooleanOp(operator, tuple(operands))
 
-    def _all(self) -> Node:
-        parts = [self._one()]
-        while self._is("and"):
-            self._take()
-            parts.append(self._one())
-        return parts[0] if len(parts) == 1 else BooleanOp("and", tuple(parts))
-
-    def _one(self) -> Node:
+    def _negation(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _wrong(f"it nests deeper than {MAX_DEPTH}", self._next.place)
+            raise _syntax_error(f"it nests deeper than {MAX_DEPTH}", self._next.position)
         if self._is("not"):
             self._take()
-            node: Node = Not(self._one())
+            node: Node = Not(self._negation())
         elif self._is("("):
             self._take()
-            node = self._any()
+            node = self._disjunction()
             self._expect(")")
         else:
-            node = self._compare()
+            node = self._comparison()
         self._depth -= 1
         return node
 
-    def _compare(self) -> Node:
-        left = self._value()
+    def _comparison(self) -> Node:
+        left = self._operand_or_call()
         operator = self._operator()
         if not operator:
             return left
-        right = self._value()
+        right = self._operand_or_call()
         if self._is(*COMPARISONS, "in", "contains"):
             raise self._unexpected("`and` or `or`: comparisons do not chain")
         return Comparison(operator, left, right)
@@ -231,13 +268,13 @@ class _Parser:
             return "not in"
         return ""
 
-    def _value(self) -> Operand:
+    def _operand_or_call(self) -> Operand:
         after = self._tokens[min(self._at + 1, len(self._tokens) - 1)]
         if self._next.kind in ("word", "keyword") and after.text == "(" and after.kind == "mark":
             return self._call(self._take())
-        return self._plain()
+        return self._operand()
 
-    def _plain(self) -> Literal | FieldReference:
+    def _operand(self) -> Literal | FieldReference:
         if self._next.kind == "word":
             return FieldReference(self._take().text)
         if self._next.kind == "quoted":
@@ -271,13 +308,13 @@ class _Parser:
     def _call(self, name: _Token) -> Call:
         if name.text not in _CALLS:
             known = " and ".join(sorted(_CALLS))
-            raise _wrong(f"there is no function {name.text!r}, only {known}", name.place)
+            raise _syntax_error(f"there is no function {name.text!r}, only {known}", name.position)
         self._expect("(")
-        arguments = [self._plain()]
+        arguments = [self._operand()]
         while self._is(","):
             self._take()
-            arguments.append(self._plain())
+            arguments.append(self._operand())
         self._expect(")")
         if len(arguments) != _CALLS[name.text]:
-            raise _wrong(f"{name.text} takes {_CALLS[name.text]} arguments", name.place)
+            raise _syntax_error(f"{name.text} takes {_CALLS[name.text]} arguments", name.position)
         return Call(name.text, tuple(arguments))

@@ -52,7 +52,7 @@ class FusionCandidates:
         present: The candidates, bool [Q, K]; the others are padding.
         targets: The relevant candidates, bool [Q, K].
         lengths: The length of each history, int64 [Q].
-        given: The given weights, float32 [S].
+        given_weights: The weights before any are learned, float32 [S].
     """
 
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class FusionCandidates:
     present: BoolArray
     targets: BoolArray
     lengths: Int64Array
-    given: Float32Array
+    given_weights: Float32Array
 
     def models(self, positions: Sequence[int]) -> FusionCandidates:
         """The same candidates, as some of the models score them.
@@ -76,7 +76,7 @@ class FusionCandidates:
             self.present,
             self.targets,
             self.lengths,
-            self.given[list(positions)],
+            self.given_weights[list(positions)],
         )
 
     def rows(self, rows: Int64Array) -> FusionCandidates:
@@ -92,7 +92,7 @@ class FusionCandidates:
             self.present[rows],
             self.targets[rows],
             self.lengths[rows],
-            self.given,
+            self.given_weights,
         )
 
     def scores(self, config: FuseConfig, learned: FusionWeights) -> Float32Array:
@@ -144,7 +144,7 @@ def learn_band_weights(config: FuseConfig, candidates: FusionCandidates) -> Fusi
     active = candidates.models(scoring[: config.max_weights])
     if not active.names or not len(active.lengths):
         return None
-    center = np.maximum(active.given.astype(np.float64), 0.0) * _SCALE
+    center = np.maximum(active.given_weights.astype(np.float64), 0.0) * _SCALE
     margin = _learned_margin(config, active, center)
     every = max(1, -(-len(active.lengths) // _FIRST_QUERIES))
     first_examples = active.examples(config, margin, every)
@@ -165,7 +165,7 @@ def learn_band_weights(config: FuseConfig, candidates: FusionCandidates) -> Fusi
         np.stack(weights).astype(np.float32),
         np.array([len(rows) for rows in rows_by_band], np.int64),
         margin,
-        float(pooled.sum() / max(float(active.given.sum()), 1e-6)),
+        float(pooled.sum() / max(float(active.given_weights.sum()), 1e-6)),
     )
 
 

@@ -57,7 +57,11 @@ class Fuse(Stage[FuseConfig]):
         self._learned: FusionWeights | None = None
 
     def with_models(self, models: Sequence[Stage]) -> Self:
-        """This step with the fusion defaults that the models declare."""
+        """This step with the fusion defaults that the models declare.
+
+        Args:
+            models: The models of the pipeline.
+        """
         defaults = {model.name: model.fusion_defaults for model in models}
         config = self.config.with_model_defaults(defaults)
         return self if config == self.config else self._with(config, self._learned)
@@ -143,7 +147,12 @@ class Fuse(Stage[FuseConfig]):
         return other_learned.with_inactive(gated)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Add the columns; candidates that do not match the text are marked as removed."""
+        """Add the score and the shares; mark candidates that do not match the text as removed.
+
+        Args:
+            queries: B queries.
+            items: Their candidates, scored by every model.
+        """
         items = self._require_match(queries, items)
         names = _models(items)
         present = items.item_numbers >= 0
@@ -178,8 +187,8 @@ class Fuse(Stage[FuseConfig]):
             float32 [B, S].
         """
         types = _query_types(queries)
-        given = [self.config.weights_of(setting, models) for setting in _WEIGHT_SETTINGS]
-        weights = np.stack(given)[types]
+        by_type = [self.config.weights_of(setting, models) for setting in _WEIGHT_SETTINGS]
+        weights = np.stack(by_type)[types]
         rows = np.nonzero(types == _USER)[0]
         learned = self._learned
         if learned is None:
@@ -252,10 +261,10 @@ class Fuse(Stage[FuseConfig]):
         """The scores float32 [S, B, K], with what stands in for missing ones."""
         if self.config.method == "rrf":
             return signals.values
-        given = self.config.missing_margin
-        learned = given if self._learned is None else self._learned.margin
+        fixed = self.config.missing_margin
+        learned = fixed if self._learned is None else self._learned.margin
         missing = np.array(self.config.by_model("missing_score", names), object)[:, None, None]
-        margins = np.where(missing == "learned", learned, given)
+        margins = np.where(missing == "learned", learned, fixed)
         return signals.filled(missing == "minimum", margins.astype(np.float32))
 
     def _require_match(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
