@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import itertools
 import json
 import sys
 import tempfile
@@ -69,7 +70,7 @@ class Recorder:
             "file_changes": sum(
                 before.co_filename != after.co_filename
                 for calls in threads
-                for before, after in zip(calls, calls[1:], strict=False)
+                for before, after in itertools.pairwise(calls)
             ),
             "threads": len(threads),
         }
