@@ -48,7 +48,7 @@ def hang_up(log: EventLog) -> None:
 
 
 def test_a_follower_that_does_not_poll_is_told(log: EventLog, url: str) -> None:
-    follower = Follower(log, lambda state: None, poll_ms=NEVER)
+    follower = Follower(log, lambda: None, poll_ms=NEVER)
     follower.start()
     try:
         assert follower._listener is not None
@@ -62,7 +62,7 @@ def test_a_follower_that_does_not_poll_is_told(log: EventLog, url: str) -> None:
 
 
 def test_it_listens_again_after_the_connection_broke(log: EventLog, url: str) -> None:
-    follower = Follower(log, lambda state: None, poll_ms=NEVER)
+    follower = Follower(log, lambda: None, poll_ms=NEVER)
     follower.start()
     try:
         until(lambda: follower._listener.hears)
@@ -88,7 +88,7 @@ def test_it_polls_while_nobody_tells(log: EventLog, url: str) -> None:
         def listen(self, wake: Callable[[], None]) -> object:
             return log.listen(lambda: None)
 
-    follower = Follower(Deaf(), lambda state: None, poll_ms=10)
+    follower = Follower(Deaf(), lambda: None, poll_ms=10)
     follower.start()
     try:
         until(lambda: follower._listener.hears)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from plait.errors import InputError
 from plait.server.http.body_limit import check_batch
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
+from plait.server.http.response_models import EventsResponse
 from plait.server.http.route import Route, reply, service_of
 from plait.server.http.schemas import EventRow, Events, object_of
 from plait.server.http.service import Service
@@ -32,20 +33,20 @@ async def post_events(request: Request) -> Response:
     else:
         raw = await request.body()
         version, rows = await service.wait(lambda: _posted(service, raw))
-    service.meters.rows(row["status"] for row in rows)
+    service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
 
 
 def _posted(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]]]:
     events = _rows(raw)
     check_batch(events, service.settings.batch_limit, "events")
-    return service.shop.post(events)
+    return service.workspace.post(events)
 
 
 def _posted_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
     """As a list; a line that is no JSON is one more row that is rejected."""
     rows, wrong = rows_of(lines)
-    version, told = service.shop.post(rows)
+    version, told = service.workspace.post(rows)
     for place, error in wrong.items():
         told[place]["error"] = error
     return version, told
@@ -64,5 +65,14 @@ def _rows(raw: bytes) -> list[Any]:
 
 
 ROUTES = (
-    Route("POST", "/v1/events", "ingest", "Append events", post_events, Events, lines=EventRow),
+    Route(
+        "POST",
+        "/v1/events",
+        "ingest",
+        "Append events",
+        post_events,
+        Events,
+        lines=EventRow,
+        response=EventsResponse,
+    ),
 )
