@@ -11,8 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from plait.eventlog import EventLog
+
+settings.register_profile(
+    "plait",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("plait")
 
 # A job in the background of a shell has SIGINT ignored, and whatever it starts inherits that: then
 # neither this process nor a server under test would hear the Ctrl-C that a test sends.

@@ -1,23 +1,23 @@
-"""Every error that Plait raises on purpose.
+"""The errors that Plait raises on purpose, with their HTTP status.
 
 ::
 
     PlaitError
-    ├── InputError            400  a value from outside is wrong; `field` names it
+    ├── InputError            400  a value from the caller is wrong; `field` names it
     │   ├── FilterError       400  a filter expression that does not parse or fit the fields
-    │   ├── RecipeError       400  a recipe that cannot be built
-    │   ├── MappingError      400  a file whose columns cannot be understood
-    │   └── ProtocolError     400  an evaluation that these data do not allow
+    │   ├── RecipeError       400  a recipe that cannot be read or built
+    │   ├── MappingError      400  a file whose columns cannot be mapped
+    │   └── ProtocolError     400  an evaluation that the data do not allow
     ├── AuthError             401  no key, or a wrong one
-    ├── ScopeError            403  a key without the scope that the route needs
-    ├── NotFoundError         404  an id nobody has heard of
+    ├── ScopeError            403  a key without the scope of the route
+    ├── NotFoundError         404  an unknown id
     ├── SlowClientError       408  a request that did not arrive in time
-    ├── ConflictError         409  the same id with other content
+    ├── ConflictError         409  a known id with other content
     ├── TooLargeError         413  a body, batch or field above its limit
-    ├── NotReadyError         503  no fitted bundle yet
-    ├── BundleError           500  a damaged or foreign bundle
-    ├── StorageError          507  the store cannot be opened, read or written
-    └── MissingExtraError     501  an optional part that is not installed
+    ├── NotReadyError         503  there is no fitted bundle yet
+    ├── BundleError           500  a damaged bundle, or one of another version
+    ├── StorageError          507  the database cannot be opened, read or written
+    └── MissingExtraError     501  an optional package is not installed
 """
 
 from __future__ import annotations
@@ -43,7 +43,15 @@ __all__ = [
 
 
 class PlaitError(Exception):
-    """The root. `hint` is the next step for the reader, `field` the part of the input at fault."""
+    """The base of all errors.
+
+    Attributes:
+        code: A stable name of the class of errors, part of HTTP responses.
+        status: The HTTP status.
+        message: What went wrong, what was expected.
+        hint: The next step for the reader, "" if there is none.
+        field: The part of the input at fault, "" if there is none.
+    """
 
     code = "error"
     status = 500
@@ -59,100 +67,105 @@ class PlaitError(Exception):
 
 
 class InputError(PlaitError):
-    """A value that came from outside is wrong."""
+    """A value from the caller is wrong."""
 
     code = "bad_input"
     status = 400
 
 
 class FilterError(InputError):
-    """A filter expression that does not parse or names no known field."""
+    """A filter expression does not parse, or does not fit the fields."""
 
     code = "bad_filter"
 
 
 class RecipeError(InputError):
-    """A recipe that cannot be read or wired."""
+    """A recipe cannot be read or built."""
 
     code = "bad_recipe"
 
 
 class MappingError(InputError):
-    """A file whose columns cannot be understood."""
+    """The columns of a file cannot be mapped to those of events."""
 
     code = "bad_mapping"
 
 
 class ProtocolError(InputError):
-    """An evaluation protocol that these data do not allow."""
+    """The data do not allow the evaluation protocol."""
 
     code = "bad_protocol"
 
 
 class AuthError(PlaitError):
-    """No key, or a wrong one."""
+    """The request has no key, or a wrong one."""
 
     code = "unauthorized"
     status = 401
 
 
 class ScopeError(PlaitError):
-    """A key without the scope that the route needs."""
+    """The key does not have the scope that the route needs."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFoundError(PlaitError):
-    """An id that nobody has heard of."""
+    """An id is unknown."""
 
     code = "not_found"
     status = 404
 
 
 class SlowClientError(PlaitError):
-    """A request that did not arrive in time."""
+    """The request did not arrive in time."""
 
     code = "timeout"
     status = 408
 
 
 class ConflictError(PlaitError):
-    """The same id with other content."""
+    """An id is known with other content."""
 
     code = "conflict"
     status = 409
 
 
 class TooLargeError(PlaitError):
-    """A body, batch or field above its limit."""
+    """A body, batch or field is larger than its limit."""
 
     code = "too_large"
     status = 413
 
 
 class NotReadyError(PlaitError):
-    """No fitted bundle is there yet."""
+    """There is no fitted bundle yet."""
 
     code = "not_ready"
     status = 503
 
 
 class BundleError(PlaitError):
-    """A bundle that is damaged, foreign or of another version."""
+    """A bundle is damaged, of another version, or not a bundle."""
 
     code = "bad_bundle"
 
 
 class StorageError(PlaitError):
-    """The store cannot be opened, read or written."""
+    """The database cannot be opened, read or written."""
 
     code = "storage"
     status = 507
 
 
 class MissingExtraError(PlaitError):
-    """An optional part that is not installed."""
+    """An optional package is not installed.
+
+    Args:
+        what: What needs it.
+        extra: The extra of Plait to install.
+    """
 
     code = "missing_extra"
     status = 501

@@ -1,16 +1,19 @@
-"""Everything an operator may set: `HOME/plait.toml` and the environment, which wins.
+"""The settings of an operator: defaults, `HOME/plait.toml`, then the environment, which wins.
 
-The schema is closed: an unknown key is refused. This is the only module that reads the environment.
+Unknown keys are refused. This is the only module that reads the environment.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from plait.errors import InputError
 
@@ -24,113 +27,128 @@ __all__ = [
 ]
 
 PREFIX = "PLAIT_"
-LEAST = {
-    "workers": 1,
-    "body_limit": 1,
-    "batch_limit": 1,
-    "client_timeout_ms": 1,
-    "poll_ms": 1,
-    "stale_wait_ms": 0,
-    "impressions_days": 0,
-}
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""Not ours to name: prometheus_client looks for it when it is imported."""
+"""The variable that prometheus_client reads when it is imported."""
 
 
-@dataclass(frozen=True, slots=True)
+def _check_level(level: str) -> str:
+    if level.lower() not in LEVELS:
+        hint = f"say one of {', '.join(LEVELS)}"
+        raise PydanticCustomError("level", "no log level", {"hint": hint})
+    return level
+
+
+def _check_url(url: str) -> str:
+    if url and "://" not in url:
+        hint = (
+            "like postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
+            "without the setting the log is an SQLite file in the home"
+        )
+        raise PydanticCustomError("url", "no URL", {"hint": hint})
+    return url
+
+
+def _split(value: Any) -> Any:
+    """The keys of a comma-separated text, or of a list, without empty ones."""
+    keys = value.split(",") if isinstance(value, str) else value
+    return (
+        tuple(key for key in keys if str(key).strip()) if isinstance(keys, list | tuple) else keys
+    )
+
+
+Keys = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Count = Annotated[int, Field(ge=0)]
+PositiveCount = Annotated[int, Field(ge=1)]
+
+
+@dataclass(
+    frozen=True,
+    slots=True,
+    config=ConfigDict(
+        extra="forbid",
+        str_strip_whitespace=True,  # a key read from a file ends with a line break
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,  # it may contain a password
+    ),
+)
 class Settings:
-    """The settings of one home. Each can be set in `plait.toml` or as PLAIT_<NAME>."""
+    """The settings of one home. Each can be set in `plait.toml`, or as PLAIT_<NAME>.
 
-    home: Path = field(default=Path("home"))
-    """Where the log, the bundles, the key and the rejects lie."""
-    database: str = ""
-    """SQLAlchemy URL of the log, `postgresql+psycopg://...`; empty: SQLite in the home."""
-    host: str = "127.0.0.1"
-    """Where the server listens."""
-    port: int = 8000
-    """Its port; 0 takes a free one."""
-    workers: int = 1
-    """How many server processes."""
-    key: str = ""
-    """The admin key; empty: the one in HOME/key, made at first start."""
-    read_keys: tuple[str, ...] = ()
-    """Keys that may only ask."""
-    ingest_keys: tuple[str, ...] = ()
-    """Keys that may only write events, items and users."""
-    body_limit: int = 16 * 1024 * 1024
-    """The longest request body in bytes."""
-    batch_limit: int = 10_000
-    """The most rows in one request."""
-    client_timeout_ms: int = 30_000
-    """How long a client may take to send a request or to take an answer, in milliseconds."""
-    poll_ms: int = 25
-    """How often a worker looks for what others wrote, in milliseconds."""
-    stale_wait_ms: int = 1000
-    """How long a read with `at_least` waits before it answers as degraded."""
-    impressions: bool = True
-    """Whether what was shown is logged."""
-    impressions_days: int = 90
-    """How long impressions are kept."""
-    consent_required: bool = False
-    """Refuse events of users who have not given consent."""
-    pseudonyms: bool = False
-    """Store keyed pseudonyms instead of user ids."""
-    pseudonym_key: str = ""
-    """The key of the pseudonyms; empty: the one in HOME/pseudonym.key, made at first use."""
-    log_level: str = "info"
-    """How much the server says: debug, info, warning or error."""
-
-
-def load_settings(home: Path | str | None = None, **given: Any) -> Settings:
-    """The settings of `home`: defaults, then plait.toml, then the environment, then `given`.
-
-    Raises InputError for an unknown key or a value that cannot be, naming it.
+    Attributes:
+        home: The folder of the log, the bundles, the key and the rejects.
+        database: The SQLAlchemy URL of the log, `postgresql+psycopg://...`; empty: SQLite in the
+            home.
+        host: The address at which the server listens.
+        port: Its port; 0 takes a free one.
+        workers: How many server processes there are.
+        key: The admin key; empty: the one in HOME/key, made at first start.
+        read_keys: Keys that may only query.
+        ingest_keys: Keys that may only write events, items and users.
+        body_limit: The largest request body, in bytes.
+        batch_limit: The most rows in one request.
+        client_timeout_ms: How long a client may take to send a request or to receive a response.
+        poll_ms: How often a worker looks for what other processes wrote.
+        stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
+        impressions: Whether responses are recorded.
+        impressions_days: How long impressions are kept.
+        consent_required: Whether events of users without consent are refused.
+        pseudonyms: Whether keyed pseudonyms are stored in place of user ids.
+        pseudonym_key: The key of the pseudonyms; empty: the one in HOME/pseudonym.key, made at
+            first use.
+        log_level: What the server logs: debug, info, warning or error.
     """
-    place = Path(home if home is not None else os.environ.get("PLAIT_HOME", "home"))
-    values: dict[str, Any] = {}
-    for source, found in (("plait.toml", _file(place)), ("the environment", _environment())):
-        values.update(_checked(found, source))
-    values.update({name: value for name, value in given.items() if value is not None})
-    values["home"] = place
-    return _in_range(Settings(**values))
+
+    home: Path = Path("home")
+    database: Annotated[str, AfterValidator(_check_url)] = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: Count = 8000
+    workers: PositiveCount = 1
+    key: str = field(default="", repr=False)
+    read_keys: Keys = field(default=(), repr=False)
+    ingest_keys: Keys = field(default=(), repr=False)
+    body_limit: PositiveCount = 16 * 1024 * 1024
+    batch_limit: PositiveCount = 10_000
+    client_timeout_ms: PositiveCount = 30_000
+    poll_ms: PositiveCount = 25
+    stale_wait_ms: Count = 1000
+    impressions: bool = True
+    impressions_days: Count = 90
+    consent_required: bool = False
+    pseudonyms: bool = False
+    pseudonym_key: str = field(default="", repr=False)
+    log_level: Annotated[str, AfterValidator(_check_level)] = "info"
 
 
-def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
-    """The environment of a server process: this one's, the settings, and where meters are kept."""
-    values = {one.name: getattr(settings, one.name) for one in fields(Settings)}
-    values["home"] = settings.home.absolute()
-    told = {
-        PREFIX + name.upper(): ",".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in values.items()
-    }
-    return {**os.environ, **told, METRICS: str(metrics)}
+_NAMES = tuple(setting.name for setting in fields(Settings))
+_SECRETS = frozenset(setting.name for setting in fields(Settings) if not setting.repr)
 
 
-def process_rank_and_size() -> tuple[int, int]:
-    """Which process this is of how many, as `torchrun` and `accelerate launch` tell each."""
-    rank, size = _count("RANK"), _count("WORLD_SIZE")
-    return (rank, size) if size > 1 else (0, 1)
+def load_settings(home: Path | str | None = None, **overrides: Any) -> Settings:
+    """Load the settings of a home: defaults, then plait.toml, then the environment, then arguments.
+
+    Args:
+        home: The home; None: PLAIT_HOME, else "home".
+        overrides: Settings by name; None: not set.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InputError: If a key is unknown or a value is not valid; its `field` names the setting.
+    """
+    folder = Path(home if home is not None else os.environ.get("PLAIT_HOME", "home"))
+    environment = {name: os.environ.get(PREFIX + name.upper()) for name in _NAMES}
+    values: dict[str, Any] = _read_file(folder / "plait.toml")
+    for source in (environment, overrides):
+        values.update({name: value for name, value in source.items() if value is not None})
+    try:
+        return Settings(**{**values, "home": folder})
+    except ValidationError as problem:
+        raise _input_error(problem) from None  # the original may contain a password
 
 
-def local_process_count() -> int:
-    """How many of those processes share this machine, this one included."""
-    return max(_count("LOCAL_WORLD_SIZE"), 1)
-
-
-def metrics_folder() -> Path | None:
-    """Where the server processes of one parent keep their meters; None for a lone process."""
-    folder = os.environ.get(METRICS)
-    return Path(folder) if folder else None
-
-
-def _count(name: str) -> int:
-    said = os.environ.get(name, "")
-    return int(said) if said.isdecimal() else 0
-
-
-def _file(home: Path) -> Mapping[str, Any]:
-    path = home / "plait.toml"
+def _read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
@@ -139,60 +157,58 @@ def _file(home: Path) -> Mapping[str, Any]:
         raise InputError(f"{path} is not TOML: {problem}") from problem
 
 
-def _environment() -> Mapping[str, str]:
-    names = {one.name for one in fields(Settings)}
-    found = {name: os.environ.get(PREFIX + name.upper()) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+def _input_error(problem: ValidationError) -> InputError:
+    """The first error of a validation, without the value of a secret."""
+    error = problem.errors(include_url=False)[0]
+    name, context = str(error["loc"][0]), error.get("ctx", {})
+    if name not in _NAMES:
+        hint = f"settings are {', '.join(sorted(_NAMES))}"
+        return InputError(f"{name!r} is no setting", hint=hint, field=name)
+    value = name if name in _SECRETS else f"{name} = {error['input']!r}"
+    hint = f"give {context['ge']} or more" if "ge" in context else context.get("hint", "")
+    return InputError(f"{value}: {error['msg']}", hint=hint, field=name)
 
 
-def _checked(found: Mapping[str, Any], source: str) -> dict[str, Any]:
-    known = {one.name: one for one in fields(Settings)}
-    for name in found:
-        if name not in known:
-            raise InputError(
-                f"{source} sets {name!r}, which is no setting",
-                hint=f"settings are {', '.join(sorted(known))}",
-                field=name,
-            )
-    return {name: _typed(name, str(known[name].type), value) for name, value in found.items()}
+def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
+    """Return the environment of a server process.
+
+    Args:
+        settings: The settings that the process loads.
+        metrics: The folder in which the processes keep their metrics.
+
+    Returns:
+        The environment of this process, with the settings and the folder.
+    """
+    values = {name: getattr(settings, name) for name in _NAMES}
+    values["home"] = settings.home.absolute()
+    texts = {
+        PREFIX + name.upper(): ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+    }
+    return {**os.environ, **texts, METRICS: str(metrics)}
 
 
-def _typed(name: str, kind: str, value: Any) -> Any:
-    try:
-        if kind == "Path":
-            return Path(value)
-        if kind == "int":
-            return int(value)
-        if kind == "bool":
-            return _parse_bool(value)
-        if kind.startswith("tuple"):
-            parts = value.split(",") if isinstance(value, str) else value
-            return tuple(one for one in (str(part).strip() for part in parts) if one)
-    except (TypeError, ValueError) as problem:
-        raise InputError(f"{name} is {value!r}, expected {kind}", field=name) from problem
-    return str(value).strip()  # a key read from a file ends with a line break no header can carry
+def process_rank_and_size() -> tuple[int, int]:
+    """Return which process this is of how many, as set by `torchrun` and `accelerate launch`.
+
+    Returns:
+        The rank of this process, and the number of processes; (0, 1) for a single process.
+    """
+    rank, size = _read_count("RANK"), _read_count("WORLD_SIZE")
+    return (rank, size) if size > 1 else (0, 1)
 
 
-def _in_range(settings: Settings) -> Settings:
-    for name, least in LEAST.items():
-        found = getattr(settings, name)
-        if found < least:
-            raise InputError(f"{name} is {found}", hint=f"give {least} or more", field=name)
-    if settings.log_level.lower() not in LEVELS:
-        hint = f"say one of {', '.join(LEVELS)}"
-        raise InputError(f"log_level is {settings.log_level!r}", hint=hint, field="log_level")
-    if settings.database and "://" not in settings.database:
-        raise InputError(  # what it is stays unsaid: it may hold a password
-            "database is no URL",
-            hint="like postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
-            "without the setting the log is an SQLite file in the home",
-            field="database",
-        )
-    return settings
+def local_process_count() -> int:
+    """Return how many of those processes run on this machine, this one included."""
+    return max(_read_count("LOCAL_WORLD_SIZE"), 1)
 
 
-def _parse_bool(value: Any) -> bool:
-    text = str(value).lower()
-    if text not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError(text)
-    return text in ("true", "1", "yes")
+def metrics_folder() -> Path | None:
+    """Return where the server processes of one parent keep their metrics; None for a lone one."""
+    folder = os.environ.get(METRICS)
+    return Path(folder) if folder else None
+
+
+def _read_count(name: str) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else 0

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.data.catalogue import NO_TIME
 from plait.data.types import Event
-from plait.eventlog import TYPES, EventChunk, EventLog, event_id_index
+from plait.eventlog import TYPES, EventChunk, EventLog, append, event_id_index
 from plait.eventlog.tables import RUN_BITS
 
 T = 1_700_000_000_000_000
-NEVER = 253_402_300_799_000_000  # the end of the year 9999
+TOO_LATE = 253_402_300_800_000_000  # the year 10000
 
 
 def click(number: int, user: str = "u", item: str = "i", **more: object) -> Event:
@@ -37,7 +37,7 @@ def test_an_empty_log(log: EventLog) -> None:
     assert not log.changed()
     assert list(log.read()) == []
     assert log.item_ids() == log.user_ids() == log.kinds() == []
-    assert log.append([]) == (0, [])
+    assert log.append([]) == (0, [], None)
 
 
 def test_offsets_and_numbers_come_in_order(log: EventLog) -> None:
@@ -105,7 +105,11 @@ def test_none_and_empty_and_alike_texts_are_different_content(log: EventLog) -> 
         (Event("interaction", "e", "view", "u", None), "item"),
         (Event("interaction", "e", "view", "", "i"), "user"),
         (Event("interaction", "e", "view", "u" * 10_000, "i"), "user"),
-        (Event("interaction", "e", "view", "u", "i", time=NEVER), "time"),
+        (Event("interaction", "e", "view", "u", "i", time=TOO_LATE), "time"),
+        (Event("interaction", "e", "view", "u", "i", time=1.5), ""),  # type: ignore[arg-type]
+        (Event("interaction", "e", "view", "u", "i", position="1"), ""),  # type: ignore[arg-type]
+        (Event("interaction", "e", None, "u", "i"), ""),  # type: ignore[arg-type]
+        (Event("erase", "e", user=17), ""),  # type: ignore[arg-type]
         (Event("interaction", "e", "view", "u", "i", time=-(10**18)), "time"),
         (Event("interaction", "e", "view", "u", "i", value=float("nan")), "value"),
         (Event("interaction", "e", "view", "u", "i", value=float("inf")), "value"),
@@ -199,6 +203,48 @@ def test_changed_is_a_cheap_question(place: str) -> None:
         assert not two.changed()
 
 
+def equal(first: EventChunk, second: EventChunk) -> bool:
+    """Whether two chunks have equal columns of equal types."""
+    columns = EventChunk.__slots__[:-1]
+    for name in columns:
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    same_types = all(getattr(first, name).dtype == getattr(second, name).dtype for name in columns)
+    return same_types and first.fields == second.fields
+
+
+def test_append_returns_the_chunk_that_reading_gives(log: EventLog) -> None:
+    batches = [
+        [click(1), click(1), click(2, "bob", "pot", value=2.5, position=3, request_id="r")],
+        [
+            Event("item", "p", "put", item="cup", fields='{"b":1,"a":"x"}'),
+            Event("user", "q", "patch", user="ann", fields='{"age":3}'),
+            Event("fact", "f", "brand", item="cup", fields='{"tail":"acme"}'),
+            Event("interaction", "e", "view", "u", "i", value=0.1, fields='{"device":"phone"}'),
+            Event("erase", "nobody", user="unknown"),
+        ],
+    ]
+    version = 0
+    for batch in batches:
+        result = log.append(batch)
+        assert result.chunk is not None
+        assert result.chunk.offsets.tolist() == list(range(version + 1, result.version + 1))
+        assert equal(result.chunk, whole(log, after=version))
+        version = result.version
+
+
+def test_append_returns_no_chunk_where_stored_rows_were_overwritten(log: EventLog) -> None:
+    assert log.append([click(1), Event("erase", "x", user="u"), click(2)]).chunk is None
+    assert log.append([click(2)]).chunk is None  # nothing was stored
+
+
+def test_append_returns_no_chunk_for_a_large_batch(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append, "MAX_RETURNED_ROWS", 2)
+    assert log.append([click(1), click(2)]).chunk is not None
+    assert log.append([click(3), click(4), click(5)]).chunk is None
+
+
 def test_reading_in_pieces(log: EventLog) -> None:
     log.append([click(number) for number in range(10)])
     assert [len(piece) for piece in log.read(chunk=4)] == [4, 4, 2]
@@ -271,9 +317,9 @@ def test_offsets_are_seen_in_order_while_others_write(place: str) -> None:
 _ids = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
 _events = st.builds(
     Event,
-    type=st.just("interaction"),
+    record_type=st.just("interaction"),
     id=_ids,
-    kind=st.sampled_from(["view", "buy"]),
+    event_type=st.sampled_from(["view", "buy"]),
     user=_ids,
     item=_ids,
     time=st.one_of(st.none(), st.integers(-(10**16), 10**15)),
@@ -284,9 +330,7 @@ _events = st.builds(
 )
 
 
-@settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30
-)
+@settings(max_examples=30)
 @given(batches=st.lists(st.lists(_events, max_size=8), max_size=4))
 def test_a_batch_twice_changes_nothing_and_the_first_of_an_id_wins(
     log: EventLog, batches: list[list[Event]]

@@ -9,100 +9,115 @@ from plait.privacy.consent import ConsentPolicy
 KEY = b"k" * 32
 
 
-def view(user, at=0):
-    return Event("interaction", f"e{at}", "view", user, "i")
+def view(user, index=0):
+    return Event("interaction", f"e{index}", "view", user, "i")
 
 
-def said(user, fields, kind="put"):
-    return Event("user", f"u-{user}", kind, user=user, fields=fields)
+def user_event(user, fields, change="put"):
+    return Event("user", f"u-{user}", change, user=user, fields=fields)
 
 
-def test_off_by_default_and_free():
+def test_everything_is_off_by_default():
+    policy = ConsentPolicy()
     events = [view("u")]
-    kept, refused = ConsentPolicy().filter_events(events)
-    assert kept is events
-    assert refused == []
-    assert ConsentPolicy().user_id("u") == "u"
-    assert ConsentPolicy().content_key == b""
+    allowed, rejected = policy.filter_events(events)
+    assert allowed is events
+    assert rejected == []
+    assert policy.user_id("u") == "u"
+    assert policy.content_key == b""
 
 
-def test_only_with_consent():
+def test_only_events_after_consent_are_allowed():
     events = [
         view("a"),
-        said("a", '{"consent":true}'),
+        user_event("a", '{"consent":true}'),
         view("a"),
         view("b"),
         Event("item", "x", "put", item="i"),
     ]
-    kept, refused = ConsentPolicy(required=True).filter_events(events)
-    assert kept == [events[1], events[2], events[4]]
-    assert [(one.index, one.field) for one in refused] == [(0, "user"), (3, "user")]
+    allowed, rejected = ConsentPolicy(required=True).filter_events(events)
+    assert allowed == [events[1], events[2], events[4]]
+    assert [(rejection.index, rejection.field) for rejection in rejected] == [
+        (0, "user"),
+        (3, "user"),
+    ]
 
 
-def test_consent_given_earlier():
-    consent = ConsentPolicy(required=True, granted={"b"}.__contains__)
-    kept, refused = consent.filter_events([view("a"), view("b")])
-    assert [one.user for one in kept] == ["b"]
-    assert len(refused) == 1
+def test_consent_given_earlier_counts():
+    policy = ConsentPolicy(required=True, granted={"b"}.__contains__)
+    allowed, rejected = policy.filter_events([view("a"), view("b")])
+    assert [event.user for event in allowed] == ["b"]
+    assert len(rejected) == 1
 
 
-@pytest.mark.parametrize("yes", ["true", '"true"', "1", '"yes"'])
-def test_ways_to_say_yes(yes):
-    assert not ConsentPolicy(required=True).filter_events(
-        [said("a", f'{{"consent":{yes}}}'), view("a")]
-    )[1]
+@pytest.mark.parametrize("value", ["true", '"true"', "1", '"yes"'])
+def test_values_that_give_consent(value):
+    events = [user_event("a", f'{{"consent":{value}}}'), view("a")]
+    assert ConsentPolicy(required=True).filter_events(events) == (events, [])
 
 
 @pytest.mark.parametrize(
-    "no", ['{"consent":false}', '{"consent":null}', '{"name":"x"}', None, "[", "5"]
+    "fields", ['{"consent":false}', '{"consent":null}', '{"name":"x"}', None, "[", "5"]
 )
-def test_ways_to_say_nothing(no):
-    kept, refused = ConsentPolicy(required=True).filter_events([said("a", no), view("a")])
-    assert not kept
-    assert len(refused) == 2
+def test_fields_that_give_no_consent(fields):
+    events = [user_event("a", fields), view("a")]
+    allowed, rejected = ConsentPolicy(required=True).filter_events(events)
+    assert not allowed
+    assert len(rejected) == 2
 
 
-def test_consent_taken_back():
-    consent = ConsentPolicy(required=True, granted=lambda _: True)
-    back = said("a", '{"consent":false}', "patch")
-    kept, refused = consent.filter_events([view("a"), back, view("a")])
-    assert kept == [view("a"), back]
-    assert len(refused) == 1
-    kept, _ = consent.filter_events([said("a", '{"name":"x"}', "patch"), view("a")])
-    assert len(kept) == 2
-    kept, _ = consent.filter_events([said("a", None, "delete"), view("a")])
-    assert len(kept) == 1
-    kept, _ = consent.filter_events([Event("erase", "x", user="a"), view("a")])
-    assert len(kept) == 1
+def test_withdrawn_consent_is_stored_and_ends_the_permission():
+    policy = ConsentPolicy(required=True, granted=lambda _: True)
+    withdrawal = user_event("a", '{"consent":false}', "patch")
+    allowed, rejected = policy.filter_events([view("a"), withdrawal, view("a")])
+    assert allowed == [view("a"), withdrawal]
+    assert len(rejected) == 1
 
 
-def test_pseudonyms():
-    consent = ConsentPolicy(pseudonyms=True, key=KEY)
-    name = consent.user_id("anna@example.org")
-    assert name.startswith("p_")
-    assert len(name) == 28
-    assert consent.user_id("anna@example.org") == name
-    assert consent.user_id(name) == name
-    assert consent.user_id("Anna@example.org") != name
-    assert ConsentPolicy(pseudonyms=True, key=b"x" * 32).user_id("anna@example.org") != name
-    kept, refused = consent.filter_events(
-        [view("anna@example.org"), Event("item", "x", "put", item="i")]
+@pytest.mark.parametrize(
+    ("event", "n_allowed"),
+    [
+        (user_event("a", '{"name":"x"}', "patch"), 2),
+        (user_event("a", None, "delete"), 1),
+        (Event("erase", "x", user="a"), 1),
+    ],
+)
+def test_a_patch_keeps_consent_while_delete_and_erase_end_it(event, n_allowed):
+    policy = ConsentPolicy(required=True, granted=lambda _: True)
+    allowed, _ = policy.filter_events([event, view("a")])
+    assert allowed == [event, view("a")][:n_allowed]
+
+
+def test_pseudonyms_replace_user_ids_by_keyed_hashes():
+    policy = ConsentPolicy(pseudonyms=True, key=KEY)
+    pseudonym = policy.user_id("anna@example.org")
+    assert pseudonym.startswith("p_")
+    assert len(pseudonym) == 28
+    assert policy.user_id("anna@example.org") == pseudonym
+    assert policy.user_id(pseudonym) == pseudonym
+    assert policy.user_id("Anna@example.org") != pseudonym
+    other_key = ConsentPolicy(pseudonyms=True, key=b"x" * 32)
+    assert other_key.user_id("anna@example.org") != pseudonym
+    events = [view("anna@example.org"), Event("item", "x", "put", item="i")]
+    allowed, rejected = policy.filter_events(events)
+    assert [event.user for event in allowed] == [pseudonym, None]
+    assert not rejected
+    assert "anna" not in repr(allowed)
+    assert policy.content_key not in (b"", KEY)
+    assert "kkkk" not in repr(policy)
+
+
+def test_earlier_consent_is_looked_up_by_the_stored_id():
+    stored_id = ConsentPolicy(pseudonyms=True, key=KEY).user_id("b")
+    policy = ConsentPolicy(
+        required=True, pseudonyms=True, key=KEY, granted={stored_id}.__contains__
     )
-    assert [one.user for one in kept] == [name, None]
-    assert not refused
-    assert "anna" not in repr(kept)
-    assert consent.content_key not in (b"", KEY)
-    assert "kkkk" not in repr(consent)
+    allowed, rejected = policy.filter_events([view("a"), view("b")])
+    assert [event.user for event in allowed] == [stored_id]
+    assert len(rejected) == 1
 
 
-def test_consent_goes_by_the_stored_name():
-    name = ConsentPolicy(pseudonyms=True, key=KEY).user_id("b")
-    consent = ConsentPolicy(required=True, pseudonyms=True, key=KEY, granted={name}.__contains__)
-    kept, refused = consent.filter_events([view("a"), view("b")])
-    assert [one.user for one in kept] == [name]
-    assert len(refused) == 1
-
-
-def test_a_key_is_needed():
-    with pytest.raises(InputError, match="secret key"):
+def test_pseudonyms_with_a_short_key_are_refused():
+    with pytest.raises(InputError) as caught:
         ConsentPolicy(pseudonyms=True, key=b"short")
+    assert caught.value.field == "pseudonym_key"

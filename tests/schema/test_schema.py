@@ -1,4 +1,4 @@
-"""Field types: inferred once, kept, and what becomes of values that do not fit."""
+"""Field types: inference, declaration, conversion, and values that do not fit."""
 
 import orjson
 import pytest
@@ -11,17 +11,17 @@ from plait.schema.inference import infer_type
 from plait.schema.schema import MAX_FIELDS, FieldProblem, Schema, typed
 
 
-def put(fields, entity="item", at=0):
+def put(fields, entity="item", index=0):
     text = fields if isinstance(fields, str) else orjson.dumps(fields).decode()
-    return Event(entity, f"e{at}", "put", item="i", fields=text)
+    return Event(entity, f"e{index}", "put", item="i", fields=text)
 
 
 def admit(schema, *rows, entity="item"):
-    return schema.admit([put(one, entity, at) for at, one in enumerate(rows)])
+    return schema.admit([put(fields, entity, index) for index, fields in enumerate(rows)])
 
 
-def kept(schema, value, kind=None, name="x"):
-    """What a value of a field is stored as, or the problem."""
+def stored_value(schema, value, kind=None, name="x"):
+    """What a value of a field is stored as, or the FieldProblem."""
     if kind:
         schema = schema.declare("item", {name: kind})
     verdict = admit(schema, {name: value})[1][0]
@@ -29,7 +29,7 @@ def kept(schema, value, kind=None, name="x"):
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "wanted"),
+    ("name", "values", "expected"),
     [
         ("x", [True, False], "category"),
         ("x", [1, 2.5], "number"),
@@ -65,12 +65,12 @@ def kept(schema, value, kind=None, name="x"):
         ("x", [], None),
     ],
 )
-def test_inference(name, values, wanted):
-    assert infer_type(name, values) == wanted
+def test_infer_type_returns_the_type_that_fits(name, values, expected):
+    assert infer_type(name, values) == expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "wanted"),
+    ("kind", "value", "expected"),
     [
         ("number", "4.25", 4.25),
         ("number", 3.0, 3),
@@ -101,12 +101,12 @@ def test_inference(name, values, wanted):
         ("media", "a.jpg", "a.jpg"),
     ],
 )
-def test_what_fits(kind, value, wanted):
-    assert kept(Schema(), value, kind) == wanted
+def test_fitting_values_become_canonical(kind, value, expected):
+    assert stored_value(Schema(), value, kind) == expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "told"),
+    ("kind", "value", "expected"),
     [
         ("number", "many", "a number"),
         ("number", "1_000", "a number"),
@@ -128,47 +128,47 @@ def test_what_fits(kind, value, wanted):
         ("media", 5, "picture"),
     ],
 )
-def test_what_drifts(kind, value, told):
-    problem = kept(Schema(), value, kind)
+def test_values_of_another_type_are_problems(kind, value, expected):
+    problem = stored_value(Schema(), value, kind)
     assert isinstance(problem, FieldProblem)
     assert problem.field == "x"
-    assert told in problem.error
+    assert expected in problem.expected
 
 
-def test_the_whole_batch_votes_and_the_type_stays():
+def test_a_new_field_gets_its_type_from_the_whole_batch_and_keeps_it():
     rows = [{"price": "free"}, *({"price": str(n)} for n in range(40))]
     schema, verdicts = admit(Schema(), *rows)
     assert schema.types == {("item", "price"): "number"}
     assert isinstance(verdicts[0], FieldProblem)
     assert verdicts[0].index == 0
-    assert all(isinstance(one, Event) for one in verdicts[1:])
+    assert all(isinstance(verdict, Event) for verdict in verdicts[1:])
     after, verdicts = admit(schema, {"price": "free"}, {"price": "7"})
     assert after is schema
-    assert [type(one) for one in verdicts] == [FieldProblem, Event]
+    assert list(map(type, verdicts)) == [FieldProblem, Event]
 
 
-def test_entities_have_their_own_types():
+def test_a_field_may_differ_in_type_between_entities():
     schema, _ = admit(Schema(), {"size": 5})
     schema, _ = schema.admit([Event("user", "u", "put", user="u", fields='{"size":"large"}')])
     assert schema.types == {("item", "size"): "number", ("user", "size"): "category"}
 
 
-def test_null_fits_everywhere_and_teaches_nothing():
+def test_null_fits_every_type_and_gives_none():
     schema, verdicts = admit(Schema(), {"x": None, "y": ""}, {})
     assert not schema.types
-    assert [one.fields for one in verdicts] == ['{"x":null,"y":null}', "{}"]
+    assert [event.fields for event in verdicts] == ['{"x":null,"y":null}', "{}"]
     schema, verdicts = admit(schema, {"x": None}, {"x": 5})
     assert schema.types == {("item", "x"): "number"}
-    assert [one.fields for one in verdicts] == ['{"x":null}', '{"x":5}']
+    assert [event.fields for event in verdicts] == ['{"x":null}', '{"x":5}']
 
 
-def test_canonical_text_is_one_for_all_ways_to_say_it():
-    said = ['{"b": 1.0, "a": "x"}', '{"a":"x","b":1}', '{"a":"x","b":"1"}']
-    _, verdicts = admit(Schema().declare("item", {"b": "number"}), *said)
-    assert {one.fields for one in verdicts} == {'{"a":"x","b":1}'}
+def test_equal_fields_have_equal_canonical_text():
+    texts = ['{"b": 1.0, "a": "x"}', '{"a":"x","b":1}', '{"a":"x","b":"1"}']
+    _, verdicts = admit(Schema().declare("item", {"b": "number"}), *texts)
+    assert {event.fields for event in verdicts} == {'{"a":"x","b":1}'}
 
 
-def test_events_without_fields_and_facts_pass():
+def test_events_without_fields_and_triples_pass_unchanged():
     events = [
         Event("interaction", "a", "view", "u", "i"),
         Event("fact", "f", "made_of", item="i", fields='{"tail": "wood"}'),
@@ -179,40 +179,52 @@ def test_events_without_fields_and_facts_pass():
 
 
 @pytest.mark.parametrize("text", ["", "x", "[1]", "5", "null", '{"a":NaN}', '{"a":1e999}'])
-def test_what_is_no_object(text):
+def test_text_that_is_not_an_object_is_a_problem(text):
     problem = admit(Schema(), text)[1][0]
     assert isinstance(problem, FieldProblem)
 
 
-def test_names_and_their_number_are_bounded():
+def test_field_names_and_their_count_are_bounded():
     schema, verdicts = admit(Schema(), {"": 1}, {"x" * 201: 1}, {"a\nb": 1}, {"ok": 1})
-    assert [type(one) for one in verdicts] == [FieldProblem] * 3 + [Event]
+    assert list(map(type, verdicts)) == [FieldProblem] * 3 + [Event]
     schema, verdicts = admit(schema, *({f"f{n:04}": n} for n in range(MAX_FIELDS)))
     assert len(schema.types) == MAX_FIELDS
-    assert [at for at, one in enumerate(verdicts) if isinstance(one, FieldProblem)] == [999]
-    assert "1000 fields" in verdicts[999].error
+    assert [
+        index for index, verdict in enumerate(verdicts) if isinstance(verdict, FieldProblem)
+    ] == [999]
+    assert str(MAX_FIELDS) in verdicts[999].expected
 
 
-def test_declared_types():
+def test_declared_types_are_used_and_cannot_be_changed():
     schema = Schema().declare("item", {"code": "number"})
-    assert kept(schema, "007", name="code") == 7
+    assert stored_value(schema, "007", name="code") == 7
     assert schema.declare("item", {"code": "number"}) == schema
-    with pytest.raises(ConflictError, match="stored as number, not text"):
+    with pytest.raises(ConflictError) as caught:
         schema.declare("item", {"code": "text"})
-    with pytest.raises(InputError, match="no field type"):
-        schema.declare("item", {"x": "integer"})
-    with pytest.raises(InputError, match="no fields for"):
-        schema.declare("shop", {})
-    with pytest.raises(InputError, match="can name no field"):
-        schema.declare("item", {"a\nb": "text"})
-    with pytest.raises(InputError, match="1,001 fields"):
-        schema.declare("item", {f"f{n}": "number" for n in range(MAX_FIELDS)})
+    assert caught.value.field == "code"
 
 
-def test_typed_values():
+@pytest.mark.parametrize(
+    ("entity", "types", "field"),
+    [
+        ("item", {"x": "integer"}, "x"),
+        ("workspace", {}, ""),
+        ("item", {"a\nb": "text"}, ""),
+        ("item", {f"f{n}": "number" for n in range(MAX_FIELDS)}, ""),
+    ],
+)
+def test_invalid_declarations_are_refused(entity, types, field):
+    schema = Schema().declare("item", {"code": "number"})
+    with pytest.raises(InputError) as caught:
+        schema.declare(entity, types)
+    assert caught.value.field == field
+    assert caught.value.hint
+
+
+def test_typed_returns_tuples_and_leaves_out_fields_without_type():
     types = {("item", "tags"): "set", ("item", "at"): "place", ("item", "n"): "number"}
-    said = '{"at":[1.0,2.0],"n":null,"other":null,"tags":["a","b"]}'
-    assert typed(said, "item", types) == {"at": (1.0, 2.0), "n": None, "tags": ("a", "b")}
+    text = '{"at":[1.0,2.0],"n":null,"other":null,"tags":["a","b"]}'
+    assert typed(text, "item", types) == {"at": (1.0, 2.0), "n": None, "tags": ("a", "b")}
     assert typed(None, "item", types) == {}
     assert typed('{"n":5}', "user", types) == {}
 
@@ -231,21 +243,16 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "tags", "title"]), values), max_size=6))
 def test_admitting_again_changes_nothing(rows):
-    schema, verdicts = admit(Schema(), *rows)
-    good = [one for one in verdicts if isinstance(one, Event)]
-    again, twice = schema.admit(good)
+    schema, admitted = admit(Schema(), *rows)
+    events = [event for event in admitted if isinstance(event, Event)]
+    again, admitted_twice = schema.admit(events)
     assert again is schema
-    assert len(twice) == len(good)
-    for one, other in zip(good, twice, strict=True):
-        assert isinstance(other, Event)
-        mine, theirs = (
-            typed(one.fields, "item", schema.types),
-            typed(other.fields, "item", schema.types),
-        )
-        times = {name for (_, name), kind in schema.types.items() if kind == "time"}
-        assert {k: v for k, v in mine.items() if k not in times} == {
-            k: v for k, v in theirs.items() if k not in times
-        }
+    assert len(admitted_twice) == len(events)
+    # Times are left out: a number of microseconds may be read in another unit.
+    types = {key: kind for key, kind in schema.types.items() if kind != "time"}
+    for first, second in zip(events, admitted_twice, strict=True):
+        assert isinstance(second, Event)
+        assert typed(first.fields, "item", types) == typed(second.fields, "item", types)

@@ -1,3 +1,3 @@
-"""From any file to the log and back out as a data set: ingest, consent, log, schema, dataset."""
+"""Values in memory: events, data sets, catalogues, histories, queries, candidate lists."""
 
 __all__: list[str] = []

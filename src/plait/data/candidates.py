@@ -16,17 +16,20 @@ __all__ = ["CandidateLists"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateLists:
-    """B candidate lists: `numbers` int32 [B, K], -1 pads, and named columns [B, K].
+    """B candidate lists with up to K items each. Stages add columns and never drop rows.
 
-    Stages add columns and never drop rows: `<strand>.score` float32 (NaN: cannot know this item),
-    `<strand>.rank` int32 (-1: did not bring it), `score`, `removed_by` (int8 index into `reasons`,
-    -1: still in), `order` (int32 place in the answer, -1: not in it), `propensity` float32.
+    Attributes:
+        item_numbers: int32 [B, K], -1 pads.
+        columns: Named columns [B, K]: `<model>.score` float32 (NaN: the model cannot score the
+            item), `<model>.rank` int32 (-1: the model did not retrieve it), `score` float32,
+            `removed_by` int8 (index into `removal_reasons`, -1: not removed), `order` int32 (place
+            in the response, -1: not in it), `propensity` float32.
+        removal_reasons: The names that `removed_by` refers to.
     """
 
     item_numbers: Int32Array
     columns: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     removal_reasons: tuple[str, ...] = ()
-    """The names that `removed_by` points to."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -35,27 +38,51 @@ class CandidateLists:
 
     @property
     def present(self) -> BoolArray:
-        """Where a candidate stands: neither padding nor removed."""
-        there = self.item_numbers >= 0
+        """bool [B, K]: where an item is neither padding nor removed."""
+        present = self.item_numbers >= 0
         if "removed_by" in self.columns:
-            there = there & (self.columns["removed_by"] < 0)
-        return there
+            present = present & (self.columns["removed_by"] < 0)
+        return present
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """The column `name`; KeyError names those there are."""
+        """Return a column.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            [B, K].
+
+        Raises:
+            KeyError: If there is no such column; the message lists those there are.
+        """
         if name not in self.columns:
             raise KeyError(f"no column {name!r}; there are {sorted(self.columns)}")
         return self.columns[name]
 
     def with_columns(self, **columns: npt.NDArray[Any]) -> CandidateLists:
-        """The same candidates and more columns; `**{"popular.score": ...}` for names with a dot."""
+        """Return the same candidates with more columns.
+
+        Args:
+            columns: Arrays [B, K] by name; write `**{"popular.score": scores}` for dotted names.
+
+        Returns:
+            The candidates with all columns; new ones replace those of the same name.
+        """
         return replace(self, columns={**self.columns, **columns})
 
     def mark_removed(self, where: BoolArray, why: str) -> CandidateLists:
-        """Mark candidates as removed by `why`; the first reason that removed one stays."""
-        names = (
-            self.removal_reasons if why in self.removal_reasons else (*self.removal_reasons, why)
-        )
+        """Mark candidates as removed; a candidate that was removed before keeps its reason.
+
+        Args:
+            where: bool [B, K], the candidates to remove.
+            why: The reason.
+
+        Returns:
+            The candidates with the column `removed_by`.
+        """
+        known = why in self.removal_reasons
+        names = self.removal_reasons if known else (*self.removal_reasons, why)
         old = self.columns.get("removed_by", np.full(self.item_numbers.shape, -1, np.int8))
         new = np.where(where & (old < 0), np.int8(names.index(why)), old).astype(np.int8)
         return replace(self, columns={**self.columns, "removed_by": new}, removal_reasons=names)

@@ -1,31 +1,44 @@
-"""What is known about items (or users): ids, typed fields, who is alive. Immutable.
+"""What is known about items (or users): ids, typed fields, which are alive. Immutable.
 
-A new version shares every column that did not change with the one before it.
+A new version shares every column that did not change with the version before it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.data.arrays import BoolArray, Int32Array, Int64Array, UInt64Array
 from plait.errors import InputError
 
 __all__ = ["FIELD_TYPES", "NO_TIME", "Catalogue", "Change", "Column", "FieldType"]
 
 FieldType = Literal["text", "category", "set", "number", "time", "place", "media"]
 FIELD_TYPES: tuple[str, ...] = get_args(FieldType)
+"""The types that a field can have."""
 
 NO_TIME = np.iinfo(np.int64).min
-"""A time that is not known."""
+"""Stands for an unknown time."""
+
+_MISSING: Mapping[str, Any] = {"number": np.nan, "time": NO_TIME}
+"""The value that stands for no value, by field type; None for the other types."""
 
 
 class Change(NamedTuple):
-    """One item event (or user event) as the fold sees it; `fields` are already typed values."""
+    """A change of one entry of a catalogue.
+
+    Attributes:
+        number: The number of the entry.
+        kind: "put" replaces all fields, "patch" those that it names, "delete" removes the entry,
+            "touch" only makes it alive.
+        fields: Typed values by field name.
+        offset: The place of the event in the log.
+    """
 
     number: int
     kind: Literal["put", "patch", "delete", "touch"]
@@ -37,9 +50,11 @@ class Change(NamedTuple):
 class Column:
     """One field of all N entries.
 
-    `values` by type: number float64 (NaN: missing); time int64 microseconds (`NO_TIME`: missing);
-    text, category, media object of str or None; set object of tuple[str, ...] or None; place object
-    of (latitude, longitude) in degrees or None.
+    Attributes:
+        type: The type of the field.
+        values: [N]; number: float64, NaN if missing; time: int64 microseconds, `NO_TIME` if
+            missing; text, category, media: object of str or None; set: object of tuple[str, ...]
+            or None; place: object of (latitude, longitude) in degrees or None.
     """
 
     type: FieldType
@@ -47,15 +62,27 @@ class Column:
 
     @staticmethod
     def missing(kind: FieldType, size: int) -> Column:
-        """A column in which nobody has a value."""
-        if kind == "number":
-            return Column(kind, np.full(size, np.nan))
-        if kind == "time":
-            return Column(kind, np.full(size, NO_TIME, np.int64))
-        return Column(kind, np.full(size, None, object))
+        """Return a column without any value.
+
+        Args:
+            kind: The type of the field.
+            size: The number of entries.
+
+        Returns:
+            The column.
+        """
+        dtype = {"number": np.float64, "time": np.int64}.get(kind, object)
+        return Column(kind, np.full(size, _MISSING.get(kind), dtype))
 
     def get(self, number: int) -> Any:
-        """The value of one entry, None if it has none."""
+        """Return the value of one entry.
+
+        Args:
+            number: The number of the entry.
+
+        Returns:
+            The value, None if it is missing.
+        """
         value = self.values[number]
         if self.type == "number":
             return None if np.isnan(value) else float(value)
@@ -64,7 +91,14 @@ class Column:
         return value
 
     def grown(self, size: int) -> Column:
-        """The same column with room for `size` entries."""
+        """Return a column for more entries, which have no value.
+
+        Args:
+            size: The number of entries; a column that has as many is returned as it is.
+
+        Returns:
+            The column.
+        """
         more = size - len(self.values)
         if more <= 0:
             return self
@@ -76,148 +110,179 @@ class Column:
 class Catalogue:
     """N entries by number.
 
-    `alive` bool [N]: known and not deleted. `changed` int64 [N]: the offset at which fields last
-    changed, -1 if never described. `tiebreak` uint64 [N]: a hash of the outside id, the order among
-    equals.
+    Attributes:
+        ids: The external ids.
+        alive: bool [N], whether an entry is known and not deleted.
+        changed: int64 [N], the offset at which fields last changed, -1 if there never were any.
+        tiebreak: uint64 [N], a hash of the external id: the order among equals.
+        columns: The fields by name.
+        index: The numbers by external id, shared between versions: it may contain later entries.
     """
 
     ids: Sequence[str] = ()
-    alive: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-    changed: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    tiebreak: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    alive: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
+    changed: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    tiebreak: UInt64Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     columns: Mapping[str, Column] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.alive)
 
-    def number(self, outside: str | None) -> int:
-        """The number of an outside id, -1 if this version does not know it."""
-        found = -1 if outside is None else self.index.get(outside, -1)
-        return found if found < len(self) else -1
+    def number(self, external_id: str | None) -> int:
+        """Return the number of an external id.
 
-    def numbers(self, outside: Iterable[str | None]) -> npt.NDArray[np.int32]:
-        """The numbers of outside ids, int32, -1 where unknown."""
-        return np.array([self.number(one) for one in outside], np.int32)
+        Args:
+            external_id: The id.
+
+        Returns:
+            The number, -1 if this version does not know the id.
+        """
+        number = -1 if external_id is None else self.index.get(external_id, -1)
+        return number if number < len(self) else -1
+
+    def numbers(self, external_ids: Iterable[str | None]) -> Int32Array:
+        """Return the numbers of external ids.
+
+        Args:
+            external_ids: The ids.
+
+        Returns:
+            int32, -1 where unknown.
+        """
+        return np.array(list(map(self.number, external_ids)), np.int32)
 
     def id(self, number: int) -> str:
-        """The outside id of a number."""
+        """Return the external id of a number.
+
+        Args:
+            number: The number of an entry.
+
+        Returns:
+            The id, "" for an erased user.
+        """
         return self.ids[number]
 
     def fields(self, number: int) -> dict[str, Any]:
-        """The fields that an entry has, by name."""
-        found = ((name, column.get(number)) for name, column in self.columns.items())
-        return {name: value for name, value in found if value is not None}
+        """Return the fields that an entry has.
+
+        Args:
+            number: The number of the entry.
+
+        Returns:
+            The values by field name.
+        """
+        values = ((name, column.get(number)) for name, column in self.columns.items())
+        return {name: value for name, value in values if value is not None}
 
     def types(self) -> dict[str, FieldType]:
-        """The type of every field."""
+        """Return the type of every field by its name."""
         return {name: column.type for name, column in self.columns.items()}
 
     def check_fields(self, names: Iterable[str], setting: str) -> None:
-        """Raise InputError if a field that `setting` names is not among those there are: a slip of
-        the pen would otherwise count for nothing without a word. Before the first field all may be.
+        """Check that fields exist: a misspelt name would otherwise be ignored.
+
+        Args:
+            names: Names of fields; any is accepted as long as there are no fields at all.
+            setting: The setting that names them.
+
+        Raises:
+            InputError: If a field does not exist.
         """
         for name in names if self.columns else ():
             if name not in self.columns:
-                known = ", ".join(sorted(self.columns))
-                raise InputError(
-                    f"there is no field {name!r}", hint=f"fields: {known}", field=setting
-                )
+                hint = f"fields: {', '.join(sorted(self.columns))}"
+                raise InputError(f"there is no field {name!r}", hint=hint, field=setting)
 
     def with_ids(self, ids: Sequence[str]) -> Catalogue:
-        """More entries, `ids` being those of the numbers from len(self) on; not yet alive."""
+        """Return a version with more entries, which are not yet alive.
+
+        Args:
+            ids: The external ids of the numbers from len(self) on.
+
+        Returns:
+            The version; self if there are no ids.
+        """
         if not ids:
             return self
         size = len(self) + len(ids)
-        for place, one in enumerate(ids, len(self)):
-            self.index[one] = place  # shared between versions: `number` ignores what came later
+        self.index.update(zip(ids, range(len(self), size), strict=True))
+        digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids)
+        hashes = np.frombuffer(b"".join(digests), np.uint64)
         return Catalogue(
             (*self.ids, *ids),
             np.concatenate([self.alive, np.zeros(len(ids), np.bool_)]),
             np.concatenate([self.changed, np.full(len(ids), -1, np.int64)]),
-            np.concatenate([self.tiebreak, _hashes(ids)]),
+            np.concatenate([self.tiebreak, hashes]),
             {name: column.grown(size) for name, column in self.columns.items()},
             self.index,
         )
 
     def with_columns(self, types: Mapping[str, FieldType]) -> Catalogue:
-        """Room for more fields."""
+        """Return a version with more fields, which have no values yet.
+
+        Args:
+            types: The types by field name; existing fields stay as they are.
+
+        Returns:
+            The version; self if there is no new field.
+        """
         added = {
             name: Column.missing(kind, len(self))
             for name, kind in types.items()
             if name not in self.columns
         }
-        return self._replaced(columns={**self.columns, **added}) if added else self
+        return replace(self, columns={**self.columns, **added}) if added else self
 
     def updated(self, changes: Sequence[Change]) -> Catalogue:
-        """A version in which `changes` happened, in their order.
+        """Return a version in which changes are applied in their order.
 
-        Raises KeyError for a field that has no column: `with_columns` comes first.
+        Args:
+            changes: The changes; every field has a column (see `with_columns`).
+
+        Returns:
+            The version; self if there are no changes.
+
+        Raises:
+            KeyError: If a field has no column.
         """
         if not changes:
             return self
         alive, changed = self.alive.copy(), self.changed.copy()
         columns = self._copied(changes)
-        for change in changes:
-            alive[change.number] = change.kind != "delete"
-            if change.kind == "touch":
+        for number, kind, fields, offset in changes:
+            alive[number] = kind != "delete"
+            if kind == "touch":
                 continue
-            changed[change.number] = change.offset
-            if change.kind in ("put", "delete"):
-                _clear(columns, change.number)
-            for name, value in change.fields.items():
-                _put(columns[name], change.number, value)
-        return self._replaced(alive=alive, changed=changed, columns=columns)
+            changed[number] = offset
+            if kind in ("put", "delete"):
+                for column in columns.values():
+                    column.values[number] = _MISSING.get(column.type)
+            for name, value in fields.items():
+                column = columns[name]
+                column.values[number] = _MISSING.get(column.type) if value is None else value
+        return replace(self, alive=alive, changed=changed, columns=columns)
 
     def without_id(self, number: int) -> Catalogue:
-        """A version in which an entry (an erased user) has neither id nor fields."""
+        """Return a version in which an entry (an erased user) has neither id nor fields.
+
+        Args:
+            number: The number of the entry.
+
+        Returns:
+            The version.
+        """
         ids = list(self.ids)
         if self.index.get(ids[number]) == number:  # the id may have come back under a new number
             del self.index[ids[number]]
         ids[number] = ""
-        emptied = self.updated([Change(number, "delete", {}, -1)])
-        return emptied._replaced(ids=tuple(ids))
+        return replace(self.updated([Change(number, "delete", {}, -1)]), ids=tuple(ids))
 
     def _copied(self, changes: Sequence[Change]) -> dict[str, Column]:
         """All columns, those that `changes` may write to as copies."""
-        whole = any(change.kind in ("put", "delete") for change in changes)
-        touched = {name for change in changes for name in change.fields}
+        every = any(change.kind in ("put", "delete") for change in changes)
+        names = {name for change in changes for name in change.fields}
         return {
-            name: Column(column.type, column.values.copy()) if whole or name in touched else column
+            name: replace(column, values=column.values.copy()) if every or name in names else column
             for name, column in self.columns.items()
         }
-
-    def _replaced(
-        self,
-        *,
-        ids: Sequence[str] | None = None,
-        alive: npt.NDArray[np.bool_] | None = None,
-        changed: npt.NDArray[np.int64] | None = None,
-        columns: Mapping[str, Column] | None = None,
-    ) -> Catalogue:
-        return Catalogue(
-            self.ids if ids is None else ids,
-            self.alive if alive is None else alive,
-            self.changed if changed is None else changed,
-            self.tiebreak,
-            self.columns if columns is None else columns,
-            self.index,
-        )
-
-
-def _hashes(ids: Sequence[str]) -> npt.NDArray[np.uint64]:
-    digests = (hashlib.blake2b(one.encode(), digest_size=8).digest() for one in ids)
-    return np.frombuffer(b"".join(digests), np.uint64)
-
-
-def _clear(columns: Mapping[str, Column], number: int) -> None:
-    for column in columns.values():
-        _put(column, number, None)
-
-
-def _put(column: Column, number: int, value: Any) -> None:
-    if value is None and column.type == "number":
-        value = np.nan
-    elif value is None and column.type == "time":
-        value = NO_TIME
-    column.values[number] = value

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Float32Array, Int32Array, Int64Array
+from plait.data.arrays import Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
 
@@ -20,15 +20,19 @@ __all__ = ["Dataset", "Interactions", "Triples", "event_type_weights"]
 class Interactions:
     """N interactions as parallel arrays, ordered by (user, time or position, offset).
 
-    `users`, `items` int32 numbers; `kinds` int16 indices into `Dataset.kinds`; `times` int64
-    microseconds (or positions, see `Dataset.clock`); `values` float32, NaN where there was none;
-    `weights` float32, what the kind is worth (1 until a recipe weighs them); `offsets` int64 places
-    in the log.
+    Attributes:
+        users: int32 [N], user numbers.
+        items: int32 [N], item numbers.
+        event_types: int16 [N], indices into `Dataset.event_types`.
+        times: int64 [N], microseconds since 1970 UTC (or positions, see `Dataset.clock`).
+        values: float32 [N], NaN for none.
+        weights: float32 [N], the weight of the event type (1 until a recipe sets weights).
+        offsets: int64 [N], places in the log.
     """
 
     users: Int32Array
     items: Int32Array
-    event_types: npt.NDArray[np.int16]
+    event_types: Int16Array
     times: Int64Array
     values: Float32Array
     weights: Float32Array
@@ -38,21 +42,28 @@ class Interactions:
         return len(self.users)
 
     def take(self, where: npt.NDArray[Any] | slice) -> Interactions:
-        """The interactions at `where` (a mask, places or a slice), in that order."""
-        return Interactions(
-            self.users[where],
-            self.items[where],
-            self.event_types[where],
-            self.times[where],
-            self.values[where],
-            self.weights[where],
-            self.offsets[where],
-        )
+        """Select interactions.
+
+        Args:
+            where: A mask bool [N], indices, or a slice.
+
+        Returns:
+            The interactions at `where`, in that order.
+        """
+        return Interactions(*(getattr(self, name)[where] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triples:
-    """M triples: `heads` item numbers (-1: the head is no item), outside ids of head and tail."""
+    """M triples (head, relation, tail) of a knowledge graph.
+
+    Attributes:
+        heads: int32 [M], item numbers, -1 if the head is not an item.
+        relations: The names of the relations.
+        tails: The external ids of the tails.
+        tail_items: int32 [M], item numbers, -1 if the tail is not an item.
+        head_ids: The external ids of the heads.
+    """
 
     heads: Int32Array
     relations: tuple[str, ...]
@@ -66,12 +77,20 @@ class Triples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """An immutable snapshot of the log up to `version` (an offset).
+    """An immutable snapshot of the log.
 
-    Item and user numbers are dense from 0, so number-indexed arrays have `n_items` and `n_users`
-    entries; `catalogue` says which items are alive. `clock` is "time" when every interaction has
-    a time, else "position": then `interactions.times` holds ranks, and nothing may be decayed by
-    days.
+    Item and user numbers are dense from 0, so arrays indexed by number have `n_items` and
+    `n_users` entries.
+
+    Attributes:
+        version: The offset up to which the log is included.
+        catalogue: The items.
+        users: The users.
+        interactions: The interactions.
+        event_types: The names of the event types.
+        triples: The triples of the knowledge graph.
+        clock: "time" if every interaction has a time, else "position": then `interactions.times`
+            contains positions, and decay by days is not possible.
     """
 
     version: int
@@ -84,40 +103,55 @@ class Dataset:
 
     @property
     def n_items(self) -> int:
-        """How many item numbers exist, dead ones included."""
+        """The count of item numbers, those of deleted items included."""
         return len(self.catalogue)
 
     @property
     def n_users(self) -> int:
-        """How many user numbers exist, erased ones included."""
+        """The count of user numbers, those of erased users included."""
         return len(self.users)
 
     def keep(self, where: npt.NDArray[Any]) -> Dataset:
-        """The same snapshot with the interactions at `where` only."""
+        """Return the same snapshot with some of its interactions.
+
+        Args:
+            where: A mask bool [N], or indices.
+
+        Returns:
+            The snapshot with the interactions at `where`.
+        """
         return replace(self, interactions=self.interactions.take(where))
 
     def weighted(self, weights: Mapping[str, float]) -> Dataset:
-        """The interactions that speak for their item, weighed by kind.
+        """Weight the interactions by event type, and drop those of weight zero or less.
 
-        `weights` gives a number by kind, under "*" the number of any other kind (1 if absent).
-        Kinds of weight zero or less are left out: they are no evidence of taste.
+        Args:
+            weights: The weight of every event type; "*" stands for all others (1 if absent).
+
+        Returns:
+            The snapshot with the interactions that are evidence of preference.
         """
         table = event_type_weights(self.event_types, weights)
-        found = (
-            table[self.interactions.event_types]
-            if len(self.event_types)
-            else np.ones(0, np.float32)
-        )
-        kept = replace(self.interactions, weights=found).take(found > 0)
-        return replace(self, interactions=kept)
+        # Without event types there are no interactions, and the table has no row to take.
+        by_event = table[self.interactions.event_types] if len(table) else np.ones(0, np.float32)
+        interactions = replace(self.interactions, weights=by_event).take(by_event > 0)
+        return replace(self, interactions=interactions)
 
     def histories(self) -> Ragged:
-        """The item numbers of every user, oldest first: one row a user number."""
+        """Return the item numbers of every user, oldest first: one row for each user number."""
         counts = np.bincount(self.interactions.users, minlength=self.n_users)
         return Ragged.from_lengths(self.interactions.items, counts)
 
 
-def event_type_weights(kinds: Sequence[str], weights: Mapping[str, float]) -> Float32Array:
-    """What each of `kinds` is worth, float32 [len(kinds)]; "*" names the rest."""
+def event_type_weights(event_types: Sequence[str], weights: Mapping[str, float]) -> Float32Array:
+    """Return the weight of every event type.
+
+    Args:
+        event_types: The names of the event types.
+        weights: Weights by name; "*" stands for all others (1 if absent).
+
+    Returns:
+        float32 [len(event_types)].
+    """
     other = weights.get("*", 1.0)
-    return np.array([weights.get(kind, other) for kind in kinds], np.float32)
+    return np.array([weights.get(name, other) for name in event_types], np.float32)

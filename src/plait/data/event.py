@@ -1,4 +1,4 @@
-"""Something that happened; what the log stores."""
+"""An event: a record of the log."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from typing import Literal, NamedTuple
 __all__ = ["NOW", "Event", "RecordType"]
 
 NOW = -(1 << 62)
-"""The time of an event that happens when it is stored: the log puts its clock's in the place. Until
-then all such events look alike, so that one sent again is known as the same."""
+"""The time of an event that happens when it is stored; the log puts the current time in its place.
+
+Until then such events are equal whenever they are sent, so that a repeated one is recognised.
+"""
 
 RecordType = Literal["interaction", "item", "user", "fact", "erase"]
 
 
 class Event(NamedTuple):
-    """Something that happened; what the log stores.
+    """A record of the log.
 
-    `kind` is the kind of interaction ("view", "purchase", ...), what happens to an item or a user
-    ("put", "patch", "delete"), or a fact's relation. `item` is a fact's head and `fields` holds its
-    tail. `time` is in microseconds since 1970 UTC, None if unknown. `position` orders a user's
-    events where there is no time. `fields` is the text of a JSON object with sorted keys. An event
-    of type "erase" has a user and nothing else.
+    Attributes:
+        record_type: "interaction", "item", "user", "fact" (a triple) or "erase".
+        id: The external id of the event.
+        event_type: The type of an interaction ("view", "purchase", ...), the change of an item or
+            user ("put", "patch", "delete"), or the relation of a triple.
+        user: The external id of the user; an "erase" event has nothing else.
+        item: The external id of the item, or the head of a triple.
+        time: Microseconds since 1970 UTC, `NOW`, or None if unknown.
+        position: Orders a user's events that have no time.
+        value: A rating, a price, ...
+        request_id: The request whose response led to the event.
+        fields: The text of a JSON object with sorted keys; that of a triple contains its tail.
     """
 
     record_type: RecordType

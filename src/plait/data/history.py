@@ -1,4 +1,4 @@
-"""What users did, as parallel arrays."""
+"""Histories of users as parallel arrays."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ __all__ = ["History"]
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """What B users did, oldest first: parallel arrays of N events and `offsets` int64 [B + 1].
+    """The histories of B users, N events in all, oldest first.
 
-    What is derived from them is kept: every strand asks for it again.
+    Derived arrays are cached, because every model of a pipeline needs them.
+
+    Attributes:
+        offsets: int64 [B + 1]; history i has the events `offsets[i]` to `offsets[i + 1]`.
+        items: int32 [N], item numbers.
+        times: int64 [N], microseconds since 1970 UTC, or positions.
+        weights: float32 [N], the weights of the event types.
     """
 
     offsets: Int64Array
@@ -28,42 +34,46 @@ class History:
 
     @staticmethod
     def empty(batch: int) -> History:
-        """B histories in which nothing happened."""
-        return History(
-            np.zeros(batch + 1, np.int64),
-            np.zeros(0, np.int32),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.float32),
-        )
+        """Return histories without events.
+
+        Args:
+            batch: B, the number of histories.
+
+        Returns:
+            B empty histories.
+        """
+        nothing = np.zeros(0, np.int64)
+        offsets = np.zeros(batch + 1, np.int64)
+        return History(offsets, nothing.astype(np.int32), nothing, nothing.astype(np.float32))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @cached_property
     def cache(self) -> dict[Any, Any]:
-        """Room where stages keep what they computed from these events alone, each by its key."""
+        """A cache in which stages keep what they computed from these events alone, by key."""
         return {}
 
     @cached_property
     def lengths(self) -> Int64Array:
-        """How many events each of the B histories has."""
+        """int64 [B]: the number of events of each history."""
         return np.diff(self.offsets)
 
     @cached_property
     def rows(self) -> Int64Array:
-        """The query, 0..B-1, of every one of the N events."""
+        """int64 [N]: the history, 0..B-1, of every event."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     @property
     def event_age(self) -> Int64Array:
-        """How many events each event lies before the newest of its history: 0 is the newest."""
+        """int64 [N]: how many events of its history are newer; 0 for the newest."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
 
     @cached_property
     def basket_age(self) -> Int64Array:
-        """How many moments each event lies before the newest of its history: 0 is the newest.
+        """int64 [N]: how many baskets of its history are newer; 0 for the newest.
 
-        Events of one history with the same time are one basket; int64 [N].
+        The events of one history with the same time are one basket.
         """
         count = len(self.items)
         if not count:
@@ -79,17 +89,32 @@ class History:
 
     @property
     def ragged(self) -> Ragged:
-        """The items alone."""
+        """The item numbers alone."""
         return Ragged(self.items, self.offsets)
 
     def filter(self, mask: BoolArray) -> History:
-        """The events where `mask` [N] holds; all B rows stay."""
+        """Select events; all B histories stay.
+
+        Args:
+            mask: bool [N], the events to keep.
+
+        Returns:
+            B histories with the selected events.
+        """
         counts = np.bincount(self.rows[mask], minlength=len(self))
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return History(offsets, self.items[mask], self.times[mask], self.weights[mask])
+        items = Ragged.from_lengths(self.items[mask], counts)
+        return History(items.offsets, items.values, self.times[mask], self.weights[mask])
 
     def slice(self, start: int, stop: int) -> History:
-        """The histories of the queries `start`..`stop`."""
+        """Select consecutive histories.
+
+        Args:
+            start: The first history.
+            stop: The one after the last.
+
+        Returns:
+            `stop` - `start` histories.
+        """
         low, high = self.offsets[start], self.offsets[stop]
         return History(
             self.offsets[start : stop + 1] - low,

@@ -1,4 +1,4 @@
-"""What is asked: one question, and a batch of them as arrays."""
+"""Queries: one with external ids, and a batch as arrays."""
 
 from __future__ import annotations
 
@@ -15,14 +15,31 @@ from plait.data.state import StateView
 
 __all__ = ["Query", "QueryBatch"]
 
+_PER_QUERY = (
+    *("users", "history", "seen", "rejected", "items", "texts", "contexts", "filters", "exclude"),
+    *("times", "keep_seen", "candidates", "blocked", "pinned"),
+)
+"""The fields of a batch that have one entry for each query; `mask` may have one for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question as it comes from outside; every part may be missing.
+    """One query with external ids; every field may be absent.
 
-    `history` are outside item ids, oldest first, put behind what is known of the user; `items` are
-    what "more like this" starts from; `candidates` the caller's list to be ordered; `context` is
-    free (time, place, device, ...); `filter` a rule expression; `time` microseconds UTC, None: now.
+    Attributes:
+        user: The user's id.
+        history: Item ids, oldest first, appended to what is known of the user.
+        text: Words to search for.
+        items: Items to which similar ones are sought.
+        candidates: The items to rank; None: the models retrieve candidates.
+        context: Free values such as time, place or device.
+        filter: A filter expression.
+        exclude: Items that may not be in the response.
+        k: How many items to return.
+        seed: For stages that draw at random.
+        time: When the query is made, microseconds since 1970 UTC; None: now.
+        target: What to return.
+        seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
     """
 
     user: str | None = None
@@ -38,21 +55,34 @@ class Query:
     time: int | None = None
     target: Literal["item", "user"] = "item"
     seen: Literal["keep", "remove"] | None = None
-    """Whether items that the user knows may come back; None: as the recipe's rules say."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryBatch:
-    """B questions as arrays; what stages read.
+    """B queries as arrays; what stages read.
 
-    `users` int32 [B], -1 unknown. `history`: the positive events of each, oldest first. `seen`: all
-    items the user ever touched. `hidden`: items the user rejected. `items`: anchors. `candidates`:
-    the caller's own lists, None if the strands shall retrieve. `times` int64 [B], when each is
-    asked. `blocked`: items no retriever need bring, by query. `mask` bool [B or 1, n_items]: which
-    items may be brought at all, None for all. `work` is room where a stage keeps, by its name, what
-    `retrieve` computed and `score` needs again; it lives as long as the batch. `keep_seen` bool [B]
-    or None: whether seen items may come back, None leaves it to the rules. `pinned`: items that
-    the rules want among the candidates, whatever the strands bring.
+    Attributes:
+        users: int32 [B], user numbers, -1 unknown.
+        history: The events of positive weight of each user, oldest first.
+        seen: All items that each user interacted with.
+        rejected: The items that each user rejected (negative feedback).
+        items: The items to which similar ones are sought.
+        texts: The words to search for.
+        contexts: Free values such as time, place or device.
+        filters: Filter expressions.
+        exclude: Items that may not be in the response.
+        times: int64 [B], when each query is made, microseconds since 1970 UTC.
+        k: How many items to return.
+        seed: For stages that draw at random.
+        target: What to return.
+        keep_seen: bool [B], whether seen items may be returned; None: as the rules say.
+        candidates: The items to rank; None: the models retrieve candidates.
+        blocked: By query, items that need not be retrieved.
+        mask: bool [B or 1, n_items], which items may be retrieved; None: all.
+        pinned: Items that the rules add to the candidates.
+        live: The state, where there is one.
+        cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
+            as the batch.
     """
 
     users: Int32Array
@@ -80,7 +110,17 @@ class QueryBatch:
     def of_histories(
         history: History, *, times: Int64Array | None = None, k: int = 10, seed: int = 0
     ) -> QueryBatch:
-        """Questions that consist of a history alone; what evaluation asks."""
+        """Build queries that consist of a history alone, as evaluation uses them.
+
+        Args:
+            history: B histories.
+            times: int64 [B], when each query is made; None: zeros.
+            k: How many items to return.
+            seed: For stages that draw at random.
+
+        Returns:
+            B queries of unknown users who have seen the items of their histories.
+        """
         batch = len(history)
         nothing = Ragged.empty(batch)
         return QueryBatch(
@@ -102,30 +142,34 @@ class QueryBatch:
         return len(self.users)
 
     def slice(self, start: int, stop: int) -> QueryBatch:
-        """The questions `start`..`stop`, with fresh working room."""
-        cut = slice(start, stop)
-        mask = self.mask
-        return replace(
-            self,
-            users=self.users[cut],
-            history=self.history.slice(start, stop),
-            seen=self.seen.slice(start, stop),
-            rejected=self.rejected.slice(start, stop),
-            items=self.items.slice(start, stop),
-            texts=self.texts[cut],
-            contexts=self.contexts[cut],
-            filters=self.filters[cut],
-            exclude=self.exclude.slice(start, stop),
-            times=self.times[cut],
-            keep_seen=None if self.keep_seen is None else self.keep_seen[cut],
-            candidates=None if self.candidates is None else self.candidates.slice(start, stop),
-            blocked=None if self.blocked is None else self.blocked.slice(start, stop),
-            mask=mask if mask is None or len(mask) == 1 else mask[cut],
-            pinned=None if self.pinned is None else self.pinned.slice(start, stop),
-            cache={},
-        )
+        """Select consecutive queries, with an empty cache.
+
+        Args:
+            start: The first query.
+            stop: The query after the last.
+
+        Returns:
+            `stop` - `start` queries.
+        """
+        selected: dict[str, Any] = {"cache": {}}
+        for name in _PER_QUERY:
+            value = getattr(self, name)
+            if isinstance(value, Ragged | History):
+                selected[name] = value.slice(start, stop)
+            elif value is not None:
+                selected[name] = value[start:stop]
+        if self.mask is not None and len(self.mask) > 1:
+            selected["mask"] = self.mask[start:stop]
+        return replace(self, **selected)
 
     def batches(self, size: int) -> Iterator[tuple[int, QueryBatch]]:
-        """Pieces of at most `size` questions, each with the place of its first."""
+        """Split into smaller batches.
+
+        Args:
+            size: The most queries in one batch.
+
+        Yields:
+            The index of the first query, and the batch.
+        """
         for start in range(0, len(self), size):
             yield start, self.slice(start, min(start + size, len(self)))

@@ -6,35 +6,61 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Int32Array
+from plait.data.arrays import BoolArray, Int32Array, Int64Array
 
 __all__ = ["Ragged"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
-    """B rows: row i is `values[offsets[i]:offsets[i + 1]]`; int32 [N] and int64 [B + 1]."""
+    """B rows of unequal length, N values in all.
 
-    values: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
+    Attributes:
+        values: int32 [N], row after row.
+        offsets: int64 [B + 1]; row i is `values[offsets[i]:offsets[i + 1]]`.
+    """
+
+    values: Int32Array
+    offsets: Int64Array
 
     @staticmethod
     def empty(batch: int) -> Ragged:
-        """B rows with nothing in them."""
+        """Return empty rows.
+
+        Args:
+            batch: B, the number of rows.
+
+        Returns:
+            B empty rows.
+        """
         return Ragged(np.zeros(0, np.int32), np.zeros(batch + 1, np.int64))
 
     @staticmethod
     def from_rows(rows: Iterable[Sequence[int]]) -> Ragged:
-        """From any sequence of sequences."""
-        listed = [np.asarray(row, np.int32) for row in rows]
-        values = np.concatenate(listed) if listed else np.zeros(0, np.int32)
-        return Ragged.from_lengths(values, np.array([len(row) for row in listed], np.int64))
+        """Build from sequences of integers.
+
+        Args:
+            rows: The rows.
+
+        Returns:
+            The same rows.
+        """
+        arrays = [np.asarray(row, np.int32) for row in rows]
+        values = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+        return Ragged.from_lengths(values, np.array([len(row) for row in arrays], np.int64))
 
     @staticmethod
-    def from_lengths(values: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> Ragged:
-        """From flat values and the length of every row."""
+    def from_lengths(values: Int32Array, counts: Int64Array) -> Ragged:
+        """Build from flat values.
+
+        Args:
+            values: int32 [N], row after row.
+            counts: int64 [B], the length of every row.
+
+        Returns:
+            B rows.
+        """
         offsets = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         return Ragged(np.asarray(values, np.int32), offsets)
@@ -42,33 +68,48 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, row: int) -> npt.NDArray[np.int32]:
+    def __getitem__(self, row: int) -> Int32Array:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
     @property
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Int64Array:
         """The length of every row, int64 [B]."""
         return np.diff(self.offsets)
 
     @property
-    def rows(self) -> npt.NDArray[np.int64]:
+    def rows(self) -> Int64Array:
         """The row of every value, int64 [N]."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def slice(self, start: int, stop: int) -> Ragged:
-        """The rows `start`..`stop`."""
+        """Select consecutive rows.
+
+        Args:
+            start: The first row.
+            stop: The row after the last.
+
+        Returns:
+            `stop` - `start` rows.
+        """
         low, high = self.offsets[start], self.offsets[stop]
         return Ragged(self.values[low:high], self.offsets[start : stop + 1] - low)
 
     def hstack(self, other: Ragged) -> Ragged:
-        """Row by row, these values and then those of `other`."""
+        """Append the rows of another to these rows.
+
+        Args:
+            other: As many rows.
+
+        Returns:
+            B rows: the values of this row, then those of the other.
+        """
         rows = np.concatenate([self.rows, other.rows])
         order = np.argsort(rows, kind="stable")
         values = np.concatenate([self.values, other.values])[order]
         return Ragged.from_lengths(values, self.lengths + other.lengths)
 
-    def to_padded(self) -> npt.NDArray[np.int32]:
-        """A matrix int32 [B, longest], -1 behind the end of a row."""
+    def to_padded(self) -> Int32Array:
+        """Return a matrix int32 [B, longest row], -1 after the end of a row."""
         lengths = self.lengths
         width = int(lengths.max()) if len(lengths) else 0
         matrix = np.full((len(self), width), -1, np.int32)
@@ -76,14 +117,14 @@ class Ragged:
         return matrix
 
     def isin(self, candidates: Int32Array) -> BoolArray:
-        """Which candidates of each row are among the row's values.
+        """Test which candidates of each row are among the row's values.
 
         Args:
             candidates: int32 [B, K]; -1 pads and is never a member.
 
         Returns:
-            bool [B, K]. Rows sorted by number (as the union of candidates leaves them) cost one
-            binary search for each value; unsorted ones a sort.
+            bool [B, K]. Candidates sorted by number (as the candidate union leaves them) cost one
+            binary search for each value; unsorted candidates cost a sort.
         """
         members = np.zeros(candidates.shape, np.bool_)
         if not members.size or not len(self.values):
@@ -95,6 +136,6 @@ class Ragged:
         ascending = (keys[1:] > keys[:-1]) | (candidates.ravel()[1:] < 0)
         if not ascending.all():
             return np.isin(keys, value_keys).reshape(candidates.shape)
-        places = np.minimum(np.searchsorted(keys, value_keys), len(keys) - 1)
-        members.ravel()[places[keys[places] == value_keys]] = True
+        indices = np.minimum(np.searchsorted(keys, value_keys), len(keys) - 1)
+        members.ravel()[indices[keys[indices] == value_keys]] = True
         return members

@@ -1,4 +1,4 @@
-"""What stages may look at while they answer: the fold of the log, read-only."""
+"""The state that stages may read while they answer queries."""
 
 from __future__ import annotations
 
@@ -14,26 +14,46 @@ __all__ = ["State", "StateView"]
 
 
 class State(Protocol):
-    """The fold of the log that stages may look at; `plait.state` makes it."""
+    """What stages may see of the live state (a projection of the log); `plait.state` makes it."""
 
     @property
     def version(self) -> int:
-        """The offset of the last event folded in."""
+        """The offset of the last event that is applied."""
 
     @property
     def catalogue(self) -> Catalogue:
-        """The items as they are now."""
+        """The items now."""
 
     def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """The numbers of outside ids, -1 where unknown."""
+        """Return the numbers of users.
+
+        Args:
+            ids: External ids.
+
+        Returns:
+            int32, -1 where unknown.
+        """
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Everything these users did; `weights` by kind, negative and zero ones included."""
+        """Return the whole histories of users.
+
+        Args:
+            users: int32 [B], user numbers.
+            kinds: Weights by event type, see `event_type_weights`.
+
+        Returns:
+            B histories; events of negative and zero weight are included.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StateView:
-    """The pair a whole request holds: the state, and by stage name what its bundle lacks."""
+    """The state as one request sees it from begin to end.
+
+    Attributes:
+        state: One version of the state.
+        deltas: By stage name, the updates of items since the stage was fitted.
+    """
 
     state: State
     deltas: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""The values that travel through Plait, under one roof.
+"""All value types in one module.
 
-Three kinds of id never mix. *Outside ids* are strings and live at the border. *Numbers* are int32,
-given once by the log and never reused. *Rows* are a stage's own business.
+Three kinds of id are kept apart. *External ids* are strings, used in requests, files and the log.
+*Item numbers* and *user numbers* are int32, given once by the log and never reused. *Rows* are
+indices into the arrays of one stage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data that comes with Plait: Online Retail (CC BY 4.0, see ATTRIBUTION.md)."""
+"""Sample data that comes with Plait: Online Retail (CC BY 4.0, see ATTRIBUTION.md)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from plait.errors import NotFoundError
 __all__ = ["NAMES", "load"]
 
 NAMES = ("online-retail",)
-"""The samples there are."""
+"""The names of the samples."""
+
+_FRAMES = ("events", "items", "users")
 
 
 def load(name: str) -> dict[str, pl.DataFrame]:
-    """The frames `events`, `items` and `users` of a sample, as `Shop.ingest` takes them.
+    """Load a sample.
 
-    Raises NotFoundError for a name that is none of `NAMES`.
+    Args:
+        name: One of `NAMES`.
+
+    Returns:
+        The frames `events`, `items` and `users`, as `Workspace.ingest` takes them.
+
+    Raises:
+        NotFoundError: If there is no such sample.
     """
     if name not in NAMES:
         raise NotFoundError(f"no sample {name!r}", hint=f"there are {', '.join(NAMES)}")
-    return {kind: _frame(kind) for kind in ("events", "items", "users")}
-
-
-def _frame(kind: str) -> pl.DataFrame:
-    with as_file(files("plait.datasets") / "online_retail" / f"{kind}.parquet") as path:
-        return pl.read_parquet(path)
+    with as_file(files("plait.datasets") / "online_retail") as folder:
+        return {kind: pl.read_parquet(folder / f"{kind}.parquet") for kind in _FRAMES}

@@ -4,6 +4,7 @@ from plait.eventlog.append import AppendResult, RowStatus
 from plait.eventlog.impressions import Impression, ImpressionBuffer
 from plait.eventlog.log import FILE_NAME, EventLog
 from plait.eventlog.postgres_listener import Listener
+from plait.eventlog.protocols import EventLogReader, EventLogWriter
 from plait.eventlog.read import EntityChange, EventChunk
 from plait.eventlog.tables import TYPE_CODES, TYPES
 
@@ -15,6 +16,8 @@ __all__ = [
     "EntityChange",
     "EventChunk",
     "EventLog",
+    "EventLogReader",
+    "EventLogWriter",
     "Impression",
     "ImpressionBuffer",
     "Listener",

@@ -1,12 +1,9 @@
-"""One batch of events into the log: one transaction, a verdict a row."""
+"""Stores one batch of events in one transaction, with a status for every event."""
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -14,25 +11,40 @@ from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
-from plait.eventlog.erasure import UserRowOffsets, erase_users, find_traces, new_id
+from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
-from plait.eventlog.event_validation import Problem, id_hash, validate_events
-from plait.eventlog.id_allocation import MAX_KINDS, EventTypeTable, IdAllocator, LogHead, read_head
-from plait.eventlog.storage_errors import storage_errors
+from plait.eventlog.event_validation import Problem, id_hash, validate_event
+from plait.eventlog.id_allocation import (
+    MAX_EVENT_TYPES,
+    EventTypeTable,
+    IdAllocator,
+    LogHead,
+    read_head,
+    write_head,
+)
+from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.store import Store
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = ["AppendResult", "Appender", "RowStatus", "Status"]
+__all__ = ["MAX_RETURNED_ROWS", "AppendResult", "Appender", "EventBatch", "RowStatus", "Status"]
 
 Status = Literal["stored", "duplicate", "conflict", "rejected"]
 
+MAX_RETURNED_ROWS = 10_000
+"""Above this many stored rows, an append does not return them: a follower reads them in chunks."""
+
 
 class RowStatus(NamedTuple):
-    """What became of one event. `field` is the part at fault, `error` says what was expected.
+    """The outcome of appending one event.
 
-    `fault`: of a field whose value does not fit its type, that value and what would.
+    Attributes:
+        id: The event's external id.
+        status: "stored", "duplicate", "conflict" or "rejected".
+        error: What was expected, "" if the event was stored or is a duplicate.
+        field: The field at fault, "" if there is none.
+        fault: The value and the expected type, where a value does not fit the type of its field.
     """
 
     id: str
@@ -43,276 +55,275 @@ class RowStatus(NamedTuple):
 
 
 class AppendResult(NamedTuple):
-    """The log's last offset after the commit, and a row for every event, in their order."""
+    """The outcome of appending a batch.
+
+    Attributes:
+        version: The log's last offset after the commit.
+        rows: A status for every event, in the order of the events.
+        chunk: All events that the commit stored, as `EventLog.read` returns them: a state whose
+            version is `chunk.offsets[0] - 1` can apply them without reading the log. None if
+            nothing was stored, if a user was erased, or above `MAX_RETURNED_ROWS` rows.
+    """
 
     version: int
     rows: list[RowStatus]
+    chunk: EventChunk | None = None
 
 
-class _Batch:
-    """A batch on its way: `rows` fills up, `fresh` are the places of what is still to be stored."""
+class EventBatch:
+    """A batch on its way into the log; its arguments are the events in the order of the caller.
 
-    def __init__(self, events: Sequence[Event], verdicts: Sequence[bytes | Problem]) -> None:
-        self.events = events
-        self.rows: list[RowStatus | None] = [None] * len(events)
-        self.digests = verdicts
-        self.hashes = [
-            id_hash(event.id) if isinstance(verdict, bytes) else 0
-            for event, verdict in zip(events, verdicts, strict=True)
-        ]
-        self.repeats: list[tuple[int, int]] = []
-        self.fresh: list[int] = []
-        first: dict[str, int] = {}
-        for place, verdict in enumerate(verdicts):
-            if isinstance(verdict, Problem):
-                self.reject(place, verdict.field, verdict.error)
+    Attributes:
+        events: The events, each with a time if it happens when it is stored.
+        digests: By index, the digest of the event's content (b"" if it is rejected).
+        hashes: By index, the hash of the event's id (0 if it is rejected).
+        pending: The indices of the events that are still to be stored, ascending.
+        erased_ids: The external ids of the users that the batch erases.
+    """
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        now = time.time_ns() // 1000
+        self.events = [event._replace(time=now) if event.time == NOW else event for event in events]
+        self.digests: list[bytes] = []
+        self.hashes: list[int] = []
+        self.pending: list[int] = []
+        self.erased_ids: set[str] = set()
+        self._statuses: list[RowStatus | None] = [None] * len(events)
+        self._repeats: list[tuple[int, int]] = []
+        first_index: dict[str, int] = {}
+        for index, event in enumerate(events):
+            digest = validate_event(event)
+            if isinstance(digest, Problem):
+                self.reject(index, digest.field, digest.error)
+                self.digests.append(b"")
+                self.hashes.append(0)
                 continue
-            earlier = first.setdefault(events[place].id, place)
-            if earlier == place:
-                self.fresh.append(place)
+            self.digests.append(digest)
+            self.hashes.append(id_hash(event.id))
+            earlier = first_index.setdefault(event.id, index)
+            if earlier == index:
+                self.pending.append(index)
+                if event.record_type == "erase" and event.user is not None:
+                    self.erased_ids.add(event.user)
             else:
-                self.repeats.append((place, earlier))
+                self._repeats.append((index, earlier))
 
-    def reject(self, place: int, field: str, error: str, fault: FieldProblem | None = None) -> None:
-        self.rows[place] = RowStatus(str(self.events[place].id), "rejected", error, field, fault)
+    def reject(self, index: int, field: str, error: str, fault: FieldProblem | None = None) -> None:
+        """Mark the event at `index` as rejected.
 
-    def compare(self, place: int, digest: object) -> None:
-        """The id is known: is it the same event?"""
-        same = self.digests[place] == digest
-        outside = self.events[place].id
-        self.rows[place] = (
-            RowStatus(outside, "duplicate")
-            if same
-            else RowStatus(
-                outside, "conflict", "the id is taken by an event of other content", "id"
-            )
-        )
+        Args:
+            index: The index of the event.
+            field: The field at fault.
+            error: What was expected.
+            fault: The value and the expected type of a field of the catalogue.
+        """
+        event_id = str(self.events[index].id)
+        self._statuses[index] = RowStatus(event_id, "rejected", error, field, fault)
 
-    def settle_repeats(self) -> None:
-        """Ids that came twice in this batch: measured against the first of them."""
-        for place, earlier in self.repeats:
-            before = self.rows[earlier]
-            if before is not None and before.status == "rejected":
-                self.reject(place, before.field, before.error, before.fault)
+    def mark_known(self, digests: Mapping[str, bytes]) -> None:
+        """Mark the pending events whose ids the log has as duplicates or conflicts.
+
+        Args:
+            digests: By event id, the digests of the stored events.
+        """
+        for index in self.pending:
+            digest = digests.get(self.events[index].id)
+            if digest is not None:
+                self._compare(index, digest)
+        self.pending = [index for index in self.pending if self._statuses[index] is None]
+
+    def mark_repeats(self) -> None:
+        """Compare events whose ids occur more than once in the batch with the first of each id."""
+        for index, earlier in self._repeats:
+            status = self._statuses[earlier]
+            if status is not None and status.status == "rejected":
+                self.reject(index, status.field, status.error, status.fault)
             else:
-                self.compare(place, self.digests[earlier])
+                self._compare(index, self.digests[earlier])
 
-    def result(self, version: int) -> AppendResult:
-        events = self.events
-        rows = [row or RowStatus(events[place].id, "stored") for place, row in enumerate(self.rows)]
-        return AppendResult(version, rows)
+    def result(self, version: int, chunk: EventChunk | None = None) -> AppendResult:
+        """Return the outcome: events without another status are stored.
+
+        Args:
+            version: The log's last offset after the batch.
+            chunk: The stored events.
+
+        Returns:
+            The outcome of the whole batch.
+        """
+        statuses = [
+            status or RowStatus(event.id, "stored")
+            for event, status in zip(self.events, self._statuses, strict=True)
+        ]
+        return AppendResult(version, statuses, chunk)
+
+    def _compare(self, index: int, digest: bytes) -> None:
+        event_id = self.events[index].id
+        if self.digests[index] == digest:
+            self._statuses[index] = RowStatus(event_id, "duplicate")
+        else:
+            error = "the id is taken by an event of other content"
+            self._statuses[index] = RowStatus(event_id, "conflict", error, "id")
 
 
 class Appender:
-    """Appends batches; knows numbers, kinds and field types by heart, as far as they still hold.
+    """Writes batches in transactions of the caller; caches id numbers, event types and field types.
 
-    Threads take turns here, processes in the database.
+    The caller holds a lock: one transaction at a time. Other processes are noticed by the counters
+    of the log's head. After a transaction that failed the caller calls `invalidate`.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._turn = threading.Lock()
         self._items = IdAllocator("items")
         self._users = IdAllocator("users")
-        self._kinds = EventTypeTable()
-        self._known = EventIdIndex()
+        self._event_types = EventTypeTable()
+        self._event_ids = EventIdIndex()
         self._schema = StoredSchema()
         self._erasures = 0
-        self._unscrubbed = False
 
-    def append(self, events: Sequence[Event]) -> AppendResult:
-        """See `Log.append`."""
-        with _collector_paused(len(events)):
-            return self._append(events)
+    def declare(self, connection: Connection, types: Mapping[tuple[str, str], FieldType]) -> None:
+        """Store field types.
 
-    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """See `Log.declare`."""
-        with self._turn, storage_errors("declare field types"):
-            try:
-                with self._store.writing() as connection:
-                    head = read_head(self._store, connection)
-                    self._schema.load(self._store, connection, head.fields)
-                    self._schema.declare(types)
-                    count = self._schema.save(self._store, connection, head.fields)
-                    if count != head.fields:
-                        self._move_head(connection, head._replace(fields=count))
-            except BaseException:
-                self._schema.invalidate()
-                raise
+        Args:
+            connection: The connection of the open transaction.
+            types: The types by (entity, field name).
 
-    def _append(self, events: Sequence[Event]) -> AppendResult:
-        now = time.time_ns() // 1000
-        batch = _Batch([_dated(one, now) for one in events], validate_events(events, now))
-        leaving = {one.user for one in events if one.record_type == "erase" and one.user}
-        with self._turn, storage_errors("append to the log"):
-            traces = find_traces(self._store, leaving) if leaving else UserRowOffsets()
-            try:
-                with self._store.writing() as connection:
-                    version = self._commit(connection, batch, traces)
-            except BaseException:
-                self._forget()
-                raise
-            self._unscrubbed |= bool(leaving)
-            if self._unscrubbed:
-                self._unscrubbed = not self._store.purge_overwritten()
-        return batch.result(version)
-
-    def _commit(self, connection: Connection, batch: _Batch, traces: UserRowOffsets) -> int:
+        Raises:
+            ConflictError: If a field is stored as another type.
+            InputError: If a type, entity or name is not valid.
+        """
         head = read_head(self._store, connection)
-        self._refresh(connection, head)
-        self._drop_known(connection, head, batch)
-        admitted = self._admit(connection, batch)
-        batch.settle_repeats()
-        if not admitted:
-            return head.seq
-        gone: list[int] = []
-        after = self._insert(connection, head, batch, admitted, gone)
-        if gone:
-            erase_users(self._store, connection, gone, traces)
-            self._erasures = head.erasures + 1
-        self._move_head(connection, after._replace(erasures=head.erasures + bool(gone)))
-        return after.seq
+        self._schema.load(self._store, connection, head.fields)
+        self._schema.declare(types)
+        count = self._schema.save(self._store, connection, head.fields)
+        if count != head.fields:
+            write_head(connection, head._replace(fields=count))
 
-    def _refresh(self, connection: Connection, head: LogHead) -> None:
-        """Unlearn what other processes have changed."""
-        if head.erasures != self._erasures:
+    def commit(
+        self, connection: Connection, batch: EventBatch, traces: UserRowOffsets
+    ) -> AppendResult:
+        """Store the events of a batch that are new and valid.
+
+        Args:
+            connection: The connection of the open transaction.
+            batch: The events.
+            traces: The rows of the users that the batch erases, as far as they are known.
+
+        Returns:
+            The outcome, valid once the transaction is committed.
+        """
+        head = read_head(self._store, connection)
+        if head.erasures != self._erasures:  # another process has erased users
             self._users.invalidate()
             self._erasures = head.erasures
-        self._kinds.load(self._store, connection, head.kinds)
+        self._event_types.load(self._store, connection, head.kinds)
         self._schema.load(self._store, connection, head.fields)
+        hashes = [batch.hashes[index] for index in batch.pending]
+        if hashes:
+            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+        events = self._admit(batch)
+        batch.mark_repeats()
+        return (
+            self._insert(connection, head, batch, events, traces)
+            if events
+            else (batch.result(head.seq))
+        )
 
-    def _drop_known(self, connection: Connection, head: LogHead, batch: _Batch) -> None:
-        """Find the events whose ids the log has."""
-        if not batch.fresh:
-            return
-        hashes = [batch.hashes[place] for place in batch.fresh]
-        known = self._known.find(self._store, connection, hashes, head.seq)
-        if not known:
-            return
-        for place in batch.fresh:
-            digest = known.get(batch.events[place].id)
-            if digest is not None:
-                batch.compare(place, digest)
-        batch.fresh = [place for place in batch.fresh if batch.rows[place] is None]
+    def invalidate(self) -> None:
+        """Drop the caches of ids and types: a transaction has failed."""
+        for cache in (self._items, self._users, self._event_types, self._schema):
+            cache.invalidate()
 
-    def _admit(self, connection: Connection, batch: _Batch) -> list[Event]:
-        """The fresh events that fit the field types, which may grow with them."""
-        if not batch.fresh:
+    def _admit(self, batch: EventBatch) -> list[Event]:
+        """Pending events that fit the field types, which may grow with them; rejects the others."""
+        if not batch.pending:
             return []
-        events = [batch.events[place] for place in batch.fresh]
-        verdicts: list[Event | FieldProblem] = self._schema.admit(events)
-        room = MAX_KINDS - len(self._kinds.numbers)
-        refused = set(self._kinds.unknown(event.event_type for event in events)[room:])
-        admitted, places = [], []
-        for place, verdict in zip(batch.fresh, verdicts, strict=True):
-            if isinstance(verdict, FieldProblem):
-                batch.reject(place, verdict.field, verdict.error, verdict)
-            elif verdict.event_type in refused:
-                batch.reject(place, "kind", f"expected one of the {MAX_KINDS} kinds there are")
+        events = [batch.events[index] for index in batch.pending]
+        free = MAX_EVENT_TYPES - len(self._event_types.numbers)
+        new_types = self._event_types.unknown(
+            batch.events[index].event_type for index in batch.pending
+        )
+        excess = set(new_types[free:])
+        admitted, indices = [], []
+        for index, event in zip(batch.pending, self._schema.admit(events), strict=True):
+            if isinstance(event, FieldProblem):
+                batch.reject(index, event.field, event.error, event)
+            elif event.event_type in excess:
+                error = f"expected one of the {MAX_EVENT_TYPES} event types there are"
+                batch.reject(index, "kind", error)
             else:
-                admitted.append(verdict)
-                places.append(place)
-        batch.fresh = places
+                admitted.append(
+                    event if event.record_type == "interaction" else _stored_form(event)
+                )
+                indices.append(index)
+        batch.pending = indices
         return admitted
 
     def _insert(
         self,
         connection: Connection,
         head: LogHead,
-        batch: _Batch,
-        admitted: list[Event],
-        gone: list[int],
-    ) -> LogHead:
-        """Store `admitted`; `gone` receives the numbers of users to be erased."""
+        batch: EventBatch,
+        events: list[Event],
+        traces: UserRowOffsets,
+    ) -> AppendResult:
+        """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
-        stored = [
-            event if event.record_type == "interaction" else _as_stored(event) for event in admitted
-        ]
-        types, ids, kinds, users, items, *rest = zip(*stored, strict=True)
-        self._items.load(store, connection, items, head.items)
-        self._users.load(store, connection, users, head.users)
-        n_kinds = self._kinds.add(store, connection, kinds)
-        offsets = range(head.seq + 1, head.seq + 1 + len(stored))
-        rows = zip(
-            offsets,
-            ids,
-            [batch.digests[place] for place in batch.fresh],
-            map(TYPE_CODES.get, types),
-            map(self._kinds.numbers.get, kinds),
-            self._user_numbers(types, users, gone),
-            self._items.take_all(items),
-            *rest,
-            strict=True,
+        erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
+        items = self._items.assign(store, connection, [event.item for event in events], head.items)
+        users = self._users.assign(
+            store, connection, [event.user for event in events], head.users, erasing
         )
+        self._event_types.add(store, connection, [event.event_type for event in events])
+        rows = [
+            (
+                offset,
+                event.id,
+                batch.digests[index],
+                TYPE_CODES[event.record_type],
+                self._event_types.numbers.get(event.event_type),
+                user,
+                item,
+                *event[5:],
+            )
+            for offset, (index, event, user, item) in enumerate(
+                zip(batch.pending, events, users, items, strict=True), head.seq + 1
+            )
+        ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
-        store.index_events(connection, [batch.hashes[place] for place in batch.fresh], offsets[0])
-        n_items = self._items.save(store, connection)
-        n_users = self._users.save(store, connection)
-        n_fields = self._schema.save(store, connection, head.fields)
-        return LogHead(offsets[-1], n_items, n_users, n_kinds, n_fields, head.erasures)
-
-    def _user_numbers(
-        self, types: Sequence[str], users: Sequence[str | None], gone: list[int]
-    ) -> list[int | None]:
-        if "erase" not in types:
-            return self._users.take_all(users)
-        take = self._users.take
-        numbers: list[int | None] = []
-        for kind, one in zip(types, users, strict=True):
-            if kind != "erase" or one is None:
-                numbers.append(None if one is None else take(one))
-                continue
-            number = self._users.drop(one)  # the same id gets a new number from here on
-            numbers.append(number)
-            if number is not None:
-                gone.append(number)
-        return numbers
-
-    def _move_head(self, connection: Connection, head: LogHead) -> None:
-        values = ", ".join(f"{name} = {int(value)}" for name, value in head._asdict().items())
-        connection.exec_driver_sql(f"UPDATE head SET {values}")  # noqa: S608 integers
-
-    def _forget(self) -> None:
-        """After a transaction that failed: nothing it gave out is true."""
-        self._items.invalidate()
-        self._users.invalidate()
-        self._kinds.invalidate()
-        self._schema.invalidate()
+        hashes = [batch.hashes[index] for index in batch.pending]
+        store.index_events(connection, hashes, head.seq + 1)
+        erased_users = [number for index in erasing if (number := users[index]) is not None]
+        if erased_users:
+            erase_users(store, connection, erased_users, traces)
+            self._erasures = head.erasures + 1
+        version = head.seq + len(rows)
+        write_head(
+            connection,
+            LogHead(
+                version,
+                self._items.count,
+                self._users.count,
+                len(self._event_types.numbers),
+                self._schema.save(store, connection, head.fields),
+                head.erasures + bool(erased_users),
+            ),
+        )
+        returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
+        return batch.result(version, chunk_from_rows(rows) if returned else None)
 
 
-@contextmanager
-def _collector_paused(size: int) -> Iterator[None]:
-    """Keep the collector from walking a large batch again and again: a third of the time.
-
-    Nothing here makes cycles, and what a batch makes is freed by counting.
-    """
-    if size < 5_000 or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _dated(event: Event, now: int) -> Event:
-    return event._replace(time=now) if event.time == NOW else event
-
-
-def _as_stored(event: Event) -> Event:
-    """Without what its type has no use for.
-
-    A fact keeps head and tail as text, an erase only whom it concerned.
-    """
+def _stored_form(event: Event) -> Event:
+    """The event without the ids that its type does not use; a triple's head moves to its fields."""
     if event.record_type == "item":
         return event._replace(user=None)
     if event.record_type == "user":
         return event._replace(item=None)
     if event.record_type == "fact":
-        said = orjson.loads(event.fields or "{}")
-        said["head"] = event.item
-        text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+        triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
+        text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
         return event._replace(item=None, user=None, fields=text)
-    outside = new_id() if event.user is not None and event.user in event.id else event.id
-    return Event("erase", outside, user=event.user, time=event.time)
+    # An erase event keeps the user alone, and no id that contains the user's.
+    event_id = new_id() if event.user is not None and event.user in event.id else event.id
+    return Event("erase", event_id, user=event.user, time=event.time)

@@ -1,120 +1,136 @@
-"""What the log asks of one event, and the marks by which it knows an event again."""
+"""What the log requires of an event, and the digest by which it recognises an event.
+
+Only what the tables need is checked: types, ids, ranges, and JSON that can be stored. The rules
+about content (plausible times, control characters) are those of `plait.schema.event_rules`.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from hashlib import blake2b
+from types import NoneType
 from typing import NamedTuple
 
 import orjson
 
 from plait.data.types import NOW, Event
+from plait.schema.event_rules import MAX_ID_LENGTH, is_plausible_value
+from plait.utils.timestamps import MAX_TIME, MIN_TIME
 
-__all__ = ["DAY", "Problem", "digest_of", "id_hash", "validate_events"]
+__all__ = ["Problem", "id_hash", "validate_event"]
 
-MAX_ID = 512
-MAX_KIND = 128
-MAX_FIELDS = 1 << 20
-DAY = 86_400_000_000
-_YEAR_1 = -62_135_596_800_000_000
+MAX_FIELDS_LENGTH = 1 << 20
 _MAX_INT = (1 << 63) - 1
-_MAX_VALUE = 3.4e38
 _CHANGES = ("put", "patch", "delete")
-_int64 = struct.Struct(">q").unpack
+_TEXT, _OPTIONAL_TEXT, _OPTIONAL_INT = (str,), (str, NoneType), (int, NoneType)
+_COLUMN_TYPES = (
+    *(_TEXT, _TEXT, _TEXT, _OPTIONAL_TEXT, _OPTIONAL_TEXT, _OPTIONAL_INT, _OPTIONAL_INT),
+    *((float, int, NoneType), _OPTIONAL_TEXT, _OPTIONAL_TEXT),
+)
+"""The types of the fields of `Event`, in their order."""
+_unpack_int64 = struct.Struct(">q").unpack
 
 
 class Problem(NamedTuple):
-    """Why an event is rejected: what was expected, and of which part."""
+    """Why an event is rejected.
+
+    Attributes:
+        field: The field at fault, "" if it is the whole event.
+        error: What was expected.
+    """
 
     field: str
     error: str
 
 
-def id_hash(outside: str) -> int:
-    """A signed 64-bit hash of an outside id."""
-    found: int = _int64(blake2b(outside.encode(), digest_size=8).digest())[0]
-    return found
+def id_hash(external_id: str) -> int:
+    """Hash an external id.
+
+    Args:
+        external_id: The id of an event, item or user.
+
+    Returns:
+        A signed 64-bit integer (the first 8 bytes of a BLAKE2b digest).
+    """
+    number: int = _unpack_int64(blake2b(external_id.encode(), digest_size=8).digest())[0]
+    return number
 
 
-def validate_events(events: Sequence[Event], now: int) -> list[bytes | Problem]:
-    """For every event a digest of all it says, or what is wrong; `now` in microseconds."""
-    latest = now + DAY
-    return [_judged(event, latest) for event in events]
+def validate_event(event: Event) -> bytes | Problem:
+    """Check that an event can be stored.
 
+    Args:
+        event: The event as the caller gave it.
 
-def _judged(event: Event, latest: int) -> bytes | Problem:
-    try:
-        return _problem(event, latest) or digest_of(event)
-    except TypeError:
+    Returns:
+        A digest of its content (16 bytes, 2 for an erase event), equal for equal events; or what
+        is wrong with it.
+    """
+    if not all(map(isinstance, event, _COLUMN_TYPES)):
         return Problem("", "expected ids and kinds as text, times and positions as integers")
+    return _column_problem(event) or _record_problem(event) or _content_digest(event)
 
 
-def digest_of(event: Event) -> bytes | Problem:
-    """By which an event is told from another one of the same id: 16 bytes."""
+def _content_digest(event: Event) -> bytes | Problem:
+    erases = event.record_type == "erase"
     try:
-        said = orjson.dumps(
-            event[:] if event.record_type != "erase" else (event.record_type, event.user)
-        )
+        content = orjson.dumps((event.record_type, event.user) if erases else event[:])
     except (TypeError, ValueError):
         return Problem("", "expected valid Unicode text and numbers of 64 bits")
-    if b"\\u0000" in said and any(isinstance(part, str) and "\0" in part for part in event):
+    if b"\\u0000" in content and any(isinstance(value, str) and "\0" in value for value in event):
         return Problem("", "expected text without NUL characters")
-    # Of an erase 2: too short to tell who it was, long enough to tell another one from a retry.
-    return blake2b(said, digest_size=2 if event.record_type == "erase" else 16).digest()
+    # The digest of an erase event has 2 bytes: too short to reveal the user, long enough to tell
+    # the erasure of another user from a retry.
+    return blake2b(content, digest_size=2 if erases else 16).digest()
 
 
-def _problem(event: Event, latest: int) -> Problem | None:
-    _, outside, kind, user, item, time, position, value, _, fields = event
-    if not outside or len(outside) > MAX_ID:
-        return Problem("id", f"expected an id of 1 to {MAX_ID} characters")
-    if time is not None and time != NOW and not _YEAR_1 <= time <= latest:
-        return Problem("time", "expected a time from year 1 to a day from now")
-    if len(kind) > MAX_KIND:
-        return Problem("kind", f"expected a kind of at most {MAX_KIND} characters")
-    if user is not None and not 0 < len(user) <= MAX_ID:
-        return Problem("user", f"expected a user id of 1 to {MAX_ID} characters")
-    if item is not None and not 0 < len(item) <= MAX_ID:
-        return Problem("item", f"expected an item id of 1 to {MAX_ID} characters")
-    if value is not None and not -_MAX_VALUE <= value <= _MAX_VALUE:
-        return Problem("value", "expected a finite number that 32 bits can hold")
+def _column_problem(event: Event) -> Problem | None:
+    """The first value that is too long or out of the range of its column."""
+    _, event_id, _, user, item, time, position, value, _, fields = event
+    for name, external_id in (("id", event_id), ("user", user), ("item", item)):
+        if external_id is not None and not 0 < len(external_id) <= MAX_ID_LENGTH:
+            return Problem(name, f"expected an id of 1 to {MAX_ID_LENGTH} characters")
+    if time is not None and time != NOW and not MIN_TIME <= time < MAX_TIME:
+        return Problem("time", "expected a time between the years 1 and 9999")
     if position is not None and not -_MAX_INT <= position <= _MAX_INT:
         return Problem("position", "expected an integer of 64 bits")
-    if fields is not None and len(fields) > MAX_FIELDS:
-        return Problem("fields", f"expected at most {MAX_FIELDS} characters of fields")
-    return _type_problem(event)
+    if value is not None and not is_plausible_value(value):
+        return Problem("value", "expected a finite number that 32 bits can hold")
+    if fields is not None and len(fields) > MAX_FIELDS_LENGTH:
+        return Problem("fields", f"expected at most {MAX_FIELDS_LENGTH} characters of fields")
+    return None
 
 
-def _type_problem(event: Event) -> Problem | None:
-    """What this type of event needs and lacks."""
-    kind_of = event.record_type
-    if kind_of == "interaction":
+def _record_problem(event: Event) -> Problem | None:
+    """The first field that this type of record needs and the event lacks."""
+    record_type = event.record_type
+    if record_type == "interaction":
         if event.user is None or event.item is None:
             missing = "user" if event.user is None else "item"
             return Problem(missing, f"expected the id of the {missing}")
         return None if event.event_type else Problem("kind", "expected the kind of interaction")
-    if kind_of in ("item", "user"):
-        if (event.item if kind_of == "item" else event.user) is None:
-            return Problem(kind_of, f"expected the id of the {kind_of}")
+    if record_type in ("item", "user"):
+        if (event.item if record_type == "item" else event.user) is None:
+            return Problem(record_type, f"expected the id of the {record_type}")
         if event.event_type not in _CHANGES:
             return Problem("kind", f"expected one of {', '.join(_CHANGES)}")
         return None
-    if kind_of == "fact":
-        return _fact_problem(event)
-    if kind_of == "erase":
+    if record_type == "fact":
+        return _triple_problem(event)
+    if record_type == "erase":
         return None if event.user is not None else Problem("user", "expected the id of the user")
     return Problem("type", "expected interaction, item, user, fact or erase")
 
 
-def _fact_problem(event: Event) -> Problem | None:
+def _triple_problem(event: Event) -> Problem | None:
     if event.item is None or not event.event_type:
         missing = "item" if event.item is None else "kind"
-        return Problem(missing, "expected a fact's head and its relation")
+        return Problem(missing, "expected the head and the relation of a triple")
     try:
-        said = orjson.loads(event.fields or "{}")
+        triple = orjson.loads(event.fields or "{}")
     except ValueError:
         return Problem("fields", "expected the text of a JSON object")
-    tail = said.get("tail") if isinstance(said, dict) else None
-    if not isinstance(tail, str) or not 0 < len(tail) <= MAX_ID:
-        return Problem("tail", f"expected a tail of 1 to {MAX_ID} characters")
+    tail = triple.get("tail") if isinstance(triple, dict) else None
+    if not isinstance(tail, str) or not 0 < len(tail) <= MAX_ID_LENGTH:
+        return Problem("tail", f"expected a tail of 1 to {MAX_ID_LENGTH} characters")
     return None

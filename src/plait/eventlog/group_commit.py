@@ -12,20 +12,13 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from plait.data.types import Event
 from plait.errors import NotReadyError, PlaitError
-from plait.eventlog import AppendResult
+from plait.eventlog import AppendResult, EventLogWriter
 
-__all__ = ["Appends", "GroupCommitWriter"]
-
-
-class Appends(Protocol):
-    """What a writer writes to: the log."""
-
-    def append(self, events: Sequence[Event]) -> AppendResult:
-        """Store a batch in one transaction."""
+__all__ = ["GroupCommitWriter"]
 
 
 class _Job:
@@ -41,7 +34,7 @@ class GroupCommitWriter:
     wait, `submit` blocks, so that a slow disk slows its callers down and does not fill the memory.
     """
 
-    def __init__(self, log: Appends, *, limit: int = 50_000, waiting: int = 1_000) -> None:
+    def __init__(self, log: EventLogWriter, *, limit: int = 50_000, waiting: int = 1_000) -> None:
         self._log = log
         self._limit = limit
         self._queue: queue.Queue[_Job | None] = queue.Queue(waiting)
@@ -125,7 +118,7 @@ class GroupCommitWriter:
             start = 0
             for job in group:
                 stop = start + len(job.events)
-                job.answer.set_result(AppendResult(done.version, done.rows[start:stop]))
+                job.answer.set_result(done._replace(rows=done.rows[start:stop]))
                 start = stop
 
 

@@ -1,8 +1,9 @@
-"""Outside ids to numbers: dense from 0, given once, never reused."""
+"""Allocates numbers to external ids: dense from 0, each given once and never reused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
@@ -12,21 +13,30 @@ from plait.eventlog.migrate import check_schema
 from plait.eventlog.store import Store
 
 __all__ = [
-    "MAX_KINDS",
+    "MAX_EVENT_TYPES",
     "EventTypeTable",
     "IdAllocator",
     "LogHead",
-    "find_number",
     "find_numbers",
     "read_head",
+    "write_head",
 ]
 
 MAX_CACHED = 1_000_000
-MAX_KINDS = 32_767
+MAX_EVENT_TYPES = 32_767
 
 
 class LogHead(NamedTuple):
-    """The counters of the log: see `plait.eventlog.tables.head`."""
+    """The counters of the log, one row of the table `plait.eventlog.tables.head`.
+
+    Attributes:
+        seq: The last offset.
+        items: How many item numbers were given.
+        users: How many user numbers were given.
+        kinds: How many event types have a number.
+        fields: Grows with every change of the field types.
+        erasures: Grows with every erasure.
+    """
 
     seq: int
     items: int
@@ -37,7 +47,18 @@ class LogHead(NamedTuple):
 
 
 def read_head(store: Store, connection: Connection) -> LogHead:
-    """The counters now; refuses a store whose schema this code does not know."""
+    """Read the counters.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+
+    Returns:
+        The counters now.
+
+    Raises:
+        StorageError: If a newer Plait has changed the schema.
+    """
     sql = (
         "SELECT (SELECT version_num FROM alembic_version),"
         " seq, items, users, kinds, fields, erasures FROM head"
@@ -47,112 +68,152 @@ def read_head(store: Store, connection: Connection) -> LogHead:
     return LogHead(*counters)
 
 
-def find_number(
-    store: Store, connection: Connection, table: Literal["items", "users"], outside: str
-) -> int | None:
-    """The number of one outside id, None if it has none."""
-    alive = " AND erased = 0" if table == "users" else ""
-    sql = f"SELECT number FROM {table} WHERE hash = ? AND id = ?{alive}"  # noqa: S608 our names
-    found = next(iter(store.rows(connection, sql, id_hash(outside), outside)), None)
-    return None if found is None else int(found[0])
+def write_head(connection: Connection, head: LogHead) -> None:
+    """Store the counters.
+
+    Args:
+        connection: The connection of the open transaction.
+        head: The counters.
+    """
+    connection.exec_driver_sql(
+        f"UPDATE head SET seq = {head.seq:d}, items = {head.items:d}, users = {head.users:d},"  # noqa: S608 integers
+        f" kinds = {head.kinds:d}, fields = {head.fields:d}, erasures = {head.erasures:d}"
+    )
 
 
 def find_numbers(
     store: Store, connection: Connection, table: Literal["items", "users"], ids: Iterable[str]
 ) -> dict[str, int]:
-    """The numbers of those outside ids that have one."""
-    wanted = set(ids)
-    if not wanted:
+    """Look up the numbers of external ids.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+        table: Whose ids they are.
+        ids: External ids.
+
+    Returns:
+        The numbers of those ids that have one; erased users have none.
+    """
+    id_set = set(ids)
+    if not id_set:
         return {}
-    among, keys = store.in_clause(sorted(map(id_hash, wanted)))
-    where = f"hash {among}" + (" AND erased = 0" if table == "users" else "")
-    rows = store.rows(connection, f"SELECT id, number FROM {table} WHERE {where}", keys)  # noqa: S608 ours
-    return {one: number for one, number in rows if one in wanted}
+    in_hashes, hashes = store.in_clause(sorted(map(id_hash, id_set)))
+    where = f"hash {in_hashes}" + (" AND erased = 0" if table == "users" else "")
+    rows = store.rows(connection, f"SELECT id, number FROM {table} WHERE {where}", hashes)  # noqa: S608 ours
+    return {external_id: number for external_id, number in rows if external_id in id_set}
 
 
 class IdAllocator:
-    """The numbers of items or of users, looked up in bulk and kept in a bounded cache.
+    """The numbers of items or of users, looked up in bulk, with a bounded cache.
 
-    Used inside one transaction at a time: `load`, then `take` for every id, then `save`. After a
-    transaction that failed, `forget`.
+    Used inside one transaction at a time; `invalidate` follows a transaction that failed. The
+    argument is the table that holds the numbers.
+
+    Attributes:
+        count: How many numbers were given, after the last `assign`.
     """
 
     def __init__(self, table: Literal["items", "users"]) -> None:
+        self.count = 0
         self._table = table
-        self._known: dict[str | None, int] = {}
-        self._fresh: list[tuple[int, str, int]] = []
-        self._next = 0
+        self._numbers: dict[str, int] = {}
 
-    def load(
-        self, store: Store, connection: Connection, wanted: Iterable[str | None], count: int
-    ) -> None:
-        """Find those of `wanted` that have numbers; `count` numbers were given so far."""
-        if len(self._known) > MAX_CACHED:
-            self._known.clear()
-        self._next, self._fresh = count, []
-        known = self._known
-        missing = [one for one in set(wanted) if one is not None and one not in known]
+    def assign(
+        self,
+        store: Store,
+        connection: Connection,
+        ids: Sequence[str | None],
+        count: int,
+        erasing: Collection[int] = (),
+    ) -> list[int | None]:
+        """Return the number of every id; give numbers to new ids and store them.
+
+        Args:
+            store: The database.
+            connection: The connection of the open transaction.
+            ids: External ids; None has no number.
+            count: How many numbers were given before.
+            erasing: The indices in `ids` of erase events: the id loses its number there, and gets
+                a new one if it occurs again later.
+
+        Returns:
+            A number for every id; None for None, and for an erased id that has no number.
+        """
+        numbers = self._numbers
+        if len(numbers) > MAX_CACHED:
+            numbers.clear()
         if count:
-            known.update(find_numbers(store, connection, self._table, missing))
-
-    def take(self, outside: str) -> int:
-        """The number of an id that was `wanted`; a new one if it has none."""
-        found = self._known.get(outside)
-        if found is None:
-            found = self._known[outside] = self._next
-            self._fresh.append((found, outside, id_hash(outside)))
-            self._next += 1
-        return found
-
-    def take_all(self, ids: Sequence[str | None]) -> list[int | None]:
-        """The numbers of ids that were `wanted`, None for None."""
-        known = self._known
-        for one in dict.fromkeys(ids):
-            if one is not None and one not in known:
-                self.take(one)
-        return list(map(known.get, ids))
-
-    def drop(self, outside: str) -> int | None:
-        """The number that an id had; from now on the id has none."""
-        return self._known.pop(outside, None)
-
-    def save(self, store: Store, connection: Connection) -> int:
-        """Store the numbers that were given; returns how many there are now."""
-        if self._fresh:
-            store.insert(connection, self._table, ("number", "id", "hash"), self._fresh)
-        return self._next
+            unknown = (name for name in ids if name is not None and name not in numbers)
+            numbers.update(find_numbers(store, connection, self._table, unknown))
+        assigned: list[int | None] = []
+        new_rows: list[tuple[int, str, int]] = []
+        for index, external_id in enumerate(ids):
+            if external_id is None:
+                number = None
+            elif index in erasing:
+                number = numbers.pop(external_id, None)
+            else:
+                number = numbers.get(external_id)
+                if number is None:
+                    number = numbers[external_id] = count + len(new_rows)
+                    new_rows.append((number, external_id, id_hash(external_id)))
+            assigned.append(number)
+        if new_rows:
+            store.insert(connection, self._table, ("number", "id", "hash"), new_rows)
+        self.count = count + len(new_rows)
+        return assigned
 
     def invalidate(self) -> None:
-        """Believe nothing any more."""
-        self._known.clear()
+        """Drop the cache."""
+        self._numbers.clear()
 
 
 class EventTypeTable:
-    """The numbers of kinds; few enough to know them all."""
+    """The numbers of event types (and of changes and relations), all of them cached.
+
+    Attributes:
+        numbers: The number of every name.
+    """
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def load(self, store: Store, connection: Connection, count: int) -> None:
-        """Read them again if others have added some."""
+        """Read the numbers again if other processes have added some.
+
+        Args:
+            store: The database.
+            connection: An open connection to it.
+            count: How many event types have a number now.
+        """
         if len(self.numbers) != count:
-            found = store.rows(connection, "SELECT name, number FROM kinds ORDER BY number")
-            self.numbers = dict(found)
+            self.numbers = dict(store.rows(connection, "SELECT name, number FROM kinds"))
 
     def unknown(self, names: Iterable[str]) -> list[str]:
-        """Those of `names` that have no number yet; the empty name never gets one."""
+        """Return the names that have no number yet; "" never gets one.
+
+        Args:
+            names: Event types; repeated ones count once.
+
+        Returns:
+            The new names in the order in which they appear.
+        """
         return [name for name in dict.fromkeys(names) if name and name not in self.numbers]
 
-    def add(self, store: Store, connection: Connection, names: Iterable[str]) -> int:
-        """Give numbers to those of `names` that have none; returns how many there are now."""
-        fresh = [
-            (name, number) for number, name in enumerate(self.unknown(names), len(self.numbers))
-        ]
-        if fresh:
-            store.insert(connection, "kinds", ("name", "number"), fresh)
-            self.numbers.update(fresh)
-        return len(self.numbers)
+    def add(self, store: Store, connection: Connection, names: Iterable[str]) -> None:
+        """Give numbers to the names that have none, and store them.
+
+        Args:
+            store: The database.
+            connection: The connection of the open transaction.
+            names: Event types.
+        """
+        new_rows = list(zip(self.unknown(names), itertools.count(len(self.numbers)), strict=False))
+        if new_rows:
+            store.insert(connection, "kinds", ("name", "number"), new_rows)
+            self.numbers.update(new_rows)
 
     def invalidate(self) -> None:
-        """Believe nothing any more."""
+        """Drop the cache."""
         self.numbers = {}

@@ -1,29 +1,44 @@
-"""What was shown: its own table, and a buffer that keeps writing out of the way of answering."""
+"""Impressions (which items a response contained): their table, and a buffer for writing them."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete
+from sqlalchemy import Connection
 
-from plait.data.types import ABSENT
+from plait.data.arrays import ABSENT
 from plait.errors import StorageError
-from plait.eventlog.id_allocation import read_head
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
-from plait.eventlog.tables import impressions
 
-__all__ = ["Impression", "ImpressionBuffer", "Impressions"]
+__all__ = [
+    "Impression",
+    "ImpressionBuffer",
+    "find_impression",
+    "insert_impressions",
+    "read_impressions",
+]
+
+_log = logging.getLogger(__name__)
 
 _COLUMNS = ("request_id", "time", "user_no", "route", "bundle", "version", "payload")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM impressions"  # noqa: S608 ours
 
 
 class Impression(NamedTuple):
-    """One answer. `time` microseconds UTC, `user` a number (-1: unknown), `payload` JSON text.
+    """A record of one response.
 
-    The payload must not hold outside ids of users: an erase finds impressions by the number.
+    Attributes:
+        request_id: The id of the request.
+        time: When it was answered, microseconds since 1970 UTC.
+        user: The user's number, -1 if unknown.
+        route: The kind of query.
+        bundle: The id of the bundle that answered.
+        version: The offset up to which the log was applied.
+        payload: The text of a JSON object. It must not contain external ids of users: an erasure
+            finds impressions by the user's number.
     """
 
     request_id: str
@@ -35,80 +50,84 @@ class Impression(NamedTuple):
     payload: str
 
 
-class Impressions:
-    """The table."""
+def insert_impressions(store: Store, connection: Connection, rows: Sequence[Impression]) -> None:
+    """Store impressions, except those of known requests and of erased users.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: The database.
+        connection: The connection of the open transaction.
+        rows: The impressions; of several with one request id the first is stored.
+    """
+    in_ids, ids = store.in_clause([row.request_id for row in rows])
+    sql = f"SELECT request_id FROM impressions WHERE request_id {in_ids}"  # noqa: S608 ours
+    known = {row[0] for row in store.rows(connection, sql, ids)}
+    in_users, users = store.in_clause(sorted({row.user for row in rows}))
+    sql = f"SELECT number FROM users WHERE erased = 1 AND number {in_users}"  # noqa: S608 ours
+    erased = {row[0] for row in store.rows(connection, sql, users)}
+    new_rows: dict[str, Sequence[Any]] = {}
+    for row in rows:
+        if row.request_id not in known and row.user not in erased:
+            user = None if row.user == ABSENT else row.user
+            new_rows.setdefault(row.request_id, (*row[:2], user, *row[3:]))
+    store.insert(connection, "impressions", _COLUMNS, new_rows.values())
 
-    def add(self, rows: Sequence[Impression]) -> None:
-        """Store rows in one transaction; known request ids and erased users are left out."""
-        if not rows:
+
+def find_impression(store: Store, connection: Connection, request_id: str) -> Impression | None:
+    """Look up the impression of a request.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+        request_id: The id of the request.
+
+    Returns:
+        The impression, None if there is none.
+    """
+    rows = store.rows(connection, f"{_SELECT} WHERE request_id = ?", request_id)
+    return next(map(_from_row, rows), None)
+
+
+def read_impressions(store: Store, chunk: int) -> Iterator[Impression]:
+    """Read all impressions.
+
+    Args:
+        store: The database.
+        chunk: How many to read in one transaction.
+
+    Yields:
+        The impressions, oldest first.
+    """
+    sql = f"{_SELECT} WHERE (time, request_id) > (?, ?) ORDER BY time, request_id LIMIT {chunk:d}"
+    last = (-1 << 63, "")
+    while True:
+        with store.reading("read impressions") as connection:
+            rows = [_from_row(row) for row in store.rows(connection, sql, *last)]
+        yield from rows
+        if len(rows) < chunk:
             return
-        store = self._store
-        with storage_errors("store impressions"), store.writing() as connection:
-            read_head(store, connection)
-            among, keys = store.in_clause([row.request_id for row in rows])
-            sql = f"SELECT request_id FROM impressions WHERE request_id {among}"  # noqa: S608 ours
-            known = {row[0] for row in store.rows(connection, sql, keys)}
-            among, keys = store.in_clause(sorted({row.user for row in rows}))
-            sql = f"SELECT number FROM users WHERE erased = 1 AND number {among}"  # noqa: S608 ours
-            erased = {row[0] for row in store.rows(connection, sql, keys)}
-            fresh = {
-                row.request_id: row
-                for row in reversed(rows)
-                if row.request_id not in known and row.user not in erased
-            }
-            stored = [
-                (one, when, None if user == ABSENT else user, *rest)
-                for one, when, user, *rest in reversed(fresh.values())
-            ]
-            store.insert(connection, "impressions", _COLUMNS, stored)
-
-    def find(self, request_id: str) -> Impression | None:
-        """The impression of a request."""
-        store = self._store
-        sql = f"SELECT {', '.join(_COLUMNS)} FROM impressions WHERE request_id = ?"  # noqa: S608
-        with storage_errors("read impressions"), store.reading() as connection:
-            found = next(iter(store.rows(connection, sql, request_id)), None)
-        return None if found is None else _known(found)
-
-    def each(self, chunk: int) -> Iterator[Impression]:
-        """All there are, oldest first, `chunk` at a time: never in one long transaction."""
-        store = self._store
-        sql = (
-            f"SELECT {', '.join(_COLUMNS)} FROM impressions WHERE (time, request_id) > (?, ?)"  # noqa: S608 ours
-            f" ORDER BY time, request_id LIMIT {chunk:d}"
-        )
-        last = (-1 << 63, "")
-        while True:
-            with storage_errors("read impressions"), store.reading() as connection:
-                rows = [_known(row) for row in store.rows(connection, sql, *last)]
-            yield from rows
-            if len(rows) < chunk:
-                return
-            last = (rows[-1].time, rows[-1].request_id)
-
-    def prune(self, before: int) -> int:
-        """Delete what was shown before a time."""
-        with storage_errors("prune impressions"), self._store.writing() as connection:
-            read_head(self._store, connection)
-            return connection.execute(
-                delete(impressions).where(impressions.c.time < before)
-            ).rowcount
+        last = (rows[-1].time, rows[-1].request_id)
 
 
-def _known(found: Sequence[Any]) -> Impression:
-    """A row of the table, -1 for a user it does not know."""
-    row = Impression(*found)
-    return row if found[2] is not None else row._replace(user=ABSENT)
+def _from_row(row: Sequence[Any]) -> Impression:
+    impression = Impression(*row)
+    return impression if row[2] is not None else impression._replace(user=ABSENT)
 
 
 class ImpressionBuffer:
-    """A thread that stores impressions at most every `every` seconds, many in one commit.
+    """A thread that stores impressions in batches, so that responses do not wait for the database.
 
-    While the database refuses, up to `limit` impressions wait, then the oldest are dropped:
-    answers matter more than their record. `dropped` counts them, `problem` is the last refusal.
+    While the database refuses, impressions wait; above the limit the oldest are dropped, because
+    responses matter more than their record.
+
+    Args:
+        add: Stores impressions, such as `EventLog.add_impressions`.
+        find: Looks up the impression of a request, such as `EventLog.impression`.
+        every: The shortest time between two commits, in seconds.
+        limit: How many impressions may wait.
+
+    Attributes:
+        dropped: How many impressions were dropped.
+        problem: Why the database refused last, None after a success.
     """
 
     def __init__(
@@ -119,19 +138,23 @@ class ImpressionBuffer:
         every: float = 0.1,
         limit: int = 10_000,
     ) -> None:
+        self.dropped = 0
+        self.problem: StorageError | None = None
         self._add, self._find = add, find
         self._every, self._limit = every, limit
         self._waiting: dict[str, Impression] = {}
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._closing = threading.Event()
-        self.dropped = 0
-        self.problem: StorageError | None = None
         self._thread = threading.Thread(target=self._run, name="plait-impressions", daemon=True)
         self._thread.start()
 
     def add(self, row: Impression) -> None:
-        """Hand over one impression; returns at once."""
+        """Queue an impression and return at once.
+
+        Args:
+            row: The impression.
+        """
         with self._changed:
             self._waiting[row.request_id] = row
             while len(self._waiting) > self._limit:
@@ -140,13 +163,24 @@ class ImpressionBuffer:
             self._changed.notify()
 
     def find(self, request_id: str) -> Impression | None:
-        """The impression of a request, stored or not yet."""
+        """Return the impression of a request, stored or still waiting.
+
+        Args:
+            request_id: The id of the request.
+
+        Returns:
+            The impression, None if there is none.
+        """
         with self._changed:
             waiting = self._waiting.get(request_id)
         return waiting or self._find(request_id)
 
     def flush(self) -> None:
-        """Store what waits, now; if the database refuses (StorageError), it still waits."""
+        """Store what waits now.
+
+        Raises:
+            StorageError: If the database refuses; the impressions go on waiting.
+        """
         with self._writing:
             with self._changed:
                 rows = list(self._waiting.values())
@@ -157,7 +191,11 @@ class ImpressionBuffer:
                         del self._waiting[row.request_id]
 
     def close(self) -> None:
-        """Store what waits and stop. Raises StorageError if the database refuses."""
+        """Store what waits and stop the thread.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
         self._closing.set()
         with self._changed:
             self._changed.notify()
@@ -173,6 +211,8 @@ class ImpressionBuffer:
             try:
                 self.flush()
                 self.problem = None
-            except StorageError as problem:
-                self.problem = problem  # kept and tried again
+            except StorageError as problem:  # the rows wait, and are tried again
+                if self.problem is None:
+                    _log.warning("cannot store impressions, they wait: %s", problem)
+                self.problem = problem
             self._closing.wait(self._every)

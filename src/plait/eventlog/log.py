@@ -1,23 +1,36 @@
-"""The log: the truth of a home, appended to and followed by any number of processes."""
+"""The event log: the record from which everything else is built, shared by any number of processes.
+
+A home's log is a SQLite file; a PostgreSQL database holds one log for servers on several machines.
+"""
 
 from __future__ import annotations
 
+import gc
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from sqlalchemy import delete
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError, StorageError
-from plait.eventlog.append import Appender, AppendResult
-from plait.eventlog.erasure import new_id
-from plait.eventlog.id_allocation import find_number, find_numbers, read_head
-from plait.eventlog.impressions import Impression, Impressions
+from plait.eventlog import tables
+from plait.eventlog.append import Appender, AppendResult, EventBatch
+from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
+from plait.eventlog.id_allocation import find_numbers, read_head
+from plait.eventlog.impressions import (
+    Impression,
+    find_impression,
+    insert_impressions,
+    read_impressions,
+)
 from plait.eventlog.migrate import migrate
 from plait.eventlog.postgres import PostgresStore
 from plait.eventlog.postgres_listener import Listener
@@ -25,9 +38,8 @@ from plait.eventlog.read import (
     EntityChange,
     EventChunk,
     read_chunks,
-    read_names,
+    read_entity_changes,
     read_requests,
-    read_said,
 )
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
@@ -38,31 +50,43 @@ from plait.schema.schema import Schema
 __all__ = ["FILE_NAME", "EventLog"]
 
 FILE_NAME = "plait.db"
+"""The name of the SQLite file in a home."""
 
 
 class EventLog:
     """An append-only log of events with offsets 1, 2, 3, ... without gaps; safe among threads.
 
-    Every method raises StorageError when the database refuses.
+    Every method raises StorageError when the database refuses. Use `EventLog.open`.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._appender = Appender(store)
-        self._impressions = Impressions(store)
-        self._stamp: object = None
-        self._version = 0
-        self._told = 0
+        self._append_lock = threading.Lock()
+        self._purge_due = False
+        self._change_token: object = None
+        self._seen_version = 0
+        self._reported_version = 0
 
     @classmethod
     def open(cls, url_or_path: str | Path, *, create: bool = True) -> EventLog:
-        """Open a home (a directory: SQLite in its `plait.db`) or a `postgresql+psycopg://` URL.
+        """Open a log and bring an older schema up to date.
 
-        Brings an older schema up to date. Raises StorageError if the store is missing and not to be
-        created, lies on a network file system, is damaged or comes from a newer Plait;
-        MissingExtraError without psycopg.
+        Args:
+            url_or_path: A home (a directory whose `plait.db` is the log) or a URL
+                `postgresql+psycopg://...`.
+            create: Whether to make the log if there is none.
+
+        Returns:
+            The log, to be closed by the caller.
+
+        Raises:
+            InputError: If the URL is not valid.
+            MissingExtraError: If psycopg is not installed.
+            StorageError: If there is no log and `create` is False; if it lies on a network file
+                system, is damaged, or was written by a newer Plait.
         """
-        store = _store(url_or_path, create)
+        store = _open_store(url_or_path, create)
         try:
             migrate(store)
         except BaseException:
@@ -71,7 +95,7 @@ class EventLog:
         return cls(store)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -88,128 +112,269 @@ class EventLog:
     def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction, each event once.
 
-        A known id is a "duplicate" if everything else is the same too, else a "conflict"; both
-        change nothing, and neither does a "rejected" event, whose row says which field is wrong
-        and what was expected. When this returns, the stored ones are on disk.
+        An event whose id is known is a "duplicate" if everything else is equal, else a "conflict";
+        neither changes anything. When this returns, the stored events are on disk.
+
+        Args:
+            events: The events.
+
+        Returns:
+            The last offset, a status for every event, and the stored events as a chunk.
         """
-        return self._appender.append(events)
+        with _collector_paused(len(events)):
+            batch = EventBatch(events)
+            with self._append_lock:
+                # Before the transaction: it may take long, and others can still write.
+                erased_ids = batch.erased_ids
+                traces = find_traces(self._store, erased_ids) if erased_ids else UserRowOffsets()
+                try:
+                    with self._store.writing("append to the log") as connection:
+                        result = self._appender.commit(connection, batch, traces)
+                except BaseException:
+                    self._appender.invalidate()
+                    raise
+                if erased_ids or self._purge_due:
+                    self._purge_due = True  # also if the next line fails
+                    self._purge_due = not self._store.purge_overwritten()
+        return result
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """Store field types by (entity, field name) before any value is seen; again: no change.
+        """Store field types before any value is known; this takes no offset.
 
-        They take no offset. Raises ConflictError if a field is stored as another type, InputError
-        for a type, entity or name that there cannot be; then none of them is stored.
+        Args:
+            types: The types by (entity, field name).
+
+        Raises:
+            ConflictError: If a field is stored as another type; then nothing is stored.
+            InputError: If a type, entity or name is not valid; then nothing is stored.
         """
-        self._appender.declare(types)
+        with self._append_lock:
+            try:
+                with self._store.writing("declare field types") as connection:
+                    self._appender.declare(connection, types)
+            except BaseException:
+                self._appender.invalidate()
+                raise
 
     def erase(self, user_id: str) -> int:
-        """Forget a user for good; returns the offset of the erase event.
+        """Erase a user for good. (Appending an "erase" event does the same for any user id.)
 
-        NotFoundError if no such user is known. Appending an event of type "erase" does the same
-        and minds no unknown user.
+        Args:
+            user_id: The external id of the user.
+
+        Returns:
+            The offset of the erase event.
+
+        Raises:
+            NotFoundError: If the log does not know the user.
         """
-        with storage_errors("read the log"), self._store.reading() as connection:
-            known = find_number(self._store, connection, "users", user_id)
-        if known is None:
-            hint = "ids are compared letter by letter; whoever was erased is gone already"
+        if not self.numbers("user", [user_id]):
+            hint = "ids are compared letter by letter; an erased user is not known any more"
             raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
         event = Event("erase", new_id(), user=user_id, time=time.time_ns() // 1000)
-        return self._appender.append([event]).version
+        return self.append([event]).version
 
     @property
     def version(self) -> int:
         """The last offset, 0 for an empty log."""
-        with storage_errors("read the log"), self._store.reading() as connection:
+        with self._store.reading() as connection:
             return read_head(self._store, connection).seq
 
     def changed(self, after: int | None = None) -> bool:
-        """Whether there is anything behind offset `after`; cheap enough to ask every 20 ms.
+        """Return whether there are new events; cheap enough to call every 20 ms.
 
-        Without `after`: whether anything came since this was last asked so (the first time: since
-        the log was empty).
+        Args:
+            after: An offset; None: the last offset of the previous call without `after` (0 for the
+                first call).
+
+        Returns:
+            Whether there are events with higher offsets.
         """
-        stamp = self._store.change_token()
-        if stamp != self._stamp:
-            self._version = self.version
-            self._stamp = stamp
+        token = self._store.change_token()
+        if token != self._change_token:
+            self._seen_version = self.version
+            self._change_token = token
         if after is not None:
-            return self._version > after
-        before, self._told = self._told, self._version
-        return self._version > before
+            return self._seen_version > after
+        before, self._reported_version = self._reported_version, self._seen_version
+        return self._seen_version > before
 
     def listen(self, wake: Callable[[], None]) -> Listener | None:
-        """Have `wake` called, in a thread, soon after every append of anybody; close it again.
+        """Call a function soon after every append by any process.
 
-        None where the database does not tell (SQLite): then only `changed` does.
+        Args:
+            wake: The function, called in a thread.
+
+        Returns:
+            What listens, to be closed by the caller; None if the database cannot notify (SQLite):
+            then only `changed` tells of new events.
         """
         return self._store.listen(wake)
 
     def read(
         self, after: int = 0, until: int | None = None, *, chunk: int = 100_000
     ) -> Iterator[EventChunk]:
-        """The events behind offset `after`, up to `until` (default: what is there now)."""
+        """Read events in chunks.
+
+        Args:
+            after: The offset before the first event.
+            until: The offset of the last event; None: the last there is.
+            chunk: The most events in one chunk.
+
+        Returns:
+            The chunks in the order of the offsets.
+        """
         last = self.version
         return read_chunks(self._store, after, last if until is None else min(until, last), chunk)
 
     def entity_changes(
         self, entity: Literal["item", "user"], *, chunk: int = 100_000
     ) -> Iterator[EntityChange]:
-        """Every put, patch and delete of items (or users) that is there now, by offset."""
-        return read_said(self._store, entity, self.version, chunk)
+        """Read every put, patch and delete of items or of users.
+
+        Args:
+            entity: Whose changes.
+            chunk: How many offsets to read at a time.
+
+        Returns:
+            The changes by offset.
+        """
+        return read_entity_changes(self._store, entity, self.version, chunk)
+
+    def requests(self, until: int, *, chunk: int = 100_000) -> Iterator[tuple[int, str]]:
+        """Read which interactions name the request that they answer.
+
+        Args:
+            until: The offset of the last event.
+            chunk: How many offsets to read at a time.
+
+        Returns:
+            Offset and request id, by offset.
+        """
+        return read_requests(self._store, min(until, self.version), chunk)
 
     def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
-        """The numbers of those outside ids that have one."""
-        table: Literal["items", "users"] = "items" if entity == "item" else "users"
-        with storage_errors("read the log"), self._store.reading() as connection:
+        """Look up the numbers of external ids.
+
+        Args:
+            entity: Whose ids they are.
+            ids: External ids.
+
+        Returns:
+            The numbers of those ids that have one.
+        """
+        with self._store.reading() as connection:
+            table: Literal["items", "users"] = "items" if entity == "item" else "users"
             return find_numbers(self._store, connection, table, ids)
 
     def item_ids(self, first: int = 0) -> list[str]:
-        """The outside ids of the item numbers from `first` on."""
-        return read_names(
-            self._store, "SELECT id FROM items WHERE number >= ? ORDER BY number", first
-        )
+        """Return the external ids of the item numbers from `first` on.
+
+        Args:
+            first: The number of the first item.
+
+        Returns:
+            The ids by number.
+        """
+        return self._names("items", "id", first)
 
     def user_ids(self, first: int = 0) -> list[str]:
-        """The outside ids of the user numbers from `first` on; "" where one was erased."""
-        sql = (
-            "SELECT CASE erased WHEN 0 THEN id ELSE '' END FROM users"
-            " WHERE number >= ? ORDER BY number"
-        )
-        return read_names(self._store, sql, first)
+        """Return the external ids of the user numbers from `first` on.
+
+        Args:
+            first: The number of the first user.
+
+        Returns:
+            The ids by number, "" for erased users.
+        """
+        return self._names("users", "CASE erased WHEN 0 THEN id ELSE '' END", first)
 
     def kinds(self, first: int = 0) -> list[str]:
-        """The names of the kind numbers from `first` on: of interactions, changes and relations."""
-        return read_names(
-            self._store, "SELECT name FROM kinds WHERE number >= ? ORDER BY number", first
-        )
+        """Return the names of the event type numbers from `first` on.
+
+        Args:
+            first: The number of the first name.
+
+        Returns:
+            The names by number: event types, changes ("put", ...) and relations of triples.
+        """
+        return self._names("kinds", "name", first)
+
+    def _names(self, table: str, column: str, first: int) -> list[str]:
+        sql = f"SELECT {column} FROM {table} WHERE number >= ? ORDER BY number"  # noqa: S608 ours
+        with self._store.reading() as connection:
+            return [row[0] for row in self._store.rows(connection, sql, first)]
 
     def schema(self) -> Schema:
-        """The types of all fields as they are now."""
-        with storage_errors("read the log"), self._store.reading() as connection:
+        """Return the types of all fields."""
+        with self._store.reading() as connection:
             return load_schema(self._store, connection)
 
     def add_impressions(self, rows: Sequence[Impression]) -> None:
-        """Store what was shown, in one transaction; a known request id stays as it is."""
-        self._impressions.add(rows)
+        """Store impressions in one transaction.
+
+        Args:
+            rows: The impressions; those of known requests and of erased users are left out.
+        """
+        if rows:
+            with self._store.writing("store impressions") as connection:
+                read_head(self._store, connection)  # refuses a schema that is newer
+                insert_impressions(self._store, connection, rows)
 
     def impression(self, request_id: str) -> Impression | None:
-        """What was shown in answer to a request; None if unknown or pruned."""
-        return self._impressions.find(request_id)
+        """Look up the impression of a request.
+
+        Args:
+            request_id: The id of the request.
+
+        Returns:
+            The impression, None if it is unknown or was deleted.
+        """
+        with self._store.reading("read impressions") as connection:
+            return find_impression(self._store, connection, request_id)
 
     def impressions(self, *, chunk: int = 1000) -> Iterator[Impression]:
-        """Everything that was shown and is still kept, oldest first."""
-        return self._impressions.each(chunk)
+        """Read all impressions.
 
-    def requests(self, until: int, *, chunk: int = 100_000) -> Iterator[tuple[int, str]]:
-        """By offset, up to `until`, the interactions that name the request they come from."""
-        return read_requests(self._store, min(until, self.version), chunk)
+        Args:
+            chunk: How many to read at a time.
+
+        Returns:
+            The impressions, oldest first.
+        """
+        return read_impressions(self._store, chunk)
 
     def prune_impressions(self, before: int) -> int:
-        """Delete impressions from before a time (microseconds UTC); returns how many."""
-        return self._impressions.prune(before)
+        """Delete old impressions.
+
+        Args:
+            before: Microseconds since 1970 UTC; older impressions are deleted.
+
+        Returns:
+            How many were deleted.
+        """
+        with self._store.writing("prune impressions") as connection:
+            read_head(self._store, connection)  # refuses a schema that is newer
+            old = tables.impressions.c.time < before
+            return connection.execute(delete(tables.impressions).where(old)).rowcount
 
 
-def _store(url_or_path: str | Path, create: bool) -> Store:
+@contextmanager
+def _collector_paused(size: int) -> Iterator[None]:
+    """Pause the garbage collector for a large batch: walking it again and again takes a third of
+    the time, and an append makes no reference cycles.
+    """
+    if size < 5_000 or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _open_store(url_or_path: str | Path, create: bool) -> Store:
     text = str(url_or_path)
     if isinstance(url_or_path, str) and "://" in text:
         try:
@@ -218,7 +383,7 @@ def _store(url_or_path: str | Path, create: bool) -> Store:
             raise InputError(f"not a database URL: {problem}", field="log") from problem
         if url.get_backend_name() != "postgresql":
             raise InputError(
-                f"the log cannot live in {url.get_backend_name()!r}",
+                f"the log cannot be stored in {url.get_backend_name()!r}",
                 hint="give a directory, or a URL postgresql+psycopg://...",
                 field="log",
             )

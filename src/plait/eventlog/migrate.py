@@ -7,7 +7,6 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from plait.errors import StorageError
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 
 __all__ = ["NEWEST", "SCRIPTS", "check_schema", "migrate"]
@@ -23,14 +22,13 @@ def migrate(store: Store, *, scripts: Path = SCRIPTS, newest: str = NEWEST) -> N
     Any number of processes may call this at once: the first migrates, the others wait and find it
     done. Raises StorageError for a store that a newer Plait has migrated further.
     """
-    with storage_errors("open the log"):
-        with store.reading() as connection:
-            if _revision(connection) == newest:
-                return
-        with store.writing() as connection:
-            found = _revision(connection)
-            if found != newest:
-                _upgrade(connection, found, scripts, newest)
+    with store.reading("open the log") as connection:
+        if _revision(connection) == newest:
+            return
+    with store.writing("open the log") as connection:
+        revision = _revision(connection)
+        if revision != newest:
+            _upgrade(connection, revision, scripts, newest)
 
 
 def check_schema(found: str | None) -> None:

@@ -63,7 +63,7 @@ class PostgresStore(Store):
 
     def change_token(self) -> object:
         """The head itself: one row by its key."""
-        with storage_errors("poll the log"), self.reading() as connection:
+        with self.reading("poll the log") as connection:
             return next(self.rows(connection, "SELECT seq FROM head"))[0]
 
     def listen(self, wake: Callable[[], None]) -> Listener:

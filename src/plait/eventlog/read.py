@@ -1,23 +1,29 @@
-"""The log as columns, in chunks by offset: never one long transaction."""
+"""Reads the log as columns, in chunks by offset."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.data.arrays import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
-from plait.data.types import ABSENT
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.store import Store
 from plait.eventlog.tables import TYPE_CODES
 
-__all__ = ["EntityChange", "EventChunk", "read_chunks", "read_names", "read_requests", "read_said"]
+__all__ = [
+    "EntityChange",
+    "EventChunk",
+    "chunk_from_rows",
+    "read_chunks",
+    "read_entity_changes",
+    "read_requests",
+]
 
-_LAYOUT: list[tuple[str, Any]] = [
+_COLUMNS: list[tuple[str, Any]] = [
     ("offsets", np.int64),
     ("types", np.int8),
     ("kinds", np.int16),
@@ -28,7 +34,9 @@ _LAYOUT: list[tuple[str, Any]] = [
     ("values", np.float32),
     ("fields", object),
 ]
-_SQL = (
+_ROW = np.dtype(_COLUMNS)
+T = TypeVar("T")
+_EVENTS_SQL = (
     f"SELECT seq, type, coalesce(kind_no, {ABSENT}), coalesce(user_no, {ABSENT}),"  # noqa: S608
     f" coalesce(item_no, {ABSENT}), coalesce(time, {NO_TIME}), coalesce(position, {NO_TIME}),"
     " value, fields FROM events WHERE seq > ? AND seq <= ? ORDER BY seq"
@@ -39,40 +47,40 @@ _SQL = (
 class EventChunk:
     """N events as parallel arrays, ordered by offset.
 
-    `types` int8 indices into `plait.eventlog.TYPES`; `kinds` int16 numbers (see `Log.kinds`), -1
-    for none; `users`, `items` int32, -1 for none; `times` microseconds UTC and `positions`, int64,
-    `NO_TIME` for none; `values` float32, NaN for none; `fields` the text of a JSON object or None
-    (a fact's holds "head" and "tail").
+    Attributes:
+        offsets: int64 [N], the places of the events in the log.
+        types: int8 [N], record types, indices into `plait.eventlog.TYPES`.
+        kinds: int16 [N], the numbers of event types (see `EventLog.kinds`), -1 for none.
+        users: int32 [N], user numbers, -1 for none.
+        items: int32 [N], item numbers, -1 for none.
+        times: int64 [N], microseconds since 1970 UTC, `NO_TIME` for none.
+        positions: int64 [N], positions in the user's history, `NO_TIME` for none.
+        values: float32 [N], NaN for none.
+        fields: N texts of JSON objects, or None (a triple's holds "head" and "tail").
     """
 
-    offsets: npt.NDArray[np.int64]
+    offsets: Int64Array
     types: npt.NDArray[np.int8]
-    kinds: npt.NDArray[np.int16]
-    users: npt.NDArray[np.int32]
-    items: npt.NDArray[np.int32]
-    times: npt.NDArray[np.int64]
-    positions: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float32]
+    kinds: Int16Array
+    users: Int32Array
+    items: Int32Array
+    times: Int64Array
+    positions: Int64Array
+    values: Float32Array
     fields: list[str | None]
 
     def __len__(self) -> int:
         return len(self.offsets)
 
 
-def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[EventChunk]:
-    """The events with offsets `after` + 1 .. `until`, at most `chunk` at a time."""
-    layout = np.dtype(_LAYOUT)
-    for start in range(after, until, chunk):
-        stop = min(start + chunk, until)
-        with storage_errors("read the log"), store.reading() as connection:
-            table = np.fromiter(store.rows(connection, _SQL, start, stop), layout)
-        columns = {name: np.ascontiguousarray(table[name]) for name, _ in _LAYOUT[:-1]}
-        yield EventChunk(**columns, fields=table["fields"].tolist())
-
-
 class EntityChange(NamedTuple):
-    """What one event said of an item or a user: its offset, whose number, put, patch or delete,
-    and the text of the fields in canonical form.
+    """A put, patch or delete of an item or a user.
+
+    Attributes:
+        offset: The offset of the event.
+        number: The number of the item or user.
+        kind: "put", "patch" or "delete".
+        fields: The fields in canonical form, the text of a JSON object, or None.
     """
 
     offset: int
@@ -81,36 +89,106 @@ class EntityChange(NamedTuple):
     fields: str | None
 
 
-def read_said(
+def chunk_from_rows(rows: Iterable[Sequence[Any]]) -> EventChunk:
+    """Build a chunk from rows of the table of events.
+
+    Args:
+        rows: Tuples in the order of `plait.eventlog.tables.EVENT_COLUMNS`, by offset.
+
+    Returns:
+        The chunk that reading these rows would give.
+    """
+    return _to_chunk(
+        (
+            offset,
+            record_type,
+            ABSENT if event_type is None else event_type,
+            ABSENT if user is None else user,
+            ABSENT if item is None else item,
+            NO_TIME if time is None else time,
+            NO_TIME if position is None else position,
+            value,
+            fields,
+        )
+        for (
+            offset, _, _, record_type, event_type, user, item, time, position, value, _, fields
+        ) in rows
+    )  # fmt: skip
+
+
+def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[EventChunk]:
+    """Read the events with offsets `after` + 1 to `until`.
+
+    Args:
+        store: The database.
+        after: The offset before the first event.
+        until: The offset of the last event.
+        chunk: The most events to read at a time.
+
+    Returns:
+        Chunks in the order of the offsets, each read in a transaction of its own.
+    """
+    return _in_pieces(store, _EVENTS_SQL, after, until, chunk, _to_chunk)
+
+
+def read_entity_changes(
     store: Store, entity: Literal["item", "user"], until: int, chunk: int
 ) -> Iterator[EntityChange]:
-    """All that was said of items (or users) up to offset `until`, `chunk` offsets at a time."""
+    """Read all changes of items or of users.
+
+    Args:
+        store: The database.
+        entity: Whose changes.
+        until: The offset of the last event.
+        chunk: How many offsets to read at a time.
+
+    Yields:
+        The changes by offset.
+    """
     sql = (
         f"SELECT e.seq, e.{entity}_no, k.name, e.fields"  # noqa: S608 our names
         " FROM events e JOIN kinds k ON k.number = e.kind_no"
         f" WHERE e.type = {TYPE_CODES[entity]} AND e.seq > ? AND e.seq <= ? ORDER BY e.seq"
     )
-    for start in range(0, until, chunk):
-        stop = min(start + chunk, until)
-        with storage_errors("read the log"), store.reading() as connection:
-            found = list(map(EntityChange._make, store.rows(connection, sql, start, stop)))
-        yield from found
+    for rows in _in_pieces(store, sql, 0, until, chunk, list):
+        yield from map(EntityChange._make, rows)
 
 
 def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, str]]:
-    """Offset and request id of the interactions up to offset `until` that name one, by offset."""
+    """Read which interactions name the request that they answer.
+
+    Args:
+        store: The database.
+        until: The offset of the last event.
+        chunk: How many offsets to read at a time.
+
+    Yields:
+        Offset and request id, by offset.
+    """
     sql = (
         f"SELECT seq, request_id FROM events WHERE type = {TYPE_CODES['interaction']}"  # noqa: S608
         " AND request_id IS NOT NULL AND seq > ? AND seq <= ? ORDER BY seq"
     )
-    for start in range(0, until, chunk):
-        stop = min(start + chunk, until)
-        with storage_errors("read the log"), store.reading() as connection:
-            found = list(store.rows(connection, sql, start, stop))
-        yield from ((int(offset), str(named)) for offset, named in found)
+    for rows in _in_pieces(store, sql, 0, until, chunk, list):
+        yield from rows
 
 
-def read_names(store: Store, sql: str, first: int) -> list[Any]:
-    """The first column of what `sql` finds from number `first` on."""
-    with storage_errors("read the log"), store.reading() as connection:
-        return [row[0] for row in store.rows(connection, sql, first)]
+def _in_pieces(
+    store: Store,
+    sql: str,
+    after: int,
+    until: int,
+    size: int,
+    collect: Callable[[Iterator[Any]], T],
+) -> Iterator[T]:
+    """What `sql` selects, `size` offsets a transaction: never one long transaction."""
+    for start in range(after, until, size):
+        with store.reading() as connection:
+            rows = collect(store.rows(connection, sql, start, min(start + size, until)))
+        yield rows
+
+
+def _to_chunk(rows: Iterable[Sequence[Any]]) -> EventChunk:
+    table = np.fromiter(rows, _ROW)
+    columns = {name: np.ascontiguousarray(table[name]) for name, _ in _COLUMNS[:-1]}
+    return EventChunk(**columns, fields=table["fields"].tolist())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,38 +12,15 @@ import orjson
 from plait.data.catalogue import NO_TIME
 from plait.data.types import Dataset, Event, Int64Array
 from plait.errors import InputError
-from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
 from plait.eventlog.dataset_builder import Changes, Columns, DatasetParts, TripleColumns, assemble
 from plait.schema.schema import FieldProblem, Schema
 
-__all__ = ["Source", "from_arrays", "snapshot"]
-
-
-class Source(Protocol):
-    """What a snapshot asks of the log; `plait.eventlog.Log` has it."""
-
-    @property
-    def version(self) -> int:
-        """The last offset."""
-
-    def read(self, after: int = 0, until: int | None = None) -> Iterator[EventChunk]:
-        """The events behind offset `after`, in chunks."""
-
-    def item_ids(self, first: int = 0) -> Sequence[str]:
-        """The outside ids of the item numbers from `first` on."""
-
-    def user_ids(self, first: int = 0) -> Sequence[str]:
-        """The outside ids of the user numbers from `first` on, "" where erased."""
-
-    def kinds(self, first: int = 0) -> Sequence[str]:
-        """The names of the kind numbers from `first` on."""
-
-    def schema(self) -> Schema:
-        """The types of all fields."""
+__all__ = ["from_arrays", "snapshot"]
 
 
 def snapshot(
-    log: Source,
+    log: EventLogReader,
     *,
     until: int | None = None,
     until_time: int | None = None,
@@ -75,7 +52,7 @@ class _SnapshotAccumulator:
         self._facts = TripleColumns()
         self._n_items = self._n_users = 0
 
-    def add(self, chunk: EventChunk, log: Source) -> None:
+    def add(self, chunk: EventChunk, log: EventLogReader) -> None:
         if int(chunk.kinds.max(initial=-1)) >= len(self._kinds):
             self._kinds.extend(log.kinds(len(self._kinds)))
         self._n_items = max(self._n_items, int(chunk.items.max(initial=-1)) + 1)
@@ -102,7 +79,7 @@ class _SnapshotAccumulator:
         self._facts.times.extend(chunk.times[rows].tolist())
         self._facts.fields.extend(chunk.fields[row] for row in rows.tolist())
 
-    def parts(self, version: int, log: Source) -> DatasetParts:
+    def parts(self, version: int, log: EventLogReader) -> DatasetParts:
         return DatasetParts(
             version,
             _joined(self._columns),

@@ -1,4 +1,4 @@
-"""The narrow seam between the log and its database: SQLite and PostgreSQL each fill it in."""
+"""The interface between the log and its database, implemented for SQLite and for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,63 +10,127 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from plait.eventlog.postgres_listener import Listener
+from plait.eventlog.storage_errors import storage_errors
 
 __all__ = ["Store"]
 
 
 class Store(ABC):
-    """One database, seen through the few things in which the two kinds differ."""
+    """One database: the operations in which SQLite and PostgreSQL differ.
+
+    Its argument is an SQLAlchemy engine, kept as the attribute `engine`.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that no other process's transaction overlaps; commits at the end."""
-        with self.engine.connect() as connection, connection.begin():
+    def writing(self, doing: str = "write to the log") -> Iterator[Connection]:
+        """Open a transaction that no other process's transaction overlaps; commit at the end.
+
+        Args:
+            doing: What is being done, for the message of an error.
+
+        Yields:
+            The connection of the transaction.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+        with storage_errors(doing), self.engine.connect() as connection, connection.begin():
             self.acquire_write_lock(connection)
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A short transaction that only reads."""
-        with self.engine.connect() as connection:
+    def reading(self, doing: str = "read the log") -> Iterator[Connection]:
+        """Open a short transaction that only reads.
+
+        Args:
+            doing: What is being done, for the message of an error.
+
+        Yields:
+            The connection of the transaction.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+        with storage_errors(doing), self.engine.connect() as connection:
             yield connection
 
     @abstractmethod
     def acquire_write_lock(self, connection: Connection) -> None:
-        """Wait until this transaction is the only one that writes."""
+        """Wait until this transaction is the only one that writes.
+
+        Args:
+            connection: The connection of the transaction.
+        """
 
     @abstractmethod
     def in_clause(self, keys: Sequence[Any]) -> tuple[str, Any]:
-        """The SQL behind a column that says "is one of these", and its parameter."""
+        """Return the SQL that follows a column to test whether its value is one of `keys`.
+
+        Args:
+            keys: The values.
+
+        Returns:
+            The SQL with one placeholder, and the parameter for it.
+        """
 
     @abstractmethod
     def insert(
         self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Any]
     ) -> None:
-        """Insert tuples in bulk."""
+        """Insert rows in bulk.
+
+        Args:
+            connection: The connection of the transaction.
+            table: The name of the table.
+            columns: The names of its columns.
+            rows: Tuples in the order of `columns`.
+        """
 
     @abstractmethod
     def index_events(self, connection: Connection, hashes: Sequence[int], first: int) -> None:
-        """Note in `event_ids` the hashes of the events with offsets `first`, `first` + 1, ..."""
+        """Add the ids of events to the table `event_ids`.
+
+        Args:
+            connection: The connection of the transaction.
+            hashes: The hashes of their ids.
+            first: The offset of the first event; the others follow it.
+        """
 
     @abstractmethod
     def rows(self, connection: Connection, sql: str, *values: Any) -> Iterator[Any]:
-        """Plain tuples; `sql` has a ? for every value. Quicker than rows of SQLAlchemy."""
+        """Run a query without SQLAlchemy's row objects, which are slower.
+
+        Args:
+            connection: An open connection.
+            sql: The query, with a ? for every value.
+            values: The values.
+
+        Returns:
+            The rows as tuples.
+        """
 
     @abstractmethod
     def change_token(self) -> object:
-        """Something cheap that differs whenever another connection has committed."""
+        """Return a value that is cheap to read and changes when another connection commits."""
 
     def listen(self, wake: Callable[[], None]) -> Listener | None:
-        """Have `wake` called after every commit of events; None where that cannot be."""
+        """Call a function after every commit of events.
+
+        Args:
+            wake: The function, called in a thread.
+
+        Returns:
+            What listens, to be closed by the caller; None if the database cannot notify.
+        """
         return None
 
     @abstractmethod
     def purge_overwritten(self) -> bool:
-        """Let no bytes of what was overwritten remain; False: not yet possible, ask again."""
+        """Remove what was overwritten from the files; False if it must be tried again later."""
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self.engine.dispose()

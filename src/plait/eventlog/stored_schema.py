@@ -1,4 +1,4 @@
-"""The stored field types: loaded, grown and saved in the transaction of the events they are for."""
+"""The stored field types, read and written in the transaction of the events that need them."""
 
 from __future__ import annotations
 
@@ -15,53 +15,90 @@ __all__ = ["StoredSchema", "load_schema"]
 
 
 def load_schema(store: Store, connection: Connection) -> Schema:
-    """The types of all fields as they are stored."""
-    found = store.rows(connection, "SELECT entity, name, type FROM fields")
-    return Schema({(entity, name): kind for entity, name, kind in found})
+    """Read the types of all fields.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+
+    Returns:
+        The schema as it is stored.
+    """
+    rows = store.rows(connection, "SELECT entity, name, type FROM fields")
+    return Schema({(entity, name): field_type for entity, name, field_type in rows})
 
 
 class StoredSchema:
-    """The schema as of one value of the head's counter `fields`, read again when that moves."""
+    """The schema as of one value of the head's counter `fields`; read again when that changes."""
 
     def __init__(self) -> None:
         self._count = -1
         self._saved = Schema({})
-        self._now = self._saved
+        self._current = self._saved
 
     def load(self, store: Store, connection: Connection, count: int) -> None:
-        """Read the types unless they are the ones known."""
+        """Read the types unless the cached ones are current.
+
+        Args:
+            store: The database.
+            connection: An open connection to it.
+            count: The head's counter of schema changes.
+        """
         if count != self._count:
             self._saved = load_schema(store, connection)
             self._count = count
-        self._now = self._saved
+        self._current = self._saved
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """Take on types by (entity, field): all of them, or none if one is refused."""
-        now = self._now
+        """Add types: all of them, or none if one is refused.
+
+        Args:
+            types: The types by (entity, field name).
+
+        Raises:
+            ConflictError: If a field is stored as another type.
+            InputError: If a type, entity or name is not valid.
+        """
+        schema = self._current
         for entity in sorted({entity for entity, _ in types}):
-            mine = {name: kind for (one, name), kind in types.items() if one == entity}
-            now = now.declare(entity, mine)
-        self._now = now
+            fields = {name: kind for (owner, name), kind in types.items() if owner == entity}
+            schema = schema.declare(entity, fields)
+        self._current = schema
 
     def admit(self, events: Sequence[Event]) -> list[Event | FieldProblem]:
-        """What the schema makes of `events`; it may learn new fields from them."""
-        self._now, verdicts = self._now.admit(events)
-        return verdicts
+        """Apply `Schema.admit`, and learn the types of new fields.
+
+        Args:
+            events: The events.
+
+        Returns:
+            For every event its canonical form, or what is wrong with it.
+        """
+        self._current, checked = self._current.admit(events)
+        return checked
 
     def save(self, store: Store, connection: Connection, count: int) -> int:
-        """Store what was learned; returns the counter, moved if there was anything."""
-        known = self._saved.types
-        fresh = [
-            (entity, name, kind)
-            for (entity, name), kind in self._now.types.items()
-            if (entity, name) not in known
-        ]
-        if fresh:
-            store.insert(connection, "fields", ("entity", "name", "type"), fresh)
-            count += 1
-        self._saved, self._count = self._now, count
+        """Store the types that are new.
+
+        Args:
+            store: The database.
+            connection: The connection of the open transaction.
+            count: The head's counter of schema changes.
+
+        Returns:
+            The counter, one higher if anything was stored.
+        """
+        if self._current is not self._saved:
+            known = self._saved.types
+            new_rows = [
+                (*key, kind) for key, kind in self._current.types.items() if key not in known
+            ]
+            if new_rows:
+                store.insert(connection, "fields", ("entity", "name", "type"), new_rows)
+                count += 1
+        self._saved, self._count = self._current, count
         return count
 
     def invalidate(self) -> None:
-        """Believe nothing any more."""
+        """Drop the cache."""
         self._count = -1

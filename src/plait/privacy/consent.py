@@ -1,4 +1,4 @@
-"""Who may be stored, and under which name: consent and keyed pseudonyms, both off by default."""
+"""Which users may be stored, and under which ids: consent and pseudonyms, both off by default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
@@ -19,21 +18,30 @@ __all__ = ["ConsentPolicy", "Rejection", "is_yes"]
 
 _YES = ("true", "yes", "1", "1.0")
 _PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
-_SHORTEST_KEY = 16
+_MIN_KEY_LENGTH = 16
 
 
 def is_yes(value: object) -> bool:
-    """Whether a value of the field `consent` gives it."""
+    """Return whether a value of the field `consent` means that consent is given.
+
+    Args:
+        value: The value.
+
+    Returns:
+        True for true, "true", "yes" and 1.
+    """
     return str(value).strip().lower() in _YES
-
-
-def _nobody(_user: str) -> bool:
-    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that may not be stored: its place in the batch, the field, why."""
+    """An event that may not be stored.
+
+    Attributes:
+        index: Its index in the batch.
+        field: The field at fault.
+        expected: What was expected of it.
+    """
 
     index: int
     field: str
@@ -42,90 +50,111 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class ConsentPolicy:
-    """What is asked before an event of a user is stored.
+    """The checks that an event passes before it is stored.
 
-    `required`: only users are stored whose field `consent` is true; it may come in the same batch,
-    in front of what they did. `granted` tells, by stored id, who said so earlier. `pseudonyms`:
-    user ids are replaced by keyed hashes (HMAC-SHA256 with `key`, 130 bits), everywhere and for
-    good; who has the log but not the key cannot tell who it was. Raises InputError for a key under
-    16 bytes.
+    Attributes:
+        required: Whether only users are stored whose field `consent` is true; it may come in the
+            same batch, before the other events of the user.
+        pseudonyms: Whether user ids are replaced by keyed hashes (HMAC-SHA256, 130 bits),
+            everywhere and for good: the log without the key does not reveal who a user was.
+        key: The secret key of the pseudonyms, at least 16 bytes.
+        granted: Returns whether the user with a stored id gave consent earlier.
+
+    Raises:
+        InputError: If pseudonyms are on and the key is too short.
     """
 
     required: bool = False
     pseudonyms: bool = False
     key: bytes = field(default=b"", repr=False)
-    granted: Callable[[str], bool] = field(default=_nobody, repr=False)
+    granted: Callable[[str], bool] = field(default=lambda _user: False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.pseudonyms and len(self.key) < _SHORTEST_KEY:
+        if self.pseudonyms and len(self.key) < _MIN_KEY_LENGTH:
             raise InputError(
                 "pseudonyms need a secret key",
-                hint=f"of at least {_SHORTEST_KEY} bytes; without one ids could be guessed",
+                hint=f"of at least {_MIN_KEY_LENGTH} bytes; without one ids could be guessed",
                 field="pseudonym_key",
             )
 
     @property
     def active(self) -> bool:
-        """Whether anything is asked at all."""
+        """Whether anything is checked or replaced."""
         return self.required or self.pseudonyms
 
     @property
     def content_key(self) -> bytes:
-        """The key for hashes in derived event ids (`read_events(key=...)`), empty if none is due.
+        """The key for the hashes in derived event ids (`read_events(key=...)`), b"" for none.
 
-        Without it an id would let anyone try which user it was made from.
+        Without a key, the id of an event could be used to test which user it belongs to.
         """
         return hmac.digest(self.key, b"event ids", sha256) if self.pseudonyms else b""
 
-    def user_id(self, outside: str) -> str:
-        """The id under which a user is stored; asking twice gives the same as once."""
-        if not self.pseudonyms or _PSEUDONYM.match(outside):
-            return outside
-        digest = hmac.digest(self.key, outside.encode(), sha256)
+    def user_id(self, external_id: str) -> str:
+        """Return the id under which a user is stored.
+
+        Args:
+            external_id: The user's id; a pseudonym is returned as it is.
+
+        Returns:
+            The pseudonym, or the id itself where pseudonyms are off.
+        """
+        if not self.pseudonyms or _PSEUDONYM.match(external_id):
+            return external_id
+        digest = hmac.digest(self.key, external_id.encode(), sha256)
         return "p_" + base64.b32encode(digest).decode()[:26].lower()
 
     def filter_events(self, events: Sequence[Event]) -> tuple[Sequence[Event], list[Rejection]]:
-        """The events that may be stored, under the names they are stored by, and the others."""
+        """Split a batch into the events that may be stored and the others.
+
+        Args:
+            events: The events with the users' own ids.
+
+        Returns:
+            The events that may be stored, with the ids under which their users are stored; and
+            why the others may not.
+        """
         if not self.active:
             return events, []
-        kept: list[Event] = []
-        refused: list[Rejection] = []
-        names: dict[str, str] = {}
-        said: dict[str, bool] = {}
+        allowed: list[Event] = []
+        rejected: list[Rejection] = []
+        stored_ids: dict[str, str] = {}
+        consents: dict[str, bool] = {}
         for index, event in enumerate(events):
             user = event.user
             if user is None:
-                kept.append(event)
+                allowed.append(event)
                 continue
-            name = names.get(user) or names.setdefault(user, self.user_id(user))
-            if self.required and not self._allowed(event, name, said):
+            stored_id = stored_ids.get(user) or stored_ids.setdefault(user, self.user_id(user))
+            if self.required and not self._allows(event, stored_id, consents):
                 expected = "a user who has given consent (the user's field consent = true)"
-                refused.append(Rejection(index, "user", expected))
+                rejected.append(Rejection(index, "user", expected))
             else:
-                kept.append(event if name == user else event._replace(user=name))
-        return kept, refused
+                allowed.append(event if stored_id == user else event._replace(user=stored_id))
+        return allowed, rejected
 
-    def _allowed(self, event: Event, name: str, said: dict[str, bool]) -> bool:
-        """Whether the event may be stored; `said` is what this batch gave or took back so far."""
-        before = said[name] if name in said else self.granted(name)
+    def _allows(self, event: Event, stored_id: str, consents: dict[str, bool]) -> bool:
+        """Whether the event may be stored; `consents` is what this batch changed so far."""
+        before = consents[stored_id] if stored_id in consents else self.granted(stored_id)
         if event.record_type == "erase":
-            said[name] = False
+            consents[stored_id] = False
             return True
         if event.record_type != "user":
             return before
-        now = _said_in(event)
-        said[name] = before and event.event_type == "patch" if now is None else now
-        return said[name] or before  # taking consent back must be stored too
+        consent = _consent_in(event)
+        if consent is None:
+            consent = before and event.event_type == "patch"
+        consents[stored_id] = consent
+        return consent or before  # withdrawing consent must be stored too
 
 
-def _said_in(event: Event) -> bool | None:
-    """What a user event says of consent, None if nothing."""
-    if event.event_type == "delete" or not event.fields:
-        return False if event.event_type == "delete" else None
+def _consent_in(event: Event) -> bool | None:
+    """The consent that a user event gives or withdraws, None if it does neither."""
+    if event.event_type == "delete":
+        return False
     try:
-        said: Any = orjson.loads(event.fields)
+        fields = orjson.loads(event.fields or "{}")
     except ValueError:
         return None
-    if not isinstance(said, Mapping) or "consent" not in said:
-        return None
-    return is_yes(said["consent"])
+    has_consent = isinstance(fields, Mapping) and "consent" in fields
+    return is_yes(fields["consent"]) if has_consent else None

@@ -1,3 +1,3 @@
-"""Types of item and user fields: inferred, declared, applied."""
+"""Types of item and user fields, and the rules that events must satisfy."""
 
 __all__: list[str] = []

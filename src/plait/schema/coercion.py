@@ -1,47 +1,51 @@
-"""One outside value to the canonical JSON value of a field type, or a ValueError that says why."""
+"""Converts values from outside to the canonical JSON value of a field type.
+
+Every conversion raises ValueError with a description of what was expected.
+"""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
+from plait.schema.event_rules import CONTROL_CHARACTERS as CONTROL
+from plait.schema.event_rules import MAX_ID_LENGTH as MAX_ID
+from plait.schema.event_rules import id_problem
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
     "COERCE",
     "CONTROL",
+    "LATITUDE",
+    "LONGITUDE",
     "MAX_EXACT",
     "MAX_ID",
+    "get_first",
     "id_problem",
-    "place_part",
     "to_text",
 ]
 
 MAX_EXACT = 2**53
-"""Beyond this a float no longer tells neighbouring integers apart."""
+"""Up to this, a float64 represents every integer exactly."""
 
-MAX_ID = 512
-"""The longest outside id in characters."""
-
-CONTROL = r"[\x00-\x1f\x7f-\x9f]"
-"""What no id may hold: it would split lines of files and logs."""
-
-_control = re.compile(CONTROL).search
-
-
-def id_problem(outside: str) -> str:
-    """What was expected of an outside id, "" if it can be one; files and requests alike."""
-    plain = outside.isprintable() or not _control(outside)  # the first is quick, and often enough
-    if plain and 0 < len(outside) <= MAX_ID and not outside.isspace():
-        return ""
-    return f"an id of 1 to {MAX_ID} characters, none of them a control character"
+LATITUDE, LONGITUDE = ("lat", "latitude"), ("lon", "lng", "longitude")
+"""The names under which a mapping may contain the degrees of a place."""
 
 
 def to_text(value: Any) -> str | None:
-    """Text, category: strings as they are, numbers and truth values as their text."""
+    """Convert a value to text: strings stay, numbers and truth values become their text.
+
+    Args:
+        value: The value, not None.
+
+    Returns:
+        The text, None if it is empty.
+
+    Raises:
+        ValueError: If the value has no text.
+    """
     kind = type(value)
     if kind is str:
         return value or None
@@ -55,9 +59,9 @@ def to_text(value: Any) -> str | None:
 
 
 def _to_long_text(value: Any) -> str | None:
-    """Text; a list of strings is read as its paragraphs."""
+    """Text; a list of strings is read as paragraphs."""
     if type(value) is list:
-        return "\n".join(one for part in value if (one := to_text(part))) or None
+        return "\n".join(filter(None, map(to_text, value))) or None
     return to_text(value)
 
 
@@ -73,8 +77,8 @@ def _to_number(value: Any) -> float | None:
         raise ValueError("a number")
     if not math.isfinite(value):
         raise ValueError("a finite number")
-    whole = value.is_integer() and abs(value) < MAX_EXACT
-    return int(value) if whole else float(value)
+    is_whole = value.is_integer() and abs(value) < MAX_EXACT
+    return int(value) if is_whole else float(value)
 
 
 def _parse_number(text: str) -> float:
@@ -87,62 +91,61 @@ def _parse_number(text: str) -> float:
 
 
 def _to_time(value: Any) -> int | None:
-    expected = "a time: ISO 8601 or a unix number"
-    kind = type(value)
-    if kind is str and not value.strip():
+    if type(value) is str and not value.strip():
         return None
     try:
-        if kind is str:
+        if type(value) is str:
             return parse_time(value)
-        if kind is int or (kind is float and math.isfinite(value)):
+        if type(value) is int or (type(value) is float and math.isfinite(value)):
             return in_range(micros_of_number(value))
-    except (ValueError, OverflowError) as problem:
-        raise ValueError(expected) from problem
-    raise ValueError(expected)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("a time: ISO 8601 or a unix number")
 
 
 def _to_set(value: Any) -> list[str] | None:
-    """A list of scalars, or words joined by "|"; each once, in their order."""
+    """Scalars of a list, or words joined by "|"; each once, in their order."""
     try:
         if type(value) is str:
-            parts: list[str | None] = [one.strip() for one in value.split("|")]
+            members: list[str | None] = [word.strip() for word in value.split("|")]
         elif type(value) is list:
-            parts = [None if one is None else to_text(one) for one in value]
+            members = [None if member is None else to_text(member) for member in value]
         else:
-            parts = [to_text(value)]
+            members = [to_text(value)]
     except ValueError as problem:
         raise ValueError('a list of strings, or words joined by "|"') from problem
-    return [one for one in dict.fromkeys(parts) if one] or None
+    return [member for member in dict.fromkeys(members) if member] or None
 
 
 def _to_place(value: Any) -> list[float] | None:
-    expected = "a place: {lat, lon} or [lat, lon] in degrees"
     if isinstance(value, str):
         if not value.strip():
             return None
         value = value.split(",")
     if isinstance(value, Mapping):
-        value = [place_part(value, "lat", "latitude"), place_part(value, "lon", "lng", "longitude")]
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError(expected)
+        value = [get_first(value, *LATITUDE), get_first(value, *LONGITUDE)]
     try:
-        north, east = (_degrees(one) for one in value)
-    except (TypeError, ValueError) as problem:
-        raise ValueError(expected) from problem
-    if not (-90 <= north <= 90 and -180 <= east <= 180):
-        raise ValueError(expected)
-    return [north, east]
+        if not isinstance(value, list) or any(isinstance(degrees, bool) for degrees in value):
+            raise TypeError(value)
+        latitude, longitude = map(float, value)
+        if -90 <= latitude <= 90 and -180 <= longitude <= 180:
+            return [latitude, longitude]
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("a place: {lat, lon} or [lat, lon] in degrees")
 
 
-def _degrees(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError(value)
-    return float(value)
+def get_first(mapping: Mapping[str, Any], *names: str) -> Any:
+    """Return the value under the first name that a mapping has.
 
+    Args:
+        mapping: Such as {"lat": 51.5, "lng": -0.1}.
+        names: The names to try, such as `LONGITUDE`.
 
-def place_part(value: Mapping[str, Any], *names: str) -> Any:
-    """The part of a {lat, lon} object that goes by one of `names`, None if there is none."""
-    return next((value[name] for name in names if name in value), None)
+    Returns:
+        The value, None if there is none.
+    """
+    return next((mapping[name] for name in names if name in mapping), None)
 
 
 def _to_media(value: Any) -> str | None:
@@ -160,4 +163,4 @@ COERCE: Mapping[FieldType, Callable[[Any], Any]] = {
     "place": _to_place,
     "media": _to_media,
 }
-"""By field type: an outside value (never None) to the canonical one, None if it is empty."""
+"""The conversion by field type: of a value that is not None; it returns None for an empty one."""

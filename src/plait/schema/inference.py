@@ -1,31 +1,32 @@
-"""The type of a field that was never seen before, from its name and all its values at hand."""
+"""Infers the type of a new field from its name and from all its values in a batch."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from plait.data.catalogue import FieldType
-from plait.schema.coercion import place_part
+from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
 
 __all__ = ["infer_type", "is_code", "words_of"]
 
 
-def _words(text: str) -> frozenset[str]:
+def _word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TEXT_NAMES = _words(
+_TEXT_NAMES = _word_set(
     "title name description text body content summary abstract headline subtitle caption comment"
     " review reviewtext overview plot synopsis bio about lyrics transcript tagline message"
     " question answer searchterm searchquery query"
 )
-_SET_NAMES = _words(
+_SET_NAMES = _word_set(
     "genre genres tag tags category categories keyword keywords topic topics label labels"
     " actors cast directors writers ingredients languages colors colours sizes"
 )
-_CODE_WORDS = _words(
+_CODE_WORDS = _word_set(
     "id no nr code sku isbn ean upc gtin zip zipcode postcode postal phone barcode hash uuid asin"
     " uid key serial ssn vat mpn stockcode itemno"
 )
@@ -43,103 +44,104 @@ _MEDIA = re.compile(
     re.IGNORECASE,
 )
 _NEARLY_ALL = 0.95
-_MANY = 20
+_MIN_VALUES_FOR_TEXT = 20
 
 
 def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
-    """The type that fits nearly all of `values` (None and "" do not count).
-
-    None if there are none, or objects that are no place.
+    """Return the type that fits nearly all values of a new field.
 
     Truth values make a category, numbers a number unless the name is that of a code, lists a set
-    (or text, by their name), {lat, lon} a place, strings whatever they look like. NaN and inf among
-    numbers do not make words of them: their rows are refused.
+    (or text, by their name), {lat, lon} a place; strings become what they look like. NaN and inf
+    among numbers do not make the field text: their rows are rejected later.
+
+    Args:
+        name: The name of the field.
+        values: Its values; None, "" and [] do not count.
+
+    Returns:
+        The type; None if there are no values, or objects that are not places.
     """
-    told = [one for one in values if one is not None and one != "" and one != []]
-    if not told:
+    present = [value for value in values if value is not None and value != "" and value != []]
+    if not present:
         return None
-    share = _Shares(told)
-    if share.of(dict) >= 0.5:
-        places = [one for one in told if isinstance(one, dict) and _is_place(one)]
-        return "place" if len(places) >= len(told) / 2 else None
-    if share.of(list) >= 0.5:
+    types = Counter(map(type, present))
+    half = len(present) / 2
+    if types[dict] >= half:
+        places = sum(
+            isinstance(value, dict)
+            and get_first(value, *LATITUDE) is not None
+            and get_first(value, *LONGITUDE) is not None
+            for value in present
+        )
+        return "place" if places >= half else None
+    if types[list] >= half:
         return "text" if _is_text_name(words_of(name)) else "set"
-    if share.of(bool) >= 0.5:
+    if types[bool] >= half or is_code(name):
         return "category"
-    return _of_scalars(name, told, share)
-
-
-def _is_place(value: dict[str, Any]) -> bool:
-    north = place_part(value, "lat", "latitude")
-    return north is not None and place_part(value, "lon", "lng", "longitude") is not None
-
-
-class _Shares:
-    """How many of the values are of a Python type."""
-
-    def __init__(self, values: Sequence[Any]) -> None:
-        self._kinds = [type(one) for one in values]
-
-    def of(self, *kinds: type) -> float:
-        return sum(map(self._kinds.count, kinds)) / len(self._kinds)
-
-
-def _of_scalars(name: str, told: Sequence[Any], share: _Shares) -> FieldType:
-    texts = [one.strip() for one in told if type(one) is str]
-    numbers = share.of(int, float) * len(told)
-    if is_code(name):
-        return "category"
+    texts = [value.strip() for value in present if type(value) is str]
+    n_numbers = types[int] + types[float]
     if not any(map(_LEADING_ZERO.match, texts)):
-        numbers += sum(1 for one in texts if _NUMBER.match(one))
-        if numbers:
-            numbers += sum(1 for one in texts if _NOT_FINITE.match(one))
-        if numbers >= _NEARLY_ALL * len(told):
+        n_numbers += sum(1 for text in texts if _NUMBER.match(text))
+        if n_numbers:
+            n_numbers += sum(1 for text in texts if _NOT_FINITE.match(text))
+        if n_numbers >= _NEARLY_ALL * len(present):
             return "number"
-    return _of_texts(name, texts) if texts else "number"
+    return _infer_from_texts(name, texts) if texts else "number"
 
 
-def _of_texts(name: str, texts: Sequence[str]) -> FieldType:
-    many = len(texts) * _NEARLY_ALL
-    if sum(1 for one in texts if _ISO.match(one)) >= many:
+def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
+    enough = len(texts) * _NEARLY_ALL
+    if sum(1 for text in texts if _ISO.match(text)) >= enough:
         return "time"
-    if sum(1 for one in texts if _MEDIA.match(one)) >= many:
+    if sum(1 for text in texts if _MEDIA.match(text)) >= enough:
         return "media"
     words = words_of(name)
-    if _joined(texts, named=bool(words) and words[-1] in _SET_NAMES):
+    if _are_joined_words(texts, is_set_name=bool(words) and words[-1] in _SET_NAMES):
         return "set"
-    if _is_text_name(words):
-        return "text"
-    return "text" if _reads_like_text(texts) else "category"
+    return "text" if _is_text_name(words) or _read_like_text(texts) else "category"
 
 
 def _is_text_name(words: Sequence[str]) -> bool:
     return bool(words) and ("".join(words) in _TEXT_NAMES or words[-1] in _TEXT_NAMES)
 
 
-def _joined(texts: Sequence[str], *, named: bool) -> bool:
-    """Whether these are words joined by "|": the name says so, or half of the values show it."""
-    if named:
-        return not any(len(part) > 80 for one in texts for part in one.split("|"))
-    joined = sum(1 for one in texts if "|" in one and " | " not in one)
-    return joined >= 0.5 * len(texts)
+def _are_joined_words(texts: Sequence[str], *, is_set_name: bool) -> bool:
+    """Whether these are words joined by "|": by the name, or because half of the values are."""
+    if is_set_name:
+        return not any(len(word) > 80 for text in texts for word in text.split("|"))
+    return sum(1 for text in texts if "|" in text and " | " not in text) >= 0.5 * len(texts)
 
 
-def _reads_like_text(texts: Sequence[str]) -> bool:
-    """Long values, many words, or values that are nearly all different and have several words."""
+def _read_like_text(texts: Sequence[str]) -> bool:
+    """Long values, many words, or nearly all values different and of several words."""
     count = len(texts)
-    words = sum(one.count(" ") for one in texts) / count + 1
-    if words >= 5 or sum(map(len, texts)) / count > 60:
+    words_per_value = sum(text.count(" ") for text in texts) / count + 1
+    if words_per_value >= 5 or sum(map(len, texts)) / count > 60:
         return True
-    different = len(set(texts)) / count
-    return count >= _MANY and different >= 0.9 and words >= 2
+    is_varied = len(set(texts)) / count >= 0.9
+    return count >= _MIN_VALUES_FOR_TEXT and is_varied and words_per_value >= 2
 
 
 def is_code(name: str) -> bool:
-    """Whether the name is that of a code (InvoiceNo, zip_code), whose digits are no number."""
+    """Return whether a name is that of a code (InvoiceNo, zip_code), whose digits are no number.
+
+    Args:
+        name: The name of a field or column.
+
+    Returns:
+        Whether it is the name of a code.
+    """
     words = words_of(name)
     return bool(words) and (words[-1] in _CODE_WORDS or "".join(words) in _CODE_WORDS)
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a column name, in lower case: `InvoiceNo` is invoice, no."""
-    return [one.lower() for one in _WORDS.findall(name)]
+    """Split a name into words.
+
+    Args:
+        name: The name of a field or column, such as InvoiceNo or invoice_no.
+
+    Returns:
+        The words in lower case, such as ["invoice", "no"].
+    """
+    return [word.lower() for word in _WORDS.findall(name)]

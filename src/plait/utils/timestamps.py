@@ -1,4 +1,4 @@
-"""Times as people give them."""
+"""Converts times between text, unix numbers and microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from plait.errors import InputError
 __all__ = [
     "DAY",
     "EARLIEST",
+    "MAX_TIME",
+    "MIN_TIME",
     "in_range",
     "is_plausible_time",
     "iso",
@@ -23,25 +25,39 @@ DAY = 86_400_000_000
 """A day in microseconds."""
 
 EARLIEST = -2_208_988_800_000_000
-"""1900-01-01, the first moment at which something is believed to have happened."""
+"""1900-01-01, see `plait.schema.event_rules.EARLIEST_TIME`."""
 
 _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _NUMERIC = frozenset("0123456789+-.eE")
-_YEAR_1, _YEAR_10000 = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
+
+MIN_TIME, MAX_TIME = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
+"""The years 1 to 9999 in microseconds since 1970 UTC: what `datetime` can show; MAX is excluded."""
 
 
 def is_plausible_time(time: int, now: int) -> bool:
-    """Whether something can have happened then: from 1900 to a day from `now`, microseconds."""
+    """See `plait.schema.event_rules.is_plausible_time`.
+
+    Args:
+        time: Microseconds since 1970 UTC.
+        now: The current time in the same unit.
+
+    Returns:
+        Whether the time is plausible.
+    """
     return EARLIEST <= time <= now + DAY
 
 
 def micros_of_number(number: float) -> int:
-    """Unix seconds, milliseconds, microseconds or nanoseconds, told apart by size, as microseconds.
+    """Convert a unix time in seconds, milliseconds, microseconds or nanoseconds to microseconds.
 
-    Below 1e11 a number counts seconds (up to the year 5138), below 1e14 milliseconds, below 1e17
-    microseconds, else nanoseconds.
+    Args:
+        number: Below 1e11 it counts seconds (up to the year 5138), below 1e14 milliseconds, below
+            1e17 microseconds, else nanoseconds.
+
+    Returns:
+        Microseconds since 1970 UTC.
     """
     size = abs(number)
     if size < _SECONDS:
@@ -52,9 +68,17 @@ def micros_of_number(number: float) -> int:
 
 
 def parse_time(text: str) -> int:
-    """A date or time as microseconds since 1970 UTC; without a zone it is UTC.
+    """Parse a date or time.
 
-    Understands ISO 8601, a bare year, a unix number and 01-Jan-1995. Raises ValueError.
+    Args:
+        text: ISO 8601, a bare year, a unix number, or a date like 01-Jan-1995; without a time zone
+            it is UTC.
+
+    Returns:
+        Microseconds since 1970 UTC.
+
+    Raises:
+        ValueError: If the text is none of these, or not between the years 1 and 9999.
     """
     text = text.strip()
     if len(text) == 4 and text.isdigit():
@@ -62,44 +86,67 @@ def parse_time(text: str) -> int:
     elif set(text) <= _NUMERIC and text.lstrip("+-").replace(".", "", 1).isdigit():
         return in_range(micros_of_number(float(text)))
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        found = datetime.strptime(text, "%d-%b-%Y").replace(tzinfo=UTC)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    past = found - _EPOCH
-    return (past.days * 86_400 + past.seconds) * _SECOND + past.microseconds
+        moment = datetime.strptime(text, "%d-%b-%Y").replace(tzinfo=UTC)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since_epoch = moment - _EPOCH
+    return (since_epoch.days * 86_400 + since_epoch.seconds) * _SECOND + since_epoch.microseconds
 
 
 def in_range(time: int) -> int:
-    """`time` in microseconds if it lies between the years 1 and 9999; raises ValueError."""
-    if not _YEAR_1 <= time < _YEAR_10000:
+    """Check that `datetime` can show a time.
+
+    Args:
+        time: Microseconds since 1970 UTC.
+
+    Returns:
+        The time.
+
+    Raises:
+        ValueError: If it does not lie between the years 1 and 9999.
+    """
+    if not MIN_TIME <= time < MAX_TIME:
         raise ValueError("a time between the years 1 and 9999")
     return time
 
 
-def to_micros(given: Any, field: str = "time") -> int:
-    """Microseconds since 1970 UTC of a datetime, ISO 8601 text or a unix number.
+def to_micros(value: Any, field: str = "time") -> int:
+    """Convert a time from outside to microseconds.
 
-    Numbers are seconds, milliseconds or microseconds, told apart by size; naive times are UTC.
-    Raises InputError.
+    Args:
+        value: A datetime, ISO 8601 text or a unix number (see `micros_of_number`); without a time
+            zone it is UTC.
+        field: The name of the field, for the error.
+
+    Returns:
+        Microseconds since 1970 UTC.
+
+    Raises:
+        InputError: If the value is not a time.
     """
     try:
-        if isinstance(given, datetime):
-            aware = given if given.tzinfo else given.replace(tzinfo=UTC)
+        if isinstance(value, datetime):
+            aware = value if value.tzinfo else value.replace(tzinfo=UTC)
             return parse_time(aware.isoformat())
-        if isinstance(given, str):
-            return parse_time(given)
-        if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
-            found = micros_of_number(given)
-            if _YEAR_1 <= found < _YEAR_10000:
-                return found
+        if isinstance(value, str):
+            return parse_time(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return in_range(micros_of_number(value))
     except (ValueError, OverflowError):
         pass
-    raise InputError(f"expected ISO 8601 or a unix time, got {given!r:.80}", field=field)
+    raise InputError(f"expected ISO 8601 or a unix time, got {value!r:.80}", field=field)
 
 
 def iso(time: int) -> str:
-    """Microseconds since 1970 as ISO 8601 in UTC."""
-    seconds, rest = divmod(time, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
+    """Format a time as ISO 8601 in UTC.
+
+    Args:
+        time: Microseconds since 1970 UTC.
+
+    Returns:
+        Such as 2024-01-31T12:00:00+00:00.
+    """
+    seconds, micros = divmod(time, _SECOND)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).isoformat()
