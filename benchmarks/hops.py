@@ -31,8 +31,8 @@ IDLE_MS = 60_000
 """The poll interval of the follower: far longer than what is measured."""
 SETTLE = 0.5
 """Seconds after a response in which other threads finish what it started."""
-BACKGROUND = ("plait-bundles",)
-"""Threads that poll whatever the requests do."""
+BACKGROUND = ("plait-bundles", "plait-impressions")
+"""Threads that poll, or store what many requests left in one commit."""
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 """Frames that Python 3.12 no longer makes, or that resume once an element."""
 

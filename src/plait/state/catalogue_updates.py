@@ -23,14 +23,26 @@ _CHANGES: Mapping[str, Literal["put", "patch", "delete"]] = {
 class EntityNames(Protocol):
     """Ids and field types by number, as `plait.eventlog.EventLog` knows them."""
 
-    def item_ids(self, first: int = 0) -> Sequence[str]:
-        """Return the external ids of the item numbers from `first` on."""
+    def item_ids(self, first: int) -> Sequence[str]:
+        """Return the external ids of items.
 
-    def user_ids(self, first: int = 0) -> Sequence[str]:
-        """Return the external ids of the user numbers from `first` on, "" where erased."""
+        Args:
+            first: The number of the first item.
+        """
 
-    def kinds(self, first: int = 0) -> Sequence[str]:
-        """Return the names of the event type numbers from `first` on."""
+    def user_ids(self, first: int) -> Sequence[str]:
+        """Return the external ids of users, "" where erased.
+
+        Args:
+            first: The number of the first user.
+        """
+
+    def kinds(self, first: int) -> Sequence[str]:
+        """Return the names of event types.
+
+        Args:
+            first: The number of the first event type.
+        """
 
     def schema(self) -> Schema:
         """Return the types of all fields."""

@@ -223,13 +223,13 @@ class _CachedNames:
         self._log = log
         self._ids: dict[str, list[str]] = {"items": [], "users": [], "kinds": []}
 
-    def item_ids(self, first: int = 0) -> Sequence[str]:
+    def item_ids(self, first: int) -> Sequence[str]:
         return self._from(first, "items", self._log.item_ids)
 
-    def user_ids(self, first: int = 0) -> Sequence[str]:
+    def user_ids(self, first: int) -> Sequence[str]:
         return self._from(first, "users", self._log.user_ids)
 
-    def kinds(self, first: int = 0) -> Sequence[str]:
+    def kinds(self, first: int) -> Sequence[str]:
         return self._from(first, "kinds", self._log.kinds)
 
     def schema(self) -> Schema:

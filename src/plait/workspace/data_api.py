@@ -122,7 +122,7 @@ class DataApi:
             if self._consent.required:
                 self.host.sync()
             result = self._importer.append(parsed.events)
-            self.host.catch_up(result.version)
+            self.host.catch_up(result.version, result.chunk)
         for position, row in zip(parsed.places, result.rows, strict=True):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
@@ -286,7 +286,7 @@ class DataApi:
         if self._consent.required:
             self.host.sync()
         result = self._importer.append([event])
-        self.host.catch_up(result.version)
+        self.host.catch_up(result.version, result.chunk)
         row = result.rows[0]
         if row.status == "rejected":
             raise InputError(row.error, field=row.field)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
+import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -17,7 +18,6 @@ from plait.server.http.auth import Permission
 from plait.server.http.schemas import object_of
 from plait.server.http.service import Service
 from plait.workspace.query_models import model_error
-from plait.workspace.response import to_json
 
 __all__ = ["Route", "json_body", "json_object", "path_id", "reply", "service_of"]
 
@@ -116,7 +116,8 @@ def reply(value: Any, status: int = 200) -> Response:
     Returns:
         The response.
     """
-    return Response(to_json(value), status, media_type="application/json")
+    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, media_type="application/json")
 
 
 def path_id(request: Request) -> str:
