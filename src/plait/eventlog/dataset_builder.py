@@ -1,38 +1,49 @@
-"""From the columns of a log to a `Dataset`: order, clock, catalogue, facts.
+"""Builds a `Dataset` from the columns of a log: order, clock, catalogues, triples.
 
-Interactions stand in the order (user, time, offset) if every one has a time. Else the clock is
+Interactions are ordered by (user, time, offset) if every one has a time. Else the clock is
 "position": the order is (user, position, offset), those without a position last, and
-`Interactions.times` holds the position; one without a position continues its user's row by one
-(from 0 if nobody has any).
+`Interactions.times` holds the position; one without a position continues its user's positions by
+one (from 0 if the user has none).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 
+from plait.data.arrays import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
-from plait.data.types import Dataset, Float32Array, Int32Array, Int64Array, Interactions, Triples
+from plait.data.dataset import Dataset, Interactions, Triples
 from plait.schema.schema import typed
 
-__all__ = ["Changes", "Columns", "DatasetParts", "TripleColumns", "assemble"]
+__all__ = ["Columns", "DatasetParts", "EntityRecord", "assemble"]
 
-Types = Mapping[tuple[str, str], FieldType]
+Entity = Literal["item", "user"]
+ChangeKind = Literal["put", "patch", "delete"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """N interactions by offset; `times` and `positions` are `NO_TIME` where there is none."""
+    """N interactions by offset.
+
+    Attributes:
+        offsets: int64 [N], places in the log.
+        users: int32 [N], user numbers.
+        items: int32 [N], item numbers.
+        kinds: int16 [N], numbers of event types.
+        times: int64 [N], microseconds since 1970 UTC, `NO_TIME` for none.
+        positions: int64 [N], `NO_TIME` for none.
+        values: float32 [N], NaN for none.
+    """
 
     offsets: Int64Array
     users: Int32Array
     items: Int32Array
-    kinds: npt.NDArray[np.int16]
+    kinds: Int16Array
     times: Int64Array
     positions: Int64Array
     values: Float32Array
@@ -40,156 +51,172 @@ class Columns:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def take(self, where: npt.NDArray[np.bool_] | Int64Array) -> Columns:
-        """The rows at `where`, in that order."""
+    def take(self, where: BoolArray | Int64Array) -> Columns:
+        """Select interactions.
+
+        Args:
+            where: A mask bool [N], or indices.
+
+        Returns:
+            The interactions at `where`, in that order.
+        """
         return Columns(*(getattr(self, name)[where] for name in self.__slots__))
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Item or user events by offset; `kinds` are "put", "patch", "delete"."""
+class EntityRecord(NamedTuple):
+    """A change of an item or a user, or a triple.
 
-    offsets: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    fields: list[str | None] = field(default_factory=list)
+    Attributes:
+        offset: Its place in the log.
+        number: The number of the item or user; not used by a triple.
+        kind: "put", "patch" or "delete", or the relation of a triple.
+        time: Microseconds since 1970 UTC, `NO_TIME` for none.
+        fields: The text of a JSON object (that of a triple has "head" and "tail"), or None.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class TripleColumns:
-    """Facts by offset; `fields` hold head and tail as JSON."""
-
-    relations: list[str] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    fields: list[str | None] = field(default_factory=list)
+    offset: int
+    number: int
+    kind: str
+    time: int
+    fields: str | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetParts:
-    """All that a data set is made of; `kinds` names the numbers in `interactions.kinds`."""
+    """Everything that a data set is built from.
+
+    Attributes:
+        version: The offset up to which the log is included.
+        interactions: The interactions.
+        item_ids: The external ids of all item numbers.
+        user_ids: The external ids of all user numbers, "" for erased users.
+        kinds: The names of the numbers in `interactions.kinds`.
+        types: The types of fields by (entity, field name).
+        item_changes: The changes of items, by offset.
+        user_changes: The changes of users, by offset.
+        triples: The triples, by offset.
+    """
 
     version: int
     interactions: Columns
     item_ids: Sequence[str]
     user_ids: Sequence[str]
     kinds: Sequence[str]
-    types: Types
-    item_changes: Changes = field(default_factory=Changes)
-    user_changes: Changes = field(default_factory=Changes)
-    facts: TripleColumns = field(default_factory=TripleColumns)
+    types: Mapping[tuple[str, str], FieldType]
+    item_changes: Sequence[EntityRecord]
+    user_changes: Sequence[EntityRecord]
+    triples: Sequence[EntityRecord]
 
 
 def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:
-    """The data set of `parts`, as one could have known it just before `until_time`.
+    """Build a data set, as it could have been known just before a time.
 
-    With `until_time`, interactions without a time are left out, since they may lie behind it;
-    changes and facts without a time count as always known; and only what was heard of before is
-    alive.
+    Args:
+        parts: What it is built from.
+        until_time: Microseconds since 1970 UTC; None: everything is included. With a time,
+            interactions without a time are left out, because they may be later; changes and
+            triples without a time are included; and only entities that occur before are alive.
+
+    Returns:
+        The data set.
     """
-    found = parts.interactions
+    columns = parts.interactions
     if until_time is not None:
-        found = found.take((found.times < until_time) & (found.times != NO_TIME))
-    clock, interactions = _ordered(found)
-    kinds = np.unique(interactions.event_types)
-    numbers = np.searchsorted(kinds, interactions.event_types)
-    touched = None if until_time is None else found
-    items = _catalogue(parts, "item", None if touched is None else touched.items, until_time)
-    users = _catalogue(parts, "user", None if touched is None else touched.users, until_time)
+        columns = columns.take((columns.times < until_time) & (columns.times != NO_TIME))
+    clock, interactions = _sort(columns)
+    event_types = np.unique(interactions.event_types)
+    indices = np.searchsorted(event_types, interactions.event_types)
+    seen_items, seen_users = (None, None) if until_time is None else (columns.items, columns.users)
+    items = _build_catalogue(parts, "item", seen_items, until_time)
     return Dataset(
         version=parts.version,
         catalogue=items,
-        users=users,
-        interactions=replace(interactions, event_types=numbers.astype(np.int16)),
-        event_types=tuple(parts.kinds[kind] for kind in kinds),
-        triples=_facts(parts.facts, items, until_time),
+        users=_build_catalogue(parts, "user", seen_users, until_time),
+        interactions=replace(interactions, event_types=indices.astype(np.int16)),
+        event_types=tuple(parts.kinds[number] for number in event_types),
+        triples=_build_triples(parts.triples, items, until_time),
         clock=clock,
     )
 
 
-def _ordered(found: Columns) -> tuple[Literal["time", "position"], Interactions]:
-    """In the order of every user's history; rows come by offset, and the sort is stable."""
+def _sort(columns: Columns) -> tuple[Literal["time", "position"], Interactions]:
+    """Interactions in the order of every user's history; rows of equal keys stay by offset."""
     clock: Literal["time", "position"]
-    if (found.times != NO_TIME).all():
-        clock, key = "time", found.times
+    if (columns.times != NO_TIME).all():
+        clock, key = "time", columns.times
     else:
         last = np.iinfo(np.int64).max
-        clock, key = "position", np.where(found.positions == NO_TIME, last, found.positions)
-    order = np.lexsort((key, found.users))
-    del key
-    users = found.users[order]
+        clock, key = "position", np.where(columns.positions == NO_TIME, last, columns.positions)
+    order = np.lexsort((key, columns.users))
+    del key  # the arrays are large
+    users = columns.users[order]
+    times = columns.times[order] if clock == "time" else _ranks(users, columns.positions[order])
     return clock, Interactions(
         users,
-        found.items[order],
-        found.kinds[order],
-        found.times[order] if clock == "time" else _ranks(users, found.positions[order]),
-        found.values[order],
+        columns.items[order],
+        columns.kinds[order],
+        times,
+        columns.values[order],
         np.ones(len(order), np.float32),
-        found.offsets[order],
+        columns.offsets[order],
     )
 
 
 def _ranks(users: Int32Array, positions: Int64Array) -> Int64Array:
-    """Positions, continued by one where a user's have ended; rows are sorted by user."""
-    places = np.arange(len(users))
-    first = np.r_[True, users[1:] != users[:-1]][: len(users)]
-    start = np.maximum.accumulate(np.where(first, places, 0))
+    """Positions, continued by one after the last known one of a user; rows are sorted by user."""
+    indices = np.arange(len(users))
+    is_first = np.r_[True, users[1:] != users[:-1]][: len(users)]
+    start = np.maximum.accumulate(np.where(is_first, indices, 0))
     known = positions != NO_TIME
-    last = np.maximum.accumulate(np.where(known, places, -1))
-    within = last >= start
-    base = np.where(within, positions[np.maximum(last, 0)], -1)
-    return np.where(known, positions, base + places - np.where(within, last, start - 1))
+    last_known = np.maximum.accumulate(np.where(known, indices, -1))
+    has_known = last_known >= start
+    base = np.where(has_known, positions[np.maximum(last_known, 0)], -1)
+    steps = indices - np.where(has_known, last_known, start - 1)
+    return np.where(known, positions, base + steps)
 
 
-def _catalogue(
-    parts: DatasetParts,
-    entity: Literal["item", "user"],
-    touched: Int32Array | None,
-    until: int | None,
+def _build_catalogue(
+    parts: DatasetParts, entity: Entity, seen: Int32Array | None, until: int | None
 ) -> Catalogue:
-    """Items or users with the fields they had; `touched` None: everybody was heard of."""
+    """Items or users with their fields; those not in `seen` are not alive (None: all are)."""
     ids = parts.item_ids if entity == "item" else parts.user_ids
-    changes = _changes(parts, entity, until)
-    empty = Catalogue().with_ids(ids)
-    empty.index.pop("", None)  # what is left of the erased
-    alive = np.array([bool(one) for one in ids], np.bool_)
-    if touched is not None:
-        alive[np.setdiff1d(np.arange(len(ids)), touched)] = False
+    changes = _typed_changes(parts, entity, until)
+    catalogue = Catalogue().with_ids(ids)
+    catalogue.index.pop("", None)  # erased users have no id
+    alive = np.array(list(map(bool, ids)), np.bool_)
+    if seen is not None:
+        alive[np.setdiff1d(np.arange(len(ids)), seen)] = False
     names = dict.fromkeys(name for change in changes for name in change.fields)
-    columns = empty.with_columns({name: parts.types[entity, name] for name in names})
-    return replace(columns, alive=alive).updated(changes)
+    with_columns = catalogue.with_columns({name: parts.types[entity, name] for name in names})
+    return replace(with_columns, alive=alive).updated(changes)
 
 
-def _changes(
-    parts: DatasetParts, entity: Literal["item", "user"], until: int | None
-) -> list[Change]:
-    """What happened to items or users before `until`, in the order in which it came.
+def _typed_changes(parts: DatasetParts, entity: Entity, until: int | None) -> list[Change]:
+    """The changes before `until`, in the order of their offsets.
 
-    The live state folds in that order too; a time says only what could have been known when.
+    The live state applies them in that order too; the time decides only what was known when.
     """
-    told = parts.item_changes if entity == "item" else parts.user_changes
-    times = np.array(told.times, np.int64)
-    kept = np.ones(len(times), np.bool_) if until is None else times < until
     seen: set[int] = set()
-    found: list[Change] = []
-    for place in np.flatnonzero(kept).tolist():
-        number, kind = told.numbers[place], told.kinds[place]
-        if kind == "put" and number not in seen:
-            kind = "patch"  # the same for one that has no fields yet, and quicker
+    changes: list[Change] = []
+    for offset, number, kind, time, fields in (
+        parts.item_changes if entity == "item" else parts.user_changes
+    ):
+        if until is not None and time >= until:
+            continue
+        # "patch" does the same as "put" for an entry without fields, and is quicker.
+        change = "patch" if kind == "put" and number not in seen else kind
         seen.add(number)
-        values = typed(told.fields[place], entity, parts.types)
-        change = cast(Literal["put", "patch", "delete"], kind)
-        found.append(Change(number, change, values, told.offsets[place]))
-    return found
+        values = typed(fields, entity, parts.types)
+        changes.append(Change(number, cast(ChangeKind, change), values, offset))
+    return changes
 
 
-def _facts(told: TripleColumns, items: Catalogue, until: int | None) -> Triples:
-    kept = [
-        (relation, orjson.loads(text))
-        for relation, time, text in zip(told.relations, told.times, told.fields, strict=True)
-        if text is not None and (until is None or time < until)
+def _build_triples(records: Sequence[EntityRecord], items: Catalogue, until: int | None) -> Triples:
+    known = [
+        (record.kind, orjson.loads(record.fields))
+        for record in records
+        if record.fields is not None and (until is None or record.time < until)
     ]
-    heads = tuple(said["head"] for _, said in kept)
-    tails = tuple(said["tail"] for _, said in kept)
-    relations = tuple(relation for relation, _ in kept)
+    relations = tuple(relation for relation, _ in known)
+    heads, tails = (tuple(ends[name] for _, ends in known) for name in ("head", "tail"))
     return Triples(items.numbers(heads), relations, tails, items.numbers(tails), heads)

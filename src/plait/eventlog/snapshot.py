@@ -1,19 +1,22 @@
-"""An immutable snapshot of the log, up to an offset or a time; or of arrays, without a log."""
+"""Builds data sets: an immutable snapshot of the log up to an offset or a time, or from arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from plait.data.arrays import Int64Array
 from plait.data.catalogue import NO_TIME
-from plait.data.types import Dataset, Event, Int64Array
+from plait.data.dataset import Dataset
+from plait.data.event import Event
 from plait.errors import InputError
 from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
-from plait.eventlog.dataset_builder import Changes, Columns, DatasetParts, TripleColumns, assemble
+from plait.eventlog.dataset_builder import Columns, DatasetParts, EntityRecord, assemble
 from plait.schema.schema import FieldProblem, Schema
 
 __all__ = ["from_arrays", "snapshot"]
@@ -26,82 +29,72 @@ def snapshot(
     until_time: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """The data set of the log's events with offsets up to `until` (default: all there are).
+    """Build the data set of a log. Erased users keep their number and nothing else.
 
-    `until_time` (microseconds UTC) keeps interactions strictly before it and what was known of
-    items, users and facts by then; see `plait.eventlog.dataset_builder` for this, the order and the
-    clock. `progress` is told how many events of how many are read. Erased users keep their number
-    and nothing else; items are alive from their first event on until they are deleted.
+    Args:
+        log: The log.
+        until: The last offset to include; None: everything.
+        until_time: Microseconds since 1970 UTC; includes only interactions strictly before it and
+            what was known by then, see `plait.eventlog.dataset_builder.assemble`.
+        progress: Called with the number of events that are read and with the number of all.
+
+    Returns:
+        The data set; items are alive from their first event until they are deleted.
     """
     version = log.version if until is None else max(0, min(until, log.version))
-    gathered = _SnapshotAccumulator()
+    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Columns.__slots__}
+    changes: dict[str, list[EntityRecord]] = {"item": [], "user": [], "fact": []}
+    kinds: list[str] = []
+    n_items = n_users = 0
     for chunk in log.read(0, version):
-        gathered.add(chunk, log)
+        if int(chunk.kinds.max(initial=-1)) >= len(kinds):
+            kinds.extend(log.kinds(len(kinds)))
+        n_items = max(n_items, int(chunk.items.max(initial=-1)) + 1)
+        n_users = max(n_users, int(chunk.users.max(initial=-1)) + 1)
+        is_interaction = chunk.types == TYPE_CODES["interaction"]
+        for name, arrays in columns.items():
+            arrays.append(getattr(chunk, name)[is_interaction])
+        for record_type, records in changes.items():
+            records.extend(_records(chunk, record_type, kinds))
         if progress is not None:
             progress(int(chunk.offsets[-1]), version)
-    return assemble(gathered.parts(version, log), until_time)
+    parts = DatasetParts(
+        version,
+        _concatenate(columns),
+        log.item_ids()[:n_items],
+        log.user_ids()[:n_users],
+        kinds,
+        log.schema().types,
+        changes["item"],
+        changes["user"],
+        changes["fact"],
+    )
+    return assemble(parts, until_time)
 
 
-class _SnapshotAccumulator:
-    """Chunk by chunk, the interactions as arrays and the few other events as lists."""
-
-    def __init__(self) -> None:
-        self._columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Columns.__slots__}
-        self._kinds: list[str] = []
-        self._changes = {"item": Changes(), "user": Changes()}
-        self._facts = TripleColumns()
-        self._n_items = self._n_users = 0
-
-    def add(self, chunk: EventChunk, log: EventLogReader) -> None:
-        if int(chunk.kinds.max(initial=-1)) >= len(self._kinds):
-            self._kinds.extend(log.kinds(len(self._kinds)))
-        self._n_items = max(self._n_items, int(chunk.items.max(initial=-1)) + 1)
-        self._n_users = max(self._n_users, int(chunk.users.max(initial=-1)) + 1)
-        rows = chunk.types == TYPE_CODES["interaction"]
-        for name, pieces in self._columns.items():
-            pieces.append(getattr(chunk, name)[rows])
-        self._add_changes(chunk, "item", chunk.items)
-        self._add_changes(chunk, "user", chunk.users)
-        self._add_facts(chunk)
-
-    def _add_changes(self, chunk: EventChunk, entity: str, numbers: npt.NDArray[np.int32]) -> None:
-        rows = np.flatnonzero(chunk.types == TYPE_CODES[entity])
-        told = self._changes[entity]
-        told.offsets.extend(chunk.offsets[rows].tolist())
-        told.numbers.extend(numbers[rows].tolist())
-        told.kinds.extend(self._kinds[kind] for kind in chunk.kinds[rows].tolist())
-        told.times.extend(chunk.times[rows].tolist())
-        told.fields.extend(chunk.fields[row] for row in rows.tolist())
-
-    def _add_facts(self, chunk: EventChunk) -> None:
-        rows = np.flatnonzero(chunk.types == TYPE_CODES["fact"])
-        self._facts.relations.extend(self._kinds[kind] for kind in chunk.kinds[rows].tolist())
-        self._facts.times.extend(chunk.times[rows].tolist())
-        self._facts.fields.extend(chunk.fields[row] for row in rows.tolist())
-
-    def parts(self, version: int, log: EventLogReader) -> DatasetParts:
-        return DatasetParts(
-            version,
-            _joined(self._columns),
-            log.item_ids()[: self._n_items],
-            log.user_ids()[: self._n_users],
-            self._kinds,
-            log.schema().types,
-            self._changes["item"],
-            self._changes["user"],
-            self._facts,
-        )
+def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Iterator[EntityRecord]:
+    """The changes of items or users, or the triples of a chunk."""
+    indices = np.flatnonzero(chunk.types == TYPE_CODES[record_type])
+    numbers = chunk.users if record_type == "user" else chunk.items
+    return map(
+        EntityRecord,
+        chunk.offsets[indices].tolist(),
+        numbers[indices].tolist(),
+        [kinds[kind] for kind in chunk.kinds[indices].tolist()],
+        chunk.times[indices].tolist(),
+        [chunk.fields[index] for index in indices.tolist()],
+    )
 
 
-def _joined(pieces: dict[str, list[npt.NDArray[Any]]]) -> Columns:
-    """One array a column; the pieces of each are let go before the next is joined."""
-    if not pieces["users"]:
-        return _columns(np.zeros(0, np.int32), np.zeros(0, np.int32))
-    return Columns(**{name: np.concatenate(pieces.pop(name)) for name in Columns.__slots__})
+def _concatenate(columns: dict[str, list[npt.NDArray[Any]]]) -> Columns:
+    """One array a column; the parts of each are freed before the next is made."""
+    if not columns["users"]:
+        return _fill_columns(np.zeros(0, np.int32), np.zeros(0, np.int32))
+    return Columns(**{name: np.concatenate(columns.pop(name)) for name in Columns.__slots__})
 
 
-def _columns(users: npt.NDArray[Any], items: npt.NDArray[Any], **others: Any) -> Columns:
-    """Interactions of which only `others` are known besides who and what."""
+def _fill_columns(users: npt.NDArray[Any], items: npt.NDArray[Any], **others: Any) -> Columns:
+    """Interactions with users, items and those of the other columns that are not None."""
     size = len(users)
     empty: dict[str, Any] = {
         "offsets": np.arange(1, size + 1),
@@ -110,7 +103,8 @@ def _columns(users: npt.NDArray[Any], items: npt.NDArray[Any], **others: Any) ->
         "positions": np.full(size, NO_TIME, np.int64),
         "values": np.full(size, np.nan, np.float32),
     }
-    return Columns(users=users, items=items, **{**empty, **others})
+    columns = {name: column for name, column in others.items() if column is not None}
+    return Columns(users=users, items=items, **{**empty, **columns})
 
 
 def from_arrays(
@@ -125,73 +119,82 @@ def from_arrays(
     user_fields: Any = None,
     facts: Sequence[tuple[str, str, str]] = (),
 ) -> Dataset:
-    """A data set of N interactions without a log: for tests, and for data that is at hand.
+    """Build a data set of N interactions without a log.
 
-    `users` and `items` are outside ids (made strings), numbered as they appear; `times`
-    microseconds UTC or datetime64; `kinds` "view" if absent; `values` floats. `item_fields` is a
-    DataFrame or a mapping of columns, the column "item" being the ids; `user_fields` likewise with
-    "user"; `facts` are (head, relation, tail). Raises InputError for unequal lengths or fields
-    without a common type.
+    Args:
+        users: N external ids, made strings; user numbers follow the order of appearance.
+        items: N external ids, made strings; item numbers follow the order of appearance.
+        times: N times, microseconds since 1970 UTC or datetime64; None: none has a time.
+        positions: N integers that order the interactions of a user; None: none has a position.
+        kinds: N event types; None: "view".
+        values: N numbers, such as ratings; None: none has a value.
+        item_fields: A DataFrame or a mapping of columns; the column "item" has the ids.
+        user_fields: Likewise, with the column "user".
+        facts: Triples (head, relation, tail) of external ids.
+
+    Returns:
+        The data set.
+
+    Raises:
+        InputError: If columns have unequal lengths, or a field has values of different types.
     """
-    _same_lengths(
-        users=users, items=items, times=times, positions=positions, kinds=kinds, values=values
+    columns = {"users": users, "items": items, "times": times, "positions": positions}
+    columns |= {"kinds": kinds, "values": values}
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns of unequal length: {lengths}")
+    size = len(users)
+    schema, item_events = _field_events("item", item_fields, Schema())
+    schema, user_events = _field_events("user", user_fields, schema)
+    user_index = _number(users, (event.user for event in user_events))
+    item_index = _number(items, (event.item for event in item_events))
+    kind_index = _number(["view"][:size] if kinds is None else kinds, ())
+    interactions = _fill_columns(
+        _look_up(user_index, users, np.int32),
+        _look_up(item_index, items, np.int32),
+        kinds=None if kinds is None else _look_up(kind_index, kinds, np.int16),
+        times=None if times is None else _to_micros(times),
+        positions=None if positions is None else np.asarray(positions, np.int64),
+        values=None if values is None else np.asarray(values, np.float32),
     )
-    offset = len(users) + 1
-    schema = Schema()
-    schema, item_events = _described("item", item_fields, schema)
-    schema, user_events = _described("user", user_fields, schema)
-    user_numbers, user_ids = _numbered(users, [one.user for one in user_events])
-    item_numbers, item_ids = _numbered(items, [one.item for one in item_events])
-    kind_numbers, kind_names = _numbered(["view"] * len(users) if kinds is None else kinds, [])
-    others: dict[str, Any] = {"kinds": np.array(kind_numbers, np.int16)}
-    if times is not None:
-        others["times"] = _micros(times)
-    if positions is not None:
-        others["positions"] = np.asarray(positions, np.int64)
-    if values is not None:
-        others["values"] = np.asarray(values, np.float32)
+    first = size + 1
+    triples = [
+        EntityRecord(0, -1, relation, NO_TIME, orjson.dumps({"head": head, "tail": tail}).decode())
+        for head, relation, tail in facts
+    ]
     parts = DatasetParts(
-        offset - 1 + len(item_events) + len(user_events) + len(facts),
-        _columns(np.array(user_numbers, np.int32), np.array(item_numbers, np.int32), **others),
-        list(item_ids),
-        list(user_ids),
-        list(kind_names),
+        size + len(item_events) + len(user_events) + len(triples),
+        interactions,
+        list(item_index),
+        list(user_index),
+        list(kind_index),
         schema.types,
-        _puts([item_ids[one.item or ""] for one in item_events], item_events, offset),
-        _puts([user_ids[one.user or ""] for one in user_events], user_events, offset),
-        TripleColumns(
-            [relation for _, relation, _ in facts],
-            [NO_TIME] * len(facts),
-            [orjson.dumps({"head": head, "tail": tail}).decode() for head, _, tail in facts],
-        ),
+        _puts((item_index[event.item or ""] for event in item_events), item_events, first),
+        _puts((user_index[event.user or ""] for event in user_events), user_events, first),
+        triples,
     )
     return assemble(parts)
 
 
-def _same_lengths(**given: Any) -> None:
-    lengths = {name: len(one) for name, one in given.items() if one is not None}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"columns of unequal length: {lengths}")
+def _number(values: Iterable[Any], more: Iterable[Any]) -> dict[str, int]:
+    """A number for every id, by first appearance."""
+    ids = dict.fromkeys(map(str, chain(values, more)))
+    return dict(zip(ids, range(len(ids)), strict=True))
 
 
-def _numbered(values: Sequence[Any], more: Sequence[Any]) -> tuple[list[int], dict[str, int]]:
-    """The number of every value as they first appear, and all ids; `more` come behind."""
-    ids: dict[str, int] = {}
-    numbers = [ids.setdefault(str(one), len(ids)) for one in values]
-    for one in more:
-        ids.setdefault(str(one), len(ids))
-    return numbers, ids
+def _look_up(index: Mapping[str, int], values: Sequence[Any], dtype: type) -> npt.NDArray[Any]:
+    return np.fromiter((index[str(value)] for value in values), dtype, len(values))
 
 
-def _micros(times: Any) -> Int64Array:
-    found = np.asarray(times)
-    if found.dtype.kind == "M":
-        found = found.astype("datetime64[us]")
-    return found.astype(np.int64)
+def _to_micros(times: Any) -> Int64Array:
+    array = np.asarray(times)
+    return array.astype("datetime64[us]" if array.dtype.kind == "M" else np.int64).astype(np.int64)
 
 
-def _described(entity: str, columns: Any, schema: Schema) -> tuple[Schema, list[Event]]:
-    """The columns of `item_fields` or `user_fields` as events whose fields have types."""
+def _field_events(
+    entity: Literal["item", "user"], columns: Any, schema: Schema
+) -> tuple[Schema, list[Event]]:
+    """The rows of `item_fields` or `user_fields` as events with typed fields."""
     if columns is None:
         return schema, []
     import polars as pl
@@ -199,29 +202,23 @@ def _described(entity: str, columns: Any, schema: Schema) -> tuple[Schema, list[
     frame = columns if isinstance(columns, pl.DataFrame) else pl.DataFrame(columns)
     if entity not in frame.columns:
         raise InputError(f"no column {entity!r}; there are {frame.columns}", field=entity)
-    events = [_put_event(entity, row) for row in frame.to_dicts()]
-    schema, verdicts = schema.admit(events)
-    for one in verdicts:
-        if isinstance(one, FieldProblem):
-            raise InputError(f"{entity} {one.index}: {one.error}", field=one.field)
-    return schema, [one for one in verdicts if isinstance(one, Event)]
+    events: list[Event] = []
+    for row in frame.to_dicts():
+        external_id = str(row.pop(entity))
+        fields = {name: value for name, value in row.items() if value is not None}
+        text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+        owner: dict[str, Any] = {entity: external_id}
+        events.append(Event(entity, external_id, "put", fields=text, **owner))
+    schema, admitted = schema.admit(events)
+    for problem in admitted:
+        if isinstance(problem, FieldProblem):
+            message = f"{entity} {problem.index}: {problem.error}"
+            raise InputError(message, field=problem.field)
+    return schema, [event for event in admitted if isinstance(event, Event)]
 
 
-def _put_event(entity: str, row: Mapping[str, Any]) -> Event:
-    said = {name: value for name, value in row.items() if name != entity and value is not None}
-    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
-    outside = str(row[entity])
-    if entity == "item":
-        return Event("item", outside, "put", item=outside, fields=text)
-    return Event("user", outside, "put", user=outside, fields=text)
-
-
-def _puts(numbers: list[int], events: Sequence[Event], first: int) -> Changes:
-    size = len(events)
-    return Changes(
-        list(range(first, first + size)),
-        numbers,
-        ["put"] * size,
-        [NO_TIME] * size,
-        [one.fields for one in events],
-    )
+def _puts(numbers: Iterable[int], events: Sequence[Event], first: int) -> list[EntityRecord]:
+    return [
+        EntityRecord(offset, number, "put", NO_TIME, event.fields)
+        for offset, (number, event) in enumerate(zip(numbers, events, strict=True), first)
+    ]
