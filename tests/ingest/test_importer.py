@@ -34,11 +34,6 @@ class Fake:
         return AppendResult(len(self.events), rows)
 
 
-class Declaring(Fake):
-    def declare(self, types):
-        self.types.update(types)
-
-
 def test_into_a_real_log(tmp_path):
     with EventLog.open(tmp_path / "home") as log:
         door = Importer(log, rejects=tmp_path / "rejects")
@@ -118,13 +113,19 @@ def test_pseudonyms_leave_no_name(tmp_path):
     assert log.events[0].id != next(read_events(rows)).events[0].id
 
 
-def test_declared_types_reach_the_log():
+def test_declared_types_are_stored_in_the_log(tmp_path):
     mapping = {"events": {"types": {"price": "text"}}}
-    log = Declaring()
-    Importer(log).add(read_events(DATA, mapping=mapping))
-    assert log.types == {("interaction", "price"): "text"}
-    with pytest.raises(InputError, match="declared types"):
-        Importer(Fake()).add(read_events(DATA, mapping=mapping))
+    with EventLog.open(tmp_path / "home") as log:
+        Importer(log).add(read_events(DATA, mapping=mapping))
+        assert log.schema().types["interaction", "price"] == "text"
+
+
+def test_declared_types_are_refused_by_a_writer_that_cannot_store_them():
+    mapping = {"events": {"types": {"price": "text"}}}
+    log = Fake()
+    with pytest.raises(InputError):
+        Importer(log).add(read_events(DATA, mapping=mapping))
+    assert not log.events
 
 
 def test_the_sample():

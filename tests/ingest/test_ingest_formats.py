@@ -27,9 +27,9 @@ def rows_of(source, kind="events", mapping=None, **options):
 
 
 def zstd(data):
-    from plait.ingest.byte_sources import _zstd
+    from plait.ingest.byte_sources import zstd_module
 
-    module = _zstd()  # with a checksum, as the program zstd writes it
+    module = zstd_module()  # with a checksum, as the program zstd writes it
     return module.compress(data, options={module.CompressionParameter.checksum_flag: 1})
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plait.errors import InputError
-from plait.server.http.schemas import DEEPEST, Next, Rank, Recommend, Search, object_of, parsed
+from plait.server.http.schemas import MAX_DEPTH, Next, Rank, Recommend, Search, object_of, parsed
 
 
 def test_defaults():
@@ -74,9 +74,9 @@ def nested(depth):
 
 
 def test_nesting_has_a_bound():
-    assert object_of(nested(DEEPEST))
+    assert object_of(nested(MAX_DEPTH))
     with pytest.raises(InputError, match="nested deeper"):
-        object_of(nested(DEEPEST + 1))
+        object_of(nested(MAX_DEPTH + 1))
     wide = orjson.dumps({"context": {"list": [[]] * 10_000}})
     assert object_of(wide)
 

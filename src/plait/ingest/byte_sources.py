@@ -1,4 +1,4 @@
-"""A file, a stream or a body as blocks of bytes: opened, decompressed, never held whole."""
+"""A file, a stream or a body as blocks of bytes: opened, decompressed, never held as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 
 from plait.errors import InputError
 
-__all__ = ["BLOCK", "ByteSource", "open_bytes"]
+__all__ = ["BLOCK", "ByteSource", "open_bytes", "zstd_module"]
 
 BLOCK = 4 << 20
 """Bytes read or decompressed at once."""
@@ -22,50 +22,56 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class ByteSource:
-    """Bytes on their way in.
+    """The bytes of one source.
 
-    `size` is the length as it lies on disk (None: unknown), `consumed` how much of that was read,
-    `damage` why the bytes ended early ("" as long as they did not), `path` the file if it is one
-    and not compressed.
+    Args:
+        name: What messages call it.
+        stream: Where the bytes come from.
+        path: The file, if it is one.
+        size: Its length on disk in bytes; None if unknown.
+
+    Attributes:
+        name: As given.
+        path: The file, if it is one and not compressed.
+        size: As given.
+        consumed: How many of these bytes were read.
+        damage: Why the bytes ended early; "" if they did not so far.
     """
 
-    def __init__(self, name: str, raw: BinaryIO, path: Path | None, size: int | None) -> None:
+    def __init__(self, name: str, stream: BinaryIO, path: Path | None, size: int | None) -> None:
         self.name = name
         self.path = path
         self.size = size
         self.consumed = 0
         self.damage = ""
-        self._raw = raw
+        self._stream = stream
         self._owned = path is not None
-        self._blocks = self._plain()
+        self._blocks = self._read()
         self._head = next(self._blocks, b"")
-        opener = _opener(self._head)
-        if opener is not None:
+        decompressor = _decompressor(self._head)
+        if decompressor is not None:
             self.path = None
-            self._blocks = self._unpacked(opener, self._rejoined())
+            self._blocks = self._decompress(decompressor, self.blocks())
             self._head = next(self._blocks, b"")
 
     @property
     def head(self) -> bytes:
-        """The first block, decompressed; empty if there is nothing."""
+        """The first block, decompressed; empty if there is none."""
         return self._head
 
     def blocks(self) -> Iterator[bytes]:
-        """All blocks, decompressed; can be read once."""
-        return self._rejoined()
-
-    def close(self) -> None:
-        """Let go of a file that was opened here."""
-        if self._owned:
-            self._raw.close()
-
-    def _rejoined(self) -> Iterator[bytes]:
+        """Return all blocks, decompressed; can be read once."""
         return chain([self._head] if self._head else [], self._blocks)
 
-    def _plain(self) -> Iterator[bytes]:
+    def close(self) -> None:
+        """Close a file that was opened here."""
+        if self._owned:
+            self._stream.close()
+
+    def _read(self) -> Iterator[bytes]:
         while True:
             try:
-                block: object = self._raw.read(BLOCK)
+                block: object = self._stream.read(BLOCK)
             except (OSError, ValueError) as problem:
                 self.damage = f"a file that can be read to its end ({problem})"
                 return
@@ -77,40 +83,40 @@ class ByteSource:
             self.consumed += len(block)
             yield block
 
-    def _unpacked(
-        self, opener: Callable[[], _Unpacker], blocks: Iterator[bytes]
+    def _decompress(
+        self, new_decompressor: Callable[[], _Decompressor], blocks: Iterator[bytes]
     ) -> Iterator[bytes]:
         """Members or frames one after the other; stops at the first that is not whole."""
-        unpack = opener()
+        decompressor = new_decompressor()
         started = False
         for block in blocks:
-            rest = block
-            while rest or unpack.pending:
-                if not started and not rest.strip(b"\0"):
+            unread = block
+            while unread or decompressor.pending:
+                if not started and not unread.strip(b"\0"):
                     break  # padding behind the last member
                 started = True
                 try:
-                    out, rest = unpack.feed(rest)
+                    output, unread = decompressor.feed(unread)
                 except ValueError as problem:
                     self.damage = f"a whole compressed file ({problem})"
                     return
-                if out:
-                    yield out
-                if unpack.eof:
-                    unpack, started = opener(), False
+                if output:
+                    yield output
+                if decompressor.eof:
+                    decompressor, started = new_decompressor(), False
         if started:
             self.damage = "a whole compressed file, not one that ends early"
 
 
-class _Unpacker(Protocol):
+class _Decompressor(Protocol):
     eof: bool
     pending: bool
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """At most BLOCK bytes out, and what of `data` is still to be fed. ValueError if damaged."""
+        """Return at most BLOCK bytes, and what of `data` is unread. ValueError if damaged."""
 
 
-class _Gunzip:
+class _GzipDecompressor:
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
         self.eof = False
@@ -118,70 +124,79 @@ class _Gunzip:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         try:
-            out = self._inner.decompress(data, BLOCK)
+            output = self._inner.decompress(data, BLOCK)
         except zlib.error as problem:
             raise ValueError(str(problem)) from problem
         self.eof = self._inner.eof
-        self.pending = len(out) == BLOCK and not self.eof
-        return out, self._inner.unused_data if self.eof else self._inner.unconsumed_tail
+        self.pending = len(output) == BLOCK and not self.eof
+        return output, self._inner.unused_data if self.eof else self._inner.unconsumed_tail
 
 
-class _Unzstd:
+class _ZstdDecompressor:
     def __init__(self) -> None:
-        self._module = _zstd()
+        self._module = zstd_module()
         self._inner = self._module.ZstdDecompressor()
         self.eof = False
         self.pending = False
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         try:
-            out: bytes = self._inner.decompress(data, BLOCK)
+            output: bytes = self._inner.decompress(data, BLOCK)
         except self._module.ZstdError as problem:
             raise ValueError(str(problem)) from problem
         self.eof = self._inner.eof
         self.pending = not self.eof and not self._inner.needs_input
-        return out, self._inner.unused_data if self.eof else b""
+        return output, self._inner.unused_data if self.eof else b""
 
 
-def _zstd() -> Any:
-    """The standard library's module from Python 3.14 on, its backport before."""
+def zstd_module() -> Any:
+    """Import the standard library's zstd module (Python 3.14 and later), or its backport."""
     try:
         return import_module("compression.zstd")
     except ImportError:
         return import_module("backports.zstd")
 
 
-def _opener(head: bytes) -> Callable[[], _Unpacker] | None:
+def _decompressor(head: bytes) -> Callable[[], _Decompressor] | None:
     if head.startswith(_GZIP):
-        return _Gunzip
-    return _Unzstd if head.startswith(_ZSTD) else None
+        return _GzipDecompressor
+    return _ZstdDecompressor if head.startswith(_ZSTD) else None
 
 
 def open_bytes(
     source: str | Path | bytes | bytearray | memoryview | BinaryIO, name: str
 ) -> ByteSource:
-    """Open a path, bytes in memory or a binary stream; `name` is what messages call it.
+    """Open a path, bytes in memory or a binary stream.
 
-    What is compressed has its checksums at its end, and a flipped bit may read as other rows. So it
-    is unpacked once before the first row is taken, unless it is a stream that cannot go back.
-    Raises InputError if there is no such file, it cannot be read, is damaged, or holds nothing.
+    Compressed files have their checksums at their end, and a flipped bit may read as other rows. So
+    they are decompressed once before the first row is taken, unless the stream cannot seek.
+
+    Args:
+        source: The path, bytes or stream.
+        name: What messages call it.
+
+    Returns:
+        The opened source.
+
+    Raises:
+        InputError: If there is no such file, it cannot be read, is damaged, or is empty.
     """
     path: Path | None = None
     size: int | None = None
     if isinstance(source, bytes | bytearray | memoryview):
-        raw: BinaryIO = BytesIO(source)
+        stream: BinaryIO = BytesIO(source)
         size = len(source)
     elif isinstance(source, str | Path):
         path = Path(source)
-        raw, size = _open_path(path)
+        stream, size = _open_path(path)
     else:
-        raw = source
+        stream = source
     try:
-        _check_packed(raw, name)
-        opened = ByteSource(name, raw, path, size)
+        _check_compressed(stream, name)
+        opened = ByteSource(name, stream, path, size)
     except InputError:
         if path is not None:
-            raw.close()
+            stream.close()
         raise
     if not opened.head:
         opened.close()
@@ -191,12 +206,19 @@ def open_bytes(
     return opened
 
 
-def _check_packed(raw: BinaryIO, name: str) -> None:
-    """Unpack what is compressed and let go of it; InputError if it is not whole."""
-    if not _is_packed(raw):
+def _check_compressed(stream: BinaryIO, name: str) -> None:
+    """Decompress what is compressed and can be read twice; InputError if it is not whole."""
+    try:
+        if not hasattr(stream, "seekable") or not stream.seekable():
+            return
+        start = stream.tell()
+        head: object = stream.read(len(_ZSTD))
+        stream.seek(start)
+    except (OSError, ValueError):
+        return  # the first read reports it
+    if not isinstance(head, bytes) or _decompressor(head) is None:
         return
-    start = raw.tell()
-    probe = ByteSource(name, raw, None, None)
+    probe = ByteSource(name, stream, None, None)
     for _ in probe.blocks():
         pass
     if probe.damage:
@@ -204,20 +226,7 @@ def _check_packed(raw: BinaryIO, name: str) -> None:
             f"{name} is damaged, and nothing of it was taken",
             hint=f"expected {probe.damage}; fetch it again, or pack it again",
         )
-    raw.seek(start)
-
-
-def _is_packed(raw: BinaryIO) -> bool:
-    """Whether this is compressed and can be read twice; what else is wrong shows later."""
-    try:
-        if not hasattr(raw, "seekable") or not raw.seekable():
-            return False
-        start = raw.tell()
-        head: object = raw.read(len(_ZSTD))
-        raw.seek(start)
-    except (OSError, ValueError):
-        return False
-    return isinstance(head, bytes) and _opener(head) is not None
+    stream.seek(start)
 
 
 def _open_path(path: Path) -> tuple[BinaryIO, int]:

@@ -1,38 +1,97 @@
-"""A mapping says in TOML what the columns of a file mean, where the guesses do not know."""
+"""A mapping states in TOML what the columns of a file mean, where their names do not show it."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
 
-__all__ = ["KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
+__all__ = ["FILE_KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 
 FileKind = Literal["events", "items", "users", "facts"]
-KINDS: tuple[str, ...] = get_args(FileKind)
-
-_Role = str | bool
+FILE_KINDS: tuple[str, ...] = get_args(FileKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A table of other ids: those in column `from_` of `file` become those in column `to`."""
+    """A table of other ids.
+
+    Attributes:
+        file: The file that holds it.
+        from_: The column of the ids that stand in the data.
+        to: The column of the ids that replace them.
+    """
 
     file: str
     from_: str
     to: str
 
 
+# The last argument of each annotation says what is expected of a value in a mapping.
+_Role = Annotated[
+    Annotated[str, Field(min_length=1)] | Literal[False], "the name of a column, or false"
+]
+_Text = Annotated[str, "a text"]
+_Flag = Annotated[bool, "true or false"]
+_Texts = Annotated[tuple[str, ...], Strict(False), "a list of texts"]
+_Rules = Annotated[
+    list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
+]
+_RuleTable = Annotated[Mapping[str, _Rules], "a rule, or a list of rules"]
+_TextTable = Annotated[Mapping[str, str], "a table of texts"]
+_ListTable = Annotated[Mapping[str, list[str]], "a table of lists of texts"]
+_FieldTable = Annotated[Mapping[str, str | Literal[False]], "a table of texts, or false"]
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnMapping:
-    """One table of a mapping, for one kind of file. Empty parts are guessed or have no effect.
+    """One table of a mapping, for one kind of file. What is empty is guessed or has no effect.
 
     A role (`user`, `item`, ...) is the name of a column, or false: no column plays it.
+
+    Attributes:
+        user: The column of users.
+        item: The column of items.
+        time: The column of times.
+        value: The column of values, such as ratings.
+        kind: The column of event types; of items and users that of put, patch or delete.
+        position: The column that orders the events of a user where there is no time.
+        session: The column of sessions.
+        request_id: The column of the responses that led to events.
+        id: The column of event ids.
+        head: The column of a fact's head.
+        relation: The column of its relation.
+        tail: The column of its tail.
+        kind_default: The event type where the file states none; of facts the relation.
+        kinds: Other names for event types: the name in the file = the event type.
+        when: Rules by event type: the first type that has a rule that holds is that of the row.
+        fields: Columns as fields: a name, or false to leave it out; "*" = false leaves out all
+            others.
+        types: Field types by field name.
+        flags: A set field by name: the columns of ones and noughts that it is made of.
+        split: By column what separates its values, which become lists.
+        most_frequent: One row an id, each field with its most frequent value, from a file of many
+            rows an id.
+        timezone: The zone of times that name none; UTC if empty.
+        time_format: The strptime format of times that are neither ISO 8601 nor unix numbers.
+        source: The name that derived event ids begin with; else that of the file.
+        columns: The columns of a file without a header.
+        separator: What separates values; found out if empty.
+        quote: What quotes values; "" if quotes are characters like any other.
+        encoding: The encoding of the file.
+        missing: What stands for no value in a delimited file.
+        head_prefix: Put before ids of heads that are no items, so that they differ from items.
+        tail_prefix: The same for tails.
+        alias: A table of other ids for the heads and tails of facts.
+        folder: The folder of the mapping; the alias table is also looked for there.
     """
 
     user: _Role = ""
@@ -47,42 +106,26 @@ class ColumnMapping:
     head: _Role = ""
     relation: _Role = ""
     tail: _Role = ""
-    kind_default: str = ""
-    """The kind where the file says none; of facts the relation, of items and users put or patch."""
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    """Other names for kinds: what stands in the file = what it becomes."""
-    when: Mapping[str, list[str]] = field(default_factory=dict)
-    """Rules by kind: the first kind that has a rule that holds is the kind of the row."""
-    fields: Mapping[str, str | bool] = field(default_factory=dict)
-    """Columns as fields: a name, or false to leave it out; "*" = false leaves out the rest."""
-    types: Mapping[str, str] = field(default_factory=dict)
-    """Types by field name."""
-    flags: Mapping[str, list[str]] = field(default_factory=dict)
-    """A set field by name: the columns of ones and noughts that it is made of."""
-    split: Mapping[str, str] = field(default_factory=dict)
-    """By column: what separates the parts of its values; they become lists."""
-    most_frequent: bool = False
-    """One row an id, each field with its most frequent value, from a file of many rows an id."""
-    timezone: str = ""
-    """Where times without a zone were written down; UTC if nothing is said."""
-    time_format: str = ""
-    """How times are written, if neither ISO 8601 nor unix: `%d/%m/%Y %H:%M`."""
-    source: str = ""
-    """The name that derived event ids begin with; else that of the file."""
-    columns: tuple[str, ...] = ()
-    """The columns of a file without a header."""
-    separator: str = ""
-    quote: str = '"'
-    """What quotes values; "" if quotes are letters like any other."""
-    encoding: str = ""
-    missing: tuple[str, ...] | None = None
-    """What stands for no value in a delimited file."""
-    head_prefix: str = ""
-    tail_prefix: str = ""
-    """Put before ids of facts that name no items, so that they cannot be mistaken for any."""
+    kind_default: _Text = ""
+    kinds: _TextTable = field(default_factory=dict)
+    when: _RuleTable = field(default_factory=dict)
+    fields: _FieldTable = field(default_factory=dict)
+    types: _TextTable = field(default_factory=dict)
+    flags: _ListTable = field(default_factory=dict)
+    split: _TextTable = field(default_factory=dict)
+    most_frequent: _Flag = False
+    timezone: _Text = ""
+    time_format: _Text = ""
+    source: _Text = ""
+    columns: _Texts = ()
+    separator: _Text = ""
+    quote: _Text = '"'
+    encoding: _Text = ""
+    missing: _Texts | None = None
+    head_prefix: _Text = ""
+    tail_prefix: _Text = ""
     alias: Alias | None = None
     folder: str = ""
-    """Where the mapping lies; the alias table is also looked for there."""
 
 
 _ROLES = {
@@ -114,31 +157,38 @@ _OWN = {
     "facts": ("head_prefix", "tail_prefix", "alias"),
 }
 _SHARED = ("timezone", "encoding", "separator", "quote", "source")
+_TABLES = ("kinds", "when", "fields", "types", "flags", "split")
 
 
 def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, ColumnMapping]:
-    """A mapping, from a TOML file or as the dictionary it would hold, by kind of file.
+    """Load a mapping.
 
-    Raises MappingError for a file that is no TOML, an unknown key (with those there are) or a value
-    of the wrong type.
+    Args:
+        source: A TOML file, or the dictionary it would hold; None is an empty mapping.
+
+    Returns:
+        The tables by kind of file.
+
+    Raises:
+        MappingError: If the file is not TOML, a key is unknown, or a value has the wrong type.
     """
     if source is None:
         return {}
     folder = ""
     if isinstance(source, str | Path):
         folder = str(Path(source).parent)
-        source = _toml(Path(source))
-    _known(source, (*KINDS, *_SHARED), "the mapping")
+        source = _read_toml(Path(source))
+    _require_known(source, (*FILE_KINDS, *_SHARED), "the mapping")
     shared = {name: value for name, value in source.items() if name in _SHARED}
-    found: dict[str, ColumnMapping] = {}
-    for kind in KINDS:
+    mappings: dict[str, ColumnMapping] = {}
+    for kind in FILE_KINDS:
         if kind in source or shared:
-            table = _table(source.get(kind, {}), kind)
-            found[kind] = _file_map(kind, {**shared, **table}, folder)
-    return found
+            table = {**shared, **_require_table(source.get(kind, {}), kind)}
+            mappings[kind] = _column_mapping(kind, table, folder)
+    return mappings
 
 
-def _toml(path: Path) -> Mapping[str, Any]:
+def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
@@ -147,79 +197,65 @@ def _toml(path: Path) -> Mapping[str, Any]:
         raise MappingError(f"the mapping {path} is not TOML: {problem}") from problem
 
 
-def _known(found: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
-    for name in found:
+def _require_known(table: Mapping[str, Any], names: tuple[str, ...], title: str) -> None:
+    for name in table:
         if name not in names:
-            hint = f"{where} may have {', '.join(sorted(names))}"
-            raise MappingError(f"{where} has the unknown key {name!r}", hint=hint, field=name)
+            hint = f"{title} may have {', '.join(sorted(names))}"
+            raise MappingError(f"{title} has the unknown key {name!r}", hint=hint, field=name)
 
 
-def _table(value: Any, where: str) -> Mapping[str, Any]:
+def _require_table(value: Any, title: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise MappingError(f"{where} is {value!r}", hint=f"write a table: [{where}]", field=where)
+        raise MappingError(f"{title} is {value!r}", hint=f"write a table: [{title}]", field=title)
     return value
 
 
-def _file_map(kind: str, table: Mapping[str, Any], folder: str) -> ColumnMapping:
-    _known(table, (*_ROLES[kind], *_COMMON, *_OWN[kind]), f"[{kind}]")
-    declared = {one.name: str(one.type) for one in fields(ColumnMapping)}
-    values = {name: _value(kind, name, declared[name], value) for name, value in table.items()}
-    found = ColumnMapping(**values, folder=folder)
-    for name, wanted in found.types.items():
-        if wanted not in FIELD_TYPES:
+def _column_mapping(kind: str, table: Mapping[str, Any], folder: str) -> ColumnMapping:
+    _require_known(table, (*_ROLES[kind], *_COMMON, *_OWN[kind]), f"[{kind}]")
+    values = {name: _parse_value(kind, name, value) for name, value in table.items()}
+    mapping = ColumnMapping(**values, folder=folder)
+    for name, field_type in mapping.types.items():
+        if field_type not in FIELD_TYPES:
             hint = f"a type is one of {', '.join(FIELD_TYPES)}"
-            raise MappingError(f"[{kind}.types] {name} is {wanted!r}", hint=hint, field=name)
-    return found
+            raise MappingError(f"[{kind}.types] {name} is {field_type!r}", hint=hint, field=name)
+    return mapping
 
 
-def _value(kind: str, name: str, declared: str, value: Any) -> Any:
-    """A value of a table, checked against the type that FileMap declares for it."""
-    where = f"[{kind}] {name}"
+@cache
+def _adapters() -> Mapping[str, tuple[TypeAdapter[Any], str]]:
+    """By name of a value what checks its type, and what is expected."""
+    hints = get_type_hints(ColumnMapping, include_extras=True)
+    hints = {name: hint for name, hint in hints.items() if name not in ("alias", "folder")}
+    hints["missing"] = _Texts
+    strict = ConfigDict(strict=True)
+    return {
+        name: (TypeAdapter(hint, config=strict), hint.__metadata__[-1])
+        for name, hint in hints.items()
+    }
+
+
+def _parse_value(kind: str, name: str, value: Any) -> Any:
+    """A value of a table, checked against the type that `ColumnMapping` declares for it."""
+    title = f"[{kind}] {name}"
     if name == "alias":
-        return _alias(_table(value, where))
-    if name == "when":
-        return {one: _rules(rules, where) for one, rules in _table(value, where).items()}
-    if declared == "_Role":
-        fits = (isinstance(value, str) and bool(value)) or value is False
-        return _fitting(where, value, fits, "the name of a column, or false")
-    if declared in ("str", "bool"):
-        fits = isinstance(value, bool if declared == "bool" else str)
-        return _fitting(where, value, fits, "true or false" if declared == "bool" else "a text")
-    if declared.startswith("tuple"):
-        return tuple(_fitting(where, value, _strings(value), "a list of texts"))
-    return _table_value(where, declared, _table(value, where))
+        return _parse_alias(_require_table(value, title))
+    adapter, expected = _adapters()[name]
+    if name in _TABLES:
+        _require_table(value, title)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as problem:
+        message = f"{title} is {value!r}"
+        raise MappingError(message, hint=f"expected {expected}", field=title) from problem
 
 
-def _table_value(where: str, declared: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
-    lists, falses = "list" in declared, "bool" in declared
-    expected = "lists of texts" if lists else "texts, or false" if falses else "texts"
-    fits = all(
-        _strings(one) if lists else isinstance(one, str) or (falses and one is False)
-        for one in value.values()
-    )
-    return cast(Mapping[str, Any], _fitting(where, value, fits, f"a table of {expected}"))
-
-
-def _fitting(where: str, value: Any, fits: bool, expected: str) -> Any:
-    if not fits:
-        raise MappingError(f"{where} is {value!r}", hint=f"expected {expected}", field=where)
-    return value
-
-
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _rules(value: Any, where: str) -> list[str]:
-    rules = [value] if isinstance(value, str) else value
-    return cast(list[str], _fitting(where, rules, _strings(rules), "a rule, or a list of rules"))
-
-
-def _alias(table: Mapping[str, Any]) -> Alias:
+def _parse_alias(table: Mapping[str, Any]) -> Alias:
     names = ("file", "from", "to")
-    _known(table, names, "[facts.alias]")
+    _require_known(table, names, "[facts.alias]")
     for name in names:
-        one = table.get(name)
-        fits = isinstance(one, str) and bool(one)
-        _fitting(f"[facts.alias] {name}", one, fits, "a text; file, from and to are all needed")
+        value = table.get(name)
+        if not isinstance(value, str) or not value:
+            title = f"[facts.alias] {name}"
+            hint = "expected a text; file, from and to are all needed"
+            raise MappingError(f"{title} is {value!r}", hint=hint, field=title)
     return Alias(table["file"], table["from"], table["to"])

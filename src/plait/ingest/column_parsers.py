@@ -1,118 +1,235 @@
-"""Columns of raw values to ids, numbers and kinds; what does not fit is marked, row by row."""
+"""Columns of raw values to ids, numbers and event types; what does not fit is marked, row by row.
+
+The rules are those of `plait.ingest.event_schema`. A column of one type is parsed as a whole, one
+of several types (objects of JSON, Python rows) value by value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from plait.ingest.event_schema import (
+    EXPECTED_ID,
+    NUMBER_PATTERN,
+    FieldError,
+    parse_event_type,
+    parse_id,
+    parse_value,
+)
 from plait.ingest.rejects import Rejected, shortened
-from plait.ingest.row_chunk import RowChunk
-from plait.schema.coercion import CONTROL, MAX_EXACT, MAX_ID
+from plait.ingest.row_chunk import RawColumn, RowChunk
+from plait.schema.coercion import MAX_EXACT
+from plait.schema.event_rules import (
+    CONTROL_CHARACTERS,
+    MAX_EVENT_TYPE_LENGTH,
+    MAX_ID_LENGTH,
+    MAX_VALUE,
+)
 
-__all__ = ["MAX_ID", "RowErrors", "ids_of", "kinds_of", "numbers_of", "wholes_of"]
+__all__ = [
+    "ParsedColumn",
+    "RowErrors",
+    "parse_event_types",
+    "parse_ids",
+    "parse_integers",
+    "parse_numbers",
+    "parse_values",
+]
 
-_ID = f"an id of at most {MAX_ID} characters, none of them a control character"
-_Checked = tuple[pl.Series, pl.Series]
+
+class ParsedColumn(NamedTuple):
+    """A column of N parsed values.
+
+    Attributes:
+        values: The values, [N]; null where missing or invalid.
+        invalid: Which values are there but do not fit, bool [N].
+    """
+
+    values: pl.Series
+    invalid: pl.Series
 
 
 class RowErrors:
-    """Collects what is wrong with the rows of a chunk; the first complaint about a row stands."""
+    """Collects what is wrong with the rows of a chunk; the first error of a row is reported.
 
-    def __init__(self, chunk: RowChunk, name: str) -> None:
+    Args:
+        chunk: The rows.
+        source: The name of their source.
+    """
+
+    def __init__(self, chunk: RowChunk, source: str) -> None:
         self._chunk = chunk
-        self._name = name
-        self._found: dict[int, Rejected] = {}
+        self._source = source
+        self._errors: dict[int, Rejected] = {}
 
-    def refuse(self, wrong: pl.Series, role: str, column: str, expected: str) -> None:
-        """Complain about the rows where `wrong` (bool [N]) holds."""
-        if not wrong.any():
+    def refuse(self, invalid: pl.Series, role: str, column: str, expected: str) -> None:
+        """Record an error for each row where `invalid` holds.
+
+        Args:
+            invalid: Bool [N].
+            role: The role of the column, reported if `column` is "".
+            column: The column that the value stands in.
+            expected: What was expected of it.
+        """
+        if not invalid.any():
             return
         values = self._chunk.column(column) if column else None
-        for at in wrong.arg_true().to_list():
-            if at not in self._found:
-                value = "" if values is None else shortened(values[at]).lstrip("\0")
-                row = int(self._chunk.rows[at])
-                self._found[at] = Rejected(self._name, row, column or role, value, expected)
+        for index in invalid.arg_true().to_list():
+            if index not in self._errors:
+                value = "" if values is None else shortened(values[index])
+                row = int(self._chunk.rows[index])
+                self._errors[index] = Rejected(self._source, row, column or role, value, expected)
 
     @property
-    def places(self) -> list[int]:
-        """Which rows were refused."""
-        return sorted(self._found)
+    def indices(self) -> list[int]:
+        """The indices of the refused rows, ascending."""
+        return sorted(self._errors)
 
     @property
     def rejects(self) -> list[Rejected]:
-        """The complaints, by row."""
-        return [self._found[at] for at in self.places]
+        """The errors, by row."""
+        return [self._errors[index] for index in self.indices]
 
     def ids(self, column: str, role: str) -> pl.Series:
-        """Ids of a column, see `ids_of`; the unfit are refused."""
-        found, wrong = ids_of(self._chunk.column(column), textual=self._chunk.textual)
-        self.refuse(wrong, role, column, _ID)
-        return found
+        """Parse a column of ids and refuse the rows whose value cannot be one.
+
+        Args:
+            column: The name of the column.
+            role: The role it plays.
+
+        Returns:
+            Strings [N], null where missing or refused.
+        """
+        ids, invalid = parse_ids(self._chunk.raw(column), textual=self._chunk.textual)
+        self.refuse(invalid, role, column, EXPECTED_ID)
+        return ids
 
 
-def ids_of(column: pl.Series, *, textual: bool = False) -> _Checked:
-    """Ids as strings [N], null where missing, and a mask of what cannot be an id.
+def parse_values(
+    values: Sequence[Any], parse: Callable[[Any], Any], dtype: pl.DataType | type[pl.DataType]
+) -> ParsedColumn:
+    """Parse values one by one.
 
-    Whole numbers are written without a point, whatever their type: 17850.0 is "17850". `textual`:
-    the strings come from a format without types, where that number was perhaps written "17850.0".
+    Args:
+        values: N Python values.
+        parse: A rule of `plait.ingest.event_schema`.
+        dtype: The type of what it returns.
+
+    Returns:
+        The parsed values and which of them are invalid.
     """
-    kind = column.dtype
-    if kind.is_float():
-        wrong = column.is_not_null() & ~((column.floor() == column) & (column.abs() <= MAX_EXACT))
-        wrong = wrong.fill_null(False)
-        return column.set(wrong, None).cast(pl.Int64).cast(pl.String), wrong
-    if kind.is_integer() or kind == pl.Boolean or isinstance(kind, pl.Categorical | pl.Enum):
+    parsed: list[Any] = []
+    invalid: list[int] = []
+    for index, value in enumerate(values):
+        try:
+            parsed.append(parse(value))
+        except FieldError:
+            parsed.append(None)
+            invalid.append(index)
+    mask = pl.repeat(False, len(parsed), eager=True)
+    return ParsedColumn(pl.Series(parsed, dtype=dtype), mask.scatter(invalid, True))
+
+
+def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
+    """Parse a column of external ids, as `plait.ingest.event_schema.parse_id` does.
+
+    Args:
+        column: N values of any type.
+        textual: The strings come from a format without types, where a whole number was perhaps
+            written with a point: "17850.0" is 17850.
+
+    Returns:
+        Strings [N], and which values cannot be ids.
+    """
+    if not isinstance(column, pl.Series):
+        return parse_values(column, parse_id, pl.String)
+    dtype = column.dtype
+    if dtype.is_float():
+        whole = (column.floor() == column) & (column.abs() <= MAX_EXACT)
+        invalid = column.is_not_null() & ~whole.fill_null(False)
+        return ParsedColumn(column.set(invalid, None).cast(pl.Int64).cast(pl.String), invalid)
+    if dtype.is_integer() or isinstance(dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
-    elif kind != pl.String:
-        return _none(column), column.is_not_null()
+    elif dtype != pl.String:
+        return _none_fits(column, pl.String)
     texts = column.str.strip_chars()
-    if textual:
-        tails = texts.str.ends_with(".0")
-        if tails.any():
-            texts = texts.str.replace(r"^(-?\d+)\.0$", "${1}")
+    if textual and texts.str.ends_with(".0").any():
+        texts = texts.str.replace(r"^(-?\d+)\.0$", "${1}")
     texts = texts.set(texts == "", None)
-    wrong = texts.str.contains(CONTROL)
-    if (texts.str.len_bytes() > MAX_ID).any():
-        wrong = wrong | (texts.str.len_chars() > MAX_ID)
-    return texts, wrong.fill_null(False)
+    invalid = texts.str.contains(CONTROL_CHARACTERS)
+    if (texts.str.len_bytes() > MAX_ID_LENGTH).any():
+        invalid = invalid | (texts.str.len_chars() > MAX_ID_LENGTH)
+    return ParsedColumn(texts, invalid.fill_null(False))
 
 
-def _none(column: pl.Series) -> pl.Series:
-    return pl.Series(column.name, [None] * len(column), pl.String)
+def parse_event_types(column: RawColumn, synonyms: Mapping[str, str], default: str) -> ParsedColumn:
+    """Parse a column of event types, as `plait.ingest.event_schema.parse_event_type` does.
+
+    Args:
+        column: N values of any type.
+        synonyms: Other names for event types, in lower case.
+        default: The event type where there is none.
+
+    Returns:
+        Event types in lower case [N], and which values cannot be one.
+    """
+    if isinstance(column, pl.Series):
+        names, invalid = parse_ids(column)
+        names = names.str.to_lowercase()
+        invalid = invalid | (names.str.len_chars() > MAX_EVENT_TYPE_LENGTH).fill_null(False)
+    else:
+        names, invalid = parse_values(column, parse_event_type, pl.String)
+    if synonyms:
+        names = names.replace(list(synonyms), list(synonyms.values()))
+    return ParsedColumn(names.fill_null(default), invalid)
 
 
-def numbers_of(column: pl.Series) -> _Checked:
-    """Finite Float64 [N], null where missing, and a mask of what is no such number."""
-    kind = column.dtype
-    given = column.is_not_null()
-    if kind == pl.String:
+def parse_numbers(column: RawColumn) -> ParsedColumn:
+    """Parse a column of values, as `plait.ingest.event_schema.parse_value` does.
+
+    Args:
+        column: N values of any type.
+
+    Returns:
+        Float64 [N], and which values are not finite numbers that a float32 can hold.
+    """
+    if not isinstance(column, pl.Series):
+        return parse_values(column, parse_value, pl.Float64)
+    dtype = column.dtype
+    present = column.is_not_null()
+    if dtype == pl.String:
         column = column.str.strip_chars()
-        given = given & (column != "")
-    elif not kind.is_numeric() and kind not in (pl.Boolean, pl.Null):
-        return pl.Series([None] * len(column), dtype=pl.Float64), given
-    if kind == pl.Float32:
+        present = present & (column != "")
+        column = column.set(~column.str.contains(NUMBER_PATTERN), None)
+    elif not dtype.is_numeric():
+        return _none_fits(column, pl.Float64)
+    if dtype == pl.Float32:  # the number that was written, not its neighbour of 64 bits
         column = column.cast(pl.String)
     numbers = column.cast(pl.Float64, strict=False)
-    wrong = (given & ~numbers.is_finite().fill_null(False)).fill_null(False)
-    return (numbers.set(wrong, None) if wrong.any() else numbers), wrong
+    fits = numbers.is_between(-MAX_VALUE, MAX_VALUE).fill_null(False)
+    invalid = (present & ~fits).fill_null(False)
+    return ParsedColumn(numbers.set(invalid, None) if invalid.any() else numbers, invalid)
 
 
-def wholes_of(column: pl.Series) -> _Checked:
-    """Int64 [N], null where missing, and a mask of what is no whole number."""
-    if column.dtype.is_integer() and column.dtype != pl.UInt64:
-        return column.cast(pl.Int64), column.is_null() & False
-    numbers, wrong = numbers_of(column)
-    broken = ((numbers.floor() != numbers) | (numbers.abs() > MAX_EXACT)).fill_null(False)
-    return numbers.set(broken, None).cast(pl.Int64), wrong | broken
+def parse_integers(column: RawColumn) -> ParsedColumn:
+    """Parse a column of whole numbers.
+
+    Args:
+        column: N values of any type.
+
+    Returns:
+        Int64 [N], and which values are not whole numbers.
+    """
+    if isinstance(column, pl.Series) and column.dtype.is_integer() and column.dtype != pl.UInt64:
+        return ParsedColumn(column.cast(pl.Int64), column.is_null() & False)
+    numbers, invalid = parse_numbers(column)
+    inexact = ((numbers.floor() != numbers) | (numbers.abs() > MAX_EXACT)).fill_null(False)
+    return ParsedColumn(numbers.set(inexact, None).cast(pl.Int64), invalid | inexact)
 
 
-def kinds_of(column: pl.Series, aliases: Mapping[str, str], default: str) -> _Checked:
-    """Names of kinds in lower case [N], by `aliases` if they have one; what cannot be one."""
-    texts, wrong = ids_of(column)
-    texts = texts.str.to_lowercase()
-    wrong = wrong | (texts.str.len_chars() > 128).fill_null(False)
-    if aliases:
-        texts = texts.replace(list(aliases), list(aliases.values()))
-    return texts.fill_null(default), wrong
+def _none_fits(column: pl.Series, dtype: type[pl.DataType]) -> ParsedColumn:
+    """Every value of a type that none of them should have is invalid."""
+    return ParsedColumn(pl.Series([None] * len(column), dtype=dtype), column.is_not_null())

@@ -1,4 +1,4 @@
-"""What each column of a file is: told by a mapping, else guessed from its name."""
+"""The role of each column of a file: from a mapping, else guessed from its name."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from plait.ingest.column_synonyms import (
     ROLES,
     TITLES,
     USER_FIELDS,
-    is_orderish,
+    is_order_number,
     is_quantity,
-    key_of,
+    normalized_name,
 )
 from plait.ingest.row_rules import Rule, parse_rule
 
-__all__ = ["ColumnRoles", "make_plan"]
+__all__ = ["ColumnRoles", "assign_roles"]
 
 _RATINGS = ("rating", "stars", "overall", "score", "rate")
 _SEARCHES = ("searchterm", "searchquery", "query")
 _INVOICES = ("invoiceno", "invoice", "invoiceid")
-_TELLING = {"relevance": "judgement", "tag": "tag", "tagid": "tag"}
-"""Columns that tell what happened where nothing else does."""
+_TYPE_BY_COLUMN = {"relevance": "judgement", "tag": "tag", "tagid": "tag"}
+"""Columns that tell the event type where nothing else does."""
 
-_FORGIVING = ("session", "request_id")
+_OPTIONAL = ("session", "request_id")
 """Roles that nothing depends on: where two columns could play them, none does."""
 
 
@@ -34,8 +34,18 @@ _FORGIVING = ("session", "request_id")
 class ColumnRoles:
     """How rows of one file become events.
 
-    `roles`: column by role. `fields`: (column, field name), by field name. `nested`: the column
-    that holds an object of fields. `rules`: by kind what makes a row that kind.
+    Attributes:
+        kind: What the rows are.
+        name: The name of the source.
+        roles: Column by role.
+        fields: (column, field name), by field name.
+        kind_default: The event type where no column has it.
+        kinds: Other names for event types.
+        rules: By event type the rules that give a row that type.
+        types: Declared types by field name.
+        nested: The column that holds an object of fields.
+        most_frequent: Whether rows are only counted, see `plait.ingest.majority_vote`.
+        mapping: The mapping that this follows.
     """
 
     kind: FileKind
@@ -51,96 +61,120 @@ class ColumnRoles:
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
 
 
-def make_plan(
+def assign_roles(
     kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
 ) -> ColumnRoles:
-    """The plan for a file with these columns.
+    """Decide which role each column of a file plays.
 
-    Raises MappingError where a needed column is missing, two are equally good, or the mapping names
-    one that does not exist; it says which columns there are and what to write.
+    Args:
+        kind: What the rows are.
+        columns: The names of the columns.
+        mapping: What is known about them.
+        name: The name of the source.
+
+    Returns:
+        The roles.
+
+    Raises:
+        MappingError: If a required column is missing, two are equally good, or the mapping names
+            one that does not exist; it lists the columns and says what to write.
     """
-    return _Planner(kind, columns, mapping, name).plan()
+    return _RoleAssigner(kind, columns, mapping, name).assign()
 
 
-class _Planner:
+class _RoleAssigner:
     def __init__(
         self, kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
     ) -> None:
         self.kind, self.columns, self.mapping, self.name = kind, columns, mapping, name
-        self.by_key: dict[str, list[str]] = {}
+        self.by_name: dict[str, list[str]] = {}
         for column in columns:
-            self.by_key.setdefault(key_of(column), []).append(column)
+            self.by_name.setdefault(normalized_name(column), []).append(column)
 
-    def plan(self) -> ColumnRoles:
-        told = self._told_fields()
-        roles = self._roles(told)
-        self._check_required(roles)
+    def assign(self) -> ColumnRoles:
+        mapping = self.mapping
+        renamed = {
+            self._find(column, "fields"): name
+            for column, name in mapping.fields.items()
+            if column != "*"
+        }
+        flagged = {
+            self._find(column, name)
+            for name, columns in mapping.flags.items()
+            for column in columns
+        }
+        roles = self._roles({*renamed, *flagged})
+        self._require_columns(roles)
         nested = "fields" if self.kind != "facts" and "fields" in self.columns else ""
-        drained = self._is_log(roles) and not told and not self.mapping.flags
-        fields = self._fields(roles, told, nested, drained)
-        suffixed = {name: "number" for one, name in fields if one.endswith(":float")}
-        default = self._kind_default(roles)
+        counted = self._is_log(roles) and not renamed and not mapping.flags
+        used = {*roles.values()} - {roles.get("session", "")}
+        fields = self._fields({*used, *flagged, nested}, renamed, counted)
+        suffixed = {name: "number" for column, name in fields if column.endswith(":float")}
+        default = self._default_type(roles)
         return ColumnRoles(
             kind=self.kind,
             name=self.name,
             roles=roles,
             fields=fields,
             kind_default=default,
-            kinds={one.strip().lower(): new for one, new in self.mapping.kinds.items()},
+            kinds={name.strip().lower(): new for name, new in mapping.kinds.items()},
             rules=self._rules(roles, default),
-            types={**suffixed, **self.mapping.types},
+            types={**suffixed, **mapping.types},
             nested=nested,
-            most_frequent=self.mapping.most_frequent or drained,
-            mapping=self.mapping,
+            most_frequent=mapping.most_frequent or counted,
+            mapping=mapping,
         )
 
-    # -- roles
-
-    def _roles(self, told: Mapping[str, str | bool]) -> dict[str, str]:
-        named = {role: getattr(self.mapping, role) for role in (*ROLES[self.kind], "kind")}
-        roles = {role: self._find(one, role) for role, one in named.items() if one}
-        taken = {*roles.values(), *told, *self._flagged()}
+    def _roles(self, field_columns: set[str]) -> dict[str, str]:
+        declared = {role: getattr(self.mapping, role) for role in (*ROLES[self.kind], "kind")}
+        roles = {role: self._find(column, role) for role, column in declared.items() if column}
+        used = {*roles.values(), *field_columns}
         for role, tiers in ROLES[self.kind].items():
-            if named[role] != "":
+            if declared[role] != "":
                 continue
-            found = self._guess(role, tiers, taken)
-            if found:
-                roles[role] = found
-                taken.add(found)
+            column = self._guess(role, tiers, used)
+            if column:
+                roles[role] = column
+                used.add(column)
         if self.kind == "events" and not {"user", "session"} & roles.keys():
-            search = next((one for one in self.columns if key_of(one) in _SEARCHES), None)
+            searches = (name for name in self.columns if normalized_name(name) in _SEARCHES)
+            search = next(searches, None)
             if search is not None:
                 roles["session"] = search
         return roles
 
-    def _guess(self, role: str, tiers: Sequence[frozenset[str]], taken: set[str]) -> str:
+    def _guess(self, role: str, tiers: Sequence[frozenset[str]], used: set[str]) -> str:
         for tier in tiers:
-            hits = [one for one in self.columns if key_of(one) in tier and one not in taken]
-            if len(hits) > 1 and role not in _FORGIVING:
+            candidates = [
+                column
+                for column in self.columns
+                if normalized_name(column) in tier and column not in used
+            ]
+            if len(candidates) > 1 and role not in _OPTIONAL:
                 raise MappingError(
-                    f"{self.name} has several columns for the {role}: {', '.join(hits)}",
-                    hint=f"choose one in a mapping: [{self.kind}] {role} = {_quoted(hits[0])}",
+                    f"{self.name} has several columns for the {role}: {', '.join(candidates)}",
+                    hint=f"choose one in a mapping: [{self.kind}] {role} = {_quote(candidates[0])}",
                     field=role,
                 )
-            if len(hits) == 1:
-                return hits[0]
+            if len(candidates) == 1:
+                return candidates[0]
         return ""
 
-    def _find(self, wanted: str, where: str) -> str:
+    def _find(self, name: str, field_name: str) -> str:
         """The column that a mapping means: by its exact name, else without case and underscores."""
-        if wanted in self.columns:
-            return wanted
-        alike = self.by_key.get(key_of(wanted), [])
-        if len(alike) == 1:
-            return alike[0]
+        if name in self.columns:
+            return name
+        candidates = self.by_name.get(normalized_name(name), [])
+        if len(candidates) == 1:
+            return candidates[0]
         raise MappingError(
-            f"{self.name} has no column {wanted!r}, which the mapping names for {where}",
-            hint=f"columns are {_listed(self.columns)}",
-            field=where,
+            f"{self.name} has no column {name!r}, which the mapping names for {field_name}",
+            hint=f"columns are {_list_columns(self.columns)}",
+            field=field_name,
         )
 
-    def _check_required(self, roles: Mapping[str, str]) -> None:
-        needed = {
+    def _require_columns(self, roles: Mapping[str, str]) -> None:
+        required = {
             "events": ("user", "item"),
             "items": ("item",),
             "users": ("user",),
@@ -151,12 +185,13 @@ class _Planner:
             present.add("user")
         if self.mapping.kind_default:
             present.add("relation")
-        missing = [role for role in needed if role not in present]
+        missing = [role for role in required if role not in present]
         if not missing:
             return
         lines = " ".join(f'{role} = "..."' for role in missing)
-        hint = f"columns are {_listed(self.columns)}; write in a mapping: [{self.kind}] {lines}"
-        if _looks_like_data(self.columns):
+        columns = _list_columns(self.columns)
+        hint = f"columns are {columns}; write in a mapping: [{self.kind}] {lines}"
+        if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
             hint += "; if the file has no header, name its columns: columns = [...]"
         raise MappingError(
             f"{self.name} has no column that is known to hold the {' or the '.join(missing)}",
@@ -164,117 +199,96 @@ class _Planner:
             field=missing[0],
         )
 
-    # -- fields
-
-    def _told_fields(self) -> dict[str, str | bool]:
-        told = self.mapping.fields.items()
-        return {self._find(one, "fields"): name for one, name in told if one != "*"}
-
-    def _flagged(self) -> set[str]:
-        flags = self.mapping.flags.items()
-        return {self._find(one, name) for name, columns in flags for one in columns}
-
     def _is_log(self, roles: Mapping[str, str]) -> bool:
         """Whether items (or users) are read from a file of events: many rows for each of them."""
-        events = ROLES["events"]
         other = {"items": "user", "users": "item"}.get(self.kind)
         if other is None:
             return False
 
-        def there(role: str) -> bool:
-            tiers = events[role][:2]
-            return any(key_of(one) in tier for one in self.columns for tier in tiers)
+        def has(role: str) -> bool:
+            return any(name in tier for name in self.by_name for tier in ROLES["events"][role][:2])
 
-        return there(other) and (there("time") or there("session"))
+        return has(other) and (has("time") or has("session"))
 
     def _fields(
-        self,
-        roles: Mapping[str, str],
-        told: Mapping[str, str | bool],
-        nested: str,
-        drained: bool,
+        self, used: set[str], renamed: Mapping[str, str | bool], counted: bool
     ) -> tuple[tuple[str, str], ...]:
-        kept = {one for role, one in roles.items() if role == "session"}
-        taken = ({*roles.values()} - kept) | self._flagged() | {nested}
-        rest_out = self.mapping.fields.get("*") is False
         known = ITEM_FIELDS if self.kind == "items" else USER_FIELDS
         names: dict[str, str] = {}
         for column in self.columns:
-            name = told.get(column, "")
-            if name is False or column in taken or (not name and rest_out):
+            name = renamed.get(column, "")
+            if column in used or name is False:
                 continue
-            if drained and key_of(column) not in known:
+            if not name and self.mapping.fields.get("*") is False:
+                continue
+            if counted and normalized_name(column) not in known:
                 continue
             names[column] = str(name) if name else _field_name(column)
-        self._entitle(names, told)
-        self._refuse_doubles(names)
+        self._name_title(names, renamed)
+        self._refuse_same_names(names)
         return tuple(sorted(names.items(), key=lambda pair: pair[1]))
 
-    def _entitle(self, names: dict[str, str], told: Mapping[str, str | bool]) -> None:
+    def _name_title(self, names: dict[str, str], renamed: Mapping[str, str | bool]) -> None:
         """Items have a `title`: the column that is most likely one becomes it."""
         if self.kind != "items" or "title" in names.values():
             return
-        keys = {key_of(one): one for one in names if one not in told}
-        for title in TITLES:
-            if title in keys:
-                names[keys[title]] = "title"
-                return
+        candidates = {normalized_name(name): name for name in names if name not in renamed}
+        title = next((name for name in TITLES if name in candidates), None)
+        if title is not None:
+            names[candidates[title]] = "title"
 
-    def _refuse_doubles(self, names: Mapping[str, str]) -> None:
-        seen: dict[str, str] = {}
-        for column, name in [*names.items(), *((one, one) for one in self.mapping.flags)]:
-            if name in seen:
+    def _refuse_same_names(self, names: Mapping[str, str]) -> None:
+        columns: dict[str, str] = {}
+        for column, name in [*names.items(), *((flag, flag) for flag in self.mapping.flags)]:
+            if name in columns:
+                both = f"{columns[name]} and {column}"
                 raise MappingError(
-                    f"{self.name}: the columns {seen[name]} and {column} are both field {name!r}",
-                    hint=f"rename one: [{self.kind}.fields] {_quoted(column)} = ...",
+                    f"{self.name}: the columns {both} are both field {name!r}",
+                    hint=f"rename one: [{self.kind}.fields] {_quote(column)} = ...",
                     field=name,
                 )
-            seen[name] = column
+            columns[name] = column
 
-    # -- kinds
-
-    def _kind_default(self, roles: Mapping[str, str]) -> str:
+    def _default_type(self, roles: Mapping[str, str]) -> str:
         if self.mapping.kind_default:
             return self.mapping.kind_default
         if self.kind != "events":
             return "" if self.kind == "facts" else "put"
-        if key_of(roles.get("value", "")) in _RATINGS and "kind" not in roles:
+        if normalized_name(roles.get("value", "")) in _RATINGS and "kind" not in roles:
             return "rating"
-        if any(is_orderish(one) for one in self.columns) and "kind" not in roles:
+        if any(is_order_number(name) for name in self.columns) and "kind" not in roles:
             return "purchase"
-        return next((kind for key, kind in _TELLING.items() if key in self.by_key), "view")
+        types = (kind for name, kind in _TYPE_BY_COLUMN.items() if name in self.by_name)
+        return next(types, "view")
 
     def _rules(
         self, roles: Mapping[str, str], default: str
     ) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
         if self.mapping.when:
             return tuple(
-                (kind, tuple(parse_rule(one, self.columns) for one in rules))
+                (kind, tuple(parse_rule(text, self.columns) for text in rules))
                 for kind, rules in self.mapping.when.items()
             )
         if self.kind != "events" or "kind" in roles or default != "purchase":
             return ()
+        invoices = [name for name in self.columns if normalized_name(name) in _INVOICES]
         returns = [
-            *(Rule(one, "starts with", "C") for one in self.columns if key_of(one) in _INVOICES),
-            *(Rule(one, "<", "0") for one in self.columns if is_quantity(one)),
+            *(Rule(name, "starts with", "C") for name in invoices),
+            *(Rule(name, "<", "0") for name in self.columns if is_quantity(name)),
         ]
         return (("return", tuple(returns)),) if returns else ()
 
 
 def _field_name(column: str) -> str:
     """The column's own name, without the type that some formats put behind it."""
-    base, _, kind = column.rpartition(":")
-    return base if kind in ("token", "token_seq", "float", "float_seq") and base else column
+    base, _, suffix = column.rpartition(":")
+    return base if suffix in ("token", "token_seq", "float", "float_seq") and base else column
 
 
-def _looks_like_data(columns: Sequence[str]) -> bool:
-    return any(one.replace(".", "", 1).lstrip("-").isdigit() for one in columns)
-
-
-def _listed(columns: Sequence[str]) -> str:
+def _list_columns(columns: Sequence[str]) -> str:
     shown = ", ".join(columns[:30])
     return f"{shown}, ... ({len(columns)} in all)" if len(columns) > 30 else shown
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""The names that columns go by, for the guesses: written without case, spaces and underscores.
+"""The usual names of columns by role, written without case, spaces and underscores.
 
 Each role has tiers: a column of an earlier tier wins; two of one tier are equally good.
 """
@@ -8,15 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["ITEM_FIELDS", "ROLES", "TITLES", "USER_FIELDS", "is_orderish", "is_quantity", "key_of"]
+__all__ = [
+    "ITEM_FIELDS",
+    "ROLES",
+    "TITLES",
+    "USER_FIELDS",
+    "is_order_number",
+    "is_quantity",
+    "normalized_name",
+]
 
 _SUFFIX = re.compile(r":(token|token_seq|float|float_seq)$")
-_REST = re.compile(r"[^a-z0-9]+")
+_PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
 
-def key_of(name: str) -> str:
-    """A column name as the guesses compare it: `USER_ID`, `userId` and `user_id:token` agree."""
-    return _REST.sub("", _SUFFIX.sub("", name.strip()).lower())
+def normalized_name(name: str) -> str:
+    """Reduce the name of a column to what is compared: `USER_ID`, `userId`, `user_id:token` agree.
+
+    Args:
+        name: The name.
+
+    Returns:
+        Its letters and digits in lower case.
+    """
+    return _PUNCTUATION.sub("", _SUFFIX.sub("", name.strip()).lower())
 
 
 def _words(text: str) -> frozenset[str]:
@@ -114,7 +129,7 @@ TITLES = (
     "headline",
     "description",
 )
-"""What may be an item's title, best first; the column becomes the field `title`."""
+"""Names of columns that may hold the title of an item, best first."""
 
 ITEM_FIELDS = _words(
     "title name description producttitle productname itemname itemtitle movietitle displayname"
@@ -122,22 +137,30 @@ ITEM_FIELDS = _words(
     " category categories categoryid genre genres tag tags keywords color colour size material year"
     " language author publisher artist album image imageurl thumbnail url"
 )
-"""What is kept of an item that is read from a file of events."""
+"""The columns that are fields of an item that is read from a file of events."""
 
 USER_FIELDS = _words(
     "country region city state zip zipcode postcode age agegroup gender sex occupation language"
     " locale segment plan membership birthyear consent"
 )
-"""What is kept of a user who is read from a file of events."""
+"""The columns that are fields of a user that is read from a file of events."""
 
 _ORDERS = ROLES["events"]["session"][1]
 
 
-def is_orderish(name: str) -> bool:
-    """Whether the column numbers invoices or orders: then its rows are purchases."""
-    return key_of(name) in _ORDERS
+def is_order_number(name: str) -> bool:
+    """Return whether a column numbers invoices or orders: then its rows are purchases.
+
+    Args:
+        name: The name of the column.
+    """
+    return normalized_name(name) in _ORDERS
 
 
 def is_quantity(name: str) -> bool:
-    """Whether the column says how many were bought."""
-    return key_of(name) in ("quantity", "qty", "amount", "units")
+    """Return whether a column holds how many were bought.
+
+    Args:
+        name: The name of the column.
+    """
+    return normalized_name(name) in ("quantity", "qty", "amount", "units")

@@ -11,91 +11,117 @@ import polars as pl
 
 from plait.errors import InputError
 from plait.ingest.delimited import column_names
-from plait.ingest.parquet_probe import PARQUET, rehearse, usable
+from plait.ingest.parquet_probe import PARQUET, probe_parquet, readable_columns
 from plait.ingest.row_chunk import ROWS, FrameChunk, series_of
 
 __all__ = ["PARQUET", "from_pandas", "is_pandas", "read_frames", "read_parquet"]
 
-_TROUBLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
 def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChunk]:
-    """Frames one after the other, `ROWS` rows at a time; raw bytes (pictures) are left out."""
+    """Read frames one after the other.
+
+    Args:
+        frames: Frames with the same columns; raw bytes (pictures) and columns without a name are
+            left out.
+        name: The name of the source.
+
+    Yields:
+        Chunks of at most `ROWS` rows.
+
+    Raises:
+        MappingError: If two columns have the same name.
+    """
     row = 0
     for frame in frames:
-        kept = [one for one, kind in frame.schema.items() if one.strip() and _usable(kind)]
-        named = frame.select(kept)
-        named.columns = column_names(kept, name)
+        columns = [column for column in readable_columns(frame.schema) if column.strip()]
+        named = frame.select(columns)
+        named.columns = column_names(columns, name)
         for start in range(0, max(named.height, 1), ROWS):
-            piece = named[start : start + ROWS]
-            rows = np.arange(row + 1, row + 1 + piece.height, dtype=np.int64)
-            row += piece.height
-            yield FrameChunk(piece, rows)
+            batch = named[start : start + ROWS]
+            rows = np.arange(row + 1, row + 1 + batch.height, dtype=np.int64)
+            row += batch.height
+            yield FrameChunk(batch, rows)
 
 
 def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
-    """A Parquet file, by pieces in their order.
+    """Read a Parquet file.
 
-    It is read once before, in another process: damage is found before the first row is taken, and
-    ends nobody else's work. Raises InputError if it cannot be read to its end.
+    It is read once before, in another process, so that damage is found before the first row is
+    taken and cannot end this process.
+
+    Args:
+        path: The file.
+        name: The name of the source.
+
+    Yields:
+        Chunks of at most `ROWS` rows.
+
+    Raises:
+        InputError: If the file cannot be read to its end.
     """
-    reason = rehearse(path)
+    reason = probe_parquet(path)
     if reason:
-        raise _refused(name, reason)
+        raise _unreadable(name, reason)
     try:
-        lazy = usable(pl.scan_parquet(path, glob=False))
+        lazy = pl.scan_parquet(path, glob=False)
+        lazy = lazy.select(readable_columns(lazy.collect_schema()))
         batches = lazy.collect_batches(chunk_size=ROWS, maintain_order=True)
         yield from read_frames(batches, name)
-    except _TROUBLE as problem:  # the file was changed in between
-        raise _refused(name, str(problem).split("\n", 1)[0][:200]) from problem
+    except _READ_ERRORS as problem:  # the file was changed in between
+        raise _unreadable(name, str(problem).split("\n", 1)[0][:200]) from problem
 
 
-def _refused(name: str, reason: str) -> InputError:
+def _unreadable(name: str, reason: str) -> InputError:
     return InputError(
         f"{name} is no readable Parquet file: {reason}",
         hint="it may be damaged or cut off: fetch it again, or write it again",
     )
 
 
-def _usable(kind: pl.DataType) -> bool:
-    return not isinstance(kind, pl.Binary | pl.Object)
-
-
 def is_pandas(source: object) -> bool:
-    """Whether this is a pandas DataFrame; pandas itself is not needed to know."""
-    kind = type(source)
-    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+    """Return whether an object is a pandas DataFrame, without importing pandas.
+
+    Args:
+        source: Any object.
+    """
+    cls = type(source)
+    return cls.__name__ == "DataFrame" and cls.__module__.partition(".")[0] == "pandas"
 
 
 def from_pandas(source: Any) -> pl.DataFrame:
-    """A pandas frame column by column, without pyarrow; what pandas calls missing is null.
+    """Convert a pandas frame column by column, without pyarrow.
 
-    A named index comes first, as columns.
+    Args:
+        source: The frame; a named index comes first, as columns.
+
+    Returns:
+        The same values; those that pandas calls missing are null.
     """
     if any(name is not None for name in source.index.names):
         source = source.reset_index()
-    names = column_names([str(one) for one in source.columns], "the frame")
-    columns = [_from_pandas(name, source.iloc[:, at]) for at, name in enumerate(names)]
-    return pl.DataFrame(columns)
+    names = column_names([str(column) for column in source.columns], "the frame")
+    return pl.DataFrame(
+        [_series_from_pandas(name, source.iloc[:, index]) for index, name in enumerate(names)]
+    )
 
 
-def _from_pandas(name: str, column: Any) -> pl.Series:
-    kind = column.dtype
+def _series_from_pandas(name: str, column: Any) -> pl.Series:
+    dtype = column.dtype
     missing = column.isna().to_numpy()
-    if isinstance(kind, np.dtype) and kind.kind in "iuf":
-        found = pl.Series(name, column.to_numpy())
-        return found.set(pl.Series(missing), None) if missing.any() else found
-    if getattr(kind, "kind", "") == "M":
-        zoned = getattr(kind, "tz", None) is not None
-        plain = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
-        times = pl.Series(name, plain.to_numpy().astype("datetime64[us]"))
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
+        numbers = pl.Series(name, column.to_numpy())
+        return numbers.set(pl.Series(missing), None) if missing.any() else numbers
+    if getattr(dtype, "kind", "") == "M":
+        zoned = getattr(dtype, "tz", None) is not None
+        walls = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
+        times = pl.Series(name, walls.to_numpy().astype("datetime64[us]"))
         return times.dt.replace_time_zone("UTC") if zoned else times
-    values = [
-        None if gone else one
-        for one, gone in zip(column.astype(object).tolist(), missing, strict=True)
-    ]
-    kinds = {type(one) for one in values} - {type(None)}
-    if kinds and kinds <= {list, tuple, set, np.ndarray}:
-        texts = [None if one is None else [str(part) for part in one] for one in values]
+    objects = column.astype(object).tolist()
+    values = [None if gone else value for value, gone in zip(objects, missing, strict=True)]
+    types = {type(value) for value in values} - {type(None)}
+    if types and types <= {list, tuple, set, np.ndarray}:
+        texts = [None if value is None else [str(text) for text in value] for value in values]
         return pl.Series(name, texts, pl.List(pl.String))
     return series_of(name, values)

@@ -8,45 +8,64 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import polars as pl
 
+from plait.data.arrays import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
-from plait.ingest.column_parsers import RowErrors, kinds_of, numbers_of, wholes_of
+from plait.ingest.column_parsers import (
+    RowErrors,
+    parse_event_types,
+    parse_integers,
+    parse_numbers,
+)
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.event_ids import EventIdFactory, content_of
+from plait.ingest.event_schema import (
+    EXPECTED_NUMBER,
+    EXPECTED_TIME,
+    EXPECTED_TYPE,
+    expected_id_of,
+)
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
-from plait.ingest.timestamps import EXPECTED, micros_of
+from plait.ingest.timestamps import parse_times
+from plait.schema.event_rules import MAX_ID_LENGTH
 
 __all__ = ["EventBatch", "EventBuilder"]
 
-_TYPES: Mapping[str, RecordType] = {
+_RECORD_TYPES: Mapping[str, RecordType] = {
     "events": "interaction",
     "items": "item",
     "users": "user",
     "facts": "fact",
 }
 _CHANGES = ("put", "patch", "delete")
+_CONTENT = ("kind", "user", "item", "time", "position", "value", "request_id", "fields")
+"""The attributes of an event after its id, in their order, by their names in a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventBatch:
     """Events of at most 50,000 rows.
 
-    `rows` int64 [len(events)] are the rows of the file they came from; `rejects` those that were
-    refused; `repeated` counts rows that said again what the row before had said of the same item.
-    `types`: the field types that the mapping declares, by (entity, field). `untimed`: these are
-    items or users of a source that has neither times nor ids of events. `consumed` of `size` bytes
-    of the file (rows of a table) are read; None where the size is unknown.
+    Attributes:
+        source: The name of the source.
+        events: The events.
+        rows: The row of the source that each event came from, int64 [len(events)].
+        rejects: The rows that were refused.
+        repeated: How many rows repeated what the row before stated of the same item.
+        types: The field types that the mapping declares, by (entity, field).
+        untimed: Whether these are items or users of a source without times and event ids.
+        consumed: How many bytes of the file (rows of a table) are read.
+        size: How many there are; None if unknown.
     """
 
     source: str
     events: list[Event]
-    rows: npt.NDArray[np.int64]
+    rows: Int64Array
     rejects: list[Rejected] = field(default_factory=list)
     repeated: int = 0
     types: Mapping[tuple[str, str], FieldType] = field(default_factory=dict)
@@ -55,251 +74,248 @@ class EventBatch:
     size: int | None = None
 
 
-class _Columns:
-    """The parts of N events; what is one value for all is kept once."""
+class _EventColumns:
+    """The attributes of N events by name; an attribute that no event has is left out."""
 
-    def __init__(self, kind: RecordType) -> None:
-        self.type = kind
-        self.parts: dict[str, pl.Series | list[Any]] = {}
+    def __init__(self) -> None:
+        self.columns: dict[str, pl.Series | list[Any]] = {}
 
-    def keep(self, places: npt.NDArray[np.int64]) -> None:
-        """Only the rows at `places`."""
-        self.parts = {
-            name: part[places] if isinstance(part, pl.Series) else [part[at] for at in places]
-            for name, part in self.parts.items()
+    def select(self, indices: Int64Array) -> None:
+        """Keep only these rows."""
+        self.columns = {
+            name: column[indices]
+            if isinstance(column, pl.Series)
+            else [column[index] for index in indices]
+            for name, column in self.columns.items()
         }
 
     def series(self, name: str) -> pl.Series | None:
-        part = self.parts.get(name)
-        return part if isinstance(part, pl.Series) else None
+        column = self.columns.get(name)
+        return column if isinstance(column, pl.Series) else None
 
-    def events(self, ids: Sequence[str]) -> list[Event]:
-        def listed(name: str) -> Any:
-            part = self.parts.get(name)
-            if part is None:
-                return repeat(None)
-            return part.to_list() if isinstance(part, pl.Series) else part
+    def content(self) -> list[str]:
+        """All that each event states, as one text."""
+        columns = [self.columns.get(name, [None]) for name in _CONTENT]
+        return content_of(
+            [
+                column if isinstance(column, pl.Series) else pl.Series(column, dtype=pl.String)
+                for column in columns
+            ]
+        )
 
-        names = ("kind", "user", "item", "time", "position", "value", "request_id", "fields")
-        rows = zip(repeat(self.type), ids, *map(listed, names))
+    def events(self, record_type: RecordType, ids: Sequence[str]) -> list[Event]:
+        columns: list[Any] = [self.columns.get(name, repeat(None)) for name in _CONTENT]
+        rows = zip(
+            repeat(record_type),
+            ids,
+            *(column.to_list() if isinstance(column, pl.Series) else column for column in columns),
+        )
         return list(map(tuple.__new__, repeat(Event), rows))
 
 
 class EventBuilder:
-    """Makes batches of the chunks of one source; remembers what came before.
+    """Makes batches of the chunks of one source; remembers which contents came before.
 
-    `now`: microseconds since 1970. `untimed`: an interaction without a time where there should be
-    one is rejected ("reject") or happens now ("now").
+    Args:
+        roles: What each column is.
+        event_ids: Makes the ids of events that have none.
+        now: The current time in microseconds since 1970 UTC.
+        aliases: Other ids of heads and tails, by the id that the file has.
     """
 
     def __init__(
         self,
-        plan: ColumnRoles,
-        identity: EventIdFactory,
+        roles: ColumnRoles,
+        event_ids: EventIdFactory,
         *,
         now: int,
-        untimed: str = "reject",
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        self.plan = plan
-        self._identity = identity
+        self.roles = roles
+        self._record_type = _RECORD_TYPES[roles.kind]
+        self._event_ids = event_ids
         self._now = now
-        self._untimed = untimed
         self._aliases = aliases or {}
 
     def build(self, chunk: RowChunk) -> EventBatch:
-        """The events of a chunk and the rows that were refused."""
-        checks = RowErrors(chunk, self.plan.name)
-        columns = _Columns(_TYPES[self.plan.kind])
-        filler = {
-            "events": self._interactions,
-            "items": self._changes,
-            "users": self._changes,
-            "facts": self._facts,
-        }[self.plan.kind]
-        filler(chunk, checks, columns)
+        """Build the events of a chunk.
+
+        Args:
+            chunk: The rows.
+
+        Returns:
+            Their events and the rows that were refused.
+        """
+        roles = self.roles
+        errors = RowErrors(chunk, roles.name)
+        events = _EventColumns()
+        if roles.kind == "events":
+            self._add_interactions(chunk, errors, events)
+        elif roles.kind == "facts":
+            self._add_triples(chunk, errors, events)
+        else:
+            self._add_changes(chunk, errors, events)
         rows = chunk.rows
-        rejects = [*chunk.rejects, *checks.rejects]
-        if checks.places:
-            kept = np.delete(np.arange(len(rows)), checks.places)
-            columns.keep(kept)
-            rows = rows[kept]
+        if errors.indices:
+            accepted = np.delete(np.arange(len(rows)), errors.indices)
+            events.select(accepted)
+            rows = rows[accepted]
         repeated = 0
-        if not self.plan.most_frequent:  # else these events are only counted
-            rows, repeated = self._once(columns, rows)
-        ids = [""] * len(rows) if self.plan.most_frequent else self._ids(columns)
-        events, untimed = columns.events(ids), self._untimed_entities()
-        return EventBatch(self.plan.name, events, rows, rejects, repeated, self._types(), untimed)
+        if not roles.most_frequent:  # else these events are only counted
+            accepted = self._unrepeated(events, len(rows))
+            repeated = len(rows) - len(accepted)
+            if repeated:
+                events.select(accepted)
+                rows = rows[accepted]
+        ids = [""] * len(rows) if roles.most_frequent else self._ids(events)
+        return EventBatch(
+            roles.name,
+            events.events(self._record_type, ids),
+            rows,
+            [*chunk.rejects, *errors.rejects],
+            repeated,
+            {(self._record_type, name): dtype for name, dtype in roles.types.items()},  # type: ignore[misc]
+            roles.kind in ("items", "users") and not {"time", "id"} & roles.roles.keys(),
+        )
 
-    def _untimed_entities(self) -> bool:
-        return self.plan.kind in ("items", "users") and not {"time", "id"} & self.plan.roles.keys()
-
-    def _types(self) -> Mapping[tuple[str, str], FieldType]:
-        entity: str = _TYPES[self.plan.kind]
-        return {(entity, name): kind for name, kind in self.plan.types.items()}  # type: ignore[misc]
-
-    # -- by kind of file
-
-    def _interactions(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
-        roles, parts = self.plan.roles, columns.parts
-        parts["kind"] = self._kinds(chunk, checks)
-        parts["user"] = self._users(chunk, checks)
-        parts["item"] = self._required(chunk, checks, "item")
-        self._time(chunk, checks, columns, needed=True)
-        self._numbers(chunk, checks, columns)
+    def _add_interactions(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
+        roles, columns = self.roles.roles, events.columns
+        columns["kind"] = self._event_types(chunk, errors)
+        columns["user"] = self._users(chunk, errors)
+        columns["item"] = self._required_ids(chunk, errors, "item")
+        times = self._add_times(chunk, errors, events)
+        if times is not None and "position" not in roles:
+            errors.refuse(times.is_null(), "time", roles["time"], EXPECTED_TIME)
+        if "position" in roles:
+            positions, invalid = parse_integers(chunk.raw(roles["position"]))
+            errors.refuse(invalid, "position", roles["position"], "a whole number")
+            columns["position"] = positions
+        if "value" in roles:
+            values, invalid = parse_numbers(chunk.raw(roles["value"]))
+            errors.refuse(invalid, "value", roles["value"], EXPECTED_NUMBER)
+            columns["value"] = values
         if "request_id" in roles:
-            parts["request_id"] = checks.ids(roles["request_id"], "request_id")
-        self._rest(chunk, checks, columns)
+            columns["request_id"] = errors.ids(roles["request_id"], "request_id")
+        self._add_ids_and_fields(chunk, errors, events)
 
-    def _changes(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
-        role = _TYPES[self.plan.kind]
-        kinds = columns.parts["kind"] = self._kinds(chunk, checks)
-        wrong = ~kinds.is_in(_CHANGES)
-        checks.refuse(wrong, "kind", self.plan.roles.get("kind", ""), "put, patch or delete")
-        columns.parts[role] = self._required(chunk, checks, role)
-        self._time(chunk, checks, columns, needed=False)
-        self._rest(chunk, checks, columns)
+    def _add_changes(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
+        changes = events.columns["kind"] = self._event_types(chunk, errors)
+        column = self.roles.roles.get("kind", "")
+        errors.refuse(~changes.is_in(_CHANGES), "kind", column, "put, patch or delete")
+        role = self._record_type
+        events.columns[role] = self._required_ids(chunk, errors, role)
+        self._add_times(chunk, errors, events)
+        self._add_ids_and_fields(chunk, errors, events)
 
-    def _facts(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
-        plan = self.plan
-        columns.parts["item"] = self._named(chunk, checks, "head", plan.mapping.head_prefix)
-        tails = self._named(chunk, checks, "tail", plan.mapping.tail_prefix)
-        if "relation" in plan.roles:
-            columns.parts["kind"] = self._required(chunk, checks, "relation")
+    def _add_triples(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
+        roles, columns = self.roles, events.columns
+        columns["item"] = self._entities(chunk, errors, "head", roles.mapping.head_prefix)
+        tails = self._entities(chunk, errors, "tail", roles.mapping.tail_prefix)
+        if "relation" in roles.roles:
+            columns["kind"] = self._required_ids(chunk, errors, "relation")
         else:
-            columns.parts["kind"] = pl.repeat(plan.kind_default, len(chunk.rows), eager=True)
-        self._time(chunk, checks, columns, needed=False)
-        self._rest(chunk, checks, columns)
-        columns.parts["fields"] = _with_tails(list(columns.parts["fields"]), tails.to_list())
+            columns["kind"] = pl.repeat(roles.kind_default, len(chunk.rows), eager=True)
+        self._add_times(chunk, errors, events)
+        self._add_ids_and_fields(chunk, errors, events)
+        columns["fields"] = [
+            orjson.dumps(
+                {**(orjson.loads(text) if text else {}), "tail": tail}, option=orjson.OPT_SORT_KEYS
+            ).decode()
+            for text, tail in zip(columns["fields"], tails.to_list(), strict=True)
+        ]
 
-    # -- parts
+    def _required_ids(self, chunk: RowChunk, errors: RowErrors, role: str) -> pl.Series:
+        column = self.roles.roles[role]
+        ids = errors.ids(column, role)
+        if not self.roles.most_frequent:
+            errors.refuse(ids.is_null(), role, column, expected_id_of(role))
+        return ids
 
-    def _required(self, chunk: RowChunk, checks: RowErrors, role: str) -> pl.Series:
-        column = self.plan.roles[role]
-        found = checks.ids(column, role)
-        if not self.plan.most_frequent:
-            checks.refuse(found.is_null(), role, column, f"the id of the {role}")
-        return found
-
-    def _named(self, chunk: RowChunk, checks: RowErrors, role: str, prefix: str) -> pl.Series:
-        found = self._required(chunk, checks, role)
+    def _entities(self, chunk: RowChunk, errors: RowErrors, role: str, prefix: str) -> pl.Series:
+        """Heads or tails of triples."""
+        ids = self._required_ids(chunk, errors, role)
         if self._aliases:
-            found = found.replace(list(self._aliases), list(self._aliases.values()))
-        return pl.select(pl.lit(prefix) + found).to_series() if prefix else found
+            ids = ids.replace(list(self._aliases), list(self._aliases.values()))
+        return pl.select(pl.lit(prefix) + ids).to_series() if prefix else ids
 
-    def _users(self, chunk: RowChunk, checks: RowErrors) -> pl.Series:
+    def _users(self, chunk: RowChunk, errors: RowErrors) -> pl.Series:
         """Users; a row without one belongs to an anonymous session, if it names one."""
-        roles = self.plan.roles
-        empty = pl.Series([None] * len(chunk.rows), dtype=pl.String)
-        found = checks.ids(roles["user"], "user") if "user" in roles else empty
-        if "session" in roles and found.null_count():
-            session = checks.ids(roles["session"], "session")
-            found = found.zip_with(found.is_not_null(), "session:" + session)
-            session_long = (found.str.len_chars() > 512).fill_null(False)
-            checks.refuse(session_long, "session", roles["session"], "a shorter id of the session")
-        column = roles.get("user", roles.get("session", ""))
-        checks.refuse(found.is_null(), "user", column, "the id of the user")
-        return found
-
-    def _kinds(self, chunk: RowChunk, checks: RowErrors) -> pl.Series:
-        plan = self.plan
-        if "kind" in plan.roles:
-            column = plan.roles["kind"]
-            found, wrong = kinds_of(chunk.column(column), plan.kinds, plan.kind_default)
-            checks.refuse(wrong, "kind", column, "a kind of at most 128 characters")
+        roles = self.roles.roles
+        if "user" in roles:
+            users = errors.ids(roles["user"], "user")
         else:
-            found = pl.repeat(plan.kind_default, len(chunk.rows), dtype=pl.String, eager=True)
-        for kind, rules in reversed(plan.rules):
+            users = pl.Series([None] * len(chunk.rows), dtype=pl.String)
+        if "session" in roles and users.null_count():
+            sessions = errors.ids(roles["session"], "session")
+            users = users.zip_with(users.is_not_null(), "session:" + sessions)
+            too_long = (users.str.len_chars() > MAX_ID_LENGTH).fill_null(False)
+            errors.refuse(too_long, "session", roles["session"], "a shorter id of the session")
+        column = roles.get("user", roles.get("session", ""))
+        errors.refuse(users.is_null(), "user", column, expected_id_of("user"))
+        return users
+
+    def _event_types(self, chunk: RowChunk, errors: RowErrors) -> pl.Series:
+        roles = self.roles
+        if "kind" in roles.roles:
+            column = roles.roles["kind"]
+            types, invalid = parse_event_types(chunk.raw(column), roles.kinds, roles.kind_default)
+            errors.refuse(invalid, "kind", column, EXPECTED_TYPE)
+        else:
+            types = pl.repeat(roles.kind_default, len(chunk.rows), dtype=pl.String, eager=True)
+        for event_type, rules in reversed(roles.rules):
             holds = pl.repeat(False, len(chunk.rows), eager=True)
             for rule in rules:
                 holds = holds | rule.holds(chunk)
-            found = found.set(holds, kind) if holds.any() else found
-        return found
+            types = types.set(holds, event_type) if holds.any() else types
+        return types
 
-    def _time(self, chunk: RowChunk, checks: RowErrors, columns: _Columns, *, needed: bool) -> None:
-        roles, mapping = self.plan.roles, self.plan.mapping
-        late = needed and self._untimed == "now" and "position" not in roles
-        if "time" in roles:
-            column = roles["time"]
-            found, wrong = micros_of(
-                chunk.column(column),
-                timezone=mapping.timezone,
-                pattern=mapping.time_format,
-                now=self._now,
-            )
-            checks.refuse(wrong, "time", column, EXPECTED)
-            if needed and not late and "position" not in roles:
-                checks.refuse(found.is_null(), "time", column, EXPECTED)
-            columns.parts["time"] = found.fill_null(self._now) if late else found
-        elif late:
-            columns.parts["time"] = pl.repeat(self._now, len(chunk.rows), eager=True)
+    def _add_times(
+        self, chunk: RowChunk, errors: RowErrors, events: _EventColumns
+    ) -> pl.Series | None:
+        column, mapping = self.roles.roles.get("time"), self.roles.mapping
+        if column is None:
+            return None
+        times, invalid = parse_times(
+            chunk.raw(column),
+            timezone=mapping.timezone,
+            pattern=mapping.time_format,
+            now=self._now,
+        )
+        errors.refuse(invalid, "time", column, EXPECTED_TIME)
+        events.columns["time"] = times
+        return times
 
-    def _numbers(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
-        roles = self.plan.roles
-        if "position" in roles:
-            found, wrong = wholes_of(chunk.column(roles["position"]))
-            checks.refuse(wrong, "position", roles["position"], "a whole number")
-            columns.parts["position"] = found
-        if "value" in roles:
-            found, wrong = numbers_of(chunk.column(roles["value"]))
-            checks.refuse(wrong, "value", roles["value"], "a finite number")
-            columns.parts["value"] = found
+    def _add_ids_and_fields(
+        self, chunk: RowChunk, errors: RowErrors, events: _EventColumns
+    ) -> None:
+        if "id" in self.roles.roles:
+            events.columns["id"] = errors.ids(self.roles.roles["id"], "id")
+        events.columns["fields"] = fields_of(chunk, self.roles, errors)
 
-    def _rest(self, chunk: RowChunk, checks: RowErrors, columns: _Columns) -> None:
-        if "id" in self.plan.roles:
-            columns.parts["id"] = checks.ids(self.plan.roles["id"], "id")
-        columns.parts["fields"] = fields_of(chunk, self.plan, checks)
+    def _ids(self, events: _EventColumns) -> list[str]:
+        ids = events.series("id")
+        if ids is not None and not ids.null_count():
+            own_ids: list[str] = ids.to_list()
+            return own_ids
+        numbered = self.roles.kind != "facts"  # the same triple twice is one triple
+        derived = self._event_ids.ids(events.content(), events.series("time"), repeat=numbered)
+        if ids is None:
+            return derived
+        return [own or other for own, other in zip(ids.to_list(), derived, strict=True)]
 
-    # -- ids
-
-    def _content(self, columns: _Columns) -> list[str]:
-        parts: list[pl.Series] = []
-        for name in ("kind", "user", "item", "time", "position", "value", "request_id", "fields"):
-            part = columns.parts.get(name)
-            if part is None:
-                part = pl.Series([None], dtype=pl.String)
-            parts.append(part if isinstance(part, pl.Series) else pl.Series(part, dtype=pl.String))
-        return content_of(parts)
-
-    def _ids(self, columns: _Columns) -> list[str]:
-        given = columns.series("id")
-        if given is not None and not given.null_count():
-            found: list[str] = given.to_list()
-            return found
-        whole = self.plan.kind != "facts"  # a fact that is told twice is one fact
-        ids = self._identity.ids(self._content(columns), columns.series("time"), repeat=whole)
-        if given is None:
-            return ids
-        return [one or other for one, other in zip(given.to_list(), ids, strict=True)]
-
-    def _once(
-        self, columns: _Columns, rows: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], int]:
-        """Leave out rows that say again what is known: of items and users what was said last."""
-        if self.plan.kind == "events" or "id" in columns.parts or not len(rows):
-            return rows, 0
-        content = self._content(columns)
-        if self.plan.kind == "facts":
-            first = {one: at for at, one in reversed(list(enumerate(content)))}
-            kept = sorted(first.values())
-        else:
-            role = _TYPES[self.plan.kind]
-            last: dict[str, str] = {}
-            kept = []
-            for at, (one, said) in enumerate(zip(columns.parts[role], content, strict=True)):
-                if last.get(one) != said:
-                    last[one] = said
-                    kept.append(at)
-        if len(kept) == len(rows):
-            return rows, 0
-        columns.keep(np.array(kept, np.int64))
-        return rows[kept], len(rows) - len(kept)
-
-
-def _with_tails(fields: Sequence[str | None], tails: Sequence[str]) -> list[str | None]:
-    """The fields of facts: the tail, and what else the row says."""
-    sort = orjson.OPT_SORT_KEYS
-    return [
-        orjson.dumps({**(orjson.loads(said) if said else {}), "tail": tail}, option=sort).decode()
-        for said, tail in zip(fields, tails, strict=True)
-    ]
+    def _unrepeated(self, events: _EventColumns, count: int) -> Int64Array:
+        """The rows that state something new: of an item or user, something else than before."""
+        if self.roles.kind == "events" or "id" in events.columns or not count:
+            return np.arange(count)
+        content = events.content()
+        if self.roles.kind == "facts":
+            first = {text: index for index, text in reversed(list(enumerate(content)))}
+            return np.array(sorted(first.values()), np.int64)
+        latest: dict[str, str] = {}
+        changed = []
+        ids = events.columns[self._record_type]
+        for index, (external_id, text) in enumerate(zip(ids, content, strict=True)):
+            if latest.get(external_id) != text:
+                latest[external_id] = text
+                changed.append(index)
+        return np.array(changed, np.int64)

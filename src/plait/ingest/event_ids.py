@@ -1,4 +1,4 @@
-"""Ids for events that came without: from the source, the time, the content and its repetition."""
+"""Ids of events that have none, derived from source, time, content and its repetitions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+
+from plait.data.arrays import Int64Array, UInt64Array
 
 __all__ = ["EventIdFactory", "RepeatCounter", "content_of", "source_name"]
 
-_Hashes = npt.NDArray[np.uint64]
 _SUFFIX = re.compile(
     r"\.(gz|zst|zstd|csv|tsv|txt|dat|json|jsonl|ndjson|parquet|pq|data)$", re.IGNORECASE
 )
@@ -21,7 +21,14 @@ _SHIFT = 1 << 33
 
 
 def source_name(name: str) -> str:
-    """A file's name without folder and suffixes, as ids begin with it: at most 64 characters."""
+    """Reduce the name of a file to what derived ids begin with.
+
+    Args:
+        name: The name, perhaps with folders.
+
+    Returns:
+        The name without folders and suffixes, at most 64 characters.
+    """
     base = re.split(r"[/\\]", name)[-1]
     while (shorter := _SUFFIX.sub("", base)) not in (base, ""):
         base = shorter
@@ -30,40 +37,52 @@ def source_name(name: str) -> str:
 
 
 def content_of(columns: Sequence[pl.Series]) -> list[str]:
-    """All that a row says as one string [N], the same for the same row on any machine."""
+    """Join the columns of each row to one text, the same for the same row on any machine.
+
+    Args:
+        columns: Series of N values, or of one value for all rows.
+
+    Returns:
+        The texts [N].
+    """
     texts = [
-        one.fill_null("\x1e")
-        if one.dtype == pl.String
-        else (one.reinterpret(signed=True) if one.dtype == pl.Float64 else one)
+        (column.reinterpret(signed=True) if column.dtype == pl.Float64 else column)
         .cast(pl.String)
         .fill_null("\x1e")
-        for one in columns
+        for column in columns
     ]
     return pl.select(pl.concat_str(texts, separator="\x1f")).to_series().to_list()
 
 
 class RepeatCounter:
-    """How often each 64-bit hash came before; 8 bytes a hash.
+    """Counts how often each 64-bit hash came before, in 8 bytes a hash.
 
-    Kept as sorted runs whose lengths at least double, merged as they grow.
+    The hashes are kept as sorted runs whose lengths at least double, merged as they grow.
     """
 
     def __init__(self) -> None:
-        self._runs: list[_Hashes] = []
+        self._runs: list[UInt64Array] = []
 
-    def count(self, hashes: _Hashes) -> npt.NDArray[np.int64]:
-        """For each of `hashes` [N] how often it came before it, in earlier calls or in this."""
+    def count(self, hashes: UInt64Array) -> Int64Array:
+        """Count how often each hash came before, in earlier calls or in this one.
+
+        Args:
+            hashes: Uint64 [N].
+
+        Returns:
+            Int64 [N].
+        """
         order = np.argsort(hashes, kind="stable")
         ranked = hashes[order]
         before = np.zeros(len(hashes), np.int64)
         before[order] = np.arange(len(hashes)) - np.searchsorted(ranked, ranked, "left")
         for run in self._runs:
-            found = np.searchsorted(run, ranked, "right") - np.searchsorted(run, ranked, "left")
-            before[order] += found
+            first = np.searchsorted(run, ranked, "left")
+            before[order] += np.searchsorted(run, ranked, "right") - first
         self._add(ranked)
         return before
 
-    def _add(self, run: _Hashes) -> None:
+    def _add(self, run: UInt64Array) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = np.concatenate([self._runs.pop(), run])
             run.sort(kind="stable")
@@ -73,10 +92,13 @@ class RepeatCounter:
 class EventIdFactory:
     """Gives ids to the events of one source.
 
-    `<source>:<seconds, 9 hex digits>-<hash of the content, 16>[-<n>]`: times first, so that an
-    index of ids grows at its end; the n-th row (from 2) of the same content has its number, so that
-    each counts once however often the source is read. `key` makes the hashes unguessable where they
-    must not tell who a user is.
+    An id is `<source>:<seconds, 9 hex digits>-<hash of the content, 16>[-<n>]`. The time comes
+    first, so that an index of ids grows at its end; the n-th row (from 2) of the same content has
+    its number, so that each counts once however often the source is read.
+
+    Args:
+        source: What the ids begin with.
+        key: Makes the hashes unguessable where they must not reveal who a user is.
     """
 
     def __init__(self, source: str, key: bytes = b"") -> None:
@@ -87,29 +109,29 @@ class EventIdFactory:
     def ids(
         self, content: Sequence[str], times: pl.Series | None, *, repeat: bool = True
     ) -> list[str]:
-        """An id for each content [N]; `times` are microseconds, Int64 [N].
+        """Derive an id for each of N events.
 
-        Without `repeat` rows of the same content have the same id.
+        Args:
+            content: What each event states, see `content_of`.
+            times: Microseconds since 1970 UTC, Int64 [N]; None if the source has no times.
+            repeat: Whether rows of the same content are different events.
+
+        Returns:
+            The ids [N].
         """
         key = self._key
         digests = b"".join(
-            [blake2b(one.encode(), digest_size=8, key=key).digest() for one in content]
+            [blake2b(text.encode(), digest_size=8, key=key).digest() for text in content]
         )
         digits = digests.hex()
-        hexes = [digits[at : at + 16] for at in range(0, len(digits), 16)]
-        ids = self._located(hexes, times)
+        hashes = [digits[start : start + 16] for start in range(0, len(digits), 16)]
+        ids = [f"{self._source}:{digest}" for digest in hashes]
+        if times is not None:
+            for index, second in enumerate((times // 1_000_000 + _SHIFT).to_list()):
+                if second is not None:
+                    ids[index] = f"{self._source}:{second:09x}-{hashes[index]}"
         if repeat:
             before = self._repeats.count(np.frombuffer(digests, np.uint64))
-            for at in np.flatnonzero(before).tolist():
-                ids[at] = f"{ids[at]}-{before[at] + 1}"
+            for index in np.flatnonzero(before).tolist():
+                ids[index] = f"{ids[index]}-{before[index] + 1}"
         return ids
-
-    def _located(self, hexes: Sequence[str], times: pl.Series | None) -> list[str]:
-        source = self._source
-        if times is None or times.null_count() == len(times):
-            return [f"{source}:{one}" for one in hexes]
-        seconds = (times // 1_000_000 + _SHIFT).to_list()
-        return [
-            f"{source}:{one}" if at is None else f"{source}:{at:09x}-{one}"
-            for at, one in zip(seconds, hexes, strict=True)
-        ]

@@ -1,4 +1,4 @@
-"""Any source as chunks of rows: what it is, is seen from its first bytes and not from its name."""
+"""Any source as chunks of rows; its first bytes show the format, not its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import PARQUET, from_pandas, is_pandas, read_frames, read_parquet
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
 from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
-from plait.ingest.line_splitter import LINE_LIMIT, decoded, read_lines
+from plait.ingest.line_splitter import LINE_LIMIT, decode_blocks, read_lines, without_bom
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import FrameChunk, RowChunk
 
@@ -39,16 +39,24 @@ Source = (
 
 
 def is_file(source: object) -> bool:
-    """Whether this is a path, bytes or a stream, and no table."""
+    """Return whether a source is a path, bytes or a stream, not a table.
+
+    Args:
+        source: Any object.
+    """
     return isinstance(source, str | Path | bytes | bytearray | memoryview) or hasattr(
         source, "read"
     )
 
 
 class RowReader:
-    """One source being read.
+    """Reads one source.
 
-    `consumed` of `size` bytes (rows, of a table) are done; `size` is None where unknown.
+    Args:
+        source: A path, bytes, a binary stream, a data frame or dictionaries.
+        name: What messages call it.
+        mapping: How a delimited file is laid out.
+        limit: The longest line in bytes.
     """
 
     def __init__(
@@ -58,35 +66,35 @@ class RowReader:
         self._mapping = mapping
         self._limit = limit
         self._rows = 0
-        self._opened: ByteSource | None = None
+        self._bytes: ByteSource | None = None
         self._total: int | None = None
-        self._chunks = self._begin(source)
+        self._chunks = self._read_file(source) if is_file(source) else self._read_table(source)
 
     @property
     def consumed(self) -> int:
-        """How much was read so far."""
-        return self._rows if self._opened is None else self._opened.consumed
+        """How many bytes (rows, of a table) were read so far."""
+        return self._rows if self._bytes is None else self._bytes.consumed
 
     @property
     def size(self) -> int | None:
-        """How much there is."""
-        return self._total if self._opened is None else self._opened.size
+        """How many there are; None if unknown."""
+        return self._total if self._bytes is None else self._bytes.size
 
     def chunks(self) -> Iterator[RowChunk]:
-        """All rows, at most 50,000 at a time; can be read once."""
+        """Give all rows, at most 50,000 at a time; can be read once."""
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
                 yield chunk
-            if self._opened is not None and self._opened.damage:
-                yield self._ending(self._opened.damage)
+            if self._bytes is not None and self._bytes.damage:
+                expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
+                reject = Rejected(self._name, 0, "", "", expected)
+                yield FrameChunk(pl.DataFrame(), np.zeros(0, np.int64), [reject])
         finally:
-            if self._opened is not None:
-                self._opened.close()
+            if self._bytes is not None:
+                self._bytes.close()
 
-    def _begin(self, source: Any) -> Iterator[RowChunk]:
-        if is_file(source):
-            return self._of_file(source)
+    def _read_table(self, source: Any) -> Iterator[RowChunk]:
         if is_pandas(source):
             source = from_pandas(source)
         if isinstance(source, pl.DataFrame):
@@ -100,41 +108,34 @@ class RowReader:
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
         raise InputError(f"cannot read rows from {type(source).__name__}", hint=hint)
 
-    def _of_file(self, source: Any) -> Iterator[RowChunk]:
+    def _read_file(self, source: Any) -> Iterator[RowChunk]:
         opened = open_bytes(source, self._name)
         if opened.head.startswith(PARQUET):
-            self._total = None
-            return self._of_parquet(opened)
-        self._opened = opened
-        blocks = decoded(opened.blocks(), opened.head, self._mapping.encoding)
+            return self._read_parquet(opened)
+        self._bytes = opened
+        mapping = self._mapping
+        blocks = decode_blocks(opened.blocks(), opened.head, mapping.encoding)
         first = next(blocks, b"")
         blocks = chain([first], blocks)
-        start = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        start = without_bom(first).lstrip()[:1]
         if start == b"[":
             return iter(read_array(blocks, self._name))
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
         if start == b"{":
             return iter(read_jsonlines(runs, self._name))
-        return iter(read_delimited(runs, self._name, self._layout()))
-
-    def _layout(self) -> CsvDialect:
-        mapping = self._mapping
         missing = MISSING if mapping.missing is None else mapping.missing
-        return CsvDialect(mapping.separator, mapping.quote, mapping.columns, missing, self._limit)
+        dialect = CsvDialect(
+            mapping.separator, mapping.quote, mapping.columns, missing, self._limit
+        )
+        return iter(read_delimited(runs, self._name, dialect))
 
-    def _of_parquet(self, opened: ByteSource) -> Iterator[RowChunk]:
-        with _opened_as_path(opened) as path:
+    def _read_parquet(self, opened: ByteSource) -> Iterator[RowChunk]:
+        with _as_path(opened) as path:
             yield from read_parquet(path, self._name)
-
-    def _ending(self, expected: str) -> FrameChunk:
-        row = self._rows
-        told = f"{expected}; what follows row {row} cannot be read"
-        reject = Rejected(self._name, 0, "", "", told)
-        return FrameChunk(pl.DataFrame(), np.zeros(0, np.int64), [reject])
 
 
 @contextmanager
-def _opened_as_path(opened: ByteSource) -> Iterator[Path]:
+def _as_path(opened: ByteSource) -> Iterator[Path]:
     """The bytes as a file with a path: their own, else a temporary copy.
 
     InputError if they end early, StorageError if the copy cannot be written.

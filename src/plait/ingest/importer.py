@@ -1,4 +1,4 @@
-"""The one way in: what comes from outside passes consent, then the log; what does not is told."""
+"""Imports events: applies the consent policy, appends to the log and reports rejected rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
@@ -16,38 +16,49 @@ from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import AppendResult, RowStatus
 from plait.ingest.event_builder import EventBatch
-from plait.ingest.reconciliation import Knows, ReassertedEvent, Reconciler
+from plait.ingest.reconciliation import EventLogReader, ReassertedEvent, Reconciler
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
 from plait.privacy.consent import ConsentPolicy
 
-__all__ = ["Appends", "Declares", "ImportResult", "Importer"]
+__all__ = ["EventWriter", "ImportResult", "Importer"]
 
 Progress = Callable[[str, int, int], None]
-"""Told the source, how much of it is done and how much there is (0: nobody knows)."""
+"""Called with the source, how much of it is done and how much there is (0: unknown)."""
+
+_ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
+"""Names of fields in errors to those of `Event`, where they differ."""
+
+_MAX_PROBLEMS = 5
+_BATCH = 50_000
 
 
-class Appends(Protocol):
-    """What stands behind the door: the log, or a writer before it."""
+class EventWriter(Protocol):
+    """Stores events: the log, or a writer in front of it."""
 
     def append(self, events: Sequence[Event]) -> AppendResult:
-        """Store a batch in one transaction."""
+        """Store a batch in one transaction.
 
+        Args:
+            events: The batch.
 
-@runtime_checkable
-class Declares(Protocol):
-    """A log that keeps field types which a mapping declares."""
-
-    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """Store types by (entity, field). ConflictError if a field is stored as another type."""
+        Returns:
+            A status for each event, in their order.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of the rows of one source.
+    """The outcome for the rows of one source.
 
-    `stored` + `duplicate` + `conflict` + `rejected` are all its rows; `version` is the log's last
-    offset after them; `rejects` the file in which rejected and conflicting rows are told, None if
-    there are none; `problems` the first of them.
+    Attributes:
+        source: The name of the source.
+        stored: How many rows are new in the log.
+        duplicate: How many were there already.
+        conflict: How many have the id of an event with other content.
+        rejected: How many were refused.
+        version: The log's last offset after them.
+        rejects: The file that reports rejected and conflicting rows; None if there are none.
+        problems: The first of them.
     """
 
     source: str = ""
@@ -65,35 +76,44 @@ class ImportResult:
         return self.stored + self.duplicate + self.conflict + self.rejected
 
 
-_ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
-"""Names of fields in errors to those of `Event`, where they differ."""
-
-_SHOWN = 5
-_PIECE = 50_000
-
-
 class Importer:
-    """Lets events in. `rejects` is the folder for what is refused, None: it is only counted."""
+    """Lets events into a log.
+
+    Args:
+        log: Where they are stored. Only an `EventLogReader` keeps declared field types and
+            takes catalogues that return to earlier values.
+        consent: Who may be stored; by default everyone.
+        rejects: The folder for reports of refused rows; None: they are only counted.
+    """
 
     def __init__(
-        self, log: Appends, consent: ConsentPolicy | None = None, *, rejects: Path | None = None
+        self, log: EventWriter, consent: ConsentPolicy | None = None, *, rejects: Path | None = None
     ) -> None:
         self._log = log
         self._consent = consent or ConsentPolicy()
         self._rejects = rejects
 
     def append(self, events: Sequence[Event]) -> AppendResult:
-        """As `Log.append`: a row for each event, in their order; without consent it is rejected."""
-        kept, refused = self._consent.filter_events(events)
+        """Store a batch in one transaction.
+
+        Args:
+            events: The batch.
+
+        Returns:
+            A status for each event, in their order; without consent it is "rejected".
+        """
+        allowed, refused = self._consent.filter_events(events)
         if not refused:
-            return self._log.append(kept)
+            return self._log.append(allowed)
         rows: list[RowStatus | None] = [None] * len(events)
-        for one in refused:
-            error = f"expected {one.expected}"
-            rows[one.index] = RowStatus(events[one.index].id, "rejected", error, one.field)
-        done = self._log.append(kept)
-        let_in = iter(done.rows)
-        return AppendResult(done.version, [next(let_in) if row is None else row for row in rows])
+        for rejection in refused:
+            event_id, error = events[rejection.index].id, f"expected {rejection.expected}"
+            rows[rejection.index] = RowStatus(event_id, "rejected", error, rejection.field)
+        result = self._log.append(allowed)
+        appended = iter(result.rows)
+        return AppendResult(
+            result.version, [next(appended) if row is None else row for row in rows]
+        )
 
     def add(
         self,
@@ -102,86 +122,101 @@ class Importer:
         *,
         source: str = "events",
     ) -> ImportResult:
-        """Let in a source batch by batch, each one transaction; bad rows go to the rejects file.
+        """Import a source batch by batch, each in one transaction.
 
-        What was stored before a failure stays, and doing it again does the rest. A row of a
-        catalogue that the log knows is stored again if it holds no longer:
+        What was stored before a failure stays, and importing again stores the others. A row of a
+        catalogue that the log has already is stored again if it is no longer current:
         `plait.ingest.reconciliation`.
-        Raises whatever the log raises, ConflictError if the mapping declares a type against a
-        stored one.
+
+        Args:
+            batches: The batches.
+            progress: Called after each batch.
+            source: The name of batches that have none.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            ConflictError: If the mapping declares a field type against a stored one.
+            StorageError: If the log or the rejects file cannot be written.
         """
-        count = _Tally(source)
-        log = self._log
-        restated = Reconciler(log, self._consent.user_id) if isinstance(log, Knows) else None
+        tally = _Tally(source)
+        reader = self._log if isinstance(self._log, EventLogReader) else None
+        reconciler = None if reader is None else Reconciler(reader, self._consent.user_id)
         declared: set[tuple[str, str]] = set()
-        for one in batches:
-            batch = one if isinstance(one, EventBatch) else _batch_of(one, count, source)
-            count.source = batch.source
-            self._declare({k: v for k, v in batch.types.items() if k not in declared})
+        for entry in batches:
+            batch = entry if isinstance(entry, EventBatch) else tally.batch_of(entry)
+            tally.source = batch.source
+            self._declare({k: dtype for k, dtype in batch.types.items() if k not in declared})
             declared.update(batch.types)
-            done = self.append(batch.events) if batch.events else None
-            count.take(batch, done, self._file(count))
-            if restated is not None and done is not None and batch.untimed:
-                restated.note(batch.events, done.rows)
+            result = self.append(batch.events) if batch.events else None
+            tally.add(batch, result, self._rejects_file(tally))
+            if reconciler is not None and result is not None and batch.untimed:
+                reconciler.note(batch.events, result.rows)
             if progress is not None:
                 progress(batch.source, batch.consumed, batch.size or 0)
-        if restated is not None:
-            self._say_again(restated.again(), count)
-        return count.receipt()
-
-    def _say_again(self, found: Iterator[ReassertedEvent], count: _Tally) -> None:
-        while piece := list(islice(found, _PIECE)):
-            count.retake(piece, self.append([one.event for one in piece]))
+        if reconciler is not None:
+            reasserted: Iterator[ReassertedEvent] = reconciler.reasserted()
+            while again := list(islice(reasserted, _BATCH)):
+                tally.reassert(again, self.append([entry.event for entry in again]))
+        return tally.result()
 
     def _declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         if not types:
             return
-        if not isinstance(self._log, Declares):
+        if not isinstance(self._log, EventLogReader):
             raise InputError("this log keeps no declared types", hint="leave out [*.types]")
         self._log.declare(types)
 
-    def _file(self, count: _Tally) -> RejectsFile | None:
-        if count.file is None and self._rejects is not None:
+    def _rejects_file(self, tally: _Tally) -> RejectsFile | None:
+        if tally.file is None and self._rejects is not None:
             private = self._consent.pseudonyms
-            count.file = RejectsFile(self._rejects, count.source, private=private)
-        return count.file
+            tally.file = RejectsFile(self._rejects, tally.source, private=private)
+        return tally.file
 
 
 class _Tally:
-    """Adds up one source."""
+    """Adds up the outcome of one source."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.file: RejectsFile | None = None
-        self.rows = 0
+        self._rows = 0
         self._counts: Counter[str] = Counter()
         self._version = 0
         self._problems: list[Rejected] = []
 
-    def take(self, batch: EventBatch, done: AppendResult | None, file: RejectsFile | None) -> None:
-        self.rows += len(batch.events)
+    def batch_of(self, events: Sequence[Event]) -> EventBatch:
+        """Events that are no batch yet, with their row numbers."""
+        first = self._rows + 1
+        rows = np.arange(first, first + len(events), dtype=np.int64)
+        return EventBatch(self.source, list(events), rows)
+
+    def add(self, batch: EventBatch, result: AppendResult | None, file: RejectsFile | None) -> None:
+        self._rows += len(batch.events)
         self._counts["duplicate"] += batch.repeated
         self._counts["rejected"] += len(batch.rejects)
         problems = list(batch.rejects)
-        if done is not None:
-            self._version = done.version
-            self._counts.update(row.status for row in done.rows)
-            problems += _told(batch, done.rows)
-        self._problems += problems[: _SHOWN - len(self._problems)]
+        if result is not None:
+            self._version = result.version
+            self._counts.update(row.status for row in result.rows)
+            problems += _refused_rows(batch, result.rows)
+        self._problems += problems[: _MAX_PROBLEMS - len(self._problems)]
         if file is not None and problems:
-            file.write(sorted(problems, key=lambda one: one.row))
+            file.write(sorted(problems, key=lambda problem: problem.row))
             file.flush()
 
-    def retake(self, again: Sequence[ReassertedEvent], done: AppendResult) -> None:
-        """What was a duplicate and is stored after all."""
-        self._version = done.version
-        stored = [
-            one.known and row.status == "stored" for one, row in zip(again, done.rows, strict=True)
-        ]
-        self._counts["stored"] += sum(stored)
-        self._counts["duplicate"] -= sum(stored)
+    def reassert(self, events: Sequence[ReassertedEvent], result: AppendResult) -> None:
+        """Count duplicates that are stored after all."""
+        self._version = result.version
+        stored = sum(
+            event.duplicate and row.status == "stored"
+            for event, row in zip(events, result.rows, strict=True)
+        )
+        self._counts["stored"] += stored
+        self._counts["duplicate"] -= stored
 
-    def receipt(self) -> ImportResult:
+    def result(self) -> ImportResult:
         counts, file = self._counts, self.file
         if file is not None:
             file.close()
@@ -197,29 +232,17 @@ class _Tally:
         )
 
 
-def _told(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
-    """What the log refused, with the rows of the file."""
-    return [
-        Rejected(
-            batch.source,
-            int(batch.rows[at]),
-            row.field,
-            shortened(_found(batch.events[at], row)),
-            row.error.removeprefix("expected ") if row.fault is None else row.fault.expected,
-        )
-        for at, row in enumerate(rows)
-        if row.status in ("rejected", "conflict")
-    ]
-
-
-def _found(event: Event, row: RowStatus) -> object:
-    """What stood in the part that the log refused; nothing where that is the whole row."""
-    if row.fault is not None:
-        return row.fault.value
-    name = _ATTRIBUTES.get(row.field, row.field)
-    return getattr(event, name) if name in Event._fields else None
-
-
-def _batch_of(events: Sequence[Event], count: _Tally, source: str) -> EventBatch:
-    rows = np.arange(count.rows + 1, count.rows + 1 + len(events), dtype=np.int64)
-    return EventBatch(source, list(events), rows)
+def _refused_rows(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
+    """What the log refused, with the rows of the file and what stood there."""
+    refused = []
+    for event, row, status in zip(batch.events, batch.rows.tolist(), rows, strict=True):
+        if status.status not in ("rejected", "conflict"):
+            continue
+        if status.fault is not None:
+            value, expected = status.fault.value, status.fault.expected
+        else:
+            name = _ATTRIBUTES.get(status.field, status.field)
+            value = getattr(event, name) if name in Event._fields else None
+            expected = status.error.removeprefix("expected ")
+        refused.append(Rejected(batch.source, row, status.field, shortened(value), expected))
+    return refused

@@ -1,4 +1,4 @@
-"""Blocks of bytes to whole lines; lines that are too long or no text are set aside."""
+"""Blocks of bytes to whole lines; lines that are too long or not text are set aside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.errors import MappingError
 
-__all__ = ["LINE_LIMIT", "BadLine", "decoded", "read_lines"]
+__all__ = ["LINE_LIMIT", "BadLine", "decode_blocks", "read_lines", "without_bom"]
 
 LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
@@ -19,19 +19,44 @@ _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 
 
 class BadLine(NamedTuple):
-    """A line that is no row: its beginning, and what was expected."""
+    """A line that cannot be a row.
+
+    Attributes:
+        value: How it begins.
+        expected: What was expected of it.
+    """
 
     value: bytes
     expected: str
 
 
+def without_bom(data: bytes) -> bytes:
+    """Remove the byte order mark of UTF-8.
+
+    Args:
+        data: The beginning of a text, or any later part of it.
+
+    Returns:
+        The same without the mark, if it begins with one.
+    """
+    return data.removeprefix(codecs.BOM_UTF8)
+
+
 def read_lines(
     blocks: Iterable[bytes], limit: int = LINE_LIMIT, *, cut_off: Callable[[], bool] = lambda: False
 ) -> Iterator[bytes | BadLine]:
-    """Runs of whole lines, each ended by a newline, in their order; between them what is no text.
+    """Split blocks into lines of UTF-8 text without NUL.
 
-    Text is UTF-8 without NUL. At most one block and one line are held at a time. `cut_off`, asked
-    at the end, says that the bytes ended early: then the last line is no whole one and is dropped.
+    At most one block and one line are held at a time.
+
+    Args:
+        blocks: The bytes.
+        limit: The longest line in bytes.
+        cut_off: Called at the end; whether the bytes ended early. If so, the last line is not
+            whole and is dropped.
+
+    Yields:
+        Runs of whole lines, each ended by a newline, in their order; between them the bad lines.
     """
     carry, skipping = b"", False
     for block in blocks:
@@ -40,25 +65,27 @@ def read_lines(
             continue
         skipping = False
         data = carry + block[start:]
-        cut = data.rfind(b"\n") + 1
-        yield from _checked(data[:cut], limit)
-        carry = data[cut:]
+        end = data.rfind(b"\n") + 1
+        yield from _check_lines(data[:end], limit)
+        carry = data[end:]
         if len(carry) > limit:
             yield _too_long(carry, limit)
             carry, skipping = b"", True
     if carry and not cut_off():
-        yield from _checked(carry + b"\n", limit)
+        yield from _check_lines(carry + b"\n", limit)
 
 
-def _checked(data: bytes, limit: int) -> Iterator[bytes | BadLine]:
+def _check_lines(data: bytes, limit: int) -> Iterator[bytes | BadLine]:
     if not data:
         return
-    if _longest(data) <= limit and b"\0" not in data and _is_text(data):
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    longest = int(np.diff(ends, prepend=-1).max()) - 1
+    if longest <= limit and b"\0" not in data and _is_utf8(data):
         yield data
         return
     good: list[bytes] = []
     for line in data[:-1].split(b"\n"):
-        bad = _problem(line, limit)
+        bad = _line_problem(line, limit)
         if bad is None:
             good.append(line)
             continue
@@ -70,12 +97,7 @@ def _checked(data: bytes, limit: int) -> Iterator[bytes | BadLine]:
         yield b"\n".join(good) + b"\n"
 
 
-def _longest(data: bytes) -> int:
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    return int(np.diff(ends, prepend=-1).max()) - 1
-
-
-def _is_text(data: bytes) -> bool:
+def _is_utf8(data: bytes) -> bool:
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -83,12 +105,12 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _problem(line: bytes, limit: int) -> BadLine | None:
+def _line_problem(line: bytes, limit: int) -> BadLine | None:
     if len(line) > limit:
         return _too_long(line, limit)
     if b"\0" in line:
         return BadLine(line, "text without NUL bytes in the encoding of the file")
-    if not _is_text(line):
+    if not _is_utf8(line):
         return BadLine(line, "UTF-8 text (a mapping can name another `encoding`)")
     return None
 
@@ -97,37 +119,43 @@ def _too_long(line: bytes, limit: int) -> BadLine:
     return BadLine(line[:800], f"a line of at most {limit} bytes")
 
 
-def decoded(blocks: Iterable[bytes], head: bytes, encoding: str) -> Iterator[bytes]:
-    """The blocks as UTF-8. `encoding` "" is UTF-8, or what a byte order mark in `head` says.
+def decode_blocks(blocks: Iterable[bytes], head: bytes, encoding: str) -> Iterator[bytes]:
+    """Recode blocks as UTF-8; bytes that the encoding does not know become NUL.
 
-    Bytes that the encoding does not know become NUL, which no line may have.
-    Raises MappingError for an encoding that nobody knows.
+    Args:
+        blocks: The bytes.
+        head: How they begin; a byte order mark there names the encoding.
+        encoding: The encoding; "" is that of the mark, else UTF-8.
+
+    Returns:
+        The blocks in UTF-8.
+
+    Raises:
+        MappingError: If there is no such encoding.
     """
     marked = next((name for mark, name in _BOMS.items() if head.startswith(mark)), "")
     encoding = encoding or marked
     try:
-        known = codecs.lookup(encoding or "utf-8")
+        name = codecs.lookup(encoding or "utf-8").name
         decoder = codecs.getincrementaldecoder(encoding or "utf-8")(errors="plait-nul")
-        "".encode(encoding or "utf-8")  # refuses what is no encoding of text (base64, ...)
+        "".encode(encoding or "utf-8")  # refuses codecs that are no encoding of text (base64, ...)
     except LookupError as problem:
         hint = "for example utf-8, latin-1, cp1252, utf-16, gb18030"
         message = f"unknown encoding {encoding!r}"
         raise MappingError(message, hint=hint, field="encoding") from problem
-    if known.name == "utf-8":
-        return iter(blocks)
-    return _transcoded(blocks, decoder)
+    return iter(blocks) if name == "utf-8" else _recode(blocks, decoder)
 
 
-def _transcoded(blocks: Iterable[bytes], decoder: codecs.IncrementalDecoder) -> Iterator[bytes]:
+def _recode(blocks: Iterable[bytes], decoder: codecs.IncrementalDecoder) -> Iterator[bytes]:
     for block in blocks:
         yield decoder.decode(block).encode("utf-8", "replace")
     yield decoder.decode(b"", True).encode("utf-8", "replace")
 
 
-def _nul(problem: UnicodeError) -> tuple[str, int]:
+def _replace_with_nul(problem: UnicodeError) -> tuple[str, int]:
     if isinstance(problem, UnicodeDecodeError):
         return "\0", problem.end
     raise problem
 
 
-codecs.register_error("plait-nul", _nul)
+codecs.register_error("plait-nul", _replace_with_nul)

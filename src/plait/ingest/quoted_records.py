@@ -1,38 +1,63 @@
-"""Lines of separated values to records where quotes or wrong lengths make it a matter of care."""
+"""Lines of separated values to records, where quotes or missing values need care."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 __all__ = ["MalformedRecord", "ParsedRecords", "read_records", "split_line"]
 
 
 class MalformedRecord(NamedTuple):
-    """A record with the wrong number of values: its place among the records, how it begins."""
+    """A record with the wrong number of values.
 
-    place: int
+    Attributes:
+        position: Its index among the records.
+        line: Its first line.
+        width: How many values it has.
+    """
+
+    position: int
     line: str
-    found: int
+    width: int
 
 
-class ParsedRecords(NamedTuple):
-    """Records with the right number of values, their places; the others; what waits for more."""
+@dataclass(slots=True)
+class ParsedRecords:
+    """Records of some lines.
 
-    records: list[list[str]]
-    places: list[int]
-    ragged: list[MalformedRecord]
-    total: int
-    rest: list[str]
+    Attributes:
+        records: The records with the right number of values.
+        indices: The index of each among all records.
+        malformed: The other records.
+        total: How many records there are.
+        unread: The last lines, which wait for more to be a record.
+    """
+
+    records: list[list[str]] = field(default_factory=list)
+    indices: list[int] = field(default_factory=list)
+    malformed: list[MalformedRecord] = field(default_factory=list)
+    total: int = 0
+    unread: Sequence[str] = ()
 
 
 def split_line(line: str, separator: str, quote: str) -> list[str]:
-    """The values of one line, its quotes read as quotes if that can be."""
+    """Split one line into its values.
+
+    Args:
+        line: The line.
+        separator: One character.
+        quote: What quotes values; "" if nothing does.
+
+    Returns:
+        The values; if the quotes cannot be read as quotes, they stay as they are.
+    """
     if quote and quote in line:
         try:
-            found = list(csv.reader([line], delimiter=separator, quotechar=quote, strict=True))
-            return found[0] if len(found) == 1 else line.split(separator)
+            records = list(csv.reader([line], delimiter=separator, quotechar=quote, strict=True))
+            return records[0] if len(records) == 1 else line.split(separator)
         except csv.Error:
             pass
     return line.split(separator)
@@ -41,36 +66,49 @@ def split_line(line: str, separator: str, quote: str) -> list[str]:
 def read_records(
     lines: Sequence[str], width: int, separator: str, quote: str, *, last: bool, limit: int
 ) -> ParsedRecords:
-    """Records of `width` values; a quoted value may run over lines, of `limit` characters in all.
+    """Parse lines into records; blank lines do not count.
 
-    Where quotes lead to no record of the right width, the line is taken as it stands. Blank lines
-    do not count. `last`: nothing follows, so that what a quote left open is no longer waited for.
+    A quoted value may run over several lines. Where quotes lead to no record of the right width,
+    the line is taken literally.
+
+    Args:
+        lines: The lines.
+        width: The number of values of a record.
+        separator: One character.
+        quote: What quotes values; "" if nothing does.
+        last: Whether nothing follows, so that an open quote waits for no more lines.
+        limit: The most characters of one record.
+
+    Returns:
+        The records.
     """
     csv.field_size_limit(max(csv.field_size_limit(), limit))
-    whole = _all_at_once(lines, width, separator, quote)
-    if whole is not None:
-        return ParsedRecords(whole, list(range(len(whole))), [], len(whole), [])
-    found = ParsedRecords([], [], [], 0, [])
-    place = count = 0
-    while place < len(lines):
-        if not lines[place]:
-            place += 1
+    records = _read_all(lines, width, separator, quote)
+    if records is not None:
+        return ParsedRecords(records, list(range(len(records))), total=len(records))
+    parsed = ParsedRecords()
+    start = 0
+    while start < len(lines):
+        if not lines[start]:
+            start += 1
             continue
-        record, used = _one_record(lines, place, width, separator, quote, limit)
+        record, used = _read_one(lines, start, width, separator, quote, limit)
         if not used and not last:
             break
-        record = record if used else lines[place].split(separator)
+        record = record if used else lines[start].split(separator)
         if len(record) == width:
-            found.records.append(record)
-            found.places.append(count)
+            parsed.records.append(record)
+            parsed.indices.append(parsed.total)
         else:
-            found.ragged.append(MalformedRecord(count, lines[place], len(record)))
-        place += used or 1
-        count += 1
-    return found._replace(total=count, rest=list(lines[place:]))
+            malformed = MalformedRecord(parsed.total, lines[start], len(record))
+            parsed.malformed.append(malformed)
+        start += used or 1
+        parsed.total += 1
+    parsed.unread = lines[start:]
+    return parsed
 
 
-def _all_at_once(
+def _read_all(
     lines: Sequence[str], width: int, separator: str, quote: str
 ) -> list[list[str]] | None:
     """All records, if nothing about them is odd."""
@@ -86,46 +124,46 @@ def _all_at_once(
     return records if all(len(record) == width for record in records) else None
 
 
-def _one_record(
-    lines: Sequence[str], place: int, width: int, separator: str, quote: str, limit: int
+def _read_one(
+    lines: Sequence[str], start: int, width: int, separator: str, quote: str, limit: int
 ) -> tuple[list[str], int]:
-    """The record that begins at `place` and how many lines it takes; 0: it waits for more."""
-    line = lines[place]
+    """The record that begins at `start` and how many lines it takes; 0: it waits for more."""
+    line = lines[start]
     literal = line.split(separator)
     if not quote or quote not in line:
         return literal, 1
-    feed = _Feed(lines, place, limit)
+    feed = _LineFeed(lines, start, limit)
     reader = csv.reader(feed, delimiter=separator, quotechar=quote, strict=True)
     try:
         record = next(reader)
     except (csv.Error, StopIteration):
-        waits = feed.exhausted and not feed.over
+        waits = feed.exhausted and not feed.too_long
         return literal, 0 if waits and len(literal) != width else 1
     if len(record) != width and len(literal) == width:
         return literal, 1
     return record, feed.used
 
 
-class _Feed:
+class _LineFeed:
     """Gives lines to a csv reader and counts them; ends when they are too many for one record."""
 
-    def __init__(self, lines: Sequence[str], place: int, limit: int) -> None:
-        self._lines, self._place, self._room = lines, place, limit
+    def __init__(self, lines: Sequence[str], start: int, limit: int) -> None:
+        self._lines, self._start, self._remaining = lines, start, limit
         self.used = 0
         self.exhausted = False
-        self.over = False
+        self.too_long = False
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        at = self._place + self.used
-        if at >= len(self._lines):
+        index = self._start + self.used
+        if index >= len(self._lines):
             self.exhausted = True
             raise StopIteration
-        self._room -= len(self._lines[at]) + 1
-        if self._room < 0 and self.used:
-            self.over = True
+        self._remaining -= len(self._lines[index]) + 1
+        if self._remaining < 0 and self.used:
+            self.too_long = True
             raise StopIteration
         self.used += 1
-        return self._lines[at] + "\n"
+        return self._lines[index] + "\n"

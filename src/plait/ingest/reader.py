@@ -1,18 +1,18 @@
-"""The whole road from any source to batches of events."""
+"""Any source to batches of events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from plait.errors import InputError, MappingError
-from plait.ingest.column_mapping import KINDS, Alias, ColumnMapping, FileKind, load_mapping
-from plait.ingest.column_parsers import ids_of
-from plait.ingest.column_roles import ColumnRoles, make_plan
-from plait.ingest.column_synonyms import key_of
+from plait.ingest.column_mapping import FILE_KINDS, Alias, ColumnMapping, FileKind, load_mapping
+from plait.ingest.column_parsers import parse_ids
+from plait.ingest.column_roles import ColumnRoles, assign_roles
+from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.event_builder import EventBatch, EventBuilder
 from plait.ingest.event_ids import EventIdFactory, source_name
 from plait.ingest.format_detection import RowReader, Source
@@ -34,150 +34,161 @@ def read_events(
     name: str = "",
     key: bytes = b"",
     now: int | None = None,
-    untimed: Literal["reject", "now"] = "reject",
     line_limit: int = LINE_LIMIT,
 ) -> Iterator[EventBatch]:
-    """The rows of a file, a body, a frame or dictionaries as batches of events, in their order.
+    """Read the rows of a file, a body, a frame or dictionaries as batches of events, in order.
 
-    `kind`: what the rows are. `mapping`: a TOML file, or the dictionary it would hold. `name` is
-    what messages call the source and derived ids begin with (default: the file's name, else
-    `kind`). `key` keys the hashes in derived ids. `now`: microseconds since 1970, for tests.
-    `untimed`: what becomes of interactions whose time is missing. A row that cannot be read becomes
-    a line in `Batch.rejects` and stops nothing.
+    A row that cannot be read is reported in `EventBatch.rejects`; the others are read all the same.
 
-    Raises InputError if the source cannot be opened or is empty, MappingError if it cannot be
-    understood: at once, before the first batch.
+    Args:
+        source: A path, bytes, a binary stream, a data frame or dictionaries.
+        kind: What the rows are.
+        mapping: What the columns mean: a TOML file, or the dictionary it would hold.
+        name: What messages call the source and derived ids begin with (default: the file's name,
+            else `kind`).
+        key: Keys the hashes in derived ids.
+        now: The current time in microseconds since 1970 UTC, for tests.
+        line_limit: The longest line in bytes.
+
+    Returns:
+        The batches. The first chunk has been read when this returns.
+
+    Raises:
+        InputError: If the source cannot be opened or is empty.
+        MappingError: If the columns cannot be understood.
     """
-    if kind not in KINDS:
-        raise InputError(f"no kind of rows {kind!r}", hint=f"one of {', '.join(KINDS)}")
-    file_map = _map_for(kind, mapping)
-    check_timezone(file_map.timezone)
+    if kind not in FILE_KINDS:
+        raise InputError(f"no kind of rows {kind!r}", hint=f"one of {', '.join(FILE_KINDS)}")
+    columns = _mapping_for(kind, mapping)
+    check_timezone(columns.timezone)
     name = name or _name_of(source) or kind
-    aliases = _aliases(file_map.alias, source, file_map.folder)
-    reading = RowReader(source, name, file_map, line_limit)
-    identity = EventIdFactory(file_map.source or source_name(name), key)
-
-    def build(plan: ColumnRoles) -> EventBuilder:
-        moment = now_micros() if now is None else now
-        return EventBuilder(plan, identity, now=moment, untimed=untimed, aliases=aliases)
-
-    road = EventReader(kind, file_map, name, reading, build)
-    return road.start()
+    aliases = _read_aliases(columns.alias, source, columns.folder)
+    rows = RowReader(source, name, columns, line_limit)
+    event_ids = EventIdFactory(columns.source or source_name(name), key)
+    return _EventReader(kind, columns, name, rows, event_ids, aliases, now).batches()
 
 
-class EventReader:
-    """One source on its way; the plan follows from the columns of the first rows."""
+@dataclass(slots=True, eq=False)
+class _EventReader:
+    """One source; the roles of its columns follow from the first rows."""
 
-    def __init__(
-        self, kind: FileKind, mapping: ColumnMapping, name: str, reading: RowReader, build: Any
-    ) -> None:
-        self._kind, self._mapping, self._name = kind, mapping, name
-        self._reading = reading
-        self._build = build
-        self._columns: dict[str, None] = {}
-        self._builder: EventBuilder | None = None
-        self._tally: MajorityVote | None = None
+    kind: FileKind
+    mapping: ColumnMapping
+    name: str
+    rows: RowReader
+    event_ids: EventIdFactory
+    aliases: Mapping[str, str]
+    now: int | None
+    columns: tuple[str, ...] = ()
+    builder: EventBuilder | None = None
+    votes: MajorityVote | None = None
 
-    def start(self) -> Iterator[EventBatch]:
-        """Plan by the first chunk, then give batches."""
-        chunks = self._reading.chunks()
+    def batches(self) -> Iterator[EventBatch]:
+        """Assign roles by the first chunk, then give batches."""
+        chunks = self.rows.chunks()
         first = next(chunks, None)
         if first is None:
             return iter(())
-        self._plan(first)
+        self._add_columns(first)
         return self._batches(chain([first], chunks))
 
-    def _plan(self, chunk: RowChunk) -> None:
+    def _add_columns(self, chunk: RowChunk) -> None:
         """Take up columns that were not there before: JSON may bring them at any time."""
-        fresh = dict.fromkeys(one for one in chunk.names if one not in self._columns)
-        if not fresh:
+        columns = tuple(dict.fromkeys((*self.columns, *chunk.names)))
+        if columns == self.columns:
             return
-        columns = {**self._columns, **fresh}
         try:
-            plan = make_plan(self._kind, list(columns), self._mapping, self._name)
+            roles = assign_roles(self.kind, columns, self.mapping, self.name)
         except MappingError:
-            if self._builder is None:
+            if self.builder is None:
                 raise
-            return  # one odd row changes no plan that worked so far
-        self._columns = columns
-        self._builder = self._build(plan)
-        if plan.most_frequent and self._tally is None:
-            self._tally = MajorityVote("item" if self._kind == "items" else "user")
+            return  # one odd row does not change roles that worked so far
+        self.columns = columns
+        self.builder = self._builder(roles)
+        if roles.most_frequent and self.votes is None:
+            self.votes = MajorityVote("item" if self.kind == "items" else "user")
+
+    def _builder(self, roles: ColumnRoles) -> EventBuilder:
+        now = now_micros() if self.now is None else self.now
+        return EventBuilder(roles, self.event_ids, now=now, aliases=self.aliases)
 
     def _batches(self, chunks: Iterable[RowChunk]) -> Iterator[EventBatch]:
         for chunk in chunks:
-            self._plan(chunk)
-            batch = self._batch(chunk)
-            if self._tally is not None:
-                self._tally.add(batch.events, batch.rows)
+            self._add_columns(chunk)
+            if self.builder is None or not len(chunk.rows):
+                batch = EventBatch(self.name, [], chunk.rows, list(chunk.rejects))
+            else:
+                batch = self.builder.build(chunk)
+            if self.votes is not None:
+                self.votes.add(batch.events, batch.rows)
                 batch = replace(batch, events=[], rows=batch.rows[:0])
-            reading = self._reading
-            yield replace(batch, consumed=reading.consumed, size=reading.size)
-        if self._tally is not None and self._builder is not None:
-            builder = self._build(_counted(self._builder.plan))
-            for chunk in self._tally.chunks():
+            yield replace(batch, consumed=self.rows.consumed, size=self.rows.size)
+        if self.votes is not None and self.builder is not None:
+            builder = self._builder(_roles_of_votes(self.builder.roles))
+            for chunk in self.votes.chunks():
                 yield builder.build(chunk)
 
-    def _batch(self, chunk: RowChunk) -> EventBatch:
-        if self._builder is None or not len(chunk.rows):
-            return EventBatch(self._name, [], chunk.rows, list(chunk.rejects))
-        return self._builder.build(chunk)
 
-
-def _counted(plan: ColumnRoles) -> ColumnRoles:
-    """The plan for what a tally gives back: fields under their names."""
-    role = "item" if plan.kind == "items" else "user"
-    names = {*(name for _, name in plan.fields), *plan.mapping.flags}
+def _roles_of_votes(roles: ColumnRoles) -> ColumnRoles:
+    """The roles of the columns that `MajorityVote` gives: fields under their names."""
+    names = {*(name for _, name in roles.fields), *roles.mapping.flags}
     return replace(
-        plan,
-        roles={role: ID},
-        fields=tuple((one, one) for one in sorted(names)),
+        roles,
+        roles={"item" if roles.kind == "items" else "user": ID},
+        fields=tuple((name, name) for name in sorted(names)),
         nested="",
         most_frequent=False,
-        mapping=replace(plan.mapping, flags={}, split={}),
+        mapping=replace(roles.mapping, flags={}, split={}),
     )
 
 
-def _map_for(kind: str, mapping: MapSource) -> ColumnMapping:
+def _mapping_for(kind: str, mapping: MapSource) -> ColumnMapping:
     if isinstance(mapping, Mapping) and any(
-        isinstance(one, ColumnMapping) for one in mapping.values()
+        isinstance(table, ColumnMapping) for table in mapping.values()
     ):
-        found: ColumnMapping = mapping.get(kind, ColumnMapping())
-        return found
+        table: ColumnMapping = mapping.get(kind, ColumnMapping())
+        return table
     return load_mapping(mapping).get(kind, ColumnMapping())
 
 
 def _name_of(source: object) -> str:
     if isinstance(source, str | Path):
         return Path(source).name
-    inner = getattr(source, "name", "")  # an open file knows where it lies
-    return Path(inner).name if isinstance(inner, str) else ""
+    name = getattr(source, "name", "")  # an open file has its path as its name
+    return Path(name).name if isinstance(name, str) else ""
 
 
-def _aliases(alias: Alias | None, source: object, folder: str) -> dict[str, str]:
+def _read_aliases(alias: Alias | None, source: object, folder: str) -> dict[str, str]:
     """The alias table, looked for beside the data, beside the mapping, then from here."""
     if alias is None:
         return {}
-    beside = [Path(source).parent] if isinstance(source, str | Path) else []
-    places = [one / alias.file for one in [*beside, Path(folder or "."), Path()]]
-    path = next((one for one in places if one.is_file()), None)
+    folders = [Path(source).parent] if isinstance(source, str | Path) else []
+    candidates = [parent / alias.file for parent in [*folders, Path(folder or "."), Path()]]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        hint = f"looked at {', '.join(str(one) for one in places)}"
+        hint = f"looked at {', '.join(map(str, candidates))}"
         message = f"there is no alias table {alias.file}"
         raise MappingError(message, hint=hint, field="alias")
-    table: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for chunk in RowReader(path, path.name, ColumnMapping()).chunks():
         if len(chunk.rows):
-            before, after = (_alias_column(chunk, one, path) for one in (alias.from_, alias.to))
-            table.update((one, two) for one, two in zip(before, after, strict=True) if one and two)
-    return table
+            old_ids, new_ids = (
+                _alias_ids(chunk, column, path) for column in (alias.from_, alias.to)
+            )
+            pairs = zip(old_ids, new_ids, strict=True)
+            aliases.update((old, new) for old, new in pairs if old and new)
+    return aliases
 
 
-def _alias_column(chunk: RowChunk, wanted: str, path: Path) -> list[str | None]:
-    alike = [one for one in chunk.names if key_of(one) == key_of(wanted)]
-    if len(alike) != 1:
-        message = f"{path.name} has no column {wanted!r}"
+def _alias_ids(chunk: RowChunk, name: str, path: Path) -> list[str | None]:
+    candidates = [
+        column for column in chunk.names if normalized_name(column) == normalized_name(name)
+    ]
+    if len(candidates) != 1:
+        message = f"{path.name} has no column {name!r}"
         hint = f"columns are {', '.join(chunk.names)}"
         raise MappingError(message, hint=hint, field="alias")
-    found: list[str | None] = ids_of(chunk.column(alike[0]), textual=chunk.textual)[0].to_list()
-    return found
+    ids: list[str | None] = parse_ids(
+        chunk.raw(candidates[0]), textual=chunk.textual
+    ).values.to_list()
+    return ids

@@ -1,9 +1,9 @@
-"""Rows of a catalogue that the log knows, but that hold no longer: they are said again.
+"""Re-appends rows of a catalogue whose event ids the log has, but whose values are not current.
 
-A row about an item (or a user) that came without time and id has the id of its content. When a file
-goes back to values that it had before, its rows have ids that the log knows, and yet they say
-something new. So what an item is now decides: a known row counts as a duplicate only if the rows of
-its source, one after the other, leave the item as it is.
+A row about an item (or a user) without time and id has an id derived from its content. When a file
+goes back to values that it had before, its rows have ids that the log has already, and yet they
+change something. So the current state of the item decides: such a row counts as a duplicate only
+if the rows of its source, one after the other, leave the item as it is.
 """
 
 from __future__ import annotations
@@ -14,138 +14,181 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import orjson
 
+from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.eventlog import EntityChange, RowStatus
 from plait.privacy.consent import is_yes
 from plait.schema.schema import Schema
 
-__all__ = ["Knows", "ReassertedEvent", "Reconciler"]
+__all__ = ["EventLogReader", "ReassertedEvent", "Reconciler"]
 
 Entity = Literal["item", "user"]
 Fields = dict[str, Any] | None
-"""What is known of somebody by field name; None: not there."""
+"""The fields of an item or user by name; None: it does not exist."""
 
 
 @runtime_checkable
-class Knows(Protocol):
-    """A log that can tell what was said; `plait.eventlog.Log` does."""
+class EventLogReader(Protocol):
+    """A log of items and users that can be read again; `plait.eventlog.EventLog` is one."""
+
+    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
+        """Store field types.
+
+        Args:
+            types: The types by (entity, field).
+
+        Raises:
+            ConflictError: If a field is stored as another type.
+        """
 
     def entity_changes(self, entity: Entity) -> Iterator[EntityChange]:
-        """Every put, patch and delete, by offset."""
+        """Read every put, patch and delete, by offset.
+
+        Args:
+            entity: Of items or of users.
+        """
 
     def numbers(self, entity: Entity, ids: Iterable[str]) -> dict[str, int]:
-        """The numbers of those outside ids that have one."""
+        """Look up item (or user) numbers.
+
+        Args:
+            entity: Of items or of users.
+            ids: External ids; those without a number are left out.
+        """
 
     def schema(self) -> Schema:
-        """The types of all fields."""
+        """Return the types of all fields."""
 
 
 class ReassertedEvent(NamedTuple):
-    """An event to be appended again, under a new id; `known`: it was counted as a duplicate."""
+    """An event to be appended again, under a new id.
+
+    Attributes:
+        event: The event.
+        duplicate: Whether it was counted as a duplicate.
+    """
 
     event: Event
-    known: bool
+    duplicate: bool
 
 
 class Reconciler:
-    """Follows one source of items or users. `name_of`: under which name a user is stored.
+    """Follows one source of items or users.
 
-    In memory it holds eight bytes for each item of the log, and the rows of the items that are
-    not what their rows say; nothing as long as every row is new.
+    Memory: eight bytes for each item of the log, and the rows of the items that are not what their
+    rows state; nothing as long as every row is new.
+
+    Args:
+        log: The log.
+        stored_user_id: The id under which a user is stored.
     """
 
-    def __init__(self, log: Knows, name_of: Callable[[str], str] = str) -> None:
+    def __init__(self, log: EventLogReader, stored_user_id: Callable[[str], str] = str) -> None:
         self._log = log
-        self._name_of = name_of
+        self._stored_user_id = stored_user_id
         self._entity: Entity = "item"
-        self._marks: _FieldHashes | None = None
-        self._trail: dict[str, list[ReassertedEvent]] = {}
+        self._hashes: _FieldHashes | None = None
+        self._pending: dict[str, list[ReassertedEvent]] = {}
 
     def note(self, events: Sequence[Event], rows: Sequence[RowStatus]) -> None:
-        """See what became of a batch in the log."""
-        told = [
+        """Take up the outcome of a batch.
+
+        Args:
+            events: The batch.
+            rows: The status of each event.
+        """
+        accepted = [
             ReassertedEvent(event, row.status == "duplicate")
             for event, row in zip(events, rows, strict=True)
             if row.status in ("stored", "duplicate")
         ]
-        known = [one.event for one in told if one.known]
-        if self._marks is None:
-            if not known:
+        duplicates = [entry.event for entry in accepted if entry.duplicate]
+        if self._hashes is None:
+            if not duplicates:
                 return
-            self._entity = "user" if known[0].record_type == "user" else "item"
-            self._marks = _FieldHashes(self._log.entity_changes(self._entity))
-        texts = iter(_canonical(self._log.schema(), known))
-        names = [self._name(one.event) for one in told]
-        numbers = self._log.numbers(self._entity, names)
-        for name, one in zip(names, told, strict=True):
-            self._follow(name, one, numbers[name], next(texts) if one.known else None)
+            self._entity = "user" if duplicates[0].record_type == "user" else "item"
+            self._hashes = _FieldHashes(self._log.entity_changes(self._entity))
+        texts = iter(_canonical_fields(self._log.schema(), duplicates))
+        ids = [self._stored_id(entry.event) for entry in accepted]
+        numbers = self._log.numbers(self._entity, ids)
+        for external_id, entry in zip(ids, accepted, strict=True):
+            text = next(texts) if entry.duplicate else None
+            self._follow(self._hashes, external_id, entry, numbers[external_id], text)
 
-    def _follow(self, name: str, one: ReassertedEvent, number: int, text: str | None) -> None:
-        assert self._marks is not None
-        put = one.event.event_type == "put"
-        if one.event.event_type != "patch":  # what came before does not matter any more
-            self._trail.pop(name, None)
-        if name in self._trail:
-            self._trail[name].append(one)
-        elif one.known and not (put and self._marks.holds(number, text)):
-            self._trail[name] = [one]
-        if not one.known:
-            self._marks.forget(number)
+    def _follow(
+        self,
+        hashes: _FieldHashes,
+        external_id: str,
+        entry: ReassertedEvent,
+        number: int,
+        text: str | None,
+    ) -> None:
+        current = entry.event.event_type == "put" and hashes.matches(number, text)
+        if entry.event.event_type != "patch":  # earlier rows have no effect any more
+            self._pending.pop(external_id, None)
+        if external_id in self._pending:
+            self._pending[external_id].append(entry)
+        elif entry.duplicate and not current:
+            self._pending[external_id] = [entry]
+        if not entry.duplicate:
+            hashes.invalidate(number)
 
-    def again(self) -> Iterator[ReassertedEvent]:
-        """What must be said again, at the end of the source.
+    def reasserted(self) -> Iterator[ReassertedEvent]:
+        """Give the events to append again, at the end of the source.
 
-        The new id names the change that it follows: whoever does the same at the same time says it
-        once. No row that is known gives a consent that was not there or was taken back.
+        The new id names the change that it follows: two imports that do the same at the same time
+        store it once. No duplicate row gives a consent that was never given or was withdrawn.
         """
-        if not self._trail:
+        if not self._pending:
             return
-        now = self._now()
-        every = [one.event for told in self._trail.values() for one in told]
-        texts = iter(_canonical(self._log.schema(), every))
-        for name, told in self._trail.items():
-            before, offset = now.get(name, (None, 0))
+        current = self._current_fields()
+        events = [entry.event for entries in self._pending.values() for entry in entries]
+        texts = iter(_canonical_fields(self._log.schema(), events))
+        for external_id, entries in self._pending.items():
+            before, offset = current.get(external_id, (None, 0))
             after = before
-            for one in told:
-                after = _changed(after, one.event.event_type, next(texts))
+            for entry in entries:
+                after = _apply_change(after, entry.event.event_type, next(texts))
             if after != before and not (_consents(after) and not _consents(before)):
-                for one in told:
-                    yield one._replace(event=one.event._replace(id=f"{one.event.id}@{offset}"))
+                for event, duplicate in entries:
+                    renamed = event._replace(id=f"{event.id}@{offset}")
+                    yield ReassertedEvent(renamed, duplicate)
 
-    def _now(self) -> Mapping[str, tuple[Fields, int]]:
-        """What is known now of those in question, and the offset at which it was said."""
-        numbers = self._log.numbers(self._entity, self._trail)
-        names = {number: name for name, number in numbers.items()}
-        found: dict[str, tuple[Fields, int]] = {}
-        for said in self._log.entity_changes(self._entity):
-            name = names.get(said.number)
-            if name is not None:
-                before, _ = found.get(name, (None, 0))
-                found[name] = _changed(before, said.kind, said.fields), said.offset
-        return found
+    def _current_fields(self) -> Mapping[str, tuple[Fields, int]]:
+        """The fields of the items in question, and the offset of their latest change."""
+        numbers = self._log.numbers(self._entity, self._pending)
+        ids = {number: external_id for external_id, number in numbers.items()}
+        current: dict[str, tuple[Fields, int]] = {}
+        for change in self._log.entity_changes(self._entity):
+            external_id = ids.get(change.number)
+            if external_id is not None:
+                before, _ = current.get(external_id, (None, 0))
+                after = _apply_change(before, change.kind, change.fields)
+                current[external_id] = after, change.offset
+        return current
 
-    def _name(self, event: Event) -> str:
+    def _stored_id(self, event: Event) -> str:
         if event.record_type == "user":
-            return self._name_of(event.user or "")
+            return self._stored_user_id(event.user or "")
         return event.item or ""
 
 
 class _FieldHashes:
-    """By number a hash of all the fields that somebody has, 0 where only more work can tell."""
+    """By number a hash of all fields of an item, 0 where the log must be read to know them."""
 
-    def __init__(self, said: Iterable[EntityChange]) -> None:
+    def __init__(self, changes: Iterable[EntityChange]) -> None:
         self._hashes = array("q")
-        for one in said:
-            missing = one.number + 1 - len(self._hashes)
+        for change in changes:
+            missing = change.number + 1 - len(self._hashes)
             if missing > 0:
                 self._hashes.frombytes(bytes(8 * missing))
-            self._hashes[one.number] = _hash(one.fields) if one.kind == "put" else 0
+            self._hashes[change.number] = _hash(change.fields) if change.kind == "put" else 0
 
-    def holds(self, number: int, text: str | None) -> bool:
-        """Whether these are the fields; now and then False although they are."""
+    def matches(self, number: int, text: str | None) -> bool:
+        """Whether these are the fields; it may be False although they are."""
         return number < len(self._hashes) and self._hashes[number] == _hash(text)
 
-    def forget(self, number: int) -> None:
+    def invalidate(self, number: int) -> None:
         if number < len(self._hashes):
             self._hashes[number] = 0
 
@@ -154,19 +197,19 @@ def _hash(text: str | None) -> int:
     return hash(text or "{}") or 1
 
 
-def _canonical(schema: Schema, events: Sequence[Event]) -> list[str | None]:
+def _canonical_fields(schema: Schema, events: Sequence[Event]) -> list[str | None]:
     """The fields as the log stores them."""
     return [
-        one.fields if isinstance(one, Event) else event.fields
-        for event, one in zip(events, schema.admit(events)[1], strict=True)
+        admitted.fields if isinstance(admitted, Event) else event.fields
+        for event, admitted in zip(events, schema.admit(events)[1], strict=True)
     ]
 
 
-def _changed(before: Fields, kind: str, text: str | None) -> Fields:
-    if kind == "delete":
+def _apply_change(before: Fields, change: str, text: str | None) -> Fields:
+    if change == "delete":
         return None
-    said = orjson.loads(text) if text else {}
-    merged = {**(before or {}), **said} if kind == "patch" else said
+    fields = orjson.loads(text) if text else {}
+    merged = {**(before or {}), **fields} if change == "patch" else fields
     return {name: value for name, value in merged.items() if value is not None}
 
 

@@ -1,9 +1,10 @@
-"""What could not be read: one line a row, in a file beside the log."""
+"""The rejects file: one line for each row that could not be read, beside the log."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BufferedWriter
 from pathlib import Path
@@ -22,9 +23,13 @@ _LONGEST = 200
 class Rejected(NamedTuple):
     """A row that was refused.
 
-    `row` counts the data rows of the file from 1 (neither the header nor blank lines count), 0 is
-    the file as a whole; `field` is what was wrong with it ("" for all of it), `value` what stood
-    there, at most 200 characters of it, `expected` what should have.
+    Attributes:
+        file: The name of the source.
+        row: The number of the data row, from 1 (neither the header nor blank lines count); 0 is the
+            file as a whole.
+        field: What was wrong with it; "" for all of it.
+        value: What stood there, at most 200 characters of it.
+        expected: What was expected there.
     """
 
     file: str
@@ -35,38 +40,59 @@ class Rejected(NamedTuple):
 
 
 def shortened(value: Any) -> str:
-    """A value as text of at most 200 characters."""
+    """Write a value as text of at most 200 characters.
+
+    Args:
+        value: Any value; bytes are read as UTF-8.
+
+    Returns:
+        The text, "" for None.
+    """
     if isinstance(value, bytes):
         value = value[: 4 * _LONGEST].decode("utf-8", "replace")
     text = "" if value is None else str(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
-def forget(folder: Path, outside: str) -> int:
-    """Drop the lines that quote an id, from all rejects files; how many went.
+def forget(folder: Path, external_id: str) -> int:
+    """Remove the lines that quote an id from all rejects files.
 
-    A line that quotes it only as a part of something longer goes too. StorageError if the disk
-    refuses.
+    Args:
+        folder: The folder of the files.
+        external_id: The id. A line that quotes it only as a part of something longer goes too.
+
+    Returns:
+        How many lines were removed.
+
+    Raises:
+        StorageError: If a file cannot be written.
     """
-    quoted, gone = orjson.dumps(outside)[1:-1], 0
+    quoted, removed = orjson.dumps(external_id)[1:-1], 0
     try:
         for path in sorted(folder.glob("*.jsonl")):
             lines = path.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if quoted not in line]
-            if len(kept) < len(lines):
+            others = [line for line in lines if quoted not in line]
+            if len(others) < len(lines):
                 draft = path.with_suffix(".draft")
-                draft.write_bytes(b"".join(kept))
+                draft.write_bytes(b"".join(others))
                 draft.replace(path)
-                gone += len(lines) - len(kept)
+                removed += len(lines) - len(others)
     except OSError as problem:
         raise StorageError(f"cannot write to {folder}: {problem}") from problem
-    return gone
+    return removed
 
 
 class RejectsFile:
-    """JSON lines at `folder/<source>-<time>.jsonl`, made when the first row comes.
+    """JSON lines at `folder/<source>-<time>.jsonl`, created when the first row is written.
 
-    `private`: the values stay out, for they may name users who shall go by pseudonyms.
+    Args:
+        folder: The folder of the file.
+        source: The name of the source.
+        private: Leave the values out, because they may name users who go by pseudonyms.
+
+    Attributes:
+        path: The file.
+        count: How many rows were written.
     """
 
     def __init__(self, folder: Path, source: str, *, private: bool = False) -> None:
@@ -78,36 +104,44 @@ class RejectsFile:
         self._file: BufferedWriter | None = None
 
     def write(self, rejects: Iterable[Rejected]) -> None:
-        """Add rows. StorageError if the disk refuses."""
-        told = (one._replace(value="") if self._private else one for one in rejects)
-        lines = [orjson.dumps(one._asdict()) for one in told]
+        """Add rows.
+
+        Args:
+            rejects: The rows.
+
+        Raises:
+            StorageError: If the file cannot be written.
+        """
+        rows = (reject._replace(value="") if self._private else reject for reject in rejects)
+        lines = [orjson.dumps(row._asdict()) for row in rows]
         if not lines:
             return
-        try:
+        with self._storage_errors():
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.path.open("ab")
             self._file.write(b"\n".join(lines) + b"\n")
-        except OSError as problem:
-            raise StorageError(f"cannot write {self.path}: {problem}") from problem
         self.count += len(lines)
 
     def flush(self) -> None:
-        """Let others read what was written. StorageError if the disk refuses."""
-        try:
-            if self._file is not None:
+        """Make what was written readable for others. StorageError if the disk refuses."""
+        if self._file is not None:
+            with self._storage_errors():
                 self._file.flush()
-        except OSError as problem:
-            raise StorageError(f"cannot write {self.path}: {problem}") from problem
 
     def close(self) -> None:
-        """Let go of the file. StorageError if the disk refuses what was still to be written."""
+        """Close the file. StorageError if the disk refuses what was still to be written."""
         file, self._file = self._file, None
         if file is not None:
-            try:
+            with self._storage_errors():
                 file.close()
-            except OSError as problem:
-                raise StorageError(f"cannot write {self.path}: {problem}") from problem
+
+    @contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise StorageError(f"cannot write {self.path}: {problem}") from problem
 
     def __enter__(self) -> Self:
         return self

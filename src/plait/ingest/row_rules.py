@@ -1,4 +1,4 @@
-"""Small rules over the columns of a row, written in a mapping: `InvoiceNo starts with C`."""
+"""Rules over the columns of a row, written in a mapping: `InvoiceNo starts with C`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from plait.errors import MappingError
-from plait.ingest.column_synonyms import key_of
+from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.row_chunk import RowChunk
 
 __all__ = ["Rule", "parse_rule"]
@@ -51,54 +51,76 @@ _NUMERIC = ("<", ">", "<=", ">=")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`column operator value`; nothing else, and nothing is run."""
+    """A comparison of a column with a value; it is parsed, never evaluated as code.
+
+    Attributes:
+        column: The name of the column.
+        operator: A key of the tables of operators in this module.
+        value: What is compared with; "" where the operator needs nothing.
+    """
 
     column: str
     operator: str
     value: str = ""
 
     def holds(self, chunk: RowChunk) -> pl.Series:
-        """For each row whether the rule holds; a missing value fulfils none but `is empty`."""
+        """Find the rows that fulfil the rule; a missing value fulfils none but `is empty`.
+
+        Args:
+            chunk: N rows.
+
+        Returns:
+            Bool [N].
+        """
         test = _EMPTY.get(self.operator) or _WITH_VALUE[self.operator]
         return test(chunk.column(self.column), self.value).fill_null(False)
 
 
 def parse_rule(text: str, columns: Sequence[str]) -> Rule:
-    """A rule over one of `columns`, whose names may hold spaces.
+    """Parse a rule.
 
-    Raises MappingError if it names no column, no operator or compares with what is no number.
+    Args:
+        text: The rule: a column, an operator and perhaps a value.
+        columns: The columns of the file, whose names may hold spaces.
+
+    Returns:
+        The rule.
+
+    Raises:
+        MappingError: If the rule names no column, no operator, or compares with something that is
+            not a number.
     """
     text = text.strip()
-    fitting = [one for one in columns if _begins(text, one)]
-    if not fitting:
+    candidates = [column for column in columns if _begins_with(text, column)]
+    if not candidates:
         raise MappingError(
             f"the rule {text!r} names no column of the file",
             hint=f"columns are {', '.join(columns)}; for example 'Quantity < 0'",
             field=text,
         )
-    column = max(fitting, key=len)
-    rest = text[len(column) :].strip()
-    if rest in _EMPTY:
-        return Rule(column, rest)
+    column = max(candidates, key=len)
+    condition = text[len(column) :].strip()
+    if condition in _EMPTY:
+        return Rule(column, condition)
     for operator in _WITH_VALUE:
-        value = rest[len(operator) :].strip().strip("'\"")
-        if rest.startswith(operator) and value:
-            return Rule(column, operator, _number_in(value, text, operator))
+        value = condition[len(operator) :].strip().strip("'\"")
+        if condition.startswith(operator) and value:
+            if operator in _NUMERIC:
+                _require_number(value, text)
+            return Rule(column, operator, value)
     known = ", ".join([*_WITH_VALUE, *_EMPTY])
     raise MappingError(f"cannot read the rule {text!r}", hint=f"operators are {known}", field=text)
 
 
-def _begins(text: str, column: str) -> bool:
-    rest = text[len(column) :]
-    same = key_of(text[: len(column)]) == key_of(column) and bool(column)
-    return same and (rest[:1] in tuple(" <>=!"))
+def _begins_with(text: str, column: str) -> bool:
+    length = len(column)
+    same = normalized_name(text[:length]) == normalized_name(column) and bool(column)
+    return same and text[length : length + 1] in tuple(" <>=!")
 
 
-def _number_in(value: str, text: str, operator: str) -> str:
-    if operator in _NUMERIC:
-        try:
-            float(value)
-        except ValueError as problem:
-            message = f"the rule {text!r} compares with {value!r}"
-            raise MappingError(message, hint="write a number", field=text) from problem
-    return value
+def _require_number(value: str, rule: str) -> None:
+    try:
+        float(value)
+    except ValueError as problem:
+        message = f"the rule {rule!r} compares with {value!r}"
+        raise MappingError(message, hint="write a number", field=rule) from problem

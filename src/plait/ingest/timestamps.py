@@ -8,31 +8,32 @@ from typing import Any
 import polars as pl
 
 from plait.errors import MappingError
-from plait.utils.timestamps import DAY, EARLIEST
+from plait.ingest.column_parsers import ParsedColumn
+from plait.ingest.event_schema import ISO_PATTERN, UNIX_PATTERN, FieldError, wall_time
+from plait.ingest.row_chunk import RawColumn
+from plait.schema.event_rules import EARLIEST_TIME, MAX_CLOCK_SKEW
 
-__all__ = ["DAY", "EARLIEST", "EXPECTED", "check_timezone", "micros_of", "now_micros"]
+__all__ = ["check_timezone", "now_micros", "parse_times"]
 
-EXPECTED = (
-    "a time from 1900 to a day from now: ISO 8601, unix seconds, milliseconds, ...,"
-    " or what a mapping gives as time_format"
-)
-
-_HOURS = 3 * 3_600_000_000
-_NUMBER = r"^[+-]?\d+(\.\d*)?$"
-_ISO = (
-    r"^(\d{4}[-/]\d\d[-/]\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?([.,]\d{1,9})?)?"
-    r"\s*([A-Za-z]+|[+-]\d\d:?(?:\d\d)?)?$"
-)
-_PLAIN = "%Y-%m-%d %H:%M:%S"
+_THREE_HOURS = 3 * 3_600_000_000
+_DATETIME = "%Y-%m-%d %H:%M:%S"
+_DATETIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 
 
 def now_micros() -> int:
-    """The time now in microseconds since 1970."""
+    """Return the current time in microseconds since 1970 UTC."""
     return int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
 def check_timezone(name: str) -> None:
-    """Raises MappingError if this is no time zone, such as Europe/London."""
+    """Check the name of a time zone.
+
+    Args:
+        name: A name such as Europe/London; "" is UTC.
+
+    Raises:
+        MappingError: If there is no such time zone.
+    """
     try:
         pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(name or "UTC")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
@@ -41,107 +42,140 @@ def check_timezone(name: str) -> None:
         raise MappingError(message, hint=hint, field="timezone") from problem
 
 
-def micros_of(
-    column: pl.Series, *, timezone: str = "", pattern: str = "", now: int
-) -> tuple[pl.Series, pl.Series]:
-    """Times as Int64 [N], null where missing or not to be believed, and a mask of the latter.
+def parse_times(
+    column: RawColumn, *, timezone: str = "", pattern: str = "", now: int
+) -> ParsedColumn:
+    """Parse a column of times, as `plait.ingest.event_schema.parse_time` does.
 
-    Without a zone of its own a time is read in `timezone` (UTC if empty). One that a clock change
-    skipped is read with the offset before the change, one that it repeats as the first of the two.
-    `pattern` is a strptime format where times are written neither as ISO 8601 nor as a unix number.
+    A wall-clock time that a clock change skipped is read with the offset before the change, one
+    that it repeats as the first of the two.
+
+    Args:
+        column: N values of any type.
+        timezone: The zone of times that name none; "" is UTC.
+        pattern: A strptime format where times are neither ISO 8601 nor unix numbers.
+        now: The current time in microseconds since 1970 UTC.
+
+    Returns:
+        Microseconds since 1970 UTC, Int64 [N], and which values are no plausible times.
     """
-    if column.dtype == pl.String:
-        texts = column.str.strip_chars()
-        texts = texts.set(texts == "", None)
-        found, given = _of_texts(texts, timezone or "UTC", pattern), texts.is_not_null()
+    zone = timezone or "UTC"
+    if not isinstance(column, pl.Series):
+        texts = pl.Series([v if isinstance(v, str) else None for v in column], dtype=pl.String)
+        others = [None if isinstance(v, str) else v for v in column]
+        times, present = _from_texts(texts, zone, pattern)
+        times = times.zip_with(texts.is_not_null(), _from_objects(others, zone))
+        present = present | pl.Series([v is not None for v in others], dtype=pl.Boolean)
+    elif column.dtype == pl.String:
+        times, present = _from_texts(column, zone, pattern)
     else:
-        found, given = _of_values(column, timezone or "UTC"), column.is_not_null()
-    believed = found.is_between(EARLIEST, now + DAY).fill_null(False)
-    if believed.all():
-        return found, given & False
-    return found.set(~believed, None), given & ~believed
+        times, present = _from_typed(column, zone), column.is_not_null()
+    plausible = times.is_between(EARLIEST_TIME, now + MAX_CLOCK_SKEW).fill_null(False)
+    if plausible.all():
+        return ParsedColumn(times, present & False)
+    return ParsedColumn(times.set(~plausible, None), present & ~plausible)
 
 
-def _of_values(column: pl.Series, zone: str) -> pl.Series:
-    kind = column.dtype
-    if isinstance(kind, pl.Datetime):
-        times = column.dt.cast_time_unit("us")
-        if kind.time_zone is not None:
-            return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_physical()
-        return _in_zone(times, zone)
-    if kind == pl.Date:
-        return _in_zone(column.cast(pl.Datetime("us"), strict=False), zone)
-    if kind.is_numeric():
-        return _of_numbers(column)
+def _from_typed(column: pl.Series, zone: str) -> pl.Series:
+    dtype = column.dtype
+    if isinstance(dtype, pl.Datetime):
+        return _to_utc(column.dt.cast_time_unit("us"), zone)
+    if dtype == pl.Date:
+        return _to_utc(column.cast(pl.Datetime("us"), strict=False), zone)
+    if dtype.is_numeric():
+        return _from_unix(column)
     return pl.Series(column.name, [None] * len(column), pl.Int64)
 
 
-def _of_numbers(column: pl.Series) -> pl.Series:
-    """Unix times in the unit that their size tells, see `plait.schema.coercion.micros`."""
-    if not column.dtype.is_integer():
+def _from_objects(values: list[Any], zone: str) -> pl.Series:
+    """Python values one by one; the vectorised rules do not know all that Python can parse."""
+    times: list[int | None] = []
+    walls: list[int | None] = []
+    for value in values:
+        try:
+            parsed = wall_time(value)
+        except FieldError:
+            parsed = None
+        time, zoned = parsed or (None, True)
+        fits = time is not None and -(1 << 63) <= time < 1 << 63
+        times.append(time if zoned and fits else None)
+        walls.append(None if zoned or not fits else time)
+    absolute = pl.Series(times, dtype=pl.Int64)
+    local = pl.Series(walls, dtype=pl.Int64).cast(pl.Datetime("us"))
+    return absolute.zip_with(local.is_null(), _to_utc(local, zone))
+
+
+def _from_unix(column: pl.Series) -> pl.Series:
+    """Unix times in the unit that their size tells, see `plait.utils.timestamps`."""
+    if column.dtype.is_integer():
+        column = column.cast(pl.Int64, strict=False)
+    else:
         column = column.cast(pl.Float64)
         column = column.set(~column.is_finite(), None)
         column = column.set(column.abs() > 9e18, None)
-    else:
-        column = column.cast(pl.Int64, strict=False)
-    size = column.abs()
-    one = pl.col("n")
-    unit = (
-        pl.when(pl.col("size") < 10**11)
-        .then(one * 1_000_000)
-        .when(pl.col("size") < 10**14)
-        .then(one * 1000)
-        .when(pl.col("size") < 10**17)
-        .then(one)
-        .otherwise(one // 1000)
+    number, size = pl.col("number"), pl.col("number").abs()
+    micros = (
+        pl.when(size < 10**11)
+        .then(number * 1_000_000)
+        .when(size < 10**14)
+        .then(number * 1000)
+        .when(size < 10**17)
+        .then(number)
+        .otherwise(number // 1000)
     )
-    found = pl.DataFrame({"n": column, "size": size}).select(unit).to_series()
-    return found if found.dtype == pl.Int64 else found.round().cast(pl.Int64, strict=False)
+    times = pl.DataFrame({"number": column}).select(micros).to_series()
+    return times if times.dtype == pl.Int64 else times.round().cast(pl.Int64, strict=False)
 
 
-def _of_texts(texts: pl.Series, zone: str, pattern: str) -> pl.Series:
+def _from_texts(column: pl.Series, zone: str, pattern: str) -> tuple[pl.Series, pl.Series]:
+    """The times, and which texts are not blank."""
+    texts = column.str.strip_chars()
+    texts = texts.set(texts == "", None)
+    present = texts.is_not_null()
     if pattern:
-        return _by_pattern(texts, zone, pattern)
-    plain = texts.str.to_datetime(_PLAIN, strict=False, time_unit="us", exact=True)
-    if plain.null_count() == texts.null_count():
-        return _in_zone(plain, zone)
-    numeric = texts.str.contains(_NUMBER).fill_null(False)
-    if numeric.all():
-        return _of_numbers(_as_numbers(texts))
-    found = _of_iso(texts.set(numeric, None), zone)
+        return _from_pattern(texts, zone, pattern), present
+    if texts.str.contains(_DATETIME_PATTERN).all():
+        times = texts.str.to_datetime(_DATETIME, strict=False, time_unit="us", exact=True)
+        return _to_utc(times, zone), present
+    numeric = texts.str.contains(UNIX_PATTERN).fill_null(False)
+    times = _from_iso(texts.set(numeric, None), zone)
     if numeric.any():
-        found = found.zip_with(~numeric, _of_numbers(_as_numbers(texts.set(~numeric, None))))
-    return found
+        times = times.zip_with(~numeric, _from_numeric_texts(texts.set(~numeric, None)))
+    missed = times.is_null() & present
+    if missed.any():
+        unusual = texts.filter(missed).unique()
+        known = dict(zip(unusual, _from_objects(unusual.to_list(), zone), strict=True))
+        parsed = pl.Series([known[text] for text in texts.filter(missed)], dtype=pl.Int64)
+        times = times.scatter(missed.arg_true(), parsed)
+    return times, present
 
 
-def _as_numbers(texts: pl.Series) -> pl.Series:
-    """Integers where all are: a float would lose microseconds."""
-    whole = texts.cast(pl.Int64, strict=False)
-    if whole.null_count() == texts.null_count():
-        return whole
-    return texts.cast(pl.Float64, strict=False)
+def _from_numeric_texts(texts: pl.Series) -> pl.Series:
+    """Whole numbers as integers: as floats they would lose microseconds."""
+    integers = texts.cast(pl.Int64, strict=False)
+    if integers.null_count() == texts.null_count():
+        return _from_unix(integers)
+    floats = texts.set(~texts.str.contains(".", literal=True), None).cast(pl.Float64, strict=False)
+    return _from_unix(integers).zip_with(integers.is_not_null(), _from_unix(floats))
 
 
-def _by_pattern(texts: pl.Series, zone: str, pattern: str) -> pl.Series:
+def _from_pattern(texts: pl.Series, zone: str, pattern: str) -> pl.Series:
     try:
-        found = texts.str.to_datetime(pattern, strict=False, time_unit="us")
+        times = texts.str.to_datetime(pattern, strict=False, time_unit="us")
     except pl.exceptions.PolarsError:
         try:
-            found = texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
+            times = texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
         except pl.exceptions.PolarsError as problem:
             message = f"the time format {pattern!r} cannot be read"
             hint = "strptime's letters: %Y-%m-%d %H:%M:%S"
             raise MappingError(message, hint=hint, field="time_format") from problem
-    kind: Any = found.dtype
-    if kind.time_zone is not None:
-        return found.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_physical()
-    return _in_zone(found, zone)
+    return _to_utc(times, zone)
 
 
-def _of_iso(texts: pl.Series, zone: str) -> pl.Series:
+def _from_iso(texts: pl.Series, zone: str) -> pl.Series:
     """ISO 8601 in its parts: day, hour and minute, second, fraction, zone."""
-    parts = texts.str.extract_groups(_ISO).struct.unnest()
-    day, clock, second, fraction, offset = (parts.to_series(at) for at in range(5))
+    parts = texts.str.extract_groups(ISO_PATTERN).struct.unnest()
+    day, clock, second, fraction, offset = (parts.to_series(group) for group in range(5))
     written = pl.select(
         pl.concat_str(
             day.str.replace_all("/", "-", literal=True),
@@ -150,20 +184,19 @@ def _of_iso(texts: pl.Series, zone: str) -> pl.Series:
             second.fill_null(":00"),
         )
     ).to_series()
-    times = written.str.to_datetime(_PLAIN, strict=False, time_unit="us", exact=True)
+    times = written.str.to_datetime(_DATETIME, strict=False, time_unit="us", exact=True)
     if fraction.null_count() < len(fraction):
         digits = fraction.str.slice(1).str.pad_end(6, "0").str.slice(0, 6)
-        more = digits.cast(pl.Int64, strict=False).fill_null(0)
-        times = (times.to_physical() + more).cast(pl.Datetime("us"))
+        micros = digits.cast(pl.Int64, strict=False).fill_null(0)
+        times = (times.to_physical() + micros).cast(pl.Datetime("us"))
     zoned = offset.is_not_null()
     if not zoned.any():
-        return _in_zone(times, zone)
-    away = _offsets(offset)
-    absolute = times.to_physical() - away
-    return absolute.zip_with(zoned, _in_zone(times.set(zoned, None), zone))
+        return _to_utc(times, zone)
+    absolute = times.to_physical() - _offset_micros(offset)
+    return absolute.zip_with(zoned, _to_utc(times.set(zoned, None), zone))
 
 
-def _offsets(offset: pl.Series) -> pl.Series:
+def _offset_micros(offset: pl.Series) -> pl.Series:
     """Microseconds ahead of UTC; null for letters other than Z, UTC and GMT."""
     upper = offset.str.to_uppercase()
     named = upper.is_in(["Z", "UTC", "GMT"])
@@ -176,17 +209,20 @@ def _offsets(offset: pl.Series) -> pl.Series:
     return signed.set(named, 0)
 
 
-def _in_zone(times: pl.Series, zone: str) -> pl.Series:
-    """Wall-clock times of a zone as microseconds UTC."""
+def _to_utc(times: pl.Series, zone: str) -> pl.Series:
+    """Times as microseconds UTC; those without a zone are wall-clock times of `zone`."""
+    dtype: Any = times.dtype
+    if dtype.time_zone is not None:
+        return times.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_physical()
     if zone == "UTC":
         return times.to_physical()
 
-    def read(walls: pl.Series) -> pl.Series:
+    def localise(walls: pl.Series) -> pl.Series:
         zoned = walls.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         return zoned.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_physical()
 
-    found = read(times)
-    if found.null_count() > times.null_count():  # skipped by a clock change: go by what was before
-        earlier = (times.to_physical() - _HOURS).cast(pl.Datetime("us"))
-        found = found.zip_with(found.is_not_null(), read(earlier) + _HOURS)
-    return found
+    utc = localise(times)
+    if utc.null_count() > times.null_count():  # skipped by a clock change: use the offset before it
+        earlier = (times.to_physical() - _THREE_HOURS).cast(pl.Datetime("us"))
+        utc = utc.zip_with(utc.is_not_null(), localise(earlier) + _THREE_HOURS)
+    return utc

@@ -1,4 +1,4 @@
-"""Bodies of one JSON object a line (NDJSON): read as they come, each line judged by itself."""
+"""Bodies of one JSON object a line (NDJSON), read as they come; each line is checked by itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 
 from plait.errors import TooLargeError
-from plait.server.http.schemas import DEEPEST, is_too_deep
+from plait.server.http.schemas import MAX_DEPTH, is_too_deep
 
 __all__ = ["MEDIA_TYPE", "is_lines", "lines_of", "rows_of"]
 
@@ -18,48 +18,69 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def is_lines(request: Request) -> bool:
-    """Whether the body says that it is lines."""
-    said = request.headers.get("content-type", "")
-    return said.partition(";")[0].strip().lower() in _TYPES
+    """Return whether the content type of a request is NDJSON.
+
+    Args:
+        request: The request.
+    """
+    content_type = request.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip().lower() in _TYPES
 
 
 async def lines_of(request: Request, limit: int) -> list[bytes]:
-    """The lines of a body that are not empty; TooLargeError as soon as there are more than `limit`.
+    """Read the lines of a body.
 
     Nothing is stored before the last line has come: a body that breaks off can be sent again.
+
+    Args:
+        request: The request.
+        limit: The most lines.
+
+    Returns:
+        The lines that are not empty.
+
+    Raises:
+        TooLargeError: As soon as there are more than `limit` lines.
     """
-    found: list[bytes] = []
-    rest = bytearray()
+    lines: list[bytes] = []
+    unfinished = bytearray()
     async for chunk in request.stream():
-        rest += chunk
+        unfinished += chunk
         if b"\n" in chunk:
-            *whole, last = bytes(rest).split(b"\n")
-            found += [one for one in whole if one.strip()]
-            rest = bytearray(last)
-        if len(found) > limit:
+            *whole, last = bytes(unfinished).split(b"\n")
+            lines += [line for line in whole if line.strip()]
+            unfinished = bytearray(last)
+        if len(lines) > limit:
             break
-    if rest.strip():
-        found.append(bytes(rest))
-    if len(found) > limit:
+    if unfinished.strip():
+        lines.append(bytes(unfinished))
+    if len(lines) > limit:
         raise TooLargeError(
             f"the body has more than {limit} lines",
             hint="send several smaller requests, or raise batch_limit",
             field="events",
         )
-    return found
+    return lines
 
 
 def rows_of(lines: list[bytes]) -> tuple[list[Any], dict[int, str]]:
-    """The values of the lines, and by place what is wrong with those that are none (null here)."""
+    """Parse lines.
+
+    Args:
+        lines: The lines of a body.
+
+    Returns:
+        Their values, None for a line that cannot be parsed; and by its index what is wrong with it.
+    """
     rows: list[Any] = []
-    wrong: dict[int, str] = {}
-    for place, line in enumerate(lines):
+    errors: dict[int, str] = {}
+    for index, line in enumerate(lines):
         value: Any = None
         try:
-            value = orjson.loads(line.removeprefix(_BOM) if place == 0 else line)
+            value = orjson.loads(line.removeprefix(_BOM) if index == 0 else line)
         except orjson.JSONDecodeError as problem:
-            wrong[place] = f"expected one JSON object in UTF-8: {problem}"
-        if line.count(b"[") + line.count(b"{") > DEEPEST and is_too_deep(value):
-            value, wrong[place] = None, f"expected an object of at most {DEEPEST} levels"
+            errors[index] = f"expected one JSON object in UTF-8: {problem}"
+        if line.count(b"[") + line.count(b"{") > MAX_DEPTH and is_too_deep(value):
+            value, errors[index] = None, f"expected an object of at most {MAX_DEPTH} levels"
         rows.append(value)
-    return rows, wrong
+    return rows, errors

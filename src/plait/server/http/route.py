@@ -8,16 +8,15 @@ from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
 from plait.server.http.auth import Permission
-from plait.server.http.schemas import object_of
+from plait.server.http.schemas import object_of, parsed
 from plait.server.http.service import Service
-from plait.workspace.query_models import model_error
 
 __all__ = ["Route", "json_body", "json_object", "path_id", "reply", "service_of"]
 
@@ -79,11 +78,7 @@ def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
     """
 
     async def read(request: Request) -> BodyT:
-        values = object_of(await request.body())
-        try:
-            return model.model_validate(values)
-        except ValidationError as problem:
-            raise model_error(model, problem) from None
+        return parsed(model, await request.body())
 
     return read
 

@@ -1,4 +1,4 @@
-"""POST /v1/events: append what happened."""
+"""POST /v1/events: append events."""
 
 from __future__ import annotations
 
@@ -23,45 +23,40 @@ async def post_events(request: Request) -> Response:
 
     The body is {"events": [...]}, or one event a line as application/x-ndjson. Every row gets a
     status: stored, duplicate (was there before), conflict (the same id with other content) or
-    rejected (with the reason). One bad row does not stop the rest. `version` is the place in the
-    log that `at_least` of a later question may name.
+    rejected (with the reason). One bad row does not stop the others. `version` is the place in the
+    log that `at_least` of a later query may name.
     """
     service = service_of(request)
     if is_lines(request):
         lines = await lines_of(request, service.settings.batch_limit)
-        version, rows = await service.wait(lambda: _posted_lines(service, lines))
+        version, rows = await service.wait(lambda: _append_lines(service, lines))
     else:
         raw = await request.body()
-        version, rows = await service.wait(lambda: _posted(service, raw))
+        version, rows = await service.wait(lambda: _append_body(service, raw))
     service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
 
 
-def _posted(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]]]:
-    events = _rows(raw)
-    check_batch(events, service.settings.batch_limit, "events")
-    return service.workspace.post(events)
-
-
-def _posted_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
-    """As a list; a line that is no JSON is one more row that is rejected."""
-    rows, wrong = rows_of(lines)
-    version, told = service.workspace.post(rows)
-    for place, error in wrong.items():
-        told[place]["error"] = error
-    return version, told
-
-
-def _rows(raw: bytes) -> list[Any]:
-    """The rows as they came: the shop judges each by itself."""
+def _append_body(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]]]:
+    """The rows of {"events": [...]}; each of them is checked by itself, later."""
     body = object_of(raw)
     for name in body:
         if name != "events":
             raise InputError(f"there is no field {name!r}", hint="fields are events", field=name)
-    if not isinstance(body.get("events"), list):
-        raise InputError("events is no list", hint='send {"events": [...]}', field="events")
-    rows: list[Any] = body["events"]
-    return rows
+    events = body.get("events")
+    if not isinstance(events, list):
+        raise InputError("events is not a list", hint='send {"events": [...]}', field="events")
+    check_batch(events, service.settings.batch_limit, "events")
+    return service.workspace.post(events)
+
+
+def _append_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
+    """The rows of NDJSON; a line that is not JSON is one more row that is rejected."""
+    rows, errors = rows_of(lines)
+    version, statuses = service.workspace.post(rows)
+    for index, error in errors.items():
+        statuses[index]["error"] = error
+    return version, statuses
 
 
 ROUTES = (

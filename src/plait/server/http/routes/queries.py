@@ -10,8 +10,7 @@ from starlette.responses import Response
 
 from plait.server.http.response_models import ItemsResponse, RequestResponse
 from plait.server.http.route import Route, json_body, reply, service_of
-from plait.server.http.schemas import Next
-from plait.workspace.query_models import Rank, Recommend, Search, Similar
+from plait.server.http.schemas import Next, Rank, Recommend, Search, Similar
 
 __all__ = ["ROUTES"]
 

@@ -1,0 +1,429 @@
+"""The one set of rules by which outside values become parts of an event.
+
+Requests, NDJSON, Python rows, files and frames all use them. `EventRow` applies them to one row;
+`plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole columns and fall
+back on the functions here wherever a column holds values of several types.
+The bounds themselves stand in `plait.schema.event_rules`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from plait.data.types import NOW
+from plait.schema.coercion import MAX_EXACT
+from plait.schema.event_rules import (
+    event_type_problem,
+    id_problem,
+    is_plausible_time,
+    is_plausible_value,
+)
+from plait.utils.timestamps import micros_of_number
+
+__all__ = [
+    "EXPECTED_FIELDS",
+    "EXPECTED_ID",
+    "EXPECTED_NUMBER",
+    "EXPECTED_TIME",
+    "EXPECTED_TYPE",
+    "ISO_PATTERN",
+    "NUMBER_PATTERN",
+    "UNIX_PATTERN",
+    "EventRow",
+    "FieldError",
+    "expected_id_of",
+    "fields_json",
+    "parse_event_type",
+    "parse_id",
+    "parse_time",
+    "parse_value",
+    "row_problem",
+    "wall_time",
+]
+
+EXPECTED_ID = id_problem("")
+EXPECTED_TYPE = event_type_problem("")
+EXPECTED_NUMBER = "a finite number that 32 bits can hold"
+EXPECTED_TIME = (
+    "a time from 1900 to a day from now: ISO 8601 or a unix number"
+    " (for other formats a mapping has time_format)"
+)
+EXPECTED_FIELDS = "an object of names and values"
+
+UNIX_PATTERN = r"^[+-]?[0-9]+(\.[0-9]*)?$"
+"""Text that is a unix time; valid for Python and for polars."""
+NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+"""Text that is a number."""
+ISO_PATTERN = (
+    r"^([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"
+    r"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(:[0-5][0-9])?([.,][0-9]{1,9})?)?"
+    r"[ ]*([A-Za-z]+|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
+)
+"""ISO 8601 and its close relatives: day, hour and minute, second, fraction, zone."""
+
+_unix = re.compile(UNIX_PATTERN[:-1] + r"\Z").match
+_number = re.compile(NUMBER_PATTERN[:-1] + r"\Z").match
+_iso = re.compile(ISO_PATTERN[:-1] + r"\Z").match
+_day_month_year = re.compile(r"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}\Z").match
+
+_WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
+_WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
+"""What is cut off around texts: Unicode's White_Space, as polars' `strip_chars` does."""
+
+_ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_DIGITS = 1000
+_LATITUDE, _LONGITUDE = {"lat", "latitude"}, {"lon", "lng", "longitude"}
+_JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+class FieldError(ValueError):
+    """A value that an event may not hold; the message says what is expected.
+
+    Attributes:
+        field: The name of the field; "" if it is the one that was being parsed.
+    """
+
+    def __init__(self, expected: str, field: str = "") -> None:
+        super().__init__(expected)
+        self.field = field
+
+
+def expected_id_of(role: str) -> str:
+    """Say what is expected where a row names no user, item, head or tail.
+
+    Args:
+        role: The role that is missing, such as `user`.
+
+    Returns:
+        The end of a sentence that begins with "expected".
+    """
+    return f"the id of the {role}"
+
+
+def parse_id(value: Any) -> str | None:
+    """Parse the external id of an event, user, item or request.
+
+    Spaces around it are cut off; whole numbers are written without a point.
+
+    Args:
+        value: Text or a whole number.
+
+    Returns:
+        The id; None for None and for blank text.
+
+    Raises:
+        FieldError: If the value cannot be an id.
+    """
+    text = _name(value)
+    if text and id_problem(text):
+        raise FieldError(EXPECTED_ID)
+    return text
+
+
+def parse_event_type(value: Any) -> str | None:
+    """Parse the type of an interaction: view, purchase, ...
+
+    Args:
+        value: Text in any case.
+
+    Returns:
+        The event type in lower case; None for None and for blank text.
+
+    Raises:
+        FieldError: If the value cannot be an event type.
+    """
+    try:
+        text = _name(value)
+    except FieldError as problem:
+        raise FieldError(EXPECTED_TYPE) from problem
+    text = text and text.lower()
+    if text and event_type_problem(text):
+        raise FieldError(EXPECTED_TYPE)
+    return text
+
+
+def _name(value: Any) -> str | None:
+    if type(value) is not str:
+        if value is None:
+            return None
+        value = _text_of(value.item() if isinstance(value, np.generic) else value)
+    text: str = value.strip(_WHITESPACE)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as problem:
+            raise FieldError(EXPECTED_ID) from problem
+    return text or None
+
+
+def _text_of(value: Any) -> str:
+    """A scalar other than a string as text: whole numbers only."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT:
+        return str(int(value))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_DIGITS:
+        return str(int(value))
+    raise FieldError(EXPECTED_ID)
+
+
+def parse_value(value: Any) -> float | None:
+    """Parse the value of an event: an amount or a rating.
+
+    Args:
+        value: A number, or text that is one.
+
+    Returns:
+        The number; None for None and for blank text.
+
+    Raises:
+        FieldError: If the value is not a finite number that a float32 can hold.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        value = value.strip(_WHITESPACE) or None
+        if value is not None and not _number(value):
+            raise FieldError(EXPECTED_NUMBER)
+    elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
+        raise FieldError(EXPECTED_NUMBER)
+    try:
+        number = None if value is None else float(value)
+    except (OverflowError, ValueError) as problem:
+        raise FieldError(EXPECTED_NUMBER) from problem
+    if number is not None and not is_plausible_value(number):
+        raise FieldError(EXPECTED_NUMBER)
+    return number
+
+
+def parse_time(value: Any, now: int) -> int | None:
+    """Parse the time of an event; without a zone it is UTC.
+
+    Args:
+        value: ISO 8601 text, a datetime or date, or a unix number of seconds, milliseconds,
+            microseconds or nanoseconds, which its size tells apart.
+        now: The current time in microseconds since 1970 UTC.
+
+    Returns:
+        Microseconds since 1970 UTC; None for None and for blank text.
+
+    Raises:
+        FieldError: If the value is no time, or lies before 1900 or more than a day after `now`.
+    """
+    parsed = wall_time(value)
+    if parsed is not None and not is_plausible_time(parsed[0], now):
+        raise FieldError(EXPECTED_TIME)
+    return parsed and parsed[0]
+
+
+def wall_time(value: Any) -> tuple[int, bool] | None:
+    """Parse a time that may lack a zone.
+
+    Args:
+        value: As for `parse_time`.
+
+    Returns:
+        Microseconds since 1970 UTC and True; for a time without a zone, microseconds since 1970
+        on its wall clock and False; None for None and for blank text.
+
+    Raises:
+        FieldError: If the value is no time.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        if isinstance(value, str):
+            text = value.strip(_WHITESPACE)
+            return _time_of_text(text) if text else None
+        if isinstance(value, datetime):
+            return _time_of_datetime(value)
+        if isinstance(value, date):
+            return _time_of_datetime(datetime(value.year, value.month, value.day))  # noqa: DTZ001
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return micros_of_number(value), True
+    except (ValueError, OverflowError) as problem:
+        raise FieldError(EXPECTED_TIME) from problem
+    if value is not None:
+        raise FieldError(EXPECTED_TIME)
+    return None
+
+
+def _time_of_text(text: str) -> tuple[int, bool]:
+    if _unix(text):
+        return micros_of_number(float(text) if "." in text else int(text)), True
+    match = _iso(text)
+    if match:
+        day, clock, second, fraction, zone = match.groups()
+        zone = _ZONES.get(zone.upper(), zone) if zone else ""
+        text = f"{day.replace('/', '-')}T{clock or '00:00'}{second or ':00'}{fraction or ''}{zone}"
+    elif _day_month_year(text):
+        return _time_of_datetime(datetime.strptime(text, "%d-%b-%Y"))  # noqa: DTZ007
+    return _time_of_datetime(datetime.fromisoformat(text))
+
+
+def _time_of_datetime(moment: datetime) -> tuple[int, bool]:
+    zoned = moment.tzinfo is not None
+    since = (moment if zoned else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zoned
+
+
+def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | None:
+    """Write the fields of an event as a JSON object with sorted keys.
+
+    Args:
+        fields: Names and values: text, finite numbers, truth values, lists, {lat, lon}. Another
+            object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`.
+            A field that is None stays null, which in a patch clears it.
+        columns: More names and values, of the columns of a file; what is None among them is no
+            field.
+
+    Returns:
+        The text; None if there are no fields.
+
+    Raises:
+        FieldError: If `fields` is no mapping, or a value is nothing that JSON can express.
+    """
+    fields = {} if fields is None else fields
+    if not isinstance(fields, Mapping):
+        raise FieldError(EXPECTED_FIELDS, "fields")
+    flat: dict[str, Any] = {}
+    for name, value in (columns or {}).items():
+        _flatten(flat, name, value)
+    for name, value in fields.items():
+        _flatten(flat, str(name), value)
+        if value is None:
+            flat[str(name)] = None
+    try:
+        return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
+    except (TypeError, ValueError) as problem:
+        raise FieldError(f"values that JSON can express ({problem})", "fields") from problem
+
+
+def _flatten(flat: dict[str, Any], name: str, value: Any) -> None:
+    """Set a field, or one for each part of an object that is not {lat, lon}."""
+    if isinstance(value, Mapping) and not _is_location(value):
+        for label, inner in value.items():
+            part = " ".join(str(label).split()).rstrip(": ")
+            _set_field(flat, f"{name}.{part}", inner)
+    else:
+        _set_field(flat, name, value)
+
+
+def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if type(value) is not str and not _is_finite(value):
+        raise FieldError("a finite number", name)
+    flat[name] = value
+
+
+def _is_location(value: Mapping[Any, Any]) -> bool:
+    return not _LATITUDE.isdisjoint(value) and not _LONGITUDE.isdisjoint(value)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether the value, or everything in it, is finite; at most 64 levels are looked at."""
+    values = [value]
+    for _ in range(64):
+        nested: list[Any] = []
+        for element in values:
+            if isinstance(element, float | np.floating) and not math.isfinite(element):
+                return False
+            if isinstance(element, list | tuple):
+                nested += element
+            elif isinstance(element, Mapping):
+                nested += element.values()
+        if not nested:
+            break
+        values = nested
+    return True
+
+
+def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
+    def parse_required(value: Any) -> str:
+        text = parse(value)
+        if text is None:
+            raise FieldError(expected)
+        return text
+
+    return parse_required
+
+
+def _time_or_now(value: Any) -> int:
+    micros = parse_time(value, time.time_ns() // 1000)
+    return NOW if micros is None else micros
+
+
+_TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
+_FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
+
+_OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
+_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED_TYPE))]
+
+
+class EventRow(BaseModel):
+    """One interaction. Rows are checked one by one: a bad one does not stop the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
+    kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
+    user: _UserId = Field(description="who", min_length=1)
+    item: _ItemId = Field(description="what", min_length=1)
+    time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
+        None, validate_default=True, description="ISO 8601 or unix time; now if absent"
+    )
+    value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
+        None, description="an amount or a rating"
+    )
+    request_id: _OptionalId = Field(None, description="the answer that led to it")
+    fields: Annotated[str | None, PlainValidator(fields_json), WithJsonSchema(_FIELDS_SCHEMA)] = (
+        Field(None, description="anything else")
+    )
+
+
+def row_problem(error: ValidationError) -> tuple[str, str]:
+    """Say what is wrong with a row that `EventRow` refused.
+
+    Args:
+        error: What pydantic raised.
+
+    Returns:
+        The name of the field, "" for the whole row, and a sentence. An unknown field comes first,
+        because it explains the one that is missing.
+    """
+    problems = error.errors(include_url=False, include_input=False)
+    problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        return field, f"there is no field {field!r}, fields are {', '.join(EventRow.model_fields)}"
+    if problem["type"] == "missing":
+        expected = EXPECTED_TYPE if field == "kind" else expected_id_of(field)
+        return field, f"expected {expected}"
+    refusal = problem.get("ctx", {}).get("error")
+    if isinstance(refusal, FieldError):
+        return refusal.field or field, f"expected {refusal}"
+    return field, "expected an object"
