@@ -11,11 +11,11 @@ from tests.workspace.workspace_fixtures import fill
 @pytest.mark.parametrize(
     ("strand", "said"),
     [
-        ("neighbours = { window = -1 }", "neighbours.window is -1, not 0 or more"),
-        ("factors = { alpha = nan }", "factors.alpha is nan, not a finite number (above 0)"),
+        ("neighbours = { window = -1 }", "neighbours.window is -1, not greater than or equal to 0"),
+        ("factors = { alpha = nan }", "factors.alpha is nan, not a finite number"),
         (
             "graph = { training = { max_grad_norm = -1 } }",
-            "graph.training.max_grad_norm is -1.0, not 0 or more",
+            "graph.training.max_grad_norm is -1, not greater than or equal to 0",
         ),
     ],
 )

@@ -2,13 +2,19 @@
 
 import numpy as np
 
+from plait.pipeline.registry import stage_class
 from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.fuse import Fuse
 from tests.ranking.candidate_fixtures import ask, candidates, ragged
 
+DECLARING = ("popular", "repeat", "content", "lexical")
+"""The built-in models that declare other fusion defaults than the usual ones."""
+
 
 def fuse(**config):
-    return Fuse(FuseConfig(**config), name="fuse")
+    """The step with the defaults that built-in models declare."""
+    models = [stage_class(name)(name=name) for name in DECLARING]
+    return Fuse(FuseConfig(**config), name="fuse").with_models(models)
 
 
 def world(queries=600, width=30, seed=0, long=40):

@@ -6,19 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.pipeline.registry import stage_class
 from plait.pipeline.stage import Scorer
 from plait.ranking.explanation.explain import Explain, ExplainConfig
 from tests.ranking.candidate_fixtures import ask, candidates, live, ragged
 
 NAN = float("nan")
+MODELS = [
+    stage_class(name)(name=name)
+    for name in ("popular", "repeat", "neighbours", "linear", "content", "factors", "lexical")
+]
 
 
 def explained(items, queries, **config):
     items = items.with_columns(
         order=np.where(items.item_numbers >= 0, np.arange(items.shape[1]), -1).astype(np.int32)
     )
-    reasons = Explain(ExplainConfig(**config), name="explain").apply(queries, items)
-    return reasons.column("reasons")
+    step = Explain(ExplainConfig(**config), name="explain").with_models(MODELS)
+    return step.apply(queries, items).column("reasons")
 
 
 def because(items, **numbers):
@@ -67,12 +72,12 @@ def test_sentences_of_other_questions():
     assert text("factors", 0, 1, anchor) == "Goes with Blue Mug"
     for context in ({"country": "France"}, {"user": {"country": "France"}}):
         asked = ask(contexts=(context,))
-        assert text("popular", queries=asked, popular_by="country") == "Popular in France"
+        assert text("popular", queries=asked, context_field="country") == "Popular in France"
         assert text("popular", queries=asked) == "Popular right now"
 
 
 def test_own_sentences_and_titles():
-    mine = {"popular": "{item} is hot ({strand})", "linear": "{because} goes with {item} {x}"}
+    mine = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item} {x}"}
     assert text("popular", 0, templates=mine) == "Red mug is hot (popular)"
     assert text("linear", 0, 2, templates=mine) == "Red lamp goes with Red mug {x}"
     assert text("linear", 0, 2, title="brand") == "Because you took OPI"
@@ -96,19 +101,19 @@ def test_reasons_are_complete_and_ordered_by_share():
     )
     items = because(items, neighbours=[[1, 2]], content=[[1, 2]])
     first, second = explained(items, ask((1, 2), live=live()))[0]
-    assert [one["strand"] for one in first] == ["neighbours", "popular", "content"]
+    assert [one["model"] for one in first] == ["neighbours", "popular", "content"]
     assert first[0] == {
-        "strand": "neighbours",
+        "model": "neighbours",
         "rank": None,
         "because": "i1",
         "fact": {"field": "category", "value": "mugs"},
         "text": "Because you took Blue Mug",
     }
     assert first[1]["rank"] == 5
-    assert [one["strand"] for one in second] == ["neighbours"]
+    assert [one["model"] for one in second] == ["neighbours"]
     assert second[0]["fact"] == {"field": "category", "value": "lamps"}
     json.dumps([first, second])
-    assert [one["strand"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
+    assert [one["model"] for one in explained(items, ask(live=live()), max_reasons=1)[0, 0]] == [
         "neighbours"
     ]
 

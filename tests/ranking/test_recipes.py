@@ -1,15 +1,23 @@
 """The shipped recipes build, and their settings are those that are meant."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from plait.data.types import Dataset
+import plait
+from plait.data.types import Dataset, StateView
 from plait.errors import RecipeError
 from plait.pipeline.bundle import BundleStore
+from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import load_recipe, recipe_names
+from plait.pipeline.registry import load_all_stages
+from plait.pipeline.stage import Scorer
+from plait.state.live_state import DatasetState
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import market
 
@@ -82,9 +90,83 @@ def test_a_bundle_that_was_made_before_names_were_checked_still_loads(world, tmp
     assert store.load().steps[0].config.require_gain == ("sequnce",)
 
 
-def test_what_the_defaults_name_may_be_missing():
+def test_recipe_without_a_model_that_declares_defaults_builds():
     recipe = load_recipe("default")
-    strands = {name: one for name, one in recipe.models.items() if name != "repeat"}
-    missing = {"*": "learned", "repeat": "zero"}
-    steps = {**recipe.steps, "fuse": {"missing_score": missing}}
-    assert Pipeline.build(replace(recipe, models=strands, steps=steps))
+    models = {name: settings for name, settings in recipe.models.items() if name != "repeat"}
+    fuse = Pipeline.build(replace(recipe, models=models)).steps[0]
+    assert fuse.config.missing_score == {"*": "learned", "popular": "zero"}
+    assert fuse.config.item_query_weights == {"*": 1.0, "popular": 0.05}
+
+
+def test_defaults_of_the_default_recipe_are_those_that_its_models_declare():
+    config = Pipeline.build(load_recipe("default")).steps[0].config
+    assert config.weights == {"*": 1.0, "popular": 0.3}
+    assert config.text_query_weights == {"*": 0.1, "lexical": 1.0, "content": 0.3}
+    assert config.item_query_weights == {"*": 1.0, "popular": 0.05, "repeat": 0.0}
+    assert config.missing_score == {"*": "learned", "popular": "zero", "repeat": "zero"}
+    assert config.match == ("lexical",)
+
+
+def renamed_pipeline():
+    """The default recipe whose `popular` and `lexical` have other names."""
+    recipe = load_recipe("default")
+    models = {
+        {"popular": "trending", "lexical": "words"}.get(name, name): {"stage": name, **settings}
+        for name, settings in recipe.models.items()
+    }
+    return Pipeline.build(replace(recipe, models=models))
+
+
+def test_renamed_built_in_model_keeps_its_weight_and_its_sentence(world):
+    pipeline = renamed_pipeline()
+    config = pipeline.steps[0].config
+    assert config.weights == {"*": 1.0, "trending": 0.3}
+    assert config.match == ("words",)
+    assert config.text_query_weights == {"*": 0.1, "words": 1.0, "content": 0.3}
+    fitted = pipeline.fit(world)
+    assert fitted.steps[0].config == config
+    texts = sentences(fitted, world)
+    assert "Popular right now" in texts["trending"]
+
+
+def test_plug_in_model_has_the_weight_and_the_sentence_that_it_declares(world, tmp_path):
+    recipe = load_recipe("default")
+    models = {"popular": {}, "mine": {"stage": f"{__name__}:Declaring"}}
+    pipeline = Pipeline.build(replace(recipe, models=models)).fit(world)
+    store = BundleStore(tmp_path)
+    for built in (pipeline, store.load(store.save(pipeline))):
+        assert built.steps[0].config.weights == {"*": 1.0, "popular": 0.3, "mine": 0.7}
+        assert sentences(built, world)["mine"] == {"Listed by mine, first of all"}
+
+
+class Declaring(DenseScorer):
+    """A model of somebody else: the first item is best."""
+
+    fusion_defaults = FusionDefaults(weight=0.7)
+    reason_templates = ReasonTemplates(default="Listed by {model}, first of all")
+
+    def score_all(self, queries):
+        return np.tile(-np.arange(5, dtype=np.float32), (len(queries), 1))
+
+
+def sentences(pipeline, dataset):
+    """The sentences of a query without a history, by model."""
+    queries = ask(dataset.catalogue, [], live=StateView(DatasetState.of(dataset)))
+    texts = {}
+    for reasons in filter(None, pipeline.run(queries).column("reasons")[0]):
+        for reason in reasons:
+            texts.setdefault(reason["model"], set()).add(reason["text"])
+    return texts
+
+
+def test_names_of_models_stand_in_the_registry_and_in_recipes_alone():
+    models = {name for name, stage in load_all_stages().items() if issubclass(stage, Scorer)}
+    sources = Path(plait.__file__).parent
+    named = {
+        str(path.relative_to(sources))
+        for folder in ("pipeline", "ranking", "testing")
+        for path in (sources / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in models - {"ratings", "content"}
+    }
+    assert named <= {"pipeline/registry.py", "pipeline/renamed_settings.py"}

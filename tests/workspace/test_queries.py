@@ -15,7 +15,7 @@ def test_a_user_gets_what_people_of_the_same_taste_took_next(shop):
     assert set(answer.ids) <= set(MUGS)
     assert not set(answer.ids) & set(MUGS[:4])  # seen
     first = answer.items[0].reasons[0]
-    assert first["strand"] == "neighbours"
+    assert first["model"] == "neighbours"
     assert first["because"] in MUGS[:4]
     assert first["text"].startswith("Because you took")
     assert (answer.bundle, answer.version, answer.degraded) == (

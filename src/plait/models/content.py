@@ -23,6 +23,7 @@ from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Content", "ContentConfig", "Fresh"]
@@ -99,6 +100,16 @@ class Content(DenseScorer[ContentConfig]):
     """Scores items by likeness to the query's text, anchors or history, in this order."""
 
     Config = ContentConfig
+    fusion_defaults = FusionDefaults(text_query_weight=0.3)
+    reason_templates = ReasonTemplates(
+        same_item="Like {because}",
+        query_item="",
+        shared_value="Like {because}: both {field} {value}",
+        history_item="Like {because}",
+        text="Says something like '{words}'",
+        default="Like what you took before",
+    )
+    test_variants = ({"svd_components": 2, "min_df": 1},)
     min_score = 0.0
 
     def __init__(self, config: ContentConfig | None = None, *, name: str = "") -> None:

@@ -43,6 +43,7 @@ from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.batch_inference import batch_size
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Repeat", "RepeatConfig"]
@@ -81,6 +82,15 @@ class Repeat(DenseScorer[RepeatConfig]):
     """Scores the items of the user's own history and of users like this one, NaN for all others."""
 
     Config = RepeatConfig
+    fusion_defaults = FusionDefaults(item_query_weight=0.0, missing_score="zero")
+    reason_templates = ReasonTemplates(
+        same_item="You come back to it",
+        query_item="",
+        shared_value="",
+        history_item="",
+        default="People who come back to the same take it",
+    )
+    test_variants = ({"n_neighbors": 3, "n_groups": 2, "max_neighbor_users": 20},)
     min_score = 0.0
 
     def __init__(self, config: RepeatConfig | None = None, *, name: str = "") -> None:

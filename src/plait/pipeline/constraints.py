@@ -1,30 +1,62 @@
-"""What a setting can be: said where a config declares it, checked before a stage does anything."""
+"""Bounds of settings, declared with the fields of a config, and the validation of configs.
+
+Validation is done by pydantic, strictly: true is no number, a string is no number, numbers are
+finite, and unknown keys are refused.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import abc
+import functools
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
-from math import inf
-from numbers import Integral, Real
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 
-from plait.errors import InputError
+from plait.errors import InputError, RecipeError
+from plait.pipeline.renamed_settings import reject_unknown_keys
 
-__all__ = ["KEY", "Limit", "bounded_field", "check", "limit_of"]
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+__all__ = ["KEY", "Limit", "bounded_field", "build_config", "check", "limit_of"]
 
 KEY = "limit"
-"""Under what the metadata of a field holds its limit."""
+"""The key of the bounds in the metadata of a field."""
+
+_EXPECTED = {
+    "tuple_type": "a list",
+    "mapping_type": "a table",
+    "dict_type": "a table",
+}
+"""Pydantic's types of error whose messages name types of Python that TOML does not have."""
+
+ConfigT = TypeVar("ConfigT")
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Numbers of `least` and more, or `above`; up to `most`, or `below`. None: as far as may be."""
+    """Bounds of a number; None stands for no bound.
+
+    Attributes:
+        least: The number is at least this.
+        above: The number is greater than this.
+        most: The number is at most this.
+        below: The number is less than this.
+    """
 
     least: float | None = None
     above: float | None = None
@@ -32,7 +64,11 @@ class Limit:
     below: float | None = None
 
     def contains(self, value: Any) -> bool:
-        """Whether a number lies in it."""
+        """Whether a number lies within the bounds.
+
+        Args:
+            value: The number.
+        """
         return (
             (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
@@ -40,109 +76,180 @@ class Limit:
             and (self.below is None or value < self.below)
         )
 
-    def __str__(self) -> str:
-        low = "" if self.least is None else f"{self.least:,}"
-        low = low if self.above is None else f"above {self.above:,}"
-        high = "" if self.most is None else f"{self.most:,}"
-        high = high if self.below is None else f"below {self.below:,}"
-        if low and high:
-            return f"{low} to {high}"
-        if low:
-            return low if self.above is not None else f"{low} or more"
-        return high if self.below is not None or not high else f"at most {high}"
-
 
 def bounded_field(default: Any, limit: Limit) -> Any:
-    """Declares a field of a config whose number, or each of them, lies within `limit`.
+    """Declare a field of a config whose numbers lie within bounds.
 
-    `plait.pipeline.search_space.tunable` takes a limit too.
+    Args:
+        default: The default of the field.
+        limit: The bounds of the number, or of each number in a list or a table.
+
+    Returns:
+        A dataclass field. `plait.pipeline.search_space.tunable` declares bounds as well.
     """
     return dataclasses.field(default=default, metadata={KEY: limit})
 
 
 def limit_of(field: dataclasses.Field[Any]) -> Limit:
-    """The limit that a field of a config was declared with; any number, where there is none."""
-    found = field.metadata.get(KEY)
-    return found if isinstance(found, Limit) else Limit()
+    """The bounds that a field was declared with.
+
+    Args:
+        field: A field of a config.
+
+    Returns:
+        The bounds; without any, where none were declared.
+    """
+    limit = field.metadata.get(KEY)
+    return limit if isinstance(limit, Limit) else Limit()
 
 
 def check(config: Any, where: str = "") -> None:
-    """Raise InputError for the first setting of a config, or of a table in it, that cannot be.
+    """Validate a config that was constructed in Python.
 
-    Types are those that the dataclass declares; a number is finite and no yes or no. `where`: what
-    stands before the names of the fields, the stage's name.
+    Args:
+        config: An instance of a config class; its values may have any type.
+        where: What stands before the field in messages, usually the name of the stage.
+
+    Raises:
+        InputError: A value does not have its declared type or lies outside its bounds; `field` is
+            the path of the first such setting.
     """
-    for place, value, wanted in _within(config, where):
-        raise InputError(f"{place} is {value!r}, not {wanted}", field=place)
+    _validated(type(config), config, where, instances_only=True)
 
 
-Wrong = tuple[str, Any, str]
-"""A setting's place, its value, and what was expected."""
+def build_config(config_class: type[ConfigT], settings: Mapping[str, Any], where: str) -> ConfigT:
+    """Construct a config from the settings that a recipe gives.
+
+    Args:
+        config_class: A frozen dataclass whose fields have defaults.
+        settings: Values by field. Of a table, the keys that are left out keep the values of this
+            config's default.
+        where: What stands before the field in messages, usually the name of the stage.
+
+    Returns:
+        A validated config.
+
+    Raises:
+        RecipeError: A setting is unknown (`field` is its key), or a value does not have its
+            declared type or lies outside its bounds (`field` is the path of the setting).
+    """
+    complete = _with_defaults(config_class(), settings, where)
+    return _validated(config_class, complete, where, instances_only=False)  # type: ignore[no-any-return]
 
 
-def _within(config: Any, where: str) -> Iterator[Wrong]:
-    hints = _hints(type(config))
-    for one in dataclasses.fields(config):
-        place = f"{where}.{one.name}" if where else one.name
-        value = getattr(config, one.name)
-        yield from _wrong(value, hints.get(one.name, Any), limit_of(one), place)
+def _with_defaults(default: Any, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The settings, each table completed by the values that `default` has."""
+    names = [field.name for field in dataclasses.fields(default)]
+    reject_unknown_keys(settings, names, f"[{where}]")
+    complete = dict(settings)
+    for name in names:
+        table, usual = settings.get(name), getattr(default, name)
+        if isinstance(table, Mapping) and dataclasses.is_dataclass(usual):
+            complete[name] = {
+                **_fields_of(usual),
+                **_with_defaults(usual, table, f"{where}.{name}"),
+            }
+    return complete
 
 
-def _hints(config: type[Any]) -> dict[str, Any]:
+def _fields_of(config: Any) -> dict[str, Any]:
+    """The values of a config by field, numpy scalars as Python's."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in values.items()
+    }
+
+
+def _validated(config_class: type, value: Any, where: str, *, instances_only: bool) -> Any:
+    from pydantic import ValidationError
+
     try:
-        return get_type_hints(config)
-    except NameError:  # a class made within a function may name what nobody else can see
-        return {}
+        return _adapter(config_class).validate_python(value, context=instances_only)
+    except ValidationError as problem:
+        path, wrong, expected = _first_error(problem, value)
+        setting = f"{where}.{path}".removeprefix(".")
+        error_class = InputError if instances_only else RecipeError
+        raise error_class(f"{setting} is {wrong!r}, not {expected}", field=setting) from problem
 
 
-def _wrong(value: Any, hint: Any, limit: Limit, place: str) -> Iterator[Wrong]:
-    """What is wrong with a value that was declared as `hint`; what is not known here is not."""
-    origin = get_origin(hint)
-    if dataclasses.is_dataclass(hint) and isinstance(value, hint):  # type: ignore[arg-type]
-        yield from _within(value, place)
-    elif origin in (Union, UnionType):
-        yield from _wrong_for_all(value, get_args(hint), limit, place)
-    elif origin is tuple and isinstance(value, tuple | list):
-        kinds = get_args(hint)
-        for one, kind in zip(value, repeat(kinds[0]) if ... in kinds else kinds, strict=False):
-            yield from _wrong(one, kind, limit, place)
-    elif origin is abc.Mapping and isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _wrong(one, get_args(hint)[1], limit, f"{place}.{key}")
-    else:
-        wanted = _wanted(value, hint, limit)
-        if wanted:
-            yield place, value, wanted
+@functools.cache
+def _adapter(config_class: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_config_type(config_class))
 
 
-def _wrong_for_all(value: Any, hints: Any, limit: Limit, place: str) -> Iterator[Wrong]:
-    """What is wrong where one of several kinds is meant."""
-    if value is None and NoneType in hints:
-        return
-    tried = [list(_wrong(value, one, limit, place)) for one in hints if one is not NoneType]
-    if all(tried):  # what is wrong within a table says more than that it is no text
-        yield max((one[0] for one in tried), key=lambda one: len(one[0]))
+def _config_type(config_class: type) -> Any:
+    """The type, as pydantic reads it, of an instance of a config class or of its table."""
+    from typing import Required
+
+    from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+    from pydantic_core import PydanticCustomError
+    from typing_extensions import TypedDict
+
+    def as_table(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, config_class):
+            return _fields_of(value)
+        if info.context:  # only instances are allowed
+            raise PydanticCustomError("config_type", f"of the type {config_class.__name__}")
+        return value
+
+    try:
+        hints = get_type_hints(config_class)
+    except NameError:  # the class was defined in a function and names what only that one sees
+        hints = {}
+    keys = {}
+    for field in dataclasses.fields(config_class):
+        hint = _bounded(hints.get(field.name, Any), limit_of(field))
+        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+        keys[field.name] = hint if optional else Required[hint]
+    make_type: Any = TypedDict  # its checkers want literals
+    table = make_type(config_class.__name__, keys, total=False)
+    table.__pydantic_config__ = {"extra": "forbid", "arbitrary_types_allowed": True}
+    construct = AfterValidator(lambda values: config_class(**values))
+    return Annotated[table, BeforeValidator(as_table), construct]
 
 
-def _wanted(value: Any, hint: Any, limit: Limit) -> str:
-    """What was meant by a field declared as `hint`, "" if the value is that."""
+def _bounded(hint: Any, limit: Limit) -> Any:
+    """A type hint whose numbers have bounds, all scalars being strict."""
+    from pydantic import Field, Strict
+
+    origin, arguments = get_origin(hint), get_args(hint)
     if hint in (int, float):
-        return _wanted_number(value, limit, whole=hint is int)
-    if hint is str:
-        return "" if isinstance(value, str) else "a text"
-    if hint is bool:
-        return "" if isinstance(value, bool | np.bool_) else "true or false"
-    if get_origin(hint) is Literal:
-        words = get_args(hint)
-        return "" if value in words else " or ".join(repr(one) for one in words)
+        bounds = Field(ge=limit.least, gt=limit.above, le=limit.most, lt=limit.below)
+        finite = [Field(allow_inf_nan=False)] if hint is float else []
+        return Annotated[(hint, Strict(), bounds, *finite)]
+    if hint in (str, bool):
+        return Annotated[hint, Strict()]
     if dataclasses.is_dataclass(hint):
-        return f"of the type {hint.__name__}"  # type: ignore[union-attr]
-    return {tuple: "a list", abc.Mapping: "a table"}.get(get_origin(hint), "")
+        return _config_type(hint)  # type: ignore[arg-type]  # a class, not an instance
+    if not arguments or origin is Literal:
+        return hint
+    bounded = tuple(arg if arg is ... else _bounded(arg, limit) for arg in arguments)
+    is_union = origin in (Union, UnionType)
+    return functools.reduce(operator.or_, bounded) if is_union else origin[bounded]
 
 
-def _wanted_number(value: Any, limit: Limit, *, whole: bool) -> str:
-    number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if number and abs(value) < inf:  # NaN is not, either
-        return "" if limit.contains(value) else str(limit)
-    more = f" ({limit})" if str(limit) else ""
-    return f"a {'whole' if whole else 'finite'} number{more}"
+def _first_error(problem: ValidationError, value: Any) -> tuple[str, Any, str]:
+    """The path, the value and the expected value of the first wrong setting.
+
+    Of the errors of a union's members the one deepest in the settings says most.
+    """
+    first, *others = problem.errors()
+    errors = [first, *(error for error in others if error["loc"][:1] == first["loc"][:1])]
+    paths = [list(_path(error["loc"], value)) for error in errors]
+    error, path = max(zip(errors, paths, strict=True), key=lambda pair: len(pair[1]))
+    expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
+    return ".".join(path), error["input"], expected
+
+
+def _path(location: tuple[int | str, ...], value: Any) -> Iterator[str]:
+    """The keys in an error's location, without positions in lists and names of union members."""
+    for key in location:
+        table = _fields_of(value) if dataclasses.is_dataclass(value) else value
+        if isinstance(key, int):
+            value = table[key] if isinstance(table, list | tuple) else value
+        elif isinstance(table, Mapping) and key in table:
+            yield key
+            value = table[key]

@@ -72,6 +72,10 @@ class Pipeline:
     steps: tuple[Stage, ...]
     version: int = -1
 
+    def __post_init__(self) -> None:
+        steps = tuple(step.with_models(self.models) for step in self.steps)
+        object.__setattr__(self, "steps", steps)
+
     @staticmethod
     def build(recipe: Recipe, *, stored: bool = False) -> Pipeline:
         """Make the stages and check that each finds what it reads; RecipeError otherwise.
@@ -82,9 +86,10 @@ class Pipeline:
         strands = tuple(build_stage(name, one) for name, one in recipe.models.items())
         steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
         _check(strands, steps)
+        pipeline = Pipeline(recipe, strands, steps)
         for step in () if stored else steps:
             _check_names(step, [one.name for one in strands])
-        return Pipeline(recipe, strands, steps)
+        return pipeline
 
     @property
     def stages(self) -> tuple[Stage, ...]:

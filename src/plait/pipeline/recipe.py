@@ -6,15 +6,16 @@ import dataclasses
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError, RecipeError
+from plait.pipeline.constraints import build_config
 from plait.pipeline.registry import stage_class
-from plait.pipeline.renamed_settings import RENAMED_KEYS, RENAMED_SETTINGS
+from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
 
 __all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names", "resolve_extends"]
@@ -82,9 +83,9 @@ class Recipe:
 
 
 def _recipe(data: Mapping[str, Any]) -> Recipe:
-    _reject_unknown_keys(data, _KEYS, "the recipe")
+    reject_unknown_keys(data, _KEYS, "the recipe")
     triples = _table(data.get("triples", {}), "triples")
-    _reject_unknown_keys(triples, ("exclude_relations",), "[triples]")
+    reject_unknown_keys(triples, ("exclude_relations",), "[triples]")
     models = _stages(data.get("models", {}), "models")
     if not models:
         raise RecipeError("the recipe has no model", hint="add [models.popular]", field="models")
@@ -245,71 +246,23 @@ def _read(path: Path) -> str:
 
 
 def build_stage(name: str, settings: Mapping[str, Any]) -> Stage:
-    """The stage that a recipe's table describes, not yet fitted.
+    """Construct a stage that a recipe's table describes.
 
-    RecipeError names the first setting that cannot be.
+    Args:
+        name: The name that the recipe gives the stage.
+        settings: The table; the key "stage" names the class where it differs from `name`.
+
+    Returns:
+        The stage, not yet fitted.
+
+    Raises:
+        RecipeError: The stage does not exist, or a setting is not allowed; `field` is the path of
+            the first such setting.
     """
-    found = stage_class(str(settings.get("stage", name)))
-    given = {key: value for key, value in settings.items() if key != "stage"}
-    _reject_unknown_keys(given, [one.name for one in dataclasses.fields(found.Config)], f"[{name}]")
-    config = _config(found.Config, given, name)
+    cls = stage_class(str(settings.get("stage", name)))
+    own_settings = {key: value for key, value in settings.items() if key != "stage"}
+    config = build_config(cls.Config, own_settings, name)
     try:
-        return found(config, name=name)
+        return cls(config, name=name)
     except InputError as problem:
         raise RecipeError(problem.message, hint=problem.hint, field=problem.field) from problem
-
-
-def _config(config: type[Any], given: Mapping[str, Any], name: str) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        made = TypeAdapter(config).validate_python(_with_defaults(config(), given, name))
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in (name, *first["loc"]))
-        raise RecipeError(
-            f"{place} is {first['input']!r}: {first['msg']}", field=place
-        ) from problem
-    for key, value in given.items():
-        _reject_bool_as_number(value, getattr(made, key), f"{name}.{key}")
-    return made
-
-
-def _reject_bool_as_number(given: Any, made: Any, place: str) -> None:
-    """RecipeError for true or false where a number is meant: pydantic makes 1 or 0 of it."""
-    if isinstance(given, bool) and not isinstance(made, bool):
-        raise RecipeError(f"{place} is {given!r}, not a number", field=place)
-    if isinstance(given, Mapping):
-        for key, value in given.items():
-            inner = made[key] if isinstance(made, Mapping) else getattr(made, key)
-            _reject_bool_as_number(value, inner, f"{place}.{key}")
-    elif isinstance(given, list | tuple):
-        for value, inner in zip(given, made, strict=True):
-            _reject_bool_as_number(value, inner, place)
-
-
-def _with_defaults(default: Any, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """What is given; of a table within, what is left out stays as this stage has it."""
-    found = dict(given)
-    for one in dataclasses.fields(default):
-        table, usual = found.get(one.name), getattr(default, one.name)
-        if isinstance(table, Mapping) and dataclasses.is_dataclass(usual):
-            place = f"{where}.{one.name}"
-            settings = {part.name: getattr(usual, part.name) for part in dataclasses.fields(usual)}
-            _reject_unknown_keys(table, list(settings), f"[{place}]")
-            found[one.name] = {**settings, **_with_defaults(usual, table, place)}
-    return found
-
-
-def _reject_unknown_keys(settings: Mapping[str, Any], allowed: Iterable[str], where: str) -> None:
-    allowed = tuple(allowed)
-    for key in settings:
-        if key not in allowed:
-            successors = (RENAMED_KEYS.get(key), *RENAMED_SETTINGS.get(key, ()))
-            renamed = next((new for new in successors if new in allowed), None)
-            hint = f"it is called {renamed!r} now" if renamed else ""
-            raise RecipeError(
-                f"{where} has no setting {key!r}",
-                hint=hint or f"there are {', '.join(allowed) or 'none'}",
-                field=key,
-            )

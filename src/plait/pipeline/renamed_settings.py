@@ -1,10 +1,12 @@
-"""Keys of recipes before 0.2 and what replaced them, for the hint of the error."""
+"""Refuses unknown keys of recipes; the hint names what replaced a key of an older version."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-__all__ = ["RENAMED_KEYS", "RENAMED_SETTINGS"]
+from plait.errors import RecipeError
+
+__all__ = ["RENAMED_KEYS", "RENAMED_SETTINGS", "reject_unknown_keys"]
 
 RENAMED_KEYS: Mapping[str, str] = {
     "strands": "models",
@@ -76,6 +78,7 @@ RENAMED_SETTINGS: Mapping[str, tuple[str, ...]] = {
         "top_k",
     ),
     "order": ("order_aware",),
+    "popular_by": ("context_field",),
     "power": ("negative_popularity_exponent",),
     "prior": ("prior_strength",),
     "ranges": ("numeric_bins",),
@@ -92,3 +95,28 @@ RENAMED_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "warmup": ("warmup_ratio",),
 }
 """Settings of stages: old to the new names it has, by stage one of them."""
+
+
+def reject_unknown_keys(settings: Mapping[str, object], allowed: Iterable[str], where: str) -> None:
+    """Refuse keys that are not allowed.
+
+    Args:
+        settings: A table of a recipe.
+        allowed: The keys that the table may have.
+        where: The name of the table in the message.
+
+    Raises:
+        RecipeError: A key is not allowed; `field` is the key, the hint lists the allowed ones or
+            gives the new name of a renamed one.
+    """
+    allowed = tuple(allowed)
+    for key in settings:
+        if key not in allowed:
+            successors = (RENAMED_KEYS.get(key), *RENAMED_SETTINGS.get(key, ()))
+            new_name = next((name for name in successors if name in allowed), None)
+            hint = f"it is called {new_name!r} now" if new_name else ""
+            raise RecipeError(
+                f"{where} has no setting {key!r}",
+                hint=hint or f"there are {', '.join(allowed) or 'none'}",
+                field=key,
+            )

@@ -6,7 +6,7 @@ which abilities a stage has, at build and never at run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, runtime_checkable
@@ -17,6 +17,8 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.constraints import check
 from plait.pipeline.fit_context import FitContext
+from plait.pipeline.fitted_state import read_state, write_state
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 
 __all__ = [
     "CandidateFilter",
@@ -55,6 +57,15 @@ class Stage(Generic[ConfigT]):
     """Columns that a step needs; "*.score" stands for those of all strands."""
     writes: ClassVar[tuple[str, ...]] = ()
     """Columns that a step leaves for those behind it."""
+    fitted_state: ClassVar[Mapping[str, Any]] = {}
+    """The attributes that a fit sets, by name, with their types (`plait.pipeline.fitted_state`)."""
+    fusion_defaults: ClassVar[FusionDefaults] = FusionDefaults()
+    """How the fusion treats this model unless the recipe says otherwise."""
+    reason_templates: ClassVar[ReasonTemplates] = ReasonTemplates()
+    """The sentences that explain why this model stands for an item."""
+    test_variants: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Settings, as a recipe gives them, under which `plait.testing.conformance` checks this class
+    beside its defaults."""
     is_stochastic: ClassVar[bool] = False
     """Whether a fit depends on the seed; of what trains by gradient that is known."""
 
@@ -77,13 +88,55 @@ class Stage(Generic[ConfigT]):
         """By setting, the strands it names; a recipe that has no such strand is refused."""
         return {}
 
+    def with_models(self, models: Sequence[Stage]) -> Self:
+        """This step with what it takes from the models of its pipeline.
+
+        Args:
+            models: The models of the pipeline, fitted or not.
+
+        Returns:
+            A stage with the same fitted state; this one, if it takes nothing from models.
+        """
+        return self
+
+    def clone(self) -> Self:
+        """A stage of the same class, settings and name that has learned nothing."""
+        return type(self)(self.config, name=self.name)
+
     def save(self, folder: Path) -> None:
-        """Write what was learned into `folder`, which exists (see `plait.pipeline.array_files`)."""
+        """Write the attributes that `fitted_state` declares.
+
+        Args:
+            folder: An existing folder of this stage alone.
+
+        Raises:
+            TypeError: An attribute does not have its declared type.
+            OSError: The files cannot be written.
+        """
+        if self.fitted_state:
+            values = {name: getattr(self, name) for name in self.fitted_state}
+            write_state(folder, values, self.fitted_state)
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """The stage that was saved in `folder`; arrays are mapped, not read."""
-        return cls(config, name=name)
+        """Restore a stage that `save` wrote.
+
+        Args:
+            config: The settings that the stage was fitted with.
+            name: The name that the recipe gives the stage.
+            folder: The folder that `save` wrote to.
+
+        Returns:
+            A fitted stage; its arrays are mapped, not read.
+
+        Raises:
+            BundleError: A file is missing or damaged, or does not match `fitted_state`.
+        """
+        stage = cls(config, name=name)
+        if cls.fitted_state:
+            for attribute, value in read_state(folder, cls.fitted_state).items():
+                setattr(stage, attribute, value)
+        return stage
 
 
 @runtime_checkable

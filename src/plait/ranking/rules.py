@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -38,8 +38,6 @@ DAY = 86_400_000_000
 @dataclass(frozen=True, slots=True)
 class Pin:
     """An item that is shown at a fixed place, 1 the first."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     item: str
     place: int = bounded_field(1, Limit(least=1))
@@ -76,6 +74,7 @@ class Rules(Stage[RulesConfig]):
     """Leaves `removed_by`, and `pinned`: the place of a pinned item from 0, -1 for others."""
 
     Config = RulesConfig
+    test_variants = ({"seen": "cooldown"},)
     writes = ("removed_by", "pinned")
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:

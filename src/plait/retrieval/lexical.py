@@ -32,6 +32,7 @@ from plait.features.item_changes import Changes, Prints, prints
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import Late, Norms, Words
 
@@ -59,6 +60,9 @@ class Lexical(Stage[LexicalConfig]):
     """Scores items by the words of the query; knows nothing where the query has no text."""
 
     Config = LexicalConfig
+    fusion_defaults = FusionDefaults(text_query_weight=1.0, must_match_text=True)
+    reason_templates = ReasonTemplates(text="Matches your words '{words}'")
+    test_variants = ({"fuzzy": False, "language": ""},)
 
     def __init__(self, config: LexicalConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)

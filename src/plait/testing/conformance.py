@@ -18,13 +18,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from plait.errors import InputError
-from plait.features.tfidf import TfidfConfig
 from plait.pipeline.registry import load_all_stages, stage_class
 from plait.testing import check_answers, check_change, check_shape, check_steps
 from plait.testing.stage_case import StageCase
-from plait.training.config import TrainingConfig
 
-__all__ = ["CHECKS", "EXEMPT", "VARIANTS", "Exemption", "cases", "run", "subjects"]
+__all__ = ["CHECKS", "EXEMPT", "Exemption", "cases", "run", "subjects"]
 
 Check = Callable[[StageCase], None]
 
@@ -35,41 +33,6 @@ CHECKS: Mapping[str, Check] = {
     if name != "renumbered"
 }
 """All checks by name; each raises AssertionError and says what a stage got wrong."""
-
-ALIKE = TfidfConfig(min_df=1)
-"""Fields become features as usual, rare ones too: toy worlds are small."""
-
-SHORT = TrainingConfig(epochs=2, batch_size=64)
-"""As few steps as show that there is a way."""
-
-VARIANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    "content": ({"svd_components": 2, "min_df": 1},),
-    "fuse": ({"method": "rrf"},),
-    "lexical": ({"fuzzy": False, "language": ""},),
-    "factors": (
-        {"method": "bpr", "factors": 8},
-        {"method": "mf", "iterations": 60, "burn_in": 20},
-        {"method": "svdpp", "iterations": 60, "burn_in": 20},
-        {"method": "neumf", "factors": 8, "training": SHORT},
-    ),
-    "graph": ({"use_triples": False, "num_negatives": 4, "training": SHORT},),
-    "linear": (
-        {"order_aware": False},
-        {"method": "dense", "max_dense_items": 10},
-        {"method": "sparse", "max_predictors": 4},
-        {"content_smoothing": 0.5, "content": ALIKE},
-    ),
-    "neighbours": ({"content_smoothing": 0.5, "content": ALIKE},),
-    "popular": ({"segment_by": "country"},),
-    "ratings": ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},),
-    "repeat": ({"n_neighbors": 3, "n_groups": 2, "max_neighbor_users": 20},),
-    "rules": ({"seen": "cooldown"},),
-    "sequence": (
-        {"network": "bert4rec", "training": SHORT},
-        {"network": "hstu", "training": SHORT, "loss": "sampled"},
-    ),
-}
-"""Settings under which built-in stages are looked at, beside their defaults."""
 
 
 class Exemption(NamedTuple):
@@ -85,19 +48,24 @@ EXEMPT: tuple[Exemption, ...] = ()
 
 
 def subjects(*stages: type[Any] | str) -> list[StageCase]:
-    """Every registered stage, under its defaults and its `VARIANTS`; or the ones that are named.
+    """The stages to check, each under its defaults and its `test_variants`.
 
-    A name is one that a recipe may use: "popular", "package.module:Class".
+    Args:
+        stages: Classes, or their names as a recipe has them ("popular", "package.module:Class");
+            none: every registered stage.
+
+    Returns:
+        One case for each stage and variant.
     """
-    if not stages:
-        found = load_all_stages().items()
-        return [
-            StageCase(name, one, tuple(settings.items()))
-            for name, one in found
-            for settings in ({}, *VARIANTS.get(name, ()))
-        ]
-    classes = [stage_class(one) if isinstance(one, str) else one for one in stages]
-    return [StageCase(one.__name__.lower(), one) for one in classes]
+    classes = load_all_stages() if not stages else {}
+    for stage in stages:
+        stage_type = stage_class(stage) if isinstance(stage, str) else stage
+        classes[stage_type.__name__.lower()] = stage_type
+    return [
+        StageCase(name, stage_type, settings)
+        for name, stage_type in classes.items()
+        for settings in ({}, *stage_type.test_variants)
+    ]
 
 
 def cases(*stages: type[Any] | str) -> list[tuple[StageCase, str]]:

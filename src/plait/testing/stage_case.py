@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from plait.data.types import (
     QueryBatch,
     StateView,
 )
+from plait.pipeline.constraints import build_config
 from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage
 from plait.testing.synthetic_data import DAY, START, WORLDS
 
@@ -38,19 +39,32 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StageCase:
-    """A stage class under the name of its registration, with settings that are not default."""
+    """A stage class with settings.
+
+    Attributes:
+        name: The name of the stage in messages and recipes.
+        stage_class: The class.
+        settings: Settings as a recipe gives them; those left out have their defaults.
+    """
 
     name: str
     stage_class: type[Stage]
-    settings: tuple[tuple[str, Any], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.stage_class, repr(self.settings)))
 
     def __str__(self) -> str:
-        told = ",".join(f"{one}={value}".partition("(")[0] for one, value in self.settings)
-        return f"{self.name}[{told}]" if told else self.name
+        listed = ",".join(
+            key if isinstance(value, Mapping) else f"{key}={value}"
+            for key, value in self.settings.items()
+        )
+        return f"{self.name}[{listed}]" if listed else self.name
 
     def stage(self) -> Any:
-        """A new stage, not fitted."""
-        return self.stage_class(self.stage_class.Config(**dict(self.settings)), name=self.name)
+        """A new stage that is not fitted."""
+        config = build_config(self.stage_class.Config, self.settings, self.name)
+        return self.stage_class(config, name=self.name)
 
     def fitted(self, world: str) -> Any:
         """The stage fitted on a data set of `plait.testing.synthetic_data`; cached."""
@@ -152,7 +166,7 @@ def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> C
         numbers[row, : len(found)] = np.sort(found)
     there = numbers >= 0
     columns: dict[str, Any] = {"score": np.where(there, random.random(numbers.shape), np.nan)}
-    for strand in ("popular", "neighbours", "lexical"):
+    for strand in ("first", "second", "third"):
         unknown = ~there | (random.random(numbers.shape) < 0.2)
         worth = np.where(unknown, np.nan, random.random(numbers.shape))
         columns[f"{strand}.score"] = worth.astype(np.float32)

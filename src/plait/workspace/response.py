@@ -23,7 +23,7 @@ N_REPR = 10
 """How many items the `repr` of a response names."""
 
 _UNKNOWN: Mapping[str, Any] = {
-    "strand": None,
+    "model": None,
     "rank": None,
     "because": None,
     "fact": None,
@@ -39,7 +39,7 @@ class RankedItem:
     Attributes:
         id: The external id.
         score: The score, None where nothing is known of the item.
-        reasons: Objects, the strongest first: `strand` that retrieved the item, its `rank` there,
+        reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
             `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
     """
 

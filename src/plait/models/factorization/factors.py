@@ -114,6 +114,12 @@ class Factors(DenseScorer[FactorsConfig]):
     """Scores an item by the product of its vector and the user's."""
 
     Config = FactorsConfig
+    test_variants = (
+        {"method": "bpr", "factors": 8},
+        {"method": "mf", "iterations": 60, "burn_in": 20},
+        {"method": "svdpp", "iterations": 60, "burn_in": 20},
+        {"method": "neumf", "factors": 8, "training": {"epochs": 2, "batch_size": 64}},
+    )
     min_score = 0.0
 
     def __init__(self, config: FactorsConfig | None = None, *, name: str = "") -> None:

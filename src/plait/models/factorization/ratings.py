@@ -71,6 +71,7 @@ class Ratings(DenseScorer[RatingsConfig]):
     """Scores an item by the rating that the user is expected to give."""
 
     Config = RatingsConfig
+    test_variants = ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},)
     is_stochastic = True
 
     def __init__(self, config: RatingsConfig | None = None, *, name: str = "") -> None:

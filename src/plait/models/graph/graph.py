@@ -87,6 +87,9 @@ class Graph(DenseScorer[GraphConfig]):
     """Scores an item by the cosine of its vector and the user's."""
 
     Config = GraphConfig
+    test_variants = (
+        {"use_triples": False, "num_negatives": 4, "training": {"epochs": 2, "batch_size": 64}},
+    )
 
     def __init__(self, config: GraphConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)

@@ -33,6 +33,7 @@ from plait.models.item_item.cooccurrence import PairConfig
 from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["ItemItem", "ItemItemConfig", "Loans", "kept_bytes"]
@@ -88,6 +89,13 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     """
 
     Config = ItemItemConfig
+    reason_templates = ReasonTemplates(
+        same_item="You come back to it",
+        query_item="Often taken together with {because}",
+        shared_value="",
+        like_query_item="Things like it go with {query_item}",
+        default="Things like it go with what you took",
+    )
     min_score = 0.0
 
     def __init__(self, config: ItemItemConfigT | None = None, *, name: str = "") -> None:

@@ -80,6 +80,12 @@ class Linear(ItemItem[LinearConfig]):
     """Scores by a linear map of the history that is found in closed form."""
 
     Config = LinearConfig
+    test_variants = (
+        {"order_aware": False},
+        {"method": "dense", "max_dense_items": 10},
+        {"method": "sparse", "max_predictors": 4},
+        {"content_smoothing": 0.5, "content": {"min_df": 1}},
+    )
 
     def _matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
         taken = interaction_matrix(dataset)

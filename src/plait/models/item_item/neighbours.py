@@ -40,6 +40,7 @@ class Neighbours(ItemItem[NeighboursConfig]):
     """Scores an item by how often it came with, or after, what the history holds."""
 
     Config = NeighboursConfig
+    test_variants = ({"content_smoothing": 0.5, "content": {"min_df": 1}},)
 
     def _matrix(self, dataset: Dataset) -> sparse.csr_matrix:
         counted = CooccurrenceCounts.of(dataset, self.config)

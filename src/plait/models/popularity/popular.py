@@ -23,6 +23,7 @@ from plait.models.popularity.half_life import best_half_life, decay_weights, sel
 from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 from plait.pipeline.constraints import Limit
 from plait.pipeline.dense import take_scores
+from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 
@@ -53,6 +54,9 @@ class Popular(Stage[PopularConfig]):
     """Scores an item by its decayed share of all interactions; NaN if nobody ever took it."""
 
     Config = PopularConfig
+    fusion_defaults = FusionDefaults(weight=0.3, item_query_weight=0.05, missing_score="zero")
+    reason_templates = ReasonTemplates(context="Popular in {context}", default="Popular right now")
+    test_variants = ({"segment_by": "country"},)
 
     def __init__(self, config: PopularConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)

@@ -112,6 +112,10 @@ class Sequence(Stage[SequenceConfig]):
     """Scores an item by how likely it comes next."""
 
     Config = SequenceConfig
+    test_variants = (
+        {"network": "bert4rec", "training": {"epochs": 2, "batch_size": 64}},
+        {"network": "hstu", "training": {"epochs": 2, "batch_size": 64}, "loss": "sampled"},
+    )
 
     def __init__(self, config: SequenceConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)

@@ -1,181 +1,180 @@
-"""The words of explanations: one sentence for each way in which an item can be found."""
+"""The sentences of explanations, made from the templates that models declare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from plait.data.catalogue import Catalogue
+from plait.pipeline.model_defaults import ReasonTemplates
 
-__all__ = ["Contribution", "ExplanationContext", "sentence", "shared_fact"]
+__all__ = ["Contribution", "ExplanationContext", "sentence", "shared_value"]
 
-_TITLES = ("title", "name")
-_LONGEST = 80
-_PLAIN = frozenset({"", "true", "false", "yes", "no"})
+_TITLE_FIELDS = ("title", "name")
+_MAX_LENGTH = 80
+_UNTELLING = frozenset({"", "true", "false", "yes", "no"})
 """Values that two items may share without being alike."""
 
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
-class Contribution(NamedTuple):
-    """What one strand has to say for one candidate.
 
-    `worth`: its share of the score; `rank` from 0 in what it brought, -1: not brought; `because`:
-    the number of the item it rests on, -1: none.
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """The part of one model in the score of one candidate.
+
+    Attributes:
+        model: The name of the model.
+        share: Its part of the score; infinite for a pin.
+        rank: The candidate's rank from 0 in what the model retrieved; -1: not retrieved.
+        because: The number of the item that weighs most; -1: none.
     """
 
-    strand: str
-    worth: float
+    model: str
+    share: float
     rank: int
     because: int
 
 
 @dataclass(frozen=True, slots=True)
 class ExplanationContext:
-    """What a sentence may speak of: the catalogue as it is now, and the question."""
+    """What the explanations of one query may mention.
+
+    Attributes:
+        catalogue: The current items; None without a live state.
+        title: The field that names an item; empty: title or name.
+        words: The text of the query.
+        query_items: The numbers of the items that the query starts from.
+        context: The value of the context field.
+    """
 
     catalogue: Catalogue | None
     title: str = ""
     words: str = ""
-    anchors: frozenset[int] = frozenset()
+    query_items: frozenset[int] = frozenset()
     context: str = ""
 
     def id(self, number: int) -> str | None:
-        """The outside id, None for no item."""
+        """The external id of an item.
+
+        Args:
+            number: The item number.
+
+        Returns:
+            The id; None if the catalogue has no such item.
+        """
         if self.catalogue is None or not 0 <= number < len(self.catalogue):
             return None
         return self.catalogue.id(number)
 
     def name(self, number: int) -> str:
-        """The title of an item, its id if it has none."""
+        """The title of an item, or its id if it has none.
+
+        Args:
+            number: The item number.
+        """
         if self.catalogue is None or not 0 <= number < len(self.catalogue):
             return f"item {number}"
-        for field in (self.title, *_TITLES):
+        for field in (self.title, *_TITLE_FIELDS):
             column = self.catalogue.columns.get(field)
             value = None if column is None else column.get(number)
             if isinstance(value, str) and value.strip():
-                return _short(value.strip())
-        return _short(self.catalogue.id(number))
+                return _shortened(value.strip())
+        return _shortened(self.catalogue.id(number))
 
 
 def sentence(
-    asked: ExplanationContext,
-    evidence: Contribution,
+    context: ExplanationContext,
+    contribution: Contribution,
     number: int,
-    fact: dict[str, Any] | None,
-    template: str = "",
+    shared: Mapping[str, Any] | None,
+    templates: ReasonTemplates | str,
 ) -> str:
-    """Why a strand stands for an item, in one sentence without a full stop."""
-    if template:
-        return _filled(template, asked, evidence, number)
-    return _SENTENCES.get(evidence.strand, _any)(asked, evidence, number, fact)
+    """Explain in one sentence, without a full stop, why a model stands for an item.
+
+    Args:
+        context: What the sentence may mention.
+        contribution: The part of the model.
+        number: The number of the explained item.
+        shared: A field and a value that the item shares with `contribution.because`, or None.
+        templates: The templates of the model, or one template for all cases.
+    """
+    if isinstance(templates, str):
+        template = templates
+    else:
+        template = _applicable(context, contribution, number, shared, templates)
+    because = contribution.because
+    values = {
+        "item": context.name(number),
+        "because": context.name(because) if because >= 0 else "",
+        "field": str(shared["field"]) if shared else "",
+        "value": _shortened(str(shared["value"])) if shared else "",
+        "words": _shortened(context.words),
+        "context": _shortened(context.context),
+        "query_item": context.name(min(context.query_items)) if context.query_items else "",
+        "model": contribution.model,
+    }
+    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
-def shared_fact(asked: ExplanationContext, one: int, two: int) -> dict[str, Any] | None:
-    """A field in which both items say the same: a category first, then the longest set entry."""
-    if asked.catalogue is None or not 0 <= max(one, two) < len(asked.catalogue):
+def _applicable(
+    context: ExplanationContext,
+    contribution: Contribution,
+    number: int,
+    shared: Mapping[str, Any] | None,
+    templates: ReasonTemplates,
+) -> str:
+    """The first template that applies."""
+    because = contribution.because
+    cases: tuple[str, ...]
+    if because < 0:
+        cases = (
+            templates.text if context.words else "",
+            templates.like_query_item if context.query_items else "",
+            templates.context if context.context else "",
+        )
+    elif because == number:
+        cases = (templates.same_item,)
+    else:
+        cases = (
+            templates.query_item if because in context.query_items else "",
+            templates.shared_value if shared else "",
+            templates.history_item,
+        )
+    return next(filter(None, cases), templates.default)
+
+
+def shared_value(context: ExplanationContext, first: int, second: int) -> dict[str, Any] | None:
+    """A field in which two items agree.
+
+    Args:
+        context: The query, with the catalogue.
+        first: The number of an item.
+        second: The number of another one.
+
+    Returns:
+        The keys `field` and `value`: a category or text that both have, else the longest member
+        that their sets have in common; None if they agree in nothing.
+    """
+    if context.catalogue is None or not 0 <= max(first, second) < len(context.catalogue):
         return None
-    sets: list[tuple[int, str, str]] = []
-    for field, column in asked.catalogue.columns.items():
+    members: list[tuple[int, str, str]] = []
+    for field, column in context.catalogue.columns.items():
         if column.type not in ("category", "text", "set"):
             continue
-        mine, theirs = column.values[one], column.values[two]
-        if mine is None or theirs is None:
+        value, other = column.values[first], column.values[second]
+        if value is None or other is None:
             continue
-        if column.type != "set":
-            if mine == theirs and mine.casefold() not in _PLAIN:
-                return {"field": field, "value": mine}
-            continue
-        sets.extend((len(value), field, value) for value in set(mine) & set(theirs))
-    if not sets:
+        if column.type == "set":
+            members.extend((len(member), field, member) for member in set(value) & set(other))
+        elif value == other and value.casefold() not in _UNTELLING:
+            return {"field": field, "value": value}
+    if not members:
         return None
-    _, field, value = max(sets)
+    _, field, value = max(members)
     return {"field": field, "value": value}
 
 
-Fact = dict[str, Any] | None
-
-
-def _popular(asked: ExplanationContext, _evidence: Contribution, _number: int, _fact: Fact) -> str:
-    return f"Popular in {_short(asked.context)}" if asked.context else "Popular right now"
-
-
-def _repeat(_asked: ExplanationContext, evidence: Contribution, number: int, _fact: Fact) -> str:
-    if evidence.because == number:
-        return "You come back to it"
-    return "People who come back to the same take it"
-
-
-def _lexical(asked: ExplanationContext, evidence: Contribution, number: int, fact: Fact) -> str:
-    return (
-        f"Matches your words '{_short(asked.words)}'"
-        if asked.words
-        else _any(asked, evidence, number, fact)
-    )
-
-
-def _content(asked: ExplanationContext, evidence: Contribution, _number: int, fact: Fact) -> str:
-    if evidence.because < 0:
-        if asked.words:
-            return f"Says something like '{_short(asked.words)}'"
-        return "Like what you took before"
-    like = f"Like {asked.name(evidence.because)}"
-    return f"{like}: both {fact['field']} {_short(str(fact['value']))}" if fact else like
-
-
-def _collaborative(
-    asked: ExplanationContext, evidence: Contribution, number: int, _fact: Fact
-) -> str:
-    if evidence.because < 0:
-        # Its score is borrowed from items alike: of its own behaviour nothing is known yet.
-        known = asked.name(min(asked.anchors)) if asked.anchors else "what you took"
-        return f"Things like it go with {known}"
-    if evidence.because == number:
-        return "You come back to it"
-    if evidence.because in asked.anchors:
-        return f"Often taken together with {asked.name(evidence.because)}"
-    return f"Because you took {asked.name(evidence.because)}"
-
-
-def _pins(_asked: ExplanationContext, _evidence: Contribution, _number: int, _fact: Fact) -> str:
-    return "Chosen by the editors"
-
-
-def _any(asked: ExplanationContext, evidence: Contribution, number: int, fact: Fact) -> str:
-    """For strands that nobody wrote a sentence for."""
-    if evidence.because < 0 or evidence.because == number:
-        return f"Found by {evidence.strand}"
-    other = asked.name(evidence.because)
-    if evidence.because in asked.anchors:
-        return f"Goes with {other}"
-    if fact:
-        return f"Because you took {other}: both {fact['field']} {_short(str(fact['value']))}"
-    return f"Because you took {other}"
-
-
-_SENTENCES: dict[str, Callable[[ExplanationContext, Contribution, int, Fact], str]] = {
-    "popular": _popular,
-    "repeat": _repeat,
-    "neighbours": _collaborative,
-    "linear": _collaborative,
-    "content": _content,
-    "lexical": _lexical,
-    "pins": _pins,
-}
-
-
-def _filled(template: str, asked: ExplanationContext, evidence: Contribution, number: int) -> str:
-    """The template with its placeholders replaced; nothing else in it has a meaning."""
-    parts = {
-        "{item}": asked.name(number),
-        "{because}": asked.name(evidence.because) if evidence.because >= 0 else "",
-        "{words}": _short(asked.words),
-        "{context}": _short(asked.context),
-        "{strand}": evidence.strand,
-    }
-    for place, value in parts.items():
-        template = template.replace(place, value)
-    return template
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""From scored candidates to learned weights: bands, their joining, the price of a missing score."""
+"""Learns fusion weights by length of history: the bands, their weights, the price of a gap."""
 
 from __future__ import annotations
 
@@ -7,90 +7,119 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.types import BoolArray, Float32Array, Int64Array
+from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.metrics.dcg import discount
+from plait.pipeline.model_defaults import MissingScore
 from plait.ranking.fusion.config import FuseConfig, FusionWeights
-from plait.ranking.fusion.score_normalization import Missing, NormalizedScores
+from plait.ranking.fusion.score_normalization import NormalizedScores
 from plait.ranking.fusion.weight_optimization import (
     FusionExamples,
-    Weights,
     coordinate_ascent,
-    gains,
+    dcg,
     ideal,
     is_significant,
     maximize_likelihood,
-    places,
     subsample_evenly,
+    target_ranks,
 )
 
-__all__ = ["Candidates", "earned", "learned_from"]
+__all__ = ["FusionCandidates", "learn_band_weights", "passes_gain_test"]
 
 MARGINS = (0.0, 0.25, 0.5, 1.0, 2.0)
-"""Prices of a missing score that are tried, in standard deviations below the mean."""
+"""The margins of a missing score that are tried, in standard deviations below the mean."""
 
-_FEW = 1_500
-"""Queries of the first look, which chooses the price of a missing score too."""
+_FIRST_QUERIES = 1_500
+"""The number of queries of the first fit, which chooses the margin too."""
 
-_WORTH = 1e-4
-"""A price that is no likelier than this keeps the one that was given."""
+_MIN_LOSS_GAIN = 1e-4
+"""A margin whose loss is no smaller than by this does not replace the given one."""
 
-_DEEP = 200
-"""Candidates a query, the best by the first look, that weights are learned on."""
+_DEPTH = 200
+"""How many candidates of a query weights are learned on, the best by the first fit."""
 
-_START = 0.3
-"""About the size of weights that fit z-scores on real data; the pull goes to this multiple."""
+_SCALE = 0.3
+"""About the size of weights that fit z-scores on real data; given weights are multiplied by it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """What S strands say of the candidates of Q queries, and what came true.
+class FusionCandidates:
+    """The candidates of Q queries, as S models score them, and the relevant ones.
 
-    `signals` and `missing` by strand; `there` and `hits` bool [Q, K]; `lengths` int64 [Q], how long
-    each history is; `given` float32 [S], the weights of the config.
+    Attributes:
+        names: The names of the models.
+        signals: The normalised scores [Q, K] of each model.
+        missing: What stands in for a score that each model cannot give.
+        present: The candidates, bool [Q, K]; the others are padding.
+        targets: The relevant candidates, bool [Q, K].
+        lengths: The length of each history, int64 [Q].
+        given: The given weights, float32 [S].
     """
 
     names: tuple[str, ...]
     signals: tuple[NormalizedScores, ...]
-    missing: tuple[Missing, ...]
-    there: BoolArray
-    hits: BoolArray
+    missing: tuple[MissingScore, ...]
+    present: BoolArray
+    targets: BoolArray
     lengths: Int64Array
     given: Float32Array
 
-    def strands(self, places: Sequence[int]) -> Candidates:
-        """The strands at `places` alone."""
-        return Candidates(
-            tuple(self.names[one] for one in places),
-            tuple(self.signals[one] for one in places),
-            tuple(self.missing[one] for one in places),
-            self.there,
-            self.hits,
+    def models(self, positions: Sequence[int]) -> FusionCandidates:
+        """The same candidates, as some of the models score them.
+
+        Args:
+            positions: The positions of the models.
+        """
+        return FusionCandidates(
+            tuple(self.names[position] for position in positions),
+            tuple(self.signals[position] for position in positions),
+            tuple(self.missing[position] for position in positions),
+            self.present,
+            self.targets,
             self.lengths,
-            self.given[list(places)],
+            self.given[list(positions)],
         )
 
-    def rows(self, rows: Int64Array) -> Candidates:
-        """The queries `rows`."""
-        return Candidates(
+    def rows(self, rows: Int64Array) -> FusionCandidates:
+        """The candidates of some of the queries.
+
+        Args:
+            rows: The positions of the queries, int64.
+        """
+        return FusionCandidates(
             self.names,
-            tuple(one.take(rows) for one in self.signals),
+            tuple(signal.take(rows) for signal in self.signals),
             self.missing,
-            self.there[rows],
-            self.hits[rows],
+            self.present[rows],
+            self.targets[rows],
             self.lengths[rows],
             self.given,
         )
 
     def scores(self, config: FuseConfig, learned: FusionWeights) -> Float32Array:
-        """float32 [Q, K]: the weighted sums, minus infinity where no candidate stands."""
-        busy = self.strands([self.names.index(one) for one in learned.models])
-        signals = busy.lessons(config, learned.margin).signals
-        weights = learned.weights[learned.bands_of(self.lengths)]
-        summed: Float32Array = np.einsum("qs,sqk->qk", weights, signals)
-        summed[~self.there] = -np.inf
-        return summed
+        """The weighted sums under learned weights.
 
-    def lessons(self, config: FuseConfig, margin: float, every: int = 1) -> FusionExamples:
-        """Every `every`-th query, missing scores priced at `margin` where that is learned."""
+        Args:
+            config: The settings of the fusion.
+            learned: Weights of some of the models.
+
+        Returns:
+            float32 [Q, K]; minus infinity for padding.
+        """
+        weighted = self.models([self.names.index(name) for name in learned.models])
+        signals = weighted.examples(config, learned.margin).signals
+        weights = learned.weights[learned.bands_of(self.lengths)]
+        scores: Float32Array = np.einsum("qs,sqk->qk", weights, signals)
+        scores[~self.present] = -np.inf
+        return scores
+
+    def examples(self, config: FuseConfig, margin: float, every: int = 1) -> FusionExamples:
+        """Training queries, their missing scores filled in.
+
+        Args:
+            config: The settings of the fusion.
+            margin: The margin of the models whose missing scores are learned.
+            every: Every how many-th query is taken.
+        """
         rows = slice(None, None, every)
         filled = [
             signal.take(rows).filled(
@@ -98,160 +127,180 @@ class Candidates:
             )
             for signal, missing in zip(self.signals, self.missing, strict=True)
         ]
-        return FusionExamples(np.stack(filled), self.there[rows], self.hits[rows])
+        return FusionExamples(np.stack(filled), self.present[rows], self.targets[rows])
 
 
-def learned_from(config: FuseConfig, found: Candidates) -> FusionWeights | None:
-    """Weights of the strands that say anything; None where there is nothing to learn from."""
-    told = [place for place, one in enumerate(found.signals) if one.values.any()]
-    busy = found.strands(told[: config.max_weights])
-    if not busy.names or not len(busy.lengths):
+def learn_band_weights(config: FuseConfig, candidates: FusionCandidates) -> FusionWeights | None:
+    """Learn weights of the models that score any candidate.
+
+    Args:
+        config: The settings of the fusion.
+        candidates: Training queries; each has at least one relevant candidate.
+
+    Returns:
+        The weights; None if there is no query or no model to learn from.
+    """
+    scoring = [index for index, signal in enumerate(candidates.signals) if signal.values.any()]
+    active = candidates.models(scoring[: config.max_weights])
+    if not active.names or not len(active.lengths):
         return None
-    center = np.maximum(busy.given.astype(np.float64), 0.0) * _START
-    margin = _margin(config, busy, center)
-    every = max(1, -(-len(busy.lengths) // _FEW))
-    look = busy.lessons(config, margin, every)
-    first, _ = maximize_likelihood(look, center, config.prior_strength)
-    first = first if first.any() else _leader(look)
-    lessons = busy.lessons(config, margin).best(first, _DEEP)
+    center = np.maximum(active.given.astype(np.float64), 0.0) * _SCALE
+    margin = _learned_margin(config, active, center)
+    every = max(1, -(-len(active.lengths) // _FIRST_QUERIES))
+    first_examples = active.examples(config, margin, every)
+    first, _ = maximize_likelihood(first_examples, center, config.prior_strength)
+    first = first if first.any() else _best_single_model(first_examples)
+    examples = active.examples(config, margin).best(first, _DEPTH)
     pooled, _ = maximize_likelihood(
-        lessons, center, config.prior_strength, negative=config.allow_negative_weights
+        examples, center, config.prior_strength, negative=config.allow_negative_weights
     )
-    lower = _joined(config, busy.lengths, len(busy.names))
-    bands = np.maximum(np.searchsorted(lower, busy.lengths, side="right") - 1, 0)
-    rows = [np.nonzero(bands == band)[0] for band in range(len(lower))]
-    free = _free(config, lessons, rows, pooled)
-    weights = [_band(config, lessons, one, pooled, free) for one in rows]
+    lower = _band_starts(config, active.lengths, len(active.names))
+    bands = np.maximum(np.searchsorted(lower, active.lengths, side="right") - 1, 0)
+    rows_by_band = [np.nonzero(bands == band)[0] for band in range(len(lower))]
+    free = _free_models(config, examples, rows_by_band, pooled)
+    weights = [_band_weights(config, examples, rows, pooled, free) for rows in rows_by_band]
     return FusionWeights(
-        busy.names,
+        active.names,
         lower,
         np.stack(weights).astype(np.float32),
-        np.array([len(one) for one in rows], np.int64),
+        np.array([len(rows) for rows in rows_by_band], np.int64),
         margin,
-        float(pooled.sum() / max(float(busy.given.sum()), 1e-6)),
+        float(pooled.sum() / max(float(active.given.sum()), 1e-6)),
     )
 
 
-def earned(
+def passes_gain_test(
     config: FuseConfig,
-    whole: Candidates,
+    candidates: FusionCandidates,
     learned: FusionWeights,
-    rest: Candidates,
-    without: FusionWeights,
+    other_candidates: FusionCandidates,
+    other_learned: FusionWeights,
 ) -> bool:
-    """Whether `learned` of `whole` ranks better than what was learned `without` some strands of the
-    `rest`, the same queries; by two standard errors of the difference.
+    """Whether all models together rank better than some of them, by two standard errors.
+
+    Args:
+        config: The settings of the fusion.
+        candidates: The queries with the candidates and scores of all models.
+        learned: The weights of all models.
+        other_candidates: The same queries with the candidates and scores of some models.
+        other_learned: The weights of those.
     """
-    rows = subsample_evenly(whole.hits)
-    whole, rest = whole.rows(rows), rest.rows(rows)
-    more = gains(whole.scores(config, learned), whole.hits)
-    more -= gains(rest.scores(config, without), rest.hits)
-    return is_significant(more / ideal(whole.hits), 2.0)
+    rows = subsample_evenly(candidates.targets)
+    candidates, other_candidates = candidates.rows(rows), other_candidates.rows(rows)
+    gains = dcg(candidates.scores(config, learned), candidates.targets)
+    gains -= dcg(other_candidates.scores(config, other_learned), other_candidates.targets)
+    return is_significant(gains / ideal(candidates.targets), 2.0)
 
 
-def _margin(config: FuseConfig, found: Candidates, center: Weights) -> float:
-    """The price of a missing score under which the targets are likeliest.
+def _learned_margin(
+    config: FuseConfig, candidates: FusionCandidates, center: Float64Array
+) -> float:
+    """The margin of a missing score under which the targets are most likely.
 
-    It needs enough queries in which a strand that speaks does not know a candidate.
+    It needs enough queries in which a model that scores any candidate misses another.
     """
-    open_to = [
-        (one.unknown & one.active).any(axis=1)
-        for one, missing in zip(found.signals, found.missing, strict=True)
+    has_gaps = [
+        (signal.unknown & signal.active).any(axis=1)
+        for signal, missing in zip(candidates.signals, candidates.missing, strict=True)
         if missing == "learned"
     ]
-    if config.method == "rrf" or not open_to:
+    if config.method == "rrf" or not has_gaps:
         return config.missing_margin
-    if int(np.logical_or.reduce(open_to).sum()) < config.min_band_queries:
+    if int(np.logical_or.reduce(has_gaps).sum()) < config.min_band_queries:
         return config.missing_margin
-    every = max(1, -(-len(found.lengths) // _FEW))
+    every = max(1, -(-len(candidates.lengths) // _FIRST_QUERIES))
     losses = {
         margin: maximize_likelihood(
-            found.lessons(config, margin, every), center, config.prior_strength
+            candidates.examples(config, margin, every), center, config.prior_strength
         )[1]
         for margin in dict.fromkeys((config.missing_margin, *MARGINS))
     }
-    enough = min(losses.values()) + _WORTH
+    enough = min(losses.values()) + _MIN_LOSS_GAIN
     return next(margin for margin, loss in losses.items() if loss <= enough)
 
 
-def _joined(config: FuseConfig, lengths: Int64Array, strands: int) -> Int64Array:
-    """Where bands begin, after too small ones, and the smallest of too many, were joined."""
-    lower = sorted({max(0, one) for one in config.history_length_bands} | {0})
+def _band_starts(config: FuseConfig, lengths: Int64Array, n_models: int) -> Int64Array:
+    """Where bands begin, after those that are too small, or too many, were joined, int64."""
+    lower = sorted({max(0, start) for start in config.history_length_bands} | {0})
     while len(lower) > 1:
         counts = np.bincount(
             np.searchsorted(lower, lengths, side="right") - 1, minlength=len(lower)
         )
         small = int(counts.argmin())
-        enough = 2 * _affordable(config, len(lower), strands) >= strands
-        if counts[small] >= config.min_band_queries and enough:
+        is_affordable = 2 * _n_free(config, len(lower), n_models) >= n_models
+        if counts[small] >= config.min_band_queries and is_affordable:
             break
-        if small == 0:
-            joined = 1
-        elif small == len(lower) - 1:
-            joined = small
-        else:
-            joined = small if counts[small - 1] <= counts[small + 1] else small + 1
-        del lower[joined]
+        joins_next = small == 0 or (
+            small < len(lower) - 1 and counts[small - 1] > counts[small + 1]
+        )
+        del lower[small + 1 if joins_next else small]
     return np.array(lower, np.int64)
 
 
-def _affordable(config: FuseConfig, bands: int, strands: int) -> int:
-    """How many strands can have a weight in each band, the rest one for all bands."""
-    if bands == 1:
-        return strands
-    return min(strands, max(0, config.max_weights - strands) // (bands - 1))
+def _n_free(config: FuseConfig, n_bands: int, n_models: int) -> int:
+    """How many models can have a weight in each band, the others having one for all bands."""
+    if n_bands == 1:
+        return n_models
+    return min(n_models, max(0, config.max_weights - n_models) // (n_bands - 1))
 
 
-def _free(
-    config: FuseConfig, lessons: FusionExamples, rows: Sequence[np.ndarray], pooled: Weights
+def _free_models(
+    config: FuseConfig,
+    examples: FusionExamples,
+    rows_by_band: Sequence[Int64Array],
+    pooled: Float64Array,
 ) -> BoolArray:
-    """The strands with a weight in each band: those whose weights are furthest apart, bool [S]."""
-    count = _affordable(config, len(rows), len(pooled))
-    if count == len(pooled):
-        return np.ones(count, np.bool_)
-    apart = np.ptp(
+    """The models with a weight in each band: those whose weights differ most, bool [S]."""
+    n_free = _n_free(config, len(rows_by_band), len(pooled))
+    if n_free == len(pooled):
+        return np.ones(n_free, np.bool_)
+    spread = np.ptp(
         [
             maximize_likelihood(
-                lessons.take(one),
+                examples.take(rows),
                 pooled,
                 config.band_prior_strength,
                 negative=config.allow_negative_weights,
             )[0]
-            for one in rows
-            if len(one)
+            for rows in rows_by_band
+            if len(rows)
         ],
         axis=0,
     )
     free = np.zeros(len(pooled), np.bool_)
-    free[np.argsort(-apart, kind="stable")[:count]] = True
+    free[np.argsort(-spread, kind="stable")[:n_free]] = True
     return free
 
 
-def _leader(lessons: FusionExamples) -> Weights:
-    """All weight on the strand that ranks the targets best alone.
+def _best_single_model(examples: FusionExamples) -> Float64Array:
+    """All weight on the model that ranks the targets best alone.
 
-    Where every strand puts others before them, as all do that know what a history holds if nobody
-    takes anything twice, no sum is likelier than chance, and the given weights may be the worst.
+    Where every model ranks other candidates before the targets, as models of repetition do if
+    users take nothing twice, no sum is likelier than chance, and the given weights may be worst.
     """
-    alone = _START * np.eye(len(lessons.signals))
-    some = lessons.take(subsample_evenly(lessons.hits))
-    reached = [places(some.scores(one), some.hits)[1] for one in alone]
-    # No place is cut off: the first ten may hold nothing right at all.
-    found: Weights = alone[np.argmax([(1 / np.log2(one + 2)).mean() for one in reached])]
-    return found
+    single = _SCALE * np.eye(len(examples.signals))
+    sample = examples.take(subsample_evenly(examples.targets))
+    ranks = [target_ranks(sample.scores(weights), sample.targets)[1] for weights in single]
+    # No cut-off: the first ten may hold no target at all.
+    best: Float64Array = single[np.argmax([discount(rank).mean() for rank in ranks])]
+    return best
 
 
-def _band(
-    config: FuseConfig, lessons: FusionExamples, rows: np.ndarray, pooled: Weights, free: BoolArray
-) -> Weights:
+def _band_weights(
+    config: FuseConfig,
+    examples: FusionExamples,
+    rows: Int64Array,
+    pooled: Float64Array,
+    free: BoolArray,
+) -> Float64Array:
     """The weights of one band, pulled to those of all; only the `free` ones differ from them."""
     if len(rows) == 0:
         return pooled
-    mine, weights = lessons, pooled
-    if len(rows) < len(lessons):
-        mine = lessons.take(rows)
+    weights = pooled
+    if len(rows) < len(examples):
+        examples = examples.take(rows)
         weights, _ = maximize_likelihood(
-            mine,
+            examples,
             pooled,
             config.band_prior_strength,
             negative=config.allow_negative_weights,
@@ -260,8 +309,8 @@ def _band(
     if config.allow_negative_weights:
         return weights
     return coordinate_ascent(
-        mine,
-        weights if weights.any() else _leader(mine),
+        examples,
+        weights if weights.any() else _best_single_model(examples),
         config.coordinate_ascent_rounds,
         free=free,
     )

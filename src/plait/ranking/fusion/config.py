@@ -1,4 +1,4 @@
-"""What `fuse` can be told, and what it has learned."""
+"""The settings of `fuse`, and the weights that it learns."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.types import Float32Array, Int64Array
+from plait.data.arrays import Float32Array, Int64Array
 from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.model_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
-from plait.ranking.fusion.score_normalization import Curve, Missing, Scale
+from plait.ranking.fusion.score_normalization import Curve, Scale
 
 __all__ = ["MODEL_SETTINGS", "FuseConfig", "FusionWeights"]
+
+ANY = "*"
+"""Stands in a mapping by model for every model that is not named."""
 
 MODEL_SETTINGS = (
     "transforms",
@@ -26,75 +30,130 @@ MODEL_SETTINGS = (
 )
 """The settings that name models."""
 
-
-def _missing() -> dict[str, Missing]:
-    return {"*": "learned", "popular": "zero", "repeat": "zero"}
+_DECLARED = {
+    "missing_score": "missing_score",
+    "weights": "weight",
+    "text_query_weights": "text_query_weight",
+    "item_query_weights": "item_query_weight",
+}
+"""The settings that models declare defaults for: the setting, the field of `FusionDefaults`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FuseConfig:
-    """What `fuse` can be told. Mappings go by strand; "*" stands for any other."""
+    """Settings of `fuse`.
+
+    Mappings go by model; "*" stands for any model that is not named. A mapping that a recipe gives
+    replaces the defaults that the models declare.
+    """
 
     method: Literal["weighted", "rrf"] = "weighted"
     """A weighted sum of comparable scores, or reciprocal rank fusion."""
     k: float = bounded_field(60.0, Limit(least=0))
-    """The constant of reciprocal rank fusion: how little the first places stand out."""
+    """The constant of reciprocal rank fusion; the larger, the less the first ranks stand out."""
     transform: Curve = "log"
-    """How scores are bent within a query: none, log, rank."""
+    """How scores are transformed within a query: none, log, rank."""
     transforms: Mapping[str, Curve] = field(default_factory=dict)
-    """Other curves for some strands."""
+    """Other transforms for some models."""
     normalization: Scale = "zscore"
-    """How bent scores are standardised within a query: none, zscore, minmax."""
+    """How transformed scores are normalised within a query: none, zscore, minmax."""
     log_offset: float = tunable(1.0, Range(0.1, 3.0, log=True), Limit(above=0))
     """What is added inside the logarithm to a score between 0 and 1."""
-    missing_score: Mapping[str, Missing] = field(default_factory=_missing)
-    """What a score is worth that a strand cannot give: the mean or the minimum of the query's
+    missing_score: Mapping[str, MissingScore] | None = None
+    """What stands in for a score that a model cannot give: the mean or the minimum of the query's
     candidates, the score zero, or "learned": as far below the mean as the targets say."""
     missing_margin: float = 0.0
     """Standard deviations below the mean or the minimum (the start, where it is learned)."""
-    weights: Mapping[str, float] = field(default_factory=lambda: {"*": 1.0, "popular": 0.3})
-    """Before anything is learned: weights for queries with a user or a history."""
-    text_query_weights: Mapping[str, float] = field(
-        default_factory=lambda: {"*": 0.1, "lexical": 1.0, "content": 0.3}
-    )
-    """Weights for queries with words."""
-    item_query_weights: Mapping[str, float] = field(
-        default_factory=lambda: {"*": 1.0, "popular": 0.05, "repeat": 0.0}
-    )
+    weights: Mapping[str, float] | None = None
+    """Weights for queries with a user or a history, before any are learned."""
+    text_query_weights: Mapping[str, float] | None = None
+    """Weights for queries with text."""
+    item_query_weights: Mapping[str, float] | None = None
     """Weights for queries that start from items ("more like this")."""
-    match: tuple[str, ...] = ("lexical",)
-    """A query with words keeps only what one of these strands rates above zero; the rest is marked
-    "unmatched". Empty, or none of them in the recipe: everything stays."""
+    match: tuple[str, ...] | None = None
+    """A query with text keeps only items that one of these models scores above zero; the others
+    are marked "unmatched". Empty, or none of them in the recipe: everything stays."""
     history_length_bands: tuple[int, ...] = bounded_field((0, 3, 20), Limit(least=0))
-    """Weights are learned by length of history; where each band begins."""
+    """Weights are learned by length of history; the length at which each band begins."""
     max_weights: int = bounded_field(10, Limit(least=0))
-    """At most so many weights are learned in all: strands whose weights are much the same in all
-    bands have one for all, and the smallest bands are joined until half of them have their own."""
+    """The number of weights learned in all: models whose weights differ least between bands have
+    one for all bands, and the smallest bands are joined until half of the models have their own."""
     min_band_queries: int = bounded_field(200, Limit(least=0))
-    """A band with fewer learning queries is joined with its neighbour."""
+    """A band with fewer training queries is joined with its neighbour."""
     prior_strength: float = bounded_field(10.0, Limit(least=0))
-    """Learned weights are pulled to the given ones as by so many queries."""
+    """Learned weights are pulled to the given ones as by this number of queries."""
     band_prior_strength: float = bounded_field(100.0, Limit(least=0))
-    """The weights of a band are pulled to those of all as by so many queries."""
+    """The weights of a band are pulled to those of all as by this number of queries."""
     allow_negative_weights: bool = False
     """Whether a learned weight may be below zero."""
     require_gain: tuple[str, ...] = ()
-    """Strands that have to earn their place: together they take part in what is recommended to a
-    user only if that ranks held-out queries better, by two standard errors of NDCG@10. Otherwise,
-    and where nothing is learned, all is as if they were not there, and what they alone would
-    bring is no candidate. Words and items are answered with their given weights."""
+    """Models that take part in what is recommended to a user only if, together, they improve the
+    ranking of held-out queries by two standard errors of NDCG@10. Otherwise, and where nothing is
+    learned, they have no weight, and items that only they retrieve are no candidates. Queries with
+    text or items use their given weights."""
     coordinate_ascent_rounds: int = bounded_field(3, Limit(least=0))
-    """Rounds of coordinate ascent on NDCG@10 behind the likelihood; 0: none."""
+    """Rounds of coordinate ascent on NDCG@10 after the likelihood; 0: none."""
     max_queries: int = bounded_field(8_000, Limit(least=1))
-    """At most so many queries are learned from, evenly spaced."""
+    """The number of queries that are learned from, evenly spaced."""
+
+    def with_model_defaults(self, defaults: Mapping[str, FusionDefaults]) -> FuseConfig:
+        """The config with every setting that the recipe leaves out as the models declare it.
+
+        Args:
+            defaults: What each model of the pipeline declares, by name.
+        """
+        usual = FusionDefaults()
+        resolved: dict[str, Any] = {}
+        for setting, attribute in _DECLARED.items():
+            if getattr(self, setting) is None:
+                other = getattr(usual, attribute)
+                values = {name: getattr(declared, attribute) for name, declared in defaults.items()}
+                own = {name: value for name, value in values.items() if value != other}
+                resolved[setting] = {ANY: other, **own}
+        if self.match is None:
+            resolved["match"] = tuple(
+                name for name, declared in defaults.items() if declared.must_match_text
+            )
+        return replace(self, **resolved)
+
+    def by_model(self, setting: str, models: Sequence[str]) -> list[Any]:
+        """The value that a setting has for each model.
+
+        Args:
+            setting: One of the settings that models declare defaults for.
+            models: The names of models.
+        """
+        mapping = getattr(self, setting)
+        if mapping is None:
+            mapping = {ANY: getattr(FusionDefaults(), _DECLARED[setting])}
+        other = mapping.get(ANY, "learned" if setting == "missing_score" else 1.0)
+        return [mapping.get(name, other) for name in models]
+
+    def weights_of(self, setting: str, models: Sequence[str]) -> Float32Array:
+        """The given weight of each model.
+
+        Args:
+            setting: One of the three settings of weights.
+            models: The names of S models.
+
+        Returns:
+            float32 [S].
+        """
+        return np.array(self.by_model(setting, models), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FusionWeights:
-    """Weights float32 [bands, S] of `strands`; `lower` int64: the history length of each band.
+    """Weights learned by length of history.
 
-    `queries` int64: how many each band learned from. `margin`: what a missing score costs. `idle`:
-    strands that said nothing in the lessons and keep the weights they were given, on this scale.
+    Attributes:
+        models: The names of S models.
+        lower: The history length at which each band begins, int64 [bands].
+        weights: float32 [bands, S].
+        queries: The number of queries that each band learned from, int64 [bands].
+        margin: Standard deviations below the mean that stand in for a missing score.
+        idle: The factor that puts the given weight of a model without a learned one, because it had
+            no scores to learn from, on the scale of the learned weights.
     """
 
     models: tuple[str, ...]
@@ -105,35 +164,52 @@ class FusionWeights:
     idle: float
 
     def bands_of(self, lengths: Int64Array) -> Int64Array:
-        """The band of each history length, int64 [B]."""
+        """The band of each history.
+
+        Args:
+            lengths: History lengths, int64 [B].
+
+        Returns:
+            int64 [B].
+        """
         return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
 
-    def all_inactive(self, strands: Sequence[str]) -> bool:
-        """Whether all of `strands` were learned to count for nothing."""
-        places = [self.models.index(one) for one in strands if one in self.models]
-        return bool(places) and not self.weights[:, places].any()
+    def all_inactive(self, models: Sequence[str]) -> bool:
+        """Whether all of some models have the learned weight zero in every band.
 
-    def with_inactive(self, strands: Sequence[str]) -> FusionWeights:
-        """The same, with `strands` that count for nothing."""
-        nothing = np.zeros((len(self.weights), len(strands)), np.float32)
-        weights = np.concatenate([self.weights, nothing], axis=1)
-        return replace(self, models=(*self.models, *strands), weights=weights)
+        Args:
+            models: Names; those without a learned weight are ignored.
+        """
+        columns = [self.models.index(name) for name in models if name in self.models]
+        return bool(columns) and not self.weights[:, columns].any()
+
+    def with_inactive(self, models: Sequence[str]) -> FusionWeights:
+        """These weights and the weight zero for more models.
+
+        Args:
+            models: The names of models without a learned weight.
+        """
+        zeros = np.zeros((len(self.weights), len(models)), np.float32)
+        weights = np.concatenate([self.weights, zeros], axis=1)
+        return replace(self, models=(*self.models, *models), weights=weights)
 
     @property
     def n_weights(self) -> int:
-        """How many weights there are; the same one in all bands counts once, zeros not at all."""
-        apart = (self.weights != self.weights[:1]).any(axis=0)
-        return int(np.where(apart, len(self.weights), self.weights[0] != 0).sum())
+        """The number of distinct weights: one for a model that has the same in all bands, none for
+        zeros.
+        """
+        varies = (self.weights != self.weights[:1]).any(axis=0)
+        return int(np.where(varies, len(self.weights), self.weights[0] != 0).sum())
 
     def describe(self) -> list[dict[str, Any]]:
-        """One entry a band, for people."""
+        """One entry a band, for reports."""
         return [
             {
                 "history_from": int(self.lower[band]),
                 "queries": int(self.queries[band]),
                 "weights": {
-                    name: round(float(one), 4)
-                    for name, one in zip(self.models, self.weights[band], strict=True)
+                    name: round(float(weight), 4)
+                    for name, weight in zip(self.models, self.weights[band], strict=True)
                 },
             }
             for band in range(len(self.lower))

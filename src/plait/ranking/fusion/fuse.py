@@ -1,23 +1,24 @@
-"""Fusion: one score from those of all strands, by weights that few scalars of learning set."""
+"""Fusion: one score from those of all models, by weights that are few enough to learn."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from plait.data.arrays import BoolArray, Float32Array, Int64Array
+from plait.data.candidates import CandidateLists
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import BoolArray, CandidateLists, Float32Array, Int64Array, QueryBatch
-from plait.errors import BundleError
-from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.stage import Stage
-from plait.ranking.fusion.band_weights import Candidates, earned, learned_from
-from plait.ranking.fusion.config import MODEL_SETTINGS, FuseConfig, FusionWeights
+from plait.ranking.fusion.band_weights import (
+    FusionCandidates,
+    learn_band_weights,
+    passes_gain_test,
+)
+from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, FuseConfig, FusionWeights
 from plait.ranking.fusion.score_normalization import (
-    Missing,
     NormalizedScores,
     ScoreShape,
     concat_signals,
@@ -30,16 +31,24 @@ __all__ = ["Fuse"]
 
 UNMATCHED = "unmatched"
 
+_USER, _TEXT, _ITEMS = range(3)
+"""The types of a query, by which weights are chosen."""
+
+_WEIGHT_SETTINGS = ("weights", "text_query_weights", "item_query_weights")
+"""The setting with the given weights, by type of query."""
+
 
 class Fuse(Stage[FuseConfig]):
-    """Leaves `score` and, by strand, `<strand>.share`: the part of it that the strand brought.
+    """Writes `score` and, for every model, `<model>.share`: its part of the score.
 
-    A strand that knows nothing of a query takes no part in it, the weights of the others grow
-    accordingly. Without learning, and where none of those that take part counts, the weights are
-    those of the config.
+    A model that scores no candidate of a query takes no part in it, and the weights of the others
+    grow accordingly. Without learned weights, and where none of the models that take part has one,
+    the given weights hold.
     """
 
     Config = FuseConfig
+    test_variants = ({"method": "rrf"},)
+    fitted_state: ClassVar[Mapping[str, Any]] = {"_learned": FusionWeights | None}
     reads = ("*.score", "*.rank")
     writes = ("score", "*.share")
 
@@ -47,264 +56,251 @@ class Fuse(Stage[FuseConfig]):
         super().__init__(config, name=name)
         self._learned: FusionWeights | None = None
 
+    def with_models(self, models: Sequence[Stage]) -> Self:
+        """This step with the fusion defaults that the models declare."""
+        defaults = {model.name: model.fusion_defaults for model in models}
+        config = self.config.with_model_defaults(defaults)
+        return self if config == self.config else self._with(config, self._learned)
+
+    def _with(self, config: FuseConfig, learned: FusionWeights | None) -> Self:
+        stage = type(self)(config, name=self.name)
+        stage._learned = learned
+        return stage
+
     @property
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
-        """What the recipe says by strand; names that the defaults have may be missing in it."""
-        config, usual = self.config, FuseConfig()
-        said = {one: getattr(config, one) for one in MODEL_SETTINGS}
+        """The models that each setting names."""
+        named = {setting: getattr(self.config, setting) or () for setting in MODEL_SETTINGS}
         return {
-            setting: tuple(name for name in names if name not in ("*", *getattr(usual, setting)))
-            for setting, names in said.items()
+            setting: tuple(name for name in names if name != ANY)
+            for setting, names in named.items()
         }
 
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
-        """A stage with weights learned from candidates [B, K] and the items that came true.
+        """Learn weights from held-out targets.
 
-        Only queries count whose union holds a target that is not blocked. With none of them the
-        weights stay those of the config.
+        Args:
+            queries: B queries.
+            items: Their candidates [B, K], scored by every model.
+            targets: The relevant items of each query. A query counts if it has neither text nor
+                items, and one of its targets is a candidate that is not blocked.
+
+        Returns:
+            A new stage; it has the given weights if no query counts.
         """
-        names = _strands(items)
-        there = items.present
+        names = _models(items)
+        present = items.present
         if queries.blocked is not None:
-            there &= ~queries.blocked.isin(items.item_numbers)
-        asked = self._kinds(queries) == _USER
-        hits = targets.isin(items.item_numbers) & there & asked[:, None]
-        rows = np.nonzero(hits.any(axis=1))[0]
+            present &= ~queries.blocked.isin(items.item_numbers)
+        is_user_query = _query_types(queries) == _USER
+        is_target = targets.isin(items.item_numbers) & present & is_user_query[:, None]
+        rows = np.nonzero(is_target.any(axis=1))[0]
         rows = rows[:: max(1, -(-len(rows) // self.config.max_queries))]
         columns = {name: column[rows] for name, column in items.columns.items() if "." in name}
-        few = CandidateLists(items.item_numbers[rows], columns)
-        found = self._candidates(few, names, there[rows], hits[rows], queries.history.lengths[rows])
-        taught = type(self)(self.config, name=self.name)
-        taught._learned = self._earned(found, few, learned_from(self.config, found))
-        return taught
+        sample = CandidateLists(items.item_numbers[rows], columns)
+        lengths = queries.history.lengths[rows]
+        candidates = self._candidates(sample, names, present[rows], is_target[rows], lengths)
+        learned = learn_band_weights(self.config, candidates)
+        return self._with(self.config, self._gated(candidates, sample, learned))
 
     def _candidates(
         self,
         items: CandidateLists,
         names: Sequence[str],
-        there: BoolArray,
-        hits: BoolArray,
+        present: BoolArray,
+        is_target: BoolArray,
         lengths: Int64Array,
-    ) -> Candidates:
-        return Candidates(
+    ) -> FusionCandidates:
+        return FusionCandidates(
             tuple(names),
-            tuple(self._signals(items, [name], there) for name in names),
-            tuple(self._missing(name) for name in names),
-            there,
-            hits & there,
+            # One model at a time: the intermediate arrays of all would not fit into memory.
+            tuple(self._normalized(items, [name], present).take(0) for name in names),
+            tuple(self.config.by_model("missing_score", names)),
+            present,
+            is_target & present,
             lengths,
-            _listed(self.config.weights, names),
+            self.config.weights_of("weights", names),
         )
 
-    def _earned(
-        self, whole: Candidates, items: CandidateLists, learned: FusionWeights | None
+    def _gated(
+        self, candidates: FusionCandidates, items: CandidateLists, learned: FusionWeights | None
     ) -> FusionWeights | None:
-        """What was learned, or what is learned without the strands that did not earn a place."""
-        tried = [one for one in whole.names if one in self.config.require_gain]
-        others = [one for one in whole.names if one not in tried]
-        if learned is None or not tried or not others:
+        """The learned weights, or those learned without the models that fail the gain test."""
+        gated = [name for name in candidates.names if name in self.config.require_gain]
+        others = [name for name in candidates.names if name not in gated]
+        if learned is None or not gated or not others:
             return learned
-        there = whole.there & _retrieved_by(items, others)
-        rest = self._candidates(items, others, there, whole.hits, whole.lengths)
-        rows = np.nonzero(rest.hits.any(axis=1))[0]
-        without = learned_from(self.config, rest.rows(rows))
-        if without is None or earned(self.config, whole, learned, rest, without):
+        present = candidates.present & _retrieved_by(items, others)
+        other_candidates = self._candidates(
+            items, others, present, candidates.targets, candidates.lengths
+        )
+        rows = np.nonzero(other_candidates.targets.any(axis=1))[0]
+        other_learned = learn_band_weights(self.config, other_candidates.rows(rows))
+        if other_learned is None or passes_gain_test(
+            self.config, candidates, learned, other_candidates, other_learned
+        ):
             return learned
-        return without.with_inactive(tried)
+        return other_learned.with_inactive(gated)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Adds the columns; candidates without a matching word are marked as removed."""
+        """Add the columns; candidates that do not match the text are marked as removed."""
         items = self._require_match(queries, items)
-        names = _strands(items)
-        there = items.item_numbers >= 0
-        silent = self._silent(names)
-        if silent:
-            others = [one for one in names if one not in silent]
-            there &= _retrieved_by(items, others) | (self._kinds(queries) != _USER)[:, None]
-        batch, width = items.shape
-        signals = self._signals(items, names, there)
-        active = signals.active.reshape(len(names), batch).T
+        names = _models(items)
+        present = items.item_numbers >= 0
+        gated = self._gated_out(names)
+        if gated:
+            others = [name for name in names if name not in gated]
+            is_other_query = _query_types(queries) != _USER
+            present &= _retrieved_by(items, others) | is_other_query[:, None]
+        signals = self._normalized(items, names, present)
+        active = signals.active[:, :, 0].T
         weights = self.weights(queries, names) * active
-        # Who has learned nothing of such a query must not leave its order to chance: where all who
-        # speak were weighed at zero, as popular may be by users with a history, the config decides.
-        mute = ~weights.any(axis=1)
-        weights[mute] = _listed(self.config.weights, names) * active[mute]
+        # Where every model that scores the query was learned to have no weight, as a model of
+        # popularity may be among users with a history, the given weights hold.
+        without_weight = ~weights.any(axis=1)
+        weights[without_weight] = self.config.weights_of("weights", names) * active[without_weight]
         sums = np.abs(weights).sum(axis=1, keepdims=True)
         weights /= np.where(sums > 0, sums, np.float32(1))
-        values = self._values(names, signals, batch).reshape(len(names), batch, width)
-        shares = weights.T[:, :, None] * values
-        judged = there & active.any(axis=1, keepdims=True)
-        score = np.where(judged, shares.sum(axis=0), np.float32(np.nan)).astype(np.float32)
+        shares = weights.T[:, :, None] * self._filled(signals, names)
+        is_scored = present & active.any(axis=1, keepdims=True)
+        score = np.where(is_scored, shares.sum(axis=0), np.float32(np.nan)).astype(np.float32)
         columns = {f"{name}.share": share for name, share in zip(names, shares, strict=True)}
         return items.with_columns(**columns, score=score)
 
-    def weights(self, queries: QueryBatch, strands: Sequence[str]) -> Float32Array:
-        """float32 [B, S]: what each strand counts for each query, before shares are taken."""
-        kinds = self._kinds(queries)
-        found = np.empty((len(queries), len(strands)), np.float32)
-        found[:] = _listed(self.config.weights, strands)
-        found[kinds == _TEXT] = _listed(self.config.text_query_weights, strands)
-        found[kinds == _ITEMS] = _listed(self.config.item_query_weights, strands)
-        learned = self._learned
-        rows = np.nonzero(kinds == _USER)[0]
-        if learned is None:
-            for one in self._silent(strands):
-                found[rows, strands.index(one)] = 0
-        else:
-            bands = learned.bands_of(queries.history.lengths[rows])
-            for place, strand in enumerate(strands):
-                if strand in learned.models:
-                    own = learned.weights[:, learned.models.index(strand)]
-                    found[rows, place] = own[bands]
-                else:
-                    found[rows, place] *= np.float32(learned.idle)
-        return found
+    def weights(self, queries: QueryBatch, models: Sequence[str]) -> Float32Array:
+        """The weights of models, before shares are taken.
 
-    def _silent(self, names: Sequence[str]) -> list[str]:
-        """Strands that have not earned a place: found useless, or never put to the test."""
-        tried = [one for one in names if one in self.config.require_gain]
-        return tried if self._unproved and len(tried) < len(names) else []
+        Args:
+            queries: B queries.
+            models: The names of S models.
+
+        Returns:
+            float32 [B, S].
+        """
+        types = _query_types(queries)
+        given = [self.config.weights_of(setting, models) for setting in _WEIGHT_SETTINGS]
+        weights = np.stack(given)[types]
+        rows = np.nonzero(types == _USER)[0]
+        learned = self._learned
+        if learned is None:
+            for name in self._gated_out(models):
+                weights[rows, models.index(name)] = 0
+            return weights
+        bands = learned.bands_of(queries.history.lengths[rows])
+        for column, name in enumerate(models):
+            if name in learned.models:
+                weights[rows, column] = learned.weights[:, learned.models.index(name)][bands]
+            else:
+                weights[rows, column] *= np.float32(learned.idle)
+        return weights
+
+    def _gated_out(self, names: Sequence[str]) -> list[str]:
+        """The models that failed the gain test, or were never tested; none if no other is there."""
+        gated = [name for name in names if name in self.config.require_gain]
+        return gated if self._is_unproved and len(gated) < len(names) else []
 
     @property
-    def _unproved(self) -> bool:
+    def _is_unproved(self) -> bool:
         return self._learned is None or self._learned.all_inactive(self.config.require_gain)
 
     def describe(self) -> dict[str, Any]:
-        """The weights in force, for people."""
+        """The weights in force, for reports."""
         learned = self._learned
+        config = self.config.with_model_defaults({})
         return {
-            "method": self.config.method,
+            "method": config.method,
             "learned": learned is not None,
             "scalars": 0 if learned is None else learned.n_weights,
-            "margin": self.config.missing_margin if learned is None else learned.margin,
+            "margin": config.missing_margin if learned is None else learned.margin,
             "bands": [] if learned is None else learned.describe(),
-            "unproved": [*self.config.require_gain] if self._unproved else [],
-            "given": dict(self.config.weights),
-            "text": dict(self.config.text_query_weights),
-            "items": dict(self.config.item_query_weights),
+            "unproved": [*config.require_gain] if self._is_unproved else [],
+            "given": dict(config.weights or {}),
+            "text": dict(config.text_query_weights or {}),
+            "items": dict(config.item_query_weights or {}),
         }
 
-    def save(self, folder: Path) -> None:
-        """Write what was learned, if anything."""
-        one = self._learned
-        if one is None:
-            return
-        arrays: dict[str, Any] = {
-            "lower": one.lower,
-            "weights": one.weights,
-            "queries": one.queries,
-        }
-        write_arrays(folder / "weights.safetensors", arrays)
-        rest = {"models": one.models, "missing_margin": one.margin, "idle": one.idle}
-        (folder / "learned.json").write_text(json.dumps(rest), encoding="utf-8")
-
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """What `save` wrote; BundleError if it is not whole."""
-        loaded = cls(config, name=name)
-        if not (folder / "learned.json").is_file():
-            return loaded
-        try:
-            rest = json.loads((folder / "learned.json").read_text(encoding="utf-8"))
-            arrays = read_arrays(folder / "weights.safetensors")
-            loaded._learned = FusionWeights(
-                tuple(rest["models"]),
-                arrays["lower"],
-                arrays["weights"],
-                arrays["queries"],
-                float(rest["missing_margin"]),
-                float(rest["idle"]),
-            )
-        except (ValueError, KeyError, TypeError) as problem:
-            raise BundleError(f"cannot read what {name} learned", hint="fit again") from problem
-        return loaded
-
-    def _signals(
-        self, items: CandidateLists, names: Sequence[str], there: BoolArray
+    def _normalized(
+        self, items: CandidateLists, names: Sequence[str], present: BoolArray
     ) -> NormalizedScores:
-        """The scores of S strands made comparable: S times B rows, one strand below the other.
+        """The comparable scores [S, B, K] of models, in one pass where their transform is the same.
 
-        All at once, because a request is a batch of one and numpy charges by the call.
+        One pass, because a request is a batch of one and every call of numpy has its price.
         """
-        all_there = np.concatenate([there] * len(names)) if names else there[:0]
+        shape = (len(names), *present.shape)
         if self.config.method == "rrf":
-            placed = [_placed(items, name, there) for name in names]
-            ranks = np.concatenate(placed) if placed else np.zeros(all_there.shape, np.float32)
-            return reciprocal_ranks(ranks, all_there, self.config.k)
-        curves = [self.config.transforms.get(name, self.config.transform) for name in names]
-        if len(set(curves)) > 1:
-            return concat_signals([self._signals(items, [name], there) for name in names])
+            ranks = [_ranks(items, name, present) for name in names]
+            return reciprocal_ranks(
+                np.array(ranks, np.float32).reshape(shape), present, self.config.k
+            )
+        transforms = [self.config.transforms.get(name, self.config.transform) for name in names]
+        if len(set(transforms)) > 1:
+            return concat_signals([self._normalized(items, [name], present) for name in names])
         scores = [items.column(f"{name}.score") for name in names]
-        stacked = np.concatenate(scores) if scores else np.zeros(all_there.shape, np.float32)
-        shape = ScoreShape(
-            curves[0] if curves else "none", self.config.normalization, self.config.log_offset
+        missing = np.array(self.config.by_model("missing_score", names), object)
+        return normalize_scores(
+            np.array(scores, np.float32).reshape(shape),
+            present,
+            ScoreShape(
+                transforms[0] if transforms else "none",
+                self.config.normalization,
+                self.config.log_offset,
+            ),
+            zero=(missing == "zero")[:, None, None],
         )
-        zero = self._each([self._missing(name) == "zero" for name in names], len(there))
-        return normalize_scores(stacked, all_there, shape, zero=zero)
 
-    def _values(self, names: Sequence[str], signals: NormalizedScores, batch: int) -> Float32Array:
+    def _filled(self, signals: NormalizedScores, names: Sequence[str]) -> Float32Array:
+        """The scores float32 [S, B, K], with what stands in for missing ones."""
         if self.config.method == "rrf":
             return signals.values
-        kinds = [self._missing(name) for name in names]
-        learned = self.config.missing_margin if self._learned is None else self._learned.margin
-        margins = [learned if one == "learned" else self.config.missing_margin for one in kinds]
-        lowest = self._each([one == "minimum" for one in kinds], batch)
-        return signals.filled(lowest, self._each(margins, batch))
-
-    @staticmethod
-    def _each(values: Sequence[Any], batch: int) -> Any:
-        """One value a strand for each of its rows, [S * B, 1]."""
-        return np.repeat(np.array(values), batch)[:, None]
-
-    def _missing(self, name: str) -> Missing:
-        wanted: Mapping[str, Missing] = self.config.missing_score
-        return wanted.get(name, wanted.get("*", "learned"))
-
-    def _kinds(self, queries: QueryBatch) -> np.ndarray:
-        """int8 [B]: whether words, items or a user are asked with; words come first."""
-        text = np.array([bool(one and one.strip()) for one in queries.texts], np.bool_)
-        return np.where(text, _TEXT, np.where(queries.items.lengths > 0, _ITEMS, _USER))
+        given = self.config.missing_margin
+        learned = given if self._learned is None else self._learned.margin
+        missing = np.array(self.config.by_model("missing_score", names), object)[:, None, None]
+        margins = np.where(missing == "learned", learned, given)
+        return signals.filled(missing == "minimum", margins.astype(np.float32))
 
     def _require_match(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Marks what no word of the query matches; the caller's own list stays whole."""
-        deciders = [one for one in self.config.match if f"{one}.score" in items.columns]
-        text = self._kinds(queries) == _TEXT
-        if not deciders or not text.any() or queries.candidates is not None:
+        """Mark candidates that do not match the text; the caller's own list stays whole."""
+        columns = [f"{name}.score" for name in self.config.match or ()]
+        columns = [column for column in columns if column in items.columns]
+        is_text_query = _query_types(queries) == _TEXT
+        if not columns or not is_text_query.any() or queries.candidates is not None:
             return items
-        matched = np.zeros(items.shape, np.bool_)
-        for one in deciders:
-            matched |= items.column(f"{one}.score") > 0
-        return items.mark_removed(text[:, None] & ~matched & (items.item_numbers >= 0), UNMATCHED)
+        is_item = items.item_numbers >= 0
+        matches = np.logical_or.reduce([items.column(column) > 0 for column in columns])
+        return items.mark_removed(is_text_query[:, None] & ~matches & is_item, UNMATCHED)
 
 
-_USER, _TEXT, _ITEMS = np.int8(0), np.int8(1), np.int8(2)
+def _query_types(queries: QueryBatch) -> Int64Array:
+    """The type of every query, int64 [B]; text comes before items, items before the user."""
+    has_text = np.array([bool(text and text.strip()) for text in queries.texts], np.bool_)
+    return np.where(has_text, _TEXT, np.where(queries.items.lengths > 0, _ITEMS, _USER))
 
 
-def _placed(items: CandidateLists, name: str, there: BoolArray) -> Float32Array:
-    """Ranks from 0 of what a strand brought, or else of what it scored; NaN for the rest."""
+def _ranks(items: CandidateLists, name: str, present: BoolArray) -> Float32Array:
+    """Ranks from 0 of what a model retrieved, or else of its scores; NaN where there is none."""
     ranks = items.columns.get(f"{name}.rank")
     if ranks is None:
         scores = items.column(f"{name}.score")
-        return dense_ranks(scores, there & np.isfinite(scores))
+        return dense_ranks(scores, present & np.isfinite(scores))
     return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
 
 
 def _retrieved_by(items: CandidateLists, names: Sequence[str]) -> BoolArray:
-    """bool [B, K]: what not only other strands than `names` brought; all where nobody did."""
-    told = [one for one in items.columns if one.endswith(".rank")]
-    mine = [one for one in told if one.removesuffix(".rank") not in _strands(items)]
-    mine += [f"{name}.rank" for name in names if f"{name}.rank" in told]
-    if not mine:
+    """The candidates that some of `names`, or a source that is no model, retrieved, bool [B, K].
+
+    All candidates, where none of them retrieves.
+    """
+    models = _models(items)
+    sources = [name.removesuffix(".rank") for name in items.columns if name.endswith(".rank")]
+    sources = [name for name in sources if name in names or name not in models]
+    if not sources:
         return np.ones(items.shape, np.bool_)
-    found: BoolArray = np.logical_or.reduce([items.column(one) >= 0 for one in mine])
-    return found
+    retrieved: BoolArray = np.logical_or.reduce(
+        [items.column(f"{name}.rank") >= 0 for name in sources]
+    )
+    return retrieved
 
 
-def _strands(items: CandidateLists) -> list[str]:
-    """The strands that have scored, in the order of the columns."""
-    return [one.removesuffix(".score") for one in items.columns if one.endswith(".score")]
-
-
-def _listed(weights: Mapping[str, float], strands: Sequence[str]) -> Float32Array:
-    other = weights.get("*", 1.0)
-    return np.array([weights.get(one, other) for one in strands], np.float32)
+def _models(items: CandidateLists) -> list[str]:
+    """The models that have scored, in the order of the columns."""
+    return [name.removesuffix(".score") for name in items.columns if name.endswith(".score")]

@@ -50,8 +50,7 @@ class SharedField(BaseModel):
 class Reason(BaseModel):
     """Why an item is there."""
 
-    model_config = ConfigDict(extra="allow")
-
+    model: str | None = Field(description="the model that retrieved the item")
     rank: int | None = Field(description="its rank from 1 among what the model retrieved")
     because: str | None = Field(description="the id of the item that it rests on")
     fact: SharedField | None = Field(description="a field in which both items agree")
