@@ -45,7 +45,7 @@ class SparseRows:
     @property
     def rows(self) -> Int64Array:
         """The row of every entry, int64 [N]."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def where(self, mask: BoolArray) -> SparseRows:
         """The entries where `mask` [N] holds; all B rows stay."""

@@ -23,20 +23,20 @@ class DenseScorer(Stage[ConfigT]):
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """The k best of `dense` that the query allows."""
-        allowed = mask_disallowed(self._rated(queries), queries)
+        scores = queries.cache.get(self.name)
+        if scores is None:
+            scores = queries.cache[self.name] = self.score_all(queries)
+        allowed = mask_disallowed(scores, queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
         numbers, _ = top_k(allowed, k, above=self.above, ties=ties)
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """The ratings of `numbers` [B, K], float32; NaN where unknown."""
-        return take_scores(self._rated(queries), numbers)
-
-    def _rated(self, queries: QueryBatch) -> Float32Array:
-        if self.name not in queries.cache:
-            queries.cache[self.name] = self.score_all(queries)
-        rated: Float32Array = queries.cache[self.name]
-        return rated
+        scores = queries.cache.get(self.name)
+        if scores is None:
+            scores = queries.cache[self.name] = self.score_all(queries)
+        return take_scores(scores, numbers)
 
 
 def take_scores(dense: Float32Array, numbers: Int32Array) -> Float32Array:

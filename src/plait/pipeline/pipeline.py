@@ -6,8 +6,7 @@ The same road answers one request and evaluates a hundred thousand users.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
@@ -149,8 +148,9 @@ class Pipeline:
         items = self._candidates(queries, watch)
         scores: dict[str, Any] = {}
         for name, strand in self._scorers:
-            with _timed(f"{name}.score", watch):
-                scores[f"{name}.score"] = strand.score(queries, items.item_numbers)
+            start = time.perf_counter()
+            scores[f"{name}.score"] = strand.score(queries, items.item_numbers)
+            watch(f"{name}.score", time.perf_counter() - start)
         return items.with_columns(**scores)
 
     def rerank(
@@ -160,8 +160,9 @@ class Pipeline:
         for name, reads, step in self._appliers:
             if "*.because" in reads:
                 items = self._evidence(queries, items)
-            with _timed(name, watch):
-                items = step.apply(queries, items)
+            start = time.perf_counter()
+            items = step.apply(queries, items)
+            watch(name, time.perf_counter() - start)
         return items
 
     def run(self, queries: QueryBatch, watch: OnStageTimed = _nobody) -> CandidateLists:
@@ -202,27 +203,27 @@ class Pipeline:
             return CandidateLists(queries.candidates.to_padded())
         brought: dict[str, Int32Array] = {}
         for name, strand in self._retrievers:
-            with _timed(f"{name}.retrieve", watch):
-                brought[name] = strand.retrieve(
-                    queries, self.recipe.candidates_per_model
-                ).item_numbers
+            start = time.perf_counter()
+            retrieved = strand.retrieve(queries, self.recipe.candidates_per_model)
+            watch(f"{name}.retrieve", time.perf_counter() - start)
+            brought[name] = retrieved.item_numbers
         if queries.pinned is not None:
             brought[PINS] = queries.pinned.to_padded()
-        return unite(brought, len(queries))
+        return unite(brought, len(queries.users))
 
     def _evidence(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """`<strand>.because` for what is shown, -1 for every other candidate."""
-        rows, columns = np.nonzero(items.column("order") >= 0)
-        width = int(items.column("order").max(initial=-1)) + 1
-        shown = np.full((len(queries), width), ABSENT, np.int32)
-        places = items.column("order")[rows, columns]
+        """`<model>.because` for what is shown, -1 for every other candidate."""
+        order = items.columns["order"]
+        rows, columns = np.nonzero(order >= 0)
+        places = order[rows, columns]
+        shown = np.full((len(order), int(order.max(initial=-1)) + 1), ABSENT, np.int32)
         shown[rows, places] = items.item_numbers[rows, columns]
-        found: dict[str, Any] = {}
-        for name, strand in self._explainers:
-            because = np.full(items.item_numbers.shape, ABSENT, np.int32)
-            because[rows, columns] = strand.explain(queries, shown)[rows, places]
-            found[f"{name}.because"] = because
-        return items.with_columns(**found)
+        evidence: dict[str, Any] = {}
+        for name, model in self._explainers:
+            because = np.full(order.shape, ABSENT, np.int32)
+            because[rows, columns] = model.explain(queries, shown)[rows, places]
+            evidence[f"{name}.because"] = because
+        return items.with_columns(**evidence)
 
 
 def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
@@ -267,12 +268,14 @@ def _check_names(step: Stage, strands: Sequence[str]) -> None:
 
 def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Stage:
     fitted: Any = stage
+    start = time.perf_counter()
     if isinstance(stage, Trainable):
-        with _timed(stage.name, watch):
-            fitted = stage.train(dataset, context.for_stage(stage.name))
+        fitted = stage.train(dataset, context.for_stage(stage.name))
     elif isinstance(stage, Fittable):
-        with _timed(stage.name, watch):
-            fitted = stage.fit(dataset, seed=context.seed)
+        fitted = stage.fit(dataset, seed=context.seed)
+    else:
+        return stage
+    watch(stage.name, time.perf_counter() - start)
     return fitted  # type: ignore[no-any-return]
 
 
@@ -289,10 +292,3 @@ def _without(facts: Triples, relations: tuple[str, ...]) -> Triples:
         facts.tail_items[kept],
         tuple(facts.head_ids[one] for one in places) if facts.head_ids else (),
     )
-
-
-@contextmanager
-def _timed(name: str, watch: OnStageTimed) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    watch(name, time.perf_counter() - start)

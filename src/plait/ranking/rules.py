@@ -7,7 +7,7 @@ filtered, rejected and excluded items are marked there too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
@@ -86,51 +86,49 @@ class Rules(Stage[RulesConfig]):
 
     def limit(self, queries: QueryBatch) -> QueryBatch:
         """Sets `blocked`, `mask` and `pinned`. FilterError for a filter that does not fit."""
-        blocked = Ragged.empty(len(queries))
-        for _, one in self._blocks(queries):
+        blocked = queries.exclude
+        for _, one in self._blocks(queries)[1:]:
             if len(one.values):
                 blocked = blocked.hstack(one) if len(blocked.values) else one
-        pins, _ = self._pins(queries)
-        asked = self._pinning(queries)
         pinned = None
-        if len(pins) and asked.any():
-            counts = np.where(asked, len(pins), 0).astype(np.int64)
-            pinned = Ragged.from_lengths(np.tile(pins, int(asked.sum())), counts)
+        if self.config.pins:
+            pins, _ = self._pins(queries)
+            asked = self._pinning(queries)
+            if len(pins) and asked.any():
+                counts = np.where(asked, len(pins), 0).astype(np.int64)
+                pinned = Ragged.from_lengths(np.tile(pins, int(asked.sum())), counts)
         return replace(queries, blocked=blocked, mask=self._mask(queries), pinned=pinned)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Marks what may not be shown with the first reason found; places pins."""
-        items = items.mark_removed(np.zeros(items.shape, np.bool_), "deleted")
+        items = items.mark_removed(np.zeros(items.item_numbers.shape, np.bool_), "deleted")
         wrong = [(why, _outside(items.item_numbers, mask)) for why, mask in self._masks(queries)]
         wrong += [(why, one.isin(items.item_numbers)) for why, one in self._blocks(queries)]
         for why, where in wrong:
             if where.any():
                 items = items.mark_removed(where, why)
-        pinned = np.full(items.shape, ABSENT, np.int32)
-        asked = self._pinning(queries)[:, None]
-        for number, place in zip(*self._pins(queries), strict=True):
-            pinned[(items.item_numbers == number) & asked] = place
+        pinned = np.full(items.item_numbers.shape, ABSENT, np.int32)
+        if self.config.pins:
+            asked = self._pinning(queries)[:, None]
+            for number, place in zip(*self._pins(queries), strict=True):
+                pinned[(items.item_numbers == number) & asked] = place
         return items.with_columns(pinned=pinned)
 
-    def _blocks(self, queries: QueryBatch) -> Iterator[tuple[str, Ragged]]:
+    def _blocks(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
         """What each query may not get, with the reason."""
-        yield "excluded", queries.exclude
-        yield "hidden", queries.rejected
-        yield "anchor", queries.items
-        never, later = self._seen(queries)
-        if never.any():
-            yield "seen", _only(queries.seen, never)
-        if later.any():
-            yield "cooldown", _only(self._recent(queries), later)
-
-    def _seen(self, queries: QueryBatch) -> tuple[BoolArray, BoolArray]:
-        """bool [B] twice: whose seen items never come back, and whose after a cool-down."""
-        batch = len(queries)
-        rule = self.config.seen if queries.candidates is None else "off"
-        never, later = np.full(batch, rule == "once"), np.full(batch, rule == "cooldown")
-        if queries.keep_seen is not None:
-            never, later = ~queries.keep_seen, np.zeros(batch, np.bool_)
-        return never, later
+        blocks = [
+            ("excluded", queries.exclude),
+            ("hidden", queries.rejected),
+            ("anchor", queries.items),
+        ]
+        if queries.keep_seen is not None:  # what the queries say goes before the setting
+            if not queries.keep_seen.all():
+                blocks.append(("seen", _only(queries.seen, ~queries.keep_seen)))
+        elif queries.candidates is None and self.config.seen == "once":
+            blocks.append(("seen", queries.seen))
+        elif queries.candidates is None and self.config.seen == "cooldown":
+            blocks.append(("cooldown", self._recent(queries)))
+        return blocks
 
     def _recent(self, queries: QueryBatch) -> Ragged:
         """What each user took in the last days; everything, where the query has no time."""
@@ -141,30 +139,28 @@ class Rules(Stage[RulesConfig]):
     def _mask(self, queries: QueryBatch) -> BoolArray | None:
         """bool [1 or B, n]: what may be shown at all; None without a live catalogue."""
         masks = [mask for _, mask in self._masks(queries)]
-        if not masks:
-            return None
-        joined: BoolArray = masks[0]
-        for one in masks[1:]:
-            joined = np.logical_and(joined, one)
-        return joined
+        return functools.reduce(np.logical_and, masks) if masks else None
 
-    def _masks(self, queries: QueryBatch) -> Iterator[tuple[str, BoolArray]]:
+    def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n] with the reason why the others are out."""
-        catalogue = _catalogue(queries)
-        if catalogue is None:
+        if queries.live is None:
             if any(queries.filters):
                 raise FilterError("a filter needs the live catalogue", field="filter")
-            return
-        yield "deleted", catalogue.alive[None, :]
-        if self.config.available:
-            yield "unavailable", compile_filter(self.config.available).mask(catalogue)[None, :]
-        if self.config.allow:
-            yield "filtered", compile_filter(self.config.allow).mask(catalogue)[None, :]
+            return []
+        catalogue = queries.live.state.catalogue
+        masks = [("deleted", catalogue.alive[None, :])]
+        for reason, rule in (
+            ("unavailable", self.config.available),
+            ("filtered", self.config.allow),
+        ):
+            if rule:
+                masks.append((reason, compile_filter(rule).mask(catalogue)[None, :]))
         if self.config.deny:
-            yield "filtered", ~compile_filter(self.config.deny).mask(catalogue)[None, :]
-        asked = set(queries.filters) - {None, ""}
-        if asked:
-            yield "filtered", _asked(queries, catalogue)
+            denied = compile_filter(self.config.deny).mask(catalogue)
+            masks.append(("filtered", ~denied[None, :]))
+        if set(queries.filters) - {None, ""}:
+            masks.append(("filtered", _asked(queries, catalogue)))
+        return masks
 
     def _pinning(self, queries: QueryBatch) -> BoolArray:
         """bool [B]: the queries that pins are meant for."""
@@ -174,20 +170,15 @@ class Rules(Stage[RulesConfig]):
 
     def _pins(self, queries: QueryBatch) -> tuple[Int32Array, Int64Array]:
         """Numbers and places (from 0) of the pinned items that the catalogue knows."""
-        catalogue = _catalogue(queries)
-        if catalogue is None or not self.config.pins:
+        if queries.live is None:
             return np.zeros(0, np.int32), np.zeros(0, np.int64)
         pins = [
             Pin(one, place) if isinstance(one, str) else one
             for place, one in enumerate(self.config.pins, 1)
         ]
-        numbers = catalogue.numbers(one.item for one in pins)
+        numbers = queries.live.state.catalogue.numbers(one.item for one in pins)
         places = np.array([one.place - 1 for one in pins], np.int64)
         return numbers[numbers >= 0], places[numbers >= 0]
-
-
-def _catalogue(queries: QueryBatch) -> Catalogue | None:
-    return None if queries.live is None else queries.live.state.catalogue
 
 
 def _asked(queries: QueryBatch, catalogue: Catalogue) -> BoolArray:
@@ -213,7 +204,5 @@ def _outside(numbers: Int32Array, mask: BoolArray) -> BoolArray:
 
 def _only(rows: Ragged, chosen: BoolArray) -> Ragged:
     """The rows where `chosen` bool [B] holds; the others are empty."""
-    if chosen.all():
-        return rows
     counts = np.where(chosen, rows.lengths, 0)
     return Ragged.from_lengths(rows.values[chosen[rows.rows]], counts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plait.data.types import CandidateLists, Query, QueryBatch, StateView
@@ -81,11 +81,11 @@ class ModelHost:
         poll_ms: Milliseconds between two polls of the log.
 
     Attributes:
-        watch: Told how long each stage of each query took.
+        on_timings: Called after each batch with the seconds of every stage, by its name.
     """
 
     def __init__(self, log: EventLog, bundles: BundleStore, *, poll_ms: int = 25) -> None:
-        self.watch: OnStageTimed = ignore
+        self.on_timings: Callable[[Mapping[str, float]], object] = ignore
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms

@@ -14,9 +14,7 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Query
 from plait.errors import NotFoundError
 from plait.eventlog import Impression
-from plait.pipeline.pipeline import OnStageTimed
 from plait.privacy.consent import ConsentPolicy
-from plait.utils.callbacks import ignore
 from plait.utils.timestamps import iso
 from plait.workspace.impression_chains import ImpressionChains, decode_payload
 from plait.workspace.model_host import ModelHost
@@ -81,7 +79,7 @@ class QueryService:
             NotReadyError: Before the first fit.
         """
         for query in warmup_queries(self._host.serving().state) * 2:
-            response, _ = self._compute([query], route="warm-up", watch=ignore)[0]
+            response, _ = self._compute([query], route="warm-up", is_timed=False)[0]
             to_json(response)
 
     def next(self, request_id: str, k: int) -> Response:
@@ -157,7 +155,7 @@ class QueryService:
         *,
         route: str,
         continuation_id: str = "",
-        watch: OnStageTimed | None = None,
+        is_timed: bool = True,
     ) -> list[tuple[Response, Impression]]:
         """The response to each query and what is to be remembered of it."""
         is_fresh = not self._host.is_behind
@@ -167,9 +165,10 @@ class QueryService:
         queries = self._resolve(queries, model.state.catalogue)
         results: dict[int, tuple[Response, Impression]] = {}
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
-            batch, items = model.run(
-                [queries[position] for position in group], watch or self._host.watch
-            )
+            timings: dict[str, float] = {}
+            batch, items = model.run([queries[position] for position in group], timings.__setitem__)
+            if is_timed:
+                self._host.on_timings(timings)
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)

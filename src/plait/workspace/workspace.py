@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -43,8 +45,7 @@ __all__ = ["Workspace"]
 class Workspace(DataApi):
     """An open home; close it, or use it as a context manager. Safe among threads.
 
-    Nothing is read before the first query: `start` reads the log and loads the bundle, and
-    whatever needs them calls it.
+    Nothing is read before the first query, which calls `start`.
 
     Args:
         settings: The settings of the home.
@@ -79,6 +80,7 @@ class Workspace(DataApi):
         self.queries = QueryService(
             host, self.chains, consent, stale_wait=settings.stale_wait_ms / 1000
         )
+        self._watch: OnStageTimed = ignore
         self._closed = False
 
     def start(self) -> Self:
@@ -251,8 +253,7 @@ class Workspace(DataApi):
             recipe: The recipe, its file, or the name of one that comes with Plait.
             seed: Of everything random.
             progress: Told the step, how much of it is done, and how much there is.
-            track: Names of trackers (`tensorboard`, `mlflow`, `wandb`) that record the training
-                below HOME/tracking.
+            track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
 
         Returns:
             The id of the bundle.
@@ -363,11 +364,12 @@ class Workspace(DataApi):
     @property
     def watch(self) -> OnStageTimed:
         """Called with the name and the seconds of every stage of every query; may be set."""
-        return self.host.watch
+        return self._watch
 
     @watch.setter
     def watch(self, watch: OnStageTimed) -> None:
-        self.host.watch = watch
+        self._watch = watch
+        self.host.on_timings = lambda timings: deque(starmap(watch, timings.items()), 0)
 
     def readiness(self) -> list[str]:
         """Return why no query can be answered as it should; never waits.

@@ -44,6 +44,8 @@ class ExplanationContext:
         words: The text of the query.
         query_items: The numbers of the items that the query starts from.
         context: The value of the context field.
+        names: The names that were looked up, by item number.
+        shared: The values that pairs of items share, as far as they were compared.
     """
 
     catalogue: Catalogue | None
@@ -51,8 +53,8 @@ class ExplanationContext:
     words: str = ""
     query_items: frozenset[int] = frozenset()
     context: str = ""
-    _names: dict[int, str] = field(default_factory=dict)
-    _shared: dict[tuple[int, int], dict[str, Any] | None] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    shared: dict[tuple[int, int], dict[str, Any] | None] = field(default_factory=dict)
 
     def name(self, number: int) -> str:
         """Return the title of an item, or its id if it has none.
@@ -60,8 +62,6 @@ class ExplanationContext:
         Args:
             number: The item number.
         """
-        if number in self._names:
-            return self._names[number]
         catalogue, name = self.catalogue, f"item {number}"
         if catalogue is not None and 0 <= number < len(catalogue.ids):
             name = catalogue.ids[number]
@@ -71,7 +71,7 @@ class ExplanationContext:
                 if isinstance(value, str) and value.strip():
                     name = value.strip()
                     break
-        self._names[number] = name = _shortened(name)
+        self.names[number] = name = _shortened(name)
         return name
 
     def shared_value(self, first: int, second: int) -> dict[str, Any] | None:
@@ -86,9 +86,7 @@ class ExplanationContext:
             member that their sets have in common; None if they agree in nothing.
         """
         pair = first, second
-        if pair in self._shared:
-            return self._shared[pair]
-        self._shared[pair] = None
+        self.shared[pair] = None
         if self.catalogue is None or not 0 <= max(pair) < len(self.catalogue.ids):
             return None
         members: list[tuple[int, str, str]] = []
@@ -101,12 +99,12 @@ class ExplanationContext:
             if column.type == "set":
                 members += [(len(member), field_name, member) for member in set(value) & set(other)]
             elif value == other and value.casefold() not in _UNTELLING:
-                self._shared[pair] = {"field": field_name, "value": value}
-                return self._shared[pair]
+                self.shared[pair] = {"field": field_name, "value": value}
+                return self.shared[pair]
         if members:
             _, field_name, value = max(members)
-            self._shared[pair] = {"field": field_name, "value": value}
-        return self._shared[pair]
+            self.shared[pair] = {"field": field_name, "value": value}
+        return self.shared[pair]
 
 
 def reason(
@@ -129,7 +127,8 @@ def reason(
     because, catalogue = contribution.because, context.catalogue
     shared = None
     if because >= 0 and because != number:
-        shared = context.shared_value(number, because)
+        pair = number, because
+        shared = context.shared[pair] if pair in context.shared else context.shared_value(*pair)
     if isinstance(templates, str):
         template = templates
     else:
@@ -139,7 +138,7 @@ def reason(
     query_item = min(context.query_items, default=-1)
     for name, item in (("item", number), ("because", because), ("query_item", query_item)):
         if f"{{{name}}}" in template:
-            values[name] = context.name(item) if item >= 0 else ""
+            values[name] = context.names.get(item) or (context.name(item) if item >= 0 else "")
     pieces = _PLACEHOLDER.split(template)
     for index in range(1, len(pieces), 2):
         value = str(values.get(pieces[index], f"{{{pieces[index]}}}"))

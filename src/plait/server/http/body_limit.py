@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sized
+from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plait.errors import SlowClientError, TooLargeError
 from plait.server.http.errors import error_response
 
-__all__ = ["BodyLimitMiddleware", "check_batch"]
+__all__ = ["BodyLimitMiddleware", "too_many_rows"]
 
 MIN_BYTES_PER_SECOND = 16 * 1024
 """How fast a body must arrive on average, once the time limit is over."""
@@ -75,20 +75,19 @@ class BodyLimitMiddleware:
         )
 
 
-def check_batch(rows: Sized, limit: int, field: str) -> None:
-    """Check the length of a list.
+def too_many_rows(field: str, count: int, limit: int) -> TooLargeError:
+    """Make the error for a list that is too long.
 
     Args:
-        rows: The list.
-        limit: The most rows it may have.
-        field: Its name in the request.
+        field: The name of the list in the request.
+        count: How many rows it has.
+        limit: How many it may have.
 
-    Raises:
-        TooLargeError: If it has more.
+    Returns:
+        The error.
     """
-    if len(rows) > limit:
-        raise TooLargeError(
-            f"{field} has {len(rows)} rows, the limit is {limit}",
-            hint="send several smaller requests, or raise batch_limit",
-            field=field,
-        )
+    return TooLargeError(
+        f"{field} has {count} rows, the limit is {limit}",
+        hint="send several smaller requests, or raise batch_limit",
+        field=field,
+    )

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError, PlaitError
-from plait.server.http.body_limit import check_batch
+from plait.server.http.body_limit import too_many_rows
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.settings import Settings
 from plait.workspace.model_host import NOT_READ
@@ -96,7 +96,7 @@ class Service:
         self.settings = settings
         self.workspace = workspace
         self.metrics = metrics
-        workspace.watch = metrics.stage
+        workspace.host.on_timings = metrics.stages
         self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
         self.wait = self._store_calls.run
@@ -119,9 +119,9 @@ class Service:
             TooLargeError: If a list is longer than `batch_limit`.
         """
         for field in ("items", "exclude", "history"):
-            ids = getattr(body, field, ())
-            if len(ids) > self.settings.batch_limit:
-                check_batch(ids, self.settings.batch_limit, field)
+            count, limit = len(getattr(body, field, ())), self.settings.batch_limit
+            if count > limit:
+                raise too_many_rows(field, count, limit)
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
         if at_least is not None and at_least > self.workspace.version:
             responses = await self._query_calls.run(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
-from plait.server.http.body_limit import check_batch
+from plait.server.http.body_limit import too_many_rows
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
 from plait.server.http.response_models import EventsResponse
-from plait.server.http.route import Route, reply, service_of
+from plait.server.http.route import Route, reply
 from plait.server.http.schemas import EventRow, Events, object_of
 from plait.server.http.service import Service
 
@@ -26,13 +27,13 @@ async def post_events(request: Request) -> Response:
     rejected (with the reason). One bad row does not stop the others. `version` is the place in the
     log that `at_least` of a later query may name.
     """
-    service = service_of(request)
+    service: Service = request.app.state.service
     if is_lines(request):
         lines = await lines_of(request, service.settings.batch_limit)
-        version, rows = await service.wait(lambda: _append_lines(service, lines))
+        version, rows = await service.wait(partial(_append_lines, service, lines))
     else:
         raw = await request.body()
-        version, rows = await service.wait(lambda: _append_body(service, raw))
+        version, rows = await service.wait(partial(_append_body, service, raw))
     service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
 
@@ -46,7 +47,8 @@ def _append_body(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]
     events = body.get("events")
     if not isinstance(events, list):
         raise InputError("events is not a list", hint='send {"events": [...]}', field="events")
-    check_batch(events, service.settings.batch_limit, "events")
+    if len(events) > service.settings.batch_limit:
+        raise too_many_rows("events", len(events), service.settings.batch_limit)
     return service.workspace.post(events)
 
 
