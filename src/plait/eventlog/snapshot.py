@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from plait.data.arrays import Int64Array
 from plait.data.catalogue import NO_TIME
 from plait.data.dataset import Dataset
 from plait.data.event import Event
@@ -89,22 +88,8 @@ def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Itera
 def _concatenate(columns: dict[str, list[npt.NDArray[Any]]]) -> Columns:
     """One array a column; the parts of each are freed before the next is made."""
     if not columns["users"]:
-        return _fill_columns(np.zeros(0, np.int32), np.zeros(0, np.int32))
+        return _fill_columns({"users": [], "items": []})
     return Columns(**{name: np.concatenate(columns.pop(name)) for name in Columns.__slots__})
-
-
-def _fill_columns(users: npt.NDArray[Any], items: npt.NDArray[Any], **others: Any) -> Columns:
-    """Interactions with users, items and those of the other columns that are not None."""
-    size = len(users)
-    empty: dict[str, Any] = {
-        "offsets": np.arange(1, size + 1),
-        "kinds": np.zeros(size, np.int16),
-        "times": np.full(size, NO_TIME, np.int64),
-        "positions": np.full(size, NO_TIME, np.int64),
-        "values": np.full(size, np.nan, np.float32),
-    }
-    columns = {name: column for name, column in others.items() if column is not None}
-    return Columns(users=users, items=items, **{**empty, **columns})
 
 
 def from_arrays(
@@ -122,8 +107,8 @@ def from_arrays(
     """Build a data set of N interactions without a log.
 
     Args:
-        users: N external ids, made strings; user numbers follow the order of appearance.
-        items: N external ids, made strings; item numbers follow the order of appearance.
+        users: N external ids, made strings; numbers follow the order of appearance.
+        items: Likewise.
         times: N times, microseconds since 1970 UTC or datetime64; None: none has a time.
         positions: N integers that order the interactions of a user; None: none has a position.
         kinds: N event types; None: "view".
@@ -138,57 +123,62 @@ def from_arrays(
     Raises:
         InputError: If columns have unequal lengths, or a field has values of different types.
     """
-    columns = {"users": users, "items": items, "times": times, "positions": positions}
-    columns |= {"kinds": kinds, "values": values}
+    event_types = ["view"] * len(users) if kinds is None else kinds
+    columns: dict[str, Any] = {"users": users, "items": items, "kinds": event_types}
+    columns |= {"times": times, "positions": positions, "values": values}
     lengths = {name: len(column) for name, column in columns.items() if column is not None}
     if len(set(lengths.values())) > 1:
         raise InputError(f"columns of unequal length: {lengths}")
-    size = len(users)
     schema, item_events = _field_events("item", item_fields, Schema())
     schema, user_events = _field_events("user", user_fields, schema)
-    user_index = _number(users, (event.user for event in user_events))
-    item_index = _number(items, (event.item for event in item_events))
-    kind_index = _number(["view"][:size] if kinds is None else kinds, ())
-    interactions = _fill_columns(
-        _look_up(user_index, users, np.int32),
-        _look_up(item_index, items, np.int32),
-        kinds=None if kinds is None else _look_up(kind_index, kinds, np.int16),
-        times=None if times is None else _to_micros(times),
-        positions=None if positions is None else np.asarray(positions, np.int64),
-        values=None if values is None else np.asarray(values, np.float32),
-    )
-    first = size + 1
-    triples = [
-        EntityRecord(0, -1, relation, NO_TIME, orjson.dumps({"head": head, "tail": tail}).decode())
-        for head, relation, tail in facts
-    ]
+    user_index = _number(users, (event.id for event in user_events))
+    item_index = _number(items, (event.id for event in item_events))
+    kind_index = _number(event_types, ())
+    columns["users"] = [user_index[str(user)] for user in users]
+    columns["items"] = [item_index[str(item)] for item in items]
+    columns["kinds"] = [kind_index[str(kind)] for kind in event_types]
     parts = DatasetParts(
-        size + len(item_events) + len(user_events) + len(triples),
-        interactions,
+        len(users) + len(item_events) + len(user_events) + len(facts),
+        _fill_columns(columns),
         list(item_index),
         list(user_index),
         list(kind_index),
         schema.types,
-        _puts((item_index[event.item or ""] for event in item_events), item_events, first),
-        _puts((user_index[event.user or ""] for event in user_events), user_events, first),
-        triples,
+        _puts(item_index, item_events, len(users) + 1),
+        _puts(user_index, user_events, len(users) + 1),
+        [
+            EntityRecord(0, -1, relation, NO_TIME, orjson.dumps({"head": h, "tail": t}).decode())
+            for h, relation, t in facts
+        ],
     )
     return assemble(parts)
+
+
+def _fill_columns(columns: Mapping[str, Any]) -> Columns:
+    """Interactions with the given users, items and those of the other columns that are not None."""
+    size = len(columns["users"])
+    filled: dict[str, npt.NDArray[Any]] = {
+        "offsets": np.arange(1, size + 1),
+        "users": np.zeros(0, np.int32),
+        "items": np.zeros(0, np.int32),
+        "kinds": np.zeros(size, np.int16),
+        "times": np.full(size, NO_TIME, np.int64),
+        "positions": np.full(size, NO_TIME, np.int64),
+        "values": np.full(size, np.nan, np.float32),
+    }
+    for name, column in columns.items():
+        if column is not None:
+            array = np.asarray(column)
+            if array.dtype.kind == "M":
+                array = array.astype("datetime64[us]")
+            filled[name] = array.astype(filled[name].dtype)
+    return Columns(**filled)
 
 
 def _number(values: Iterable[Any], more: Iterable[Any]) -> dict[str, int]:
     """A number for every id, by first appearance."""
     ids = dict.fromkeys(map(str, chain(values, more)))
     return dict(zip(ids, range(len(ids)), strict=True))
-
-
-def _look_up(index: Mapping[str, int], values: Sequence[Any], dtype: type) -> npt.NDArray[Any]:
-    return np.fromiter((index[str(value)] for value in values), dtype, len(values))
-
-
-def _to_micros(times: Any) -> Int64Array:
-    array = np.asarray(times)
-    return array.astype("datetime64[us]" if array.dtype.kind == "M" else np.int64).astype(np.int64)
 
 
 def _field_events(
@@ -217,8 +207,8 @@ def _field_events(
     return schema, [event for event in admitted if isinstance(event, Event)]
 
 
-def _puts(numbers: Iterable[int], events: Sequence[Event], first: int) -> list[EntityRecord]:
+def _puts(index: Mapping[str, int], events: Sequence[Event], first: int) -> list[EntityRecord]:
     return [
-        EntityRecord(offset, number, "put", NO_TIME, event.fields)
-        for offset, (number, event) in enumerate(zip(numbers, events, strict=True), first)
+        EntityRecord(offset, index[event.id], "put", NO_TIME, event.fields)
+        for offset, event in enumerate(events, first)
     ]
