@@ -1,4 +1,4 @@
-"""The door: consent, log, receipt and rejects file; and the samples that go through it."""
+"""The importer: consent, log, result and rejects file; and the sample data."""
 
 import orjson
 import polars as pl
@@ -23,57 +23,59 @@ class Fake:
 
     def append(self, events):
         rows = []
-        for one in events:
-            if one.item in self.refuse:
-                rows.append(RowStatus(one.id, "rejected", "expected something else", "item"))
-            elif one.id in {other.id for other in self.events}:
-                rows.append(RowStatus(one.id, "duplicate"))
+        for event in events:
+            if event.item in self.refuse:
+                rows.append(RowStatus(event.id, "rejected", "expected something else", "item"))
+            elif event.id in {other.id for other in self.events}:
+                rows.append(RowStatus(event.id, "duplicate"))
             else:
-                self.events.append(one)
-                rows.append(RowStatus(one.id, "stored"))
+                self.events.append(event)
+                rows.append(RowStatus(event.id, "stored"))
         return AppendResult(len(self.events), rows)
 
 
-def test_into_a_real_log(tmp_path):
+def test_rows_of_a_file_are_stored_once_in_a_log(tmp_path):
     with EventLog.open(tmp_path / "home") as log:
-        door = Importer(log, rejects=tmp_path / "rejects")
+        importer = Importer(log, rejects=tmp_path / "rejects")
         seen = []
-        receipt = door.add(read_events(DATA, name="shop.csv"), lambda *told: seen.append(told))
-        assert (receipt.stored, receipt.duplicate, receipt.rejected) == (3, 0, 1)
-        assert receipt.rows == 4
-        assert receipt.version == log.version == 3
+        result = importer.add(
+            read_events(DATA, name="shop.csv"), lambda *progress: seen.append(progress)
+        )
+        assert (result.stored, result.duplicate, result.rejected) == (3, 0, 1)
+        assert result.rows == 4
+        assert result.version == log.version == 3
         assert seen == [("shop.csv", len(DATA), len(DATA))]
-        lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
-        assert [(one["row"], one["field"], one["value"]) for one in lines] == [(2, "time", "soon")]
-        again = door.add(read_events(DATA, name="shop.csv"))
+        lines = [orjson.loads(line) for line in result.rejects.read_bytes().splitlines()]
+        assert [(line["row"], line["field"], line["value"]) for line in lines] == [
+            (2, "time", "soon")
+        ]
+        again = importer.add(read_events(DATA, name="shop.csv"))
         assert (again.stored, again.duplicate, again.rejected, again.version) == (0, 3, 1, 3)
 
 
-def test_what_the_log_refuses_is_told_by_row(tmp_path):
-    receipt = Importer(Fake(refuse={"a"}), rejects=tmp_path).add(read_events(DATA, name="shop.csv"))
-    assert (receipt.stored, receipt.rejected) == (1, 3)
-    assert [one.row for one in receipt.problems] == [1, 2, 3] or sorted(
-        one.row for one in receipt.problems
-    ) == [1, 2, 3]
-    lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
-    assert [one["row"] for one in lines] == [1, 2, 3]
+def test_what_the_log_refuses_is_reported_by_row(tmp_path):
+    result = Importer(Fake(refuse={"a"}), rejects=tmp_path).add(read_events(DATA, name="shop.csv"))
+    assert (result.stored, result.rejected) == (1, 3)
+    assert sorted(problem.row for problem in result.problems) == [1, 2, 3]
+    lines = [orjson.loads(line) for line in result.rejects.read_bytes().splitlines()]
+    assert [line["row"] for line in lines] == [1, 2, 3]
 
 
-def test_what_stood_in_a_field_that_does_not_fit_is_told(tmp_path):
+def test_a_value_that_does_not_fit_its_field_type_is_reported(tmp_path):
     """The value is the file's, not the id of the event; what was expected stands once."""
     items = b"item_id,price\ni0,2\ni1,NaN\ni2,inf\n"
     with EventLog.open(tmp_path / "home") as log:
-        receipt = Importer(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
-    lines = [orjson.loads(line) for line in receipt.rejects.read_bytes().splitlines()]
-    assert [(one["row"], one["field"], one["value"]) for one in lines] == [
+        result = Importer(log, rejects=tmp_path / "rejects").add(read_events(items, "items"))
+    lines = [orjson.loads(line) for line in result.rejects.read_bytes().splitlines()]
+    assert [(line["row"], line["field"], line["value"]) for line in lines] == [
         (2, "price", "NaN"),
         (3, "price", "inf"),
     ]
-    assert {one["expected"] for one in lines} == {"a finite number"}
-    assert [one.value for one in receipt.problems] == ["NaN", "inf"]
+    assert {line["expected"] for line in lines} == {"a finite number"}
+    assert [problem.value for problem in result.problems] == ["NaN", "inf"]
 
 
-def test_what_the_log_itself_refuses_says_what_stood_there(tmp_path):
+def test_a_refusal_by_the_log_reports_the_value(tmp_path):
     events = [Event("interaction", "e", "k" * 129, "u", "i"), Event("item", "e2", "put", item="i")]
     again = events[1]._replace(event_type="delete")
     with EventLog.open(tmp_path / "home") as log:
@@ -84,27 +86,25 @@ def test_what_the_log_itself_refuses_says_what_stood_there(tmp_path):
 
 
 def test_no_rejects_no_file(tmp_path):
-    receipt = Importer(Fake(), rejects=tmp_path).add(
-        [[Event("interaction", "e", "view", "u", "i")]]
-    )
-    assert receipt.rejects is None
+    result = Importer(Fake(), rejects=tmp_path).add([[Event("interaction", "e", "view", "u", "i")]])
+    assert result.rejects is None
     assert not list(tmp_path.iterdir())
     assert Importer(Fake()).add(read_events(DATA)).rejects is None
 
 
 def test_rows_stay_in_order_where_consent_is_missing():
     log = Fake()
-    door = Importer(log, ConsentPolicy(required=True, granted={"u"}.__contains__))
+    importer = Importer(log, ConsentPolicy(required=True, granted={"u"}.__contains__))
     events = [Event("interaction", f"e{n}", "view", "uv"[n % 2], "i") for n in range(4)]
-    done = door.append(events)
+    done = importer.append(events)
     assert [row.status for row in done.rows] == ["stored", "rejected", "stored", "rejected"]
     assert [row.id for row in done.rows] == ["e0", "e1", "e2", "e3"]
     assert "consent" in done.rows[1].error
-    receipt = door.add([events])
-    assert (receipt.duplicate, receipt.rejected) == (2, 2)
+    result = importer.add([events])
+    assert (result.duplicate, result.rejected) == (2, 2)
 
 
-def test_pseudonyms_leave_no_name(tmp_path):
+def test_pseudonyms_replace_the_user_and_key_the_event_id(tmp_path):
     consent = ConsentPolicy(pseudonyms=True, key=b"k" * 32)
     log = Fake()
     rows = [{"user": "anna", "item": "i", "time": 1300000000}]
@@ -128,7 +128,7 @@ def test_declared_types_are_refused_by_a_writer_that_cannot_store_them():
     assert not log.events
 
 
-def test_the_sample():
+def test_the_sample_data_has_all_its_rows():
     frames = datasets.load("online-retail")
     assert {name: frame.height for name, frame in frames.items()} == {
         "events": 386_326,
@@ -138,5 +138,6 @@ def test_the_sample():
     assert all(isinstance(frame, pl.DataFrame) for frame in frames.values())
     batch = next(read_events(frames["events"]))
     assert batch.events[0].event_type == "purchase"
-    with pytest.raises(NotFoundError, match="online-retail"):
+    with pytest.raises(NotFoundError) as caught:
         datasets.load("offline-retail")
+    assert "online-retail" in caught.value.hint

@@ -12,8 +12,8 @@ NOW = 1_700_000_000 * 10**6
 
 def rows_of(source, kind="events", mapping=None, **options):
     batches = list(read_events(source, kind, mapping, now=NOW, **options))
-    events = [one for batch in batches for one in batch.events]
-    return events, [one for batch in batches for one in batch.rejects]
+    events = [event for batch in batches for event in batch.events]
+    return events, [reject for batch in batches for reject in batch.rejects]
 
 
 def only(row, kind="events", mapping=None):
@@ -164,22 +164,27 @@ def test_titles():
 
 
 def test_equally_good_columns_are_refused():
-    with pytest.raises(MappingError, match=r"user_id, userId.*\[events\] user = \"user_id\""):
+    with pytest.raises(MappingError) as caught:
         rows_of([{"user_id": 1, "userId": 2, "item": 3}])
+    assert caught.value.field == "user"
+    assert caught.value.hint.endswith('[events] user = "user_id"')
     assert only({"user_id": 1, "customer_id": 2, "item": 3}).user == "1"
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(MappingError, match=r"the item.*columns are user, thing.*item = ") as caught:
+    with pytest.raises(MappingError) as caught:
         rows_of([{"user": 1, "thing": 2}])
     assert caught.value.field == "item"
-    with pytest.raises(MappingError, match=r"columns = \["):
+    assert "user, thing" in caught.value.hint
+    with pytest.raises(MappingError) as caught:
         rows_of(b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n")
+    assert "columns = [...]" in caught.value.hint
 
 
 def test_a_column_twice_is_refused():
-    with pytest.raises(MappingError, match="more than once"):
+    with pytest.raises(MappingError) as caught:
         rows_of(b"user,item,item\nu,i,j\n")
+    assert caught.value.field == "item"
 
 
 def test_columns_without_a_name_are_left_out():
@@ -194,12 +199,12 @@ def test_returns_of_invoices():
         {"InvoiceNo": None, "StockCode": "b", "Quantity": 1, "CustomerID": None},
     ]
     events, rejects = rows_of(rows)
-    assert [(one.event_type, one.user) for one in events] == [
+    assert [(event.event_type, event.user) for event in events] == [
         ("purchase", "1"),
         ("return", "1"),
         ("return", "session:536367"),
     ]
-    assert [(one.row, one.field) for one in rejects] == [(4, "CustomerID")]
+    assert [(reject.row, reject.field) for reject in rejects] == [(4, "CustomerID")]
 
 
 def test_items_and_users_from_a_file_of_events():
@@ -208,10 +213,10 @@ def test_items_and_users_from_a_file_of_events():
             "CustomerID": user,
             "StockCode": item,
             "InvoiceDate": "2011-01-01",
-            "Description": said,
+            "Description": title,
             "Country": land,
         }
-        for user, item, said, land in [
+        for user, item, title, land in [
             (1, "a", "mug", "UK"),
             (1, "a", "MUG", "UK"),
             (2, "a", "MUG", "France"),
@@ -221,21 +226,22 @@ def test_items_and_users_from_a_file_of_events():
     ]
     items, rejects = rows_of(rows, "items")
     assert not rejects
-    assert [(one.item, one.fields) for one in items] == [
+    assert [(item.item, item.fields) for item in items] == [
         ("a", '{"title":"MUG"}'),
         ("b", '{"title":"lamp"}'),
     ]
     users, rejects = rows_of(rows, "users")
     assert not rejects
-    assert [(one.user, one.fields) for one in users] == [
+    assert [(user.user, user.fields) for user in users] == [
         ("1", '{"Country":"UK"}'),
         ("2", '{"Country":"France"}'),
     ]
 
 
 def test_kinds_of_rows_are_known():
-    with pytest.raises(InputError, match="events, items, users, facts"):
+    with pytest.raises(InputError) as caught:
         read_events([], "things")
+    assert caught.value.hint == "one of events, items, users, facts"
 
 
 def test_new_columns_in_later_lines():

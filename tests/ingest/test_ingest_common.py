@@ -58,9 +58,9 @@ def taken(path, kind, mapping):
     for batch in read_events(path, kind, mapping):
         schema, verdicts = schema.admit(batch.events)
         refused += batch.rejects
-        refused += [one for one in verdicts if isinstance(one, FieldProblem)]
-        kinds.update(one.event_type for one in batch.events)
-        ids.update(one.id for one in batch.events)
+        refused += [verdict for verdict in verdicts if isinstance(verdict, FieldProblem)]
+        kinds.update(event.event_type for event in batch.events)
+        ids.update(event.id for event in batch.events)
     return kinds, ids, {name: kind for (_, name), kind in schema.types.items()}, refused
 
 
@@ -74,9 +74,9 @@ def test_with_its_mapping(mapping, name, kind, count):
 @pytest.mark.parametrize(
     ("name", "kind", "count"),
     [
-        one[1:]
-        for one in FILES
-        if one[0] not in NEEDS_MAPPING and one[1] not in NEEDS_MAPPING and one[3] < 300_000
+        entry[1:]
+        for entry in FILES
+        if entry[0] not in NEEDS_MAPPING and entry[1] not in NEEDS_MAPPING and entry[3] < 300_000
     ],
     ids=str,
 )
@@ -87,7 +87,7 @@ def test_without_a_mapping(name, kind, count):
 
 
 def test_every_mapping_is_tried():
-    assert {path.stem for path in MAPPINGS.glob("*.toml")} == {one[0] for one in FILES}
+    assert {path.stem for path in MAPPINGS.glob("*.toml")} == {entry[0] for entry in FILES}
 
 
 def test_raw_online_retail_tells_returns_and_guests():

@@ -1,12 +1,11 @@
 """Every format, compressed and not, gives the same events."""
 
-import contextlib
 import gzip
 import io
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import InputError, PlaitError
@@ -22,8 +21,8 @@ ROWS = [
 
 def rows_of(source, kind="events", mapping=None, **options):
     batches = list(read_events(source, kind, mapping, **options))
-    events = [one for batch in batches for one in batch.events]
-    return events, [one for batch in batches for one in batch.rejects]
+    events = [event for batch in batches for event in batch.events]
+    return events, [reject for batch in batches for reject in batch.rejects]
 
 
 def zstd(data):
@@ -60,7 +59,9 @@ def test_every_format_and_packing(tmp_path, form, pack):
     path.write_bytes(pack(as_bytes(form)))
     events, rejects = rows_of(path)
     assert not rejects
-    assert [(one.user, one.item, one.time, one.value, one.event_type) for one in events] == [
+    assert [
+        (event.user, event.item, event.time, event.value, event.event_type) for event in events
+    ] == [
         (row["user_id"], row["item_id"], row["timestamp"] * 10**6, row["rating"], "rating")
         for row in ROWS
     ]
@@ -68,13 +69,13 @@ def test_every_format_and_packing(tmp_path, form, pack):
     assert events == rows_of(pack(as_bytes(form)), name="log")[0]
 
 
-def test_frames_and_dictionaries_say_the_same():
+def test_frames_and_dictionaries_give_the_events_of_a_file():
     frame = pl.DataFrame(ROWS)
-    wanted = rows_of(as_bytes("jsonl"))[0]
-    assert rows_of(frame)[0] == wanted
-    assert rows_of(frame.lazy())[0] == wanted
-    assert rows_of(ROWS)[0] == wanted
-    assert rows_of(iter(ROWS))[0] == wanted
+    expected = rows_of(as_bytes("jsonl"))[0]
+    assert rows_of(frame)[0] == expected
+    assert rows_of(frame.lazy())[0] == expected
+    assert rows_of(ROWS)[0] == expected
+    assert rows_of(iter(ROWS))[0] == expected
 
 
 def test_pandas_frames():
@@ -95,27 +96,27 @@ def test_pandas_frames():
     )
     events, rejects = rows_of(frame)
     assert not rejects
-    assert [one.user for one in events] == ["17850", "session:t", "3"]
+    assert [event.user for event in events] == ["17850", "session:t", "3"]
     assert events[0].time == 1577804400 * 10**6
     assert events[0].fields == '{"flag":true,"group":"p","n":1,"session":"s","tags":["x","y"]}'
     named = frame.set_index("user")
-    assert [one.user for one in rows_of(named)[0]] == ["17850", "session:t", "3"]
+    assert [event.user for event in rows_of(named)[0]] == ["17850", "session:t", "3"]
 
 
 def test_many_members_and_padding_of_gzip():
     half = gzip.compress(b"user,item,time\nu,i,1300000000\n")
     more = gzip.compress(b"v,j,1300000001\n")
     events, rejects = rows_of(half + more + b"\0" * 100)
-    assert [one.user for one in events] == ["u", "v"]
+    assert [event.user for event in events] == ["u", "v"]
     assert not rejects
 
 
-def test_two_colons_separate():
+def test_two_colons_are_a_separator():
     events, _ = rows_of(
         b"1::1193::5::978300760\n1::661::3::978302109\n",
         mapping={"events": {"columns": ["user", "movie", "rating", "timestamp"]}},
     )
-    assert [(one.user, one.item, one.value) for one in events] == [
+    assert [(event.user, event.item, event.value) for event in events] == [
         ("1", "1193", 5),
         ("1", "661", 3),
     ]
@@ -125,19 +126,19 @@ def test_quotes_newlines_and_windows_line_ends():
     data = b'id,title,note\r\n1,"a ""b"", c","two\r\nlines"\r\n\r\n2,5" pipe,"x"\r\n3,plain,y\r\n'
     events, rejects = rows_of(data, "items")
     assert not rejects
-    assert [one.fields for one in events] == [
+    assert [event.fields for event in events] == [
         '{"note":"two\\nlines","title":"a \\"b\\", c"}',
         '{"note":"x","title":"5\\" pipe"}',
         '{"note":"y","title":"plain"}',
     ]
 
 
-def test_a_stray_quote_swallows_nothing():
+def test_a_stray_quote_ends_with_its_line():
     lines = ['"Weird Al" Yankovic\tx', '"Heroes\ty', "plain\tz", 'end" of it\tw']
     data = "name\turl\n" + "".join(f"{line}\n" for line in lines)
     events, rejects = rows_of(data.encode(), "items", {"items": {"item": "name"}})
     assert not rejects
-    assert [one.item for one in events] == [line.split("\t")[0] for line in lines]
+    assert [event.item for event in events] == [line.split("\t")[0] for line in lines]
 
 
 def test_quoted_value_over_the_end_of_a_block():
@@ -146,7 +147,7 @@ def test_quoted_value_over_the_end_of_a_block():
     assert len(data) > BLOCK
     events, rejects = rows_of(data.encode(), "items")
     assert not rejects
-    assert [one.item for one in events] == [str(n) for n in range(30)]
+    assert [event.item for event in events] == [str(n) for n in range(30)]
 
 
 def test_byte_order_marks_and_encodings():
@@ -155,7 +156,7 @@ def test_byte_order_marks_and_encodings():
         data = text.encode(encoding)
         mapping = {"encoding": "utf-16-le"} if encoding == "utf-16-le" else None
         events, rejects = rows_of(data, mapping=mapping)
-        assert [(one.user, one.item) for one in events] == [("José", "ñ")], encoding
+        assert [(event.user, event.item) for event in events] == [("José", "ñ")], encoding
         assert not rejects
     events, rejects = rows_of(text.encode("latin-1"))
     assert not events
@@ -175,9 +176,9 @@ def test_large_files_come_in_batches_with_row_numbers():
     count = 120_001
     data = "user,item,time\n" + "".join(f"u{n},i{n % 7},{1300000000 + n}\n" for n in range(count))
     batches = list(read_events(data.encode()))
-    assert sum(len(one.events) for one in batches) == count
-    assert max(len(one.events) for one in batches) <= 50_000
-    assert [int(row) for one in batches for row in one.rows] == list(range(1, count + 1))
+    assert sum(len(batch.events) for batch in batches) == count
+    assert max(len(batch.events) for batch in batches) <= 50_000
+    assert [int(row) for batch in batches for row in batch.rows] == list(range(1, count + 1))
     assert batches[-1].consumed == batches[-1].size == len(data)
 
 
@@ -185,17 +186,17 @@ def test_large_files_come_in_batches_with_row_numbers():
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(InputError, match="no file"):
+    with pytest.raises(InputError):
         rows_of(tmp_path / "nothing.csv")
-    with pytest.raises(InputError, match="folder"):
+    with pytest.raises(InputError):
         rows_of(tmp_path)
-    with pytest.raises(InputError, match="binary"):
+    with pytest.raises(InputError):
         rows_of(io.StringIO("user,item\n"))
-    with pytest.raises(InputError, match="cannot read rows from int"):
+    with pytest.raises(InputError):
         rows_of(5)
 
 
-def test_a_header_alone_is_no_mistake():
+def test_a_header_without_rows_gives_no_events():
     assert rows_of(b"user,item,time\n") == ([], [])
     assert rows_of(b"user,item,time") == ([], [])
     assert rows_of([]) == ([], [])
@@ -215,15 +216,17 @@ def test_a_long_line_is_skipped_without_being_held():
             return next(self.parts, b"")
 
     events, rejects = rows_of(Endless(), name="endless.csv")
-    assert [one.user for one in events] == ["u", "v"]
-    assert [(one.row, one.expected) for one in rejects] == [(2, "a line of at most 1048576 bytes")]
+    assert [event.user for event in events] == ["u", "v"]
+    assert [(reject.row, reject.expected) for reject in rejects] == [
+        (2, "a line of at most 1048576 bytes")
+    ]
     assert len(rejects[0].value) <= 200
 
 
 def test_line_limit_can_be_set():
     data = b"user,item,time\nu,i,1300000000\n" + b"w" * 100 + b",i,1300000000\nv,j,1300000001\n"
     events, rejects = rows_of(data, line_limit=50)
-    assert [one.user for one in events] == ["u", "v"]
+    assert [event.user for event in events] == ["u", "v"]
     assert rejects[0].row == 2
 
 
@@ -239,14 +242,14 @@ def test_a_zip_bomb_stays_small():
 texts = (
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
     .map(str.strip)
-    .filter(lambda one: one not in ("", "NULL", "null", "\\N") and not one.endswith(".0"))
+    .filter(lambda text: text not in ("", "NULL", "null", "\\N") and not text.endswith(".0"))
 )
-usual = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+usual = settings(max_examples=60)
 
 
 @usual
 @given(st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=20), st.sampled_from(",;\t|"))
-def test_whatever_is_written_is_read(rows, separator):
+def test_csv_that_was_written_is_read_back(rows, separator):
     import csv
 
     buffer = io.StringIO()
@@ -256,9 +259,11 @@ def test_whatever_is_written_is_read(rows, separator):
     mapping = {"separator": separator}
     events, rejects = rows_of(buffer.getvalue().encode(), mapping=mapping)
     assert not rejects
-    said = pl.Series([one.fields for one in events], dtype=pl.String).str.json_path_match("$.note")
-    ids = [(one.user, one.item) for one in events]
-    assert [(*one, note) for one, note in zip(ids, said, strict=True)] == rows
+    notes = pl.Series([event.fields for event in events], dtype=pl.String).str.json_path_match(
+        "$.note"
+    )
+    ids = [(event.user, event.item) for event in events]
+    assert [(*pair, note) for pair, note in zip(ids, notes, strict=True)] == rows
     dicts = [dict(zip(["user_id", "item_id", "note"], row, strict=True)) for row in rows]
     assert rows_of(dicts)[0] == events
 
@@ -266,8 +271,12 @@ def test_whatever_is_written_is_read(rows, separator):
 @usual
 @given(st.binary(max_size=400), st.sampled_from(["events", "items", "users", "facts"]))
 def test_any_bytes_are_rejects_or_an_error(data, kind):
-    with contextlib.suppress(PlaitError):
-        rows_of(data, kind)
+    try:
+        events, rejects = rows_of(data, kind)
+    except PlaitError as problem:
+        assert problem.code in ("bad_input", "bad_mapping")  # noqa: PT017 either outcome is right
+    else:
+        assert len(events) + len(rejects) <= data.count(b"\n") + data.count(b"{") + 1
 
 
 HEADERS = [
@@ -287,7 +296,7 @@ def test_any_bytes_behind_a_header(header, data, pack, cut):
         events, _ = rows_of(data)
     except PlaitError:
         return
-    assert all(one.user and one.item for one in events)
+    assert all(event.user and event.item for event in events)
 
 
 anything = st.recursive(

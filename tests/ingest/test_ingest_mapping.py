@@ -11,8 +11,8 @@ NOW = 1_700_000_000 * 10**6
 
 def rows_of(source, kind="events", mapping=None, **options):
     batches = list(read_events(source, kind, mapping, now=NOW, **options))
-    events = [one for batch in batches for one in batch.events]
-    return events, [one for batch in batches for one in batch.rejects]
+    events = [event for batch in batches for event in batch.events]
+    return events, [reject for batch in batches for reject in batch.rejects]
 
 
 def only(row, kind="events", mapping=None):
@@ -61,7 +61,7 @@ def test_a_mapping_from_a_file(tmp_path):
         },
     ]
     batch = next(read_events(rows, "events", path))
-    assert [(one.event_type, one.time) for one in batch.events] == [
+    assert [(event.event_type, event.time) for event in batch.events] == [
         ("purchase", 1593601200 * 10**6),
         ("look", 1577880000 * 10**6),
     ]
@@ -72,36 +72,49 @@ def test_a_mapping_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mapping", "told"),
+    ("mapping", "field", "hint"),
     [
-        ({"event": {}}, "unknown key 'event'.*events, facts"),
-        ({"events": {"users": "x"}}, "unknown key 'users'.*user, value"),
-        ({"events": {"user": 5}}, "name of a column"),
-        ({"events": {"user": "nobody"}}, "no column 'nobody'.*columns are user, item"),
-        ({"events": {"fields": {"nobody": "x"}}}, "no column 'nobody'"),
-        ({"events": {"fields": {"item": 5}}}, "expected a table of texts, or false"),
-        ({"events": {"types": {"x": "integer"}}}, "text, category"),
-        ({"events": {"kinds": ["x"]}}, "write a table"),
-        ({"events": {"timezone": "Mars/Olympus"}}, "no time zone"),
-        ({"events": {"when": {"x": "nobody < 5"}}}, "names no column"),
-        ({"events": {"when": {"x": "item ~ 5"}}}, "operators are"),
-        ({"events": {"when": {"x": "item < many"}}}, "write a number"),
-        ({"events": {"encoding": "utf-99"}}, "unknown encoding"),
-        ({"events": {"encoding": "base64"}}, "unknown encoding"),
-        ({"facts": {"alias": {"file": "x"}}}, "file, from and to"),
-        ("nowhere.toml", "no mapping"),
+        ({"event": {}}, "event", "the mapping may have encoding, events, facts"),
+        ({"events": {"users": "x"}}, "users", "user, value"),
+        ({"events": {"user": 5}}, "[events] user", "expected the name of a column, or false"),
+        ({"events": {"user": ""}}, "[events] user", "expected the name of a column, or false"),
+        ({"events": {"user": True}}, "[events] user", "expected the name of a column, or false"),
+        ({"events": {"user": "nobody"}}, "user", "columns are user, item, time"),
+        ({"events": {"fields": {"nobody": "x"}}}, "fields", "columns are user, item, time"),
+        ({"events": {"fields": {"item": 5}}}, "[events] fields", "expected a table of texts, or f"),
+        ({"events": {"fields": {"item": True}}}, "[events] fields", "expected a table of texts, "),
+        ({"events": {"flags": {"x": "item"}}}, "[events] flags", "expected a table of lists of"),
+        ({"events": {"columns": "user"}}, "[events] columns", "expected a list of texts"),
+        ({"events": {"columns": [1]}}, "[events] columns", "expected a list of texts"),
+        ({"events": {"source": 5}}, "[events] source", "expected a text"),
+        ({"items": {"most_frequent": 1}}, "[items] most_frequent", "expected true or false"),
+        ({"events": {"types": {"x": "integer"}}}, "x", "a type is one of text, category"),
+        ({"events": {"kinds": ["x"]}}, "[events] kinds", "write a table"),
+        ({"events": 5}, "events", "write a table"),
+        ({"events": {"timezone": "Mars/Olympus"}}, "timezone", "Europe/London"),
+        ({"events": {"when": {"x": 5}}}, "[events] when", "expected a rule, or a list of rules"),
+        ({"events": {"when": {"x": "nobody < 5"}}}, "nobody < 5", "columns are user, item, time"),
+        ({"events": {"when": {"x": "item ~ 5"}}}, "item ~ 5", "operators are"),
+        ({"events": {"when": {"x": "item < many"}}}, "item < many", "write a number"),
+        ({"events": {"encoding": "utf-99"}}, "encoding", "utf-8"),
+        ({"events": {"encoding": "base64"}}, "encoding", "utf-8"),
+        ({"facts": {"alias": 5}}, "[facts] alias", "write a table"),
+        ({"facts": {"alias": {"file": "x"}}}, "[facts.alias] from", "file, from and to"),
+        ("nowhere.toml", "", "check the path"),
     ],
 )
-def test_mistakes_in_a_mapping_are_explained(mapping, told):
+def test_mistakes_in_a_mapping_are_reported_by_field(mapping, field, hint):
     kind = "facts" if isinstance(mapping, dict) and "facts" in mapping else "events"
-    with pytest.raises(MappingError, match=f"(?s){told}"):
+    with pytest.raises(MappingError) as caught:
         rows_of(b"user,item,time\nu,i,1300000000\n", kind, mapping)
+    assert caught.value.field == field
+    assert hint in caught.value.hint
 
 
 def test_a_mapping_that_is_no_toml(tmp_path):
     path = tmp_path / "map.toml"
     path.write_text("[events\n")
-    with pytest.raises(MappingError, match="not TOML"):
+    with pytest.raises(MappingError):
         load_mapping(path)
 
 
@@ -118,10 +131,8 @@ def test_rules():
     ]
 
     def kinds(*rules):
-        return [
-            one.event_type
-            for one in rows_of(rows, mapping={"events": {"when": {"hit": list(rules)}}})[0]
-        ]
+        events, _ = rows_of(rows, mapping={"events": {"when": {"hit": list(rules)}}})
+        return [event.event_type for event in events]
 
     assert kinds("n < 0") == ["view", "hit", "view"]
     assert kinds("n >= -1") == ["hit", "hit", "view"]
@@ -146,8 +157,9 @@ def test_flags_splits_and_leaving_out_the_rest():
 
 
 def test_two_columns_cannot_be_one_field():
-    with pytest.raises(MappingError, match="both field 'x'"):
+    with pytest.raises(MappingError) as caught:
         only({"item": "i", "a": 1, "b": 2}, "items", {"items": {"fields": {"a": "x", "b": "x"}}})
+    assert caught.value.field == "x"
 
 
 # -- facts
@@ -161,18 +173,23 @@ def test_facts_with_other_ids(tmp_path):
     )
     mapping = {"facts": {"alias": {"file": "link.tsv", "from": "entity_id", "to": "item_id"}}}
     batches = list(read_events(facts, "facts", mapping))
-    events = [one for batch in batches for one in batch.events]
-    assert [(one.item, one.event_type, orjson.loads(one.fields)) for one in events] == [
+    events = [event for batch in batches for event in batch.events]
+    assert [(event.item, event.event_type, orjson.loads(event.fields)) for event in events] == [
         ("476", "film.actor", {"tail": "m.9"}),
         ("m.8", "made", {"tail": "5"}),
     ]
     assert batches[0].repeated == 1
     mapping["facts"]["alias"]["to"] = "film"
-    with pytest.raises(MappingError, match="no column 'film'"):
+    with pytest.raises(MappingError) as caught:
         list(read_events(facts, "facts", mapping))
+    assert (caught.value.field, caught.value.hint) == (
+        "alias",
+        "columns are item_id:token, entity_id:token",
+    )
     mapping["facts"]["alias"]["file"] = "nothing.tsv"
-    with pytest.raises(MappingError, match="no alias table"):
+    with pytest.raises(MappingError) as caught:
         list(read_events(facts, "facts", mapping))
+    assert caught.value.field == "alias"
 
 
 def test_facts_of_one_relation():

@@ -16,8 +16,8 @@ NOW = 1_700_000_000 * 10**6
 
 def rows_of(source, kind="events", mapping=None, **options):
     batches = list(read_events(source, kind, mapping, now=NOW, **options))
-    events = [one for batch in batches for one in batch.events]
-    return events, [one for batch in batches for one in batch.rejects]
+    events = [event for batch in batches for event in batch.events]
+    return events, [reject for batch in batches for reject in batch.rejects]
 
 
 def time_of(value, **mapping):
@@ -32,7 +32,7 @@ def utc(*parts):
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"),
+    ("value", "expected"),
     [
         (1300000000, 1300000000 * 10**6),
         (1300000000.25, 1300000000250000),
@@ -60,8 +60,8 @@ def utc(*parts):
         (dt.date(2011, 3, 13), utc(2011, 3, 13)),
     ],
 )
-def test_times(value, wanted):
-    assert time_of(value) == wanted
+def test_times(value, expected):
+    assert time_of(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_a_time_format():
 
 
 def test_mixed_ways_to_write_a_time():
-    said = ["1300000000", "2011-03-13 07:06:40", "2011-03-13T07:06:40Z", "bad", "2011-03-13"]
-    data = "user,item,time\n" + "".join(f"u,i{n},{one}\n" for n, one in enumerate(said))
+    texts = ["1300000000", "2011-03-13 07:06:40", "2011-03-13T07:06:40Z", "bad", "2011-03-13"]
+    data = "user,item,time\n" + "".join(f"u,i{n},{text}\n" for n, text in enumerate(texts))
     events, rejects = rows_of(data.encode())
-    assert [one.time for one in events] == [1300000000 * 10**6] * 3 + [utc(2011, 3, 13)]
-    assert [(one.row, one.field, one.value) for one in rejects] == [(4, "time", "bad")]
+    assert [event.time for event in events] == [1300000000 * 10**6] * 3 + [utc(2011, 3, 13)]
+    assert [(reject.row, reject.field, reject.value) for reject in rejects] == [(4, "time", "bad")]
 
 
 def test_missing_times():
@@ -147,7 +147,7 @@ def test_missing_times():
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"),
+    ("value", "expected"),
     [
         (17850, "17850"),
         (17850.0, "17850"),
@@ -161,10 +161,10 @@ def test_missing_times():
         (2**70, str(2**70)),
     ],
 )
-def test_ids(value, wanted):
+def test_ids(value, expected):
     events, rejects = rows_of([{"user": value, "item": "i"}])
     assert not rejects
-    assert events[0].user == wanted
+    assert events[0].user == expected
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_ids_that_are_refused(value):
 
 def test_broken_numbers_are_no_ids():
     events, rejects = rows_of([{"user": 1.5, "item": "i"}, {"user": 2.0, "item": "i"}])
-    assert [one.user for one in events] == ["2"]
+    assert [event.user for event in events] == ["2"]
     assert rejects[0].value == "1.5"
 
 
@@ -208,8 +208,8 @@ def test_whole_floats_in_text():
 def test_values_that_are_refused(value):
     data = f'user,item,value,position\nu,i,"{value}",1\nv,j,2,x\nw,k,1e3,7\n'
     events, rejects = rows_of(data.encode())
-    assert [(one.value, one.position) for one in events] == [(1000.0, 7)]
-    assert [(one.row, one.field, one.value) for one in rejects] == [
+    assert [(event.value, event.position) for event in events] == [(1000.0, 7)]
+    assert [(reject.row, reject.field, reject.value) for reject in rejects] == [
         (1, "value", value),
         (2, "position", "x"),
     ]
@@ -218,12 +218,12 @@ def test_values_that_are_refused(value):
 def test_numbers_of_fields_are_finite():
     frame = pl.DataFrame({"item": ["a", "b", "c"], "price": [1.0, float("nan"), float("inf")]})
     events, rejects = rows_of(frame, "items")
-    assert [one.item for one in events] == ["a"]
-    assert [(one.row, one.field) for one in rejects] == [(2, "price"), (3, "price")]
+    assert [event.item for event in events] == ["a"]
+    assert [(reject.row, reject.field) for reject in rejects] == [(2, "price"), (3, "price")]
     events, rejects = rows_of(
         [{"item": "a", "price": float("nan")}, {"item": "b", "price": 1}], "items"
     )
-    assert [one.item for one in events] == ["b"]
+    assert [event.item for event in events] == ["b"]
     assert "finite" in rejects[0].expected
 
 
@@ -239,18 +239,20 @@ def test_bad_rows_stop_nothing():
         b'{"user":"u","item":"d"}',
     ]
     events, rejects = rows_of(b"\n".join(lines), name="web.jsonl")
-    assert [one.item for one in events] == ["a", "b", "d"]
-    assert [(one.file, one.row) for one in rejects] == [("web.jsonl", n) for n in (2, 3, 5, 6, 7)]
+    assert [event.item for event in events] == ["a", "b", "d"]
+    assert [(reject.file, reject.row) for reject in rejects] == [
+        ("web.jsonl", n) for n in (2, 3, 5, 6, 7)
+    ]
     data = b"user,item\nu,a\nu\nu,b,c\nu\xff,c\nu\0,d\n,e\nu,\nu,f\n"
     events, rejects = rows_of(data)
-    assert [one.item for one in events] == ["a", "f"]
-    assert sorted(one.row for one in rejects) == [2, 3, 4, 5, 6, 7]
+    assert [event.item for event in events] == ["a", "f"]
+    assert sorted(reject.row for reject in rejects) == [2, 3, 4, 5, 6, 7]
 
 
 def test_an_item_is_put_patched_or_deleted():
     rows = [{"item": "a", "how": "PATCH"}, {"item": "b", "how": "eat"}, {"item": "c", "how": None}]
     events, rejects = rows_of(rows, "items", {"items": {"kind": "how"}})
-    assert [one.event_type for one in events] == ["patch", "put"]
+    assert [event.event_type for event in events] == ["patch", "put"]
     assert "put, patch or delete" in rejects[0].expected
 
 
@@ -267,7 +269,7 @@ ROW = {"user": "u", "item": "i", "time": 1300000000}
 
 
 def ids_of(rows, **options):
-    return [one.id for one in rows_of(rows, **options)[0]]
+    return [event.id for event in rows_of(rows, **options)[0]]
 
 
 def test_the_same_file_gives_the_same_ids():
@@ -289,14 +291,15 @@ def test_repetitions_count_in_any_order():
 
 def test_ids_sort_by_time():
     times = [-(10**9), 0, 10**9, 1_600_000_000]
-    assert (found := ids_of([{**ROW, "time": one} for one in times])) == sorted(found)
+    ids = ids_of([{**ROW, "time": time_} for time_ in times])
+    assert ids == sorted(ids)
 
 
 def test_given_ids_stay():
     rows = [{**ROW, "event_id": "e1"}, {**ROW, "event_id": None}, {**ROW, "event_id": " e3 "}]
-    found = ids_of(rows)
-    assert (found[0], found[2]) == ("e1", "e3")
-    assert found[1].startswith("events:")
+    ids = ids_of(rows)
+    assert (ids[0], ids[2]) == ("e1", "e3")
+    assert ids[1].startswith("events:")
 
 
 def test_everything_said_makes_the_id():
@@ -323,18 +326,18 @@ def test_items_that_say_the_same_are_not_repeated():
     batch = next(read_events(rows, "items"))
     assert batch.repeated == 1
     assert list(batch.rows) == [1, 2, 4, 5]
-    assert len({one.id for one in batch.events}) == 4
+    assert len({event.id for event in batch.events}) == 4
 
 
 def test_repeats_are_counted_over_batches():
-    repeats, wanted = RepeatCounter(), {}
+    repeats, counts = RepeatCounter(), {}
     random = np.random.default_rng(0)
     for _ in range(40):
         hashes = random.integers(0, 300, random.integers(1, 200)).astype(np.uint64)
-        found = repeats.count(hashes)
-        for one, count in zip(hashes.tolist(), found.tolist(), strict=True):
-            assert wanted.get(one, 0) == count
-            wanted[one] = count + 1
+        before = repeats.count(hashes)
+        for value, count in zip(hashes.tolist(), before.tolist(), strict=True):
+            assert counts.get(value, 0) == count
+            counts[value] = count + 1
 
 
 def test_repeats_need_eight_bytes_a_row():
@@ -349,7 +352,7 @@ def test_repeats_need_eight_bytes_a_row():
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "expected"),
     [
         ("/a/b/events.csv.gz", "events"),
         ("u.data", "u"),
@@ -359,8 +362,8 @@ def test_repeats_need_eight_bytes_a_row():
         ("x" * 200, "x" * 64),
     ],
 )
-def test_names_of_sources(name, wanted):
-    assert source_name(name) == wanted
+def test_names_of_sources(name, expected):
+    assert source_name(name) == expected
 
 
 # -- the rejects file

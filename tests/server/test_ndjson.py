@@ -19,7 +19,7 @@ def post(client, content, headers=LINES):
 
 
 def lines(*rows):
-    return "\n".join(json.dumps(one, ensure_ascii=False) for one in rows).encode()
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ def lines(*rows):
 )
 def test_lines_are_stored_as_a_list_is(client, media):
     at = "2026-01-02T03:04:05Z"
-    rows = [view(f"{media}-{one}", time=at, user="zoë 灯") for one in range(3)]
+    rows = [view(f"{media}-{number}", time=at, user="zoë 灯") for number in range(3)]
     answer = post(client, lines(*rows), {"content-type": media})
     assert answer.status_code == 200, answer.text
-    assert [one["status"] for one in answer.json()["rows"]] == ["stored"] * 3
+    assert [row["status"] for row in answer.json()["rows"]] == ["stored"] * 3
     again = client.post("/v1/events", json={"events": rows}).json()
-    assert [one["status"] for one in again["rows"]] == ["duplicate"] * 3
+    assert [row["status"] for row in again["rows"]] == ["duplicate"] * 3
     assert again["version"] == answer.json()["version"]
 
 
@@ -49,25 +49,25 @@ def test_a_bad_line_stops_no_other(client):
         lines(view("bad-5", colour=1)) + b"\r",
         lines(view("bad-6")),
     ]
-    found = post(client, b"\n".join(body) + b"\n").json()["rows"]
-    statuses = [one["status"] for one in found]
+    rows = post(client, b"\n".join(body) + b"\n").json()["rows"]
+    statuses = [row["status"] for row in rows]
     assert statuses == ["stored", *["rejected"] * 5, "stored"]
-    errors = [one["error"] for one in found]
+    errors = [row["error"] for row in rows]
     assert "expected one JSON object" in errors[1]
     assert errors[2] == "expected an object"
     assert "expected one JSON object" in errors[3]
     assert "64 levels" in errors[4]
     assert "colour" in errors[5]
-    assert [one["id"] for one in found if one["status"] == "stored"] == ["bad-0", "bad-6"]
+    assert [row["id"] for row in rows if row["status"] == "stored"] == ["bad-0", "bad-6"]
 
 
-def test_nothing(client):
+def test_an_empty_body_has_no_rows(client):
     for body in (b"", b"\n\n", b"  \n"):
         assert post(client, body).json()["rows"] == []
 
 
 def test_the_limits_are_those_of_json(client):
-    rows = [view(f"many-{one}") for one in range(51)]
+    rows = [view(f"many-{number}") for number in range(51)]
     answer = post(client, lines(*rows))
     assert answer.status_code == 413
     assert answer.json()["error"]["field"] == "events"
@@ -85,7 +85,7 @@ def test_too_many_lines_are_refused_while_they_come(client):
             f"POST /v1/events HTTP/1.1\r\nhost: p\r\nx-api-key: {KEY}\r\ncontent-length: 99999\r\n"
         )
         connection.sendall(head.encode() + b"content-type: application/x-ndjson\r\n\r\n")
-        connection.sendall(lines(*[view(f"never-{one}") for one in range(60)]) + b"\n")
+        connection.sendall(lines(*[view(f"never-{number}") for number in range(60)]) + b"\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 413")
     stored = post(client, lines(view("never-0"))).json()["rows"]
     assert stored[0]["status"] == "stored"

@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.errors import InputError
@@ -75,8 +75,9 @@ def nested(depth):
 
 def test_nesting_has_a_bound():
     assert object_of(nested(MAX_DEPTH))
-    with pytest.raises(InputError, match="nested deeper"):
+    with pytest.raises(InputError) as caught:
         object_of(nested(MAX_DEPTH + 1))
+    assert caught.value.field == "body"
     wide = orjson.dumps({"context": {"list": [[]] * 10_000}})
     assert object_of(wide)
 
@@ -88,7 +89,6 @@ json_values = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from([*Recommend.model_fields, "x"]), json_values))
 def test_any_body_is_understood_or_refused_by_field(body):
     try:
@@ -96,9 +96,9 @@ def test_any_body_is_understood_or_refused_by_field(body):
     except TypeError:  # an integer of more than 64 bits or a lone surrogate
         return
     try:
-        found = parsed(Recommend, raw)
+        query = parsed(Recommend, raw)
     except InputError as caught:
         assert caught.field  # noqa: PT017  either outcome is right
     else:
-        assert found.k >= 1
-        assert not isinstance(found.k, float)
+        assert query.k >= 1
+        assert not isinstance(query.k, float)

@@ -134,30 +134,15 @@ _ROLES = {
     "users": ("user", "time", "kind", "id"),
     "facts": ("head", "relation", "tail", "time", "id"),
 }
-_COMMON = (
-    "kind_default",
-    "kinds",
-    "fields",
-    "types",
-    "flags",
-    "split",
-    "timezone",
-    "time_format",
-    "source",
-    "columns",
-    "separator",
-    "quote",
-    "encoding",
-    "missing",
-)
+_TABLES = ("kinds", "fields", "types", "flags", "split")
+_SHARED = ("timezone", "encoding", "separator", "quote", "source")
+_COMMON = (*_SHARED, *_TABLES, "kind_default", "time_format", "columns", "missing")
 _OWN = {
     "events": ("when",),
     "items": ("most_frequent",),
     "users": ("most_frequent",),
     "facts": ("head_prefix", "tail_prefix", "alias"),
 }
-_SHARED = ("timezone", "encoding", "separator", "quote", "source")
-_TABLES = ("kinds", "when", "fields", "types", "flags", "split")
 
 
 def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, ColumnMapping]:
@@ -240,7 +225,7 @@ def _parse_value(kind: str, name: str, value: Any) -> Any:
     if name == "alias":
         return _parse_alias(_require_table(value, title))
     adapter, expected = _adapters()[name]
-    if name in _TABLES:
+    if name in (*_TABLES, "when"):
         _require_table(value, title)
     try:
         return adapter.validate_python(value)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from plait.ingest.event_schema import (
-    EXPECTED_ID,
+    EXPECTED,
     NUMBER_PATTERN,
     FieldError,
     parse_event_type,
@@ -104,7 +104,7 @@ class RowErrors:
             Strings [N], null where missing or refused.
         """
         ids, invalid = parse_ids(self._chunk.raw(column), textual=self._chunk.textual)
-        self.refuse(invalid, role, column, EXPECTED_ID)
+        self.refuse(invalid, role, column, EXPECTED["id"])
         return ids
 
 

@@ -22,12 +22,7 @@ from plait.ingest.column_parsers import (
 )
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.event_ids import EventIdFactory, content_of
-from plait.ingest.event_schema import (
-    EXPECTED_NUMBER,
-    EXPECTED_TIME,
-    EXPECTED_TYPE,
-    expected_id_of,
-)
+from plait.ingest.event_schema import EXPECTED, expected_id_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
@@ -74,43 +69,24 @@ class EventBatch:
     size: int | None = None
 
 
-class _EventColumns:
-    """The attributes of N events by name; an attribute that no event has is left out."""
+_Columns = dict[str, pl.Series]
+"""Attributes of N events by name; one that no event has is left out."""
 
-    def __init__(self) -> None:
-        self.columns: dict[str, pl.Series | list[Any]] = {}
 
-    def select(self, indices: Int64Array) -> None:
-        """Keep only these rows."""
-        self.columns = {
-            name: column[indices]
-            if isinstance(column, pl.Series)
-            else [column[index] for index in indices]
-            for name, column in self.columns.items()
-        }
+def _select(columns: _Columns, rows: Int64Array) -> _Columns:
+    return {name: column[rows] for name, column in columns.items()}
 
-    def series(self, name: str) -> pl.Series | None:
-        column = self.columns.get(name)
-        return column if isinstance(column, pl.Series) else None
 
-    def content(self) -> list[str]:
-        """All that each event states, as one text."""
-        columns = [self.columns.get(name, [None]) for name in _CONTENT]
-        return content_of(
-            [
-                column if isinstance(column, pl.Series) else pl.Series(column, dtype=pl.String)
-                for column in columns
-            ]
-        )
+def _content(columns: _Columns) -> list[str]:
+    """All that each event states, as one text."""
+    missing = pl.Series([None], dtype=pl.String)
+    return content_of([columns.get(name, missing) for name in _CONTENT])
 
-    def events(self, record_type: RecordType, ids: Sequence[str]) -> list[Event]:
-        columns: list[Any] = [self.columns.get(name, repeat(None)) for name in _CONTENT]
-        rows = zip(
-            repeat(record_type),
-            ids,
-            *(column.to_list() if isinstance(column, pl.Series) else column for column in columns),
-        )
-        return list(map(tuple.__new__, repeat(Event), rows))
+
+def _events(record_type: RecordType, ids: Sequence[str], columns: _Columns) -> list[Event]:
+    attributes = [columns[name].to_list() if name in columns else repeat(None) for name in _CONTENT]
+    rows = zip(repeat(record_type), ids, *attributes)
+    return list(map(tuple.__new__, repeat(Event), rows))
 
 
 class EventBuilder:
@@ -148,92 +124,84 @@ class EventBuilder:
         """
         roles = self.roles
         errors = RowErrors(chunk, roles.name)
-        events = _EventColumns()
+        columns: _Columns = {}
+        if "id" in roles.roles:
+            columns["id"] = errors.ids(roles.roles["id"], "id")
         if roles.kind == "events":
-            self._add_interactions(chunk, errors, events)
+            self._add_interactions(chunk, errors, columns)
         elif roles.kind == "facts":
-            self._add_triples(chunk, errors, events)
+            self._add_triples(chunk, errors, columns)
         else:
-            self._add_changes(chunk, errors, events)
-        rows = chunk.rows
-        if errors.indices:
-            accepted = np.delete(np.arange(len(rows)), errors.indices)
-            events.select(accepted)
-            rows = rows[accepted]
+            self._add_changes(chunk, errors, columns)
+        accepted = np.delete(np.arange(len(chunk.rows)), errors.indices)
+        columns = _select(columns, accepted)
         repeated = 0
         if not roles.most_frequent:  # else these events are only counted
-            accepted = self._unrepeated(events, len(rows))
-            repeated = len(rows) - len(accepted)
-            if repeated:
-                events.select(accepted)
-                rows = rows[accepted]
-        ids = [""] * len(rows) if roles.most_frequent else self._ids(events)
+            distinct = self._distinct_rows(columns, len(accepted))
+            repeated = len(accepted) - len(distinct)
+            columns, accepted = _select(columns, distinct), accepted[distinct]
+        ids = [""] * len(accepted) if roles.most_frequent else self._ids(columns)
         return EventBatch(
             roles.name,
-            events.events(self._record_type, ids),
-            rows,
+            _events(self._record_type, ids, columns),
+            chunk.rows[accepted],
             [*chunk.rejects, *errors.rejects],
             repeated,
             {(self._record_type, name): dtype for name, dtype in roles.types.items()},  # type: ignore[misc]
             roles.kind in ("items", "users") and not {"time", "id"} & roles.roles.keys(),
         )
 
-    def _add_interactions(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
-        roles, columns = self.roles.roles, events.columns
+    def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
+        roles = self.roles.roles
         columns["kind"] = self._event_types(chunk, errors)
         columns["user"] = self._users(chunk, errors)
-        columns["item"] = self._required_ids(chunk, errors, "item")
-        times = self._add_times(chunk, errors, events)
-        if times is not None and "position" not in roles:
-            errors.refuse(times.is_null(), "time", roles["time"], EXPECTED_TIME)
+        columns["item"] = self._required_ids(errors, "item")
+        self._add_times(chunk, errors, columns)
+        if "time" in columns and "position" not in roles:
+            errors.refuse(columns["time"].is_null(), "time", roles["time"], EXPECTED["time"])
         if "position" in roles:
-            positions, invalid = parse_integers(chunk.raw(roles["position"]))
+            columns["position"], invalid = parse_integers(chunk.raw(roles["position"]))
             errors.refuse(invalid, "position", roles["position"], "a whole number")
-            columns["position"] = positions
         if "value" in roles:
-            values, invalid = parse_numbers(chunk.raw(roles["value"]))
-            errors.refuse(invalid, "value", roles["value"], EXPECTED_NUMBER)
-            columns["value"] = values
+            columns["value"], invalid = parse_numbers(chunk.raw(roles["value"]))
+            errors.refuse(invalid, "value", roles["value"], EXPECTED["value"])
         if "request_id" in roles:
             columns["request_id"] = errors.ids(roles["request_id"], "request_id")
-        self._add_ids_and_fields(chunk, errors, events)
+        columns["fields"] = fields_of(chunk, self.roles, errors)
 
-    def _add_changes(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
-        changes = events.columns["kind"] = self._event_types(chunk, errors)
-        column = self.roles.roles.get("kind", "")
-        errors.refuse(~changes.is_in(_CHANGES), "kind", column, "put, patch or delete")
-        role = self._record_type
-        events.columns[role] = self._required_ids(chunk, errors, role)
-        self._add_times(chunk, errors, events)
-        self._add_ids_and_fields(chunk, errors, events)
+    def _add_changes(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
+        columns["kind"] = self._event_types(chunk, errors)
+        invalid, column = ~columns["kind"].is_in(_CHANGES), self.roles.roles.get("kind", "")
+        errors.refuse(invalid, "kind", column, "put, patch or delete")
+        columns[self._record_type] = self._required_ids(errors, self._record_type)
+        self._add_times(chunk, errors, columns)
+        columns["fields"] = fields_of(chunk, self.roles, errors)
 
-    def _add_triples(self, chunk: RowChunk, errors: RowErrors, events: _EventColumns) -> None:
-        roles, columns = self.roles, events.columns
-        columns["item"] = self._entities(chunk, errors, "head", roles.mapping.head_prefix)
-        tails = self._entities(chunk, errors, "tail", roles.mapping.tail_prefix)
+    def _add_triples(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
+        roles = self.roles
+        columns["item"] = self._entities(errors, "head", roles.mapping.head_prefix)
+        tails = self._entities(errors, "tail", roles.mapping.tail_prefix)
         if "relation" in roles.roles:
-            columns["kind"] = self._required_ids(chunk, errors, "relation")
+            columns["kind"] = self._required_ids(errors, "relation")
         else:
             columns["kind"] = pl.repeat(roles.kind_default, len(chunk.rows), eager=True)
-        self._add_times(chunk, errors, events)
-        self._add_ids_and_fields(chunk, errors, events)
-        columns["fields"] = [
-            orjson.dumps(
-                {**(orjson.loads(text) if text else {}), "tail": tail}, option=orjson.OPT_SORT_KEYS
-            ).decode()
-            for text, tail in zip(columns["fields"], tails.to_list(), strict=True)
-        ]
+        self._add_times(chunk, errors, columns)
+        texts = []
+        for text, tail in zip(fields_of(chunk, roles, errors), tails, strict=True):
+            fields = {**(orjson.loads(text) if text else {}), "tail": tail}
+            texts.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode())
+        columns["fields"] = pl.Series(texts, dtype=pl.String)
 
-    def _required_ids(self, chunk: RowChunk, errors: RowErrors, role: str) -> pl.Series:
+    def _required_ids(self, errors: RowErrors, role: str) -> pl.Series:
         column = self.roles.roles[role]
         ids = errors.ids(column, role)
         if not self.roles.most_frequent:
             errors.refuse(ids.is_null(), role, column, expected_id_of(role))
         return ids
 
-    def _entities(self, chunk: RowChunk, errors: RowErrors, role: str, prefix: str) -> pl.Series:
+    def _entities(self, errors: RowErrors, role: str, prefix: str) -> pl.Series:
         """Heads or tails of triples."""
-        ids = self._required_ids(chunk, errors, role)
+        ids = self._required_ids(errors, role)
         if self._aliases:
             ids = ids.replace(list(self._aliases), list(self._aliases.values()))
         return pl.select(pl.lit(prefix) + ids).to_series() if prefix else ids
@@ -241,10 +209,8 @@ class EventBuilder:
     def _users(self, chunk: RowChunk, errors: RowErrors) -> pl.Series:
         """Users; a row without one belongs to an anonymous session, if it names one."""
         roles = self.roles.roles
-        if "user" in roles:
-            users = errors.ids(roles["user"], "user")
-        else:
-            users = pl.Series([None] * len(chunk.rows), dtype=pl.String)
+        no_users = pl.repeat(None, len(chunk.rows), dtype=pl.String, eager=True)
+        users = errors.ids(roles["user"], "user") if "user" in roles else no_users
         if "session" in roles and users.null_count():
             sessions = errors.ids(roles["session"], "session")
             users = users.zip_with(users.is_not_null(), "session:" + sessions)
@@ -259,7 +225,7 @@ class EventBuilder:
         if "kind" in roles.roles:
             column = roles.roles["kind"]
             types, invalid = parse_event_types(chunk.raw(column), roles.kinds, roles.kind_default)
-            errors.refuse(invalid, "kind", column, EXPECTED_TYPE)
+            errors.refuse(invalid, "kind", column, EXPECTED["kind"])
         else:
             types = pl.repeat(roles.kind_default, len(chunk.rows), dtype=pl.String, eager=True)
         for event_type, rules in reversed(roles.rules):
@@ -269,53 +235,36 @@ class EventBuilder:
             types = types.set(holds, event_type) if holds.any() else types
         return types
 
-    def _add_times(
-        self, chunk: RowChunk, errors: RowErrors, events: _EventColumns
-    ) -> pl.Series | None:
+    def _add_times(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
         column, mapping = self.roles.roles.get("time"), self.roles.mapping
-        if column is None:
-            return None
-        times, invalid = parse_times(
-            chunk.raw(column),
-            timezone=mapping.timezone,
-            pattern=mapping.time_format,
-            now=self._now,
+        if column is not None:
+            columns["time"], invalid = parse_times(
+                chunk.raw(column), mapping.timezone, mapping.time_format, self._now
+            )
+            errors.refuse(invalid, "time", column, EXPECTED["time"])
+
+    def _ids(self, columns: _Columns) -> list[str]:
+        own: list[Any] = (
+            columns["id"].to_list() if "id" in columns else [None] * len(columns["fields"])
         )
-        errors.refuse(invalid, "time", column, EXPECTED_TIME)
-        events.columns["time"] = times
-        return times
-
-    def _add_ids_and_fields(
-        self, chunk: RowChunk, errors: RowErrors, events: _EventColumns
-    ) -> None:
-        if "id" in self.roles.roles:
-            events.columns["id"] = errors.ids(self.roles.roles["id"], "id")
-        events.columns["fields"] = fields_of(chunk, self.roles, errors)
-
-    def _ids(self, events: _EventColumns) -> list[str]:
-        ids = events.series("id")
-        if ids is not None and not ids.null_count():
-            own_ids: list[str] = ids.to_list()
-            return own_ids
+        if None not in own:
+            return own
         numbered = self.roles.kind != "facts"  # the same triple twice is one triple
-        derived = self._event_ids.ids(events.content(), events.series("time"), repeat=numbered)
-        if ids is None:
-            return derived
-        return [own or other for own, other in zip(ids.to_list(), derived, strict=True)]
+        derived = self._event_ids.ids(_content(columns), columns.get("time"), repeat=numbered)
+        return [event_id or other for event_id, other in zip(own, derived, strict=True)]
 
-    def _unrepeated(self, events: _EventColumns, count: int) -> Int64Array:
+    def _distinct_rows(self, columns: _Columns, count: int) -> Int64Array:
         """The rows that state something new: of an item or user, something else than before."""
-        if self.roles.kind == "events" or "id" in events.columns or not count:
+        if self.roles.kind == "events" or "id" in columns or not count:
             return np.arange(count)
-        content = events.content()
+        content = _content(columns)
         if self.roles.kind == "facts":
-            first = {text: index for index, text in reversed(list(enumerate(content)))}
+            first = {text: row for row, text in reversed(list(enumerate(content)))}
             return np.array(sorted(first.values()), np.int64)
         latest: dict[str, str] = {}
         changed = []
-        ids = events.columns[self._record_type]
-        for index, (external_id, text) in enumerate(zip(ids, content, strict=True)):
-            if latest.get(external_id) != text:
-                latest[external_id] = text
-                changed.append(index)
+        for row, (entity, text) in enumerate(zip(columns[self._record_type], content, strict=True)):
+            if latest.get(entity) != text:
+                latest[entity] = text
+                changed.append(row)
         return np.array(changed, np.int64)

@@ -39,12 +39,7 @@ from plait.schema.event_rules import (
 from plait.utils.timestamps import micros_of_number
 
 __all__ = [
-    "EXPECTED_FIELDS",
-    "EXPECTED_ID",
-    "EXPECTED_NUMBER",
-    "EXPECTED_TIME",
-    "EXPECTED_TYPE",
-    "ISO_PATTERN",
+    "EXPECTED",
     "NUMBER_PATTERN",
     "UNIX_PATTERN",
     "EventRow",
@@ -59,29 +54,29 @@ __all__ = [
     "wall_time",
 ]
 
-EXPECTED_ID = id_problem("")
-EXPECTED_TYPE = event_type_problem("")
-EXPECTED_NUMBER = "a finite number that 32 bits can hold"
-EXPECTED_TIME = (
-    "a time from 1900 to a day from now: ISO 8601 or a unix number"
-    " (for other formats a mapping has time_format)"
-)
-EXPECTED_FIELDS = "an object of names and values"
+EXPECTED = {
+    "id": id_problem(""),
+    "kind": event_type_problem(""),
+    "time": "a time from 1900 to a day from now: ISO 8601 or a unix number"
+    " (for other formats a mapping has time_format)",
+    "value": "a finite number that 32 bits can hold",
+    "fields": "an object of names and values",
+}
+"""What is expected of each part of an event: the end of a sentence that begins with "expected"."""
 
 UNIX_PATTERN = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 """Text that is a unix time; valid for Python and for polars."""
 NUMBER_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 """Text that is a number."""
-ISO_PATTERN = (
-    r"^([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"
+_iso = re.compile(
+    r"([0-9]{4}[-/][0-9]{2}[-/][0-9]{2})"
     r"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(:[0-5][0-9])?([.,][0-9]{1,9})?)?"
-    r"[ ]*([A-Za-z]+|[+-][0-9]{2}(?::?[0-9]{2})?)?$"
-)
+    r"[ ]*([A-Za-z]+|[+-][0-9]{2}(?::?[0-9]{2})?)?\Z"
+).match
 """ISO 8601 and its close relatives: day, hour and minute, second, fraction, zone."""
 
 _unix = re.compile(UNIX_PATTERN[:-1] + r"\Z").match
 _number = re.compile(NUMBER_PATTERN[:-1] + r"\Z").match
-_iso = re.compile(ISO_PATTERN[:-1] + r"\Z").match
 _day_month_year = re.compile(r"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}\Z").match
 
 _WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
@@ -135,7 +130,7 @@ def parse_id(value: Any) -> str | None:
     """
     text = _name(value)
     if text and id_problem(text):
-        raise FieldError(EXPECTED_ID)
+        raise FieldError(EXPECTED["id"])
     return text
 
 
@@ -154,10 +149,10 @@ def parse_event_type(value: Any) -> str | None:
     try:
         text = _name(value)
     except FieldError as problem:
-        raise FieldError(EXPECTED_TYPE) from problem
+        raise FieldError(EXPECTED["kind"]) from problem
     text = text and text.lower()
     if text and event_type_problem(text):
-        raise FieldError(EXPECTED_TYPE)
+        raise FieldError(EXPECTED["kind"])
     return text
 
 
@@ -171,7 +166,7 @@ def _name(value: Any) -> str | None:
         try:
             text.encode()
         except UnicodeEncodeError as problem:
-            raise FieldError(EXPECTED_ID) from problem
+            raise FieldError(EXPECTED["id"]) from problem
     return text or None
 
 
@@ -183,7 +178,7 @@ def _text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_DIGITS:
         return str(int(value))
-    raise FieldError(EXPECTED_ID)
+    raise FieldError(EXPECTED["id"])
 
 
 def parse_value(value: Any) -> float | None:
@@ -203,15 +198,15 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, str):
         value = value.strip(_WHITESPACE) or None
         if value is not None and not _number(value):
-            raise FieldError(EXPECTED_NUMBER)
+            raise FieldError(EXPECTED["value"])
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
-        raise FieldError(EXPECTED_NUMBER)
+        raise FieldError(EXPECTED["value"])
     try:
         number = None if value is None else float(value)
     except (OverflowError, ValueError) as problem:
-        raise FieldError(EXPECTED_NUMBER) from problem
+        raise FieldError(EXPECTED["value"]) from problem
     if number is not None and not is_plausible_value(number):
-        raise FieldError(EXPECTED_NUMBER)
+        raise FieldError(EXPECTED["value"])
     return number
 
 
@@ -231,7 +226,7 @@ def parse_time(value: Any, now: int) -> int | None:
     """
     parsed = wall_time(value)
     if parsed is not None and not is_plausible_time(parsed[0], now):
-        raise FieldError(EXPECTED_TIME)
+        raise FieldError(EXPECTED["time"])
     return parsed and parsed[0]
 
 
@@ -261,9 +256,9 @@ def wall_time(value: Any) -> tuple[int, bool] | None:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return micros_of_number(value), True
     except (ValueError, OverflowError) as problem:
-        raise FieldError(EXPECTED_TIME) from problem
+        raise FieldError(EXPECTED["time"]) from problem
     if value is not None:
-        raise FieldError(EXPECTED_TIME)
+        raise FieldError(EXPECTED["time"])
     return None
 
 
@@ -304,7 +299,7 @@ def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | 
     """
     fields = {} if fields is None else fields
     if not isinstance(fields, Mapping):
-        raise FieldError(EXPECTED_FIELDS, "fields")
+        raise FieldError(EXPECTED["fields"], "fields")
     flat: dict[str, Any] = {}
     for name, value in (columns or {}).items():
         _flatten(flat, name, value)
@@ -381,7 +376,7 @@ _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"
 _OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
 _UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
 _ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED_TYPE))]
+_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
 
 
 class EventRow(BaseModel):
@@ -421,7 +416,7 @@ def row_problem(error: ValidationError) -> tuple[str, str]:
     if problem["type"] == "extra_forbidden":
         return field, f"there is no field {field!r}, fields are {', '.join(EventRow.model_fields)}"
     if problem["type"] == "missing":
-        expected = EXPECTED_TYPE if field == "kind" else expected_id_of(field)
+        expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
         return field, f"expected {expected}"
     refusal = problem.get("ctx", {}).get("error")
     if isinstance(refusal, FieldError):

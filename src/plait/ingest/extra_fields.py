@@ -18,7 +18,7 @@ __all__ = ["fields_of"]
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
-def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> list[str | None]:
+def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Series:
     """Write the fields of each row as a JSON object with sorted keys.
 
     A missing value is no field. What a field may hold: `plait.ingest.event_schema.fields_json`.
@@ -29,19 +29,19 @@ def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> list[st
         errors: Takes up the rows that hold a value which no field may have.
 
     Returns:
-        The texts [N], None for a row without fields.
+        The texts, String [N], null for a row without fields.
     """
     if not (roles.fields or roles.nested or roles.mapping.flags):
-        return [None] * len(chunk.rows)
+        return pl.repeat(None, len(chunk.rows), dtype=pl.String, eager=True)
     names = [name for _, name in roles.fields]
     columns = [_field_values(chunk, column, roles, errors) for column, _ in roles.fields]
     for name, flag_columns in roles.mapping.flags.items():
         names.append(name)
         columns.append(_flag_names(chunk, flag_columns))
     if not roles.nested and isinstance(chunk, FrameChunk) and not _has_nested(chunk, roles):
-        return _scalar_rows(names, columns)
+        return pl.Series(_scalar_rows(names, columns), dtype=pl.String)
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
-    return _nested_rows(names, columns, nested, errors)
+    return pl.Series(_nested_rows(names, columns, nested, errors), dtype=pl.String)
 
 
 def _field_values(chunk: RowChunk, column: str, roles: ColumnRoles, errors: RowErrors) -> list[Any]:

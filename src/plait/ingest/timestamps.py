@@ -9,15 +9,18 @@ import polars as pl
 
 from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
-from plait.ingest.event_schema import ISO_PATTERN, UNIX_PATTERN, FieldError, wall_time
+from plait.ingest.event_schema import UNIX_PATTERN, FieldError, wall_time
 from plait.ingest.row_chunk import RawColumn
 from plait.schema.event_rules import EARLIEST_TIME, MAX_CLOCK_SKEW
 
 __all__ = ["check_timezone", "now_micros", "parse_times"]
 
 _THREE_HOURS = 3 * 3_600_000_000
-_DATETIME = "%Y-%m-%d %H:%M:%S"
-_DATETIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
+_USUAL_PATTERN = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
+    r"(?:Z|\+00:00)?$"
+)
+"""The times that are parsed as a column; all others are parsed one by one."""
 
 
 def now_micros() -> int:
@@ -42,9 +45,7 @@ def check_timezone(name: str) -> None:
         raise MappingError(message, hint=hint, field="timezone") from problem
 
 
-def parse_times(
-    column: RawColumn, *, timezone: str = "", pattern: str = "", now: int
-) -> ParsedColumn:
+def parse_times(column: RawColumn, timezone: str, pattern: str, now: int) -> ParsedColumn:
     """Parse a column of times, as `plait.ingest.event_schema.parse_time` does.
 
     A wall-clock time that a clock change skipped is read with the offset before the change, one
@@ -134,11 +135,9 @@ def _from_texts(column: pl.Series, zone: str, pattern: str) -> tuple[pl.Series, 
     present = texts.is_not_null()
     if pattern:
         return _from_pattern(texts, zone, pattern), present
-    if texts.str.contains(_DATETIME_PATTERN).all():
-        times = texts.str.to_datetime(_DATETIME, strict=False, time_unit="us", exact=True)
-        return _to_utc(times, zone), present
+    usual = texts.str.contains(_USUAL_PATTERN).fill_null(False)
+    times = _from_usual(texts.set(~usual, None), zone)
     numeric = texts.str.contains(UNIX_PATTERN).fill_null(False)
-    times = _from_iso(texts.set(numeric, None), zone)
     if numeric.any():
         times = times.zip_with(~numeric, _from_numeric_texts(texts.set(~numeric, None)))
     missed = times.is_null() & present
@@ -148,6 +147,16 @@ def _from_texts(column: pl.Series, zone: str, pattern: str) -> tuple[pl.Series, 
         parsed = pl.Series([known[text] for text in texts.filter(missed)], dtype=pl.Int64)
         times = times.scatter(missed.arg_true(), parsed)
     return times, present
+
+
+def _from_usual(texts: pl.Series, zone: str) -> pl.Series:
+    """Texts that match `_USUAL_PATTERN`."""
+    zoned = texts.str.contains(r"Z|\+")
+    plain = texts.str.replace("T", " ", literal=True).str.replace(r"Z$|\+00:00$", "")
+    times = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
+    if zone == "UTC" or not zoned.any():
+        return _to_utc(times, zone)
+    return times.to_physical().zip_with(zoned, _to_utc(times.set(zoned, None), zone))
 
 
 def _from_numeric_texts(texts: pl.Series) -> pl.Series:
@@ -170,43 +179,6 @@ def _from_pattern(texts: pl.Series, zone: str, pattern: str) -> pl.Series:
             hint = "strptime's letters: %Y-%m-%d %H:%M:%S"
             raise MappingError(message, hint=hint, field="time_format") from problem
     return _to_utc(times, zone)
-
-
-def _from_iso(texts: pl.Series, zone: str) -> pl.Series:
-    """ISO 8601 in its parts: day, hour and minute, second, fraction, zone."""
-    parts = texts.str.extract_groups(ISO_PATTERN).struct.unnest()
-    day, clock, second, fraction, offset = (parts.to_series(group) for group in range(5))
-    written = pl.select(
-        pl.concat_str(
-            day.str.replace_all("/", "-", literal=True),
-            pl.lit(" "),
-            clock.fill_null("00:00"),
-            second.fill_null(":00"),
-        )
-    ).to_series()
-    times = written.str.to_datetime(_DATETIME, strict=False, time_unit="us", exact=True)
-    if fraction.null_count() < len(fraction):
-        digits = fraction.str.slice(1).str.pad_end(6, "0").str.slice(0, 6)
-        micros = digits.cast(pl.Int64, strict=False).fill_null(0)
-        times = (times.to_physical() + micros).cast(pl.Datetime("us"))
-    zoned = offset.is_not_null()
-    if not zoned.any():
-        return _to_utc(times, zone)
-    absolute = times.to_physical() - _offset_micros(offset)
-    return absolute.zip_with(zoned, _to_utc(times.set(zoned, None), zone))
-
-
-def _offset_micros(offset: pl.Series) -> pl.Series:
-    """Microseconds ahead of UTC; null for letters other than Z, UTC and GMT."""
-    upper = offset.str.to_uppercase()
-    named = upper.is_in(["Z", "UTC", "GMT"])
-    digits = upper.str.replace(":", "", literal=True).str.pad_end(5, "0")
-    hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False)
-    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False)
-    ahead = (hours * 60 + minutes) * 60_000_000
-    signed = ahead.zip_with(digits.str.starts_with("+"), -ahead)
-    signed = signed.set((hours > 15) | (minutes > 59), None)
-    return signed.set(named, 0)
 
 
 def _to_utc(times: pl.Series, zone: str) -> pl.Series:
