@@ -1,4 +1,4 @@
-"""Stages that are too simple to be wrong; recipes name them as `tests.pipeline.fake_stages:X`."""
+"""Simple stages with known answers; recipes name them as `tests.pipeline.fake_stages:X`."""
 
 import errno
 from dataclasses import dataclass
@@ -43,60 +43,61 @@ class Counts(DenseScorer):
 
     def fit(self, dataset, *, seed=0):
         fitted = self.clone()
-        found = dataset.interactions
-        fitted.counts = np.bincount(found.items, found.weights, dataset.n_items).astype(np.float32)
-        fitted.facts = dataset.triples
+        events = dataset.interactions
+        counts = np.bincount(events.items, events.weights, dataset.n_items)
+        fitted.counts = counts.astype(np.float32)
+        fitted.triples = dataset.triples
         return fitted
 
     def score_all(self, queries):
-        rated = self.counts + np.float32(self.config.by)
-        return np.broadcast_to(rated, (len(queries), len(rated))).copy()
+        scores = self.counts + np.float32(self.config.by)
+        return np.broadcast_to(scores, (len(queries), len(scores))).copy()
 
 
 class Shelf(Counts):
-    """Scores the neighbours, by number, of the last item taken; knows its reason."""
+    """Scores items by the distance of their numbers from the last item of the history."""
 
     def score_all(self, queries):
         last = np.full(len(queries), ABSENT, np.int64)
-        there = queries.history.lengths > 0
-        last[there] = queries.history.items[queries.history.offsets[1:][there] - 1]
-        away = np.abs(np.arange(len(self.counts)) - last[:, None])
-        return np.where(there[:, None], -away, np.nan).astype(np.float32)
+        has_history = queries.history.lengths > 0
+        last[has_history] = queries.history.items[queries.history.offsets[1:][has_history] - 1]
+        distance = np.abs(np.arange(len(self.counts)) - last[:, None])
+        return np.where(has_history[:, None], -distance, np.nan).astype(np.float32)
 
     def explain(self, queries, numbers):
-        found = np.full(numbers.shape, ABSENT, np.int32)
-        for row, one in enumerate(queries.history.ragged.offsets[1:]):
-            if one > queries.history.offsets[row]:
-                found[row] = queries.history.items[one - 1]
-        return found
+        because = np.full(numbers.shape, ABSENT, np.int32)
+        for row, end in enumerate(queries.history.offsets[1:]):
+            if end > queries.history.offsets[row]:
+                because[row] = queries.history.items[end - 1]
+        return because
 
 
 class Sum(Stage):
-    """Adds up all scores; what nobody knows counts nothing."""
+    """Adds up all scores; an unknown score counts as zero."""
 
     reads = ("*.score",)
     writes = ("score",)
 
     def apply(self, queries, items):
-        scores = [one for name, one in items.columns.items() if name.endswith(".score")]
+        scores = [column for name, column in items.columns.items() if name.endswith(".score")]
         return items.with_columns(score=np.nansum(scores, axis=0).astype(np.float32))
 
 
 class Best(Stage):
-    """Places the k best, by number among equals."""
+    """Orders the k best; ties by number."""
 
     reads = ("score",)
     writes = ("order",)
 
     def apply(self, queries, items):
         score = np.where(items.present, items.column("score"), -np.inf)
-        places = np.argsort(np.argsort(-score, axis=1, kind="stable"), axis=1, kind="stable")
-        shown = (places < queries.k) & items.present
-        return items.with_columns(order=np.where(shown, places, -1).astype(np.int32))
+        ranks = np.argsort(np.argsort(-score, axis=1, kind="stable"), axis=1, kind="stable")
+        shown = (ranks < queries.k) & items.present
+        return items.with_columns(order=np.where(shown, ranks, -1).astype(np.int32))
 
 
 class Ending(Stage):
-    """Needs an order and the reasons of strands."""
+    """Reads an order and the explanations of models."""
 
     reads = ("order", "*.because")
     writes = ("ending",)
@@ -106,11 +107,11 @@ class Ending(Stage):
 
 
 class WithoutColumns(Stage):
-    """Has no ability at all."""
+    """Has no ability."""
 
 
 class Torn(Counts):
-    """Dies while it is being saved."""
+    """Is interrupted while it is saved."""
 
     def save(self, folder):
         (folder / "half").write_text("half a file")
@@ -118,14 +119,14 @@ class Torn(Counts):
 
 
 class Full(Counts):
-    """Meets a full disk while it is being saved."""
+    """The disk is full when it is saved."""
 
     def save(self, folder):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class Older(Counts):
-    """Looks for something that was not saved at the time."""
+    """Reads a key that was not saved."""
 
     @classmethod
     def load(cls, config, name, folder):
@@ -133,7 +134,7 @@ class Older(Counts):
 
 
 def recipe(**changes):
-    """Two strands, a sum and an order."""
+    """Two models, a sum and an order."""
     data = {
         "name": "toys",
         "candidates_per_model": 5,
@@ -146,45 +147,45 @@ def recipe(**changes):
     return Recipe.of({**data, **changes})
 
 
-def dataset(rows, n_items=10, facts=()):
-    """Users' item numbers as a data set; `facts` are (head number, relation, tail)."""
+def dataset(rows, n_items=10, triples=()):
+    """The item numbers of users as a data set; triples are (head number, relation, tail)."""
     users = np.repeat(np.arange(len(rows)), [len(row) for row in rows]).astype(np.int32)
-    items = np.array([one for row in rows for one in row], np.int32)
-    size = len(items)
+    items = np.array([number for row in rows for number in row], np.int32)
+    n_events = len(items)
     return Dataset(
-        version=size,
-        catalogue=catalogue([f"i{one}" for one in range(n_items)]),
-        users=catalogue([f"u{one}" for one in range(len(rows))]),
+        version=n_events,
+        catalogue=catalogue([f"i{number}" for number in range(n_items)]),
+        users=catalogue([f"u{number}" for number in range(len(rows))]),
         interactions=Interactions(
             users,
             items,
-            np.zeros(size, np.int16),
-            np.arange(size, dtype=np.int64),
-            np.full(size, np.nan, np.float32),
-            np.ones(size, np.float32),
-            np.arange(size, dtype=np.int64),
+            np.zeros(n_events, np.int16),
+            np.arange(n_events, dtype=np.int64),
+            np.full(n_events, np.nan, np.float32),
+            np.ones(n_events, np.float32),
+            np.arange(n_events, dtype=np.int64),
         ),
         event_types=("view",),
         triples=Triples(
-            np.array([one[0] for one in facts], np.int32),
-            tuple(one[1] for one in facts),
-            tuple(one[2] for one in facts),
-            np.full(len(facts), -1, np.int32),
+            np.array([head for head, _, _ in triples], np.int32),
+            tuple(relation for _, relation, _ in triples),
+            tuple(tail for _, _, tail in triples),
+            np.full(len(triples), -1, np.int32),
         ),
     )
 
 
 def catalogue(ids):
     """Living entries without fields."""
-    made = Catalogue().with_ids(ids)
-    return made.updated([Change(one, "touch", {}, one) for one in range(len(ids))])
+    changes = [Change(number, "touch", {}, number) for number in range(len(ids))]
+    return Catalogue().with_ids(ids).updated(changes)
 
 
 def asked(rows, k=3):
-    """Questions that are histories."""
+    """Queries with histories of item numbers."""
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     size = int(offsets[-1])
-    values = np.array([one for row in rows for one in row], np.int32)
+    values = np.array([number for row in rows for number in row], np.int32)
     history = History(offsets, values, np.zeros(size, np.int64), np.ones(size, np.float32))
     return QueryBatch.of_histories(history, k=k)
 

@@ -1,5 +1,6 @@
-"""A bundle is whole or refused; what is in use stays until another takes its place."""
+"""A bundle is complete or refused; the current one stays until another replaces it."""
 
+import errno
 import json
 import os
 import signal
@@ -26,23 +27,29 @@ def pipeline():
 
 @pytest.fixture
 def store(tmp_path):
-    return BundleStore(tmp_path / "bundles", owner="me")
+    return BundleStore(tmp_path / "bundles")
 
 
 @pytest.fixture
 def bundle(store, pipeline):
-    found = store.save(pipeline, {"why": "test"})
-    store.use(found)
-    return found
+    bundle_id = store.save(pipeline, {"why": "test"})
+    store.use(bundle_id)
+    return bundle_id
 
 
-def rewrite(store, bundle, **changes):
+def rewrite_manifest(store, bundle, **changes):
     path = store.root / bundle / "manifest.json"
-    found = {**json.loads(path.read_text()), **changes}
-    path.write_text(json.dumps({key: one for key, one in found.items() if one is not None}))
+    manifest = {**json.loads(path.read_text()), **changes}
+    path.write_text(
+        json.dumps({key: value for key, value in manifest.items() if value is not None})
+    )
 
 
-def test_what_is_loaded_answers_as_what_was_saved(store, bundle, pipeline):
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_loaded_pipeline_answers_like_the_saved_one(store, bundle, pipeline):
     loaded = store.load()
     queries = asked([[5], [], [1, 2]])
     assert listed(loaded.run(queries)) == listed(pipeline.run(queries))
@@ -50,44 +57,49 @@ def test_what_is_loaded_answers_as_what_was_saved(store, bundle, pipeline):
     assert store.manifest(bundle)["notes"] == {"why": "test"}
 
 
-def test_nothing_is_fitted_yet(store):
+def test_store_without_bundles_is_not_ready(store):
     assert store.current() == ""
     assert store.ids() == []
-    with pytest.raises(NotReadyError, match="nothing is fitted"):
+    with pytest.raises(NotReadyError):
         store.load()
 
 
-def test_every_damaged_byte_is_noticed(store, bundle):
+def test_every_damaged_byte_is_detected(store, bundle):
     path = store.root / bundle / "counts" / "state.safetensors"
-    whole = path.read_bytes()
-    for place in range(0, len(whole), 7):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(BundleError, match=r"state\.safetensors is damaged"):
+    content = path.read_bytes()
+    for position in range(0, len(content), 7):
+        flipped = bytes([content[position] ^ 1])
+        path.write_bytes(content[:position] + flipped + content[position + 1 :])
+        with pytest.raises(BundleError) as failure:
             store.load()
+        assert path.name in failure.value.message
     path.unlink()
-    with pytest.raises(BundleError, match="lacks"):
+    with pytest.raises(BundleError) as failure:
         store.load()
+    assert path.name in failure.value.message
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "fault"),
     [
-        ({"schema": 99}, "layout 99"),
-        ({"format": "other"}, "no bundle of Plait"),
-        ({"owner": "somebody"}, "another log"),
-        ({"files": None}, "does not say its files"),
-        ({"recipe": None}, "does not say its recipe"),
-        ({"recipe": {"models": {"new": {"stage": "a.b:C"}}}}, "cannot be built: .*a.b:C"),
+        ({"schema": 99}, "99"),
+        ({"format": "other"}, "bundle of Plait"),
+        ({"files": None}, "'files'"),
+        ({"recipe": None}, "'recipe'"),
+        ({"recipe": {"models": {"new": {"stage": "a.b:C"}}}}, "a.b:C"),
     ],
 )
-def test_a_foreign_or_newer_bundle_is_refused_with_a_reason(store, bundle, changes, reason):
-    rewrite(store, bundle, **changes)
-    with pytest.raises(BundleError, match=reason):
+def test_bundle_of_another_kind_or_version_is_refused_with_the_reason(
+    store, bundle, changes, fault
+):
+    rewrite_manifest(store, bundle, **changes)
+    with pytest.raises(BundleError) as failure:
         store.load()
+    assert fault in failure.value.message
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
-def test_a_manifest_that_is_none_is_refused(store, bundle, text):
+def test_unreadable_manifest_is_refused(store, bundle, text):
     (store.root / bundle / "manifest.json").write_text(text)
     with pytest.raises(BundleError):
         store.load()
@@ -95,47 +107,50 @@ def test_a_manifest_that_is_none_is_refused(store, bundle, text):
         store.use(bundle)
 
 
-def test_a_current_that_names_nothing_is_refused(store, bundle):
+def test_current_bundle_that_does_not_exist_is_refused(store, bundle):
     (store.root / "current").write_text("gone\n")
-    with pytest.raises(BundleError, match="gone"):
+    with pytest.raises(BundleError) as failure:
         store.load()
+    assert "gone" in failure.value.message
 
 
-def test_a_save_that_fails_leaves_nothing_and_the_old_one(store, bundle):
+def test_interrupted_save_leaves_only_the_old_bundle(store, bundle):
     torn = Pipeline.build(recipe(models={"torn": {"stage": f"{HERE}:Torn"}})).fit(dataset(ROWS))
     with pytest.raises(KeyboardInterrupt):
         store.save(torn)
     assert store.ids() == [bundle]
-    assert sorted(one.name for one in store.root.iterdir()) == [bundle, "current"]
+    assert names_in(store.root) == [bundle, "current"]
     store.load()
 
 
-def test_a_full_disk_is_named_and_leaves_the_old_one(store, bundle):
+def test_full_disk_is_a_storage_error_and_leaves_the_old_bundle(store, bundle):
     full = Pipeline.build(recipe(models={"full": {"stage": f"{HERE}:Full"}})).fit(dataset(ROWS))
-    with pytest.raises(StorageError, match="No space left") as caught:
+    with pytest.raises(StorageError) as failure:
         store.save(full)
-    assert "space" in caught.value.hint
-    assert sorted(one.name for one in store.root.iterdir()) == [bundle, "current"]
+    assert os.strerror(errno.ENOSPC) in failure.value.message
+    assert names_in(store.root) == [bundle, "current"]
     store.load()
 
 
-def test_what_a_stage_cannot_read_is_refused_with_its_name(store):
-    strands = {"older": {"stage": f"{HERE}:Older"}}
-    store.use(store.save(Pipeline.build(recipe(models=strands)).fit(dataset(ROWS))))
-    with pytest.raises(BundleError, match=r"older cannot read what it saved \(KeyError") as caught:
+def test_stage_that_cannot_read_its_files_is_named(store):
+    models = {"older": {"stage": f"{HERE}:Older"}}
+    store.use(store.save(Pipeline.build(recipe(models=models)).fit(dataset(ROWS))))
+    with pytest.raises(BundleError) as failure:
         store.load()
-    assert "fit again" in caught.value.hint
+    assert "older" in failure.value.message
+    assert isinstance(failure.value.__cause__, KeyError)
+    assert "fit again" in failure.value.hint
 
 
-def test_only_the_last_few_stay_and_the_current_one_always(store, pipeline):
-    made = [store.save(pipeline) for _ in range(KEPT + 2)]
-    store.use(made[0])
-    assert store.ids() == [made[0], *made[-KEPT:]]
-    store.use(made[-1])
-    assert store.ids() == made[-KEPT:]
+def test_only_the_last_bundles_and_the_current_one_stay(store, pipeline):
+    ids = [store.save(pipeline) for _ in range(KEPT + 2)]
+    store.use(ids[0])
+    assert store.ids() == [ids[0], *ids[-KEPT:]]
+    store.use(ids[-1])
+    assert store.ids() == ids[-KEPT:]
 
 
-def test_an_old_draft_is_tidied_away_and_a_new_one_is_not(store, bundle, pipeline):
+def test_old_draft_is_removed_and_a_new_one_stays(store, bundle, pipeline):
     old, new = store.root / ".draft-old", store.root / ".draft-new"
     old.mkdir()
     new.mkdir()
@@ -152,7 +167,7 @@ from plait.pipeline.bundle import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from tests.pipeline.fake_stages import dataset, recipe
 
-store = BundleStore(Path(sys.argv[1]), owner="me")
+store = BundleStore(Path(sys.argv[1]))
 pipeline = Pipeline.build(recipe()).fit(dataset([[1, 2], [2, 3]]))
 print("ready", flush=True)
 while True:
@@ -162,7 +177,7 @@ while True:
 
 @pytest.mark.parametrize("wait", [0.0, 0.011, 0.023, 0.05])
 def test_kill_during_save_leaves_a_bundle_that_loads(store, bundle, wait):
-    path = os.pathsep.join(one for one in (str(Path.cwd()), *sys.path) if one)
+    path = os.pathsep.join(filter(None, (str(Path.cwd()), *sys.path)))
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(store.root)],
         stdout=subprocess.PIPE,
@@ -174,8 +189,8 @@ def test_kill_during_save_leaves_a_bundle_that_loads(store, bundle, wait):
         child.send_signal(signal.SIGKILL)
     assert store.current()
     assert listed(store.load().run(asked([[1]])))
-    for one in store.ids():
-        store.load(one)
+    for bundle_id in store.ids():
+        store.load(bundle_id)
 
 
 def test_arrays_are_mapped_not_read(store, bundle):

@@ -1,4 +1,4 @@
-"""Wiring is checked when a pipeline is built; a batch answers as its queries do one by one."""
+"""A pipeline is checked when it is built; a batch is answered like single queries."""
 
 import dataclasses
 
@@ -21,27 +21,29 @@ def fitted(**changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field", "named"),
     [
-        ({"steps": {"best": {"stage": f"{HERE}:Best"}}}, "'score'"),
-        ({"steps": {"end": {"stage": f"{HERE}:Ending"}}}, "'order'"),
-        ({"steps": {"none": {"stage": f"{HERE}:WithoutColumns"}}}, "no step"),
-        ({"models": {"sum": {"stage": f"{HERE}:Sum"}}}, "no strand"),
-        ({"models": {"sum": {"stage": f"{HERE}:Counts"}}}, "'sum' is taken"),
-        ({"models": {"pins": {"stage": f"{HERE}:Counts"}}}, "'pins' is taken"),
-        ({"models": {"counts": {"stage": f"{HERE}:Counts", "by": "x"}}}, "counts.by"),
-        ({"models": {"counts": {"stage": f"{HERE}:Counts", "bye": 1}}}, "'bye'"),
-        ({"models": {"gone": {"stage": f"{HERE}:Gone"}}}, "Gone"),
-        ({"models": {"gone": {"stage": ":"}}}, "cannot load"),
-        ({"models": {"gone": {"stage": "os:system"}}}, "no Stage"),
+        ({"steps": {"best": {"stage": f"{HERE}:Best"}}}, "best", "'score'"),
+        ({"steps": {"end": {"stage": f"{HERE}:Ending"}}}, "end", "'order'"),
+        ({"steps": {"none": {"stage": f"{HERE}:WithoutColumns"}}}, "none", "none"),
+        ({"models": {"sum": {"stage": f"{HERE}:Sum"}}}, "sum", "sum"),
+        ({"models": {"sum": {"stage": f"{HERE}:Counts"}}}, "sum", "'sum'"),
+        ({"models": {"pins": {"stage": f"{HERE}:Counts"}}}, "pins", "'pins'"),
+        ({"models": {"counts": {"stage": f"{HERE}:Counts", "by": "x"}}}, "counts.by", "'x'"),
+        ({"models": {"counts": {"stage": f"{HERE}:Counts", "bye": 1}}}, "bye", "'bye'"),
+        ({"models": {"gone": {"stage": f"{HERE}:Gone"}}}, "stage", "Gone"),
+        ({"models": {"gone": {"stage": ":"}}}, "stage", "':'"),
+        ({"models": {"gone": {"stage": "os:system"}}}, "stage", "os:system"),
     ],
 )
-def test_wrong_wiring_is_refused_at_build(changes, named):
-    with pytest.raises(RecipeError, match=named):
+def test_wrong_recipe_is_refused_at_build(changes, field, named):
+    with pytest.raises(RecipeError) as failure:
         Pipeline.build(recipe(**changes))
+    assert failure.value.field == field
+    assert named in failure.value.message
 
 
-def test_answer_unites_scores_and_orders():
+def test_run_unites_candidates_scores_and_orders_them():
     items = fitted().run(asked([[5]], k=2))
     assert items.item_numbers[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 9]  # two fives, united
     assert listed(items) == [[3, 4]]  # 4 - 2, then 1 - 1: equal to item 5, whose number is higher
@@ -52,15 +54,14 @@ def test_answer_unites_scores_and_orders():
 @given(histories, st.integers(0, 12))
 def test_batch_equals_single(rows, k):
     pipeline = fitted()
-    together = listed(pipeline.run(asked(rows, k)))
-    alone = [listed(pipeline.run(asked([row], k)))[0] for row in rows]
-    assert together == alone
+    singles = [listed(pipeline.run(asked([row], k)))[0] for row in rows]
+    assert listed(pipeline.run(asked(rows, k))) == singles
 
 
-def test_no_query_and_no_item_are_fine():
+def test_no_query_and_no_item_give_empty_answers():
     assert listed(fitted().run(asked([]))) == []
-    bare = Pipeline.build(recipe()).fit(dataset([], n_items=0))
-    assert listed(bare.run(asked([[]]))) == [[]]
+    empty = Pipeline.build(recipe()).fit(dataset([], n_items=0))
+    assert listed(empty.run(asked([[]]))) == [[]]
 
 
 def test_the_callers_list_is_ordered_and_nothing_is_added():
@@ -77,7 +78,7 @@ def test_pinned_items_are_among_the_candidates():
     assert 0 not in items.item_numbers[1]
 
 
-def test_evidence_is_gathered_for_what_is_shown():
+def test_shown_items_have_explanations_and_others_have_none():
     steps = {**recipe().steps, "end": {"stage": f"{HERE}:Ending"}}
     items = fitted(steps=steps).run(asked([[5], [7, 2]], k=2))
     shown = items.column("order") >= 0
@@ -86,33 +87,33 @@ def test_evidence_is_gathered_for_what_is_shown():
     assert (items.column("ending")[~shown] == -1).all()
 
 
-def test_excluded_facts_reach_no_stage():
+def test_excluded_triples_reach_no_stage():
     pipeline = Pipeline.build(recipe(triples={"exclude_relations": ["also_bought"]}))
-    data = dataset(ROWS, facts=[(0, "brand", "OPI"), (1, "also_bought", "i2")])
-    assert pipeline.fit(data).models[0].facts.relations == ("brand",)
-    everything = Pipeline.build(recipe())
-    assert everything.fit(data).models[0].facts.relations == ("brand", "also_bought")
+    data = dataset(ROWS, triples=[(0, "brand", "OPI"), (1, "also_bought", "i2")])
+    assert pipeline.fit(data).models[0].triples.relations == ("brand",)
+    unfiltered = Pipeline.build(recipe())
+    assert unfiltered.fit(data).models[0].triples.relations == ("brand", "also_bought")
 
 
-def test_kinds_without_worth_are_no_evidence():
+def test_event_types_of_weight_zero_are_not_counted():
     pipeline = Pipeline.build(recipe(event_weights={"view": 0.0}))
     assert not pipeline.fit(dataset(ROWS)).models[0].counts.any()
 
 
 def test_fit_changes_nothing_in_place_and_is_repeatable():
     built = Pipeline.build(recipe())
-    one, two = built.fit(dataset(ROWS)), built.fit(dataset(ROWS))
+    first, second = built.fit(dataset(ROWS)), built.fit(dataset(ROWS))
     assert built.version == -1
     assert not len(built.models[0].counts)
-    assert one.version == two.version == 9
-    np.testing.assert_array_equal(one.models[0].counts, two.models[0].counts)
+    assert first.version == second.version == 9
+    np.testing.assert_array_equal(first.models[0].counts, second.models[0].counts)
 
 
-def test_watch_hears_of_every_stage():
-    heard = []
-    fitted().run(asked([[1]]), lambda name, seconds: heard.append((name, seconds >= 0)))
+def test_watch_is_called_for_every_stage():
+    calls = []
+    fitted().run(asked([[1]]), lambda name, seconds: calls.append((name, seconds >= 0)))
     names = ["counts.retrieve", "shelf.retrieve", "counts.score", "shelf.score", "sum", "best"]
-    assert heard == [(name, True) for name in names]
+    assert calls == [(name, True) for name in names]
 
 
 def test_without_leaves_a_step_out():

@@ -1,4 +1,4 @@
-"""Every stage that is registered passes the shipped suite."""
+"""Every stage that is registered passes the shipped checks."""
 
 import pytest
 
@@ -7,8 +7,6 @@ from plait.testing import conformance
 CASES = conformance.cases()
 
 
-@pytest.mark.parametrize(
-    ("subject", "check"), CASES, ids=[f"{subject}-{check}" for subject, check in CASES]
-)
-def test_stage_conforms(subject, check):
-    conformance.run(subject, check)
+@pytest.mark.parametrize(("case", "check"), CASES, ids=[f"{case}-{check}" for case, check in CASES])
+def test_stage_conforms(case, check):
+    conformance.run(case, check)

@@ -1,4 +1,4 @@
-"""The conformance suite finds what is wrong: each stage here breaks one promise."""
+"""The conformance checks find faults: each stage here has one."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,7 @@ from plait.errors import InputError
 from plait.models.popularity.popular import Popular
 from plait.models.repeat import Repeat
 from plait.pipeline.dense import DenseScorer
+from plait.pipeline.registry import load_all_stages
 from plait.pipeline.stage import Stage
 from plait.testing import conformance
 
@@ -76,13 +77,13 @@ class Deaf(Popular):
 
 class Twice(Popular):
     def retrieve(self, queries, k):
-        found = super().retrieve(queries, k).item_numbers
-        return CandidateLists(np.repeat(found, 2, axis=1)[:, :k])
+        candidates = super().retrieve(queries, k).item_numbers
+        return CandidateLists(np.repeat(candidates, 2, axis=1)[:, :k])
 
 
 class Numbered(DenseScorer):
     def fit(self, dataset, *, seed=0):
-        fitted = type(self)(self.config, name=self.name)
+        fitted = self.clone()
         fitted.width = dataset.n_items
         return fitted
 
@@ -92,9 +93,9 @@ class Numbered(DenseScorer):
 
 class Scribbles(Popular):
     def score(self, queries, numbers):
-        found = super().score(queries, numbers)
+        scores = super().score(queries, numbers)
         numbers[:] = -1
-        return found
+        return scores
 
 
 class Accuses(Repeat):
@@ -104,7 +105,7 @@ class Accuses(Repeat):
 
 class Frail(Popular):
     def retrieve(self, queries, k):
-        assert queries.history.lengths.all(), "who are you?"
+        assert queries.history.lengths.all(), "a user without a history"
         return super().retrieve(queries, k)
 
 
@@ -122,47 +123,47 @@ class Drops(Stage):
 @pytest.mark.parametrize(
     ("stage", "check"),
     [
-        (LooseConfig, "config_is_a_value"),
-        (UnsaidConfig, "settings_come_from_recipes"),
-        (FitsItself, "fit_leaves_the_old_stage"),
-        (Forgetful, "fit_twice_equals_once"),
-        (Loses, "load_gives_back_what_save_wrote"),
-        (Wide, "scores_have_their_form"),
-        (Eager, "scores_have_their_form"),
-        (Crowd, "batch_equals_single"),
-        (Deaf, "limits_are_kept"),
-        (Twice, "brings_what_it_scores_best_first"),
-        (Numbered, "numbers_mean_nothing"),
-        (Scribbles, "inputs_stay_as_they_are"),
-        (Accuses, "because_names_what_the_user_has"),
-        (Frail, "nothing_raises"),
-        (Idle, "has_an_ability"),
-        (Drops, "columns_are_added_and_rows_stay"),
+        (LooseConfig, "check_config_is_value"),
+        (UnsaidConfig, "check_settings_from_recipe"),
+        (FitsItself, "check_fit_returns_new_stage"),
+        (Forgetful, "check_fit_idempotent"),
+        (Loses, "check_save_load_round_trip"),
+        (Wide, "check_score_format"),
+        (Eager, "check_score_format"),
+        (Crowd, "check_batch_equals_single"),
+        (Deaf, "check_respects_filters"),
+        (Twice, "check_retrieves_best_first"),
+        (Numbered, "check_invariant_to_renumbering"),
+        (Scribbles, "check_inputs_unchanged"),
+        (Accuses, "check_explains_by_own_items"),
+        (Frail, "check_handles_edge_cases"),
+        (Idle, "check_has_ability"),
+        (Drops, "check_step_only_adds_columns"),
     ],
 )
-def test_a_broken_promise_is_seen(stage, check):
-    subject, *_ = conformance.subjects(stage)
+def test_broken_stage_fails_the_check_of_its_fault(stage, check):
+    case, *_ = conformance.stage_cases(stage)
     with pytest.raises((AssertionError, TypeError)):
-        conformance.run(subject, check)
+        conformance.run(case, check)
 
 
-def test_an_unknown_check_is_named():
-    subject, *_ = conformance.subjects(Popular)
-    with pytest.raises(InputError, match="no check 'all'"):
-        conformance.run(subject, "all")
+def test_unknown_check_is_refused():
+    case, *_ = conformance.stage_cases(Popular)
+    with pytest.raises(InputError) as failure:
+        conformance.run(case, "all")
+    assert failure.value.field == "check"
 
 
-def test_all_exemptions_have_a_reason_and_name_what_exists():
-    names = {one.name for one in conformance.subjects()}
-    for one in conformance.EXEMPT:
-        assert one.reason
-        assert one.stage in names
-        assert one.check in conformance.CHECKS
+def test_exemptions_have_a_reason_and_name_existing_stages_and_checks():
+    names = {case.name for case in conformance.stage_cases()}
+    for exemption in conformance.EXEMPT:
+        assert exemption.reason
+        assert exemption.stage in names
+        assert exemption.check in conformance.CHECKS
 
 
-def test_every_registered_stage_is_looked_at():
+def test_cases_cover_every_registered_stage_and_variant():
     cases = conformance.cases()
-    assert {subject.name for subject, _ in cases} >= {"content", "lexical", "linear", "neighbours"}
-    assert len(cases) >= len(conformance.subjects()) * len(conformance.CHECKS) - len(
-        conformance.EXEMPT
-    )
+    assert {case.name for case, _ in cases} == set(load_all_stages())
+    n_variants = sum(1 + len(stage.test_variants) for stage in load_all_stages().values())
+    assert len(cases) == n_variants * len(conformance.CHECKS) - len(conformance.EXEMPT)

@@ -1,4 +1,4 @@
-"""The example of docs/adding-a-model.md works as it is written there."""
+"""The example of docs/adding-a-model.md works as written."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def on_day(catalogue, day):
     return queries
 
 
-def test_it_is_found_by_its_path_and_takes_part(examples, tmp_path):
+def test_model_is_found_by_its_path_and_survives_save_and_load(examples, tmp_path):
     dataset = weekly_repeats()
     pipeline = Pipeline.build(Recipe.of(RECIPE)).fit(dataset)
     stage = pipeline.models[1]
@@ -40,22 +40,22 @@ def test_it_is_found_by_its_path_and_takes_part(examples, tmp_path):
     # users 0 and 3 buy on day 0, users 1 and 4 on day 1, the day on which 0 and 3 buy extras
     best = listed(stage.retrieve(on_day(dataset.catalogue, 7), 4), dataset.catalogue)[0]
     assert set(best) == {"milk-0", "bread-0", "milk-3", "bread-3"}
-    queries = on_day(dataset.catalogue, 8)
-    expected = pipeline.retrieve_and_score(queries)
+    expected = pipeline.retrieve_and_score(on_day(dataset.catalogue, 8))
     store = BundleStore(tmp_path)
-    found = store.load(store.save(pipeline)).retrieve_and_score(on_day(dataset.catalogue, 8))
-    assert np.array_equal(found.item_numbers, expected.item_numbers)
+    loaded = store.load(store.save(pipeline))
+    items = loaded.retrieve_and_score(on_day(dataset.catalogue, 8))
+    np.testing.assert_array_equal(items.item_numbers, expected.item_numbers)
     for name, column in expected.columns.items():
-        assert np.array_equal(found.column(name), column, equal_nan=column.dtype.kind == "f")
+        np.testing.assert_array_equal(items.column(name), column)
 
 
 @pytest.mark.parametrize("check", sorted(conformance.CHECKS))
-def test_it_conforms(examples, check):
-    (subject,) = conformance.subjects("own_model:Weekday")
-    conformance.run(subject, check)
+def test_model_conforms(examples, check):
+    (case,) = conformance.stage_cases("own_model:Weekday")
+    conformance.run(case, check)
 
 
-def test_the_documentation_shows_it_as_it_is():
+def test_documentation_shows_the_example_as_it_is():
     text = (ROOT / "docs" / "adding-a-model.md").read_text(encoding="utf-8")
     source = (ROOT / "examples" / "own_model.py").read_text(encoding="utf-8")
     assert source in text

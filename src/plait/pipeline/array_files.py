@@ -31,21 +31,38 @@ _DTYPES = {
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write named arrays to one safetensors file. Raises OSError, as every writer of files does."""
+    """Write arrays to one safetensors file.
+
+    Args:
+        path: The file.
+        arrays: The arrays by name.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     try:
-        save_file({name: np.ascontiguousarray(one) for name, one in arrays.items()}, str(path))
-    except SafetensorError as problem:  # its own name for a full disk
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
+    except SafetensorError as problem:  # which the library raises for a full disk
         raise OSError(str(problem)) from problem
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Map the arrays of a safetensors file, read-only.
+    """Map the arrays of a safetensors file.
 
-    The library's own reader copies; the format (a length, a JSON header, raw bytes) is simple
-    enough to map. Raises BundleError if the file is not whole.
+    The reader of the library copies; the format (a length, a JSON header, raw bytes) is simple
+    enough to map.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The arrays by name, read-only.
+
+    Raises:
+        BundleError: The file is missing or damaged.
     """
     try:
         raw = np.memmap(path, np.uint8, mode="r")
@@ -59,17 +76,29 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def _view(raw: npt.NDArray[np.uint8], start: int, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
     low, high = entry["data_offsets"]
-    piece = raw[start + low : start + high]
-    return np.frombuffer(piece, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    content = raw[start + low : start + high]
+    return np.frombuffer(content, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def write_strings(path: Path, words: Sequence[str]) -> None:
-    """Write a list of strings as JSON."""
+    """Write a list of strings as JSON.
+
+    Args:
+        path: The file.
+        words: The strings.
+    """
     path.write_text(json.dumps(list(words), ensure_ascii=False), encoding="utf-8")
 
 
 def read_strings(path: Path) -> list[str]:
-    """Read a list of strings."""
+    """Read a list of strings.
+
+    Args:
+        path: The file.
+
+    Raises:
+        BundleError: The file is missing or damaged.
+    """
     try:
         return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError) as problem:

@@ -1,4 +1,4 @@
-"""Unites what several strands brought into one candidate list a query."""
+"""Unites the candidates of several sources into one list a query."""
 
 from __future__ import annotations
 
@@ -6,58 +6,47 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.data.types import ABSENT, CandidateLists, Int32Array
+from plait.data.arrays import ABSENT, Int32Array
+from plait.data.candidates import CandidateLists
 
 __all__ = ["unite"]
 
+_PADDING = np.int64(1) << 40
+"""Sorts behind every item number."""
 
-def unite(brought: Mapping[str, Int32Array], batch: int) -> CandidateLists:
-    """Items without repetition, by number, with a column `<strand>.rank` (-1: did not bring it).
 
-    `brought`: by strand int32 [B, k], best first, -1 pads. One sort of (number, place) pairs packed
-    into int64 does it for the whole batch.
+def unite(retrieved: Mapping[str, Int32Array], batch: int) -> CandidateLists:
+    """Unite candidates; one sort of (number, position) pairs, packed into int64, for all queries.
+
+    Args:
+        retrieved: The candidates of each source, int32 [B, k], best first, padded with -1.
+        batch: The number of queries B.
+
+    Returns:
+        Each item once, by number, with a column `<source>.rank`: its rank from 0 there, or -1.
     """
-    names = list(brought)
-    widths = [brought[name].shape[1] for name in names]
-    total = sum(widths)
+    widths = {name: numbers.shape[1] for name, numbers in retrieved.items()}
+    total = sum(widths.values())
     if total == 0:
-        return CandidateLists(
-            np.zeros((batch, 0), np.int32), {f"{name}.rank": _none(batch) for name in names}
-        )
-    placed = np.concatenate([brought[name] for name in names], axis=1).astype(np.int64)
-    far = np.int64(1) << 40
-    keys = np.sort(np.where(placed < 0, far, placed) * total + np.arange(total), axis=1)
-    numbers, places = keys // total, keys % total
-    first = np.ones_like(numbers, np.bool_)
-    first[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
-    first &= numbers != far
-    slots = np.cumsum(first, axis=1) - 1
-    width = int(slots[:, -1].max()) + 1 if len(slots) else 0
-    rows, columns = np.nonzero(numbers != far)
-    union = np.full((batch, width), ABSENT, np.int32)
-    at = slots[rows, columns]
-    union[rows, at] = numbers[rows, columns]
-    place = places[rows, columns]
-    return CandidateLists(union, _ranks(names, widths, union.shape, (rows, at, place)))
-
-
-def _ranks(
-    names: list[str],
-    widths: list[int],
-    shape: tuple[int, ...],
-    found: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> dict[str, np.ndarray]:
-    rows, at, place = found
-    ranks: dict[str, np.ndarray] = {}
+        empty = np.zeros((batch, 0), np.int32)
+        return CandidateLists(empty, {f"{name}.rank": empty for name in retrieved})
+    packed = np.concatenate(list(retrieved.values()), axis=1).astype(np.int64)
+    keys = np.where(packed < 0, _PADDING, packed) * total + np.arange(total)
+    numbers, positions = np.divmod(np.sort(keys, axis=1), total)
+    is_item = numbers != _PADDING
+    is_first = is_item.copy()
+    is_first[:, 1:] &= numbers[:, 1:] != numbers[:, :-1]
+    slots = np.cumsum(is_first, axis=1) - 1
+    rows, columns = np.nonzero(is_item)
+    slots, positions = slots[rows, columns], positions[rows, columns]
+    union = np.full((batch, int(slots.max(initial=-1)) + 1), ABSENT, np.int32)
+    union[rows, slots] = numbers[rows, columns]
+    ranks: dict[str, Int32Array] = {}
     start = 0
-    for name, width in zip(names, widths, strict=True):
-        mine = (place >= start) & (place < start + width)
-        rank = np.full(shape, ABSENT, np.int32)
-        rank[rows[mine], at[mine]] = place[mine] - start
+    for name, width in widths.items():
+        mask = (positions >= start) & (positions < start + width)
+        rank = np.full(union.shape, ABSENT, np.int32)
+        rank[rows[mask], slots[mask]] = positions[mask] - start
         ranks[f"{name}.rank"] = rank
         start += width
-    return ranks
-
-
-def _none(batch: int) -> Int32Array:
-    return np.zeros((batch, 0), np.int32)
+    return CandidateLists(union, ranks)

@@ -1,4 +1,4 @@
-"""A stage that can rate the whole catalogue at once gets `retrieve` and `score` from here."""
+"""Retrieval and scoring for models that score the whole catalogue at once."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ __all__ = ["DenseScorer", "mask_disallowed", "take_scores"]
 
 
 class DenseScorer(Stage[ConfigT]):
-    """Rates all items it knows by `dense`; computed once a batch and kept in `queries.work`."""
+    """A model that scores all items by `score_all`, once a batch: `queries.cache` keeps them."""
 
-    above: float = -np.inf
-    """Retrieval brings only larger scores: 0 where that says "nothing speaks for it"."""
+    min_score: float = -np.inf
+    """Only items with larger scores are retrieved; 0 where a score of 0 means no evidence."""
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """float32 [B, n], n the number of items known at the fit (or live); NaN: cannot know."""
-        raise NotImplementedError(f"{type(self).__name__} must define dense")
+        """Score all items.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            float32 [B, n] for the n items of the fit, or of the live state; NaN where unknown.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement score_all")
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """The k best of `dense` that the query allows."""
+        """The k items with the largest scores that the query allows."""
         scores = queries.cache.get(self.name)
         if scores is None:
             scores = queries.cache[self.name] = self.score_all(queries)
         allowed = mask_disallowed(scores, queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
-        numbers, _ = top_k(allowed, k, above=self.above, ties=ties)
+        numbers, _ = top_k(allowed, k, above=self.min_score, ties=ties)
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """The ratings of `numbers` [B, K], float32; NaN where unknown."""
+        """The scores of `numbers` [B, K], float32; NaN where unknown."""
         scores = queries.cache.get(self.name)
         if scores is None:
             scores = queries.cache[self.name] = self.score_all(queries)
@@ -40,17 +47,33 @@ class DenseScorer(Stage[ConfigT]):
 
 
 def take_scores(dense: Float32Array, numbers: Int32Array) -> Float32Array:
-    """`dense` [B, n] read at `numbers` [B, K]; NaN for padding and for numbers from n on."""
+    """Look up the scores of items.
+
+    Args:
+        dense: The scores of all items, float32 [B, n].
+        numbers: Item numbers, int32 [B, K].
+
+    Returns:
+        float32 [B, K]; NaN for padding and for numbers from n on.
+    """
     width = dense.shape[1]
     if width == 0:
         return np.full(numbers.shape, np.nan, np.float32)
     known = (numbers >= 0) & (numbers < width)
-    found = np.take_along_axis(dense, np.where(known, numbers, 0).astype(np.int64), axis=1)
-    return np.where(known, found, np.float32(np.nan)).astype(np.float32)
+    scores = np.take_along_axis(dense, np.where(known, numbers, 0).astype(np.int64), axis=1)
+    return np.where(known, scores, np.float32(np.nan)).astype(np.float32)
 
 
 def mask_disallowed(dense: Float32Array, queries: QueryBatch) -> Float32Array:
-    """A copy of `dense` [B, n] with minus infinity where the query allows no item."""
+    """Exclude the items that queries do not allow.
+
+    Args:
+        dense: The scores of all items, float32 [B, n].
+        queries: B queries.
+
+    Returns:
+        A copy with minus infinity for items that are blocked or masked.
+    """
     width = dense.shape[1]
     if queries.mask is None:
         allowed = dense.copy()

@@ -1,4 +1,4 @@
-"""What a fit may know beside the data: a seed, what was held out, where to keep its place."""
+"""What a fit gets beside the data: a seed, a validation set, a folder for checkpoints."""
 
 from __future__ import annotations
 
@@ -13,34 +13,47 @@ from plait.data.types import QueryBatch
 __all__ = ["FitContext", "Progress", "Tracker", "ValidationSet", "no_progress"]
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done and how much there is (0: nobody knows).
+"""Called with the name of the work, how much of it is done and how much there is (0: unknown).
 
-What follows the first " · " says how it goes: loss, metric, speed.
+The name may have details, such as the loss and the speed, after a first " · ".
 """
 
 
 def no_progress(_what: str, _done: int, _total: int) -> None:
-    """Shows nothing."""
+    """Report nothing."""
 
 
 class Tracker(Protocol):
-    """Somebody who keeps a record of training runs."""
+    """A record of training runs, such as TensorBoard."""
 
     def begin(self, run: str, settings: Mapping[str, object]) -> None:
-        """A run called `run` starts, or goes on."""
+        """Record that a run starts or is resumed.
+
+        Args:
+            run: The name of the run.
+            settings: Its settings.
+        """
 
     def report(self, epoch: int, values: Mapping[str, float]) -> None:
-        """What was measured after `epoch` epochs: loss, learning_rate, items_per_second, metric."""
+        """Record measurements.
+
+        Args:
+            epoch: The number of finished epochs.
+            values: loss, learning_rate, items_per_second and metric.
+        """
 
     def end(self) -> None:
-        """The run is over, well or not."""
+        """Record that the run has ended, successfully or not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValidationSet:
-    """Questions that were kept back from the fit, and the items that came true for each.
+    """Queries that were held out from the fit.
 
-    Targets that the questions block or mask are left out; a question without one left asks nothing.
+    Attributes:
+        queries: B queries.
+        targets: The relevant items of each query; those that it blocks or masks are left out, and a
+            query without any is ignored.
     """
 
     queries: QueryBatch
@@ -51,8 +64,14 @@ class ValidationSet:
 class FitContext:
     """How a stage is fitted.
 
-    `held`: what early stopping may look at; None where nothing is held out, as when a recipe is
-    fitted again on everything. `folder`: where an interrupted fit is taken up; None: nowhere.
+    Attributes:
+        seed: The seed of random choices.
+        held: The validation set for early stopping; None where nothing is held out, as when a
+            recipe is fitted again on all data.
+        folder: Where checkpoints of an interrupted fit are kept; None: nowhere.
+        progress: Called during the fit.
+        trackers: Where training runs are recorded.
+        name: The name of the run in trackers.
     """
 
     seed: int = 0
@@ -61,17 +80,24 @@ class FitContext:
     progress: Progress = no_progress
     trackers: tuple[Tracker, ...] = ()
     name: str = ""
-    """What trackers call it."""
 
     def for_part(self, part: str) -> FitContext:
-        """The same for a part of the fit, with a folder and a name of its own."""
+        """The context of a part of the fit, with its own folder and run name.
+
+        Args:
+            part: The name of the part.
+        """
         folder = None if self.folder is None else self.folder / part
         return replace(self, folder=folder, name=f"{self.name}-{part}".removeprefix("-"))
 
     def for_stage(self, stage: str) -> FitContext:
-        """What the stage of this name is told: its own folder, and a progress under its name."""
+        """The context of a stage, with its own folder, and its name in the progress.
 
-        def told(what: str, done: int, total: int) -> None:
-            self.progress(f"{stage} · {what}", done, total)
+        Args:
+            stage: The name of the stage.
+        """
 
-        return replace(self.for_part(stage), progress=told)
+        def progress(work: str, done: int, total: int) -> None:
+            self.progress(f"{stage} · {work}", done, total)
+
+        return replace(self.for_part(stage), progress=progress)

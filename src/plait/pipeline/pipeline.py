@@ -1,6 +1,6 @@
-"""Wires the stages of a recipe: limit, retrieve, unite, score, then one step after another.
+"""Runs the stages of a recipe: limit, retrieve, unite, score, then one step after another.
 
-The same road answers one request and evaluates a hundred thousand users.
+One request and an evaluation of a hundred thousand users take the same code path.
 """
 
 from __future__ import annotations
@@ -33,37 +33,61 @@ from plait.pipeline.stage import (
 __all__ = ["PINS", "HasLearnedWeights", "OnStageTimed", "Pipeline", "SelfTuning"]
 
 PINS = "pins"
-"""Stands as a strand's name for what the rules put among the candidates: `pins.rank`."""
+"""The source of candidates that the rules pin, in place of a model: `pins.rank`."""
 
 OnStageTimed = Callable[[str, float], None]
-"""Told the name of every stage and the seconds it took."""
+"""Called with the name of a stage and the seconds that it took."""
 
 
 @runtime_checkable
 class HasLearnedWeights(Protocol):
-    """A step with a few scalars that are learned from held-out targets, fusion above all."""
+    """A step with a few numbers that are learned from held-out targets, such as the fusion."""
 
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
-        """A new step, learned from scored candidates [B, K] and the items that came true."""
+        """Learn from held-out targets.
+
+        Args:
+            queries: B queries.
+            items: Their candidates [B, K], scored by every model.
+            targets: The relevant items of each query.
+
+        Returns:
+            A new step.
+        """
 
 
 @runtime_checkable
 class SelfTuning(Protocol):
-    """A fitted strand with a setting that held-out targets may choose."""
+    """A fitted model with a setting that is chosen by held-out targets."""
 
     def select_setting(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Self:
-        """The strand with the best setting, fitted on the same `dataset`; later fits keep it."""
+        """Choose the setting under which the targets rank best.
+
+        Args:
+            dataset: The data set that the model was fitted on.
+            queries: B queries.
+            targets: The relevant items of each query.
+
+        Returns:
+            The model with the best setting, fitted on the same data; later fits keep the setting.
+        """
 
 
-def _nobody(_name: str, _seconds: float) -> None:
-    """Watches nothing."""
+def _ignore(_name: str, _seconds: float) -> None:
+    """Record no time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A recipe's stages, wired; fitted once `version` (the offset it was fitted at) is set.
+    """The stages of a recipe.
 
-    Which stage can do what is asked once: looking at protocols costs more than many a stage.
+    The abilities of stages are looked up once: `isinstance` of a protocol is slow.
+
+    Attributes:
+        recipe: The recipe.
+        models: Its models, in order.
+        steps: Its steps, in order; each has what it takes from the models.
+        version: The log offset that the stages were fitted at; -1: not fitted.
     """
 
     recipe: Recipe
@@ -77,22 +101,30 @@ class Pipeline:
 
     @staticmethod
     def build(recipe: Recipe, *, stored: bool = False) -> Pipeline:
-        """Make the stages and check that each finds what it reads; RecipeError otherwise.
+        """Construct the stages of a recipe, not yet fitted.
 
-        A recipe that was `stored` with a bundle was once accepted: names in it that are no strand
-        are passed over, as they were.
+        Args:
+            recipe: The recipe.
+            stored: Whether the recipe comes from a bundle: names in its settings that are no model
+                were accepted when it was made, and are ignored.
+
+        Raises:
+            RecipeError: A setting is not allowed, a stage lacks an ability, or a step reads a
+                column that no stage before it writes.
         """
-        strands = tuple(build_stage(name, one) for name, one in recipe.models.items())
-        steps = tuple(build_stage(name, one) for name, one in recipe.steps.items())
-        _check(strands, steps)
-        pipeline = Pipeline(recipe, strands, steps)
+        models = tuple(build_stage(name, settings) for name, settings in recipe.models.items())
+        steps = tuple(build_stage(name, settings) for name, settings in recipe.steps.items())
+        _check_models(models)
+        _check_unique_names((*models, *steps))
+        _check_steps(steps)
+        pipeline = Pipeline(recipe, models, steps)
         for step in () if stored else steps:
-            _check_names(step, [one.name for one in strands])
+            _check_referenced_models(step, [model.name for model in models])
         return pipeline
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Strands, then steps."""
+        """Models, then steps."""
         return (*self.models, *self.steps)
 
     def fit(
@@ -100,150 +132,222 @@ class Pipeline:
         dataset: Dataset,
         *,
         seed: int = 0,
-        watch: OnStageTimed = _nobody,
+        watch: OnStageTimed = _ignore,
         context: FitContext | None = None,
     ) -> Pipeline:
-        """Every stage fitted on `dataset`, weighed by the recipe's kinds; learned scalars stay.
+        """Fit every stage; learned fusion weights stay.
 
-        No stage sees the facts that the recipe excludes. `context` is for stages that train by
-        gradient; its seed holds for all.
+        Args:
+            dataset: The data set; the recipe's event weights apply, and no stage sees the triples
+                that the recipe excludes.
+            seed: The seed of the fit.
+            watch: Called with the seconds that each stage took.
+            context: What stages that train by gradient need; its seed holds for all stages.
+
+        Returns:
+            A new pipeline.
         """
         prepared = self._prepared(dataset)
-        told = FitContext(seed) if context is None else context
-        strands = tuple(_fitted(one, prepared, told, watch) for one in self.models)
-        steps = tuple(_fitted(one, prepared, told, watch) for one in self.steps)
-        return replace(self, models=strands, steps=steps, version=dataset.version)
+        context = FitContext(seed) if context is None else context
+        models = tuple(_fitted(stage, prepared, context, watch) for stage in self.models)
+        steps = tuple(_fitted(stage, prepared, context, watch) for stage in self.steps)
+        return replace(self, models=models, steps=steps, version=dataset.version)
 
     def tune(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Pipeline:
-        """Strands that were fitted on `dataset` choose settings by what came true behind it."""
+        """Let models choose settings by held-out targets.
+
+        Args:
+            dataset: The data set that the models were fitted on.
+            queries: B queries.
+            targets: The relevant items of each query, from behind the data set.
+
+        Returns:
+            A new pipeline.
+        """
         prepared = self._prepared(dataset)
-        strands = tuple(
-            one.select_setting(prepared, queries, targets) if isinstance(one, SelfTuning) else one
-            for one in self.models
+        models = tuple(
+            model.select_setting(prepared, queries, targets)
+            if isinstance(model, SelfTuning)
+            else model
+            for model in self.models
         )
-        return replace(self, models=strands)
+        return replace(self, models=models)
 
     def learn_weights(
         self, queries: QueryBatch, items: CandidateLists, targets: Ragged
     ) -> Pipeline:
-        """The same strands; steps that learn from held-out `targets` do so on scored `items`."""
+        """Let steps learn from held-out targets.
+
+        Args:
+            queries: B queries.
+            items: Their candidates [B, K], scored by every model.
+            targets: The relevant items of each query.
+
+        Returns:
+            A new pipeline with the same models.
+        """
         steps = tuple(
-            one.learn_weights(queries, items, targets)
-            if isinstance(one, HasLearnedWeights)
-            else one
-            for one in self.steps
+            step.learn_weights(queries, items, targets)
+            if isinstance(step, HasLearnedWeights)
+            else step
+            for step in self.steps
         )
         return replace(self, steps=steps)
 
     def limit(self, queries: QueryBatch) -> QueryBatch:
-        """What must not be brought, said before anything is retrieved."""
+        """Set what must not be retrieved.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            The queries with `blocked` and `mask`.
+        """
         for step in self._limiters:
             queries = step.limit(queries)
         return queries
 
     def retrieve_and_score(
-        self, queries: QueryBatch, watch: OnStageTimed = _nobody
+        self, queries: QueryBatch, watch: OnStageTimed = _ignore
     ) -> CandidateLists:
-        """The union of what all strands bring, scored by each of them."""
+        """Unite the candidates of all models and let each model score them.
+
+        Args:
+            queries: B queries, limited.
+            watch: Called with the seconds that each stage took.
+        """
         items = self._candidates(queries, watch)
         scores: dict[str, Any] = {}
-        for name, strand in self._scorers:
+        for name, model in self._scorers:
             start = time.perf_counter()
-            scores[f"{name}.score"] = strand.score(queries, items.item_numbers)
+            scores[f"{name}.score"] = model.score(queries, items.item_numbers)
             watch(f"{name}.score", time.perf_counter() - start)
         return items.with_columns(**scores)
 
     def rerank(
-        self, queries: QueryBatch, items: CandidateLists, watch: OnStageTimed = _nobody
+        self, queries: QueryBatch, items: CandidateLists, watch: OnStageTimed = _ignore
     ) -> CandidateLists:
-        """The steps in their order: fusion, rules, the slate, explanations."""
+        """Apply the steps in their order: fusion, rules, policy, explanations.
+
+        Args:
+            queries: B queries, limited.
+            items: Their scored candidates.
+            watch: Called with the seconds that each stage took.
+        """
         for name, reads, step in self._appliers:
             if "*.because" in reads:
-                items = self._evidence(queries, items)
+                items = self._with_explanations(queries, items)
             start = time.perf_counter()
             items = step.apply(queries, items)
             watch(name, time.perf_counter() - start)
         return items
 
-    def run(self, queries: QueryBatch, watch: OnStageTimed = _nobody) -> CandidateLists:
-        """From question to ordered candidates; `Items.columns["order"]` is the answer."""
+    def run(self, queries: QueryBatch, watch: OnStageTimed = _ignore) -> CandidateLists:
+        """Answer queries.
+
+        Args:
+            queries: B queries.
+            watch: Called with the seconds that each stage took.
+
+        Returns:
+            The candidates; their column `order` is the ranking.
+        """
         limited = self.limit(queries)
         return self.rerank(limited, self.retrieve_and_score(limited, watch), watch)
 
     def without(self, *steps: str) -> Pipeline:
-        """The same pipeline less some steps: evaluation explains nothing."""
-        return replace(self, steps=tuple(one for one in self.steps if one.name not in steps))
+        """The same pipeline without some steps.
+
+        Args:
+            steps: The names of steps.
+        """
+        return replace(self, steps=tuple(step for step in self.steps if step.name not in steps))
 
     def _prepared(self, dataset: Dataset) -> Dataset:
         prepared = dataset.weighted(self.recipe.event_weights)
-        return replace(prepared, triples=_without(prepared.triples, self.recipe.excluded_relations))
+        triples = _without_relations(prepared.triples, self.recipe.excluded_relations)
+        return replace(prepared, triples=triples)
 
     @cached_property
     def _limiters(self) -> tuple[CandidateFilter, ...]:
-        return tuple(one for one in self.steps if isinstance(one, CandidateFilter))
+        return tuple(step for step in self.steps if isinstance(step, CandidateFilter))
 
     @cached_property
     def _retrievers(self) -> tuple[tuple[str, Retriever], ...]:
-        return tuple((one.name, one) for one in self.models if isinstance(one, Retriever))
+        return tuple((model.name, model) for model in self.models if isinstance(model, Retriever))
 
     @cached_property
     def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
-        return tuple((one.name, one) for one in self.models if isinstance(one, Scorer))
+        return tuple((model.name, model) for model in self.models if isinstance(model, Scorer))
 
     @cached_property
     def _explainers(self) -> tuple[tuple[str, Explainer], ...]:
-        return tuple((one.name, one) for one in self.models if isinstance(one, Explainer))
+        return tuple((model.name, model) for model in self.models if isinstance(model, Explainer))
 
     @cached_property
     def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Reranker], ...]:
-        return tuple((one.name, one.reads, one) for one in self.steps if isinstance(one, Reranker))
+        return tuple(
+            (step.name, step.reads, step) for step in self.steps if isinstance(step, Reranker)
+        )
 
     def _candidates(self, queries: QueryBatch, watch: OnStageTimed) -> CandidateLists:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
-        brought: dict[str, Int32Array] = {}
-        for name, strand in self._retrievers:
+        retrieved: dict[str, Int32Array] = {}
+        for name, model in self._retrievers:
             start = time.perf_counter()
-            retrieved = strand.retrieve(queries, self.recipe.candidates_per_model)
+            candidates = model.retrieve(queries, self.recipe.candidates_per_model)
             watch(f"{name}.retrieve", time.perf_counter() - start)
-            brought[name] = retrieved.item_numbers
+            retrieved[name] = candidates.item_numbers
         if queries.pinned is not None:
-            brought[PINS] = queries.pinned.to_padded()
-        return unite(brought, len(queries.users))
+            retrieved[PINS] = queries.pinned.to_padded()
+        return unite(retrieved, len(queries.users))
 
-    def _evidence(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """`<model>.because` for what is shown, -1 for every other candidate."""
+    def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
+        """Adds `<model>.because` for shown candidates, -1 for all others."""
         order = items.columns["order"]
         rows, columns = np.nonzero(order >= 0)
-        places = order[rows, columns]
+        ranks = order[rows, columns]
         shown = np.full((len(order), int(order.max(initial=-1)) + 1), ABSENT, np.int32)
-        shown[rows, places] = items.item_numbers[rows, columns]
-        evidence: dict[str, Any] = {}
+        shown[rows, ranks] = items.item_numbers[rows, columns]
+        explanations: dict[str, Any] = {}
         for name, model in self._explainers:
             because = np.full(order.shape, ABSENT, np.int32)
-            because[rows, columns] = model.explain(queries, shown)[rows, places]
-            evidence[f"{name}.because"] = because
-        return items.with_columns(**evidence)
+            because[rows, columns] = model.explain(queries, shown)[rows, ranks]
+            explanations[f"{name}.because"] = because
+        return items.with_columns(**explanations)
 
 
-def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
-    for strand in strands:
-        if not isinstance(strand, Scorer):
+def _check_models(models: Sequence[Stage]) -> None:
+    for model in models:
+        if not isinstance(model, Scorer):
             raise RecipeError(
-                f"{strand.name} scores nothing, so it is no strand", field=strand.name
+                f"{model.name} cannot score, so it cannot be a model", field=model.name
             )
-    if not any(isinstance(strand, Retriever) for strand in strands):
-        raise RecipeError("no strand retrieves", hint="add [strands.popular]")
-    names = [one.name for one in (*strands, *steps)]
-    for name in names:
-        if names.count(name) > 1 or name == PINS:
+    if not any(isinstance(model, Retriever) for model in models):
+        raise RecipeError("no model retrieves candidates", hint="add [models.popular]")
+
+
+def _check_unique_names(stages: Sequence[Stage]) -> None:
+    names = [PINS]
+    for stage in stages:
+        if stage.name in names:
             raise RecipeError(
-                f"the name {name!r} is taken", hint="two stages cannot share one", field=name
+                f"the name {stage.name!r} is taken",
+                hint="two stages cannot share a name",
+                field=stage.name,
             )
+        names.append(stage.name)
+
+
+def _check_steps(steps: Sequence[Stage]) -> None:
+    """Each step finds the columns that it reads."""
     written = {"*.score", "*.rank", "*.because"}
     for step in steps:
         if not isinstance(step, Reranker):
-            raise RecipeError(f"{step.name} adds no column, so it is no step", field=step.name)
+            raise RecipeError(
+                f"{step.name} cannot add columns, so it cannot be a step", field=step.name
+            )
         for column in step.reads:
             if column not in written:
                 raise RecipeError(
@@ -254,14 +358,14 @@ def _check(strands: tuple[Stage, ...], steps: tuple[Stage, ...]) -> None:
         written.update(step.writes)
 
 
-def _check_names(step: Stage, strands: Sequence[str]) -> None:
-    """A setting for a strand that is not there would be ignored, and nobody would notice."""
-    for setting, named in step.referenced_models.items():
-        for name in named:
-            if name not in strands:
+def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
+    """A setting for a model that does not exist would be ignored silently."""
+    for setting, names in step.referenced_models.items():
+        for name in names:
+            if name not in models:
                 raise RecipeError(
-                    f"{setting} of step {step.name} names {name!r}, which is no strand here",
-                    hint=f"the strands are {', '.join(strands)}; take the name out, or mend it",
+                    f"{setting} of step {step.name} names {name!r}, which is no model here",
+                    hint=f"the models are {', '.join(models)}; remove or correct the name",
                     field=f"{step.name}.{setting}",
                 )
 
@@ -279,16 +383,16 @@ def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageT
     return fitted  # type: ignore[no-any-return]
 
 
-def _without(facts: Triples, relations: tuple[str, ...]) -> Triples:
-    if not relations or not len(facts):
-        return facts
-    banned = frozenset(relations)
-    kept = np.array([one not in banned for one in facts.relations], np.bool_)
-    places = np.nonzero(kept)[0]
+def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
+    if not relations or not len(triples):
+        return triples
+    excluded = frozenset(relations)
+    mask = np.array([relation not in excluded for relation in triples.relations], np.bool_)
+    rows = np.nonzero(mask)[0]
     return Triples(
-        facts.heads[kept],
-        tuple(facts.relations[one] for one in places),
-        tuple(facts.tails[one] for one in places),
-        facts.tail_items[kept],
-        tuple(facts.head_ids[one] for one in places) if facts.head_ids else (),
+        triples.heads[mask],
+        tuple(triples.relations[row] for row in rows),
+        tuple(triples.tails[row] for row in rows),
+        triples.tail_items[mask],
+        tuple(triples.head_ids[row] for row in rows) if triples.head_ids else (),
     )

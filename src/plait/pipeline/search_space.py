@@ -1,4 +1,4 @@
-"""Which settings are worth searching, said where a config declares them."""
+"""Search spaces of settings, declared with the fields of a config."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ _KEY = "search"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole ones if both are.
+    """A range of numbers.
 
-    `log`: evenly by order of magnitude.
+    Attributes:
+        low: The smallest number; whole numbers are meant if both ends are whole.
+        high: The largest number.
+        log: Whether numbers are drawn evenly by order of magnitude.
     """
 
     low: float
@@ -29,16 +32,24 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are meant."""
+        """Whether both ends are whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def holds(self, value: Any) -> bool:
-        """Whether a setting lies in it."""
+        """Whether a value lies in the range.
+
+        Args:
+            value: The value of a setting.
+        """
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and self.low <= value <= self.high
 
     def including(self, value: Any) -> Range:
-        """The range, made wider to hold a setting; as it is where it never can."""
+        """The range, widened to hold a value; unchanged where that is impossible.
+
+        Args:
+            value: The value of a setting.
+        """
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or (self.log and value <= 0):
             return self
@@ -47,49 +58,86 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of `values`: numbers, words, or true and false."""
+    """A choice of values.
+
+    Attributes:
+        values: Numbers, strings, booleans or None.
+    """
 
     values: tuple[Any, ...]
 
     def holds(self, value: Any) -> bool:
-        """Whether a setting is one of them."""
+        """Whether a value is one of the choices.
+
+        Args:
+            value: The value of a setting.
+        """
         return value in self.values
 
     def including(self, value: Any) -> Choice:
-        """The choice with one more value, if it has it not."""
+        """The choice with a value added, if it is not among the choices.
+
+        Args:
+            value: The value of a setting.
+        """
         return self if self.holds(value) else Choice((*self.values, value))
 
 
 def tunable(default: Any, space: Range | Choice, limit: Limit | None = None) -> Any:
-    """Declares a field of a config that `plait tune` may search in `space`.
+    """Declare a field of a config that `plait tune` may search.
 
-    `limit`: what it can be at all (`plait.pipeline.constraints`), for a number.
+    Args:
+        default: The default of the field.
+        space: Where to search.
+        limit: The bounds of the number (`plait.pipeline.constraints`).
+
+    Returns:
+        A dataclass field.
     """
     return dataclasses.field(default=default, metadata={_KEY: space, KEY: limit})
 
 
 def search_space(config: type[Any]) -> dict[str, Range | Choice]:
-    """The fields of a config that say where to search; those of a table by "table.field"."""
-    found: dict[str, Range | Choice] = {}
-    for one in dataclasses.fields(config):
-        space = one.metadata.get(_KEY)
+    """The search spaces of a config.
+
+    Args:
+        config: A config class.
+
+    Returns:
+        The search space of each field that declares one; "table.field" for those of a table.
+    """
+    spaces: dict[str, Range | Choice] = {}
+    for field in dataclasses.fields(config):
+        space = field.metadata.get(_KEY)
         if isinstance(space, Range | Choice):
-            found[one.name] = space
-        elif one.default_factory is not dataclasses.MISSING:
-            inner = one.default_factory()
-            if dataclasses.is_dataclass(inner):
-                below = search_space(type(inner))
-                found.update({f"{one.name}.{name}": space for name, space in below.items()})
-    return found
+            spaces[field.name] = space
+        elif field.default_factory is not dataclasses.MISSING:
+            table = field.default_factory()
+            if dataclasses.is_dataclass(table):
+                inner_spaces = search_space(type(table))
+                spaces |= {f"{field.name}.{name}": inner for name, inner in inner_spaces.items()}
+    return spaces
 
 
 def get_setting(config: Any, field: str) -> Any:
-    """The value of a field, as `searched` names it."""
+    """The value of a setting.
+
+    Args:
+        config: A config.
+        field: The name of a field; "table.field" for that of a table.
+    """
     return functools.reduce(getattr, field.split("."), config)
 
 
 def recipe_search_space(recipe: Recipe) -> dict[str, Range | Choice]:
-    """What can be searched in a recipe, by "stage.setting" with the names that the recipe gives."""
+    """The search spaces of all stages of a recipe.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The search spaces by "stage.setting", with the names that the recipe gives to stages.
+    """
     stages = {**recipe.models, **recipe.steps}
     return {
         f"{name}.{field}": space

@@ -1,47 +1,45 @@
-"""The k best of every row."""
+"""The k largest values of every row."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from plait.data.types import ABSENT, Float32Array, Int32Array, Int64Array
+from plait.data.arrays import ABSENT, Float32Array, Int32Array, UInt64Array
 
 __all__ = ["top_k"]
 
-Hashes = npt.NDArray[np.uint64]
-
 
 def top_k(
-    scores: Float32Array, k: int, *, above: float = -np.inf, ties: Hashes | None = None
+    scores: Float32Array, k: int, *, above: float = -np.inf, ties: UInt64Array | None = None
 ) -> tuple[Int32Array, Float32Array]:
-    """Columns and values of the k largest of each row of float32 [B, N], best first.
+    """Find the k largest values of each row.
 
-    NaN and whatever is not larger than `above` is never among them; a row with fewer than k others
-    is padded with -1 and NaN. Equal values stand in the order of `ties` [N], or of their columns.
+    Args:
+        scores: float32 [B, N]; NaN is never found.
+        k: How many values of a row are found at most.
+        above: Only larger values are found.
+        ties: The order of equal values, uint64 [N]; None: that of their columns.
+
+    Returns:
+        Columns int32 and values float32 [B, min(k, N)], largest first, padded with -1 and NaN.
     """
     k = min(k, scores.shape[1])
     numbers = np.full((len(scores), k), ABSENT, np.int32)
     values = np.full((len(scores), k), np.nan, np.float32)
     if not k:
         return numbers, values
-    for row, one in enumerate(scores):
-        # Only real candidates are partitioned: selection degenerates where most values are equal.
-        places = np.flatnonzero(one > above)
-        chosen = one[places]
-        if len(places) > k:
-            kept = _largest(chosen, k)
-            places, chosen = places[kept], chosen[kept]
+    for row, row_scores in enumerate(scores):
+        # Only possible results are partitioned: it degenerates where most values are equal.
+        columns = np.flatnonzero(row_scores > above)
+        if len(columns) > k:
+            candidates = row_scores[columns]
+            smallest = np.partition(candidates, len(candidates) - k)[len(candidates) - k]
+            columns = columns[candidates >= smallest]
+        chosen = row_scores[columns]
         if ties is None:
             order = np.argsort(-chosen, kind="stable")[:k]
         else:
-            order = np.lexsort((ties[places], -chosen))[:k]
-        numbers[row, : len(order)] = places[order]
+            order = np.lexsort((ties[columns], -chosen))[:k]
+        numbers[row, : len(order)] = columns[order]
         values[row, : len(order)] = chosen[order]
     return numbers, values
-
-
-def _largest(values: Float32Array, k: int) -> Int64Array:
-    """The places of the k largest and of all that equal the last of them, in order."""
-    border = np.partition(values, len(values) - k)[len(values) - k]
-    return np.flatnonzero(values >= border)

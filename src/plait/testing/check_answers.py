@@ -1,4 +1,4 @@
-"""Checks of what a strand answers: scores, candidates, evidence."""
+"""Checks of what a model returns: scores, candidates and explanations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from plait.data.arrays import BoolArray, Float32Array, Int32Array
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import QueryBatch
 from plait.pipeline.stage import Explainer, Retriever, Scorer
 from plait.testing.stage_case import (
     Answers,
@@ -25,181 +26,215 @@ from plait.testing.stage_case import (
 from plait.testing.synthetic_data import WORLDS
 
 __all__ = [
-    "batch_equals_single",
-    "because_names_what_the_user_has",
-    "brings_what_it_scores_best_first",
-    "inputs_stay_as_they_are",
-    "limits_are_kept",
-    "nothing_raises",
-    "scores_have_their_form",
-    "threads_do_not_meet",
+    "check_batch_equals_single",
+    "check_explains_by_own_items",
+    "check_handles_edge_cases",
+    "check_inputs_unchanged",
+    "check_respects_filters",
+    "check_retrieves_best_first",
+    "check_score_format",
+    "check_thread_safe",
 ]
 
-_NOISE = 1e-5
-"""Sums in another order differ by as much."""
+_TOLERANCE = 1e-5
+"""Sums that are taken in another order differ by as much."""
 
 
-def scores_have_their_form(subject: StageCase) -> None:
-    """float32 [B, K]; NaN for padding and for numbers that nobody has, never infinite."""
-    stage = subject.fitted("market")
+def check_score_format(case: StageCase) -> None:
+    """Scores are float32 [B, K], never infinite; NaN for padding and for items that do not exist.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Scorer):
         return
-    size = dataset_of("market").n_items
-    for queries, numbers in _asked("market"):
-        found = stage.score(queries, numbers)
-        assert found.dtype == np.float32, f"{subject} scores {found.dtype}"
-        assert found.shape == numbers.shape, f"{subject} scores {found.shape}"
-        assert np.isnan(found[numbers < 0]).all(), f"{subject} scores padding"
-        beyond = np.isnan(found) | (numbers < size) | _mentioned(queries, numbers)
-        assert beyond.all(), f"{subject} scores items that nobody has"
-        assert not np.isinf(found).any(), f"{subject} scores infinity"
-        none = stage.score(queries, numbers[:, :0])
-        assert none.shape == (len(queries), 0), f"{subject} scores {none.shape} for no items"
+    n_items = dataset_of("market").n_items
+    for queries, numbers in _queries("market"):
+        scores = stage.score(queries, numbers)
+        assert scores.dtype == np.float32, f"{case} returns scores of type {scores.dtype}"
+        assert scores.shape == numbers.shape, f"{case} returns scores of shape {scores.shape}"
+        assert np.isnan(scores[numbers < 0]).all(), f"{case} scores padding"
+        is_known = (numbers < n_items) | _is_mentioned(queries, numbers)
+        assert (np.isnan(scores) | is_known).all(), f"{case} scores items that do not exist"
+        assert not np.isinf(scores).any(), f"{case} returns infinite scores"
+        empty = stage.score(queries, numbers[:, :0])
+        assert empty.shape == (len(queries), 0), f"{case} returns {empty.shape} for no items"
 
 
-def batch_equals_single(subject: StageCase) -> None:
-    """What a batch is answered equals what each of its questions is answered alone."""
-    stage = subject.fitted("market")
+def check_batch_equals_single(case: StageCase) -> None:
+    """A query has the same answer in a batch and alone.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Scorer):
         return
-    for queries, numbers in _asked("market"):
-        together = Answers.of(stage, queries, numbers)
+    for queries, numbers in _queries("market"):
+        batch = Answers.of(stage, queries, numbers)
         for row in range(len(queries)):
-            alone = Answers.of(stage, queries.slice(row, row + 1), numbers[row : row + 1])
-            mine = together.scores[row : row + 1]
-            assert same(alone.scores, mine, _NOISE), f"{subject} scores a batch otherwise"
-            together_worth = _worth(stage, queries.slice(row, row + 1), together.brought[row])
-            alone_worth = _worth(stage, queries.slice(row, row + 1), alone.brought[0])
-            assert same(alone_worth, together_worth, _NOISE), f"{subject} brings otherwise"
+            query = queries.slice(row, row + 1)
+            single = Answers.of(stage, query, numbers[row : row + 1])
+            batch_scores = batch.scores[row : row + 1]
+            assert same(single.scores, batch_scores, _TOLERANCE), f"{case} scores batches otherwise"
+            # Compared by score: candidates with equal scores may come in another order.
+            expected = _scores_of(stage, query, batch.candidates[row])
+            actual = _scores_of(stage, query, single.candidates[0])
+            assert same(actual, expected, _TOLERANCE), f"{case} retrieves otherwise in a batch"
 
 
-def brings_what_it_scores_best_first(subject: StageCase) -> None:
-    """Candidates are at most k int32 numbers, none twice, -1 only behind, by falling score."""
-    stage = subject.fitted("market")
+def check_retrieves_best_first(case: StageCase) -> None:
+    """Candidates are at most k different int32 numbers by falling score, padded with -1 at the end.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Retriever):
         return
-    size = dataset_of("market").n_items
-    for k in (1, 5, size + 7):
-        for queries, _ in _asked("market"):
-            found = stage.retrieve(queries, k).item_numbers
-            _well_formed(found, k, subject)
-            assert (found < size + 3).all(), f"{subject} brings numbers that nobody has"
-            worth = stage.score(queries, found)
-            known = ~np.isnan(worth[found >= 0])
-            assert known.all(), f"{subject} brings items that it cannot score"
-            steps = np.diff(np.where(found >= 0, worth, np.float32(np.nan)), axis=1)
-            falling = np.isnan(steps) | (steps <= _NOISE)
-            assert falling.all(), f"{subject} does not bring the best first"
+    n_items = dataset_of("market").n_items
+    for k in (1, 5, n_items + 7):
+        for queries, _ in _queries("market"):
+            candidates = stage.retrieve(queries, k).item_numbers
+            _check_candidate_format(candidates, k, case)
+            assert (candidates < n_items + 3).all(), f"{case} retrieves items that do not exist"
+            scores = stage.score(queries, candidates)
+            has_score = ~np.isnan(scores[candidates >= 0])
+            assert has_score.all(), f"{case} retrieves items that it cannot score"
+            steps = np.diff(np.where(candidates >= 0, scores, np.float32(np.nan)), axis=1)
+            is_falling = np.isnan(steps) | (steps <= _TOLERANCE)
+            assert is_falling.all(), f"{case} does not retrieve the best first"
 
 
-def limits_are_kept(subject: StageCase) -> None:
-    """Nothing blocked, and nothing outside the mask (for all, or for each question), is brought."""
-    stage = subject.fitted("market")
+def check_respects_filters(case: StageCase) -> None:
+    """No candidate is blocked or outside of the mask, be it one for all queries or one for each.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Retriever):
         return
-    size = dataset_of("market").n_items + 3
+    width = dataset_of("market").n_items + 3
     random = np.random.default_rng(0)
-    for queries, _ in _asked("market"):
-        rows = [np.flatnonzero(random.random(size) < 0.4).tolist() for _ in range(len(queries))]
-        for rows_of_mask in (0, 1, len(queries)):
-            mask = random.random((rows_of_mask, size)) < 0.6 if rows_of_mask else None
-            asked = replace(queries, blocked=Ragged.from_rows(rows), mask=mask, cache={})
-            found = stage.retrieve(asked, 50).item_numbers
-            _well_formed(found, 50, subject)
-            for row, numbers in enumerate(found):
-                brought = numbers[numbers >= 0]
-                assert not set(brought.tolist()) & set(rows[row]), f"{subject} brings the blocked"
+    for queries, _ in _queries("market"):
+        blocked = [np.flatnonzero(random.random(width) < 0.4).tolist() for _ in range(len(queries))]
+        for n_masks in (0, 1, len(queries)):
+            mask = random.random((n_masks, width)) < 0.6 if n_masks else None
+            filtered = replace(queries, blocked=Ragged.from_rows(blocked), mask=mask, cache={})
+            candidates = stage.retrieve(filtered, 50).item_numbers
+            _check_candidate_format(candidates, 50, case)
+            for row, numbers in enumerate(candidates):
+                items = numbers[numbers >= 0]
+                assert not set(items.tolist()) & set(blocked[row]), (
+                    f"{case} retrieves blocked items"
+                )
                 if mask is not None:
-                    allowed = mask[row if len(mask) > 1 else 0][brought]
-                    assert allowed.all(), f"{subject} brings the masked"
+                    is_allowed = mask[row if len(mask) > 1 else 0][items]
+                    assert is_allowed.all(), f"{case} retrieves masked items"
 
 
-def because_names_what_the_user_has(subject: StageCase) -> None:
-    """int32 [B, K]: an item of the history or an anchor, or -1."""
-    stage = subject.fitted("market")
+def check_explains_by_own_items(case: StageCase) -> None:
+    """Explanations are int32 [B, K]: an item of the history or of the query, or -1.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Explainer):
         return
-    named = 0
-    for queries, numbers in _asked("market"):
-        found = stage.explain(queries, numbers)
-        assert found.dtype == np.int32, f"{subject} names {found.dtype}"
-        assert found.shape == numbers.shape
-        assert (found[numbers < 0] == -1).all(), f"{subject} explains padding"
-        for row, items in enumerate(found):
+    n_explained = 0
+    for queries, numbers in _queries("market"):
+        because = stage.explain(queries, numbers)
+        assert because.dtype == np.int32, f"{case} returns explanations of type {because.dtype}"
+        assert because.shape == numbers.shape
+        assert (because[numbers < 0] == -1).all(), f"{case} explains padding"
+        for row, items in enumerate(because):
             own = {*queries.history.ragged[row].tolist(), *queries.items[row].tolist(), -1}
-            assert set(items.tolist()) <= own, f"{subject} names what the user does not have"
-        named += int((found >= 0).sum())
-    assert named, f"{subject} never says why"
+            assert set(items.tolist()) <= own, f"{case} explains by items that the user lacks"
+        n_explained += int((because >= 0).sum())
+    assert n_explained, f"{case} never explains anything"
 
 
-def inputs_stay_as_they_are(subject: StageCase) -> None:
-    """Neither fit nor answers change the data set, the questions or the numbers."""
-    world = WORLDS["market"]()
-    before = _digests(world)
-    stage = subject.fit(world)
-    assert _digests(world) == before, f"{subject}.fit changes the data set"
-    for queries, numbers in _asked("market"):
-        asked = replace(queries, mask=np.ones((1, world.n_items + 3), np.bool_))
-        told = _digests((asked, numbers))
-        Answers.of(stage, asked, numbers)
-        assert _digests((asked, numbers)) == told, f"{subject} changes the question"
+def check_inputs_unchanged(case: StageCase) -> None:
+    """Neither a fit nor an answer changes the data set, the queries or the item numbers.
+
+    Args:
+        case: The stage to check.
+    """
+    dataset = WORLDS["market"]()
+    before = _digests(dataset)
+    stage = case.fit(dataset)
+    assert _digests(dataset) == before, f"{case}.fit changes the data set"
+    for queries, numbers in _queries("market"):
+        masked = replace(queries, mask=np.ones((1, dataset.n_items + 3), np.bool_))
+        before = _digests((masked, numbers))
+        Answers.of(stage, masked, numbers)
+        assert _digests((masked, numbers)) == before, f"{case} changes its input"
 
 
-def nothing_raises(subject: StageCase) -> None:
-    """No world is too small or too new: no log, one item, users of one event, no times, Chinese."""
+def check_handles_edge_cases(case: StageCase) -> None:
+    """Small and unusual data sets work: no events, one item, no times, Chinese text.
+
+    Args:
+        case: The stage to check.
+    """
     for world in WORLDS:
-        stage = subject.fitted(world)
-        for seed in range(3):
-            queries = probes(dataset_of(world), seed)
-            numbers = probe_numbers(dataset_of(world), len(queries), seed)
-            found = Answers.of(stage, queries, numbers)
-            assert found.scores.shape[0] == len(queries)
+        stage = case.fitted(world)
+        for queries, numbers in _queries(world, seeds=3):
+            answers = Answers.of(stage, queries, numbers)
+            assert answers.scores.shape[0] == len(queries)
             Answers.of(stage, queries.slice(0, 0), numbers[:0])
 
 
-def threads_do_not_meet(subject: StageCase) -> None:
-    """Threads that ask one stage at a time get what one alone gets."""
-    stage = subject.fitted("market")
-    asked = list(_asked("market")) * 4
-    expected = [Answers.of(stage, queries, numbers) for queries, numbers in asked]
+def check_thread_safe(case: StageCase) -> None:
+    """Threads that use one stage at the same time get the answers that one thread gets.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
+    inputs = list(_queries("market")) * 4
+    expected = [Answers.of(stage, queries, numbers) for queries, numbers in inputs]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda one: Answers.of(stage, *one), asked))
-    for mine, right in zip(found, expected, strict=True):
-        assert mine.same(right, _NOISE), f"{subject} answers otherwise in threads"
+        actual = list(pool.map(lambda pair: Answers.of(stage, *pair), inputs))
+    for threaded, single in zip(actual, expected, strict=True):
+        assert threaded.same(single, _TOLERANCE), f"{case} answers otherwise in threads"
 
 
-def _asked(world: str) -> Iterator[tuple[QueryBatch, Any]]:
+def _queries(world: str, seeds: int = 4) -> Iterator[tuple[QueryBatch, Int32Array]]:
     dataset = dataset_of(world)
-    for seed in range(4):
+    for seed in range(seeds):
         queries = probes(dataset, seed)
         yield queries, probe_numbers(dataset, len(queries), seed)
 
 
-def _mentioned(queries: QueryBatch, numbers: np.ndarray) -> np.ndarray:
-    """Where the question itself holds the item: it exists, whoever has not heard of it."""
+def _is_mentioned(queries: QueryBatch, numbers: Int32Array) -> BoolArray:
+    """Whether the query itself holds the item, which so exists even if the fit did not have it."""
     own = [{*queries.history.ragged[row], *queries.items[row]} for row in range(len(queries))]
-    return np.array([[one in own[row] for one in line] for row, line in enumerate(numbers)])
+    return np.array([[number in own[row] for number in line] for row, line in enumerate(numbers)])
 
 
-def _worth(stage: Any, queries: QueryBatch, brought: np.ndarray) -> np.ndarray:
-    """The scores of what was brought: lists whose equals are in another order are equal."""
-    found: np.ndarray = stage.score(queries, brought[brought >= 0][None, :])
-    return found
+def _scores_of(stage: Any, query: QueryBatch, candidates: Int32Array) -> Float32Array:
+    """The scores of the candidates of one query, float32 [1, n]."""
+    scores: Float32Array = stage.score(query, candidates[candidates >= 0][None, :])
+    return scores
 
 
-def _well_formed(found: np.ndarray, k: int, subject: StageCase) -> None:
-    assert found.dtype == np.int32, f"{subject} brings {found.dtype}"
-    assert found.shape[1] <= k, f"{subject} brings {found.shape[1]} for k = {k}"
-    padding = found < 0
-    assert (found[padding] == -1).all()
-    assert (np.diff(padding.astype(np.int8), axis=1) >= 0).all(), f"{subject} pads in between"
-    for row in found:
-        brought = row[row >= 0]
-        assert len(set(brought.tolist())) == len(brought), f"{subject} brings an item twice"
+def _check_candidate_format(candidates: Int32Array, k: int, case: StageCase) -> None:
+    assert candidates.dtype == np.int32, f"{case} retrieves numbers of type {candidates.dtype}"
+    assert candidates.shape[1] <= k, f"{case} retrieves {candidates.shape[1]} items for k = {k}"
+    is_padding = candidates < 0
+    assert (candidates[is_padding] == -1).all()
+    assert (np.diff(is_padding.astype(np.int8), axis=1) >= 0).all(), f"{case} pads in between"
+    for row in candidates:
+        items = row[row >= 0].tolist()
+        assert len(set(items)) == len(items), f"{case} retrieves an item twice"
 
 
-def _digests(thing: Any) -> list[tuple[Any, ...]]:
+def _digests(value: Any) -> list[tuple[Any, ...]]:
     return [
-        (one.shape, repr(one.tolist()) if one.dtype == object else one.tobytes())
-        for one in arrays_in(thing)
+        (array.shape, repr(array.tolist()) if array.dtype == object else array.tobytes())
+        for array in arrays_in(value)
     ]

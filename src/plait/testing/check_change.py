@@ -1,15 +1,18 @@
-"""Checks of what happens when things change: other numbers, new items, fields that change."""
+"""Checks of change: other item numbers, new items, and fields that change after the fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
+from plait.data.arrays import Int32Array
 from plait.data.catalogue import Catalogue, Column
+from plait.data.dataset import Dataset
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, QueryBatch
+from plait.data.state import StateView
 from plait.pipeline.stage import IncrementalStage, Scorer
 from plait.testing.queries import ask, changed, scores, state_with
 from plait.testing.stage_case import (
@@ -23,60 +26,74 @@ from plait.testing.stage_case import (
 )
 
 __all__ = [
-    "changes_step_by_step_equal_changes_at_once",
-    "delta_reads_only_what_changed",
-    "new_items_are_followed",
-    "numbers_mean_nothing",
+    "check_invariant_to_renumbering",
+    "check_scores_new_items",
+    "check_update_independent_of_order",
+    "check_update_reads_only_changes",
     "renumbered",
 ]
 
-_NOISE = 1e-4
+_TOLERANCE = 1e-4
 
 
-def numbers_mean_nothing(subject: StageCase) -> None:
-    """Numbering the items otherwise changes no score."""
+def check_invariant_to_renumbering(case: StageCase) -> None:
+    """Other item numbers change no score.
+
+    Args:
+        case: The stage to check.
+    """
     for world in ("market", "late_arrivals", "clock"):
         dataset = dataset_of(world)
-        stage = subject.fitted(world)
+        stage = case.fitted(world)
         if not able(stage, Scorer):
             return
-        places = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
-        other = subject.fit(renumbered(dataset, places))
+        new_numbers = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
+        other_stage = case.fit(renumbered(dataset, new_numbers))
         queries = probes(dataset, 2)
         numbers = probe_numbers(dataset, len(queries), 2)
         expected = stage.score(queries, numbers)
-        found = other.score(_renamed(queries, places), _moved(numbers, places))
-        assert same(found, expected, _NOISE), f"{subject} goes by item numbers ({world})"
+        actual = other_stage.score(
+            _renumbered_queries(queries, new_numbers), _moved(numbers, new_numbers)
+        )
+        assert same(actual, expected, _TOLERANCE), f"{case} depends on item numbers ({world})"
 
 
-def new_items_are_followed(subject: StageCase) -> None:
-    """A stage that follows scores items that came after the fit, like those they resemble."""
+def check_scores_new_items(case: StageCase) -> None:
+    """An incremental stage scores items that came after the fit like those that they resemble.
+
+    Args:
+        case: The stage to check.
+    """
     dataset = dataset_of("late_arrivals")
-    stage = subject.fitted("late_arrivals")
+    stage = case.fitted("late_arrivals")
     if not able(stage, IncrementalStage):
         return
-    catalogue = changed(dataset.catalogue, dataset.version, {"new": _twin(dataset, "black-1")})
+    catalogue = changed(dataset.catalogue, dataset.version, {"new": _fields(dataset, "black-1")})
     live = state_with(stage, dataset, catalogue)
     if live.deltas[stage.name] is None:
-        return  # these settings ask it to follow nothing
+        return  # the settings switch updates off
     queries = ask(catalogue, ["black-2"], ["black-2", "black-3"], texts=["night coal"], live=live)
-    found = scores(stage, queries, catalogue, "new", "black-1")
-    told = ~np.isnan(found[:, 0])
-    assert told.any(), f"{subject} does not know an item that came after the fit"
-    assert (found[told, 0] > 0).all(), f"{subject} sees no likeness in an item that came later"
+    new_scores = scores(stage, queries, catalogue, "new")[:, 0]
+    known_scores = new_scores[~np.isnan(new_scores)]
+    assert len(known_scores), f"{case} does not score an item that came after the fit"
+    assert (known_scores > 0).all(), f"{case} sees no similarity in an item that came later"
 
 
-def changes_step_by_step_equal_changes_at_once(subject: StageCase) -> None:
-    """A delta is a function of the bundle and the items as they are, whatever way they went."""
+def check_update_independent_of_order(case: StageCase) -> None:
+    """Updates in several steps give the same answers as one update.
+
+    Args:
+        case: The stage to check.
+    """
     dataset = dataset_of("late_arrivals")
-    stage = subject.fitted("late_arrivals")
+    stage = case.fitted("late_arrivals")
     if not able(stage, IncrementalStage):
         return
     steps: list[dict[str, Any]] = [
-        {"new": _twin(dataset, "black-1"), "newer": _twin(dataset, "white-1")},
-        {"black-2": _twin(dataset, "white-2"), "newest": {"title": "night"}},
-        {"new": _twin(dataset, "white-1"), "white-3": None},
-        {"newest": {}, "black-late": _twin(dataset, "black-late")},
+        {"new": _fields(dataset, "black-1"), "newer": _fields(dataset, "white-1")},
+        {"black-2": _fields(dataset, "white-2"), "newest": {"title": "night"}},
+        {"new": _fields(dataset, "white-1"), "white-3": None},
+        {"newest": {}, "black-late": _fields(dataset, "black-late")},
     ]
     catalogue, version, delta = dataset.catalogue, dataset.version, None
     for step in steps:
@@ -84,100 +101,108 @@ def changes_step_by_step_equal_changes_at_once(subject: StageCase) -> None:
         version += len(step)
         delta = stage.update(catalogue, dataset.version, delta)
         live = state_with(stage, dataset, catalogue)
-        one = replace(live, deltas={stage.name: delta})
-        expected, found = (_answers(stage, catalogue, each) for each in (live, one))
-        assert found.same(expected, _NOISE), f"the delta of {subject} depends on its way"
+        expected = _answers(stage, catalogue, live)
+        actual = _answers(stage, catalogue, replace(live, deltas={stage.name: delta}))
+        assert actual.same(expected, _TOLERANCE), f"{case}: an update depends on earlier ones"
 
 
-def delta_reads_only_what_changed(subject: StageCase) -> None:
+def check_update_reads_only_changes(case: StageCase) -> None:
     """One more change costs the reading of one item, and other items keep their scores.
 
-    So a price that changes encodes nothing, however many items have come since the fit.
+    So a change of a price encodes nothing, however many items have come since the fit.
+
+    Args:
+        case: The stage to check.
     """
     dataset = dataset_of("market")
-    stage = subject.fitted("market")
+    stage = case.fitted("market")
     if not able(stage, IncrementalStage):
         return
-    new = {f"new-{one}": _twin(dataset, f"item-{one % 20 + 1}") for one in range(40)}
+    new = {f"new-{index}": _fields(dataset, f"item-{index % 20 + 1}") for index in range(40)}
     first = changed(dataset.catalogue, dataset.version, new)
     delta = stage.update(first, dataset.version, None)
-    version = dataset.version + len(new)
-    price = {"new-3": {"price": 99.0}}
-    second = changed(first, version, price, patch=True)
+    second = changed(first, dataset.version + len(new), {"new-3": {"price": 99.0}}, patch=True)
     watched = Watched.all_of(second)
-    after = stage.update(watched, dataset.version, delta)
-    reads = sum(one.reads[0] for one in watched.columns.values() if isinstance(one, Watched))
-    most = 2 * len(watched.columns)
-    assert reads <= most, f"{subject} reads {reads} values anew when one price changes"
-    expected = _answers(stage, first, replace(state_with(stage, dataset, first), deltas={}), delta)
-    found = _answers(stage, second, replace(state_with(stage, dataset, second), deltas={}), after)
-    assert found.same(expected, _NOISE), f"{subject} scores otherwise after a price has changed"
+    new_delta = stage.update(watched, dataset.version, delta)
+    columns = [column for column in watched.columns.values() if isinstance(column, Watched)]
+    n_reads = sum(column.reads[0] for column in columns)
+    assert n_reads <= 2 * len(columns), f"{case} reads {n_reads} values when one price changes"
+    expected = _answers(stage, first, _state_of(stage, dataset, first, delta))
+    actual = _answers(stage, second, _state_of(stage, dataset, second, new_delta))
+    assert actual.same(expected, _TOLERANCE), f"{case} scores otherwise after a price has changed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watched(Column):
-    """A column that counts in `reads` how often `get` is asked."""
+    """A column that counts in `reads` how often `get` is called."""
 
     reads: list[int] = field(default_factory=lambda: [0])
-    kept: ClassVar[tuple[str, ...]] = ("text", "category", "set")
 
     def get(self, number: int) -> Any:
-        """The value of one entry, None if it has none."""
+        """The value of an entry, None if it has none."""
         self.reads[0] += 1
         return Column.get(self, number)
 
     @staticmethod
     def all_of(catalogue: Catalogue) -> Catalogue:
         """The same catalogue with all columns watched."""
-        columns = {name: Watched(one.type, one.values) for name, one in catalogue.columns.items()}
+        columns = {
+            name: Watched(column.type, column.values) for name, column in catalogue.columns.items()
+        }
         return replace(catalogue, columns=columns)
 
 
-def renumbered(dataset: Dataset, places: np.ndarray) -> Dataset:
-    """The same data set with item n under the number `places[n]`."""
+def renumbered(dataset: Dataset, new_numbers: Int32Array) -> Dataset:
+    """The same data set with other item numbers.
+
+    Args:
+        dataset: The data set.
+        new_numbers: The new number of every item, int32 [n_items].
+    """
     old = dataset.catalogue
-    back = np.argsort(places)
-    ids = tuple(old.ids[one] for one in back)
+    order = np.argsort(new_numbers)
+    ids = tuple(old.ids[number] for number in order)
     catalogue = Catalogue(
         ids,
-        old.alive[back],
-        old.changed[back],
-        old.tiebreak[back],
-        {name: Column(one.type, one.values[back]) for name, one in old.columns.items()},
-        {one: number for number, one in enumerate(ids)},
+        old.alive[order],
+        old.changed[order],
+        old.tiebreak[order],
+        {name: Column(column.type, column.values[order]) for name, column in old.columns.items()},
+        {item_id: number for number, item_id in enumerate(ids)},
     )
-    found = dataset.interactions
-    moved = replace(found, items=places[found.items])
-    facts = replace(
+    interactions = replace(dataset.interactions, items=new_numbers[dataset.interactions.items])
+    triples = replace(
         dataset.triples,
-        heads=_moved(dataset.triples.heads, places),
-        tail_items=_moved(dataset.triples.tail_items, places),
+        heads=_moved(dataset.triples.heads, new_numbers),
+        tail_items=_moved(dataset.triples.tail_items, new_numbers),
     )
-    return replace(dataset, catalogue=catalogue, interactions=moved, triples=facts)
+    return replace(dataset, catalogue=catalogue, interactions=interactions, triples=triples)
 
 
-def _moved(numbers: np.ndarray, places: np.ndarray) -> Any:
-    """Numbers under the new numbering; those it does not hold stay."""
-    inside = (numbers >= 0) & (numbers < len(places))
-    if not len(places):
+def _moved(numbers: Int32Array, new_numbers: Int32Array) -> Int32Array:
+    """The new numbers of items; numbers of no item stay."""
+    is_item = (numbers >= 0) & (numbers < len(new_numbers))
+    if not len(new_numbers):
         return numbers
-    return np.where(inside, places[np.where(inside, numbers, 0)], numbers).astype(np.int32)
+    return np.where(is_item, new_numbers[np.where(is_item, numbers, 0)], numbers).astype(np.int32)
 
 
-def _renamed(queries: QueryBatch, places: np.ndarray) -> QueryBatch:
-    history = replace(queries.history, items=_moved(queries.history.items, places))
-    anchors = Ragged(_moved(queries.items.values, places), queries.items.offsets)
-    return replace(queries, history=history, items=anchors, seen=history.ragged, cache={})
+def _renumbered_queries(queries: QueryBatch, new_numbers: Int32Array) -> QueryBatch:
+    history = replace(queries.history, items=_moved(queries.history.items, new_numbers))
+    items = Ragged(_moved(queries.items.values, new_numbers), queries.items.offsets)
+    return replace(queries, history=history, items=items, seen=history.ragged, cache={})
 
 
-def _twin(dataset: Dataset, item: str) -> dict[str, Any]:
-    return dataset.catalogue.fields(dataset.catalogue.number(item))
+def _fields(dataset: Dataset, item_id: str) -> dict[str, Any]:
+    return dataset.catalogue.fields(dataset.catalogue.number(item_id))
 
 
-def _answers(stage: Any, catalogue: Catalogue, live: Any, delta: Any = None) -> Answers:
-    """What a live stage says to questions whose items are all of the catalogue."""
-    if delta is not None:
-        live = replace(live, deltas={stage.name: delta})
+def _state_of(stage: Any, dataset: Dataset, catalogue: Catalogue, delta: Any) -> StateView:
+    return replace(state_with(stage, dataset, catalogue), deltas={stage.name: delta})
+
+
+def _answers(stage: Any, catalogue: Catalogue, live: StateView) -> Answers:
+    """The answers of a live stage to queries about all items of the catalogue."""
     dataset = replace(dataset_of("late_arrivals"), catalogue=catalogue)
     queries = replace(probes(dataset, 3), live=live)
     numbers = np.tile(np.arange(len(catalogue), dtype=np.int32), (len(queries), 1))

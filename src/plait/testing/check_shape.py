@@ -26,135 +26,166 @@ from plait.testing.stage_case import (
 )
 
 __all__ = [
-    "arrays_are_mapped",
-    "config_is_a_value",
-    "constructor_only_stores",
-    "fit_leaves_the_old_stage",
-    "fit_twice_equals_once",
-    "has_an_ability",
-    "load_gives_back_what_save_wrote",
-    "settings_come_from_recipes",
+    "check_config_is_value",
+    "check_constructor_only_stores",
+    "check_fit_idempotent",
+    "check_fit_returns_new_stage",
+    "check_has_ability",
+    "check_loaded_arrays_mapped",
+    "check_save_load_round_trip",
+    "check_settings_from_recipe",
 ]
 
 _PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".npz")
 _STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-"""How pickles begin."""
+"""The first bytes of pickles."""
 
-_NOISE = 1e-6
-"""Mapped arrays lie otherwise in memory, so that sums may be taken in another order."""
+_TOLERANCE = 1e-6
+"""Mapped arrays are aligned otherwise, so that sums may be taken in another order."""
 
 _MAPPED_FROM = 1024
 """Bytes; smaller arrays may be read instead of mapped."""
 
 
-def has_an_ability(subject: StageCase) -> None:
-    """A stage scores (a strand) or applies (a step); what retrieves also scores."""
-    stage = subject.stage()
-    assert able(stage, Scorer) or able(stage, Reranker), f"{subject} can neither score nor apply"
+def check_has_ability(case: StageCase) -> None:
+    """A stage is a model, which scores, or a step, which applies; what retrieves also scores.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.stage()
+    assert able(stage, Scorer) or able(stage, Reranker), f"{case} can neither score nor apply"
     if able(stage, Retriever):
-        assert able(stage, Scorer), f"{subject} retrieves what it cannot score"
+        assert able(stage, Scorer), f"{case} retrieves what it cannot score"
 
 
-def constructor_only_stores(subject: StageCase) -> None:
-    """The constructor keeps config and name, and takes nothing else."""
-    config = subject.stage().config
-    stage = subject.stage_class(config, name="another")
-    assert stage.config is config, f"{subject} does not keep its config"
-    assert stage.name == "another", f"{subject} does not keep its name"
-    plain = subject.stage_class()
-    assert plain.config == subject.stage_class.Config(), f"{subject} changes its default config"
-    names = list(inspect.signature(subject.stage_class).parameters)
-    assert names == ["config", "name"], f"{subject} is constructed from {names}"
+def check_constructor_only_stores(case: StageCase) -> None:
+    """The constructor stores the config and the name, and takes nothing else.
+
+    Args:
+        case: The stage to check.
+    """
+    config = case.stage().config
+    stage = case.stage_class(config, name="another")
+    assert stage.config is config, f"{case} does not keep its config"
+    assert stage.name == "another", f"{case} does not keep its name"
+    plain = case.stage_class()
+    assert plain.config == case.stage_class.Config(), f"{case} changes its default config"
+    names = list(inspect.signature(case.stage_class).parameters)
+    assert names == ["config", "name"], f"{case} is constructed from {names}"
 
 
-def config_is_a_value(subject: StageCase) -> None:
-    """A frozen dataclass, every field with a default, the same after a trip through JSON."""
-    kind: Any = subject.stage_class.Config
-    assert dataclasses.is_dataclass(kind), f"the config of {subject} is no dataclass"
-    config: Any = subject.stage().config
-    for one in dataclasses.fields(config):
-        given = one.default is not one.default_factory  # both MISSING: there is none
-        assert given, f"{subject}: {one.name} has no default"
-        _frozen(config, one.name, subject)
-    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+def check_config_is_value(case: StageCase) -> None:
+    """The config is a frozen dataclass with defaults that JSON represents without loss.
+
+    Args:
+        case: The stage to check.
+    """
+    config_class: Any = case.stage_class.Config
+    assert dataclasses.is_dataclass(config_class), f"the config of {case} is no dataclass"
+    config: Any = case.stage().config
+    for field in dataclasses.fields(config):
+        has_default = field.default is not field.default_factory  # otherwise both are MISSING
+        assert has_default, f"{case}: {field.name} has no default"
+        _require_frozen(config, field.name, case)
+    adapter: TypeAdapter[Any] = TypeAdapter(config_class)
     again = adapter.validate_json(adapter.dump_json(config))
-    assert again == config, f"{subject}: JSON makes {again} of {config}"
+    assert again == config, f"{case}: JSON makes {again} of {config}"
 
 
-def settings_come_from_recipes(subject: StageCase) -> None:
-    """A recipe's table, with every setting written out, builds the same stage."""
-    config = subject.stage().config
-    path = f"{subject.stage_class.__module__}:{subject.stage_class.__qualname__}"
+def check_settings_from_recipe(case: StageCase) -> None:
+    """A recipe that gives every setting builds the same stage.
+
+    Args:
+        case: The stage to check.
+    """
+    config = case.stage().config
+    path = f"{case.stage_class.__module__}:{case.stage_class.__qualname__}"
     table = json.loads(json.dumps(dataclasses.asdict(config)))
     built = build_stage("mine", {**table, "stage": path})
-    assert built.config == config, f"{subject}: a recipe makes {built.config} of {config}"
+    assert built.config == config, f"{case}: a recipe makes {built.config} of {config}"
     assert built.name == "mine"
 
 
-def fit_leaves_the_old_stage(subject: StageCase) -> None:
-    """`fit` returns another object of the same class; the old one answers as before."""
-    if not able(subject.stage(), Fittable):
+def check_fit_returns_new_stage(case: StageCase) -> None:
+    """`fit` returns another object of the same class; the old one answers as before.
+
+    Args:
+        case: The stage to check.
+    """
+    if not able(case.stage(), Fittable):
         return
-    old = subject.stage()
-    queries, numbers = _asked("market")
+    old = case.stage()
+    queries, numbers = _queries("market")
     before = Answers.of(old, queries, numbers)
     new = old.fit(dataset_of("market"))
-    assert new is not old, f"{subject}.fit returns itself"
-    assert type(new) is type(old), f"{subject}.fit returns a {type(new).__name__}"
+    assert new is not old, f"{case}.fit returns itself"
+    assert type(new) is type(old), f"{case}.fit returns a {type(new).__name__}"
     assert (new.name, new.config) == (old.name, old.config)
-    assert Answers.of(old, queries, numbers).same(before), f"{subject}.fit changes the old stage"
+    assert Answers.of(old, queries, numbers).same(before), f"{case}.fit changes the old stage"
 
 
-def fit_twice_equals_once(subject: StageCase) -> None:
-    """The same data, config and seed give the same answers, fitted before or not."""
-    first = subject.fitted("market")
+def check_fit_idempotent(case: StageCase) -> None:
+    """The same data, config and seed give the same answers, fitted before or not.
+
+    Args:
+        case: The stage to check.
+    """
+    first = case.fitted("market")
     if not able(first, Fittable):
         return
-    queries, numbers = _asked("market")
+    queries, numbers = _queries("market")
     expected = Answers.of(first, queries, numbers)
-    for stage in (subject.stage(), first, subject.fitted("clock")):
+    for stage in (case.stage(), first, case.fitted("clock")):
         again = Answers.of(stage.fit(dataset_of("market"), seed=0), queries, numbers)
-        assert again.same(expected), f"{subject}: fitting again gives other answers"
+        assert again.same(expected), f"{case}: fitting again gives other answers"
 
 
-def load_gives_back_what_save_wrote(subject: StageCase) -> None:
-    """After `save` and `load` a stage answers the same, on every world; nothing is pickled."""
+def check_save_load_round_trip(case: StageCase) -> None:
+    """After `save` and `load` a stage gives the same answers; nothing is pickled.
+
+    Args:
+        case: The stage to check.
+    """
     for world in ("market", "chinese", "one_item", "empty"):
-        stage = subject.fitted(world)
-        queries, numbers = _asked(world)
+        stage = case.fitted(world)
+        queries, numbers = _queries(world)
         with tempfile.TemporaryDirectory() as folder:
-            loaded = _moved(stage, Path(folder))
+            loaded = _saved_and_loaded(stage, Path(folder))
             assert type(loaded) is type(stage)
             assert (loaded.name, loaded.config) == (stage.name, stage.config)
             expected = Answers.of(stage, queries, numbers)
-            found = Answers.of(loaded, queries, numbers)
-            told = f"{subject} answers otherwise after load ({world})"
-            assert found.same(expected, _NOISE), told
+            actual = Answers.of(loaded, queries, numbers)
+            assert actual.same(expected, _TOLERANCE), f"{case} differs after load ({world})"
 
 
-def arrays_are_mapped(subject: StageCase) -> None:
-    """What `load` holds lies in files that processes share, not in memory of its own."""
+def check_loaded_arrays_mapped(case: StageCase) -> None:
+    """Loaded arrays lie in mapped files, which processes share.
+
+    Args:
+        case: The stage to check.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        loaded = _moved(subject.fitted("market"), Path(folder))
+        loaded = _saved_and_loaded(case.fitted("market"), Path(folder))
         for array in arrays_in(loaded):
             if array.nbytes >= _MAPPED_FROM and array.dtype != object:
-                assert _mapped(array), f"{subject} reads an array {array.shape} into memory"
+                assert _is_mapped(array), f"{case} reads an array {array.shape} into memory"
 
 
-def _asked(world: str) -> tuple[QueryBatch, Any]:
+def _queries(world: str) -> tuple[QueryBatch, Any]:
     queries = probes(dataset_of(world), seed=1)
     return queries, probe_numbers(dataset_of(world), len(queries))
 
 
-def _frozen(config: Any, field: str, subject: StageCase) -> None:
+def _require_frozen(config: Any, field: str, case: StageCase) -> None:
     try:
         setattr(config, field, getattr(config, field))
     except dataclasses.FrozenInstanceError:
         return
-    raise AssertionError(f"the config of {subject} is not frozen")
+    raise AssertionError(f"the config of {case} is not frozen")
 
 
-def _moved(stage: Stage, folder: Path) -> Stage:
+def _saved_and_loaded(stage: Stage, folder: Path) -> Stage:
     """`stage`, saved and loaded; fails where a file looks pickled."""
     stage.save(folder)
     for path in folder.rglob("*"):
@@ -165,7 +196,7 @@ def _moved(stage: Stage, folder: Path) -> Stage:
     return type(stage).load(stage.config, stage.name, folder)
 
 
-def _mapped(array: np.ndarray) -> bool:
+def _is_mapped(array: np.ndarray) -> bool:
     holder: Any = array
     while holder is not None:
         if isinstance(holder, np.memmap):

@@ -1,4 +1,4 @@
-"""Checks of a step: it adds columns to candidate lists and takes nothing away."""
+"""Checks of steps: they add columns to candidate lists and take nothing away."""
 
 from __future__ import annotations
 
@@ -25,64 +25,77 @@ from plait.testing.stage_case import (
 from plait.testing.synthetic_data import WORLDS
 
 __all__ = [
-    "columns_are_added_and_rows_stay",
-    "step_answers_a_batch_like_single_questions",
-    "step_is_the_same_after_load",
+    "check_step_batch_equals_single",
+    "check_step_only_adds_columns",
+    "check_step_save_load_round_trip",
 ]
 
-_NOISE = 1e-5
+_TOLERANCE = 1e-5
 
 
-def columns_are_added_and_rows_stay(subject: StageCase) -> None:
-    """The same candidates in the same places, all old columns, and those that it promises."""
+def check_step_only_adds_columns(case: StageCase) -> None:
+    """A step keeps the candidates and their columns, adds what it declares, and changes no input.
+
+    Args:
+        case: The stage to check.
+    """
     for world in WORLDS:
-        stage = subject.fitted(world)
+        stage = case.fitted(world)
         if not able(stage, Reranker):
             return
-        for queries, items in _asked(world):
-            before = [one.copy() for one in arrays_in(items)]
-            found = stage.apply(queries, items)
-            assert same(found.item_numbers, items.item_numbers), f"{subject} moves candidates"
-            assert set(items.columns) <= set(found.columns), f"{subject} drops columns"
-            for column in found.columns.values():
-                assert column.shape[:2] == items.shape, f"{subject} adds {column.shape}"
-            for name in stage.writes:
-                there = [one for one in found.columns if one.endswith(name.removeprefix("*"))]
-                assert there, f"{subject} promises the column {name}"
+        for queries, items in _inputs(world):
+            before = [array.copy() for array in arrays_in(items)]
+            result = stage.apply(queries, items)
+            assert same(result.item_numbers, items.item_numbers), f"{case} moves candidates"
+            assert set(items.columns) <= set(result.columns), f"{case} drops columns"
+            for column in result.columns.values():
+                assert column.shape[:2] == items.shape, f"{case} adds a column {column.shape}"
+            for declared in stage.writes:
+                suffix = declared.removeprefix("*")
+                written = [name for name in result.columns if name.endswith(suffix)]
+                assert written, f"{case} does not write its column {declared}"
             for old, now in zip(before, arrays_in(items), strict=True):
-                assert _equal(old, now), f"{subject} writes into what it was given"
+                assert _equal(old, now), f"{case} changes its input"
 
 
-def step_answers_a_batch_like_single_questions(subject: StageCase) -> None:
-    """Each question alone gets the columns that it gets among others."""
-    stage = subject.fitted("market")
+def check_step_batch_equals_single(case: StageCase) -> None:
+    """A query has the same columns in a batch and alone.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Reranker):
         return
-    for queries, items in _asked("market"):
-        together = stage.apply(queries, items)
+    for queries, items in _inputs("market"):
+        batch = stage.apply(queries, items)
         for row in range(len(queries)):
-            alone = stage.apply(queries.slice(row, row + 1), _row(items, row))
-            mine = _row(together, row)
-            for name in alone.columns:
-                one, other = _named(alone, name), _named(mine, name)
-                assert _equal(one, other), f"{subject} writes another {name} for a batch"
+            single = stage.apply(queries.slice(row, row + 1), _row(items, row))
+            for name in single.columns:
+                expected = _column(_row(batch, row), name)
+                actual = _column(single, name)
+                assert _equal(actual, expected), f"{case} writes another {name} for a batch"
 
 
-def step_is_the_same_after_load(subject: StageCase) -> None:
-    """After `save` and `load` a step writes the same columns."""
-    stage = subject.fitted("market")
+def check_step_save_load_round_trip(case: StageCase) -> None:
+    """After `save` and `load` a step writes the same columns.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
     if not able(stage, Reranker):
         return
     with tempfile.TemporaryDirectory() as folder:
         stage.save(Path(folder))
         loaded: Any = type(stage).load(stage.config, stage.name, Path(folder))
-        for queries, items in _asked("market"):
-            expected, found = stage.apply(queries, items), loaded.apply(queries, items)
+        for queries, items in _inputs("market"):
+            expected, actual = stage.apply(queries, items), loaded.apply(queries, items)
             for name in expected.columns:
-                assert _equal(found.column(name), expected.column(name)), f"{subject}: {name}"
+                assert _equal(actual.column(name), expected.column(name)), f"{case}: {name}"
 
 
-def _asked(world: str) -> Iterator[tuple[QueryBatch, CandidateLists]]:
+def _inputs(world: str) -> Iterator[tuple[QueryBatch, CandidateLists]]:
     dataset = dataset_of(world)
     live = StateView(DatasetState.of(dataset))
     for seed in range(3):
@@ -92,23 +105,24 @@ def _asked(world: str) -> Iterator[tuple[QueryBatch, CandidateLists]]:
 
 
 def _row(items: CandidateLists, row: int) -> CandidateLists:
-    columns = {name: one[row : row + 1] for name, one in items.columns.items()}
+    columns = {name: column[row : row + 1] for name, column in items.columns.items()}
     return CandidateLists(items.item_numbers[row : row + 1], columns, items.removal_reasons)
 
 
-def _named(items: CandidateLists, name: str) -> np.ndarray:
+def _column(items: CandidateLists, name: str) -> np.ndarray:
     """A column, `removed_by` by the names of the reasons: their order may differ."""
     column = items.column(name)
     if name != "removed_by":
         return column
     return np.array(
-        [["" if one < 0 else items.removal_reasons[one] for one in row] for row in column]
+        [["" if code < 0 else items.removal_reasons[code] for code in row] for row in column]
     )
 
 
-def _equal(one: np.ndarray, other: np.ndarray) -> bool:
-    if one.dtype == object:
-        return bool(one.tolist() == other.tolist())
-    return one.dtype.kind == other.dtype.kind and (
-        same(one, other, _NOISE) if one.dtype.kind == "f" else bool(np.array_equal(one, other))
-    )
+def _equal(first: np.ndarray, second: np.ndarray) -> bool:
+    if first.dtype == object:
+        return bool(first.tolist() == second.tolist())
+    if first.dtype.kind != second.dtype.kind:
+        return False
+    is_float = first.dtype.kind == "f"
+    return same(first, second, _TOLERANCE) if is_float else bool(np.array_equal(first, second))

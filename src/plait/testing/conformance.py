@@ -1,14 +1,14 @@
-"""The suite that every stage passes; it finds the stages by itself.
+"""The checks that every stage passes.
 
-For a plugin of your own::
+For a stage of your own::
 
     import pytest
     from plait.testing import conformance
 
 
-    @pytest.mark.parametrize(("subject", "check"), conformance.cases("mypackage.mymodel:MyModel"))
-    def test_my_model_conforms(subject, check):
-        conformance.run(subject, check)
+    @pytest.mark.parametrize(("case", "check"), conformance.cases("mypackage.mymodel:MyModel"))
+    def test_my_model_conforms(case, check):
+        conformance.run(case, check)
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from plait.pipeline.registry import load_all_stages, stage_class
 from plait.testing import check_answers, check_change, check_shape, check_steps
 from plait.testing.stage_case import StageCase
 
-__all__ = ["CHECKS", "EXEMPT", "Exemption", "cases", "run", "subjects"]
+__all__ = ["CHECKS", "EXEMPT", "Exemption", "cases", "run", "stage_cases"]
 
 Check = Callable[[StageCase], None]
 
@@ -30,13 +30,19 @@ CHECKS: Mapping[str, Check] = {
     name: getattr(module, name)
     for module in (check_shape, check_answers, check_change, check_steps)
     for name in module.__all__
-    if name != "renumbered"
+    if name.startswith("check_")
 }
-"""All checks by name; each raises AssertionError and says what a stage got wrong."""
+"""All checks by name; each raises AssertionError with what is wrong."""
 
 
 class Exemption(NamedTuple):
-    """A check that a stage need not pass, and why."""
+    """A check that a stage does not pass, and why.
+
+    Attributes:
+        stage: The name of the stage.
+        check: The name of the check.
+        reason: Why the stage cannot pass it.
+    """
 
     stage: str
     check: str
@@ -44,10 +50,10 @@ class Exemption(NamedTuple):
 
 
 EXEMPT: tuple[Exemption, ...] = ()
-"""All exemptions there are."""
+"""All exemptions."""
 
 
-def subjects(*stages: type[Any] | str) -> list[StageCase]:
+def stage_cases(*stages: type[Any] | str) -> list[StageCase]:
     """The stages to check, each under its defaults and its `test_variants`.
 
     Args:
@@ -59,30 +65,45 @@ def subjects(*stages: type[Any] | str) -> list[StageCase]:
     """
     classes = load_all_stages() if not stages else {}
     for stage in stages:
-        stage_type = stage_class(stage) if isinstance(stage, str) else stage
-        classes[stage_type.__name__.lower()] = stage_type
+        cls = stage_class(stage) if isinstance(stage, str) else stage
+        classes[cls.__name__.lower()] = cls
     return [
-        StageCase(name, stage_type, settings)
-        for name, stage_type in classes.items()
-        for settings in ({}, *stage_type.test_variants)
+        StageCase(name, cls, settings)
+        for name, cls in classes.items()
+        for settings in ({}, *cls.test_variants)
     ]
 
 
 def cases(*stages: type[Any] | str) -> list[tuple[StageCase, str]]:
-    """Every subject with the name of every check it must pass."""
-    exempt = {(one.stage, one.check) for one in EXEMPT}
+    """All pairs of a stage and the name of a check that it must pass.
+
+    Args:
+        stages: As for `stage_cases`.
+    """
+    exempt = {(exemption.stage, exemption.check) for exemption in EXEMPT}
     return [
-        (subject, check)
-        for subject in subjects(*stages)
+        (case, check)
+        for case in stage_cases(*stages)
         for check in CHECKS
-        if (subject.name, check) not in exempt
+        if (case.name, check) not in exempt
     ]
 
 
-def run(subject: StageCase, check: str) -> None:
-    """Run one check, warnings being errors; AssertionError says what is wrong."""
+def run(case: StageCase, check: str) -> None:
+    """Run one check; warnings are errors.
+
+    Args:
+        case: The stage to check.
+        check: The name of the check.
+
+    Raises:
+        AssertionError: The stage does not pass; the message says why.
+        InputError: No check has this name.
+    """
     if check not in CHECKS:
-        raise InputError(f"no check {check!r}", hint=f"there are {', '.join(sorted(CHECKS))}")
+        raise InputError(
+            f"no check {check!r}", hint=f"there are {', '.join(sorted(CHECKS))}", field="check"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        CHECKS[check](subject)
+        CHECKS[check](case)

@@ -1,4 +1,4 @@
-"""Questions and changed catalogues, in outside ids, for tests of single stages."""
+"""Queries and changed catalogues, in external ids, for tests of single stages."""
 
 from __future__ import annotations
 
@@ -26,26 +26,35 @@ def ask(
     contexts: Sequence[Mapping[str, Any]] = (),
     live: StateView | None = None,
 ) -> QueryBatch:
-    """As many questions as the longest of the four lists; histories have an event a day.
+    """Queries in external ids, as many as the longest of the four lists.
 
-    Outside ids that `catalogue` does not know raise KeyError.
+    Args:
+        catalogue: The items.
+        histories: The items of each history, one event a day.
+        texts: The text of each query.
+        anchors: The items that each query starts from.
+        contexts: The context of each query.
+        live: The live state of the queries.
+
+    Raises:
+        KeyError: The catalogue has no item of this id.
     """
     batch = max(len(histories), len(texts), len(anchors), len(contexts))
-    rows = [_numbers(catalogue, one) for one in _filled(histories, batch, ())]
-    lengths = np.array([len(one) for one in rows], np.int64)
-    days = np.concatenate([np.arange(one) for one in lengths]) if batch else np.zeros(0)
+    rows = [_numbers(catalogue, ids) for ids in _padded(histories, batch, ())]
     ragged = Ragged.from_rows(rows)
+    days = np.concatenate([np.arange(len(row)) for row in rows]) if batch else np.zeros(0)
     history = History(
         ragged.offsets,
         ragged.values,
         (START + days * DAY).astype(np.int64),
         np.ones(len(ragged.values), np.float32),
     )
+    query_items = [_numbers(catalogue, ids) for ids in _padded(anchors, batch, ())]
     return replace(
         QueryBatch.of_histories(history),
-        texts=tuple(_filled(texts, batch, None)),
-        items=Ragged.from_rows([_numbers(catalogue, one) for one in _filled(anchors, batch, ())]),
-        contexts=tuple(_filled(contexts, batch, {})),
+        texts=tuple(_padded(texts, batch, None)),
+        items=Ragged.from_rows(query_items),
+        contexts=tuple(_padded(contexts, batch, {})),
         live=live,
     )
 
@@ -57,27 +66,34 @@ def changed(
     *,
     patch: bool = False,
 ) -> Catalogue:
-    """`catalogue` after items were put (or patched) at the offsets behind `version`.
+    """The catalogue after changes of items.
 
-    `fields` by outside id, which may be new; None deletes. Values have their inner form (tuples for
-    sets, floats for numbers) and their columns exist.
+    Args:
+        catalogue: The items before.
+        version: The offset behind which the changes lie.
+        fields: The new fields of items, existing or new, by external id; None deletes the item.
+            Values have their inner form (tuples for sets, floats for numbers); their columns exist.
+        patch: Whether other fields keep their values.
     """
-    new = [one for one in fields if catalogue.number(one) < 0]
-    wider = catalogue.with_ids(new)
+    known_and_new = catalogue.with_ids([key for key in fields if catalogue.number(key) < 0])
     changes = []
-    for offset, (one, values) in enumerate(fields.items(), version + 1):
-        if values is None:
-            changes.append(Change(wider.number(one), "delete", {}, offset))
-        else:
-            kind: Any = "patch" if patch else "put"
-            changes.append(Change(wider.number(one), kind, values, offset))
-    return wider.updated(changes)
+    for offset, (item_id, values) in enumerate(fields.items(), version + 1):
+        kind: Any = "delete" if values is None else "patch" if patch else "put"
+        changes.append(Change(known_and_new.number(item_id), kind, values or {}, offset))
+    return known_and_new.updated(changes)
 
 
 def state_with(
     stage: Stage, dataset: Dataset, catalogue: Catalogue, previous: Any = None
 ) -> StateView:
-    """What `stage`, fitted on `dataset`, sees when the items stand as in `catalogue`."""
+    """The live state that a fitted stage sees after items have changed.
+
+    Args:
+        stage: A stage fitted on `dataset`.
+        dataset: The data set.
+        catalogue: The items after the changes.
+        previous: An earlier result of the stage's `update`.
+    """
     state = DatasetState.of(replace(dataset, catalogue=catalogue))
     if not isinstance(stage, IncrementalStage):
         return StateView(state)
@@ -85,29 +101,51 @@ def state_with(
 
 
 def scores(stage: Any, queries: QueryBatch, catalogue: Catalogue, *items: str) -> Float32Array:
-    """float32 [B, len(items)]: what `stage` gives these items for every question."""
+    """The scores of items for every query.
+
+    Args:
+        stage: A fitted stage.
+        queries: B queries.
+        catalogue: The items.
+        items: The external ids of K items.
+
+    Returns:
+        float32 [B, K].
+    """
     numbers = _numbers(catalogue, items)
-    found: Float32Array = stage.score(queries, np.tile(numbers, (len(queries), 1)))
-    return found
+    values: Float32Array = stage.score(queries, np.tile(numbers, (len(queries), 1)))
+    return values
 
 
 def listed(items: CandidateLists, catalogue: Catalogue) -> list[list[str]]:
-    """Candidate lists as outside ids, padding left out."""
-    return [[catalogue.id(one) for one in row if one >= 0] for row in items.item_numbers.tolist()]
+    """Candidate lists as external ids, without padding.
+
+    Args:
+        items: The candidate lists.
+        catalogue: The items.
+    """
+    return [
+        [catalogue.id(number) for number in row if number >= 0]
+        for row in items.item_numbers.tolist()
+    ]
 
 
-def known(found: Float32Array) -> list[bool]:
-    """For every item whether any question has a score for it."""
-    return [not np.isnan(column).all() for column in found.T]
+def known(scores: Float32Array) -> list[bool]:
+    """Whether each item has a score for any query.
+
+    Args:
+        scores: float32 [B, K].
+    """
+    return [not np.isnan(column).all() for column in scores.T]
 
 
 def _numbers(catalogue: Catalogue, ids: Sequence[str]) -> Any:
-    found = catalogue.numbers(ids)
-    for one, number in zip(ids, found, strict=True):
+    numbers = catalogue.numbers(ids)
+    for item_id, number in zip(ids, numbers, strict=True):
         if number < 0:
-            raise KeyError(f"no item {one!r} in this world")
-    return found
+            raise KeyError(f"the catalogue has no item {item_id!r}")
+    return numbers
 
 
-def _filled(given: Sequence[Any], batch: int, filler: Any) -> list[Any]:
-    return [*given, *[filler] * (batch - len(given))]
+def _padded(values: Sequence[Any], batch: int, filler: Any) -> list[Any]:
+    return [*values, *[filler] * (batch - len(values))]
