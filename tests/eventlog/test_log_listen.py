@@ -48,7 +48,7 @@ def hang_up(log: EventLog) -> None:
 
 
 def test_a_notification_wakes_a_follower_that_does_not_poll(log: EventLog, url: str) -> None:
-    follower = Follower(log, lambda state: None, poll_ms=NEVER)
+    follower = Follower(log, lambda: None, poll_ms=NEVER)
     follower.start()
     try:
         assert follower._listener is not None
@@ -62,7 +62,7 @@ def test_a_notification_wakes_a_follower_that_does_not_poll(log: EventLog, url: 
 
 
 def test_a_follower_listens_again_after_its_connection_was_closed(log: EventLog, url: str) -> None:
-    follower = Follower(log, lambda state: None, poll_ms=NEVER)
+    follower = Follower(log, lambda: None, poll_ms=NEVER)
     follower.start()
     try:
         until(lambda: follower._listener.hears)
@@ -88,7 +88,7 @@ def test_a_follower_polls_where_notifications_are_lost(log: EventLog, url: str) 
         def listen(self, wake: Callable[[], None]) -> object:
             return log.listen(lambda: None)
 
-    follower = Follower(WithoutNotifications(), lambda state: None, poll_ms=10)
+    follower = Follower(WithoutNotifications(), lambda: None, poll_ms=10)
     follower.start()
     try:
         until(lambda: follower._listener.hears)

@@ -99,7 +99,7 @@ class Refusing:
 
 def test_where_nothing_can_be_stored_nothing_is_shown(home):
     with plait.workspace.open(home) as shop:
-        rows = shop._memory.rows = Refusing(shop._memory.rows)
+        rows = shop.chains.rows = Refusing(shop.chains.rows)
         first = shop.recommend(k=2)
         rows.full = True
         for _ in range(2):
@@ -111,11 +111,11 @@ def test_where_nothing_can_be_stored_nothing_is_shown(home):
 
 
 def test_a_chain_has_an_end():
-    kept = ImpressionChains(InMemoryImpressions(), longest=3)
+    kept = ImpressionChains(InMemoryImpressions(), max_length=3)
     for name in (ROOT, f"{ROOT}-1", f"{ROOT}-2"):
         kept.add(Impression(name, 0, -1, "next", "b", 1, "{}"))
     assert len(kept.chain(ROOT)) == 3
-    assert kept.settle(Impression(f"{ROOT}-3", 0, -1, "next", "b", 1, "{}"))
+    assert kept.claim_continuation(Impression(f"{ROOT}-3", 0, -1, "next", "b", 1, "{}"))
     with pytest.raises(InputError, match="ask the question again"):
         kept.chain(ROOT)
 

@@ -10,7 +10,7 @@ import pytest
 
 import plait.workspace
 from plait.pipeline.recipe import Recipe
-from plait.workspace.warmup_queries import rehearsal
+from plait.workspace.warmup_queries import warmup_queries
 from tests.server.fixtures import KEY, served
 
 SCRIPT = """
@@ -44,7 +44,7 @@ def test_the_chinese_dictionary_is_there_before_the_first_asker(home):
 def test_every_road_is_gone_and_nothing_is_remembered(home):
     with plait.workspace.open(home) as shop:
         shop.start()
-        asked = rehearsal(shop._engine.state())
+        asked = warmup_queries(shop.host.state())
         assert any(one.user for one in asked)
         assert any(one.text and one.text.isascii() for one in asked)
         assert any(one.text and not one.text.isascii() for one in asked)

@@ -38,7 +38,7 @@ def put(log, name, item, **fields):
 
 def fold(state, log):
     for chunk in log.read(state.version):
-        state = state.fold(chunk, log)
+        state = state.apply(chunk, log)
     return state
 
 

@@ -26,37 +26,80 @@ def until(condition, seconds=5.0):
         time.sleep(0.002)
 
 
-def test_what_another_process_writes_is_folded_soon_and_in_order(log, tmp_path):
-    published, refreshed = [], threading.Event()
-    follower = Follower(log, published.append, refreshed.set, poll_ms=10)
+def test_events_of_another_process_are_applied_soon(log, tmp_path):
+    refreshed = threading.Event()
+    follower = Follower(log, refreshed.set, poll_ms=10)
     follower.start()
     try:
         with EventLog.open(tmp_path) as other:
             for number in range(5):
                 version = other.append([view(number)]).version
                 assert follower.wait_for(version, 1.0)
-        versions = [state.version for state in published]
-        assert versions == sorted(set(versions))
-        assert versions[-1] == 5
-        assert follower.state is published[-1]
-        assert refreshed.is_set()
+                assert follower.state.version == version
+        assert refreshed.wait(1.0)
         assert not follower.wait_for(6, 0.05)
     finally:
         follower.close()
     assert not follower.alive
 
 
-def test_the_writer_folds_what_it_wrote_itself(log):
-    published = []
-    follower = Follower(log, published.append, poll_ms=10_000)
+def test_catch_up_applies_what_the_writer_appended(log):
+    follower = Follower(log, lambda: None, poll_ms=10_000)
     version = log.append([view(0), view(1)]).version
-    assert follower.fold_now(version).version == 2
-    assert follower.fold_now(1).version == 2
-    assert [state.version for state in published] == [2]
+    assert follower.catch_up(version).version == 2
+    assert follower.catch_up(1).version == 2
 
 
-class Moody:
-    """A log that can refuse to be read."""
+class UnreadableLog:
+    """A log whose events cannot be read."""
+
+    def __init__(self, log):
+        self._log = log
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
+
+    def read(self, after=0, until=None):
+        raise StorageError("the disk went away")
+
+
+def test_catch_up_applies_appended_events_without_reading_the_log(log):
+    follower = Follower(UnreadableLog(log), lambda: None)
+    for number in range(3):
+        log.append([view(number)])
+        (chunk,) = log.read(number)
+        state = follower.catch_up(number + 1, chunk)
+        assert state.version == number + 1
+        assert state.events.user_rows(0).items.tolist() == list(range(number + 1))
+
+
+def test_catch_up_reads_the_log_if_appended_events_leave_a_gap(log):
+    follower = Follower(log, lambda: None)
+    log.append([view(0)])
+    log.append([view(1)])
+    (chunk,) = log.read(1)
+    state = follower.catch_up(2, chunk)
+    assert state.version == 2
+    assert state.events.user_rows(0).items.tolist() == [0, 1]
+
+
+def test_a_change_of_the_catalogue_is_refreshed_without_a_poll(log):
+    refreshed = threading.Event()
+    follower = Follower(log, refreshed.set, poll_ms=60_000)
+    follower.start()
+    try:
+        follower.catch_up(log.append([view(0)]).version)
+        assert refreshed.wait(5.0)
+        refreshed.clear()
+        again = Event("interaction", "again", "view", "u", "i0", 9)
+        follower.catch_up(log.append([again]).version)
+        assert not refreshed.wait(0.1)
+    finally:
+        follower.close()
+
+
+class UnreliableLog:
+    """A log that can refuse to be polled."""
 
     def __init__(self, log):
         self._log = log
@@ -71,28 +114,28 @@ class Moody:
         return self._log.changed(after)
 
 
-def test_a_log_that_fails_is_reported_and_tried_again(log):
-    moody = Moody(log)
-    follower = Follower(moody, lambda state: None, poll_ms=5)
+def test_a_log_that_fails_is_reported_and_polled_again(log):
+    unreliable = UnreliableLog(log)
+    follower = Follower(unreliable, lambda: None, poll_ms=5)
     follower.start()
     try:
-        moody.broken = True
+        unreliable.broken = True
         until(lambda: "the disk went away" in follower.error)
         assert follower.alive
         version = log.append([view(0)]).version
         assert not follower.wait_for(version, 0.1)
-        moody.broken = False
+        unreliable.broken = False
         assert follower.wait_for(version, 5.0)
         until(lambda: not follower.error)
     finally:
         follower.close()
 
 
-def test_work_beside_the_fold_that_fails_stops_no_folding(log):
+def test_a_refresh_that_fails_does_not_stop_the_follower(log):
     def refuse():
         raise ValueError("no such word")
 
-    follower = Follower(log, lambda state: None, refuse, poll_ms=5)
+    follower = Follower(log, refuse, poll_ms=5)
     follower.start()
     try:
         until(lambda: follower.error == "ValueError: no such word")

@@ -2,8 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plait.state import interaction_index
-from plait.state.interaction_index import LOOSE, Rows, Segments
+from plait.state.interaction_index import MAX_LOOSE, InteractionIndex, InteractionRows, SortedRun
 
 ROW = st.tuples(st.integers(0, 6), st.integers(0, 20), st.integers(0, 3), st.integers(0, 9))
 
@@ -11,7 +10,7 @@ ROW = st.tuples(st.integers(0, 6), st.integers(0, 20), st.integers(0, 3), st.int
 def as_rows(listed):
     columns = list(zip(*listed, strict=True)) or [()] * 4
     kinds = (np.int32, np.int32, np.int16, np.int64)
-    return Rows(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
+    return InteractionRows(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
 
 
 def naive(listed, user):
@@ -20,7 +19,9 @@ def naive(listed, user):
 
 
 def told(rows):
-    return list(zip(rows.items.tolist(), rows.kinds.tolist(), rows.times.tolist(), strict=True))
+    return list(
+        zip(rows.items.tolist(), rows.event_types.tolist(), rows.times.tolist(), strict=True)
+    )
 
 
 def check(found, listed, users=range(8)):
@@ -29,7 +30,7 @@ def check(found, listed, users=range(8)):
     for place, user in enumerate(users.tolist()):
         wanted = naive(listed, user)
         assert told(found.user_rows(user)) == wanted
-        part = Rows(*(column[offsets[place] : offsets[place + 1]] for column in rows))
+        part = InteractionRows(*(column[offsets[place] : offsets[place + 1]] for column in rows))
         assert told(part) == wanted
     assert len(found) == len(listed)
 
@@ -37,38 +38,30 @@ def check(found, listed, users=range(8)):
 @settings(deadline=None)
 @given(st.lists(st.lists(ROW, max_size=30), max_size=12), st.booleans())
 def test_any_batches_give_the_histories_of_a_naive_model(batches, as_runs):
-    found, listed = Segments(), []
+    found, listed = InteractionIndex(), []
     for batch in batches:
         found = found.with_rows(as_rows(batch))
         if as_runs:
-            found = (
-                Segments(interaction_index._settled((*found.runs, run_of(found))))
-                if found.loose
-                else found
-            )
+            found = found.compacted(InteractionRows.empty())
         listed += batch
     check(found, listed)
-
-
-def run_of(found):
-    return interaction_index.Segment.of(found._loose_rows())
 
 
 @given(st.lists(ROW, max_size=60), st.sets(st.integers(0, 6)))
 def test_users_that_leave_take_their_rows_with_them(listed, gone):
     half = len(listed) // 2
-    found = Segments((interaction_index.Segment.of(as_rows(listed[:half])),) if half else ())
+    found = InteractionIndex((SortedRun.from_rows(as_rows(listed[:half])),) if half else ())
     found = found.with_rows(as_rows(listed[half:])).without(gone)
     check(found, [row for row in listed if row[0] not in gone])
 
 
 def test_many_small_batches_stay_few_runs():
     rng = np.random.default_rng(0)
-    found, listed = Segments(), []
+    found, listed = InteractionIndex(), []
     for _ in range(60):
         batch = [
             (int(rng.integers(50)), int(rng.integers(99)), 0, len(listed) + place)
-            for place in range(LOOSE // 4)
+            for place in range(MAX_LOOSE // 4)
         ]
         found = found.with_rows(as_rows(batch))
         listed += batch
@@ -77,7 +70,7 @@ def test_many_small_batches_stay_few_runs():
 
 
 def test_an_old_version_does_not_see_what_came_later():
-    first = Segments().with_rows(as_rows([(1, 7, 0, 5)]))
+    first = InteractionIndex().with_rows(as_rows([(1, 7, 0, 5)]))
     second = first.with_rows(as_rows([(1, 8, 0, 4)]))
     assert told(first.user_rows(1)) == [(7, 0, 5)]
     assert told(second.user_rows(1)) == [(8, 0, 4), (7, 0, 5)]

@@ -30,7 +30,7 @@ def test_any_chunking_gives_what_a_naive_model_says(actions, cuts, size):
         model, done = Model(), 0
         for stop in written(log, actions, cuts):
             for chunk in log.read(state.version, chunk=size):
-                state = state.fold(chunk, log)
+                state = state.apply(chunk, log)
             for number in range(done, stop):
                 model.do(number, actions[number])
             done = stop
@@ -65,7 +65,7 @@ def put(log, name, item, **fields):
 
 def folded(state, log):
     for chunk in log.read(state.version):
-        state = state.fold(chunk, log)
+        state = state.apply(chunk, log)
     return state
 
 

@@ -59,7 +59,7 @@ def test_requests_that_nobody_remembers(shop):
 def test_an_erased_user_leaves_no_impression(own):
     answer = own.recommend("user1", k=3)
     own.why(answer.request_id)
-    own._memory.rows.flush()
+    own.chains.rows.flush()
     own.erase_user("user1")
     with pytest.raises(NotFoundError):
         own.why(answer.request_id)

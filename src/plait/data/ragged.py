@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,9 +13,9 @@ from plait.data.arrays import BoolArray, Int32Array, Int64Array
 __all__ = ["Ragged", "offsets_of"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Ragged:
-    """B rows of unequal length, N values in all.
+    """B rows of unequal length, N values in all. What is derived from them is cached.
 
     Attributes:
         values: int32 [N], row after row.
@@ -69,15 +70,15 @@ class Ragged:
     def __getitem__(self, row: int) -> Int32Array:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
-    @property
+    @cached_property
     def lengths(self) -> Int64Array:
         """The length of every row, int64 [B]."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def rows(self) -> Int64Array:
         """The row of every value, int64 [N]."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
 
     def slice(self, start: int, stop: int) -> Ragged:
         """Select consecutive rows.

@@ -57,7 +57,7 @@ class SparseRows:
     @property
     def rows(self) -> Int64Array:
         """The row of every entry, int64 [N]."""
-        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     @property
     def csr(self) -> sparse.csr_matrix:

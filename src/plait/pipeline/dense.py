@@ -35,7 +35,10 @@ class DenseScorer(Stage[ConfigT]):
             queries: B queries.
             k: The number of candidates a query.
         """
-        allowed = mask_disallowed(self._scores(queries), queries)
+        scores = queries.cache.get(self.name)
+        if scores is None:
+            scores = queries.cache[self.name] = self.score_all(queries)
+        allowed = mask_disallowed(scores, queries)
         ties = None if queries.live is None else queries.live.state.catalogue.tiebreak
         numbers, _ = top_k(allowed, k, above=self.min_score, ties=ties)
         return CandidateLists(numbers)
@@ -50,13 +53,10 @@ class DenseScorer(Stage[ConfigT]):
         Returns:
             float32 [B, K]; NaN where unknown.
         """
-        return take_scores(self._scores(queries), numbers)
-
-    def _scores(self, queries: QueryBatch) -> Float32Array:
-        if self.name not in queries.cache:
-            queries.cache[self.name] = self.score_all(queries)
-        scores: Float32Array = queries.cache[self.name]
-        return scores
+        scores = queries.cache.get(self.name)
+        if scores is None:
+            scores = queries.cache[self.name] = self.score_all(queries)
+        return take_scores(scores, numbers)
 
 
 def take_scores(dense: Float32Array, numbers: Int32Array) -> Float32Array:

@@ -6,8 +6,7 @@ One request and an evaluation of a hundred thousand users take the same code pat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
@@ -220,8 +219,9 @@ class Pipeline:
         items = self._candidates(queries, watch)
         scores: dict[str, Any] = {}
         for name, model in self._scorers:
-            with _timed(f"{name}.score", watch):
-                scores[f"{name}.score"] = model.score(queries, items.item_numbers)
+            start = time.perf_counter()
+            scores[f"{name}.score"] = model.score(queries, items.item_numbers)
+            watch(f"{name}.score", time.perf_counter() - start)
         return items.with_columns(**scores)
 
     def rerank(
@@ -237,8 +237,9 @@ class Pipeline:
         for name, reads, step in self._appliers:
             if "*.because" in reads:
                 items = self._with_explanations(queries, items)
-            with _timed(name, watch):
-                items = step.apply(queries, items)
+            start = time.perf_counter()
+            items = step.apply(queries, items)
+            watch(name, time.perf_counter() - start)
         return items
 
     def run(self, queries: QueryBatch, watch: OnStageTimed = _ignore) -> CandidateLists:
@@ -294,23 +295,24 @@ class Pipeline:
             return CandidateLists(queries.candidates.to_padded())
         retrieved: dict[str, Int32Array] = {}
         for name, model in self._retrievers:
-            with _timed(f"{name}.retrieve", watch):
-                candidates = model.retrieve(queries, self.recipe.candidates_per_model)
-                retrieved[name] = candidates.item_numbers
+            start = time.perf_counter()
+            candidates = model.retrieve(queries, self.recipe.candidates_per_model)
+            watch(f"{name}.retrieve", time.perf_counter() - start)
+            retrieved[name] = candidates.item_numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
-        return unite(retrieved, len(queries))
+        return unite(retrieved, len(queries.users))
 
     def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Adds `<model>.because` for shown candidates, -1 for all others."""
-        order = items.column("order")
+        order = items.columns["order"]
         rows, columns = np.nonzero(order >= 0)
         ranks = order[rows, columns]
-        shown = np.full((len(queries), int(order.max(initial=-1)) + 1), ABSENT, np.int32)
+        shown = np.full((len(order), int(order.max(initial=-1)) + 1), ABSENT, np.int32)
         shown[rows, ranks] = items.item_numbers[rows, columns]
         explanations: dict[str, Any] = {}
         for name, model in self._explainers:
-            because = np.full(items.shape, ABSENT, np.int32)
+            because = np.full(order.shape, ABSENT, np.int32)
             because[rows, columns] = model.explain(queries, shown)[rows, ranks]
             explanations[f"{name}.because"] = because
         return items.with_columns(**explanations)
@@ -370,12 +372,14 @@ def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
 
 def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Stage:
     fitted: Any = stage
+    start = time.perf_counter()
     if isinstance(stage, Trainable):
-        with _timed(stage.name, watch):
-            fitted = stage.train(dataset, context.for_stage(stage.name))
+        fitted = stage.train(dataset, context.for_stage(stage.name))
     elif isinstance(stage, Fittable):
-        with _timed(stage.name, watch):
-            fitted = stage.fit(dataset, seed=context.seed)
+        fitted = stage.fit(dataset, seed=context.seed)
+    else:
+        return stage
+    watch(stage.name, time.perf_counter() - start)
     return fitted  # type: ignore[no-any-return]
 
 
@@ -392,10 +396,3 @@ def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
         triples.tail_items[mask],
         tuple(triples.head_ids[row] for row in rows) if triples.head_ids else (),
     )
-
-
-@contextmanager
-def _timed(name: str, watch: OnStageTimed) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    watch(name, time.perf_counter() - start)

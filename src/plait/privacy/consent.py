@@ -78,11 +78,6 @@ class ConsentPolicy:
             )
 
     @property
-    def active(self) -> bool:
-        """Whether anything is checked or replaced."""
-        return self.required or self.pseudonyms
-
-    @property
     def content_key(self) -> bytes:
         """The key for the hashes in derived event ids (`read_events(key=...)`), b"" for none.
 
@@ -114,7 +109,7 @@ class ConsentPolicy:
             The events that may be stored, with the ids under which their users are stored; and
             why the others may not.
         """
-        if not self.active:
+        if not (self.required or self.pseudonyms):
             return events, []
         allowed: list[Event] = []
         rejected: list[Rejection] = []

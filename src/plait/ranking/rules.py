@@ -8,7 +8,6 @@ rejected and excluded items are marked there too.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
@@ -106,16 +105,17 @@ class Rules(Stage[RulesConfig]):
         Raises:
             FilterError: A filter does not fit the fields of the catalogue.
         """
-        blocked = Ragged.empty(len(queries))
-        for _, items in self._blocked_items(queries):
+        blocked = queries.exclude
+        for _, items in self._blocked_items(queries)[1:]:
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
-        pins, _ = self._pins(queries)
-        has_pins = self._has_pins(queries)
         pinned = None
-        if len(pins) and has_pins.any():
-            counts = np.where(has_pins, len(pins), 0).astype(np.int64)
-            pinned = Ragged.from_lengths(np.tile(pins, int(has_pins.sum())), counts)
+        if self.config.pins:
+            pins, _ = self._pins(queries)
+            has_pins = self._has_pins(queries)
+            if len(pins) and has_pins.any():
+                counts = np.where(has_pins, len(pins), 0).astype(np.int64)
+                pinned = Ragged.from_lengths(np.tile(pins, int(has_pins.sum())), counts)
         return replace(queries, blocked=blocked, mask=self._mask(queries), pinned=pinned)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
@@ -126,7 +126,7 @@ class Rules(Stage[RulesConfig]):
             items: Their candidates.
         """
         numbers = items.item_numbers
-        items = items.mark_removed(np.zeros(items.shape, np.bool_), "deleted")
+        items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
         removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
         removals += [
             (reason, blocked.isin(numbers)) for reason, blocked in self._blocked_items(queries)
@@ -134,56 +134,56 @@ class Rules(Stage[RulesConfig]):
         for reason, is_removed in removals:
             if is_removed.any():
                 items = items.mark_removed(is_removed, reason)
-        pinned = np.full(items.shape, ABSENT, np.int32)
-        has_pins = self._has_pins(queries)[:, None]
-        for number, rank in zip(*self._pins(queries), strict=True):
-            pinned[(numbers == number) & has_pins] = rank
+        pinned = np.full(numbers.shape, ABSENT, np.int32)
+        if self.config.pins:
+            has_pins = self._has_pins(queries)[:, None]
+            for number, rank in zip(*self._pins(queries), strict=True):
+                pinned[(numbers == number) & has_pins] = rank
         return items.with_columns(pinned=pinned)
 
-    def _blocked_items(self, queries: QueryBatch) -> Iterator[tuple[str, Ragged]]:
-        """The items that each query must not return, with the reason."""
-        yield "excluded", queries.exclude
-        yield "hidden", queries.rejected
-        yield "anchor", queries.items
-        never, later = self._seen(queries)
-        if never.any():
-            yield "seen", _rows_where(queries.seen, never)
-        if later.any():
+    def _blocked_items(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
+        """The items that each query must not return, with the reason; exclusions come first."""
+        blocked = [
+            ("excluded", queries.exclude),
+            ("hidden", queries.rejected),
+            ("anchor", queries.items),
+        ]
+        if queries.keep_seen is not None:  # a query's own setting overrides the recipe's
+            if not queries.keep_seen.all():
+                blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
+        elif queries.candidates is None and self.config.seen == "once":
+            blocked.append(("seen", queries.seen))
+        elif queries.candidates is None and self.config.seen == "cooldown":
             history = queries.history
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
-            recent = history.filter(history.times > since).ragged
-            yield "cooldown", _rows_where(recent, later)
-
-    def _seen(self, queries: QueryBatch) -> tuple[BoolArray, BoolArray]:
-        """bool [B] twice: whose seen items never come back, and whose after a cool-down."""
-        batch = len(queries)
-        rule = self.config.seen if queries.candidates is None else "off"
-        never, later = np.full(batch, rule == "once"), np.full(batch, rule == "cooldown")
-        if queries.keep_seen is not None:
-            never, later = ~queries.keep_seen, np.zeros(batch, np.bool_)
-        return never, later
+            blocked.append(("cooldown", history.filter(history.times > since).ragged))
+        return blocked
 
     def _mask(self, queries: QueryBatch) -> BoolArray | None:
         """The items that may be shown, bool [1 or B, n]; None without a live catalogue."""
         masks = [mask for _, mask in self._masks(queries)]
         return functools.reduce(np.logical_and, masks) if masks else None
 
-    def _masks(self, queries: QueryBatch) -> Iterator[tuple[str, BoolArray]]:
+    def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
-        catalogue = _catalogue(queries)
-        if catalogue is None:
+        if queries.live is None:
             if any(queries.filters):
                 raise FilterError("a filter needs the live catalogue", field="filter")
-            return
-        yield "deleted", catalogue.alive[None, :]
-        if self.config.available:
-            yield "unavailable", compile_filter(self.config.available).mask(catalogue)[None, :]
-        if self.config.allow:
-            yield "filtered", compile_filter(self.config.allow).mask(catalogue)[None, :]
+            return []
+        catalogue = queries.live.state.catalogue
+        masks = [("deleted", catalogue.alive[None, :])]
+        for reason, rule in (
+            ("unavailable", self.config.available),
+            ("filtered", self.config.allow),
+        ):
+            if rule:
+                masks.append((reason, compile_filter(rule).mask(catalogue)[None, :]))
         if self.config.deny:
-            yield "filtered", ~compile_filter(self.config.deny).mask(catalogue)[None, :]
-        if any(queries.filters):
-            yield "filtered", _query_filters(queries, catalogue)
+            denied = compile_filter(self.config.deny).mask(catalogue)
+            masks.append(("filtered", ~denied[None, :]))
+        if set(queries.filters) - {None, ""}:
+            masks.append(("filtered", _query_filters(queries, catalogue)))
+        return masks
 
     def _has_pins(self, queries: QueryBatch) -> BoolArray:
         """Whether a query has neither text nor items, bool [B]: only then pins are shown."""
@@ -192,20 +192,15 @@ class Rules(Stage[RulesConfig]):
 
     def _pins(self, queries: QueryBatch) -> tuple[Int32Array, Int64Array]:
         """The numbers and the ranks from 0 of the pinned items that exist."""
-        catalogue = _catalogue(queries)
-        if catalogue is None or not self.config.pins:
+        if queries.live is None:
             return np.zeros(0, np.int32), np.zeros(0, np.int64)
         pins = [
             Pin(pin, position) if isinstance(pin, str) else pin
             for position, pin in enumerate(self.config.pins, 1)
         ]
-        numbers = catalogue.numbers(pin.item for pin in pins)
+        numbers = queries.live.state.catalogue.numbers(pin.item for pin in pins)
         ranks = np.array([pin.place - 1 for pin in pins], np.int64)
         return numbers[numbers >= 0], ranks[numbers >= 0]
-
-
-def _catalogue(queries: QueryBatch) -> Catalogue | None:
-    return None if queries.live is None else queries.live.state.catalogue
 
 
 def _query_filters(queries: QueryBatch, catalogue: Catalogue) -> BoolArray:
@@ -235,7 +230,5 @@ def _outside(numbers: Int32Array, mask: BoolArray) -> BoolArray:
 
 def _rows_where(ragged: Ragged, mask: BoolArray) -> Ragged:
     """The rows where `mask` bool [B] holds; the others are empty."""
-    if mask.all():
-        return ragged
     counts = np.where(mask, ragged.lengths, 0)
     return Ragged.from_lengths(ragged.values[mask[ragged.rows]], counts)

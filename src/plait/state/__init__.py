@@ -1,4 +1,4 @@
-"""The state as a fold of the log, what a bundle does not know yet, and the thread that follows."""
+"""The state that queries are answered from: the log applied event by event, and its follower."""
 
 from plait.state.deltas import deltas
 from plait.state.follower import Follower

@@ -11,107 +11,132 @@ from plait.data.catalogue import Catalogue, Change, FieldType
 from plait.eventlog import TYPE_CODES, EventChunk
 from plait.schema.schema import Schema, typed
 
-__all__ = ["Names", "apply_changes", "with_new_entries"]
+__all__ = ["EntityNames", "apply_changes", "with_new_entries"]
 
-_KINDS: Mapping[str, Literal["put", "patch", "delete"]] = {
+_CHANGES: Mapping[str, Literal["put", "patch", "delete"]] = {
     "put": "put",
     "patch": "patch",
     "delete": "delete",
 }
 
 
-class Names(Protocol):
-    """What the fold asks the log beside its events; `plait.eventlog.Log` has it."""
+class EntityNames(Protocol):
+    """Ids and field types by number, as `plait.eventlog.EventLog` knows them."""
 
-    def item_ids(self, first: int = 0) -> Sequence[str]:
-        """The outside ids of the item numbers from `first` on."""
+    def item_ids(self, first: int) -> Sequence[str]:
+        """Return the external ids of items.
 
-    def user_ids(self, first: int = 0) -> Sequence[str]:
-        """The outside ids of the user numbers from `first` on, "" where erased."""
+        Args:
+            first: The number of the first item.
+        """
 
-    def kinds(self, first: int = 0) -> Sequence[str]:
-        """The names of the kind numbers from `first` on."""
+    def user_ids(self, first: int) -> Sequence[str]:
+        """Return the external ids of users, "" where erased.
+
+        Args:
+            first: The number of the first user.
+        """
+
+    def kinds(self, first: int) -> Sequence[str]:
+        """Return the names of event types.
+
+        Args:
+            first: The number of the first event type.
+        """
 
     def schema(self) -> Schema:
-        """The types of all fields."""
+        """Return the types of all fields."""
 
 
-def with_new_entries(catalogue: Catalogue, ids: Sequence[str], wanted: int) -> Catalogue:
-    """The catalogue with entries up to number `wanted` - 1; new ones are alive until deleted.
+def with_new_entries(catalogue: Catalogue, ids: Sequence[str], size: int) -> Catalogue:
+    """Grow a catalogue by entries that an event has mentioned.
 
-    `ids` are those of the numbers from len(catalogue) on, perhaps more than are wanted; "" stands
-    for somebody erased, who is not alive.
+    Args:
+        catalogue: The catalogue to grow.
+        ids: External ids of the numbers from `len(catalogue)` on, possibly more than are needed;
+            "" stands for an erased user, who is not alive.
+        size: The number of entries that the result must have.
+
+    Returns:
+        The grown catalogue, in which the new entries are alive until they are deleted.
     """
     first = len(catalogue)
-    if wanted <= first:
+    if size <= first:
         return catalogue
-    grown = catalogue.with_ids(ids[: wanted - first])
+    grown = catalogue.with_ids(ids[: size - first])
     grown.index.pop("", None)
-    born = (number for number in range(first, len(grown)) if grown.ids[number])
-    return grown.updated([Change(number, "touch", {}, -1) for number in born])
+    named = (number for number in range(first, len(grown)) if grown.ids[number])
+    return grown.updated([Change(number, "touch", {}, -1) for number in named])
 
 
 def apply_changes(
     catalogue: Catalogue,
     chunk: EventChunk,
     entity: Literal["item", "user"],
-    kinds: Sequence[str],
-    names: Names,
+    event_types: Sequence[str],
+    names: EntityNames,
 ) -> Catalogue:
-    """The catalogue after the item (or user) events of `chunk`.
+    """Apply the item (or user) events of a chunk to a catalogue.
 
-    An event that says what is known already changes nothing, so nothing is encoded again for it.
+    An event that states what is known already changes nothing, so nothing is encoded again for it.
+
+    Args:
+        catalogue: The items (or users) before the chunk.
+        chunk: Events of the log.
+        entity: Which events of the chunk to apply.
+        event_types: The names of the event type numbers of the chunk.
+        names: Tells the types of the fields.
+
+    Returns:
+        The catalogue after the chunk.
     """
-    places = np.flatnonzero(chunk.types == TYPE_CODES[entity])
-    if not len(places):
+    positions = np.flatnonzero(chunk.types == TYPE_CODES[entity])
+    if not len(positions):
         return catalogue
     types = names.schema().types
-    told = list(_told(chunk, places, entity, kinds, types))
-    new = dict.fromkeys(
-        name for one in told for name in one.fields if name not in catalogue.columns
+    changes = list(_changes(chunk, positions, entity, event_types, types))
+    new_columns = dict.fromkeys(
+        name for change in changes for name in change.fields if name not in catalogue.columns
     )
-    if new:
-        catalogue = catalogue.with_columns({name: types[entity, name] for name in new})
-    return catalogue.updated(list(_news(catalogue, told)))
+    if new_columns:
+        catalogue = catalogue.with_columns({name: types[entity, name] for name in new_columns})
+    return catalogue.updated(list(_effective(catalogue, changes)))
 
 
-def _told(
+def _changes(
     chunk: EventChunk,
-    places: np.ndarray,
+    positions: np.ndarray,
     entity: str,
-    kinds: Sequence[str],
+    event_types: Sequence[str],
     types: Mapping[tuple[str, str], FieldType],
 ) -> Iterator[Change]:
+    """The events at `positions` of the chunk as changes with typed values."""
     numbers = chunk.items if entity == "item" else chunk.users
-    columns = (numbers[places], chunk.kinds[places], chunk.offsets[places], places)
-    for number, kind, offset, place in zip(*(one.tolist() for one in columns), strict=True):
-        values = typed(chunk.fields[place], entity, types)
-        yield Change(number, _KINDS[kinds[kind]], values, offset)
+    columns = (numbers[positions], chunk.kinds[positions], chunk.offsets[positions], positions)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for number, event_type, offset, position in rows:
+        values = typed(chunk.fields[position], entity, types)
+        yield Change(number, _CHANGES[event_types[event_type]], values, offset)
 
 
-def _news(catalogue: Catalogue, told: Sequence[Change]) -> Iterator[Change]:
-    """The changes that do change something."""
-    now: dict[int, dict[str, Any] | None] = {}
-    for one in told:
-        before = now[one.number] if one.number in now else _known(catalogue, one.number)
-        after = _after(one.kind, before, one.fields)
-        now[one.number] = after
+def _effective(catalogue: Catalogue, changes: Sequence[Change]) -> Iterator[Change]:
+    """The changes that leave other fields behind than there were before."""
+    current: dict[int, dict[str, Any] | None] = {}
+    for change in changes:
+        number = change.number
+        if number in current:
+            before = current[number]
+        else:
+            is_described = catalogue.alive[number] and catalogue.changed[number] >= 0
+            before = catalogue.fields(number) if is_described else None
+        current[number] = after = _after(change, before)
         if after != before or before is None:
-            yield one
+            yield change
 
 
-def _known(catalogue: Catalogue, number: int) -> dict[str, Any] | None:
-    """The fields of a living entry that was described; None for any other."""
-    if not catalogue.alive[number] or catalogue.changed[number] < 0:
+def _after(change: Change, before: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The fields of an entry after a change, None if it is deleted."""
+    if change.kind == "delete":
         return None
-    return catalogue.fields(number)
-
-
-def _after(
-    kind: str, before: Mapping[str, Any] | None, values: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    if kind == "delete":
-        return None
-    old = before or {} if kind == "patch" else {}
-    merged = {**old, **values}
+    merged = {**(before or {} if change.kind == "patch" else {}), **change.fields}
     return {name: value for name, value in merged.items() if value is not None}

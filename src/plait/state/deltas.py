@@ -15,17 +15,23 @@ __all__ = ["deltas"]
 def deltas(
     pipeline: Pipeline, state: State, previous: StateView | None = None
 ) -> Mapping[str, Any]:
-    """By stage name, what each stage that `Follows` must know beside its bundle.
+    """Compute what each incremental stage must know beside its bundle.
 
-    `previous` is an earlier result *of the same pipeline* with the state it was made for. Where the
-    catalogue is still the same object nothing is computed and the same mapping comes back; where
-    it changed, every stage is handed its own earlier delta to build on.
+    Args:
+        pipeline: The fitted pipeline.
+        state: The state to compute the deltas for.
+        previous: An earlier result for the same pipeline, with the state it was made for. Its
+            mapping is returned if the catalogue has not changed since; otherwise each stage builds
+            on its own earlier delta.
+
+    Returns:
+        The delta of every incremental stage, by the name of the stage.
     """
     if previous is not None and previous.state.catalogue is state.catalogue:
         return previous.deltas
-    before: Mapping[str, Any] = {} if previous is None else previous.deltas
+    earlier: Mapping[str, Any] = {} if previous is None else previous.deltas
     return {
-        stage.name: stage.update(state.catalogue, pipeline.version, before.get(stage.name))
+        stage.name: stage.update(state.catalogue, pipeline.version, earlier.get(stage.name))
         for stage in pipeline.stages
         if isinstance(stage, IncrementalStage)
     }

@@ -1,248 +1,305 @@
-"""Who did what, as a few sorted runs: a large old one, smaller newer ones, a handful of loose rows.
+"""What users did, as a few sorted runs: a large old one, smaller newer ones, a few loose rows.
 
-The shape of a log-structured merge tree: appending is cheap, no version copies the past, and a
-history is read from at most a handful of places. Everything here is immutable.
+The shape of a log-structured merge tree (O'Neil et al., 1996): appending is cheap, no version
+copies the past, and a history is read from at most a handful of runs. Everything is immutable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.types import Int32Array, Int64Array
+from plait.data.arrays import Int16Array, Int32Array, Int64Array
 
-__all__ = ["Rows", "Segment", "Segments"]
+__all__ = ["InteractionIndex", "InteractionRows", "SortedRun"]
 
-RATIO = 8
-"""A run is merged into its elder once it holds more than an eighth of its rows."""
+MERGE_RATIO = 8
+"""A run is merged into the one before it once it holds more than an eighth of its rows."""
 
-LOOSE = 2048
-"""So many single rows are kept by user before they become a run."""
+MAX_LOOSE = 2048
+"""How many single rows are kept by user before they become a run."""
 
-Kinds = npt.NDArray[np.int16]
-Loose = tuple[int, int, int]
-"""(item, kind, time) of one interaction."""
+LooseRow = tuple[int, int, int]
+"""(item, event type, time) of one interaction."""
 
 
-class Rows(NamedTuple):
+class InteractionRows(NamedTuple):
     """N interactions as parallel arrays, in the order of the log.
 
-    `users`, `items` int32; `kinds` int16; `times` int64, what a history is ordered by.
+    Attributes:
+        users: int32 [N] user numbers (or rows of a batch).
+        items: int32 [N] item numbers.
+        event_types: int16 [N] event type numbers.
+        times: int64 [N], what a history is ordered by.
     """
 
     users: Int32Array
     items: Int32Array
-    kinds: Kinds
+    event_types: Int16Array
     times: Int64Array
 
     @staticmethod
-    def empty() -> Rows:
-        """No interactions."""
-        return Rows(
-            np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, "i8")
-        )
+    def empty() -> InteractionRows:
+        """Return no interactions."""
+        return _columns([])
 
     @staticmethod
-    def joined(parts: Sequence[Rows]) -> Rows:
-        """One after another."""
-        if len(parts) == 1:
-            return parts[0]
-        return Rows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    def concat(blocks: Sequence[InteractionRows]) -> InteractionRows:
+        """Join blocks one after another.
 
-    def take(self, where: npt.NDArray[Any]) -> Rows:
-        """The rows at `where`, a mask or places."""
-        return Rows(*(column[where] for column in self))
+        Args:
+            blocks: At least one block.
+
+        Returns:
+            All their rows.
+        """
+        if len(blocks) == 1:
+            return blocks[0]
+        return InteractionRows(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
+
+    def take(self, rows: npt.NDArray[Any]) -> InteractionRows:
+        """Select rows.
+
+        Args:
+            rows: Indices or a mask.
+
+        Returns:
+            The selected rows.
+        """
+        return InteractionRows(*(column[rows] for column in self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segment:
-    """Rows sorted by (user, time, place in the log); row block i belongs to `names[i]`.
+class SortedRun:
+    """InteractionRows sorted by (user, time, order of the log).
 
-    `names` int32 [M] user numbers, rising; `offsets` int64 [M + 1].
+    Attributes:
+        users: int32 [M] user numbers, ascending.
+        offsets: int64 [M + 1]; the rows of `users[i]` are `offsets[i]:offsets[i + 1]`.
+        items: int32 [N].
+        event_types: int16 [N].
+        times: int64 [N].
     """
 
-    names: Int32Array
+    users: Int32Array
     offsets: Int64Array
     items: Int32Array
-    kinds: Kinds
+    event_types: Int16Array
     times: Int64Array
 
     @staticmethod
-    def of(rows: Rows) -> Segment:
-        """Sort rows that stand in the order of the log."""
-        users, items, kinds, times = rows
-        if not _sorted(users, times):
-            order = np.lexsort((times, users))
-            users, items, kinds, times = rows.take(order)
+    def from_rows(rows: InteractionRows) -> SortedRun:
+        """Sort interactions that are in the order of the log.
+
+        Args:
+            rows: The interactions.
+
+        Returns:
+            The run.
+        """
+        step = np.diff(rows.users)
+        is_sorted = (step > 0) | ((step == 0) & (np.diff(rows.times) >= 0))
+        if not is_sorted.all():
+            rows = rows.take(np.lexsort((rows.times, rows.users)))
+        users, items, event_types, times = rows
         starts = np.flatnonzero(np.diff(users, prepend=-1)) if len(users) else np.zeros(0, "i8")
         offsets = np.append(starts, len(users)).astype(np.int64)
-        return Segment(users[starts], offsets, items, kinds, times)
+        return SortedRun(users[starts], offsets, items, event_types, times)
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def span(self, user: int) -> tuple[int, int]:
-        """Where the rows of one user stand."""
-        place = int(self.names.searchsorted(np.int32(user)))
-        if place == len(self.names) or self.names[place] != user:
-            return 0, 0
-        return int(self.offsets[place]), int(self.offsets[place + 1])
+    def rows(self) -> InteractionRows:
+        """Return all rows, in the order of the run."""
+        users = np.repeat(self.users, np.diff(self.offsets))
+        return InteractionRows(users, self.items, self.event_types, self.times)
 
-    def rows(self) -> Rows:
-        """All rows, in the order of the segment."""
-        users = np.repeat(self.names, np.diff(self.offsets))
-        return Rows(users, self.items, self.kinds, self.times)
+    def user_slice(self, user: int) -> slice:
+        """Find the rows of one user.
 
-    def gather(self, users: Int32Array) -> tuple[Int64Array, Int64Array]:
-        """For B users: the place in `users` and the place here, of each of their rows."""
-        if not len(self.names):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        places = np.minimum(self.names.searchsorted(users), len(self.names) - 1)
-        known = self.names[places] == users
-        starts = np.where(known, self.offsets[places], 0)
-        counts = np.where(known, self.offsets[places + 1] - starts, 0)
+        Args:
+            user: The user number.
+
+        Returns:
+            The slice of the row arrays, empty for a user without rows.
+        """
+        position = int(self.users.searchsorted(np.int32(user)))
+        if position == len(self.users) or self.users[position] != user:
+            return slice(0, 0)
+        return slice(int(self.offsets[position]), int(self.offsets[position + 1]))
+
+    def batch_rows(self, users: Int32Array) -> InteractionRows:
+        """Collect the rows of several users.
+
+        Args:
+            users: int32 [B] user numbers.
+
+        Returns:
+            Their rows; `users` holds the row of the batch, 0..B-1.
+        """
+        if not len(self.users):
+            return InteractionRows.empty()
+        positions = np.minimum(self.users.searchsorted(users), len(self.users) - 1)
+        is_known = self.users[positions] == users
+        starts = np.where(is_known, self.offsets[positions], 0)
+        counts = np.where(is_known, self.offsets[positions + 1] - starts, 0)
         owners = np.repeat(np.arange(len(users)), counts)
         firsts = np.cumsum(counts) - counts
-        return owners, np.arange(len(owners)) - np.repeat(firsts - starts, counts)
+        rows = np.arange(len(owners)) - np.repeat(firsts - starts, counts)
+        return InteractionRows(
+            owners.astype(np.int32), self.items[rows], self.event_types[rows], self.times[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segments:
-    """Runs from old to new, and loose rows by user; a row of a later place is the later event."""
+class InteractionIndex:
+    """Sorted runs from old to new, and loose rows by user; later runs hold the later events.
 
-    runs: tuple[Segment, ...] = ()
-    loose: dict[int, tuple[Loose, ...]] | None = None
+    Attributes:
+        runs: The sorted runs.
+        loose: The newest rows by user number, not yet in a run.
+        loose_count: How many rows `loose` holds.
+    """
+
+    runs: tuple[SortedRun, ...] = ()
+    loose: dict[int, tuple[LooseRow, ...]] | None = None
     loose_count: int = 0
 
     def __len__(self) -> int:
         return sum(len(run) for run in self.runs) + self.loose_count
 
-    def with_rows(self, rows: Rows) -> Segments:
-        """A version to which `rows`, in the order of the log, were appended."""
+    def with_rows(self, rows: InteractionRows) -> InteractionIndex:
+        """Append interactions.
+
+        Args:
+            rows: The interactions, in the order of the log.
+
+        Returns:
+            The version that holds them too.
+        """
         count = len(rows.users)
         if not count:
             return self
-        if self.loose_count + count > LOOSE:
-            run = Segment.of(Rows.joined([self._loose_rows(), rows]))
-            return Segments(_settled((*self.runs, run)))
+        if self.loose_count + count > MAX_LOOSE:
+            return self.compacted(rows)
         loose = dict(self.loose or {})
-        listed = (column.tolist() for column in rows)
-        for user, item, kind, time in zip(*listed, strict=True):
-            loose[user] = (*loose.get(user, ()), (item, kind, time))
-        return Segments(self.runs, loose, self.loose_count + count)
+        columns = (column.tolist() for column in rows)
+        for user, item, event_type, time in zip(*columns, strict=True):
+            loose[user] = (*loose.get(user, ()), (item, event_type, time))
+        return InteractionIndex(self.runs, loose, self.loose_count + count)
 
-    def without(self, users: set[int]) -> Segments:
-        """A version in which these users never did anything."""
-        gone = np.fromiter(users, np.int32, len(users))
-        runs = tuple(_dropped(run, gone) for run in self.runs)
+    def compacted(self, rows: InteractionRows) -> InteractionIndex:
+        """Append interactions as a sorted run, together with all loose rows.
+
+        Args:
+            rows: The interactions, in the order of the log.
+
+        Returns:
+            The version that holds them too and has no loose rows.
+        """
+        loose = _columns((user, *row) for user, own in (self.loose or {}).items() for row in own)
+        runs = (*self.runs, SortedRun.from_rows(InteractionRows.concat([loose, rows])))
+        while len(runs) > 1 and len(runs[-1]) * MERGE_RATIO > len(runs[-2]):
+            runs = (*runs[:-2], _merged(runs[-2], runs[-1]))
+        return InteractionIndex(tuple(run for run in runs if len(run)))
+
+    def without(self, users: set[int]) -> InteractionIndex:
+        """Remove users.
+
+        Args:
+            users: User numbers.
+
+        Returns:
+            The version without any of their rows.
+        """
+        removed = np.fromiter(users, np.int32, len(users))
+        runs = []
+        for run in self.runs:
+            if np.isin(removed, run.users).any():
+                rows = run.rows()
+                run = SortedRun.from_rows(rows.take(~np.isin(rows.users, removed)))  # noqa: PLW2901
+            runs.append(run)
         loose = {user: rows for user, rows in (self.loose or {}).items() if user not in users}
-        return Segments(runs, loose, sum(len(rows) for rows in loose.values()))
+        return InteractionIndex(tuple(runs), loose, sum(len(rows) for rows in loose.values()))
 
-    def user_rows(self, user: int) -> Rows:
-        """What one user did, oldest first; `users` is left empty."""
-        parts = [self._cut(run, *run.span(user)) for run in self.runs]
-        parts = [part for part in parts if len(part.items)]
-        mine = self.loose.get(user) if self.loose else None
-        if mine:
-            items, kinds, times = zip(*mine, strict=True)
-            parts.append(
-                Rows(
-                    np.zeros(0, np.int32),
-                    np.array(items, np.int32),
-                    np.array(kinds, np.int16),
-                    np.array(times, np.int64),
-                )
+    def user_rows(self, user: int) -> InteractionRows:
+        """Collect the rows of one user.
+
+        Args:
+            user: The user number.
+
+        Returns:
+            What the user did, oldest first; `users` is all zero.
+        """
+        blocks = []
+        for run in self.runs:
+            own = run.user_slice(user)
+            if own.start < own.stop:
+                zeros = np.zeros(own.stop - own.start, np.int32)
+                columns = run.items[own], run.event_types[own], run.times[own]
+                blocks.append(InteractionRows(zeros, *columns))
+        loose = self.loose.get(user) if self.loose else None
+        if loose:
+            blocks.append(_columns((0, *row) for row in loose))
+        if not blocks:
+            return _columns([])
+        rows = blocks[0] if len(blocks) == 1 else InteractionRows.concat(blocks)
+        if len(blocks) == 1 and not loose:
+            return rows
+        if np.all(rows.times[1:] >= rows.times[:-1]):
+            return rows
+        return rows.take(np.argsort(rows.times, kind="stable"))
+
+    def batch_rows(self, users: Int32Array) -> tuple[Int64Array, InteractionRows]:
+        """Collect the rows of several users.
+
+        Args:
+            users: int32 [B] user numbers.
+
+        Returns:
+            `offsets` int64 [B + 1] and the rows, each user's oldest first; `users` holds the row
+            of the batch, 0..B-1.
+        """
+        blocks = [run.batch_rows(users) for run in self.runs]
+        loose = self.loose or {}
+        blocks.append(
+            _columns(
+                (position, *row)
+                for position, user in enumerate(users.tolist())
+                for row in loose.get(user, ())
             )
-        if not parts:
-            return Rows.empty()
-        found = Rows.joined(parts)
-        if len(parts) == 1 and not mine:
-            return found
-        return _by_time(found)
-
-    def batch_rows(self, users: Int32Array) -> tuple[Int64Array, Rows]:
-        """What B users did: `offsets` int64 [B + 1] and rows (users: places 0..B-1) by time."""
-        found = [self._gathered(run, users) for run in self.runs]
-        found.append(self._loose_of(users))
-        rows = Rows.joined(found)
+        )
+        rows = InteractionRows.concat(blocks)
         if len(self.runs) != 1 or self.loose_count:
             rows = rows.take(np.lexsort((rows.times, rows.users)))
         counts = np.bincount(rows.users, minlength=len(users))
         return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), rows
 
-    @staticmethod
-    def _cut(run: Segment, start: int, stop: int) -> Rows:
-        nobody = np.zeros(0, np.int32)
-        cut = slice(start, stop)
-        return Rows(nobody, run.items[cut], run.kinds[cut], run.times[cut])
 
-    @staticmethod
-    def _gathered(run: Segment, users: Int32Array) -> Rows:
-        owners, places = run.gather(users)
-        return Rows(
-            owners.astype(np.int32), run.items[places], run.kinds[places], run.times[places]
-        )
-
-    def _loose_of(self, users: Int32Array) -> Rows:
-        loose = self.loose
-        if not loose:
-            return Rows.empty()
-        return _listed(
-            (place, *row)
-            for place, user in enumerate(users.tolist())
-            for row in loose.get(user, ())
-        )
-
-    def _loose_rows(self) -> Rows:
-        return _listed((user, *row) for user, rows in (self.loose or {}).items() for row in rows)
-
-
-def _listed(rows: Any) -> Rows:
+def _columns(rows: Iterable[tuple[int, ...]]) -> InteractionRows:
+    """Rows of (user, item, event type, time) as arrays."""
     columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-    kinds = (np.int32, np.int32, np.int16, np.int64)
-    return Rows(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
+    dtypes = (np.int32, np.int32, np.int16, np.int64)
+    return InteractionRows(
+        *(np.array(column, dtype) for column, dtype in zip(columns, dtypes, strict=True))
+    )
 
 
-def _sorted(users: Int32Array, times: Int64Array) -> bool:
-    step = np.diff(users)
-    return bool(np.all((step > 0) | ((step == 0) & (np.diff(times) >= 0))))
-
-
-def _by_time(rows: Rows) -> Rows:
-    times = rows.times
-    if np.all(times[1:] >= times[:-1]):
-        return rows
-    order = np.argsort(times, kind="stable")
-    return Rows(rows.users, rows.items[order], rows.kinds[order], times[order])
-
-
-def _settled(runs: tuple[Segment, ...]) -> tuple[Segment, ...]:
-    """Merge from the newest end until each run is much smaller than the one before it."""
-    while len(runs) > 1 and len(runs[-1]) * RATIO > len(runs[-2]):
-        runs = (*runs[:-2], _merged(runs[-2], runs[-1]))
-    return tuple(run for run in runs if len(run))
-
-
-def _merged(old: Segment, new: Segment) -> Segment:
+def _merged(old: SortedRun, new: SortedRun) -> SortedRun:
     """Both in one run. Nearly always each user's new rows simply follow the old ones."""
-    users = np.repeat(new.names, np.diff(new.offsets))
-    places = np.minimum(old.names.searchsorted(users), len(old.names) - 1)
-    known = old.names[places] == users
-    behind = np.where(known, old.offsets[places + 1], old.offsets[old.names.searchsorted(users)])
-    if np.any(known & (old.times[behind - 1] > new.times)):
-        return Segment.of(Rows.joined([old.rows(), new.rows()]))
-    columns: list[npt.NDArray[Any]] = [*old.rows()]
-    more: list[npt.NDArray[Any]] = [*new.rows()]
-    inserted = [np.insert(one, behind, two) for one, two in zip(columns, more, strict=True)]
-    return Segment.of(Rows(*inserted))
-
-
-def _dropped(run: Segment, gone: Int32Array) -> Segment:
-    if not np.isin(gone, run.names).any():
-        return run
-    rows = run.rows()
-    return Segment.of(rows.take(~np.isin(rows.users, gone)))
+    users = np.repeat(new.users, np.diff(new.offsets))
+    positions = np.minimum(old.users.searchsorted(users), len(old.users) - 1)
+    is_known = old.users[positions] == users
+    ends = np.where(
+        is_known, old.offsets[positions + 1], old.offsets[old.users.searchsorted(users)]
+    )
+    if np.any(is_known & (old.times[ends - 1] > new.times)):
+        return SortedRun.from_rows(InteractionRows.concat([old.rows(), new.rows()]))
+    old_columns: list[npt.NDArray[np.generic]] = [*old.rows()]
+    new_columns: list[npt.NDArray[np.generic]] = [*new.rows()]
+    pairs = zip(old_columns, new_columns, strict=True)
+    return SortedRun.from_rows(InteractionRows(*(np.insert(a, ends, b) for a, b in pairs)))

@@ -1,4 +1,4 @@
-"""The state: a fold of the log, immutable version by version.
+"""The state: the result of applying the log event by event, immutable version by version.
 
 A version shares with the one before it whatever did not change; whoever publishes one does so by
 assigning one reference.
@@ -6,127 +6,169 @@ assigning one reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
+from plait.data.arrays import Int32Array
 from plait.data.catalogue import NO_TIME, Catalogue
-from plait.data.types import Dataset, History, Int32Array, Int64Array, event_type_weights
-from plait.eventlog import TYPE_CODES, EventChunk
+from plait.data.types import Dataset, History, event_type_weights
+from plait.eventlog import TYPE_CODES, EventChunk, EventLog
 from plait.schema.schema import Schema
-from plait.state.catalogue_updates import Names, apply_changes, with_new_entries
-from plait.state.interaction_index import Rows, Segment, Segments
+from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
+from plait.state.interaction_index import InteractionIndex, InteractionRows, SortedRun
 
-__all__ = ["DatasetState", "LiveState", "Source"]
-
-
-class Source(Names, Protocol):
-    """The log, as far as the fold reads it."""
-
-    def read(self, after: int = 0, until: int | None = None) -> Iterator[EventChunk]:
-        """The events behind offset `after`, in chunks."""
+__all__ = ["DatasetState", "LiveState"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveState:
-    """Everything the log says up to offset `version`, ready to be asked.
+    """Everything the log says up to an offset, ready for queries.
 
-    `catalogue` and `users` are fields and ids by number, `kinds` the names of the log's kinds,
-    `events` who did what, `erased` (offset, user number) of every erasure. It is a function of the
-    log alone: any chunking gives the same.
+    It is a function of the log alone: any chunking of the same events gives the same state.
+
+    Attributes:
+        version: The offset of the last event applied; 0 before the first.
+        catalogue: The items.
+        users: The users.
+        event_types: The names of the log's event type numbers.
+        events: What users did.
+        erased: Offset and user number of every erasure.
     """
 
     version: int = 0
     catalogue: Catalogue = field(default_factory=Catalogue)
     users: Catalogue = field(default_factory=Catalogue)
-    kinds: tuple[str, ...] = ()
-    events: Segments = field(default_factory=Segments)
+    event_types: tuple[str, ...] = ()
+    events: InteractionIndex = field(default_factory=InteractionIndex)
     erased: tuple[tuple[int, int], ...] = ()
 
     @staticmethod
-    def replay(log: Source, until: int | None = None) -> LiveState:
-        """The state of a whole log, or of its events up to offset `until`."""
-        state, rows = LiveState(), [Rows.empty()]
-        names = _CachedNames(log)
-        for chunk in _until(log, until):
-            state = state._described(chunk, names)
-            rows.append(_interactions(chunk))
-        gone = {number for _, number in state.erased}
-        events = Segments().with_rows(Rows.joined(rows))
-        return replace(state, events=events.without(gone) if gone else events)
+    def replay(log: EventLog, until: int | None = None) -> LiveState:
+        """Compute the state of a log.
 
-    def fold(self, chunk: EventChunk, names: Names) -> LiveState:
-        """The version after the events of `chunk`, the next ones of the log; `names` is the log."""
-        if not len(chunk):
+        Args:
+            log: The log.
+            until: The offset of the last event to apply; None for all there are.
+
+        Returns:
+            The state.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        state, interactions = LiveState(), [InteractionRows.empty()]
+        names = _CachedNames(log)
+        for chunk in log.read(0, until):
+            state = state._with_entities(chunk, names)
+            interactions.append(_interactions(chunk))
+        erased_users = {number for _, number in state.erased}
+        events = InteractionIndex().with_rows(InteractionRows.concat(interactions))
+        return replace(state, events=events.without(erased_users) if erased_users else events)
+
+    def apply(self, chunk: EventChunk, names: EntityNames) -> LiveState:
+        """Apply the next events of the log.
+
+        Args:
+            chunk: The events that directly follow this version.
+            names: The log, which knows the ids of new numbers.
+
+        Returns:
+            The state after the events.
+        """
+        if not len(chunk.offsets):
             return self
-        after = self._described(chunk, names)
+        after = self._with_entities(chunk, names)
         events = self.events.with_rows(_interactions(chunk))
-        gone = {number for _, number in _erased(chunk)}
-        return replace(after, events=events.without(gone) if gone else events)
+        erased_users = {number for _, number in after.erased[len(self.erased) :]}
+        return replace(after, events=events.without(erased_users) if erased_users else events)
 
     def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """The numbers of outside ids, int32 [B], -1 where unknown."""
+        """Look up users by their external ids.
+
+        Args:
+            ids: B external ids; None for nobody.
+
+        Returns:
+            int32 [B], -1 where unknown.
+        """
         return self.users.numbers(ids)
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Everything that B users did, oldest first, with the weight of each event's kind.
+        """Return everything that users did, oldest first.
 
         Ordered by (time, offset); an event without time stands at its position, one without
         either at its offset.
-        """
-        weights = event_type_weights(self.kinds, kinds)
-        if len(users) == 1:
-            mine = self.events.user_rows(int(users[0]))
-            offsets = np.array([0, len(mine.items)], np.int64)
-            return History(offsets, mine.items, mine.times, weights[mine.kinds])
-        offsets, rows = self.events.batch_rows(users)
-        return History(offsets, rows.items, rows.times, weights[rows.kinds])
 
-    def _described(self, chunk: EventChunk, names: Names) -> LiveState:
-        """The version after `chunk`, without its interactions."""
-        if not len(chunk):
-            return self
-        n_items, n_users, n_kinds = (
-            max(size, int(column.max()) + 1)
-            for size, column in (
-                (len(self.catalogue), chunk.items),
-                (len(self.users), chunk.users),
-                (len(self.kinds), chunk.kinds),
-            )
+        Args:
+            users: int32 [B] user numbers, -1 for an unknown user.
+            kinds: The weight of each event type; "*" stands for any other.
+
+        Returns:
+            The histories, with the weight of every event.
+        """
+        weights = event_type_weights(self.event_types, kinds)
+        if len(users) == 1:
+            rows = self.events.user_rows(int(users[0]))
+            offsets = np.array([0, len(rows.items)], np.int64)
+        else:
+            offsets, rows = self.events.batch_rows(users)
+        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+
+    def _with_entities(self, chunk: EventChunk, names: EntityNames) -> LiveState:
+        """The state after `chunk`, without its interactions."""
+        catalogue, users, event_types = self.catalogue, self.users, self.event_types
+        erased = self.erased
+        n_items, n_users, n_event_types = (
+            int(column.max()) + 1 for column in (chunk.items, chunk.users, chunk.kinds)
         )
-        kinds, catalogue, users = self.kinds, self.catalogue, self.users
-        if n_kinds > len(kinds):
-            kinds = (*kinds, *names.kinds(len(kinds))[: n_kinds - len(kinds)])
-        if n_items > len(catalogue):
+        n_known = len(event_types)
+        if n_event_types > n_known:
+            event_types = (*event_types, *names.kinds(n_known)[: n_event_types - n_known])
+        if n_items > len(catalogue.alive):
             catalogue = with_new_entries(catalogue, names.item_ids(len(catalogue)), n_items)
-        if n_users > len(users):
+        if n_users > len(users.alive):
             users = with_new_entries(users, names.user_ids(len(users)), n_users)
-        users = apply_changes(users, chunk, "user", kinds, names)
-        return LiveState(
-            int(chunk.offsets[-1]),
-            apply_changes(catalogue, chunk, "item", kinds, names),
-            _without_erased(users, chunk),
-            kinds,
-            self.events,
-            (*self.erased, *_erased(chunk)),
-        )
+        if (chunk.types != TYPE_CODES["interaction"]).any():
+            users = apply_changes(users, chunk, "user", event_types, names)
+            catalogue = apply_changes(catalogue, chunk, "item", event_types, names)
+            rows = np.flatnonzero((chunk.types == TYPE_CODES["erase"]) & (chunk.users >= 0))
+            erasures = zip(chunk.offsets[rows].tolist(), chunk.users[rows].tolist(), strict=True)
+            for offset, number in erasures:
+                erased = (*erased, (offset, number))
+                if users.ids[number]:
+                    users = users.without_id(number)
+        version = int(chunk.offsets[-1])
+        return LiveState(version, catalogue, users, event_types, self.events, erased)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetState:
-    """A data set seen as a state: what evaluation hands to stages that ask for one."""
+    """A data set seen as a state: what evaluation hands to stages that ask for one.
+
+    Attributes:
+        dataset: The snapshot.
+        events: Its interactions, all event types included.
+    """
 
     dataset: Dataset
-    events: Segments
+    events: InteractionIndex
 
     @staticmethod
     def of(dataset: Dataset) -> DatasetState:
-        """The state of a snapshot, every kind of interaction included."""
-        found = dataset.interactions
-        rows = Rows(found.users, found.items, found.event_types, found.times)
-        return DatasetState(dataset, Segments((Segment.of(rows),) if len(found) else ()))
+        """Make the state of a snapshot.
+
+        Args:
+            dataset: The snapshot.
+
+        Returns:
+            The state.
+        """
+        columns = dataset.interactions
+        rows = InteractionRows(columns.users, columns.items, columns.event_types, columns.times)
+        runs = (SortedRun.from_rows(rows),) if len(columns) else ()
+        return DatasetState(dataset, InteractionIndex(runs))
 
     @property
     def version(self) -> int:
@@ -144,74 +186,67 @@ class DatasetState:
         return self.dataset.users
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The names of its kinds."""
+    def event_types(self) -> tuple[str, ...]:
+        """The names of its event types."""
         return self.dataset.event_types
 
     def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """The numbers of outside ids, int32 [B], -1 where unknown."""
+        """Look up users by their external ids.
+
+        Args:
+            ids: B external ids; None for nobody.
+
+        Returns:
+            int32 [B], -1 where unknown.
+        """
         return self.users.numbers(ids)
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Everything that B users did, oldest first, with the weight of each event's kind."""
+        """Return everything that users did, oldest first.
+
+        Args:
+            users: int32 [B] user numbers, -1 for an unknown user.
+            kinds: The weight of each event type; "*" stands for any other.
+
+        Returns:
+            The histories, with the weight of every event.
+        """
         offsets, rows = self.events.batch_rows(users)
-        return History(
-            offsets, rows.items, rows.times, event_type_weights(self.kinds, kinds)[rows.kinds]
-        )
+        weights = event_type_weights(self.event_types, kinds)
+        return History(offsets, rows.items, rows.times, weights[rows.event_types])
 
 
 class _CachedNames:
-    """The log's names, asked once for all: a replay needs them chunk by chunk."""
+    """The ids of a log, read once: a replay needs them chunk by chunk."""
 
-    def __init__(self, log: Names) -> None:
+    def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._lists: dict[str, list[str]] = {}
+        self._ids: dict[str, list[str]] = {"items": [], "users": [], "kinds": []}
 
-    def item_ids(self, first: int = 0) -> Sequence[str]:
-        return self._rest("items", first)
+    def item_ids(self, first: int) -> Sequence[str]:
+        return self._from(first, "items", self._log.item_ids)
 
-    def user_ids(self, first: int = 0) -> Sequence[str]:
-        return self._rest("users", first)
+    def user_ids(self, first: int) -> Sequence[str]:
+        return self._from(first, "users", self._log.user_ids)
 
-    def kinds(self, first: int = 0) -> Sequence[str]:
-        return self._rest("kinds", first)
+    def kinds(self, first: int) -> Sequence[str]:
+        return self._from(first, "kinds", self._log.kinds)
 
     def schema(self) -> Schema:
         return self._log.schema()
 
-    def _rest(self, what: str, first: int) -> Sequence[str]:
-        """Everything from `first` on; what other processes add meanwhile is asked for again."""
-        ask = {"items": self._log.item_ids, "users": self._log.user_ids, "kinds": self._log.kinds}
-        known = self._lists.setdefault(what, [])
-        if first >= len(known):
-            known.extend(ask[what](len(known)))
-        return known[first:]
+    def _from(self, first: int, table: str, read: Callable[[int], list[str]]) -> Sequence[str]:
+        """Everything from `first` on; what other processes add meanwhile is read again."""
+        ids = self._ids[table]
+        if first >= len(ids):
+            ids.extend(read(len(ids)))
+        return ids[first:]
 
 
-def _until(log: Source, until: int | None) -> Iterable[EventChunk]:
-    return log.read(0, until)
-
-
-def _interactions(chunk: EventChunk) -> Rows:
+def _interactions(chunk: EventChunk) -> InteractionRows:
     """The interactions of known users, with the clock that orders them."""
-    found = np.flatnonzero((chunk.types == TYPE_CODES["interaction"]) & (chunk.users >= 0))
-    return Rows(chunk.users[found], chunk.items[found], chunk.kinds[found], _clock(chunk, found))
-
-
-def _clock(chunk: EventChunk, found: Int64Array) -> Int64Array:
-    times, positions = chunk.times[found], chunk.positions[found]
-    placed = np.where(positions == NO_TIME, chunk.offsets[found], positions)
-    return np.where(times == NO_TIME, placed, times)
-
-
-def _erased(chunk: EventChunk) -> list[tuple[int, int]]:
-    """Offset and number of every user that was erased."""
-    found = np.flatnonzero((chunk.types == TYPE_CODES["erase"]) & (chunk.users >= 0))
-    return list(zip(chunk.offsets[found].tolist(), chunk.users[found].tolist(), strict=True))
-
-
-def _without_erased(users: Catalogue, chunk: EventChunk) -> Catalogue:
-    for _, number in _erased(chunk):
-        if users.ids[number]:
-            users = users.without_id(number)
-    return users
+    rows = np.flatnonzero((chunk.types == TYPE_CODES["interaction"]) & (chunk.users >= 0))
+    times, positions = chunk.times[rows], chunk.positions[rows]
+    ranks = np.where(positions == NO_TIME, chunk.offsets[rows], positions)
+    clock = np.where(times == NO_TIME, ranks, times)
+    return InteractionRows(chunk.users[rows], chunk.items[rows], chunk.kinds[rows], clock)

@@ -1,7 +1,8 @@
-"""Everything the library does, without HTTP: `plait.open`, `Shop`, `Answer`."""
+"""Everything the library does, without HTTP: `plait.open`, `Workspace`, `Response`."""
 
 from plait.workspace.ingest import ImportReport
+from plait.workspace.opening import open  # noqa: A004  plait.open
 from plait.workspace.response import RankedItem, Response
-from plait.workspace.workspace import Workspace, open  # noqa: A004  plait.open
+from plait.workspace.workspace import Workspace
 
 __all__ = ["ImportReport", "RankedItem", "Response", "Workspace", "open"]

@@ -1,45 +1,49 @@
-"""What was shown, remembered: why an answer was as it was, and what may follow it."""
+"""What was shown, remembered: why a response was as it was, and what may continue it."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, Protocol
 
 from plait.errors import InputError, NotFoundError
 from plait.eventlog import Impression
 
-__all__ = ["ImpressionChains", "ImpressionStore", "InMemoryImpressions"]
+__all__ = ["ImpressionChains", "ImpressionStore", "InMemoryImpressions", "decode_payload"]
 
 ARRIVAL = 1.0
-"""Seconds in which the impressions of another process reach the store."""
+"""Seconds within which the impressions of another process reach the store."""
 
-RECENT = 1000
+MAX_RECENT = 1000
+"""How many impressions are kept in memory where none are stored."""
 
-LONGEST_CHAIN = 1000
-"""The most answers that may follow one."""
+MAX_CHAIN = 1000
+"""The most responses that may continue one."""
 
-TURNS = 64
+N_LOCKS = 64
 """Locks that all chains share."""
+
+_OWN_ID = re.compile(r"[0-9a-f]{32}(-[0-9]+)?\Z")
 
 
 class ImpressionStore(Protocol):
-    """Keeps impressions: `plait.eventlog.ImpressionBuffer`, or `Recent`."""
+    """Keeps impressions: `plait.eventlog.ImpressionBuffer`, or `InMemoryImpressions`."""
 
     def add(self, row: Impression) -> None:
-        """Hand over one; returns at once."""
+        """Hand over an impression; returns at once."""
 
     def find(self, request_id: str) -> Impression | None:
-        """The one of a request."""
+        """Return the impression of a request."""
 
     def flush(self) -> None:
         """Let every process find what was handed over."""
 
     def close(self) -> None:
-        """Keep what waits, and stop."""
+        """Store what waits, and stop."""
 
 
 class InMemoryImpressions:
@@ -50,14 +54,14 @@ class InMemoryImpressions:
 
     def add(self, row: Impression) -> None:
         self._rows[row.request_id] = row
-        while len(self._rows) > RECENT:
+        while len(self._rows) > MAX_RECENT:
             self._rows.popitem(last=False)
 
     def find(self, request_id: str) -> Impression | None:
         return self._rows.get(request_id)
 
     def flush(self) -> None:
-        """There is nobody else to tell."""
+        """Do nothing: no other process can see them."""
 
     def close(self) -> None:
         self._rows.clear()
@@ -66,101 +70,139 @@ class InMemoryImpressions:
 class ImpressionChains:
     """Finds impressions and the chains they form.
 
-    The first answer of a chain has a plain id, what continues it that id with -1, -2, ..., so that
-    every process finds all of a chain from any of its ids, and that of two which go on at the same
-    place only one is kept: the store takes an id once.
+    The first response of a chain has a plain id, what continues it that id with -1, -2, ..., so
+    that every process finds all of a chain from any of its ids, and only one of two continuations
+    of the same response is kept: the store takes an id once.
+
+    Args:
+        rows: Where impressions are kept.
+        max_length: The most responses of a chain.
+
+    Attributes:
+        rows: Where impressions are kept.
+        count: How many impressions were added.
     """
 
-    def __init__(self, rows: ImpressionStore, *, longest: int = LONGEST_CHAIN) -> None:
+    def __init__(self, rows: ImpressionStore, *, max_length: int = MAX_CHAIN) -> None:
         self.rows = rows
         self.count = 0
-        self._longest = longest
-        self._turns = [threading.Lock() for _ in range(TURNS)]
-        self._unsettled = False
+        self._max_length = max_length
+        self._locks = [threading.Lock() for _ in range(N_LOCKS)]
+        self._has_unstored_claims = False
 
     def add(self, row: Impression) -> None:
-        """Remember an answer."""
+        """Remember a response.
+
+        Args:
+            row: Its impression.
+        """
         self.count += 1
         self.rows.add(row)
 
-    def turn(self, request_id: str) -> threading.Lock:
-        """What a thread of this process holds while it continues the chain of a request."""
-        return self._turns[hash(_root(request_id)) % TURNS]
+    def chain_lock(self, request_id: str) -> threading.Lock:
+        """Return the lock that a thread of this process holds while it continues a chain.
 
-    def settle(self, row: Impression) -> bool:
-        """Remember a continuation for every process; False if another has taken its place.
+        Args:
+            request_id: Any request of the chain.
 
-        Raises StorageError if that cannot be stored: then nobody was shown anything.
+        Returns:
+            The lock, which other chains may share.
+        """
+        return self._locks[hash(_root(request_id)) % N_LOCKS]
+
+    def claim_continuation(self, row: Impression) -> bool:
+        """Remember a continuation for every process.
+
+        Args:
+            row: Its impression.
+
+        Returns:
+            False if another process has already continued the chain at this position.
+
+        Raises:
+            StorageError: If it cannot be stored; then it must not be shown.
         """
         self.rows.add(row)
-        self._unsettled = True
+        self._has_unstored_claims = True
         self.rows.flush()
-        self._unsettled = False
-        kept = self.rows.find(row.request_id)
-        won = kept is None or (kept.time, kept.payload) == (row.time, row.payload)
-        self.count += won
-        return won
+        self._has_unstored_claims = False
+        stored = self.rows.find(row.request_id)
+        is_ours = stored is None or (stored.time, stored.payload) == (row.time, row.payload)
+        self.count += is_ours
+        return is_ours
 
     def find(self, request_id: str) -> Impression:
-        """The impression of a request; NotFoundError after a second in which none arrived."""
-        # What no answer can be called is not looked for: PostgreSQL refuses a NUL, for one.
-        found = self.rows.find(request_id) if request_id.isprintable() else None
-        deadline = time.monotonic() + (ARRIVAL if _is_ours(request_id) else 0)
-        while found is None and time.monotonic() < deadline:
+        """Return the impression of a request.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            Its impression.
+
+        Raises:
+            NotFoundError: If no process has stored it within a second.
+        """
+        # PostgreSQL refuses a NUL, for one: such an id is never looked up.
+        row = self.rows.find(request_id) if request_id.isprintable() else None
+        deadline = time.monotonic() + (ARRIVAL if _OWN_ID.match(request_id) else 0)
+        while row is None and time.monotonic() < deadline:
             time.sleep(0.02)
-            found = self.rows.find(request_id)
-        if found is None:
+            row = self.rows.find(request_id)
+        if row is None:
             raise NotFoundError(
                 f"no request {request_id!r}",
                 hint="impressions are kept for a limited time; ask again",
                 field="request_id",
             )
-        return found
+        return row
 
     def chain(self, request_id: str) -> list[Impression]:
-        """All answers of the chain that a request belongs to, the first one first.
+        """Return all responses of a chain, the first one first.
 
-        Raises NotFoundError, InputError for a chain of more than `longest` answers.
+        Args:
+            request_id: Any request of the chain.
+
+        Returns:
+            Their impressions.
+
+        Raises:
+            NotFoundError: If the request is unknown.
+            InputError: If the chain has reached its greatest length.
         """
-        if self._unsettled:  # what waits may have lost its place to another process
+        if self._has_unstored_claims:  # another process may have been faster
             self.rows.flush()
         named = self.find(request_id)
         root = _root(request_id)
-        first = named if root == request_id else self.find(root)
-        found = [first, *self._followers(root)]
-        if len(found) > self._longest:
+        chain = [named if root == request_id else self.find(root)]
+        for position in count(1):
+            continuation = self.rows.find(f"{root}-{position}")
+            if continuation is None:
+                break
+            chain.append(continuation)
+        if len(chain) > self._max_length:
             raise InputError(
-                f"{self._longest} answers have followed this one",
+                f"this response has been continued {self._max_length} times",
                 hint="ask the question again",
                 field="request_id",
             )
-        return found
-
-    def _followers(self, root: str) -> Iterator[Impression]:
-        place = 1
-        while (found := self.rows.find(f"{root}-{place}")) is not None:
-            yield found
-            place += 1
+        return chain
 
 
-def told(row: Impression) -> dict[str, Any]:
-    """The payload of an impression."""
-    found: dict[str, Any] = json.loads(row.payload)
-    return found
+def decode_payload(row: Impression) -> dict[str, Any]:
+    """Read the payload of an impression.
 
+    Args:
+        row: The impression.
 
-def shown_ids(row: Impression) -> list[str]:
-    """The items that an answer showed."""
-    items: list[Mapping[str, Any]] = told(row)["items"]
-    return [str(one["id"]) for one in items]
+    Returns:
+        The payload, in which each item has its evidence.
+    """
+    payload: dict[str, Any] = json.loads(row.payload)
+    for item, evidence in zip(payload["items"], payload.pop("evidence", ()), strict=False):
+        item.update(evidence)
+    return payload
 
 
 def _root(request_id: str) -> str:
     return request_id.partition("-")[0]
-
-
-def _is_ours(request_id: str) -> bool:
-    root, _, place = request_id.partition("-")
-    return (
-        len(root) == 32 and set(root) <= set("0123456789abcdef") and (not place or place.isdigit())
-    )

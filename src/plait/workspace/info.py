@@ -57,13 +57,13 @@ def _fields(log: EventLog) -> dict[str, dict[str, str]]:
 
 def _kinds(state: LiveState) -> dict[str, int]:
     """How many interactions there are of each kind."""
-    counts = np.zeros(len(state.kinds), np.int64)
+    counts = np.zeros(len(state.event_types), np.int64)
     for run in state.events.runs:
-        counts += np.bincount(run.kinds, minlength=len(counts))
+        counts += np.bincount(run.event_types, minlength=len(counts))
     for rows in (state.events.loose or {}).values():
         for _, kind, _ in rows:
             counts[kind] += 1
-    pairs = zip(state.kinds, counts.tolist(), strict=True)
+    pairs = zip(state.event_types, counts.tolist(), strict=True)
     return {kind: count for kind, count in pairs if count}
 
 

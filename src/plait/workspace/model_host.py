@@ -1,85 +1,108 @@
-"""Holds what answers: one reference to (bundle, pipeline, state, deltas), swapped while it runs.
+"""Holds what answers: one reference to (bundle, pipeline, state, deltas), replaced while it runs.
 
-A request takes the reference once and finishes with what it took. Three things replace it: the
-fold (a new state), the work beside the fold (new deltas), and a new current bundle.
+A request takes the reference once and finishes with what it took. Three things replace it: a newer
+state, newer deltas of the stages, and a new current bundle.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
+from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.item_numbering import check_numbering
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
-from plait.state.follower import Followed
+from plait.utils.callbacks import ignore
 from plait.workspace.query_encoding import encode_queries
 
 __all__ = ["NOT_READ", "LoadedModel", "ModelHost"]
 
 NOT_READ = "the log has not been read yet"
-"""What every engine has to say for itself at first."""
+"""The problem of a host that was not started."""
 
-FIT = "plait fit --home DIR, or shop.fit()"
-"""What helps where nothing answers, unless something is not installed."""
+FIT_HINT = "plait fit --home DIR, or Workspace.fit()"
+"""The next step where no bundle answers, unless an extra is missing."""
 
 BUNDLE_POLL = 0.1
-"""Seconds between two looks at which bundle is the current one."""
+"""Seconds between two polls of which bundle is the current one."""
 
 RETRY = 5.0
 """Seconds until a bundle that could not be loaded is tried again."""
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """Everything an answer is made of."""
+    """Everything that a response is computed from.
+
+    Attributes:
+        bundle: The id of the bundle.
+        pipeline: The fitted pipeline.
+        state: The state of the log.
+        live: The same state with what the stages know beside their bundle.
+    """
 
     bundle: str
     pipeline: Pipeline
     state: LiveState
     live: StateView
 
-    def with_state(self, state: LiveState) -> LoadedModel:
-        """A newer state beside the deltas there are."""
-        return replace(self, state=state, live=StateView(state, self.live.deltas))
-
-    def ask(
-        self, queries: Sequence[Query], watch: OnStageTimed
+    def run(
+        self, queries: Sequence[Query], watch: OnStageTimed = ignore
     ) -> tuple[QueryBatch, CandidateLists]:
-        """One batch through the pipeline; the questions are `checked` and of one group."""
-        recipe = self.pipeline.recipe
-        asked = encode_queries(queries, self.live, self.state.users, recipe.event_weights)
-        return asked, self.pipeline.run(asked, watch)
+        """Run one batch through the pipeline.
+
+        Args:
+            queries: Valid queries of one group.
+            watch: Told how long each stage took.
+
+        Returns:
+            The encoded batch, and its candidates after the last step.
+        """
+        event_weights = self.pipeline.recipe.event_weights
+        batch = encode_queries(queries, self.state, self.live, event_weights)
+        return batch, self.pipeline.run(batch, watch)
 
 
 class ModelHost:
-    """Follows a log and a folder of bundles; `serving()` is what to answer with now."""
+    """Follows a log and a folder of bundles, and holds the model that answers now.
 
-    def __init__(self, log: Followed, bundles: BundleStore, *, poll_ms: int = 25) -> None:
-        self.watch: OnStageTimed = _nobody
+    Args:
+        log: The log to follow.
+        bundles: The bundles of the home.
+        poll_ms: Milliseconds between two polls of the log.
+
+    Attributes:
+        on_timings: Called after each batch with the seconds of every stage, by its name.
+    """
+
+    def __init__(self, log: EventLog, bundles: BundleStore, *, poll_ms: int = 25) -> None:
+        self.on_timings: Callable[[Mapping[str, float]], object] = ignore
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms
-        self._serving: LoadedModel | None = None
-        self._state = LiveState()
-        self._known: tuple[Pipeline, StateView] | None = None
-        self._swap = threading.Lock()
+        self._loaded: LoadedModel | None = None
+        self._with_deltas: tuple[Pipeline, StateView] | None = None
+        self._swapping = threading.Lock()
         self._refreshing = threading.Lock()
         self._refreshed = threading.Condition()
         self._starting = threading.Lock()
-        self._looking = threading.Lock()
-        self._failed = ("", 0.0)
+        self._reloading = threading.Lock()
+        self._failed_bundle, self._retry_at = "", 0.0
         self._started = False
         self._follower: Follower | None = None
+        self._starter, self._start_problem = threading.Thread(), ""
         self._loader: threading.Thread | None = None
         self._closing = threading.Event()
-        self._problem = ""
-        self._remedy = FIT
+        self._problem, self._hint = "", FIT_HINT
 
     @property
     def started(self) -> bool:
@@ -88,38 +111,48 @@ class ModelHost:
 
     @property
     def version(self) -> int:
-        """The last offset that answers know of; 0 before the start."""
-        return self._state.version
+        """The last offset that responses know of; 0 before the start."""
+        return self._follower.state.version if self._follower else 0
 
     @property
     def bundle(self) -> str:
         """The id of the bundle that answers, "" if there is none."""
-        return self._serving.bundle if self._serving else ""
+        return self._loaded.bundle if self._loaded else ""
 
     @property
     def loaded(self) -> LoadedModel | None:
-        """What answers, None before the first bundle; starts nothing."""
-        return self._serving
+        """The loaded model, None before the first bundle; starts nothing."""
+        return self._loaded
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log cannot be followed right now."""
+        return self._follower is not None and bool(self._follower.error)
 
     def start(self) -> ModelHost:
-        """Fold the whole log, load the current bundle, then follow both. Does it once.
+        """Read the whole log, load the current bundle, then follow both. Does it once.
 
-        Raises StorageError if the log cannot be read, NotReadyError after `close`. A bundle that
-        does not load is one of the `problems`.
+        A bundle that does not load is one of the `problems`.
+
+        Returns:
+            The host itself.
+
+        Raises:
+            StorageError: If the log cannot be read.
+            NotReadyError: After `close`.
         """
         if self._started:
             return self
         with self._starting:
             if self._closing.is_set():
-                raise NotReadyError("the shop is closed", hint="open it again")
+                raise NotReadyError("the workspace is closed", hint="open it again")
             if self._follower is None:
-                self._state = state = LiveState.replay(self._log)
-                follower = Follower(
-                    self._log, self._publish, self._refresh, state=state, poll_ms=self._poll_ms
+                state = LiveState.replay(self._log)
+                self._follower = Follower(
+                    self._log, self._refresh, state=state, poll_ms=self._poll_ms
                 )
-                self._follower = follower
                 self.reload_if_changed()
-                follower.start()
+                self._follower.start()
                 self._loader = threading.Thread(target=self._run, name="plait-bundles", daemon=True)
                 self._loader.start()
                 self._started = True
@@ -135,152 +168,229 @@ class ModelHost:
                 self._follower.close()
 
     def serving(self) -> LoadedModel:
-        """What to answer with; NotReadyError before the first bundle."""
-        if self._serving is None:
+        """Return the model to answer with, with the newest state.
+
+        Returns:
+            The loaded model.
+
+        Raises:
+            NotReadyError: Before the first bundle.
+        """
+        if self._loaded is None:
             self.start()
-        found = self._serving
-        if found is None:
-            raise NotReadyError(self._problem or "nothing is fitted yet", hint=self._remedy)
-        return found
+        loaded, follower = self._loaded, self._follower
+        if loaded is None or follower is None:
+            raise NotReadyError(self._problem or "nothing is fitted yet", hint=self._hint)
+        state = follower.state
+        if state is loaded.state:
+            return loaded
+        current = LoadedModel(
+            loaded.bundle, loaded.pipeline, state, StateView(state, loaded.live.deltas)
+        )
+        with self._swapping:
+            if self._loaded is loaded:
+                self._loaded = current
+        return current
 
     def state(self) -> LiveState:
-        """The newest state, bundle or not."""
-        self.start()
-        return self._state
+        """Return the newest state, whether there is a bundle or not.
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether the log cannot be followed right now."""
-        return self._follower is not None and bool(self._follower.error)
+        Returns:
+            The state.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.start()
+        assert self._follower is not None
+        return self._follower.state
+
+    def readiness(self) -> list[str]:
+        """Return why no query can be answered as it should; never waits.
+
+        The first call starts the host in a thread: reading a large log takes a while.
+
+        Returns:
+            Sentences; none when all is well.
+        """
+        if not self._started:
+            if not self._starter.is_alive():
+                self._starter = threading.Thread(
+                    target=self._start_in_background, name="plait-start", daemon=True
+                )
+                self._starter.start()
+            return [self._start_problem or "the log is being read"]
+        if self._loaded is None:
+            return self.problems() or ["nothing is fitted yet"]
+        return self.problems() if self.is_behind else []
+
+    def _start_in_background(self) -> None:
+        try:
+            self.start()
+            self._start_problem = ""
+        except PlaitError as problem:
+            self._start_problem = str(problem)
 
     def problems(self) -> list[str]:
-        """What keeps this engine from being as fresh as it should be; empty when all is well."""
+        """Return what keeps this host from being up to date.
+
+        Returns:
+            Sentences; none when all is well.
+        """
         follower = self._follower
         if follower is None or not self._started:
             return [NOT_READ]
-        more = "" if self._remedy == FIT else f" ({self._remedy})"
-        found = [self._problem + more] if self._problem else []
+        remedy = "" if self._hint == FIT_HINT else f" ({self._hint})"
+        problems = [self._problem + remedy] if self._problem else []
         if follower.error:
-            found.append(f"the log cannot be followed: {follower.error}")
+            problems.append(f"the log cannot be followed: {follower.error}")
         if not follower.alive:
-            found.append("nothing follows the log")
-        return found
+            problems.append("nothing follows the log")
+        return problems
 
-    def fold_now(self, version: int) -> None:
-        """Let the next answer know of offset `version`; does nothing before the start."""
+    def catch_up(self, version: int, appended: EventChunk | None = None) -> None:
+        """Let the next response know of an offset; does nothing before the start.
+
+        Args:
+            version: The offset.
+            appended: The events that were just appended, if the caller has them.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
         if self._follower is not None:
-            self._follower.fold_now(version)
+            self._follower.catch_up(version, appended)
+
+    def sync(self) -> LiveState:
+        """Apply everything that is in the log now, also what other processes appended.
+
+        Returns:
+            The state.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.start()
+        assert self._follower is not None
+        return self._follower.catch_up(self._log.version)
 
     def wait_for(self, version: int, timeout: float) -> bool:
-        """Wait until `version` is folded in; whether it was in time."""
+        """Wait until the state has reached an offset.
+
+        Args:
+            version: The offset.
+            timeout: The longest time to wait, in seconds.
+
+        Returns:
+            Whether the state has reached it.
+        """
         self.start()
         assert self._follower is not None
         return self._follower.wait_for(version, timeout)
 
     def wait_for_deltas(self, version: int, timeout: float) -> bool:
-        """Wait until stages know the items of `version`; at once where nothing answers yet."""
+        """Wait until the stages know the items of a version; at once where no bundle answers yet.
+
+        Args:
+            version: The offset.
+            timeout: The longest time to wait, in seconds.
+
+        Returns:
+            Whether they know them.
+        """
         with self._refreshed:
-            return self._refreshed.wait_for(lambda: self._is_known(version), timeout)
+            return self._refreshed.wait_for(lambda: self._has_deltas(version), timeout)
 
     def reload_if_changed(self) -> bool:
-        """Load the current bundle if it is another one; False if that failed.
+        """Load the current bundle if it is another one.
 
-        A bundle that cannot be loaded or cannot answer leaves the old one in its place.
+        A bundle that cannot be loaded or cannot answer leaves the previous one in use.
+
+        Returns:
+            False if loading failed.
         """
-        with self._looking:
-            wanted = ""
+        with self._reloading:
+            current = ""
             try:
-                wanted = self._bundles.current()
-                if wanted and wanted != self.bundle:
-                    if wanted == self._failed[0] and time.monotonic() < self._failed[1]:
+                current = self._bundles.current()
+                if current and current != self.bundle:
+                    if current == self._failed_bundle and time.monotonic() < self._retry_at:
                         return False
-                    self._swap_in(wanted)
-                self._problem, self._remedy = "", FIT
+                    self._load(current)
+                self._problem, self._hint = "", FIT_HINT
             except Exception as problem:  # noqa: BLE001  kept, shown, tried again
-                self._problem = f"the current bundle does not load: {_said(problem)}"
-                self._remedy = problem.hint if isinstance(problem, MissingExtraError) else FIT
-                self._failed = wanted, time.monotonic() + RETRY
+                reason, self._hint = f"{type(problem).__name__}: {problem}", FIT_HINT
+                if isinstance(problem, MissingExtraError):
+                    reason, self._hint = problem.message, problem.hint
+                elif isinstance(problem, PlaitError):
+                    reason = str(problem)
+                self._problem = f"the current bundle does not load: {reason}"
+                self._failed_bundle, self._retry_at = current, time.monotonic() + RETRY
+                _log.debug("bundle %s does not load: %s", current, reason)
                 return False
             return True
 
-    def _swap_in(self, bundle: str) -> None:
-        assert self._follower is not None
+    def _load(self, bundle: str) -> None:
+        follower = self._follower
+        assert follower is not None
         manifest = self._bundles.manifest(bundle)
-        self._follower.fold_now(manifest["version"])
-        check_numbering(bundle, manifest["notes"], self._follower.state.catalogue.ids)
+        follower.catch_up(manifest["version"])
+        check_numbering(bundle, manifest["notes"], follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
-            state = self._state
-            live = StateView(state, deltas(pipeline, state))
-            fresh = LoadedModel(bundle, pipeline, state, live)
-            _warm(fresh)
-            with self._swap:
-                self._serving = fresh.with_state(self._state)
-                self._known = pipeline, live
-        self._tell()
-
-    def _publish(self, state: LiveState) -> None:
-        with self._swap:
-            self._state = state
-            if self._serving is not None:
-                self._serving = self._serving.with_state(state)
+            state = follower.state
+            model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))
+            _try_out(model)
+            with self._swapping:
+                self._loaded, self._with_deltas = model, (pipeline, model.live)
+        with self._refreshed:
+            self._refreshed.notify_all()
 
     def _refresh(self) -> None:
         """Bring the deltas up to the newest catalogue; runs in the follower's thread."""
         with self._refreshing:
-            if self._known is None:
+            if self._with_deltas is None or self._follower is None:
                 return
-            pipeline, before = self._known
-            state = self._state
+            pipeline, before = self._with_deltas
+            state = self._follower.state
             if state is before.state:
                 return
             after = StateView(state, deltas(pipeline, state, before))
-            with self._swap:
-                self._known = pipeline, after
-                if self._serving is not None:
-                    live = StateView(self._serving.state, after.deltas)
-                    self._serving = replace(self._serving, live=live)
-        self._tell()
-
-    def _is_known(self, version: int) -> bool:
-        known = self._known
-        return known is None or known[1].state.version >= version
-
-    def _tell(self) -> None:
+            with self._swapping:
+                self._with_deltas = pipeline, after
+                if self._loaded is not None:
+                    live = StateView(self._loaded.state, after.deltas)
+                    self._loaded = replace(self._loaded, live=live)
         with self._refreshed:
             self._refreshed.notify_all()
+
+    def _has_deltas(self, version: int) -> bool:
+        """Whether the stages know the items of `version`."""
+        if self._with_deltas is None or self._follower is None:
+            return True
+        known, newest = self._with_deltas[1].state, self._follower.state
+        is_same = known.catalogue is newest.catalogue and newest.version >= version
+        return is_same or known.version >= version
 
     def _run(self) -> None:
         while not self._closing.wait(BUNDLE_POLL):
             self.reload_if_changed()
 
 
-def _warm(serving: LoadedModel) -> None:
-    """Answer a few questions, so that the first asker does not wait for memory and caches.
+def _try_out(model: LoadedModel) -> None:
+    """Answer a few queries, so that the first caller does not wait for memory and caches.
 
     Raises BundleError if the bundle cannot answer, MissingExtraError if it could with an extra.
     """
-    known = [one for one in serving.state.users.ids[:8] if one]
-    questions = [Query(), Query(text="a"), *(Query(user=one) for one in known)]
+    users = [user for user in model.state.users.ids[:8] if user]
+    queries = [Query(), Query(text="a"), *(Query(user=user) for user in users)]
     try:
-        for question in (*questions, *questions):
-            serving.ask([question], _nobody)
+        for query in (*queries, *queries):
+            model.run([query])
     except MissingExtraError:
         raise  # another fit would need it too
     except Exception as problem:
         raise BundleError(
-            f"bundle {serving.bundle} cannot answer: {type(problem).__name__}: {problem}",
+            f"bundle {model.bundle} cannot answer: {type(problem).__name__}: {problem}",
             hint="fit again",
         ) from problem
-
-
-def _said(problem: Exception) -> str:
-    if isinstance(problem, MissingExtraError):
-        return problem.message  # its hint is the remedy
-    return (
-        str(problem) if isinstance(problem, PlaitError) else f"{type(problem).__name__}: {problem}"
-    )
-
-
-def _nobody(_name: str, _seconds: float) -> None:
-    """Watches nothing."""

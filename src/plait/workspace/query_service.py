@@ -1,4 +1,4 @@
-"""Answers questions: takes the engine's reference once, and remembers what it showed."""
+"""Answers queries with the model that is loaded, and remembers what was shown."""
 
 from __future__ import annotations
 
@@ -6,183 +6,206 @@ import os
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import orjson
-
-from plait.data.types import CandidateLists, Query, QueryBatch
-from plait.errors import InputError
+from plait.data.catalogue import Catalogue
+from plait.data.types import Query
+from plait.errors import NotFoundError
 from plait.eventlog import Impression
+from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
-from plait.workspace.impression_chains import ImpressionChains, shown_ids, told
-from plait.workspace.model_host import LoadedModel, ModelHost
-from plait.workspace.query_encoding import group_by_batch_key, require_known_items, validate_query
-from plait.workspace.response import Response, impression, listed, places_of, unknown
-from plait.workspace.warmup_queries import rehearsal
+from plait.workspace.impression_chains import ImpressionChains, decode_payload
+from plait.workspace.model_host import ModelHost
+from plait.workspace.query_encoding import group_by_batch_key
+from plait.workspace.query_models import validate_query
+from plait.workspace.response import Response, impression_payload, ranked_items, to_json
+from plait.workspace.warmup_queries import warmup_queries
 
 __all__ = ["QueryService"]
 
-Remembered = tuple[Response, Impression]
-
 
 class QueryService:
-    """Turns `Query` into `Answer`.
+    """Runs queries through the pipeline: the layer below HTTP and `Workspace`.
 
-    `patience` is how long a question waits for the version it asks for, in seconds; `name_of` what
-    a user's outside id is called in the log (a pseudonym, where these are on).
+    Args:
+        host: Holds the model.
+        chains: Remembers what was shown.
+        consent: Names users as the log does (by pseudonyms, where these are on).
+        stale_wait: How long a query waits for the version it asks for, in seconds.
     """
 
     def __init__(
         self,
-        engine: ModelHost,
-        memory: ImpressionChains,
+        host: ModelHost,
+        chains: ImpressionChains,
+        consent: ConsentPolicy,
         *,
-        patience: float = 1.0,
-        name_of: Callable[[str], str] = str,
+        stale_wait: float = 1.0,
     ) -> None:
         self.worker = f"{os.getpid()}-{secrets.token_hex(2)}"
-        self._engine = engine
-        self._memory = memory
-        self._patience = patience
-        self._name_of = name_of
+        self._host = host
+        self._chains = chains
+        self._consent = consent
+        self._stale_wait = stale_wait
 
-    def ask(
+    def run(
         self, queries: Sequence[Query], *, at_least: int | None = None, route: str = "ask"
     ) -> list[Response]:
-        """One answer a question, in their order. Raises what `Shop.ask` says."""
-        asked = [self._named(validate_query(one)) for one in queries]
-        found = self._answers(asked, [""] * len(asked), at_least, route)
-        for _, row in found:
-            self._memory.add(row)
-        return [answer for answer, _ in found]
+        """Answer queries.
 
-    def rehearse(self) -> None:
-        """Answer a question of every kind, twice, and forget it: what it takes is loaded then.
+        Args:
+            queries: Valid queries, as `plait.workspace.query_models` makes them.
+            at_least: The version that the state should have reached; the query waits for it.
+            route: The name under which the responses are remembered.
 
-        Raises NotReadyError before the first bundle.
+        Returns:
+            The response to each query, in their order.
+
+        Raises:
+            NotFoundError: If an item to start from is unknown.
+            NotReadyError: Before the first fit.
         """
-        serving = self._engine.serving()
-        for query in rehearsal(serving.state) * 2:
-            asked, items = serving.ask([query], _nobody)
-            answer, _ = self._answer(serving, asked, items, 0, query, ("", "rehearsal", []))
-            orjson.dumps(answer.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
+        results = self._compute(queries, at_least, route=route)
+        for _, impression in results:
+            self._chains.add(impression)
+        return [response for response, _ in results]
+
+    def warm_up(self) -> None:
+        """Answer a query of every kind, twice, and forget it: what it needs is loaded then.
+
+        Raises:
+            NotReadyError: Before the first fit.
+        """
+        for query in warmup_queries(self._host.serving().state) * 2:
+            response, _ = self._compute([query], route="warm-up", is_timed=False)[0]
+            to_json(response)
 
     def next(self, request_id: str, k: int) -> Response:
-        """More of an earlier answer, without repeating anything of its chain.
+        """Continue an earlier response without repeating anything of its chain.
 
-        Whoever else continues the same chain at the same moment, here or in another process, waits
-        or has lost the place, and then goes on behind what the winner showed.
+        Two callers that continue the same chain at once, here or in another process, get different
+        items: one of them waits, or computes again after what the other has shown.
+
+        Args:
+            request_id: Any request of the chain.
+            k: How many more items.
+
+        Returns:
+            The next items.
+
+        Raises:
+            NotFoundError: If the request is unknown.
+            InputError: If `k` is out of range, or the chain has reached its greatest length.
         """
-        self._memory.find(request_id)  # which may wait; nobody else shall
-        with self._memory.turn(request_id):
+        self._chains.find(request_id)  # may wait, so it is done before the lock is taken
+        with self._chains.chain_lock(request_id):
             while True:
-                answer, row = self._continued(self._memory.chain(request_id), k)
-                if self._memory.settle(row):
-                    return answer
-
-    def _continued(self, chain: Sequence[Impression], k: int) -> Remembered:
-        shown = [one for row in chain for one in shown_ids(row)]
-        first = told(chain[0])["query"]
-        excluded = dict.fromkeys((*first.get("exclude", ()), *shown))
-        user = self._user(chain[0].user)
-        query = validate_query(Query(**{**first, "exclude": (), "k": k, "user": user}))
-        query = replace(query, exclude=tuple(excluded))
-        if query.candidates is not None:
-            left = tuple(one for one in query.candidates if one not in excluded)
-            query = replace(query, candidates=left)
-        continued = f"{chain[0].request_id}-{len(chain)}"
-        return self._answers([query], [continued], None, "next")[0]
+                response, impression = self._continue(self._chains.chain(request_id), k)
+                if self._chains.claim_continuation(impression):
+                    return response
 
     def explain_request(self, request_id: str) -> dict[str, Any]:
-        """Everything that is remembered of an answer."""
-        row = self._memory.find(request_id)
+        """Return everything that is remembered of a response.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            The query, what was shown, and what each model contributed.
+
+        Raises:
+            NotFoundError: If the request is unknown.
+        """
+        row = self._chains.find(request_id)
         return {
             "request_id": row.request_id,
             "route": row.route,
             "time": iso(row.time),
-            "user": self._user(row.user),
+            "user": self._user_id(row.user),
             "bundle": row.bundle,
             "version": row.version,
-            **told(row),
+            **decode_payload(row),
         }
 
-    def _user(self, number: int) -> str | None:
+    def _continue(self, chain: Sequence[Impression], k: int) -> tuple[Response, Impression]:
+        payloads = [decode_payload(row) for row in chain]
+        stated = payloads[0]["query"]
+        shown = [str(item["id"]) for payload in payloads for item in payload["items"]]
+        excluded = dict.fromkeys((*stated.get("exclude", ()), *shown))
+        user = self._user_id(chain[0].user)
+        query = validate_query(Query(**{**stated, "exclude": (), "k": k, "user": user}))
+        query = replace(query, exclude=tuple(excluded))
+        if query.candidates is not None:
+            remaining = tuple(item for item in query.candidates if item not in excluded)
+            query = replace(query, candidates=remaining)
+        continuation_id = f"{chain[0].request_id}-{len(chain)}"
+        return self._compute([query], route="next", continuation_id=continuation_id)[0]
+
+    def _user_id(self, number: int) -> str | None:
         """The user whose number an impression remembers; None if unknown or erased."""
-        users = self._engine.state().users
+        users = self._host.state().users
         return (users.ids[number] or None) if 0 <= number < len(users) else None
 
-    def _named(self, query: Query) -> Query:
-        return query if query.user is None else replace(query, user=self._name_of(query.user))
-
-    def _answers(
-        self, queries: Sequence[Query], ids: Sequence[str], at_least: int | None, route: str
-    ) -> list[Remembered]:
-        degraded = [] if self._is_fresh(at_least) else ["stale"]
-        serving = self._engine.serving()
-        for query in queries:
-            require_known_items(query.items, serving.state.catalogue)
-        answers: dict[int, Remembered] = {}
-        for places in group_by_batch_key(queries):
-            group = [queries[place] for place in places]
-            asked, items = serving.ask(group, self._engine.watch)
-            for row, place in enumerate(places):
-                answers[place] = self._answer(
-                    serving, asked, items, row, group[row], (ids[place], route, degraded)
-                )
-        return [answers[place] for place in range(len(queries))]
-
-    def _answer(
+    def _compute(
         self,
-        serving: LoadedModel,
-        asked: QueryBatch,
-        items: CandidateLists,
-        row: int,
-        query: Query,
-        rest: tuple[str, str, list[str]],
-    ) -> Remembered:
-        given, route, degraded = rest
-        catalogue = serving.state.catalogue
-        places = places_of(items, row, query.k)
-        shown = listed(items, row, places, catalogue)
-        if query.candidates is not None:
-            strange = [one for one in dict.fromkeys(query.candidates) if catalogue.number(one) < 0]
-            shown += unknown(strange[: query.k - len(shown)])
-        answer = Response(
-            given or uuid.uuid4().hex,
-            serving.bundle,
-            serving.state.version,
-            self.worker,
-            shown,
-            list(degraded),
-        )
-        payload = orjson.dumps(
-            impression(query, items, row, places, answer), option=orjson.OPT_SERIALIZE_NUMPY
-        ).decode()
-        return answer, Impression(
-            answer.request_id,
-            time.time_ns() // 1000,
-            int(asked.users[row]),
-            route,
-            serving.bundle,
-            serving.state.version,
-            payload,
-        )
+        queries: Sequence[Query],
+        at_least: int | None = None,
+        *,
+        route: str,
+        continuation_id: str = "",
+        is_timed: bool = True,
+    ) -> list[tuple[Response, Impression]]:
+        """The response to each query and what is to be remembered of it."""
+        is_fresh = not self._host.is_behind
+        if at_least is not None:
+            is_fresh = self._host.wait_for(at_least, self._stale_wait)
+        model = self._host.serving()
+        queries = self._resolve(queries, model.state.catalogue)
+        results: dict[int, tuple[Response, Impression]] = {}
+        for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
+            timings: dict[str, float] = {}
+            batch, items = model.run([queries[position] for position in group], timings.__setitem__)
+            if is_timed:
+                self._host.on_timings(timings)
+            for row, position in enumerate(group):
+                query = queries[position]
+                slate, shown = ranked_items(query, items, row, model.state.catalogue)
+                response = Response(
+                    continuation_id or uuid.uuid4().hex,
+                    model.bundle,
+                    model.state.version,
+                    self.worker,
+                    shown,
+                    [] if is_fresh else ["stale"],
+                    to_json(shown),
+                )
+                impression = Impression(
+                    response.request_id,
+                    time.time_ns() // 1000,
+                    int(batch.users[row]),
+                    route,
+                    model.bundle,
+                    model.state.version,
+                    impression_payload(query, items, row, slate, response),
+                )
+                results[position] = response, impression
+        return [results[position] for position in range(len(queries))]
 
-    def _is_fresh(self, at_least: Any) -> bool:
-        """Whether the state is as new as it should be; waits for `at_least`."""
-        if at_least is None:
-            return not self._engine.is_behind
-        if isinstance(at_least, bool) or not isinstance(at_least, int | np.integer) or at_least < 0:
-            raise InputError(
-                f"at_least is {at_least!r}",
-                hint="give a version that a write answered with",
-                field="at_least",
-            )
-        return self._engine.wait_for(int(at_least), self._patience)
-
-
-def _nobody(_name: str, _seconds: float) -> None:
-    """Watches nothing."""
+    def _resolve(self, queries: Sequence[Query], catalogue: Catalogue) -> Sequence[Query]:
+        """The queries with users named as in the log; NotFoundError for an unknown anchor."""
+        for query in queries:
+            for item in query.items:
+                if catalogue.number(item) < 0:
+                    raise NotFoundError(
+                        f"no item {item!r}",
+                        hint="import it with plait ingest --items, or PUT /v1/items/{id}",
+                        field="item",
+                    )
+        if not self._consent.pseudonyms:
+            return queries
+        return [
+            replace(query, user=None if query.user is None else self._consent.user_id(query.user))
+            for query in queries
+        ]

@@ -1,12 +1,15 @@
-"""What comes back: the answer, and the impression that remembers how it came about."""
+"""The response to a query, and the impression that remembers how it came about."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Query
@@ -14,19 +17,30 @@ from plait.data.types import CandidateLists, Query
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["RankedItem", "Response", "asked", "impression", "listed", "places_of", "unknown"]
+__all__ = ["RankedItem", "Response", "impression_payload", "ranked_items", "to_json"]
 
+N_REPR = 10
+"""How many items the `repr` of a response names."""
 
-LISTED = 10
-"""How many items the `repr` of an answer names."""
+_UNKNOWN: Mapping[str, Any] = {
+    "model": None,
+    "rank": None,
+    "because": None,
+    "fact": None,
+    "text": "unknown item",
+}
+"""The reason of an item that the log does not know."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RankedItem:
-    """One item of an answer. `score` is None where nothing is known of the item.
+    """One item of a response.
 
-    `reasons` are objects, the strongest first: `model` that brought the item, its `rank` there,
-    `because` (the id of the item that it rests on), `fact` and `text`, a sentence.
+    Attributes:
+        id: The external id.
+        score: The score, None where nothing is known of the item.
+        reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
+            `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
     """
 
     id: str
@@ -37,16 +51,26 @@ class RankedItem:
         return f"{self.id!r} {self.score:.4g}" if self.score is not None else f"{self.id!r} unknown"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the item as JSON has it.
+
+        Returns:
+            `id`, `score` and `reasons`.
+        """
         return {"id": self.id, "score": self.score, "reasons": self.reasons}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """One answer: what is shown, best first, and what it was made of.
+    """The response to one query.
 
-    `version` is the offset of the last event it knows of; `degraded` says what was not as it should
-    be ("stale": the state was behind `at_least`).
+    Attributes:
+        request_id: Names the response in later requests.
+        bundle: The bundle that answered.
+        version: The offset of the last event it knows.
+        worker: The process that answered.
+        items: What is recommended, best first.
+        degraded: What was not as it should be ("stale": the state was behind `at_least`).
+        items_json: The items as JSON, if they were rendered.
     """
 
     request_id: str
@@ -55,154 +79,194 @@ class Response:
     worker: str
     items: list[RankedItem] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    items_json: bytes = field(default=b"", compare=False)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __repr__(self) -> str:
         """The ids and scores of the first ten; `to_dict` and `to_frame` have the rest."""
-        named = [repr(one) for one in self.items[:LISTED]]
-        if len(self.items) > LISTED:
-            named.append(f"{len(self.items) - LISTED} more")
+        named = [repr(item) for item in self.items[:N_REPR]]
+        if len(self.items) > N_REPR:
+            named.append(f"{len(self.items) - N_REPR} more")
         degraded = f" degraded={self.degraded}" if self.degraded else ""
-        return f"<Answer {self.request_id[:8]}: {', '.join(named) or 'no items'}{degraded}>"
+        return f"<Response {self.request_id[:8]}: {', '.join(named) or 'no items'}{degraded}>"
 
     @property
     def ids(self) -> list[str]:
-        """The outside ids alone, best first."""
-        return [one.id for one in self.items]
+        """The external ids alone, best first."""
+        return [item.id for item in self.items]
 
     def to_dict(self) -> dict[str, Any]:
-        """The shape that HTTP and the command line give out."""
+        """Return the object that HTTP and the command line give out.
+
+        Returns:
+            All attributes but `items_json`, by name.
+        """
         return {
             "request_id": self.request_id,
             "bundle": self.bundle,
             "version": self.version,
             "worker": self.worker,
-            "items": [one.to_dict() for one in self.items],
+            "items": [item.to_dict() for item in self.items],
             "degraded": self.degraded,
         }
 
     def to_frame(self) -> pl.DataFrame:
-        """A polars DataFrame: `rank` from 1, `id`, `score`, and `reason`, the text of the first."""
+        """Return the items as a polars DataFrame.
+
+        Returns:
+            `rank` from 1, `id`, `score`, and `reason`, the text of the first reason.
+        """
         import polars as pl
 
         columns = {
             "rank": list(range(1, len(self.items) + 1)),
             "id": self.ids,
-            "score": [one.score for one in self.items],
-            "reason": [one.reasons[0].get("text") if one.reasons else None for one in self.items],
+            "score": [item.score for item in self.items],
+            "reason": [
+                item.reasons[0].get("text") if item.reasons else None for item in self.items
+            ],
         }
-        kinds = {"rank": pl.Int64, "id": pl.String, "score": pl.Float64, "reason": pl.String}
-        return pl.DataFrame(columns, schema=kinds)
+        dtypes = {"rank": pl.Int64, "id": pl.String, "score": pl.Float64, "reason": pl.String}
+        return pl.DataFrame(columns, schema=dtypes)
 
 
-def places_of(items: CandidateLists, row: int, k: int) -> np.ndarray:
-    """The columns of query `row` that are in its answer, best first, int64 [at most k]."""
-    order = items.column("order")[row]
-    places = np.flatnonzero((order >= 0) & (order < k))
-    return places[np.argsort(order[places], kind="stable")]
+def to_json(value: Any) -> bytes:
+    """Render as JSON; NaN and infinity become null.
+
+    Args:
+        value: Anything that orjson can express, numpy values and dataclasses included.
+
+    Returns:
+        The text in UTF-8. A `Response` whose items were rendered before uses that text.
+    """
+    if isinstance(value, Response):
+        items = orjson.Fragment(value.items_json) if value.items_json else value.items
+        value = {
+            "request_id": value.request_id,
+            "bundle": value.bundle,
+            "version": value.version,
+            "worker": value.worker,
+            "items": items,
+            "degraded": value.degraded,
+        }
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def listed(
-    items: CandidateLists, row: int, places: np.ndarray, catalogue: Catalogue
-) -> list[RankedItem]:
-    """The answer's items; `places` as `places_of` gives them."""
-    ids = [catalogue.ids[number] for number in items.item_numbers[row, places].tolist()]
-    scores = _floats(items, "score", row, places)
-    columns = items.columns
-    reasons = columns["reasons"][row, places].tolist() if "reasons" in columns else [[]] * len(ids)
-    return [
-        RankedItem(outside, score, list(why or ()))
-        for outside, score, why in zip(ids, scores, reasons, strict=True)
+def ranked_items(
+    query: Query, items: CandidateLists, row: int, catalogue: Catalogue
+) -> tuple[npt.NDArray[np.int64], list[RankedItem]]:
+    """Read the slate of one query from the candidates of its batch.
+
+    Args:
+        query: The query.
+        items: The candidates after the last step.
+        row: The row of the query in the batch.
+        catalogue: The items of the state that answered.
+
+    Returns:
+        The columns of the slate within the row, int64, and its items, best first. The caller's own
+        candidates that the log does not know follow behind, without a score.
+    """
+    order = items.columns["order"][row]
+    slate = np.flatnonzero((order >= 0) & (order < query.k))
+    slate = slate[np.argsort(order[slate], kind="stable")]
+    numbers = items.item_numbers[row, slate].tolist()
+    scores: list[float | None] = [None] * len(slate)
+    reasons: list[list[dict[str, Any]] | None] = [None] * len(slate)
+    if "score" in items.columns:
+        scores = _finite(items.columns["score"][row, slate])
+    if "reasons" in items.columns:
+        reasons = items.columns["reasons"][row, slate].tolist()
+    ids = catalogue.ids
+    ranked = [
+        RankedItem(ids[number], score, list(why or ()))
+        for number, score, why in zip(numbers, scores, reasons, strict=True)
     ]
+    if query.candidates is not None and len(ranked) < query.k:
+        candidates = dict.fromkeys(query.candidates)
+        unknown = [item for item in candidates if catalogue.number(item) < 0]
+        room = query.k - len(ranked)
+        ranked += [RankedItem(item, None, [dict(_UNKNOWN)]) for item in unknown[:room]]
+    return slate, ranked
 
 
-def unknown(ids: Iterable[str]) -> list[RankedItem]:
-    """Items of the caller's list that the log has never heard of: last, without a score."""
-    nothing = dict.fromkeys(("model", "rank", "because", "fact"))
-    return [RankedItem(one, None, [{**nothing, "text": "unknown item"}]) for one in ids]
+_DEFAULTS = {
+    name: default for name, default in asdict(Query()).items() if name not in ("user", "context")
+}
 
 
-def impression(
-    query: Query, items: CandidateLists, row: int, places: np.ndarray, answer: Response
-) -> dict[str, Any]:
-    """What is remembered of an answer: the question, every item with each strand's rank and score,
-    its propensity, how many candidates there were and what removed the others.
+def impression_payload(
+    query: Query, items: CandidateLists, row: int, slate: npt.NDArray[np.int64], response: Response
+) -> str:
+    """Render what is remembered of a response.
 
     The user is left out: impressions name users by number, so that erasing one finds them.
+
+    Args:
+        query: The query.
+        items: The candidates after the last step.
+        row: The row of the query in the batch.
+        slate: The columns of the slate within the row.
+        response: The response.
+
+    Returns:
+        A JSON object: the `query`; the `items` as the client sees them, and as `evidence` the
+        propensity of each and every model's rank and score; how many `candidates` there were and
+        what `removed` the others.
     """
-    chances = _floats(items, "propensity", row, places)
-    strands = _strands(items, row, places)
-    remembered = [
+    stated = {name: getattr(query, name) for name in _DEFAULTS}
+    stated = {name: value for name, value in stated.items() if value != _DEFAULTS[name]}
+    if query.context:
+        stated["context"] = query.context
+    columns = items.columns
+    removed = {}
+    if "removed_by" in columns and items.removal_reasons:
+        removed_by = columns["removed_by"][row]
+        counts = np.bincount(removed_by[removed_by >= 0], minlength=len(items.removal_reasons))
+        names = zip(items.removal_reasons, counts.tolist(), strict=True)
+        removed = {name: count for name, count in names if count}
+    return to_json(
         {
-            **one.to_dict(),
-            "propensity": 1.0 if chances[place] is None else chances[place],
-            "strands": {
-                name: {"rank": ranks[place], "score": scores[place]}
-                for name, ranks, scores in strands
-                if scores[place] is not None
-            },
+            "query": stated,
+            "items": orjson.Fragment(response.items_json),
+            "evidence": _evidence(columns, row, slate),
+            "candidates": int((items.item_numbers[row] >= 0).sum()),
+            "removed": removed,
+            "degraded": response.degraded,
+            "worker": response.worker,
         }
-        for place, one in enumerate(answer.items[: len(places)])
-    ]
-    return {
-        "query": asked(query),
-        "items": remembered + [one.to_dict() for one in answer.items[len(places) :]],
-        "candidates": int((items.item_numbers[row] >= 0).sum()),
-        "removed": _removed(items, row),
-        "degraded": answer.degraded,
-        "worker": answer.worker,
-    }
+    ).decode()
 
 
-_DEFAULTS = {one.name: getattr(Query(), one.name) for one in fields(Query) if one.name != "user"}
+def _evidence(
+    columns: Mapping[str, npt.NDArray[Any]], row: int, slate: npt.NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """The propensity of each item, and by model its rank from 1 and its score where it has one."""
+    evidence: list[dict[str, Any]] = [{"propensity": 1.0, "strands": {}} for _ in slate]
+    if "propensity" in columns:
+        for item, chance in zip(evidence, columns["propensity"][row, slate].tolist(), strict=True):
+            if math.isfinite(chance):
+                item["propensity"] = chance
+    for name in columns:
+        model, _, column = name.rpartition(".")
+        if column != "score" or not model:
+            continue
+        scores = columns[name][row, slate].tolist()
+        ranks = [-1] * len(slate)
+        if f"{model}.rank" in columns:
+            ranks = columns[f"{model}.rank"][row, slate].tolist()
+        for item, rank, score in zip(evidence, ranks, scores, strict=True):
+            if math.isfinite(score):
+                item["strands"][model] = {"rank": rank + 1 if rank >= 0 else None, "score": score}
+    return evidence
 
 
-def asked(query: Query) -> dict[str, Any]:
-    """The parts of a question that were set, but for the user."""
-    found = ((name, getattr(query, name)) for name in _DEFAULTS)
-    return {name: value for name, value in found if value != _DEFAULTS[name]}
-
-
-def _strands(
-    items: CandidateLists, row: int, places: np.ndarray
-) -> list[tuple[str, list[int | None], list[float | None]]]:
-    """By strand: the rank from 1 where it brought the item, and the score where it knows it."""
-    names = (name for name in items.columns if name.endswith(".score"))
-    return [
-        (
-            name.removesuffix(".score"),
-            _ranks(items, f"{name.removesuffix('.score')}.rank", row, places),
-            _floats(items, name, row, places),
-        )
-        for name in names
-    ]
-
-
-def _floats(items: CandidateLists, name: str, row: int, places: np.ndarray) -> list[float | None]:
-    """A column's values as Python floats; None for NaN and infinity, which JSON cannot say."""
-    if name not in items.columns:
-        return [None] * len(places)
-    values = items.columns[name][row, places]
-    finite = np.isfinite(values)
-    if finite.all():
-        plain: list[float | None] = values.tolist()
-        return plain
-    pairs = zip(values.tolist(), finite.tolist(), strict=True)
-    return [one if ok else None for one, ok in pairs]
-
-
-def _ranks(items: CandidateLists, name: str, row: int, places: np.ndarray) -> list[int | None]:
-    if name not in items.columns:
-        return [None] * len(places)
-    return [one + 1 if one >= 0 else None for one in items.columns[name][row, places].tolist()]
-
-
-def _removed(items: CandidateLists, row: int) -> dict[str, int]:
-    """How many candidates each rule took out."""
-    if "removed_by" not in items.columns or not items.removal_reasons:
-        return {}
-    by = items.columns["removed_by"][row]
-    counts = np.bincount(by[by >= 0], minlength=len(items.removal_reasons)).tolist()
-    return {name: count for name, count in zip(items.removal_reasons, counts, strict=True) if count}
+def _finite(values: npt.NDArray[Any]) -> list[float | None]:
+    """Python floats; None for NaN and infinity, which JSON cannot express."""
+    is_finite = np.isfinite(values)
+    if is_finite.all():
+        return values.tolist()  # type: ignore[no-any-return]
+    pairs = zip(values.tolist(), is_finite.tolist(), strict=True)
+    return [value if finite else None for value, finite in pairs]

@@ -31,7 +31,7 @@ def tune(
     only: Sequence[str] = (),
     flush: Callable[[], None],
     progress: Progress,
-    told: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], None],
 ) -> Tuned:
     """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
     whose ratings are then kept out. `flush` stores answers that still wait for it.
@@ -54,5 +54,5 @@ def tune(
         only=only,
         test=None if events is None else rated_file(events, options.get("map"), dataset),
         progress=progress,
-        told=told,
+        told=on_trial,
     )

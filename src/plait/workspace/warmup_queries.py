@@ -1,45 +1,47 @@
-"""The questions that a server asks itself before it is ready."""
+"""The queries that a server answers to itself before it is ready."""
 
 from __future__ import annotations
 
 from itertools import islice
 
-from plait.data.catalogue import Catalogue
 from plait.data.types import Query
 from plait.state import LiveState
 
-__all__ = ["rehearsal"]
+__all__ = ["warmup_queries"]
 
 CHINESE = "红色的灯"
-"""Words whose cutting takes a dictionary, which is slow to load."""
+"""Words whose segmentation needs a dictionary, which is slow to load."""
 
-LOOKED_AT = 1000
-"""How many entries are looked through for some that are there."""
+N_EXAMINED = 1000
+"""How many entries are examined for some that are alive."""
 
 
-def rehearsal(state: LiveState) -> list[Query]:
-    """A question for every road: for somebody and nobody, for words, an item, a list."""
-    items = _there(state.catalogue)
-    users = [one for one in state.users.ids[:LOOKED_AT] if one][:3]
-    found = [Query(), Query(text=CHINESE), *(Query(user=one) for one in users)]
-    found += [Query(text=one) for one in _words(state.catalogue, items)]
+def warmup_queries(state: LiveState) -> list[Query]:
+    """Make a query of every kind.
+
+    Args:
+        state: The state whose users and items the queries name.
+
+    Returns:
+        Queries of known users and of nobody, for words, for an item, and for a list.
+    """
+    catalogue = state.catalogue
+    entries = enumerate(catalogue.ids[:N_EXAMINED])
+    alive = (item for number, item in entries if item and catalogue.alive[number])
+    items = list(islice(alive, 10))
+    users = [user for user in state.users.ids[:N_EXAMINED] if user][:3]
+    values = (
+        value for item in items for value in catalogue.fields(catalogue.number(item)).values()
+    )
+    texts = (value for value in values if isinstance(value, str) and value.strip())
+    words = [text.split()[0][:40] for text in islice(texts, 2)]
+    queries = [Query(), Query(text=CHINESE)]
+    queries += [Query(user=user) for user in users]
+    queries += [Query(text=word) for word in words]
     if items:
-        found += [
+        queries += [
             Query(items=(items[0],)),
             Query(candidates=tuple(items)),
             Query(history=(items[0],)),
         ]
-    return found
-
-
-def _there(catalogue: Catalogue) -> list[str]:
-    """Outside ids of the first items that are there."""
-    listed = enumerate(catalogue.ids[:LOOKED_AT])
-    return list(islice((one for at, one in listed if one and catalogue.alive[at]), 10))
-
-
-def _words(catalogue: Catalogue, items: list[str]) -> list[str]:
-    """Two words that some of the items say of themselves."""
-    values = (catalogue.fields(catalogue.number(one)).values() for one in items)
-    texts = (one for row in values for one in row if isinstance(one, str) and one.strip())
-    return [text.split()[0][:40] for text in islice(texts, 2)]
+    return queries

@@ -1,125 +1,106 @@
-"""One home, open: write into it, fit it, ask it."""
+"""An open home: write to it, fit it, query it."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
-from functools import cached_property
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from plait.data.types import Event
-from plait.errors import InputError, PlaitError
-from plait.eventlog import AppendResult, EventLog, ImpressionBuffer
+from plait.data.types import Query
+from plait.errors import InputError
+from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
-from plait.ingest.rejects import forget
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
 from plait.privacy.consent import ConsentPolicy
 from plait.privacy.pseudonyms import has_consented, pseudonym_key
-from plait.settings import Settings, load_settings
+from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
-from plait.workspace.catalogue_api import CatalogueApi, readable
-from plait.workspace.fit import Progress, fit, no_progress
+from plait.utils.callbacks import ignore
+from plait.utils.timestamps import DAY, to_micros
+from plait.workspace.data_api import DataApi
+from plait.workspace.fit import Progress, fit
 from plait.workspace.impression_chains import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
-from plait.workspace.ingest import ImportReport, ingest
 from plait.workspace.model_host import ModelHost
-from plait.workspace.query_api import Questions
+from plait.workspace.query_models import MAX_ITEMS, QueryOptions, parse_query, validate_query
 from plait.workspace.query_service import QueryService
+from plait.workspace.response import Response
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
 
-__all__ = ["Workspace", "open"]
-
-DAY = 86_400_000_000
+__all__ = ["Workspace"]
 
 
-def open(home: Path | str | Settings, **settings: Any) -> Workspace:  # noqa: A001  plait.open
-    """Open a home, a folder that is made if it is missing; `settings` as in `plait.settings`.
-
-    Raises StorageError if the log cannot be opened, InputError for a setting that does not exist.
-
-        >>> import plait
-        >>> sold = {"ann": ["lamp", "bulb"], "bob": ["lamp", "bulb"], "eve": ["mug"]}
-        >>> rows = [
-        ...     {"user": who, "item": what, "kind": "purchase"}
-        ...     for who, whats in sold.items()
-        ...     for what in whats
-        ... ]
-        >>> shop = plait.open("home")
-        >>> shop.post(rows)[0]
-        5
-        >>> bundle = shop.fit()
-        >>> shop.recommend(history=["lamp"], k=1).ids
-        ['bulb']
-        >>> shop.close()
-    """
-    known = [one.name for one in fields(Settings)]
-    for name in settings:
-        if name not in known:
-            raise InputError(
-                f"there is no setting {name!r}", hint=f"there are {', '.join(known)}", field=name
-            )
-    return Workspace(home if isinstance(home, Settings) else load_settings(home, **settings))
-
-
-class Workspace(Questions):
+class Workspace(DataApi):
     """An open home; close it, or use it as a context manager. Safe among threads.
 
-    Nothing is read before the first question: `start` reads the log and loads the bundle, and
-    whatever needs them calls it.
+    Nothing is read before the first query, which calls `start`.
+
+    Args:
+        settings: The settings of the home.
+
+    Attributes:
+        settings: The settings of the home.
+        host: Holds the state and the model that answers.
+        queries: Runs queries; what HTTP stands on.
+        chains: Remembers what was shown.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        self._log = EventLog.open(settings.database or home)
+        log = EventLog.open(settings.database or home)
         home.mkdir(parents=True, exist_ok=True)
         self._bundles = BundleStore(home / "bundles")
-        self._engine = ModelHost(self._log, self._bundles, poll_ms=settings.poll_ms)
-        self._memory = ImpressionChains(
-            ImpressionBuffer(self._log.add_impressions, self._log.impression)
+        self.host = host = ModelHost(log, self._bundles, poll_ms=settings.poll_ms)
+        consent = ConsentPolicy(
+            settings.consent_required,
+            settings.pseudonyms,
+            pseudonym_key(settings) if settings.pseudonyms else b"",
+            lambda user_id: has_consented(host.state().users, user_id),
+        )
+        self._writer = GroupCommitWriter(log)
+        super().__init__(log, Importer(self._writer, consent), host, consent, home / "rejects")
+        self.chains = ImpressionChains(
+            ImpressionBuffer(log.add_impressions, log.impression)
             if settings.impressions
             else InMemoryImpressions()
         )
-        self._answering = QueryService(
-            self._engine,
-            self._memory,
-            patience=settings.stale_wait_ms / 1000,
-            name_of=self._name_of,
+        self.queries = QueryService(
+            host, self.chains, consent, stale_wait=settings.stale_wait_ms / 1000
         )
-        self._writer = GroupCommitWriter(self._log)
-        self._entities = CatalogueApi(self._log, self._append, self._engine, name_of=self._name_of)
-        self._starter = threading.Thread()
-        self._start_problem = ""
+        self._watch: OnStageTimed = ignore
         self._closed = False
 
-    # -- life
-
     def start(self) -> Self:
-        """Read the log, load the bundle, follow both; returns when questions can be answered."""
-        self._engine.start()
+        """Read the log, load the bundle, follow both.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.host.start()
         return self
 
     def close(self) -> None:
-        """Write what is still held, stop the threads, let go of the log."""
+        """Write what is still held, stop the threads, release the log."""
         if self._closed:
             return
         self._closed = True
-        self._engine.close()
+        self.host.close()
         self._writer.close()
         try:
-            self._memory.rows.close()
+            self.chains.rows.close()
         finally:
             self._log.close()
 
@@ -134,77 +115,130 @@ class Workspace(Questions):
     ) -> None:
         self.close()
 
-    # -- writing
+    def recommend(
+        self, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
+    ) -> Response:
+        """Recommend items for a user.
 
-    def ingest(
+        Args:
+            user: The user, known or not.
+            k: How many items.
+            options: See `QueryOptions`.
+
+        Returns:
+            The items, best first, each with its reasons.
+
+        Raises:
+            InputError: If a value of the query is wrong (FilterError for the filter).
+            NotReadyError: Before the first fit.
+        """
+        return self._query("recommend", options, user=user, k=k)
+
+    def search(
+        self, text: str, *, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
+    ) -> Response:
+        """Find items for words, in the light of the user if one is named.
+
+        Args:
+            text: The words.
+            user: The user, known or not.
+            k: How many items.
+            options: See `QueryOptions`; seen items are kept unless they say otherwise.
+        """
+        if not str(text or "").strip():
+            raise InputError("text is empty", hint="give the words to look for", field="text")
+        return self._query("search", {"seen": "keep", **options}, text=text, user=user, k=k)
+
+    def similar(
+        self, item: str, *, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
+    ) -> Response:
+        """Find items like one item, which is not among them.
+
+        Args:
+            item: The item.
+            user: The user, known or not.
+            k: How many items.
+            options: See `QueryOptions`; seen items are kept unless they say otherwise.
+
+        Raises:
+            NotFoundError: If the item is unknown.
+        """
+        return self._query("similar", {"seen": "keep", **options}, items=[item], user=user, k=k)
+
+    def rank(
         self,
-        events: Any = None,
-        items: Any = None,
-        users: Any = None,
-        facts: Any = None,
-        map: Any = None,  # noqa: A002
-        progress: Progress | None = None,
-    ) -> ImportReport:
-        """Append files, DataFrames (polars or pandas) or lists of dicts; see docs/data-formats.md.
+        user: str | None,
+        items: Iterable[str],
+        *,
+        k: int | None = None,
+        **options: Unpack[QueryOptions],
+    ) -> Response:
+        """Order the caller's items for a user.
 
-        Bad rows are counted in the receipt and written to HOME/rejects; they stop nothing. Doing
-        it twice changes nothing. Raises InputError for a source that cannot be understood at all.
+        Deleted, hidden, filtered and excluded ones are left out; unknown ones stand last, without
+        a score and with the reason "unknown item".
+
+        Args:
+            user: The user, known or not.
+            items: The items to order.
+            k: Return only the first k; None for all.
+            options: See `QueryOptions`; seen items are kept unless they say otherwise.
         """
-        sources = {"events": events, "items": items, "users": users, "facts": facts}
-        consent = self._consent()
-        door = Importer(self._log, consent, rejects=self.settings.home / "rejects")
-        receipts = ingest(door, consent, sources, map, progress or no_progress)
-        self._engine.fold_now(receipts.version)
-        return receipts
+        if isinstance(items, str) or not isinstance(items, Iterable):
+            raise InputError("items is no list of ids", hint='like ["a", "b"]', field="items")
+        candidates = list(items)
+        if not candidates:
+            raise InputError("items is empty", hint="give the items to order", field="items")
+        k = min(len(candidates), MAX_ITEMS) if k is None else k
+        seen: QueryOptions = {"seen": "keep", **options}
+        return self._query("rank", seen, candidates=candidates, user=user, k=k)
 
-    def post(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
-        """Append interactions, as POST /v1/events has them: `id`, `kind`, `user`, `item`, `time`,
-        `value`, `request_id`, `fields`.
+    def next(self, request_id: str, k: int = 10) -> Response:
+        """Continue an earlier response without repeating anything of its chain.
 
-        The version they are in, and a row {"id", "status", "error"} for each: "stored",
-        "duplicate", "conflict" (the id is taken by another event) or "rejected". A row without an
-        id gets one; without a time it happens now. The next answer of this process knows of it.
+        Args:
+            request_id: Any request of the chain.
+            k: How many more items.
+
+        Raises:
+            NotFoundError: If the request is unknown.
         """
-        return self._entities.append_events(events)
+        return self.queries.next(request_id, k)
 
-    def put_item(self, item: str, fields: Mapping[str, Any]) -> int:
-        """Describe an item, all its fields; returns the version. InputError names a bad field."""
-        return self._entities.put("item", item, fields)
+    def why(self, request_id: str) -> dict[str, Any]:
+        """Return the query of a response, what was shown, and what each model contributed.
 
-    def patch_item(self, item: str, fields: Mapping[str, Any]) -> int:
-        """Change some fields, None takes one away; NotFoundError for an unknown item."""
-        return self._entities.patch("item", item, fields)
+        Args:
+            request_id: The request.
 
-    def get_item(self, item: str) -> dict[str, Any]:
-        """{"id", "fields"} of an item; NotFoundError for an unknown or deleted one."""
-        return self._entities.get("item", item)
-
-    def delete_item(self, item: str) -> int:
-        """Take an item out of every answer; returns the version."""
-        return self._entities.delete(item)
-
-    def put_user(self, user: str, fields: Mapping[str, Any]) -> int:
-        """Describe a user, all fields; returns the version."""
-        return self._entities.put("user", user, fields)
-
-    def patch_user(self, user: str, fields: Mapping[str, Any]) -> int:
-        """Change some fields, None takes one away; NotFoundError for an unknown user."""
-        return self._entities.patch("user", user, fields)
-
-    def get_user(self, user: str) -> dict[str, Any]:
-        """{"id", "fields"} of a user; NotFoundError for an unknown one."""
-        return self._entities.get("user", user)
-
-    def erase_user(self, user: str) -> int:
-        """Forget a user and all of their events, for good; returns the version.
-
-        Lines of the rejects files that quote the id go too.
+        Raises:
+            NotFoundError: If the request is unknown.
         """
-        version = self._entities.erase(user)
-        forget(self.settings.home / "rejects", user)
-        return version
+        return self.queries.explain_request(request_id)
 
-    # -- learning
+    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> list[Response]:
+        """Answer several queries, in one batch where their shape allows it; see `recommend`.
+
+        Args:
+            queries: The queries.
+            at_least: Wait until this version of the log is known, for a second at most.
+        """
+        return self.queries.run([validate_query(query) for query in queries], at_least=at_least)
+
+    def warm_up(self) -> None:
+        """Answer a query of every kind and forget it, as servers do before they are ready."""
+        self.queries.warm_up()
+
+    def _query(self, route: str, options: QueryOptions, **values: Any) -> Response:
+        for name in options.keys() - QueryOptions.__annotations__.keys():
+            raise TypeError(f"{route}() got an unexpected keyword argument {name!r}")
+        values = {**options, **values}
+        if values.get("time") is not None:
+            values["time"] = to_micros(values["time"])
+        if values.get("context", ()) is None:
+            del values["context"]
+        query = parse_query(values)
+        return self.queries.run([query], at_least=options.get("at_least"), route=route)[0]
 
     def fit(
         self,
@@ -213,28 +247,38 @@ class Workspace(Questions):
         progress: Progress | None = None,
         track: Sequence[str] = (),
     ) -> str:
-        """Fit a recipe on everything in the log and answer with it from now on; its bundle's id.
+        """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
 
-        An interrupted fit goes on when it is run again. `track` names trackers (`tensorboard`,
-        `mlflow`, `wandb`) that record what is trained below HOME/tracking.
+        Args:
+            recipe: The recipe, its file, or the name of one that comes with Plait.
+            seed: Of everything random.
+            progress: Told the step, how much of it is done, and how much there is.
+            track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
 
-        Raises InputError for an empty home, RecipeError, MissingExtraError for a recipe or tracker
-        whose extra is not installed, and ConflictError while another fit runs.
+        Returns:
+            The id of the bundle.
+
+        Raises:
+            InputError: If the home is empty.
+            RecipeError: If the recipe cannot be built.
+            MissingExtraError: If the recipe or a tracker needs an extra that is not installed.
+            ConflictError: While another fit runs.
         """
-        lock = self.settings.home / "fit.lock"
+        home = self.settings.home
         bundle = fit(
             self._log,
             self._bundles,
-            lock,
+            home / "fit.lock",
             recipe,
             seed=seed,
-            progress=progress or no_progress,
-            trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
+            progress=progress or ignore,
+            trackers=tuple(tracker(name, home / "tracking") for name in track),
         )
         if ProcessGroup.here().first:
-            self._prune()
-        if self._engine.started:
-            self._engine.reload_if_changed()
+            oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
+            self._log.prune_impressions(oldest)
+        if self.host.started:
+            self.host.reload_if_changed()
         return bundle
 
     def evaluate(
@@ -245,11 +289,17 @@ class Workspace(Questions):
         progress: Progress | None = None,
         **options: Any,
     ) -> Report:
-        """Measure recipes; the live bundle is neither read nor touched.
+        """Measure recipes; the bundle in use is neither read nor changed.
 
-        `options` are those of `plait.evaluation.protocol.Protocol` (test_days, seen, goal, k,
-        refit, seed, ...), and seeds, group, test_events, map. Raises ProtocolError where the data
-        do not allow it.
+        Args:
+            protocol: The protocol or its name.
+            recipes: The recipes to compare.
+            progress: Told the step, how much of it is done, and how much there is.
+            options: Those of `plait.evaluation.protocol.Protocol` (test_days, seen, goal, k,
+                refit, seed, ...), and seeds, group, test_events, map.
+
+        Raises:
+            ProtocolError: If the data do not allow the protocol.
         """
         from plait.workspace.evaluate import evaluate
 
@@ -259,8 +309,8 @@ class Workspace(Questions):
             recipes,
             options,
             history=self.settings.home / "evaluations.jsonl",
-            flush=self._memory.rows.flush,
-            progress=progress or no_progress,
+            flush=self.chains.rows.flush,
+            progress=progress or ignore,
         )
 
     def tune(
@@ -275,10 +325,20 @@ class Workspace(Questions):
         told: Callable[[Trial, Tuned | None], None] | None = None,
         **options: Any,
     ) -> Tuned:
-        """Search the settings of a recipe on validation targets; a study of the home goes on.
+        """Search the settings of a recipe on validation targets; a study of the home is resumed.
 
-        `only`: beginnings of "stage.setting"; `told` hears every trial. Raises MissingExtraError
-        without optuna.
+        Args:
+            recipe: The recipe, its file, or the name of one that comes with Plait.
+            protocol: The name of the protocol.
+            metric: What to maximise.
+            trials: How many settings to try.
+            only: Prefixes of "stage.setting" to restrict the search to.
+            progress: Told the step, how much of it is done, and how much there is.
+            told: Called after every trial with it and the best so far.
+            options: Those of the protocol.
+
+        Raises:
+            MissingExtraError: If optuna is not installed.
         """
         from plait.workspace.tune import tune
 
@@ -291,102 +351,52 @@ class Workspace(Questions):
             trials=trials,
             folder=self.settings.home / "tune",
             only=only,
-            flush=self._memory.rows.flush,
-            progress=progress or no_progress,
-            told=told or (lambda _trial, _best: None),
+            flush=self.chains.rows.flush,
+            progress=progress or ignore,
+            on_trial=told or ignore,
         )
-
-    # -- looking
 
     @property
     def version(self) -> int:
-        """The last offset that answers know of; 0 before the start."""
-        return self._engine.version
+        """The last offset that responses know of; 0 before the start."""
+        return self.host.version
 
     @property
     def watch(self) -> OnStageTimed:
-        """Told the name and the seconds of every stage of every answer; may be set."""
-        return self._engine.watch
+        """Called with the name and the seconds of every stage of every query; may be set."""
+        return self._watch
 
     @watch.setter
     def watch(self, watch: OnStageTimed) -> None:
-        self._engine.watch = watch
+        self._watch = watch
+        self.host.on_timings = lambda timings: deque(starmap(watch, timings.items()), 0)
 
     def readiness(self) -> list[str]:
-        """Why no question can be answered as it should; empty when all is well. Never waits."""
-        if not self._engine.started:
-            return [self._beginning()]
-        if self._engine.loaded is None:
-            return self._engine.problems() or ["nothing is fitted yet"]
-        return self._engine.problems() if self._engine.is_behind else []
+        """Return why no query can be answered as it should; never waits.
+
+        Returns:
+            Sentences; none when all is well. The first call starts to read the log.
+        """
+        return self.host.readiness()
 
     def vitals(self) -> dict[str, Any]:
-        """What is measured of a process: `head`, `version`, `bundle`, `ready`, `problems`,
-        `impressions_written`, `impressions_dropped`.
+        """Return the health metrics of this process.
+
+        Returns:
+            `head`, `version`, `bundle`, `ready`, `problems`, `impressions_written`,
+            `impressions_dropped`.
         """
-        dropped = getattr(self._memory.rows, "dropped", 0)
+        dropped = getattr(self.chains.rows, "dropped", 0)
         return {
             "head": self._log.version,
-            "version": self._engine.version,
-            "bundle": self._engine.bundle,
-            "ready": self._engine.loaded is not None and not self._engine.is_behind,
-            "problems": self._engine.problems(),
-            "impressions_written": self._memory.count - dropped,
+            "version": self.host.version,
+            "bundle": self.host.bundle,
+            "ready": self.host.loaded is not None and not self.host.is_behind,
+            "problems": self.host.problems(),
+            "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
         }
 
     def info(self) -> dict[str, Any]:
-        """What the home holds: counts, kinds, fields, bundles, weights, memory."""
-        return info(self._log, self._bundles, self._engine)
-
-    def title(self, item: str) -> str:
-        """What an item is called: its title or name, else its id."""
-        catalogue = self._engine.state().catalogue
-        number = catalogue.number(item)
-        fields = readable(catalogue, number) if number >= 0 else {}
-        return str(fields.get("title") or fields.get("name") or item)
-
-    # -- within
-
-    @cached_property
-    def _key(self) -> bytes:
-        """The key of the pseudonyms, where these are on."""
-        return pseudonym_key(self.settings) if self.settings.pseudonyms else b""
-
-    def _append(self, events: Sequence[Event]) -> AppendResult:
-        """Through consent and the group commit."""
-        return Importer(self._writer, self._consent()).append(events)
-
-    def _consent(self) -> ConsentPolicy:
-        """One for every batch: it remembers what the batch says, and the log knows the rest."""
-        required, pseudonyms = self.settings.consent_required, self.settings.pseudonyms
-        if required:  # consent that another process heard being taken back counts here, too
-            self._engine.start().fold_now(self._log.version)
-        return ConsentPolicy(required, pseudonyms, self._key, self._granted)
-
-    def _name_of(self, user: str) -> str:
-        """What a user is called in the log: a pseudonym, where these are on."""
-        return self._consent().user_id(user) if self.settings.pseudonyms else user
-
-    def _granted(self, name: str) -> bool:
-        """Whether a user has given consent."""
-        return has_consented(self._engine.state().users, name)
-
-    def _beginning(self) -> str:
-        """Start beside the caller, unless that is under way; what keeps it."""
-        if not self._starter.is_alive():
-            self._starter = threading.Thread(target=self._begin, name="plait-start", daemon=True)
-            self._starter.start()
-        return self._start_problem or "the log is being read"
-
-    def _begin(self) -> None:
-        try:
-            self._engine.start()
-            self._start_problem = ""
-        except PlaitError as problem:
-            self._start_problem = str(problem)
-
-    def _prune(self) -> None:
-        """Forget impressions that are older than they are to be kept."""
-        kept = self.settings.impressions_days * DAY
-        self._log.prune_impressions(time.time_ns() // 1000 - kept)
+        """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
+        return info(self._log, self._bundles, self.host)

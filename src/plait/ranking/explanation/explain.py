@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from plait.data.arrays import Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query import QueryBatch
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage
-from plait.ranking.explanation.templates import (
-    Contribution,
-    ExplanationContext,
-    sentence,
-    shared_value,
-)
+from plait.ranking.explanation.templates import Contribution, ExplanationContext, reason
 
 __all__ = ["Explain", "ExplainConfig"]
 
@@ -58,7 +55,7 @@ class Explain(Stage[ExplainConfig]):
 
     def __init__(self, config: ExplainConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._templates: dict[str, ReasonTemplates] = {}
+        self._templates: dict[str, ReasonTemplates | str] = {PINS: _PIN_TEMPLATE}
 
     def with_models(self, models: Sequence[Stage]) -> Self:
         """This step with the templates that the models declare.
@@ -67,7 +64,8 @@ class Explain(Stage[ExplainConfig]):
             models: The models of the pipeline.
         """
         stage = copy.copy(self)
-        stage._templates = {model.name: model.reason_templates for model in models}
+        declared = {model.name: model.reason_templates for model in models}
+        stage._templates = {**declared, PINS: _PIN_TEMPLATE}
         return stage
 
     @property
@@ -82,15 +80,23 @@ class Explain(Stage[ExplainConfig]):
             queries: B queries.
             items: Their candidates, with `order` and the explanations of models.
         """
-        reasons = np.full(items.shape, None, object)
-        rows, columns = np.nonzero(items.column("order") >= 0)
-        contributions = _Contributions(items)
-        contexts = [self._context(queries, row) for row in range(len(queries))]
-        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            number = int(items.item_numbers[row, column])
-            strongest = contributions.of(row, column)[: self.config.max_reasons]
+        reasons = np.full(items.item_numbers.shape, None, object)
+        rows, columns = np.nonzero(items.columns["order"] >= 0)
+        contexts = [self._context(queries, row) for row in range(len(queries.users))]
+        contributions = _contributions(items, rows, columns, self.config.max_reasons)
+        numbers = items.item_numbers[rows, columns].tolist()
+        usual = ReasonTemplates()
+        shown = zip(rows.tolist(), columns.tolist(), numbers, contributions, strict=True)
+        for row, column, number, strongest in shown:
             reasons[row, column] = [
-                self._reason(contexts[row], contribution, number) for contribution in strongest
+                reason(
+                    contexts[row],
+                    contribution,
+                    number,
+                    self.config.templates.get(contribution.model)
+                    or self._templates.get(contribution.model, usual),
+                )
+                for contribution in strongest
             ]
         return items.with_columns(reasons=reasons)
 
@@ -108,51 +114,32 @@ class Explain(Stage[ExplainConfig]):
             context=value if isinstance(value, str) else "",
         )
 
-    def _reason(
-        self, context: ExplanationContext, contribution: Contribution, number: int
-    ) -> dict[str, Any]:
-        model, because = contribution.model, contribution.because
-        shared = None
-        if because >= 0 and because != number:
-            shared = shared_value(context, number, because)
-        templates: ReasonTemplates | str = self.config.templates.get(model, "")
-        if not templates:
-            usual = _PIN_TEMPLATE if model == PINS else ReasonTemplates()
-            templates = self._templates.get(model, usual)
-        return {
-            "model": model,
-            "rank": contribution.rank + 1 if contribution.rank >= 0 else None,
-            "because": context.id(because),
-            "fact": shared,
-            "text": sentence(context, contribution, number, shared, templates),
-        }
 
+def _contributions(
+    items: CandidateLists, rows: Int64Array, columns: Int64Array, limit: int
+) -> list[list[Contribution]]:
+    """For each shown candidate the models that retrieved it or raised its score.
 
-class _Contributions:
-    """The columns of all models, looked up once."""
-
-    def __init__(self, items: CandidateLists) -> None:
-        names = dict.fromkeys(
-            column.rpartition(".")[0]
-            for column in items.columns
-            if column.endswith((".score", ".rank"))
-        )
-        kinds = ("score", "share", "rank", "because")
-        self._columns = {
-            name: [items.columns.get(f"{name}.{kind}") for kind in kinds] for name in names
-        }
-
-    def of(self, row: int, column: int) -> list[Contribution]:
-        """The models that retrieved a candidate or raised its score, pins first, by their share."""
-        contributions = []
-        for name, (scores, shares, ranks, because) in self._columns.items():
-            if scores is not None and not np.isfinite(scores[row, column]):
+    Pins go first, then the largest share of the score; at most `limit` for each candidate.
+    """
+    models = dict.fromkeys(
+        column.rpartition(".")[0]
+        for column in items.columns
+        if column.endswith((".score", ".rank"))
+    )
+    ranked: list[list[tuple[float, bool, int, int, Contribution]]] = [[] for _ in rows]
+    missing = {"score": 0.0, "share": 0.0, "rank": -1, "because": -1}
+    for index, model in enumerate(models):
+        values = [
+            items.columns[f"{model}.{kind}"][rows, columns].tolist()
+            if f"{model}.{kind}" in items.columns
+            else [absent] * len(rows)
+            for kind, absent in missing.items()
+        ]
+        is_pin = model == PINS
+        for position, (score, share, rank, because) in enumerate(zip(*values, strict=True)):
+            if not math.isfinite(score) or (rank < 0 and (share <= 0 or is_pin)):
                 continue
-            share = 0.0 if shares is None else float(shares[row, column])
-            rank = -1 if ranks is None else int(ranks[row, column])
-            if rank < 0 and (share <= 0 or name == PINS):
-                continue
-            share = np.inf if name == PINS else share
-            number = -1 if because is None else int(because[row, column])
-            contributions.append(Contribution(name, share, rank, number))
-        return sorted(contributions, key=lambda item: (-item.share, item.rank < 0, item.rank))
+            order = (-math.inf if is_pin else -share, rank < 0, rank, index)
+            ranked[position].append((*order, Contribution(model, rank, because)))
+    return [[entry[-1] for entry in sorted(entries)[:limit]] for entries in ranked]

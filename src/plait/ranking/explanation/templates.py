@@ -1,16 +1,15 @@
-"""The sentences of explanations, made from the templates that models declare."""
+"""The reasons of an explanation, made from the templates that models declare."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from plait.data.catalogue import Catalogue
 from plait.pipeline.model_defaults import ReasonTemplates
 
-__all__ = ["Contribution", "ExplanationContext", "sentence", "shared_value"]
+__all__ = ["Contribution", "ExplanationContext", "reason"]
 
 _TITLE_FIELDS = ("title", "name")
 _MAX_LENGTH = 80
@@ -26,20 +25,18 @@ class Contribution:
 
     Attributes:
         model: The name of the model.
-        share: Its part of the score; infinite for a pin.
         rank: The candidate's rank from 0 in what the model retrieved; -1: not retrieved.
         because: The number of the item that weighs most; -1: none.
     """
 
     model: str
-    share: float
     rank: int
     because: int
 
 
 @dataclass(frozen=True, slots=True)
 class ExplanationContext:
-    """What the explanations of one query may mention.
+    """What the explanations of one query may mention, and what was looked up for them.
 
     Attributes:
         catalogue: The current items; None without a live state.
@@ -47,6 +44,8 @@ class ExplanationContext:
         words: The text of the query.
         query_items: The numbers of the items that the query starts from.
         context: The value of the context field.
+        names: The names that were looked up, by item number.
+        shared: The values that pairs of items share, as far as they were compared.
     """
 
     catalogue: Catalogue | None
@@ -54,79 +53,116 @@ class ExplanationContext:
     words: str = ""
     query_items: frozenset[int] = frozenset()
     context: str = ""
-
-    def id(self, number: int) -> str | None:
-        """The external id of an item.
-
-        Args:
-            number: The item number.
-
-        Returns:
-            The id; None if the catalogue has no such item.
-        """
-        if self.catalogue is None or not 0 <= number < len(self.catalogue):
-            return None
-        return self.catalogue.id(number)
+    names: dict[int, str] = field(default_factory=dict)
+    shared: dict[tuple[int, int], dict[str, Any] | None] = field(default_factory=dict)
 
     def name(self, number: int) -> str:
-        """The title of an item, or its id if it has none.
+        """Return the title of an item, or its id if it has none.
 
         Args:
             number: The item number.
         """
-        if self.catalogue is None or not 0 <= number < len(self.catalogue):
-            return f"item {number}"
-        for field in (self.title, *_TITLE_FIELDS):
-            column = self.catalogue.columns.get(field)
-            value = None if column is None else column.get(number)
-            if isinstance(value, str) and value.strip():
-                return _shortened(value.strip())
-        return _shortened(self.catalogue.id(number))
+        catalogue, name = self.catalogue, f"item {number}"
+        if catalogue is not None and 0 <= number < len(catalogue.ids):
+            name = catalogue.ids[number]
+            for title in (self.title, *_TITLE_FIELDS):
+                column = catalogue.columns.get(title)
+                value = None if column is None else column.values[number]
+                if isinstance(value, str) and value.strip():
+                    name = value.strip()
+                    break
+        self.names[number] = name = _shortened(name)
+        return name
+
+    def shared_value(self, first: int, second: int) -> dict[str, Any] | None:
+        """Find a field in which two items agree.
+
+        Args:
+            first: The number of an item.
+            second: The number of another one.
+
+        Returns:
+            The keys `field` and `value`: a category or text that both have, else the longest
+            member that their sets have in common; None if they agree in nothing.
+        """
+        pair = first, second
+        self.shared[pair] = None
+        if self.catalogue is None or not 0 <= max(pair) < len(self.catalogue.ids):
+            return None
+        members: list[tuple[int, str, str]] = []
+        for field_name, column in self.catalogue.columns.items():
+            if column.type not in ("category", "text", "set"):
+                continue
+            value, other = column.values[first], column.values[second]
+            if value is None or other is None:
+                continue
+            if column.type == "set":
+                members += [(len(member), field_name, member) for member in set(value) & set(other)]
+            elif value == other and value.casefold() not in _UNTELLING:
+                self.shared[pair] = {"field": field_name, "value": value}
+                return self.shared[pair]
+        if members:
+            _, field_name, value = max(members)
+            self.shared[pair] = {"field": field_name, "value": value}
+        return self.shared[pair]
 
 
-def sentence(
+def reason(
     context: ExplanationContext,
     contribution: Contribution,
     number: int,
-    shared: Mapping[str, Any] | None,
     templates: ReasonTemplates | str,
-) -> str:
-    """Explain in one sentence, without a full stop, why a model stands for an item.
+) -> dict[str, Any]:
+    """Explain why a model stands for an item.
 
     Args:
         context: What the sentence may mention.
         contribution: The part of the model.
         number: The number of the explained item.
-        shared: A field and a value that the item shares with `contribution.because`, or None.
         templates: The templates of the model, or one template for all cases.
+
+    Returns:
+        The keys `model`, `rank`, `because`, `fact`, and `text`, a sentence without a full stop.
     """
+    because, catalogue = contribution.because, context.catalogue
+    shared = None
+    if because >= 0 and because != number:
+        pair = number, because
+        shared = context.shared[pair] if pair in context.shared else context.shared_value(*pair)
     if isinstance(templates, str):
         template = templates
     else:
-        template = _applicable(context, contribution, number, shared, templates)
-    because = contribution.because
-    values = {
-        "item": context.name(number),
-        "because": context.name(because) if because >= 0 else "",
-        "field": str(shared["field"]) if shared else "",
-        "value": _shortened(str(shared["value"])) if shared else "",
-        "words": _shortened(context.words),
-        "context": _shortened(context.context),
-        "query_item": context.name(min(context.query_items)) if context.query_items else "",
+        template = _applicable(context, because, number, shared is not None, templates)
+    values = {"words": context.words, "context": context.context, "model": contribution.model}
+    values |= {"field": "", "value": ""} if shared is None else shared
+    query_item = min(context.query_items, default=-1)
+    for name, item in (("item", number), ("because", because), ("query_item", query_item)):
+        if f"{{{name}}}" in template:
+            values[name] = context.names.get(item) or (context.name(item) if item >= 0 else "")
+    pieces = _PLACEHOLDER.split(template)
+    for index in range(1, len(pieces), 2):
+        value = str(values.get(pieces[index], f"{{{pieces[index]}}}"))
+        pieces[index] = value if len(value) <= _MAX_LENGTH else _shortened(value)
+    because_id = None
+    if catalogue is not None and 0 <= because < len(catalogue.ids):
+        because_id = catalogue.ids[because]
+    return {
         "model": contribution.model,
+        "rank": contribution.rank + 1 if contribution.rank >= 0 else None,
+        "because": because_id,
+        "fact": shared,
+        "text": "".join(pieces),
     }
-    return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
 def _applicable(
     context: ExplanationContext,
-    contribution: Contribution,
+    because: int,
     number: int,
-    shared: Mapping[str, Any] | None,
+    has_shared: bool,
     templates: ReasonTemplates,
 ) -> str:
     """The first template that applies."""
-    because = contribution.because
     cases: tuple[str, ...]
     if because < 0:
         cases = (
@@ -139,41 +175,10 @@ def _applicable(
     else:
         cases = (
             templates.query_item if because in context.query_items else "",
-            templates.shared_value if shared else "",
+            templates.shared_value if has_shared else "",
             templates.history_item,
         )
     return next(filter(None, cases), templates.default)
-
-
-def shared_value(context: ExplanationContext, first: int, second: int) -> dict[str, Any] | None:
-    """A field in which two items agree.
-
-    Args:
-        context: The query, with the catalogue.
-        first: The number of an item.
-        second: The number of another one.
-
-    Returns:
-        The keys `field` and `value`: a category or text that both have, else the longest member
-        that their sets have in common; None if they agree in nothing.
-    """
-    if context.catalogue is None or not 0 <= max(first, second) < len(context.catalogue):
-        return None
-    members: list[tuple[int, str, str]] = []
-    for field, column in context.catalogue.columns.items():
-        if column.type not in ("category", "text", "set"):
-            continue
-        value, other = column.values[first], column.values[second]
-        if value is None or other is None:
-            continue
-        if column.type == "set":
-            members.extend((len(member), field, member) for member in set(value) & set(other))
-        elif value == other and value.casefold() not in _UNTELLING:
-            return {"field": field, "value": value}
-    if not members:
-        return None
-    _, field, value = max(members)
-    return {"field": field, "value": value}
 
 
 def _shortened(text: str) -> str:

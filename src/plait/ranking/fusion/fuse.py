@@ -244,7 +244,7 @@ class Fuse(Stage[FuseConfig]):
         transforms = [self.config.transforms.get(name, self.config.transform) for name in names]
         if len(set(transforms)) > 1:
             return concat_signals([self._normalized(items, [name], present) for name in names])
-        scores = [items.column(f"{name}.score") for name in names]
+        scores = [items.columns[f"{name}.score"] for name in names]
         missing = np.array(self.config.by_model("missing_score", names), object)
         return normalize_scores(
             np.array(scores, np.float32).reshape(shape),

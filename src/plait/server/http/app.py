@@ -1,4 +1,4 @@
-"""The application: the routes table, the middleware around it, and the shop beneath it."""
+"""The application: the routes table, the middleware around it, and the workspace beneath it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,7 @@ from plait.server.http.routes import (
     health,
     info,
     items,
-    next_items,
-    rank,
-    recommend,
-    requests,
-    search,
-    similar,
+    queries,
     users,
 )
 from plait.server.http.service import Service
@@ -41,22 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["all_routes", "create_app", "routes_table"]
 
-_log = logging.getLogger("plait.server")
+_log = logging.getLogger(__name__)
 
-_GROUPS = (
-    events,
-    items,
-    users,
-    recommend,
-    search,
-    similar,
-    rank,
-    next_items,
-    requests,
-    info,
-    health,
-    openapi,
-)
+_GROUPS = (events, items, users, queries, info, health, openapi)
 _ABOUT = (
     "One recommender and search engine over an event log and a catalogue. A key comes as "
     "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "
@@ -65,21 +47,29 @@ _ABOUT = (
 
 
 def all_routes() -> tuple[Route, ...]:
-    """Every route there is, in the order of the documentation."""
+    """Return every route, in the order of the documentation."""
     return tuple(route for group in _GROUPS for route in group.ROUTES)
 
 
 def routes_table() -> tuple[tuple[str, str], ...]:
-    """The method and path of every route: `("PUT", "/v1/items/{id}")`."""
-    return tuple((one.method, one.path.replace(":text", "")) for one in all_routes())
+    """Return the method and path of every route: `("PUT", "/v1/items/{id}")`."""
+    return tuple((route.method, route.path.replace(":text", "")) for route in all_routes())
 
 
-def create_app(settings: Settings, shop: Workspace) -> FastAPI:
-    """The application over an open `shop`, which it closes when it ends.
+def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
+    """Make the application.
 
-    Raises StorageError if the home's key cannot be read or made.
+    Args:
+        settings: The settings of the home.
+        workspace: The open home, which is closed when the application ends.
+
+    Returns:
+        The application with its routes and middleware.
+
+    Raises:
+        StorageError: If the home's key cannot be read or made.
     """
-    meters = PrometheusMetrics()
+    metrics = PrometheusMetrics()
     keys = KeyRing.of(settings)
     app = FastAPI(
         title="Plait",
@@ -91,41 +81,38 @@ def create_app(settings: Settings, shop: Workspace) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.service = Service(settings, shop, meters)
+    app.state.service = Service(settings, workspace, metrics)
     for route in all_routes():
-        _add(app, route)
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            summary=route.summary,
+            dependencies=[Depends(requires(route.permission))],
+            openapi_extra=openapi.operation(route),
+            responses=openapi.responses(route),
+            operation_id=route.endpoint.__name__,
+            response_model=None,
+        )
     openapi.describe(app, all_routes())
     answer_errors(app)
     # The last one added is the first one met.
-    patience = settings.client_timeout_ms / 1000
-    app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, patience=patience)
+    timeout_s = settings.client_timeout_ms / 1000
+    app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, timeout_s=timeout_s)
     app.add_middleware(AuthMiddleware, keys=keys)
-    app.add_middleware(AccessLogMiddleware, meters=meters)
+    app.add_middleware(AccessLogMiddleware, metrics=metrics)
     return app
-
-
-def _add(app: FastAPI, route: Route) -> None:
-    app.add_api_route(
-        route.path,
-        route.endpoint,
-        methods=[route.method],
-        summary=route.summary,
-        dependencies=[Depends(requires(route.permission))],
-        openapi_extra=openapi.operation(route),
-        operation_id=route.endpoint.__name__,
-        response_model=None,
-    )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    beside = [asyncio.create_task(one()) for one in (service.watch, service.warm_up)]
+    tasks = [asyncio.create_task(run()) for run in (service.watch, service.warm_up)]
     try:
         yield
     finally:
-        for one in beside:
-            one.cancel()
+        for task in tasks:
+            task.cancel()
         try:
             await asyncio.to_thread(service.close)
         except PlaitError as problem:  # a full disk, say: what was acknowledged is stored already

@@ -21,55 +21,58 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 
 
 class AuthMiddleware:
-    """ASGI middleware: 401 without a known key, on paths that do not exist too."""
+    """ASGI middleware: 401 without a known key, on paths that do not exist too.
+
+    Args:
+        app: The application.
+        keys: The known keys.
+    """
 
     def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
         self.app = app
         self.keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
-            await self.app(scope, receive, send)
-            return
-        presented = _presented(scope)
+            return self.app(scope, receive, send)
+        presented = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                presented = value[7:].strip()
+                break  # a bearer token goes before X-API-Key
+            if name == b"x-api-key":
+                presented = value.strip()
         granted = self.keys.scopes(presented)
-        if not granted:
-            await error_response(_refusal(presented))(scope, receive, send)
-            return
-        scope.setdefault("state", {})["granted"] = granted
-        await self.app(scope, receive, send)
+        if granted:
+            scope.setdefault("state", {})["granted"] = granted
+            return self.app(scope, receive, send)
+        # Whether a key came is no secret; whether it resembles one is, and is not said.
+        message = "this key is unknown" if presented else "this needs a key"
+        hint = (
+            "check that it is complete, and a key of this home"
+            if presented
+            else "send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+        )
+        refusal = error_response(AuthError(message, hint=hint, field="authorization"))
+        return refusal(scope, receive, send)
 
 
 def requires(permission: Permission) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that raises ScopeError unless the request's key has `permission`."""
+    """Make the dependency that checks the scope of a request's key.
+
+    Args:
+        permission: The scope that the route needs.
+
+    Returns:
+        A dependency that raises ScopeError unless the key has it.
+    """
 
     async def check(request: Request) -> None:
         if permission != "open" and permission not in request.state.granted:
             raise ScopeError(
-                f"this key may not do that; it takes the scope {permission}",
+                f"this key lacks the scope {permission}",
                 hint="use the admin key, or one listed in PLAIT_READ_KEYS or PLAIT_INGEST_KEYS",
                 field="authorization",
             )
 
     return check
-
-
-def _refusal(presented: bytes) -> AuthError:
-    """Whether a key came is no secret; whether it was near to one is, and is not said."""
-    if presented:
-        message, hint = "this key is unknown", "is it whole, and a key of this home?"
-    else:
-        message = "this needs a key"
-        hint = "send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
-    return AuthError(message, hint=hint, field="authorization")
-
-
-def _presented(scope: Scope) -> bytes:
-    """The key in the headers; a bearer token goes before X-API-Key."""
-    found = b""
-    for name, value in scope["headers"]:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            return bytes(value[7:].strip())
-        if name == b"x-api-key":
-            found = value.strip()
-    return found

@@ -1,6 +1,7 @@
-"""/openapi.json and /docs: what the routes are. Open, because they hold nothing of the shop's.
+"""/openapi.json and /docs: what the routes are. Open, because they hold nothing of the home.
 
-The page is plain HTML made here: it loads no script from elsewhere, so it also works offline.
+The page is plain HTML made here: FastAPI's own loads scripts from elsewhere, this one also works
+offline.
 """
 
 from __future__ import annotations
@@ -10,29 +11,19 @@ from html import escape
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from plait.server.http.ndjson import MEDIA_TYPE
+from plait.server.http.response_models import AnyObject, ErrorResponse
 from plait.server.http.route import Route, reply
 
-__all__ = ["ROUTES", "describe", "operation"]
+__all__ = ["ROUTES", "describe", "operation", "responses"]
 
 _REF = "#/components/schemas/{model}"
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "hint", "field"],
-            "properties": {
-                name: {"type": "string"} for name in ("code", "message", "hint", "field")
-            },
-        }
-    },
-}
+_ANY_OBJECT = {"type": "object", "additionalProperties": True}
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -57,87 +48,104 @@ async def page(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/docs", "open", "The routes, as a page", page),
-    Route("GET", "/openapi.json", "open", "The routes, as OpenAPI", openapi),
+    Route("GET", "/docs", "open", "The routes, as a page", page, media_type="text/html"),
+    Route("GET", "/openapi.json", "open", "The routes, as OpenAPI", openapi, response=AnyObject),
 )
 
 
 def operation(route: Route) -> dict[str, Any]:
-    """What OpenAPI says of `route` beyond its path and summary."""
-    said: dict[str, Any] = {"x-permission": route.permission}
-    said["responses"] = {"default": {"description": "Error", "content": _json(_named("Error"))}}
+    """Describe a route beyond its path, summary and responses.
+
+    Args:
+        route: The route.
+
+    Returns:
+        What `openapi_extra` of FastAPI takes.
+    """
+    described: dict[str, Any] = {"x-permission": route.permission}
     if route.permission != "open":
-        said["security"] = [{name: []} for name in _SECURITY]
+        described["security"] = [{name: []} for name in _SECURITY]
     if route.body is not None or route.free:
-        schema = _named(route.body.__name__) if route.body else {"type": "object"}
-        content = _json(schema)
+        schema = _reference(route.body) if route.body else _ANY_OBJECT
+        content = {"application/json": {"schema": schema}}
         if route.lines is not None:
-            content[MEDIA_TYPE] = {"schema": _named(route.lines.__name__)}
-        said["requestBody"] = {"required": True, "content": content}
-    parameters = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    said["parameters"] = [
-        {
-            "name": name.partition(":")[0],
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string"},
-        }
-        for name in parameters
+            content[MEDIA_TYPE] = {"schema": _reference(route.lines)}
+        described["requestBody"] = {"required": True, "content": content}
+    names = [step[1:-1].partition(":")[0] for step in route.path.split("/") if step[:1] == "{"]
+    described["parameters"] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
     ]
-    return said
+    return described
+
+
+def responses(route: Route) -> dict[int | str, dict[str, Any]]:
+    """Describe what a route responds with.
+
+    Args:
+        route: The route.
+
+    Returns:
+        What `responses` of FastAPI takes: models for the documentation, not for rendering.
+    """
+    described: dict[int | str, dict[str, Any]] = {
+        "default": {"model": ErrorResponse, "description": "Error"}
+    }
+    if route.response is not None:
+        described[200] = {"model": route.response, "description": "OK"}
+    elif route.media_type:
+        content = {route.media_type: {"schema": {"type": "string"}}}
+        described[200] = {"content": content, "description": "OK"}
+    return described
 
 
 def describe(app: FastAPI, routes: Sequence[Route]) -> None:
-    """Have `app.openapi()` hold the models of the bodies and the shape of the errors."""
-    generated = app.openapi
-    made: dict[str, Any] = {}
+    """Let `app.openapi()` hold the models of the request bodies too.
 
-    def whole() -> dict[str, Any]:
-        if not made:
-            models = [(one.body, "validation") for one in routes if one.body is not None]
-            _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
-            made.update(generated())
-            parts = made.setdefault("components", {})
-            parts["schemas"] = {**schemas.get("$defs", {}), "Error": _ERROR}
-            parts["securitySchemes"] = _SECURITY
-        return made
+    Args:
+        app: The application.
+        routes: Its routes.
+    """
+    generate = app.openapi
+    cached: dict[str, Any] = {}
 
-    app.openapi = whole  # type: ignore[method-assign]
+    def openapi() -> dict[str, Any]:
+        if not cached:
+            models = [(route.body, "validation") for route in routes if route.body is not None]
+            _, bodies = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
+            cached.update(generate())
+            components = cached.setdefault("components", {})
+            components.setdefault("schemas", {}).update(bodies.get("$defs", {}))
+            components["securitySchemes"] = _SECURITY
+        return cached
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
-
-
-def _named(model: str) -> dict[str, Any]:
-    return {"$ref": _REF.format(model=model)}
+def _reference(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$ref": _REF.format(model=model.__name__)}
 
 
 def _page(api: dict[str, Any]) -> str:
     schemas = api["components"]["schemas"]
-    parts = [
-        _section(method.upper(), path, said, schemas)
+    sections = [
+        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
+        f"<p>{escape(operation.get('description', operation['summary']))}</p>"
+        f"<p>Permission: {escape(operation['x-permission'])}</p>"
+        f"{_body_table(operation.get('requestBody'), schemas)}</section>"
         for path, methods in api["paths"].items()
-        for method, said in methods.items()
+        for method, operation in methods.items()
     ]
+    info = {name: escape(text) for name, text in api["info"].items()}
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{escape(api['info']['title'])}</title><style>{_STYLE}</style>"
-        f"<h1>{escape(api['info']['title'])} {escape(api['info']['version'])}</h1>"
-        f"<p>{escape(api['info']['description'])}</p>{''.join(parts)}</html>"
+        f"<title>{info['title']}</title><style>{_STYLE}</style>"
+        f"<h1>{info['title']} {info['version']}</h1>"
+        f"<p>{info['description']}</p>{''.join(sections)}</html>"
     )
 
 
-def _section(method: str, path: str, said: dict[str, Any], schemas: dict[str, Any]) -> str:
-    fields = _fields(said.get("requestBody"), schemas)
-    return (
-        f"<section><h2><code>{method} {escape(path)}</code></h2>"
-        f"<p>{escape(said.get('description', said['summary']))}</p>"
-        f"<p>Permission: {escape(said['x-permission'])}</p>{fields}</section>"
-    )
-
-
-def _fields(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:
+def _body_table(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:
     if body is None:
         return ""
     schema = body["content"]["application/json"]["schema"]
@@ -147,7 +155,7 @@ def _fields(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(name)}</code></td>"
         f"<td>{'needed' if name in model.get('required', ()) else ''}</td>"
-        f"<td>{escape(said.get('description', ''))}</td></tr>"
-        for name, said in model["properties"].items()
+        f"<td>{escape(field.get('description', ''))}</td></tr>"
+        for name, field in model["properties"].items()
     )
     return f"<table>{rows}</table>"

@@ -1,10 +1,10 @@
-"""What a route is: a method, a path, a permission and a function of a few lines."""
+"""What a route is: a method, a path, a permission, a function, and the types of its bodies."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -15,10 +15,12 @@ from starlette.responses import Response
 
 from plait.errors import InputError
 from plait.server.http.auth import Permission
-from plait.server.http.schemas import Body
+from plait.server.http.schemas import object_of, parsed
 from plait.server.http.service import Service
 
-__all__ = ["Route", "path_id", "reply", "service_of"]
+__all__ = ["Route", "json_body", "json_object", "path_id", "reply", "service_of"]
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
 class _AnyText(Convertor[str]):
@@ -38,47 +40,102 @@ register_url_convertor("text", _AnyText())
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row of the routes table."""
+    """One row of the routes table.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path, with placeholders.
+        permission: The scope that a key needs.
+        summary: One line for the documentation.
+        endpoint: The function.
+        body: The model of the request body; None for none, or for any JSON object (see `free`).
+        free: Whether the body is a JSON object of the caller's own fields.
+        lines: The model of each line, where the body may also be NDJSON.
+        response: The model of the response; None where it is no JSON object.
+        media_type: The media type of a response that is no JSON object.
+    """
 
     method: str
     path: str
     permission: Permission
     summary: str
     endpoint: Callable[..., Awaitable[Response]]
-    body: type[Body] | None = None
-    """What the request carries; None for none, or for any JSON object (see `free`)."""
+    body: type[BaseModel] | None = None
     free: bool = False
-    """The body is a JSON object of the caller's own fields."""
     lines: type[BaseModel] | None = None
-    """What each line holds, where the body may also be NDJSON."""
+    response: type[BaseModel] | None = None
+    media_type: str = ""
+
+
+def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
+    """Make the dependency that reads a request body, whatever its content type says.
+
+    Args:
+        model: The model of the body.
+
+    Returns:
+        A dependency that raises InputError or TooLargeError, which name the field at fault.
+    """
+
+    async def read(request: Request) -> BodyT:
+        return parsed(model, await request.body())
+
+    return read
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """Read a body of the caller's own fields; a dependency."""
+    return object_of(await request.body())
 
 
 def service_of(request: Request) -> Service:
-    """What the routes of this process stand on."""
+    """Return what the routes of this process stand on; a dependency too.
+
+    Args:
+        request: Any request.
+
+    Returns:
+        The service of the application.
+    """
     service: Service = request.app.state.service
     return service
 
 
 def reply(value: Any, status: int = 200) -> Response:
-    """`value` as JSON; NaN becomes null."""
+    """Respond with JSON.
+
+    Args:
+        value: The content; NaN becomes null.
+        status: The HTTP status.
+
+    Returns:
+        The response.
+    """
     content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(content, status, media_type="application/json")
 
 
 def path_id(request: Request) -> str:
-    """The outside id at the end of the path, `{id:text}`: slashes and line breaks included.
+    """Read the external id at the end of the path, `{id:text}`; a dependency.
 
-    Raises InputError for an empty id, for NUL characters, which no log can hold, and for percent
-    escapes that are not UTF-8: two of those would otherwise become one id.
+    Args:
+        request: The request.
+
+    Returns:
+        The id, slashes and line breaks included.
+
+    Raises:
+        InputError: If the id is empty, holds a NUL character, which no log can store, or percent
+            escapes that are not UTF-8: two of those would otherwise become one id.
     """
-    found = str(request.path_params["id"])
-    if not found:
+    external_id = str(request.path_params["id"])
+    if not external_id:
         raise InputError("the path ends without an id", field="id")
-    if "\0" in found:
+    if "\0" in external_id:
         raise InputError("the id in the path holds a NUL character", field="id")
-    if "\ufffd" in found:
+    if "\ufffd" in external_id:
         try:
             unquote_to_bytes(request.scope["raw_path"]).decode("utf-8")
         except UnicodeDecodeError:
             raise InputError("the id in the path is not UTF-8", field="id") from None
-    return found
+    return external_id

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plait.errors import InputError
 from plait.ingest.event_rows import EventRow
+from plait.workspace.query_models import (
+    MAX_ITEMS,
+    Rank,
+    Recommend,
+    Search,
+    Similar,
+    model_error,
+)
 
 __all__ = [
     "Body",
@@ -24,70 +32,14 @@ __all__ = [
     "parsed",
 ]
 
-MAX_ITEMS = 1000
-"""The most items of one response."""
 MAX_DEPTH = 64
 """How deeply objects and arrays may be nested in a body."""
-
-
-def _id_text(value: Any) -> Any:
-    """Whole numbers are taken as the ids they spell."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Id = Annotated[str, BeforeValidator(_id_text), Field(min_length=1)]
 
 
 class Body(BaseModel):
     """A body: closed, and strict about types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class QueryBody(Body):
-    """The fields of every query."""
-
-    user: Id | None = Field(None, description="who asks; unknown users are welcome")
-    k: int = Field(10, ge=1, le=MAX_ITEMS, description="how many items to answer with")
-    filter: str | None = Field(None, description='which items may come: category == "lamps"')
-    exclude: list[Id] = Field(default_factory=list, description="items that must not come")
-    context: dict[str, Any] = Field(default_factory=dict, description="time, place, device, ...")
-    history: list[Id] = Field(
-        default_factory=list, description="items seen lately, oldest first, not yet in the log"
-    )
-    at_least: int | None = Field(
-        None, ge=0, description="wait until this version is known, for a second at most"
-    )
-
-
-class Recommend(QueryBody):
-    """Items for a user."""
-
-
-class Search(QueryBody):
-    """Items for words, and for the user who typed them."""
-
-    text: str = Field(description="the words")
-
-
-class Similar(QueryBody):
-    """Items like one item."""
-
-    item: Id = Field(description="the item to start from")
-
-
-class Rank(Body):
-    """The caller's list, put in order."""
-
-    user: Id | None = Field(None, description="for whom")
-    items: list[Id] = Field(description="the items to order")
-    context: dict[str, Any] = Field(default_factory=dict, description="time, place, device, ...")
-    history: list[Id] = Field(
-        default_factory=list, description="items seen lately, oldest first, not yet in the log"
-    )
-    at_least: int | None = Field(
-        None, ge=0, description="wait until this version is known, for a second at most"
-    )
 
 
 class Next(Body):
@@ -103,7 +55,7 @@ class Events(Body):
     events: list[EventRow]
 
 
-BodyType = TypeVar("BodyType", bound=Body)
+BodyType = TypeVar("BodyType", bound=BaseModel)
 
 
 def parsed(model: type[BodyType], raw: bytes) -> BodyType:
@@ -118,11 +70,12 @@ def parsed(model: type[BodyType], raw: bytes) -> BodyType:
 
     Raises:
         InputError: If it is not such a body; `field` names what is wrong.
+        TooLargeError: If a list or text is too long.
     """
     try:
         return model.model_validate(object_of(raw))
     except ValidationError as error:
-        raise _input_error(model, error) from None
+        raise model_error(model, error) from None
 
 
 def object_of(raw: bytes) -> dict[str, Any]:
@@ -170,18 +123,3 @@ def is_too_deep(value: Any) -> bool:
             return False
         level = children
     return True
-
-
-def _input_error(model: type[Body], error: ValidationError) -> InputError:
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    # A misspelt field first: it explains the one that is missing.
-    problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
-    field = ".".join(str(key) for key in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields)
-        return InputError(f"there is no field {field!r}", hint=f"fields are {known}", field=field)
-    empty = problem["type"] in ("too_short", "string_too_short")
-    reason = "is empty" if empty else problem["msg"].removeprefix("Input ").lower()
-    declared = model.model_fields.get(field.partition(".")[0])
-    hint = f"{field}: {declared.description}" if declared and declared.description else ""
-    return InputError(f"{field}: {reason}", hint=hint, field=field)

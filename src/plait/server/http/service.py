@@ -1,4 +1,4 @@
-"""What the routes of one process stand on: the shop, the threads that call it, the meters."""
+"""What the routes of one process stand on: the workspace, the threads that call it, the metrics."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError, PlaitError
+from plait.server.http.body_limit import too_many_rows
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.settings import Settings
 from plait.workspace.model_host import NOT_READ
+from plait.workspace.query_models import QueryModel
+from plait.workspace.response import to_json
 
 if TYPE_CHECKING:
     from plait.workspace import Workspace
@@ -26,21 +28,24 @@ __all__ = ["Service"]
 
 T = TypeVar("T")
 
-WAITING = 32
+STORE_THREADS = 32
 """Threads that wait for a commit or for the store. One commit serves many of them."""
-ASKING = 16
-"""Threads that wait before they can answer: for a version, or for what another answer showed. They
-are others, so that no number of such questions keeps an event from being stored."""
-MOST_WAITING = 512
-"""Requests that may be under way in one process, of either sort; the next is told to come back."""
-STARTING = 0.05
-"""Seconds between two looks at whether there is something to warm up."""
 
-_log = logging.getLogger("plait.server")
+QUERY_THREADS = 16
+"""Threads that wait before they can answer: for a version, or for what another response showed.
+They are separate, so that no number of such queries keeps an event from being stored."""
+
+MAX_UNDER_WAY = 512
+"""Requests that may be under way in one process, of either sort; the next gets 503."""
+
+START_POLL = 0.05
+"""Seconds between two checks of whether there is a bundle to warm up."""
+
+_log = logging.getLogger(__name__)
 
 
 class _BoundedExecutor:
-    """Threads of one sort, and how many requests they may have at once."""
+    """A thread pool that refuses calls beyond a number."""
 
     def __init__(self, name: str, threads: int, most: int) -> None:
         self._threads = ThreadPoolExecutor(threads, name)
@@ -61,123 +66,154 @@ class _BoundedExecutor:
 
 
 class Service:
-    """Routes hand it calls on the shop.
+    """Answers what the routes ask of the workspace.
 
-    Answers are computed on the event loop itself: computing holds the interpreter's lock, so a
+    Queries are computed on the event loop itself: computing holds the interpreter's lock, so a
     thread beside the loop would only take turns with it (at 100 requests a second p99 was 115 ms
     with one, 14 ms without). What waits, for a commit, the store or a version, does so in threads.
+
+    Args:
+        settings: The settings of the home.
+        workspace: The open home.
+        metrics: What Prometheus scrapes.
+        most: Requests that may be under way, of either sort.
+
+    Attributes:
+        settings: The settings of the home.
+        workspace: The open home.
+        metrics: What Prometheus scrapes.
+        wait: Runs a call that waits for the store in a thread; a coroutine function.
     """
 
     def __init__(
         self,
         settings: Settings,
-        shop: Workspace,
-        meters: PrometheusMetrics,
+        workspace: Workspace,
+        metrics: PrometheusMetrics,
         *,
-        most: int = MOST_WAITING,
+        most: int = MAX_UNDER_WAY,
     ) -> None:
         self.settings = settings
-        self.shop = shop
-        self.meters = meters
-        shop.watch = meters.stage
-        self._waiting = _BoundedExecutor("plait-wait", WAITING, most)
-        self._asking = _BoundedExecutor("plait-ask", ASKING, most)
+        self.workspace = workspace
+        self.metrics = metrics
+        workspace.host.on_timings = metrics.stages
+        self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
+        self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
+        self.wait = self._store_calls.run
         self._is_warm = False
 
-    async def answer(
-        self, request: Request, call: Callable[[], Any], at_least: int | None = None
-    ) -> Response:
-        """The Answer that `call` computes, as a response.
+    async def answer(self, request: Request, body: QueryModel, route: str) -> Response:
+        """Answer a query.
 
-        A question about a version that is not known yet waits among the waiting threads, so that
-        it keeps nobody else from an answer.
+        A query for a version that is not known yet waits in a thread, so that it delays no other.
+
+        Args:
+            request: The request, which gets the id of the response.
+            body: The query.
+            route: The name under which the response is remembered.
+
+        Returns:
+            The response as JSON.
+
+        Raises:
+            TooLargeError: If a list is longer than `batch_limit`.
         """
-        if at_least is not None and at_least > self.shop.version:
-            return await self.answer_in_thread(request, call)
-        return _answered(request, _rendered(call()))
+        for field in ("items", "exclude", "history"):
+            count, limit = len(getattr(body, field, ())), self.settings.batch_limit
+            if count > limit:
+                raise too_many_rows(field, count, limit)
+        run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
+        if at_least is not None and at_least > self.workspace.version:
+            responses = await self._query_calls.run(
+                lambda: run([query], at_least=at_least, route=route)
+            )
+        else:
+            responses = run([query], at_least=at_least, route=route)
+        request.state.request_id = responses[0].request_id
+        return Response(to_json(responses[0]), media_type="application/json")
 
-    async def answer_in_thread(self, request: Request, call: Callable[[], Any]) -> Response:
-        """As `answer`, for a `call` that waits for the store or for others first."""
-        return _answered(request, await self.ask(lambda: _rendered(call())))
+    async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
+        """Answer with more of an earlier response.
 
-    async def wait(self, call: Callable[[], T]) -> T:
-        """What `call` returns after it has waited for the store."""
-        return await self._waiting.run(call)
+        Args:
+            request: The request, which gets the id of the response.
+            request_id: Any request of the chain.
+            k: How many items.
 
-    async def ask(self, call: Callable[[], T]) -> T:
-        """What `call` returns after it has waited for an answer of another process."""
-        return await self._asking.run(call)
+        Returns:
+            The response as JSON.
+        """
+        queries = self.workspace.queries
+        response = await self._query_calls.run(lambda: queries.next(request_id, k))
+        request.state.request_id = response.request_id
+        return Response(to_json(response), media_type="application/json")
+
+    async def explain(self, request_id: str) -> dict[str, Any]:
+        """Return what is remembered of a response.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            See `Workspace.why`.
+        """
+        return await self._query_calls.run(lambda: self.workspace.why(request_id))
 
     def readiness(self) -> list[str]:
-        """Why this worker should not be asked yet; empty when all is well.
+        """Return why this worker should not be queried yet.
 
-        The reasons are for everybody to read: the words of a database or a file are left out.
+        Returns:
+            Reasons that anybody may read, without the words of a database or a file; none when
+            all is well.
         """
-        found = _kinds(self.shop.readiness())
-        return found or ([] if self._is_warm else ["the worker is warming up"])
+        problems = [problem.partition(":")[0] for problem in self.workspace.readiness()]
+        return problems or ([] if self._is_warm else ["the worker is warming up"])
 
     async def warm_up(self) -> None:
-        """Once there is a bundle, answer a question of every kind before the first asker comes."""
-        while self.shop.readiness():
-            await asyncio.sleep(STARTING)
+        """Once there is a bundle, answer a query of every kind before the first caller comes."""
+        while self.workspace.readiness():
+            await asyncio.sleep(START_POLL)
         try:
-            await self._asking.run(self.shop.warm_up)
+            await self._query_calls.run(self.workspace.warm_up)
         except Exception as problem:  # noqa: BLE001  it can answer: the bundle was tried before
-            _log.warning("the questions asked for warmth failed: %s", type(problem).__name__)
+            _log.warning("the warm-up queries failed: %s", type(problem).__name__)
         self._is_warm = True
 
     def scrape(self) -> bytes:
-        """The exposition of all workers, with what this one knows right now."""
-        self.meters.observe(self.shop.vitals())
-        return self.meters.text()
+        """Return the metrics of all workers, with what this one knows right now."""
+        self.metrics.observe(self.workspace.vitals())
+        return self.metrics.text()
 
     async def watch(self) -> None:
-        """Tell the meters every second how this worker is, whoever is scraped."""
-        self.shop.readiness()  # has it read the log, if it has not yet
-        settled, told = "", ""
+        """Update the metrics every second, whoever is scraped, and log new problems."""
+        self.workspace.readiness()  # starts to read the log
+        frozen_bundle, logged = "", ""
         while True:
             with contextlib.suppress(PlaitError):
-                vitals = await self.wait(self.shop.vitals)
-                self.meters.observe(vitals)
-                if vitals["bundle"] != settled and self._is_warm:
-                    settled = vitals["bundle"]
+                vitals = await self.wait(self.workspace.vitals)
+                self.metrics.observe(vitals)
+                if vitals["bundle"] != frozen_bundle and self._is_warm:
+                    frozen_bundle = vitals["bundle"]
                     await self.wait(_freeze_gc)
-                told = _told(vitals["problems"], told)
+                problems = [problem for problem in vitals["problems"] if problem != NOT_READ]
+                if problems and "; ".join(problems) != logged:
+                    # The words may quote ids, so they are for debugging only.
+                    kinds = "; ".join(problem.partition(":")[0] for problem in problems)
+                    _log.warning("%s; /v1/info says more", kinds)
+                    _log.debug("%s", "; ".join(problems))
+                logged = "; ".join(problems)
             await asyncio.sleep(1.0)
 
     def close(self) -> None:
-        """Let what is under way finish, then close the shop, which writes what it still holds."""
-        self._asking.close()
-        self._waiting.close()
-        self.shop.close()
-
-
-def _answered(request: Request, rendered: tuple[str, bytes]) -> Response:
-    request.state.request_id, content = rendered
-    return Response(content, media_type="application/json")
-
-
-def _rendered(answer: Any) -> tuple[str, bytes]:
-    body = answer.to_dict()
-    return body["request_id"], orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _told(problems: Sequence[str], before: str) -> str:
-    """Log what has gone wrong anew: the kind of trouble, its words (which may quote) if asked."""
-    found = "; ".join(one for one in problems if one != NOT_READ)
-    if found and found != before:
-        _log.warning("%s; /v1/info says more", "; ".join(_kinds(problems)))
-        _log.debug("%s", found)
-    return found
-
-
-def _kinds(problems: Sequence[str]) -> list[str]:
-    return [one.partition(":")[0] for one in problems]
+        """Let what is under way finish, then close the workspace, which writes what it holds."""
+        self._query_calls.close()
+        self._store_calls.close()
+        self.workspace.close()
 
 
 def _freeze_gc() -> None:
-    """Take what a new bundle brought out of the garbage collector's rounds: it stays, and looking
-    through all of it again and again would hold up whoever is being answered.
+    """Exempt what a new bundle brought from garbage collection: it stays, and examining all of it
+    again and again would delay the responses.
     """
     gc.unfreeze()
     gc.collect()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
-from plait.server.http.body_limit import check_batch
+from plait.server.http.body_limit import too_many_rows
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
-from plait.server.http.route import Route, reply, service_of
+from plait.server.http.response_models import EventsResponse
+from plait.server.http.route import Route, reply
 from plait.server.http.schemas import EventRow, Events, object_of
 from plait.server.http.service import Service
 
@@ -25,14 +27,14 @@ async def post_events(request: Request) -> Response:
     rejected (with the reason). One bad row does not stop the others. `version` is the place in the
     log that `at_least` of a later query may name.
     """
-    service = service_of(request)
+    service: Service = request.app.state.service
     if is_lines(request):
         lines = await lines_of(request, service.settings.batch_limit)
-        version, rows = await service.wait(lambda: _append_lines(service, lines))
+        version, rows = await service.wait(partial(_append_lines, service, lines))
     else:
         raw = await request.body()
-        version, rows = await service.wait(lambda: _append_body(service, raw))
-    service.meters.rows(row["status"] for row in rows)
+        version, rows = await service.wait(partial(_append_body, service, raw))
+    service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
 
 
@@ -45,19 +47,29 @@ def _append_body(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]
     events = body.get("events")
     if not isinstance(events, list):
         raise InputError("events is not a list", hint='send {"events": [...]}', field="events")
-    check_batch(events, service.settings.batch_limit, "events")
-    return service.shop.post(events)
+    if len(events) > service.settings.batch_limit:
+        raise too_many_rows("events", len(events), service.settings.batch_limit)
+    return service.workspace.post(events)
 
 
 def _append_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
     """The rows of NDJSON; a line that is not JSON is one more row that is rejected."""
     rows, errors = rows_of(lines)
-    version, statuses = service.shop.post(rows)
+    version, statuses = service.workspace.post(rows)
     for index, error in errors.items():
         statuses[index]["error"] = error
     return version, statuses
 
 
 ROUTES = (
-    Route("POST", "/v1/events", "ingest", "Append events", post_events, Events, lines=EventRow),
+    Route(
+        "POST",
+        "/v1/events",
+        "ingest",
+        "Append events",
+        post_events,
+        Events,
+        lines=EventRow,
+        response=EventsResponse,
+    ),
 )

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError
+from plait.server.http.response_models import StatusResponse
 from plait.server.http.route import Route, reply, service_of
 
 __all__ = ["ROUTES"]
@@ -29,6 +30,6 @@ async def ready(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/health", "open", "Is the process alive", health),
-    Route("GET", "/ready", "open", "Can it answer", ready),
+    Route("GET", "/health", "open", "Is the process alive", health, response=StatusResponse),
+    Route("GET", "/ready", "open", "Can it answer", ready, response=StatusResponse),
 )

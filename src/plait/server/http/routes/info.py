@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.server.http.response_models import InfoResponse
 from plait.server.http.route import Route, reply, service_of
 
 __all__ = ["ROUTES"]
@@ -14,7 +15,7 @@ __all__ = ["ROUTES"]
 async def info(request: Request) -> Response:
     """The home: its version, bundles, counts and fields."""
     service = service_of(request)
-    return reply(await service.wait(service.shop.info))
+    return reply(await service.wait(service.workspace.info))
 
 
 async def metrics(request: Request) -> Response:
@@ -24,6 +25,6 @@ async def metrics(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/v1/info", "admin", "About this home", info),
-    Route("GET", "/metrics", "read", "Prometheus metrics", metrics),
+    Route("GET", "/v1/info", "admin", "About this home", info, response=InfoResponse),
+    Route("GET", "/metrics", "read", "Prometheus metrics", metrics, media_type="text/plain"),
 )

@@ -1,0 +1,161 @@
+"""What responses carry, as OpenAPI documents it; responses are rendered without these models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "AnyObject",
+    "ChangeResponse",
+    "EntityResponse",
+    "ErrorResponse",
+    "EventsResponse",
+    "InfoResponse",
+    "ItemsResponse",
+    "RequestResponse",
+    "StatusResponse",
+]
+
+
+class AnyObject(BaseModel):
+    """Any JSON object."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="the kind of error")
+    message: str = Field(description="what was expected")
+    hint: str = Field(description="the next step")
+    field: str = Field(description="the part of the request at fault")
+
+
+class ErrorResponse(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+class SharedField(BaseModel):
+    """A field in which two items agree."""
+
+    field: str
+    value: str
+
+
+class Reason(BaseModel):
+    """Why an item is there."""
+
+    model: str | None = Field(description="the model that retrieved the item")
+    rank: int | None = Field(description="its rank from 1 among what the model retrieved")
+    because: str | None = Field(description="the id of the item that it rests on")
+    fact: SharedField | None = Field(description="a field in which both items agree")
+    text: str = Field(description="a sentence")
+
+
+class Item(BaseModel):
+    """One item of a response."""
+
+    id: str
+    score: float | None = Field(description="null where nothing is known of the item")
+    reasons: list[Reason] = Field(description="the strongest first")
+
+
+class ItemsResponse(BaseModel):
+    """Items, best first."""
+
+    request_id: str = Field(description="names the response in /v1/next and /v1/requests")
+    bundle: str = Field(description="the bundle that answered")
+    version: int = Field(description="the last version of the log that the response knows of")
+    worker: str = Field(description="the process that answered")
+    items: list[Item]
+    degraded: list[str] = Field(description='"stale": the state was behind at_least')
+
+
+class ModelEvidence(BaseModel):
+    """What one model said of an item."""
+
+    rank: int | None
+    score: float
+
+
+class ExplainedItem(Item):
+    """One item of an earlier response."""
+
+    propensity: float = Field(1.0, description="the probability that it was shown here")
+    strands: dict[str, ModelEvidence] = Field(
+        default_factory=dict, description="by model, the rank and the score"
+    )
+
+
+class RequestResponse(BaseModel):
+    """An earlier response: the query, what was shown and why."""
+
+    request_id: str
+    route: str
+    time: str
+    user: str | None
+    bundle: str
+    version: int
+    query: dict[str, Any]
+    items: list[ExplainedItem]
+    candidates: int = Field(description="how many candidates there were")
+    removed: dict[str, int] = Field(description="by rule, how many candidates it removed")
+    degraded: list[str]
+    worker: str
+
+
+class EventStatus(BaseModel):
+    """What became of one event."""
+
+    id: str
+    status: str = Field(description="stored, duplicate, conflict or rejected")
+    error: str
+
+
+class EventsResponse(BaseModel):
+    """What became of a batch of events."""
+
+    version: int = Field(description="what at_least of a later query may name")
+    rows: list[EventStatus]
+
+
+class ChangeResponse(BaseModel):
+    """A change of an item or user."""
+
+    id: str
+    version: int = Field(description="the version of the log that holds the change")
+
+
+class EntityResponse(ChangeResponse):
+    """What is known of an item or user."""
+
+    fields: dict[str, Any]
+
+
+class StatusResponse(BaseModel):
+    """Whether the process is well."""
+
+    status: str
+
+
+class InfoResponse(BaseModel):
+    """What a home holds."""
+
+    version: int
+    folded: int = Field(description="the version that this process knows of")
+    items: int
+    users: int
+    erased_users: int
+    interactions: int
+    kinds: dict[str, int] = Field(description="how many interactions there are of each type")
+    fields: dict[str, dict[str, str]] = Field(description="by entity and field, its type")
+    bundle: dict[str, Any] | None = Field(description="the bundle in use")
+    bundles: list[str]
+    fitted_on_erased: list[str] = Field(description="bundles fitted on users erased since")
+    problems: list[str]
+    memory_mb: float

@@ -1,0 +1,53 @@
+"""`plait.open`: the way into the library."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from plait.errors import InputError
+from plait.settings import Settings, load_settings
+from plait.workspace.workspace import Workspace
+
+__all__ = ["open"]
+
+
+def open(home: Path | str | Settings, **settings: Any) -> Workspace:  # noqa: A001  plait.open
+    """Open a home, a folder that is made if it is missing.
+
+    Args:
+        home: The folder, or settings that name it.
+        settings: Settings as in `plait.settings.Settings`; they go before `plait.toml` and the
+            environment.
+
+    Returns:
+        The open home.
+
+    Raises:
+        StorageError: If the log cannot be opened.
+        InputError: If a setting does not exist.
+
+    Example:
+        >>> import plait
+        >>> baskets = {"ann": ["lamp", "bulb"], "bob": ["lamp", "bulb"], "eve": ["mug"]}
+        >>> rows = [
+        ...     {"user": user, "item": item, "kind": "purchase"}
+        ...     for user, items in baskets.items()
+        ...     for item in items
+        ... ]
+        >>> workspace = plait.open("home")
+        >>> workspace.post(rows)[0]
+        5
+        >>> bundle = workspace.fit()
+        >>> workspace.recommend(history=["lamp"], k=1).ids
+        ['bulb']
+        >>> workspace.close()
+    """
+    known = [setting.name for setting in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise InputError(
+                f"there is no setting {name!r}", hint=f"there are {', '.join(known)}", field=name
+            )
+    return Workspace(home if isinstance(home, Settings) else load_settings(home, **settings))

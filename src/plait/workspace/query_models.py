@@ -1,0 +1,276 @@
+"""What a query may say: one typed model for HTTP bodies and for Python, validated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypedDict
+
+import numpy as np
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import ValidationError as ModelError
+
+from plait.data.types import Query
+from plait.errors import InputError, TooLargeError
+from plait.schema.coercion import MAX_ID
+from plait.utils.timestamps import to_micros
+
+__all__ = [
+    "MAX_ITEMS",
+    "ExternalId",
+    "QueryBody",
+    "QueryModel",
+    "QueryOptions",
+    "QueryParameters",
+    "Rank",
+    "Recommend",
+    "Search",
+    "Similar",
+    "model_error",
+    "parse_query",
+    "validate_query",
+]
+
+MAX_ITEMS = 1000
+"""The largest k, and the longest history, anchor or candidate list of a query."""
+
+MAX_EXCLUDED = 10_000
+MAX_TEXT = 2_000
+MAX_CONTEXT = 16 * 1024
+MAX_FILTER = 10_000
+
+
+class QueryOptions(TypedDict, total=False):
+    """Keyword arguments that every query takes.
+
+    Attributes:
+        history: Items of this session that the log does not know yet, oldest first.
+        filter: A rule that items must satisfy, such as `category == "lamps"`.
+        exclude: Items that must not be returned.
+        context: Time, place, device, ...
+        seen: "keep" or "remove" items that the user knows; None leaves it to the recipe.
+        at_least: Wait until this version of the log is known, for a second at most.
+        time: When the query is asked: a datetime, ISO 8601 or a unix time.
+    """
+
+    history: Iterable[str]
+    filter: str | None
+    exclude: Iterable[str]
+    context: Mapping[str, Any] | None
+    seen: Literal["keep", "remove"] | None
+    at_least: int | None
+    time: Any
+
+
+def _id_text(value: Any) -> Any:
+    """Whole numbers are taken as the ids they spell."""
+    is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _list(value: Any) -> Any:
+    """Any iterable but a string is taken as a list."""
+    if isinstance(value, list | str | Mapping) or not isinstance(value, Iterable):
+        return value
+    return list(value)
+
+
+def _whole_number(value: Any) -> Any:
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _context(value: Any) -> Any:
+    """A context is kept with the response, so it must be JSON and have a limited size."""
+    if not isinstance(value, Mapping) or not value:
+        return value
+    try:
+        size = len(orjson.dumps(dict(value), option=orjson.OPT_SERIALIZE_NUMPY))
+    except (TypeError, ValueError) as problem:
+        message = f"context holds a value that JSON cannot express: {problem}"
+        raise InputError(message, field="context") from problem
+    if size > MAX_CONTEXT:
+        message = f"context has {size} bytes as JSON, the limit is {MAX_CONTEXT}"
+        raise TooLargeError(message, field="context")
+    return dict(value)
+
+
+ExternalId = Annotated[
+    str, BeforeValidator(_id_text), StringConstraints(min_length=1, max_length=MAX_ID)
+]
+_Ids = Annotated[list[ExternalId], BeforeValidator(_list), Field(max_length=MAX_ITEMS)]
+_ExcludedIds = Annotated[list[ExternalId], BeforeValidator(_list), Field(max_length=MAX_EXCLUDED)]
+_Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_ITEMS)]
+_Version = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
+_Context = Annotated[dict[str, Any], BeforeValidator(_context)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)]
+_Filter = Annotated[str, StringConstraints(max_length=MAX_FILTER)]
+
+
+class QueryModel(BaseModel):
+    """What every query may say; closed, and strict about types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    user: ExternalId | None = Field(None, description="who asks; unknown users are welcome")
+    context: _Context = Field(default_factory=dict, description="time, place, device, ...")
+    history: _Ids = Field(
+        default_factory=list, description="items seen lately, oldest first, not yet in the log"
+    )
+    at_least: _Version | None = Field(
+        None, description="wait until this version is known, for a second at most"
+    )
+
+    def to_query(self) -> Query:
+        """Convert to the query that `QueryService.run` takes.
+
+        Returns:
+            The query, at the time that its context states if any.
+
+        Raises:
+            InputError: If the context states a time that cannot be read.
+        """
+        values = self._specific()
+        if "time" not in values and self.context.get("time") is not None:
+            values["time"] = to_micros(self.context["time"], "context.time")
+        return Query(user=self.user, history=tuple(self.history), context=self.context, **values)
+
+    def _specific(self) -> dict[str, Any]:
+        """What only this kind of query says."""
+        raise NotImplementedError
+
+
+class QueryBody(QueryModel):
+    """What every query that retrieves items may say."""
+
+    k: _Count = Field(10, description="how many items to answer with")
+    filter: _Filter | None = Field(None, description='which items may come: category == "lamps"')
+    exclude: _ExcludedIds = Field(default_factory=list, description="items that must not come")
+
+    def _specific(self) -> dict[str, Any]:
+        return {"k": self.k, "filter": self.filter or None, "exclude": tuple(self.exclude)}
+
+
+class Recommend(QueryBody):
+    """Items for a user."""
+
+
+class Search(QueryBody):
+    """Items for words, and for the user who typed them."""
+
+    text: Annotated[_Text, Field(min_length=1)] = Field(description="the words")
+
+    def _specific(self) -> dict[str, Any]:
+        return {**super()._specific(), "text": self.text, "seen": "keep"}
+
+
+class Similar(QueryBody):
+    """Items like one item."""
+
+    item: ExternalId = Field(description="the item to start from")
+
+    def _specific(self) -> dict[str, Any]:
+        return {**super()._specific(), "items": (self.item,), "seen": "keep"}
+
+
+class Rank(QueryModel):
+    """The caller's list, put in order."""
+
+    items: Annotated[_Ids, Field(min_length=1)] = Field(description="the items to order")
+
+    def _specific(self) -> dict[str, Any]:
+        candidates = tuple(self.items)
+        return {"k": len(candidates), "candidates": candidates, "seen": "keep"}
+
+
+class QueryParameters(QueryBody):
+    """What a query from Python may say."""
+
+    text: _Text | None = None
+    items: _Ids = Field(default_factory=list)
+    candidates: _Ids | None = None
+    seen: Literal["keep", "remove"] | None = None
+    time: int | None = None
+
+    def _specific(self) -> dict[str, Any]:
+        stated = {} if self.time is None else {"time": self.time}
+        return {
+            **super()._specific(),
+            **stated,
+            "text": self.text or None,
+            "items": tuple(self.items),
+            "candidates": None if self.candidates is None else tuple(self.candidates),
+            "seen": self.seen,
+        }
+
+
+def validate_query(query: Query) -> Query:
+    """Validate a query that was made in Python.
+
+    Args:
+        query: The query; ids may also be whole numbers, and lists any iterables.
+
+    Returns:
+        The query with ids as strings, in tuples.
+
+    Raises:
+        InputError: If a value is wrong; its `field` names the first one.
+        TooLargeError: If a list or text is too long.
+    """
+    names = QueryParameters.model_fields
+    return parse_query({name: getattr(query, name) for name in names if name != "at_least"})
+
+
+def parse_query(values: Mapping[str, Any]) -> Query:
+    """Make a query from keyword arguments.
+
+    Args:
+        values: The fields of `QueryParameters` by name.
+
+    Returns:
+        The query.
+
+    Raises:
+        InputError: If a value is wrong; its `field` names the first one.
+        TooLargeError: If a list or text is too long.
+    """
+    try:
+        return QueryParameters.model_validate(values).to_query()
+    except ModelError as problem:
+        error = model_error(QueryParameters, problem, nested=False)
+        if error.field == "candidates":
+            error.field = "items"  # the name that callers of `rank` use
+        raise error from None
+
+
+def model_error(
+    model: type[BaseModel], problem: ModelError, *, nested: bool = True
+) -> InputError | TooLargeError:
+    """Convert what pydantic reports to one of Plait's errors.
+
+    Args:
+        model: The model that refused a value.
+        problem: What it reported.
+        nested: Whether `field` names the position within a list too.
+
+    Returns:
+        The error for the first wrong value; a misspelt field goes first, because it explains the
+        one that is missing.
+    """
+    errors = problem.errors(include_url=False, include_input=False)
+    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    kind, message = first["type"], first["msg"]
+    path = ".".join(str(step) for step in first["loc"])
+    top = path.partition(".")[0]
+    if kind == "extra_forbidden":
+        known = ", ".join(model.model_fields)
+        return InputError(f"there is no field {path!r}", hint=f"fields are {known}", field=path)
+    field = path if nested else top
+    if kind in ("too_long", "string_too_long"):
+        unit = "ids" if kind == "too_long" else "characters"
+        limit = f"more than {first['ctx']['max_length']} {unit}"
+        return TooLargeError(f"{path} has {limit}", field=top)
+    if kind in ("too_short", "string_too_short"):
+        message = "is empty"
+    description = model.model_fields[top].description if top in model.model_fields else None
+    hint = f"{path}: {description}" if description else ""
+    return InputError(f"{path}: {message.removeprefix('Input ').lower()}", hint=hint, field=field)
