@@ -12,8 +12,10 @@ import pytest
 import plait
 from plait.cli.demo import MARK, _own
 from plait.cli.main import main
+from plait.cli.options import NO_SCORE, score_text
 from plait.cli.progress import _lines, bars
 from plait.errors import ConflictError
+from plait.pipeline.recipe import Recipe
 from tests.workspace.workspace_fixtures import RECIPE, fitted
 
 ASKING = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])
@@ -129,6 +131,34 @@ def test_in_a_pipe_every_item_is_one_line_as_it_is_called(run, home):
     lines = out.splitlines()
     assert len(lines) == 4
     assert any(title.strip() in line for line in lines)
+
+
+def test_recommend_prints_a_dash_for_an_item_without_a_score(run, tmp_path):
+    """A pinned item that the only model does not know has a rank and no score."""
+    models = {"neighbours": {}}
+    steps = {"fuse": {}, "rules": {"pins": ["lamp0"]}, "policy": {}, "explain": {}}
+    with plait.open(tmp_path) as workspace:
+        workspace.ingest(
+            events=[{"user": "u", "item": item, "time": 1_600_000_000} for item in "ab"],
+            items=[{"item": "lamp0", "title": "a lamp"}],
+        )
+        workspace.fit(Recipe.of({"name": "pinned", "models": models, "steps": steps}))
+    code, out, err = run("recommend", "--home", tmp_path, "--user", "unknown")
+    assert (code, err) == (0, "")
+    header, row = out.splitlines()
+    assert header.split() == ["item", "title", "score", "why"]
+    assert row.split()[:4] == ["lamp0", "a", "lamp", NO_SCORE]
+    code, out, err = run("recommend", "--home", tmp_path, "--user", "unknown", "--json")
+    assert (code, err) == (0, "")
+    assert [(item["id"], item["score"]) for item in json.loads(out)["items"]] == [("lamp0", None)]
+
+
+@pytest.mark.parametrize(
+    ("score", "format_spec", "text"),
+    [(0.5, ".4f", "0.5000"), (None, ".4f", NO_SCORE), (None, "6.2f", f"     {NO_SCORE}")],
+)
+def test_score_text_keeps_the_width_without_a_score(score, format_spec, text):
+    assert score_text(score, format_spec) == text
 
 
 def test_json_is_one_document_and_nothing_else(run, home, tmp_path):

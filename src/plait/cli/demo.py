@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from plait.cli.options import score_text
 from plait.cli.progress import bars
 from plait.errors import ConflictError
 
@@ -120,7 +121,8 @@ def _print(heading: str, answer: dict[str, Any], titles: Titles) -> None:
     print(f"\n{heading}")
     for item in answer["items"]:
         why = item["reasons"][0]["text"] if item["reasons"] else ""
-        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {item['score']:6.2f}  {why}")
+        score = score_text(item["score"], "6.2f")
+        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {score}  {why}")
 
 
 def _curls(url: str, key: str) -> Iterator[str]:

@@ -23,12 +23,16 @@ __all__ = [
     "opened",
     "print_answer",
     "print_json",
+    "score_text",
 ]
 
 Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and the key.")]
 HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; none: anybody.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+NO_SCORE = "–"
+"""Stands for the score of an item that no model knows."""
 
 _WIDE = 1000
 """Columns of a table that nobody looks at in a terminal."""
@@ -79,6 +83,22 @@ def print_json(found: Any) -> None:
     sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
+def score_text(score: float | None, format_spec: str) -> str:
+    """A score formatted for a terminal, or a dash if the item has none.
+
+    Args:
+        score: The score of an item; None if no model knows the item.
+        format_spec: A format specification with the width, such as `6.2f`.
+
+    Returns:
+        The text, as wide as `format_spec` says.
+    """
+    if score is not None:
+        return format(score, format_spec)
+    width = format_spec.partition(".")[0]
+    return NO_SCORE.rjust(int(width or 0))
+
+
 def print_answer(shop: Workspace, answer: Response, as_json: bool) -> None:
     """An answer as a table of items with their reasons; in a pipe one line an item."""
     if as_json:
@@ -93,7 +113,7 @@ def print_answer(shop: Workspace, answer: Response, as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for item in answer.items:
         why = "; ".join(list(dict.fromkeys(reason["text"] for reason in item.reasons))[:2])
-        cells = (item.id, shop.title(item.id), f"{item.score:.4f}", why)
+        cells = (item.id, shop.title(item.id), score_text(item.score, ".4f"), why)
         table.add_row(*(Text(one) for one in cells))  # no markup: a title may hold brackets
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     if answer.items:
