@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.architecture.source_tree import ROOT
 
@@ -68,7 +69,7 @@ def run_page(page, folder, languages=("python", "sh"), setup=""):
     script = folder / "page.py"
     text = (ROOT / page).read_text(encoding="utf-8")
     script.write_text(program(text, free_port(), languages, setup), encoding="utf-8")
-    programs = os.path.dirname(sys.executable)
+    programs = Path(sys.executable).parent
     environment = {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

@@ -4,19 +4,29 @@ import pytest
 
 from tests.docs.pages import blocks, program, run_page
 
-SMALL_SHOP = """
+SMALL_DATASET = """
 from datetime import datetime
 
-import plait
 import polars as pl
 from plait import datasets
 
-frames = datasets.load("online-retail")
-events = frames["events"].filter(pl.col("InvoiceDate") >= datetime(2011, 11, 20))
-items = frames["items"].join(events, on="StockCode", how="semi").head(150)
-events = events.join(items, on="StockCode", how="semi")
+def small(name, load=datasets.load):
+    frames = load(name)
+    events = frames["events"].filter(pl.col("InvoiceDate") >= datetime(2011, 11, 20))
+    items = frames["items"].join(events, on="StockCode", how="semi").head(150)
+    return {"events": events.join(items, on="StockCode", how="semi"), "items": items}
+
+datasets.load = small
 """
-"""Three weeks of the embedded data, for pages that begin with data of the reader's own."""
+"""Three weeks and 150 items of the embedded data, to keep the tests short."""
+
+SMALL_SHOP = f"""{SMALL_DATASET}
+import plait
+
+frames = datasets.load("online-retail")
+events, items = frames["events"], frames["items"]
+"""
+"""For pages that begin with data of the reader's own."""
 
 FITTED_SHOP = f"""{SMALL_SHOP}
 workspace = plait.open("my-shop")
@@ -33,18 +43,13 @@ def test_tutorial_runs(name, tmp_path):
 @pytest.mark.parametrize(
     ("page", "setup"),
     [
-        ("README.md", ""),
+        ("README.md", SMALL_DATASET),
         ("docs/index.md", SMALL_SHOP),
         ("docs/evaluation.md", FITTED_SHOP),
     ],
 )
 def test_python_blocks_of_a_page_run(page, setup, tmp_path):
     assert "-- block 1" in run_page(page, tmp_path, languages=("python",), setup=setup)
-
-
-def test_python_blocks_of_the_training_page_run(tmp_path):
-    pytest.importorskip("torch")
-    assert "-- block 1" in run_page("docs/training.md", tmp_path, languages=("python",))
 
 
 def test_program_skips_fragments_writes_files_and_replaces_the_port():
