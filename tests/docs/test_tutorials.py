@@ -52,6 +52,11 @@ def test_python_blocks_of_a_page_run(page, setup, tmp_path):
     assert "-- block 1" in run_page(page, tmp_path, languages=("python",), setup=setup)
 
 
+def test_python_blocks_of_the_training_page_run(tmp_path):
+    pytest.importorskip("torch")
+    assert "-- block 1" in run_page("docs/training.md", tmp_path, languages=("python",))
+
+
 def test_program_skips_fragments_writes_files_and_replaces_the_port():
     text = (
         "<!-- not run: needs data -->\n```python\nraise SystemExit(1)\n```\n"
