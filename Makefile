@@ -47,12 +47,21 @@ architecture: $(DEV)
 
 check: lint architecture ## style, types, documentation and the shape of the code
 
-# Tests marked `alone` go first and by themselves (exit status 5: there are none); then the rest, $(JOBS) at a time.
-# One thread a process: several processes of small matrices only get in each other's way.
+# Tests marked `alone` run first, one at a time and without coverage, because they measure times (exit status 5: there
+# are none); then all others, $(JOBS) at a time. One thread a process: several processes of small matrices only get in
+# each other's way. COVERAGE=0 switches the figure off, MIN_COVERAGE=92 makes a lower one fail.
+COVERAGE ?= 1
+MIN_COVERAGE ?= 0
+ifneq ($(COVERAGE),0)
+MEASURE := --cov=plait --cov-branch --cov-report=
+endif
 test: export OMP_NUM_THREADS := 1
-test: lint ## everything `check` does, then the whole suite
+test: lint ## everything `check` does, then the whole suite with its branch coverage
 	$(BIN)/pytest -m alone || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile $(MEASURE)
+ifdef MEASURE
+	@printf 'branch coverage in percent: '; $(BIN)/coverage report --format=total --fail-under=$(MIN_COVERAGE)
+endif
 
 # DATA is a folder of data sets that are not part of Plait, as docs/datasets.md describes them.
 bench: $(DEV) ## run every script in benchmarks/; DATA=FOLDER: those too that need data

@@ -18,25 +18,26 @@ from serve import machine
 import plait
 from plait import datasets
 from plait.evaluation.reporting.table import print_report
+from plait.workspace import Workspace
 
 
 def online_retail(recipe: str) -> None:
-    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
-        shop.ingest(**datasets.load("online-retail"))
-        measured(shop, "time", recipe, test_days=28)
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as workspace:
+        workspace.ingest(**datasets.load("online-retail"))
+        measured(workspace, "time", recipe, test_days=28)
 
 
 def beauty(folder: Path, recipe: str, refit: bool) -> None:
-    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
-        shop.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
-        measured(shop, "leave-one-out", recipe, refit=False)
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as workspace:
+        workspace.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
+        measured(workspace, "leave-one-out", recipe, refit=False)
         if refit:
-            measured(shop, "leave-one-out", recipe, refit=True)
+            measured(workspace, "leave-one-out", recipe, refit=True)
 
 
-def measured(shop: plait.Shop, protocol: str, recipe: str, **options: object) -> None:
+def measured(workspace: Workspace, protocol: str, recipe: str, **options: object) -> None:
     start = time.perf_counter()
-    report = shop.evaluate(protocol, (recipe,), k=(5, 10), **options)
+    report = workspace.evaluate(protocol, (recipe,), k=(5, 10), **options)
     print(f"\n{protocol} {options}: {time.perf_counter() - start:.0f} s in all")
     print_report(report)
 
@@ -46,11 +47,11 @@ def main() -> None:
     parser.add_argument("--beauty", type=Path)
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--refit", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(machine())
-    online_retail(given.recipe)
-    if given.beauty:
-        beauty(given.beauty, given.recipe, given.refit)
+    online_retail(options.recipe)
+    if options.beauty:
+        beauty(options.beauty, options.recipe, options.refit)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,10 @@ def option(words: list[str], name: str) -> str:
     return words[words.index(name) + 1] if name in words else ""
 
 
-def run(words: list[str], given: argparse.Namespace) -> None:
+def run(words: list[str], options: argparse.Namespace) -> None:
     """A command of the page, its home below `--work`."""
-    words = [one.replace("$DATA", str(given.data.resolve())) for one in words]
-    words[words.index("--home") + 1] = str(given.work / option(words, "--home"))
+    words = [word.replace("$DATA", str(options.data.resolve())) for word in words]
+    words[words.index("--home") + 1] = str(options.work / option(words, "--home"))
     plait(*words)
 
 
@@ -53,20 +53,20 @@ def plait(*words: str) -> None:
         raise SystemExit(f"{shlex.join(words)}\n{done.stderr}")
 
 
-def measured(section: str, given: argparse.Namespace) -> list[dict]:
+def measured(section: str, options: argparse.Namespace) -> list[dict]:
     """The reports of a section, one for each `plait evaluate` line, with what `full` is ahead."""
-    found = []
+    reports = []
     for words in commands(section):
         if words[0] == "ingest":
-            run(words, given)
-        elif words[0] == "evaluate" and given.protocol in ("", option(words, "--protocol")):
-            path = given.work / "report.json"
-            run([*words, "--json", str(path)], given)
+            run(words, options)
+        elif words[0] == "evaluate" and options.protocol in ("", option(words, "--protocol")):
+            path = options.work / "report.json"
+            run([*words, "--json", str(path)], options)
             report = json.loads(path.read_text())
             shown = chosen(report)
-            report["ahead"] = {one["model"]: ahead(path, one["model"], report) for one in shown[1:]}
-            found.append(report)
-    return found
+            report["ahead"] = {row["model"]: ahead(path, row["model"], report) for row in shown[1:]}
+            reports.append(report)
+    return reports
 
 
 def ahead(path: Path, other: str, report: dict) -> str:
@@ -74,12 +74,12 @@ def ahead(path: Path, other: str, report: dict) -> str:
     out = path.with_name("compared.json")
     plait("compare", str(path), "--row", FIRST, "--row", other, "--json", str(out))
     name = metrics(report)[-1]
-    for one in json.loads(out.read_text())["differences"]:
-        if one["metric"] == name:
-            sign = 1 if one["model"] == FIRST else -1
-            low, high = sorted((sign * one["low"], sign * one["high"]))
-            tie = " tie" if one["tie"] else ""
-            return f"{sign * one['value']:+.4f} [{low:+.4f}, {high:+.4f}]{tie}"
+    for difference in json.loads(out.read_text())["differences"]:
+        if difference["metric"] == name:
+            sign = 1 if difference["model"] == FIRST else -1
+            low, high = sorted((sign * difference["low"], sign * difference["high"]))
+            tie = " tie" if difference["tie"] else ""
+            return f"{sign * difference['value']:+.4f} [{low:+.4f}, {high:+.4f}]{tie}"
     return ""
 
 
@@ -93,47 +93,47 @@ def label(report: dict) -> str:
     return f"{protocol['name']}, {days:g} days" if days else protocol["name"]
 
 
-def value(one: dict) -> str:
-    if one["value"] is None:
+def value(interval: dict) -> str:
+    if interval["value"] is None:
         return ""
-    return f"{one['value']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+    return f"{interval['value']:.4f} [{interval['low']:.4f}, {interval['high']:.4f}]"
 
 
 def chosen(report: dict) -> list[dict]:
     """The answers of both recipes, the best other row, and what is popular."""
-    by_name = {one["model"]: one for one in report["results"]}
+    by_name = {row["model"]: row for row in report["results"]}
     name = metrics(report)[-1]
     fused = [FIRST, "default/fused"]
     popular = "popular-recent" if "popular-recent" in by_name else "item-rate"
     sign = -1 if name == "log_loss" else 1
     best = max(
-        (one for one in report["results"] if one["model"] not in fused),
-        key=lambda one: sign * one["metrics"][name]["value"],
+        (row for row in report["results"] if row["model"] not in fused),
+        key=lambda row: sign * row["metrics"][name]["value"],
     )
-    return [by_name[one] for one in dict.fromkeys([*fused, best["model"], popular])]
+    return [by_name[row] for row in dict.fromkeys([*fused, best["model"], popular])]
 
 
 def rows(report: dict) -> list[str]:
     lines = []
-    for place, one in enumerate(chosen(report)):
-        cells = [value(one["metrics"][name]) for name in metrics(report)]
-        cells.append(report["ahead"].get(one["model"], ""))
-        first = "" if place else label(report)
-        lines.append(f"| {first} | `{one['model']}` | {' | '.join(cells)} |")
+    for position, row in enumerate(chosen(report)):
+        cells = [value(row["metrics"][name]) for name in metrics(report)]
+        cells.append(report["ahead"].get(row["model"], ""))
+        first = "" if position else label(report)
+        lines.append(f"| {first} | `{row['model']}` | {' | '.join(cells)} |")
     return lines
 
 
 def note(report: dict) -> str:
     """What was asked, and the flags that were raised."""
     data, protocol = report["data"], report["protocol"]
-    raised = [f"`{one['name']}`" for one in report["flags"] if one["raised"]]
-    kept = {"remove": "removed", "keep": "kept"}[protocol["seen"]]
+    raised = [f"`{flag['name']}`" for flag in report["flags"] if flag["raised"]]
+    seen_items = {"remove": "removed", "keep": "kept"}[protocol["seen"]]
     excluded = data["excluded"]
     out = f", {excluded:,} targets excluded because the user had seen them" if excluded else ""
     text = (
         f"- {label(report)}: {data['queries']:,} queries with {data['targets']:,} targets among "
         f"{data['items']:,} items, fitted on {data['train']:,} of {data['interactions']:,} events; "
-        f"seen items {kept}{out}. {'Flags: ' + ', '.join(raised) if raised else 'No flag'}."
+        f"seen items {seen_items}{out}. {'Flags: ' + ', '.join(raised) if raised else 'No flag'}."
     )
     return textwrap.fill(text, 118, subsequent_indent="  ", break_on_hyphens=False)
 
@@ -142,8 +142,8 @@ def table(reports: list[dict]) -> str:
     names = metrics(reports[0])
     heads = ["protocol", "row", *names, f"`{FIRST}` minus row, {names[-1]}"]
     head = f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|"
-    lines = [line for one in reports for line in rows(one)]
-    return "\n".join([head, *lines, "", *(note(one) for one in reports)])
+    lines = [line for report in reports for line in rows(report)]
+    return "\n".join([head, *lines, "", *(note(report) for report in reports)])
 
 
 def main() -> None:
@@ -153,23 +153,23 @@ def main() -> None:
     parser.add_argument("--protocol", default="")
     parser.add_argument("--work", type=Path, default=ROOT / ".cache" / "datasets")
     parser.add_argument("--write", action="store_true")
-    given = parser.parse_args()
-    given.work.mkdir(parents=True, exist_ok=True)
-    given.work = given.work.resolve()
-    wanted = set(given.only.split(",")) - {""}
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    options.work = options.work.resolve()
+    names = set(options.only.split(",")) - {""}
     for section in re.split(r"(?=^## )", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE):
         homes = {option(words, "--home") for words in commands(section)}
-        if not TABLE.search(section) or (wanted and not homes & wanted):
+        if not TABLE.search(section) or (names and not homes & names):
             continue
-        reports = measured(section, given)
+        reports = measured(section, options)
         if not reports:
             continue
-        found = table(reports)
-        print(section.splitlines()[0], found, sep="\n\n", end="\n\n", flush=True)
-        if given.write:
+        tables = table(reports)
+        print(section.splitlines()[0], tables, sep="\n\n", end="\n\n", flush=True)
+        if options.write:
             page = PAGE.read_text(encoding="utf-8")
             PAGE.write_text(
-                page.replace(section, TABLE.sub(lambda _, new=found: new, section)),
+                page.replace(section, TABLE.sub(lambda _, new=tables: new, section)),
                 encoding="utf-8",
             )
 

@@ -54,14 +54,14 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=50_000)
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as place:
         path, home = Path(place) / "events.csv", Path(place) / "home"
-        written(path, given.events, given.users, given.items)
-        print(f"{given.events:,} events, {path.stat().st_size / 1e6:,.0f} MB")
-        ingested(path, home, given.events)
-        ingested(path, home, given.events)
+        written(path, options.events, options.users, options.items)
+        print(f"{options.events:,} events, {path.stat().st_size / 1e6:,.0f} MB")
+        ingested(path, home, options.events)
+        ingested(path, home, options.events)
 
 
 if __name__ == "__main__":

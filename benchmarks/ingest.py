@@ -79,23 +79,23 @@ def small_commits(log: EventLog, count: int = 200) -> float:
 
 def measure(log: EventLog, arguments: argparse.Namespace) -> dict[str, float]:
     """Every figure."""
-    found = append_all(log, batches(arguments.events, arguments.users, arguments.items))
+    figures = append_all(log, batches(arguments.events, arguments.users, arguments.items))
     again = next(batches(min(BATCH, arguments.events), arguments.users, arguments.items))
     start = time.perf_counter()
     assert {row.status for row in log.append(again).rows} == {"duplicate"}
-    found["duplicates_per_s"] = round(len(again) / (time.perf_counter() - start))
+    figures["duplicates_per_s"] = round(len(again) / (time.perf_counter() - start))
     start = time.perf_counter()
     read = sum(len(chunk) for chunk in log.read())
-    found["read_per_s"] = round(read / (time.perf_counter() - start))
-    found["single_commit_ms"] = small_commits(log)
+    figures["read_per_s"] = round(read / (time.perf_counter() - start))
+    figures["single_commit_ms"] = small_commits(log)
     start = time.perf_counter()
     snapshot(log)
-    found["snapshot_s"] = round(time.perf_counter() - start, 2)
+    figures["snapshot_s"] = round(time.perf_counter() - start, 2)
     start = time.perf_counter()
     log.erase("user1")
-    found["erase_s"] = round(time.perf_counter() - start, 2)
-    found["peak_mb"] = peak_mb()
-    return found
+    figures["erase_s"] = round(time.perf_counter() - start, 2)
+    figures["peak_mb"] = peak_mb()
+    return figures
 
 
 def main() -> None:

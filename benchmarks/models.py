@@ -51,31 +51,31 @@ FLAT = 50
 
 def loaded(folder: Path) -> Dataset:
     with tempfile.TemporaryDirectory() as home:
-        with plait.open(home) as shop:
-            shop.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
+        with plait.open(home) as workspace:
+            workspace.ingest(events=folder / "interactions.parquet", items=folder / "items.parquet")
         with EventLog.open(Path(home)) as log:
             return snapshot(log).weighted({})
 
 
 def everybody(dataset: Dataset) -> QueryBatch:
     """Every user's whole history, what is seen ruled out."""
-    found = dataset.interactions
-    counts = np.bincount(found.users, minlength=dataset.n_users)
+    interactions = dataset.interactions
+    counts = np.bincount(interactions.users, minlength=dataset.n_users)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    history = History(offsets, found.items, found.times, found.weights)
-    return replace(QueryBatch.of_histories(history), blocked=Ragged(found.items, offsets))
+    history = History(offsets, interactions.items, interactions.times, interactions.weights)
+    return replace(QueryBatch.of_histories(history), blocked=Ragged(interactions.items, offsets))
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
     began = time.perf_counter()
-    found = work()
-    return time.perf_counter() - began, found
+    result = work()
+    return time.perf_counter() - began, result
 
 
-def epoch(dataset: Dataset, describe: bool) -> float:
+def epoch(dataset: Dataset, use_item_features: bool) -> float:
     def fit(epochs: int) -> Sequence:
         training = TrainingConfig(epochs=epochs, learning_rate=2e-3, ema_decay=0.99, patience=0)
-        config = SequenceConfig(use_item_features=describe, training=training)
+        config = SequenceConfig(use_item_features=use_item_features, training=training)
         return Sequence(config, name="sequence").fit(dataset)
 
     fit(1)
@@ -111,7 +111,10 @@ def factorised(dataset: Dataset) -> tuple[float, float, float]:
     for _ in range(ROUNDS):
         through.append(seconds(lambda: stage.fit(dataset))[0])
         hand.append(seconds(by_hand)[0])
-    ratios = [one / other for one, other in zip(through, hand, strict=True)]
+    ratios = [
+        stage_seconds / library_seconds
+        for stage_seconds, library_seconds in zip(through, hand, strict=True)
+    ]
     return median(through), median(hand), median(ratios)
 
 
@@ -122,13 +125,15 @@ def crowd(items: int, users: int, events: int) -> Dataset:
     """
     chance = np.random.default_rng(7)
     share = np.cumsum(chance.lognormal(0, 1, users))
-    who = np.sort(np.searchsorted(share, chance.random(events) * share[-1])).astype(np.int32)
+    user_numbers = np.sort(np.searchsorted(share, chance.random(events) * share[-1])).astype(
+        np.int32
+    )
     rank = (FLAT * ((1 + items / FLAT) ** chance.random(events) - 1)).astype(np.int64)
-    topic = chance.integers(TOPICS, size=users)[who]
+    topic = chance.integers(TOPICS, size=users)[user_numbers]
     rank = np.where(chance.random(events) < 0.7, rank - rank % TOPICS + topic, rank) % items
     ones = np.ones(events, np.float32)
-    found = Interactions(
-        who,
+    interactions = Interactions(
+        user_numbers,
         chance.permutation(items).astype(np.int32)[rank],
         np.zeros(events, np.int16),
         np.cumsum(chance.integers(0, 4, events)) * 1_000_000,
@@ -137,7 +142,7 @@ def crowd(items: int, users: int, events: int) -> Dataset:
         np.arange(events),
     )
     known = from_arrays(np.arange(max(users, items)) % users, np.arange(max(users, items)) % items)
-    return replace(known, interactions=found)
+    return replace(known, interactions=interactions)
 
 
 def fitted_sparsely(stage: Any, items: int, users: int, events: int) -> tuple[float, ...]:
@@ -159,8 +164,8 @@ def report_sparse(items: int, users: int, events: int) -> None:
         Linear(LinearConfig(method="sparse"), name="linear"),
     ):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as child:
-            told = child.submit(fitted_sparsely, stage, items, users, events).result()
-        say_sparse(stage.name, items, users, events, *told)
+            figures = child.submit(fitted_sparsely, stage, items, users, events).result()
+        say_sparse(stage.name, items, users, events, *figures)
 
 
 def say_sparse(
@@ -181,8 +186,8 @@ def say_sparse(
 
 def report(folder: Path) -> None:
     dataset = loaded(folder)
-    print(f"sequence, an epoch by ids alone: {epoch(dataset, describe=False):.1f} s")
-    print(f"sequence, an epoch with words: {epoch(dataset, describe=True):.1f} s")
+    print(f"sequence, an epoch by ids alone: {epoch(dataset, use_item_features=False):.1f} s")
+    print(f"sequence, an epoch with words: {epoch(dataset, use_item_features=True):.1f} s")
     print(f"sequence, top 10 for all: {recommended(dataset):,.0f} users/s")
     ease = Linear(LinearConfig(order_aware=False), name="linear")
     print(f"EASE, {dataset.n_items:,} items: {seconds(lambda: ease.fit(dataset))[0]:.1f} s")
@@ -198,12 +203,12 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--users", type=int, default=700_000)
     parser.add_argument("--events", type=int, default=10_000_000)
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(machine(), flush=True)
-    if given.sparse:
-        report_sparse(given.items, given.users, given.events)
+    if options.sparse:
+        report_sparse(options.items, options.users, options.events)
     else:
-        report(given.folder)
+        report(options.folder)
 
 
 if __name__ == "__main__":

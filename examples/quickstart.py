@@ -1,6 +1,6 @@
-"""A shop in a few lines: load, measure, fit, ask, click, ask again.
+"""A shop in a few lines: ingest, evaluate, fit, query, post an event, query again.
 
-Run it with `python examples/quickstart.py`; it takes about two minutes and keeps nothing.
+Run it with `python examples/quickstart.py`; it takes about two minutes and leaves nothing behind.
 """
 
 import tempfile
@@ -10,24 +10,24 @@ from plait import datasets
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
-        receipt = shop.ingest(**datasets.load("online-retail"))  # frames, files or dicts
-        print("\n".join(receipt.lines()))
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as workspace:
+        imported = workspace.ingest(**datasets.load("online-retail"))  # frames, files or dicts
+        print(*imported.lines(), sep="\n")
 
-        report = shop.evaluate("time", test_days=28)  # fits in memory, touches nothing live
-        for row in report.results:
-            print(f"{row.model:>16}  recall@10 {row.metrics['recall@10'].value:.4f}")
+        report = workspace.evaluate("time", test_days=28)  # fits in memory, beside the live models
+        for result in report.results:
+            print(f"{result.model:>16}  recall@10 {result.metrics['recall@10'].value:.4f}")
 
-        shop.fit()
-        before = shop.recommend(user="17850", k=5)
+        workspace.fit()
+        before = workspace.recommend(user="17850", k=5)
         print(before.to_frame())
-        print(shop.search("red mug", user="17850", k=5).to_frame())
-        print(shop.similar(before.ids[0], k=5).to_frame())
+        print(workspace.search("red mug", user="17850", k=5).to_frame())
+        print(workspace.similar(before.ids[0], k=5).to_frame())
 
-        shop.post([{"kind": "purchase", "user": "17850", "item": before.ids[0]}])
-        after = shop.recommend(user="17850", k=5)  # knows of it already
+        workspace.post([{"kind": "purchase", "user": "17850", "item": before.ids[0]}])
+        after = workspace.recommend(user="17850", k=5)  # the purchase counts already
         print(after.to_frame())
-        print(shop.why(after.request_id)["items"][0])
+        print(workspace.why(after.request_id)["items"][0])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Every run of the tables in docs/benchmarks.md, one after another; a result that is there stays.
-#   benchmarks/peers/all.sh BEAUTY_FOLDER ML100K_FOLDER [quick|deep|ours|ratings ...]
+#   benchmarks/libraries/all.sh BEAUTY_FOLDER ML100K_FOLDER [quick|deep|ours|ratings ...]
 # quick: about an hour; deep: up to an hour each, on quiet cores. THREADS (2) is what each run gets;
 # with THREADS=1 two of them may go side by side, a core each:
-#   THREADS=1 taskset -c 0 benchmarks/peers/all.sh BEAUTY_FOLDER ML100K_FOLDER deep
+#   THREADS=1 taskset -c 0 benchmarks/libraries/all.sh BEAUTY_FOLDER ML100K_FOLDER deep
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 beauty=$1 ratings=$2
 shift 2
 parts=${*:-quick ratings ours deep}
 
-run() { # PEER MODEL FOLDER [options]
-  local peer=$1 model=$2 data=$3
+run() { # LIBRARY MODEL FOLDER [options]
+  local library=$1 model=$2 data=$3
   shift 3
-  .venv/bin/python benchmarks/peers/run.py --keep --threads "${THREADS:-2}" --peer "$peer" --model "$model" --data "$data" "$@"
+  .venv/bin/python benchmarks/libraries/run.py --keep --threads "${THREADS:-2}" --library "$library" --model "$model" --data "$data" "$@"
 }
 
 quick() { # solved or fitted in minutes; the settings of the package and some others
@@ -55,7 +55,7 @@ ours() { # three seeds; then fits of few epochs, for seconds against accuracy
     done
   done
   run plait linear "$beauty"
-  run plait linear "$beauty" --label ease --settings '{"order": false}'
+  run plait linear "$beauty" --label ease --settings '{"order_aware": false}'
   run plait neighbours "$beauty"
   run plait sequence "$beauty" --label ladder --ladder 2,4,5,6,8,25
   for seed in 1 2; do run plait sequence "$beauty" --seed "$seed" --label ladder --ladder 6,8,10; done

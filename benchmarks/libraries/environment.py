@@ -1,4 +1,4 @@
-"""A virtual environment for each peer; what pip said where that fails."""
+"""A virtual environment for each library; what pip said where that fails."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ PACKAGES: Mapping[str, Sequence[str]] = {
 
 
 class InstallError(Exception):
-    """A peer could not be installed; the message is what pip said last."""
+    """A library could not be installed; the message is what pip said last."""
 
 
-def python_of(peer: str, work: Path) -> Path:
-    """The interpreter of a peer's environment, which is made where it is missing.
+def python_of(library: str, work: Path) -> Path:
+    """The interpreter of a library's environment, which is made where it is missing.
 
     What was installed, and how long that took, is written to `installed.json` beside it. Raises
     InstallError with what pip said.
     """
-    if peer == "plait":
+    if library == "plait":
         return Path(sys.executable)
-    place = work / peer
-    python = place / "venv" / "bin" / "python"
-    note = place / "installed.json"
-    wanted = list(PACKAGES[peer])
-    if note.exists() and json.loads(note.read_text("utf-8"))["asked"] == wanted:
+    folder = work / library
+    python = folder / "venv" / "bin" / "python"
+    note = folder / "installed.json"
+    requirements = list(PACKAGES[library])
+    if note.exists() and json.loads(note.read_text("utf-8"))["asked"] == requirements:
         return python
-    place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    _run([sys.executable, "-m", "venv", str(place / "venv")])
-    _run([str(python), "-m", "pip", "install", "--quiet", *wanted])
+    _run([sys.executable, "-m", "venv", str(folder / "venv")])
+    _run([str(python), "-m", "pip", "install", "--quiet", *requirements])
     frozen = _run([str(python), "-m", "pip", "freeze"]).splitlines()
-    size = sum(one.stat().st_size for one in (place / "venv").rglob("*") if one.is_file())
-    found = {
-        "asked": wanted,
+    size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
+    record = {
+        "asked": requirements,
         "seconds": round(time.perf_counter() - began, 1),
         "size_mb": round(size / 1e6),
         "installed": frozen,
     }
-    note.write_text(json.dumps(found, indent=1), "utf-8")
+    note.write_text(json.dumps(record, indent=1), "utf-8")
     return python
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InstallError(f"{' '.join(command)}\n{done.stderr.strip()[-4000:]}")
-    return done.stdout
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if completed.returncode:
+        raise InstallError(f"{' '.join(command)}\n{completed.stderr.strip()[-4000:]}")
+    return completed.stdout

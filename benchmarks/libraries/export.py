@@ -1,6 +1,6 @@
-"""Writes a world: the same interactions, queries and candidates for every peer.
+"""Writes a world: the same interactions, queries and candidates for every library.
 
-A folder with `world.json`, `train.npz` and `queries.npz`, all that a peer may see, and beside it
+A folder with `world.json`, `train.npz` and `queries.npz`, all that a library may see, and beside it
 `FOLDER.targets.npz`, which `score.py` alone reads. Numbers of users and items are dense from 0.
 """
 
@@ -49,8 +49,8 @@ def ranking_world(data: Path, folder: Path, sample: int = 0) -> Path:
     learn = leave_one_out(dataset, "validation", protocol.seen, goal=protocol.goal)
     # The log numbers items as they come, so that the next item often has the next number.
     number = np.random.default_rng(0).permutation(dataset.n_items).astype(np.int32)
-    found = test.train.interactions
-    train = {"user": found.users, "item": number[found.items], "time": found.times}
+    events = test.train.interactions
+    train = {"user": events.users, "item": number[events.items], "time": events.times}
     queries = {
         **_queries("validation", learn, number),
         "validation_target": number[learn.targets.values],
@@ -67,23 +67,27 @@ def ranking_world(data: Path, folder: Path, sample: int = 0) -> Path:
     }
     alive = test.asked.catalogue.alive
     if not alive.all():
-        raise SystemExit("some items of this data set are no candidates; peers cannot know that")
+        raise SystemExit(
+            "some items of this data set are no candidates; libraries cannot know that"
+        )
     return _write(folder, about, train, queries, {"targets": number[test.targets.values]})
 
 
 def rating_world(data: Path, folder: Path, fold: str = "u1") -> Path:
-    """The ratings of FOLD.base to train on, those of FOLD.test to be told."""
+    """The ratings of FOLD.base to train on, those of FOLD.test to predict."""
     names = ("user", "item", "rating", "time")
     base, test = (
-        pl.read_csv(data / f"{fold}.{one}", separator="\t", has_header=False, new_columns=names)
-        for one in ("base", "test")
+        pl.read_csv(data / f"{fold}.{half}", separator="\t", has_header=False, new_columns=names)
+        for half in ("base", "test")
     )
-    numbers = {one: pl.concat([base[one], test[one]]).unique().sort() for one in ("user", "item")}
+    numbers = {
+        name: pl.concat([base[name], test[name]]).unique().sort() for name in ("user", "item")
+    }
     chosen = np.random.default_rng(0).random(len(base)) < VALIDATED
     train = {**_pairs(base, numbers), "rating": base["rating"].to_numpy().astype(np.float32)}
     train |= {"time": base["time"].to_numpy(), "validation": chosen}
     queries = {f"validation_{name}": train[name][chosen] for name in ("user", "item", "rating")}
-    queries |= {f"test_{name}": one for name, one in _pairs(test, numbers).items()}
+    queries |= {f"test_{name}": values for name, values in _pairs(test, numbers).items()}
     about = {
         "task": "ratings",
         "data": f"{data.name} {fold}",
@@ -95,15 +99,15 @@ def rating_world(data: Path, folder: Path, fold: str = "u1") -> Path:
     return _write(folder, about, train, queries, targets)
 
 
-def bare_recipe(strands: Mapping[str, Mapping[str, Any]]) -> Recipe:
-    """A recipe of strands alone: nothing but interactions is evidence, every kind is worth 1."""
-    return Recipe.of({"name": "bare", "models": strands})
+def bare_recipe(models: Mapping[str, Mapping[str, Any]]) -> Recipe:
+    """A recipe of models without steps; every event type has the weight 1."""
+    return Recipe.of({"name": "bare", "models": models})
 
 
 def _dataset(frame: pl.DataFrame) -> Dataset:
     with tempfile.TemporaryDirectory() as home:
-        with plait.open(home) as shop:
-            shop.ingest(events=frame)
+        with plait.open(home) as workspace:
+            workspace.ingest(events=frame)
         log = EventLog.open(Path(home))
         try:
             return snapshot(log)
@@ -139,8 +143,8 @@ def _write(
     np.savez(folder / "train.npz", **train)
     np.savez(folder / "queries.npz", **queries)
     np.savez(sealed(folder), **targets)
-    found = {**about, "interactions": len(train["user"]), "hash": digest.hexdigest()[:12]}
-    (folder / "world.json").write_text(json.dumps(found, indent=1), "utf-8")
+    record = {**about, "interactions": len(train["user"]), "hash": digest.hexdigest()[:12]}
+    (folder / "world.json").write_text(json.dumps(record, indent=1), "utf-8")
     return folder
 
 

@@ -1,9 +1,9 @@
-"""What the scripts of all peers share: the world they read, the clock, the lists they write.
+"""What the scripts of all libraries share: the data they read, the clock, the lists they write.
 
-It runs in each peer's own environment and needs numpy alone. Times are seconds on a clock that
-starts when everything is imported and read, and stands still while the lists of the test are
-written, which a training in earnest would not do. A run pinned to one core is timed by the seconds
-it had of that core, so that whatever else the machine does costs a peer none of its minutes.
+It runs in each library's own environment and needs numpy alone. Times are seconds on a clock that
+starts when everything is imported and read, and stops while the test lists are written, which a
+real training would not do. A run pinned to one core is timed by the processor, so that other work
+on the machine does not count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 K = 20
-"""How long the lists are; metrics stop at 10, so that a peer loses nothing by ties at the end."""
+"""Length of the lists; metrics stop at 10, so that ties at the end do not matter."""
 
 
 ONE_CORE = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
@@ -74,7 +74,7 @@ class Fold:
             matrix[row, :count] = self.values[self.offsets[row + 1] - count : self.offsets[row + 1]]
         return matrix, counts
 
-    def part(self, start: int, stop: int) -> Fold:
+    def batch(self, start: int, stop: int) -> Fold:
         """The queries `start`..`stop`."""
         low, high = self.offsets[start], self.offsets[min(stop, len(self))]
         return Fold(
@@ -95,25 +95,25 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.about: dict[str, Any] = json.loads((folder / "world.json").read_text("utf-8"))
-        with np.load(folder / "train.npz", allow_pickle=False) as found:
-            self.train = {name: found[name] for name in found.files}
-        with np.load(folder / "queries.npz", allow_pickle=False) as found:
-            self._queries = {name: found[name] for name in found.files}
+        with np.load(folder / "train.npz", allow_pickle=False) as arrays:
+            self.train = {name: arrays[name] for name in arrays.files}
+        with np.load(folder / "queries.npz", allow_pickle=False) as arrays:
+            self._queries = {name: arrays[name] for name in arrays.files}
         self.n_users: int = self.about["users"]
         self.n_items: int = self.about["items"]
 
     def fold(self, name: str) -> Fold:
         """The queries of `validation` or `test`."""
-        found = self._queries
+        arrays = self._queries
         fields = (f"{name}_user", f"{name}_values", f"{name}_offsets")
-        return Fold(name, *(found[one] for one in fields), found.get(f"{name}_target"))
+        return Fold(name, *(arrays[field] for field in fields), arrays.get(f"{name}_target"))
 
     def ratings(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """User and item of the ratings to be told; those of `validation` with the rating."""
         start = f"{name}_"
         return {
-            key.removeprefix(start): found
-            for key, found in self._queries.items()
+            key.removeprefix(start): values
+            for key, values in self._queries.items()
             if key.startswith(start)
         }
 
@@ -130,7 +130,7 @@ class Kit:
         self.world = World(arguments.world)
         self._every: int = arguments.every
         self._out: Path = arguments.out
-        self._given: dict[str, Any] = json.loads(arguments.settings)
+        self._overrides: dict[str, Any] = json.loads(arguments.settings)
         self._limit = 60.0 * arguments.minutes
         self._versions = {name: metadata.version(name) for name in packages}
         self._phases = {"read": clock() - began}
@@ -183,9 +183,9 @@ class Kit:
 
     def settings(self, published: Mapping[str, Any]) -> dict[str, Any]:
         """The published settings, under those of the command line."""
-        found = {**published, **self._given}
-        self._settings.append(found)
-        return found
+        merged = {**published, **self._overrides}
+        self._settings.append(merged)
+        return merged
 
     def tried(
         self,
@@ -196,15 +196,17 @@ class Kit:
         """The published settings, `ours` if Plait has the model, then others of the grid, drawn by
         seed: `trials` in all."""
         names = list(grid)
-        cells = [dict(zip(names, one, strict=True)) for one in itertools.product(*grid.values())]
+        cells = [
+            dict(zip(names, values, strict=True)) for values in itertools.product(*grid.values())
+        ]
         order = np.random.default_rng(self.seed).permutation(len(cells)) if names else []
-        others = [*([ours] if ours else []), *(cells[one] for one in order)]
+        others = [*([ours] if ours else []), *(cells[values] for values in order)]
         yield self.settings(published)
-        for one in others[: self.trials - 1]:
+        for values in others[: self.trials - 1]:
             if self.seconds > self._limit:
                 self._cut = True
                 return
-            yield self.settings({**published, **one})
+            yield self.settings({**published, **values})
 
     # -- looks
 
@@ -215,8 +217,8 @@ class Kit:
         """
         fold = self.world.fold("validation")
         with self.phase("validate"):
-            found = measured(ranked(fold), fold)
-        self._note(epoch, found)
+            metrics = measured(ranked(fold), fold)
+        self._note(epoch, metrics)
         with self._standing(), self.phase("recommend"):
             began = clock()
             lists = ranked(self.world.fold("test"))
@@ -225,37 +227,37 @@ class Kit:
         since = len(self._looks) - 1 - self._best("ndcg@10")
         return self.patience == 0 or since < self.patience
 
-    def told(self, rated: Callable[[Mapping[str, Any]], Floats]) -> None:
-        """The same for ratings: what `rated` says of the validation's and the test's pairs."""
+    def validate_ratings(self, rated: Callable[[Mapping[str, Any]], Floats]) -> None:
+        """Validate ratings: `rated` predicts the pairs of the validation fold."""
         pairs = self.world.ratings("validation")
         with self.phase("validate"):
             errors = np.asarray(rated(pairs), np.float64) - pairs["rating"]
         self._note(1, {"rmse": float(np.sqrt(np.mean(errors**2)))})
 
-    def predicted(self, rated: Callable[[Mapping[str, Any]], Floats]) -> None:
+    def write_test_ratings(self, rated: Callable[[Mapping[str, Any]], Floats]) -> None:
         """The ratings of the test, by a model with the best settings fitted on all of train."""
         with self._standing(), self.phase("recommend"):
-            found = np.asarray(rated(self.world.ratings("test")), np.float32)
-            np.save(self._out / "ratings.npy", found)
+            ratings = np.asarray(rated(self.world.ratings("test")), np.float32)
+            np.save(self._out / "ratings.npy", ratings)
 
     @property
     def best_settings(self) -> dict[str, Any]:
         """Of the trial with the least error on validation."""
         return dict(self._looks[self._best("rmse")]["settings"])
 
-    def _note(self, epoch: int, found: Mapping[str, float]) -> None:
+    def _note(self, epoch: int, metrics: Mapping[str, float]) -> None:
         number = len(self._looks)
         settings = self._settings[-1] if self._settings else {}
         trained = self._phases.get("train", 0.0)
-        before = sum(one["train_seconds"] for one in self._looks)
-        told = {"seconds": self.seconds, "train_seconds": trained - before, "epoch": epoch}
-        told |= {"settings": settings, **found}
-        self._looks.append({**told, "file": f"lists-{number}.npy"})
-        shown = " ".join(f"{name} {value:.4f}" for name, value in found.items())
+        before = sum(validation["train_seconds"] for validation in self._looks)
+        record = {"seconds": self.seconds, "train_seconds": trained - before, "epoch": epoch}
+        record |= {"settings": settings, **metrics}
+        self._looks.append({**record, "file": f"lists-{number}.npy"})
+        shown = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         print(f"{self.seconds:8.1f} s  {epoch:4}  {shown}", flush=True)
 
     def _best(self, metric: str) -> int:
-        values = [one[metric] for one in self._looks]
+        values = [validation[metric] for validation in self._looks]
         return int(np.argmin(values) if metric == "rmse" else np.argmax(values))
 
     @contextmanager
@@ -270,9 +272,9 @@ class Kit:
 
     def write(self, **more: Any) -> None:
         """`run.json`: what was run, on what, how long, how large, how good on validation."""
-        metric = "ndcg@10" if any("ndcg@10" in one for one in self._looks) else "rmse"
+        metric = "ndcg@10" if any("ndcg@10" in validation for validation in self._looks) else "rmse"
         best = self._best(metric) if self._looks else -1
-        found = {
+        record = {
             "model": self.model,
             "versions": self._versions,
             "python": platform.python_version(),
@@ -291,7 +293,7 @@ class Kit:
             "looks": self._looks,
             **more,
         }
-        (self._out / "run.json").write_text(json.dumps(found, indent=1), "utf-8")
+        (self._out / "run.json").write_text(json.dumps(record, indent=1), "utf-8")
 
 
 def started(models: Sequence[str], packages: Sequence[str]) -> Kit:
@@ -306,36 +308,36 @@ def started(models: Sequence[str], packages: Sequence[str]) -> Kit:
     parser.add_argument("--patience", type=int, default=10)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--settings", default="{}")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    return Kit(given, packages)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    return Kit(options, packages)
 
 
 def top(scores: npt.NDArray[np.floating], fold: Fold, k: int = K) -> Ints:
     """The `k` best unseen items of scores [B, n_items], best first; `scores` are spoilt by it."""
     scores[fold.rows, fold.values] = -np.inf
     k = min(k, scores.shape[1])
-    found = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(scores, found, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(found, order, axis=1).astype(np.int32)
+    candidates = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(scores, candidates, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(candidates, order, axis=1).astype(np.int32)
     best[np.isneginf(np.take_along_axis(scores, best, axis=1))] = -1
     return best
 
 
-def in_parts(
+def in_batches(
     fold: Fold, score: Callable[[Fold], npt.NDArray[np.floating]], size: int = 512
 ) -> Ints:
     """`top` of a whole fold, `size` queries at once."""
-    parts = [fold.part(start, start + size) for start in range(0, len(fold), size)]
-    return np.concatenate([top(np.array(score(one)), one) for one in parts])
+    batches = [fold.batch(start, start + size) for start in range(0, len(fold), size)]
+    return np.concatenate([top(np.array(score(batch)), batch) for batch in batches])
 
 
 def measured(lists: Ints, fold: Fold) -> dict[str, float]:
     """Recall@10 and NDCG@10 of one target a query: what early stopping looks at."""
     if fold.targets is None:
         raise ValueError(f"the targets of {fold.name} are not known here")
-    rows, places = np.nonzero(lists[:, :10] == fold.targets[:, None])
+    rows, positions = np.nonzero(lists[:, :10] == fold.targets[:, None])
     return {
         "recall@10": len(rows) / max(len(fold), 1),
-        "ndcg@10": float((1 / np.log2(places + 2.0)).sum()) / max(len(fold), 1),
+        "ndcg@10": float((1 / np.log2(positions + 2.0)).sum()) / max(len(fold), 1),
     }

@@ -1,10 +1,10 @@
-"""Runs one model of one peer on the interactions and the protocol that all peers get.
+"""Runs one model of one library on the same interactions and protocol as all others.
 
-    python benchmarks/peers/run.py --peer recbole --model SASRec --data FOLDER [--minutes 60]
-    python benchmarks/peers/run.py --peer plait --model sequence --data FOLDER --seed 1
+    python benchmarks/libraries/run.py --library recbole --model SASRec --data FOLDER [--minutes 60]
+    python benchmarks/libraries/run.py --library plait --model sequence --data FOLDER --seed 1
 
 FOLDER holds `interactions.parquet` (leave-one-out, no refit, seen removed, all items ranked) or
-MovieLens' `u1.base` and `u1.test` (ratings). A peer's environment is made below --work at first
+MovieLens' `u1.base` and `u1.test` (ratings). A library's environment is made below --work at first
 use. The result goes to --out, one JSON file a run; `table.py` makes tables of them.
 """
 
@@ -38,58 +38,67 @@ def world_of(data: Path, work: Path, sample: int) -> Path:
     return ranking_world(data, folder, sample)
 
 
-def command_of(given: argparse.Namespace, python: Path, world: Path, run: Path) -> list[str]:
-    """What runs in the peer's environment."""
-    told = {"--world": world, "--out": run, "--model": given.model, "--seed": given.seed}
-    told |= {"--minutes": given.minutes, "--settings": given.settings}
-    if given.peer == "plait":
-        told |= {"--data": given.data, "--sample-users": given.sample_users}
-        told |= {"--ladder": given.ladder, "--threads": given.threads}
+def command_of(options: argparse.Namespace, python: Path, world: Path, run: Path) -> list[str]:
+    """What runs in the library's environment."""
+    flags_by_name = {
+        "--world": world,
+        "--out": run,
+        "--model": options.model,
+        "--seed": options.seed,
+    }
+    flags_by_name |= {"--minutes": options.minutes, "--settings": options.settings}
+    if options.library == "plait":
+        flags_by_name |= {"--data": options.data, "--sample-users": options.sample_users}
+        flags_by_name |= {"--ladder": options.ladder, "--threads": options.threads}
     else:
-        told |= {"--trials": given.trials, "--patience": given.patience, "--every": given.every}
-    flags = [str(one) for pair in told.items() for one in pair]
-    return [str(python), "-W", "ignore", str(HERE / f"run_{given.peer}.py"), *flags]
+        flags_by_name |= {
+            "--trials": options.trials,
+            "--patience": options.patience,
+            "--every": options.every,
+        }
+    words = [str(value) for pair in flags_by_name.items() for value in pair]
+    return [str(python), "-W", "ignore", str(HERE / f"run_{options.library}.py"), *words]
 
 
-def outcome(given: argparse.Namespace, world: Path, run: Path) -> dict[str, Any]:
+def outcome(options: argparse.Namespace, world: Path, run: Path) -> dict[str, Any]:
     """The result of a run, or how it failed."""
-    failed = {"peer": given.peer, "model": given.model, "seed": given.seed}
+    failed = {"library": options.library, "model": options.model, "seed": options.seed}
     failed["world"] = json.loads((world / "world.json").read_text("utf-8"))
     try:
-        python = python_of(given.peer, given.work)
+        python = python_of(options.library, options.work)
     except InstallError as problem:
         return {**failed, "error": f"cannot be installed: {problem}"}
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(given.threads))}
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(options.threads))}
     with (run / "log.txt").open("w", encoding="utf-8") as log:
         try:
-            done = subprocess.run(
-                command_of(given, python, world, run),
+            completed = subprocess.run(
+                command_of(options, python, world, run),
                 cwd=run,
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                timeout=SLACK * (given.minutes + 10) * 60,
+                timeout=SLACK * (options.minutes + 10) * 60,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return {**failed, "error": f"gave no answer within {given.minutes:g} minutes"}
-    if done.returncode:
+            return {**failed, "error": f"did not end within {options.minutes:g} minutes"}
+    if completed.returncode:
         last = (run / "log.txt").read_text("utf-8").strip().splitlines()[-12:]
-        return {**failed, "error": "\n".join(last) or f"ended with {done.returncode}"}
-    if given.peer == "plait":
+        return {**failed, "error": "\n".join(last) or f"ended with {completed.returncode}"}
+    if options.library == "plait":
         return dict(json.loads((run / "result.json").read_text("utf-8")))
-    return result_of(given.peer, run, world)
+    return result_of(options.library, run, world)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--peer", choices=["plait", *sorted(PACKAGES)], required=True)
-    parser.add_argument("--model", required=True, help="the peer's name of it; a strand of ours")
+    parser.add_argument("--library", choices=["plait", *sorted(PACKAGES)], required=True)
+    parser.add_argument("--model", required=True, help="the library's name of it; a model of ours")
     parser.add_argument("--data", type=Path, required=True, help="the folder of a data set")
-    parser.add_argument("--work", type=Path, default=Path(".cache/peers"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/peers"))
+    parser.add_argument("--work", type=Path, default=Path(".cache/libraries"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/libraries"))
     parser.add_argument("--minutes", type=float, default=60, help="when a training is cut off")
     parser.add_argument("--sample-users", type=int, default=0, help="at most so many; 0: all")
     parser.add_argument("--seed", type=int, default=0)
@@ -105,27 +114,27 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> None:
-    given = arguments()
+    options = arguments()
     for name in ("data", "work", "out"):
-        setattr(given, name, getattr(given, name).resolve())
-    world = world_of(given.data, given.work, given.sample_users)
-    model = Path(given.model).stem + (f"-{given.label}" if given.label else "")
-    name = f"{world.name}-{given.peer}-{model}-{given.seed}"
-    path = given.out / f"{name}.json"
-    if given.keep and path.exists() and "error" not in json.loads(path.read_text("utf-8")):
+        setattr(options, name, getattr(options, name).resolve())
+    world = world_of(options.data, options.work, options.sample_users)
+    model = Path(options.model).stem + (f"-{options.label}" if options.label else "")
+    name = f"{world.name}-{options.library}-{model}-{options.seed}"
+    path = options.out / f"{name}.json"
+    if options.keep and path.exists() and "error" not in json.loads(path.read_text("utf-8")):
         print(f"{path} is there")
         return
-    run = given.work / "runs" / name
+    run = options.work / "runs" / name
     run.mkdir(parents=True, exist_ok=True)
     for old in run.glob("*.npy"):
         old.unlink()
-    found = {**outcome(given, world, run), "label": given.label}
-    given.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found, indent=1), "utf-8")
-    if "error" in found:
-        sys.exit(f"{path}\n{found['error']}")
-    shown = {metric: round(one["value"], 4) for metric, one in found["metrics"].items()}
-    print(f"{path}\n{shown}")
+    result = {**outcome(options, world, run), "label": options.label}
+    options.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1), "utf-8")
+    if "error" in result:
+        sys.exit(f"{path}\n{result['error']}")
+    rounded = {metric: round(value["value"], 4) for metric, value in result["metrics"].items()}
+    print(f"{path}\n{rounded}")
 
 
 if __name__ == "__main__":

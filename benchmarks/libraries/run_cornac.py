@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from cornac.data import Dataset
 from cornac.models import BPR, EASE, MF, BaselineOnly, NeuMF
-from harness import Floats, Fold, Ints, Kit, in_parts, started
+from harness import Floats, Fold, Ints, Kit, in_batches, started
 
 RANKING: dict[str, tuple[type[Any], dict[str, Any], dict[str, list[Any]]]] = {
     "BPR": (
@@ -55,19 +55,19 @@ def fitted(kit: Kit, kind: type[Any], settings: Mapping[str, Any], train: Datase
 def ranker(kit: Kit, model: Any, train: Dataset) -> Callable[[Fold], Ints]:
     """Lists from Cornac's `score` of a user; items that it does not know come last."""
     number = np.array(train.item_ids, np.int64)
-    row = {user: place for place, user in enumerate(train.user_ids)}
+    row = {user: position for position, user in enumerate(train.user_ids)}
 
     def ranked(fold: Fold) -> Ints:
         if kit.model == "EASE":  # weights between items answer for any history
             model.U = _matrix(fold, row, train.iid_map, (len(row), len(number)))
-        return in_parts(fold, scores)
+        return in_batches(fold, scores)
 
     def scores(fold: Fold) -> Floats:
-        found = np.full((len(fold), kit.world.n_items), -np.inf, np.float32)
-        for place, user in enumerate(fold.users):
+        scores = np.full((len(fold), kit.world.n_items), -np.inf, np.float32)
+        for position, user in enumerate(fold.users):
             if user in row:
-                found[place, number] = np.ravel(model.score(row[user]))
-        return found
+                scores[position, number] = np.ravel(model.score(row[user]))
+        return scores
 
     return ranked
 
@@ -77,26 +77,34 @@ def _matrix(
 ) -> sp.csr_matrix:
     users = [row.get(user, -1) for user in fold.users[fold.rows]]
     items = [column.get(item, -1) for item in fold.values]
-    kept = (np.array(users) >= 0) & (np.array(items) >= 0)
-    cells = np.array(users)[kept], np.array(items)[kept]
-    return sp.csr_matrix((np.ones(kept.sum()), cells), shape=shape)
+    known = (np.array(users) >= 0) & (np.array(items) >= 0)
+    cells = np.array(users)[known], np.array(items)[known]
+    return sp.csr_matrix((np.ones(known.sum()), cells), shape=shape)
 
 
 def rater(model: Any, train: Dataset) -> Callable[[Mapping[str, Any]], Floats]:
     """Ratings from Cornac's `rate`, clipped to the scale by it."""
 
     def rated(pairs: Mapping[str, Any]) -> Floats:
-        users = [train.uid_map.get(one, len(train.uid_map)) for one in pairs["user"]]
-        items = [train.iid_map.get(one, len(train.iid_map)) for one in pairs["item"]]
+        users = [
+            train.uid_map.get(external_id, len(train.uid_map)) for external_id in pairs["user"]
+        ]
+        items = [
+            train.iid_map.get(external_id, len(train.iid_map)) for external_id in pairs["item"]
+        ]
         both = zip(users, items, strict=True)
         return np.array([model.rate(user, item) for user, item in both], np.float32)
 
     return rated
 
 
-def triples(found: Mapping[str, Any], kept: Any, rating: Any) -> Dataset:
+def triples(arrays: Mapping[str, Any], selected: Any, rating: Any) -> Dataset:
     """A data set of Cornac."""
-    columns = (found["user"][kept].tolist(), found["item"][kept].tolist(), rating[kept].tolist())
+    columns = (
+        arrays["user"][selected].tolist(),
+        arrays["item"][selected].tolist(),
+        rating[selected].tolist(),
+    )
     return Dataset.from_uir(list(zip(*columns, strict=True)), seed=0)
 
 
@@ -104,10 +112,10 @@ def ranking(kit: Kit) -> None:
     """Fit, rank, look; once for each setting."""
     kit.patience = 0
     kind, published, grid = RANKING[kit.model]
-    found = kit.world.train
+    arrays = kit.world.train
     with kit.phase("prepare"):
-        every = np.ones(len(found["user"]), np.bool_)
-        train = triples(found, every, every.astype(np.float32))
+        every = np.ones(len(arrays["user"]), np.bool_)
+        train = triples(arrays, every, every.astype(np.float32))
     for number, settings in enumerate(kit.tried(published, grid), 1):
         model = fitted(kit, kind, settings, train)
         kit.look(number, ranker(kit, model, train))
@@ -116,13 +124,13 @@ def ranking(kit: Kit) -> None:
 def ratings(kit: Kit) -> None:
     """Settings by a tenth of the ratings, then a fit on all of them."""
     kind, grid = RATINGS[kit.model]
-    found = kit.world.train
+    arrays = kit.world.train
     with kit.phase("prepare"):
-        part = triples(found, ~found["validation"], found["rating"])
-        whole = triples(found, slice(None), found["rating"])
+        train = triples(arrays, ~arrays["validation"], arrays["rating"])
+        all_ratings = triples(arrays, slice(None), arrays["rating"])
     for settings in kit.tried({}, grid):
-        kit.told(rater(fitted(kit, kind, settings, part), part))
-    kit.predicted(rater(fitted(kit, kind, kit.best_settings, whole), whole))
+        kit.validate_ratings(rater(fitted(kit, kind, settings, train), train))
+    kit.write_test_ratings(rater(fitted(kit, kind, kit.best_settings, all_ratings), all_ratings))
 
 
 def main() -> None:

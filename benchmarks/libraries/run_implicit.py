@@ -52,9 +52,9 @@ OURS: dict[str, dict[str, Any]] = {
 
 def interactions(users: Any, items: Any, shape: tuple[int, int]) -> sp.csr_matrix:
     """Ones where a user took an item, as implicit wants them."""
-    found = sp.csr_matrix((np.ones(len(items), np.float32), (users, items)), shape=shape)
-    found.data[:] = 1
-    return found
+    matrix = sp.csr_matrix((np.ones(len(items), np.float32), (users, items)), shape=shape)
+    matrix.data[:] = 1
+    return matrix
 
 
 def ranker(kit: Kit, model: Any) -> Callable[[Fold], Ints]:

@@ -1,7 +1,7 @@
-"""Plait itself: one strand, or a recipe's file, through the public Python API.
+"""Runs Plait itself: one model, or the file of a recipe, through the public Python API.
 
-It is told interactions alone, as the peers are. `--ladder 1,2,4,8` fits anew with so many epochs
-each: the seconds of such a fit, everything included, are those of its accuracy.
+It gets interactions alone, as the libraries do. `--ladder 1,2,4,8` fits with each number of epochs
+and reports the seconds of the whole fit beside its accuracy.
 """
 
 from __future__ import annotations
@@ -22,38 +22,41 @@ from export import bare_recipe, interactions
 import plait
 from plait.evaluation.results.report import Report
 from plait.pipeline.recipe import Recipe, load_recipe
+from plait.workspace import Workspace
 
 SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "mrr@10", "rmse", "mae", "r2")
 
 
 def recipe_of(model: str, settings: Mapping[str, Any], epochs: int | None) -> Recipe:
-    """The strand `model` alone, or the recipe that a file holds."""
+    """The model `model` alone, or the recipe that a file holds."""
     if model.endswith(".toml"):
         return load_recipe(Path(model))
-    found = dict(settings)
+    merged = dict(settings)
     if epochs is not None:
-        found["training"] = {**found.get("training", {}), "epochs": epochs}
-    return bare_recipe({model: found})
+        merged["training"] = {**merged.get("training", {}), "epochs": epochs}
+    return bare_recipe({model: merged})
 
 
-def rungs_of(given: argparse.Namespace) -> list[int | None]:
+def rungs_of(options: argparse.Namespace) -> list[int | None]:
     """Epochs of each fit; None: as many as the settings say."""
-    return [int(one) for one in given.ladder.split(",")] if given.ladder else [None]
+    return [int(text) for text in options.ladder.split(",")] if options.ladder else [None]
 
 
-def asked(shop: plait.Shop, given: argparse.Namespace, about: Mapping[str, Any]) -> list[Report]:
+def evaluated(
+    workspace: Workspace, arguments: argparse.Namespace, about: Mapping[str, Any]
+) -> list[Report]:
     """A report for each rung."""
     reports = []
-    for epochs in rungs_of(given):
-        recipe = recipe_of(given.model, json.loads(given.settings), epochs)
+    for epochs in rungs_of(arguments):
+        recipe = recipe_of(arguments.model, json.loads(arguments.settings), epochs)
         if about["task"] == "ratings":
-            options: dict[str, Any] = {"test_events": rating_frame(given.data / "u1.test")}
-            reports.append(shop.evaluate("ratings", [recipe], seed=given.seed, **options))
+            options: dict[str, Any] = {"test_events": rating_frame(arguments.data / "u1.test")}
+            reports.append(workspace.evaluate("ratings", [recipe], seed=arguments.seed, **options))
             continue
-        found = shop.evaluate("leave-one-out", [recipe], k=(5, 10), seed=given.seed)
-        if replace(found.protocol, seed=0).hash != about["protocol"]["hash"]:
-            raise SystemExit("this is not the protocol that the peers were given")
-        reports.append(found)
+        report = workspace.evaluate("leave-one-out", [recipe], k=(5, 10), seed=arguments.seed)
+        if replace(report.protocol, seed=0).hash != about["protocol"]["hash"]:
+            raise SystemExit("this is not the protocol that the libraries were given")
+        reports.append(report)
     return reports
 
 
@@ -64,39 +67,39 @@ def rating_frame(path: Path) -> pl.DataFrame:
     return frame.with_columns(kind=pl.lit("rating"))
 
 
-def written(given: argparse.Namespace, about: Mapping[str, Any], reports: list[Report]) -> None:
-    """The same file that the scores of a peer are in."""
-    row = "fused" if given.model.endswith(".toml") else given.model
-    rows = [one.result(row) for one in reports]
+def written(options: argparse.Namespace, about: Mapping[str, Any], reports: list[Report]) -> None:
+    """The same file that the scores of a library are in."""
+    row = "fused" if options.model.endswith(".toml") else options.model
+    results = [result.result(row) for result in reports]
     metric = "rmse" if about["task"] == "ratings" else "recall@10"
     curve = [
         {
-            "seconds": one.fit_seconds,
+            "seconds": result.fit_seconds,
             "epoch": epochs,
-            "test": {metric: one.metrics[metric].value},
+            "test": {metric: result.metrics[metric].value},
         }
-        for epochs, one in zip(rungs_of(given), rows, strict=True)
+        for epochs, result in zip(rungs_of(options), results, strict=True)
     ]
-    last = rows[-1]
-    found = {
-        "peer": "plait",
-        "model": given.model,
+    last = results[-1]
+    record = {
+        "library": "plait",
+        "model": options.model,
         "world": about,
         "versions": {"plait": plait.__version__},
-        "seed": given.seed,
-        "settings": json.loads(given.settings),
+        "seed": options.seed,
+        "settings": json.loads(options.settings),
         "trials": 1,
-        "minutes": given.minutes,
+        "minutes": options.minutes,
         "cut": False,
-        "threads": given.threads,
-        "seconds": sum(one.fit_seconds for one in rows),
+        "threads": options.threads,
+        "seconds": sum(result.fit_seconds for result in results),
         "fit_seconds": last.fit_seconds,
         "recommend_seconds": last.evaluate_seconds,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "metrics": {name: last.metrics[name]._asdict() for name in SHOWN if name in last.metrics},
-        "curve": curve if given.ladder else [],
+        "curve": curve if options.ladder else [],
     }
-    (given.out / "result.json").write_text(json.dumps(found, indent=1), "utf-8")
+    (options.out / "result.json").write_text(json.dumps(record, indent=1), "utf-8")
 
 
 def main() -> None:
@@ -110,17 +113,17 @@ def main() -> None:
     for name in ("--seed", "--sample-users"):
         parser.add_argument(name, type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60)
-    given = parser.parse_args()
-    about = json.loads((given.world / "world.json").read_text("utf-8"))
+    options = parser.parse_args()
+    about = json.loads((options.world / "world.json").read_text("utf-8"))
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as home, plait.open(home) as shop:
+    with tempfile.TemporaryDirectory() as home, plait.open(home) as workspace:
         if about["task"] == "ratings":
-            events = rating_frame(given.data / "u1.base")
+            events = rating_frame(options.data / "u1.base")
         else:
-            events = interactions(given.data, given.sample_users)
-        shop.ingest(events=events)
-        reports = asked(shop, given, about)
-    written(given, about, reports)
+            events = interactions(options.data, options.sample_users)
+        workspace.ingest(events=events)
+        reports = evaluated(workspace, options, about)
+    written(options, about, reports)
     print(f"{time.perf_counter() - began:.1f} s in all")
 
 

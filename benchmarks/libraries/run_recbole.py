@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
-from harness import Fold, Ints, Kit, World, in_parts, started
+from harness import Fold, Ints, Kit, World, in_batches, started
 from recbole.config import Config
 from recbole.data import create_dataset
 from recbole.data.interaction import Interaction
@@ -53,7 +53,7 @@ def written(world: World, folder: Path) -> None:
         table = csv.writer(out, delimiter="\t")
         table.writerow(("user_id:token", "item_id:token", "timestamp:float"))
         train = world.train
-        # Equal times would leave the order to chance: places keep the order that all peers get.
+        # Equal times would leave the order to chance: places keep the order that all libraries get.
         for place, (user, item) in enumerate(zip(train["user"], train["item"], strict=True)):
             table.writerow((user, item, place))
     with (folder / f"{name}.item").open("w", newline="") as out:
@@ -97,11 +97,12 @@ class Ranker:
         self._kit, self._model = kit, model
         self._length: int = config["MAX_ITEM_LIST_LENGTH"] or 0
         items, users = (
-            [str(one) for one in range(count)] for count in (kit.world.n_items, kit.world.n_users)
+            [str(external_id) for external_id in range(count)]
+            for count in (kit.world.n_items, kit.world.n_users)
         )
         self._items = np.append(dataset.token2id(dataset.iid_field, items), 0)
         known = dataset.field2token_id[dataset.uid_field]
-        self._users = np.array([known.get(one, 0) for one in users])
+        self._users = np.array([known.get(external_id, 0) for external_id in users])
 
     def __call__(self, fold: Fold) -> Ints:
         if self._kit.model == "EASE":  # weights between items answer for any history
@@ -111,21 +112,21 @@ class Ranker:
             self._model.interaction_matrix = sp.csr_matrix((ones, cells), shape=shape)
         self._model.eval()
         with torch.no_grad():
-            return in_parts(fold, self._scores)
+            return in_batches(fold, self._scores)
 
     def _scores(self, fold: Fold) -> np.ndarray[Any, Any]:
-        asked = {"user_id": torch.tensor(self._users[fold.users])}
+        query = {"user_id": torch.tensor(self._users[fold.users])}
         if self._kit.model in SEQUENTIAL:
             history, counts = fold.last(self._length)
-            asked["item_id_list"] = torch.tensor(self._items[history])
-            asked["item_length"] = torch.tensor(counts)
+            query["item_id_list"] = torch.tensor(self._items[history])
+            query["item_length"] = torch.tensor(counts)
         if self._kit.model == "NeuMF":
-            found = self._one_by_one(asked["user_id"])
+            scores = self._score_each_user(query["user_id"])
         else:
-            found = self._model.full_sort_predict(Interaction(asked)).reshape(len(fold), -1)
-        return np.asarray(found.numpy()[:, self._items[:-1]], np.float32)
+            scores = self._model.full_sort_predict(Interaction(query)).reshape(len(fold), -1)
+        return np.asarray(scores.numpy()[:, self._items[:-1]], np.float32)
 
-    def _one_by_one(self, users: torch.Tensor) -> torch.Tensor:
+    def _score_each_user(self, users: torch.Tensor) -> torch.Tensor:
         every = torch.arange(len(self._items))
         rows = [
             self._model.predict(Interaction({"user_id": user.expand(len(every)), "item_id": every}))
@@ -151,7 +152,7 @@ def main() -> None:
     if kit.model == "EASE":
         kit.look(1, ranked)
     else:
-        kit.train(trainer.epochs, lambda one: trainer._train_epoch(timed, one - 1), ranked)
+        kit.train(trainer.epochs, lambda epoch: trainer._train_epoch(timed, epoch - 1), ranked)
     kit.write()
 
 

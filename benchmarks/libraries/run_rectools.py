@@ -64,7 +64,7 @@ class Clock(Callback):
         """RecTools copies its trainer before a fit; there is one clock."""
         return self
 
-    def on_train_batch_end(self, *_told: Any) -> None:
+    def on_train_batch_end(self, *_ignored: Any) -> None:
         self._kit.check_time()
 
 
@@ -90,13 +90,13 @@ def ranker(kit: Kit, model: Any, trained_on: Dataset) -> Callable[[Fold], Ints]:
             return Dataset.construct(histories(fold))
         # EASE has a row for each item of train, in train's order, and for no other.
         users, items = trained_on.user_id_map, trained_on.item_id_map
-        told = histories(fold)
-        told = told[told[Columns.Item].isin(known) & told[Columns.User].isin(users.external_ids)]
-        return Dataset(users, items, Interactions.from_raw(told, users, items))
+        rows = histories(fold)
+        rows = rows[rows[Columns.Item].isin(known) & rows[Columns.User].isin(users.external_ids)]
+        return Dataset(users, items, Interactions.from_raw(rows, users, items))
 
     def ranked(fold: Fold) -> Ints:
         history = history_of(fold)
-        found = model.recommend(
+        recommended = model.recommend(
             fold.users,
             history,
             k=min(K, len(known)),
@@ -106,8 +106,8 @@ def ranker(kit: Kit, model: Any, trained_on: Dataset) -> Callable[[Fold], Ints]:
         row_of = np.full(kit.world.n_users, -1)
         row_of[fold.users] = np.arange(len(fold))
         lists = np.full((len(fold), K), -1, np.int32)
-        rows = row_of[found[Columns.User].to_numpy()]
-        lists[rows, found[Columns.Rank].to_numpy() - 1] = found[Columns.Item].to_numpy()
+        rows = row_of[recommended[Columns.User].to_numpy()]
+        lists[rows, recommended[Columns.Rank].to_numpy() - 1] = recommended[Columns.Item].to_numpy()
         return lists
 
     return ranked
@@ -156,11 +156,11 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     models = ("EASE", *DEEP)
     kit = started(models, ("rectools", "pytorch-lightning", "torch", "numpy"))
-    found = kit.world.train
+    arrays = kit.world.train
     with kit.phase("prepare"):
-        # Places in the order that all peers get: equal times would leave it to chance.
-        places = np.arange(len(found["user"]))
-        train = Dataset.construct(frame(found["user"], found["item"], places))
+        # Places in the order that all libraries get: equal times would leave it to chance.
+        positions = np.arange(len(arrays["user"]))
+        train = Dataset.construct(frame(arrays["user"], arrays["item"], positions))
     (ease if kit.model == "EASE" else transformer)(kit, train)
     kit.write()
 

@@ -36,11 +36,13 @@ MODELS: dict[str, tuple[type[Any], dict[str, Any], dict[str, list[Any]]]] = {
 SEEDED = ("SVD", "SVDpp")
 
 
-def trainset(found: Mapping[str, Any], kept: Any) -> Any:
+def trainset(arrays: Mapping[str, Any], selected: Any) -> Any:
     """Surprise's training set; it reads files."""
-    rows = zip(found["user"][kept], found["item"][kept], found["rating"][kept], strict=True)
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "ratings"
+    rows = zip(
+        arrays["user"][selected], arrays["item"][selected], arrays["rating"][selected], strict=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ratings"
         path.write_text("".join(f"{user} {item} {rating}\n" for user, item, rating in rows))
         reader = Reader(line_format="user item rating", sep=" ", rating_scale=(1, 5))
         return Dataset.load_from_file(str(path), reader).build_full_trainset()
@@ -51,8 +53,8 @@ def rater(model: Any) -> Callable[[Mapping[str, Any]], Floats]:
 
     def rated(pairs: Mapping[str, Any]) -> Floats:
         both = zip(pairs["user"], pairs["item"], strict=True)
-        found = [model.predict(str(user), str(item)).est for user, item in both]
-        return np.array(found, np.float32)
+        ratings = [model.predict(str(user), str(item)).est for user, item in both]
+        return np.array(ratings, np.float32)
 
     return rated
 
@@ -60,18 +62,18 @@ def rater(model: Any) -> Callable[[Mapping[str, Any]], Floats]:
 def main() -> None:
     kit = started(tuple(MODELS), ("scikit-surprise", "numpy"))
     kind, published, grid = MODELS[kit.model]
-    found = kit.world.train
+    arrays = kit.world.train
     seeded = {"random_state": kit.seed} if kit.model in SEEDED else {}
     with kit.phase("prepare"):
-        part, whole = trainset(found, ~found["validation"]), trainset(found, slice(None))
+        train, all_ratings = trainset(arrays, ~arrays["validation"]), trainset(arrays, slice(None))
 
-    def fitted(settings: Mapping[str, Any], train: Any) -> Any:
+    def fitted(settings: Mapping[str, Any], ratings: Any) -> Any:
         with kit.phase("train"):
-            return kind(**settings, **seeded, verbose=False).fit(train)
+            return kind(**settings, **seeded, verbose=False).fit(ratings)
 
     for settings in kit.tried(published, grid):
-        kit.told(rater(fitted(settings, part)))
-    kit.predicted(rater(fitted(kit.best_settings, whole)))
+        kit.validate_ratings(rater(fitted(settings, train)))
+    kit.write_test_ratings(rater(fitted(kit.best_settings, all_ratings)))
     kit.write()
 
 

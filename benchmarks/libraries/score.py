@@ -1,6 +1,6 @@
-"""From a peer's lists or ratings to a result: Plait's evaluator, the same for all.
+"""Scores the lists or ratings of a library with Plait's evaluator, the same for all.
 
-The evaluator takes seen items and repetitions out of every list again; what stays keeps its order.
+The evaluator removes seen items and repetitions from every list; the others keep their order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from export import sealed
 
+from plait.data.arrays import BoolArray, Float64Array, Int32Array
 from plait.data.ragged import Ragged
-from plait.data.types import BoolArray, Int32Array
 from plait.metrics.bootstrap import intervals
 from plait.metrics.pointwise import BootstrapConfig, rating_metrics
 from plait.metrics.ranking import user_metrics
-from plait.metrics.ties import Doubles, tie_groups
+from plait.metrics.ties import tie_groups
 
 KS = (5, 10)
 SHOWN = ("recall@5", "ndcg@5", "recall@10", "ndcg@10", "mrr@10")
@@ -38,51 +38,57 @@ COPIED = (
 )
 
 
-def result_of(peer: str, run: Path, world: Path) -> dict[str, Any]:
-    """What stands in the tables: metrics of the test by the best look, and the curve of looks.
+def result_of(library: str, run: Path, world: Path) -> dict[str, Any]:
+    """The test metrics of the best validation, and the curve over all validations.
 
     Raises ValueError for a run on another world.
     """
-    told = json.loads((run / "run.json").read_text("utf-8"))
+    record = json.loads((run / "run.json").read_text("utf-8"))
     about = json.loads((world / "world.json").read_text("utf-8"))
-    if told["world"]["hash"] != about["hash"]:
-        raise ValueError(f"{run} was run on the world {told['world']['hash']}, not {about['hash']}")
-    found = {"peer": peer, "world": about, **{name: told[name] for name in COPIED}}
-    with np.load(sealed(world), allow_pickle=False) as kept:
-        targets = kept["targets"]
-    with np.load(world / "queries.npz", allow_pickle=False) as kept:
-        queries = {name: kept[name] for name in kept.files}
+    if record["world"]["hash"] != about["hash"]:
+        raise ValueError(
+            f"{run} was run on the world {record['world']['hash']}, not {about['hash']}"
+        )
+    common = {"library": library, "world": about, **{name: record[name] for name in COPIED}}
+    with np.load(sealed(world), allow_pickle=False) as arrays:
+        targets = arrays["targets"]
+    with np.load(world / "queries.npz", allow_pickle=False) as arrays:
+        queries = {name: arrays[name] for name in arrays.files}
     if about["task"] == "ratings":
         predicted = np.load(run / "ratings.npy").astype(np.float64)
         users = queries["test_user"].astype(np.int64)
-        told_of = rating_metrics(predicted, targets.astype(np.float64), users, BootstrapConfig())
-        metrics = {name: one._asdict() for name, one in told_of.items()}
-        chosen = sum(look["train_seconds"] for look in told["looks"])
-        return {**found, "fit_seconds": told["phases"]["train"] - chosen, "metrics": metrics}
+        intervals_by_name = rating_metrics(
+            predicted, targets.astype(np.float64), users, BootstrapConfig()
+        )
+        metrics = {name: interval._asdict() for name, interval in intervals_by_name.items()}
+        chosen = sum(look["train_seconds"] for look in record["looks"])
+        return {**common, "fit_seconds": record["phases"]["train"] - chosen, "metrics": metrics}
     seen = Ragged(queries["test_values"], queries["test_offsets"])
-    curve = [{**look, "test": _means(run / look["file"], targets, seen)} for look in told["looks"]]
-    best = told["looks"][told["best"]]
+    curve = [
+        {**look, "test": _means(run / look["file"], targets, seen)} for look in record["looks"]
+    ]
+    best = record["looks"][record["best"]]
     table = list_metrics(np.load(run / best["file"]), targets, seen)
     spans = intervals(np.stack([table[name] for name in SHOWN], axis=1))
-    by_epochs = told["trials"] == 1 and len(curve) > 1
+    by_epochs = record["trials"] == 1 and len(curve) > 1
     return {
-        **found,
+        **common,
         "fit_seconds": best["seconds"] if by_epochs else best["train_seconds"],
         "recommend_seconds": best["recommend_seconds"],
-        "metrics": {name: one._asdict() for name, one in zip(SHOWN, spans, strict=True)},
+        "metrics": {name: interval._asdict() for name, interval in zip(SHOWN, spans, strict=True)},
         "curve": curve,
     }
 
 
 def list_metrics(
     lists: Int32Array, targets: npt.NDArray[np.int32], seen: Ragged
-) -> dict[str, Doubles]:
+) -> dict[str, Float64Array]:
     """Every metric of B lists int32 [B, K], best first (-1 pads), one target each; float64 [B]."""
-    wanted = Ragged.from_lengths(targets, np.ones(len(targets), np.int64))
+    relevant = Ragged.from_lengths(targets, np.ones(len(targets), np.int64))
     valid = (lists >= 0) & ~seen.isin(lists) & ~_repeated(lists)
     scores = np.broadcast_to(-np.arange(lists.shape[1], dtype=np.float32), lists.shape)
     groups = tie_groups(scores, valid, max(KS))
-    return user_metrics(groups, groups.hits(wanted.isin(lists)), wanted.lengths, KS)
+    return user_metrics(groups, groups.hits(relevant.isin(lists)), relevant.lengths, KS)
 
 
 def _repeated(lists: Int32Array) -> BoolArray:
@@ -91,11 +97,11 @@ def _repeated(lists: Int32Array) -> BoolArray:
     ordered = np.take_along_axis(lists, order, axis=1)
     again = np.zeros(lists.shape, np.bool_)
     again[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    found = np.zeros(lists.shape, np.bool_)
-    np.put_along_axis(found, order, again, axis=1)
-    return found
+    repeated = np.zeros(lists.shape, np.bool_)
+    np.put_along_axis(repeated, order, again, axis=1)
+    return repeated
 
 
 def _means(path: Path, targets: npt.NDArray[np.int32], seen: Ragged) -> dict[str, float]:
-    found = list_metrics(np.load(path), targets, seen)
-    return {name: float(found[name].mean()) for name in ("recall@10", "ndcg@10")}
+    metrics = list_metrics(np.load(path), targets, seen)
+    return {name: float(metrics[name].mean()) for name in ("recall@10", "ndcg@10")}

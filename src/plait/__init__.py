@@ -1,6 +1,6 @@
 """Plait: one recommender and search engine over an event log and a catalogue.
 
-Importing the package is quick: each name below is fetched when it is first used.
+Importing the package is quick: each name below is imported when it is first used.
 """
 
 from importlib import import_module
@@ -14,13 +14,13 @@ __all__ = ["Event", "Query", "__version__", "open"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Event": "plait.data.types", "Query": "plait.data.types", "open": "plait.workspace"}
+_MODULES = {"Event": "plait.data.types", "Query": "plait.data.types", "open": "plait.workspace"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'plait' has no attribute {name!r}; it offers {__all__}")
-    value: object = getattr(import_module(_HOMES[name]), name)
+    if name not in _MODULES:
+        raise AttributeError(f"module 'plait' has no attribute {name!r}; expected one of {__all__}")
+    value: object = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

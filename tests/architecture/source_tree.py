@@ -1,4 +1,4 @@
-"""The source tree as the shape tests see it: files, modules, syntax trees."""
+"""The source tree as the architecture tests see it: files, modules, syntax trees."""
 
 import ast
 from collections.abc import Iterator
@@ -46,7 +46,9 @@ def modules() -> tuple[Module, ...]:
 
 
 def public_modules() -> list[Module]:
-    return [one for one in modules() if one.is_public and "migrations" not in one.path.parts]
+    return [
+        module for module in modules() if module.is_public and "migrations" not in module.path.parts
+    ]
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
@@ -59,15 +61,15 @@ def doc(name: str) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """A document's parts by their headings, without the marks; a part ends at the next heading."""
-    found: dict[str, str] = {}
+    """The text below each heading of a document, up to the next heading."""
+    texts: dict[str, str] = {}
     heading, fenced = "", False
     for line in text.splitlines():
         fenced ^= line.lstrip().startswith("```")
         if line.startswith("#") and not fenced:
             heading = line.lstrip("#").replace("`", "").strip()
-        found[heading] = found.get(heading, "") + line + "\n"
-    return found
+        texts[heading] = texts.get(heading, "") + line + "\n"
+    return texts
 
 
 def _read(path: Path) -> Module:

@@ -1,4 +1,4 @@
-"""A route, command, option, setting or stage config without documentation fails here."""
+"""Routes, commands, options, settings, stage configs and modules have documentation."""
 
 import ast
 import dataclasses
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.architecture.source_tree import doc, public_modules, sections
+from tests.architecture.source_tree import DOCS, ROOT, doc, public_modules, sections
 
 SELF_EXPLAINING = {"--help", "--install-completion", "--show-completion"}
 
@@ -17,14 +17,14 @@ def plain_path(path):
     return re.sub(r"\{[^}]*\}", "{}", path)
 
 
-def test_routes_are_documented():
+def test_every_route_is_documented():
     routes = importlib.import_module("plait.server.http.app").routes_table()
-    found = re.findall(r"\b(GET|PUT|POST|PATCH|DELETE) (/[\w/{}.-]*)", doc("http-api.md"))
-    written = {(method, plain_path(path)) for method, path in found}
+    matches = re.findall(r"\b(GET|PUT|POST|PATCH|DELETE) (/[\w/{}.-]*)", doc("http-api.md"))
+    documented = {(method, plain_path(path)) for method, path in matches}
     served = {(method.upper(), plain_path(path)) for method, path in routes}
     assert served
-    assert not served - written, "served, but not in docs/http-api.md"
-    assert not written - served, "in docs/http-api.md, but not served"
+    assert not served - documented, "served, but not in docs/http-api.md"
+    assert not documented - served, "in docs/http-api.md, but not served"
 
 
 def commands():
@@ -34,9 +34,9 @@ def commands():
     waiting = [("plait", get_command(importlib.import_module("plait.cli.main").app))]
     while waiting:
         name, command = waiting.pop()
-        below = getattr(command, "commands", {})
-        waiting += [(f"{name} {part}", one) for part, one in below.items()]
-        if not below:
+        subcommands = getattr(command, "commands", {})
+        waiting += [(f"{name} {word}", command) for word, command in subcommands.items()]
+        if not subcommands:
             yield name, command
 
 
@@ -50,41 +50,65 @@ def missing_options(command, text):
                 yield name
 
 
-def test_commands_are_documented():
-    written = sections(doc("cli.md"))
-    found = dict(commands())
-    assert found
-    assert not set(found) - set(written), "commands without a section in docs/cli.md"
-    missing = {name: list(missing_options(one, written[name])) for name, one in found.items()}
+def test_every_command_and_option_is_documented():
+    texts = sections(doc("cli.md"))
+    named = dict(commands())
+    assert named
+    assert not set(named) - set(texts), "commands without a section in docs/cli.md"
+    missing = {name: list(missing_options(command, texts[name])) for name, command in named.items()}
     assert not {name: options for name, options in missing.items() if options}
 
 
-def test_settings_are_documented():
+def test_every_setting_is_documented():
     from plait.settings import Settings
 
     text = doc("operations.md")
-    missing = [one.name for one in dataclasses.fields(Settings) if f"`{one.name}`" not in text]
+    names = [field.name for field in dataclasses.fields(Settings)]
+    missing = [name for name in names if f"`{name}`" not in text]
     assert not missing
 
 
-def test_stage_configs_are_documented():
+def test_every_field_of_a_stage_config_is_documented():
     stages = importlib.import_module("plait.pipeline.registry").load_all_stages()
     assert stages
-    written = sections(doc("recipes.md"))
+    texts = sections(doc("recipes.md"))
     missing = []
     for name, stage in stages.items():
-        text = written.get(name, "")
+        text = texts.get(name, "")
         missing += [] if text else [f"a section {name}"]
-        fields = [one.name for one in dataclasses.fields(stage.Config)]
-        missing += [f"{name}: `{one}`" for one in fields if f"`{one}`" not in text]
+        names = [field.name for field in dataclasses.fields(stage.Config)]
+        missing += [f"{name}: `{field}`" for field in names if f"`{field}`" not in text]
     assert not missing, "not in docs/recipes.md"
 
 
 @pytest.mark.parametrize("module", public_modules(), ids=str)
-def test_what_is_offered_has_a_docstring(module):
+def test_every_public_name_has_a_docstring(module):
     tree = module.tree
     assert ast.get_docstring(tree), f"{module.name} has no docstring"
-    offered = set(getattr(importlib.import_module(module.name), "__all__", ()))
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    own = [node for node in tree.body if isinstance(node, kinds) and node.name in offered]
+    public = set(getattr(importlib.import_module(module.name), "__all__", ()))
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    own = [node for node in tree.body if isinstance(node, definitions) and node.name in public]
     assert not [node.name for node in own if not ast.get_docstring(node)]
+
+
+def reference_pages():
+    """The package that each page of the API reference shows, by the path of the page."""
+    return {
+        path.relative_to(DOCS).as_posix(): re.findall(
+            r"^::: ([\w.]+)$", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for path in sorted((DOCS / "reference").glob("*.md"))
+    }
+
+
+def test_every_public_module_is_on_a_reference_page():
+    """A page of a package shows its modules, down to every name of their `__all__`."""
+    shown = [name for names in reference_pages().values() for name in names]
+    assert len(shown) == len(set(shown))
+    packages = {".".join(module.name.split(".")[:2]) for module in public_modules()}
+    assert packages - {"plait.__main__"} == set(shown)
+
+
+def test_every_reference_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert not [page for page in reference_pages() if f": {page}\n" not in navigation]

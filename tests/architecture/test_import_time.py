@@ -24,17 +24,17 @@ HEAVY = {
 PROGRAM = "import json, sys, plait; print(json.dumps([sorted(sys.modules), plait.__version__]))"
 
 
-def test_import_is_lazy():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
-    loaded, version = json.loads(done.stdout)
+def test_import_plait_loads_nothing_heavy():
+    completed = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
+    loaded, version = json.loads(completed.stdout)
     assert not HEAVY & set(loaded)
     assert version
 
 
-def test_lazy_names_arrive():
+def test_lazy_names_are_those_of_their_modules():
     import plait
     from plait.data.types import Event, Query
-    from plait.workspace import open as front_door
+    from plait.workspace import open as open_workspace
 
-    assert (plait.Event, plait.Query, plait.open) == (Event, Query, front_door)
+    assert (plait.Event, plait.Query, plait.open) == (Event, Query, open_workspace)
     assert set(plait.__all__) <= set(dir(plait))

@@ -1,7 +1,8 @@
-"""An import never points up."""
+"""An import never points to a higher layer, and packages do not import each other in a cycle."""
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
@@ -41,17 +42,17 @@ def resolve(node: ast.ImportFrom, package: str) -> str:
     if not node.level:
         return node.module or ""
     base = package.split(".")
-    kept = base[: len(base) - node.level + 1]
-    return ".".join([*kept, node.module] if node.module else kept)
+    parents = base[: len(base) - node.level + 1]
+    return ".".join([*parents, node.module] if node.module else parents)
 
 
 def names_of(node: ast.AST, package: str) -> Iterator[str]:
     """The modules, or members of modules, that one node imports."""
     match node:
         case ast.Import(names=names):
-            yield from (one.name for one in names)
+            yield from (alias.name for alias in names)
         case ast.ImportFrom(names=names):
-            yield from (f"{resolve(node, package)}.{one.name}" for one in names)
+            yield from (f"{resolve(node, package)}.{alias.name}" for alias in names)
         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
             called = function.attr if isinstance(function, ast.Attribute) else None
             called = function.id if isinstance(function, ast.Name) else called
@@ -68,9 +69,9 @@ def imports_of(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
 
 
 def layer_of(name: str) -> str:
-    """`plait.data.types.Event` lies in `core`; plait itself, and names it fetches, above all."""
-    part = name.split(".")[1] if "." in name else ""
-    return "cli" if part == "__main__" else part
+    """`data` for `plait.data.types.Event`; "" for plait itself, which lies above all layers."""
+    layer = name.split(".")[1] if "." in name else ""
+    return "cli" if layer == "__main__" else layer
 
 
 def wrong_imports(source: str, module: str, *, is_package: bool = False) -> list[str]:
@@ -88,13 +89,14 @@ def wrong_imports(source: str, module: str, *, is_package: bool = False) -> list
 
 
 def test_every_module_lies_in_a_layer():
-    strays = [one.name for one in modules() if one.name != TOP and layer_of(one.name) not in LAYERS]
+    names = [module.name for module in modules() if module.name != TOP]
+    strays = [name for name in names if layer_of(name) not in LAYERS]
     assert not strays, f"not in a layer: {strays}; the layers are {LAYERS}"
 
 
-@pytest.mark.parametrize("module", [one for one in modules() if one.name != TOP], ids=str)
-def test_imports_never_point_up(module):
-    if layer_of(module.name) in LAYERS:  # strays are the matter of the test above
+@pytest.mark.parametrize("module", [each for each in modules() if each.name != TOP], ids=str)
+def test_module_imports_only_its_own_and_lower_layers(module):
+    if layer_of(module.name) in LAYERS:  # the test above reports the others
         assert not wrong_imports(module.text, module.name, is_package=module.is_package)
 
 
@@ -102,18 +104,18 @@ def test_imports_never_point_up(module):
     "source",
     [
         "import plait.server",
-        "from plait import serve",
+        "from plait import server",
         "from plait import open",
         "import plait",
-        "from plait.state.live_state import State",
-        "def f():\n    from plait.models import popular",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from plait.eventlog import Log",
-        "from ..rank import fuse",
-        "from .. import shop",
+        "from plait.state.live_state import LiveState",
+        "def f():\n    from plait.models import content",
+        "if TYPE_CHECKING:\n    from plait.eventlog import EventLog",
+        "from ..ranking import fusion",
+        "from .. import workspace",
         "import importlib\nimportlib.import_module('plait.cli.main')",
     ],
 )
-def test_checker_sees_an_import_that_points_up(source):
+def test_checker_detects_an_import_of_a_higher_layer(source):
     assert wrong_imports(source, "plait.data.event")
 
 
@@ -128,10 +130,44 @@ def test_checker_sees_an_import_that_points_up(source):
         "import plaited",
     ],
 )
-def test_checker_lets_imports_down_and_aside_pass(source):
+def test_checker_accepts_imports_of_lower_and_equal_layers(source):
     assert not wrong_imports(source, "plait.data.event")
 
 
 def test_checker_resolves_relative_imports_of_a_package():
-    assert wrong_imports("from ..serve import http", "plait.data", is_package=True)
+    assert wrong_imports("from ..server import http", "plait.data", is_package=True)
     assert not wrong_imports("from .types import Event", "plait.data", is_package=True)
+
+
+def package_of(name: str) -> str:
+    """`plait.data` for `plait.data.types.Event`."""
+    return ".".join(name.split(".")[:2])
+
+
+def package_imports(sources: list[tuple[str, bool, str]]) -> dict[str, set[str]]:
+    """The packages that each package imports, from `(name, is_package, source)` of all modules."""
+    graph: dict[str, set[str]] = {}
+    for name, is_package, source in sources:
+        package = package_of(name)
+        members = imports_of(ast.parse(source), name if is_package else name.rpartition(".")[0])
+        targets = {package_of(member) for _, member in members}
+        graph.setdefault(package, set()).update(targets - {package, TOP})
+    return graph
+
+
+def test_packages_do_not_import_each_other_in_a_cycle():
+    sources = [(each.name, each.is_package, each.text) for each in modules() if each.name != TOP]
+    graph = package_imports(sources)
+    assert {f"{TOP}.{layer}" for layer in LAYERS} <= graph.keys()
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
+
+
+def test_cycle_checker_detects_a_cycle():
+    sources = [
+        ("plait.data.a", False, "import plait.state.b"),
+        ("plait.state.b", False, "def f():\n    from plait.models.c import d"),
+        ("plait.models.c", False, "from plait.data.a import e"),
+    ]
+    with pytest.raises(CycleError):
+        TopologicalSorter(package_imports(sources)).prepare()
+    assert TopologicalSorter(package_imports(sources[:2])).prepare() is None

@@ -1,4 +1,4 @@
-"""Nothing that runs what it reads: no pickle, no eval, no exec."""
+"""No code that executes data: no pickle, no eval, no exec."""
 
 import ast
 
@@ -11,19 +11,19 @@ RUNNERS = {"eval", "exec", "compile", "__import__"}
 SWITCHES = {"allow_pickle"}
 
 
-def dangers(source):
-    """Lines that could run data."""
+def unsafe_lines(source):
+    """Lines that could execute data."""
     lines = []
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
-                bad = any(one.name.partition(".")[0] in PICKLERS for one in names)
+                bad = any(alias.name.partition(".")[0] in PICKLERS for alias in names)
             case ast.ImportFrom(module=str(name), level=0):
                 bad = name.partition(".")[0] in PICKLERS
             case ast.Call(func=ast.Name(id=name)) if name in RUNNERS:
                 bad = True
             case ast.Call(keywords=keywords):
-                bad = any(one.arg in SWITCHES and is_true(one.value) for one in keywords)
+                bad = any(word.arg in SWITCHES and may_be_true(word.value) for word in keywords)
             case _:
                 bad = False
         if bad:
@@ -31,13 +31,13 @@ def dangers(source):
     return lines
 
 
-def is_true(node):
+def may_be_true(node):
     return not (isinstance(node, ast.Constant) and node.value is False)
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_data_is_never_run(module):
-    assert not dangers(module.text)
+def test_module_never_executes_data(module):
+    assert not unsafe_lines(module.text)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_data_is_never_run(module):
         "import numpy\nnumpy.load('a', allow_pickle=True)",
     ],
 )
-def test_checker_sees_danger(source):
-    assert dangers(source)
+def test_checker_detects_unsafe_code(source):
+    assert unsafe_lines(source)
 
 
 @pytest.mark.parametrize(
     "source", ["import re\nre.compile('a')", "import numpy\nnumpy.load('a', allow_pickle=False)"]
 )
-def test_checker_lets_the_rest_pass(source):
-    assert not dangers(source)
+def test_checker_accepts_safe_code(source):
+    assert not unsafe_lines(source)

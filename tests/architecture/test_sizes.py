@@ -13,27 +13,29 @@ MEDIAN_LINES = 14
 P95_LINES = 55
 
 
-def lengths(module):
+def function_lengths(module):
     """Lines of each function, from its `def` to its last line."""
     return {
-        f"{module.name}.{one.name}:{one.lineno}": one.end_lineno - one.lineno + 1
-        for one in functions(module.tree)
+        f"{module.name}.{node.name}:{node.lineno}": node.end_lineno - node.lineno + 1
+        for node in functions(module.tree)
     }
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_file_is_short(module):
+def test_file_has_at_most_400_lines(module):
     assert len(module.text.splitlines()) <= FILE_LINES
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_functions_are_short(module):
-    long = {name: lines for name, lines in lengths(module).items() if lines > FUNCTION_LINES}
+def test_functions_have_at_most_60_lines(module):
+    long = {
+        name: lines for name, lines in function_lengths(module).items() if lines > FUNCTION_LINES
+    }
     assert not long
 
 
-def test_most_functions_are_shorter_still():
-    found = sorted(lines for module in modules() for lines in lengths(module).values())
-    assert found
-    assert statistics.median(found) <= MEDIAN_LINES
-    assert found[math.ceil(0.95 * len(found)) - 1] <= P95_LINES
+def test_median_and_95th_percentile_of_function_lengths():
+    lengths = sorted(lines for module in modules() for lines in function_lengths(module).values())
+    assert lengths
+    assert statistics.median(lengths) <= MEDIAN_LINES
+    assert lengths[math.ceil(0.95 * len(lengths)) - 1] <= P95_LINES

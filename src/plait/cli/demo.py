@@ -1,10 +1,11 @@
-"""`plait demo`: the whole road on the embedded data, ending in a server to play with."""
+"""`plait demo`: ingest, fit, evaluate and serve the embedded data."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,16 +18,17 @@ from typing import Annotated, Any
 
 import typer
 
+from plait.cli.options import score_text
 from plait.cli.progress import bars
 from plait.errors import ConflictError
 
-__all__ = ["demo"]
+__all__ = ["demo", "empty_demo_home"]
 
 USER = "17850"
-WORDS = "red retrospot mug"
-DAYS = 28
+SEARCH_TEXT = "red retrospot mug"
+TEST_DAYS = 28
 MARK = "demo"
-"""The file by which a demonstration knows its own home."""
+"""The file that marks the home of a demonstration."""
 
 Titles = dict[str, str]
 
@@ -37,24 +39,41 @@ def demo(
     ] = Path("demo-home"),
     once: Annotated[bool, typer.Option("--once", help="End by itself.")] = False,
 ) -> None:
-    """Load Online Retail, fit, evaluate, serve, and show what the server answers."""
-    with _own(home):
-        titles, last = _prepare(home)
+    """Load Online Retail, fit, evaluate, serve, and show what the server answers.
+
+    Args:
+        home: The folder of the demonstration; whatever an earlier one left there is deleted.
+        once: Stop after the last answer instead of serving until Ctrl-C.
+
+    Raises:
+        ConflictError: If `home` is another folder, or another demonstration runs there.
+    """
+    with empty_demo_home(home):
+        titles, last_event = _prepare(home)
         with _server(home) as (url, key):
-            _show(url, key, titles, last)
+            _show(url, key, titles, last_event)
             print(f"\nurl: {url}\nkey: {key}\n")
-            for line in _curls(url, key):
-                print(line)
+            print(*_curl_commands(url, key), sep="\n")
             if not once:
                 print("\nThe server runs until Ctrl-C.")
-                _wait()
+                try:
+                    signal.pause()
+                except KeyboardInterrupt:
+                    print()
 
 
 @contextmanager
-def _own(home: Path) -> Iterator[None]:
-    """Empty the home of an earlier demonstration, so that its purchase does not pile up.
+def empty_demo_home(home: Path) -> Iterator[None]:
+    """Hold the home of a demonstration, emptied of what an earlier one left there.
 
-    ConflictError if it is anybody else's folder, or another demonstration runs there.
+    Args:
+        home: A folder that is new, empty, or marked by an earlier demonstration.
+
+    Yields:
+        None, while the folder is locked.
+
+    Raises:
+        ConflictError: If `home` is another folder, or another demonstration runs there.
     """
     mark = home / MARK
     if home.exists() and not (home.is_dir() and (mark.is_file() or not any(home.iterdir()))):
@@ -66,15 +85,15 @@ def _own(home: Path) -> Iterator[None]:
     with mark.open("a", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as problem:
+        except BlockingIOError as error:
             raise ConflictError(
                 f"another demonstration runs in {home}", hint="end it, or name another --home"
-            ) from problem
-        for one in home.iterdir():
-            if one.is_dir():
-                shutil.rmtree(one)
-            elif one != mark:
-                one.unlink()
+            ) from error
+        for path in home.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != mark:
+                path.unlink()
         yield
 
 
@@ -82,15 +101,15 @@ def _prepare(home: Path) -> tuple[Titles, datetime]:
     """Ingest, fit and evaluate; the titles by item, and the time of the last event."""
     from plait import datasets
     from plait.evaluation.reporting.table import print_report
-    from plait.workspace import open as open_shop
+    from plait.workspace import open as open_workspace
 
-    with open_shop(home) as shop, bars() as advance:
+    with open_workspace(home) as workspace, bars() as advance:
         frames = datasets.load("online-retail")
-        receipt = shop.ingest(**frames, progress=advance)
-        print("\n".join(receipt.lines()))
+        imported = workspace.ingest(**frames, progress=advance)
+        print(*imported.lines(), sep="\n")
         start = time.perf_counter()
-        shop.fit("default", progress=advance)
-        report = shop.evaluate("time", test_days=DAYS, progress=advance)
+        workspace.fit("default", progress=advance)
+        report = workspace.evaluate("time", test_days=TEST_DAYS, progress=advance)
         seconds = time.perf_counter() - start
     print_report(report)
     print(f"fit and evaluation took {seconds:.0f} s")
@@ -98,35 +117,38 @@ def _prepare(home: Path) -> tuple[Titles, datetime]:
     return titles, max(frames["events"]["InvoiceDate"])
 
 
-def _show(url: str, key: str, titles: Titles, last: datetime) -> None:
-    ask = {"user": USER, "k": 5}
-    before = _post(url, key, "/v1/recommend", ask)
+def _show(url: str, key: str, titles: Titles, last_event: datetime) -> None:
+    body = {"user": USER, "k": 5}
+    before = _post(url, key, "/v1/recommend", body)
     _print(f"recommended to user {USER}", before, titles)
-    _print(f'found for "{WORDS}"', _post(url, key, "/v1/search", {"text": WORDS, "k": 5}), titles)
+    results = _post(url, key, "/v1/search", {"text": SEARCH_TEXT, "k": 5})
+    _print(f'found for "{SEARCH_TEXT}"', results, titles)
     first = before["items"][0]["id"]
     similar = _post(url, key, "/v1/similar", {"item": first, "k": 5})
     _print(f"similar to {first} {titles.get(first, '')}", similar, titles)
-    # The data end in 2011: a purchase of today would be a year of nothing for every time window.
-    moment = (last + timedelta(minutes=1)).isoformat()
-    buy = {"id": "demo-purchase", "kind": "purchase", "user": USER, "item": first}
-    _post(url, key, "/v1/events", {"events": [{**buy, "time": moment}]})
-    after = _post(url, key, "/v1/recommend", ask)
+    # The data end in 2011: a purchase of today would leave every time window empty.
+    purchase_time = (last_event + timedelta(minutes=1)).isoformat()
+    purchase = {"id": "demo-purchase", "kind": "purchase", "user": USER, "item": first}
+    _post(url, key, "/v1/events", {"events": [{**purchase, "time": purchase_time}]})
+    after = _post(url, key, "/v1/recommend", body)
     _print(f"recommended to user {USER} after buying {first}", after, titles)
-    old, new = ([item["id"] for item in one["items"]] for one in (before, after))
-    print(f"  new in the list: {', '.join(one for one in new if one not in old) or 'nothing'}")
+    old_ids = {item["id"] for item in before["items"]}
+    new_ids = [item["id"] for item in after["items"] if item["id"] not in old_ids]
+    print(f"  new in the list: {', '.join(new_ids) or 'nothing'}")
 
 
-def _print(heading: str, answer: dict[str, Any], titles: Titles) -> None:
+def _print(heading: str, response: dict[str, Any], titles: Titles) -> None:
     print(f"\n{heading}")
-    for item in answer["items"]:
+    for item in response["items"]:
         why = item["reasons"][0]["text"] if item["reasons"] else ""
-        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {item['score']:6.2f}  {why}")
+        score = score_text(item["score"], "6.2f")
+        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {score}  {why}")
 
 
-def _curls(url: str, key: str) -> Iterator[str]:
+def _curl_commands(url: str, key: str) -> Iterator[str]:
     bodies = {
         "/v1/recommend": {"user": USER, "k": 5},
-        "/v1/search": {"text": WORDS, "k": 5},
+        "/v1/search": {"text": SEARCH_TEXT, "k": 5},
         "/v1/similar": {"item": "85123A", "k": 5},
     }
     for path, body in bodies.items():
@@ -137,9 +159,9 @@ def _curls(url: str, key: str) -> Iterator[str]:
 def _post(url: str, key: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found: dict[str, Any] = json.loads(answer.read())
-    return found
+    with urllib.request.urlopen(request, timeout=30) as response:
+        parsed: dict[str, Any] = json.loads(response.read())
+    return parsed
 
 
 @contextmanager
@@ -149,15 +171,15 @@ def _server(home: Path) -> Iterator[tuple[str, str]]:
     with (home / "server.log").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
-        url = _url(process)
-        _until_ready(url, process)
+        url = _read_url(process)
+        _wait_until_ready(url, process)
         yield url, (home / "key").read_text(encoding="utf-8").strip()
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _url(process: subprocess.Popen[str]) -> str:
+def _read_url(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("url: "):
@@ -165,7 +187,7 @@ def _url(process: subprocess.Popen[str]) -> str:
     raise SystemExit("the server ended before it listened")
 
 
-def _until_ready(url: str, process: subprocess.Popen[str]) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -173,12 +195,4 @@ def _until_ready(url: str, process: subprocess.Popen[str]) -> None:
                 return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("the server did not get ready")
-
-
-def _wait() -> None:
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        print()
+    raise SystemExit("the server was not ready within 60 s")

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli import evaluation_options as options
-from plait.cli.options import Home, check_targets, opened
+from plait.cli.evaluation_options import (
+    EvaluationOptions,
+    Html,
+    Json,
+    Png,
+    takes_evaluation_options,
+)
+from plait.cli.options import Home, check_targets, open_home
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
+@takes_evaluation_options()
 def evaluate(
     home: Home,
     protocol: Annotated[
@@ -24,39 +31,35 @@ def evaluate(
     recipe: Annotated[
         list[str] | None, typer.Option(help="A shipped recipe or a TOML file; may be repeated.")
     ] = None,
-    test_days: options.TestDays = None,
-    windows: options.Windows = None,
-    seen: options.Seen = None,
-    refit: Annotated[
-        bool, typer.Option("--refit", help="Fit again on train + validation; not for time.")
-    ] = False,
-    test_users: options.TestUsers = None,
-    fold_in: options.FoldIn = None,
-    test_events: options.TestEvents = None,
-    map: options.Mapping = None,
-    test_share: options.TestShare = None,
-    draw: options.Draw = None,
-    goal: options.Goal = None,
-    negative: options.Negative = None,
-    group: options.Group = "",
-    k: options.Ks = "5,10",
-    seed: options.Seed = 0,
-    seeds: Annotated[int, typer.Option(help="Fit from so many seeds, and pool them.")] = 1,
-    json: options.Json = None,
-    html: options.Html = None,
-    png: options.Png = None,
+    *,
+    options: EvaluationOptions,
+    json: Json = None,
+    html: Html = None,
+    png: Png = None,
 ) -> None:
-    """Measure recipes, each of their strands and baselines; the live bundle stays as it is."""
+    """Measure recipes, each of their strands and baselines; the live bundle stays as it is.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        protocol: The name of the evaluation protocol.
+        recipe: Names or paths of recipes; None: `default`.
+        options: What the command line says about the split, the metrics and the seeds.
+        json: Where to write the report as JSON.
+        html: Where to write the report as a page.
+        png: The folder to write the plots to.
+
+    Raises:
+        StorageError: If a result has no folder to lie in.
+        MissingExtraError: If a page or plots are asked for without matplotlib.
+        ProtocolError: If the data do not allow the protocol.
+    """
     from plait.evaluation.reporting.table import print_report
     from plait.evaluation.results.run_store import write_report
 
     check_targets(json, html=html, png=png)
-    given = options.told(test_days=test_days, windows=windows, seen=seen, refit=refit or None)
-    given |= options.told(test_users=test_users, fold_in=fold_in, test_share=test_share, draw=draw)
-    given |= options.told(goal=goal or None, negative=negative or None, group=group, seeds=seeds)
-    given |= options.told(test_events=test_events, map=map, k=options.numbers(k), seed=seed)
-    with opened(home) as shop, bars() as advance:
-        report = shop.evaluate(protocol, recipe or ["default"], progress=advance, **given)
+    keywords = options.to_keywords()
+    with open_home(home) as workspace, bars() as advance:
+        report = workspace.evaluate(protocol, recipe or ["default"], progress=advance, **keywords)
     print_report(report)
     print(f"run: {report.run}")
     if json is not None:
@@ -65,7 +68,7 @@ def evaluate(
         _draw(report, html, png)
 
 
-def _draw(report: Report, html: options.Html, png: options.Png) -> None:
+def _draw(report: Report, html: Html, png: Png) -> None:
     """A page, plots, or both."""
     from plait.evaluation.reporting.html_report import write_pages
     from plait.evaluation.results.run_store import Run

@@ -1,83 +1,148 @@
-"""Options that say how to evaluate; several commands have them."""
+"""Options of the commands that evaluate: `plait evaluate` and `plait tune`."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-__all__ = [
-    "Draw",
-    "FoldIn",
-    "Goal",
-    "Group",
-    "Html",
-    "Json",
-    "Ks",
-    "Mapping",
-    "Negative",
-    "Png",
-    "Seed",
-    "Seen",
-    "TestDays",
-    "TestEvents",
-    "TestShare",
-    "TestUsers",
-    "Windows",
-    "numbers",
-    "told",
-]
+__all__ = ["EvaluationOptions", "Html", "Json", "Png", "takes_evaluation_options"]
 
-TestDays = Annotated[
-    float | None, typer.Option(help="For time and clicks: how many days a test window has.")
-]
-Windows = Annotated[
-    int | None, typer.Option(help="For time: how many test windows, one behind the other.")
-]
-Seen = Annotated[
-    str | None, typer.Option(help="remove or keep what the user has seen; else by the data.")
-]
-TestUsers = Annotated[
-    float | None, typer.Option(help="For held-out-users: the share of users that is held out.")
-]
-FoldIn = Annotated[
-    float | None, typer.Option(help="For held-out-users: the share of a history that is told.")
-]
-TestEvents = Annotated[Path | None, typer.Option(help="For ratings: a file of ratings to predict.")]
-Mapping = Annotated[Path | None, typer.Option(help="The mapping of --test-events.")]
-TestShare = Annotated[
-    float | None, typer.Option(help="For ratings: the share that is drawn without a file.")
-]
-Draw = Annotated[str | None, typer.Option(help="For ratings: draw them at random, or the last.")]
-Goal = Annotated[
-    list[str] | None, typer.Option(help="A kind of event that is success; may be repeated.")
-]
-Negative = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="For clicks: a kind that is a miss, may be repeated; or answers: what Plait's own "
-        "answers showed and nobody took."
-    ),
-]
-Group = Annotated[str, typer.Option(help="A category of items, or of users, to report by.")]
-Ks = Annotated[str, typer.Option(help="Cut-offs, with commas between.")]
-Seed = Annotated[int, typer.Option(help="What chance starts from.")]
 Json = Annotated[Path | None, typer.Option(help="Also write the result to this file.")]
 Html = Annotated[Path | None, typer.Option(help="Also write a page with plots to this file.")]
 Png = Annotated[Path | None, typer.Option(help="Also write the plots into this folder.")]
 
 
-def told(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOptions:
+    """What a command line says about an evaluation; None or empty: the library decides.
+
+    The fields, their order, types and defaults are those of the options in `plait evaluate --help`.
+    """
+
+    test_days: Annotated[
+        float | None, typer.Option(help="For time and clicks: how many days a test window has.")
+    ] = None
+    windows: Annotated[
+        int | None, typer.Option(help="For time: how many test windows, one behind the other.")
+    ] = None
+    seen: Annotated[
+        str | None, typer.Option(help="remove or keep what the user has seen; else by the data.")
+    ] = None
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Fit again on train + validation; not for time.")
+    ] = False
+    test_users: Annotated[
+        float | None, typer.Option(help="For held-out-users: the share of users that is held out.")
+    ] = None
+    fold_in: Annotated[
+        float | None, typer.Option(help="For held-out-users: the share of a history that is told.")
+    ] = None
+    test_events: Annotated[
+        Path | None, typer.Option(help="For ratings: a file of ratings to predict.")
+    ] = None
+    map: Annotated[Path | None, typer.Option(help="The mapping of --test-events.")] = None
+    test_share: Annotated[
+        float | None, typer.Option(help="For ratings: the share that is drawn without a file.")
+    ] = None
+    draw: Annotated[
+        str | None, typer.Option(help="For ratings: draw them at random, or the last.")
+    ] = None
+    goal: Annotated[
+        list[str] | None, typer.Option(help="A kind of event that is success; may be repeated.")
+    ] = None
+    negative: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For clicks: a kind that is a miss, may be repeated; or answers: what Plait's own "
+            "answers showed and nobody took."
+        ),
+    ] = None
+    group: Annotated[str, typer.Option(help="A category of items, or of users, to report by.")] = ""
+    k: Annotated[str, typer.Option(help="Cut-offs, with commas between.")] = "5,10"
+    seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0
+    seeds: Annotated[int, typer.Option(help="Fit from so many seeds, and pool them.")] = 1
+
+    def to_keywords(self) -> dict[str, Any]:
+        """The options that the user set, as keyword arguments of `Workspace.evaluate` and `tune`.
+
+        Returns:
+            Values by option name: no option at its default but `k` and `seed`, and `k` as a tuple
+            of cut-offs in rising order.
+
+        Raises:
+            ProtocolError: If `k` is not a list of integers.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            **{
+                name: value
+                for name, value in values.items()
+                if value not in (_DEFAULTS[name], [])  # no --goal at all is an empty list
+            },
+            "k": _parse_cutoffs(self.k),
+            "seed": self.seed,
+        }
 
 
-def numbers(listed: str) -> tuple[int, ...]:
+_DEFAULTS = {field.name: field.default for field in fields(EvaluationOptions)}
+
+
+def takes_evaluation_options(
+    *, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command so that its parameter `options` becomes one option for each field.
+
+    Args:
+        without: Fields of `EvaluationOptions` that the command does not offer.
+
+    Returns:
+        A decorator. The decorated command takes the fields as keyword arguments and hands the
+        function one `EvaluationOptions`.
+    """
+    hints = get_type_hints(EvaluationOptions, include_extras=True)
+    option_parameters = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=hints[name]
+        )
+        for name in hints
+        if name not in without
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command, eval_str=True).parameters.values():
+            is_options = parameter.name == "options"
+            parameters += option_parameters if is_options else [parameter]
+
+        @wraps(command)
+        def run(**arguments: Any) -> None:
+            values = {
+                parameter.name: arguments.pop(parameter.name) for parameter in option_parameters
+            }
+            command(**arguments, options=EvaluationOptions(**values))
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _parse_cutoffs(text: str) -> tuple[int, ...]:
     """Distinct cut-offs in rising order."""
     from plait.errors import ProtocolError
 
     try:
-        return tuple(sorted({int(one) for one in listed.split(",")}))
-    except ValueError as problem:
-        raise ProtocolError(f"--k is {listed!r}", hint="like --k 5,10", field="k") from problem
+        return tuple(sorted({int(number) for number in text.split(",")}))
+    except ValueError as error:
+        raise ProtocolError(
+            f"invalid --k {text!r}: expected integers with commas between",
+            hint="for example --k 5,10",
+            field="k",
+        ) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import Home, opened
+from plait.cli.options import Home, open_home
 from plait.cli.progress import bars
 from plait.training.process_group import ProcessGroup
 
@@ -22,8 +22,19 @@ def fit(
         typer.Option(help="Record training: tensorboard, mlflow, wandb; may be repeated."),
     ] = None,
 ) -> None:
-    """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped."""
-    with opened(home) as shop, bars() as advance:
-        bundle = shop.fit(recipe, seed=seed, progress=advance, track=track or ())
+    """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        recipe: The name or path of the recipe.
+        seed: The seed of all random numbers.
+        track: The names of experiment trackers.
+
+    Raises:
+        RecipeError: If the recipe is unknown or wrong.
+        InputError: If the log holds nothing to fit on.
+    """
+    with open_home(home) as workspace, bars() as advance:
+        bundle = workspace.fit(recipe, seed=seed, progress=advance, track=track or ())
     if ProcessGroup.here().first:
         print(f"bundle: {bundle}")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from plait.cli.options import Home, opened, print_json
+from plait.cli.options import Home, open_home, print_json
 
 __all__ = ["info"]
 
 
 def info(home: Home) -> None:
-    """Say what a home holds: counts, fields, bundles, weights; as JSON."""
-    with opened(home) as shop:
-        print_json(shop.info())
+    """Say what a home holds: counts, fields, bundles, weights; as JSON.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+    """
+    with open_home(home) as workspace:
+        print_json(workspace.info())

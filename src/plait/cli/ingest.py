@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Home, opened, print_json
+from plait.cli.options import AsJson, Home, open_home, print_json
 from plait.cli.progress import bars
 from plait.errors import InputError
 
@@ -25,22 +25,34 @@ def ingest(
     map: Annotated[Path | None, typer.Option(help="A TOML file that maps the columns.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Append files to the log; importing a file twice changes nothing."""
+    """Append files to the log; importing a file twice changes nothing.
+
+    Args:
+        home: The folder of the log, the bundles and the key; made if there is none.
+        events: A file of interactions.
+        items: A file of items.
+        users: A file of users.
+        facts: A file of triples (head, relation, tail).
+        map: A TOML file that says what the columns mean.
+        json: Print the counts as JSON instead of lines.
+
+    Raises:
+        InputError: If no file is named, or every row of a file was rejected.
+    """
     files = {"events": events, "items": items, "users": users, "facts": facts}
-    given = {name: path for name, path in files.items() if path is not None}
-    if not given:
+    paths = {name: path for name, path in files.items() if path is not None}
+    if not paths:
         raise InputError("nothing to ingest", hint="name --events, --items, --users or --facts")
-    with opened(home, must_exist=False) as shop, bars() as advance:
-        receipt = shop.ingest(**given, map=map, progress=advance)
+    with open_home(home, must_exist=False) as workspace, bars() as advance:
+        imported = workspace.ingest(**paths, map=map, progress=advance)
     if json:
-        print_json(receipt.to_dict())
+        print_json(imported.to_dict())
     else:
-        for line in receipt.lines():
-            print(line)
-    for kind, one in receipt.by_kind.items():
-        if one.rows and one.rows == one.rejected:
+        print(*imported.lines(), sep="\n")
+    for name, counts in imported.by_kind.items():
+        if counts.rows and counts.rows == counts.rejected:
             raise InputError(
-                f"every row of {kind} was refused: {one.rejected:,} of {one.rows:,}",
+                f"every row of {name} was rejected: {counts.rejected:,} of {counts.rows:,}",
                 hint="say in a mapping which column means what: docs/data-formats.md",
-                field=kind,
+                field=name,
             )

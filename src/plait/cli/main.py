@@ -32,25 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"plait {version_of('plait')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _program(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
-    pass
-
-
-for command in (
+COMMANDS = (
     ingest,
     fit,
     evaluate,
@@ -62,20 +44,44 @@ for command in (
     serve,
     info,
     demo,
-):
-    app.command(name=command.__name__)(command)
+)
+for command in COMMANDS:
+    summary = (command.__doc__ or "").partition("\n")[0]  # the sections below it are for the API
+    app.command(name=command.__name__, help=summary)(command)
+
+
+def _print_version(is_set: bool) -> None:
+    if is_set:
+        print(f"plait {version_of('plait')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
-    """Run a command; an error that Plait foresaw is one line, and exit status 2."""
+    """Run the command that `sys.argv` names.
+
+    Raises:
+        SystemExit: With status 2 and one line on stderr after a `PlaitError`, 130 after Ctrl-C.
+    """
     try:
         app()
-    except PlaitError as problem:
-        print(f"plait: {problem.message}", file=sys.stderr)
-        if problem.hint:
-            print(f"       {problem.hint}", file=sys.stderr)
+    except PlaitError as error:
+        print(f"plait: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"       {error.hint}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:  # typer's way of saying Ctrl-C
+        if leaving.code == INTERRUPTED:
             print("plait: interrupted; what was stored before is intact", file=sys.stderr)
         raise

@@ -15,50 +15,75 @@ if TYPE_CHECKING:
     from plait.workspace import Response, Workspace
 
 __all__ = [
+    "NO_SCORE",
     "AsJson",
+    "Filter",
     "Home",
     "HowMany",
     "User",
     "check_targets",
-    "opened",
-    "print_answer",
+    "open_home",
     "print_json",
+    "print_response",
+    "score_text",
 ]
 
 Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and the key.")]
 HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; none: anybody.")]
+Filter = Annotated[str | None, typer.Option(help="Such as 'price < 20'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+NO_SCORE = "–"
+"""Stands for the score of an item that no model knows."""
+
 _WIDE = 1000
-"""Columns of a table that nobody looks at in a terminal."""
+"""Columns of a table that is written to a pipe or a file."""
 
 
 @contextmanager
-def opened(home: Path, *, must_exist: bool = True) -> Iterator[Workspace]:
-    """The shop of a home; closed, and everything flushed, on leaving."""
+def open_home(home: Path, *, must_exist: bool = True) -> Iterator[Workspace]:
+    """Open the workspace of a home; close it, with everything flushed, on leaving.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        must_exist: Whether to refuse a folder without a log.
+
+    Yields:
+        The open workspace.
+
+    Raises:
+        InputError: If `home` is a file.
+        NotFoundError: If there has to be a log and there is none.
+    """
     from plait.errors import InputError, NotFoundError
     from plait.eventlog import FILE_NAME
     from plait.settings import load_settings
-    from plait.workspace import open as open_shop
+    from plait.workspace import open as open_workspace
 
     if home.exists() and not home.is_dir():
-        raise InputError(f"{home} is no folder", hint="--home names the folder of a shop")
+        raise InputError(f"{home} is not a folder", hint="--home names a folder")
     settings = load_settings(home)
     if must_exist and not settings.database and not (home / FILE_NAME).is_file():
         raise NotFoundError(
             f"there is no home at {home}",
             hint=f"plait ingest --home {home} --events FILE makes one",
         )
-    with open_shop(settings) as shop:
-        yield shop
+    with open_workspace(settings) as workspace:
+        yield workspace
 
 
 def check_targets(*files: Path | None, html: Path | None = None, png: Path | None = None) -> None:
-    """Ask before a long run what would only fail behind it.
+    """Check before a long run that its results can be written.
 
-    Raises StorageError where a file has no folder to lie in, MissingExtraError where a page or
-    plots are wanted and matplotlib is not installed.
+    Args:
+        *files: Files that will be written; None is skipped.
+        html: The page that will be written.
+        png: The folder of plots that will be written.
+
+    Raises:
+        StorageError: If a file has no folder to lie in.
+        MissingExtraError: If a page or plots are asked for and matplotlib is not installed.
     """
     from plait.errors import StorageError
 
@@ -74,15 +99,40 @@ def check_targets(*files: Path | None, html: Path | None = None, png: Path | Non
         require_matplotlib()
 
 
-def print_json(found: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(found, ensure_ascii=False, indent=1, default=str) + "\n")
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout.
+
+    Args:
+        value: Anything `json` can write; other objects become their `str`.
+    """
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
 
 
-def print_answer(shop: Workspace, answer: Response, as_json: bool) -> None:
-    """An answer as a table of items with their reasons; in a pipe one line an item."""
+def score_text(score: float | None, format_spec: str) -> str:
+    """Format a score for a terminal, or a dash if the item has none.
+
+    Args:
+        score: The score of an item; None if no model knows the item.
+        format_spec: A format specification with the width, such as `6.2f`.
+
+    Returns:
+        The text, as wide as `format_spec` says.
+    """
+    if score is not None:
+        return format(score, format_spec)
+    return NO_SCORE.rjust(int(format_spec.partition(".")[0] or 0))
+
+
+def print_response(workspace: Workspace, response: Response, as_json: bool) -> None:
+    """Print a response as a table of items with their reasons; in a pipe one line an item.
+
+    Args:
+        workspace: Where the titles of the items are looked up.
+        response: What a query returned.
+        as_json: Print the response as one JSON document instead.
+    """
     if as_json:
-        print_json(answer.to_dict())
+        print_json(response.to_dict())
         return
     from rich.console import Console
     from rich.table import Table
@@ -91,14 +141,15 @@ def print_answer(shop: Workspace, answer: Response, as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     for heading in ("item", "title", "score", "why"):
         table.add_column(heading, overflow="fold")
-    for item in answer.items:
-        why = "; ".join(list(dict.fromkeys(reason["text"] for reason in item.reasons))[:2])
-        cells = (item.id, shop.title(item.id), f"{item.score:.4f}", why)
-        table.add_row(*(Text(one) for one in cells))  # no markup: a title may hold brackets
+    for item in response.items:
+        reasons = list(dict.fromkeys(reason["text"] for reason in item.reasons))
+        title = workspace.title(item.id)
+        cells = (item.id, title, score_text(item.score, ".4f"), "; ".join(reasons[:2]))
+        table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
-    if answer.items:
+    if response.items:
         console.print(table)
     else:
-        print("no items: none is known, all were seen before, or no other fits the question")
-    for word in answer.degraded:
-        print(f"degraded: {word}")
+        print("no items: none is known, all were seen before, or none matches the query")
+    for reason in response.degraded:
+        print(f"degraded: {reason}")

@@ -7,23 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["bars"]
+__all__ = ["Advance", "bars", "line_reporter"]
 
 Advance = Callable[[str, float, float], None]
-"""Told what is going on, how much is done and how much there is (0: nobody knows)."""
+"""Takes the name of the work, how much is done and the total (0: unknown)."""
 
-EVERY = 30.0
+LINE_INTERVAL = 30.0
 """Seconds between two lines where no bar is drawn."""
 
 
 @contextmanager
 def bars() -> Iterator[Advance]:
-    """A callback `advance(what, done, total)` that draws one bar for each `what`.
+    """Draw one progress bar for each name of work; without a terminal, print lines.
 
-    Where stderr is no terminal, a line says twice a minute how far it is.
+    Yields:
+        A callback `advance(name, done, total)`. A name such as `fit · loss 0.5` is split at the
+        dot: the second part is shown behind the bar.
     """
     if not sys.stderr.isatty():
-        yield _lines()
+        yield line_reporter()
         return
     from rich.console import Console
     from rich.progress import (
@@ -47,8 +49,8 @@ def bars() -> Iterator[Advance]:
     progress = Progress(*columns, console=Console(stderr=True))
     tasks: dict[str, TaskID] = {}
 
-    def advance(what: str, done: float, total: float) -> None:
-        name, _, detail = what.partition(" · ")
+    def advance(work: str, done: float, total: float) -> None:
+        name, _, detail = work.partition(" · ")
         if name not in tasks:
             progress.start()
             tasks[name] = progress.add_task(name, total=None, detail="")
@@ -61,17 +63,24 @@ def bars() -> Iterator[Advance]:
             progress.stop()
 
 
-def _lines(every: float = EVERY) -> Advance:
-    """For logs and pipes: how far it is, every so many seconds; short jobs say nothing."""
-    begun = time.monotonic()
-    due = begun + every
+def line_reporter(interval: float = LINE_INTERVAL) -> Advance:
+    """Make a callback that prints progress as lines, for logs and pipes.
 
-    def advance(what: str, done: float, total: float) -> None:
+    Args:
+        interval: Seconds between two lines; work that is shorter prints none.
+
+    Returns:
+        A callback `advance(name, done, total)`.
+    """
+    start = time.monotonic()
+    due = start + interval
+
+    def advance(work: str, done: float, total: float) -> None:
         nonlocal due
         now = time.monotonic()
         if now >= due:
-            due = now + every
-            share = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
-            print(f"plait: {now - begun:.0f} s: {what}: {share}", file=sys.stderr, flush=True)
+            due = now + interval
+            amount = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
+            print(f"plait: {now - start:.0f} s: {work}: {amount}", file=sys.stderr, flush=True)
 
     return advance

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from plait.cli.options import AsJson, Home, HowMany, User, opened, print_answer
+from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
 
 __all__ = ["recommend"]
 
 
 def recommend(
-    home: Home,
-    user: User = None,
-    k: HowMany = 10,
-    filter: Annotated[str | None, typer.Option(help="Such as 'price < 20'.")] = None,
-    json: AsJson = False,
+    home: Home, user: User = None, k: HowMany = 10, filter: Filter = None, json: AsJson = False
 ) -> None:
-    """Recommend items to a user."""
-    with opened(home) as shop:
-        print_answer(shop, shop.recommend(user=user, k=k, filter=filter), json)
+    """Recommend items to a user.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        user: The external id of the user; None: a user without a history.
+        k: The number of items.
+        filter: A condition on the fields of items, such as `price < 20`.
+        json: Print JSON instead of a table.
+    """
+    with open_home(home) as workspace:
+        print_response(workspace, workspace.recommend(user=user, k=k, filter=filter), json)

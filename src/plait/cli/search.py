@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Home, HowMany, User, opened, print_answer
+from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
 
 __all__ = ["search"]
 
@@ -16,9 +16,18 @@ def search(
     text: Annotated[str, typer.Argument(help="The words to look for.")],
     user: User = None,
     k: HowMany = 10,
-    filter: Annotated[str | None, typer.Option(help="Such as 'price < 20'.")] = None,
+    filter: Filter = None,
     json: AsJson = False,
 ) -> None:
-    """Search items by words, steered by what is known of the user."""
-    with opened(home) as shop:
-        print_answer(shop, shop.search(text, user=user, k=k, filter=filter), json)
+    """Search items by words, steered by what is known of the user.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        text: The words to look for.
+        user: The external id of the user; None: a user without a history.
+        k: The number of items.
+        filter: A condition on the fields of items, such as `price < 20`.
+        json: Print JSON instead of a table.
+    """
+    with open_home(home) as workspace:
+        print_response(workspace, workspace.search(text, user=user, k=k, filter=filter), json)

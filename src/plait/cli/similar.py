@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Home, HowMany, opened, print_answer
+from plait.cli.options import AsJson, Filter, Home, HowMany, open_home, print_response
 
 __all__ = ["similar"]
 
@@ -15,9 +15,20 @@ def similar(
     home: Home,
     item: Annotated[str, typer.Option(help="The item's id.")],
     k: HowMany = 10,
-    filter: Annotated[str | None, typer.Option(help="Such as 'price < 20'.")] = None,
+    filter: Filter = None,
     json: AsJson = False,
 ) -> None:
-    """Find items like an item."""
-    with opened(home) as shop:
-        print_answer(shop, shop.similar(item, k=k, filter=filter), json)
+    """Find items like an item.
+
+    Args:
+        home: The folder of the log, the bundles and the key.
+        item: The external id of the item.
+        k: The number of items.
+        filter: A condition on the fields of items, such as `price < 20`.
+        json: Print JSON instead of a table.
+
+    Raises:
+        NotFoundError: If the item is unknown.
+    """
+    with open_home(home) as workspace:
+        print_response(workspace, workspace.similar(item, k=k, filter=filter), json)

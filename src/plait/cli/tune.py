@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli import evaluation_options as options
-from plait.cli.options import Home, check_targets, opened
+from plait.cli.evaluation_options import EvaluationOptions, takes_evaluation_options
+from plait.cli.options import Home, check_targets, open_home
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["tune"]
 
 
+@takes_evaluation_options(without=("refit", "group", "seeds"))
 def tune(
     home: Home,
     recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "default",
@@ -29,49 +30,51 @@ def tune(
         list[str] | None, typer.Option(help="Search what begins so, as linear.; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the best recipe to this file.")] = None,
-    test_days: options.TestDays = None,
-    windows: options.Windows = None,
-    seen: options.Seen = None,
-    test_users: options.TestUsers = None,
-    fold_in: options.FoldIn = None,
-    test_events: options.TestEvents = None,
-    map: options.Mapping = None,
-    test_share: options.TestShare = None,
-    draw: options.Draw = None,
-    goal: options.Goal = None,
-    negative: options.Negative = None,
-    k: options.Ks = "5,10",
-    seed: options.Seed = 0,
+    *,
+    options: EvaluationOptions,
 ) -> None:
-    """Search the settings of a recipe, and keep what was found if interrupted."""
-    check_targets(out)
-    given = options.told(test_days=test_days, windows=windows, seen=seen, k=options.numbers(k))
-    given |= options.told(test_users=test_users, fold_in=fold_in, test_share=test_share, draw=draw)
-    given |= options.told(test_events=test_events, map=map, goal=goal or None)
-    given |= options.told(negative=negative or None, seed=seed)
+    """Search the settings of a recipe, and keep what was found if interrupted.
 
-    def heard(trial: Trial, best: Tuned | None) -> None:
+    Args:
+        home: The folder of the log, the bundles and the key.
+        recipe: The name or path of the recipe to start from.
+        trials: The number of trials in all, those of earlier runs included.
+        metric: The metric of the fused row to improve.
+        protocol: The name of the evaluation protocol.
+        only: Prefixes of `stage.setting`; other settings keep their values.
+        out: Where to write the best recipe, after every trial.
+        options: What the command line says about the split, the metrics and the seed.
+
+    Raises:
+        StorageError: If the recipe cannot be written.
+        MissingExtraError: If optuna is not installed.
+        ProtocolError: If the data do not allow the protocol.
+    """
+    check_targets(out)
+    keywords = options.to_keywords()
+
+    def on_trial(trial: Trial, best: Tuned | None) -> None:
         reached = "given up early" if trial.value is None else f"{trial.value:.5f}"
         ahead = "" if best is None else f", best {best.value:.5f}"
         typer.echo(f"trial {trial.number}: {metric} {reached}{ahead}")
         if best is not None and out is not None:
             _write(out, best, protocol)
 
-    with opened(home) as shop, bars() as advance:
-        found = shop.tune(
+    with open_home(home) as workspace, bars() as advance:
+        tuned = workspace.tune(
             recipe,
             protocol,
             metric=metric,
             trials=trials,
             only=only or (),
             progress=advance,
-            told=heard,
-            **given,
+            told=on_trial,
+            **keywords,
         )
-    start = "" if found.start is None else f", as given {found.start:.5f}"
-    typer.echo(f"best of {len(found.trials)} trials: {metric} {found.value:.5f}{start}")
+    start = "" if tuned.start is None else f", as given {tuned.start:.5f}"
+    typer.echo(f"best of {len(tuned.trials)} trials: {metric} {tuned.value:.5f}{start}")
     if out is not None:
-        _write(out, found, protocol)
+        _write(out, tuned, protocol)
         typer.echo(f"recipe: {out}")
 
 
@@ -79,8 +82,8 @@ def _write(path: Path, best: Tuned, protocol: str) -> None:
     from plait.errors import StorageError
     from plait.pipeline.recipe_toml import recipe_toml
 
-    said = f"plait tune: {best.metric} {best.value:.5f} on the validation part of {protocol}"
+    comment = f"plait tune: {best.metric} {best.value:.5f} on the validation part of {protocol}"
     try:
-        path.write_text(recipe_toml(best.recipe, [said]), encoding="utf-8")
-    except OSError as problem:
-        raise StorageError(f"{path} cannot be written: {problem}") from problem
+        path.write_text(recipe_toml(best.recipe, [comment]), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error}") from error
