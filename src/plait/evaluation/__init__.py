@@ -1,3 +1,3 @@
-"""Protocols, the road from recipes to a table, and what keeps the table honest."""
+"""Evaluation of recipes: protocols, ranking and pointwise metrics, stored results, tuning."""
 
 __all__: list[str] = []
