@@ -39,8 +39,8 @@ class Counts(DenseScorer):
         return fitted
 
     def score_all(self, queries):
-        found = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
-        return np.broadcast_to(found, (len(queries), len(found))).copy()
+        scores = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
+        return np.broadcast_to(scores, (len(queries), len(scores))).copy()
 
 
 class Follows(DenseScorer):
@@ -48,18 +48,18 @@ class Follows(DenseScorer):
 
     def fit(self, dataset, *, seed=0):
         fitted = type(self)(self.config, name=self.name)
-        found = dataset.interactions
-        same = found.users[1:] == found.users[:-1]
+        events = dataset.interactions
+        same = events.users[1:] == events.users[:-1]
         fitted.pairs = np.zeros((dataset.n_items, dataset.n_items), np.float32)
-        np.add.at(fitted.pairs, (found.items[:-1][same], found.items[1:][same]), 1)
+        np.add.at(fitted.pairs, (events.items[:-1][same], events.items[1:][same]), 1)
         return fitted
 
     def score_all(self, queries):
-        found = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
-        there = queries.history.lengths > 0
-        last = queries.history.items[queries.history.offsets[1:][there] - 1]
-        found[there] = np.where(self.pairs[last] > 0, self.pairs[last], np.nan)
-        return found
+        scores = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
+        has_history = queries.history.lengths > 0
+        last = queries.history.items[queries.history.offsets[1:][has_history] - 1]
+        scores[has_history] = np.where(self.pairs[last] > 0, self.pairs[last], np.nan)
+        return scores
 
 
 class Swing(Follows):
@@ -207,14 +207,14 @@ class Blend(Stage):
         return items.with_columns(score=np.where(items.item_numbers >= 0, total, np.nan))
 
 
-def recipe(*strands, name="toy", steps=("Blend",), **more):
-    """A recipe of toys: `recipe("Counts", "Follows")` has strands `counts` and `follows`."""
+def recipe(*models, name="toy", steps=("Blend",), **more):
+    """A recipe of fake stages: `recipe("Counts", "Follows")` has models `counts` and `follows`."""
     here = "tests.evaluation.fake_stages"
     return Recipe.of(
         {
             "name": name,
-            "models": {one.lower(): {"stage": f"{here}:{one}"} for one in strands},
-            "steps": {one.lower(): {"stage": f"{here}:{one}"} for one in steps},
+            "models": {model.lower(): {"stage": f"{here}:{model}"} for model in models},
+            "steps": {step.lower(): {"stage": f"{here}:{step}"} for step in steps},
             **more,
         }
     )
