@@ -91,9 +91,7 @@ def evaluate_clicks(
     report = Report(
         protocol,
         [_to_result(row, first, slices) for row in rows],
-        paired=paired_differences(
-            by_recipe, baseline_rows, detail, protocol, partial(_best_row, detail)
-        ),
+        paired=paired_differences(by_recipe, baseline_rows, detail, protocol),
         flags=[*few_users(first.test.users), *_few_outcomes(first.test)],
         data=_describe_data(positives if protocol.of_answers else dataset, first, rows, slices),
         detail=detail,
@@ -205,13 +203,6 @@ def _few_outcomes(test: Examples) -> list[DataWarning]:
     rarer = min(clicks, len(test) - clicks)
     text = f"there are only {clicks:,} clicks and {len(test) - clicks:,} misses"
     return [DataWarning("few-outcomes", float(rarer), True, text)] if rarer < FEW else []
-
-
-def _best_row(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
-    """The row with the largest GAUC or the smallest log loss."""
-    means = detail.means([(row, metric) for row in rows], resamples=0, seed=0)[0]
-    scores = -means if metric == "log_loss" else means
-    return rows[int(np.where(np.isnan(scores), -np.inf, scores).argmax())]
 
 
 def _describe_data(

@@ -89,9 +89,7 @@ def evaluate_ratings(
     report = Report(
         protocol,
         [_to_result(row, first, slices) for row in rows],
-        paired=paired_differences(
-            by_recipe, baseline_rows, detail, protocol, partial(_smallest_error, detail)
-        ),
+        paired=paired_differences(by_recipe, baseline_rows, detail, protocol),
         flags=[*few_users(first.test.owners), *_overlap(first.test), *_unknowing(rows)],
         data={
             **data_sizes(dataset, first.test, first.learn),
@@ -296,8 +294,3 @@ def _unknowing(rows: Sequence[Predictions]) -> list[DataWarning]:
         return []
     text = f"{', '.join(names)} predicted none of the ratings: user-item-bias was used instead"
     return [DataWarning("knows-nothing", len(names) / len(rows), True, text)]
-
-
-def _smallest_error(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
-    errors = {row: float(detail.values[row][metric].mean()) for row in rows}
-    return min(errors, key=errors.__getitem__)

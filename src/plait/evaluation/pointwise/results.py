@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from plait.data.types import Dataset
 from plait.evaluation.pointwise.inference import Predictions
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query import PerQueryMetrics, is_better
 from plait.evaluation.results.report import Difference, Result
 from plait.metrics.bootstrap import Interval
 from plait.splitting.labelled_examples import Examples
 
-__all__ = [
-    "BestRow",
-    "all_predictions",
-    "data_sizes",
-    "mean_metrics",
-    "paired_differences",
-    "to_result",
-]
-
-BestRow = Callable[[str, Sequence[str]], str]
-"""Selects the best of some rows by a metric."""
+__all__ = ["all_predictions", "data_sizes", "mean_metrics", "paired_differences", "to_result"]
 
 
 def all_predictions(
@@ -90,7 +80,6 @@ def paired_differences(
     baselines: Sequence[Predictions],
     detail: PerQueryMetrics,
     protocol: Protocol,
-    best: BestRow,
 ) -> list[Difference]:
     """Compare each recipe's first row with the best other row and with the first recipe's.
 
@@ -99,7 +88,6 @@ def paired_differences(
         baselines: Rows of the baselines.
         detail: Per-query metrics of all rows.
         protocol: A resolved protocol.
-        best: Selects the best row by a metric.
 
     Returns:
         The differences that are defined.
@@ -109,7 +97,7 @@ def paired_differences(
     for fused, *models in by_recipe.values():
         others = [row.model for row in (*models, *baselines)]
         for metric in detail.metrics:
-            opponents = dict.fromkeys([best(metric, others), first])
+            opponents = dict.fromkeys([_best_row(detail, metric, others), first])
             for other in opponents:
                 if other == fused.model:
                     continue
@@ -119,6 +107,12 @@ def paired_differences(
                 n_users = detail.count_users(metric)
                 differences.append(Difference(metric, fused.model, other, gap, users=n_users))
     return [difference for difference in differences if difference.known]
+
+
+def _best_row(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
+    means = detail.means([(row, metric) for row in rows], resamples=0, seed=0)[0]
+    scores = means if is_better(metric, 1.0) else -means
+    return rows[int(np.where(np.isnan(scores), -np.inf, scores).argmax())]
 
 
 def data_sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:

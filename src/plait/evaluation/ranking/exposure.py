@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -141,16 +141,15 @@ def _set_groups(column: Column, alive: BoolArray) -> dict[str, BoolArray]:
     return groups
 
 
-def add_catalogue_metrics(
-    rows: Sequence[ModelResult], candidates: BoolArray, groups: Mapping[str, BoolArray]
-) -> None:
+def add_catalogue_metrics(rows: Sequence[ModelResult], dataset: Dataset, group: str) -> None:
     """Add coverage, Gini index and exposure by group to every row.
 
     Args:
         rows: The rows; their `catalogue_metrics` are filled.
-        candidates: bool [n_items], the items that may be recommended.
-        groups: bool [n_items] by name of the group.
+        dataset: The data set with the items that may be recommended.
+        group: Name of an item field, "" for no groups.
     """
+    candidates, groups = dataset.catalogue.alive, item_groups(dataset, group)
     for row in rows:
         metrics = row.catalogue_metrics
         for k, exposure in row.exposure.items():
@@ -172,17 +171,17 @@ def _sampled_queries(split: Split) -> BoolArray:
     return sampled
 
 
-def group_summary(train: Dataset, group: str, groups: Mapping[str, BoolArray]) -> dict[str, Any]:
+def group_summary(split: Split, group: str) -> dict[str, Any]:
     """Describe the groups of items for the report.
 
     Args:
-        train: The training data.
-        group: Name of the field.
-        groups: bool [n_items] by value of the field.
+        split: The split; shares come from its training data.
+        group: Name of an item field.
 
     Returns:
         The field and, by group, its share of the items and of the events; empty without groups.
     """
+    train, groups = split.train, item_groups(split.asked, group)
     if not groups:
         return {}
     n_items = max(int(train.catalogue.alive.sum()), 1)

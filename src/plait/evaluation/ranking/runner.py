@@ -24,7 +24,6 @@ from plait.evaluation.ranking.exposure import (
     add_catalogue_metrics,
     group_summary,
     history_popularity,
-    item_groups,
     item_statistics,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
@@ -37,6 +36,7 @@ from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
 from plait.training.recipe_fit import Progress, fit_recipe
+from plait.utils.peak_memory import PeakMemory
 
 __all__ = ["evaluate_rankings"]
 
@@ -198,7 +198,7 @@ def _evaluate_window(
         for row in rows:
             row.fit_seconds = costs.fit_seconds_of(row.model)
             row.peak_mb = costs.peak_mb_of(row.model)
-    _add_catalogue_metrics(task, window, rows)
+    add_catalogue_metrics(rows, window.fold.test.asked, task.group)
     return rows
 
 
@@ -206,21 +206,13 @@ def _evaluate_baselines(task: _RankingTask, windows: Sequence[_Window]) -> list[
     by_window = []
     for window in windows:
         fold, scorer = window.fold, window.scorer(task.protocol)
-        costs = StageCosts()
-        with costs.peak:
+        with PeakMemory() as peak:
             rows, _ = baselines(task.protocol, fold.learn, fold.test, scorer)
             for row in rows:
-                row.peak_mb = costs.peak_mb_of(row.model)
-        _add_catalogue_metrics(task, window, rows)
+                row.peak_mb = peak.peak
+        add_catalogue_metrics(rows, window.fold.test.asked, task.group)
         by_window.append(rows)
     return [concat_windows(rows) for rows in zip(*by_window, strict=True)]
-
-
-def _add_catalogue_metrics(
-    task: _RankingTask, window: _Window, rows: Sequence[ModelResult]
-) -> None:
-    asked = window.fold.test.asked
-    add_catalogue_metrics(rows, asked.catalogue.alive, item_groups(asked, task.group))
 
 
 def _paired_differences(
@@ -244,18 +236,17 @@ def _describe_data(
 ) -> dict[str, Any]:
     """Counts of the data and the queries; training data are those of the last window."""
     last = windows[-1]
-    train, asked = last.fold.test.train, last.fold.test.asked
     slices = {**eval_set.user_slices, **eval_set.target_slices}
     return {
         "users": len(np.unique(task.dataset.interactions.users)),
-        "items": int(asked.catalogue.alive.sum()),
+        "items": int(last.fold.test.asked.catalogue.alive.sum()),
         "interactions": len(task.dataset.interactions),
-        "train": len(train.interactions),
+        "train": len(last.fold.test.train.interactions),
         "queries": len(eval_set),
         "targets": len(eval_set.targets),
         "excluded": sum(window.fold.test.excluded for window in windows),
         "learned_from": len(last.fold.learn),
         "diversity_by": last.statistics.similarity.by if last.statistics.similarity else "",
         "slices": {name: int(mask.sum()) for name, mask in slices.items()},
-        **group_summary(train, task.group, item_groups(asked, task.group)),
+        **group_summary(last.fold.test, task.group),
     }

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from plait.errors import StorageError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.group_table import group_tables, new_table
 from plait.evaluation.results.comparison import Comparison
 from plait.evaluation.results.per_query import is_better
-from plait.evaluation.results.report import FUSED, Difference, Report
+from plait.evaluation.results.report import FUSED, Report
+from plait.evaluation.results.run_store import write_json
 from plait.evaluation.results.seed_variance import ONE_SEED, depends_on_seed
-from plait.evaluation.results.undefined_metrics import DASH, format_bounds, undefined_metric_notes
+from plait.evaluation.results.undefined_metrics import DASH, undefined_metric_notes
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:
@@ -127,29 +125,12 @@ def report_notes(report: Report) -> Iterator[str]:
         depends_on_seed(row.model, report.recipes) for row in report.results
     ):
         yield ONE_SEED
-    yield from map(_describe_difference, report.paired)
+    yield from (difference.conclusion for difference in report.paired)
     for flag in report.flags:
         if flag.raised:
             yield f"flag {flag.name}: {flag.text}"
     if report.looked:
         yield f"this test has been evaluated {report.looked} time{'s' * (report.looked > 1)}"
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write one JSON document.
-
-    Args:
-        path: The file to write.
-        document: The document.
-
-    Raises:
-        StorageError: If the file cannot be written.
-    """
-    try:
-        text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
 def _print(tables: Sequence[Table], lines: Iterable[str], console: Console | None) -> None:
@@ -225,18 +206,3 @@ def _format_interval(interval: Interval, *, with_bounds: bool) -> str:
     if with_bounds and not isnan(interval.low):
         bounds = f" [{interval.low:.{digits}f} {interval.high:.{digits}f}]"
     return f"{interval.value:.{digits}f}{bounds}"
-
-
-def _describe_difference(difference: Difference) -> str:
-    gap, status = difference.difference, ""
-    if difference.unknown:
-        status = f": unknown, {difference.unknown_reason}"
-    elif difference.by_seeds:
-        margin = f"{difference.seed_margin:.4f}"
-        status = f": a tie within the spread of seeds, which alone can account for {margin}"
-    elif difference.tie:
-        status = ": a tie"
-    return (
-        f"{difference.metric}: {difference.model} - {difference.against} = "
-        f"{gap.value:+.4f}{format_bounds(gap)}{status}"
-    )

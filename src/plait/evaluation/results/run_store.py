@@ -16,7 +16,7 @@ from plait.errors import InputError, NotFoundError, StorageError
 from plait.evaluation.results.per_query import PerQueryMetrics, read_per_query, write_per_query
 from plait.evaluation.results.report import Report
 
-__all__ = ["MAX_RUNS", "Run", "find_run", "read_run", "save_run", "write_report"]
+__all__ = ["MAX_RUNS", "Run", "find_run", "read_run", "save_run", "write_json", "write_report"]
 
 REPORT = "report.json"
 
@@ -79,7 +79,7 @@ def write_report(path: Path, report: Report) -> None:
     """Write a report as JSON and its per-query metrics beside it as .npz.
 
     Args:
-        path: The JSON file. A regular file is replaced atomically; a pipe or a link is written to.
+        path: The JSON file.
         report: The report.
 
     Raises:
@@ -90,6 +90,19 @@ def write_report(path: Path, report: Report) -> None:
         queries = path.with_suffix(".npz")
         write_per_query(queries, report.detail)
         document["queries"] = {"file": queries.name, "metrics": list(report.detail.metrics)}
+    write_json(path, document)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write one JSON document.
+
+    Args:
+        path: The file. A regular file is replaced atomically; a pipe or a link is written to.
+        document: The document.
+
+    Raises:
+        StorageError: If the file cannot be written.
+    """
     text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
     is_regular = not path.is_symlink() and (path.is_file() or not path.exists())
     draft = path.with_name(f".draft-{path.name}") if is_regular else path

@@ -247,6 +247,8 @@ def _open_study(
 ) -> Iterator[optuna.study.Study]:
     """The study of this recipe, protocol, metric and data; an earlier one is continued."""
     import optuna
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # failed trials raise anyway
     name = digest(
@@ -263,7 +265,7 @@ def _open_study(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise StorageError(f"{folder} cannot be written: {problem}") from problem
-    with _storage_errors(path):
+    try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
         try:
             study = optuna.create_study(
@@ -283,16 +285,6 @@ def _open_study(
         finally:
             storage.remove_session()
             storage.engine.dispose()
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    """StorageError if the file of studies is damaged, locked or cannot be written."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
     except (SQLAlchemyError, StorageInternalError) as problem:
         reason = str(getattr(problem, "orig", None) or problem.__cause__ or problem)
         raise StorageError(
