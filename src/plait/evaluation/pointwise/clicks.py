@@ -113,7 +113,7 @@ def _make_task(
     examples = partial(
         click_examples, dataset, goal=protocol.goal, negative=protocol.negative, kinds=weights
     )
-    learn = examples(cuts[0], cuts[1])
+    test, learn = examples(cuts[1]), examples(cuts[0], cuts[1])
     split = time_split(
         positives,
         *cuts,
@@ -125,7 +125,7 @@ def _make_task(
     )
     return PointwiseTask(
         Pipeline.build(replace(recipe, event_weights=weights)),
-        examples(cuts[1]),
+        test,
         learn,
         protocol,
         seeds,
