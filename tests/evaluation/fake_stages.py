@@ -1,4 +1,4 @@
-"""Stages with known answers, and one that remembers everything it was shown."""
+"""Stages with known scores, and one that records everything it was called with."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Counts(DenseScorer):
-    """Popularity as it is, ties and all."""
+    """Scores items by their number of events, with ties."""
 
     def fit(self, dataset, *, seed=0):
         fitted = type(self)(self.config, name=self.name)
@@ -39,31 +39,31 @@ class Counts(DenseScorer):
         return fitted
 
     def score_all(self, queries):
-        found = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
-        return np.broadcast_to(found, (len(queries), len(found))).copy()
+        scores = np.where(self.counts > 0, self.counts, np.nan).astype(np.float32)
+        return np.broadcast_to(scores, (len(queries), len(scores))).copy()
 
 
 class Follows(DenseScorer):
-    """What came right after the last item of the history."""
+    """Scores items by how often they followed the last item of the history."""
 
     def fit(self, dataset, *, seed=0):
         fitted = type(self)(self.config, name=self.name)
-        found = dataset.interactions
-        same = found.users[1:] == found.users[:-1]
+        events = dataset.interactions
+        same = events.users[1:] == events.users[:-1]
         fitted.pairs = np.zeros((dataset.n_items, dataset.n_items), np.float32)
-        np.add.at(fitted.pairs, (found.items[:-1][same], found.items[1:][same]), 1)
+        np.add.at(fitted.pairs, (events.items[:-1][same], events.items[1:][same]), 1)
         return fitted
 
     def score_all(self, queries):
-        found = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
-        there = queries.history.lengths > 0
-        last = queries.history.items[queries.history.offsets[1:][there] - 1]
-        found[there] = np.where(self.pairs[last] > 0, self.pairs[last], np.nan)
-        return found
+        scores = np.full((len(queries), len(self.pairs)), np.nan, np.float32)
+        has_history = queries.history.lengths > 0
+        last = queries.history.items[queries.history.offsets[1:][has_history] - 1]
+        scores[has_history] = np.where(self.pairs[last] > 0, self.pairs[last], np.nan)
+        return scores
 
 
 class Swing(Follows):
-    """Trains, and learns what follows by even seeds alone."""
+    """A Follows that trains, and learns something with even seeds only."""
 
     def train(self, dataset, context):
         fitted = self.fit(dataset)
@@ -72,22 +72,22 @@ class Swing(Follows):
 
 
 class Nothing(DenseScorer):
-    """Knows no item."""
+    """Scores no item."""
 
     def score_all(self, queries):
         return np.full((len(queries), queries.live.state.dataset.n_items), np.nan, np.float32)
 
 
 class Dice(DenseScorer):
-    """Chance, by the seed of the fit."""
+    """Random scores by the seed of the fit."""
 
     def fit(self, dataset, *, seed=0):
         fitted = type(self)(self.config, name=self.name)
-        fitted.worth = np.random.default_rng(seed).random(dataset.n_items).astype(np.float32)
+        fitted.scores = np.random.default_rng(seed).random(dataset.n_items).astype(np.float32)
         return fitted
 
     def score_all(self, queries):
-        return np.broadcast_to(self.worth, (len(queries), len(self.worth))).copy()
+        return np.broadcast_to(self.scores, (len(queries), len(self.scores))).copy()
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class KnobConfig:
 
 
 class Knob(Follows):
-    """Follows that is right if it is turned up."""
+    """A Follows mixed with noise: the higher `turn`, the less noise."""
 
     Config = KnobConfig
 
@@ -141,14 +141,14 @@ class Mean(Counts):
 
 
 class Taste(Counts):
-    """Predicts 1 for everything; of no use to anybody."""
+    """Predicts 1 for everything."""
 
     def predict(self, queries, numbers):
         return np.ones(numbers.shape, np.float32)
 
 
 class Oracle(Counts):
-    """Scores an item by its number: whoever clicks the high ones is known."""
+    """Scores an item by its number."""
 
     def score_all(self, queries):
         width = len(self.counts)
@@ -157,7 +157,7 @@ class Oracle(Counts):
 
 @dataclass
 class Witness:
-    """What the spies saw."""
+    """Records of the spies: data sets of fits, queries, calls of `learn_weights`, changed items."""
 
     fits: list = field(default_factory=list)
     asked: list = field(default_factory=list)
@@ -185,17 +185,17 @@ class Spy(Counts):
 
 
 class Blend(Stage):
-    """The mean of reciprocal ranks by score; one learned scalar, a record of its lessons."""
+    """The sum of reciprocal ranks with one learned scalar; records what it learns from."""
 
     reads = ("*.score",)
     writes = ("score",)
     learned = 1.0
 
     def learn_weights(self, queries, items, targets):
-        taught = type(self)(self.config, name=self.name)
+        fitted = type(self)(self.config, name=self.name)
         witness.taught.append((queries, items, targets))
-        taught.learned = 2.0
-        return taught
+        fitted.learned = 2.0
+        return fitted
 
     def apply(self, queries, items):
         total = np.zeros(items.shape, np.float32)
@@ -207,14 +207,14 @@ class Blend(Stage):
         return items.with_columns(score=np.where(items.item_numbers >= 0, total, np.nan))
 
 
-def recipe(*strands, name="toy", steps=("Blend",), **more):
-    """A recipe of toys: `recipe("Counts", "Follows")` has strands `counts` and `follows`."""
+def recipe(*models, name="toy", steps=("Blend",), **more):
+    """A recipe of fake stages: `recipe("Counts", "Follows")` has models `counts` and `follows`."""
     here = "tests.evaluation.fake_stages"
     return Recipe.of(
         {
             "name": name,
-            "models": {one.lower(): {"stage": f"{here}:{one}"} for one in strands},
-            "steps": {one.lower(): {"stage": f"{here}:{one}"} for one in steps},
+            "models": {model.lower(): {"stage": f"{here}:{model}"} for model in models},
+            "steps": {step.lower(): {"stage": f"{here}:{step}"} for step in steps},
             **more,
         }
     )

@@ -5,7 +5,7 @@ import pytest
 
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.fingerprint import whole_fingerprint
+from plait.evaluation.results.fingerprint import dataset_fingerprint
 from plait.splitting.splits import DAY
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe, witness
@@ -23,7 +23,9 @@ PROTOCOLS = [
 
 def values(report):
     return {
-        (row.model, name): one.value for row in report.results for name, one in row.metrics.items()
+        (row.model, name): interval.value
+        for row in report.results
+        for name, interval in row.metrics.items()
     }
 
 
@@ -34,16 +36,18 @@ def test_renaming_and_renumbering_changes_no_metric(protocol):
     items = list(dict.fromkeys(row[1] for row in rows))
     generator = np.random.default_rng(9)
     new_user = {
-        one: f"x{number}" for one, number in zip(users, generator.permutation(99), strict=False)
+        external_id: f"x{number}"
+        for external_id, number in zip(users, generator.permutation(99), strict=False)
     }
     new_item = {
-        one: f"y{number}" for one, number in zip(items, generator.permutation(99), strict=False)
+        external_id: f"y{number}"
+        for external_id, number in zip(items, generator.permutation(99), strict=False)
     }
     renamed = [(new_user[user], new_item[item], time) for user, item, time in rows]
     shuffled = world(
         renamed,
-        users=generator.permutation([new_user[one] for one in users]).tolist(),
-        items=generator.permutation([new_item[one] for one in items]).tolist(),
+        users=generator.permutation([new_user[external_id] for external_id in users]).tolist(),
+        items=generator.permutation([new_item[external_id] for external_id in items]).tolist(),
     )
     toy = recipe("Counts", "Follows")
     before = values(evaluate(world(rows), [toy], protocol))
@@ -73,10 +77,10 @@ def test_leave_one_out_fits_nothing_later_of_the_same_user(protocol):
     for user in range(data.n_users):
         own = data.interactions.offsets[data.interactions.users == user]
         for number, fitted in enumerate(witness.fits):
-            kept = fitted.interactions.offsets[fitted.interactions.users == user]
+            offsets = fitted.interactions.offsets[fitted.interactions.users == user]
             held = 1 if number == 1 else 2
             expected = own[: len(own) - held] if len(own) >= 3 else own
-            assert kept.tolist() == expected.tolist()
+            assert offsets.tolist() == expected.tolist()
 
 
 def test_leave_one_out_needs_one_fit_and_refit_two():
@@ -88,7 +92,7 @@ def test_leave_one_out_needs_one_fit_and_refit_two():
     assert len(witness.fits[2].interactions) - len(witness.fits[1].interactions) == data.n_users
 
 
-def test_time_fits_learns_and_asks_by_two_cuts():
+def test_time_protocol_fits_learns_and_tests_at_two_cuts():
     data = world(random_rows())
     cut = int(data.interactions.times.max()) - 10 * DAY
     evaluate(data, [recipe("Spy")], TIME)
@@ -97,16 +101,19 @@ def test_time_fits_learns_and_asks_by_two_cuts():
     assert cut - 10 * DAY < second.interactions.times.max() <= cut
     (lesson,) = witness.taught
     assert (lesson[0].times == cut - 10 * DAY).all()
-    learned = {int(one) for one in lesson[2].values}
+    learned = {int(number) for number in lesson[2].values}
     between = (data.interactions.times > cut - 10 * DAY) & (data.interactions.times <= cut)
     assert learned == set(data.interactions.items[between].tolist())
-    assert {int(one) for queries in witness.asked for one in queries.times} == {cut, cut - 10 * DAY}
+    assert {int(time) for queries in witness.asked for time in queries.times} == {
+        cut,
+        cut - 10 * DAY,
+    }
 
 
-def test_new_items_are_unknown_to_the_fit_and_reach_stages_as_their_delta():
+def test_new_items_are_unknown_to_fits_and_reach_stages_as_updates():
     rows = random_rows()
     days = max(row[2] for row in rows)
-    rows += [(f"u{one}", "new", days - 5) for one in range(5)]
+    rows += [(f"u{number}", "new", days - 5) for number in range(5)]
     rows = sorted(rows, key=lambda row: row[2])
     data = world(rows, item_fields={"new": {"colour": "red"}})
     evaluate(data, [recipe("Spy")], TIME)
@@ -115,21 +122,24 @@ def test_new_items_are_unknown_to_the_fit_and_reach_stages_as_their_delta():
         assert not fitted.catalogue.alive[new]
         assert fitted.catalogue.fields(new) == {}
     cut = int(data.interactions.times.max()) - 10 * DAY
-    assert [new in found for found in witness.deltas] == [False, True]  # the lesson is too early
+    assert [new in changed for changed in witness.deltas] == [
+        False,
+        True,
+    ]  # the lesson is too early
     for queries in witness.asked:
-        there = queries.live.state.catalogue.alive[new]
-        assert there == (queries.times == cut).all()
+        alive = queries.live.state.catalogue.alive[new]
+        assert alive == (queries.times == cut).all()
 
 
 @pytest.mark.parametrize("name", ["time", "clicks"])
-def test_whatever_the_test_window_holds_the_same_is_fitted_and_learned(name):
+def test_the_test_window_does_not_change_fits_or_fusion(name):
     """Other targets, other misses, other items that only come then, described in other words."""
     protocol = Protocol(name=name, test_days=10, goal=("click",))
 
     def seen(flip):
         witness.__init__()
         evaluate(drifting(flip), [recipe("Spy")], protocol)
-        fits = [whole_fingerprint(one) for one in witness.fits]
+        fits = [dataset_fingerprint(fitted) for fitted in witness.fits]
         lesson = [
             (queries.times.tolist(), queries.live.state.catalogue.fields(late), targets.values)
             for queries, _, targets in witness.taught
@@ -153,11 +163,13 @@ def drifting(flip):
             item = (number * 7 + flip) % 12
             kind = "click" if (number + flip) % 3 else "skip"
         rows.append((f"u{number % 31:02}", f"i{item:02}", day, kind))
-    fields = {f"i{one:02}": {"colour": ("red", "blue")[one > 7 and flip]} for one in range(12)}
+    fields = {
+        f"i{number:02}": {"colour": ("red", "blue")[number > 7 and flip]} for number in range(12)
+    }
     return world(
         rows,
-        users=[f"u{one:02}" for one in range(31)],
-        items=[f"i{one:02}" for one in range(12)],
+        users=[f"u{number:02}" for number in range(31)],
+        items=[f"i{number:02}" for number in range(12)],
         item_fields=fields,
     )
 

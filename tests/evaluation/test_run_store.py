@@ -9,7 +9,7 @@ import pytest
 from plait.errors import StorageError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.run_store import KEPT, find_run, read_run, save_run, write_report
+from plait.evaluation.results.run_store import MAX_RUNS, find_run, read_run, save_run, write_report
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 
@@ -17,7 +17,7 @@ REPORT = evaluate(world(random_rows()), [recipe("Counts")], Protocol())
 MONTH = 30 * 24 * 3600
 
 
-def saved(folder, name, keep=KEPT, age=0.0):
+def saved(folder, name, keep=MAX_RUNS, age=0.0):
     """A run of this name, saved `age` seconds ago."""
     home = save_run(folder, replace(REPORT, run=name), keep=keep)
     backdated(home / "report.json", age)
@@ -30,10 +30,10 @@ def backdated(path, age):
 
 
 def names(folder):
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_newest_runs_stay(tmp_path):
+def test_save_run_keeps_the_newest_runs(tmp_path):
     for number in range(5):
         saved(tmp_path, f"run-{number}", age=100 - number)
     saved(tmp_path, "last", keep=3)
@@ -42,26 +42,26 @@ def test_the_newest_runs_stay(tmp_path):
         assert read_run(tmp_path / name / "report.json").name == name
 
 
-def test_by_default_a_hundred_stay(tmp_path):
-    for number in range(KEPT + 2):
+def test_save_run_keeps_a_hundred_runs_by_default(tmp_path):
+    for number in range(MAX_RUNS + 2):
         home = tmp_path / f"old-{number:03}"
         home.mkdir()
         (home / "report.json").write_text("{}", encoding="utf-8")
         backdated(home / "report.json", 1000 - number)
     saved(tmp_path, "new")
-    assert KEPT == 100
-    assert len(names(tmp_path)) == KEPT
+    assert MAX_RUNS == 100
+    assert len(names(tmp_path)) == MAX_RUNS
     assert names(tmp_path)[:2] == ["new", "old-003"]
 
 
-def test_the_run_itself_stays_whatever_the_clock_says(tmp_path):
+def test_save_run_keeps_its_own_run_whatever_the_clock(tmp_path):
     later = saved(tmp_path, "later")
     backdated(later / "report.json", -MONTH)
     assert saved(tmp_path, "mine", keep=1).exists()
     assert names(tmp_path) == ["mine"]
 
 
-def test_what_is_being_written_is_left_alone(tmp_path):
+def test_save_run_leaves_unfinished_runs_and_other_files(tmp_path):
     for name in ("young", "old", "full"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.npz").write_bytes(b"some")
@@ -76,7 +76,7 @@ def test_what_is_being_written_is_left_alone(tmp_path):
     assert read_run(tmp_path / "young" / "report.json").hash == REPORT.protocol.hash
 
 
-def test_a_report_is_whole_or_not_there(tmp_path):
+def test_write_report_leaves_no_partial_report(tmp_path):
     path = tmp_path / "report.json"
     path.mkdir()
     with pytest.raises(StorageError, match=r"report\.json cannot be written"):
@@ -84,7 +84,7 @@ def test_a_report_is_whole_or_not_there(tmp_path):
     assert names(tmp_path) == ["report.json", "report.npz"]
 
 
-def test_what_is_no_plain_file_is_written_to(tmp_path):
+def test_write_report_writes_to_links_and_pipes(tmp_path):
     link, pipe = tmp_path / "link.json", tmp_path / "pipe.json"
     link.symlink_to(tmp_path / "far.json")
     write_report(link, REPORT)
@@ -98,14 +98,14 @@ def test_what_is_no_plain_file_is_written_to(tmp_path):
     assert pipe.is_fifo()
 
 
-def test_a_run_that_cannot_be_removed_stays(tmp_path):
+def test_save_run_skips_a_run_that_cannot_be_removed(tmp_path):
     (tmp_path / "odd" / "report.json").mkdir(parents=True)
     for number in range(2):
         saved(tmp_path, f"run-{number}", keep=1)
     assert names(tmp_path) == ["odd", "run-1"]
 
 
-def test_a_run_is_found_after_others_went(tmp_path):
+def test_find_run_works_after_old_runs_were_removed(tmp_path):
     saved(tmp_path / "runs", "first", age=9)
     saved(tmp_path / "runs", "second", keep=1)
     assert find_run("sec", tmp_path).parent.name == "second"

@@ -29,11 +29,11 @@ def showings():
     rows += [(f"w{day}", "often", 30.0 + day, "click") for day in range(18)]
     rows += [(f"w{day}", "rare", 20.0 + day, "click") for day in range(3)]
     rows += [("w5", "young", 85.0, "click"), ("w6", "ghost", 70.0, "skip")]
-    rows += [(f"w{one}", "often", 86.0, "click") for one in range(3)]  # to learn from
-    rows += [(f"w{one}", "rare", 87.0, "skip") for one in range(3)]
+    rows += [(f"w{number}", "often", 86.0, "click") for number in range(3)]  # to learn from
+    rows += [(f"w{number}", "rare", 87.0, "skip") for number in range(3)]
     for user in ("u0", "u1", "v0", "v1", "v2", "v3", "v4", "v5"):
         taken = ("often", "ghost") if user[0] == "u" else ("rare", "new")
-        rows += [(user, one, 91.0, "click" if one in taken else "skip") for one in ITEMS]
+        rows += [(user, name, 91.0, "click" if name in taken else "skip") for name in ITEMS]
     rows.append(("late", "often", 95.0, "click"))
     return world(rows, items=ITEMS)
 
@@ -67,7 +67,7 @@ def test_a_slice_has_the_auc_of_its_own_examples(clicked):
     assert metrics["auc|history:5-19"].value == pytest.approx(4 / 6)  # new is above both clicks
     # late took `often` beside six who did not; the others took `rare` and `new`
     hits, misses = [1] * 6 + [4] * 6 + [2], [0] * 6 + [2] * 6 + [3] * 6
-    wins = sum((one > other) + (one == other) / 2 for one in hits for other in misses)
+    wins = sum((hit > other) + (hit == other) / 2 for hit in hits for other in misses)
     assert metrics["auc|history:0"].value == pytest.approx(wins / (13 * 18))
     assert metrics["auc|age:30-90d"].value == pytest.approx(0.5)  # one item, one score
     assert metrics["auc|popularity:1-4"].value == pytest.approx(0.5 + 0.5 * 8 / 10)
@@ -80,16 +80,16 @@ def test_log_losses_of_slices_add_up_to_that_of_all(clicked):
             ("history:0", "history:5-19"),
             ("new-items", "popularity:1-4", "popularity:20-99"),
         ):
-            whole = sum(sizes[one] * row.metrics[f"log_loss|{one}"].value for one in bands)
+            whole = sum(sizes[name] * row.metrics[f"log_loss|{name}"].value for name in bands)
             assert whole / 41 == pytest.approx(row.metrics["log_loss"].value)
 
 
 def test_only_auc_and_log_loss_have_slices(clicked):
-    names = {one.partition("|")[0] for one in clicked.result("fused").metrics if "|" in one}
+    names = {name.partition("|")[0] for name in clicked.result("fused").metrics if "|" in name}
     assert names == {"auc", "log_loss"}
 
 
-def test_a_slice_of_misses_alone_has_no_auc_and_the_page_says_why(tmp_path, clicked):
+def test_a_slice_without_clicks_has_no_auc_and_the_page_explains_it(tmp_path, clicked):
     """Nobody takes what is young."""
     pytest.importorskip("matplotlib")
     metrics = clicked.result("oracle").metrics
@@ -102,17 +102,19 @@ def test_a_slice_of_misses_alone_has_no_auc_and_the_page_says_why(tmp_path, clic
     write_pages([read_run(path)], tmp_path / "a.html", None)
     text = (tmp_path / "a.html").read_text()
     assert ">nan" not in text
-    assert "auc|age:0-7d: there are clicks alone, or misses alone" in text
-    assert text.count("clicks alone") == 1 + len(clicked.results)  # the line, and each cell
+    assert "auc|age:0-7d: there are only clicks, or only misses" in text
+    assert text.count("only clicks, or only misses") == 1 + len(
+        clicked.results
+    )  # the line, and each cell
 
 
-def test_clicks_are_drawn_by_history_popularity_and_age(tmp_path, clicked):
+def test_click_slices_are_drawn_and_tabulated(tmp_path, clicked):
     pytest.importorskip("matplotlib")
     write_report(tmp_path / "a.json", clicked)
     runs = [read_run(tmp_path / "a.json")]
-    assert compare(runs).main == "gauc"
+    assert compare(runs).main_metric == "gauc"
     write_pages(runs, tmp_path / "a.html", tmp_path / "plots")
-    names = {one.stem for one in (tmp_path / "plots").iterdir()}
+    names = {path.stem for path in (tmp_path / "plots").iterdir()}
     assert {"history", "popularity", "age", "reliability"} <= names
     text = (tmp_path / "a.html").read_text()
     assert "<h2>auc in every slice</h2>" in text
@@ -149,7 +151,7 @@ def test_ratings_without_times_have_no_age():
     assert any(name.startswith("age:") for name in timed.data["slices"])
 
 
-def test_a_drawn_rating_of_what_had_no_event_by_then_has_no_age():
+def test_a_rating_before_all_events_of_its_item_has_no_age():
     """The event that would tell when the item came is the one that is asked for."""
     data = world(random_rows())
     values = np.ones(len(data.interactions), "f4")

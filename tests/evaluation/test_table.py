@@ -6,7 +6,7 @@ from rich.console import Console
 
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.reporting.table import notes, print_report
+from plait.evaluation.reporting.table import print_report, report_notes
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 
@@ -17,7 +17,7 @@ def printed(report):
     return out.getvalue()
 
 
-def test_every_row_and_what_to_know_is_printed(tmp_path):
+def test_print_report_shows_rows_hash_options_and_exclusions(tmp_path):
     data = world([*random_rows(), ("u1", "i1", 70.0)])
     report = evaluate(data, [recipe("Counts")], Protocol(), history=tmp_path / "log.jsonl")
     text = printed(report)
@@ -26,43 +26,43 @@ def test_every_row_and_what_to_know_is_printed(tmp_path):
     assert report.protocol.hash in text
     assert "seen remove" in text
     assert "excluded" in text
-    assert "looked at 1 time" in text
+    assert "evaluated 1 time" in text
     assert "…" not in text
 
 
-def test_a_difference_within_its_interval_is_called_a_tie():
+def test_report_notes_call_undecided_differences_ties():
     report = evaluate(world(random_rows()), [recipe("Counts", steps=())], Protocol())
-    lines = [line for line in notes(report) if "fused - " in line]
-    assert lines
-    assert all(
-        line.endswith(": a tie") == one.tie for line, one in zip(lines, report.paired, strict=True)
-    )
+    lines = list(report_notes(report))
+    assert report.paired
+    for difference in report.paired:
+        assert difference.conclusion in lines
+        assert (": tie, " in difference.conclusion) == difference.tie
 
 
-def test_strands_without_a_list_are_named_and_left_out():
+def test_models_without_lists_are_named_and_left_out():
     report = evaluate(world(random_rows()), [recipe("Counts", "Nothing")], Protocol())
     text = printed(report)
-    assert "left out, because they had no list for anybody: nothing" in text
+    assert "left out, because they returned no list for any query: nothing" in text
     assert not any(line.startswith("nothing ") for line in text.splitlines())
     assert report.result("nothing").metrics["ndcg@10"].value == 0
 
 
-def test_several_seeds_say_how_far_they_lie_apart():
+def test_report_notes_state_the_deviation_between_seeds():
     report = evaluate(
         world(random_rows()), [recipe("Dice", "Counts", "Nothing")], Protocol(), seeds=2
     )
-    (line,) = (line for line in notes(report) if line.startswith("means over 2 seeds; "))
-    head, _, said = line.partition(": ")
+    (line,) = (line for line in report_notes(report) if line.startswith("means over 2 seeds; "))
+    head, _, values = line.partition(": ")
     assert head.endswith("standard deviation of ndcg@10 among them")
-    *apart, rest = said.split(", ")
+    *apart, rest = values.split(", ")
     assert rest == "the others 0.0000"
-    assert {one.split()[0] for one in apart} == {"fused", "dice"}
+    assert {value.split()[0] for value in apart} == {"fused", "dice"}
     assert "0.0000" not in "".join(apart)
 
 
-def test_seeds_that_change_nothing_are_told_in_three_words():
+def test_report_notes_shorten_a_deviation_of_zero_in_every_row():
     report = evaluate(world(random_rows()), [recipe("Counts")], Protocol(), seeds=2)
-    assert any(line.endswith("among them: 0.0000 in every row") for line in notes(report))
+    assert any(line.endswith("among them: 0.0000 in every row") for line in report_notes(report))
 
 
 def lone(users=1):
@@ -78,38 +78,41 @@ def lone(users=1):
     )
 
 
-def test_one_query_has_no_interval_and_nobody_is_better():
+def test_a_single_query_has_no_interval_and_its_differences_are_unknown():
     report = evaluate(lone(), [recipe("Counts", steps=())], Protocol())
     assert report.data["queries"] == 1
     fused = report.to_dict()["results"][0]["metrics"]["ndcg@10"]
     assert (fused["low"], fused["high"]) == (None, None)
-    assert all(one.tie and one.unknown and one.users == 1 for one in report.paired)
+    assert all(
+        difference.tie and difference.unknown and difference.users == 1
+        for difference in report.paired
+    )
     (first, *_) = report.to_dict()["paired"]
     assert (first["low"], first["tie"], first["users"]) == (None, True, 1)
     text = printed(report)
     assert "nan" not in text
     assert "no interval of recall@10, ndcg@10, " in text
-    assert "0000: unknown, one user says nothing of others" in text
+    assert "; one user is not enough)" in text
     assert "1 test query is few: it has no interval" in text
 
 
 def test_a_group_of_items_shows_its_exposure():
-    fields = {f"i{one}": {"colour": "red" if one % 3 else "blue"} for one in range(40)}
+    fields = {f"i{number}": {"colour": "red" if number % 3 else "blue"} for number in range(40)}
     data = world(random_rows(), item_fields=fields)
     report = evaluate(data, [recipe("Counts", "Follows")], Protocol(), group="colour")
     lines = printed(report).splitlines()
     (start,) = (place for place, line in enumerate(lines) if line.startswith("exposure@10 by "))
     assert lines[start].split()[:6] == ["exposure@10", "by", "colour", "items", "events", "fused"]
     assert "follows" not in lines[start]
-    there = {line.split()[0]: line.split()[1:] for line in lines[start + 1 : start + 3]}
-    for value, part in report.data["group"]["shares"].items():
+    cells = {line.split()[0]: line.split()[1:] for line in lines[start + 1 : start + 3]}
+    for value, shares in report.data["group"]["shares"].items():
         shown = report.result("fused").metrics[f"exposure@10|{value}"].value
-        wanted = [f"{one:.3f}" for one in (part["items"], part["events"], shown)]
-        assert there[value][:3] == wanted
+        expected = [f"{share:.3f}" for share in (shares["items"], shares["events"], shown)]
+        assert cells[value][:3] == expected
 
 
 def test_a_group_of_users_shows_how_good_lists_are_for_each():
-    fields = {f"u{one}": {"town": "AB"[one % 2]} for one in range(40)}
+    fields = {f"u{number}": {"town": "AB"[number % 2]} for number in range(40)}
     data = world(random_rows(), user_fields=fields)
     report = evaluate(data, [recipe("Counts")], Protocol(), group="town")
     lines = printed(report).splitlines()
@@ -125,7 +128,7 @@ def test_a_group_of_users_shows_how_good_lists_are_for_each():
     assert " by town" not in plain
 
 
-def test_what_has_no_value_is_a_dash_with_a_reason():
+def test_an_undefined_metric_is_a_dash_with_a_reason():
     """Of each user there is one example, so nobody has an AUC."""
     rows = [
         (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
@@ -136,7 +139,7 @@ def test_what_has_no_value_is_a_dash_with_a_reason():
     assert "\N{EN DASH} gauc: no user has both a click and a miss" in text
 
 
-def test_lists_that_nobody_has_are_neither_novel_nor_alike():
+def test_metrics_of_missing_lists_are_undefined():
     report = evaluate(world(random_rows()), [recipe("Counts", "Nothing")], Protocol(), seeds=2)
     row = report.result("nothing").to_dict()
     for name in ("novelty@10", "diversity@10", "popularity-lift@10"):

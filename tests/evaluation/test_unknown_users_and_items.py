@@ -35,28 +35,28 @@ def runs(tmp_path):
     test = [*KNOWN[:20], *STRANGE, *ODD, {**KNOWN[0], "rating": 5}]
     with plait.open(tmp_path) as shop:
         shop.ingest(events=KNOWN)
-        one = shop.evaluate("ratings", toy("mean"), test_events=test)
+        first_report = shop.evaluate("ratings", toy("mean"), test_events=test)
         two = shop.evaluate("ratings", toy("taste"), test_events=test[::-1])
-    assert one.protocol.hash == two.protocol.hash
-    return [read_run(find_run(report.run, tmp_path)) for report in (one, two)]
+    assert first_report.protocol.hash == two.protocol.hash
+    return [read_run(find_run(report.run, tmp_path)) for report in (first_report, two)]
 
 
 def test_every_rating_is_a_query_of_its_own(runs):
-    found = compare(runs)
-    assert found.common == found.most == 151
+    comparison = compare(runs)
+    assert comparison.n_common == comparison.n_most == 151
 
 
-def test_the_order_of_the_file_pairs_no_rating_with_another(runs):
-    one, two = (run.detail for run in runs)
+def test_the_order_of_the_file_does_not_change_pairs(runs):
+    first_detail, two = (run.detail for run in runs)
     for metric in ("rmse", "mae"):
-        mine, theirs = (
+        first_errors, second_errors = (
             dict(zip(detail.keys.tolist(), detail.values["global-mean"][metric], strict=True))
-            for detail in (one, two)
+            for detail in (first_detail, two)
         )
-        assert mine == pytest.approx(theirs)
+        assert first_errors == pytest.approx(second_errors)
 
 
-def test_each_stranger_is_drawn_for_himself(runs):
+def test_each_unknown_user_is_resampled_separately(runs):
     for run in runs:
         assert len(np.unique(run.detail.users)) == 20 + 30
 
@@ -65,11 +65,11 @@ def test_unknown_ids_are_numbered_by_name_behind_the_known_ones():
     data = world(random_rows(users=5, items=4, events=60))
     events = [row("u1", "zebra", 1), row("b", "i1", 2), row("a", "apple", 3), row("b", "i2", 4)]
     for order in (events, events[::-1]):
-        found = rated_file(order, None, data).interactions
+        events_read = rated_file(order, None, data).interactions
         by_value = dict(
             zip(
-                found.values.tolist(),
-                zip(found.users.tolist(), found.items.tolist(), strict=True),
+                events_read.values.tolist(),
+                zip(events_read.users.tolist(), events_read.items.tolist(), strict=True),
                 strict=True,
             )
         )

@@ -1,3 +1,6 @@
-"""Protocols, the road from recipes to a table, and what keeps the table honest."""
+"""Evaluation of recipes: protocols, ranking and pointwise metrics, stored results, tuning."""
 
-__all__: list[str] = []
+from plait.evaluation.protocol import Protocol
+from plait.evaluation.results.report import Difference, Report, Result
+
+__all__ = ["Difference", "Protocol", "Report", "Result"]

@@ -1,7 +1,8 @@
-"""Evaluates recipes: fits in memory beside everything live, asks, counts, compares."""
+"""Evaluates recipes in memory: fits them, runs the queries, computes metrics, compares rows."""
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,22 +17,25 @@ from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.exposure import check_group
 from plait.evaluation.ranking.runner import evaluate_rankings
-from plait.evaluation.results.evaluation_log import recipe_hash, record, times_looked
-from plait.evaluation.results.fingerprint import fingerprint, stamp
+from plait.evaluation.results.evaluation_log import (
+    append_evaluation,
+    count_evaluations,
+    recipe_hash,
+)
+from plait.evaluation.results.fingerprint import interactions_fingerprint, ratings_fingerprint
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margin
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.training.recipe_fit import Progress
+from plait.utils.callbacks import ignore
 
-__all__ = ["evaluate", "tested"]
+__all__ = ["evaluate", "with_test_file"]
 
-MOST_SEEDS = 100
+MAX_SEEDS = 100
 
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    """Shows nothing."""
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -42,61 +46,86 @@ def evaluate(
     seeds: int = 1,
     group: str = "",
     test: Dataset | None = None,
-    progress: Progress = _silent,
+    progress: Progress = ignore,
     history: Path | None = None,
 ) -> Report:
-    """Fit, ask and count `recipes` by `protocol`; nothing live is read or written.
+    """Evaluate recipes by a protocol. Nothing that serves is read or written.
 
-    Rows: `fused`, every strand by its name, and baselines; `RECIPE/ROW` where there are several
-    recipes (baselines are shared). Everything is fitted for each of `seeds` seeds from the
-    protocol's on, and the mean is reported; who is asked what is the same for all of them. `group`:
-    a category of items, whose exposure is reported, or of users, who become slices. `test`: rated
-    events for the ratings protocol, numbered as `dataset`. `progress` hears ("RECIPE: fit", done,
-    total). `history` is the file that remembers every evaluation. Raises ProtocolError where the
-    data leave nobody to ask.
+    Rows are `fused`, every model, and baselines; with several recipes RECIPE/ROW and baselines.
+
+    Args:
+        dataset: The data set.
+        recipes: Recipes to evaluate.
+        protocol: The protocol; open options are resolved on the data.
+        seeds: Number of seeds to fit with, from the protocol's seed on; the rows are their means.
+        group: A field of items, to report their exposure, or of users, as slices.
+        test: Rated events for the ratings protocol, with the numbers of `dataset`.
+        progress: Called with ("RECIPE: fit", finished, total).
+        history: File that records every evaluation.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: If there is no recipe, or an option is out of range.
+        ProtocolError: If the data do not allow the protocol or leave no test query.
     """
-    named = _named(recipes)
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise InputError(f"{seeds} seeds", hint=f"from 1 to {MOST_SEEDS}", field="seeds")
+    named = _distinct_names(recipes)
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InputError(
+            f"invalid number of seeds {seeds}", hint=f"expected 1 to {MAX_SEEDS}", field="seeds"
+        )
     check_group(dataset, group)
-    settled = tested(protocol.resolved(dataset, recipes[0]), test)
-    chances = tuple(range(settled.seed, settled.seed + seeds))
-    if settled.name == "ratings":
-        report, rows = evaluate_ratings(dataset, test, named, settled, chances, progress)
-    elif settled.name == "clicks":
-        report, rows = evaluate_clicks(dataset, named, settled, chances, progress)
+    protocol = with_test_file(protocol.resolved(dataset, recipes[0]), test)
+    fit_seeds = tuple(range(protocol.seed, protocol.seed + seeds))
+    if protocol.name == "ratings":
+        report, rows = evaluate_ratings(dataset, test, named, protocol, fit_seeds, progress)
+    elif protocol.name == "clicks":
+        report, rows = evaluate_clicks(dataset, named, protocol, fit_seeds, progress)
     else:
-        report, rows = evaluate_rankings(dataset, named, settled, group, chances, progress)
+        report, rows = evaluate_rankings(dataset, named, protocol, group, fit_seeds, progress)
+    identity = {"version": dataset.version, "fingerprint": interactions_fingerprint(dataset)}
+    variances = {row.model: SeedVariance(seeds, row.spread) for row in report.results}
     report = replace(
         report,
-        paired=with_seed_margin(
-            report.paired, {one.model: SeedVariance(seeds, one.spread) for one in report.results}
-        ),
-        data={"version": dataset.version, "fingerprint": fingerprint(dataset), **report.data},
-        seeds=chances,
-        recipes={name: _described(one) for name, one in named.items()},
+        paired=with_seed_margin(report.paired, variances),
+        data={**identity, **report.data},
+        seeds=fit_seeds,
+        recipes={name: _describe_recipe(recipe) for name, recipe in named.items()},
         run=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
     )
-    return report if history is None else _remembered(history, report, named, rows)
+    if history is not None:
+        report = _record(history, report, named, rows)
+    _log.info("evaluated %s by %s, run %s", ", ".join(named), protocol.name, report.run)
+    return report
 
 
-def tested(protocol: Protocol, test: Dataset | None) -> Protocol:
-    """The protocol with the stamp of `test`; InputError if it is one that takes none."""
+def with_test_file(protocol: Protocol, test: Dataset | None) -> Protocol:
+    """Add the fingerprint of separate test ratings to a protocol.
+
+    Args:
+        protocol: The protocol.
+        test: Rated events, None without separate test ratings.
+
+    Returns:
+        The protocol, unchanged without test ratings.
+
+    Raises:
+        InputError: If the protocol is not the ratings protocol.
+    """
     if test is None:
         return protocol
     if protocol.name != "ratings":
         raise InputError(
-            "test events are for the ratings protocol",
-            hint="--protocol ratings",
-            field="test_events",
+            "test events need the ratings protocol", hint="--protocol ratings", field="test_events"
         )
-    return replace(protocol, test_file=stamp(test))
+    return replace(protocol, test_file=ratings_fingerprint(test))
 
 
-def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
+def _distinct_names(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
     """Recipes by name, a second one of the same name as NAME#2."""
     if not recipes:
-        raise InputError("no recipe to evaluate", hint="--recipe default", field="recipe")
+        raise InputError("there is no recipe to evaluate", hint="--recipe default", field="recipe")
     named: dict[str, Recipe] = {}
     for recipe in recipes:
         name, copy = recipe.name, 1
@@ -107,19 +136,21 @@ def _named(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
     return named
 
 
-def _described(recipe: Recipe) -> dict[str, Any]:
-    """What a recipe says, and which of its stages train: what these learn depends on the seed."""
-    stages = Pipeline.build(recipe).stages
-    trained = [one.name for one in stages if isinstance(one, Trainable) or one.is_stochastic]
-    return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict(), "trained": trained}
-
-
-def _remembered(
-    path: Path, report: Report, named: Mapping[str, Recipe], rows: Mapping[str, list[str]]
+def _record(
+    path: Path, report: Report, named: Mapping[str, Recipe], rows: Mapping[str, Sequence[str]]
 ) -> Report:
-    """The report with how often the test was looked at, once it is in the log."""
-    found = replace(report, looked=times_looked(path, report.protocol.hash) + 1)
+    """Append an evaluation to its log; the report with the number of evaluations so far."""
+    report = replace(report, looked=count_evaluations(path, report.protocol.hash) + 1)
     for name, recipe in named.items():
-        bare = {row.removeprefix(f"{name}/"): row for row in rows[name]}
-        record(path, recipe, found, bare, report.run)
-    return found
+        own_rows = {row.removeprefix(f"{name}/"): row for row in rows[name]}
+        append_evaluation(path, recipe, report, own_rows, report.run)
+    return report
+
+
+def _describe_recipe(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as the report holds it, with the names of the stages that depend on the seed."""
+    stages = Pipeline.build(recipe).stages
+    trained = [
+        stage.name for stage in stages if isinstance(stage, Trainable) or stage.is_stochastic
+    ]
+    return {"hash": recipe_hash(recipe), "recipe": recipe.to_dict(), "trained": trained}

@@ -1,4 +1,4 @@
-"""A protocol is a value: printed, hashed, and two numbers compare only if the hashes are equal."""
+"""Evaluation protocols: two figures may be compared only if the hashes of their protocols agree."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from plait.splitting.splits import DAY, Seen, repeat_share, window
 __all__ = ["NAMES", "Name", "Protocol", "digest"]
 
 REPEATS = 0.1
-"""Above this share of repeats in train, the time protocol lets seen items come back."""
+"""Above this share of repeats in train, the time protocol keeps seen items."""
 
 NEGATIVES = ("impression", "shown", "skip", "dislike", "hide")
-"""Kinds that say no, where the clicks protocol is not told others."""
+"""Negative event types of the clicks protocol, unless others are named."""
 
 Name = Literal["leave-one-out", "time", "held-out-users", "ratings", "clicks"]
 
 NAMES: tuple[str, ...] = get_args(Name)
 
-OWN: Mapping[str, tuple[str, ...]] = {
+PROTOCOLS_WITH: Mapping[str, tuple[str, ...]] = {
     "test_days": ("time", "clicks"),
     "windows": ("time",),
     "refit": ("leave-one-out", "held-out-users"),
@@ -38,29 +38,41 @@ OWN: Mapping[str, tuple[str, ...]] = {
     "negative": ("clicks",),
     "k": ("leave-one-out", "time", "held-out-users"),
 }
-"""Options that not every protocol has."""
+"""The protocols of each option that not all of them have."""
 
-ALWAYS = ("test_days", "refit")
-"""Of these, what is hashed whether the protocol has it or not."""
+ALWAYS_HASHED = ("test_days", "refit")
+"""Of these options, those that are hashed under every protocol."""
 
 REFUSED = {
     ("leave-one-out", "test_days"): "leave-one-out has no test window",
-    ("time", "refit"): "--refit has no meaning under the time protocol: its strands are always "
-    "fitted on everything before the cut",
+    ("time", "refit"): "the time protocol has no --refit: its models are always fitted on "
+    "everything before the cut",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What is asked of whom, and how answers are counted.
+    """How the data are split, which queries are evaluated, and how hits are counted.
 
-    `test_days`, `seen` and `goal` may be left open; `resolved` settles them on a data set, and only
-    then does the protocol have its hash. `goal`: kinds of interaction that count as success.
-    `windows`: how many test windows, one behind the other. `test_users`, `fold_in`: which share of
-    the users is held out, and which share of their history is folded in. `test_share`, `draw`:
-    which share of each user's ratings is the test, the last ones or any; `test_file`: the hash of
-    the ratings that were given instead. `negative`: kinds that say no, or `answers` alone, which
-    stands for what answers showed and nobody took.
+    `test_days`, `seen` and `goal` may be left open; `resolved` sets them from a data set, and only
+    then is the hash meaningful.
+
+    Attributes:
+        name: Name of the protocol.
+        test_days: Length of the test window in days.
+        seen: Whether seen items stay in the lists ("keep") or are removed ("remove").
+        goal: Target event types.
+        k: Lengths of lists.
+        refit: Whether models are fitted again on training and validation data.
+        seed: Seed of everything that is drawn.
+        resamples: Number of bootstrap resamples.
+        windows: Number of consecutive test windows.
+        test_users: Share of the users that is held out.
+        fold_in: Share of a held-out user's history that is given to the models.
+        test_share: Share of each user's ratings that is the test.
+        draw: Whether these ratings are the last ones or drawn at random.
+        test_file: Fingerprint of ratings that are the test instead.
+        negative: Negative event types, or `answers` alone for impressions without interaction.
     """
 
     name: Name = "leave-one-out"
@@ -81,231 +93,283 @@ class Protocol:
 
     @property
     def ranks(self) -> bool:
-        """Whether lists are measured; else predictions are."""
+        """Whether lists are measured; otherwise predictions are."""
         return self.name in ("leave-one-out", "time", "held-out-users")
-
-    def check(self) -> None:
-        """What can be refused before any data are read; ProtocolError names it."""
-        if self.name not in NAMES:
-            raise ProtocolError(
-                f"no protocol {self.name!r}",
-                hint=f"there are {', '.join(NAMES)}",
-                field="protocol",
-            )
-        if self.seen not in (None, "keep", "remove"):
-            raise ProtocolError(f"seen is {self.seen!r}", hint="say keep or remove", field="seen")
-        if not self.k or min(self.k) < 1:
-            raise ProtocolError(f"k is {list(self.k)}", hint="numbers from 1 on", field="k")
-        if self.of_answers and set(self.negative) != {ANSWERS}:
-            raise ProtocolError(
-                f"{ANSWERS} stands alone: {', '.join(self.negative)} may tell of the same showing",
-                hint=f"--negative {ANSWERS}, or only kinds of events",
-                field="negative",
-            )
-        self._check_own()
-        self._check_sizes()
-
-    def resolved(self, dataset: Dataset, recipe: Recipe) -> Protocol:
-        """The same protocol with nothing left open.
-
-        ProtocolError where the data or the options do not allow it, saying which.
-        """
-        self.check()
-        if not len(dataset.interactions):
-            raise ProtocolError(
-                "there are no interactions to evaluate on",
-                hint="plait ingest --home DIR --events FILE brings some",
-                field="protocol",
-            )
-        if self.name in ("time", "clicks"):
-            _check_clock(dataset, self.name)
-        goal = self.goals(dataset, recipe)
-        if self.name == "clicks":
-            return self._clicks(dataset, goal)
-        if self.name == "ratings":
-            return replace(self, goal=goal, seen="keep", test_days=None)
-        if self.name != "time":
-            return replace(self, goal=goal, seen=self.seen or "remove", test_days=None)
-        settled = replace(self, goal=goal, test_days=self._days(dataset))
-        if self.seen is None:
-            train = dataset.keep(dataset.interactions.times <= settled.cut(dataset))
-            seen: Seen = "keep" if repeat_share(train, goal) > REPEATS else "remove"
-            settled = replace(settled, seen=seen)
-        return settled
-
-    def goals(self, dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
-        """The kinds that count as success: as asked, as the recipe says, else all that are worth
-        something; under clicks without those that say no. ProtocolError where there are none.
-        """
-        found = _goal(self.goal, dataset, recipe)
-        if self.name != "clicks":
-            return found
-        said = self.goal or any(one in dataset.event_types for one in recipe.target_events)
-        no = {*(self.negative or NEGATIVES), *(() if said else NEGATIVES)}
-        yes = tuple(one for one in found if one not in no)
-        if found and not yes:
-            raise ProtocolError(
-                f"no kind of interaction is a click: {', '.join(found)} say no",
-                hint="--goal KIND, and --negative for other kinds",
-                field="goal",
-            )
-        return yes
 
     @property
     def of_answers(self) -> bool:
-        """Whether outcomes are those of what answers showed."""
+        """Whether negatives are impressions of answers rather than events."""
         return ANSWERS in self.negative
-
-    def cut(self, dataset: Dataset, back: int = 1) -> int:
-        """The last event less the days of `back` test windows, microseconds; of a resolved time
-        protocol.
-        """
-        times = dataset.interactions.times
-        if not len(times):
-            raise ProtocolError("there are no interactions to evaluate on", field="protocol")
-        cut = int(times.max()) - back * self.length
-        if cut < int(times.min()):
-            span = (int(times.max()) - int(times.min())) / DAY
-            many = (
-                f"{back} tests of {self.test_days:g} days leave"
-                if back > 1
-                else (f"a test of {self.test_days:g} days leaves")
-            )
-            raise ProtocolError(
-                f"{many} nothing of {span:.1f} days to fit on",
-                hint=f"give --test-days below {span / back:.1f}",
-                field="test_days",
-            )
-        return cut
 
     @property
     def length(self) -> int:
-        """How long the test window is, microseconds."""
+        """Length of the test window in microseconds."""
         return round((self.test_days or 0) * DAY)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything that decides a number, as JSON carries it; the rules that are fixed, too.
-
-        Under ratings `held` says that nothing of a tested pair of user and item is left in train;
-        with answers `taken` says when something counts as taken from one.
-
-        Options of other protocols are left out.
-        """
-        fixed = {"ties": "expected", "candidates": "all", "history": "all"}
-        plain = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-            if name in ALWAYS or self.name in OWN.get(name, NAMES)
-        }
-        if plain.get("windows") == 1:
-            del plain["windows"]  # one window is what there was before there were several
-        if self.test_file:
-            plain = {name: value for name, value in plain.items() if name not in _DRAWN}
-        if self.name == "ratings":
-            fixed["held"] = "pairs"
-        if self.of_answers:
-            fixed["taken"] = f"by request, else within {PATIENCE / DAY:g} days"
-        return {**plain, **fixed}
 
     @property
     def hash(self) -> str:
         """12 hexadecimal digits of the SHA-256 of `to_dict` as canonical JSON."""
         return digest(self.to_dict())
 
-    def _clicks(self, dataset: Dataset, goal: tuple[str, ...]) -> Protocol:
-        for kind in self.negative:
-            if kind not in dataset.event_types:
-                raise ProtocolError(
-                    f"no interaction is of kind {kind!r}",
-                    hint=f"there are {', '.join(sorted(dataset.event_types))}; "
-                    f"--negative {ANSWERS} is what the answers of a home showed",
-                    field="negative",
-                )
-        there = self.negative or tuple(one for one in NEGATIVES if one in dataset.event_types)
-        days = self._days(dataset)
+    def check(self) -> None:
+        """Validate everything that does not depend on data.
+
+        Raises:
+            ProtocolError: If an option is out of range or belongs to another protocol.
+        """
+        _require(
+            self.name in NAMES,
+            f"there is no protocol {self.name!r}",
+            f"there are {', '.join(NAMES)}",
+            "protocol",
+        )
+        _require(
+            self.seen in (None, "keep", "remove"),
+            f"invalid seen {self.seen!r}",
+            "use keep or remove",
+            "seen",
+        )
+        _require(
+            bool(self.k) and min(self.k) >= 1,
+            f"invalid k {list(self.k)}",
+            "expected integers of 1 or more",
+            "k",
+        )
+        _require(
+            not self.of_answers or set(self.negative) == {ANSWERS},
+            f"{ANSWERS} cannot be combined with other negative event types: "
+            f"{', '.join(self.negative)} may describe the same impressions",
+            f"--negative {ANSWERS}, or only event types",
+            "negative",
+        )
+        self._check_foreign_options()
+        self._check_ranges()
+
+    def resolved(self, dataset: Dataset, recipe: Recipe) -> Protocol:
+        """Set everything that was left open.
+
+        Args:
+            dataset: The data set to evaluate on.
+            recipe: The recipe, whose target events and weights decide an open `goal`.
+
+        Returns:
+            The protocol without open options.
+
+        Raises:
+            ProtocolError: If the options or the data do not allow the evaluation.
+        """
+        self.check()
+        _require(
+            len(dataset.interactions) > 0,
+            "there are no interactions to evaluate on",
+            "plait ingest --home DIR --events FILE imports some",
+            "protocol",
+        )
+        if self.name in ("time", "clicks"):
+            _require_times(dataset, self.name)
+        settled = replace(self, goal=self.goals(dataset, recipe))
+        if self.name == "clicks":
+            return settled._with_negatives(dataset)
+        if self.name == "ratings":
+            return replace(settled, seen="keep", test_days=None)
+        if self.name != "time":
+            return replace(settled, seen=self.seen or "remove", test_days=None)
+        settled = replace(settled, test_days=self._days(dataset))
+        if self.seen is None:
+            train = dataset.keep(dataset.interactions.times <= settled.cut(dataset))
+            seen: Seen = "keep" if repeat_share(train, settled.goal) > REPEATS else "remove"
+            settled = replace(settled, seen=seen)
+        return settled
+
+    def goals(self, dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
+        """Determine the target event types.
+
+        Args:
+            dataset: The data set.
+            recipe: The recipe.
+
+        Returns:
+            Those of the protocol, else of the recipe, else all with a weight above 0; under clicks
+            without the negative ones.
+
+        Raises:
+            ProtocolError: If a named event type does not occur, or none is left.
+        """
+        types = _target_types(self.goal, dataset, recipe)
+        if self.name != "clicks":
+            return types
+        named = self.goal or any(name in dataset.event_types for name in recipe.target_events)
+        negative = {*(self.negative or NEGATIVES), *(() if named else NEGATIVES)}
+        positive = tuple(name for name in types if name not in negative)
+        _require(
+            bool(positive) or not types,
+            f"no event type is a click: {', '.join(types)} are negative",
+            "--goal TYPE, and --negative for other types",
+            "goal",
+        )
+        return positive
+
+    def cut(self, dataset: Dataset, back: int = 1) -> int:
+        """Compute when a test window of a resolved protocol begins.
+
+        Args:
+            dataset: The data set.
+            back: Number of windows before the last event.
+
+        Returns:
+            Microseconds; the window holds later events.
+
+        Raises:
+            ProtocolError: If nothing is left to fit on.
+        """
+        times = dataset.interactions.times
+        _require(len(times) > 0, "there are no interactions to evaluate on", "", "protocol")
+        cut = int(times.max()) - back * self.length
+        span = (int(times.max()) - int(times.min())) / DAY
+        windows = f"{back} test windows" if back > 1 else "a test window"
+        _require(
+            cut >= int(times.min()),
+            f"{windows} of {self.test_days or 0:g} days leave nothing of {span:.1f} days to fit on",
+            f"use --test-days below {span / back:.1f}",
+            "test_days",
+        )
+        return cut
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that decides a figure, fixed rules included, as JSON holds it.
+
+        Options of other protocols are left out. `held` states that no tested pair of user and item
+        is left in train; `taken` states when an impression counts as interacted with.
+        """
+        fixed = {"ties": "expected", "candidates": "all", "history": "all"}
+        options = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if name in ALWAYS_HASHED or self.name in PROTOCOLS_WITH.get(name, NAMES)
+        }
+        if options.get("windows") == 1:
+            del options["windows"]  # hashes of a single window are older than the option
+        if self.test_file:
+            options = {
+                name: value for name, value in options.items() if name not in ("test_share", "draw")
+            }
+        if self.name == "ratings":
+            fixed["held"] = "pairs"
+        if self.of_answers:
+            fixed["taken"] = f"by request, else within {PATIENCE / DAY:g} days"
+        return {**options, **fixed}
+
+    def _with_negatives(self, dataset: Dataset) -> Protocol:
+        """A clicks protocol with everything set."""
+        for name in self.negative:
+            _require(
+                name in dataset.event_types,
+                f"there is no interaction of type {name!r}",
+                f"there are {', '.join(sorted(dataset.event_types))}; "
+                f"--negative {ANSWERS} uses the impressions of a home's answers",
+                "negative",
+            )
+        negative = self.negative or tuple(name for name in NEGATIVES if name in dataset.event_types)
         return replace(
-            self, goal=goal, negative=tuple(sorted(set(there))), seen="keep", test_days=days
+            self, negative=tuple(sorted(set(negative))), seen="keep", test_days=self._days(dataset)
         )
 
     def _days(self, dataset: Dataset) -> float:
         return round(window(dataset) / DAY, 6) if self.test_days is None else self.test_days
 
-    def _check_own(self) -> None:
-        """No option of another protocol is set."""
-        if self.seen == "remove" and not self.ranks:
-            raise ProtocolError(
-                f"{self.name} makes no lists that seen items could be taken out of",
-                hint="leave --seen out",
-                field="seen",
-            )
-        for one in fields(self):
-            if self.name in OWN.get(one.name, NAMES) or getattr(self, one.name) == one.default:
-                continue
-            said = REFUSED.get((self.name, one.name), f"{self.name} has no {one.name}")
-            raise ProtocolError(
-                said,
-                hint=f"--protocol {' or '.join(OWN[one.name])} has it",
-                field=one.name,
+    def _check_foreign_options(self) -> None:
+        """Options of other protocols have their default."""
+        _require(
+            self.seen != "remove" or self.ranks,
+            f"{self.name} produces no lists to remove seen items from",
+            "leave --seen out",
+            "seen",
+        )
+        for option in fields(self):
+            names = PROTOCOLS_WITH.get(option.name, NAMES)
+            _require(
+                self.name in names or getattr(self, option.name) == option.default,
+                REFUSED.get((self.name, option.name), f"{self.name} has no {option.name}"),
+                f"--protocol {' or '.join(names)} has it",
+                option.name,
             )
 
-    def _check_sizes(self) -> None:
-        if self.test_days is not None and not 0 < self.test_days < 40_000:
-            raise ProtocolError(
-                f"--test-days is {self.test_days:g}", hint="give days above 0", field="test_days"
-            )
-        if not 1 <= self.windows <= 100:
-            raise ProtocolError(f"--windows is {self.windows}", hint="from 1 on", field="windows")
+    def _check_ranges(self) -> None:
+        days = self.test_days
+        _require(
+            days is None or 0 < days < 40_000,
+            f"invalid --test-days {days}",
+            "expected days above 0 and below 40,000",
+            "test_days",
+        )
+        _require(
+            1 <= self.windows <= 100,
+            f"invalid --windows {self.windows}",
+            "expected 1 to 100",
+            "windows",
+        )
         for name in ("fold_in", "test_share", "test_users"):
             share = getattr(self, name)
-            if not 0 < share < 1:
-                raise ProtocolError(
-                    f"{name} is {share:g}", hint="a share between 0 and 1", field=name
-                )
-        if self.draw not in ("random", "last"):
-            raise ProtocolError(f"draw is {self.draw!r}", hint="say random or last", field="draw")
-
-
-_DRAWN = ("test_share", "draw")
+            _require(
+                0 < share < 1, f"invalid {name} {share:g}", "expected a share between 0 and 1", name
+            )
+        _require(
+            self.draw in ("random", "last"),
+            f"invalid draw {self.draw!r}",
+            "use random or last",
+            "draw",
+        )
 
 
 def digest(value: Mapping[str, Any]) -> str:
-    """12 hexadecimal digits that stand for a JSON value."""
+    """Hash a JSON value.
+
+    Args:
+        value: The value.
+
+    Returns:
+        12 hexadecimal digits, equal for equal values.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _check_clock(dataset: Dataset, name: str) -> None:
-    if dataset.clock != "time":
-        raise ProtocolError(
-            "these interactions have positions and no times, so nothing can be cut by time",
-            hint="use --protocol leave-one-out",
-            field="protocol",
-        )
-    if not int(dataset.interactions.times.max()) > int(dataset.interactions.times.min()):
-        raise ProtocolError(
-            f"all interactions have the same time, so the {name} protocol has nothing to cut",
-            hint="use --protocol leave-one-out, or map the column that holds the times",
-            field="protocol",
-        )
+def _require(condition: bool, message: str, hint: str, field: str) -> None:
+    """ProtocolError unless a condition holds."""
+    if not condition:
+        raise ProtocolError(message, hint=hint, field=field)
 
 
-def _goal(wanted: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
-    """The kinds that count: as asked, as the recipe says, else all that are worth something."""
-    there = tuple(sorted(dataset.event_types))
-    for kind in wanted:
-        if kind not in there:
-            raise ProtocolError(
-                f"no interaction is of kind {kind!r}",
-                hint=f"there are {', '.join(there)}",
-                field="goal",
-            )
-    said = wanted or tuple(kind for kind in recipe.target_events if kind in there)
-    other = recipe.event_weights.get("*", 1.0)
-    found = said or tuple(kind for kind in there if recipe.event_weights.get(kind, other) > 0)
-    if not found and there:
-        raise ProtocolError(
-            f"the recipe {recipe.name!r} gives no kind of interaction a worth above 0",
-            hint=f"there are {', '.join(there)}",
-            field="goal",
-        )
-    return tuple(sorted(found))
+def _require_times(dataset: Dataset, name: str) -> None:
+    """Times that differ, so that the data can be cut by time."""
+    _require(
+        dataset.clock == "time",
+        "these interactions have positions and no times, so that they cannot be cut by time",
+        "use --protocol leave-one-out",
+        "protocol",
+    )
+    times = dataset.interactions.times
+    _require(
+        int(times.max()) > int(times.min()),
+        f"all interactions have the same time, so that the {name} protocol cannot cut them",
+        "use --protocol leave-one-out, or map the column that holds the times",
+        "protocol",
+    )
+
+
+def _target_types(goal: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
+    """Event types of `goal`, else of the recipe, else all with a weight above 0."""
+    types = tuple(sorted(dataset.event_types))
+    listed = f"there are {', '.join(types)}"
+    for name in goal:
+        _require(name in types, f"there is no interaction of type {name!r}", listed, "goal")
+    targets = goal or tuple(name for name in recipe.target_events if name in types)
+    weights, default = recipe.event_weights, recipe.event_weights.get("*", 1.0)
+    targets = targets or tuple(name for name in types if weights.get(name, default) > 0)
+    _require(
+        bool(targets) or not types,
+        f"the recipe {recipe.name!r} gives no event type a weight above 0",
+        listed,
+        "goal",
+    )
+    return tuple(sorted(targets))

@@ -1,4 +1,4 @@
-"""Ctrl-C waits while others are at work whom it would leave in pieces."""
+"""Defers SIGINT while third-party code runs that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["DeferredInterrupt"]
 
 
 class DeferredInterrupt:
-    """Within the block a Ctrl-C is heard within `heard` alone; elsewhere it waits.
+    """Within the block a Ctrl-C takes effect inside `allow` only; elsewhere it is deferred.
 
-    What waits is handed to whoever was to hear it when the next `heard` begins, at `deliver`, or
-    when the block ends without an error. Python hears signals in the main thread alone; in any
-    other, and where Ctrl-C is ignored, this does nothing.
+    A deferred Ctrl-C is passed to the previous handler when the next `allow` begins, at `deliver`,
+    or when the block ends without an error. Python handles signals in the main thread only; in any
+    other thread, and where Ctrl-C is ignored, this does nothing.
     """
 
     def __init__(self) -> None:
-        self._before: Callable[[int, FrameType | None], Any] | None = None
-        self._waiting = False
-        self._open = False
+        self._previous: Callable[[int, FrameType | None], Any] | None = None
+        self._is_pending = False
+        self._is_allowed = False
 
     def __enter__(self) -> Self:
-        before = signal.getsignal(signal.SIGINT)
-        if callable(before) and threading.current_thread() is threading.main_thread():
-            self._before = before
-            signal.signal(signal.SIGINT, self._came)
+        previous = signal.getsignal(signal.SIGINT)
+        if callable(previous) and threading.current_thread() is threading.main_thread():
+            self._previous = previous
+            signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(
@@ -38,28 +38,32 @@ class DeferredInterrupt:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
         if kind is None:
             self.deliver()
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """A Ctrl-C in here is heard at once, and so is one that came before."""
-        self._open = True
+    def allow(self) -> Iterator[None]:
+        """Let a Ctrl-C, and a deferred one, take effect within the block.
+
+        Yields:
+            Nothing.
+        """
+        self._is_allowed = True
         try:
             self.deliver()
             yield
         finally:
-            self._open = False
+            self._is_allowed = False
 
     def deliver(self) -> None:
-        """Hand on what waits: usually this raises KeyboardInterrupt."""
-        if self._waiting and self._before is not None:
-            self._waiting = self._open = False
-            self._before(signal.SIGINT, None)
+        """Pass a deferred Ctrl-C on: usually this raises KeyboardInterrupt."""
+        if self._is_pending and self._previous is not None:
+            self._is_pending = self._is_allowed = False
+            self._previous(signal.SIGINT, None)
 
-    def _came(self, _number: int, _frame: FrameType | None) -> None:
-        self._waiting = True
-        if self._open:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._is_pending = True
+        if self._is_allowed:
             self.deliver()

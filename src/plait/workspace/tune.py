@@ -54,5 +54,5 @@ def tune(
         only=only,
         test=None if events is None else rated_file(events, options.get("map"), dataset),
         progress=progress,
-        told=on_trial,
+        on_trial=on_trial,
     )

@@ -1,4 +1,4 @@
-"""From scores to chances: a rising logistic curve, and a rate for what has no score."""
+"""Calibrates scores to probabilities of a click."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from plait.data.types import BoolArray, Int32Array
-from plait.metrics.ties import Doubles
+from plait.data.arrays import BoolArray, Float64Array, Int32Array
 
 __all__ = ["Calibration", "item_rates"]
 
 PRIOR = 20.0
-"""An item's rate is pulled to that of all as by so many times that it was shown."""
+"""Strength of the overall click rate in an item's rate, as a number of impressions."""
 
 RIDGE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`chance = 1 / (1 + exp(-(bias + slope (score - middle) / scale)))`; slope from 0 on.
+    """A logistic curve `1 / (1 + exp(-(bias + slope (score - middle) / scale)))` with slope >= 0
+    (Platt, "Probabilistic outputs for support vector machines", 1999).
 
-    Platt, "Probabilistic outputs for support vector machines" (1999). `unknown` is the chance where
-    there is no score.
+    Attributes:
+        middle: Mean of the scores.
+        scale: Standard deviation of the scores.
+        bias: Log odds at the mean score.
+        slope: Increase of the log odds by standard deviation.
+        unknown: Probability where there is no score.
     """
 
     middle: float
@@ -33,39 +37,65 @@ class Calibration:
     unknown: float
 
     @staticmethod
-    def of(scores: Doubles, clicked: BoolArray) -> Calibration:
-        """Learned from N scores, NaN for none, and whether each was clicked."""
-        there = np.isfinite(scores)
+    def fit(scores: Float64Array, clicked: BoolArray) -> Calibration:
+        """Fit a curve to outcomes.
+
+        Args:
+            scores: float64 [N], NaN for no score.
+            clicked: bool [N], the outcomes.
+
+        Returns:
+            The fitted curve; it is flat if higher scores are clicked less.
+        """
+        known = np.isfinite(scores)
         base = (float(clicked.sum()) + 1) / (len(clicked) + 2)
-        unknown = (float(clicked[~there].sum()) + PRIOR * base) / ((~there).sum() + PRIOR)
-        values, hits = scores[there], clicked[there].astype(np.float64)
+        log_odds = np.log(base / (1 - base))
+        unknown = (float(clicked[~known].sum()) + PRIOR * base) / ((~known).sum() + PRIOR)
+        values, hits = scores[known], clicked[known].astype(np.float64)
         if not len(values):
-            return Calibration(0.0, 1.0, float(np.log(base / (1 - base))), 0.0, float(unknown))
+            return Calibration(0.0, 1.0, float(log_odds), 0.0, float(unknown))
         middle, scale = float(values.mean()), float(values.std()) or 1.0
-        known = (values - middle) / scale
+        standard = (values - middle) / scale
 
-        def loss(at: Doubles) -> tuple[float, Doubles]:
-            linear = at[0] + at[1] * known
-            away = 1 / (1 + np.exp(-linear)) - hits
-            total = np.logaddexp(0, linear).sum() - hits @ linear + RIDGE * at[1] ** 2 / 2
-            slope = np.array([away.sum(), away @ known + RIDGE * at[1]])
-            return float(total) / len(known), slope / len(known)
+        def loss(weights: Float64Array) -> tuple[float, Float64Array]:
+            linear = weights[0] + weights[1] * standard
+            errors = 1 / (1 + np.exp(-linear)) - hits
+            total = np.logaddexp(0, linear).sum() - hits @ linear + RIDGE * weights[1] ** 2 / 2
+            gradient = np.array([errors.sum(), errors @ standard + RIDGE * weights[1]])
+            return float(total) / len(standard), gradient / len(standard)
 
-        start = np.array([np.log(base / (1 - base)), 0.0])
+        start = np.array([log_odds, 0.0])
         bounds = [(None, None), (0.0, None)]
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-        return Calibration(middle, scale, float(found[0]), float(found[1]), float(unknown))
+        bias, slope = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+        return Calibration(middle, scale, float(bias), float(slope), float(unknown))
 
-    def chances(self, scores: Doubles) -> Doubles:
-        """The chance of a click, float64 [N]."""
-        there = np.isfinite(scores)
-        linear = self.bias + self.slope * (np.where(there, scores, 0) - self.middle) / self.scale
-        found: Doubles = np.where(there, 1 / (1 + np.exp(-linear)), self.unknown)
-        return found
+    def probabilities(self, scores: Float64Array) -> Float64Array:
+        """Convert scores to probabilities of a click.
+
+        Args:
+            scores: float64 [N], NaN for no score.
+
+        Returns:
+            float64 [N].
+        """
+        known = np.isfinite(scores)
+        linear = self.bias + self.slope * (np.where(known, scores, 0) - self.middle) / self.scale
+        result: Float64Array = np.where(known, 1 / (1 + np.exp(-linear)), self.unknown)
+        return result
 
 
-def item_rates(items: Int32Array, clicked: Doubles, size: int, base: float) -> Doubles:
-    """The click rate of every item, float64 [size]; `base` where it was never shown."""
-    shown = np.bincount(items, minlength=size)
-    found: Doubles = (np.bincount(items, clicked, size) + PRIOR * base) / (shown + PRIOR)
-    return found
+def item_rates(items: Int32Array, clicked: Float64Array, n_items: int, base: float) -> Float64Array:
+    """Compute the click rate of every item, shrunk to the overall rate.
+
+    Args:
+        items: int32 [N], item number of each impression.
+        clicked: float64 [N], 1 for a click, else 0.
+        n_items: Number of items.
+        base: The overall click rate.
+
+    Returns:
+        float64 [n_items].
+    """
+    shown = np.bincount(items, minlength=n_items)
+    rates: Float64Array = (np.bincount(items, clicked, n_items) + PRIOR * base) / (shown + PRIOR)
+    return rates

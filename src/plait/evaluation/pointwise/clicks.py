@@ -1,24 +1,36 @@
-"""Measures the chance of a click: whatever a row scores becomes a chance on held-out outcomes."""
+"""Evaluates the probability of a click: scores are calibrated on validation outcomes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from plait.data.types import BoolArray, Dataset
+from plait.data.arrays import BoolArray, Float64Array
+from plait.data.types import Dataset
 from plait.evaluation.pointwise.calibration import Calibration, item_rates
-from plait.evaluation.pointwise.inference import Predictions, StageCosts, scored
-from plait.evaluation.pointwise.results import all_guesses, paired, result_of, sizes, summed_up
+from plait.evaluation.pointwise.inference import (
+    Finish,
+    PointwiseTask,
+    Predictions,
+    fit_and_predict,
+    score_examples,
+)
+from plait.evaluation.pointwise.results import (
+    all_predictions,
+    data_sizes,
+    mean_metrics,
+    paired_differences,
+    to_result,
+)
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.inference import state_view_of
 from plait.evaluation.results.data_warnings import FEW, DataWarning, few_users
 from plait.evaluation.results.per_query import PerQueryMetrics
-from plait.evaluation.results.report import FUSED, Report, Result
+from plait.evaluation.results.report import Report, Result
 from plait.evaluation.slices import click_slices
 from plait.metrics.pointwise import (
     BootstrapConfig,
@@ -28,28 +40,16 @@ from plait.metrics.pointwise import (
     log_losses,
     user_auc,
 )
-from plait.metrics.ties import Doubles
+from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.splitting.labelled_examples import Examples, click_examples, evidence
 from plait.splitting.splits import time_split
-from plait.training.recipe_fit import Progress, fit_recipe
-from plait.utils.peak_memory import PeakMemory
+from plait.training.recipe_fit import Progress
 
 __all__ = ["evaluate_clicks"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _ClickTask:
-    """`clear` is the data set without misses; `learn` lies in the window before the test."""
-
-    clear: Dataset
-    recipe: Recipe
-    learn: Examples
-    test: Examples
-    cuts: tuple[int, int]
-    protocol: Protocol
-    seeds: tuple[int, ...]
-    progress: Progress
+MAX_QUERIES = 10_000
+"""Number of queries that a fusion learns from at most."""
 
 
 def evaluate_clicks(
@@ -59,196 +59,169 @@ def evaluate_clicks(
     seeds: tuple[int, ...],
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
-    """The report of a resolved clicks protocol, and by recipe the names of its rows."""
-    mine: dict[str, list[Predictions]] = {}
-    first: _ClickTask | None = None
-    for name, recipe in named.items():
-        task = _task(dataset, recipe, protocol, seeds, progress)
-        first = first or task
-        mine[name] = _recipe_guesses(task, name)
-    assert first is not None
-    shared = _baselines(dataset, first)
-    every = all_guesses(mine, shared)
-    detail = _detail(every, first.test)
-    slices = click_slices(dataset, first.test, first.cuts[1])
+    """Evaluate recipes by the click probabilities they predict.
+
+    Args:
+        dataset: The data set with clicks and misses.
+        named: Recipes by name.
+        protocol: A resolved clicks protocol.
+        seeds: Seeds of the fits.
+        progress: Called with a description, the finished and the total number of steps.
+
+    Returns:
+        The report, and the names of its rows by recipe.
+
+    Raises:
+        ProtocolError: If a window has no examples.
+    """
+    positives = evidence(dataset, goal=protocol.goal, negative=protocol.negative)
+    tasks = {
+        name: _make_task(dataset, positives, recipe, protocol, seeds, progress)
+        for name, recipe in named.items()
+    }
+    by_recipe = {
+        name: fit_and_predict(task, name, score_examples, _learn_calibrations)
+        for name, task in tasks.items()
+    }
+    first = next(iter(tasks.values()))
+    baseline_rows = _predict_baselines(dataset, first)
+    rows = all_predictions(by_recipe, baseline_rows)
+    detail = _per_user_metrics(rows, first.test)
+    slices = click_slices(dataset, first.test, protocol.cut(dataset))
     report = Report(
         protocol,
-        [_result(one, first, slices) for one in every],
-        paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
+        [_to_result(row, first, slices) for row in rows],
+        paired=paired_differences(by_recipe, baseline_rows, detail, protocol),
         flags=[*few_users(first.test.users), *_few_outcomes(first.test)],
-        data=_data(dataset, first, every, slices),
+        data=_describe_data(positives if protocol.of_answers else dataset, first, rows, slices),
         detail=detail,
     )
-    return report, {name: [one.model for one in guesses] for name, guesses in mine.items()}
+    return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
 
 
-def _task(
+def _make_task(
     dataset: Dataset,
+    positives: Dataset,
     recipe: Recipe,
     protocol: Protocol,
     seeds: tuple[int, ...],
     progress: Progress,
-) -> _ClickTask:
+) -> PointwiseTask:
+    """Examples of the test window and of the one before it; negatives carry no weight."""
     cuts = (protocol.cut(dataset, 2), protocol.cut(dataset))
-    wanted: dict[str, Any] = {"goal": protocol.goal, "negative": protocol.negative}
-    quiet = replace(
-        recipe, event_weights={**recipe.event_weights, **dict.fromkeys(protocol.negative, 0.0)}
+    weights = {**recipe.event_weights, **dict.fromkeys(protocol.negative, 0.0)}
+    examples = partial(
+        click_examples, dataset, goal=protocol.goal, negative=protocol.negative, kinds=weights
     )
-    test = click_examples(dataset, cuts[1], **wanted, kinds=quiet.event_weights)
-    learn = click_examples(dataset, cuts[0], cuts[1], **wanted, kinds=quiet.event_weights)
-    clear = evidence(dataset, **wanted)
-    return _ClickTask(clear, quiet, learn, test, cuts, protocol, seeds, progress)
-
-
-def _recipe_guesses(task: _ClickTask, name: str) -> list[Predictions]:
-    """`fused` first, then every strand; one list of chances for each seed."""
-    by_seed = [_seed_guesses(task, name, seed) for seed in task.seeds]
-    found = []
-    for parts in zip(*by_seed, strict=True):
-        one = parts[0]
-        one.values = [part.values[0] for part in parts]
-        one.fit_seconds = float(np.mean([part.fit_seconds for part in parts]))
-        one.evaluate_seconds = float(np.mean([part.evaluate_seconds for part in parts]))
-        found.append(one)
-    return found
-
-
-def _seed_guesses(task: _ClickTask, name: str, seed: int) -> list[Predictions]:
-    """Fusion and calibration are learned in the window before the test, strands fitted again."""
-    cost, protocol = StageCosts(), task.protocol
-
-    def told(what: str, done: int, total: int) -> None:
-        task.progress(f"{name}: {what}", done, total)
-
-    with PeakMemory() as peak:
-        began = time.perf_counter()
-        learn = time_split(
-            task.clear,
-            *task.cuts,
-            "keep",
-            goal=protocol.goal,
-            kinds=task.recipe.event_weights,
-            most=10_000,
-            seed=protocol.seed,
-        )
-        learn = replace(learn, train=task.learn.train, asked=task.learn.asked)
-        early = fit_recipe(
-            task.recipe,
-            task.learn.train,
-            learn,
-            refit=False,
-            seed=seed,
-            live=state_view_of,
-            progress=told,
-        )
-        lessons = scored(early, task.learn, told, StageCosts())
-        outcomes = task.learn.outcomes > 0
-        curves = {row: Calibration.of(one, outcomes) for row, one in lessons.items()}
-        fitted = fit_recipe(
-            early,
-            task.test.train,
-            None,
-            refit=True,
-            seed=seed,
-            watch=cost.watch(peak),
-            progress=told,
-        )
-        fitting = time.perf_counter() - began
-        scores = scored(fitted, task.test, told, cost)
-        cost.whole = peak.peak
-    return [_guess(row, one, curves[row], cost, fitting) for row, one in scores.items()]
-
-
-def _guess(
-    row: str, scores: Doubles, curve: Calibration, cost: StageCosts, fitting: float
-) -> Predictions:
-    return Predictions(
-        row,
-        [curve.chances(scores)],
-        False,
-        fitting if row == FUSED else cost.fit.get(row, 0.0),
-        cost.ask.get(row, 0.0),
-        cost.whole if row == FUSED else cost.memory.get(row, cost.whole),
-        float(np.isfinite(scores).mean()),
+    test, learn = examples(cuts[1]), examples(cuts[0], cuts[1])
+    split = time_split(
+        positives,
+        *cuts,
+        "keep",
+        goal=protocol.goal,
+        kinds=weights,
+        most=MAX_QUERIES,
+        seed=protocol.seed,
+    )
+    return PointwiseTask(
+        Pipeline.build(replace(recipe, event_weights=weights)),
+        test,
+        learn,
+        protocol,
+        seeds,
+        progress,
+        learn_split=replace(split, train=learn.train, asked=learn.asked),
     )
 
 
-def _baselines(dataset: Dataset, task: _ClickTask) -> list[Predictions]:
-    """The rate of all, and the rate of each item, in everything before the test."""
+def _learn_calibrations(raw: Mapping[str, Float64Array] | None, examples: Examples) -> Finish:
+    """A calibration for every row, learned from the outcomes of the validation examples."""
+    assert raw is not None
+    clicked = examples.outcomes > 0
+    curves = {row: Calibration.fit(scores, clicked) for row, scores in raw.items()}
+
+    def finish(raw: Mapping[str, Float64Array], _examples: Examples) -> dict[str, Float64Array]:
+        return {row: curves[row].probabilities(scores) for row, scores in raw.items()}
+
+    return finish
+
+
+def _predict_baselines(dataset: Dataset, task: PointwiseTask) -> list[Predictions]:
+    """The overall rate and the rate of each item in everything before the test."""
     began = time.perf_counter()
-    first = int(dataset.interactions.times.min()) - 1
-    protocol = task.protocol
+    protocol, test = task.protocol, task.test
+    before_all = int(dataset.interactions.times.min()) - 1
     past = click_examples(
-        dataset, first, task.cuts[1], goal=protocol.goal, negative=protocol.negative
+        dataset, before_all, protocol.cut(dataset), goal=protocol.goal, negative=protocol.negative
     )
     base = float(past.outcomes.mean())
     rates = item_rates(past.numbers.values, past.outcomes, dataset.n_items, base)
-    spent = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     return [
-        Predictions("base-rate", [np.full(len(task.test), base)], True, spent),
-        Predictions("item-rate", [rates[task.test.numbers.values]], True, spent),
+        Predictions("base-rate", [np.full(len(test), base)], True, seconds),
+        Predictions("item-rate", [rates[test.numbers.values]], True, seconds),
     ]
 
 
-def _result(one: Predictions, task: _ClickTask, slices: Mapping[str, BoolArray]) -> Result:
-    """Metrics of all examples, and in slices; over several seeds the mean of the metrics."""
-    chance = BootstrapConfig(task.protocol.resamples, task.protocol.seed)
+def _to_result(row: Predictions, task: PointwiseTask, slices: Mapping[str, BoolArray]) -> Result:
+    """Metrics of all examples and in slices; over several seeds the mean of the metrics."""
+    bootstrap = BootstrapConfig(task.protocol.resamples, task.protocol.seed)
     clicked, users = task.test.outcomes > 0, task.test.users.astype(np.int64)
-    each = [click_metrics(values, clicked, users, chance) for values in one.values]
-    metrics, spread = summed_up(each)
+    by_seed = [click_metrics(values, clicked, users, bootstrap) for values in row.values]
+    metrics, spread = mean_metrics(by_seed)
     for name, mask in slices.items():
-        own = [click_slice(seed[mask], clicked[mask], users[mask], chance) for seed in one.values]
-        metrics |= {f"{metric}|{name}": part for metric, part in summed_up(own)[0].items()}
-    return result_of(one, metrics, spread)
+        by_seed = [
+            click_slice(values[mask], clicked[mask], users[mask], bootstrap)
+            for values in row.values
+        ]
+        means, _ = mean_metrics(by_seed)
+        metrics |= {f"{metric}|{name}": value for metric, value in means.items()}
+    return to_result(row, metrics, spread)
 
 
-def _detail(rows: list[Predictions], examples: Examples) -> PerQueryMetrics:
-    """By user the AUC and the mean log loss, each with what it weighs."""
-    clicked, users = examples.outcomes > 0, examples.users.astype(np.int64)
-    who, clusters, counts = np.unique(users, return_inverse=True, return_counts=True)
-    values, weights = {}, np.zeros(len(who))
-    for one in rows:
-        each = [user_auc(seed, clicked, users) for seed in one.values]
-        losses = [np.bincount(clusters, log_losses(seed, clicked)) / counts for seed in one.values]
-        weights = each[0][1]
-        values[one.model] = {
-            "gauc": np.mean([own for own, _ in each], axis=0).astype(np.float32),
+def _per_user_metrics(rows: Sequence[Predictions], examples: Examples) -> PerQueryMetrics:
+    """AUC and mean log loss of every user, with their weights."""
+    clicked = examples.outcomes > 0
+    example_users = examples.users.astype(np.int64)
+    users, clusters, counts = np.unique(example_users, return_inverse=True, return_counts=True)
+    values, auc_weights = {}, np.zeros(len(users))
+    for row in rows:
+        aucs = [user_auc(seed, clicked, example_users) for seed in row.values]
+        losses = [np.bincount(clusters, log_losses(seed, clicked)) / counts for seed in row.values]
+        auc_weights = aucs[0][1]
+        values[row.model] = {
+            "gauc": np.mean([auc for auc, _ in aucs], axis=0).astype(np.float32),
             "log_loss": np.mean(losses, axis=0).astype(np.float32),
         }
-    weighed = {"gauc": weights.astype(np.float32), "log_loss": counts.astype(np.float32)}
-    return PerQueryMetrics(who, who, values, weighed)
+    weights = {"gauc": auc_weights.astype(np.float32), "log_loss": counts.astype(np.float32)}
+    return PerQueryMetrics(users, users, values, weights)
 
 
 def _few_outcomes(test: Examples) -> list[DataWarning]:
-    """Whether there are so few clicks, or misses, that they can hardly be told apart."""
-    clicked = int((test.outcomes > 0).sum())
-    rarer = min(clicked, len(test) - clicked)
-    text = f"there are {clicked:,} clicks and {len(test) - clicked:,} misses: few to tell apart"
+    """A warning if there are too few clicks, or too few misses."""
+    clicks = int((test.outcomes > 0).sum())
+    rarer = min(clicks, len(test) - clicks)
+    text = f"there are only {clicks:,} clicks and {len(test) - clicks:,} misses"
     return [DataWarning("few-outcomes", float(rarer), True, text)] if rarer < FEW else []
 
 
-def _best(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
-    """The row with the largest GAUC or the smallest loss."""
-    reached = detail.means([(one, metric) for one in rows], resamples=0, seed=0)[0]
-    worth = -reached if metric == "log_loss" else reached
-    return rows[int(np.where(np.isnan(worth), -np.inf, worth).argmax())]
-
-
-def _data(
-    dataset: Dataset, task: _ClickTask, rows: list[Predictions], slices: Mapping[str, BoolArray]
+def _describe_data(
+    dataset: Dataset,
+    task: PointwiseTask,
+    rows: Sequence[Predictions],
+    slices: Mapping[str, BoolArray],
 ) -> dict[str, Any]:
-    """Sizes of what was there (what answers showed is no interaction), clicks, reliability."""
+    """Sizes of the data, number of clicks, and the reliability of every row."""
     clicked = task.test.outcomes > 0
-    there = task.clear if task.protocol.of_answers else dataset
     return {
-        **sizes(there, task.test, task.learn),
+        **data_sizes(dataset, task.test, task.learn),
         "clicks": int(clicked.sum()),
         "slices": {name: int(mask.sum()) for name, mask in slices.items()},
         "reliability": {
-            one.model: [
+            row.model: [
                 [round(mean, 6), round(rate, 6), count]
-                for mean, rate, count in calibration(one.values[0], clicked)
+                for mean, rate, count in calibration(row.values[0], clicked)
             ]
-            for one in rows
+            for row in rows
         },
     }

@@ -1,59 +1,53 @@
-"""Measures predicted ratings: strands that predict, their blend, and what they must beat."""
+"""Evaluates rating prediction: models that predict, their blend, and baselines."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from plait.data.types import Dataset, Int32Array, Int64Array
+from plait.data.arrays import BoolArray, Float64Array, Int64Array
+from plait.data.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluation.pointwise.inference import Predictions, StageCosts, asked_each, metered
+from plait.evaluation.pointwise.inference import (
+    Finish,
+    PointwiseTask,
+    Predictions,
+    fit_and_predict,
+    predict_examples,
+)
 from plait.evaluation.pointwise.rating_baselines import Biases, rating_baselines
-from plait.evaluation.pointwise.results import all_guesses, paired, result_of, sizes, summed_up
+from plait.evaluation.pointwise.results import (
+    all_predictions,
+    data_sizes,
+    mean_metrics,
+    paired_differences,
+    to_result,
+)
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import OVERLAP, DataWarning, few_users
 from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import FUSED, Report, Result
-from plait.evaluation.slices import age_slices, births
+from plait.evaluation.slices import age_slices, band_slices, first_event_times
+from plait.evaluation.stage_costs import StageCosts
 from plait.metrics.bootstrap import Interval
 from plait.metrics.pointwise import BootstrapConfig, rating_metrics
-from plait.metrics.ties import Doubles
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import RatingPredictor
 from plait.splitting.labelled_examples import Examples, rated_events, rating_examples
-from plait.training.recipe_fit import Progress, fit_recipe
-from plait.utils.peak_memory import PeakMemory
+from plait.training.recipe_fit import Progress
 
-__all__ = ["evaluate_ratings", "predicting"]
+__all__ = ["evaluate_ratings", "rating_pipeline"]
 
 BANDS = ((0, 0, "0"), (1, 4, "1-4"), (5, 19, "5-19"), (20, 99, "20-99"), (100, 1 << 40, "100+"))
-"""Ratings that train holds of the same user, and of the same item."""
+"""Bands of the number of ratings in train, of the same user and of the same item."""
 
 RIDGE = 1.0
-"""How strongly the blend is pulled to equal weights, as by so many ratings."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _RatingTask:
-    """`timed`: whether times say how old an item was when its rating is asked for."""
-
-    test: Examples
-    learn: Examples
-    protocol: Protocol
-    seeds: tuple[int, ...]
-    progress: Progress
-    timed: bool
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """The least and the largest rating that was fitted on: no prediction leaves them."""
-        return _limits(self.test.train, self.protocol.goal)
+"""Strength of the prior of equal weights in the blend, as a number of ratings."""
 
 
 def evaluate_ratings(
@@ -64,37 +58,85 @@ def evaluate_ratings(
     seeds: tuple[int, ...],
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
-    """The report of a resolved ratings protocol, and by recipe the names of its rows."""
-    mine: dict[str, list[Predictions]] = {}
-    first: _RatingTask | None = None
-    for name, recipe in named.items():
-        task = _task(dataset, test, recipe, protocol, seeds, progress)
-        first = first or task
-        mine[name] = _recipe_guesses(task, name, recipe)
-    assert first is not None
-    shared = _baselines(first)
-    every = all_guesses(mine, shared)
-    detail = _detail(every, first.test)
+    """Evaluate recipes by the ratings they predict.
+
+    Args:
+        dataset: The data set.
+        test: Separate test ratings, None to split `dataset`.
+        named: Recipes by name.
+        protocol: A resolved ratings protocol.
+        seeds: Seeds of the fits.
+        progress: Called with a description, the finished and the total number of steps.
+
+    Returns:
+        The report, and the names of its rows by recipe.
+
+    Raises:
+        ProtocolError: If a recipe has no model that predicts ratings.
+    """
+    tasks = {
+        name: _make_task(dataset, test, recipe, protocol, seeds, progress)
+        for name, recipe in named.items()
+    }
+    by_recipe = {name: _predict_recipe(task, name) for name, task in tasks.items()}
+    first = next(iter(tasks.values()))
+    timed = all(data.clock == "time" for data in (dataset, test) if data is not None)
+    slices = _slices(first.test, protocol.goal, timed=timed)
+    low, high = _rating_range(first)
+    baseline_rows = _predict_baselines(first)
+    rows = all_predictions(by_recipe, baseline_rows)
+    detail = _per_query_errors(rows, first.test)
     report = Report(
         protocol,
-        [_result(one, first) for one in every],
-        paired=paired(mine, shared, detail, protocol, partial(_best, detail)),
-        flags=[*_flags(first.test), *_unknowing(every)],
-        data=_data(dataset, first),
+        [_to_result(row, first, slices) for row in rows],
+        paired=paired_differences(by_recipe, baseline_rows, detail, protocol),
+        flags=[*few_users(first.test.owners), *_overlap(first.test), *_unknowing(rows)],
+        data={
+            **data_sizes(dataset, first.test, first.learn),
+            "scale": [low, high],
+            "slices": {name: int(mask.sum()) for name, mask in slices.items()},
+        },
         detail=detail,
     )
-    return report, {name: [one.model for one in guesses] for name, guesses in mine.items()}
+    return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
 
 
-def _task(
+def rating_pipeline(recipe: Recipe) -> Pipeline:
+    """Select the models of a recipe that predict ratings.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        A pipeline of these models without steps.
+
+    Raises:
+        ProtocolError: If there is no such model.
+    """
+    pipeline = Pipeline.build(recipe)
+    models = tuple(
+        model
+        for model in pipeline.models
+        if isinstance(model, RatingPredictor) and model.can_predict_ratings
+    )
+    if not models:
+        raise ProtocolError(
+            f"no model of the recipe {recipe.name!r} predicts ratings",
+            hint='name a recipe with [models.ratings], or [models.factors] method = "mf"',
+            field="recipe",
+        )
+    return replace(pipeline, models=models, steps=())
+
+
+def _make_task(
     dataset: Dataset,
     test: Dataset | None,
     recipe: Recipe,
     protocol: Protocol,
     seeds: tuple[int, ...],
     progress: Progress,
-) -> _RatingTask:
-    of = partial(
+) -> PointwiseTask:
+    split = partial(
         rating_examples,
         share=protocol.test_share,
         draw=protocol.draw,
@@ -102,197 +144,130 @@ def _task(
         kinds=recipe.event_weights,
         seed=protocol.seed,
     )
-    asked = of(dataset, test=test)
-    timed = all(one.clock == "time" for one in (dataset, test) if one is not None)
-    return _RatingTask(asked, of(asked.train), protocol, seeds, progress, timed)
+    pipeline = rating_pipeline(recipe)
+    examples = split(dataset, test=test)
+    learn, learns = split(examples.train), len(pipeline.models) > 1
+    return PointwiseTask(pipeline, examples, learn, protocol, seeds, progress, learns)
 
 
-def _recipe_guesses(task: _RatingTask, name: str, recipe: Recipe) -> list[Predictions]:
-    """The blend first, called `fused`, then every strand that predicts; one value list a seed."""
-    pipeline = predicting(recipe)
-    found: dict[str, Predictions] = {}
-    for seed in task.seeds:
-        for one in _seed_guesses(task, name, pipeline, seed):
-            if one.model not in found:
-                found[one.model] = one
-                continue
-            known = found[one.model]
-            known.values += one.values
-            known.fit_seconds += one.fit_seconds
-            known.evaluate_seconds += one.evaluate_seconds
-            known.peak_mb = max(known.peak_mb, one.peak_mb)
-    for one in found.values():
-        one.fit_seconds /= len(task.seeds)
-        one.evaluate_seconds /= len(task.seeds)
-    return list(found.values())
+def _predict_recipe(task: PointwiseTask, name: str) -> list[Predictions]:
+    """The blend first, called `fused`, then every model, all within the range of ratings."""
+    goal, rating_range = task.protocol.goal, _rating_range(task)
 
-
-def predicting(recipe: Recipe) -> Pipeline:
-    """The strands of a recipe that predict, without steps; ProtocolError if there are none."""
-    pipeline = Pipeline.build(recipe)
-    able = (one for one in pipeline.models if isinstance(one, RatingPredictor))
-    strands = tuple(one for one in able if one.can_predict_ratings)
-    if not strands:
-        raise ProtocolError(
-            f"no strand of the recipe {recipe.name!r} predicts ratings",
-            hint='name a recipe with [strands.ratings], or [strands.factors] method = "mf"',
-            field="recipe",
-        )
-    return replace(pipeline, models=strands, steps=())
-
-
-def _seed_guesses(task: _RatingTask, name: str, pipeline: Pipeline, seed: int) -> list[Predictions]:
-    """Learn the blend on ratings no strand has seen, fit again on all, predict."""
-    cost, goal = StageCosts(), task.protocol.goal
-
-    def told(what: str, done: int, total: int) -> None:
-        task.progress(f"{name}: {what}", done, total)
-
-    with PeakMemory() as peak:
-        began = time.perf_counter()
+    def learn(raw: Mapping[str, Float64Array] | None, examples: Examples) -> Finish:
         blend = None
-        if len(pipeline.models) > 1:
-            early = fit_recipe(
-                pipeline, task.learn.train, None, refit=True, seed=seed, progress=told
-            )
-            raw, _ = _predictions(early, task.learn, goal, StageCosts(), told)
-            blend = _blend(raw, task.learn.outcomes)
-        fitted = fit_recipe(
-            pipeline,
-            task.test.train,
-            None,
-            refit=True,
-            seed=seed,
-            watch=cost.watch(peak),
-            progress=told,
-        )
-        fitting = time.perf_counter() - began
-        raw, known = _predictions(fitted, task.test, goal, cost, told)
-    names = list(raw)
-    mixed = raw[names[0]] if blend is None else blend[0] + np.stack(list(raw.values())).T @ blend[1]
-    asking = sum(cost.ask.values())
-    whole = Predictions(FUSED, [mixed], False, fitting, asking, peak.peak, max(known.values()))
-    rows = [
-        Predictions(
-            one,
-            [raw[one]],
-            False,
-            cost.fit.get(one, 0.0),
-            cost.ask[one],
-            cost.memory.get(one, peak.peak),
-            known[one],
-        )
-        for one in names
-    ]
-    for one in (whole, *rows):
-        one.values = [np.clip(values, *task.limits) for values in one.values]
-    return [whole, *rows]
+        if raw is not None:
+            filled = _fill_unknown(raw, examples, goal)
+            blend = _fit_blend(np.stack(list(filled.values()), axis=1), examples.outcomes)
+
+        def finish(raw: Mapping[str, Float64Array], examples: Examples) -> dict[str, Float64Array]:
+            filled = _fill_unknown(raw, examples, goal)
+            fused = next(iter(filled.values()))
+            if blend is not None:
+                fused = blend[0] + np.stack(list(filled.values())).T @ blend[1]
+            predictions = {FUSED: fused, **filled}
+            return {row: np.clip(values, *rating_range) for row, values in predictions.items()}
+
+        return finish
+
+    return fit_and_predict(task, name, _predict_models, learn)
 
 
-def _predictions(
-    pipeline: Pipeline,
-    examples: Examples,
-    goal: tuple[str, ...],
-    cost: StageCosts,
-    progress: Progress,
-) -> tuple[dict[str, Doubles], dict[str, float]]:
-    """By strand what it predicts, float64 [N], and the share it knows; biases stand in for NaN."""
-    instead = Biases.of(examples.train, goal).predict(examples.users, examples.numbers.values)
-    found: dict[str, Doubles] = {}
-    known: dict[str, float] = {}
-    for strand in pipeline.models:
-        assert isinstance(strand, RatingPredictor)
-        with metered(cost, strand.name):
-            said = asked_each(pipeline, examples, strand.predict, progress)
-        there = np.isfinite(said)
-        known[strand.name] = float(there.mean())
-        found[strand.name] = np.where(there, said, instead)
-    return found, known
+def _predict_models(
+    pipeline: Pipeline, examples: Examples, costs: StageCosts, progress: Progress
+) -> dict[str, Float64Array]:
+    """The ratings that every model predicts, float64 [N], NaN for unknown ones."""
+    predictions = {}
+    for model in pipeline.models:
+        assert isinstance(model, RatingPredictor)
+        with costs.measure_queries(FUSED), costs.measure_queries(model.name):
+            predictions[model.name] = predict_examples(pipeline, examples, model.predict, progress)
+    return predictions
 
 
-def _blend(raw: Mapping[str, Doubles], actual: Doubles) -> tuple[float, Doubles]:
-    """A constant and a weight for each strand: ridge regression, pulled to equal weights."""
-    table = np.stack(list(raw.values()), axis=1)
-    middle, mean = table.mean(axis=0), float(actual.mean())
-    start = np.full(table.shape[1], 1 / table.shape[1])
-    centred = table - middle
-    square = centred.T @ centred + RIDGE * np.eye(table.shape[1])
-    weights = start + np.linalg.solve(square, centred.T @ (actual - mean - centred @ start))
-    return mean - float(middle @ weights), weights
+def _fill_unknown(
+    raw: Mapping[str, Float64Array], examples: Examples, goal: tuple[str, ...]
+) -> dict[str, Float64Array]:
+    """Predictions with the biases of users and items in place of NaN."""
+    biases = Biases.of(examples.train, goal).predict(examples.users, examples.numbers.values)
+    return {row: np.where(np.isfinite(values), values, biases) for row, values in raw.items()}
 
 
-def _baselines(task: _RatingTask) -> list[Predictions]:
+def _fit_blend(predictions: Float64Array, actual: Float64Array) -> tuple[float, Float64Array]:
+    """A constant and a weight for each column: ridge regression towards equal weights."""
+    n_models = predictions.shape[1]
+    means, mean = predictions.mean(axis=0), float(actual.mean())
+    prior = np.full(n_models, 1 / n_models)
+    centred = predictions - means
+    gram = centred.T @ centred + RIDGE * np.eye(n_models)
+    weights = prior + np.linalg.solve(gram, centred.T @ (actual - mean - centred @ prior))
+    return mean - float(means @ weights), weights
+
+
+def _predict_baselines(task: PointwiseTask) -> list[Predictions]:
     began = time.perf_counter()
-    rows = rating_baselines(task.test, task.protocol.goal)
-    spent = time.perf_counter() - began
+    predictions = rating_baselines(task.test, task.protocol.goal)
+    seconds = (time.perf_counter() - began) / len(predictions)
     return [
-        Predictions(name, [np.clip(values, *task.limits)], True, spent / len(rows))
-        for name, values in rows.items()
+        Predictions(name, [np.clip(values, *_rating_range(task))], True, seconds)
+        for name, values in predictions.items()
     ]
 
 
-def _limits(train: Dataset, goal: tuple[str, ...]) -> tuple[float, float]:
-    values = train.interactions.values[rated_events(train, goal)]
-    return float(values.min()), float(values.max())
+def _rating_range(task: PointwiseTask) -> tuple[float, float]:
+    """The smallest and the largest rating in train, which bound all predictions."""
+    train = task.test.train
+    ratings = train.interactions.values[rated_events(train, task.protocol.goal)]
+    return float(ratings.min()), float(ratings.max())
 
 
-def _result(one: Predictions, task: _RatingTask) -> Result:
+def _to_result(row: Predictions, task: PointwiseTask, slices: Mapping[str, BoolArray]) -> Result:
     """Metrics of all ratings and in slices; over several seeds the mean of the metrics."""
-    examples, chance = task.test, BootstrapConfig(task.protocol.resamples, task.protocol.seed)
+    examples, bootstrap = task.test, BootstrapConfig(task.protocol.resamples, task.protocol.seed)
     owners = examples.owners
-    everything = {"": np.ones(len(examples), np.bool_), **_slices(task)}
     metrics: dict[str, Interval] = {}
     spread: dict[str, float] = {}
-    for name, mask in everything.items():
+    for name, mask in {"": np.ones(len(examples), np.bool_), **slices}.items():
         actual = examples.outcomes[mask]
-        each = [rating_metrics(seed[mask], actual, owners[mask], chance) for seed in one.values]
-        found, apart = summed_up(each)
+        by_seed = [
+            rating_metrics(values[mask], actual, owners[mask], bootstrap) for values in row.values
+        ]
+        means, deviations = mean_metrics(by_seed)
         suffix = f"|{name}" if name else ""
-        metrics.update({metric + suffix: value for metric, value in found.items()})
-        spread = spread or apart
-    return result_of(one, metrics, spread)
+        metrics.update({metric + suffix: value for metric, value in means.items()})
+        spread = spread or deviations
+    return to_result(row, metrics, spread)
 
 
-def _slices(task: _RatingTask) -> dict[str, Any]:
-    """Bool [N] by name: how much train knows of the user and of the item, and how old that was."""
-    examples, train = task.test, task.test.train
-    rated = train.interactions.take(rated_events(train, task.protocol.goal))
-    found = {}
-    for what, mine, theirs, size in (
-        ("history", examples.users, rated.users, train.n_users),
-        ("popularity", examples.numbers.values, rated.items, train.n_items),
-    ):
-        often = _often(mine, theirs, size)
-        for low, high, name in BANDS:
-            found[f"{what}:{name}"] = (often >= low) & (often <= high)
-    if task.timed:
-        first = births(train.interactions, train.n_items)
-        asked = examples.queries.times[examples.numbers.rows]
-        found |= age_slices(first, examples.numbers.values, asked)
-    found["new-users"], found["new-items"] = found["history:0"], found["popularity:0"]
-    return {name: mask for name, mask in found.items() if mask.any()}
+def _slices(examples: Examples, goal: tuple[str, ...], *, timed: bool) -> dict[str, BoolArray]:
+    """Bool [N] by name: ratings of the user and of the item in train, and the item's age."""
+    train, items = examples.train, examples.numbers.values
+    rated = train.interactions.take(rated_events(train, goal))
+    by_user = np.append(np.bincount(rated.users, minlength=train.n_users), 0)  # the last is for -1
+    by_item = np.append(np.bincount(rated.items, minlength=train.n_items), 0)
+    slices = band_slices("history", by_user[examples.users], BANDS)
+    slices |= band_slices("popularity", by_item[items], BANDS)
+    if timed:
+        first = first_event_times(train.interactions, train.n_items)
+        slices |= age_slices(first, items, examples.queries.times[examples.numbers.rows])
+    slices["new-users"], slices["new-items"] = slices["history:0"], slices["popularity:0"]
+    return {name: mask for name, mask in slices.items() if mask.any()}
 
 
-def _often(mine: Int32Array, theirs: Int32Array, size: int) -> Int32Array:
-    counts = np.append(np.bincount(theirs, minlength=size), 0)  # the last answers for -1
-    found: Int32Array = counts[mine].astype(np.int32)
-    return found
-
-
-def _detail(rows: list[Predictions], examples: Examples) -> PerQueryMetrics:
-    """Squared and absolute errors, rating by rating."""
+def _per_query_errors(rows: Sequence[Predictions], examples: Examples) -> PerQueryMetrics:
+    """Squared and absolute errors of every rating."""
     values = {}
-    for one in rows:
-        error = np.stack(one.values) - examples.outcomes
-        values[one.model] = {
-            "rmse": (error**2).mean(axis=0).astype(np.float32),
-            "mae": np.abs(error).mean(axis=0).astype(np.float32),
+    for row in rows:
+        errors = np.stack(row.values) - examples.outcomes
+        values[row.model] = {
+            "rmse": (errors**2).mean(axis=0).astype(np.float32),
+            "mae": np.abs(errors).mean(axis=0).astype(np.float32),
         }
-    return PerQueryMetrics(_keys(examples), examples.owners, values)
+    return PerQueryMetrics(_example_keys(examples), examples.owners, values)
 
 
-def _keys(examples: Examples) -> Int64Array:
-    """int64 [N]: the place of each rating by user, item, time and value; no two have the same."""
+def _example_keys(examples: Examples) -> Int64Array:
+    """int64 [N]: the distinct rank of each rating by user, item, time and value."""
     times = examples.queries.times[examples.numbers.rows]
     order = np.lexsort((examples.outcomes, times, examples.things, examples.owners))
     keys = np.empty(len(order), np.int64)
@@ -300,34 +275,22 @@ def _keys(examples: Examples) -> Int64Array:
     return keys
 
 
-def _flags(test: Examples) -> list[DataWarning]:
-    """What the history of a random draw knows of what came later, and who is asked."""
-    found = few_users(test.owners)
+def _overlap(test: Examples) -> list[DataWarning]:
+    """The share of the training events that are later than the median test rating."""
     if test.train.clock != "time":
-        return found
-    middle = np.median(test.queries.times)
-    share = float((test.train.interactions.times > middle).mean())
-    text = f"{share:.0%} of the training events lie behind the median rating of the test: "
-    return [*found, DataWarning("future", share, share > OVERLAP, text + "--draw last foretells")]
+        return []
+    share = float((test.train.interactions.times > np.median(test.queries.times)).mean())
+    text = (
+        f"{share:.0%} of the training events are later than the median test rating: "
+        "--draw last predicts later ratings from earlier ones"
+    )
+    return [DataWarning("future", share, share > OVERLAP, text)]
 
 
 def _unknowing(rows: Sequence[Predictions]) -> list[DataWarning]:
-    """Rows that are nothing but the biases that stand in for them."""
-    mute = [one.model for one in rows if not one.known]
-    share = len(mute) / max(len(rows), 1)
-    text = f"{', '.join(mute)} knew no rating that was asked for: user-item-bias answered instead"
-    return [DataWarning("knows-nothing", share, bool(mute), text)] if mute else []
-
-
-def _best(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
-    """The row with the smallest error."""
-    return min(rows, key=lambda one: float(detail.values[one][metric].mean()))
-
-
-def _data(dataset: Dataset, task: _RatingTask) -> dict[str, Any]:
-    low, high = task.limits
-    return {
-        **sizes(dataset, task.test, task.learn),
-        "scale": [low, high],
-        "slices": {name: int(mask.sum()) for name, mask in _slices(task).items()},
-    }
+    """A warning if a row consists of nothing but the biases that replace unknown ratings."""
+    names = [row.model for row in rows if not row.known]
+    if not names:
+        return []
+    text = f"{', '.join(names)} predicted none of the ratings: user-item-bias was used instead"
+    return [DataWarning("knows-nothing", len(names) / len(rows), True, text)]

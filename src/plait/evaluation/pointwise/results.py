@@ -1,83 +1,131 @@
-"""What reports on predictions have in common: rows by recipe, their results, what is compared."""
+"""What the reports of ratings and clicks have in common: rows, differences and counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from plait.data.types import Dataset
 from plait.evaluation.pointwise.inference import Predictions
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query import PerQueryMetrics, is_better
 from plait.evaluation.results.report import Difference, Result
 from plait.metrics.bootstrap import Interval
 from plait.splitting.labelled_examples import Examples
 
-__all__ = ["Best", "all_guesses", "paired", "result_of", "sizes", "summed_up"]
-
-Best = Callable[[str, Sequence[str]], str]
-"""Says which of some rows is best by a metric."""
+__all__ = ["all_predictions", "data_sizes", "mean_metrics", "paired_differences", "to_result"]
 
 
-def all_guesses(
-    mine: Mapping[str, list[Predictions]], shared: list[Predictions]
+def all_predictions(
+    by_recipe: Mapping[str, list[Predictions]], baselines: Sequence[Predictions]
 ) -> list[Predictions]:
-    """Every row, that of several recipes named RECIPE/ROW."""
-    if len(mine) > 1:
-        for name, guesses in mine.items():
-            for one in guesses:
-                one.model = f"{name}/{one.model}"
-    return [*(one for guesses in mine.values() for one in guesses), *shared]
+    """List all rows; with several recipes they are renamed to RECIPE/ROW.
+
+    Args:
+        by_recipe: Rows of each recipe.
+        baselines: Rows of the baselines.
+
+    Returns:
+        The rows of the recipes, then the baselines.
+    """
+    for name, rows in by_recipe.items():
+        for row in rows:
+            if len(by_recipe) > 1:
+                row.model = f"{name}/{row.model}"
+    return [*(row for rows in by_recipe.values() for row in rows), *baselines]
 
 
-def summed_up(seeds: Sequence[Mapping[str, Interval]]) -> tuple[dict[str, Interval], Any]:
-    """By metric the mean over the seeds, and, of several, their standard deviation."""
+def mean_metrics(
+    seeds: Sequence[Mapping[str, Interval]],
+) -> tuple[dict[str, Interval], dict[str, float]]:
+    """Average metrics over seeds.
+
+    Args:
+        seeds: Metrics for each seed.
+
+    Returns:
+        The means and, of several seeds, their standard deviations by metric.
+    """
     metrics: dict[str, Interval] = {}
     spread: dict[str, float] = {}
     for metric in seeds[0]:
-        found = np.array([seed[metric] for seed in seeds])
-        metrics[metric] = Interval(*found.mean(axis=0).tolist())
+        values = np.array([seed[metric] for seed in seeds])
+        metrics[metric] = Interval(*values.mean(axis=0).tolist())
         if len(seeds) > 1:
-            spread[metric] = float(found[:, 0].std(ddof=1))
+            spread[metric] = float(values[:, 0].std(ddof=1))
     return metrics, spread
 
 
-def result_of(
-    one: Predictions, metrics: Mapping[str, Interval], spread: Mapping[str, float]
+def to_result(
+    row: Predictions, metrics: Mapping[str, Interval], spread: Mapping[str, float]
 ) -> Result:
-    """A row of the table, with the share of the examples that its model knew."""
-    known = Interval(one.known, one.known, one.known)
-    costs = (one.fit_seconds, one.evaluate_seconds, one.peak_mb)
-    return Result(one.model, one.baseline, *costs, {**metrics, "known": known}, dict(spread))
+    """Build a row of the report.
+
+    Args:
+        row: The predictions.
+        metrics: Their metrics.
+        spread: Standard deviations between seeds.
+
+    Returns:
+        The row, with the share of the examples that its model knows.
+    """
+    known = Interval(row.known, row.known, row.known)
+    costs = (row.fit_seconds, row.evaluate_seconds, row.peak_mb)
+    return Result(row.model, row.baseline, *costs, {**metrics, "known": known}, dict(spread))
 
 
-def paired(
-    mine: Mapping[str, list[Predictions]],
-    shared: Sequence[Predictions],
+def paired_differences(
+    by_recipe: Mapping[str, list[Predictions]],
+    baselines: Sequence[Predictions],
     detail: PerQueryMetrics,
     protocol: Protocol,
-    best: Best,
 ) -> list[Difference]:
-    """Each recipe's first row against the best other row, and against the first recipe's."""
-    found = []
-    first = next(iter(mine.values()))[0].model
-    for rows in mine.values():
-        own = rows[0].model
-        others = [one.model for one in (*rows[1:], *shared)]
+    """Compare each recipe's first row with the best other row and with the first recipe's.
+
+    Args:
+        by_recipe: Rows of each recipe.
+        baselines: Rows of the baselines.
+        detail: Per-query metrics of all rows.
+        protocol: A resolved protocol.
+
+    Returns:
+        The differences that are defined.
+    """
+    differences = []
+    first = next(iter(by_recipe.values()))[0].model
+    for fused, *models in by_recipe.values():
+        others = [row.model for row in (*models, *baselines)]
         for metric in detail.metrics:
-            wanted = (best(metric, others), *(() if own == first else (first,)))
-            for other in dict.fromkeys(wanted):
+            opponents = dict.fromkeys([_best_row(detail, metric, others), first])
+            for other in opponents:
+                if other == fused.model:
+                    continue
                 gap = detail.difference(
-                    metric, own, other, resamples=protocol.resamples, seed=protocol.seed
+                    metric, fused.model, other, resamples=protocol.resamples, seed=protocol.seed
                 )
-                found.append(Difference(metric, own, other, gap, users=detail.count(metric)))
-    return [one for one in found if one.known]
+                n_users = detail.count_users(metric)
+                differences.append(Difference(metric, fused.model, other, gap, users=n_users))
+    return [difference for difference in differences if difference.known]
 
 
-def sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:
-    """How much was there, was fitted on, was learned from and is asked."""
+def _best_row(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
+    means = detail.means([(row, metric) for row in rows], resamples=0, seed=0)[0]
+    scores = means if is_better(metric, 1.0) else -means
+    return rows[int(np.where(np.isnan(scores), -np.inf, scores).argmax())]
+
+
+def data_sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:
+    """Count the data, the training data, the queries and the examples.
+
+    Args:
+        dataset: The whole data set.
+        test: Examples of the test.
+        learn: Examples of the validation.
+
+    Returns:
+        Counts by name.
+    """
     return {
         "users": len(np.unique(dataset.interactions.users)),
         "items": int(test.asked.catalogue.alive.sum()),

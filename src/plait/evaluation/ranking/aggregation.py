@@ -1,27 +1,31 @@
-"""Several windows are one test; several seeds are one model, whose metrics are their mean."""
+"""Combines the results of several windows into one test and those of several seeds into a mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Any
 
 import numpy as np
 
-from plait.data.types import BoolArray, Int32Array, Int64Array
+from plait.data.arrays import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
-from plait.metrics.ties import Doubles
 
-__all__ = ["EvalSet", "joined_grounds", "joined_rows", "mean_rows"]
+__all__ = ["EvalSet", "concat_eval_sets", "concat_windows", "mean_over_seeds"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalSet:
-    """What all rows of a table stand on: U queries and their T targets.
+    """The U queries of an evaluation and their T targets, common to all rows.
 
-    `users` int32 [U] may repeat under several windows, which `windows` int64 [U] counts; `targets`
-    int64 [T] are the queries of the targets; slices are masks by name, of queries and of targets.
-    `profile` float64 [U]: the mean popularity of each history, NaN for an empty one.
+    Attributes:
+        users: int32 [U], user numbers; a user may repeat under several windows.
+        windows: int64 [U], the window of each query.
+        targets: int64 [T], the query of each target.
+        user_slices: bool [U] by name of the slice.
+        target_slices: bool [T] by name of the slice.
+        history_popularity: float64 [U], mean popularity of each history, NaN for an empty one.
     """
 
     users: Int32Array
@@ -29,121 +33,134 @@ class EvalSet:
     targets: Int64Array
     user_slices: Mapping[str, BoolArray]
     target_slices: Mapping[str, BoolArray]
-    profile: Doubles
+    history_popularity: Float64Array
 
     def __len__(self) -> int:
         return len(self.users)
 
     @property
     def keys(self) -> Int64Array:
-        """One int64 for each query: the same query has the same in every run on the same data."""
+        """int64 [U]: a query has the same key in every run on the same data."""
         return self.windows << 32 | self.users.astype(np.int64)
 
 
-def joined_grounds(parts: Sequence[EvalSet]) -> EvalSet:
-    """The queries of all windows, one window behind the other."""
-    if len(parts) == 1:
-        return parts[0]
-    starts = np.cumsum([0, *(len(part) for part in parts)])
+def concat_eval_sets(windows: Sequence[EvalSet]) -> EvalSet:
+    """Concatenate the queries of several windows.
+
+    Args:
+        windows: The queries of each window, oldest first.
+
+    Returns:
+        All queries; slices that a window lacks are empty there.
+    """
+    if len(windows) == 1:
+        return windows[0]
+    starts = np.cumsum([0, *map(len, windows[:-1])])
+    targets = [window.targets + start for window, start in zip(windows, starts, strict=True)]
     return EvalSet(
-        np.concatenate([part.users for part in parts]),
-        np.concatenate([part.windows for part in parts]),
-        np.concatenate([part.targets + start for part, start in zip(parts, starts, strict=False)]),
-        _masks([part.user_slices for part in parts], [len(part) for part in parts]),
-        _masks([part.target_slices for part in parts], [len(part.targets) for part in parts]),
-        np.concatenate([part.profile for part in parts]),
+        np.concatenate([window.users for window in windows]),
+        np.concatenate([window.windows for window in windows]),
+        np.concatenate(targets),
+        _concat_masks(windows, "user_slices", [len(window) for window in windows]),
+        _concat_masks(windows, "target_slices", [len(window.targets) for window in windows]),
+        np.concatenate([window.history_popularity for window in windows]),
     )
 
 
-def joined_rows(parts: Sequence[ModelResult]) -> ModelResult:
-    """One model over all windows: the seconds add up, metrics of all lists together are means."""
-    if len(parts) == 1:
-        return parts[0]
+def concat_windows(windows: Sequence[ModelResult]) -> ModelResult:
+    """Combine the results of one model over several windows.
 
-    def whole(of: Callable[[ModelResult], Mapping[str, Doubles]]) -> dict[str, Doubles]:
-        return {name: np.concatenate([of(one)[name] for one in parts]) for name in of(parts[0])}
+    Args:
+        windows: Its result in each window, oldest first.
 
-    return ModelResult(
-        parts[0].model,
-        parts[0].baseline,
-        sum(one.fit_seconds for one in parts),
-        sum(one.evaluate_seconds for one in parts),
-        max(one.peak_mb for one in parts),
-        users=whole(lambda one: one.users),
-        gains=whole(lambda one: one.gains),
-        lists=whole(lambda one: one.lists),
-        tied=np.concatenate([one.tied for one in parts]),
-        whole=_means([one.whole for one in parts]),
-        brought=sum(one.brought for one in parts),
-    )
+    Returns:
+        Per-query metrics concatenated, seconds summed, and catalogue metrics averaged.
+    """
+    return windows[0] if len(windows) == 1 else _combine(windows, np.concatenate, sum)
 
 
-def mean_rows(seeds: Sequence[ModelResult], profile: Doubles) -> ModelResult:
-    """One model over several seeds: query by query the mean, and how far seeds lie apart.
+def mean_over_seeds(seeds: Sequence[ModelResult], history_popularity: Float64Array) -> ModelResult:
+    """Average the results of one model over several seeds, query by query.
 
-    `profile` is that of the ground. `spread` is the standard deviation, by metric, of what a seed
-    reaches on all queries.
+    Args:
+        seeds: Its result for each seed.
+        history_popularity: float64 [U], that of the `EvalSet`.
+
+    Returns:
+        The mean; `spread` holds the standard deviation between seeds of every metric.
     """
     if len(seeds) == 1:
         return seeds[0]
+    totals = [_total_metrics(seed, history_popularity) for seed in seeds]
+    result = _combine(seeds, _finite_mean, np.mean)
+    for name in dict.fromkeys(name for total in totals for name in total):
+        values = [total.get(name, nan) for total in totals]
+        result.spread[name] = float(np.std(values, ddof=1))
+    return result
 
-    def mean(of: Callable[[ModelResult], Mapping[str, Doubles]]) -> dict[str, Doubles]:
-        return {name: _mean([of(one)[name] for one in seeds]) for name in of(seeds[0])}
 
-    reached = [_reached(one, profile) for one in seeds]
+def _combine(
+    results: Sequence[ModelResult],
+    merge: Callable[[Sequence[Float64Array]], Float64Array],
+    total: Callable[[Sequence[float]], Any],
+) -> ModelResult:
+    """One result, whose per-query metrics are merged and whose seconds are totals."""
+
+    def merged(attribute: str) -> dict[str, Float64Array]:
+        metrics = [getattr(result, attribute) for result in results]
+        return {name: merge([columns[name] for columns in metrics]) for name in metrics[0]}
+
+    catalogue = [result.catalogue_metrics for result in results]
+    names = dict.fromkeys(name for metrics in catalogue for name in metrics)
     return ModelResult(
-        seeds[0].model,
-        seeds[0].baseline,
-        float(np.mean([one.fit_seconds for one in seeds])),
-        float(np.mean([one.evaluate_seconds for one in seeds])),
-        max(one.peak_mb for one in seeds),
-        users=mean(lambda one: one.users),
-        gains=mean(lambda one: one.gains),
-        lists=mean(lambda one: one.lists),
-        tied=_mean([one.tied for one in seeds]),
-        whole=_means([one.whole for one in seeds]),
-        spread={name: float(np.std([one[name] for one in reached], ddof=1)) for name in reached[0]},
-        brought=sum(one.brought for one in seeds),
+        results[0].model,
+        results[0].baseline,
+        float(total([result.fit_seconds for result in results])),
+        float(total([result.evaluate_seconds for result in results])),
+        max(result.peak_mb for result in results),
+        user_metrics=merged("user_metrics"),
+        target_gains=merged("target_gains"),
+        list_metrics=merged("list_metrics"),
+        tied=merge([result.tied for result in results]),
+        catalogue_metrics={
+            name: float(np.mean([metrics[name] for metrics in catalogue if name in metrics]))
+            for name in names
+        },
     )
 
 
-def _masks(parts: Sequence[Mapping[str, BoolArray]], sizes: Sequence[int]) -> dict[str, BoolArray]:
-    names = dict.fromkeys(name for part in parts for name in part)
+def _concat_masks(
+    windows: Sequence[EvalSet], attribute: str, sizes: Sequence[int]
+) -> dict[str, BoolArray]:
+    """Masks of all windows by name; a slice that a window lacks is empty there."""
+    masks = [getattr(window, attribute) for window in windows]
+    empty = [np.zeros(size, np.bool_) for size in sizes]
     return {
         name: np.concatenate(
-            [
-                part.get(name, np.zeros(size, np.bool_))
-                for part, size in zip(parts, sizes, strict=True)
-            ]
+            [mask.get(name, none) for mask, none in zip(masks, empty, strict=True)]
         )
-        for name in names
+        for name in dict.fromkeys(name for window in masks for name in window)
     }
 
 
-def _means(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each number over the parts that have it."""
-    names = dict.fromkeys(name for part in parts for name in part)
-    return {name: float(np.mean([one[name] for one in parts if name in one])) for name in names}
-
-
-def _mean(parts: Sequence[Doubles]) -> Doubles:
-    """The mean of the finite values, place by place; NaN where there is none."""
-    stack = np.stack(parts)
-    there = np.isfinite(stack)
+def _finite_mean(values: Sequence[Float64Array]) -> Float64Array:
+    """The elementwise mean of the finite values; NaN where there is none."""
+    stack = np.stack(values)
+    finite = np.isfinite(stack)
     with np.errstate(invalid="ignore"):
-        found: Doubles = np.where(there, stack, 0).sum(axis=0) / there.sum(axis=0)
-    return found
+        mean: Float64Array = np.where(finite, stack, 0).sum(axis=0) / finite.sum(axis=0)
+    return mean
 
 
-def _reached(row: ModelResult, profile: Doubles) -> dict[str, float]:
-    """What one seed reaches: the mean of all metrics of users and lists, and those of the whole."""
-    means = {name: float(one.mean()) for name, one in row.users.items()}
-    for name, one in row.lists.items():
-        there = np.isfinite(one)
+def _total_metrics(row: ModelResult, history_popularity: Float64Array) -> dict[str, float]:
+    """What one seed reaches on all queries, by every metric."""
+    means = {name: float(values.mean()) for name, values in row.user_metrics.items()}
+    for name, values in row.list_metrics.items():
+        defined = np.isfinite(values)
         if name.startswith(POPULARITY):
-            there &= np.isfinite(profile)
-            over, under = one[there].sum(), profile[there].sum()
-            means[name.replace(POPULARITY, LIFT)] = float(over / under) - 1 if under else nan
+            defined &= np.isfinite(history_popularity)
+            shown, taken = values[defined].sum(), history_popularity[defined].sum()
+            means[name.replace(POPULARITY, LIFT)] = float(shown / taken) - 1 if taken else nan
         else:
-            means[name] = float(one[there].mean()) if there.any() else nan
-    return means | row.whole
+            means[name] = float(values[defined].mean()) if defined.any() else nan
+    return means | row.catalogue_metrics

@@ -1,17 +1,18 @@
-"""What every model must beat: popularity, lately and overall, and what the user took last.
+"""Baselines that every model must beat: popularity, recent and overall, and the last items.
 
-Baselines are no stages: they see counts and histories only, so no recipe can spoil them.
+They are not stages: they see counts and histories only, so that no recipe affects them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from plait.data.types import BoolArray, Dataset, Float32Array, Int32Array, Int64Array, QueryBatch
+from plait.data.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.splitting.eval_queries import target_mask
@@ -22,124 +23,137 @@ __all__ = ["baselines", "recent_counts"]
 WINDOWS = (1, 3, 7, 14, 28, 56)
 """Windows that popular-recent chooses from: days, or each user's last events without times."""
 
-SIZE = 512
+BATCH_SIZE = 512
 
 
-class _Lists(NamedTuple):
-    """Candidates int32 [B, C], scores and which count."""
+class _RankedLists(NamedTuple):
+    """Candidates int32 [B, C], their scores, and which of them are in the list."""
 
-    numbers: Int32Array
+    item_numbers: Int32Array
     scores: Float32Array
     valid: BoolArray
 
 
-Lister = Callable[[QueryBatch], _Lists]
+_Ranker = Callable[[QueryBatch], _RankedLists]
 
 
 def baselines(
     protocol: Protocol, learn: Split, test: Split, scorer: Scorer
 ) -> tuple[list[ModelResult], int]:
-    """The rows, and the window that popular-recent uses: the best on `learn`, never on `test`."""
+    """Evaluate the baselines.
+
+    Args:
+        protocol: A resolved protocol that ranks.
+        learn: The validation split, on which the window of popular-recent is chosen.
+        test: The test split.
+        scorer: Computes the metrics of `test`.
+
+    Returns:
+        The rows, and the chosen window.
+    """
     began = time.perf_counter()
     window = _best_window(protocol, learn)
     choosing = time.perf_counter() - began
     rows = []
-    for name, length, chosen in (("popular-recent", window, choosing), ("popular-all", 0, 0.0)):
+    for name, length, setup in (("popular-recent", window, choosing), ("popular-all", 0, 0.0)):
         began = time.perf_counter()
         counts = recent_counts(test.train, length, protocol.goal)
-        spent = time.perf_counter() - began + chosen
-        rows.append(_answered(name, spent, _popular(counts, test, protocol), test, scorer))
+        seconds = setup + time.perf_counter() - began
+        rows.append(_evaluate(name, seconds, _by_popularity(counts, test, protocol), test, scorer))
     if protocol.seen == "keep":
-        rows.append(_answered("last-seen", 0.0, _last_seen(test), test, scorer))
+        rows.append(_evaluate("last-seen", 0.0, _by_recency(test), test, scorer))
     return rows, window
 
 
 def recent_counts(train: Dataset, window: int, goal: tuple[str, ...]) -> Int64Array:
-    """Goal events by item in the last `window` days, int64 [n_items]; 0: in all of them.
+    """Count recent target events by item.
 
-    Without times, in the last `window` events of each user.
+    Args:
+        train: The training data.
+        window: Number of days, or of each user's last events without times; 0 counts all.
+        goal: Target event types.
+
+    Returns:
+        int64 [n_items].
     """
-    found = train.interactions.take(target_mask(train, goal))
-    items, times = found.items, found.times
+    events = train.interactions.take(target_mask(train, goal))
+    items, times = events.items, events.times
     if window and len(items) and train.clock == "time":
         items = items[times > times.max() - window * DAY]
     elif window and len(items):
-        ends = np.cumsum(np.bincount(found.users, minlength=train.n_users))
-        items = items[np.arange(len(items)) >= ends[found.users] - window]
+        ends = np.cumsum(np.bincount(events.users, minlength=train.n_users))
+        items = items[np.arange(len(items)) >= ends[events.users] - window]
     return np.bincount(items, minlength=train.n_items)
 
 
 def _best_window(protocol: Protocol, learn: Split) -> int:
-    """The window with the best NDCG at the largest k on what the fusion learns from."""
+    """The window with the best NDCG at the largest k on the validation split."""
     if not len(learn):
         return WINDOWS[-1]
     deepest = max(protocol.k)
-    nothing = np.zeros(learn.train.n_items)
-    scorer = Scorer(learn, (deepest,), ItemStatistics(nothing, nothing))
-    worth = []
+    zeros = np.zeros(learn.train.n_items)
+    scorer = Scorer(learn, (deepest,), ItemStatistics(zeros, zeros))
+    scores = []
     for window in WINDOWS:
         counts = recent_counts(learn.train, window, protocol.goal)
-        row = _answered("", 0.0, _popular(counts, learn, protocol), learn, scorer)
-        worth.append(float(row.users[f"ndcg@{deepest}"].mean()))
-    return WINDOWS[int(np.argmax(worth))]
+        row = _evaluate("", 0.0, _by_popularity(counts, learn, protocol), learn, scorer)
+        scores.append(float(row.user_metrics[f"ndcg@{deepest}"].mean()))
+    return WINDOWS[int(np.argmax(scores))]
 
 
-def _answered(
-    name: str, fitting: float, lister: Lister, split: Split, scorer: Scorer
+def _evaluate(
+    name: str, fit_seconds: float, rank: _Ranker, split: Split, scorer: Scorer
 ) -> ModelResult:
-    row = scorer.row(name, baseline=True)
-    row.fit_seconds = fitting
+    """The result of one baseline."""
+    row = scorer.new_result(name, baseline=True)
+    row.fit_seconds = fit_seconds
     began = time.perf_counter()
-    for start, piece in _batches(split):
-        lists = lister(piece)
-        asked = scorer.asked(start, lists.numbers)
-        row.add(scorer.piece(asked, lists.scores, lists.valid))
+    for start, batch in split.queries.batches(BATCH_SIZE):
+        lists = rank(batch)
+        outcomes = scorer.match_targets(start, lists.item_numbers)
+        row.add(scorer.batch_metrics(outcomes, lists.scores, lists.valid))
     row.evaluate_seconds = time.perf_counter() - began
     return row.close()
 
 
-def _batches(split: Split) -> Iterator[tuple[int, QueryBatch]]:
-    return split.queries.batches(SIZE)
-
-
-def _popular(counts: Int64Array, split: Split, protocol: Protocol) -> Lister:
-    """The most popular candidates, less what the user has seen where the protocol says so."""
-    worth = np.where(split.asked.catalogue.alive, counts, 0)
-    order = np.argsort(-worth, kind="stable")
-    order = order[: int((worth > 0).sum())].astype(np.int32)
-    falling = worth[order]
+def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ranker:
+    """Ranks the most popular candidates, without seen ones where the protocol removes them."""
+    counts = np.where(split.asked.catalogue.alive, counts, 0)
+    order = np.argsort(-counts, kind="stable")
+    order = order[: int((counts > 0).sum())].astype(np.int32)
+    falling = counts[order]
     removes, depth = protocol.seen == "remove", max(protocol.k)
 
-    def lists(queries: QueryBatch) -> _Lists:
-        most = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)
-        if most < len(order):  # as far as the ties at the border reach
-            most = int(np.searchsorted(-falling, -falling[most - 1], side="right"))
-        shape = (len(queries), min(most, len(order)))
-        numbers = np.broadcast_to(order[: shape[1]], shape).astype(np.int32)
+    def rank(queries: QueryBatch) -> _RankedLists:
+        size = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)
+        if size < len(order):  # extended to the end of the tie at the border
+            size = int(np.searchsorted(-falling, -falling[size - 1], side="right"))
+        shape = (len(queries), min(size, len(order)))
+        item_numbers = np.broadcast_to(order[: shape[1]], shape).astype(np.int32)
         scores = np.broadcast_to(falling[: shape[1]].astype(np.float32), shape)
-        valid = ~queries.seen.isin(numbers) if removes else np.ones(shape, np.bool_)
-        return _Lists(numbers, scores, valid)
+        valid = ~queries.seen.isin(item_numbers) if removes else np.ones(shape, np.bool_)
+        return _RankedLists(item_numbers, scores, valid)
 
-    return lists
+    return rank
 
 
-def _last_seen(split: Split) -> Lister:
-    """What the user took, the latest first; what was taken at one moment is tied."""
+def _by_recency(split: Split) -> _Ranker:
+    """Ranks the items of the history, the latest first; items of the same basket are tied."""
     width = split.train.n_items
 
-    def lists(queries: QueryBatch) -> _Lists:
+    def rank(queries: QueryBatch) -> _RankedLists:
         history = queries.history
         keys = history.rows * width + history.items
-        kept, back = np.unique(keys[::-1], return_index=True)
-        place = len(keys) - 1 - back
-        counts = np.bincount(kept // width, minlength=len(queries))
+        distinct, from_end = np.unique(keys[::-1], return_index=True)
+        events = len(keys) - 1 - from_end
+        counts = np.bincount(distinct // width, minlength=len(queries))
         starts = np.cumsum(counts) - counts
-        column = np.arange(len(kept)) - np.repeat(starts, counts)
+        columns = np.arange(len(distinct)) - np.repeat(starts, counts)
         shape = (len(queries), int(counts.max(initial=0)))
-        numbers = np.full(shape, -1, np.int32)
+        item_numbers = np.full(shape, -1, np.int32)
         scores = np.full(shape, np.nan, np.float32)
-        numbers[kept // width, column] = kept % width
-        scores[kept // width, column] = -history.basket_age[place]
-        return _Lists(numbers, scores, numbers >= 0)
+        item_numbers[distinct // width, columns] = distinct % width
+        scores[distinct // width, columns] = -history.basket_age[events]
+        return _RankedLists(item_numbers, scores, item_numbers >= 0)
 
-    return lists
+    return rank

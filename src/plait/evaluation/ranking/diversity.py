@@ -1,4 +1,4 @@
-"""How much the items of one list differ: by what their fields say, else by who took them."""
+"""Diversity of the items in a list, by their fields or by the users who interacted with them."""
 
 from __future__ import annotations
 
@@ -7,91 +7,115 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import BoolArray, Dataset
+from plait.data.arrays import BoolArray, Float64Array
+from plait.data.types import Dataset
 from plait.features.tfidf import Tfidf, TfidfConfig, l2_normalize_rows
 from plait.metrics.beyond_accuracy import ExposureChances
-from plait.metrics.ties import Doubles
 
-__all__ = ["Likeness", "diversity", "likeness"]
+__all__ = ["ItemSimilarity", "diversity", "item_similarity"]
 
 
-class Likeness(NamedTuple):
-    """What says how alike two items are: its vectors CSR [n_items, V], of length 1 or 0, and these
-    lengths, float64 [n_items].
+class ItemSimilarity(NamedTuple):
+    """Item vectors whose dot products are similarities.
+
+    Attributes:
+        by: What the vectors come from.
+        vectors: CSR [n_items, V], rows of length 1 or 0.
+        lengths: float64 [n_items], the length of each row.
     """
 
     by: Literal["fields", "users"]
     vectors: sparse.csr_matrix
-    lengths: Doubles
+    lengths: Float64Array
 
     @staticmethod
-    def of(by: Literal["fields", "users"], vectors: sparse.csr_matrix) -> Likeness:
-        """From vectors of length 1 or 0."""
+    def of(by: Literal["fields", "users"], vectors: sparse.csr_matrix) -> ItemSimilarity:
+        """Build from normalised vectors.
+
+        Args:
+            by: What the vectors come from.
+            vectors: CSR [n_items, V], rows of length 1 or 0.
+
+        Returns:
+            The similarity, with float64 vectors.
+        """
         exact = vectors.astype(np.float64).tocsr()
-        return Likeness(by, exact, (np.diff(exact.indptr) > 0).astype(np.float64))
+        return ItemSimilarity(by, exact, (np.diff(exact.indptr) > 0).astype(np.float64))
 
 
-def likeness(dataset: Dataset) -> Likeness:
-    """TF-IDF over the categories and sets of items; over their texts where they have no others.
+def item_similarity(dataset: Dataset) -> ItemSimilarity:
+    """Compute the similarity of items by TF-IDF over categories and sets, else over texts.
 
-    Without any of these, two items are as alike as the sets of users who took them.
+    Args:
+        dataset: Catalogue and interactions.
+
+    Returns:
+        Similarity by fields; by the sets of users of each item where there are no such fields.
     """
     types = dataset.catalogue.types()
     labels = tuple(name for name, kind in types.items() if kind in ("category", "set"))
-    words = tuple(name for name, kind in types.items() if kind == "text")
-    if labels or words:
-        config = TfidfConfig(fields=labels or words, bigram_weight=0.0, max_df=1.0)
+    texts = tuple(name for name, kind in types.items() if kind == "text")
+    if labels or texts:
+        config = TfidfConfig(fields=labels or texts, bigram_weight=0.0, max_df=1.0)
         _, vectors = Tfidf.fit(config, dataset.catalogue)
         if vectors.nnz:
-            return Likeness.of("fields", vectors)
-    found = dataset.interactions
+            return ItemSimilarity.of("fields", vectors)
+    events = dataset.interactions
+    ones = np.ones(len(events), np.float32)
     shape = (dataset.n_items, dataset.n_users)
-    ones = np.ones(len(found), np.float32)
-    taken = sparse.csr_matrix((ones, (found.items, found.users)), shape=shape)
-    taken.data[:] = 1
-    return Likeness.of("users", l2_normalize_rows(taken))
+    users = sparse.csr_matrix((ones, (events.items, events.users)), shape=shape)
+    users.data[:] = 1
+    return ItemSimilarity.of("users", l2_normalize_rows(users))
 
 
-def diversity(part: ExposureChances, alike: Likeness, batch: int) -> Doubles:
-    """1 - the mean cosine of two items of a list, float64 [batch]; NaN below two items.
+def diversity(shown: ExposureChances, similarity: ItemSimilarity, batch: int) -> Float64Array:
+    """Compute one less the mean cosine of two items of a list (Smyth and McClave, "Similarity vs.
+    diversity", 2001), in expectation over ties.
 
-    Nothing is like an item of which nothing is known. In expectation over ties: each of e items of
-    the group at the border is shown with the chance m / e, two of them with that of
-    m (m - 1) / (e (e - 1)). Smyth and McClave, "Similarity vs. diversity" (2001).
+    An item without a vector is similar to no other. Of a tie of e items at the border of which m
+    are shown, an item is shown with chance m / e and a pair with m (m - 1) / (e (e - 1)).
+
+    Args:
+        shown: The chances of items to be shown, by list.
+        similarity: Vectors of the items.
+        batch: Number of lists B.
+
+    Returns:
+        float64 [B], NaN for lists of fewer than two items.
     """
-    sure = part.chances >= 1
-    firm = _summed(part, sure, alike, batch)
-    loose = _summed(part, ~sure, alike, batch)
+    certain = shown.chances >= 1
+    sum_certain = _vector_sums(shown, certain, similarity, batch)
+    sum_tied = _vector_sums(shown, ~certain, similarity, batch)
     chance = np.ones(batch)
-    chance[part.rows[~sure]] = part.chances[~sure]
-    crowd = np.bincount(part.rows[~sure], minlength=batch)
-    both = chance * np.maximum(crowd * chance - 1, 0) / np.maximum(crowd - 1, 1)
+    chance[shown.rows[~certain]] = shown.chances[~certain]
+    n_tied = np.bincount(shown.rows[~certain], minlength=batch)
+    pair_chance = chance * np.maximum(n_tied * chance - 1, 0) / np.maximum(n_tied - 1, 1)
     cosines = (
-        _pairs(firm, part, sure, alike)
-        + both * _pairs(loose, part, ~sure, alike)
-        + chance * np.asarray(firm.multiply(loose).sum(axis=1)).ravel()
+        _pair_cosines(sum_certain, shown, certain, similarity)
+        + pair_chance * _pair_cosines(sum_tied, shown, ~certain, similarity)
+        + chance * np.asarray(sum_certain.multiply(sum_tied).sum(axis=1)).ravel()
     )
-    length = np.round(np.bincount(part.rows, part.chances, batch))
+    length = np.round(np.bincount(shown.rows, shown.chances, batch))
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: Doubles = 1 - cosines / (length * (length - 1) / 2)
-    found[length < 2] = np.nan
-    return found
+        result: Float64Array = 1 - cosines / (length * (length - 1) / 2)
+    result[length < 2] = np.nan
+    return result
 
 
-def _summed(
-    part: ExposureChances, kept: BoolArray, alike: Likeness, batch: int
+def _vector_sums(
+    shown: ExposureChances, mask: BoolArray, similarity: ItemSimilarity, batch: int
 ) -> sparse.csr_matrix:
-    """The sum of the vectors of what each list shows, CSR [batch, V]."""
-    rows, items = part.rows[kept], part.items[kept]
-    shape = (batch, alike.vectors.shape[0])
-    return sparse.csr_matrix((np.ones(len(rows)), (rows, items)), shape=shape) @ alike.vectors
+    """The sum of the vectors of the masked items of each list, CSR [batch, V]."""
+    rows, items = shown.rows[mask], shown.items[mask]
+    shape = (batch, similarity.vectors.shape[0])
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, items)), shape=shape) @ similarity.vectors
 
 
-def _pairs(
-    summed: sparse.csr_matrix, part: ExposureChances, kept: BoolArray, alike: Likeness
-) -> Doubles:
-    """The sum of the cosines of all pairs among the kept items of each list, float64 [batch]."""
-    own = np.bincount(part.rows[kept], alike.lengths[part.items[kept]], summed.shape[0])
-    squares = summed.multiply(summed).sum(axis=1)
-    found: Doubles = (np.asarray(squares).ravel() - own) / 2
-    return found
+def _pair_cosines(
+    sums: sparse.csr_matrix, shown: ExposureChances, mask: BoolArray, similarity: ItemSimilarity
+) -> Float64Array:
+    """The sum of the cosines of all pairs among the masked items of each list, float64 [batch]."""
+    own = np.bincount(shown.rows[mask], similarity.lengths[shown.items[mask]], sums.shape[0])
+    squares = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
+    cosines: Float64Array = (squares - own) / 2
+    return cosines

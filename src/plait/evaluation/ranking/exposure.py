@@ -1,148 +1,197 @@
-"""What all lists of a model together do to the catalogue: coverage, Gini, exposure by group."""
+"""Metrics of all lists of a model together: coverage, Gini index, exposure by group of items."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from plait.data.arrays import BoolArray, Float64Array
 from plait.data.catalogue import Column
-from plait.data.types import BoolArray, Dataset, Int64Array
+from plait.data.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluation.ranking.diversity import likeness
+from plait.evaluation.ranking.diversity import item_similarity
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
 from plait.metrics.beyond_accuracy import coverage, gini, surprise
-from plait.metrics.ties import Doubles
 from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import Split
 
-__all__ = ["add_whole", "check_group", "gauge_of", "group_data", "groups_of", "profile_of"]
+__all__ = [
+    "add_catalogue_metrics",
+    "check_group",
+    "group_summary",
+    "history_popularity",
+    "item_groups",
+    "item_statistics",
+]
 
 SAMPLE = 2_000
-"""Lists that diversity looks at, evenly spaced in the order in which users came."""
+"""Number of lists whose diversity is computed, evenly spaced by the first events of users."""
 
-LARGEST = 12
-"""At most so many groups of items; the others are one."""
+MAX_GROUPS = 12
+"""Number of groups of items; all other values form one group."""
 
-GROUPING = ("category", "set")
-"""Types of fields that make groups."""
+GROUPING_TYPES = ("category", "set")
+"""Types of fields that form groups."""
 
 OTHERS, NONE = "(others)", "(none)"
 
 
-def gauge_of(split: Split, goal: tuple[str, ...]) -> ItemStatistics:
-    """What lists are measured by, from what was fitted on."""
+def item_statistics(split: Split, goal: tuple[str, ...]) -> ItemStatistics:
+    """Compute the item statistics that beyond-accuracy metrics need.
+
+    Args:
+        split: The split; statistics come from its training data.
+        goal: Target event types.
+
+    Returns:
+        The statistics.
+    """
     train = split.train
-    taken = train.interactions.take(target_mask(train, goal)).items
+    targets = train.interactions.take(target_mask(train, goal)).items
     counts = np.bincount(train.interactions.items, minlength=train.n_items)
-    share = counts / max(int(counts.sum()), 1)
     return ItemStatistics(
-        surprise(taken, train.n_items), share, likeness(split.asked), _sampled(split)
+        surprise(targets, train.n_items),
+        counts / max(int(counts.sum()), 1),
+        item_similarity(split.asked),
+        _sampled_queries(split),
     )
 
 
-def profile_of(split: Split, gauge: ItemStatistics) -> Doubles:
-    """The mean popularity of each query's history, float64 [U]; NaN where there is none."""
-    history, size = split.queries.history, len(split)
-    total = np.bincount(history.rows, gauge.popularity[history.items], size)
+def history_popularity(split: Split, statistics: ItemStatistics) -> Float64Array:
+    """Compute the mean popularity of the items in each query's history.
+
+    Args:
+        split: The split with U queries.
+        statistics: Popularity of the items.
+
+    Returns:
+        float64 [U], NaN for an empty history.
+    """
+    history = split.queries.history
+    total = np.bincount(history.rows, statistics.popularity[history.items], len(split))
     with np.errstate(invalid="ignore"):
-        found: Doubles = total / history.lengths
-    return found
+        mean: Float64Array = total / history.lengths
+    return mean
 
 
 def check_group(dataset: Dataset, group: str) -> None:
-    """ProtocolError unless `group` is a category or a set of items or users ("" is no group)."""
-    catalogues = (dataset.catalogue, dataset.users)
-    there = sorted(
-        {name for one in catalogues for name, kind in one.types().items() if kind in GROUPING}
+    """Require a field that can group items or users.
+
+    Args:
+        dataset: The data set.
+        group: Name of a field of type category or set; "" stands for no group.
+
+    Raises:
+        ProtocolError: If neither items nor users have such a field.
+    """
+    names = sorted(
+        {
+            name
+            for catalogue in (dataset.catalogue, dataset.users)
+            for name, kind in catalogue.types().items()
+            if kind in GROUPING_TYPES
+        }
     )
-    if group and group not in there:
+    if group and group not in names:
         raise ProtocolError(
-            f"no items and no users have a category or a set {group!r}",
-            hint=f"there are {', '.join(there) or 'none'}",
+            f"neither items nor users have a category or a set {group!r}",
+            hint=f"there are {', '.join(names) or 'none'}",
             field="group",
         )
 
 
-def groups_of(dataset: Dataset, group: str) -> dict[str, BoolArray]:
-    """Bool [n_items] by value of an item field: the values with most items, then the others.
+def item_groups(dataset: Dataset, group: str) -> dict[str, BoolArray]:
+    """Group the available items by the values of a field.
 
-    An item may be in several groups of a set.
+    Args:
+        dataset: The data set.
+        group: Name of an item field; other names yield no groups.
+
+    Returns:
+        bool [n_items] by value: the values with most items, then all others together. With a
+        field of type set an item may be in several groups.
     """
     column = dataset.catalogue.columns.get(group)
-    if column is None or column.type not in GROUPING:
+    if column is None or column.type not in GROUPING_TYPES:
         return {}
-    if column.type == "set":
-        return _sets(column, dataset.catalogue.alive)
-    values = np.array([NONE if one is None else str(one) for one in column.values], np.str_)
     alive = dataset.catalogue.alive
+    if column.type == "set":
+        return _set_groups(column, alive)
+    values = np.array([NONE if value is None else str(value) for value in column.values], np.str_)
     names, counts = np.unique(values[alive], return_counts=True)
-    order = np.lexsort((names, -counts))
-    kept = [str(one) for one in names[order][:LARGEST]]
-    found = {name: alive & (values == name) for name in kept}
-    if len(names) > LARGEST:
-        found[OTHERS] = alive & ~np.isin(values, kept)
-    return found
+    largest = [str(name) for name in names[np.lexsort((names, -counts))][:MAX_GROUPS]]
+    groups = {name: alive & (values == name) for name in largest}
+    if len(names) > MAX_GROUPS:
+        groups[OTHERS] = alive & ~np.isin(values, largest)
+    return groups
 
 
-def _sets(column: Column, alive: BoolArray) -> dict[str, BoolArray]:
-    """Bool [n_items] by member: the members of most items."""
-    places: dict[str, list[int]] = {}
+def _set_groups(column: Column, alive: BoolArray) -> dict[str, BoolArray]:
+    """Bool [n_items] by member of the sets, for the members with most items."""
+    item_numbers: dict[str, list[int]] = {}
     for number in np.flatnonzero(alive).tolist():
         for name in column.get(number) or ():
-            places.setdefault(name, []).append(number)
-    kept = sorted(places, key=lambda name: (-len(places[name]), name))[:LARGEST]
-    found = {name: np.zeros(len(alive), np.bool_) for name in kept}
-    for name in kept:
-        found[name][places[name]] = True
-    return found
+            item_numbers.setdefault(name, []).append(number)
+    largest = sorted(item_numbers, key=lambda name: (-len(item_numbers[name]), name))[:MAX_GROUPS]
+    groups = {name: np.zeros(len(alive), np.bool_) for name in largest}
+    for name in largest:
+        groups[name][item_numbers[name]] = True
+    return groups
 
 
-def _shares(train: Dataset, groups: Mapping[str, BoolArray]) -> dict[str, dict[str, float]]:
-    """By group its share of the candidates and of the events, to hold exposure against."""
-    items = max(int(train.catalogue.alive.sum()), 1)
+def add_catalogue_metrics(rows: Sequence[ModelResult], dataset: Dataset, group: str) -> None:
+    """Add coverage, Gini index and exposure by group to every row.
+
+    Args:
+        rows: The rows; their `catalogue_metrics` are filled.
+        dataset: The data set with the items that may be recommended.
+        group: Name of an item field, "" for no groups.
+    """
+    candidates, groups = dataset.catalogue.alive, item_groups(dataset, group)
+    for row in rows:
+        metrics = row.catalogue_metrics
+        for k, exposure in row.exposure.items():
+            metrics[f"coverage@{k}"] = coverage(row.absence[k], candidates)
+            metrics[f"gini@{k}"] = gini(exposure[candidates])
+            if total := float(exposure.sum()):
+                for name, mask in groups.items():
+                    metrics[f"exposure@{k}|{name}"] = float(exposure[mask].sum()) / total
+
+
+def _sampled_queries(split: Split) -> BoolArray:
+    """Bool [U]: queries evenly spaced by their users' first events, unaffected by renaming."""
+    events = split.asked.interactions
+    first = np.full(split.asked.n_users, np.iinfo(np.int64).max)
+    np.minimum.at(first, events.users, events.offsets)
+    order = np.lexsort((split.queries.times, first[split.users]))
+    sampled = np.zeros(len(split), np.bool_)
+    sampled[order[:: max(1, -(-len(split) // SAMPLE))]] = True
+    return sampled
+
+
+def group_summary(split: Split, group: str) -> dict[str, Any]:
+    """Describe the groups of items for the report.
+
+    Args:
+        split: The split; shares come from its training data.
+        group: Name of an item field.
+
+    Returns:
+        The field and, by group, its share of the items and of the events; empty without groups.
+    """
+    train, groups = split.train, item_groups(split.asked, group)
+    if not groups:
+        return {}
+    n_items = max(int(train.catalogue.alive.sum()), 1)
     events = np.bincount(train.interactions.items, minlength=train.n_items)
-    total = max(int(events.sum()), 1)
-    return {
+    n_events = max(int(events.sum()), 1)
+    shares = {
         name: {
-            "items": round(int(mask.sum()) / items, 6),
-            "events": round(int(events[mask].sum()) / total, 6),
+            "items": round(int(mask.sum()) / n_items, 6),
+            "events": round(int(events[mask].sum()) / n_events, 6),
         }
         for name, mask in groups.items()
     }
-
-
-def add_whole(
-    rows: Sequence[ModelResult], candidates: BoolArray, groups: Mapping[str, BoolArray]
-) -> None:
-    """Give every row the metrics of all its lists together."""
-    for row in rows:
-        for k, exposure in row.exposure.items():
-            row.whole[f"coverage@{k}"] = coverage(row.absence[k], candidates)
-            row.whole[f"gini@{k}"] = gini(exposure[candidates])
-            for name, share in _exposed(exposure, groups).items():
-                row.whole[f"exposure@{k}|{name}"] = share
-
-
-def _exposed(exposure: Doubles, groups: Mapping[str, BoolArray]) -> dict[str, float]:
-    total = float(exposure.sum())
-    if not total:
-        return {}
-    return {name: float(exposure[mask].sum()) / total for name, mask in groups.items()}
-
-
-def _sampled(split: Split) -> BoolArray:
-    """Queries evenly spaced in the order of their users' first events, which no renaming moves."""
-    found = split.asked.interactions
-    first = np.full(split.asked.n_users, np.iinfo(np.int64).max)
-    np.minimum.at(first, found.users, found.offsets)
-    order: Int64Array = np.lexsort((split.queries.times, first[split.users]))
-    chosen = np.zeros(len(split), np.bool_)
-    chosen[order[:: max(1, -(-len(split) // SAMPLE))]] = True
-    return chosen
-
-
-def group_data(train: Dataset, group: str, groups: Mapping[str, BoolArray]) -> dict[str, Any]:
-    """What the report says of the groups; nothing without any."""
-    return {"group": {"field": group, "shares": _shares(train, groups)}} if groups else {}
+    return {"group": {"field": group, "shares": shares}}

@@ -1,29 +1,31 @@
-"""From a protocol to what is fitted, what the fusion learns on, and what is asked."""
+"""Splits a data set by a protocol: training, validation and test data of every window."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.splits import Split, leave_one_out, time_split
 
-__all__ = ["Fold", "plans"]
+__all__ = ["Fold", "make_folds"]
 
-FOLDS: tuple[Literal["test", "validation"], ...] = ("validation", "test")
-
-MOST = 10_000
-"""The most queries that a fusion learns from."""
+MAX_QUERIES = 10_000
+"""Number of queries that a fusion learns from at most."""
 
 
 class Fold(NamedTuple):
-    """`learn`: what the fusion may look at. `test`: what nobody sees before the end.
+    """The splits of one test window.
 
-    `refit`: whether strands are fitted again, on `test.train`, once the fusion has learned.
-    `window`: the day on which a test window begins, where there are several.
+    Attributes:
+        learn: The validation split, which a fusion may learn from.
+        test: The test split.
+        refit: Whether models are fitted again on `test.train` once the fusion is learned.
+        window: First day of the window, "" if there is only one window.
     """
 
     learn: Split
@@ -32,53 +34,42 @@ class Fold(NamedTuple):
     window: str = ""
 
 
-def plans(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> list[Fold]:
-    """The splits of a resolved protocol that ranks, one plan for each test window, oldest first.
+def make_folds(
+    dataset: Dataset, protocol: Protocol, event_weights: Mapping[str, float]
+) -> list[Fold]:
+    """Split a data set by a resolved protocol that ranks.
 
-    `kinds` weighs the histories as a recipe does.
+    Args:
+        dataset: The data set.
+        protocol: The protocol.
+        event_weights: Weights of event types in histories, as in a recipe.
+
+    Returns:
+        One fold for each test window, oldest first.
     """
+    options: dict[str, Any] = {"goal": protocol.goal, "kinds": event_weights, "seed": protocol.seed}
     if protocol.name == "time":
-        back = range(protocol.windows, 0, -1)
-        return [_window(dataset, protocol, kinds, one) for one in back]
-    return [_users(dataset, protocol, kinds)]
-
-
-def _users(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float]) -> Fold:
-    """Folds by user: the last events of all of them, or everything of some of them."""
-    goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
+        windows = range(protocol.windows, 0, -1)
+        return [_time_fold(dataset, protocol, back, options) for back in windows]
+    split: Callable[..., Split]
     if protocol.name == "leave-one-out":
-        learn = leave_one_out(
-            dataset, "validation", seen, goal=goal, kinds=kinds, most=MOST, seed=seed
-        )
-        test = leave_one_out(dataset, "test", seen, goal=goal, kinds=kinds, refit=protocol.refit)
-        return Fold(learn, test, protocol.refit)
-    found = {
-        fold: held_out_users(
-            dataset,
-            fold,
-            seen or "remove",
-            share=protocol.test_users,
-            fold_in=protocol.fold_in,
-            goal=goal,
-            kinds=kinds,
-            most=MOST if fold == "validation" else 0,
-            seed=seed,
-            refit=protocol.refit and fold == "test",
-        )
-        for fold in FOLDS
-    }
-    return Fold(found["validation"], found["test"], protocol.refit)
+        split = partial(leave_one_out, dataset, seen=protocol.seen, **options)
+    else:
+        options |= {"share": protocol.test_users, "fold_in": protocol.fold_in}
+        split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
+    learn = split(fold="validation", most=MAX_QUERIES)
+    return [Fold(learn, split(fold="test", refit=protocol.refit), protocol.refit)]
 
 
-def _window(dataset: Dataset, protocol: Protocol, kinds: Mapping[str, float], back: int) -> Fold:
+def _time_fold(dataset: Dataset, protocol: Protocol, back: int, options: Mapping[str, Any]) -> Fold:
     """The test window that begins `back` windows before the last event."""
-    goal, seed, seen = protocol.goal, protocol.seed, protocol.seen
+    split = partial(time_split, dataset, seen=protocol.seen, **options)
     cut = protocol.cut(dataset, back)
     end = cut + protocol.length if back > 1 else None
     before = cut - protocol.length
-    # Strands that were fitted on nothing teach nothing: then nobody is asked, and defaults stand.
+    # Without events to fit on there is nothing to learn from: the validation window is empty.
     close = cut if before >= int(dataset.interactions.times.min()) else before
-    learn = time_split(dataset, before, close, seen, goal=goal, kinds=kinds, most=MOST, seed=seed)
-    test = time_split(dataset, cut, end, seen, goal=goal, kinds=kinds)
+    learn = split(cut=before, until=close, most=MAX_QUERIES)
     day = datetime.fromtimestamp(cut / 1e6, UTC).date().isoformat()
-    return Fold(learn, test, refit=True, window=day if protocol.windows > 1 else "")
+    window = day if protocol.windows > 1 else ""
+    return Fold(learn, split(cut=cut, until=end), refit=True, window=window)

@@ -1,7 +1,7 @@
-"""Asks a fitted pipeline everything in a split, by the road that serves: one pass for all rows.
+"""Runs a fitted pipeline on all queries of a split, through the code that serves answers.
 
-The row of a strand ranks what that strand brought, by its own score, as the strand alone would
-answer; `fused` ranks the union by the final score. Whatever the rules took out is in neither.
+The row of a model ranks what that model retrieved, by its own score, as the model alone would;
+`fused` ranks the union by the final score. Items that the rules removed are in neither.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from plait.data.types import BoolArray, CandidateLists, Dataset, Float32Array, QueryBatch, StateView
+from plait.data.arrays import BoolArray, Float32Array
+from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.errors import RecipeError
 from plait.evaluation.ranking.per_user import BatchMetrics, ModelResult, Scorer
 from plait.evaluation.results.report import FUSED
@@ -24,92 +25,132 @@ from plait.splitting.splits import Split
 from plait.state import DatasetState, deltas
 from plait.training.recipe_fit import Progress, with_limits
 
-__all__ = ["answered", "final_scores", "state_view_of"]
+__all__ = ["final_scores", "rank_split", "state_view_of", "without_explanations"]
 
 
-class _Seconds:
-    """Seconds by stage, told by several threads."""
+class _StageSeconds:
+    """Seconds by stage, reported by several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._spent: dict[str, float] = defaultdict(float)
+        self._seconds: dict[str, float] = defaultdict(float)
 
     def __call__(self, name: str, seconds: float) -> None:
         with self._lock:
-            self._spent[name] += seconds
+            self._seconds[name] += seconds
 
-    def of(self, strand: str, threads: int) -> float:
-        """What retrieving and scoring took of the clock on the wall, so many threads working."""
-        spent = sum(self._spent[f"{strand}.{part}"] for part in ("retrieve", "score"))
-        return spent / threads
+    def of_model(self, model: str, n_threads: int) -> float:
+        """Wall-clock seconds that a model took to retrieve and score with `n_threads` threads."""
+        return (self._seconds[f"{model}.retrieve"] + self._seconds[f"{model}.score"]) / n_threads
 
 
 def state_view_of(pipeline: Pipeline, dataset: Dataset) -> StateView:
-    """What a pipeline sees beside its bundle when the log stands as in `dataset`."""
+    """Build the live state that a pipeline sees when the log stands as in `dataset`.
+
+    Args:
+        pipeline: A fitted pipeline.
+        dataset: The data set.
+
+    Returns:
+        The state, and what the stages derive from it.
+    """
     state = DatasetState.of(dataset)
     return StateView(state, deltas(pipeline, state))
 
 
-def answered(
+def without_explanations(pipeline: Pipeline) -> Pipeline:
+    """Remove the steps that explain answers, which do not affect scores.
+
+    Args:
+        pipeline: The pipeline.
+
+    Returns:
+        The pipeline without these steps.
+    """
+    return pipeline.without(*(step.name for step in pipeline.steps if "*.because" in step.reads))
+
+
+def rank_split(
     pipeline: Pipeline, split: Split, scorer: Scorer, deepest: int, seed: int, progress: Progress
 ) -> list[ModelResult]:
-    """`fused` and a row for every strand, with their seconds of evaluation.
+    """Rank the candidates of all queries.
 
-    `deepest`: the longest list that is looked at. Nothing is explained.
+    Args:
+        pipeline: A fitted pipeline.
+        split: The split to evaluate.
+        scorer: Computes the metrics of the split.
+        deepest: Length of the longest list that is measured.
+        seed: Seed of the queries.
+        progress: Called with "ask", the number of finished queries, and their total.
+
+    Returns:
+        `fused` and a row for every model, with their seconds of evaluation.
     """
-    quiet = pipeline.without(*(one.name for one in pipeline.steps if "*.because" in one.reads))
+    pipeline = without_explanations(pipeline)
     live = state_view_of(pipeline, split.asked)
     queries = replace(split.queries, live=live, k=deepest, seed=seed)
-    seconds = _Seconds()
-    rows = {name: scorer.row(name) for name in (FUSED, *(one.name for one in quiet.models))}
+    seconds = _StageSeconds()
+    names = (FUSED, *(model.name for model in pipeline.models))
+    rows = {name: scorer.new_result(name) for name in names}
 
-    def work(start: int, piece: QueryBatch) -> dict[str, BatchMetrics]:
-        asked_now = with_limits(quiet, piece)
-        items = quiet.rerank(asked_now, quiet.retrieve_and_score(asked_now, seconds), seconds)
-        asked = scorer.asked(start, items.item_numbers)
-        allowed = items.present & _unseen(piece, items)
-        found = {FUSED: scorer.piece(asked, final_scores(items, quiet), allowed)}
-        for strand in quiet.models:
-            scores = items.column(f"{strand.name}.score")
-            found[strand.name] = scorer.piece(asked, scores, allowed & _brought(items, strand))
-        return found
+    def evaluate(start: int, batch: QueryBatch) -> dict[str, BatchMetrics]:
+        limited = with_limits(pipeline, batch)
+        items = pipeline.rerank(limited, pipeline.retrieve_and_score(limited, seconds), seconds)
+        outcomes = scorer.match_targets(start, items.item_numbers)
+        allowed = items.present & _allowed_by_seen_rule(batch, items)
+        metrics = {FUSED: scorer.batch_metrics(outcomes, final_scores(items, pipeline), allowed)}
+        for model in pipeline.models:
+            scores = items.column(f"{model.name}.score")
+            valid = allowed & _retrieved_by(items, model)
+            metrics[model.name] = scorer.batch_metrics(outcomes, scores, valid)
+        return metrics
 
     began = time.perf_counter()
     size = batch_size(split.train.n_items)
-    for start, found in in_batches(queries, work, size=size):
-        for name, one in found.items():
-            rows[name].add(one)
+    for start, metrics in in_batches(queries, evaluate, size=size):
+        for name, batch_metrics in metrics.items():
+            rows[name].add(batch_metrics)
         progress("ask", min(start + size, len(queries)), len(queries))
     rows[FUSED].evaluate_seconds = time.perf_counter() - began
-    for strand in quiet.models:
-        rows[strand.name].evaluate_seconds = seconds.of(
-            strand.name, n_active_threads(len(queries), size)
-        )
+    n_threads = n_active_threads(len(queries), size)
+    for model in pipeline.models:
+        rows[model.name].evaluate_seconds = seconds.of_model(model.name, n_threads)
     return [row.close() for row in rows.values()]
 
 
-def _unseen(queries: QueryBatch, items: CandidateLists) -> BoolArray:
-    """What the protocol's seen rule leaves, whatever the recipe's rules say."""
+def _allowed_by_seen_rule(queries: QueryBatch, items: CandidateLists) -> BoolArray:
+    """Bool [B, K]: what the protocol's seen rule permits, whatever the recipe's rules are."""
     if queries.keep_seen is None or queries.keep_seen.all():
         return np.ones(items.shape, np.bool_)
     return queries.keep_seen[:, None] | ~queries.seen.isin(items.item_numbers)
 
 
-def _brought(items: CandidateLists, strand: Stage) -> BoolArray:
-    """The list of one strand alone: to score what another one brought is no answer of its own."""
-    if not isinstance(strand, Retriever):
+def _retrieved_by(items: CandidateLists, model: Stage) -> BoolArray:
+    """Bool [B, K]: the list of one model alone, without what it scored for others."""
+    if not isinstance(model, Retriever):
         return items.item_numbers >= 0
-    brought: BoolArray = items.column(f"{strand.name}.rank") >= 0
-    return brought
+    retrieved: BoolArray = items.column(f"{model.name}.rank") >= 0
+    return retrieved
 
 
 def final_scores(items: CandidateLists, pipeline: Pipeline) -> Float32Array:
-    """The final score; that of the only strand where nothing fuses."""
+    """Return the final scores of candidates.
+
+    Args:
+        items: Candidates [B, K] with their columns.
+        pipeline: The pipeline that scored them.
+
+    Returns:
+        float32 [B, K]: the fused score, or that of the only model.
+
+    Raises:
+        RecipeError: If there are several models and no step that fuses them.
+    """
     if "score" in items.columns:
         return np.asarray(items.columns["score"])
     if len(pipeline.models) > 1:
         raise RecipeError(
-            f"the recipe {pipeline.recipe.name!r} has {len(pipeline.models)} strands and no step "
+            f"the recipe {pipeline.recipe.name!r} has {len(pipeline.models)} models and no step "
             "that writes score",
             hint="add [steps.fuse]",
         )

@@ -1,4 +1,4 @@
-"""One row of the table: what every user got from one model."""
+"""Metrics of one model for every query."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from plait.data.types import BoolArray, Float32Array, Int32Array, Int64Array
-from plait.evaluation.ranking.diversity import Likeness, diversity
+from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.evaluation.ranking.diversity import ItemSimilarity, diversity
 from plait.metrics.beyond_accuracy import (
     ExposureChances,
     add_absence,
@@ -17,7 +17,7 @@ from plait.metrics.beyond_accuracy import (
     novelty,
 )
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
-from plait.metrics.ties import Doubles, TieGroups, tie_groups
+from plait.metrics.ties import tie_groups
 from plait.splitting.splits import Split
 
 __all__ = [
@@ -31,137 +31,194 @@ __all__ = [
 ]
 
 POPULARITY, LIFT = "popularity@", "popularity-lift@"
-"""What is measured of a list, and what becomes of it over all who have a history."""
+"""The metric of a list, and the metric of all users with a history that it becomes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemStatistics:
-    """What lists are measured by, beside targets; all of it comes from what was fitted on.
+    """Item statistics of the training data, for beyond-accuracy metrics.
 
-    `surprises` and `popularity` float64 [n_items]: what novelty and popularity are the means of.
-    `sampled` bool [U]: the queries whose lists are compared by `likeness`.
+    Attributes:
+        surprises: float64 [n_items], the self-information of each item, averaged by novelty.
+        popularity: float64 [n_items], the share of the events.
+        similarity: Similarity of items, None to skip diversity.
+        sampled: bool [U], the queries whose diversity is computed.
     """
 
-    surprises: Doubles
-    popularity: Doubles
-    likeness: Likeness | None = None
+    surprises: Float64Array
+    popularity: Float64Array
+    similarity: ItemSimilarity | None = None
     sampled: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchMetrics:
-    """One batch of one row: metrics of users float64 [B], gains of their targets; who showed what.
+    """Metrics of one model for a batch of B queries.
 
-    `lists` float64 [B], metrics of what is shown: NaN where there is nothing to measure. `tied`
-    counts targets that a tie alone put in or out.
+    Attributes:
+        users: float64 [B] by metric.
+        gains: Gains of the targets of these queries, float64 by metric.
+        lists: float64 [B] by metric of the shown items, NaN where it is undefined.
+        tied: float64 [B], number of targets whose membership in the list a tie decides.
+        shown: Chances of items to be shown, by k.
     """
 
-    users: Mapping[str, Doubles]
-    gains: Mapping[str, Doubles]
-    lists: Mapping[str, Doubles]
-    tied: Doubles
+    users: Mapping[str, Float64Array]
+    gains: Mapping[str, Float64Array]
+    lists: Mapping[str, Float64Array]
+    tied: Float64Array
     shown: Mapping[int, ExposureChances]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryOutcomes:
-    """One batch of candidates int32 [B, K] and what came true among them; shared by all rows.
+    """Candidates of a batch and the targets among them, common to all rows.
 
-    `places` int64 [B * K]: the target that a candidate is, counted from the batch's first; -1 none.
+    Attributes:
+        item_numbers: int32 [B, K], the candidates.
+        target_index: int64 [B * K], the target that a candidate is, counted from the first target
+            of the batch; -1 for other candidates.
+        start: First query of the batch.
+        stop: First query after the batch.
     """
 
-    numbers: Int32Array
-    places: Int64Array
+    item_numbers: Int32Array
+    target_index: Int64Array
     start: int
     stop: int
 
 
 class Scorer:
-    """Turns scored lists into metrics, for one split."""
+    """Computes metrics from scored candidates, for one split.
 
-    def __init__(self, split: Split, ks: Sequence[int], gauge: ItemStatistics) -> None:
+    Args:
+        split: The split with its targets.
+        ks: Lengths of lists.
+        statistics: Item statistics of the training data.
+    """
+
+    def __init__(self, split: Split, ks: Sequence[int], statistics: ItemStatistics) -> None:
         self._targets = split.targets
         self._ks = tuple(ks)
-        self._gauge = gauge
+        self._statistics = statistics
 
-    def row(self, model: str, *, baseline: bool = False) -> ModelResult:
-        """An empty row for this split."""
-        size = len(self._gauge.surprises)
-        found = ModelResult(model, baseline)
-        found.absence = {k: np.zeros(size) for k in self._ks}
-        found.exposure = {k: np.zeros(size) for k in self._ks}
-        return found
+    def new_result(self, model: str, *, baseline: bool = False) -> ModelResult:
+        """Create an empty result.
 
-    def asked(self, start: int, numbers: Int32Array) -> QueryOutcomes:
-        """What came true among candidates int32 [B, K] of the queries from `start` on."""
-        stop = start + len(numbers)
-        targets = self._targets.slice(start, stop)
-        cells = np.flatnonzero(targets.isin(numbers))
-        width = int(targets.values.max(initial=0)) + 1
-        wanted = targets.rows * width + targets.values
-        order = np.argsort(wanted)
-        found = cells // max(numbers.shape[1], 1) * width + numbers.ravel()[cells]
-        places = np.full(numbers.size, -1, np.int64)
-        places[cells] = order[np.searchsorted(wanted, found, sorter=order)]
-        return QueryOutcomes(numbers, places, start, stop)
+        Args:
+            model: Name of the model.
+            baseline: Whether it is a baseline.
 
-    def piece(self, asked: QueryOutcomes, scores: Float32Array, valid: BoolArray) -> BatchMetrics:
-        """The metrics of one batch from scores [B, K] and which candidates are in the list."""
-        ks, batch = self._ks, len(valid)
-        groups = tie_groups(scores, valid, max(ks))
-        mine = asked.places[groups.cells]
-        there = mine >= 0
-        hits = np.bincount(groups.members[there], minlength=len(groups.rows))
-        wanted = self._targets.slice(asked.start, asked.stop)
-        gains = {}
-        for name, worth in target_gains(groups, groups.members[there], ks).items():
-            gains[name] = np.zeros(len(wanted.values))
-            gains[name][mine[there]] = worth
-        lists = {k: exposure_chances(groups, asked.numbers, k) for k in ks}
-        return BatchMetrics(
-            user_metrics(groups, hits, wanted.lengths, ks),
-            gains,
-            self._lists(asked, groups, lists, batch),
-            tied_targets(groups, hits, max(ks)),
-            lists,
+        Returns:
+            A result to add batches to.
+        """
+        size = len(self._statistics.surprises)
+        return ModelResult(
+            model,
+            baseline,
+            absence={k: np.zeros(size) for k in self._ks},
+            exposure={k: np.zeros(size) for k in self._ks},
         )
 
-    def _lists(
-        self,
-        asked: QueryOutcomes,
-        groups: TieGroups,
-        lists: Mapping[int, ExposureChances],
-        batch: int,
-    ) -> dict[str, Doubles]:
-        gauge, deepest = self._gauge, max(self._ks)
-        found: dict[str, Doubles] = {}
-        for k, one in lists.items():
-            found[f"novelty@{k}"] = novelty(one, gauge.surprises, batch)
-            found[f"{POPULARITY}{k}"] = mean_worth(one, gauge.popularity, batch)
-        if gauge.likeness is not None and deepest > 1:
-            chosen = np.flatnonzero(gauge.sampled[asked.start : asked.stop])
-            few = _of_lists(lists[deepest], chosen, batch)
-            worth = np.full(batch, np.nan)
-            worth[chosen] = diversity(few, gauge.likeness, len(chosen))
-            found[f"diversity@{deepest}"] = worth
-        return found
+    def match_targets(self, start: int, item_numbers: Int32Array) -> QueryOutcomes:
+        """Find the targets among candidates.
+
+        Args:
+            start: First query of the batch.
+            item_numbers: int32 [B, K], candidates of the queries from `start` on.
+
+        Returns:
+            The candidates with their targets.
+        """
+        stop = start + len(item_numbers)
+        targets = self._targets.slice(start, stop)
+        cells = np.flatnonzero(targets.isin(item_numbers))
+        width = int(targets.values.max(initial=0)) + 1
+        target_keys = targets.rows * width + targets.values
+        order = np.argsort(target_keys)
+        keys = cells // max(item_numbers.shape[1], 1) * width + item_numbers.ravel()[cells]
+        target_index = np.full(item_numbers.size, -1, np.int64)
+        target_index[cells] = order[np.searchsorted(target_keys, keys, sorter=order)]
+        return QueryOutcomes(item_numbers, target_index, start, stop)
+
+    def batch_metrics(
+        self, outcomes: QueryOutcomes, scores: Float32Array, valid: BoolArray
+    ) -> BatchMetrics:
+        """Compute the metrics of one batch.
+
+        Args:
+            outcomes: Candidates and their targets.
+            scores: float32 [B, K], scores of the candidates.
+            valid: bool [B, K], the candidates that are in the list.
+
+        Returns:
+            The metrics.
+        """
+        ks = self._ks
+        groups = tie_groups(scores, valid, max(ks))
+        target_index = outcomes.target_index[groups.cells]
+        is_hit = target_index >= 0
+        hits = np.bincount(groups.members[is_hit], minlength=len(groups.rows))
+        targets = self._targets.slice(outcomes.start, outcomes.stop)
+        gains = {}
+        for name, values in target_gains(groups, groups.members[is_hit], ks).items():
+            gains[name] = np.zeros(len(targets.values))
+            gains[name][target_index[is_hit]] = values
+        shown = {k: exposure_chances(groups, outcomes.item_numbers, k) for k in ks}
+        return BatchMetrics(
+            user_metrics(groups, hits, targets.lengths, ks),
+            gains,
+            self._list_metrics(outcomes, shown, len(valid)),
+            tied_targets(groups, hits, max(ks)),
+            shown,
+        )
+
+    def _list_metrics(
+        self, outcomes: QueryOutcomes, shown: Mapping[int, ExposureChances], batch: int
+    ) -> dict[str, Float64Array]:
+        """Novelty, popularity and diversity of the shown items, float64 [batch] each."""
+        statistics, deepest = self._statistics, max(self._ks)
+        metrics: dict[str, Float64Array] = {}
+        for k, chances in shown.items():
+            metrics[f"novelty@{k}"] = novelty(chances, statistics.surprises, batch)
+            metrics[f"{POPULARITY}{k}"] = mean_worth(chances, statistics.popularity, batch)
+        if statistics.similarity is not None and deepest > 1:
+            sampled = np.flatnonzero(statistics.sampled[outcomes.start : outcomes.stop])
+            lists = _select_lists(shown[deepest], sampled, batch)
+            values = np.full(batch, np.nan)
+            values[sampled] = diversity(lists, statistics.similarity, len(sampled))
+            metrics[f"diversity@{deepest}"] = values
+        return metrics
 
 
-def _of_lists(part: ExposureChances, chosen: Int64Array, batch: int) -> ExposureChances:
-    """What the `chosen` lists show, counted anew from 0."""
-    place = np.full(batch, -1, np.int64)
-    place[chosen] = np.arange(len(chosen))
-    kept = place[part.rows] >= 0
-    return ExposureChances(place[part.rows[kept]], part.items[kept], part.chances[kept])
+def _select_lists(shown: ExposureChances, rows: Int64Array, batch: int) -> ExposureChances:
+    """The chances in the lists `rows`, renumbered from 0."""
+    new_row = np.full(batch, -1, np.int64)
+    new_row[rows] = np.arange(len(rows))
+    mask = new_row[shown.rows] >= 0
+    return ExposureChances(new_row[shown.rows[mask]], shown.items[mask], shown.chances[mask])
 
 
 @dataclass(slots=True, eq=False)
 class ModelResult:
-    """A model's metrics user by user, and what it cost.
+    """Metrics of one model for U queries with T targets, and its costs.
 
-    `users`, `lists` and `tied` are Piece's for all U users, `gains` for all T targets, once `close`
-    was called. By k, float64 [n_items]: `absence`, the log of the chance to be in nobody's list;
-    `exposure`, in how many lists an item is expected. `whole`: metrics of all lists together.
+    The per-query metrics are complete once `close` was called.
+
+    Attributes:
+        model: Name of the row.
+        baseline: Whether it is a baseline.
+        fit_seconds: Seconds to fit.
+        evaluate_seconds: Seconds to answer all queries.
+        peak_mb: Peak memory in MB.
+        absence: float64 [n_items] by k, log of the chance to be in no list.
+        exposure: float64 [n_items] by k, expected number of lists that hold the item.
+        user_metrics: float64 [U] by metric.
+        target_gains: float64 [T] by metric.
+        list_metrics: float64 [U] by metric of the shown items, NaN where undefined.
+        tied: float64 [U], number of targets that a tie decides.
+        catalogue_metrics: Metrics of all lists together.
+        spread: Standard deviation between seeds by metric.
     """
 
     model: str
@@ -169,34 +226,40 @@ class ModelResult:
     fit_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     peak_mb: float = 0.0
-    absence: dict[int, Doubles] = field(default_factory=dict)
-    exposure: dict[int, Doubles] = field(default_factory=dict)
-    users: dict[str, Doubles] = field(default_factory=dict)
-    gains: dict[str, Doubles] = field(default_factory=dict)
-    lists: dict[str, Doubles] = field(default_factory=dict)
-    tied: Doubles = field(default_factory=lambda: np.zeros(0))
-    whole: dict[str, float] = field(default_factory=dict)
+    absence: dict[int, Float64Array] = field(default_factory=dict)
+    exposure: dict[int, Float64Array] = field(default_factory=dict)
+    user_metrics: dict[str, Float64Array] = field(default_factory=dict)
+    target_gains: dict[str, Float64Array] = field(default_factory=dict)
+    list_metrics: dict[str, Float64Array] = field(default_factory=dict)
+    tied: Float64Array = field(default_factory=lambda: np.zeros(0))
+    catalogue_metrics: dict[str, float] = field(default_factory=dict)
     spread: dict[str, float] = field(default_factory=dict)
-    brought: int = 0
-    _pieces: list[BatchMetrics] = field(default_factory=list)
+    _batches: list[BatchMetrics] = field(default_factory=list)
 
-    def add(self, piece: BatchMetrics) -> None:
-        """One more batch; batches come in the order of the queries."""
-        for k, one in piece.shown.items():
-            add_absence(self.absence[k], one)
-            np.add.at(self.exposure[k], one.items, one.chances)
-            self.brought += len(one.items)
-        self._pieces.append(replace(piece, shown={}))
+    def add(self, batch: BatchMetrics) -> None:
+        """Add a batch; batches come in the order of the queries.
+
+        Args:
+            batch: Metrics of the next queries.
+        """
+        for k, shown in batch.shown.items():
+            add_absence(self.absence[k], shown)
+            np.add.at(self.exposure[k], shown.items, shown.chances)
+        self._batches.append(replace(batch, shown={}))
 
     def close(self) -> ModelResult:
-        """Put the batches together; nothing is added afterwards."""
-        self.users = _joined([piece.users for piece in self._pieces])
-        self.gains = _joined([piece.gains for piece in self._pieces])
-        self.lists = _joined([piece.lists for piece in self._pieces])
-        self.tied = np.concatenate([piece.tied for piece in self._pieces])
-        self._pieces.clear()
+        """Concatenate the batches; nothing is added afterwards.
+
+        Returns:
+            This result.
+        """
+        self.user_metrics = _concat([batch.users for batch in self._batches])
+        self.target_gains = _concat([batch.gains for batch in self._batches])
+        self.list_metrics = _concat([batch.lists for batch in self._batches])
+        self.tied = np.concatenate([batch.tied for batch in self._batches])
+        self._batches.clear()
         return self
 
 
-def _joined(parts: Sequence[Mapping[str, Doubles]]) -> dict[str, Doubles]:
-    return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+def _concat(batches: Sequence[Mapping[str, Float64Array]]) -> dict[str, Float64Array]:
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

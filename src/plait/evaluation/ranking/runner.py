@@ -1,4 +1,4 @@
-"""Measures lists: fits every recipe for every window and seed, asks, and puts it all together."""
+"""Evaluates ranking: fits every recipe for every window and seed, and combines the results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,27 @@ import numpy as np
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.aggregation import EvalSet, joined_grounds, joined_rows, mean_rows
+from plait.evaluation.ranking.aggregation import (
+    EvalSet,
+    concat_eval_sets,
+    concat_windows,
+    mean_over_seeds,
+)
 from plait.evaluation.ranking.baselines import baselines
-from plait.evaluation.ranking.exposure import add_whole, gauge_of, group_data, groups_of, profile_of
-from plait.evaluation.ranking.folds import Fold, plans
-from plait.evaluation.ranking.inference import answered, state_view_of
+from plait.evaluation.ranking.exposure import (
+    add_catalogue_metrics,
+    group_summary,
+    history_popularity,
+    item_statistics,
+)
+from plait.evaluation.ranking.folds import Fold, make_folds
+from plait.evaluation.ranking.inference import rank_split, state_view_of
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
-from plait.evaluation.ranking.summary import detail_of, differences, results
-from plait.evaluation.results.data_warnings import DataWarning, flags, sparse_tail_note
-from plait.evaluation.results.report import FUSED, Difference, Report
+from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
+from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
+from plait.evaluation.results.report import Difference, Report
 from plait.evaluation.slices import group_slices, target_slices, user_slices
+from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
 from plait.training.recipe_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
@@ -32,7 +43,7 @@ __all__ = ["evaluate_rankings"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _RankingTask:
-    """One evaluation: what all recipes have in common."""
+    """What all recipes of one evaluation have in common."""
 
     dataset: Dataset
     protocol: Protocol
@@ -42,12 +53,15 @@ class _RankingTask:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Field:
-    """One window of a task, ready to be asked."""
+class _Window:
+    """One window of a task with its queries."""
 
-    plan: Fold
-    gauge: ItemStatistics
-    ground: EvalSet
+    fold: Fold
+    statistics: ItemStatistics
+    eval_set: EvalSet
+
+    def scorer(self, protocol: Protocol) -> Scorer:
+        return Scorer(self.fold.test, protocol.k, self.statistics)
 
 
 def evaluate_rankings(
@@ -58,197 +72,181 @@ def evaluate_rankings(
     seeds: tuple[int, ...],
     progress: Progress,
 ) -> tuple[Report, dict[str, list[str]]]:
-    """The report of a resolved protocol that ranks, and by recipe the names of its rows."""
+    """Evaluate recipes by a protocol that ranks.
+
+    Args:
+        dataset: The data set.
+        named: Recipes by name.
+        protocol: A resolved protocol.
+        group: Field of items or users to report by, "" for none.
+        seeds: Seeds of the fits.
+        progress: Called with a description, the finished and the total number of steps.
+
+    Returns:
+        The report, and the names of its rows by recipe.
+
+    Raises:
+        ProtocolError: If a window has no queries.
+    """
     task = _RankingTask(dataset, protocol, group, seeds, progress)
-    mine: dict[str, list[ModelResult]] = {}
-    first: list[_Field] = []
+    by_recipe: dict[str, list[ModelResult]] = {}
+    first: list[_Window] = []
     for name, recipe in named.items():
-        fields = _fields(task, recipe)
-        first = first or fields
-        mine[name] = _recipe_rows(task, name, recipe, fields)
-    shared = _baseline_rows(task, first)
+        windows = _make_windows(task, recipe)
+        first = first or windows
+        by_recipe[name] = _evaluate_recipe(task, name, recipe, windows)
+    baseline_rows = _evaluate_baselines(task, first)
     if len(named) > 1:
-        for name, rows in mine.items():
+        for name, rows in by_recipe.items():
             for row in rows:
                 row.model = f"{name}/{row.model}"
-    ground = joined_grounds([one.ground for one in first])
-    rows = [*itertools.chain(*mine.values()), *shared]
+    eval_set = concat_eval_sets([window.eval_set for window in first])
+    rows = [*itertools.chain(*by_recipe.values()), *baseline_rows]
+    targets = max(len(eval_set.targets), 1)
+    tied = max(float(rows[0].tied.sum()) for rows in by_recipe.values()) / targets
     report = Report(
         protocol,
-        results(rows, ground, protocol),
-        paired=_paired(mine, shared, ground, protocol),
-        flags=_flags(task, first, [rows[0] for rows in mine.values()]),
-        data=_data(task, first),
-        detail=detail_of(rows, ground),
+        summarize(rows, eval_set, protocol),
+        paired=_paired_differences(by_recipe, baseline_rows, eval_set, protocol),
+        flags=data_warnings(dataset, [window.fold for window in first], protocol.name, tied),
+        data=_describe_data(task, first, eval_set),
+        detail=per_query_metrics(rows, eval_set),
     )
-    return report, {name: [row.model for row in rows] for name, rows in mine.items()}
+    return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
 
 
-def _fields(task: _RankingTask, recipe: Recipe) -> list[_Field]:
-    found = []
-    for place, plan in enumerate(plans(task.dataset, task.protocol, recipe.event_weights)):
-        _check(plan, task)
-        gauge = gauge_of(plan.test, task.protocol.goal)
-        found.append(_Field(plan, gauge, _ground(task, plan, place, gauge)))
-    return found
+def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
+    windows = []
+    folds = make_folds(task.dataset, task.protocol, recipe.event_weights)
+    for number, fold in enumerate(folds):
+        _require_queries(fold, task)
+        test = fold.test
+        statistics = item_statistics(test, task.protocol.goal)
+        slices = user_slices(test, known=task.protocol.name != "held-out-users")
+        slices |= group_slices(task.dataset, test.users, task.group)
+        if fold.window:
+            slices[f"window:{fold.window}"] = np.ones(len(test), np.bool_)
+        eval_set = EvalSet(
+            test.users,
+            np.full(len(test), number, np.int64),
+            test.targets.rows,
+            slices,
+            target_slices(test),
+            history_popularity(test, statistics),
+        )
+        windows.append(_Window(fold, statistics, eval_set))
+    return windows
 
 
-def _ground(task: _RankingTask, plan: Fold, place: int, gauge: ItemStatistics) -> EvalSet:
-    test = plan.test
-    slices = user_slices(test, known=task.protocol.name != "held-out-users")
-    slices |= group_slices(task.dataset, test.users, task.group)
-    if plan.window:
-        slices[f"window:{plan.window}"] = np.ones(len(test), np.bool_)
-    return EvalSet(
-        test.users,
-        np.full(len(test), place, np.int64),
-        test.targets.rows,
-        slices,
-        target_slices(test),
-        profile_of(test, gauge),
-    )
-
-
-def _check(plan: Fold, task: _RankingTask) -> None:
-    """ProtocolError where nobody is there to ask, saying why."""
-    if len(plan.test):
+def _require_queries(fold: Fold, task: _RankingTask) -> None:
+    """ProtocolError with the reason if a fold has no test queries."""
+    if len(fold.test):
         return
-    goal, name = list(task.protocol.goal), task.protocol.name
-    late, hint = "", "bring more events"
-    reason = f"no user has three events of {goal}"
-    if name == "time":
-        when = f"in the window from {plan.window} on" if plan.window else "in the last days"
-        reason = f"nobody does anything of {goal} {when}"
-        late = sparse_tail_note(task.dataset.interactions.times, task.protocol.cut(task.dataset))
-    if plan.test.excluded:
-        reason = f"whoever could be asked had seen all of the {plan.test.excluded} targets before"
-        hint = "say --seen keep, or bring more events"
-    raise ProtocolError(
-        f"there is nobody to ask: {reason}",
-        hint=late or hint,
-        field="protocol",
-    )
+    goal, tail_note, hint = list(task.protocol.goal), "", "ingest more events"
+    reason = f"no user has three or more events of {goal}"
+    if task.protocol.name == "time":
+        when = f"in the window from {fold.window} on" if fold.window else "in the last days"
+        reason = f"no user has an event of {goal} {when}"
+        cut = task.protocol.cut(task.dataset)
+        tail_note = sparse_tail_note(task.dataset.interactions.times, cut)
+    if fold.test.excluded:
+        reason = f"the users had already seen all of the {fold.test.excluded} targets"
+        hint = "use --seen keep, or ingest more events"
+    reason = f"there are no test queries: {reason}"
+    raise ProtocolError(reason, hint=tail_note or hint, field="protocol")
 
 
-def _recipe_rows(
-    task: _RankingTask, name: str, recipe: Recipe, fields: Sequence[_Field]
+def _evaluate_recipe(
+    task: _RankingTask, name: str, recipe: Recipe, windows: Sequence[_Window]
 ) -> list[ModelResult]:
     """One recipe over all windows and seeds; `fused` first."""
     deep = replace(recipe, candidates_per_model=max(recipe.candidates_per_model, *task.protocol.k))
     by_seed = []
     for seed in task.seeds:
-        said = f"{name} seed {seed}" if len(task.seeds) > 1 else name
-        windows = [_window_rows(task, said, deep, one, seed) for one in fields]
-        by_seed.append([joined_rows(parts) for parts in zip(*windows, strict=True)])
-    profile = joined_grounds([one.ground for one in fields]).profile
-    return [mean_rows(parts, profile) for parts in zip(*by_seed, strict=True)]
+        label = f"{name} seed {seed}" if len(task.seeds) > 1 else name
+        by_window = [_evaluate_window(task, label, deep, window, seed) for window in windows]
+        by_seed.append([concat_windows(rows) for rows in zip(*by_window, strict=True)])
+    popularity = concat_eval_sets([window.eval_set for window in windows]).history_popularity
+    return [mean_over_seeds(rows, popularity) for rows in zip(*by_seed, strict=True)]
 
 
-def _window_rows(
-    task: _RankingTask, name: str, recipe: Recipe, field: _Field, seed: int
+def _evaluate_window(
+    task: _RankingTask, name: str, recipe: Recipe, window: _Window, seed: int
 ) -> list[ModelResult]:
-    """Fit one recipe by one seed and ask it one test; `fused` first."""
-    seconds: dict[str, float] = {}
-    memory: dict[str, float] = {}
-    plan = field.plan
-    where = f"{name} {plan.window}".strip()
+    """One recipe, fitted with one seed, on one window; `fused` first."""
+    costs, fold = StageCosts(), window.fold
+    label = f"{name} {fold.window}".strip()
 
-    def told(what: str, done: int, total: int) -> None:
-        task.progress(f"{where}: {what}", done, total)
+    def progress(what: str, done: int, total: int) -> None:
+        task.progress(f"{label}: {what}", done, total)
 
-    with PeakMemory() as peak:
-
-        def watch(stage: str, spent: float) -> None:
-            seconds[stage], memory[stage] = spent, peak.peak_since_last()
-
+    with costs.peak:
         began = time.perf_counter()
         pipeline = fit_recipe(
             recipe,
-            plan.test.train,
-            plan.learn,
-            refit=plan.refit,
+            fold.test.train,
+            fold.learn,
+            refit=fold.refit,
             seed=seed,
             live=state_view_of,
-            watch=watch,
-            progress=told,
+            watch=costs.on_stage_fitted,
+            progress=progress,
         )
-        fitting = time.perf_counter() - began
-        scorer = Scorer(plan.test, task.protocol.k, field.gauge)
-        rows = answered(pipeline, plan.test, scorer, max(task.protocol.k), seed, told)
+        costs.total_fit_seconds = time.perf_counter() - began
+        scorer = window.scorer(task.protocol)
+        rows = rank_split(pipeline, fold.test, scorer, max(task.protocol.k), seed, progress)
         for row in rows:
-            row.fit_seconds = fitting if row.model == FUSED else seconds.get(row.model, 0.0)
-            row.peak_mb = peak.peak if row.model == FUSED else memory.get(row.model, peak.peak)
-    _add_whole(task, field, rows)
+            row.fit_seconds = costs.fit_seconds_of(row.model)
+            row.peak_mb = costs.peak_mb_of(row.model)
+    add_catalogue_metrics(rows, window.fold.test.asked, task.group)
     return rows
 
 
-def _baseline_rows(task: _RankingTask, fields: Sequence[_Field]) -> list[ModelResult]:
-    windows = []
-    for field in fields:
-        scorer = Scorer(field.plan.test, task.protocol.k, field.gauge)
+def _evaluate_baselines(task: _RankingTask, windows: Sequence[_Window]) -> list[ModelResult]:
+    by_window = []
+    for window in windows:
+        fold, scorer = window.fold, window.scorer(task.protocol)
         with PeakMemory() as peak:
-            rows, _ = baselines(task.protocol, field.plan.learn, field.plan.test, scorer)
+            rows, _ = baselines(task.protocol, fold.learn, fold.test, scorer)
             for row in rows:
                 row.peak_mb = peak.peak
-        _add_whole(task, field, rows)
-        windows.append(rows)
-    return [joined_rows(parts) for parts in zip(*windows, strict=True)]
+        add_catalogue_metrics(rows, window.fold.test.asked, task.group)
+        by_window.append(rows)
+    return [concat_windows(rows) for rows in zip(*by_window, strict=True)]
 
 
-def _add_whole(task: _RankingTask, field: _Field, rows: Sequence[ModelResult]) -> None:
-    candidates = field.plan.test.asked.catalogue.alive
-    add_whole(rows, candidates, groups_of(field.plan.test.asked, task.group))
-
-
-def _paired(
-    mine: Mapping[str, list[ModelResult]],
-    shared: list[ModelResult],
-    ground: EvalSet,
+def _paired_differences(
+    by_recipe: Mapping[str, list[ModelResult]],
+    baseline_rows: list[ModelResult],
+    eval_set: EvalSet,
     protocol: Protocol,
 ) -> list[Difference]:
     """Each fusion against the best other row, and against the fusion of the first recipe."""
-    found: list[Difference] = []
-    first = next(iter(mine.values()))[0]
-    for rows in mine.values():
-        found += differences(rows[0], [*rows[1:], *shared], ground, protocol)
-        if rows[0] is not first:
-            found += differences(rows[0], [first], ground, protocol)
-    return found
+    differences: list[Difference] = []
+    first = next(iter(by_recipe.values()))[0]
+    for fused, *models in by_recipe.values():
+        differences += differences_to_best(fused, [*models, *baseline_rows], eval_set, protocol)
+        if fused is not first:
+            differences += differences_to_best(fused, [first], eval_set, protocol)
+    return differences
 
 
-def _flags(
-    task: _RankingTask, fields: Sequence[_Field], fused: Sequence[ModelResult]
-) -> list[DataWarning]:
-    """Those of all windows together; ties of the recipe with most."""
-    targets = sum(len(one.plan.test.targets.values) for one in fields)
-    tied = max(float(one.tied.sum()) for one in fused) / max(targets, 1)
-    return flags(task.dataset, [one.plan for one in fields], task.protocol.name, tied)
-
-
-def _sizes(ground: EvalSet) -> dict[str, int]:
-    """How many queries a slice of users has, how many targets one of targets."""
-    return {
-        name: int(mask.sum())
-        for name, mask in {**ground.user_slices, **ground.target_slices}.items()
-    }
-
-
-def _data(task: _RankingTask, fields: Sequence[_Field]) -> dict[str, Any]:
-    """Counts of what was fitted on and asked; of the last window, where there are several."""
-    last = fields[-1].plan
-    likeness = fields[-1].gauge.likeness
-    train, asked = last.test.train, last.test.asked
-    tests = [one.plan.test for one in fields]
+def _describe_data(
+    task: _RankingTask, windows: Sequence[_Window], eval_set: EvalSet
+) -> dict[str, Any]:
+    """Counts of the data and the queries; training data are those of the last window."""
+    last = windows[-1]
+    slices = {**eval_set.user_slices, **eval_set.target_slices}
     return {
         "users": len(np.unique(task.dataset.interactions.users)),
-        "items": int(asked.catalogue.alive.sum()),
+        "items": int(last.fold.test.asked.catalogue.alive.sum()),
         "interactions": len(task.dataset.interactions),
-        "train": len(train.interactions),
-        "queries": sum(len(one) for one in tests),
-        "targets": sum(len(one.targets.values) for one in tests),
-        "excluded": sum(one.excluded for one in tests),
-        "learned_from": len(last.learn),
-        "diversity_by": likeness.by if likeness else "",
-        "slices": _sizes(joined_grounds([one.ground for one in fields])),
-        **group_data(train, task.group, groups_of(asked, task.group)),
+        "train": len(last.fold.test.train.interactions),
+        "queries": len(eval_set),
+        "targets": len(eval_set.targets),
+        "excluded": sum(window.fold.test.excluded for window in windows),
+        "learned_from": len(last.fold.learn),
+        "diversity_by": last.statistics.similarity.by if last.statistics.similarity else "",
+        "slices": {name: int(mask.sum()) for name, mask in slices.items()},
+        **group_summary(last.fold.test, task.group),
     }

@@ -1,4 +1,4 @@
-"""From rows of users to means with their intervals: all of them, in slices, and in pairs."""
+"""Summarises per-query metrics as means with bootstrap intervals: overall, by slice, in pairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import nan
 
 import numpy as np
 
-from plait.data.types import BoolArray
+from plait.data.arrays import BoolArray, Float64Array
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.aggregation import EvalSet
 from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
@@ -21,34 +21,59 @@ from plait.metrics.bootstrap import (
     ratio_draws,
 )
 from plait.metrics.ranking import sliced
-from plait.metrics.ties import Doubles
 
-__all__ = ["detail_of", "differences", "results"]
+__all__ = ["differences_to_best", "per_query_metrics", "summarize"]
 
 PAIRED = ("recall", "ndcg")
 """The metrics that are sliced and compared in pairs."""
 
-NOTHING = Interval(nan, nan, nan)
-"""Of lists that nobody has."""
+PER_QUERY = ("recall", "ndcg", "mrr")
+"""The metrics that are stored query by query, for comparisons with other runs."""
 
-KEPT = ("recall", "ndcg", "mrr")
-"""The metrics that are kept query by query, for comparisons with other runs."""
+UNDEFINED = Interval(nan, nan, nan)
+"""The value of a metric of lists where no query got a list."""
 
 
-def results(rows: Sequence[ModelResult], ground: EvalSet, protocol: Protocol) -> list[Result]:
-    """Every row's means with their intervals; all rows share the resamples."""
-    everybody = np.ones(len(ground), np.bool_)
-    found: list[dict[str, Interval]] = [{} for _ in rows]
-    _fill(found, [row.users for row in rows], everybody, "", ground, protocol)
-    _lists(found, rows, ground, protocol)
-    for place, row in enumerate(rows):
-        found[place].update({name: Interval(one, one, one) for name, one in row.whole.items()})
-    for name, mask in ground.user_slices.items():
-        _fill(found, [_main(row.users) for row in rows], mask, f"|{name}", ground, protocol)
-    for name, mask in ground.target_slices.items():
-        parts = [_part(row.gains, ground, mask) for row in rows]
-        asked = np.bincount(ground.targets[mask], minlength=len(ground)) > 0
-        _fill(found, parts, asked, f"|{name}", ground, protocol)
+def summarize(rows: Sequence[ModelResult], eval_set: EvalSet, protocol: Protocol) -> list[Result]:
+    """Compute the means of every row with their intervals.
+
+    Args:
+        rows: Results of the models; all share the resampled users.
+        eval_set: The queries and their slices.
+        protocol: A resolved protocol.
+
+    Returns:
+        One row of the report for each result.
+    """
+    metrics: list[dict[str, Interval]] = [{} for _ in rows]
+
+    def add(
+        values: Sequence[Mapping[str, Float64Array]], mask: BoolArray, suffix: str = ""
+    ) -> None:
+        names = list(values[0])
+        table = np.stack([columns[name][mask] for columns in values for name in names], axis=1)
+        means = iter(_means(table, mask, eval_set, protocol))
+        for row_metrics in metrics:
+            row_metrics.update({f"{name}{suffix}": next(means) for name in names})
+
+    add([row.user_metrics for row in rows], np.ones(len(eval_set), np.bool_))
+    _add_list_metrics(metrics, rows, eval_set, protocol)
+    for row_metrics, row in zip(metrics, rows, strict=True):
+        row_metrics.update(
+            {name: Interval(value, value, value) for name, value in row.catalogue_metrics.items()}
+        )
+    for name, mask in eval_set.user_slices.items():
+        add([_paired_metrics(row.user_metrics) for row in rows], mask, f"|{name}")
+    for name, mask in eval_set.target_slices.items():
+        queries = eval_set.targets[mask]
+        gains = [
+            {
+                metric: sliced(metric, values[mask], queries, len(eval_set))
+                for metric, values in row.target_gains.items()
+            }
+            for row in rows
+        ]
+        add(gains, np.bincount(queries, minlength=len(eval_set)) > 0, f"|{name}")
     return [
         Result(
             row.model,
@@ -56,121 +81,120 @@ def results(rows: Sequence[ModelResult], ground: EvalSet, protocol: Protocol) ->
             row.fit_seconds,
             row.evaluate_seconds,
             row.peak_mb,
-            metrics,
+            row_metrics,
             row.spread,
         )
-        for row, metrics in zip(rows, found, strict=True)
+        for row, row_metrics in zip(rows, metrics, strict=True)
     ]
 
 
-def differences(
-    row: ModelResult, others: Sequence[ModelResult], ground: EvalSet, protocol: Protocol
+def differences_to_best(
+    row: ModelResult, others: Sequence[ModelResult], eval_set: EvalSet, protocol: Protocol
 ) -> list[Difference]:
-    """What `row` is ahead of the best of `others`, by each main metric."""
-    pairs, gaps = [], []
-    for metric, mine in _main(row.users).items():
-        best = max(others, key=lambda one: float(one.users[metric].mean()))
+    """Compare a row with the best other row, by each main metric.
+
+    Args:
+        row: The row.
+        others: The other rows.
+        eval_set: The queries.
+        protocol: A resolved protocol.
+
+    Returns:
+        One paired difference for each metric.
+    """
+    gaps: list[Float64Array] = []
+    pairs: list[tuple[str, str]] = []
+    for metric, values in _paired_metrics(row.user_metrics).items():
+        means = [float(other.user_metrics[metric].mean()) for other in others]
+        best = others[means.index(max(means))]
         pairs.append((metric, best.model))
-        gaps.append(mine - best.users[metric])
-    found = _intervals(np.stack(gaps, axis=1), np.ones(len(ground), np.bool_), ground, protocol)
-    users = len(np.unique(ground.users))
+        gaps.append(values - best.user_metrics[metric])
+    everything = np.ones(len(eval_set), np.bool_)
+    means_of_gaps = _means(np.stack(gaps, axis=1), everything, eval_set, protocol)
+    n_users = len(np.unique(eval_set.users))
     return [
-        Difference(metric, row.model, against, one, users=users)
-        for (metric, against), one in zip(pairs, found, strict=True)
+        Difference(metric, row.model, against, gap, users=n_users)
+        for (metric, against), gap in zip(pairs, means_of_gaps, strict=True)
     ]
 
 
-def detail_of(rows: Sequence[ModelResult], ground: EvalSet) -> PerQueryMetrics:
-    """What every query got from every row."""
+def per_query_metrics(rows: Sequence[ModelResult], eval_set: EvalSet) -> PerQueryMetrics:
+    """Select the metrics that are stored query by query.
+
+    Args:
+        rows: Results of the models.
+        eval_set: The queries.
+
+    Returns:
+        The metrics of every query, as float32.
+    """
     values = {
         row.model: {
-            name: one.astype(np.float32)
-            for name, one in row.users.items()
-            if name.partition("@")[0] in KEPT
+            name: column.astype(np.float32)
+            for name, column in row.user_metrics.items()
+            if name.partition("@")[0] in PER_QUERY
         }
         for row in rows
     }
-    return PerQueryMetrics(ground.keys, ground.users.astype(np.int64), values)
+    return PerQueryMetrics(eval_set.keys, eval_set.users.astype(np.int64), values)
 
 
-def _fill(
-    found: Sequence[dict[str, Interval]],
-    values: Sequence[Mapping[str, Doubles]],
-    mask: BoolArray,
-    suffix: str,
-    ground: EvalSet,
-    protocol: Protocol,
-) -> None:
-    """Intervals of all rows and metrics over the queries where `mask`, in one resampling."""
-    names = list(values[0])
-    table = np.stack([one[name][mask] for one in values for name in names], axis=1)
-    every = iter(_intervals(table, mask, ground, protocol))
-    for metrics in found:
-        metrics.update({f"{name}{suffix}": next(every) for name in names})
-
-
-def _intervals(
-    table: Doubles, mask: BoolArray, ground: EvalSet, protocol: Protocol
+def _means(
+    table: Float64Array, mask: BoolArray, eval_set: EvalSet, protocol: Protocol
 ) -> list[Interval]:
-    """Means of columns [n, C] over the queries where `mask`, users drawn with all of theirs."""
-    chance = {"resamples": protocol.resamples, "seed": protocol.seed}
+    """Means of columns [n, C] over the masked queries; users are drawn with all their queries."""
     if protocol.windows == 1:
-        return intervals(table, **chance)
+        return intervals(table, resamples=protocol.resamples, seed=protocol.seed)
     if not mask.any():
-        return [NOTHING] * table.shape[1]
-    users, clusters = np.unique(ground.users[mask], return_inverse=True)
-    over = cluster_sums(table, clusters, len(users))
-    under = np.bincount(clusters, minlength=len(users)).astype(np.float64)[:, None]
-    return percentile_intervals(ratio_draws(over, under, **chance))
+        return [UNDEFINED] * table.shape[1]
+    users, clusters = np.unique(eval_set.users[mask], return_inverse=True)
+    sums = cluster_sums(table, clusters, len(users))
+    counts = np.bincount(clusters, minlength=len(users)).astype(np.float64)[:, None]
+    return percentile_intervals(ratio_draws(sums, counts, protocol.resamples, protocol.seed))
 
 
-def _lists(
-    found: Sequence[dict[str, Interval]],
+def _popularity_lifts(
+    table: Float64Array, mask: BoolArray, eval_set: EvalSet, protocol: Protocol
+) -> list[Interval]:
+    """The popularity of the shown items relative to that of histories: 0.5 is half as much again.
+
+    `table` [n, C]: mean popularity of the lists of users with a list and a history (Abdollahpouri
+    et al., "The unfairness of popularity bias in recommendation", 2019).
+    """
+    users, clusters = np.unique(eval_set.users[mask], return_inverse=True)
+    shown = cluster_sums(table, clusters, len(users))
+    history = cluster_sums(eval_set.history_popularity[mask][:, None], clusters, len(users))
+    draws = ratio_draws(shown, history, protocol.resamples, protocol.seed)
+    return percentile_intervals(draws - 1)
+
+
+def _add_list_metrics(
+    metrics: Sequence[dict[str, Interval]],
     rows: Sequence[ModelResult],
-    ground: EvalSet,
+    eval_set: EvalSet,
     protocol: Protocol,
 ) -> None:
-    """Means over users with a list, NaN where nobody has one; columns with the same users are
-    resampled together.
-    """
-    alike: dict[bytes, list[tuple[int, str]]] = {}
-    lifted: dict[bytes, list[tuple[int, str]]] = {}
-    for place, row in enumerate(rows):
-        for name, values in row.lists.items():
-            there, group = np.isfinite(values), alike
+    """Means over the users with a list; columns of the same users are resampled together."""
+    plain: dict[bytes, list[tuple[int, str]]] = {}
+    lifts: dict[bytes, list[tuple[int, str]]] = {}
+    for number, row in enumerate(rows):
+        for name, values in row.list_metrics.items():
+            defined, groups = np.isfinite(values), plain
             if name.startswith(POPULARITY):
-                there, group = there & np.isfinite(ground.profile), lifted
-            group.setdefault(there.tobytes(), []).append((place, name))
-    for group, measured in ((alike, _intervals), (lifted, _lifts)):
-        for raw, columns in group.items():
-            mask = np.frombuffer(raw, np.bool_)
-            if not mask.any():
-                for place, name in columns:
-                    found[place][name.replace(POPULARITY, LIFT)] = NOTHING
-                continue
-            table = np.stack([rows[place].lists[name][mask] for place, name in columns], axis=1)
-            every = measured(table, mask, ground, protocol)
-            for (place, name), one in zip(columns, every, strict=True):
-                found[place][name.replace(POPULARITY, LIFT)] = one
+                defined, groups = defined & np.isfinite(eval_set.history_popularity), lifts
+            groups.setdefault(defined.tobytes(), []).append((number, name))
+    for groups, summary in ((plain, _means), (lifts, _popularity_lifts)):
+        for raw_mask, columns in groups.items():
+            mask = np.frombuffer(raw_mask, np.bool_)
+            means = [UNDEFINED] * len(columns)
+            if mask.any():
+                table = np.stack(
+                    [rows[number].list_metrics[name][mask] for number, name in columns], axis=1
+                )
+                means = summary(table, mask, eval_set, protocol)
+            for (number, name), mean in zip(columns, means, strict=True):
+                metrics[number][name.replace(POPULARITY, LIFT)] = mean
 
 
-def _lifts(table: Doubles, mask: BoolArray, ground: EvalSet, protocol: Protocol) -> list[Interval]:
-    """How much more popular what is shown is than what users took: 0.5 is half as much again.
-
-    `table` [n, C]: the mean popularity of lists, of users with a list and a history. Abdollahpouri
-    et al., "The unfairness of popularity bias in recommendation" (2019).
-    """
-    users, clusters = np.unique(ground.users[mask], return_inverse=True)
-    over = cluster_sums(table, clusters, len(users))
-    under = cluster_sums(ground.profile[mask][:, None], clusters, len(users))
-    return percentile_intervals(ratio_draws(over, under, protocol.resamples, protocol.seed) - 1)
-
-
-def _main(metrics: Mapping[str, Doubles]) -> dict[str, Doubles]:
-    return {name: one for name, one in metrics.items() if name.partition("@")[0] in PAIRED}
-
-
-def _part(gains: Mapping[str, Doubles], ground: EvalSet, mask: BoolArray) -> dict[str, Doubles]:
-    """The main metrics by some of the targets alone, NaN for a query with none of them."""
-    rows = ground.targets[mask]
-    return {name: sliced(name, one[mask], rows, len(ground)) for name, one in gains.items()}
+def _paired_metrics(metrics: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
+    return {name: values for name, values in metrics.items() if name.partition("@")[0] in PAIRED}

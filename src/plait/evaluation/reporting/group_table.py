@@ -1,10 +1,10 @@
-"""What `--group` asked for, as a short table: whom lists show, and how good they are for whom."""
+"""Tables of the groups that `--group` selects: exposure of items, accuracy for users."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plait.evaluation.results.report import FUSED, Report, Result
 from plait.evaluation.results.undefined_metrics import DASH
@@ -12,60 +12,72 @@ from plait.evaluation.results.undefined_metrics import DASH
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["group_tables"]
+__all__ = ["group_tables", "new_table"]
 
 
-def group_tables(report: Report, main: str) -> Iterator[Table]:
-    """A table of exposure by values of an item field, and one of `main` by those of a user field.
+def new_table(first: str, *headings: str) -> Table:
+    """Create an empty text table.
 
-    Fusions and baselines alone, as columns; JSON has the strands too. None without a group.
+    Args:
+        first: Heading of the first column, which is aligned left.
+        headings: Headings of the other columns, which are aligned right.
+
+    Returns:
+        The table.
     """
-    rows = [
-        one
-        for one in report.results
-        if not one.silent and (one.baseline or one.model.rpartition("/")[2] == FUSED)
-    ]
-    shares: Mapping[str, Mapping[str, float]] = report.data.get("group", {}).get("shares", {})
-    if shares:
-        field, metric = report.data["group"]["field"], f"exposure@{max(report.protocol.k)}"
-        found = _empty(f"{metric} by {field}", ("items", "events"), rows)
-        for value, part in shares.items():
-            own = (f"{part['items']:.3f}", f"{part['events']:.3f}")
-            found.add_row(value, *own, *(_cell(one, f"{metric}|{value}", 3) for one in rows))
-        yield found
-    sizes = _asked(report.data, rows, main)
-    if sizes:
-        field = next(iter(sizes)).partition("=")[0]
-        found = _empty(f"{main} by {field}", ("queries",), rows)
-        for name, size in sizes.items():
-            cells = (_cell(one, f"{main}|{name}", 4) for one in rows)
-            found.add_row(name.partition("=")[2], f"{size:,}", *cells)
-        yield found
-
-
-def _asked(data: Mapping[str, Any], rows: list[Result], main: str) -> dict[str, int]:
-    """How many queries each value of a user field has: the slices that are called FIELD=VALUE."""
-    slices: Mapping[str, int] = data.get("slices", {})
-    there = {name for one in rows for name in one.metrics}
-    return {
-        name: size for name, size in slices.items() if "=" in name and f"{main}|{name}" in there
-    }
-
-
-def _empty(title: str, sizes: tuple[str, ...], rows: list[Result]) -> Table:
     from rich.table import Table
 
-    found = Table(box=None, header_style="bold", pad_edge=False)
-    found.add_column(title, no_wrap=True)
-    for heading in (*sizes, *(one.model for one in rows)):
-        found.add_column(heading, justify="right", no_wrap=True)
-    return found
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def group_tables(report: Report, main_metric: str) -> Iterator[Table]:
+    """Tabulate exposure by values of an item field, or accuracy by values of a user field.
+
+    The columns are fusions and baselines; JSON has all models.
+
+    Args:
+        report: The report.
+        main_metric: The metric by which users are compared.
+
+    Yields:
+        The tables, none without a group.
+    """
+    rows = [
+        row
+        for row in report.results
+        if not row.has_no_lists and (row.baseline or row.model.rpartition("/")[2] == FUSED)
+    ]
+    names = [row.model for row in rows]
+    group = report.data.get("group")
+    if group:
+        metric = f"exposure@{max(report.protocol.k)}"
+        table = new_table(f"{metric} by {group['field']}", "items", "events", *names)
+        for value, share in group["shares"].items():
+            cells = (_cell(row, f"{metric}|{value}", 3) for row in rows)
+            table.add_row(value, f"{share['items']:.3f}", f"{share['events']:.3f}", *cells)
+        yield table
+    metrics = {name for row in rows for name in row.metrics}
+    slices: Mapping[str, int] = report.data.get("slices", {})
+    user_groups = [name for name in slices if "=" in name and f"{main_metric}|{name}" in metrics]
+    if user_groups:
+        field = user_groups[0].partition("=")[0]
+        table = new_table(f"{main_metric} by {field}", "queries", *names)
+        for name in user_groups:
+            cells = (_cell(row, f"{main_metric}|{name}", 4) for row in rows)
+            table.add_row(name.partition("=")[2], f"{slices[name]:,}", *cells)
+        yield table
 
 
 def _cell(row: Result, name: str, digits: int) -> str:
-    """A value, with its ends where it has an interval."""
-    one = row.metrics.get(name)
-    if one is None or isnan(one.value):
+    """A value, with its bounds where it has an interval."""
+    interval = row.metrics.get(name)
+    if interval is None or isnan(interval.value):
         return DASH
-    ends = f" [{one.low:.{digits}f} {one.high:.{digits}f}]" if one.low < one.high else ""
-    return f"{one.value:.{digits}f}{ends}"
+    bounds = ""
+    if interval.low < interval.high:
+        bounds = f" [{interval.low:.{digits}f} {interval.high:.{digits}f}]"
+    return f"{interval.value:.{digits}f}{bounds}"

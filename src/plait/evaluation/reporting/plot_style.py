@@ -1,6 +1,7 @@
-"""How models are drawn, and figures as SVG and PNG. Needs matplotlib (the extra `report`).
+"""Styles of models in plots, and figures as SVG and PNG. Needs matplotlib (the extra `report`).
 
-Colours are those of Okabe and Ito, told apart by people who see fewer; shapes repeat them.
+The colours are those of Okabe and Ito (2008), which colour-blind people can distinguish; shapes
+repeat them.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ __all__ = [
     "GREY",
     "SeriesStyle",
     "add_legend",
-    "looks_of",
     "new_figure",
     "require_matplotlib",
-    "short",
+    "series_styles",
+    "shorten",
     "to_png",
     "to_svg",
 ]
@@ -35,7 +36,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B
 SHAPES = "oDs^vP<>"
 GREY = "#8A8A8A"
 INK = "#123457"
-"""Stands in SVG for the colour of the page's own text."""
+"""Placeholder in SVG for the text colour of the page."""
 
 WIDTH = 8.0
 """Inches."""
@@ -43,7 +44,13 @@ WIDTH = 8.0
 
 @dataclass(frozen=True, slots=True)
 class SeriesStyle:
-    """How a model is drawn everywhere."""
+    """The style of a model in every plot.
+
+    Attributes:
+        colour: Colour of marks and lines.
+        shape: Marker of matplotlib.
+        hollow: Whether marks are not filled.
+    """
 
     colour: str
     shape: str
@@ -51,7 +58,7 @@ class SeriesStyle:
 
     @property
     def style(self) -> dict[str, Any]:
-        """For `Axes.plot` and `Axes.errorbar`."""
+        """Keyword arguments of `Axes.plot` and `Axes.errorbar`."""
         face = "none" if self.hollow else self.colour
         return {
             "color": self.colour,
@@ -64,9 +71,16 @@ class SeriesStyle:
 
 
 def to_svg(draw: Callable[[], Figure]) -> str:
-    """A figure as SVG to be put into a page, its text in the page's colour."""
+    """Draw a figure as SVG, its text in the colour of the surrounding page.
+
+    Args:
+        draw: Draws the figure.
+
+    Returns:
+        The `<svg>` element.
+    """
     out = io.StringIO()
-    with _inked(INK):
+    with _text_colour(INK):
         draw().savefig(
             out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
@@ -75,76 +89,103 @@ def to_svg(draw: Callable[[], Figure]) -> str:
 
 
 def to_png(draw: Callable[[], Figure]) -> bytes:
-    """A figure as PNG: nearly black on white."""
+    """Draw a figure as PNG on white.
+
+    Args:
+        draw: Draws the figure.
+
+    Returns:
+        Content of the file.
+    """
     out = io.BytesIO()
-    with _inked("#222222"):
+    with _text_colour("#222222"):
         draw().savefig(out, format="png", dpi=160, facecolor="white")
     return out.getvalue()
 
 
 def require_matplotlib() -> None:
-    """Raises MissingExtraError without matplotlib."""
+    """Require the extra `report`.
+
+    Raises:
+        MissingExtraError: Without matplotlib.
+    """
     if find_spec("matplotlib") is None:
         raise MissingExtraError("a page with plots", "report")
 
 
-def _inked(ink: str) -> Any:
-    """Everything written while this lasts has the colour `ink`."""
+def _text_colour(colour: str) -> Any:
+    """Context in which all text has this colour."""
     import matplotlib as mpl
 
     names = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")
-    settings: dict[Any, Any] = dict.fromkeys(names, ink)
+    settings: dict[Any, Any] = dict.fromkeys(names, colour)
     settings |= {"svg.fonttype": "path", "svg.hashsalt": "plait"}
     settings |= {"xtick.color": GREY, "ytick.color": GREY}
     return mpl.rc_context(settings)
 
 
-def looks_of(entries: Sequence[ComparedRow]) -> dict[str, SeriesStyle]:
-    """Colours for models, grey for baselines."""
-    found: dict[str, SeriesStyle] = {}
+def series_styles(entries: Sequence[ComparedRow]) -> dict[str, SeriesStyle]:
+    """Assign colours to models; baselines are grey.
+
+    Args:
+        entries: The rows.
+
+    Returns:
+        The style of every label.
+    """
+    styles: dict[str, SeriesStyle] = {}
     models = baselines = 0
-    for one in entries:
-        if one.baseline:
-            found[one.label] = SeriesStyle(GREY, SHAPES[baselines % len(SHAPES)], hollow=True)
+    for entry in entries:
+        if entry.baseline:
+            shape = SHAPES[baselines % len(SHAPES)]
+            styles[entry.label] = SeriesStyle(GREY, shape, hollow=True)
             baselines += 1
         else:
-            place = models % len(COLOURS)
-            found[one.label] = SeriesStyle(COLOURS[place], SHAPES[place], models >= len(COLOURS))
+            number = models % len(COLOURS)
+            hollow = models >= len(COLOURS)
+            styles[entry.label] = SeriesStyle(COLOURS[number], SHAPES[number], hollow)
             models += 1
-    return found
+    return styles
 
 
-def new_figure(height: float, columns: int = 1, **more: Any) -> tuple[Figure, list[Axes]]:
-    """An empty figure of `height` inches, and its panels side by side."""
+def new_figure(height: float, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Create an empty figure with panels side by side.
+
+    Args:
+        height: Height in inches.
+        columns: Number of panels.
+        options: Passed to `Figure.subplots`.
+
+    Returns:
+        The figure and its panels: without a box, with light grid lines behind the marks.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False, **more)[0]
-    for one in axes:
-        _plain(one)
-    return figure, list(axes)
-
-
-def _plain(axes: Axes) -> None:
-    """No box, light lines behind, everything written in ink."""
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(GREY)
-    axes.tick_params(labelsize=10)
-    axes.grid(color=GREY, alpha=0.25, linewidth=0.7)
-    axes.set_axisbelow(True)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set_fontsize(11)
+    panels = list(figure.subplots(1, columns, squeeze=False, **options)[0])
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(GREY)
+        axes.tick_params(labelsize=10)
+        axes.grid(color=GREY, alpha=0.25, linewidth=0.7)
+        axes.set_axisbelow(True)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_fontsize(11)
+    return figure, panels
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
-    """Names above the plot, in as many columns as fit."""
+    """Add a legend above the plot, in as many columns as fit.
+
+    Args:
+        figure: The figure.
+        axes: The panel whose marks are named.
+    """
     handles, labels = axes.get_legend_handles_labels()
     if not handles:
         return
-    widest = max(len(one) for one in labels)
-    columns = max(1, min(len(labels), int(88 / (widest + 6))))
+    longest = max(map(len, labels))
+    columns = max(1, min(len(labels), int(88 / (longest + 6))))
     figure.legend(
         handles,
         labels,
@@ -157,6 +198,13 @@ def add_legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def short(label: str) -> str:
-    """Long names lose their middle."""
+def shorten(label: str) -> str:
+    """Cut the middle out of a long name.
+
+    Args:
+        label: The name.
+
+    Returns:
+        At most 34 characters.
+    """
     return label if len(label) <= 34 else f"{label[:16]}…{label[-17:]}"

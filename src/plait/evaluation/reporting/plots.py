@@ -5,23 +5,23 @@ A model has the same colour and shape in every plot of a page.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from plait.evaluation.reporting.plot_style import (
     GREY,
     SeriesStyle,
     add_legend,
-    looks_of,
     new_figure,
     require_matplotlib,
-    short,
+    series_styles,
+    shorten,
 )
-from plait.evaluation.results.comparison import ComparedRow, sliced
-from plait.evaluation.results.per_query import better
+from plait.evaluation.results.comparison import ComparedRow, slice_metric
+from plait.evaluation.results.per_query import is_better
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:
@@ -36,10 +36,19 @@ SLICES = {
     "window": "by test window",
 }
 
+Styles = Mapping[str, SeriesStyle]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plot:
-    """A drawing: `name` is the file's, `title` and `text` are for the page."""
+    """A plot that has not been drawn yet.
+
+    Attributes:
+        name: Stem of the file.
+        title: Heading on the page.
+        text: Caption on the page.
+        draw: Draws the figure.
+    """
 
     name: str
     title: str
@@ -50,240 +59,220 @@ class Plot:
 def plots(
     entries: Sequence[ComparedRow], metrics: Sequence[str], data: Mapping[str, Any]
 ) -> list[Plot]:
-    """The plots that the rows have figures for. `data` is the report's.
+    """Prepare the plots that the rows have figures for.
 
-    Raises MissingExtraError without matplotlib.
+    Args:
+        entries: The rows.
+        metrics: Names of the deciding metrics.
+        data: The `data` section of the report.
+
+    Returns:
+        The plots.
+
+    Raises:
+        MissingExtraError: Without matplotlib.
     """
     require_matplotlib()
-    looks = looks_of(entries)
-    metrics = [one for one in metrics if any(_told(entry, one) for entry in entries)]
-    if not metrics:
-        return []
-    main = metrics[0]
-    found = [
-        Plot(
-            "accuracy",
-            "Accuracy",
-            "Means with 95 % bootstrap intervals over users. Hollow grey marks are baselines.",
-            lambda: _accuracy(entries, looks, metrics[:2]),
-        )
-    ]
-    for name, said in SLICES.items():
-        bands = _bands(entries, sliced(main), name)
+    defined = [name for name in metrics if any(entry.defined_metric(name) for entry in entries)]
+    return list(_plots(entries, defined, data)) if defined else []
+
+
+def _plots(
+    entries: Sequence[ComparedRow], metrics: Sequence[str], data: Mapping[str, Any]
+) -> Iterator[Plot]:
+    styles, main = series_styles(entries), metrics[0]
+    yield Plot(
+        "accuracy",
+        "Accuracy",
+        "Means with 95 % bootstrap intervals over users. Hollow grey marks are baselines.",
+        partial(_draw_accuracy, entries, styles, metrics[:2]),
+    )
+    sizes, metric = data.get("slices", {}), slice_metric(main)
+    for name, axis_label in SLICES.items():
+        bands = {
+            band: f"{band}\n{sizes[f'{name}:{band}']:,}" if f"{name}:{band}" in sizes else band
+            for band in _bands(entries, f"{metric}|{name}:")
+        }
         if len(bands) > 1:
-            named = {one: _with_size(data, name, one) for one in bands}
-            found.append(_slice_plot(entries, looks, sliced(main), name, said, named))
-    found += [
-        Plot(
+            yield Plot(
+                name,
+                f"Accuracy {axis_label.partition(' (')[0]}",
+                f"{metric} {axis_label}, with 95 % intervals; below each band its size.",
+                partial(_draw_slices, entries, styles, f"{metric}|{name}:", axis_label, bands),
+            )
+    for key, word, axis_label in (
+        ("seconds", "seconds", "seconds to fit, on a logarithmic scale"),
+        ("memory", "megabytes", "peak memory in MB during the fit"),
+    ):
+        yield Plot(
             f"cost-{key}",
             f"Accuracy against {word}",
-            f"{main} and what the row costs: {said}.",
-            _cost_of(entries, looks, main, key, said),
+            f"{main} and the cost of the row: {axis_label}.",
+            partial(_draw_cost, entries, styles, main, axis_label, by_seconds=key == "seconds"),
         )
-        for key, word, said in (
-            ("seconds", "seconds", "seconds to fit, on a logarithmic scale"),
-            ("memory", "megabytes", "peak memory in MB while it was fitted"),
+    if any(_reliability(entry) for entry in entries):
+        yield Plot(
+            "reliability",
+            "Calibration",
+            "Predicted and observed share of clicks, in ten bins. On the diagonal they are equal.",
+            partial(_draw_reliability, entries, styles),
         )
-    ]
-    return found + _more(entries, looks, data)
-
-
-def _told(one: ComparedRow, name: str) -> Interval | None:
-    """A metric, if there is a value to draw."""
-    found = one.metric(name)
-    return None if found is None or math.isnan(found.value) else found
-
-
-def _more(
-    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], data: Mapping[str, Any]
-) -> list[Plot]:
-    """Plots that only some protocols have."""
-    found = []
-    if any(_points(one) for one in entries):
-        text = "Predicted and true share of clicks, in ten bins. On the diagonal both are the same."
-        found.append(Plot("reliability", "Calibration", text, lambda: _reliability(entries, looks)))
     if data.get("group"):
-        field = data["group"]["field"]
-        text = "Share of the places in all lists, beside the share of all events (grey bars)."
-        found.append(
-            Plot("exposure", f"Exposure by {field}", text, lambda: _exposure(entries, looks, data))
+        yield Plot(
+            "exposure",
+            f"Exposure by {data['group']['field']}",
+            "Share of the positions in all lists, beside the share of all events (grey bars).",
+            partial(_draw_exposure, entries, styles, data["group"]["shares"]),
         )
-    return found
 
 
-def _accuracy(
-    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], metrics: Sequence[str]
+def _error_lengths(interval: Interval) -> tuple[float, float]:
+    """Lengths of the error bar below and above the value."""
+    return interval.value - interval.low, interval.high - interval.value
+
+
+def _offset(number: int, count: int, width: float) -> float:
+    """Where a mark of row `number` of `count` is drawn, relative to the centre of its band."""
+    return (number - (count - 1) / 2) * width / max(count, 2)
+
+
+def _draw_accuracy(
+    entries: Sequence[ComparedRow], styles: Styles, metrics: Sequence[str]
 ) -> Figure:
     figure, panels = new_figure(0.9 + 0.34 * len(entries), len(metrics), sharey=True)
+    rows = list(reversed(entries))
     for axes, metric in zip(panels, metrics, strict=True):
-        for place, one in enumerate(reversed(entries)):
-            found = _told(one, metric)
-            if found is not None:
-                ends = [[found.value - found.low], [found.high - found.value]]
-                look = looks[one.label]
+        for height, row in enumerate(rows):
+            interval = row.defined_metric(metric)
+            if interval is not None:
+                below, above = _error_lengths(interval)
                 axes.errorbar(
-                    found.value, place, xerr=ends, capsize=3, elinewidth=1.6, **look.style
+                    interval.value,
+                    height,
+                    xerr=[[below], [above]],
+                    capsize=3,
+                    elinewidth=1.6,
+                    **styles[row.label].style,
                 )
-        axes.set_xlabel(metric + ("" if better(metric, 1.0) else " (less is better)"))
+        axes.set_xlabel(metric + ("" if is_better(metric, 1.0) else " (less is better)"))
         axes.locator_params(axis="x", nbins=6)
         axes.margins(x=0.08)
-    panels[0].set_yticks(range(len(entries)), [short(one.label) for one in reversed(entries)])
-    panels[0].set_ylim(-0.6, len(entries) - 0.4)
+    panels[0].set_yticks(range(len(rows)), [shorten(row.label) for row in rows])
+    panels[0].set_ylim(-0.6, len(rows) - 0.4)
     return figure
 
 
-def _bands(entries: Sequence[ComparedRow], metric: str, name: str) -> list[str]:
-    """The values of a slice that a row has, in their order."""
-    found: dict[str, None] = {}
-    for one in entries:
-        for key in one.row["metrics"]:
-            if key.startswith(f"{metric}|{name}:"):
-                found[key.partition(":")[2]] = None
-    return sorted(found, key=_first_number)
+def _bands(entries: Sequence[ComparedRow], prefix: str) -> list[str]:
+    """The bands of a slice that a row has, by their lower bound; windows by their date."""
+    names = {name for entry in entries for name in entry.row["metrics"] if name.startswith(prefix)}
+
+    def lower_bound(band: str) -> tuple[int, str]:
+        digits = re.match(r"\d+", band)
+        return (int(digits.group()) if digits else 0, band)
+
+    return sorted((name.removeprefix(prefix) for name in names), key=lower_bound)
 
 
-def _with_size(data: Mapping[str, Any], name: str, band: str) -> str:
-    """A band and, below it, how many queries or targets it has."""
-    size = data.get("slices", {}).get(f"{name}:{band}")
-    return band if size is None else f"{band}\n{size:,}"
-
-
-def _first_number(band: str) -> tuple[int, str]:
-    """Bands go by their lower end; days by their date."""
-    digits = re.match(r"\d+", band)
-    return (int(digits.group()) if digits else 0, band)
-
-
-def _slice_plot(
+def _draw_slices(
     entries: Sequence[ComparedRow],
-    looks: Mapping[str, SeriesStyle],
-    metric: str,
-    name: str,
-    said: str,
-    bands: Mapping[str, str],
-) -> Plot:
-    title = f"Accuracy {said.partition(' (')[0]}"
-    text = f"{metric} {said}, with 95 % intervals; below each band, how many there are."
-    return Plot(name, title, text, lambda: _slices(entries, looks, metric, name, said, bands))
-
-
-def _slices(
-    entries: Sequence[ComparedRow],
-    looks: Mapping[str, SeriesStyle],
-    metric: str,
-    name: str,
-    said: str,
+    styles: Styles,
+    prefix: str,
+    axis_label: str,
     bands: Mapping[str, str],
 ) -> Figure:
+    metric = prefix.partition("|")[0]
     figure, (axes,) = new_figure(4.4)
-    for number, one in enumerate(entries):
-        shift = (number - (len(entries) - 1) / 2) * 0.62 / max(len(entries), 2)
-        places, values, low, high = [], [], [], []
-        for place, band in enumerate(bands):
-            found = _told(one, f"{metric}|{name}:{band}")
-            if found is not None:
-                places.append(place + shift)
-                values.append(found.value)
-                low.append(found.value - found.low)
-                high.append(found.high - found.value)
+    for number, entry in enumerate(entries):
+        intervals = [entry.defined_metric(f"{prefix}{band}") for band in bands]
+        points = [(x, interval) for x, interval in enumerate(intervals) if interval is not None]
+        errors = [_error_lengths(interval) for _, interval in points]
         axes.errorbar(
-            places,
-            values,
-            yerr=[low, high],
-            label=short(one.label),
+            [x + _offset(number, len(entries), 0.62) for x, _ in points],
+            [interval.value for _, interval in points],
+            yerr=[[below for below, _ in errors], [above for _, above in errors]],
+            label=shorten(entry.label),
             linestyle="none",
             elinewidth=1.3,
             clip_on=False,
-            **looks[one.label].style,
+            **styles[entry.label].style,
         )
     axes.set_xticks(range(len(bands)), list(bands.values()))
     axes.set_xlim(-0.5, len(bands) - 0.5)
     axes.grid(visible=False, axis="x")
     for border in range(1, len(bands)):
         axes.axvline(border - 0.5, color=GREY, alpha=0.3, linewidth=0.7)
-    if better(metric, 1.0):
+    if is_better(metric, 1.0):
         axes.set_ylim(bottom=0)
-    axes.set_xlabel(said)
+    axes.set_xlabel(axis_label)
     axes.set_ylabel(metric)
     add_legend(figure, axes)
     return figure
 
 
-def _cost_of(
+def _draw_cost(
     entries: Sequence[ComparedRow],
-    looks: Mapping[str, SeriesStyle],
+    styles: Styles,
     metric: str,
-    key: str,
-    said: str,
-) -> Callable[[], Figure]:
-    return lambda: _cost(entries, looks, metric, key, said)
-
-
-def _cost(
-    entries: Sequence[ComparedRow],
-    looks: Mapping[str, SeriesStyle],
-    metric: str,
-    key: str,
-    said: str,
+    axis_label: str,
+    *,
+    by_seconds: bool,
 ) -> Figure:
     figure, (axes,) = new_figure(4.2)
-    for one in entries:
-        found = _told(one, metric)
-        cost = one.row["fit_seconds"] if key == "seconds" else one.row["peak_mb"]
-        if found is None or (key == "memory" and not cost):
-            continue  # what fits nothing was not metered
-        ends = [[found.value - found.low], [found.high - found.value]]
+    for entry in entries:
+        interval = entry.defined_metric(metric)
+        cost = max(entry.row["fit_seconds"], 0.01) if by_seconds else entry.row["peak_mb"]
+        if interval is None or not cost:  # the memory of some baselines is not measured
+            continue
+        below, above = _error_lengths(interval)
         axes.errorbar(
-            max(cost, 0.01) if key == "seconds" else cost,
-            found.value,
-            yerr=ends,
-            label=short(one.label),
+            cost,
+            interval.value,
+            yerr=[[below], [above]],
+            label=shorten(entry.label),
             linestyle="none",
             elinewidth=1.3,
             clip_on=False,
-            **looks[one.label].style,
+            **styles[entry.label].style,
         )
-    if key == "seconds":
+    if by_seconds:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _place: f"{value:g}")
-    axes.set_xlabel(said)
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:g}")
+    axes.set_xlabel(axis_label)
     axes.set_ylabel(metric)
     axes.margins(x=0.06)
     add_legend(figure, axes)
     return figure
 
 
-def _points(one: ComparedRow) -> Sequence[Sequence[float]]:
-    """Predicted and true share of clicks, and how many, by bin; none of other protocols."""
-    found: Sequence[Sequence[float]] = one.data.get("reliability", {}).get(one.row["model"], ())
-    return found
+def _reliability(entry: ComparedRow) -> Sequence[Sequence[float]]:
+    """Predicted and observed share of clicks, and the count, by bin; empty without clicks."""
+    bins: Sequence[Sequence[float]] = entry.data.get("reliability", {}).get(entry.row["model"], ())
+    return bins
 
 
-def _reliability(entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle]) -> Figure:
+def _draw_reliability(entries: Sequence[ComparedRow], styles: Styles) -> Figure:
     figure, (axes,) = new_figure(4.6)
-    every = [point for one in entries for point in _points(one)]
-    top = max(max(point[:2]) for point in every) * 1.05
+    bins = {entry.label: _reliability(entry) for entry in entries}
+    top = max(max(point[:2]) for points in bins.values() for point in points) * 1.05
     axes.plot([0, top], [0, top], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
-    for one in entries:
-        points = _points(one)
+    for label, points in bins.items():
         if points:
             axes.plot(
                 [point[0] for point in points],
                 [point[1] for point in points],
-                label=short(one.label),
+                label=shorten(label),
                 linewidth=1.2,
-                **looks[one.label].style,
+                **styles[label].style,
             )
     axes.set_xlabel("predicted share of clicks")
-    axes.set_ylabel("true share of clicks")
+    axes.set_ylabel("observed share of clicks")
     add_legend(figure, axes)
     return figure
 
 
-def _exposure(
-    entries: Sequence[ComparedRow], looks: Mapping[str, SeriesStyle], data: Mapping[str, Any]
+def _draw_exposure(
+    entries: Sequence[ComparedRow], styles: Styles, shares: Mapping[str, Mapping[str, float]]
 ) -> Figure:
-    shares = data["group"]["shares"]
     names = list(shares)
     figure, (axes,) = new_figure(1.4 + 0.42 * len(names))
     axes.barh(
@@ -293,29 +282,29 @@ def _exposure(
         alpha=0.3,
         label="share of events",
     )
-    for number, one in enumerate(entries):
-        key = _deepest(one, "exposure")
-        shift = (number - (len(entries) - 1) / 2) * 0.6 / max(len(entries), 2)
-        known = [(place, _told(one, f"{key}|{name}")) for place, name in enumerate(names)]
-        points = [(place, found.value) for place, found in known if found is not None]
+    for number, entry in enumerate(entries):
+        metric = _deepest(entry, "exposure")
+        intervals = [entry.defined_metric(f"{metric}|{name}") for name in names]
+        points = [(y, interval) for y, interval in enumerate(intervals) if interval is not None]
         if points:
             axes.plot(
-                [value for _, value in points],
-                [place + shift for place, _ in points],
+                [interval.value for _, interval in points],
+                [y + _offset(number, len(entries), 0.6) for y, _ in points],
                 linestyle="none",
-                label=short(one.label),
-                **looks[one.label].style,
+                label=shorten(entry.label),
+                **styles[entry.label].style,
             )
-    axes.set_yticks(range(len(names)), [short(name) for name in names])
+    axes.set_yticks(range(len(names)), [shorten(name) for name in names])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("share of the places")
+    axes.set_xlabel("share of the positions")
     add_legend(figure, axes)
     return figure
 
 
-def _deepest(one: ComparedRow, metric: str) -> str:
-    """The metric at its largest k: "exposure@10"."""
-    names = {key.partition("|")[0] for key in one.row["metrics"] if key.startswith(f"{metric}@")}
-    return max(names, key=lambda name: int(name.partition("@")[2]), default=f"{metric}@{math.inf}")
+def _deepest(entry: ComparedRow, metric: str) -> str:
+    """The metric at its largest k, such as "exposure@10"."""
+    names = {name.partition("|")[0] for name in entry.row["metrics"]}
+    deepest = (name for name in names if name.startswith(f"{metric}@"))
+    return max(deepest, key=lambda name: int(name.partition("@")[2]), default=metric)

@@ -1,43 +1,71 @@
-"""A log of all evaluations of a home: how often a test was looked at is public."""
+"""Appends every evaluation to a log, so that the number of looks at a test is on record."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from plait.errors import StorageError
 from plait.evaluation.protocol import digest
 from plait.evaluation.results.report import Report
 from plait.pipeline.recipe import Recipe
 
-__all__ = ["recipe_hash", "record", "times_looked"]
+__all__ = ["append_evaluation", "count_evaluations", "recipe_hash"]
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """12 hexadecimal digits that stand for everything a recipe says."""
+    """Hash everything that a recipe states.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        12 hexadecimal digits, equal for equal recipes.
+    """
     return digest(recipe.to_dict())
 
 
-def times_looked(path: Path, protocol_hash: str) -> int:
-    """How many evaluations by this protocol the log holds; a broken line counts nothing."""
+def count_evaluations(path: Path, protocol_hash: str) -> int:
+    """Count the evaluations by one protocol in a log.
+
+    Args:
+        path: The log, JSON lines; it need not exist. Malformed lines are skipped.
+        protocol_hash: Hash of the protocol.
+
+    Returns:
+        Number of distinct runs with that protocol.
+
+    Raises:
+        StorageError: If the file exists and cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return 0
     except OSError as problem:
         raise StorageError(f"{path} cannot be read: {problem}") from problem
-    runs = {_run(line, protocol_hash) for line in lines}
-    return len(runs - {""})
+    return len({_run_of(line, protocol_hash) for line in lines} - {""})
 
 
-def record(path: Path, recipe: Recipe, report: Report, rows: dict[str, str], run: str) -> None:
-    """Append what one recipe reached; `rows` gives the report's row for each name to write.
+def append_evaluation(
+    path: Path, recipe: Recipe, report: Report, rows: Mapping[str, str], run: str
+) -> None:
+    """Append the metrics of one recipe to the log.
 
-    `run` marks the lines of one evaluation. Raises StorageError if the file cannot be written.
+    Args:
+        path: The log, JSON lines; it is created if needed.
+        recipe: The evaluated recipe.
+        report: The report that holds its rows.
+        rows: The report's row for each name to write.
+        run: Id that marks the lines of one evaluation.
+
+    Raises:
+        StorageError: If the file cannot be written.
     """
+    metrics = {name: report.result(row).metrics for name, row in rows.items()}
     line = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": run,
@@ -47,8 +75,12 @@ def record(path: Path, recipe: Recipe, report: Report, rows: dict[str, str], run
         "protocol_hash": report.protocol.hash,
         "version": report.data.get("version"),
         "metrics": {
-            name: {metric: _rounded(one.value) for metric, one in _plain(report, row).items()}
-            for name, row in rows.items()
+            name: {
+                metric: None if math.isnan(interval.value) else round(interval.value, 6)
+                for metric, interval in intervals.items()
+                if "|" not in metric
+            }
+            for name, intervals in metrics.items()
         },
     }
     try:
@@ -59,21 +91,10 @@ def record(path: Path, recipe: Recipe, report: Report, rows: dict[str, str], run
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def _plain(report: Report, row: str) -> dict[str, Any]:
-    """The metrics of a row without slices."""
-    metrics = report.result(row).metrics
-    return {name: one for name, one in metrics.items() if "|" not in name}
-
-
-def _rounded(value: float) -> float | None:
-    """To six places; None for NaN, which JSON does not have."""
-    return None if math.isnan(value) else round(value, 6)
-
-
-def _run(line: str, protocol_hash: str) -> str:
-    """The run a line belongs to, "" for another protocol or no JSON."""
+def _run_of(line: str, protocol_hash: str) -> str:
+    """The run that a line belongs to, "" for another protocol or a malformed line."""
     try:
-        found = json.loads(line)
-        return str(found["run"]) if found["protocol_hash"] == protocol_hash else ""
+        entry = json.loads(line)
+        return str(entry["run"]) if entry["protocol_hash"] == protocol_hash else ""
     except (ValueError, KeyError, TypeError):
         return ""

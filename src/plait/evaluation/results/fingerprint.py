@@ -1,4 +1,4 @@
-"""Short hashes that stand for data: what runs are compared on, and what a study was made with."""
+"""Short hashes of data: they tell whether two runs, or a study and a data set, belong together."""
 
 from __future__ import annotations
 
@@ -6,49 +6,65 @@ from hashlib import blake2b, sha256
 
 import numpy as np
 
-from plait.data.catalogue import Catalogue
 from plait.data.types import Dataset
 
-__all__ = ["fingerprint", "stamp", "whole_fingerprint"]
+__all__ = ["dataset_fingerprint", "interactions_fingerprint", "ratings_fingerprint"]
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """12 hexadecimal digits that stand for all interactions: equal for equal data."""
-    found = dataset.interactions
-    whole = blake2b(digest_size=6)
-    for one in (found.users, found.items, found.event_types, found.times, found.values):
-        whole.update(one.tobytes())
-    return whole.hexdigest()
+def interactions_fingerprint(dataset: Dataset) -> str:
+    """Hash all interactions of a data set.
 
+    Args:
+        dataset: The data set.
 
-def whole_fingerprint(dataset: Dataset) -> str:
-    """12 hexadecimal digits that stand for everything a fit may read: interactions, kinds, facts,
-    and the ids and fields of items and users.
+    Returns:
+        12 hexadecimal digits, equal for equal interactions.
     """
-    whole = blake2b(digest_size=6)
-    facts = dataset.triples
-    whole.update(fingerprint(dataset).encode())
-    for one in (dataset.event_types, dataset.clock, facts.relations, facts.tails, facts.head_ids):
-        whole.update(repr(one).encode("utf-8", "surrogatepass"))
-    for numbers in (facts.heads, facts.tail_items):
-        whole.update(numbers.tobytes())
+    events = dataset.interactions
+    digest = blake2b(digest_size=6)
+    for column in (events.users, events.items, events.event_types, events.times, events.values):
+        digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def dataset_fingerprint(dataset: Dataset) -> str:
+    """Hash everything that a fit may read.
+
+    Args:
+        dataset: The data set.
+
+    Returns:
+        12 hexadecimal digits that stand for the interactions, event types and triples, and for the
+        ids, availability and fields of items and users.
+    """
+    digest = blake2b(digest_size=6)
+    triples = dataset.triples
+    digest.update(interactions_fingerprint(dataset).encode())
+    names = (triples.relations, triples.tails, triples.head_ids)
+    for value in (dataset.event_types, dataset.clock, *names):
+        digest.update(repr(value).encode("utf-8", "surrogatepass"))
+    for item_numbers in (triples.heads, triples.tail_items):
+        digest.update(item_numbers.tobytes())
     for catalogue in (dataset.catalogue, dataset.users):
-        _described(catalogue, whole)
-    return whole.hexdigest()
+        digest.update(catalogue.tiebreak.tobytes())
+        digest.update(catalogue.alive.tobytes())
+        for name, column in sorted(catalogue.columns.items()):
+            digest.update(repr((name, column.type)).encode("utf-8", "surrogatepass"))
+            digest.update(repr(column.values.tolist()).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
-def stamp(test: Dataset) -> str:
-    """12 hexadecimal digits that stand for who rated what, and how, in any order."""
-    rows = test.interactions
-    lines = np.stack([rows.users, rows.items, rows.values.astype(np.float64), rows.times], axis=1)
-    order = np.lexsort(lines.T)
-    return sha256(np.ascontiguousarray(lines[order]).tobytes()).hexdigest()[:12]
+def ratings_fingerprint(test: Dataset) -> str:
+    """Hash a set of rated events.
 
+    Args:
+        test: The rated events.
 
-def _described(catalogue: Catalogue, whole: blake2b) -> None:
-    """Add who there is, alive or not, and every field."""
-    whole.update(catalogue.tiebreak.tobytes())
-    whole.update(catalogue.alive.tobytes())
-    for name, column in sorted(catalogue.columns.items()):
-        whole.update(repr((name, column.type)).encode("utf-8", "surrogatepass"))
-        whole.update(repr(column.values.tolist()).encode("utf-8", "surrogatepass"))
+    Returns:
+        12 hexadecimal digits that stand for users, items, ratings and times in any order.
+    """
+    events = test.interactions
+    ratings = events.values.astype(np.float64)
+    rows = np.stack([events.users, events.items, ratings, events.times], axis=1)
+    order = np.lexsort(rows.T)
+    return sha256(np.ascontiguousarray(rows[order]).tobytes()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What every query got from every model: what a paired comparison of two runs is made from."""
+"""Per-query metrics of every model: the input of a paired comparison of two runs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from plait.data.types import Int64Array
+from plait.data.arrays import Float32Array, Float64Array, Int64Array
 from plait.errors import InputError, StorageError
 from plait.metrics.bootstrap import (
     Interval,
@@ -20,136 +20,205 @@ from plait.metrics.bootstrap import (
     simultaneous_intervals,
 )
 
-__all__ = ["LOWER", "ROOTS", "PerQueryMetrics", "better", "read_detail", "write_detail"]
-
-Singles = npt.NDArray[np.float32]
+__all__ = [
+    "LOWER_IS_BETTER",
+    "ROOTS",
+    "PerQueryMetrics",
+    "is_better",
+    "read_per_query",
+    "write_per_query",
+]
 
 ROOTS = ("rmse",)
-"""Metrics that are the root of a mean; what is kept of a query is the square."""
+"""Metrics that are the root of a mean; the per-query value is the square."""
 
-LOWER = ("rmse", "mae", "log_loss", "ece")
-"""Metrics of which less is better."""
+LOWER_IS_BETTER = ("rmse", "mae", "log_loss", "ece")
+"""Metrics of which a lower value is better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerQueryMetrics:
-    """Q queries: `keys` int64, the same query has the same key in every run on the same data;
-    `users` int64, whose it is; `values` by model and metric, float32 [Q]; `weights` by metric,
-    float32 [Q], where queries do not count the same.
+    """Metrics of Q queries for every model.
+
+    Attributes:
+        keys: int64 [Q]; a query has the same key in every run on the same data.
+        users: int64 [Q], the user number of each query.
+        values: float32 [Q] by model and metric.
+        weights: float32 [Q] by metric, for metrics whose queries do not count equally.
     """
 
     keys: Int64Array
     users: Int64Array
-    values: Mapping[str, Mapping[str, Singles]]
-    weights: Mapping[str, Singles] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Float32Array]]
+    weights: Mapping[str, Float32Array] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that are kept, the same for all models."""
+        """Names of the metrics, the same for all models."""
         return tuple(next(iter(self.values.values()), {}))
 
-    def count(self, metric: str) -> int:
-        """How many users `metric` is measured on: those for whom it weighs anything."""
+    def count_users(self, metric: str) -> int:
+        """Count the users that a metric is measured on.
+
+        Args:
+            metric: Name of the metric.
+
+        Returns:
+            Number of users with a query of nonzero weight.
+        """
         weights = self.weights.get(metric)
         return len(np.unique(self.users if weights is None else self.users[weights != 0]))
 
-    def take(self, places: Int64Array) -> PerQueryMetrics:
-        """The queries at `places`."""
+    def take(self, rows: Int64Array) -> PerQueryMetrics:
+        """Select queries by position.
+
+        Args:
+            rows: int64 [N], positions among the queries.
+
+        Returns:
+            The metrics of these queries, in that order.
+        """
         return PerQueryMetrics(
-            self.keys[places],
-            self.users[places],
+            self.keys[rows],
+            self.users[rows],
             {
-                model: {name: one[places] for name, one in found.items()}
-                for model, found in self.values.items()
+                model: {name: column[rows] for name, column in columns.items()}
+                for model, columns in self.values.items()
             },
-            {name: one[places] for name, one in self.weights.items()},
+            {name: column[rows] for name, column in self.weights.items()},
         )
 
-    def means(
-        self, pairs: Sequence[tuple[str, str]], *, resamples: int, seed: int
-    ) -> npt.NDArray[np.float64]:
-        """Of (model, metric) `pairs` what they reach, float64 [1 + resamples, C]: first on all
-        queries, then on those of users drawn with replacement, the same draws for all.
+    def means(self, pairs: Sequence[tuple[str, str]], *, resamples: int, seed: int) -> Float64Array:
+        """Compute means on all queries and on bootstrap resamples of users.
+
+        Args:
+            pairs: C pairs of model and metric.
+            resamples: Number of resamples; all pairs share the drawn users.
+            seed: Seed of the draws.
+
+        Returns:
+            float64 [1 + resamples, C]; the first row is the mean of all queries.
         """
-        who, clusters = np.unique(self.users, return_inverse=True)
-        plain = np.ones(len(self.keys), np.float32)
-        weights = [self.weights.get(metric, plain) for _, metric in pairs]
-        found = [
+        users, clusters = np.unique(self.users, return_inverse=True)
+        equal = np.ones(len(self.keys), np.float32)
+        weights = [self.weights.get(metric, equal) for _, metric in pairs]
+        weighted = [
             self.values[model][metric] * weight
             for (model, metric), weight in zip(pairs, weights, strict=True)
         ]
-        over = cluster_sums(np.stack(found, axis=1), clusters, len(who))
-        under = cluster_sums(np.stack(weights, axis=1), clusters, len(who))
-        draws = ratio_draws(over, under, resamples, seed)
-        for place, (_, metric) in enumerate(pairs):
+        numerators = cluster_sums(np.stack(weighted, axis=1), clusters, len(users))
+        denominators = cluster_sums(np.stack(weights, axis=1), clusters, len(users))
+        draws = ratio_draws(numerators, denominators, resamples, seed)
+        for column, (_, metric) in enumerate(pairs):
             if metric.partition("@")[0] in ROOTS:
-                draws[:, place] = np.sqrt(draws[:, place])
+                draws[:, column] = np.sqrt(draws[:, column])
         return draws
 
     def difference(
         self, metric: str, model: str, other: str, *, resamples: int = 1000, seed: int = 0
     ) -> Interval:
-        """`model` less `other` by `metric`, paired."""
+        """Compute the paired difference of two models.
+
+        Args:
+            metric: Name of the metric.
+            model: The first model.
+            other: The model that is subtracted.
+            resamples: Number of bootstrap resamples.
+            seed: Seed of the bootstrap.
+
+        Returns:
+            The difference with its 95 % interval.
+        """
         pairs = ((model, metric), (other, metric))
         draws = self.means(pairs, resamples=resamples, seed=seed)
         return percentile_intervals(draws[:, :1] - draws[:, 1:])[0]
 
-    def ahead(
+    def differences_from_first(
         self, metric: str, models: Sequence[str], *, resamples: int = 1000, seed: int = 0
     ) -> list[Interval]:
-        """The first of `models` less each other by `metric`, paired; all intervals hold at once."""
-        pairs = [(one, metric) for one in models]
+        """Compute the paired differences of the first model to each other one.
+
+        Args:
+            metric: Name of the metric.
+            models: The models, the one to compare with first.
+            resamples: Number of bootstrap resamples.
+            seed: Seed of the bootstrap.
+
+        Returns:
+            One difference for each further model; all intervals hold simultaneously.
+        """
+        pairs = [(model, metric) for model in models]
         return simultaneous_intervals(self.means(pairs, resamples=resamples, seed=seed), 0)
 
 
-def better(metric: str, gap: float) -> bool:
-    """Whether a difference speaks for the first of two models."""
-    lower = metric.partition("|")[0].partition("@")[0] in LOWER
+def is_better(metric: str, gap: float) -> bool:
+    """Tell whether a difference favours the first of two models.
+
+    Args:
+        metric: Name of the metric, such as "rmse" or "ndcg@10|head".
+        gap: The first model less the second.
+
+    Returns:
+        Whether the first model is better; False for no difference.
+    """
+    lower = metric.partition("|")[0].partition("@")[0] in LOWER_IS_BETTER
     return gap < 0 if lower else gap > 0
 
 
-def write_detail(path: Path, detail: PerQueryMetrics) -> None:
-    """One compressed .npz: `keys`, `users`, names, `values` [models, metrics, Q], `weights`.
+def write_per_query(path: Path, detail: PerQueryMetrics) -> None:
+    """Write per-query metrics as one compressed .npz.
 
-    Raises StorageError if it cannot be written.
+    Args:
+        path: The file to write. It holds `keys`, `users`, the names of models and metrics,
+            `values` [models, metrics, Q] and `weights`.
+        detail: The metrics.
+
+    Raises:
+        StorageError: If the file cannot be written.
     """
-    metrics, weighed = detail.metrics, list(detail.weights)
-    arrays: dict[str, npt.NDArray[np.generic]] = {
+    arrays: dict[str, Any] = {
         "keys": detail.keys,
         "users": detail.users,
         "models": np.array(list(detail.values), np.str_),
-        "metrics": np.array(metrics, np.str_),
+        "metrics": np.array(detail.metrics, np.str_),
         "values": np.array(
-            [[one[metric] for metric in metrics] for one in detail.values.values()], np.float32
+            [[columns[name] for name in detail.metrics] for columns in detail.values.values()],
+            np.float32,
         ),
-        "weighed": np.array(weighed, np.str_),
-        "weights": np.array([detail.weights[name] for name in weighed], np.float32),
+        "weighed": np.array(list(detail.weights), np.str_),
+        "weights": np.array(list(detail.weights.values()), np.float32),
     }
     try:
         with path.open("wb") as out:
-            np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(out, **arrays)
     except OSError as problem:
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def read_detail(path: Path) -> PerQueryMetrics:
-    """What `write_detail` wrote. Raises InputError if it is missing or not whole."""
+def read_per_query(path: Path) -> PerQueryMetrics:
+    """Read what `write_per_query` wrote.
+
+    Args:
+        path: The .npz file.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        models = [str(one) for one in arrays["models"]]
-        metrics = [str(one) for one in arrays["metrics"]]
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        metrics = arrays["metrics"].tolist()
         return PerQueryMetrics(
             arrays["keys"],
             arrays["users"],
             {
-                model: dict(zip(metrics, rows, strict=True))
-                for model, rows in zip(models, arrays["values"], strict=True)
+                model: dict(zip(metrics, columns, strict=True))
+                for model, columns in zip(arrays["models"].tolist(), arrays["values"], strict=True)
             },
-            {
-                str(name): one
-                for name, one in zip(arrays["weighed"], arrays["weights"], strict=True)
-            },
+            dict(zip(arrays["weighed"].tolist(), arrays["weights"], strict=True)),
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
         raise InputError(

@@ -1,8 +1,9 @@
-"""Runs on disk: a report as JSON and, beside it, what every query got."""
+"""Stores runs on disk: a report as JSON and, beside it, its per-query metrics."""
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Mapping
@@ -12,23 +13,31 @@ from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError, NotFoundError, StorageError
-from plait.evaluation.results.per_query import PerQueryMetrics, read_detail, write_detail
+from plait.evaluation.results.per_query import PerQueryMetrics, read_per_query, write_per_query
 from plait.evaluation.results.report import Report
 
-__all__ = ["KEPT", "Run", "find_run", "read_run", "save_run", "write_report"]
+__all__ = ["MAX_RUNS", "Run", "find_run", "read_run", "save_run", "write_json", "write_report"]
 
 REPORT = "report.json"
 
-KEPT = 100
-"""So many runs of a home stay, the newest."""
+MAX_RUNS = 100
+"""Number of runs that a home keeps, the newest ones."""
 
 _WEEK = 7 * 24 * 3600
-"""Seconds after which a run without a report is one that nobody writes any more."""
+"""Seconds after which a run without a report counts as abandoned."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """An evaluation that was written: `name`, the report as data, and what every query got."""
+    """A stored evaluation.
+
+    Attributes:
+        name: Name of the run.
+        report: The report as its JSON holds it.
+        detail: Per-query metrics.
+    """
 
     name: str
     report: Mapping[str, Any]
@@ -39,138 +48,188 @@ class Run:
         """The hash of its protocol."""
         return str(self.report["protocol"]["hash"])
 
+    @property
+    def n_seeds(self) -> int:
+        """Number of seeds that its rows are means of."""
+        return len(self.report.get("seeds") or [0])
+
     def row(self, model: str) -> Mapping[str, Any]:
-        """The row called `model`; InputError names those there are."""
-        rows = self.report["results"]
-        for one in rows:
-            if one["model"] == model:
-                return dict(one)
-        raise InputError(
-            f"run {self.name} has no row {model!r}",
-            hint=f"there are {', '.join(one['model'] for one in rows)}",
-            field="row",
-        )
+        """Look up a row.
+
+        Args:
+            model: Name of the row.
+
+        Returns:
+            The row as JSON holds it.
+
+        Raises:
+            InputError: If there is no such row.
+        """
+        rows = {row["model"]: row for row in self.report["results"]}
+        if model not in rows:
+            raise InputError(
+                f"run {self.name} has no row {model!r}",
+                hint=f"there are {', '.join(rows)}",
+                field="row",
+            )
+        return dict(rows[model])
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write a report as JSON and what every query got beside it, as .npz.
+    """Write a report as JSON and its per-query metrics beside it as .npz.
 
-    Raises StorageError if one cannot be written.
+    Args:
+        path: The JSON file.
+        report: The report.
+
+    Raises:
+        StorageError: If one of the files cannot be written.
     """
-    found = report.to_dict()
+    document = report.to_dict()
     if report.detail is not None:
-        beside = path.with_suffix(".npz")
-        write_detail(beside, report.detail)
-        found["queries"] = {"file": beside.name, "metrics": list(report.detail.metrics)}
-    text = json.dumps(found, indent=1, ensure_ascii=False, default=str)
-    # What is no plain file, such as a pipe or a link, is written to: no other takes its place.
-    draft = path.with_name(f".draft-{path.name}") if _is_plain(path) else path
+        queries = path.with_suffix(".npz")
+        write_per_query(queries, report.detail)
+        document["queries"] = {"file": queries.name, "metrics": list(report.detail.metrics)}
+    write_json(path, document)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write one JSON document.
+
+    Args:
+        path: The file. A regular file is replaced atomically; a pipe or a link is written to.
+        document: The document.
+
+    Raises:
+        StorageError: If the file cannot be written.
+    """
+    text = json.dumps(document, indent=1, ensure_ascii=False, default=str)
+    is_regular = not path.is_symlink() and (path.is_file() or not path.exists())
+    draft = path.with_name(f".draft-{path.name}") if is_regular else path
     try:
         draft.write_text(text + "\n", encoding="utf-8")
-        if draft != path:
+        if is_regular:
             draft.replace(path)
     except OSError as problem:
-        if draft != path:
+        if is_regular:
             draft.unlink(missing_ok=True)
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def _is_plain(path: Path) -> bool:
-    """Whether a path is a file, or nothing yet."""
-    return not path.is_symlink() and (path.is_file() or not path.exists())
+def save_run(folder: Path, report: Report, *, keep: int = MAX_RUNS) -> Path:
+    """Store a report in `folder`/RUN and remove old runs.
 
+    Args:
+        folder: Folder of all runs. Old runs that cannot be removed stay.
+        report: The report to store.
+        keep: Number of runs to keep, this one included.
 
-def save_run(folder: Path, report: Report, *, keep: int = KEPT) -> Path:
-    """Keep a report in `folder`/RUN, and the newest `keep` runs with it; its folder.
+    Returns:
+        The folder of the run.
 
-    Raises StorageError where it cannot be written. Old runs that cannot be removed stay.
+    Raises:
+        StorageError: If the run cannot be written.
     """
     home = folder / report.run
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise StorageError(f"{home} cannot be made: {problem}") from problem
+        raise StorageError(f"{home} cannot be created: {problem}") from problem
     write_report(home / REPORT, report)
     _prune(folder, home, keep)
     return home
 
 
-def _prune(folder: Path, mine: Path, keep: int) -> None:
-    """Remove all but the newest `keep` runs, `mine` among those that stay.
+def _prune(folder: Path, current: Path, keep: int) -> None:
+    """Remove all but the newest `keep` runs, `current` among those that stay.
 
-    The report comes last, so a folder without one is being written, by this process or another, and
-    stays; unless it is a week old and holds nothing else than what an interrupted run leaves.
+    The report is written last, so a folder without one may be in progress and stays, unless it is
+    a week old and holds nothing but the files of an interrupted run.
     """
-    whole: list[tuple[int, Path]] = []
-    for one in folder.iterdir():
-        if one == mine or one.is_symlink() or not one.is_dir():
+    complete: list[tuple[int, Path]] = []
+    for run in folder.iterdir():
+        if run == current or run.is_symlink() or not run.is_dir():
             continue
-        written = _written(one / REPORT)
-        if written is not None:
-            whole.append((written, one))
-        elif _is_left(one):
-            shutil.rmtree(one, ignore_errors=True)
-    for _, one in sorted(whole, reverse=True)[max(keep - 1, 0) :]:
-        # Its report first: from then on nobody finds it, and what stays behind is left over.
+        try:
+            complete.append(((run / REPORT).stat().st_mtime_ns, run))
+        except OSError:
+            if _is_abandoned(run):
+                shutil.rmtree(run, ignore_errors=True)
+    for _, run in sorted(complete, reverse=True)[max(keep - 1, 0) :]:
+        # The report goes first: what remains after an interruption then counts as abandoned.
         with suppress(OSError):
-            (one / REPORT).unlink(missing_ok=True)
-            shutil.rmtree(one, ignore_errors=True)
+            (run / REPORT).unlink(missing_ok=True)
+            shutil.rmtree(run, ignore_errors=True)
+            _log.debug("removed the old run %s", run)
 
 
-def _written(report: Path) -> int | None:
-    """When a report was written, in nanoseconds; None while there is none."""
+def _is_abandoned(run: Path) -> bool:
+    """Whether a folder without a report is the remainder of an interrupted run."""
     try:
-        return report.stat().st_mtime_ns
-    except OSError:
-        return None
-
-
-def _is_left(run: Path) -> bool:
-    """Whether a folder without a report is what an interrupted run left."""
-    try:
-        names = {one.name for one in run.iterdir()}
-        old = time.time() - run.stat().st_mtime > _WEEK
+        names = {path.name for path in run.iterdir()}
+        is_old = time.time() - run.stat().st_mtime > _WEEK
     except OSError:
         return False
-    return old and names <= {f".draft-{REPORT}", Path(REPORT).with_suffix(".npz").name}
+    return is_old and names <= {f".draft-{REPORT}", Path(REPORT).with_suffix(".npz").name}
 
 
 def find_run(name: str, home: Path | None) -> Path:
-    """The JSON file of a run: a file, a folder of a run, or the beginning of a name in HOME/runs.
+    """Find the JSON file of a run.
 
-    Raises NotFoundError with what there is.
+    Args:
+        name: A JSON file, the folder of a run, or the beginning of a name in `home`/runs.
+        home: A home folder, None to look at `name` as a path only.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        NotFoundError: If no run, or more than one, fits `name`.
     """
     path = Path(name)
     if path.is_file():
         return path
     if (path / REPORT).is_file():
         return path / REPORT
-    kept = sorted((home / "runs").glob(f"*/{REPORT}")) if home is not None else []
-    fitting = [one for one in kept if one.parent.name.startswith(name)]
-    if len(fitting) == 1:
-        return fitting[0]
-    many = ", ".join(one.parent.name for one in (fitting or kept)[-5:])
+    stored = sorted((home / "runs").glob(f"*/{REPORT}")) if home is not None else []
+    matches = [report for report in stored if report.parent.name.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    latest = ", ".join(report.parent.name for report in (matches or stored)[-5:])
     raise NotFoundError(
-        f"{len(fitting)} runs are called {name!r}" if fitting else f"there is no run {name!r}",
-        hint=f"the last ones are {many}" if many else "plait evaluate --json FILE writes one",
+        f"{len(matches)} runs are called {name!r}" if matches else f"there is no run {name!r}",
+        hint=f"the latest ones are {latest}" if latest else "plait evaluate --json FILE writes one",
         field="run",
     )
 
 
 def read_run(path: Path) -> Run:
-    """A run from its JSON file. Raises InputError if the file, or the one beside it, is not one."""
+    """Read a run that `write_report` wrote.
+
+    Args:
+        path: The JSON file; the .npz that it names lies beside it.
+
+    Returns:
+        The run, named after its folder or its file.
+
+    Raises:
+        InputError: If one of the files is missing or is not an evaluation.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        known = all(isinstance(found[key], kind) for key, kind in _SHAPE)
-        beside = path.parent / Path(str(found["queries"]["file"])).name
+        report = json.loads(path.read_text(encoding="utf-8"))
+        is_report = (
+            isinstance(report["results"], list)
+            and isinstance(report["data"], dict)
+            and "hash" in report["protocol"]
+        )
+        queries = path.parent / Path(str(report["queries"]["file"])).name
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise InputError(
-            f"{path} is no evaluation: {problem}", hint="plait evaluate --json FILE writes one"
+            f"{path} is not an evaluation: {problem}", hint="plait evaluate --json FILE writes one"
         ) from problem
-    if not known or "hash" not in found["protocol"]:
-        raise InputError(f"{path} is no evaluation", hint="plait evaluate --json FILE writes one")
+    if not is_report:
+        raise InputError(
+            f"{path} is not an evaluation", hint="plait evaluate --json FILE writes one"
+        )
     name = path.parent.name if path.name == REPORT else path.stem
-    return Run(name, found, read_detail(beside))
-
-
-_SHAPE = (("protocol", dict), ("results", list), ("data", dict))
+    return Run(name, report, read_per_query(queries))

@@ -1,4 +1,4 @@
-"""What a reader is told where a metric has no value: a dash, and why."""
+"""Notes that explain undefined metric values."""
 
 from __future__ import annotations
 
@@ -7,45 +7,65 @@ from math import isnan
 
 from plait.metrics.bootstrap import Interval
 
-__all__ = ["DASH", "ends_of", "undefined_metric_notes", "undefined_reason"]
+__all__ = ["DASH", "format_bounds", "undefined_metric_notes", "undefined_reason"]
 
 DASH = "\N{EN DASH}"
+"""Stands in tables for an undefined value."""
 
-_WHY = {
-    "auc": "there are clicks alone, or misses alone",
+_REASONS = {
+    "auc": "there are only clicks, or only misses",
     "gauc": "no user has both a click and a miss",
     "r2": "all ratings are the same",
-    "novelty": "nobody got a list",
-    "diversity": "nobody got a list of two items",
-    "popularity-lift": "nobody with a history that train knows got a list",
+    "novelty": "no query got a list",
+    "diversity": "no query got a list of two items",
+    "popularity-lift": "no user with a history in train got a list",
 }
 
 
 def undefined_reason(metric: str) -> str:
-    """Why `metric` ("gauc", "diversity@10|head") may have no value."""
+    """State why a metric may be undefined.
+
+    Args:
+        metric: Name of the metric, such as "gauc" or "diversity@10|head".
+
+    Returns:
+        A clause without a full stop.
+    """
     bare = metric.partition("|")[0].partition("@")[0]
-    return _WHY.get(bare, "there is nothing to measure it on")
+    return _REASONS.get(bare, "there is nothing to measure it on")
 
 
-def ends_of(gap: Interval) -> str:
-    """The ends of a difference, "" where they are not known."""
-    return "" if isnan(gap.low) else f" [{gap.low:+.4f} {gap.high:+.4f}]"
+def format_bounds(interval: Interval) -> str:
+    """Format the bounds of a difference.
+
+    Args:
+        interval: The difference.
+
+    Returns:
+        " [low high]", or "" where the bounds are undefined.
+    """
+    return "" if isnan(interval.low) else f" [{interval.low:+.4f} {interval.high:+.4f}]"
 
 
 def undefined_metric_notes(
     rows: Iterable[Mapping[str, Interval]], names: Iterable[str]
 ) -> Iterator[str]:
-    """A line for each of the metrics `names` that one of the rows has no value for, and one for
-    those whose value is of too few users to have an interval.
+    """Explain which metrics have no value, and which have no interval.
+
+    Args:
+        rows: Metrics of every row.
+        names: Names of the shown metrics.
+
+    Yields:
+        A line for each metric without a value in some row, and one for those without an interval.
     """
-    every, wanted = list(rows), list(names)
-    for name in wanted:
-        if any(name in row and isnan(row[name].value) for row in every):
+    without_interval = []
+    intervals = list(rows)
+    for name in names:
+        shown = [metrics[name] for metrics in intervals if name in metrics]
+        if any(isnan(interval.value) for interval in shown):
             yield f"{DASH} {name}: {undefined_reason(name)}"
-    alone = [name for name in wanted if any(_alone(row.get(name)) for row in every)]
-    if alone:
-        yield f"no interval of {', '.join(alone)}: one user says nothing of others"
-
-
-def _alone(one: Interval | None) -> bool:
-    return one is not None and isnan(one.low) and not isnan(one.value)
+        if any(isnan(interval.low) and not isnan(interval.value) for interval in shown):
+            without_interval.append(name)
+    if without_interval:
+        yield f"no interval of {', '.join(without_interval)}: it takes more than one user"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data.types import Dataset
 from plait.errors import InputError, MissingExtraError, ProtocolError, StorageError
-from plait.evaluation.evaluate import evaluate, tested
-from plait.evaluation.pointwise.ratings import predicting
+from plait.evaluation.evaluate import evaluate, with_test_file
+from plait.evaluation.pointwise.ratings import rating_pipeline
 from plait.evaluation.protocol import Protocol, digest
 from plait.evaluation.results.evaluation_log import recipe_hash
-from plait.evaluation.results.fingerprint import whole_fingerprint
-from plait.evaluation.results.per_query import better
+from plait.evaluation.results.fingerprint import dataset_fingerprint
+from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED
-from plait.evaluation.tuning.validation_data import some_users, without_test
+from plait.evaluation.tuning.validation_data import sample_users, validation_data
 from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
@@ -32,19 +33,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Trial", "Tuned", "tune", "with_settings"]
 
-PREDICTED = {"ratings": ("rmse", "mae", "r2"), "clicks": ("auc", "gauc", "log_loss", "ece")}
+POINTWISE_METRICS = {"ratings": ("rmse", "mae", "r2"), "clicks": ("auc", "gauc", "log_loss", "ece")}
 """The metrics of the protocols that do not rank."""
 
 SHARE = 0.25
-"""The share of the users that a trial is tried on first: a poor one is given up there."""
+"""Share of the users that a trial is evaluated on first; a poor one is pruned there."""
 
 STARTERS = 4
-"""Trials that nothing is compared with, and that none is given up among."""
+"""Number of first trials, which are never pruned."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One attempt: `value` is None for one that was given up early."""
+    """One trial.
+
+    Attributes:
+        number: Number of the trial in its study.
+        settings: The settings by "stage.setting".
+        value: The metric, None for a pruned trial.
+    """
 
     number: int
     settings: Mapping[str, Any]
@@ -53,7 +62,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The best recipe of all `trials`, what it reached, and what the recipe as given reached."""
+    """The best recipe of all trials.
+
+    Attributes:
+        recipe: The recipe with the best settings.
+        metric: Name of the metric.
+        value: What the best settings reach.
+        start: What the original recipe reaches.
+        trials: All finished trials.
+    """
 
     recipe: Recipe
     metric: str
@@ -64,14 +81,22 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TuningTask:
+    """One search: the data without test targets, all of them and those of a few users."""
+
     recipe: Recipe
     space: Mapping[str, Range | Choice]
     metric: str
     protocol: Protocol
     dataset: Dataset
-    few: Dataset
+    few_users: Dataset
     progress: Progress
     interrupts: DeferredInterrupt
+
+    def measure(self, recipe: Recipe, dataset: Dataset) -> float:
+        """What `fused` reaches by the metric."""
+        with self.interrupts.allow():
+            report = evaluate(dataset, [recipe], self.protocol)
+        return float(report.result(FUSED).metrics[self.metric].value)
 
 
 def tune(
@@ -85,60 +110,88 @@ def tune(
     only: Sequence[str] = (),
     test: Dataset | None = None,
     progress: Progress,
-    told: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], None],
 ) -> Tuned:
-    """Try settings until there are `trials` of them, those of earlier calls included.
+    """Search settings until a study has `trials` trials, those of earlier calls included.
 
-    The settings are those that stages declare as `tunable` and that have a say under the protocol,
-    or of these the ones whose name begins with one of `only`; the first trial is the recipe as it
-    is. Tuning never sees a test target: the test is taken out of `dataset` before anything else.
-    `folder` keeps the study, by recipe, protocol, metric, data and `test`. `told` hears every
-    trial, and the best so far; an interrupt leaves all finished trials in place: it is heard
-    while a trial is fitted and asked, elsewhere it waits until the study is written. Raises
-    MissingExtraError without optuna, InputError for a metric or a setting that does not exist.
+    Test targets are removed first. The first trial is the recipe itself. An interrupt keeps all
+    finished trials; it is deferred while the study is written.
+
+    Args:
+        dataset: The data set.
+        recipe: The recipe to tune.
+        protocol: The protocol whose test targets stay unseen.
+        metric: Name of the metric to optimise.
+        trials: Number of trials.
+        folder: Folder of the study, which belongs to recipe, protocol, metric, data and `test`.
+        only: Beginnings of the names of settings to search; by default all tunable settings.
+        test: Separate test ratings.
+        progress: Called with "trials", the number of finished trials, and their total.
+        on_trial: Called with every finished trial and the best so far.
+
+    Returns:
+        The best recipe.
+
+    Raises:
+        MissingExtraError: Without optuna.
+        InputError: If a metric or a setting does not exist, or the data do not allow the protocol.
+        StorageError: If the study cannot be read or written.
     """
     if find_spec("optuna") is None:
         raise MissingExtraError("plait tune", "tune")
     if trials < 1:
-        raise InputError(f"{trials} trials", hint="give 1 or more", field="trials")
+        raise InputError(
+            f"invalid number of trials {trials}", hint="expected 1 or more", field="trials"
+        )
     _check_metric(protocol, metric)
-    settled = tested(protocol.resolved(dataset, recipe), test)
-    inner, validation = without_test(dataset, settled, recipe.event_weights, test)
-    few = some_users(inner, SHARE, settled.seed)
-    space, data = _space(recipe, only, settled), whole_fingerprint(dataset)
+    resolved = with_test_file(protocol.resolved(dataset, recipe), test)
+    inner, validation = validation_data(dataset, resolved, recipe.event_weights, test)
+    few_users = sample_users(inner, SHARE, resolved.seed)
+    space = _search_space(recipe, only, resolved)
+    fingerprint = dataset_fingerprint(dataset)
     with DeferredInterrupt() as interrupts:
-        task = _TuningTask(recipe, space, metric, validation, inner, few, progress, interrupts)
-        with _study(task, folder, data, settled) as study:
-            _search(study, task, trials, told)
-            found = _tuned(study, task)
-    if found is None:
-        raise InputError("no trial came to its end", hint="try more", field="trials")
-    return found
+        task = _TuningTask(
+            recipe, space, metric, validation, inner, few_users, progress, interrupts
+        )
+        with _open_study(task, folder, fingerprint, resolved) as study:
+            _run_trials(study, task, trials, on_trial)
+            best = _best_so_far(study, task)
+    if best is None:
+        raise InputError("all trials were pruned", hint="run more trials", field="trials")
+    return best
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with other settings, given as "stage.setting" or "stage.table.setting"."""
-    strands = {name: dict(one) for name, one in recipe.models.items()}
-    steps = {name: dict(one) for name, one in recipe.steps.items()}
+    """Change settings of a recipe.
+
+    Args:
+        recipe: The recipe.
+        settings: New values by "stage.setting" or "stage.table.setting".
+
+    Returns:
+        A recipe with these settings.
+    """
+    models = {name: dict(table) for name, table in recipe.models.items()}
+    steps = {name: dict(table) for name, table in recipe.steps.items()}
     for key, value in settings.items():
-        stage, *tables, field = key.split(".")
-        inner = (strands if stage in strands else steps)[stage]
-        for one in tables:
-            inner[one] = dict(inner.get(one, {}))
-            inner = inner[one]
-        inner[field] = value
-    return replace(recipe, models=strands, steps=steps)
+        stage, *tables, setting = key.split(".")
+        table = (models if stage in models else steps)[stage]
+        for name in tables:
+            table[name] = dict(table.get(name, {}))
+            table = table[name]
+        table[setting] = value
+    return replace(recipe, models=models, steps=steps)
 
 
 def _check_metric(protocol: Protocol, metric: str) -> None:
-    """InputError unless the protocol has the metric; before anything is fitted."""
+    """InputError unless the protocol has the metric."""
     if protocol.ranks:
         names = (*METRICS, "coverage", "novelty")
         known = [f"{name}@{k}" for name in names for k in protocol.k]
         if (deepest := max(protocol.k)) > 1:
             known.append(f"diversity@{deepest}")
     else:
-        known = list(PREDICTED[protocol.name])
+        known = list(POINTWISE_METRICS[protocol.name])
     if metric not in known:
         raise InputError(
             f"there is no metric {metric!r}",
@@ -147,196 +200,188 @@ def _check_metric(protocol: Protocol, metric: str) -> None:
         )
 
 
-def _space(recipe: Recipe, only: Sequence[str], protocol: Protocol) -> dict[str, Range | Choice]:
-    """What is searched: settings that have a say under the protocol and beside the others."""
-    space = _counting(recipe, protocol)
-    for one in only:
-        if not any(name.startswith(one) for name in space):
+def _search_space(
+    recipe: Recipe, only: Sequence[str], protocol: Protocol
+) -> dict[str, Range | Choice]:
+    """The settings to search; InputError if there are none."""
+    space = _effective_space(recipe, protocol)
+    for prefix in only:
+        if not any(name.startswith(prefix) for name in space):
             raise InputError(
-                f"the recipe {recipe.name!r} has nothing to search called {one!r}",
+                f"the recipe {recipe.name!r} has no setting to search that begins with {prefix!r}",
                 hint=f"there are {', '.join(space) or 'none'}",
                 field="only",
             )
-    found = {name: one for name, one in space.items() if not only or name.startswith(tuple(only))}
-    if not found:
+    if only:
+        space = {name: domain for name, domain in space.items() if name.startswith(tuple(only))}
+    if not space:
         raise InputError(
-            f"no setting of the recipe {recipe.name!r} can be searched",
+            f"the recipe {recipe.name!r} has no setting to search",
             hint="a stage declares them with plait.pipeline.search_space.tunable",
             field="recipe",
         )
-    return found
+    return space
 
 
-def _counting(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
-    """By "stage.setting" the settings that change a number; ranges hold what the recipe says.
+def _effective_space(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
+    """The settings that have an effect; their ranges include the recipe's own values.
 
-    Under ratings only strands that predict are asked. A config may name settings that others of
-    its own leave without effect, in `idle`.
+    Under ratings only models that predict count. A config lists the settings that its other
+    settings disable in `inactive_settings`.
     """
-    rating = protocol.name == "ratings"
-    asked = {one.name for one in predicting(recipe).models} if rating else None
-    configs = {
-        name: build_stage(name, settings).config
-        for name, settings in {**recipe.models, **recipe.steps}.items()
-        if asked is None or name in asked
-    }
-    found = {}
-    for key, space in recipe_search_space(recipe).items():
-        name, _, field = key.partition(".")
-        if name in configs and field not in getattr(configs[name], "inactive_settings", ()):
-            found[key] = space.including(get_setting(configs[name], field))
-    return found
+    stages = {**recipe.models, **recipe.steps}
+    if protocol.name == "ratings":
+        stages = {model.name: stages[model.name] for model in rating_pipeline(recipe).models}
+    configs = {name: build_stage(name, settings).config for name, settings in stages.items()}
+    space = {}
+    for key, domain in recipe_search_space(recipe).items():
+        name, _, setting = key.partition(".")
+        if name in configs and setting not in getattr(configs[name], "inactive_settings", ()):
+            space[key] = domain.including(get_setting(configs[name], setting))
+    return space
 
 
 @contextmanager
-def _study(
-    task: _TuningTask, folder: Path, data: str, protocol: Protocol
+def _open_study(
+    task: _TuningTask, folder: Path, fingerprint: str, protocol: Protocol
 ) -> Iterator[optuna.study.Study]:
-    """The study of this recipe, protocol, metric and data: a new one, or the one begun earlier."""
+    """The study of this recipe, protocol, metric and data; an earlier one is continued."""
     import optuna
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told by its error
-    key = {"recipe": recipe_hash(task.recipe), "protocol": protocol.hash, "data": data}
-    space = {name: repr(one) for name, one in task.space.items()}
-    name = digest({**key, "metric": task.metric, "space": space})
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # failed trials raise anyway
+    name = digest(
+        {
+            "recipe": recipe_hash(task.recipe),
+            "protocol": protocol.hash,
+            "data": fingerprint,
+            "metric": task.metric,
+            "space": {key: repr(domain) for key, domain in task.space.items()},
+        }
+    )
     path = folder / "studies.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise StorageError(f"{folder} cannot be written: {problem}") from problem
-    with _readable(path):
+    try:
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
         try:
             study = optuna.create_study(
                 storage=storage,
                 study_name=name,
-                direction="maximize" if better(task.metric, 1.0) else "minimize",
+                direction="maximize" if is_better(task.metric, 1.0) else "minimize",
                 load_if_exists=True,
             )
-            done = len(study.get_trials(deepcopy=False))
-            study.sampler = optuna.samplers.TPESampler(seed=protocol.seed + done)
+            n_trials = len(study.get_trials(deepcopy=False))
+            study.sampler = optuna.samplers.TPESampler(seed=protocol.seed + n_trials)
             study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTERS)
-            if not _ended(study):
-                study.enqueue_trial(_as_given(task))
+            if not _finished_trials(study):
+                study.enqueue_trial(_current_settings(task))
+            if n_trials:
+                _log.info("continuing the study %s with %d trials", name, n_trials)
             yield study
         finally:
             storage.remove_session()
             storage.engine.dispose()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """StorageError where the file of studies is damaged, locked or cannot be written."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
     except (SQLAlchemyError, StorageInternalError) as problem:
-        said = str(getattr(problem, "orig", None) or problem.__cause__ or problem)
+        reason = str(getattr(problem, "orig", None) or problem.__cause__ or problem)
         raise StorageError(
-            f"the studies in {path} cannot be read or written: {said.splitlines()[0]}",
-            hint="if it is damaged, move it away: what was tried so far is lost, and nothing else",
+            f"the studies in {path} cannot be read or written: {reason.splitlines()[0]}",
+            hint="if the file is damaged, move it away; only its earlier trials are lost",
         ) from problem
 
 
-def _as_given(task: _TuningTask) -> dict[str, Any]:
-    """What the recipe says, or its stages' defaults, as far as the space holds it."""
-    found = {}
+def _current_settings(task: _TuningTask) -> dict[str, Any]:
+    """The recipe's own settings or their defaults, as far as the search space includes them."""
     stages = {**task.recipe.models, **task.recipe.steps}
-    for key, space in task.space.items():
-        stage, _, field = key.partition(".")
-        value = get_setting(build_stage(stage, stages[stage]).config, field)
-        if space.holds(value):
-            found[key] = value
-    return found
+    settings = {}
+    for key, domain in task.space.items():
+        stage, _, setting = key.partition(".")
+        value = get_setting(build_stage(stage, stages[stage]).config, setting)
+        if domain.holds(value):
+            settings[key] = value
+    return settings
 
 
-def _search(
+def _run_trials(
     study: optuna.study.Study,
     task: _TuningTask,
     trials: int,
-    told: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], None],
 ) -> None:
-    from optuna.trial import TrialState
+    """Run trials until the study has enough of them."""
 
-    def tell(study: optuna.study.Study, trial: optuna.trial.FrozenTrial) -> None:
-        value = trial.value if trial.state == TrialState.COMPLETE else None
-        told(Trial(trial.number, trial.params, value), _tuned(study, task))
+    def report(study: optuna.study.Study, trial: optuna.trial.FrozenTrial) -> None:
+        on_trial(_to_trial(trial), _best_so_far(study, task))
 
-    while (done := len(_ended(study))) < trials:
+    while (done := len(_finished_trials(study))) < trials:
         task.progress("trials", done, trials)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="optuna")
-            study.optimize(lambda trial: _attempt(task, trial), n_trials=1, callbacks=[tell])
+            study.optimize(lambda trial: _evaluate(task, trial), n_trials=1, callbacks=[report])
         task.interrupts.deliver()
     task.progress("trials", trials, trials)
 
 
-def _ended(study: optuna.study.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials that were finished or given up; an interrupted one counts for nothing."""
+def _finished_trials(study: optuna.study.Study) -> list[optuna.trial.FrozenTrial]:
+    """Completed and pruned trials, without interrupted ones."""
     from optuna.trial import TrialState
 
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     return study.get_trials(deepcopy=False, states=states)
 
 
-def _attempt(task: _TuningTask, trial: optuna.trial.Trial) -> float:
-    """Draw settings, try them on some of the users, then on all."""
+def _evaluate(task: _TuningTask, trial: optuna.trial.Trial) -> float:
+    """Draw settings and evaluate them on some of the users, then on all."""
     import optuna
 
-    settings = {name: _drawn(trial, name, space) for name, space in task.space.items()}
+    settings = {name: _suggest(trial, name, domain) for name, domain in task.space.items()}
     recipe = with_settings(task.recipe, settings)
     try:
-        early = _reached(task, recipe, task.few)
+        early = task.measure(recipe, task.few_users)
     except ProtocolError:
         early = math.nan
-    if not math.isnan(early):  # else there are too few users to ask, and nothing to give up by
+    if not math.isnan(early):  # undefined if the few users leave no test queries: no pruning
         trial.report(early, step=0)
         if trial.should_prune():
             raise optuna.TrialPruned
-    value = _reached(task, recipe, task.dataset)
+    value = task.measure(recipe, task.dataset)
     if math.isnan(value):
         raise ProtocolError(
-            f"what may be looked at has nothing to measure {task.metric} on",
-            hint="name another --metric, or another --test-days",
+            f"{task.metric} is undefined on the validation data",
+            hint="use another --metric, or another --test-days",
             field="metric",
         )
     return value
 
 
-def _drawn(trial: optuna.trial.Trial, name: str, space: Range | Choice) -> Any:
-    if isinstance(space, Choice):
-        return trial.suggest_categorical(name, space.values)
-    if space.whole:
-        return trial.suggest_int(name, int(space.low), int(space.high), log=space.log)
-    return trial.suggest_float(name, space.low, space.high, log=space.log)
+def _suggest(trial: optuna.trial.Trial, name: str, domain: Range | Choice) -> Any:
+    if isinstance(domain, Choice):
+        return trial.suggest_categorical(name, domain.values)
+    if domain.whole:
+        return trial.suggest_int(name, int(domain.low), int(domain.high), log=domain.log)
+    return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
 
 
-def _reached(task: _TuningTask, recipe: Recipe, dataset: Dataset) -> float:
-    """What `fused` reaches by the metric."""
-    with task.interrupts.heard():
-        report = evaluate(dataset, [recipe], task.protocol)
-    return float(report.result(FUSED).metrics[task.metric].value)
-
-
-def _tuned(study: optuna.study.Study, task: _TuningTask) -> Tuned | None:
-    """The best so far; None before a trial came to its end."""
-    ended = _ended(study)
-    found = [Trial(one.number, one.params, _value(one)) for one in ended]
-    whole = [one for one in found if one.value is not None]
-    if not whole:
+def _best_so_far(study: optuna.study.Study, task: _TuningTask) -> Tuned | None:
+    """The best trial so far; None before a trial is complete."""
+    trials = [_to_trial(trial) for trial in _finished_trials(study)]
+    values = {number: trial.value for number, trial in enumerate(trials) if trial.value is not None}
+    if not values:
         return None
-    sign = 1 if better(task.metric, 1.0) else -1
-    best = max(whole, key=lambda one: sign * float(one.value or 0.0))
-    start = found[0].value  # the first to end is the recipe as it is
-    recipe = with_settings(task.recipe, best.settings)
-    if best.settings:  # beside its start it needs a name of its own
+    sign = 1 if is_better(task.metric, 1.0) else -1
+    number = max(values, key=lambda number: sign * values[number])
+    settings = trials[number].settings
+    recipe = with_settings(task.recipe, settings)
+    if settings:  # a name of its own beside the original recipe
         recipe = replace(recipe, name=f"{recipe.name.removesuffix('-tuned')}-tuned")
-    return Tuned(recipe, task.metric, float(best.value or 0.0), start, found)
+    return Tuned(recipe, task.metric, values[number], trials[0].value, trials)
 
 
-def _value(trial: optuna.trial.FrozenTrial) -> float | None:
+def _to_trial(trial: optuna.trial.FrozenTrial) -> Trial:
     from optuna.trial import TrialState
 
-    return trial.value if trial.state == TrialState.COMPLETE else None
+    value = trial.value if trial.state == TrialState.COMPLETE else None
+    return Trial(trial.number, trial.params, value)

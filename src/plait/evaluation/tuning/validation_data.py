@@ -1,4 +1,4 @@
-"""What tuning may look at: the data as they were before the test, and a protocol to split them."""
+"""Data for tuning: the data set without its test targets, and a protocol to split it again."""
 
 from __future__ import annotations
 
@@ -13,58 +13,74 @@ from plait.splitting.held_out_users import held_out_users
 from plait.splitting.labelled_examples import rating_examples
 from plait.splitting.splits import leave_one_out, time_split
 
-__all__ = ["some_users", "without_test"]
+__all__ = ["sample_users", "validation_data"]
 
 RESAMPLES = 2
-"""Tuning compares means, so hardly any interval is drawn."""
+"""Tuning compares means, so that intervals are not needed."""
 
 
-def without_test(
+def validation_data(
     dataset: Dataset,
     protocol: Protocol,
-    kinds: Mapping[str, float],
+    event_weights: Mapping[str, float],
     test: Dataset | None = None,
 ) -> tuple[Dataset, Protocol]:
-    """A data set that holds no test target of a resolved `protocol`, and the protocol for it.
+    """Remove the test targets of a protocol from a data set.
 
-    What the inner protocol calls its test is the validation part of the outer one: the last event
-    but one, the window before the test, as many other users, ratings that are left.
+    Args:
+        dataset: The whole data set.
+        protocol: A resolved protocol.
+        event_weights: Weights of event types in histories, as in a recipe.
+        test: Separate test ratings, whose pairs are removed as well.
+
+    Returns:
+        The remaining data, and the protocol to evaluate on them. Its test is the validation part
+        of the given protocol: the last event but one, the window before the test, as many other
+        users, or the remaining ratings.
     """
     name, goal = protocol.name, protocol.goal
-    inner = replace(protocol, windows=1, test_file="", refit=False, resamples=RESAMPLES)
     if name == "leave-one-out":
-        found = leave_one_out(
-            dataset, "test", protocol.seen, goal=goal, kinds=kinds, refit=True
+        train = leave_one_out(
+            dataset, "test", protocol.seen, goal=goal, kinds=event_weights, refit=True
         ).train
     elif name == "held-out-users":
-        found = held_out_users(
+        train = held_out_users(
             dataset,
             "test",
             protocol.seen or "remove",
             share=protocol.test_users,
             fold_in=protocol.fold_in,
             goal=goal,
-            kinds=kinds,
+            kinds=event_weights,
             seed=protocol.seed,
             refit=True,
         ).train
     elif name == "ratings":
-        found = rating_examples(
+        train = rating_examples(
             dataset,
             test=test,
             share=protocol.test_share,
             draw=protocol.draw,
             goal=goal,
-            kinds=kinds,
+            kinds=event_weights,
             seed=protocol.seed,
         ).train
     else:
         cut = protocol.cut(dataset, protocol.windows)
-        found = time_split(dataset, cut, None, "keep", goal=goal, kinds=kinds).train
-    return found, inner
+        train = time_split(dataset, cut, None, "keep", goal=goal, kinds=event_weights).train
+    return train, replace(protocol, windows=1, test_file="", refit=False, resamples=RESAMPLES)
 
 
-def some_users(dataset: Dataset, share: float, seed: int) -> Dataset:
-    """The events of a `share` of the users, drawn by `seed`."""
-    drawn = np.random.default_rng(seed).random(dataset.n_users) < share
-    return dataset.keep(drawn[dataset.interactions.users])
+def sample_users(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """Select the events of a random sample of users.
+
+    Args:
+        dataset: The data set.
+        share: Share of the users.
+        seed: Seed of the sample.
+
+    Returns:
+        The data set with the events of these users.
+    """
+    sampled = np.random.default_rng(seed).random(dataset.n_users) < share
+    return dataset.keep(sampled[dataset.interactions.users])
