@@ -180,5 +180,5 @@ def test_some_of_many_questions_are_asked_evenly_spaced():
     there = (wanted[few] >= 0).sum()  # a target that nobody took in train is a miss
     scores = torch.zeros((len(every), len(items)))
     scores[few, wanted[few]] = 1.0
-    assert some.judged([(few, scores[few])]) == pytest.approx(there / 5)
-    assert all_of_them.judged([(few, scores[few])]) == pytest.approx(there / len(every))
+    assert some.ndcg_of_scores([(few, scores[few])]) == pytest.approx(there / 5)
+    assert all_of_them.ndcg_of_scores([(few, scores[few])]) == pytest.approx(there / len(every))

@@ -92,7 +92,7 @@ def test_sparse_grows_with_what_meets_and_names_what_can_be_done():
         require_memory(
             {**loose, "method": 0},
             "fitting",
-            room=1000,
+            available=1000,
             hints={"content_smoothing": "set content_smoothing to 0"},
         )
     assert (it.value.field, it.value.hint) == ("content_smoothing", "set content_smoothing to 0")

@@ -35,7 +35,7 @@ def held_out(queries, targets, n_items):
     return RankingValidation(ValidationSet(queries, Ragged.from_rows(targets)), rows, 50)
 
 
-def judged(scores, targets, blocked=None):
+def ndcg_of_scores(scores, targets, blocked=None):
     """NDCG@10 of a network that scores items so, `scores` [B, n]."""
     queries = asked_of(len(scores))
     if blocked is not None:
@@ -63,7 +63,9 @@ def by_lot(scores, targets, blocked):
 def test_equal_scores_count_as_if_drawn_by_lot(scores):
     targets = [[0, 1], [2], [4, 3]][: len(scores)]
     blocked = [[2], [], [0, 1]][: len(scores)]
-    assert judged(scores, targets, blocked) == pytest.approx(by_lot(scores, targets, blocked))
+    assert ndcg_of_scores(scores, targets, blocked) == pytest.approx(
+        by_lot(scores, targets, blocked)
+    )
 
 
 def test_what_a_mask_rules_out_is_no_rival_and_an_empty_question_is_none():
@@ -85,11 +87,11 @@ def test_what_a_mask_rules_out_is_no_rival_and_an_empty_question_is_none():
 
 def test_places_behind_the_tenth_are_worth_nothing():
     scores = [list(range(12, 0, -1))]
-    found = [judged(scores, [[place]]) for place in range(12)]
+    found = [ndcg_of_scores(scores, [[place]]) for place in range(12)]
     expected = [*(1 / np.log2(np.arange(10) + 2)), 0, 0]
     assert found == pytest.approx(expected)
     # Twelve equals: each stands at each of the twelve places equally often.
-    assert judged(np.zeros((1, 12)), [[3]]) == pytest.approx(np.sum(expected) / 12)
+    assert ndcg_of_scores(np.zeros((1, 12)), [[3]]) == pytest.approx(np.sum(expected) / 12)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])

@@ -27,8 +27,8 @@ from plait.training.config import Batch, TrainingConfig
 from plait.training.losses import bce_loss
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded, train_with_context
-from plait.training.trainer import Validate
+from plait.training.reproducibility import seeded
+from plait.training.trainer import TrainingTask, Validate, train_with_context
 
 __all__ = ["NeuMF", "PairBatches", "arrays_of", "trained", "validation"]
 
@@ -159,14 +159,11 @@ def trained(
     outcome = train_with_context(
         context,
         network,
-        pairs,
-        _objective,
+        TrainingTask(pairs, _objective, validate=validate, metric=METRIC),
         training,
-        best=best,
-        validate=validate,
-        metric=METRIC,
+        best_epoch=best,
         identity=identity,
-        run=context.name or "neumf",
+        name="neumf",
     )
     return arrays_of(network), outcome.best_epoch
 
@@ -199,7 +196,7 @@ def validation(held: ValidationSet, items: Vocabulary, taken: SparseRows) -> Val
         def scores(rows: Int64Array) -> Tensor:
             return torch.from_numpy(learned.dense(SparseRows.of(histories[rows]))[:, items.numbers])
 
-        return asked.judged((rows, scores(rows)) for rows in asked.batches(len(items)))
+        return asked.ndcg_of_scores((rows, scores(rows)) for rows in asked.batches(len(items)))
 
     return ndcg
 

@@ -19,8 +19,8 @@ from plait.training.config import ArrayBatches, Batch, TrainingConfig
 from plait.training.losses import full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded, train_with_context
-from plait.training.trainer import Validate
+from plait.training.reproducibility import seeded
+from plait.training.trainer import TrainingTask, Validate, train_with_context
 
 __all__ = [
     "GraphEdges",
@@ -190,14 +190,11 @@ def trained(
         outcome = train_with_context(
             context,
             network,
-            batches,
-            _objective,
+            TrainingTask(batches, _objective, validate=validate, metric=METRIC),
             training,
-            best=best,
-            validate=validate,
-            metric=METRIC,
+            best_epoch=best,
             identity=identity,
-            run=context.name or "graph",
+            name="graph",
         )
         epochs = outcome.best_epoch
     network.eval()
@@ -232,7 +229,8 @@ def validation(held: ValidationSet, rows: Int32Array, histories: sparse.csr_matr
         items = functional.normalize(items, dim=1)
         users = functional.normalize(_tensor(histories).to(lent.device) @ lent, dim=1)
         users[~known] = torch.nan  # as the stage answers: a history that is not known finds nothing
-        return asked.judged((rows, users[rows] @ items.T) for rows in asked.batches(len(items)))
+        batches = asked.batches(len(items))
+        return asked.ndcg_of_scores((rows, users[rows] @ items.T) for rows in batches)
 
     return ndcg
 

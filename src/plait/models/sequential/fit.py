@@ -31,9 +31,9 @@ from plait.training.losses import Negatives, full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.precision import bfloat16_is_fast
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import fingerprint, identity_of, seeded, train_with_context
+from plait.training.reproducibility import fingerprint, identity_of, seeded
 from plait.training.sequence_batches import SequenceBatches, Sequences
-from plait.training.trainer import Objective
+from plait.training.trainer import Objective, TrainingTask, train_with_context
 
 __all__ = ["Fitted", "fit_sequence"]
 
@@ -78,13 +78,15 @@ def fit_sequence(
     outcome = train_with_context(
         context,
         module,
-        batches,
-        _objective(config, items),
+        TrainingTask(
+            batches,
+            _objective(config, items),
+            module.targets,
+            _validation(module, items, context, config.max_length),
+            METRIC,
+        ),
         training,
-        validate=_validation(module, items, context, config.max_length),
-        metric=METRIC,
-        targets=module.targets,
-        best=best,
+        best_epoch=best,
         identity=identity_of(
             "sequence",
             config,
@@ -92,7 +94,7 @@ def fit_sequence(
             histories=fingerprint(sequences.items, sequences.offsets, sequences.seconds),
             words=fingerprint(vectors.indptr, vectors.indices, vectors.data),
         ),
-        run=context.name or "sequence",
+        name="sequence",
     )
     return Fitted(
         _space(module, dataset, items, tfidf, vectors),

@@ -31,7 +31,7 @@ def read(
     float32 [R, D], and int64 [R] which histories these are. `table` [N, D] and `known` [N] by item.
     """
     rows = np.where(known, np.arange(1, len(known) + 1), PADDING).astype(np.int32)
-    found = Sequences.of(history, rows, network.shape.max_length, least=1)
+    found = Sequences.of(history, rows, network.shape.max_length, min_length=1)
     states = np.zeros((len(found), network.shape.embedding_dim), np.float32)
     with torch.inference_mode():
         for chosen in length_buckets(found.lengths):
