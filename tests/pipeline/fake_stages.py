@@ -2,6 +2,7 @@
 
 import errno
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from plait.data.types import (
     ABSENT,
     CandidateLists,
     Dataset,
+    Float32Array,
     History,
     Interactions,
     QueryBatch,
     Triples,
 )
-from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.dense import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
@@ -34,13 +35,14 @@ class Counts(DenseScorer):
     """Scores an item by how often it was taken, plus `by`."""
 
     Config = Shift
+    fitted_state: ClassVar = {"counts": Float32Array}
 
     def __init__(self, config=None, *, name=""):
         super().__init__(config, name=name)
         self.counts = np.zeros(0, np.float32)
 
     def fit(self, dataset, *, seed=0):
-        fitted = type(self)(self.config, name=self.name)
+        fitted = self.clone()
         found = dataset.interactions
         fitted.counts = np.bincount(found.items, found.weights, dataset.n_items).astype(np.float32)
         fitted.facts = dataset.triples
@@ -49,15 +51,6 @@ class Counts(DenseScorer):
     def score_all(self, queries):
         rated = self.counts + np.float32(self.config.by)
         return np.broadcast_to(rated, (len(queries), len(rated))).copy()
-
-    def save(self, folder):
-        write_arrays(folder / "counts.safetensors", {"counts": self.counts})
-
-    @classmethod
-    def load(cls, config, name, folder):
-        loaded = cls(config, name=name)
-        loaded.counts = read_arrays(folder / "counts.safetensors")["counts"]
-        return loaded
 
 
 class Shelf(Counts):

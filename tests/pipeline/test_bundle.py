@@ -58,11 +58,11 @@ def test_nothing_is_fitted_yet(store):
 
 
 def test_every_damaged_byte_is_noticed(store, bundle):
-    path = store.root / bundle / "counts" / "counts.safetensors"
+    path = store.root / bundle / "counts" / "state.safetensors"
     whole = path.read_bytes()
     for place in range(0, len(whole), 7):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(BundleError, match=r"counts\.safetensors is damaged"):
+        with pytest.raises(BundleError, match=r"state\.safetensors is damaged"):
             store.load()
     path.unlink()
     with pytest.raises(BundleError, match="lacks"):

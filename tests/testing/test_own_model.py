@@ -15,7 +15,7 @@ from plait.testing.synthetic_data import START, weekly_repeats
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86_400_000_000
-RECIPE = {"models": {"popular": {}, "weekday": {"stage": "own_model:Weekday", "smooth": 1.0}}}
+RECIPE = {"models": {"popular": {}, "weekday": {"stage": "own_model:Weekday", "smoothing": 1.0}}}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_it_is_found_by_its_path_and_takes_part(examples, tmp_path):
     dataset = weekly_repeats()
     pipeline = Pipeline.build(Recipe.of(RECIPE)).fit(dataset)
     stage = pipeline.models[1]
-    assert (stage.name, stage.config.smooth) == ("weekday", 1.0)
+    assert (stage.name, stage.config.smoothing) == ("weekday", 1.0)
     # users 0 and 3 buy on day 0, users 1 and 4 on day 1, the day on which 0 and 3 buy extras
     best = listed(stage.retrieve(on_day(dataset.catalogue, 7), 4), dataset.catalogue)[0]
     assert set(best) == {"milk-0", "bread-0", "milk-3", "bread-3"}

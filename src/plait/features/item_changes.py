@@ -1,6 +1,7 @@
-"""Which items say something new since the fit, told by prints of the fields that are read.
+"""Items whose fields changed after a fit, and what a stage derived for them since.
 
-A change of any other field (a price, a stock) encodes nothing.
+Fields are compared by hash, so that a change of a field that a stage does not read (a price, a
+stock) encodes nothing.
 """
 
 from __future__ import annotations
@@ -8,28 +9,191 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from plait.data.arrays import BoolArray, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
-from plait.data.types import Int32Array
+from plait.data.query import QueryBatch
 
-__all__ = ["Changes", "Prints", "prints"]
+__all__ = ["ItemUpdates", "field_hashes", "overlay_items", "updates_in"]
 
-Prints = npt.NDArray[np.uint64]
+ValuesT = TypeVar("ValuesT")
+"""What a stage derives for items: an array with a row an item, or an object that holds some."""
 
 
-def prints(catalogue: Catalogue, fields: Sequence[str], numbers: Iterable[int]) -> Prints:
-    """uint64 [N]: a hash of what the named fields of each item say, 0 if they say nothing."""
+def field_hashes(
+    catalogue: Catalogue, fields: Sequence[str], item_numbers: Iterable[int]
+) -> UInt64Array:
+    """Hash the named fields of items.
+
+    Args:
+        catalogue: the items.
+        fields: names of fields of the catalogue, in any order.
+        item_numbers: the N items to hash.
+
+    Returns:
+        uint64 [N], the first 8 bytes of BLAKE2b over the fields with a value; 0 for an item
+        without any.
+    """
     columns = [(name, catalogue.columns[name]) for name in sorted(fields)]
-    return np.array([_print(columns, one) for one in numbers], np.uint64)
+    return np.array([_field_hash(columns, number) for number in item_numbers], np.uint64)
+
+
+def _field_hash(columns: Sequence[tuple[str, Any]], number: int) -> int:
+    """The hash of one item."""
+    values = [(name, column.get(number)) for name, column in columns]
+    values = [(name, value) for name, value in values if value]
+    if not values:
+        return 0
+    return int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemUpdates(Generic[ValuesT]):
+    """What a stage derived for the items that changed after its fit.
+
+    Attributes:
+        item_numbers: int32 [N], the items, in the order of the entries of `values`.
+        version: the log offset up to which changes are covered.
+        values: what the stage derived for them.
+    """
+
+    item_numbers: Int32Array
+    version: int
+    values: ValuesT
+
+    @staticmethod
+    def empty(version: int, values: ValuesT) -> ItemUpdates[ValuesT]:
+        """Make the updates of a stage before any change.
+
+        Args:
+            version: the log offset of the fit.
+            values: the values of no item.
+
+        Returns:
+            Updates of no item.
+        """
+        return ItemUpdates(np.zeros(0, np.int32), version, values)
+
+    def changed_items(self, catalogue: Catalogue) -> Int32Array:
+        """List the items that changed after `version`.
+
+        Args:
+            catalogue: the items as they are now.
+
+        Returns:
+            int32 [M], ascending item numbers.
+        """
+        return np.flatnonzero(catalogue.changed > self.version).astype(np.int32)
+
+    def changed_outside(self, catalogue: Catalogue, fitted: BoolArray) -> Int32Array:
+        """List the items that changed after `version` and that the fit did not cover.
+
+        Args:
+            catalogue: the items as they are now.
+            fitted: bool [n], by item number: the items that need no update.
+
+        Returns:
+            int32 [M], ascending item numbers.
+        """
+        changed = self.changed_items(catalogue)
+        outside: Int32Array = changed[~np.append(fitted, False)[np.minimum(changed, len(fitted))]]
+        return outside
+
+    def outdated_items(
+        self, catalogue: Catalogue, fields: Sequence[str], fitted_hashes: UInt64Array
+    ) -> Int32Array:
+        """List the changed items whose fields differ from the fit, or that were updated before.
+
+        Args:
+            catalogue: the items as they are now.
+            fields: the fields that the stage reads.
+            fitted_hashes: uint64 [n], `field_hashes` of all items at the fit.
+
+        Returns:
+            int32 [M], ascending item numbers.
+        """
+        changed = self.changed_items(catalogue)
+        before = np.append(fitted_hashes, np.uint64(0))[np.minimum(changed, len(fitted_hashes))]
+        now = field_hashes(catalogue, fields, changed.tolist())
+        stale: Int32Array = changed[(now != before) | np.isin(changed, self.item_numbers)]
+        return stale
+
+    def retained(self, item_numbers: Int32Array) -> BoolArray:
+        """Mark the entries that stay when some items are derived again.
+
+        Args:
+            item_numbers: int32 [M], the items that are derived again.
+
+        Returns:
+            bool [N].
+        """
+        return ~np.isin(self.item_numbers, item_numbers)
+
+    def extended(
+        self, catalogue: Catalogue, item_numbers: Int32Array, values: ValuesT
+    ) -> ItemUpdates[ValuesT]:
+        """Replace the entries of some items, or add them.
+
+        Args:
+            catalogue: the items as they are now.
+            item_numbers: int32 [M], the items that were derived again.
+            values: the retained values (see `retained`), followed by those of `item_numbers`.
+
+        Returns:
+            The updates up to the last change in the catalogue.
+        """
+        numbers = np.concatenate([self.item_numbers[self.retained(item_numbers)], item_numbers])
+        version = max(self.version, int(catalogue.changed.max(initial=-1)))
+        return ItemUpdates(numbers, version, values)
+
+
+def updates_in(queries: QueryBatch, stage_name: str) -> ItemUpdates[Any] | None:
+    """Look up the item updates of a stage in the state that a batch of queries holds.
+
+    Args:
+        queries: the queries.
+        stage_name: the name of the stage in its recipe.
+
+    Returns:
+        The updates, or None if no item was updated.
+    """
+    updates = None if queries.live is None else queries.live.deltas.get(stage_name)
+    return updates if isinstance(updates, ItemUpdates) and len(updates.item_numbers) else None
+
+
+def overlay_items(
+    fitted: npt.NDArray[Any], item_numbers: Int32Array, values: npt.NDArray[Any], axis: int = 0
+) -> npt.NDArray[Any]:
+    """Write the values of updated items over those of the fit.
+
+    Args:
+        fitted: an array of floats with n items along `axis`.
+        item_numbers: int32 [N], the updated items, at least one; they may lie beyond n.
+        values: the same kind of array with N items along `axis`.
+        axis: the axis of the items.
+
+    Returns:
+        A copy of `fitted`, with NaN for items that neither array holds.
+    """
+    shape = list(fitted.shape)
+    shape[axis] = max(shape[axis], int(item_numbers.max()) + 1)
+    combined = np.moveaxis(np.full(shape, np.nan, fitted.dtype), axis, 0)
+    combined[: fitted.shape[axis]] = np.moveaxis(fitted, axis, 0)
+    combined[item_numbers] = np.moveaxis(values, axis, 0)
+    return np.moveaxis(combined, 0, axis)
+
+
+Prints = UInt64Array
+prints = field_hashes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes:
-    """What a delta holds: `numbers` int32 [N] of items, and the offset it has looked `until`."""
+    """Superseded by `ItemUpdates`; goes with its last user."""
 
     numbers: Int32Array
     until: int
@@ -41,35 +205,18 @@ class Changes:
 
     def looked(self, catalogue: Catalogue) -> Int32Array:
         """The items that changed since."""
-        found: Int32Array = np.nonzero(catalogue.changed > self.until)[0].astype(np.int32)
-        return found
+        return ItemUpdates(self.numbers, self.until, None).changed_items(catalogue)
 
     def altered(self, catalogue: Catalogue, fields: Sequence[str], fitted: Prints) -> Int32Array:
-        """Those of `looked` that must be encoded: held already, or not as at the fit.
+        """The changed items that must be encoded."""
+        updates = ItemUpdates(self.numbers, self.until, None)
+        return updates.outdated_items(catalogue, fields, fitted)
 
-        `fitted`: the prints of all items at the fit.
-        """
-        numbers = self.looked(catalogue)
-        before = np.zeros(len(numbers), np.uint64)
-        inside = numbers < len(fitted)
-        before[inside] = fitted[numbers[inside]]
-        now = prints(catalogue, fields, numbers.tolist())
-        wanted: Int32Array = numbers[(now != before) | np.isin(numbers, self.numbers)]
-        return wanted
-
-    def kept(self, numbers: Int32Array) -> npt.NDArray[np.bool_]:
+    def kept(self, numbers: Int32Array) -> BoolArray:
         """bool [N]: which entries stay when `numbers` are encoded anew."""
         return ~np.isin(self.numbers, numbers)
 
     def extended(self, catalogue: Catalogue, numbers: Int32Array) -> Changes:
         """With `numbers` put behind the entries that are kept."""
-        joined = np.concatenate([self.numbers[self.kept(numbers)], numbers])
-        return Changes(joined, max(self.until, int(catalogue.changed.max(initial=-1))))
-
-
-def _print(columns: Sequence[tuple[str, Any]], number: int) -> int:
-    told = [(name, column.get(number)) for name, column in columns]
-    told = [(name, value) for name, value in told if value]
-    if not told:
-        return 0
-    return int.from_bytes(hashlib.blake2b(repr(told).encode(), digest_size=8).digest(), "little")
+        updates = ItemUpdates(self.numbers, self.until, None).extended(catalogue, numbers, None)
+        return Changes(updates.item_numbers, updates.version)

@@ -17,6 +17,7 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.constraints import check
 from plait.pipeline.fit_context import FitContext
+from plait.pipeline.fitted_state import read_state, write_state
 
 __all__ = [
     "CandidateFilter",
@@ -55,6 +56,8 @@ class Stage(Generic[ConfigT]):
     """Columns that a step needs; "*.score" stands for those of all strands."""
     writes: ClassVar[tuple[str, ...]] = ()
     """Columns that a step leaves for those behind it."""
+    fitted_state: ClassVar[Mapping[str, Any]] = {}
+    """The attributes that a fit sets, by name, with their types (`plait.pipeline.fitted_state`)."""
     is_stochastic: ClassVar[bool] = False
     """Whether a fit depends on the seed; of what trains by gradient that is known."""
 
@@ -77,13 +80,44 @@ class Stage(Generic[ConfigT]):
         """By setting, the strands it names; a recipe that has no such strand is refused."""
         return {}
 
+    def clone(self) -> Self:
+        """A stage of the same class, settings and name that has learned nothing."""
+        return type(self)(self.config, name=self.name)
+
     def save(self, folder: Path) -> None:
-        """Write what was learned into `folder`, which exists (see `plait.pipeline.array_files`)."""
+        """Write the attributes that `fitted_state` declares.
+
+        Args:
+            folder: An existing folder of this stage alone.
+
+        Raises:
+            TypeError: An attribute does not have its declared type.
+            OSError: The files cannot be written.
+        """
+        if self.fitted_state:
+            values = {name: getattr(self, name) for name in self.fitted_state}
+            write_state(folder, values, self.fitted_state)
 
     @classmethod
     def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """The stage that was saved in `folder`; arrays are mapped, not read."""
-        return cls(config, name=name)
+        """Restore a stage that `save` wrote.
+
+        Args:
+            config: The settings that the stage was fitted with.
+            name: The name that the recipe gives the stage.
+            folder: The folder that `save` wrote to.
+
+        Returns:
+            A fitted stage; its arrays are mapped, not read.
+
+        Raises:
+            BundleError: A file is missing or damaged, or does not match `fitted_state`.
+        """
+        stage = cls(config, name=name)
+        if cls.fitted_state:
+            for attribute, value in read_state(folder, cls.fitted_state).items():
+                setattr(stage, attribute, value)
+        return stage
 
 
 @runtime_checkable

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from plait.data.ragged import Ragged
 from plait.data.types import BoolArray, CandidateLists, Float32Array, Int64Array, QueryBatch
-from plait.errors import BundleError
-from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import Candidates, earned, learned_from
 from plait.ranking.fusion.config import MODEL_SETTINGS, FuseConfig, FusionWeights
@@ -40,6 +36,7 @@ class Fuse(Stage[FuseConfig]):
     """
 
     Config = FuseConfig
+    fitted_state: ClassVar[Mapping[str, Any]] = {"_learned": FusionWeights | None}
     reads = ("*.score", "*.rank")
     writes = ("score", "*.share")
 
@@ -183,41 +180,6 @@ class Fuse(Stage[FuseConfig]):
             "text": dict(self.config.text_query_weights),
             "items": dict(self.config.item_query_weights),
         }
-
-    def save(self, folder: Path) -> None:
-        """Write what was learned, if anything."""
-        one = self._learned
-        if one is None:
-            return
-        arrays: dict[str, Any] = {
-            "lower": one.lower,
-            "weights": one.weights,
-            "queries": one.queries,
-        }
-        write_arrays(folder / "weights.safetensors", arrays)
-        rest = {"models": one.models, "missing_margin": one.margin, "idle": one.idle}
-        (folder / "learned.json").write_text(json.dumps(rest), encoding="utf-8")
-
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """What `save` wrote; BundleError if it is not whole."""
-        loaded = cls(config, name=name)
-        if not (folder / "learned.json").is_file():
-            return loaded
-        try:
-            rest = json.loads((folder / "learned.json").read_text(encoding="utf-8"))
-            arrays = read_arrays(folder / "weights.safetensors")
-            loaded._learned = FusionWeights(
-                tuple(rest["models"]),
-                arrays["lower"],
-                arrays["weights"],
-                arrays["queries"],
-                float(rest["missing_margin"]),
-                float(rest["idle"]),
-            )
-        except (ValueError, KeyError, TypeError) as problem:
-            raise BundleError(f"cannot read what {name} learned", hint="fit again") from problem
-        return loaded
 
     def _signals(
         self, items: CandidateLists, names: Sequence[str], there: BoolArray
