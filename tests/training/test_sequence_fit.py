@@ -12,11 +12,10 @@ from plait.errors import InputError, StorageError
 from plait.features.tfidf import TfidfConfig
 from plait.models.sequential.network import (
     ItemEmbedding,
-    NetworkShape,
     NextItemModel,
     SequentialNetwork,
 )
-from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.models.sequential.sequence import NetworkShape, Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import clock, make_dataset
