@@ -1,4 +1,4 @@
-"""How text becomes terms."""
+"""Tests of the text analyser and of the fields that it reads."""
 
 import pytest
 
@@ -21,23 +21,23 @@ from plait.testing.synthetic_data import make_dataset, two_topics
         ("x" * 200 + " y", ["y"]),
     ],
 )
-def test_terms(text, terms):
+def test_terms_are_segmented_folded_and_stemmed(text, terms):
     assert Analyzer("english").terms(text) == terms
 
 
-def test_without_a_language_nothing_is_stemmed():
+def test_terms_are_not_stemmed_without_a_language():
     assert Analyzer("").terms("Red MUGS") == ["red", "mugs"]
 
 
 @pytest.mark.parametrize(
     "text", ["red mug", "红色 陶瓷 茶杯", "x" * 200 + " y", "  a  b ", "", "é" * 40]
 )
-def test_counted_terms_are_those_of_the_analyzer(text):
+def test_count_of_normalized_text_equals_the_number_of_terms(text):
     analyzer = Analyzer("english")
-    assert analyzer.count(analyzer.spaced(text)) == len(analyzer.terms(text))
+    assert analyzer.count(analyzer.normalize(text)) == len(analyzer.terms(text))
 
 
-def test_fields_that_hold_words():
+def test_word_fields_title_and_document_of_a_catalogue():
     catalogue = two_topics().catalogue
     assert set(word_fields(catalogue)) == {"title", "brand", "tags"}
     assert word_fields(catalogue, ("brand", "nothing")) == ["brand"]
@@ -45,7 +45,7 @@ def test_fields_that_hold_words():
     assert document(catalogue, 0, ["brand", "tags"]) == "garden house garden shelf 0"
 
 
-def test_a_catalogue_without_titles_is_named_by_its_first_text():
+def test_title_field_without_a_usual_name_is_the_first_text_field():
     assert title_field(make_dataset([]).catalogue) == ""
     fields = {"a": {"summary": "one two three", "price": 1.0}}
     assert title_field(make_dataset([], items=fields).catalogue) == "summary"

@@ -1,4 +1,4 @@
-"""Pairs of items against a count by hand, whole and block by block."""
+"""Tests of co-occurrence counts against plain loops, whole and block by block."""
 
 from itertools import groupby
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig, pairs
+from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig, cooccurrence_matrix
 from plait.testing.synthetic_data import make_dataset
 
 settings = st.builds(
@@ -26,34 +26,42 @@ logs = st.lists(
 
 def by_hand(dataset, config):
     """Every pair of baskets of every user, one after another."""
-    found = dataset.interactions
-    counted = np.zeros((dataset.n_items, dataset.n_items))
-    events = zip(found.users.tolist(), found.times.tolist(), found.items.tolist(), strict=True)
-    for _, mine in groupby(events, key=lambda event: event[0]):
-        taken = list(mine)
-        share = 1 / np.log1p(len(taken)) if config.damp_long_histories else 1.0
-        baskets = [sorted({item for *_, item in one}) for _, one in groupby(taken, lambda e: e[1])]
-        for place, early in enumerate(baskets):
-            for distance, late in enumerate(baskets[place : place + config.window + 1]):
-                each = share * (len(early) * len(late)) ** -config.basket_norm
-                for one in early:
-                    for other in late:
+    interactions = dataset.interactions
+    counts = np.zeros((dataset.n_items, dataset.n_items))
+    events = zip(
+        interactions.users.tolist(),
+        interactions.times.tolist(),
+        interactions.items.tolist(),
+        strict=True,
+    )
+    for _, group in groupby(events, key=lambda event: event[0]):
+        user_events = list(group)
+        share = 1 / np.log1p(len(user_events)) if config.damp_long_histories else 1.0
+        baskets = [
+            sorted({item for *_, item in basket})
+            for _, basket in groupby(user_events, lambda event: event[1])
+        ]
+        for position, early in enumerate(baskets):
+            for distance, late in enumerate(baskets[position : position + config.window + 1]):
+                weight = share * (len(early) * len(late)) ** -config.basket_norm
+                for source in early:
+                    for target in late:
                         if distance:
-                            worth = each * config.discount ** (distance - 1)
-                            counted[one, other] += worth
-                            counted[other, one] += config.backward * worth
-                        elif one != other:
-                            counted[one, other] += each
-    return counted
+                            discounted = weight * config.discount ** (distance - 1)
+                            counts[source, target] += discounted
+                            counts[target, source] += config.backward * discounted
+                        elif source != target:
+                            counts[source, target] += weight
+    return counts
 
 
 @given(logs, settings)
-def test_pairs_are_those_of_a_count_by_hand(log, config):
+def test_counts_equal_plain_loops_whole_and_in_blocks(log, config):
     dataset = make_dataset([(f"user-{user}", f"item-{item}", day) for user, item, day in log])
-    wanted = by_hand(dataset, config)
-    assert pairs(dataset, config).toarray() == pytest.approx(wanted, abs=1e-5)
-    counted = CooccurrenceCounts.of(dataset, config)
+    expected = by_hand(dataset, config)
+    assert cooccurrence_matrix(dataset, config).toarray() == pytest.approx(expected, abs=1e-5)
+    counts = CooccurrenceCounts.of(dataset, config)
     blocks = [slice(start, start + 2) for start in range(0, dataset.n_items, 2)]
-    for one, right in ((counted, wanted), (counted.turned, wanted.T)):
-        found = sparse.vstack([one.rows(block) for block in blocks]).toarray()
-        assert found == pytest.approx(right, abs=1e-5)
+    for blockwise, matrix in ((counts, expected), (counts.transposed, expected.T)):
+        rows = sparse.vstack([blockwise.rows(block) for block in blocks]).toarray()
+        assert rows == pytest.approx(matrix, abs=1e-5)

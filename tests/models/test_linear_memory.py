@@ -1,4 +1,4 @@
-"""What a fit of linear takes is said before it starts, and is about what it takes."""
+"""Tests of the memory estimates of `linear` against measured peaks."""
 
 import tracemalloc
 
@@ -14,19 +14,19 @@ from plait.training.memory_budget import available_bytes, require_memory, total_
 
 
 def crowd(items, each, users):
-    """Every item once, and `each` events more of every user."""
+    """Every item once, and `each` more events of every user."""
     random = np.random.default_rng(0)
-    taken = np.concatenate([np.arange(items), random.integers(0, items, users * each)])
-    whose = np.concatenate([np.arange(items) % users, np.repeat(np.arange(users), each)])
+    item_numbers = np.concatenate([np.arange(items), random.integers(0, items, users * each)])
+    user_numbers = np.concatenate([np.arange(items) % users, np.repeat(np.arange(users), each)])
     return from_arrays(
-        [f"user-{one}" for one in whose.tolist()],
-        [f"item-{one}" for one in taken.tolist()],
-        times=np.arange(len(taken), dtype=np.int64) * 1_000_000,
+        [f"user-{number}" for number in user_numbers.tolist()],
+        [f"item-{number}" for number in item_numbers.tolist()],
+        times=np.arange(len(item_numbers), dtype=np.int64) * 1_000_000,
     )
 
 
 def peak_of(config, dataset):
-    """The most bytes that a fit holds."""
+    """The peak of the memory that a fit allocates, in bytes."""
     tracemalloc.start()
     try:
         Linear(config, name="linear").fit(dataset)
@@ -35,35 +35,35 @@ def peak_of(config, dataset):
         tracemalloc.stop()
 
 
-def test_squares_that_cannot_fit_into_memory_are_refused_before_the_start():
+def test_dense_fit_beyond_free_memory_is_refused_before_the_start():
     dataset = crowd(400_000, 0, 200_000)
     config = LinearConfig(method="dense", max_dense_items=10**6)
-    with pytest.raises(InputError, match=r"about .* GB of memory.* max_dense_items alone") as it:
+    with pytest.raises(InputError) as caught:
         Linear(config, name="linear").fit(dataset)
-    assert it.value.field == "max_dense_items"
-    said, _, fits = it.value.hint.rpartition(" ")
-    assert said == 'set method = "sparse", or max_dense_items below'
-    assert 0 < 3 * 4 * int(fits) ** 2 < available_bytes()
+    assert caught.value.field == "max_dense_items"
+    affordable = int(caught.value.hint.rpartition(" ")[2])
+    assert 0 < 3 * 4 * affordable**2 < available_bytes()
 
 
 @pytest.mark.parametrize("each", [5, 200])
 @pytest.mark.parametrize(
-    ("order", "content_smoothing", "most"), [(True, 0.0, 1.5), (False, 0.0, 2.2), (False, 1.0, 1.8)]
+    ("order_aware", "content_smoothing", "limit"),
+    [(True, 0.0, 1.5), (False, 0.0, 2.2), (False, 1.0, 1.8)],
 )
-def test_the_estimate_is_near_what_a_dense_fit_takes(each, order, lend, most):
+def test_estimate_of_a_dense_fit_is_near_its_peak(each, order_aware, content_smoothing, limit):
     dataset = crowd(1500, each, 250)
-    config = LinearConfig(order_aware=order, content_smoothing=lend)
-    told = sum(dense_needs(interaction_matrix(dataset), config).values())
+    config = LinearConfig(order_aware=order_aware, content_smoothing=content_smoothing)
+    estimate = sum(dense_needs(interaction_matrix(dataset), config).values())
     peak = peak_of(config, dataset)
-    assert 0.9 * peak < told < most * peak
+    assert 0.9 * peak < estimate < limit * peak
 
 
-def test_auto_is_sparse_where_half_of_the_memory_is_not_enough(monkeypatch):
+def test_auto_is_sparse_if_half_of_the_memory_is_not_enough(monkeypatch):
     dataset = crowd(4000, 5, 250)
     needed = sum(dense_needs(interaction_matrix(dataset), LinearConfig()).values())
 
     def is_sparse(method):
-        return sparse.issparse(Linear(LinearConfig(method=method))._matrix(dataset))
+        return sparse.issparse(Linear(LinearConfig(method=method))._item_matrix(dataset))
 
     assert (is_sparse("dense"), is_sparse("sparse"), is_sparse("auto")) == (False, True, False)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(total_bytes() // (2 * needed) + 1))
@@ -71,28 +71,31 @@ def test_auto_is_sparse_where_half_of_the_memory_is_not_enough(monkeypatch):
 
 
 @pytest.mark.parametrize(("each", "users"), [(3, 400), (8, 12_000)])
-def test_the_estimate_is_near_what_a_sparse_fit_takes(each, users):
-    """In the second world most items meet, most of them once: such ties are all held."""
+def test_estimate_of_a_sparse_fit_is_near_its_peak(each, users):
+    """In the second case most items co-occur, most of them once: all such ties are kept."""
     dataset = crowd(1200, each, users)
     config = LinearConfig(method="sparse")
-    told = sum(sparse_needs(interaction_matrix(dataset), config).values())
+    estimate = sum(sparse_needs(interaction_matrix(dataset), config).values())
     peak = peak_of(config, dataset)
-    assert peak < told < 3 * peak + 2**26
+    assert peak < estimate < 3 * peak + 2**26
 
 
-def test_sparse_grows_with_what_meets_and_names_what_can_be_done():
+def test_estimate_of_a_sparse_fit_grows_with_the_co_occurring_items():
     few, many = (interaction_matrix(crowd(2000, each, 250)) for each in (2, 40))
     config = LinearConfig(method="sparse", content_smoothing=1.0)
-    loose, dense = (sparse_needs(one, config) for one in (few, many))
+    loose, dense = (sparse_needs(matrix, config) for matrix in (few, many))
     assert loose["method"] < dense["method"] <= 5 * 8 * 800 * 2000 + 2**26
     assert loose["max_predictors"] == dense["max_predictors"] == 24 * 100 * 2000
     assert loose["content_smoothing"] > dense["content_smoothing"] > 0
     assert sparse_needs(few, LinearConfig(method="sparse"))["content_smoothing"] == 0
-    with pytest.raises(InputError) as it:
+    with pytest.raises(InputError) as caught:
         require_memory(
             {**loose, "method": 0},
             "fitting",
             available=1000,
             hints={"content_smoothing": "set content_smoothing to 0"},
         )
-    assert (it.value.field, it.value.hint) == ("content_smoothing", "set content_smoothing to 0")
+    assert (caught.value.field, caught.value.hint) == (
+        "content_smoothing",
+        "set content_smoothing to 0",
+    )

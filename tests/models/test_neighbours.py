@@ -1,4 +1,4 @@
-"""Item neighbours: direction, distance, anchors, evidence, what is lent to new items."""
+"""Tests of `neighbours`: direction, distance, seed items, explanations, content smoothing."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from plait.testing.synthetic_data import (
     positions_only,
 )
 
-ALIKE = TfidfConfig(min_df=1)
+CONTENT = TfidfConfig(min_df=1)
 
 
 def neighbours(dataset, **settings):
@@ -29,7 +29,7 @@ def best(stage, queries, dataset, k=1):
 
 
 @pytest.mark.parametrize("dataset", [clock(), positions_only()], ids=["times", "positions"])
-def test_the_next_hour_comes_first_and_the_last_one_is_worth_less(dataset):
+def test_next_item_scores_highest_and_previous_one_by_the_backward_weight(dataset):
     stage = neighbours(dataset)
     for hour in range(12):
         queries = ask(dataset.catalogue, [f"hour-{hour}"])
@@ -39,35 +39,23 @@ def test_the_next_hour_comes_first_and_the_last_one_is_worth_less(dataset):
         assert before == pytest.approx(0.4 * after, rel=1e-5)
 
 
-def test_without_direction_both_neighbours_are_equal():
+def test_next_and_previous_item_score_the_same_with_backward_1():
     dataset = clock()
-    found = scores(
-        neighbours(dataset, backward=1.0),
-        ask(dataset.catalogue, ["hour-5"]),
-        dataset.catalogue,
-        "hour-6",
-        "hour-4",
-    )
-    assert found[0, 0] == pytest.approx(found[0, 1])
+    stage, queries = neighbours(dataset, backward=1.0), ask(dataset.catalogue, ["hour-5"])
+    after, before = scores(stage, queries, dataset.catalogue, "hour-6", "hour-4")[0]
+    assert after == pytest.approx(before)
 
 
-def test_a_step_further_counts_less():
+def test_score_falls_with_distance():
     dataset = clock()
-    queries = ask(dataset.catalogue, ["hour-0"])
-    one, two, three, far = scores(
-        neighbours(dataset, discount=0.5),
-        queries,
-        dataset.catalogue,
-        "hour-1",
-        "hour-2",
-        "hour-3",
-        "hour-7",
-    )[0]
-    assert one > two > three > far == 0
+    stage, queries = neighbours(dataset, discount=0.5), ask(dataset.catalogue, ["hour-0"])
+    hours = (f"hour-{hour}" for hour in (1, 2, 3, 7))
+    first, second, third, far = scores(stage, queries, dataset.catalogue, *hours)[0]
+    assert first > second > third > far == 0
 
 
-def test_counts_by_hand():
-    # a then b in two histories, a with c in one basket; popularity a 3, b 2, c 1.
+def test_scores_equal_counts_computed_by_hand():
+    # a then b in two histories, a with c in one basket; popularity: a 3, b 2, c 1.
     dataset = make_dataset(
         [("u", "a", 0), ("u", "b", 1), ("v", "a", 0), ("v", "b", 1), ("w", "a", 5), ("w", "c", 5)]
     )
@@ -78,39 +66,32 @@ def test_counts_by_hand():
         source_popularity_exponent=0.5,
         target_popularity_exponent=0.25,
     )
-    found = scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "a", "b", "c")[0]
+    row = scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "a", "b", "c")[0]
     b = 2 / 3**0.5 / 2**0.25  # twice, over the root of a's popularity and the fourth root of b's
     c = 0.5 / 3**0.5  # each of the two shares the basket: (1 / sqrt 2) squared
-    assert found == pytest.approx(
-        [0, b, c] if not np.isnan(found[0]) else [np.nan, b, c], nan_ok=True
-    )
+    assert row == pytest.approx([0, b, c])
 
 
-def test_the_missing_item_of_the_own_colour_comes_first():
+def test_missing_item_of_the_same_colour_is_retrieved():
     dataset = checkerboard()
     stage = neighbours(dataset)
     histories = dataset.histories()
     for user in range(dataset.n_users):
         name = dataset.users.id(user)
-        ids = [dataset.catalogue.id(one) for one in histories[user]]
-        brought = best(stage, ask(dataset.catalogue, ids), dataset, 6)[0]
-        assert all(one.startswith(name[:5]) for one in brought)
-        missing = [one for one in brought if one not in ids]
+        ids = [dataset.catalogue.id(number) for number in histories[user]]
+        item_ids = best(stage, ask(dataset.catalogue, ids), dataset, 6)[0]
+        assert all(item_id.startswith(name[:5]) for item_id in item_ids)
+        missing = [item_id for item_id in item_ids if item_id not in ids]
         assert missing == [f"{name[:5]}-{user // 2 % 6}"]
 
 
-def test_nothing_speaks_for_the_other_colour():
+def test_items_without_evidence_score_0_and_empty_histories_nan():
     dataset = checkerboard()
-    found = scores(
-        neighbours(dataset),
-        ask(dataset.catalogue, ["black-1"], []),
-        dataset.catalogue,
-        "black-2",
-        "white-2",
-    )
-    assert found[0, 0] > 0
-    assert found[0, 1] == 0
-    assert np.isnan(found[1]).all()  # an empty history says nothing
+    stage, queries = neighbours(dataset), ask(dataset.catalogue, ["black-1"], [])
+    black, empty = scores(stage, queries, dataset.catalogue, "black-2", "white-2")
+    assert black[0] > 0
+    assert black[1] == 0
+    assert np.isnan(empty).all()
 
 
 def test_newer_items_of_the_history_weigh_more():
@@ -120,138 +101,140 @@ def test_newer_items_of_the_history_weigh_more():
     assert best(stage, queries, dataset) == [["hour-7"], ["hour-1"]]
 
 
-def test_anchors_stand_before_the_history():
+def test_seed_items_override_the_history():
     dataset = clock()
     stage = neighbours(dataset)
     queries = ask(dataset.catalogue, ["hour-0"], ["hour-0"], anchors=[["hour-6"], []])
     assert best(stage, queries, dataset) == [["hour-7"], ["hour-1"]]
 
 
-def test_because_names_the_item_that_adds_most():
+def test_explain_names_the_item_of_the_history_that_adds_most():
     dataset = clock()
     stage = neighbours(dataset, basket_decay=0.9)
     queries = ask(dataset.catalogue, ["hour-0", "hour-6"], anchors=[[]])
-    numbers = dataset.catalogue.numbers(["hour-1", "hour-7", "hour-6"])[None, :]
-    named = [
-        dataset.catalogue.id(one) if one >= 0 else None
-        for one in stage.explain(queries, numbers)[0]
-    ]
-    assert named[:2] == ["hour-0", "hour-6"]
+    numbers = dataset.catalogue.numbers(["hour-1", "hour-7"])[None, :]
+    explanations = stage.explain(queries, numbers)[0]
+    assert [dataset.catalogue.id(number) for number in explanations] == ["hour-0", "hour-6"]
 
 
-def lending(dataset):
-    return neighbours(dataset, content_smoothing=0.5, content_neighbors=3, content=ALIKE)
+def smoothed(dataset):
+    return neighbours(dataset, content_smoothing=0.5, content_neighbors=3, content=CONTENT)
 
 
-def test_without_lending_an_item_without_events_is_unknown():
+def test_item_without_events_is_unknown_without_content_smoothing():
     dataset = late_arrivals()
-    found = scores(
-        neighbours(dataset), ask(dataset.catalogue, ["black-1"]), dataset.catalogue, "black-late"
-    )
-    assert np.isnan(found).all()
+    queries = ask(dataset.catalogue, ["black-1"])
+    assert np.isnan(scores(neighbours(dataset), queries, dataset.catalogue, "black-late")).all()
 
 
-def test_an_item_without_events_stands_where_what_it_resembles_stands():
+def test_item_without_events_is_scored_by_its_content_neighbours():
     dataset = late_arrivals()
-    stage = lending(dataset)
+    stage = smoothed(dataset)
     queries = ask(dataset.catalogue, ["black-1", "black-2"], ["white-1"])
-    found = scores(stage, queries, dataset.catalogue, "black-late", "white-late")
-    assert found[0, 0] > 0 == found[0, 1]
-    assert found[1, 1] > 0 == found[1, 0]
+    black, white = scores(stage, queries, dataset.catalogue, "black-late", "white-late")
+    assert black[0] > 0 == black[1]
+    assert white[1] > 0 == white[0]
 
 
-def test_an_item_that_came_after_the_fit_gets_about_what_a_fit_would_give_it():
+def test_item_added_after_the_fit_scores_about_as_after_a_refit():
     later = late_arrivals()
-    known = [one for one in later.catalogue.ids if not one.endswith("late")]
+    known_ids = [item_id for item_id in later.catalogue.ids if not item_id.endswith("late")]
     number = later.catalogue.number("black-late")
     fields = {"black-late": later.catalogue.fields(number)}
     earlier = make_dataset(
-        [(f"{later.users.id(u)}", later.catalogue.id(i), t) for u, i, t in _rows(later)],
-        items={one: later.catalogue.fields(later.catalogue.number(one)) for one in known},
+        [
+            (later.users.id(user), later.catalogue.id(item), day)
+            for user, item, day in event_rows(later)
+        ],
+        items={
+            item_id: later.catalogue.fields(later.catalogue.number(item_id))
+            for item_id in known_ids
+        },
     )
-    stage = lending(earlier)
+    stage = smoothed(earlier)
     catalogue = changed(earlier.catalogue, earlier.version, fields)
     live = state_with(stage, earlier, catalogue)
-    found = scores(
-        stage, ask(catalogue, ["black-1"], live=live), catalogue, "black-late", "black-2"
-    )
-    again = scores(
-        lending(later), ask(later.catalogue, ["black-1"]), later.catalogue, "black-late", "black-2"
-    )
-    assert found[0, 0] == pytest.approx(again[0, 0], rel=0.3)
-    assert 0 < found[0, 0] < found[0, 1]
+    queries = ask(catalogue, ["black-1"], live=live)
+    late, known = scores(stage, queries, catalogue, "black-late", "black-2")[0]
+    queries = ask(later.catalogue, ["black-1"])
+    refitted = scores(smoothed(later), queries, later.catalogue, "black-late")[0, 0]
+    assert late == pytest.approx(refitted, rel=0.3)
+    assert 0 < late < known
 
 
-def test_an_item_of_the_fit_that_is_described_later_borrows_from_then_on():
+def test_item_described_after_the_fit_is_scored_by_its_content_neighbours():
     dataset = make_dataset(
         [("u", "a", 0), ("u", "b", 1)],
-        items={"a": {"title": "red mug"}, "b": {"title": "blue pan"}, "mute": {"price": 1.0}},
+        items={"a": {"title": "red mug"}, "b": {"title": "blue pan"}, "wordless": {"price": 1.0}},
     )
-    stage = lending(dataset)
-    assert np.isnan(scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "mute")).all()
-    catalogue = changed(dataset.catalogue, dataset.version, {"mute": {"title": "blue pan"}})
+    stage = smoothed(dataset)
+    assert np.isnan(
+        scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "wordless")
+    ).all()
+    catalogue = changed(dataset.catalogue, dataset.version, {"wordless": {"title": "blue pan"}})
     live = state_with(stage, dataset, catalogue)
-    assert scores(stage, ask(catalogue, ["a"], live=live), catalogue, "mute")[0, 0] > 0
+    assert scores(stage, ask(catalogue, ["a"], live=live), catalogue, "wordless")[0, 0] > 0
 
 
-def test_more_like_a_new_item_starts_from_what_it_resembles():
+def test_new_seed_item_retrieves_what_its_content_neighbours_do():
     dataset = late_arrivals()
-    stage = lending(dataset)
+    stage = smoothed(dataset)
     twin = dataset.catalogue.fields(dataset.catalogue.number("white-2"))
     catalogue = changed(dataset.catalogue, dataset.version, {"new": twin})
     live = state_with(stage, dataset, catalogue)
     queries = ask(catalogue, anchors=[["new"]], live=live)
-    brought = listed(stage.retrieve(queries, 5), catalogue)[0]
-    assert brought
-    assert all(one.startswith("white") for one in brought if one != "new")
+    item_ids = set(listed(stage.retrieve(queries, 5), catalogue)[0]) - {"new"}
+    assert item_ids
+    assert all(item_id.startswith("white") for item_id in item_ids)
 
 
-def test_a_new_item_that_resembles_nothing_is_unknown():
+def test_new_item_without_content_neighbours_is_unknown():
     dataset = late_arrivals()
-    stage = lending(dataset)
+    stage = smoothed(dataset)
     catalogue = changed(dataset.catalogue, dataset.version, {"odd": {"title": "zebra"}})
     live = state_with(stage, dataset, catalogue)
     assert np.isnan(scores(stage, ask(catalogue, ["black-1"], live=live), catalogue, "odd")).all()
 
 
-def _rows(dataset):
-    found = dataset.interactions
-    days = (found.times - found.times.min()) / 86_400_000_000
-    return zip(found.users.tolist(), found.items.tolist(), days.tolist(), strict=True)
+def event_rows(dataset):
+    """User number, item number and day of every event."""
+    events = dataset.interactions
+    days = (events.times - events.times.min()) / 86_400_000_000
+    return zip(events.users.tolist(), events.items.tolist(), days.tolist(), strict=True)
 
 
-def test_pairs_that_cannot_be_held_are_refused_before_the_start():
+def test_fit_beyond_free_memory_is_refused_before_the_start():
     count = 150_000
-    none = np.zeros(count, np.int64)
-    dataset = from_arrays(none, np.arange(count), times=none)
-    with pytest.raises(InputError, match="top_k alone takes") as it:
+    zeros = np.zeros(count, np.int64)
+    dataset = from_arrays(zeros, np.arange(count), times=zeros)
+    with pytest.raises(InputError) as caught:
         neighbours(dataset, top_k=count)
-    assert it.value.field == "top_k"
+    assert caught.value.field == "top_k"
 
 
-def test_of_more_pairs_than_there_is_room_for_the_strongest_are_held():
-    """Bread is in every basket, once with each thing and three times with a hundred of them."""
-    things = np.concatenate([np.arange(20_000), np.repeat(np.arange(100), 2)])
-    with_bread = np.stack([np.full(len(things), 20_000), things], axis=1).ravel()
-    dataset = from_arrays(np.arange(len(things)).repeat(2), with_bread)
+def test_of_more_pairs_than_fit_into_memory_the_strongest_are_kept():
+    """Bread is in every basket, once with each item and three times with a hundred of them."""
+    others = np.concatenate([np.arange(20_000), np.repeat(np.arange(100), 2)])
+    with_bread = np.stack([np.full(len(others), 20_000), others], axis=1).ravel()
+    dataset = from_arrays(np.arange(len(others)).repeat(2), with_bread)
     stage = Neighbours(NeighboursConfig(window=1), name="neighbours")
-    matrix = stage._matrix(dataset)
+    matrix = stage._item_matrix(dataset)
     bread = dataset.catalogue.number("20000")
     assert 100 < np.diff(matrix.indptr).max() == matrix[bread].nnz < 10_000
-    often = [dataset.catalogue.number(str(one)) for one in range(100)]
-    assert set(often) <= set(matrix[bread].indices.tolist())
+    frequent = [dataset.catalogue.number(str(item)) for item in range(100)]
+    assert set(frequent) <= set(matrix[bread].indices.tolist())
     assert matrix[bread].data.min() > 0
 
 
-def test_which_of_equal_neighbours_stay_does_not_go_by_numbers():
+def test_ties_at_top_k_do_not_depend_on_the_numbering():
     together = [(f"user-{user}", f"item-{item}", user) for user in range(9) for item in range(9)]
     dataset = make_dataset(together)
-    places = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
-    other = renumbered(dataset, places)
+    permutation = np.random.default_rng(1).permutation(dataset.n_items).astype(np.int32)
+    other = renumbered(dataset, permutation)
     ids = dataset.catalogue.ids
-    found = [
-        scores(neighbours(one, top_k=3), ask(one.catalogue, [ids[0]]), one.catalogue, *ids)
-        for one in (dataset, other)
-    ]
-    assert (np.nan_to_num(found[0]) > 0).sum() == 3
-    assert np.array_equal(found[0], found[1], equal_nan=True)
+    original, permuted = (
+        scores(neighbours(data, top_k=3), ask(data.catalogue, [ids[0]]), data.catalogue, *ids)
+        for data in (dataset, other)
+    )
+    assert (np.nan_to_num(original) > 0).sum() == 3
+    assert np.array_equal(original, permuted, equal_nan=True)

@@ -1,4 +1,4 @@
-"""What everybody takes: decay, contexts, and nothing of what nobody took."""
+"""Tests of `popular`: decay, weights of event types, segments and unknown items."""
 
 import numpy as np
 import pytest
@@ -13,85 +13,61 @@ def popular(dataset, **settings):
     return Popular(PopularConfig(**settings), name="popular").fit(dataset)
 
 
-def test_an_event_counts_half_after_half_life_days():
-    dataset = make_dataset([("a", "old", 0), ("b", "new", 10)])
-    found = scores(
-        popular(dataset, half_life_days=10),
-        ask(dataset.catalogue, []),
-        dataset.catalogue,
-        "old",
-        "new",
-    )
-    assert found[0] == pytest.approx([1 / 3, 2 / 3])
-    found = scores(
-        popular(dataset, half_life_days=5),
-        ask(dataset.catalogue, []),
-        dataset.catalogue,
-        "old",
-        "new",
-    )
-    assert found[0] == pytest.approx([0.2, 0.8])
+def shares(dataset, *item_ids, **settings):
+    """The scores of items for a query without history."""
+    queries = ask(dataset.catalogue, [])
+    return scores(popular(dataset, **settings), queries, dataset.catalogue, *item_ids)[0]
 
 
-def test_without_half_life_or_times_nothing_decays():
+@pytest.mark.parametrize(
+    ("half_life_days", "expected"), [(10, [1 / 3, 2 / 3]), (5, [0.2, 0.8]), (0, [0.5, 0.5])]
+)
+def test_weight_of_an_event_halves_after_half_life_days(half_life_days, expected):
     dataset = make_dataset([("a", "old", 0), ("b", "new", 10)])
-    found = scores(
-        popular(dataset, half_life_days=0),
-        ask(dataset.catalogue, []),
-        dataset.catalogue,
-        "old",
-        "new",
-    )
-    assert found[0] == pytest.approx([0.5, 0.5])
+    found_shares = shares(dataset, "old", "new", half_life_days=half_life_days)
+    assert found_shares == pytest.approx(expected)
+
+
+def test_nothing_decays_without_times():
     dataset = positions_only()
-    found = scores(
-        popular(dataset), ask(dataset.catalogue, []), dataset.catalogue, *dataset.catalogue.ids
-    )
-    assert found[0] == pytest.approx(np.full(12, 1 / 12))
+    assert shares(dataset, *dataset.catalogue.ids) == pytest.approx(np.full(12, 1 / 12))
 
 
-def test_the_weights_of_kinds_count():
+def test_events_count_by_the_weight_of_their_type():
     dataset = make_dataset([("a", "seen", 0), ("b", "bought", 0)], kinds=["view", "purchase"])
-    weighed = dataset.weighted({"view": 1.0, "purchase": 3.0})
-    found = scores(
-        popular(weighed), ask(dataset.catalogue, []), dataset.catalogue, "seen", "bought"
-    )
-    assert found[0] == pytest.approx([0.25, 0.75])
+    weighted = dataset.weighted({"view": 1.0, "purchase": 3.0})
+    assert shares(weighted, "seen", "bought") == pytest.approx([0.25, 0.75])
 
 
-def test_unknown_items_are_nan_and_not_brought():
-    dataset = make_dataset(
-        [("a", "taken", 0)], items={"taken": {"price": 1.0}, "never": {"price": 1.0}}
-    )
-    stage, queries = popular(dataset), ask(dataset.catalogue, [])
-    found = scores(stage, queries, dataset.catalogue, "taken", "never")
-    assert np.isnan(found[0]).tolist() == [False, True]
-    assert listed(stage.retrieve(queries, 5), dataset.catalogue) == [["taken"]]
+def test_items_without_events_are_nan_and_not_retrieved():
+    items = {"used": {"price": 1.0}, "unused": {"price": 1.0}}
+    dataset = make_dataset([("a", "used", 0)], items=items)
+    assert np.isnan(shares(dataset, "used", "unused")).tolist() == [False, True]
+    candidates = popular(dataset).retrieve(ask(dataset.catalogue, []), 5)
+    assert listed(candidates, dataset.catalogue) == [["used"]]
 
 
 def countries():
-    events = [(f"de-{one}", "beer", 0) for one in range(3)] + [
-        (f"cn-{one}", "tea", 0) for one in range(3)
-    ]
+    events = [(f"de-{user}", "beer", 0) for user in range(3)]
+    events += [(f"cn-{user}", "tea", 0) for user in range(3)]
     events += [("de-0", "rice", 0), ("cn-0", "rice", 0), ("cn-1", "rice", 0)]
     return make_dataset(events, users={user: {"country": user[:2]} for user, _, _ in events})
 
 
-def test_a_context_mixes_its_own_table_with_that_of_all():
+def test_scores_mix_the_popularity_of_the_segment_with_that_of_all_users():
     dataset = countries()
     stage = popular(dataset, segment_by="country", segment_weight=0.5)
-    asked = [{"country": "de"}, {"user": {"country": "cn"}}, {"country": "fr"}, {}]
-    found = scores(
-        stage, ask(dataset.catalogue, contexts=asked), dataset.catalogue, "beer", "tea", "rice"
-    )
-    everywhere = [3 / 9, 3 / 9, 3 / 9]
-    assert found[0] == pytest.approx([(3 / 9 + 3 / 4) / 2, 3 / 18, (3 / 9 + 1 / 4) / 2])
-    assert found[1] == pytest.approx([3 / 18, (3 / 9 + 3 / 5) / 2, (3 / 9 + 2 / 5) / 2])
-    assert found[2] == pytest.approx(everywhere)
-    assert found[3] == pytest.approx(everywhere)
+    contexts = [{"country": "de"}, {"user": {"country": "cn"}}, {"country": "fr"}, {}]
+    queries = ask(dataset.catalogue, contexts=contexts)
+    de, cn, fr, none = scores(stage, queries, dataset.catalogue, "beer", "tea", "rice")
+    overall = [3 / 9, 3 / 9, 3 / 9]
+    assert de == pytest.approx([(3 / 9 + 3 / 4) / 2, 3 / 18, (3 / 9 + 1 / 4) / 2])
+    assert cn == pytest.approx([3 / 18, (3 / 9 + 3 / 5) / 2, (3 / 9 + 2 / 5) / 2])
+    assert fr == pytest.approx(overall)
+    assert none == pytest.approx(overall)
 
 
-def test_each_context_gets_its_own_list():
+def test_each_segment_retrieves_its_own_list():
     dataset = countries()
     stage = popular(dataset, segment_by="country", segment_weight=1.0)
     queries = ask(dataset.catalogue, contexts=[{"country": "de"}, {"country": "cn"}])
@@ -99,18 +75,19 @@ def test_each_context_gets_its_own_list():
     assert best == ["beer", "tea"]
 
 
-def test_equals_go_by_the_hash_of_their_ids_and_not_by_number():
-    names = [f"item-{one}" for one in range(9)]
+def test_ties_are_ordered_by_the_hash_of_ids_and_not_by_number():
+    item_ids = [f"item-{number}" for number in range(9)]
     lists = []
-    for order in (names, names[::-1]):
-        dataset = make_dataset([(f"user-{one}", one, 0) for one in order])
+    for order in (item_ids, item_ids[::-1]):
+        dataset = make_dataset([(f"user-{item_id}", item_id, 0) for item_id in order])
         queries = ask(dataset.catalogue, [])
         lists.append(listed(popular(dataset).retrieve(queries, 4), dataset.catalogue))
     assert lists[0] == lists[1]
 
 
-def test_a_field_that_nobody_has_is_no_slip_that_goes_unsaid():
+def test_unknown_segment_field_is_an_error_that_lists_the_fields():
     dataset = make_dataset([("a", "old", 0)], users={"a": {"country": "UK"}})
-    with pytest.raises(InputError, match="there is no field 'land'") as caught:
+    with pytest.raises(InputError) as caught:
         popular(dataset, segment_by="land")
+    assert caught.value.field == "segment_by"
     assert "country" in caught.value.hint

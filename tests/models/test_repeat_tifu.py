@@ -1,4 +1,4 @@
-"""`repeat` beside TIFU-KNN as the paper writes it, slowly, with nothing in common."""
+"""Tests of `repeat` against a plain implementation of TIFU-KNN that follows the paper."""
 
 import dataclasses
 from collections import defaultdict
@@ -15,12 +15,12 @@ def partition(baskets, m):
     """At most m groups, oldest first: as long as each other, or the newest longer by one."""
     m = min(m, len(baskets))
     short = len(baskets) // m
-    groups, at = [], 0
+    groups, start = [], 0
     for group in range(m):
         size = short if group < m - len(baskets) % m else short + 1
-        groups.append(baskets[at : at + size])
-        at += size
-    assert at == len(baskets)
+        groups.append(baskets[start : start + size])
+        start += size
+    assert start == len(baskets)
     return groups
 
 
@@ -41,55 +41,56 @@ def distance(u, v):
 
 
 def neighbours_mean(u, others, k):
-    """The mean of the k nearest; who is as far as the last of them has a part of the places."""
+    """The mean of the k nearest; users as far as the last of them share the last places."""
     far = sorted(distance(u, v) for v in others)
     k = min(k, len(others))
     near = [v for v in others if distance(u, v) < far[k - 1] - 1e-6]
     last = [v for v in others if abs(distance(u, v) - far[k - 1]) <= 1e-6]
     mean = defaultdict(float)
-    for some, worth in ((near, 1.0), (last, (k - len(near)) / len(last))):
-        for v in some:
+    for vectors, weight in ((near, 1.0), (last, (k - len(near)) / len(last))):
+        for v in vectors:
             for item, value in v.items():
-                mean[item] += worth * value / k
+                mean[item] += weight * value / k
     return mean
 
 
-def tifu_knn(history, others, told):
+def tifu_knn(history, others, config):
     """alpha * own + (1 - alpha) * neighbours', by item."""
 
     def vector(baskets):
-        recent = baskets[-told.max_baskets :]
-        return user_vector(recent, max(told.n_groups, 1), told.basket_decay, told.group_decay)
+        recent = baskets[-config.max_baskets :]
+        n_groups = max(config.n_groups, 1)
+        return user_vector(recent, n_groups, config.basket_decay, config.group_decay)
 
-    alpha = 1 - told.neighbor_weight if told.n_neighbors else 1.0
+    alpha = 1 - config.neighbor_weight if config.n_neighbors else 1.0
     own = vector(history)
-    found = {item: alpha * value for item, value in own.items()}
-    if told.n_neighbors:
-        mean = neighbours_mean(own, [vector(one) for one in others], told.n_neighbors)
+    expected = {item: alpha * value for item, value in own.items()}
+    if config.n_neighbors:
+        mean = neighbours_mean(own, [vector(other) for other in others], config.n_neighbors)
         for item, value in mean.items():
-            found[item] = found.get(item, 0.0) + (1 - alpha) * value
-    return found
+            expected[item] = expected.get(item, 0.0) + (1 - alpha) * value
+    return expected
 
 
 def shoppers(rng, users, items):
     """Baskets by user: one to twelve, an item now and then twice in a basket, favourites often.
 
-    The last four took the same, so that some stand in a tie.
+    The last four have the same baskets, so that there are ties.
     """
-    found = {}
+    baskets_by_user = {}
     for user in range(users):
         favourites = rng.choice(items, 3, replace=False)
         baskets = []
         for _ in range(1 if user == 0 else int(rng.integers(1, 13))):
-            taken = [*rng.choice(favourites, 2), *rng.integers(0, items, rng.integers(0, 4))]
-            baskets.append([f"i{one}" for one in taken])
-        found[f"u{user}"] = baskets
+            basket = [*rng.choice(favourites, 2), *rng.integers(0, items, rng.integers(0, 4))]
+            baskets.append([f"i{item}" for item in basket])
+        baskets_by_user[f"u{user}"] = baskets
     for user in range(users - 3, users):
-        found[f"u{user}"] = found[f"u{users - 4}"]
-    return found
+        baskets_by_user[f"u{user}"] = baskets_by_user[f"u{users - 4}"]
+    return baskets_by_user
 
 
-def question(dataset, baskets, user):
+def query_of(dataset, baskets, user):
     items = [item for basket in baskets for item in basket]
     days = [day for day, basket in enumerate(baskets) for _ in basket]
     history = History(
@@ -104,7 +105,7 @@ def question(dataset, baskets, user):
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    "told",
+    "config",
     [
         RepeatConfig(n_groups=3, n_neighbors=4),
         RepeatConfig(
@@ -115,28 +116,28 @@ def question(dataset, baskets, user):
         RepeatConfig(n_groups=5, basket_decay=0.7),
         RepeatConfig(n_groups=2, n_neighbors=3, max_baskets=5),
     ],
-    ids=["three", "seven", "one-group", "everybody", "alone", "cut"],
+    ids=["three", "seven", "one-group", "all-users", "no-neighbours", "max-baskets"],
 )
-def test_scores_are_those_of_the_paper(told, seed):
+def test_scores_equal_tifu_knn(config, seed):
     rng = np.random.default_rng(seed)
-    taken = shoppers(rng, 15, 20)
+    baskets_by_user = shoppers(rng, 15, 20)
     events = [
         (user, item, float(day))
-        for user, baskets in taken.items()
+        for user, baskets in baskets_by_user.items()
         for day, basket in enumerate(baskets)
         for item in basket
     ]
     dataset = make_dataset(events)
-    stage = Repeat(told, name="repeat").fit(dataset)
-    stranger = {"nobody": [*taken["u1"], *taken["u2"][:2]]}
-    for user, baskets in {**taken, **stranger}.items():
-        queries = question(dataset, baskets, user)
-        others = [theirs for other, theirs in taken.items() if other != user]
-        expected = tifu_knn(baskets, others, told)
-        found = stage.score_all(queries)[0]
+    stage = Repeat(config, name="repeat").fit(dataset)
+    unknown = {"unknown": [*baskets_by_user["u1"], *baskets_by_user["u2"][:2]]}
+    for user, baskets in {**baskets_by_user, **unknown}.items():
+        queries = query_of(dataset, baskets, user)
+        others = [history for other, history in baskets_by_user.items() if other != user]
+        expected = tifu_knn(baskets, others, config)
+        row = stage.score_all(queries)[0]
         for number in range(dataset.n_items):
             item = dataset.catalogue.id(number)
-            value = found[number] if number < len(found) else np.nan
+            value = row[number] if number < len(row) else np.nan
             if item in expected:
                 assert value == pytest.approx(expected[item], rel=1e-4), (user, item)
             else:

@@ -1,4 +1,4 @@
-"""Words: what BM25 gives by hand, by tantivy's index, and beside the index."""
+"""Tests of full-text search: BM25 by hand, in tantivy's index and outside of it."""
 
 import math
 from collections import Counter
@@ -27,56 +27,56 @@ def lexical(dataset, **settings):
     return Lexical(LexicalConfig(**settings), name="lexical").fit(dataset)
 
 
-def titled(titles, **more):
-    return make_dataset([], items={one: {"title": title, **more} for one, title in titles.items()})
+def titled(titles, **fields):
+    items = {item_id: {"title": title, **fields} for item_id, title in titles.items()}
+    return make_dataset([], items=items)
 
 
-def found(stage, catalogue, text, *items, live=None):
-    return scores(stage, ask(catalogue, texts=[text], live=live), catalogue, *items)[0]
+def text_scores(stage, catalogue, text, *item_ids, live=None):
+    return scores(stage, ask(catalogue, texts=[text], live=live), catalogue, *item_ids)[0]
 
 
-def brought(stage, catalogue, text, k=10, **changes):
+def retrieved(stage, catalogue, text, k=10, **changes):
     queries = replace(ask(catalogue, texts=[text]), **changes)
     return listed(stage.retrieve(queries, k), catalogue)[0]
 
 
 def bm25(titles, text, boost):
-    """Robertson & Zaragoza with k1 1.2 and b .75, one field; lengths that tantivy keeps exactly."""
-    documents = {one: Analyzer().terms(title) for one, title in titles.items()}
+    """BM25 of one field (k1 = 1.2, b = 0.75), for lengths that tantivy stores exactly."""
+    documents = {item_id: Analyzer().terms(title) for item_id, title in titles.items()}
     mean = sum(map(len, documents.values())) / len(documents)
     total = dict.fromkeys(titles, 0.0)
     for term in set(Analyzer().terms(text)):
-        having = sum(term in one for one in documents.values())
-        idf = math.log(1 + (len(documents) - having + 0.5) / (having + 0.5))
-        for name, terms in documents.items():
-            often = Counter(terms)[term]
-            total[name] += (
-                boost * idf * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * len(terms) / mean))
-            )
+        count = sum(term in terms for terms in documents.values())
+        idf = math.log(1 + (len(documents) - count + 0.5) / (count + 0.5))
+        for item_id, terms in documents.items():
+            frequency = Counter(terms)[term]
+            relative_length = 0.25 + 0.75 * len(terms) / mean
+            total[item_id] += boost * idf * frequency * 2.2 / (frequency + 1.2 * relative_length)
     return list(total.values())
 
 
 @pytest.mark.parametrize(
     "text", ["mug", "red mug", "table", "red red", "mugs for tables", "handle blue"]
 )
-def test_scores_equal_a_hand_computation(text):
+def test_scores_equal_bm25_computed_by_hand(text):
     dataset = titled(TITLES)
-    right = bm25(TITLES, text, boost=3.0)
-    assert found(
-        lexical(dataset, title_boost=3.0), dataset.catalogue, text, *TITLES
-    ) == pytest.approx(right, rel=1e-5)
+    stage = lexical(dataset, title_boost=3.0)
+    computed = text_scores(stage, dataset.catalogue, text, *TITLES)
+    assert computed == pytest.approx(bm25(TITLES, text, boost=3.0), rel=1e-5)
 
 
-def test_the_body_counts_beside_the_title():
+def test_words_in_the_body_count_less_than_in_the_title():
     dataset = make_dataset(
         [], items={"a": {"title": "cup", "brand": "mug house"}, "b": {"title": "mug", "brand": "x"}}
     )
-    in_body, in_title = found(lexical(dataset, title_boost=5.0), dataset.catalogue, "mug", "a", "b")
+    stage = lexical(dataset, title_boost=5.0)
+    in_body, in_title = text_scores(stage, dataset.catalogue, "mug", "a", "b")
     assert 0 < in_body < in_title
 
 
-def test_delta_scores_are_those_the_index_would_give_with_frozen_statistics():
-    late = {
+def test_updated_items_are_scored_with_the_statistics_of_the_fit():
+    new_titles = {
         "f": "red mug",
         "g": "a table for the red wine",
         "h": "long " * 70 + "mug",
@@ -84,44 +84,43 @@ def test_delta_scores_are_those_the_index_would_give_with_frozen_statistics():
     }
     dataset = titled(TITLES)
     stage = lexical(dataset)
-    catalogue = changed(
-        dataset.catalogue, dataset.version, {one: {"title": title} for one, title in late.items()}
-    )
+    new_items = {item_id: {"title": title} for item_id, title in new_titles.items()}
+    catalogue = changed(dataset.catalogue, dataset.version, new_items)
     live = state_with(stage, dataset, catalogue)
     for text in ("mug", "red mug", "table wine"):
-        old = found(stage, catalogue, text, "a", "b", live=live)
-        new = found(stage, catalogue, text, "f", "g", "h", "i", live=live)
+        old = text_scores(stage, catalogue, text, "a", "b", live=live)
+        new = text_scores(stage, catalogue, text, "f", "g", "h", "i", live=live)
         assert new[0] == pytest.approx(old[0], rel=1e-5)  # the same words as "a"
         assert new[3] == 0
-        mean = sum(len(Analyzer().terms(one)) for one in TITLES.values()) / len(TITLES)
-        right = [by_frozen(title, text, mean) for title in late.values()]
-        assert new == pytest.approx(right, rel=1e-5)
+        mean = sum(len(Analyzer().terms(title)) for title in TITLES.values()) / len(TITLES)
+        expected = [bm25_with_fixed_statistics(title, text, mean) for title in new_titles.values()]
+        assert new == pytest.approx(expected, rel=1e-5)
 
 
-def by_frozen(title, text, mean):
-    """BM25 of one title under the statistics of TITLES; 71 terms are told as 68."""
+def bm25_with_fixed_statistics(title, text, mean):
+    """BM25 of one title under the statistics of TITLES; tantivy stores 71 terms as 68."""
     terms = Analyzer().terms(title)
     total = 0.0
     for term in set(Analyzer().terms(text)):
-        having = sum(term in Analyzer().terms(one) for one in TITLES.values())
-        idf = math.log(1 + (len(TITLES) - having + 0.5) / (having + 0.5))
-        often, length = Counter(terms)[term], {71: 68}.get(len(terms), len(terms))
-        total += 2 * idf * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * length / mean))
+        count = sum(term in Analyzer().terms(other) for other in TITLES.values())
+        idf = math.log(1 + (len(TITLES) - count + 0.5) / (count + 0.5))
+        frequency, length = Counter(terms)[term], {71: 68}.get(len(terms), len(terms))
+        total += 2 * idf * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * length / mean))
     return total
 
 
 @pytest.mark.parametrize("length", [39, 40, 41, 43, 57, 59, 71, 95, 200, 1000])
-def test_long_documents_are_as_long_in_the_delta_as_in_the_index(length):
+def test_long_documents_score_the_same_in_the_index_and_outside(length):
     text = "mug " + "filler " * (length - 1)
     dataset = titled({**TITLES, "old": text})
     stage = lexical(dataset)
     catalogue = changed(dataset.catalogue, dataset.version, {"new": {"title": text}})
     live = state_with(stage, dataset, catalogue)
-    old, new = found(stage, catalogue, "mug filler", "old", "new", live=live)
+    old, new = text_scores(stage, catalogue, "mug filler", "old", "new", live=live)
     assert new == pytest.approx(old, rel=1e-5)
 
 
-def test_new_changed_and_deleted_items_are_found_as_they_are_now():
+def test_new_changed_and_deleted_items_match_by_their_current_fields():
     dataset = titled(TITLES)
     stage = lexical(dataset)
     catalogue = changed(
@@ -130,100 +129,97 @@ def test_new_changed_and_deleted_items_are_found_as_they_are_now():
         {"new": {"title": "red kettle"}, "a": {"title": "green bowl"}, "d": None},
     )
     live = state_with(stage, dataset, catalogue)
-    assert brought(stage, catalogue, "kettle", live=live) == ["new"]
-    assert brought(stage, catalogue, "bowl", live=live) == ["a"]
-    assert "a" not in brought(stage, catalogue, "red mug", live=live)
-    assert set(brought(stage, catalogue, "red", live=live)) == {"new", "b"}
-    assert np.isnan(found(stage, catalogue, "table", "d", live=live)).all()
-    assert found(stage, catalogue, "red mug", "a", live=live).tolist() == [0]
+    assert retrieved(stage, catalogue, "kettle", live=live) == ["new"]
+    assert retrieved(stage, catalogue, "bowl", live=live) == ["a"]
+    assert "a" not in retrieved(stage, catalogue, "red mug", live=live)
+    assert set(retrieved(stage, catalogue, "red", live=live)) == {"new", "b"}
+    assert np.isnan(text_scores(stage, catalogue, "table", "d", live=live)).all()
+    assert text_scores(stage, catalogue, "red mug", "a", live=live).tolist() == [0]
 
 
-def test_a_price_that_changes_indexes_nothing():
+def test_update_skips_items_whose_read_fields_did_not_change():
     dataset = titled(TITLES, price=1.0)
     stage = lexical(dataset)
-    prices = {one: {"price": 2.0} for one in TITLES}
+    prices = {item_id: {"price": 2.0} for item_id in TITLES}
     catalogue = changed(dataset.catalogue, dataset.version, prices, patch=True)
-    assert len(stage.update(catalogue, dataset.version, None)) == 0
+    assert len(stage.update(catalogue, dataset.version, None).item_numbers) == 0
 
 
-def test_chinese_words_find_chinese_titles():
+def test_chinese_words_match_chinese_titles():
     dataset = chinese()
     stage = lexical(dataset)
-    assert set(brought(stage, dataset.catalogue, "红色")) == {"商品1", "商品2"}
-    assert set(brought(stage, dataset.catalogue, "茶杯")) == {"商品1", "商品3"}
-    assert brought(stage, dataset.catalogue, "红色茶杯")[0] == "商品1"
-    assert brought(stage, dataset.catalogue, "手机") == ["商品5"]
-    assert brought(stage, dataset.catalogue, "iphone") == ["商品5"]
+    assert set(retrieved(stage, dataset.catalogue, "红色")) == {"商品1", "商品2"}
+    assert set(retrieved(stage, dataset.catalogue, "茶杯")) == {"商品1", "商品3"}
+    assert retrieved(stage, dataset.catalogue, "红色茶杯")[0] == "商品1"
+    assert retrieved(stage, dataset.catalogue, "手机") == ["商品5"]
+    assert retrieved(stage, dataset.catalogue, "iphone") == ["商品5"]
 
 
-def test_a_letter_that_is_wrong_is_forgiven_unless_told_otherwise():
+def test_fuzzy_terms_match_words_that_differ_by_one_letter():
     dataset = two_topics()
-    right = brought(lexical(dataset), dataset.catalogue, "kettle")
-    assert set(brought(lexical(dataset), dataset.catalogue, "kettel")) == set(right)
-    assert brought(lexical(dataset, fuzzy=False), dataset.catalogue, "kettel") == []
-    assert brought(lexical(dataset), dataset.catalogue, "pxx") == []  # too short to guess
+    exact = retrieved(lexical(dataset), dataset.catalogue, "kettle")
+    assert set(retrieved(lexical(dataset), dataset.catalogue, "kettel")) == set(exact)
+    assert retrieved(lexical(dataset, fuzzy=False), dataset.catalogue, "kettel") == []
+    assert retrieved(lexical(dataset), dataset.catalogue, "pxx") == []  # too short
 
 
 def test_words_match_by_their_stem():
     dataset = titled({"a": "running shoes"})
-    assert brought(lexical(dataset), dataset.catalogue, "shoe runs") == ["a"]
-    assert brought(lexical(dataset, language="", fuzzy=False), dataset.catalogue, "shoe runs") == []
+    assert retrieved(lexical(dataset), dataset.catalogue, "shoe runs") == ["a"]
+    assert (
+        retrieved(lexical(dataset, language="", fuzzy=False), dataset.catalogue, "shoe runs") == []
+    )
 
 
-def test_without_text_nothing_is_brought_and_nothing_known():
+def test_without_text_nothing_is_retrieved_and_scores_are_nan():
     dataset = two_topics()
     stage = lexical(dataset)
     for text in (None, "", "?!"):
-        assert brought(stage, dataset.catalogue, text) == []
-        assert np.isnan(found(stage, dataset.catalogue, text, "garden-1")).all()
-    assert found(stage, dataset.catalogue, "zebra", "garden-1").tolist() == [0]
+        assert retrieved(stage, dataset.catalogue, text) == []
+        assert np.isnan(text_scores(stage, dataset.catalogue, text, "garden-1")).all()
+    assert text_scores(stage, dataset.catalogue, "zebra", "garden-1").tolist() == [0]
 
 
-def test_a_shop_without_items_finds_nothing():
+def test_empty_catalogue_retrieves_nothing_until_an_item_is_added():
     dataset = empty()
     stage = lexical(dataset)
-    assert brought(stage, dataset.catalogue, "mug") == []
+    assert retrieved(stage, dataset.catalogue, "mug") == []
     catalogue = changed(
         dataset.catalogue.with_columns({"title": "text"}), 0, {"first": {"title": "red mug"}}
     )
     live = state_with(stage, dataset, catalogue)
-    assert brought(stage, catalogue, "mug", live=live) == ["first"]
-    assert found(stage, catalogue, "mug", "first", live=live)[0] > 0
+    assert retrieved(stage, catalogue, "mug", live=live) == ["first"]
+    assert text_scores(stage, catalogue, "mug", "first", live=live)[0] > 0
 
 
-def test_what_is_ruled_out_makes_room_for_what_lies_deeper():
-    titles = {f"item-{one}": "mug" + " more" * (one // 3) for one in range(60)}
+def test_excluded_items_are_replaced_by_deeper_matches():
+    titles = {f"item-{number}": "mug" + " more" * (number // 3) for number in range(60)}
     dataset = titled(titles)
     stage = lexical(dataset)
-    last = dataset.catalogue.numbers([f"item-{one}" for one in range(55, 60)])
+    last_ids = [f"item-{number}" for number in range(55, 60)]
+    last = dataset.catalogue.numbers(last_ids)
     mask = np.zeros((1, 60), np.bool_)
     mask[0, last] = True
-    assert set(brought(stage, dataset.catalogue, "mug", 3, mask=mask)) <= {
-        f"item-{one}" for one in range(55, 60)
-    }
-    assert len(brought(stage, dataset.catalogue, "mug", 3, mask=mask)) == 3
+    masked = retrieved(stage, dataset.catalogue, "mug", 3, mask=mask)
+    assert len(masked) == 3
+    assert set(masked) <= set(last_ids)
     blocked = Ragged.from_rows([list(range(50))])
-    assert len(brought(stage, dataset.catalogue, "mug", 20, blocked=blocked)) == 10
-    both = brought(
-        stage,
-        dataset.catalogue,
-        "mug",
-        20,
-        mask=mask,
-        blocked=Ragged.from_rows([last[:2].tolist()]),
-    )
+    assert len(retrieved(stage, dataset.catalogue, "mug", 20, blocked=blocked)) == 10
+    blocked = Ragged.from_rows([last[:2].tolist()])
+    both = retrieved(stage, dataset.catalogue, "mug", 20, mask=mask, blocked=blocked)
     assert set(both) == {"item-57", "item-58", "item-59"}
 
 
-def test_what_stands_first_is_what_scores_highest():
+def test_retrieved_items_are_ordered_by_score():
     dataset = titled(TITLES)
     stage = lexical(dataset)
-    names = brought(stage, dataset.catalogue, "red mug table")
-    worth = found(stage, dataset.catalogue, "red mug table", *names)
-    assert set(names) == set(TITLES)
-    assert (np.diff(worth) <= 0).all()
+    item_ids = retrieved(stage, dataset.catalogue, "red mug table")
+    ordered = text_scores(stage, dataset.catalogue, "red mug table", *item_ids)
+    assert set(item_ids) == set(TITLES)
+    assert (np.diff(ordered) <= 0).all()
 
 
-def test_a_field_that_no_item_has_is_no_slip_that_goes_unsaid():
-    with pytest.raises(InputError, match="there is no field 'titel'"):
+def test_unknown_field_is_an_error():
+    with pytest.raises(InputError) as caught:
         lexical(titled(TITLES), fields=("title", "titel"))
+    assert caught.value.field == "fields"

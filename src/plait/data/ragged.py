@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Int32Array
+from plait.data.arrays import BoolArray, Int32Array, Int64Array
 
-__all__ = ["Ragged"]
+__all__ = ["Ragged", "offsets_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +35,7 @@ class Ragged:
     @staticmethod
     def from_lengths(values: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> Ragged:
         """From flat values and the length of every row."""
-        offsets = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=offsets[1:])
-        return Ragged(np.asarray(values, np.int32), offsets)
+        return Ragged(np.asarray(values, np.int32), offsets_of(counts))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -98,3 +96,17 @@ class Ragged:
         places = np.minimum(np.searchsorted(keys, value_keys), len(keys) - 1)
         members.ravel()[places[keys[places] == value_keys]] = True
         return members
+
+
+def offsets_of(lengths: Int64Array | BoolArray) -> Int64Array:
+    """Compute where rows begin in a flat array.
+
+    Args:
+        lengths: [B], the length of every row.
+
+    Returns:
+        int64 [B + 1], from 0 to the sum of the lengths.
+    """
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets

@@ -1,8 +1,8 @@
-"""Matrices of items by items, made a block of rows at a time.
+"""Item-by-item matrices, computed a block of rows at a time.
 
-So that no matrix of items squared is ever whole in memory: whoever reads a block keeps little of
-it. A block is so small that what is met on the way to it is bounded too, and blocks do not depend
-on each other, so that threads may share them: nothing in them goes by how many there are.
+The whole square is never in memory: the caller keeps few entries of every block. Blocks are small
+enough to bound intermediate results as well, and independent of each other, so that the result
+does not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.types import BoolArray, Int32Array, Int64Array
+from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.ragged import offsets_of
 
 __all__ = [
     "blocks",
@@ -26,100 +27,151 @@ __all__ = [
     "sample_items",
 ]
 
-_ASKED = 256
+_SAMPLE_SIZE = 256
 
-Unsigned = npt.NDArray[np.unsignedinteger]
-
-_ITEMS = 512
-_EVENTS = 1 << 17
-"""So many items at most in a block, and so many events, where it is not a single item's."""
+_BLOCK_ITEMS = 512
+_BLOCK_EVENTS = 1 << 17
+"""The most items in a block, and the most events in a block of several items."""
 
 
-def blocks(events: Int64Array) -> list[slice]:
-    """The items cut into ranges, `events` [n] being how many each has."""
-    ends = np.cumsum(events)
-    found: list[slice] = []
+def blocks(event_counts: Int64Array) -> list[slice]:
+    """Cut the items into ranges of bounded work.
+
+    Args:
+        event_counts: int64 [n], the events of each item.
+
+    Returns:
+        Consecutive ranges that cover all items.
+    """
+    ends = np.cumsum(event_counts)
+    ranges: list[slice] = []
     start = 0
     while start < len(ends):
-        room = int(ends[start] - events[start]) + _EVENTS
-        full = int(np.searchsorted(ends, room, side="right"))
-        stop = min(max(full, start + 1), start + _ITEMS, len(ends))
-        found.append(slice(start, stop))
+        limit = int(ends[start] - event_counts[start]) + _BLOCK_EVENTS
+        full = int(np.searchsorted(ends, limit, side="right"))
+        stop = min(max(full, start + 1), start + _BLOCK_ITEMS, len(ends))
+        ranges.append(slice(start, stop))
         start = stop
-    return found
+    return ranges
 
 
-def sample_items(events: Int64Array) -> Int64Array:
-    """At most `_ASKED` of the items with an event, from the rarest to the most popular.
+def sample_items(event_counts: Int64Array) -> Int64Array:
+    """Choose up to 256 items with an event, evenly spaced by popularity.
 
-    `events` [n]: how many each has. What is true of all follows, roughly, from what is of these.
+    Args:
+        event_counts: int64 [n], the events of each item.
+
+    Returns:
+        int64 item numbers, from the rarest to the most popular.
     """
-    ranked = np.argsort(events, kind="stable")[np.count_nonzero(events == 0) :]
-    count = min(len(ranked), _ASKED)
+    ranked = np.argsort(event_counts, kind="stable")[np.count_nonzero(event_counts == 0) :]
+    count = min(len(ranked), _SAMPLE_SIZE)
     return ranked[np.linspace(0, len(ranked) - 1, count).astype(np.int64)]
 
 
 def map_blocks(
-    work: Callable[[slice], sparse.csr_matrix], parts: Sequence[slice], threads: int
+    compute: Callable[[slice], sparse.csr_matrix], ranges: Sequence[slice], threads: int
 ) -> sparse.csr_matrix:
-    """The rows that `work` makes of every block, below each other; [0, 0] without a block."""
-    with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(work, parts))
-    return sparse.vstack(found).tocsr() if found else sparse.csr_matrix((0, 0), dtype=np.float32)
+    """Compute blocks of rows in threads and stack them.
 
+    Args:
+        compute: returns the rows of a range.
+        ranges: the ranges, in the order of the rows.
+        threads: the number of threads.
 
-def gram_top_entries(taken: sparse.csr_matrix, held: int, *, threads: int = 1) -> sparse.csr_matrix:
-    """float32 CSR [n, n]: X'X of zeros and ones `taken` [users, n], symmetric; about the `held`
-    largest entries of every row, and the diagonal.
+    Returns:
+        The rows of all ranges; CSR [0, 0] without a range.
     """
-    turned = taken.T.tocsr()
+    with ThreadPoolExecutor(threads) as pool:
+        computed = list(pool.map(compute, ranges))
+    if not computed:
+        return sparse.csr_matrix((0, 0), dtype=np.float32)
+    return sparse.vstack(computed).tocsr()
 
-    def rows(block: slice) -> sparse.csr_matrix:
-        counts = (turned[block] @ taken).tocsr()
-        kept = row_topk_mask(counts, held)
-        kept |= counts.indices == rows_of(counts) + block.start
-        return filter_entries(counts, kept)
 
-    found = map_blocks(rows, blocks(np.diff(turned.indptr)), threads)
-    mirrored = found.T.tocsr()  # turning a matrix also sorts its rows, and in linear time
+def gram_top_entries(
+    matrix: sparse.csr_matrix, count: int, *, threads: int = 1
+) -> sparse.csr_matrix:
+    """Compute the largest entries of each row of X'X.
+
+    Args:
+        matrix: X, CSR [users, n] of zeros and ones.
+        count: how many entries of a row to keep, approximately (see `row_topk_mask`).
+        threads: the number of threads.
+
+    Returns:
+        float32 CSR [n, n], symmetric, with the whole diagonal.
+    """
+    transposed = matrix.T.tocsr()
+
+    def top_entries(block: slice) -> sparse.csr_matrix:
+        counts = (transposed[block] @ matrix).tocsr()
+        mask = row_topk_mask(counts, count)
+        mask |= counts.indices == rows_of(counts) + block.start
+        return filter_entries(counts, mask)
+
+    gram = map_blocks(top_entries, blocks(np.diff(transposed.indptr)), threads)
+    mirrored = gram.T.tocsr()  # transposing also sorts the rows, in linear time
     return mirrored.T.tocsr().maximum(mirrored)
 
 
 def row_topk_mask(
-    matrix: sparse.csr_matrix, count: int, among_equals: Unsigned | None = None
+    matrix: sparse.csr_matrix,
+    count: int,
+    tiebreak: npt.NDArray[np.unsignedinteger] | None = None,
 ) -> BoolArray:
-    """Which entries are the `count` largest of their row, bool [nnz].
+    """Mark the largest entries of each row.
 
-    With `among_equals` [columns], unsigned, the smallest there are taken of what equals the last of
-    them. Without, all of those, or where they are more than as many again, none: rows stay bounded,
-    and which entries stay does not go by how columns are numbered.
+    Args:
+        matrix: CSR [rows, columns].
+        count: how many entries of a row to mark.
+        tiebreak: unsigned [columns]; of entries equal to the last one, those with the smallest
+            value are marked. Without it all of them are marked, or none if they would more than
+            double the count; the result then does not depend on the numbering of columns.
+
+    Returns:
+        bool [nnz].
     """
     if count < 1:
         return np.zeros(matrix.nnz, np.bool_)
-    kept = np.ones(matrix.nnz, np.bool_)
+    mask = np.ones(matrix.nnz, np.bool_)
     for row in np.flatnonzero(np.diff(matrix.indptr) > count).tolist():
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        values = matrix.data[part]
-        border = np.partition(values, len(values) - count)[len(values) - count]
-        found = values >= border
-        spare = np.count_nonzero(found) - count
-        if spare and among_equals is not None:
-            equal = np.flatnonzero(values == border)
-            order = np.argsort(among_equals[matrix.indices[part][equal]], kind="stable")
-            found[equal[order[-spare:]]] = False
-        elif spare > count:
-            found = values > border
-        kept[part] = found
-    return kept
+        entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        values = matrix.data[entries]
+        threshold = np.partition(values, len(values) - count)[len(values) - count]
+        is_top = values >= threshold
+        excess = np.count_nonzero(is_top) - count
+        if excess and tiebreak is not None:
+            tied = np.flatnonzero(values == threshold)
+            order = np.argsort(tiebreak[matrix.indices[entries][tied]], kind="stable")
+            is_top[tied[order[-excess:]]] = False
+        elif excess > count:
+            is_top = values > threshold
+        mask[entries] = is_top
+    return mask
 
 
-def filter_entries(matrix: sparse.csr_matrix, kept: BoolArray) -> sparse.csr_matrix:
-    """The entries of a matrix that are `kept` [nnz], in the same order."""
-    before = np.concatenate([[0], np.cumsum(kept)])
-    parts = (matrix.data[kept], matrix.indices[kept], before[matrix.indptr])
-    return sparse.csr_matrix(parts, shape=matrix.shape)
+def filter_entries(matrix: sparse.csr_matrix, mask: BoolArray) -> sparse.csr_matrix:
+    """Select entries of a sparse matrix.
+
+    Args:
+        matrix: CSR.
+        mask: bool [nnz].
+
+    Returns:
+        The entries where the mask holds, in the same order; the shape stays.
+    """
+    entries = (matrix.data[mask], matrix.indices[mask], offsets_of(mask)[matrix.indptr])
+    return sparse.csr_matrix(entries, shape=matrix.shape)
 
 
 def rows_of(matrix: sparse.csr_matrix) -> Int32Array:
-    """The row of every entry, int32 [nnz]."""
+    """Expand the row pointers of a CSR matrix.
+
+    Args:
+        matrix: CSR.
+
+    Returns:
+        int32 [nnz], the row of every entry.
+    """
     return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))

@@ -1,7 +1,8 @@
 """From text to terms, the same way for items and queries.
 
-Chinese has no spaces: runs of Han characters are cut by jieba. Everything else is split at whatever
-is no letter or digit, lower-cased, stripped of accents and stemmed by tantivy.
+Chinese has no spaces: runs of Han characters are segmented by jieba. Everything else is split at
+characters that are neither letters nor digits, lower-cased, stripped of accents and stemmed by
+tantivy.
 """
 
 from __future__ import annotations
@@ -21,64 +22,115 @@ if TYPE_CHECKING:
 __all__ = ["Analyzer", "document", "title_field", "word_fields"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_GAP = re.compile(r"[^\w]+|_+")
-_TITLES = ("title", "name", "headline", "description")
-_WORDY = ("text", "category", "set")
+_SEPARATORS = re.compile(r"[^\w]+|_+")
+_TITLE_FIELDS = ("title", "name", "headline", "description")
+_WORD_TYPES = ("text", "category", "set")
 LONGEST_TERM = 64
-"""Longer terms are noise: hashes, encoded data."""
+"""Longer terms are dropped as noise: hashes, encoded data."""
 
 
 class Analyzer:
-    """Cuts text into terms; `language` names the stemmer ("english", ...; "" for none)."""
+    """Cuts text into terms.
+
+    Attributes:
+        language: the stemmer as tantivy names it ("english", ...); "" for none.
+        tantivy: the analyser that tantivy applies after `normalize`.
+    """
 
     def __init__(self, language: str = "english") -> None:
         self.language = language
-        self.tantivy = _analyzer(language)
+        self.tantivy = _tantivy_analyzer(language)
 
     def terms(self, text: str) -> list[str]:
-        """The terms of a text, in order, repetitions kept."""
-        return list(self.tantivy.analyze(self.spaced(text)))
+        """Cut a text into terms.
 
-    def count(self, spaced: str) -> int:
-        """How many terms a text has that `spaced` made."""
-        words = spaced.split()
-        if max(map(len, words), default=0) * 4 < LONGEST_TERM:  # nothing is too long, in any script
+        Args:
+            text: any text.
+
+        Returns:
+            The terms in order, repetitions included.
+        """
+        return list(self.tantivy.analyze(self.normalize(text)))
+
+    def count(self, normalized: str) -> int:
+        """Count the terms of a normalised text.
+
+        Args:
+            normalized: what `normalize` returned.
+
+        Returns:
+            The number of terms, repetitions included.
+        """
+        words = normalized.split()
+        if max(map(len, words), default=0) * 4 < LONGEST_TERM:  # no word is too long in UTF-8
             return len(words)
-        return len(self.tantivy.analyze(spaced))
+        return len(self.tantivy.analyze(normalized))
 
-    def spaced(self, text: str) -> str:
-        """The text with nothing but words and single spaces."""
-        plain = unicodedata.normalize("NFKC", text)
-        if _HAN.search(plain):
-            plain = _HAN.sub(lambda run: f" {' '.join(_jieba().cut_for_search(run[0]))} ", plain)
-        return _GAP.sub(" ", plain)
+    def normalize(self, text: str) -> str:
+        """Reduce a text to words separated by single spaces.
+
+        Args:
+            text: any text.
+
+        Returns:
+            The text in Unicode form NFKC, Chinese segmented, without punctuation.
+        """
+        normalized = unicodedata.normalize("NFKC", text)
+        if _HAN.search(normalized):
+            normalized = _HAN.sub(
+                lambda run: f" {' '.join(_jieba().cut_for_search(run[0]))} ", normalized
+            )
+        return _SEPARATORS.sub(" ", normalized)
 
 
 def word_fields(catalogue: Catalogue, chosen: Sequence[str] = ()) -> list[str]:
-    """The fields that hold words: `chosen`, or all of type text, category and set."""
+    """List the fields that hold words.
+
+    Args:
+        catalogue: the items.
+        chosen: field names; none: all fields of type text, category and set.
+
+    Returns:
+        The chosen fields that exist.
+    """
     if chosen:
         return [name for name in chosen if name in catalogue.columns]
-    return [name for name, column in catalogue.columns.items() if column.type in _WORDY]
+    return [name for name, column in catalogue.columns.items() if column.type in _WORD_TYPES]
 
 
 def title_field(catalogue: Catalogue) -> str:
-    """The field that names an item, "" if there is none."""
-    found = [name for name in _TITLES if name in catalogue.columns]
-    if found:
-        return found[0]
-    texts = [name for name, one in catalogue.columns.items() if one.type == "text"]
-    return texts[0] if texts else ""
+    """Guess the field that names an item.
+
+    Args:
+        catalogue: the items.
+
+    Returns:
+        A field with a usual name, else the first text field, else "".
+    """
+    usual = [name for name in _TITLE_FIELDS if name in catalogue.columns]
+    texts = [name for name, column in catalogue.columns.items() if column.type == "text"]
+    return next(iter(usual + texts), "")
 
 
 def document(catalogue: Catalogue, number: int, fields: Sequence[str]) -> str:
-    """The words of the named fields of one item as one text."""
+    """Join the words of some fields of an item.
+
+    Args:
+        catalogue: the items.
+        number: the item number.
+        fields: field names, in the order in which they are joined.
+
+    Returns:
+        One text; empty fields are left out.
+    """
     values = (catalogue.columns[name].get(number) for name in fields)
-    parts = (" ".join(one) if isinstance(one, tuple) else str(one) for one in values if one)
-    return " ".join(parts)
+    return " ".join(
+        " ".join(value) if isinstance(value, tuple) else str(value) for value in values if value
+    )
 
 
 @cache
-def _analyzer(language: str) -> tantivy.TextAnalyzer:
+def _tantivy_analyzer(language: str) -> tantivy.TextAnalyzer:
     import tantivy
 
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())

@@ -1,30 +1,30 @@
-"""Items as sparse vectors of what their typed fields say (TF-IDF, Salton & Buckley, 1988)."""
+"""Items as sparse vectors of the values of their fields (TF-IDF: Salton and Buckley, 1988)."""
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from plait.data.arrays import Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
-from plait.data.types import Float32Array, Int32Array
 from plait.features.text import Analyzer, word_fields
 from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 from plait.pipeline.constraints import Limit, bounded_field
 
-__all__ = ["Tfidf", "TfidfConfig", "largest", "similar", "unit"]
+__all__ = ["Tfidf", "TfidfConfig", "l2_normalize_rows", "row_topk", "similar_rows"]
 
 _BATCH = 1024
-_FEW = 100
-"""So many items may always share a feature, however small the catalogue."""
-_MOST = 1_000_000
-"""What a feature may be worth at most: squares of more would not stay finite in float32."""
+_SMALL = 100
+"""So many items may always share a feature, and so many rows are compared without transposing."""
+_MAX_WEIGHT = 1_000_000
+"""The largest weight of a feature: squares of larger ones would overflow float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,27 @@ class TfidfConfig:
     """Fields to read; none: all of type text, category and set."""
     language: str = "english"
     """The stemmer, as tantivy names it; empty for none."""
-    bigram_weight: float = bounded_field(0.7, Limit(least=0, most=_MOST))
-    """What two neighbouring words of a text are worth against one; 0: nothing."""
-    category_weight: float = bounded_field(2.0, Limit(least=0, most=_MOST))
-    """What a category is worth against a word."""
-    set_member_weight: float = bounded_field(0.5, Limit(least=0, most=_MOST))
-    """What a member of a set is worth against a word."""
+    bigram_weight: float = bounded_field(0.7, Limit(least=0, most=_MAX_WEIGHT))
+    """The weight of two neighbouring words of a text, relative to one word; 0: none."""
+    category_weight: float = bounded_field(2.0, Limit(least=0, most=_MAX_WEIGHT))
+    """The weight of a category, relative to a word."""
+    set_member_weight: float = bounded_field(0.5, Limit(least=0, most=_MAX_WEIGHT))
+    """The weight of a member of a set, relative to a word."""
     min_df: int = bounded_field(2, Limit(least=0))
-    """In how many items a feature must occur to count."""
+    """Features of fewer items are dropped."""
     max_df: float = bounded_field(0.3, Limit(least=0, most=1))
-    """In what share of the items a feature may occur: beyond, it says nothing and costs most."""
+    """Features of a larger share of the items are dropped: they say least and cost most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tfidf:
-    """A vocabulary and its weights; `idf` float32 [V]."""
+    """A fitted vocabulary.
+
+    Attributes:
+        config: how fields become features.
+        vocabulary: the column of each of the V features.
+        idf: float32 [V], the inverse document frequencies.
+    """
 
     config: TfidfConfig
     vocabulary: dict[str, int] = field(default_factory=dict)
@@ -57,156 +63,227 @@ class Tfidf:
 
     @staticmethod
     def fit(config: TfidfConfig, catalogue: Catalogue) -> tuple[Tfidf, sparse.csr_matrix]:
-        """Learn the vocabulary of all living items; also their vectors [n_items, V].
+        """Learn the vocabulary of all living items.
 
-        InputError if the config names a field that no item has.
+        Args:
+            config: how fields become features.
+            catalogue: the items.
+
+        Returns:
+            The vocabulary, and the unit vectors of all items, float32 CSR [n_items, V]; rows of
+            deleted items are empty.
+
+        Raises:
+            InputError: if the config names an unknown field.
         """
         catalogue.check_fields(config.fields, "fields")
-        numbers = np.nonzero(catalogue.alive)[0].astype(np.int32)
+        numbers = np.flatnonzero(catalogue.alive).astype(np.int32)
         reader = Tfidf(config)
-        features = [reader.features(catalogue, int(one)) for one in numbers]
-        counts: dict[str, int] = {}
-        for found in features:
-            for name in found:
-                counts[name] = counts.get(name, 0) + 1
-        most = max(config.max_df * len(numbers), _FEW)
-        names = sorted(name for name, count in counts.items() if config.min_df <= count <= most)
-        often = np.array([counts[name] for name in names], np.float32)
-        idf = (np.log((1 + len(numbers)) / (1 + often)) + 1).astype(np.float32)
-        fitted = Tfidf(config, {name: place for place, name in enumerate(names)}, idf)
-        vectors = fitted._vectors(features)
-        wide = sparse.csr_matrix(
+        documents = [reader.features(catalogue, number) for number in numbers.tolist()]
+        counts = Counter(itertools.chain.from_iterable(documents))
+        limit = max(config.max_df * len(numbers), _SMALL)
+        names = sorted(name for name, count in counts.items() if config.min_df <= count <= limit)
+        frequencies = np.array([counts[name] for name in names], np.float32)
+        idf = (np.log((1 + len(numbers)) / (1 + frequencies)) + 1).astype(np.float32)
+        fitted = Tfidf(config, {name: column for column, name in enumerate(names)}, idf)
+        selection = sparse.csr_matrix(
             (np.ones(len(numbers), np.float32), (numbers, np.arange(len(numbers)))),
             shape=(len(catalogue), len(numbers)),
         )
-        return fitted, (wide @ vectors).tocsr()
+        return fitted, (selection @ fitted._vectors(documents)).tocsr()
 
     def vectors(self, catalogue: Catalogue, numbers: Int32Array) -> sparse.csr_matrix:
-        """Unit vectors float32 CSR [len(numbers), V] of items, also of ones unseen at the fit."""
-        return self._vectors([self.features(catalogue, int(one)) for one in numbers])
+        """Compute the vectors of items, also of items that the fit did not see.
+
+        Args:
+            catalogue: the items.
+            numbers: int32 [N], item numbers.
+
+        Returns:
+            Unit vectors, float32 CSR [N, V].
+        """
+        return self._vectors([self.features(catalogue, number) for number in numbers.tolist()])
 
     def text_vectors(self, texts: Sequence[str | None]) -> sparse.csr_matrix:
-        """Unit vectors of free text, float32 CSR [len(texts), V]; zero where nothing is known."""
-        return self._vectors([self._text(one or "") for one in texts])
+        """Compute the vectors of free texts.
+
+        Args:
+            texts: B texts; None is an empty one.
+
+        Returns:
+            Unit vectors, float32 CSR [B, V]; zero where no word is known.
+        """
+        return self._vectors([self._text_features(text or "") for text in texts])
 
     def fields(self, catalogue: Catalogue) -> list[str]:
-        """The fields that are read."""
+        """List the fields that are read.
+
+        Args:
+            catalogue: the items.
+
+        Returns:
+            Field names of the catalogue.
+        """
         return word_fields(catalogue, self.config.fields)
 
     def features(self, catalogue: Catalogue, number: int) -> dict[str, float]:
-        """What the fields of an item say, each feature with its weight."""
-        found: dict[str, float] = {}
+        """Extract the features of an item, before any vocabulary.
+
+        Args:
+            catalogue: the items.
+            number: the item number.
+
+        Returns:
+            The weight of each feature by name.
+        """
+        features: dict[str, float] = {}
         for name in self.fields(catalogue):
             column = catalogue.columns[name]
             value = column.get(number)
             if value is None:
                 continue
             if column.type == "text":
-                found.update(self._text(value))
+                features.update(self._text_features(value))
             elif column.type == "set":
-                found.update(
-                    {f"{name}={one}".lower(): self.config.set_member_weight for one in value}
-                )
+                members = (f"{name}={member}".lower() for member in value)
+                features.update(dict.fromkeys(members, self.config.set_member_weight))
             else:
-                found[f"{name}={value}".lower()] = self.config.category_weight
-        return found
+                features[f"{name}={value}".lower()] = self.config.category_weight
+        return features
 
     def save(self, folder: Path) -> None:
-        """Write vocabulary and weights."""
+        """Write the vocabulary and its weights.
+
+        Args:
+            folder: an existing folder.
+        """
         write_strings(folder / "vocabulary.json", list(self.vocabulary))
         write_arrays(folder / "idf.safetensors", {"idf": self.idf})
 
     @classmethod
     def load(cls, config: TfidfConfig, folder: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Args:
+            config: the config of the fit.
+            folder: the folder.
+
+        Returns:
+            The fitted vocabulary.
+
+        Raises:
+            BundleError: if a file cannot be read.
+        """
         words = read_strings(folder / "vocabulary.json")
         idf = read_arrays(folder / "idf.safetensors")["idf"]
-        return cls(config, {word: place for place, word in enumerate(words)}, idf)
+        return cls(config, {word: column for column, word in enumerate(words)}, idf)
 
-    def _text(self, text: str) -> dict[str, float]:
+    def _text_features(self, text: str) -> dict[str, float]:
+        """The features of one text: its terms, and pairs of neighbouring terms."""
         terms = Analyzer(self.config.language).terms(text)
-        found = dict.fromkeys(terms, 1.0)
+        features = dict.fromkeys(terms, 1.0)
         if self.config.bigram_weight:
-            pairs = itertools.pairwise(terms)
-            found.update({f"{one} {two}": self.config.bigram_weight for one, two in pairs})
-        return found
+            bigrams = (f"{first} {second}" for first, second in itertools.pairwise(terms))
+            features.update(dict.fromkeys(bigrams, self.config.bigram_weight))
+        return features
 
-    def _vectors(self, features: Sequence[dict[str, float]]) -> sparse.csr_matrix:
-        places: list[int] = []
-        values: list[float] = []
-        offsets = [0]
-        for found in features:
-            known = [
-                (self.vocabulary[name], worth)
-                for name, worth in found.items()
+    def _vectors(self, documents: Sequence[dict[str, float]]) -> sparse.csr_matrix:
+        """Unit vectors from the features of each document, float32 CSR, columns sorted."""
+        known = [
+            [
+                (self.vocabulary[name], weight)
+                for name, weight in features.items()
                 if name in self.vocabulary
             ]
-            places.extend(place for place, _ in known)
-            values.extend(worth for _, worth in known)
-            offsets.append(len(places))
-        columns = np.array(places, np.int32)
-        weights = np.array(values, np.float32) * self.idf[columns]
-        shape = (len(features), len(self.vocabulary))
+            for features in documents
+        ]
+        entries = list(itertools.chain.from_iterable(known))
+        columns = np.array([column for column, _ in entries], np.int32)
+        weights = np.array([weight for _, weight in entries], np.float32) * self.idf[columns]
+        offsets = np.cumsum([0, *map(len, known)])
+        shape = (len(documents), len(self.vocabulary))
         matrix = sparse.csr_matrix((weights, columns, offsets), shape=shape)
         matrix.sort_indices()
-        return unit(matrix)
+        return l2_normalize_rows(matrix)
 
 
-def unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The same rows with length 1; empty ones stay empty."""
+def l2_normalize_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Scale the rows of a sparse matrix to length 1.
+
+    Args:
+        matrix: CSR.
+
+    Returns:
+        The same rows; empty ones stay empty.
+    """
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr()
 
 
-def similar(
+def similar_rows(
     vectors: sparse.csr_matrix,
-    among: sparse.csr_matrix,
+    candidates: sparse.csr_matrix,
     count: int,
-    tiebreak: npt.NDArray[np.uint64],
+    tiebreak: UInt64Array,
     *,
-    itself: bool,
+    exclude_self: bool,
 ) -> sparse.csr_matrix:
-    """The `count` most similar rows of `among` for every row of `vectors`, cosine, as CSR.
+    """Find the most similar candidates of each vector.
 
-    `tiebreak` uint64 [rows of `among`]: of equals the smallest are taken. `itself`: both are the
-    same items, and none is its own neighbour.
+    Args:
+        vectors: unit vectors, CSR [N, V].
+        candidates: unit vectors, CSR [n, V].
+        count: how many candidates to keep for each vector.
+        tiebreak: uint64 [n]; of equally similar candidates those with the smallest value are kept.
+        exclude_self: whether both are the same items, and none is its own neighbour.
+
+    Returns:
+        float32 CSR [N, n] of cosines.
     """
-    few = vectors.shape[0] <= _FEW
-    turned = None if few else among.T.tocsr()
+    # Transposing all candidates does not pay for a few vectors.
+    transposed = None if vectors.shape[0] <= _SMALL else candidates.T.tocsr()
     blocks: list[Any] = []
     for start in range(0, vectors.shape[0], _BATCH):
         rows = vectors[start : start + _BATCH]
-        # A few new items are not worth turning the whole matrix for.
-        block = (among @ rows.T.toarray()).T if turned is None else (rows @ turned).toarray()
-        if itself:
+        if transposed is None:
+            block = (candidates @ rows.T.toarray()).T
+        else:
+            block = (rows @ transposed).toarray()
+        if exclude_self:
             inside = np.arange(len(block))
             block[inside, inside + start] = 0
-        blocks.append(largest(block, count, tiebreak))
+        blocks.append(row_topk(block, count, tiebreak))
     if not blocks:
-        return sparse.csr_matrix((0, among.shape[0]), dtype=np.float32)
+        return sparse.csr_matrix((0, candidates.shape[0]), dtype=np.float32)
     return sparse.vstack(blocks).tocsr()
 
 
-def largest(block: Float32Array, count: int, tiebreak: npt.NDArray[np.uint64]) -> sparse.csr_matrix:
-    """The `count` largest positive entries of each dense row, as CSR.
+def row_topk(matrix: Float32Array, count: int, tiebreak: UInt64Array) -> sparse.csr_matrix:
+    """Keep the largest positive entries of each row of a dense matrix.
 
-    Of equals those whose column has the smallest `tiebreak`, uint64 [columns].
+    Args:
+        matrix: float32 [rows, columns].
+        count: how many entries of a row to keep.
+        tiebreak: uint64 [columns]; of equal entries those with the smallest value are kept.
+
+    Returns:
+        float32 CSR of the same shape.
     """
-    size = block.shape[1]
+    size = matrix.shape[1]
     if not 0 < count < size:
-        return sparse.csr_matrix(np.maximum(block, 0) if count else np.zeros_like(block))
-    # Values are several times faster to part than places, and many entries are zero.
-    border = np.partition(block, size - count, axis=1)[:, size - count, None]
-    kept = (block >= border) & (block > 0)
-    spare = np.count_nonzero(kept, axis=1) - count
-    tied = np.flatnonzero(spare > 0)
-    equal = block[tied] == border[tied]
-    room = np.count_nonzero(equal, axis=1) - spare[tied]
+        return sparse.csr_matrix(np.maximum(matrix, 0) if count else np.zeros_like(matrix))
+    # Partitioning values is several times faster than partitioning positions.
+    threshold = np.partition(matrix, size - count, axis=1)[:, size - count, None]
+    mask = (matrix >= threshold) & (matrix > 0)
+    excess = np.count_nonzero(mask, axis=1) - count
+    tied_rows = np.flatnonzero(excess > 0)
+    is_tied = matrix[tied_rows] == threshold[tied_rows]
+    remaining = np.count_nonzero(is_tied, axis=1) - excess[tied_rows]
     order = np.argsort(tiebreak)
-    first = np.empty_like(equal)
-    first[:, order] = np.cumsum(equal[:, order], axis=1) <= room[:, None]
-    kept[tied] &= ~equal | first
-    rows, columns = np.nonzero(kept)
-    offsets = np.searchsorted(rows, np.arange(len(block) + 1))
-    return sparse.csr_matrix((block[rows, columns], columns, offsets), shape=block.shape)
+    is_first = np.empty_like(is_tied)
+    is_first[:, order] = np.cumsum(is_tied[:, order], axis=1) <= remaining[:, None]
+    mask[tied_rows] &= ~is_tied | is_first
+    rows, columns = np.nonzero(mask)
+    offsets = np.searchsorted(rows, np.arange(len(matrix) + 1))
+    return sparse.csr_matrix((matrix[rows, columns], columns, offsets), shape=matrix.shape)

@@ -1,4 +1,4 @@
-"""BM25 for the few items that an index does not hold yet, as tantivy computes it."""
+"""BM25 of the few items that an index does not hold yet, as tantivy computes it."""
 
 from __future__ import annotations
 
@@ -9,121 +9,155 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plait.data.types import BoolArray, Float32Array, Int32Array
-from plait.features.item_changes import Changes
+from plait.data.arrays import BoolArray, Float32Array, Int32Array
+from plait.features.item_changes import ItemUpdates
 
-__all__ = ["Late", "Norms", "Words"]
+__all__ = ["IndexStatistics", "Postings", "Terms", "extend_postings"]
 
 K1, B = 1.2, 0.75
 
-Key = tuple[str, str]
-"""A part of the documents ("title", "body") and a term."""
+_Key = tuple[str, str]
+"""A field of the index ("title", "body") and a term."""
 
-Words = Mapping[str, Sequence[str]]
-"""By part, the terms of one document, repetitions kept."""
+Terms = Mapping[str, Sequence[str]]
+"""By field of the index the terms of one document, repetitions included."""
 
 
 @dataclass(frozen=True, slots=True)
-class Norms:
-    """What the index says of its documents: mean length by part, and how many there are."""
+class IndexStatistics:
+    """The statistics of an index that BM25 reads.
 
-    lengths: Mapping[str, float]
-    documents: int
+    Attributes:
+        mean_lengths: by field the mean number of terms of a document.
+        n_documents: the number of documents.
+    """
 
-    def weight(self, part: str, often: int, length: int) -> float:
-        """What a term is worth that stands `often` in a document of `length` terms, without idf."""
-        share = _rounded(length) / max(self.lengths.get(part, 1.0), 1e-9)
-        return often * (K1 + 1) / (often + K1 * (1 - B + B * share))
+    mean_lengths: Mapping[str, float]
+    n_documents: int
+
+    def term_weight(self, index_field: str, frequency: int, length: int) -> float:
+        """Compute the BM25 weight of a term in a document, without idf.
+
+        Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond" (2009).
+
+        Args:
+            index_field: the field of the index.
+            frequency: how often the term occurs in the field.
+            length: the number of terms of the field.
+
+        Returns:
+            The weight, below `K1` + 1.
+        """
+        mean = max(self.mean_lengths.get(index_field, 1.0), 1e-9)
+        relative_length = _stored_length(length) / mean
+        return frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * relative_length))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Late:
-    """Items that came or changed after the fit, with the weights of their terms.
+class Postings:
+    """An inverted index of updated items.
 
-    `worded` bool [N]: which of `changes.numbers` have any word. `keys`: the terms of each item.
-    `postings`: by part and term the items that have it and what it is worth in each.
+    Attributes:
+        has_terms: bool [N], in the order of the item updates: whether an item has any term.
+        keys: the fields and terms of each item.
+        entries: by field and term the items that have it, int32, and its weights, float32.
     """
 
-    changes: Changes
-    worded: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
-    keys: Mapping[int, Sequence[Key]] = field(default_factory=dict)
-    postings: Mapping[Key, tuple[Int32Array, Float32Array]] = field(default_factory=dict)
+    has_terms: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
+    keys: Mapping[int, Sequence[_Key]] = field(default_factory=dict)
+    entries: Mapping[_Key, tuple[Int32Array, Float32Array]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    @property
-    def numbers(self) -> Int32Array:
-        """The items, int32 [N]."""
-        return self.changes.numbers
-
-    def extended(self, changes: Changes, words: Mapping[int, Words], norms: Norms) -> Late:
-        """With more items, or newer words of the same; `changes` says which in which order."""
-        if not words:
-            return Late(changes, self.worded, self.keys, self.postings)
-        postings = dict(self.postings)
-        stale = np.array(list(words), np.int32)
-        for key in {key for one in words for key in self.keys.get(one, ())}:
-            numbers, weights = postings[key]
-            left = ~np.isin(numbers, stale)
-            postings[key] = numbers[left], weights[left]
-        new: dict[Key, tuple[list[int], list[float]]] = {}
-        keys = dict(self.keys)
-        for number, parts in words.items():
-            weighed = _weighed(parts, norms)
-            keys[number] = tuple(weighed)
-            for key, weight in weighed.items():
-                found = new.setdefault(key, ([], []))
-                found[0].append(number)
-                found[1].append(weight)
-        for key, (items, worth) in new.items():
-            numbers, weights = postings.get(key, (np.zeros(0, np.int32), np.zeros(0, np.float32)))
-            postings[key] = (
-                np.concatenate([numbers, np.array(items, np.int32)]),
-                np.concatenate([weights, np.array(worth, np.float32)]),
-            )
-        worded = np.array([bool(keys[one]) for one in changes.numbers.tolist()], np.bool_)
-        return Late(changes, worded, keys, postings)
-
-    def scored(
+    def search(
         self,
         terms: Sequence[str],
         idf: Callable[[str, str], float],
         boosts: Mapping[str, float],
     ) -> tuple[Int32Array, Float32Array]:
-        """The items that match, ascending, and their scores."""
-        numbers, worth = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
-        for part, boost in boosts.items():
+        """Score the items that contain any of some terms.
+
+        Args:
+            terms: the distinct terms of a query.
+            idf: the inverse document frequency of a field's term.
+            boosts: the weight of each field of the index.
+
+        Returns:
+            The matching item numbers, int32 ascending, and their scores, float32.
+        """
+        numbers, weights = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+        for index_field, boost in boosts.items():
             for term in terms:
-                if (part, term) in self.postings:
-                    items, weights = self.postings[part, term]
+                if (index_field, term) in self.entries:
+                    items, term_weights = self.entries[index_field, term]
                     numbers.append(items)
-                    worth.append(np.float32(boost * idf(part, term)) * weights)
-        found, place = np.unique(np.concatenate(numbers), return_inverse=True)
-        totals = np.bincount(place, np.concatenate(worth), len(found))
-        return found, totals.astype(np.float32)
+                    weights.append(np.float32(boost * idf(index_field, term)) * term_weights)
+        matches, positions = np.unique(np.concatenate(numbers), return_inverse=True)
+        scores = np.bincount(positions, np.concatenate(weights), len(matches))
+        return matches, scores.astype(np.float32)
 
 
-def _weighed(parts: Words, norms: Norms) -> dict[Key, float]:
+def extend_postings(
+    updates: ItemUpdates[Postings], terms_by_item: Mapping[int, Terms], statistics: IndexStatistics
+) -> Postings:
+    """Index items again, or for the first time.
+
+    Args:
+        updates: the items indexed so far.
+        terms_by_item: the terms of each item to index.
+        statistics: the statistics of the index that the postings complete.
+
+    Returns:
+        The postings of all items, in the order of `updates.extended`.
+    """
+    old = updates.values
+    if not terms_by_item:
+        return old
+    entries, keys = dict(old.entries), dict(old.keys)
+    indexed = np.array(list(terms_by_item), np.int32)
+    for key in {key for number in terms_by_item for key in old.keys.get(number, ())}:
+        numbers, weights = entries[key]
+        mask = ~np.isin(numbers, indexed)
+        entries[key] = numbers[mask], weights[mask]
+    added: dict[_Key, list[tuple[int, float]]] = {}
+    for number, terms in terms_by_item.items():
+        term_weights = _term_weights(terms, statistics)
+        keys[number] = tuple(term_weights)
+        for key, weight in term_weights.items():
+            added.setdefault(key, []).append((number, weight))
+    for key, postings in added.items():
+        new_numbers, new_weights = zip(*postings, strict=True)
+        numbers, weights = entries.get(key, (np.zeros(0, np.int32), np.zeros(0, np.float32)))
+        entries[key] = (
+            np.concatenate([numbers, np.array(new_numbers, np.int32)]),
+            np.concatenate([weights, np.array(new_weights, np.float32)]),
+        )
+    retained = updates.item_numbers[updates.retained(indexed)]
+    has_terms = [bool(keys[number]) for number in (*retained.tolist(), *terms_by_item)]
+    return Postings(np.array(has_terms, np.bool_), keys, entries)
+
+
+def _term_weights(terms: Terms, statistics: IndexStatistics) -> dict[_Key, float]:
+    """The BM25 weight of every term of a document, without idf."""
     return {
-        (part, term): norms.weight(part, often, len(terms))
-        for part, terms in parts.items()
-        for term, often in Counter(terms).items()
+        (index_field, term): statistics.term_weight(index_field, frequency, len(field_terms))
+        for index_field, field_terms in terms.items()
+        for term, frequency in Counter(field_terms).items()
     }
 
 
-def _lengths() -> list[int]:
-    """The lengths that tantivy can tell apart: it keeps one byte for each document."""
-    found = list(range(41))
+def _byte_lengths() -> list[int]:
+    """The document lengths that tantivy distinguishes: it stores a length in one byte."""
+    lengths = list(range(41))
     step = 2
-    while len(found) < 256:
-        found += [found[-1] + step * one for one in range(1, 9)]
+    while len(lengths) < 256:
+        last = lengths[-1]
+        lengths += [last + step * multiple for multiple in range(1, 9)]
         step *= 2
-    return found[:256]
+    return lengths[:256]
 
 
-_LENGTHS = _lengths()
+_BYTE_LENGTHS = _byte_lengths()
 
 
-def _rounded(length: int) -> int:
-    return _LENGTHS[bisect_right(_LENGTHS, length) - 1]
+def _stored_length(length: int) -> int:
+    """A document length as tantivy stores it, rounded down."""
+    return _BYTE_LENGTHS[bisect_right(_BYTE_LENGTHS, length) - 1]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plait.data.arrays import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.ragged import Ragged
+from plait.metrics.dcg import ideal_dcg
 from plait.pipeline.fit_context import ValidationSet
 from plait.training.sequence_batches import PADDING, Sequences, length_buckets
 
@@ -21,7 +22,7 @@ _DEPTH = 10
 _CELLS = 1 << 22
 """Scores held at a time."""
 
-_GAINS: Float64Array = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(_DEPTH) + 2.0))])
+_GAINS = ideal_dcg(_DEPTH)
 """Entry n is the sum of the discounts of the first n ranks."""
 
 

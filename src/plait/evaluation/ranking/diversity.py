@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.types import BoolArray, Dataset
-from plait.features.tfidf import Tfidf, TfidfConfig, unit
+from plait.features.tfidf import Tfidf, TfidfConfig, l2_normalize_rows
 from plait.metrics.beyond_accuracy import ExposureChances
 from plait.metrics.ties import Doubles
 
@@ -49,7 +49,7 @@ def likeness(dataset: Dataset) -> Likeness:
     ones = np.ones(len(found), np.float32)
     taken = sparse.csr_matrix((ones, (found.items, found.users)), shape=shape)
     taken.data[:] = 1
-    return Likeness.of("users", unit(taken))
+    return Likeness.of("users", l2_normalize_rows(taken))
 
 
 def diversity(part: ExposureChances, alike: Likeness, batch: int) -> Doubles:

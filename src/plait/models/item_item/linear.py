@@ -1,17 +1,17 @@
-"""Closed-form linear models: EASE (Steck, WWW 2019) and its order-aware sister.
+"""Closed-form linear models: EASE (Steck, WWW 2019) and an order-aware variant.
 
-With `order`, the ridge regression of EASE predicts the ordered, distance-aware pairs of
-`plait.models.item_item.cooccurrence` instead of the plain ones, in the line of SLIST (Choi et al.,
-WWW 2021): (X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both less the negative weights:
-only the largest positive entries of each row are kept.
+With `order_aware`, the ridge regression of EASE predicts ordered, distance-aware pairs
+(`plait.models.item_item.cooccurrence`) instead of plain ones, after SLIST (Choi et al., WWW 2021):
+(X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both drop negative weights and keep only the
+largest positive entries of each row.
 
-`method` says how the regression is solved. "dense" inverts: at most three float32 matrices of n
-items squared, beside 8 bytes for every pair of items that share a user, and above `most_items` only
-that many of the most popular items take part; the others are unknown to this strand (NaN), which
-fusion handles. "sparse" predicts each item from the `among` items that come with it most
+`method` sets how the regression is solved. "dense" inverts: at most three float32 matrices of n
+items squared, beside 8 bytes for every pair of items that share a user; beyond `max_dense_items`
+only the most popular items take part, and the others are unknown to the model (NaN). "sparse"
+predicts each item from the `max_predictors` items that occur with it most
 (`plait.models.item_item.sparse_ridge`): time and memory grow with n, and all items take part.
-"auto" is dense up to `most_items` items with an event where half of the machine's memory is enough
-for it, and sparse elsewhere. What would not fit into what is free is refused before the start.
+"auto" is dense up to `max_dense_items` items with an event if half of the machine's memory is
+enough, and sparse otherwise. A fit that needs more than the free memory is refused at its start.
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.linalg import lapack
 
-from plait.data.types import Dataset, Float32Array
-from plait.errors import PlaitError
+from plait.data.arrays import Float32Array, Int64Array, UInt64Array
+from plait.data.dataset import Dataset
 from plait.features.interactions import densify_if_full, interaction_matrix, mean_co_items
-from plait.features.tfidf import largest
-from plait.models.item_item.base import ItemItem, ItemItemConfig, kept_bytes
-from plait.models.item_item.cooccurrence import pairs
-from plait.models.item_item.sparse_ridge import HELD, sparse_ridge
+from plait.features.tfidf import row_topk
+from plait.models.item_item.base import ItemItem, ItemItemConfig, topk_bytes
+from plait.models.item_item.cooccurrence import cooccurrence_matrix
+from plait.models.item_item.sparse_ridge import (
+    GRAM_ROW_ENTRIES,
+    SparseRidgeConfig,
+    singular_matrix,
+    sparse_ridge,
+)
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.training.memory_budget import SHARE, available_bytes, require_memory, total_bytes
@@ -40,131 +44,151 @@ __all__ = ["Linear", "LinearConfig", "dense_needs", "sparse_needs"]
 
 _BLOCK = 1024
 
-_WORK = 64 * 2**20
-"""Bytes that "sparse" works in, however few items there are."""
+_SPARSE_OVERHEAD = 64 * 2**20
+"""Bytes that "sparse" takes for any number of items."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearConfig(ItemItemConfig):
-    """What `linear` can be told."""
+    """Settings of `linear`."""
 
     basket_decay: float = tunable(0.65, Range(0.2, 1.0), Limit(least=0, most=1))
-    """What a basket of the history counts against the one after it."""
+    """The weight of a basket of the history, relative to the one after it."""
     backward: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
-    """What the earlier item counts for the later one, against the other way round."""
+    """The weight of the earlier item for the later one, relative to the other way round."""
     damp_long_histories: bool = False
     """Whether a user's baskets are divided by the logarithm of how many events the user has."""
     l2: float = tunable(200.0, Range(5.0, 5000.0, log=True), Limit(above=0))
     """The strength of the ridge."""
     order_aware: bool = tunable(True, Choice((True, False)))
-    """Predict ordered pairs; false: EASE, less its negative weights and all but the `neighbours`
-    largest of each row."""
+    """Predict ordered pairs; false: EASE, without its negative weights and with the `top_k` largest
+    of each row only."""
     method: Literal["auto", "dense", "sparse"] = "auto"
     """How the regression is solved: "dense" inverts, "sparse" solves many small systems; "auto":
-    dense up to `most_items` where half of the machine's memory is enough for it."""
+    dense up to `max_dense_items` if half of the machine's memory is enough."""
     max_dense_items: int = bounded_field(25_000, Limit(least=1))
-    """So many items at most are inverted for, the most popular: 25,000 need 7.5 GB in a fit, and
-    more where most items share a user."""
+    """How many items, the most popular ones, "dense" fits: 25,000 take 7.5 GB, and more if most
+    items share a user."""
     max_predictors: int = bounded_field(100, Limit(least=1))
-    """From how many items, those that come with it most, "sparse" predicts each item."""
-
-
-_WHAT = "fitting `linear`"
-_HINTS = {
-    "method": "leave `linear` out of the recipe: no setting of it makes this smaller",
-    "content_smoothing": "set content_smoothing to 0",
-}
+    """How many items, those that occur with it most, "sparse" predicts each item from."""
 
 
 class Linear(ItemItem[LinearConfig]):
-    """Scores by a linear map of the history that is found in closed form."""
+    """Scores by a linear map of the history that is computed in closed form."""
 
     Config = LinearConfig
 
-    def _matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
-        taken = interaction_matrix(dataset)
-        counts = np.asarray(taken.sum(axis=0)).ravel()
-        chosen = np.nonzero(counts)[0]
-        if self._is_sparse(taken[:, chosen]):
-            require_memory(sparse_needs(taken, self.config), _WHAT, hints=_HINTS)
-            return sparse_ridge(
-                dataset,
-                self.config,
-                l2=self.config.l2,
-                among=self.config.max_predictors,
-                order=self.config.order_aware,
-            )
-        if len(chosen) > self.config.max_dense_items:
+    def _item_matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
+        interactions = interaction_matrix(dataset)
+        counts = np.asarray(interactions.sum(axis=0)).ravel()
+        items = np.flatnonzero(counts)
+        if self._is_sparse(interactions[:, items]):
+            return self._sparse_matrix(dataset, interactions)
+        if len(items) > self.config.max_dense_items:
             order = np.lexsort((dataset.catalogue.tiebreak, -counts))
-            chosen = np.sort(order[: self.config.max_dense_items])
-        needs = dense_needs(taken[:, chosen], self.config)
-        fitting = int(
-            len(chosen) * (SHARE * available_bytes() / max(sum(needs.values()), 1)) ** 0.5
-        )
-        hints = {"max_dense_items": f'set method = "sparse", or max_dense_items below {fitting}'}
-        require_memory(needs, _WHAT, hints=hints)
-        inverse = _inverse(taken[:, chosen], self.config.l2)
-        if self.config.order_aware:
-            learned = _times(inverse, pairs(dataset, self.config)[chosen][:, chosen])
-        else:
-            learned = inverse
-            learned /= -np.diag(inverse).copy()
-            np.fill_diagonal(learned, 0)
-        if len(chosen) == dataset.n_items:
-            return learned
-        return _spread(learned, chosen, dataset.catalogue.tiebreak, self.config.top_k)
+            items = np.sort(order[: self.config.max_dense_items])
+        weights = self._dense_weights(dataset, interactions[:, items], items)
+        if len(items) == dataset.n_items:
+            return weights
+        return _renumber(weights, items, dataset.catalogue.tiebreak, self.config.top_k)
 
-    def _is_sparse(self, taken: sparse.csr_matrix) -> bool:
-        """Of "auto" the same on a machine whatever else it does: refits are to be alike."""
+    def _is_sparse(self, interactions: sparse.csr_matrix) -> bool:
+        """Whether to solve sparsely; "auto" depends on the machine alone, so refits are alike."""
         if self.config.method != "auto":
-            return bool(self.config.method == "sparse")
-        if taken.shape[1] > self.config.max_dense_items:
+            return self.config.method == "sparse"
+        if interactions.shape[1] > self.config.max_dense_items:
             return True
-        return 2 * sum(dense_needs(taken, self.config).values()) > total_bytes()
+        return 2 * sum(dense_needs(interactions, self.config).values()) > total_bytes()
+
+    def _sparse_matrix(
+        self, dataset: Dataset, interactions: sparse.csr_matrix
+    ) -> sparse.csr_matrix:
+        hints = {
+            "method": f"remove `{self.name}` from the recipe: none of its settings saves memory",
+            "content_smoothing": "set content_smoothing to 0",
+        }
+        needs = sparse_needs(interactions, self.config)
+        require_memory(needs, f"fitting `{self.name}`", hints=hints)
+        ridge = SparseRidgeConfig(
+            self.config.l2, self.config.max_predictors, self.config.order_aware, self.name
+        )
+        return sparse_ridge(dataset, self.config, ridge)
+
+    def _dense_weights(
+        self, dataset: Dataset, interactions: sparse.csr_matrix, items: Int64Array
+    ) -> Float32Array:
+        """The weights among some items, float32 [m, m], from their interactions [users, m]."""
+        needs = dense_needs(interactions, self.config)
+        affordable = int(
+            len(items) * (SHARE * available_bytes() / max(sum(needs.values()), 1)) ** 0.5
+        )
+        hint = f'set method = "sparse", or max_dense_items below {affordable}'
+        require_memory(needs, f"fitting `{self.name}`", hints={"max_dense_items": hint})
+        weights = _regularized_inverse(interactions, self.config.l2, self.name)
+        if self.config.order_aware:
+            pairs = cooccurrence_matrix(dataset, self.config)[items][:, items]
+            return _multiply_symmetric(weights, pairs)
+        weights /= -np.diag(weights).copy()
+        np.fill_diagonal(weights, 0)
+        return weights
 
 
-def dense_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
-    """Bytes by setting, roughly, of a fit that inverts for the items of `taken` [users, n].
+def dense_needs(interactions: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
+    """Estimate the memory of a dense fit.
 
-    What is left at the end is one square, so that its largest entries are found in the room of the
-    other two where order counts.
+    The result is one square, so that its largest entries are found in the memory of the other two
+    if the model is order-aware.
+
+    Args:
+        interactions: CSR [users, n], as from `interaction_matrix`.
+        config: the settings.
+
+    Returns:
+        Bytes by the setting that they depend on.
     """
-    size = taken.shape[1]
+    size = interactions.shape[1]
     squares = 4 * size**2 * (3 if config.order_aware else 1 + bool(config.content_smoothing))
-    met = size * mean_co_items(taken, size)
-    return {
-        "max_dense_items": int(squares + 8 * met) + (0 if config.order_aware else kept_bytes(size))
-    }
+    gram_entries = size * mean_co_items(interactions, size)
+    needed = int(squares + 8 * gram_entries)
+    return {"max_dense_items": needed + (0 if config.order_aware else topk_bytes(size))}
 
 
-def sparse_needs(taken: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
-    """Bytes by setting, roughly, of a fit that solves a small system for each item.
+def sparse_needs(interactions: sparse.csr_matrix, config: LinearConfig) -> dict[str, int]:
+    """Estimate the memory of a sparse fit.
 
-    What is held of X'X is there five times while it is mirrored; then come the systems' solutions,
-    and where something is lent, in the room of the former, full rows.
+    The entries of X'X exist five times while the matrix is mirrored; then follow the solutions of
+    the systems and, with content smoothing, full rows in the memory of the former.
+
+    Args:
+        interactions: CSR [users, n], as from `interaction_matrix`.
+        config: the settings.
+
+    Returns:
+        Bytes by the setting that they depend on.
     """
-    size = taken.shape[1]
-    held = int(5 * 8 * size * mean_co_items(taken, 2 * HELD))  # equals are held beyond HELD
+    size = interactions.shape[1]
+    # Ties may double the entries of a row.
+    gram_bytes = int(5 * 8 * size * mean_co_items(interactions, 2 * GRAM_ROW_ENTRIES))
+    smoothing_bytes = max(topk_bytes(size) - gram_bytes, 0)
     return {
-        "method": held + _WORK,
+        "method": gram_bytes + _SPARSE_OVERHEAD,
         "max_predictors": 3 * 8 * size * min(config.max_predictors, size),
-        "content_smoothing": max(kept_bytes(size) - held, 0) if config.content_smoothing else 0,
+        "content_smoothing": smoothing_bytes if config.content_smoothing else 0,
     }
 
 
-def _inverse(taken: sparse.csr_matrix, l2: float) -> Float32Array:
-    """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place.
-
-    Raises PlaitError if the matrix is not positive definite (an l2 of zero).
-    """
-    size = taken.shape[1]
+def _regularized_inverse(
+    interactions: sparse.csr_matrix, l2: float, stage_name: str
+) -> Float32Array:
+    """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place; PlaitError if it is singular."""
+    size = interactions.shape[1]
     if not size:
         return np.zeros((0, 0), np.float32)
-    gram = (taken.T @ taken).toarray(order="F").astype(np.float32, copy=False)
+    gram = (interactions.T @ interactions).toarray(order="F").astype(np.float32, copy=False)
     gram[np.diag_indices(size)] += np.float32(l2)
     factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if failed:
-        raise PlaitError("linear: the ridge is too weak to invert", hint="raise l2")
+        raise singular_matrix(stage_name)
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     for start in range(0, size, _BLOCK):  # mirror the lower triangle, block by block
         stop = min(start + _BLOCK, size)
@@ -176,33 +200,33 @@ def _inverse(taken: sparse.csr_matrix, l2: float) -> Float32Array:
     return mirrored
 
 
-def _times(inverse: Float32Array, targets: sparse.csr_matrix) -> Float32Array:
-    """The symmetric `inverse` times the pairs; sparse products by halves, a thread each."""
-    thick = densify_if_full(targets)
-    if not sparse.issparse(thick):
-        product: Float32Array = inverse @ thick
+def _multiply_symmetric(inverse: Float32Array, targets: sparse.csr_matrix) -> Float32Array:
+    """The symmetric `inverse` times `targets`; a sparse product by halves, a thread each."""
+    dense = densify_if_full(targets)
+    if not sparse.issparse(dense):
+        product: Float32Array = inverse @ dense
         return product
-    turned = targets.T.tocsr()
+    transposed = targets.T.tocsr()
     result = np.empty(inverse.shape, np.float32)
     half = inverse.shape[0] // 2
 
     def fill(start: int, stop: int) -> None:
-        # Turned it is the same, and need not be copied: a sparse product wants rows in one piece.
-        result[:, start:stop] = (turned[start:stop] @ inverse.T).T
+        # As a transposed product it needs no copy: sparse products read contiguous rows.
+        result[:, start:stop] = (transposed[start:stop] @ inverse.T).T
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(fill, (0, half), (half, inverse.shape[0])))
     return result
 
 
-def _spread(
-    learned: Float32Array, chosen: np.ndarray, ties: npt.NDArray[np.uint64], keep: int
+def _renumber(
+    weights: Float32Array, items: Int64Array, tiebreak: UInt64Array, count: int
 ) -> sparse.csr_matrix:
-    """The matrix of the chosen items in the numbering of all."""
-    shape = (len(ties), len(ties))
-    if not len(chosen):
+    """The largest entries of each row of the weights among some items, in the numbering of all."""
+    shape = (len(tiebreak), len(tiebreak))
+    if not len(items):
         return sparse.csr_matrix(shape, dtype=np.float32)
-    parts = (learned[start : start + _BLOCK] for start in range(0, len(chosen), _BLOCK))
-    small = sparse.vstack([largest(one, keep, ties[chosen]) for one in parts]).tocsr()
-    rows = np.repeat(chosen, np.diff(small.indptr))
-    return sparse.csr_matrix((small.data, (rows, chosen[small.indices])), shape=shape)
+    blocks = (weights[start : start + _BLOCK] for start in range(0, len(items), _BLOCK))
+    small = sparse.vstack([row_topk(block, count, tiebreak[items]) for block in blocks]).tocsr()
+    rows = np.repeat(items, np.diff(small.indptr))
+    return sparse.csr_matrix((small.data, (rows, items[small.indices])), shape=shape)

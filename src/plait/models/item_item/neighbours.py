@@ -1,7 +1,7 @@
-"""Item neighbours: what is taken together and one after another, divided by popularity.
+"""Item neighbours: ordered co-occurrence divided by popularity.
 
-In the line of sequential and session-based nearest neighbours (Sarwar et al., 2001; Ludewig &
-Jannach, 2018), with baskets, order and distance.
+After item-based and sequential nearest neighbours (Sarwar et al., 2001; Ludewig and Jannach,
+2018), with baskets, order and distance.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from plait.data.types import Dataset
+from plait.data.dataset import Dataset
 from plait.features.blockwise import filter_entries, map_blocks, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence import CooccurrenceCounts
@@ -21,47 +21,43 @@ from plait.training.memory_budget import require_memory
 
 __all__ = ["Neighbours", "NeighboursConfig"]
 
-_ENTRIES = 1 << 27
-"""So many pairs are held before items lend each other theirs, 1 GB: up to 11,585 items have room
-for all of them, more items for the strongest of each."""
+_MAX_PAIRS = 1 << 27
+"""How many pairs are stored before content smoothing, 1 GB: all pairs of up to 11,585 items, of
+more items the strongest of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class NeighboursConfig(ItemItemConfig):
-    """What `neighbours` can be told."""
+    """Settings of `neighbours`."""
 
     source_popularity_exponent: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0))
-    """Counts are divided by the popularity of the item that announces to this power,"""
+    """Counts are divided by the popularity of the predicting item to this power,"""
     target_popularity_exponent: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
-    """and by that of the announced item to this power."""
+    """and by that of the predicted item to this power."""
 
 
 class Neighbours(ItemItem[NeighboursConfig]):
-    """Scores an item by how often it came with, or after, what the history holds."""
+    """Scores an item by how often it came with, or after, the items of the history."""
 
     Config = NeighboursConfig
 
-    def _matrix(self, dataset: Dataset) -> sparse.csr_matrix:
-        counted = CooccurrenceCounts.of(dataset, self.config)
-        held = self._held(counted)
-        popularity = np.maximum(counted.events, 1).astype(np.float32)
-        before = popularity ** np.float32(-self.config.source_popularity_exponent)
-        after = popularity ** np.float32(-self.config.target_popularity_exponent)
+    def _item_matrix(self, dataset: Dataset) -> sparse.csr_matrix:
+        counts = CooccurrenceCounts.of(dataset, self.config)
+        n_items = len(counts.event_counts)
+        row_limit = max(self.config.top_k, _MAX_PAIRS // max(n_items, 1))
+        # Twice: the blocks, and the matrix that is stacked from them.
+        needed = int(2 * 8 * n_items * counts.mean_row_entries(row_limit))
+        require_memory({"top_k": needed}, f"fitting `{self.name}`")
+        popularity = np.maximum(counts.event_counts, 1).astype(np.float32)
+        source = popularity ** np.float32(-self.config.source_popularity_exponent)
+        target = popularity ** np.float32(-self.config.target_popularity_exponent)
 
-        def rows(block: slice) -> sparse.csr_matrix:
-            found = counted.rows(block)
-            found.data *= before[block][rows_of(found)] * after[found.indices]
-            return filter_entries(found, row_topk_mask(found, held, dataset.catalogue.tiebreak))
+        def normalized_rows(block: slice) -> sparse.csr_matrix:
+            rows = counts.rows(block)
+            rows.data *= source[block][rows_of(rows)] * target[rows.indices]
+            mask = row_topk_mask(rows, row_limit, dataset.catalogue.tiebreak)
+            return filter_entries(rows, mask)
 
-        matrix = map_blocks(rows, counted.blocks, 2)
+        matrix = map_blocks(normalized_rows, counts.blocks, 2)
         matrix.sort_indices()
         return matrix
-
-    def _held(self, counted: CooccurrenceCounts) -> int:
-        """How many entries of a row there is room for; raises InputError where there is none."""
-        size = len(counted.events)
-        held: int = max(self.config.top_k, _ENTRIES // max(size, 1))
-        entries = size * counted.entries(held)
-        # Twice: the blocks, and the matrix that is made of them.
-        require_memory({"top_k": int(2 * 8 * entries)}, "fitting `neighbours`")
-        return held

@@ -1,21 +1,21 @@
-"""Ridge regressions of few items each: linear item models for catalogues too large to invert.
+"""Ridge regressions of few predictors each: linear models of catalogues too large to invert.
 
-In the line of SLIM (Ning & Karypis, ICDM 2011) and of the sparse approximation of EASE by Steck
-(NeurIPS 2019): each item is predicted from the `among` items that come with it most, measured
-against their popularity. Where `among` covers all items, and all of them come together, this is the
-dense solution itself. Memory and time grow with the number of items, not with its square; events
-are read block by block.
+After SLIM (Ning and Karypis, ICDM 2011) and the sparse approximation of EASE by Steck (NeurIPS
+2019): each item is predicted from the items that occur with it most, relative to their popularity.
+If the predictors of an item include all items that occur with it, the result is the dense solution.
+Memory and time grow with the number of items, not with its square; events are read block by block.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.types import Dataset, Float32Array, Int32Array
+from plait.data.arrays import Float32Array, Int32Array, Int64Array, UInt64Array
+from plait.data.dataset import Dataset
 from plait.errors import PlaitError
 from plait.features.blockwise import (
     blocks,
@@ -28,152 +28,177 @@ from plait.features.blockwise import (
 from plait.features.interactions import interaction_matrix
 from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig
 
-__all__ = ["HELD", "sparse_ridge"]
+__all__ = ["GRAM_ROW_ENTRIES", "SparseRidgeConfig", "singular_matrix", "sparse_ridge"]
 
-_CELLS = 1 << 19
+_BATCH_CELLS = 1 << 19
 """How many entries of small matrices are solved at a time: few enough to stay in the cache."""
 
-HELD = 400
-"""So many entries of each row of X'X are held, the largest; the rest counts as zero."""
+GRAM_ROW_ENTRIES = 400
+"""How many entries of each row of X'X are kept, the largest; the others count as zero."""
 
-Places = npt.NDArray[np.int64]
+
+class SparseRidgeConfig(NamedTuple):
+    """Settings of the regressions.
+
+    Attributes:
+        l2: the strength of the ridge.
+        max_predictors: how many items each item is predicted from, beside itself.
+        order_aware: predict ordered pairs, from the item itself too; else EASE, which does not.
+        stage_name: the name of the stage in error messages.
+    """
+
+    l2: float
+    max_predictors: int
+    order_aware: bool
+    stage_name: str = "linear"
 
 
 def sparse_ridge(
-    dataset: Dataset, config: PairConfig, *, l2: float, among: int, order: bool, threads: int = 2
+    dataset: Dataset, pair_config: PairConfig, config: SparseRidgeConfig, *, threads: int = 2
 ) -> sparse.csr_matrix:
-    """float32 CSR [n, n]: how strongly the row's item announces the column's.
+    """Fit a ridge regression for each item.
 
-    At most `among` entries a column, beside the item itself. With `order` the ordered pairs of
-    `plait.models.item_item.cooccurrence` are predicted, else whether the item was taken (EASE: an
-    item does not predict itself). The result does not depend on `threads`. Raises PlaitError where
-    `l2` is too weak for a matrix to be inverted.
+    Args:
+        dataset: the data set.
+        pair_config: how ordered pairs are counted.
+        config: the settings of the regressions.
+        threads: the number of threads, on which the result does not depend.
+
+    Returns:
+        float32 CSR [n, n], the weight of the row's item for the column's.
+
+    Raises:
+        PlaitError: if a matrix is singular, because `l2` is too small.
     """
-    taken = interaction_matrix(dataset)
-    gram = gram_top_entries(taken, HELD, threads=threads)
-    wanted = CooccurrenceCounts.of(dataset, config).turned.rows if order else gram.__getitem__
-    ridges = _Ridges.of(gram, dataset.catalogue.tiebreak, l2=l2, among=among, itself=order)
+    gram = gram_top_entries(interaction_matrix(dataset), GRAM_ROW_ENTRIES, threads=threads)
+    if config.order_aware:
+        target_rows = CooccurrenceCounts.of(dataset, pair_config).transposed.rows
+    else:
+        target_rows = gram.__getitem__
+    regressions = _Regressions.of(gram, dataset.catalogue.tiebreak, config)
 
-    def solved(block: slice) -> sparse.csr_matrix:
-        return ridges.solved(wanted(block), block.start)
+    def solve(block: slice) -> sparse.csr_matrix:
+        return regressions.solve(target_rows(block), block.start)
 
-    parts = blocks(np.bincount(dataset.interactions.items, minlength=dataset.n_items))
-    return map_blocks(solved, parts, threads).T.tocsr()
+    event_counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+    return map_blocks(solve, blocks(event_counts), threads).T.tocsr()
+
+
+def singular_matrix(stage_name: str) -> PlaitError:
+    """Make the error of a Gram matrix that cannot be inverted.
+
+    Args:
+        stage_name: the name of the stage in the recipe.
+
+    Returns:
+        The error, to be raised.
+    """
+    return PlaitError(f"{stage_name}: the Gram matrix is singular", hint="increase `l2`")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Ridges:
-    """The regressions of one X'X: `half` of it, with every pair of items once.
+class _Regressions:
+    """The regressions on one Gram matrix.
 
-    `scale` float32 [n]: one over the root of how often an item was taken. `tiebreak` [n]: who is
-    chosen among equals. `itself`: whether an item is also predicted from itself.
+    Attributes:
+        half: CSR [n, n], every pair of items of the Gram matrix once.
+        scale: float32 [n], one over the root of the users of each item.
+        tiebreak: uint64 [n], which of equally strong predictors is chosen.
+        config: the settings.
     """
 
     half: sparse.csr_matrix
     scale: Float32Array
-    tiebreak: npt.NDArray[np.uint64]
-    l2: float
-    among: int
-    itself: bool
+    tiebreak: UInt64Array
+    config: SparseRidgeConfig
 
     @staticmethod
     def of(
-        gram: sparse.csr_matrix,
-        tiebreak: npt.NDArray[np.uint64],
-        *,
-        l2: float,
-        among: int,
-        itself: bool,
-    ) -> _Ridges:
+        gram: sparse.csr_matrix, tiebreak: UInt64Array, config: SparseRidgeConfig
+    ) -> _Regressions:
         counts = gram.diagonal()
         scale = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
-        return _Ridges(_halved(gram, counts), scale, tiebreak, l2, among, itself)
+        return _Regressions(_half_of_pairs(gram, counts), scale, tiebreak, config)
 
-    def solved(self, targets: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
-        """CSR [block, n]: the weights from which `targets`, the items from `first` on, follow."""
-        chosen = self._chosen(targets, first)
-        order = np.argsort(np.diff(chosen.indptr), kind="stable")  # like lengths go together
-        chosen = chosen[order]
-        lengths = np.diff(chosen.indptr)
-        found, stop = np.zeros(chosen.nnz, np.float32), len(order)
+    def solve(self, targets: sparse.csr_matrix, start: int) -> sparse.csr_matrix:
+        """CSR [block, n]: the weights that predict `targets`, the items from `start` on."""
+        predictors = self._choose_predictors(targets, start)
+        order = np.argsort(np.diff(predictors.indptr), kind="stable")  # batches of like lengths
+        predictors = predictors[order]
+        lengths = np.diff(predictors.indptr)
+        weights, stop = np.zeros(predictors.nnz, np.float32), len(order)
         while stop and lengths[stop - 1]:
-            start = max(0, stop - _many(int(lengths[stop - 1]), chosen.shape[1]))
-            weights = _weights(chosen[start:stop], self.half, self.l2)
-            found[chosen.indptr[start] : chosen.indptr[stop]] = weights
-            stop = start
-        weighed = sparse.csr_matrix((found, chosen.indices, chosen.indptr), shape=chosen.shape)
-        return weighed[np.argsort(order)]
+            width, n_items = int(lengths[stop - 1]), predictors.shape[1]
+            batch_rows = max(1, _BATCH_CELLS // max(width**2, n_items // 16))
+            first = max(0, stop - batch_rows)
+            entries = slice(predictors.indptr[first], predictors.indptr[stop])
+            weights[entries] = self._solve_batch(predictors[first:stop])
+            stop = first
+        solved = (weights, predictors.indices, predictors.indptr)
+        return sparse.csr_matrix(solved, shape=predictors.shape)[np.argsort(order)]
 
-    def _chosen(self, targets: sparse.csr_matrix, first: int) -> sparse.csr_matrix:
-        """The entries of `targets` at the items that predict each row, sorted.
-
-        An item takes part in what foretells it: who has it lately need not be told.
-        """
+    def _choose_predictors(self, targets: sparse.csr_matrix, start: int) -> sparse.csr_matrix:
+        """The entries of `targets` at the items that predict each row, sorted."""
         rows, columns = rows_of(targets), targets.indices
-        own = columns == rows + first
-        worth = np.where(own, 0, targets.data * self.scale[columns])
-        ranked = sparse.csr_matrix((worth, columns, targets.indptr), shape=targets.shape)
-        kept = row_topk_mask(ranked, self.among, self.tiebreak) & ~own
-        rows, columns, values = rows[kept], columns[kept], targets.data[kept]
-        if self.itself:
-            inside = np.arange(targets.shape[0])
-            rows = np.concatenate([rows, inside])
-            columns = np.concatenate([columns, inside + first])
-            values = np.concatenate([values, targets.diagonal(first)])
+        is_own = columns == rows + start
+        strength = np.where(is_own, 0, targets.data * self.scale[columns])
+        ranked = sparse.csr_matrix((strength, columns, targets.indptr), shape=targets.shape)
+        mask = row_topk_mask(ranked, self.config.max_predictors, self.tiebreak) & ~is_own
+        rows, columns, values = rows[mask], columns[mask], targets.data[mask]
+        if self.config.order_aware:
+            own = np.arange(targets.shape[0])
+            rows = np.concatenate([rows, own])
+            columns = np.concatenate([columns, own + start])
+            values = np.concatenate([values, targets.diagonal(start)])
         return sparse.csr_matrix((values, (rows, columns)), shape=targets.shape)
 
+    def _solve_batch(self, predictors: sparse.csr_matrix) -> Float32Array:
+        """float32 [nnz]: the ridge weights of the entries; each row is a system of its own."""
+        lengths = np.diff(predictors.indptr)
+        diagonal = np.arange(lengths.max())
+        rows = rows_of(predictors)
+        positions = np.arange(predictors.nnz) - predictors.indptr[rows]
+        systems = _gram_blocks(predictors, rows, positions, self.half)
+        # Short rows are padded with unknowns of an identity matrix.
+        systems[:, diagonal, diagonal] += np.where(diagonal < lengths[:, None], self.config.l2, 1)
+        right = np.zeros(systems.shape[:2], np.float32)
+        right[rows, positions] = predictors.data
+        try:
+            solutions = np.linalg.solve(systems, right[:, :, None])
+        except np.linalg.LinAlgError as problem:
+            raise singular_matrix(self.config.stage_name) from problem
+        weights: Float32Array = solutions[rows, positions, 0]
+        return weights
 
-def _halved(gram: sparse.csr_matrix, counts: Float32Array) -> sparse.csr_matrix:
+
+def _half_of_pairs(gram: sparse.csr_matrix, counts: Float32Array) -> sparse.csr_matrix:
     """A symmetric matrix with every pair once, in the row of the rarer item.
 
-    Who comes often is met by more items than are held of a row, and its row is read often too.
+    A popular item occurs with more items than a row keeps, and its row is read often too.
     """
-    place = np.empty(len(counts), np.int32)
-    place[np.argsort(counts, kind="stable")] = np.arange(len(counts))
-    return filter_entries(gram, place[rows_of(gram)] <= place[gram.indices])
+    rank = np.empty(len(counts), np.int32)
+    rank[np.argsort(counts, kind="stable")] = np.arange(len(counts))
+    return filter_entries(gram, rank[rows_of(gram)] <= rank[gram.indices])
 
 
-def _many(width: int, n_items: int) -> int:
-    """How many systems of `width` unknowns are solved at a time."""
-    return max(1, _CELLS // max(width**2, n_items // 16))
-
-
-def _weights(chosen: sparse.csr_matrix, half: sparse.csr_matrix, l2: float) -> Float32Array:
-    """float32 [nnz]: the ridge weights of the entries of `chosen`, each row a system of its own."""
-    lengths = np.diff(chosen.indptr)
-    inside = np.arange(lengths.max())
-    rows = rows_of(chosen)
-    places = np.arange(chosen.nnz) - chosen.indptr[rows]
-    small = _systems(chosen, rows, places, half)
-    small[:, inside, inside] += np.where(inside < lengths[:, None], l2, 1)  # 1: beyond a short row
-    right = np.zeros(small.shape[:2], np.float32)
-    right[rows, places] = chosen.data
-    try:
-        found = np.linalg.solve(small, right[:, :, None])[rows, places, 0]
-    except np.linalg.LinAlgError as problem:
-        raise PlaitError("linear: the ridge is too weak to invert", hint="raise l2") from problem
-    weights: Float32Array = found
-    return weights
-
-
-def _systems(
-    chosen: sparse.csr_matrix, rows: Int32Array, places: Places, half: sparse.csr_matrix
+def _gram_blocks(
+    predictors: sparse.csr_matrix, rows: Int32Array, positions: Int64Array, half: sparse.csr_matrix
 ) -> Float32Array:
-    """float32 [rows, width, width]: what is held of X'X among the items of each row of `chosen`.
+    """float32 [rows, width, width]: the Gram matrix among the predictors of each row.
 
-    Whole rows of `half` are read, in one sweep each; a table says which of their items are among
-    those of the row, and where. To look up the few that are is many times slower.
+    Whole rows of `half` are read in one sweep; a table holds the position of every item among the
+    predictors of a row. To look up the few entries needed is many times slower.
     """
-    count, size = chosen.shape
-    table = np.full(count * size, -1, np.int32)
-    starts = rows * np.int64(size)
-    table[starts + chosen.indices] = places
-    near = half[chosen.indices]
-    at = table.take(np.repeat(starts, np.diff(near.indptr)) + near.indices)
-    hit = np.flatnonzero(at >= 0)
-    owner = rows_of(near)[hit]
-    row, one, other = rows[owner], places[owner], at[hit]
-    width = int(places.max()) + 1
-    small = np.zeros((count, width, width), np.float32)
-    small[row, one, other] = small[row, other, one] = near.data[hit]
-    return small
+    count, n_items = predictors.shape
+    table = np.full(count * n_items, -1, np.int32)
+    starts = rows * np.int64(n_items)
+    table[starts + predictors.indices] = positions
+    gram_rows = half[predictors.indices]
+    other_positions = table.take(np.repeat(starts, np.diff(gram_rows.indptr)) + gram_rows.indices)
+    hits = np.flatnonzero(other_positions >= 0)
+    owners = rows_of(gram_rows)[hits]
+    system, first, second = rows[owners], positions[owners], other_positions[hits]
+    width = int(positions.max()) + 1
+    gram_blocks = np.zeros((count, width, width), np.float32)
+    gram_blocks[system, first, second] = gram_blocks[system, second, first] = gram_rows.data[hits]
+    return gram_blocks

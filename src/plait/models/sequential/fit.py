@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.data.dataset import Dataset
-from plait.data.history import History
+from plait.features.interactions import user_histories
 from plait.features.tfidf import Tfidf
 from plait.features.vocabulary import Vocabulary
 from plait.models.sequential.inference import last_states, weights_of
@@ -72,7 +72,7 @@ def fit_sequence(
         InputError: A setting needs more memory than there is.
     """
     items = Vocabulary.of(dataset)
-    sequences = Sequences.of(_histories(dataset), items.rows, config.max_length + 1)
+    sequences = Sequences.of(user_histories(dataset), items.rows, config.max_length + 1)
     if not len(sequences):
         return None
     if config.use_item_features:
@@ -116,12 +116,6 @@ def fit_sequence(
         weights_of(module.network),
         result.best_epoch,
     )
-
-
-def _histories(dataset: Dataset) -> History:
-    """The events of every user, in the order of the log."""
-    events = dataset.interactions
-    return History(dataset.histories().offsets, events.items, events.times, events.weights)
 
 
 def _module(

@@ -9,11 +9,11 @@ import numpy as np
 
 from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.history import History
+from plait.features.dense_vectors import dot_products, l2_normalize
 from plait.models.sequential.item_embeddings import ItemVectors
 
 __all__ = ["ItemLogits", "nearest"]
 
-_FEW = 4
 _RECENT = 50
 """The newest items of a history that can explain another item."""
 
@@ -44,7 +44,7 @@ class ItemLogits:
             items: The vectors of N items.
             fitted: bool [n], items of the fit that have a vector.
         """
-        scores = _products(states, items.table)
+        scores = dot_products(states, items.table)
         if not items.known.all():
             scores[:, ~items.known] = -np.inf
         return ItemLogits(rows, scores, fitted)
@@ -96,22 +96,6 @@ def nearest(history: History, items: ItemVectors, item_numbers: Int32Array) -> I
         is_known[is_known] = known[item_numbers[row][is_known]]
         if len(past) and is_known.any():
             candidates = item_numbers[row][is_known]
-            cosines = _normalized(table[candidates]) @ _normalized(table[past]).T
+            cosines = l2_normalize(table[candidates]) @ l2_normalize(table[past]).T
             result[row, is_known] = past[cosines.argmax(axis=1)]
     return result
-
-
-def _products(rows: Float32Array, others: Float32Array) -> Float32Array:
-    """float32 [B, n]: dot products. For single requests not by BLAS, whose threads wait."""
-    if len(rows) > _FEW:
-        return rows @ others.T
-    products = np.empty((len(rows), len(others)), np.float32)
-    for number, row in enumerate(rows):
-        products[number] = np.einsum("nd,d->n", others, row)
-    return products
-
-
-def _normalized(rows: Float32Array) -> Float32Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    units: Float32Array = rows / np.maximum(lengths, 1e-12)
-    return units

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import eigsh
 from plait.data.arrays import Float32Array
 from plait.data.dataset import Dataset
 from plait.features.vocabulary import Vocabulary
-from plait.models.item_item.cooccurrence import PairConfig, pairs
+from plait.models.item_item.cooccurrence import PairConfig, cooccurrence_matrix
 
 __all__ = ["pmi_embeddings"]
 
@@ -55,7 +55,8 @@ def pmi_embeddings(dataset: Dataset, items: Vocabulary, dim: int, seed: int) -> 
 def _pmi(dataset: Dataset, items: Vocabulary) -> sparse.csr_matrix:
     """float32 CSR [m, m]: log(1 + lift), the lift being co-occurrence over its expectation."""
     window = int(np.clip(_PAIRS // max(len(dataset.interactions), 1), 1, PairConfig().window))
-    counts = pairs(dataset, PairConfig(window=window))[items.numbers][:, items.numbers]
+    counts = cooccurrence_matrix(dataset, PairConfig(window=window))
+    counts = counts[items.numbers][:, items.numbers]
     symmetric = (counts + counts.T).tocsr()
     symmetric.sort_indices()  # the order of sums decides the axes of equal eigenvalues
     totals = np.asarray(symmetric.sum(axis=1), np.float64).ravel()

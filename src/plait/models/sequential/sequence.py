@@ -142,6 +142,10 @@ class Sequence(Stage[SequenceConfig]):
         "_weights": dict[str, np.ndarray],
         "_epochs": int,
     }
+    test_variants = (
+        {"network": "bert4rec", "training": {"epochs": 2, "batch_size": 64}},
+        {"network": "hstu", "training": {"epochs": 2, "batch_size": 64}, "loss": "sampled"},
+    )
 
     def __init__(self, config: SequenceConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
