@@ -10,7 +10,8 @@ from plait.data.types import QueryBatch
 from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
-from plait.models.factorization.bayesian_mf import CompressedMean, latest_ratings
+from plait.models.factorization.bayesian_mf import latest_ratings
+from plait.models.factorization.compressed_mean import CompressedMean
 from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.factorization.gibbs import (
     CenteredRatings,

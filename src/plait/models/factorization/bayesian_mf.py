@@ -1,8 +1,7 @@
 """Predicted ratings: the posterior mean of Gibbs sampling as one product of vectors.
 
-The prediction is the mean over samples. Their vectors, side by side, have samples times factors
-dimensions; a truncated SVD of the product of both sides keeps `rank` of them. As it is linear, the
-same map gives vectors to users and items from their features alone.
+The prediction is the mean over samples, in the dimensions that `CompressedMean` retains. Its maps
+are linear, so they also give vectors to users and items from their features alone.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solve_triangular
 
 from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.errors import InputError
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.features.vocabulary import stable_order
-from plait.models.factorization.gibbs import CenteredRatings, Sample, block_rows, gibbs_samples
+from plait.models.factorization.compressed_mean import CompressedMean
+from plait.models.factorization.gibbs import CenteredRatings, block_rows, gibbs_samples
 from plait.training.memory_budget import require_memory
 
-__all__ = ["BayesianMF", "CompressedMean", "GibbsConfig", "RatingRows", "latest_ratings"]
+__all__ = ["BayesianMF", "GibbsConfig", "RatingRows", "latest_ratings"]
 
 _MAX_SHARE = 0.95
 """Features of a larger share of users or items are left out."""
@@ -358,50 +357,6 @@ class _BayesianFit:
         return model
 
 
-class CompressedMean:
-    """The mean over samples of the product of vectors, in fewer dimensions.
-
-    Vectors are float32 [n, 1 + rank] in the unit of the ratings.
-
-    Args:
-        samples: The samples.
-        rank: Dimensions at most.
-        unit: What the ratings were divided by.
-    """
-
-    def __init__(self, samples: Sequence[Sample], rank: int, unit: float = 1.0) -> None:
-        users = np.concatenate([sample.users[:, 1:] for sample in samples], axis=1)
-        items = np.concatenate([sample.items[:, 1:] for sample in samples], axis=1)
-        items /= len(samples)
-        # Orthonormal maps from the Cholesky factors of both Gram matrices: the SVD of a product
-        # of two thin matrices without a QR of either.
-        upper = np.linalg.cholesky(_gram(users)).T
-        lower = np.linalg.cholesky(_gram(items))
-        _, _, axes = np.linalg.svd(upper @ lower)
-        axes = axes[: min(rank, len(axes))].T
-        user_map, item_map = lower @ axes, solve_triangular(lower.T, axes, lower=False)
-        self.width = axes.shape[1] + 1
-
-        def compressed(vectors: list[Float64Array], axes: Float64Array, divisor: float) -> Any:
-            bias = unit * np.mean([sample[:, 0] for sample in vectors], axis=0)
-            joined = np.concatenate([sample[:, 1:] for sample in vectors], axis=1) @ axes
-            joined /= divisor
-            return np.column_stack([bias, joined]).astype(np.float32)
-
-        def compressed_users(vectors: list[Float64Array]) -> Any:
-            return compressed(vectors, user_map, 1 / unit)
-
-        def compressed_items(vectors: list[Float64Array]) -> Any:
-            return compressed(vectors, item_map, len(samples))
-
-        self.users = compressed_users([sample.users for sample in samples])
-        self.items = compressed_items([sample.items for sample in samples])
-        self.user_base = compressed_users([sample.user_mean[None] for sample in samples])[0]
-        self.item_base = compressed_items([sample.item_mean[None] for sample in samples])[0]
-        self.user_weights = compressed_users([sample.user_weights for sample in samples])
-        self.item_weights = compressed_items([sample.item_weights for sample in samples])
-
-
 def _unit(values: Float64Array) -> float:
     """What ratings are divided by while they are sampled: their spread, or 1 if all are equal.
 
@@ -410,13 +365,6 @@ def _unit(values: Float64Array) -> float:
     """
     spread = float(values.std())
     return float(2.0 ** np.round(np.log2(spread))) if spread > 0 else 1.0
-
-
-def _gram(vectors: Float64Array) -> Float64Array:
-    """The Gram matrix of vectors, with a slightly larger diagonal so that it can be factored."""
-    gram: Float64Array = vectors.T @ vectors
-    gram[np.diag_indices(len(gram))] += 1e-9 * np.trace(gram) / len(gram) + 1e-12
-    return gram
 
 
 def _positions(numbers: Int64Array, size: int) -> Int64Array:

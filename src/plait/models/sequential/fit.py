@@ -89,16 +89,12 @@ def fit_sequence(
     batches = SequenceBatches(
         sequences, config.training.batch_size, timed=shape.timed, seed=context.seed
     )
+    validate = _validation(module, items, context, config.max_length)
+    task = TrainingTask(batches, _objective(config, items), module.targets, validate, METRIC)
     result = train_with_context(
         context,
         module,
-        TrainingTask(
-            batches,
-            _objective(config, items),
-            module.targets,
-            _validation(module, items, context, config.max_length),
-            METRIC,
-        ),
+        task,
         config.training,
         identity=identity_of(
             "sequence",
