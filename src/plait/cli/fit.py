@@ -36,5 +36,5 @@ def fit(
     """
     with open_home(home) as workspace, bars() as advance:
         bundle = workspace.fit(recipe, seed=seed, progress=advance, track=track or ())
-    if ProcessGroup.here().first:
+    if ProcessGroup.current().is_main:
         print(f"bundle: {bundle}")

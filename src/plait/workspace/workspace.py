@@ -274,7 +274,7 @@ class Workspace(DataApi):
             progress=progress or ignore,
             trackers=tuple(tracker(name, home / "tracking") for name in track),
         )
-        if ProcessGroup.here().first:
+        if ProcessGroup.current().is_main:
             oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
             self._log.prune_impressions(oldest)
         if self.host.started:

@@ -26,7 +26,7 @@ from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
 from plait.training.recipe_fit import Progress
-from plait.utils.deferred_interrupt import DeferredInterrupt
+from plait.utils.interrupts import DeferredInterrupt
 
 if TYPE_CHECKING:
     import optuna
