@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -21,10 +22,10 @@ from plait.eventlog import AppendResult, EventLogWriter
 __all__ = ["GroupCommitWriter"]
 
 
+@dataclass(frozen=True, eq=False)
 class _Job:
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.events = events
-        self.answer: Future[AppendResult] = Future()
+    events: Sequence[Event]
+    answer: Future[AppendResult] = field(default_factory=Future)
 
 
 class GroupCommitWriter:
