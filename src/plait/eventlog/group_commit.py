@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -20,10 +21,16 @@ from plait.eventlog import AppendResult, EventLogWriter
 __all__ = ["GroupCommitWriter"]
 
 
+@dataclass(frozen=True, eq=False)
 class _Job:
+<<<<<<< HEAD
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
         self.future: Future[AppendResult] = Future()
+=======
+    events: Sequence[Event]
+    answer: Future[AppendResult] = field(default_factory=Future)
+>>>>>>> workspace
 
 
 class GroupCommitWriter:

@@ -9,7 +9,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -50,6 +50,9 @@ from plait.schema.schema import Schema
 __all__ = ["FILE_NAME", "EventLog"]
 
 FILE_NAME = "plait.db"
+
+LARGE_BATCH = 5_000
+"""From so many events on the garbage collector pauses during an append."""
 """The name of the SQLite file in a home."""
 
 
@@ -121,7 +124,7 @@ class EventLog:
         Returns:
             The last offset, a status for every event, and the stored events as a chunk.
         """
-        with _collector_paused(len(events)):
+        with _collector_paused() if len(events) >= LARGE_BATCH else nullcontext():
             batch = EventBatch(events)
             with self._append_lock:
                 # Before the transaction: it may take long, and others can still write.
@@ -360,18 +363,17 @@ class EventLog:
 
 
 @contextmanager
-def _collector_paused(size: int) -> Iterator[None]:
-    """Pause the garbage collector for a large batch: walking it again and again takes a third of
-    the time, and an append makes no reference cycles.
+def _collector_paused() -> Iterator[None]:
+    """Pause the garbage collector: walking a large batch again and again takes a third of the
+    time, and an append makes no reference cycles.
     """
-    if size < 5_000 or not gc.isenabled():
-        yield
-        return
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def _open_store(url_or_path: str | Path, create: bool) -> Store:

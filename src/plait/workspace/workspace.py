@@ -43,9 +43,7 @@ __all__ = ["Workspace"]
 
 
 class Workspace(DataApi):
-    """An open home; close it, or use it as a context manager. Safe among threads.
-
-    Nothing is read before the first query, which calls `start`.
+    """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
         settings: The settings of the home.
@@ -143,7 +141,7 @@ class Workspace(DataApi):
             text: The words.
             user: The user, known or not.
             k: How many items.
-            options: See `QueryOptions`; seen items are kept unless they say otherwise.
+            options: See `QueryOptions`; seen items are kept by default.
         """
         if not str(text or "").strip():
             raise InputError("text is empty", hint="give the words to look for", field="text")
@@ -295,8 +293,7 @@ class Workspace(DataApi):
             protocol: The protocol or its name.
             recipes: The recipes to compare.
             progress: Told the step, how much of it is done, and how much there is.
-            options: Those of `plait.evaluation.protocol.Protocol` (test_days, seen, goal, k,
-                refit, seed, ...), and seeds, group, test_events, map.
+            options: Those of `Protocol` (test_days, k, ...), and seeds, group, test_events, map.
 
         Raises:
             ProtocolError: If the data do not allow the protocol.
@@ -375,7 +372,7 @@ class Workspace(DataApi):
         """Return why no query can be answered as it should; never waits.
 
         Returns:
-            Sentences; none when all is well. The first call starts to read the log.
+            Sentences; none when all is well.
         """
         return self.host.readiness()
 

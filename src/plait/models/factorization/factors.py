@@ -113,12 +113,6 @@ class Factors(DenseScorer[FactorsConfig]):
     """Scores an item by the product of its vector and the user's."""
 
     Config = FactorsConfig
-    test_variants = (
-        {"method": "bpr", "factors": 8},
-        {"method": "mf", "iterations": 60, "burn_in": 20},
-        {"method": "svdpp", "iterations": 60, "burn_in": 20},
-        {"method": "neumf", "factors": 8, "training": {"epochs": 2, "batch_size": 64}},
-    )
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {"_model": FactorSpace | BayesianMF | NeuMFScorer}
     test_variants = (

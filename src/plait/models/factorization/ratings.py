@@ -65,7 +65,6 @@ class Ratings(DenseScorer[RatingsConfig]):
     """Scores an item by the rating that the user is predicted to give."""
 
     Config = RatingsConfig
-    test_variants = ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},)
     is_stochastic = True
     fitted_state: ClassVar[Mapping[str, Any]] = {"_model": BayesianMF}
     test_variants = ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},)
