@@ -1,81 +1,17 @@
 """Metrics and their confidence intervals, in numpy alone."""
 
-from plait.metrics.beyond_accuracy import (
-    ExposureChances,
-    add_absence,
-    coverage,
-    exposure_chances,
-    gini,
-    mean_worth,
-    novelty,
-    surprise,
-)
-from plait.metrics.bootstrap import (
-    Interval,
-    cluster_sums,
-    intervals,
-    percentile_intervals,
-    ratio_draws,
-    resampled_means,
-    simultaneous_intervals,
-    weights_drawn,
-)
-from plait.metrics.dcg import discount, discounts, ideal_dcg
-from plait.metrics.pointwise import (
-    BootstrapConfig,
-    auc,
-    calibration,
-    click_metrics,
-    click_slice,
-    log_losses,
-    rating_metrics,
-    user_auc,
-)
-from plait.metrics.ranking import (
-    METRICS,
-    linear_metrics,
-    sliced,
-    target_gains,
-    tied_targets,
-    user_metrics,
-)
-from plait.metrics.ties import TieGroups, quantize_scores, tie_groups
+from plait.metrics.bootstrap import Interval
+from plait.metrics.pointwise import BootstrapConfig, click_metrics, rating_metrics
+from plait.metrics.ranking import METRICS, user_metrics
+from plait.metrics.ties import TieGroups, tie_groups
 
 __all__ = [
     "METRICS",
     "BootstrapConfig",
-    "ExposureChances",
     "Interval",
     "TieGroups",
-    "add_absence",
-    "auc",
-    "calibration",
     "click_metrics",
-    "click_slice",
-    "cluster_sums",
-    "coverage",
-    "discount",
-    "discounts",
-    "exposure_chances",
-    "gini",
-    "ideal_dcg",
-    "intervals",
-    "linear_metrics",
-    "log_losses",
-    "mean_worth",
-    "novelty",
-    "percentile_intervals",
-    "quantize_scores",
     "rating_metrics",
-    "ratio_draws",
-    "resampled_means",
-    "simultaneous_intervals",
-    "sliced",
-    "surprise",
-    "target_gains",
     "tie_groups",
-    "tied_targets",
-    "user_auc",
     "user_metrics",
-    "weights_drawn",
 ]
