@@ -368,15 +368,13 @@ def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
                 )
 
 
-def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Stage:
-    fitted: Any = stage
-    if isinstance(stage, Trainable):
-        with _timed(stage.name, watch):
-            fitted = stage.train(dataset, context.for_stage(stage.name))
-    elif isinstance(stage, Fittable):
-        with _timed(stage.name, watch):
-            fitted = stage.fit(dataset, seed=context.seed)
-    return fitted  # type: ignore[no-any-return]
+def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Any:
+    if not isinstance(stage, Trainable | Fittable):
+        return stage
+    with _timed(stage.name, watch):
+        if isinstance(stage, Trainable):
+            return stage.train(dataset, context.for_stage(stage.name))
+        return stage.fit(dataset, seed=context.seed)
 
 
 def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
