@@ -23,14 +23,8 @@ __all__ = ["GroupCommitWriter"]
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-<<<<<<< HEAD
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.events = events
-        self.future: Future[AppendResult] = Future()
-=======
     events: Sequence[Event]
-    answer: Future[AppendResult] = field(default_factory=Future)
->>>>>>> workspace
+    future: Future[AppendResult] = field(default_factory=Future)
 
 
 class GroupCommitWriter:

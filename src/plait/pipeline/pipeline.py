@@ -370,17 +370,16 @@ def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
                 )
 
 
-def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Stage:
-    fitted: Any = stage
+def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Any:
+    if not isinstance(stage, Trainable | Fittable):
+        return stage
     start = time.perf_counter()
     if isinstance(stage, Trainable):
         fitted = stage.train(dataset, context.for_stage(stage.name))
-    elif isinstance(stage, Fittable):
-        fitted = stage.fit(dataset, seed=context.seed)
     else:
-        return stage
+        fitted = stage.fit(dataset, seed=context.seed)
     watch(stage.name, time.perf_counter() - start)
-    return fitted  # type: ignore[no-any-return]
+    return fitted
 
 
 def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
