@@ -85,9 +85,7 @@ class Load:
         url = f"{self.server.url}{path}"
         headers = {**bearer(self.server.key), "connection": "close"}
         try:
-            response = httpx.post(
-                f"{self.server.url}{path}", json=body, headers=headers, timeout=20
-            )
+            response = httpx.post(url, json=body, headers=headers, timeout=20)
         except httpx.TransportError:
             time.sleep(0.01)
             return None
