@@ -76,13 +76,13 @@ def test_a_value_that_does_not_fit_its_field_type_is_reported(tmp_path):
 
 
 def test_a_refusal_by_the_log_reports_the_value(tmp_path):
-    events = [Event("interaction", "e", "k" * 129, "u", "i"), Event("item", "e2", "put", item="i")]
+    events = [Event("item", "e", "eat", item="i"), Event("item", "e2", "put", item="i")]
     again = events[1]._replace(event_type="delete")
     with EventLog.open(tmp_path / "home") as log:
-        long, taken = Importer(log).add([events, [again]]).problems
-    assert (long.field, long.value) == ("kind", "k" * 129)
-    assert long.expected == "a kind of at most 128 characters"
-    assert (taken.field, taken.value) == ("id", "e2")
+        unknown, conflict = Importer(log).add([events, [again]]).problems
+    assert (unknown.row, unknown.field, unknown.value) == (1, "kind", "eat")
+    assert unknown.expected == "one of put, patch, delete"
+    assert (conflict.row, conflict.field, conflict.value) == (3, "id", "e2")
 
 
 def test_no_rejects_no_file(tmp_path):

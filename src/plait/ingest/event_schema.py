@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plait.schema.coercion import MAX_EXACT
+from plait.schema.coercion import LATITUDE, LONGITUDE, MAX_EXACT
 from plait.schema.event_rules import (
     event_type_problem,
     id_problem,
@@ -73,7 +73,6 @@ _WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
 _ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 1000
-_LATITUDE, _LONGITUDE = {"lat", "latitude"}, {"lon", "lng", "longitude"}
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -321,7 +320,7 @@ def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _is_location(value: Mapping[Any, Any]) -> bool:
-    return not _LATITUDE.isdisjoint(value) and not _LONGITUDE.isdisjoint(value)
+    return any(map(value.__contains__, LATITUDE)) and any(map(value.__contains__, LONGITUDE))
 
 
 def _is_finite(value: Any) -> bool:

@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError
-from plait.eventlog import AppendResult, RowStatus
+from plait.eventlog import AppendResult, EventLogWriter, RowStatus
 from plait.ingest.event_builder import EventBatch
-from plait.ingest.reconciliation import EventLogReader, ReassertedEvent, Reconciler
+from plait.ingest.reconciliation import CatalogueLog, ReassertedEvent, Reconciler
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
 from plait.privacy.consent import ConsentPolicy
 
-__all__ = ["EventWriter", "ImportResult", "Importer"]
+__all__ = ["ImportResult", "Importer"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the source, how much of it is done and how much there is (0: unknown)."""
@@ -30,20 +29,6 @@ _ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
 
 _MAX_PROBLEMS = 5
 _BATCH = 50_000
-
-
-class EventWriter(Protocol):
-    """Stores events: the log, or a writer in front of it."""
-
-    def append(self, events: Sequence[Event]) -> AppendResult:
-        """Store a batch in one transaction.
-
-        Args:
-            events: The batch.
-
-        Returns:
-            A status for each event, in their order.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +65,18 @@ class Importer:
     """Lets events into a log.
 
     Args:
-        log: Where they are stored. Only an `EventLogReader` keeps declared field types and
+        log: Where they are stored. Only an `CatalogueLog` keeps declared field types and
             takes catalogues that return to earlier values.
         consent: Who may be stored; by default everyone.
         rejects: The folder for reports of refused rows; None: they are only counted.
     """
 
     def __init__(
-        self, log: EventWriter, consent: ConsentPolicy | None = None, *, rejects: Path | None = None
+        self,
+        log: EventLogWriter,
+        consent: ConsentPolicy | None = None,
+        *,
+        rejects: Path | None = None,
     ) -> None:
         self._log = log
         self._consent = consent or ConsentPolicy()
@@ -143,7 +132,7 @@ class Importer:
             StorageError: If the log or the rejects file cannot be written.
         """
         tally = _Tally(source)
-        reader = self._log if isinstance(self._log, EventLogReader) else None
+        reader = self._log if isinstance(self._log, CatalogueLog) else None
         reconciler = None if reader is None else Reconciler(reader, self._consent.user_id)
         declared: set[tuple[str, str]] = set()
         for entry in batches:
@@ -166,7 +155,7 @@ class Importer:
     def _declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         if not types:
             return
-        if not isinstance(self._log, EventLogReader):
+        if not isinstance(self._log, CatalogueLog):
             raise InputError("this log keeps no declared types", hint="leave out [*.types]")
         self._log.declare(types)
 

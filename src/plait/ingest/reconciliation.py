@@ -20,7 +20,7 @@ from plait.eventlog import EntityChange, RowStatus
 from plait.privacy.consent import is_yes
 from plait.schema.schema import Schema
 
-__all__ = ["EventLogReader", "ReassertedEvent", "Reconciler"]
+__all__ = ["CatalogueLog", "ReassertedEvent", "Reconciler"]
 
 Entity = Literal["item", "user"]
 Fields = dict[str, Any] | None
@@ -28,7 +28,7 @@ Fields = dict[str, Any] | None
 
 
 @runtime_checkable
-class EventLogReader(Protocol):
+class CatalogueLog(Protocol):
     """A log of items and users that can be read again; `plait.eventlog.EventLog` is one."""
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
@@ -83,7 +83,7 @@ class Reconciler:
         stored_user_id: The id under which a user is stored.
     """
 
-    def __init__(self, log: EventLogReader, stored_user_id: Callable[[str], str] = str) -> None:
+    def __init__(self, log: CatalogueLog, stored_user_id: Callable[[str], str] = str) -> None:
         self._log = log
         self._stored_user_id = stored_user_id
         self._entity: Entity = "item"
