@@ -1,4 +1,4 @@
-"""Networks over users and items stop early, train as long again, and go on when interrupted."""
+"""Early stopping, refits and resumed fits of `graph` and `factors` with neumf."""
 
 import os
 import signal
@@ -17,168 +17,177 @@ from plait.splitting.splits import leave_one_out
 from plait.testing.synthetic_data import checkerboard, market
 from plait.training.config import TrainingConfig
 from plait.training.ranking_validation import RankingValidation
+from tests.training.training_runs import RecordingTracker
 
 FAST = TrainingConfig(epochs=30, batch_size=64, learning_rate=0.01, patience=3)
-KINDS = ("graph", "neumf")
+MODELS = ("graph", "neumf")
 
 
-def made(kind, *, training=FAST, **changes):
-    if kind == "graph":
-        told = {"embedding_dim": 8, "use_triples": False, **changes}
-        return Graph(GraphConfig(training=training, **told), name="mine")
-    told = {"method": "neumf", "factors": 8, **changes}
-    return Factors(FactorsConfig(training=training, **told), name="mine")
+def model(name, *, training=FAST, **changes):
+    if name == "graph":
+        settings = {"embedding_dim": 8, "use_triples": False, **changes}
+        return Graph(GraphConfig(training=training, **settings), name="stage")
+    settings = {"method": "neumf", "factors": 8, **changes}
+    return Factors(FactorsConfig(training=training, **settings), name="stage")
 
 
-def asked(dataset):
-    """What may be fitted on, and the questions that are held out, without what was seen."""
+def split_of(dataset):
+    """The training data, and held-out queries in which seen items are blocked."""
     split = leave_one_out(dataset, "validation")
     return split.train, ValidationSet(
         replace(split.queries, blocked=split.queries.seen), split.targets
     )
 
 
-def answers(stage, dataset):
+def all_scores(stage, dataset):
     queries = replace(leave_one_out(dataset).queries, cache={})
-    everything = np.arange(dataset.n_items, dtype=np.int32)
-    return stage.score(queries, np.tile(everything, (len(queries), 1)))
+    numbers = np.arange(dataset.n_items, dtype=np.int32)
+    return stage.score(queries, np.tile(numbers, (len(queries), 1)))
 
 
-class Listens:
-    """Keeps what every epoch reached, and sends Ctrl-C after the second one if told to."""
+class MetricTracker(RecordingTracker):
+    """Records the metric of every epoch."""
 
-    def __init__(self, *, stops=False):
-        self.stops, self.names, self.reached = stops, [], []
+    @property
+    def metrics(self):
+        return [values.get("ndcg@10") for _, values in self.calls[1:-1]]
 
-    def begin(self, run, settings):
-        self.names.append(run)
+
+class InterruptingTracker(RecordingTracker):
+    """Sends Ctrl-C after two epochs."""
 
     def report(self, epoch, values):
-        self.reached.append(values.get("ndcg@10"))
-        if self.stops and epoch == 2:
+        if epoch == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    def end(self):
-        """Nothing to do."""
+
+def ndcg(stage, validation):
+    """The mean NDCG@10 of the items that a stage retrieves, for one target a query."""
+    retrieved = stage.retrieve(replace(validation.queries, cache={}), 10).item_numbers
+    targets = validation.targets.values
+    ranks = [np.flatnonzero(row == target) for row, target in zip(retrieved, targets, strict=True)]
+    return np.mean([1 / np.log2(rank[0] + 2) if len(rank) else 0 for rank in ranks])
 
 
-def ndcg(stage, held):
-    """The mean NDCG@10 of what a stage brings, for one target a question."""
-    brought = stage.retrieve(replace(held.queries, cache={}), 10).item_numbers
-    targets = held.targets.values
-    places = [np.flatnonzero(row == one) for row, one in zip(brought, targets, strict=True)]
-    return np.mean([1 / np.log2(one[0] + 2) if len(one) else 0 for one in places])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_validation_metric_is_that_of_the_fitted_stage(name):
+    train, validation = split_of(market())
+    assert (validation.targets.lengths == 1).all()
+    tracker = MetricTracker()
+    context = FitContext(held=validation, trackers=(tracker,), name="first-stage")
+    stage = model(name).train(train, context)
+    assert tracker.calls[0][1] == "first-stage"
+    assert len(set(tracker.metrics)) > 1
+    assert max(tracker.metrics) == pytest.approx(ndcg(stage, validation), abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_stops_it_is_what_the_stage_answers(kind):
-    train, held = asked(market())
-    assert (held.targets.lengths == 1).all()
-    heard = Listens()
-    stage = made(kind).train(train, FitContext(held=held, trackers=(heard,), name="first-mine"))
-    assert heard.names == ["first-mine"]
-    assert len(set(heard.reached)) > 1
-    assert max(heard.reached) == pytest.approx(ndcg(stage, held), abs=1e-6)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_stops_early_and_a_refit_takes_as_many_epochs(kind, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_a_refit_takes_the_best_number_of_epochs_of_early_stopping(name, tmp_path):
     dataset = market()
-    train, held = asked(dataset)
-    heard = Listens()
+    train, validation = split_of(dataset)
+    tracker = MetricTracker()
     training = replace(FAST, epochs=400)
-    first = made(kind, training=training).train(train, FitContext(held=held, trackers=(heard,)))
-    best = len(heard.reached) - training.patience
+    context = FitContext(held=validation, trackers=(tracker,))
+    first = model(name, training=training).train(train, context)
+    best = len(tracker.metrics) - training.patience
     assert best < 400 - training.patience
-    assert heard.reached[best - 1] == max(heard.reached)
+    assert tracker.metrics[best - 1] == max(tracker.metrics)
     first.save(tmp_path)
-    for stage in (first, type(first).load(first.config, "mine", tmp_path)):
-        again = Listens()
-        second = stage.train(train, FitContext(trackers=(again,)))
-        assert again.reached == [None] * best
-        np.testing.assert_array_equal(answers(second, dataset), answers(first, dataset))
-        third = Listens()
-        second.train(dataset, FitContext(trackers=(third,)))
-        assert len(third.reached) == best
+    for stage in (first, type(first).load(first.config, "stage", tmp_path)):
+        refit_tracker, third_tracker = MetricTracker(), MetricTracker()
+        second = stage.train(train, FitContext(trackers=(refit_tracker,)))
+        assert refit_tracker.metrics == [None] * best
+        np.testing.assert_array_equal(all_scores(second, dataset), all_scores(first, dataset))
+        second.train(dataset, FitContext(trackers=(third_tracker,)))
+        assert len(third_tracker.metrics) == best
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_with_something_held_out_it_finds_anew_when_to_stop(kind):
-    train, held = asked(market())
-    heard = Listens(), Listens()
-    first = made(kind).train(train, FitContext(held=held, trackers=heard[:1]))
-    first.train(train, FitContext(held=held, trackers=heard[1:]))
-    assert heard[0].reached == heard[1].reached
+@pytest.mark.parametrize("name", MODELS)
+def test_with_a_validation_set_a_second_fit_stops_by_it_again(name):
+    train, validation = split_of(market())
+    trackers = MetricTracker(), MetricTracker()
+    first = model(name).train(train, FitContext(held=validation, trackers=trackers[:1]))
+    first.train(train, FitContext(held=validation, trackers=trackers[1:]))
+    assert trackers[0].metrics == trackers[1].metrics
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_without_anything_held_out_all_epochs_are_trained(kind):
-    heard = Listens()
-    made(kind, training=replace(FAST, epochs=5)).train(market(), FitContext(trackers=(heard,)))
-    assert heard.reached == [None] * 5
+@pytest.mark.parametrize("name", MODELS)
+def test_without_a_validation_set_all_epochs_are_trained(name):
+    tracker = MetricTracker()
+    context = FitContext(trackers=(tracker,))
+    model(name, training=replace(FAST, epochs=5)).train(market(), context)
+    assert tracker.metrics == [None] * 5
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_interrupted_fit_goes_on(kind, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_an_interrupted_fit_resumes(name, tmp_path):
     dataset = market()
-    train, held = asked(dataset)
+    train, validation = split_of(dataset)
     training = replace(FAST, epochs=6, patience=0)
-    whole = made(kind, training=training).train(train, FitContext(held=held))
-    context = FitContext(held=held, folder=tmp_path)
-    stopped = replace(context, trackers=(Listens(stops=True),))
+    uninterrupted = model(name, training=training).train(train, FitContext(held=validation))
+    context = FitContext(held=validation, folder=tmp_path)
+    interrupted = replace(context, trackers=(InterruptingTracker(),))
     with pytest.raises(KeyboardInterrupt):
-        made(kind, training=training).train(train, stopped)
-    heard = Listens()
-    resumed = made(kind, training=training).train(train, replace(context, trackers=(heard,)))
-    assert len(heard.reached) == 4
-    np.testing.assert_array_equal(answers(resumed, dataset), answers(whole, dataset))
+        model(name, training=training).train(train, interrupted)
+    tracker = MetricTracker()
+    resumed = model(name, training=training).train(train, replace(context, trackers=(tracker,)))
+    assert len(tracker.metrics) == 4
+    np.testing.assert_array_equal(all_scores(resumed, dataset), all_scores(uninterrupted, dataset))
 
 
-def renamed(dataset):
-    """The same events of items under other names, and so in another order."""
+def with_other_ids(dataset):
+    """The same events of items with other hashes, and so in another order."""
     catalogue = dataset.catalogue
     return replace(dataset, catalogue=replace(catalogue, tiebreak=catalogue.tiebreak[::-1]))
 
 
 @pytest.mark.parametrize(
-    ("other", "changes", "named"),
+    ("other", "changes", "fields"),
     [
-        (renamed(checkerboard()), {}, "vocabulary|histories"),
-        (checkerboard(users=18), {}, "histories|shapes"),
-        (checkerboard(), {"dropout": 0.4}, "settings.dropout"),
-        (checkerboard(), {"training": replace(FAST, learning_rate=0.02)}, "training.learning_rate"),
+        (with_other_ids(checkerboard()), {}, ("vocabulary", "histories")),
+        (checkerboard(users=18), {}, ("histories", "shapes")),
+        (checkerboard(), {"dropout": 0.4}, ("settings.dropout",)),
+        (
+            checkerboard(),
+            {"training": replace(FAST, learning_rate=0.02)},
+            ("training.learning_rate",),
+        ),
     ],
 )
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_checkpoint_of_other_data_or_settings_is_refused(kind, other, changes, named, tmp_path):
-    context = FitContext(folder=tmp_path, trackers=(Listens(stops=True),))
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_of_other_data_or_settings_is_rejected(name, other, changes, fields, tmp_path):
+    context = FitContext(folder=tmp_path, trackers=(InterruptingTracker(),))
     with pytest.raises(KeyboardInterrupt):
-        made(kind).train(checkerboard(), context)
-    with pytest.raises(ConflictError, match=rf"its ({named})(\.\S+)? is"):
-        made(kind, **changes).train(other, FitContext(folder=tmp_path))
+        model(name).train(checkerboard(), context)
+    with pytest.raises(ConflictError) as error:
+        model(name, **changes).train(other, FitContext(folder=tmp_path))
+    assert error.value.field.startswith(fields)
 
 
-def test_other_knowledge_is_another_run(tmp_path):
+def test_a_checkpoint_of_other_entities_is_rejected(tmp_path):
     dataset = market()
-    bare = replace(dataset, catalogue=replace(dataset.catalogue, columns={}))
-    context = FitContext(folder=tmp_path, trackers=(Listens(stops=True),))
+    without_fields = replace(dataset, catalogue=replace(dataset.catalogue, columns={}))
+    context = FitContext(folder=tmp_path, trackers=(InterruptingTracker(),))
     with pytest.raises(KeyboardInterrupt):
-        made("graph", use_triples=True).train(dataset, context)
-    with pytest.raises(ConflictError, match=r"its (knowledge|shapes\S*) is"):
-        made("graph", use_triples=True).train(bare, FitContext(folder=tmp_path))
+        model("graph", use_triples=True).train(dataset, context)
+    with pytest.raises(ConflictError) as error:
+        model("graph", use_triples=True).train(without_fields, FitContext(folder=tmp_path))
+    assert error.value.field.startswith(("knowledge", "shapes"))
 
 
-def test_some_of_many_questions_are_asked_evenly_spaced():
-    train, held = asked(market())
+def test_a_subsample_of_validation_queries_is_evenly_spaced():
+    train, validation = split_of(market())
     items = Vocabulary.of(train)
-    all_of_them, some = (RankingValidation(held, items.rows, 1, most) for most in (0, 5))
-    every = np.concatenate(list(all_of_them.batches(len(items))))
-    few = np.concatenate(list(some.batches(len(items))))
-    assert len(every) == len(held.queries)
+    full, subsampled = (
+        RankingValidation(validation, items.rows, 1, max_queries) for max_queries in (0, 5)
+    )
+    every = np.concatenate(list(full.batches(len(items))))
+    few = np.concatenate(list(subsampled.batches(len(items))))
+    assert len(every) == len(validation.queries)
     assert few.tolist() == np.linspace(0, len(every) - 1, 5).astype(int).tolist()
-    wanted = items.rows[held.targets.values] - 1
-    there = (wanted[few] >= 0).sum()  # a target that nobody took in train is a miss
+    columns = items.rows[validation.targets.values] - 1
+    n_hits = (columns[few] >= 0).sum()  # a target without interactions in train is a miss
     scores = torch.zeros((len(every), len(items)))
-    scores[few, wanted[few]] = 1.0
-    assert some.judged([(few, scores[few])]) == pytest.approx(there / 5)
-    assert all_of_them.judged([(few, scores[few])]) == pytest.approx(there / len(every))
+    scores[few, columns[few]] = 1.0
+    assert subsampled.ndcg_of_scores([(few, scores[few])]) == pytest.approx(n_hits / 5)
+    assert full.ndcg_of_scores([(few, scores[few])]) == pytest.approx(n_hits / len(every))

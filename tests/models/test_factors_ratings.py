@@ -1,4 +1,4 @@
-"""Predicted ratings: planted worlds, the sampler's parts, and what stands for the unknown."""
+"""Predicted ratings: planted structure, the sampler, and unknown users and items."""
 
 from dataclasses import replace
 
@@ -10,10 +10,18 @@ from plait.data.types import QueryBatch
 from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
-from plait.models.factorization.bayesian_mf import _Compressed, rated
+from plait.models.factorization.bayesian_mf import latest_ratings
+from plait.models.factorization.compressed_mean import CompressedMean
 from plait.models.factorization.factors import Factors, FactorsConfig
-from plait.models.factorization.gibbs import Draw, _ridge, _sums, _wishart, block_rows, draws
-from plait.models.factorization.gibbs import Ratings as Rated
+from plait.models.factorization.gibbs import (
+    CenteredRatings,
+    Sample,
+    block_rows,
+    gibbs_samples,
+    row_moments,
+    sample_wishart,
+    solve_ridge,
+)
 from plait.models.factorization.ratings import Ratings, RatingsConfig
 from plait.testing.queries import ask, changed, scores, state_with
 from plait.testing.synthetic_data import make_dataset, market
@@ -22,19 +30,19 @@ SHORT = {"iterations": 80, "burn_in": 30, "factors": 4}
 
 
 def planted(seed=0, users=40, items=30, share=0.6):
-    """Users and items of two tastes: 5 stars for the own one, 1 for the other, biases and noise.
+    """Users and items of two tastes: 5 stars for the same, 1 for the other, biases and noise.
 
-    Returns the world, all true ratings [users, items] and which of them are in the log.
+    Returns the data, all true ratings [users, items] and which of them are in the log.
     """
     random = np.random.default_rng(seed)
-    taste, kind = np.arange(users) % 2, np.arange(items) % 2
+    user_taste, item_taste = np.arange(users) % 2, np.arange(items) % 2
     bias = random.normal(0, 0.3, users)[:, None] + random.normal(0, 0.3, items)
-    right = 3 + 1.5 * np.where(taste[:, None] == kind, 1, -1) + bias
-    stars = right + random.normal(0, 0.2, right.shape)
-    told = random.random(right.shape) < share
-    told[:, items - 1] = False
-    told[users - 1] = False
-    rows, columns = np.nonzero(told)
+    truth = 3 + 1.5 * np.where(user_taste[:, None] == item_taste, 1, -1) + bias
+    stars = truth + random.normal(0, 0.2, truth.shape)
+    is_logged = random.random(truth.shape) < share
+    is_logged[:, items - 1] = False
+    is_logged[users - 1] = False
+    rows, columns = np.nonzero(is_logged)
     return (
         make_dataset(
             [(f"user-{u}", f"item-{i}", i) for u, i in zip(rows, columns, strict=True)],
@@ -42,13 +50,13 @@ def planted(seed=0, users=40, items=30, share=0.6):
             users={f"user-{u}": {"club": ["north", "south"][u % 2]} for u in range(users)},
             values=stars[rows, columns].tolist(),
         ),
-        right,
-        told,
+        truth,
+        is_logged,
     )
 
 
-def asked(dataset, *users):
-    """A question of each user with the items of the log as history."""
+def queries_of(dataset, *users):
+    """A query of each user with the items of the log as history."""
     histories = dataset.histories()
     numbers = dataset.users.numbers(users)
     ids = [[dataset.catalogue.id(i) for i in histories[u]] if u >= 0 else [] for u in numbers]
@@ -56,30 +64,30 @@ def asked(dataset, *users):
 
 
 @pytest.mark.parametrize("method", ["mf", "svdpp"])
-def test_held_out_ratings_are_found(method):
-    dataset, right, told = planted()
+def test_held_out_ratings_are_predicted(method):
+    dataset, truth, is_logged = planted()
     stage = Factors(FactorsConfig(method=method, **SHORT), name="factors").fit(dataset)
-    ids = [f"item-{one}" for one in range(29)]
-    found = stage.predict(
-        asked(dataset, *[f"user-{one}" for one in range(39)]),
+    ids = [f"item-{n}" for n in range(29)]
+    result = stage.predict(
+        queries_of(dataset, *[f"user-{n}" for n in range(39)]),
         np.tile(dataset.catalogue.numbers(ids), (39, 1)),
     )
-    hidden = ~told[:39, :29]
-    error = np.sqrt(np.mean((found - right[:39, :29])[hidden] ** 2))
-    assert error < 0.3
-    assert np.std(right[:39, :29][hidden]) > 1.4
+    is_held_out = ~is_logged[:39, :29]
+    rmse = np.sqrt(np.mean((result - truth[:39, :29])[is_held_out] ** 2))
+    assert rmse < 0.3
+    assert np.std(truth[:39, :29][is_held_out]) > 1.4
 
 
-def test_without_a_rating_mf_knows_neither_user_nor_item():
+def test_mf_does_not_know_users_and_items_without_ratings():
     dataset, _, _ = planted()
     stage = Factors(FactorsConfig(method="mf", **SHORT), name="factors").fit(dataset)
-    found = scores(
-        stage, asked(dataset, "user-0", "user-39"), dataset.catalogue, "item-0", "item-29"
+    result = scores(
+        stage, queries_of(dataset, "user-0", "user-39"), dataset.catalogue, "item-0", "item-29"
     )
-    assert np.isnan(found).tolist() == [[False, True], [True, True]]
+    assert np.isnan(result).tolist() == [[False, True], [True, True]]
 
 
-def test_svdpp_folds_an_unseen_user_in_from_what_was_taken():
+def test_svdpp_predicts_for_unknown_users_from_their_history():
     """Two clubs that rate only their own half, the one with 5 stars and the other with 2."""
     events = [(f"user-{u}", f"item-{i}", i) for u in range(20) for i in range(10) if u % 2 == i % 2]
     shared = [(f"user-{u}", f"both-{i}", i) for u in range(20) for i in range(4)]
@@ -88,44 +96,45 @@ def test_svdpp_folds_an_unseen_user_in_from_what_was_taken():
     stage = Factors(FactorsConfig(method="svdpp", **SHORT), name="factors").fit(dataset)
     unseen = ask(dataset.catalogue, ["item-2", "item-4"], ["item-1", "item-3"], [])
     unseen = replace(unseen, users=np.full(3, -1, np.int32))
-    found = scores(stage, unseen, dataset.catalogue, "both-1")[:, 0]
-    assert found[0] > found[1] + 1
-    assert np.isnan(found[2])
+    result = scores(stage, unseen, dataset.catalogue, "both-1")[:, 0]
+    assert result[0] > result[1] + 1
+    assert np.isnan(result[2])
 
 
 @pytest.mark.parametrize("unit", [0.01, 20.0, 1e6])
-def test_the_unit_of_ratings_does_not_matter(unit):
-    dataset, right, told = planted()
-    found = replace(dataset.interactions, values=dataset.interactions.values * np.float32(unit))
+def test_predictions_scale_with_the_unit_of_ratings(unit):
+    dataset, truth, is_logged = planted()
+    events = dataset.interactions
+    scaled = replace(events, values=events.values * np.float32(unit))
     stage = Factors(FactorsConfig(method="svdpp", **SHORT), name="factors")
-    stage = stage.fit(replace(dataset, interactions=found))
-    queries = asked(dataset, *[f"user-{one}" for one in range(39)])
-    ids = [f"item-{one}" for one in range(29)]
+    stage = stage.fit(replace(dataset, interactions=scaled))
+    queries = queries_of(dataset, *[f"user-{n}" for n in range(39)])
+    ids = [f"item-{n}" for n in range(29)]
     numbers = np.tile(dataset.catalogue.numbers(ids), (39, 1))
-    wrong = stage.predict(queries, numbers) / unit - right[:39, :29]
-    assert np.sqrt(np.mean(wrong[~told[:39, :29]] ** 2)) < 0.3
+    errors = stage.predict(queries, numbers) / unit - truth[:39, :29]
+    assert np.sqrt(np.mean(errors[~is_logged[:39, :29]] ** 2)) < 0.3
 
 
-def test_ratings_in_a_larger_unit_are_foretold_in_it_for_strangers_and_new_items_too():
+def test_predictions_for_unknown_users_and_items_scale_with_the_unit_of_ratings():
     dataset, _, _ = planted()
-    found = dataset.interactions
-    large = replace(dataset, interactions=replace(found, values=16 * found.values))
+    events = dataset.interactions
+    large = replace(dataset, interactions=replace(events, values=16 * events.values))
     stage = Ratings(RatingsConfig(**SHORT), name="ratings")
-    queries = asked(dataset, "user-0", "user-1", "user-39")
-    stranger = replace(
-        asked(dataset, "user-0", "user-1", "user-39"),
+    known = queries_of(dataset, "user-0", "user-1", "user-39")
+    unknown = replace(
+        queries_of(dataset, "user-0", "user-1", "user-39"),
         users=np.full(3, -1, np.int32),
         contexts=({}, {"user": {"club": "south"}}, {"user": {"club": "north"}}),
     )
     numbers = np.tile(dataset.catalogue.numbers(["item-0", "item-1", "item-29"]), (3, 1))
-    for one in (queries, stranger):
-        small = stage.fit(dataset).predict(replace(one, cache={}), numbers)
+    for queries in (known, unknown):
+        small = stage.fit(dataset).predict(replace(queries, cache={}), numbers)
         assert np.isfinite(small[:2]).all()
-        wide = stage.fit(large).predict(replace(one, cache={}), numbers)
-        assert wide == pytest.approx(16 * small, rel=1e-4, nan_ok=True)
+        scaled = stage.fit(large).predict(replace(queries, cache={}), numbers)
+        assert scaled == pytest.approx(16 * small, rel=1e-4, nan_ok=True)
 
 
-def test_a_history_without_a_rated_item_says_nothing():
+def test_items_without_ratings_in_a_history_are_ignored():
     dataset, _, _ = planted()
     for stage in (
         Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset),
@@ -133,153 +142,152 @@ def test_a_history_without_a_rated_item_says_nothing():
     ):
         unseen = ask(dataset.catalogue, ["item-29"], ["item-2", "item-29"], ["item-2"])
         unseen = replace(unseen, users=np.full(3, -1, np.int32))
-        found = scores(stage, unseen, dataset.catalogue, "item-0", "item-1")
-        assert np.isnan(found[0]).all()
-        assert found[1] == pytest.approx(found[2])
+        result = scores(stage, unseen, dataset.catalogue, "item-0", "item-1")
+        assert np.isnan(result[0]).all()
+        assert result[1] == pytest.approx(result[2])
 
 
-def test_ratings_know_everybody_of_whom_something_is_known():
-    dataset, right, _ = planted()
+def test_ratings_predict_from_fields_where_there_are_no_ratings():
+    dataset, truth, _ = planted()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
-    found = scores(
-        stage, asked(dataset, "user-0", "user-1"), dataset.catalogue, "item-28", "item-29"
+    result = scores(
+        stage, queries_of(dataset, "user-0", "user-1"), dataset.catalogue, "item-28", "item-29"
     )
-    assert found[0, 1] < 2.5 < 3.5 < found[1, 1]  # item 29 has no rating, only a genre
-    assert found[0, 0] == pytest.approx(right[0, 28], abs=0.5)
-    stranger = replace(
+    assert result[0, 1] < 2.5 < 3.5 < result[1, 1]  # item 29 has no rating, only a genre
+    assert result[0, 0] == pytest.approx(truth[0, 28], abs=0.5)
+    unknown = replace(
         ask(dataset.catalogue, [], []),
         users=np.array([-1, -1], np.int32),
         contexts=({"user": {"club": "north"}}, {"user": "nobody"}),
     )
-    found = scores(stage, stranger, dataset.catalogue, "item-0", "item-1")
-    assert found[0, 0] > found[0, 1] + 1
-    assert np.isnan(found[1]).all()
+    result = scores(stage, unknown, dataset.catalogue, "item-0", "item-1")
+    assert result[0, 0] > result[0, 1] + 1
+    assert np.isnan(result[1]).all()
 
 
-def test_an_item_that_came_after_the_fit_is_known_by_its_fields():
+def test_an_item_added_after_the_fit_is_predicted_from_its_fields():
     dataset, _, _ = planted()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
     new = {"new": {"genre": "noir"}, "bare": {}}
     catalogue = changed(dataset.catalogue, dataset.version, new)
     live = state_with(stage, dataset, catalogue)
-    queries = replace(asked(dataset, "user-0", "user-1"), live=live)
-    found = scores(stage, queries, catalogue, "new", "bare")
-    assert found[0, 0] > 3.5 > 2.5 > found[1, 0]
-    assert np.isnan(found[:, 1]).all()
+    queries = replace(queries_of(dataset, "user-0", "user-1"), live=live)
+    result = scores(stage, queries, catalogue, "new", "bare")
+    assert result[0, 0] > 3.5 > 2.5 > result[1, 0]
+    assert np.isnan(result[:, 1]).all()
     plain = Ratings(RatingsConfig(use_side_information=False, **SHORT), name="ratings").fit(dataset)
     assert plain.update(catalogue, dataset.version, None) is None
 
 
-def test_nothing_is_foretold_without_ratings():
+def test_without_ratings_nothing_is_predicted():
     dataset = make_dataset([("a", "x", 0), ("b", "y", 1)])
     for stage in (
         Ratings(RatingsConfig(**SHORT), name="ratings"),
         Factors(FactorsConfig(method="mf", **SHORT), name="factors"),
     ):
         fitted = stage.fit(dataset)
-        assert np.isnan(scores(fitted, asked(dataset, "a"), dataset.catalogue, "x", "y")).all()
+        assert np.isnan(scores(fitted, queries_of(dataset, "a"), dataset.catalogue, "x", "y")).all()
 
 
-def test_the_newest_rating_of_the_right_kind_counts():
+def test_latest_ratings_holds_the_newest_value_of_the_event_types():
     dataset = make_dataset(
         [("a", "x", 0), ("a", "x", 1), ("a", "y", 2), ("b", "x", 3)],
         kinds=["rating", "rating", "purchase", "rating"],
         values=[1.0, 4.0, 99.0, np.nan],
     )
-    found = rated(dataset, ("rating",))
-    assert found.values.tolist() == [4.0]
-    assert dataset.catalogue.id(found.items[0]) == "x"
-    assert sorted(rated(dataset, ()).values.tolist()) == [4.0, 99.0]
-    assert not len(rated(dataset, ("like",)).values)
+    result = latest_ratings(dataset, ("rating",))
+    assert result.values.tolist() == [4.0]
+    assert dataset.catalogue.id(result.items[0]) == "x"
+    assert sorted(latest_ratings(dataset, ()).values.tolist()) == [4.0, 99.0]
+    assert not len(latest_ratings(dataset, ("like",)).values)
 
 
-def test_ratings_never_leave_their_range():
+def test_predictions_stay_in_the_range_of_the_ratings():
     dataset = market()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
-    found = scores(
-        stage, asked(dataset, *dataset.users.ids), dataset.catalogue, *dataset.catalogue.ids
+    result = scores(
+        stage, queries_of(dataset, *dataset.users.ids), dataset.catalogue, *dataset.catalogue.ids
     )
     values = dataset.interactions.values
-    assert np.nanmin(found) >= values.min()
-    assert np.nanmax(found) <= values.max()
+    assert np.nanmin(result) >= values.min()
+    assert np.nanmax(result) <= values.max()
 
 
-def test_the_weights_of_features_solve_their_ridge_regression():
+def test_solve_ridge_solves_the_normal_equations():
     random = np.random.default_rng(0)
-    about = sparse.random_array((30, 12), density=0.3, rng=random, format="csr")
+    features = sparse.random_array((30, 12), density=0.3, rng=random, format="csr")
     right = random.normal(size=(12, 3))
-    found = _ridge(about, about.T.tocsr(), right, np.zeros((12, 3)))
-    whole = about.toarray()
-    expected = np.linalg.solve(whole.T @ whole + 5.0 * np.eye(12), right)
-    assert found == pytest.approx(expected, abs=1e-4)
+    weights = solve_ridge(features, features.T.tocsr(), right, np.zeros((12, 3)))
+    dense = features.toarray()
+    expected = np.linalg.solve(dense.T @ dense + 5.0 * np.eye(12), right)
+    assert weights == pytest.approx(expected, abs=1e-4)
 
 
-def test_sums_are_taken_row_by_row():
+def test_row_moments_sum_over_the_ratings_of_each_row():
     random = np.random.default_rng(0)
-    design, wanted = random.normal(size=(7, 3)), random.normal(size=7)
+    design, targets = random.normal(size=(7, 3)), random.normal(size=7)
     counts = np.array([2, 0, 4, 1])
-    squares, products = _sums(design, wanted, counts)
-    for row, part in enumerate(np.split(np.arange(7), np.cumsum(counts)[:-1])):
-        assert squares[row] == pytest.approx(design[part].T @ design[part])
-        assert products[row] == pytest.approx(design[part].T @ wanted[part])
+    squares, products = row_moments(design, targets, counts)
+    for row, chosen in enumerate(np.split(np.arange(7), np.cumsum(counts)[:-1])):
+        assert squares[row] == pytest.approx(design[chosen].T @ design[chosen])
+        assert products[row] == pytest.approx(design[chosen].T @ targets[chosen])
 
 
-def test_wishart_draws_have_their_mean():
+def test_wishart_draws_have_the_mean_of_the_distribution():
     random = np.random.default_rng(0)
     scale = np.array([[2.0, 0.5], [0.5, 1.0]])
-    mean = np.mean([_wishart(scale, 9, random) for _ in range(4000)], axis=0)
+    mean = np.mean([sample_wishart(scale, 9, random) for _ in range(4000)], axis=0)
     assert mean == pytest.approx(9 * scale, rel=0.08)
 
 
-def test_the_noise_of_the_sampler_is_that_of_the_data():
+def test_the_mean_of_gibbs_samples_predicts_the_ratings():
     random = np.random.default_rng(0)
-    users, items = (one.ravel() for one in np.indices((30, 20)))
+    users, items = (indices.ravel() for indices in np.indices((30, 20)))
     values = random.normal(0, 1, 30)[users] + random.normal(0, 1, 20)[items]
     values += random.normal(0, 0.1, len(values))
-    none = sparse.csr_matrix((30, 0)), sparse.csr_matrix((20, 0))
-    found = list(
-        draws(
-            Rated(users, items, values),
-            *none,
+    samples = list(
+        gibbs_samples(
+            CenteredRatings(users, items, values),
+            sparse.csr_matrix((30, 0)),
+            sparse.csr_matrix((20, 0)),
             factors=2,
             iterations=60,
             burn_in=30,
             random=np.random.default_rng(1),
         )
     )
-    assert len(found) == 30
-    mean = np.mean([_product(one) for one in found], axis=0)
+    assert len(samples) == 30
+    mean = np.mean([products_of(sample) for sample in samples], axis=0)
     assert np.sqrt(np.mean((mean[users, items] - values) ** 2)) < 0.12
 
 
-def test_at_full_rank_the_compressed_mean_is_the_mean():
+def test_the_compressed_mean_at_full_rank_is_the_mean():
     random = np.random.default_rng(0)
-    kept = [
-        Draw(*(random.normal(size=shape) for shape in [(9, 3), (8, 3), (3,), (3,), (4, 3), (0, 3)]))
-        for _ in range(3)
+    shapes = [(9, 3), (8, 3), (3,), (3,), (4, 3), (0, 3)]
+    samples = [Sample(*(random.normal(size=shape) for shape in shapes)) for _ in range(3)]
+    full = CompressedMean(samples, 100)
+    expected = np.mean([products_of(sample) for sample in samples], axis=0)
+    products = full.users[:, 1:] @ full.items[:, 1:].T + full.users[:, :1] + full.items[:, 0]
+    assert products == pytest.approx(expected, abs=1e-3)
+    # A user who is the prior mean in every sample has the compressed vector of the prior mean.
+    features = random.normal(size=4)
+    at_prior_mean = [
+        replace(sample, users=(sample.user_mean + features @ sample.user_weights)[None])
+        for sample in samples
     ]
-    found = _Compressed(kept, 100)
-    mean = np.mean([_product(one) for one in kept], axis=0)
-    assert found.users[:, 1:] @ found.items[:, 1:].T + found.users[:, :1] + found.items[
-        :, 0
-    ] == pytest.approx(mean, abs=1e-3)
-    # Somebody who is what the prior says, in every draw, stands where the maps put the prior.
-    about = random.normal(size=4)
-    alone = [replace(one, users=(one.user_mean + about @ one.user_weights)[None]) for one in kept]
-    expected = np.mean([_product(one) for one in alone], axis=0)[0]
-    vector = found.user_base + about @ found.user_weights
-    assert vector[1:] @ found.items[:, 1:].T + vector[0] + found.items[:, 0] == pytest.approx(
-        expected, abs=1e-3
-    )
-    small = _Compressed(kept, 2)
-    assert small.users.shape == (9, 3)
+    expected = np.mean([products_of(sample) for sample in at_prior_mean], axis=0)[0]
+    user = full.user_base + features @ full.user_weights
+    products = user[1:] @ full.items[:, 1:].T + user[0] + full.items[:, 0]
+    assert products == pytest.approx(expected, abs=1e-3)
+    assert CompressedMean(samples, 2).users.shape == (9, 3)
 
 
-def _product(one):
-    return one.users[:, 1:] @ one.items[:, 1:].T + one.users[:, :1] + one.items[:, 0]
+def products_of(sample):
+    users, items = sample.users, sample.items
+    return users[:, 1:] @ items[:, 1:].T + users[:, :1] + items[:, 0]
 
 
-def test_fields_become_features_of_length_one():
+def test_side_features_of_a_field_have_length_one():
     dataset = make_dataset(
         [("a", "x", 0)],
         items={
@@ -288,78 +296,101 @@ def test_fields_become_features_of_length_one():
             "z": {"genre": ["war", "noir"], "year": 1991.0, "maker": "two", "title": "a b"},
         },
     )
-    sides = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=0.9, numeric_bins=2)
-    assert sides.words == ["genre=war", "maker=one", "maker=two", "year#0", "year#1"]
-    numbers = dataset.catalogue.numbers(["x", "y", "z"])
-    found = sides.matrix(dataset.catalogue, numbers.tolist(), []).toarray()
-    assert found.tolist() == [[1, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
-    still = sides.matrix(dataset.catalogue, numbers.tolist(), [], ranged=False).toarray()
-    assert not still[:, 3:].any()
-    whole = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=1.0, numeric_bins=0)
-    found = whole.matrix(dataset.catalogue, numbers[:1].tolist(), []).toarray()[0]
-    genres = [place for place, word in enumerate(whole.words) if word.startswith("genre")]
-    assert found[genres] == pytest.approx([0.5**0.5, 0.5**0.5])
-    assert not any(word.startswith("year") for word in whole.words)
+    catalogue = dataset.catalogue
+    numbers = catalogue.numbers(["x", "y", "z"]).tolist()
+    common = SideFeatures.fit(catalogue, [], min_count=1, max_share=0.9, numeric_bins=2)
+    names = ["".join(word) for word in common.words]
+    assert names == ["genre=war", "maker=one", "maker=two", "year#0", "year#1"]
+    matrix = common.matrix(catalogue, numbers, []).toarray()
+    assert matrix.tolist() == [[1, 1, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
+    without_numbers = common.matrix(catalogue, numbers, [], ranged=False).toarray()
+    assert not without_numbers[:, 3:].any()
+    every = SideFeatures.fit(catalogue, [], min_count=1, max_share=1.0, numeric_bins=0)
+    row = every.matrix(catalogue, numbers[:1], []).toarray()[0]
+    relations = np.array([relation for relation, _ in every.words])
+    assert row[relations == "genre="] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert "year#" not in relations
 
 
-def test_fields_of_another_type_say_nothing():
+def test_side_features_ignore_values_of_another_type():
     dataset = make_dataset([("a", "x", 0)], items={"x": {"year": 1990.0, "maker": "one"}})
-    sides = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=1.0, numeric_bins=2)
-    odd = [{"year": "long ago", "maker": 7, "else": [1]}, {"maker": "one", "year": True}]
-    assert sides.of_fields(odd).toarray().sum(axis=1).tolist() == [0, 1]
+    features = SideFeatures.fit(dataset.catalogue, [], min_count=1, max_share=1.0, numeric_bins=2)
+    fields = [{"year": "long ago", "maker": 7, "else": [1]}, {"maker": "one", "year": True}]
+    assert features.of_fields(fields).toarray().sum(axis=1).tolist() == [0, 1]
 
 
-def test_facts_speak_of_both_ends():
+def test_triple_words_name_heads_and_tails():
     dataset = from_arrays(
         ["a", "a"],
         ["x", "y"],
         facts=[("x", "by", "ann"), ("y", "follows", "x"), ("q", "by", "ann")],
     )
-    told = triple_words(dataset.triples, dataset.n_items)
+    words = triple_words(dataset.triples, dataset.n_items)
     number = dataset.catalogue.number
-    assert told[number("x")] == ("by>ann", "follows<y")
-    assert told[number("y")] == ("follows>x",)
+    assert words[number("x")] == (("by>", "ann"), ("follows<", "y"))
+    assert words[number("y")] == (("follows>", "x"),)
 
 
-def test_who_met_whom_counts_once():
-    found = co_occurrence_features(np.array([0, 0, 0, 2]), np.array([1, 1, 0, 1]), (3, 2)).toarray()
-    assert found == pytest.approx(np.array([[0.5**0.5, 0.5**0.5], [0, 0], [0, 1]]))
+def test_co_occurrence_features_count_each_pair_once():
+    rows, columns = np.array([0, 0, 0, 2]), np.array([1, 1, 0, 1])
+    expected = np.array([[0.5**0.5, 0.5**0.5], [0, 0], [0, 1]])
+    assert co_occurrence_features(rows, columns, (3, 2)).toarray() == pytest.approx(expected)
 
 
-def test_questions_without_users_are_answered_by_nan():
+def test_queries_without_user_and_history_have_no_predictions():
     dataset, _, _ = planted()
     stage = Ratings(RatingsConfig(**SHORT), name="ratings").fit(dataset)
     empty = QueryBatch.of_histories(ask(dataset.catalogue, []).history)
     assert np.isnan(scores(stage, empty, dataset.catalogue, "item-1")).all()
 
 
-def test_what_cannot_fit_into_memory_is_refused_before_the_start():
+def test_samples_beyond_memory_are_rejected_before_the_fit():
     dataset, _, _ = planted()
-    with pytest.raises(InputError, match=r"would need about .* GB of memory") as caught:
+    with pytest.raises(InputError) as error:
         Factors(FactorsConfig(method="mf", factors=50_000)).fit(dataset)
-    assert caught.value.field == "factors"
+    assert error.value.field == "factors"
 
 
-def test_a_kind_that_there_is_not_is_named():
+def test_an_unknown_event_type_is_rejected():
     dataset, _, _ = planted()
-    with pytest.raises(InputError, match="no interaction of the kind 'stars'"):
+    with pytest.raises(InputError) as error:
         Ratings(RatingsConfig(event_types=("stars",))).fit(dataset)
+    assert error.value.field == "event_types"
 
 
-def test_the_sums_of_wide_rows_are_those_of_narrow_ones():
+@pytest.mark.parametrize("use_side_information", [True, False])
+def test_a_loaded_stage_has_the_same_predictions(use_side_information, tmp_path):
+    dataset, _, _ = planted()
+    config = RatingsConfig(use_side_information=use_side_information, **SHORT)
+    stage = Ratings(config, name="ratings").fit(dataset)
+    stage.save(tmp_path)
+    loaded = Ratings.load(config, "ratings", tmp_path)
+    unknown = replace(
+        ask(dataset.catalogue, ["item-1"]),
+        users=np.full(1, -1, np.int32),
+        contexts=({"user": {"club": "south"}},),
+    )
+    results = [
+        scores(model, replace(unknown, cache={}), dataset.catalogue, *dataset.catalogue.ids)
+        for model in (stage, loaded)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
+def test_row_moments_of_wide_and_narrow_rows_agree():
     random = np.random.default_rng(0)
-    design, wanted = random.normal(size=(9, 40)), random.normal(size=9)
+    design, targets = random.normal(size=(9, 40)), random.normal(size=9)
     counts = np.array([4, 0, 5])
-    squares, products = _sums(design, wanted, counts)
-    for row, part in ((0, slice(0, 4)), (2, slice(4, 9))):
-        assert squares[row] == pytest.approx(design[part].T @ design[part])
-        assert products[row] == pytest.approx(wanted[part] @ design[part])
+    squares, products = row_moments(design, targets, counts)
+    for row, chosen in ((0, slice(0, 4)), (2, slice(4, 9))):
+        assert squares[row] == pytest.approx(design[chosen].T @ design[chosen])
+        assert products[row] == pytest.approx(targets[chosen] @ design[chosen])
     assert not squares[1].any()
-    few, _ = _sums(design[:, :8], wanted, counts)
-    assert few == pytest.approx(squares[:, :8, :8])
+    narrow, _ = row_moments(design[:, :8], targets, counts)
+    assert narrow == pytest.approx(squares[:, :8, :8])
 
 
-def test_blocks_of_wide_rows_are_smaller():
+def test_block_rows_shrink_with_the_width():
     assert block_rows(11) == 4096
     assert block_rows(1001) == 8
     assert block_rows(100_000) == 1

@@ -1,4 +1,4 @@
-"""Several processes train one graph: each has the same edges, and its share of every batch."""
+"""Several processes train one graph: all have the same edges, and a share of every batch."""
 
 import os
 import socket
@@ -16,20 +16,21 @@ SHARED = """
 import sys
 import numpy as np
 from tests.models.test_graph_processes import fitted
-for name in ("without", "with"):
-    stage = fitted(name == "with")
-    np.savez(f"{sys.argv[1]}-{name}.npz", items=stage._items, lent=stage._lent)
+for use_triples in (False, True):
+    stage = fitted(use_triples)
+    path = f"{sys.argv[1]}-{use_triples}.npz"
+    np.savez(path, items=stage._items, messages=stage._messages)
 """
 
 
-def fitted(knowledge):
+def fitted(use_triples):
     training = TrainingConfig(epochs=3, batch_size=20, learning_rate=0.02, patience=0, device="cpu")
-    told = GraphConfig(embedding_dim=8, dropout=0.0, use_triples=knowledge, training=training)
-    return Graph(told, name="graph").fit(late_arrivals())
+    config = GraphConfig(embedding_dim=8, dropout=0.0, use_triples=use_triples, training=training)
+    return Graph(config, name="graph").fit(late_arrivals())
 
 
-def started(rank, port, path):
-    given = {
+def start(rank, port, path):
+    environment = {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": "2",
@@ -39,19 +40,20 @@ def started(rank, port, path):
         "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
     }
-    return subprocess.Popen([sys.executable, "-c", SHARED, str(path)], env={**os.environ, **given})
+    command = [sys.executable, "-c", SHARED, str(path)]
+    return subprocess.Popen(command, env={**os.environ, **environment})
 
 
 @pytest.mark.alone
-def test_two_processes_learn_one_graph_and_the_one_that_a_single_one_learns(tmp_path):
+def test_two_processes_learn_the_same_vectors_as_one(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    going = [started(rank, port, tmp_path / str(rank)) for rank in (0, 1)]
-    assert [one.wait() for one in going] == [0, 0]
-    for name in ("without", "with"):
-        first, second = (np.load(tmp_path / f"{rank}-{name}.npz") for rank in (0, 1))
-        alone = fitted(name == "with")
-        for part, own in (("items", alone._items), ("lent", alone._lent)):
-            np.testing.assert_array_equal(first[part], second[part])
-            np.testing.assert_allclose(first[part], own, rtol=1e-3, atol=1e-4)
+    processes = [start(rank, port, tmp_path / str(rank)) for rank in (0, 1)]
+    assert [process.wait() for process in processes] == [0, 0]
+    for use_triples in (False, True):
+        first, second = (np.load(tmp_path / f"{rank}-{use_triples}.npz") for rank in (0, 1))
+        single = fitted(use_triples)
+        for name, expected in (("items", single._items), ("messages", single._messages)):
+            np.testing.assert_array_equal(first[name], second[name])
+            np.testing.assert_allclose(first[name], expected, rtol=1e-3, atol=1e-4)

@@ -92,7 +92,7 @@ def test_estimate_of_a_sparse_fit_grows_with_the_co_occurring_items():
         require_memory(
             {**loose, "method": 0},
             "fitting",
-            room=1000,
+            available=1000,
             hints={"content_smoothing": "set content_smoothing to 0"},
         )
     assert (caught.value.field, caught.value.hint) == (

@@ -1,4 +1,4 @@
-"""Vectors that item tables start from."""
+"""Initial item vectors from co-occurrence."""
 
 import numpy as np
 import pytest
@@ -9,69 +9,76 @@ from plait.testing.check_change import renumbered
 from plait.testing.synthetic_data import checkerboard, clock, make_dataset, market
 
 
-def started(dataset, dim=6, seed=0):
+def embed(dataset, dim=6, seed=0):
     return pmi_embeddings(dataset, Vocabulary.of(dataset), dim, seed)
 
 
-def by_id(dataset, vectors):
-    """Cosines in the order of outside ids: nothing of it depends on numbers."""
+def cosines_by_id(dataset, vectors):
+    """Cosines in the order of external ids, independent of item numbers."""
     items = Vocabulary.of(dataset)
-    order = np.argsort([dataset.catalogue.ids[one] for one in items.numbers])
+    order = np.argsort([dataset.catalogue.ids[number] for number in items.numbers])
     return (vectors @ vectors.T)[order][:, order]
 
 
-def test_items_that_come_together_point_the_same_way():
+def test_items_that_occur_together_have_similar_vectors():
     dataset = checkerboard()
-    vectors = started(dataset)
+    vectors = embed(dataset)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     assert vectors.dtype == np.float32
-    like = by_id(dataset, vectors)
-    group = np.array([one.startswith("black") for one in sorted(dataset.catalogue.ids)])
-    same = group[:, None] == group
-    assert like[same].mean() > like[~same].mean() + 0.3
+    cosines = cosines_by_id(dataset, vectors)
+    is_black = np.array([item_id.startswith("black") for item_id in sorted(dataset.catalogue.ids)])
+    same = is_black[:, None] == is_black
+    assert cosines[same].mean() > cosines[~same].mean() + 0.3
 
 
-def test_hours_that_are_near_point_the_same_way():
+def test_items_that_follow_each_other_closely_have_similar_vectors():
     dataset = clock(hours=12)
-    like = by_id(dataset, started(dataset, dim=4))
+    cosines = cosines_by_id(dataset, embed(dataset, dim=4))
     ids = sorted(dataset.catalogue.ids)
-    hours = np.array([int(one.rpartition("-")[2]) for one in ids])
-    apart = np.abs(hours[:, None] - hours)
-    apart = np.minimum(apart, 12 - apart)
-    assert like[apart == 1].mean() > like[apart == 3].mean() > like[apart == 6].mean()
+    hours = np.array([int(item_id.rpartition("-")[2]) for item_id in ids])
+    distance = np.abs(hours[:, None] - hours)
+    distance = np.minimum(distance, 12 - distance)
+    assert (
+        cosines[distance == 1].mean()
+        > cosines[distance == 3].mean()
+        > cosines[distance == 6].mean()
+    )
 
 
-def test_renumbering_the_items_changes_nothing():
+def test_vectors_do_not_depend_on_item_numbers():
     dataset = market()
-    places = np.random.default_rng(3).permutation(dataset.n_items).astype(np.int32)
-    other = renumbered(dataset, places)
-    assert by_id(dataset, started(dataset)) == pytest.approx(by_id(other, started(other)), abs=1e-4)
+    permutation = np.random.default_rng(3).permutation(dataset.n_items).astype(np.int32)
+    other = renumbered(dataset, permutation)
+    expected = cosines_by_id(other, embed(other))
+    assert cosines_by_id(dataset, embed(dataset)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_vectors():
-    assert (started(market()) == started(market())).all()
+    np.testing.assert_array_equal(embed(market()), embed(market()))
 
 
 @pytest.mark.parametrize("items", [1, 2, 3])
-def test_small_catalogues_leave_places_over(items):
+def test_dimensions_that_a_small_catalogue_does_not_fill_are_zero(items):
     rows = [
         (f"u{user}", f"i{item}", user * 10 + item) for user in range(4) for item in range(items)
     ]
-    vectors = started(make_dataset(rows))
+    vectors = embed(make_dataset(rows))
     assert vectors.shape == (items, 6)
     assert np.isfinite(vectors).all()
     assert not vectors[:, max(items - 1, 0) :].any()
 
 
-def test_an_item_that_comes_with_no_other_starts_from_nothing():
+def test_an_item_that_occurs_with_no_other_has_a_zero_vector():
     rows = [(f"u{user}", f"i{user % 3}", user) for user in range(9)]
     rows += [(f"u{user}", f"i{(user + 1) % 3}", user + 20) for user in range(9)]
     dataset = make_dataset([*rows, ("lone", "island", 50)])
-    lone = np.array([dataset.catalogue.ids[one] for one in Vocabulary.of(dataset).numbers])
-    vectors = started(dataset)
-    assert not vectors[lone == "island"].any()
-    assert np.linalg.norm(vectors[lone != "island"], axis=1) == pytest.approx(1, abs=1e-5)
+    ids = np.array([dataset.catalogue.ids[number] for number in Vocabulary.of(dataset).numbers])
+    vectors = embed(dataset)
+    assert not vectors[ids == "island"].any()
+    assert np.linalg.norm(vectors[ids != "island"], axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_nothing_at_all():
-    assert started(make_dataset([("u", "i", 1)])).shape == (1, 6)
+def test_a_single_event_gives_a_zero_vector():
+    vectors = embed(make_dataset([("u", "i", 1)]))
+    assert vectors.shape == (1, 6)
+    assert not vectors.any()

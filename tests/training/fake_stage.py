@@ -1,17 +1,17 @@
-"""A strand that trains: it only remembers what it was told."""
+"""A stage that records how it was trained."""
 
 from tests.pipeline.fake_stages import Counts
 
-__all__ = ["Trainee", "told"]
+__all__ = ["Trainee", "calls"]
 
-told = []
+calls = []
 
 
 class Trainee(Counts):
-    """Scores by counts; writes a file where it may keep its place."""
+    """Scores by counts; creates its folder as a stage with checkpoints does."""
 
     def train(self, dataset, context):
-        told.append((len(dataset.interactions), context))
+        calls.append((len(dataset.interactions), context))
         context.progress("loss 1 · 5/s", 1, 1)
         if context.folder is not None:
             context.folder.mkdir(parents=True)

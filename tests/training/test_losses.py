@@ -1,4 +1,4 @@
-"""Objectives against their definitions."""
+"""Losses against their definitions."""
 
 import math
 
@@ -11,114 +11,100 @@ from plait.training import softmax_loss
 from plait.training.losses import (
     Negatives,
     bce_loss,
-    bpr_loss,
     contrastive,
     full_softmax,
     masked_items,
-    mse_loss,
     sampled_softmax,
 )
 
 
-def drawn(*shape, seed=0):
+def normal(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 9), st.integers(2, 30), st.floats(0, 0.5), st.integers(0, 99))
-def test_full_softmax_and_its_gradients_are_those_of_cross_entropy(rows, items, smoothing, seed):
-    states, table = drawn(rows, 5, seed=seed), drawn(items, 5, seed=seed + 1)
+def test_full_softmax_and_its_gradients_equal_those_of_cross_entropy(rows, items, smoothing, seed):
+    states, table = normal(rows, 5, seed=seed), normal(items, 5, seed=seed + 1)
     targets = torch.arange(rows) % items
-    one = [each.clone().requires_grad_() for each in (states, table)]
-    other = [each.clone().requires_grad_() for each in (states, table)]
-    found = full_softmax(*one, targets, smoothing=smoothing)
-    right = torch.nn.functional.cross_entropy(
-        other[0] @ other[1].T, targets, label_smoothing=smoothing
+    inputs = [tensor.clone().requires_grad_() for tensor in (states, table)]
+    references = [tensor.clone().requires_grad_() for tensor in (states, table)]
+    loss = full_softmax(*inputs, targets, smoothing=smoothing)
+    expected = torch.nn.functional.cross_entropy(
+        references[0] @ references[1].T, targets, label_smoothing=smoothing
     )
-    (3 * found).backward()
-    (3 * right).backward()
-    torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
-    for mine, theirs in zip(one, other, strict=True):
-        torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-5)
+    (3 * loss).backward()
+    (3 * expected).backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)
+    for tensor, reference in zip(inputs, references, strict=True):
+        torch.testing.assert_close(tensor.grad, reference.grad, rtol=1e-4, atol=1e-5)
 
 
-def test_full_softmax_works_in_pieces():
-    items = 1000
-    rows = 2 * softmax_loss._CELLS // items + 7
-    states, table = drawn(rows, 4), drawn(items, 4, seed=1)
-    targets = torch.arange(rows) % items
-    right = torch.nn.functional.cross_entropy(states @ table.T, targets)
-    torch.testing.assert_close(full_softmax(states, table, targets), right)
+def test_full_softmax_over_several_blocks_of_rows_equals_cross_entropy(monkeypatch):
+    monkeypatch.setattr(softmax_loss, "_CELLS", 4000)
+    states, table = normal(15, 4), normal(1000, 4, seed=1)
+    targets = torch.arange(15)
+    expected = torch.nn.functional.cross_entropy(states @ table.T, targets)
+    torch.testing.assert_close(full_softmax(states, table, targets), expected)
     half = full_softmax(states, table, targets, half=True)
-    torch.testing.assert_close(half, right, rtol=0.01, atol=0.01)
+    torch.testing.assert_close(half, expected, rtol=0.01, atol=0.01)
 
 
-def test_full_softmax_survives_large_logits_and_no_rows():
+def test_full_softmax_of_large_logits_and_of_no_rows_is_finite():
     states = torch.tensor([[1000.0], [-1000.0]], requires_grad=True)
     loss = full_softmax(states, torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1]))
     loss.backward()
     assert float(loss.detach()) == 0
     assert torch.isfinite(states.grad).all()
-    none = full_softmax(torch.zeros(0, 1), torch.ones(3, 1), torch.zeros(0, dtype=torch.long))
-    assert float(none) == 0
+    empty = full_softmax(torch.zeros(0, 1), torch.ones(3, 1), torch.zeros(0, dtype=torch.long))
+    assert float(empty) == 0
 
 
 @pytest.mark.parametrize("power", [0.0, 0.75, 1.0])
-def test_the_sampled_sum_estimates_that_over_all_items(power):
-    taken = torch.tensor([1.0, 2.0, 4.0, 8.0, 0.0])
-    negatives = Negatives(taken, power)
-    states, table = drawn(1, 3), drawn(5, 3, seed=1)
+def test_sampled_softmax_estimates_the_sum_over_all_items(power):
+    negatives = Negatives(torch.tensor([1.0, 2.0, 4.0, 8.0, 0.0]), power)
+    states, table = normal(1, 3), normal(5, 3, seed=1)
     torch.manual_seed(0)
     sums = []
     for _ in range(200):
-        found, log_expected = negatives.draw(50)
-        assert 4 not in found
+        items, log_expected = negatives.draw(50)
+        assert 4 not in items
         loss = sampled_softmax(
-            states, table[:1], table[found], torch.tensor([0]), found, log_expected
+            states, table[:1], table[items], torch.tensor([0]), items, log_expected
         )
         sums.append(math.exp(float(loss) + float(states @ table[0])))
     exact = float(torch.exp(states @ table[:4].T).sum())
     assert sum(sums) / 200 == pytest.approx(exact, rel=0.05)
 
 
-def test_bpr_is_small_where_the_right_one_leads():
-    right = torch.tensor([5.0, 5.0])
-    assert float(bpr_loss(right, -right)) < 1e-3
-    assert float(bpr_loss(right, right)) == pytest.approx(math.log(2))
-    assert float(bpr_loss(right, torch.stack([right, -right], 1))) == pytest.approx(
-        math.log(2) / 2, rel=1e-3
-    )
-
-
-def test_binary_and_squared():
+def test_bce_loss_is_the_mean_binary_cross_entropy():
     logits, labels = torch.tensor([0.0, 2.0]), torch.tensor([1, 0])
     exact = (math.log(2) + math.log1p(math.exp(2))) / 2
     assert float(bce_loss(logits, labels)) == pytest.approx(exact)
-    assert float(mse_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))) == 5
 
 
 @given(st.floats(0, 1), st.integers(0, 99))
-def test_masking_hides_at_least_one_item_of_each_row(share, seed):
+def test_masked_items_masks_at_least_one_item_of_each_row(share, seed):
     torch.manual_seed(seed)
     items = torch.tensor([[0, 0, 3], [1, 2, 3], [0, 0, 0]])
-    shown, hidden = masked_items(items, share, mask=9, padding=0)
-    assert hidden.any(1).tolist() == [True, True, False]
-    assert not hidden[items == 0].any()
-    assert (shown[hidden] == 9).all()
-    assert torch.equal(shown[~hidden], items[~hidden])
+    masked_rows, masked = masked_items(items, share, mask=9, padding=0)
+    assert masked.any(1).tolist() == [True, True, False]
+    assert not masked[items == 0].any()
+    assert (masked_rows[masked] == 9).all()
+    assert torch.equal(masked_rows[~masked], items[~masked])
 
 
-def test_in_some_rows_only_the_last_item_is_hidden():
+def test_masked_items_masks_only_the_last_item_in_a_share_of_rows():
     torch.manual_seed(0)
     items = torch.tensor([[1, 2, 3, 0]]).repeat(200, 1)
-    _, hidden = masked_items(items, 0.5, mask=9, padding=0, last=1.0)
-    assert torch.equal(hidden, torch.tensor([[False, False, True, False]]).repeat(200, 1))
-    _, hidden = masked_items(items, 0.0, mask=9, padding=0, last=0.5)
-    assert 80 < int(hidden[:, 2].sum()) < 180
+    _, masked = masked_items(items, 0.5, mask=9, padding=0, last=1.0)
+    assert torch.equal(masked, torch.tensor([[False, False, True, False]]).repeat(200, 1))
+    _, masked = masked_items(items, 0.0, mask=9, padding=0, last=0.5)
+    assert 80 < int(masked[:, 2].sum()) < 180
 
 
-def test_contrast_is_small_where_pairs_are_alike():
-    one = torch.eye(4)
-    assert float(contrastive(one, one)) < 0.01
-    assert float(contrastive(one, one.roll(1, 0))) > 5
-    assert float(contrastive(one, torch.ones(4, 4))) == pytest.approx(math.log(4))
+def test_contrastive_is_small_for_equal_pairs_and_large_for_swapped_ones():
+    vectors = torch.eye(4)
+    assert float(contrastive(vectors, vectors)) < 0.01
+    assert float(contrastive(vectors, vectors.roll(1, 0))) > 5
+    assert float(contrastive(vectors, torch.ones(4, 4))) == pytest.approx(math.log(4))

@@ -18,40 +18,40 @@ def fresh_witness():
     witness.__init__()
 
 
-def test_strands_are_fitted_twice_and_scalars_learned_between():
+def test_with_refit_models_are_fitted_twice_and_weights_learned_between():
     split = default_split(DATA)
-    found = fit_recipe(recipe("Spy"), DATA, split, refit=True)
-    assert [len(one.interactions) for one in witness.fits] == [
+    pipeline = fit_recipe(recipe("Spy"), DATA, split, refit=True)
+    assert [len(dataset.interactions) for dataset in witness.fits] == [
         len(split.train.interactions),
         len(DATA.interactions),
     ]
-    assert found.steps[0].learned == 2
-    assert found.version == DATA.version
+    assert pipeline.steps[0].learned == 2
+    assert pipeline.version == DATA.version
 
 
-def test_without_refit_there_is_one_fit():
+def test_without_refit_models_are_fitted_once():
     split = leave_one_out(DATA, "validation")
-    found = fit_recipe(recipe("Spy"), DATA, split, refit=False)
+    pipeline = fit_recipe(recipe("Spy"), DATA, split, refit=False)
     assert len(witness.fits) == 1
-    assert found.steps[0].learned == 2
+    assert pipeline.steps[0].learned == 2
 
 
 @pytest.mark.parametrize("refit", [True, False])
-def test_tiny_data_learn_nothing_and_raise_nothing(refit):
+def test_with_too_few_queries_nothing_is_learned(refit):
     tiny = world(random_rows(users=5, events=40))
-    found = fit_recipe(recipe("Spy"), tiny, default_split(tiny), refit=refit)
-    assert found.steps[0].learned == 1
+    pipeline = fit_recipe(recipe("Spy"), tiny, default_split(tiny), refit=refit)
+    assert pipeline.steps[0].learned == 1
     assert len(witness.fits) == 1
     assert not witness.taught
 
 
-def test_an_empty_log_and_no_split_are_fitted():
+def test_an_empty_log_and_a_missing_split_can_be_fitted():
     empty = world([])
     assert fit_recipe(recipe("Counts"), empty, default_split(empty), refit=True).version == 0
     assert fit_recipe(recipe("Counts"), DATA, None, refit=False).version == DATA.version
 
 
-def test_what_was_seen_is_not_brought_where_the_split_says_so():
+def test_seen_items_are_no_candidates_where_the_split_removes_them():
     split = leave_one_out(DATA, "validation", "remove")
     fit_recipe(recipe("Counts"), DATA, split, refit=False)
     ((queries, items, _),) = witness.taught
@@ -59,43 +59,43 @@ def test_what_was_seen_is_not_brought_where_the_split_says_so():
         assert not np.isin(items.item_numbers[row], queries.seen[row]).any()
 
 
-def test_watch_and_progress_hear_of_every_stage():
-    seconds, told = {}, []
+def test_watch_and_progress_are_called_for_every_stage():
+    seconds, reports = {}, []
     fit_recipe(
         recipe("Counts", "Follows"),
         DATA,
         default_split(DATA),
         refit=True,
         watch=seconds.__setitem__,
-        progress=lambda *one: told.append(one),
+        progress=lambda *report: reports.append(report),
     )
     assert set(seconds) == {"counts", "follows"}
-    assert ("fit", 2, 2) in told
-    assert any(what == "learn" and done == total for what, done, total in told)
+    assert ("fit", 2, 2) in reports
+    assert any(step == "learn" and done == total for step, done, total in reports)
 
 
-def test_batches_come_in_order_and_errors_come_out():
+def test_in_batches_yields_in_order_and_raises_the_error_of_a_batch():
     queries = leave_one_out(DATA).queries
-    found = list(in_batches(queries, lambda start, piece: (start, len(piece)), size=7))
-    assert [start for start, _ in found] == list(range(0, len(queries), 7))
-    assert sum(size for _, (_, size) in found) == len(queries)
+    results = list(in_batches(queries, lambda start, batch: (start, len(batch)), size=7))
+    assert [start for start, _ in results] == list(range(0, len(queries), 7))
+    assert sum(size for _, (_, size) in results) == len(queries)
     with pytest.raises(ZeroDivisionError):
-        list(in_batches(queries, lambda start, piece: 1 / 0, size=7))
+        list(in_batches(queries, lambda start, batch: 1 / 0, size=7))
 
 
-def test_stacking_pads():
-    parts = [
+def test_concat_candidates_pads_shorter_lists():
+    batches = [
         CandidateLists(np.array([[1, 2]], np.int32), {"a.score": np.ones((1, 2), np.float32)}),
         CandidateLists(np.array([[3], [4]], np.int32), {"a.score": np.ones((2, 1), np.float32)}),
     ]
-    whole = concat_candidates(parts)
-    assert whole.item_numbers.tolist() == [[1, 2], [3, -1], [4, -1]]
-    assert np.isnan(whole.column("a.score")[1:, 1]).all()
-    assert not parts
+    candidates = concat_candidates(batches)
+    assert candidates.item_numbers.tolist() == [[1, 2], [3, -1], [4, -1]]
+    assert np.isnan(candidates.column("a.score")[1:, 1]).all()
+    assert not batches
     assert concat_candidates([]).shape == (0, 0)
 
 
-def test_batches_shrink_as_the_catalogue_grows():
+def test_batch_size_shrinks_as_the_catalogue_grows():
     assert batch_size(10) == 512
     assert batch_size(12_101) * 12_101 <= 1 << 22
     assert batch_size(10**7) == 16

@@ -1,86 +1,81 @@
 """Histories as batches: nothing lost, nothing doubled, similar lengths together."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.data.types import History
 from plait.training.sequence_batches import PADDING, SequenceBatches, Sequences, padded
 
-rows_of_items = st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=20)
+item_rows = st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=20)
 
 
 def history(rows):
-    """An event a second."""
+    """One event a second."""
     lengths = np.array([len(row) for row in rows], np.int64)
-    items = np.array([one for row in rows for one in row], np.int32)
+    items = np.array([item for row in rows for item in row], np.int32)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     times = np.arange(len(items), dtype=np.int64) * 1_000_000
     return History(offsets, items, times, np.ones(len(items), np.float32))
 
 
-def rows(known=5):
-    """Item i has row i + 1; from `known` on they have none."""
+def table_rows(known=5):
+    """Item i has row i + 1; items from `known` on have none."""
     return np.where(np.arange(7) < known, np.arange(1, 8), PADDING).astype(np.int32)
 
 
-@settings(deadline=None)
-@given(rows_of_items, st.integers(1, 6), st.integers(1, 3))
-def test_rows_hold_the_newest_known_events_in_order(listed, longest, least):
-    found = Sequences.of(history(listed), rows(), longest, least)
+@given(item_rows, st.integers(1, 6), st.integers(1, 3))
+def test_sequences_hold_the_newest_known_events_in_order(rows, max_length, min_length):
+    sequences = Sequences.of(history(rows), table_rows(), max_length, min_length)
     expected = {
-        source: [one + 1 for one in row if one < 5][-longest:] for source, row in enumerate(listed)
+        source: [item + 1 for item in row if item < 5][-max_length:]
+        for source, row in enumerate(rows)
     }
-    expected = {source: row for source, row in expected.items() if len(row) >= least}
-    assert found.sources.tolist() == list(expected)
-    for place, row in enumerate(expected.values()):
-        low, high = found.offsets[place], found.offsets[place + 1]
-        assert found.items[low:high].tolist() == row
+    expected = {source: row for source, row in expected.items() if len(row) >= min_length}
+    assert sequences.sources.tolist() == list(expected)
+    for number, row in enumerate(expected.values()):
+        low, high = sequences.offsets[number], sequences.offsets[number + 1]
+        assert sequences.items[low:high].tolist() == row
 
 
-@settings(deadline=None)
-@given(rows_of_items, st.integers(1, 5), st.integers(0, 3), st.integers(0, 4))
-def test_an_epoch_shows_each_row_once_and_can_be_taken_up(listed, size, number, start):
-    found = Sequences.of(history(listed), rows(7), 9)
-    batches = SequenceBatches(found, size, timed=True, seed=1)
-    whole = list(batches.epoch(number))
-    assert len(whole) == len(batches)
-    shown = [tuple(one[one > 0]) for batch in whole for one in batch["items"]]
-    assert sorted(shown) == sorted(
-        tuple(one[one > 0]) for one in found.take(np.arange(len(found)))[0]
-    )
-    for batch in whole:
+@given(item_rows, st.integers(1, 5), st.integers(0, 3), st.integers(0, 4))
+def test_an_epoch_yields_each_sequence_once_and_can_start_at_any_batch(rows, size, number, start):
+    sequences = Sequences.of(history(rows), table_rows(7), 9)
+    batches = SequenceBatches(sequences, size, timed=True, seed=1)
+    epoch = list(batches.epoch(number))
+    assert len(epoch) == len(batches)
+    yielded = [tuple(row[row > 0]) for batch in epoch for row in batch["items"]]
+    matrix, _ = sequences.take(np.arange(len(sequences)))
+    assert sorted(yielded) == sorted(tuple(row[row > 0]) for row in matrix)
+    for batch in epoch:
         assert (batch["items"][:, -1] != PADDING).any()  # no wider than its longest row
         assert batch["items"].shape == batch["seconds"].shape
-    again = list(batches.epoch(number, start))
-    for mine, theirs in zip(again, whole[start:], strict=True):
-        np.testing.assert_array_equal(mine["items"], theirs["items"])
+    for resumed, batch in zip(batches.epoch(number, start), epoch[start:], strict=True):
+        np.testing.assert_array_equal(resumed["items"], batch["items"])
 
 
-def test_epochs_differ_and_batches_waste_little():
+def test_epochs_differ_and_batches_have_little_padding():
     random = np.random.default_rng(0)
-    listed = [random.integers(0, 7, random.integers(2, 40)).tolist() for _ in range(2000)]
-    found = Sequences.of(history(listed), rows(7), 40)
-    batches = SequenceBatches(found, 16, timed=False)
-    first, second = ([one["items"] for one in batches.epoch(number)] for number in (0, 1))
+    rows = [random.integers(0, 7, random.integers(2, 40)).tolist() for _ in range(2000)]
+    sequences = Sequences.of(history(rows), table_rows(7), 40)
+    batches = SequenceBatches(sequences, 16, timed=False)
+    first, second = ([batch["items"] for batch in batches.epoch(number)] for number in (0, 1))
     assert any(
-        one.shape != other.shape or (one != other).any()
-        for one, other in zip(first, second, strict=True)
+        left.shape != right.shape or (left != right).any()
+        for left, right in zip(first, second, strict=True)
     )
-    cells = sum(one.size for one in first)
-    assert cells < 1.1 * len(found.items)
-    lengths = [one.shape[1] for one in first]
+    assert sum(items.size for items in first) < 1.1 * len(sequences.items)
+    lengths = [items.shape[1] for items in first]
     assert lengths != sorted(lengths)  # long and short batches take turns
 
 
-def test_rows_in_a_file_are_the_same(tmp_path):
-    found = Sequences.of(history([[1, 2, 3], [4, 1]]), rows(), 9)
-    there = found.mapped(tmp_path / "deep" / "rows.safetensors")
-    np.testing.assert_array_equal(there.take(np.array([1, 0]))[0], [[5, 2, 0], [2, 3, 4]])
-    assert not there.items.flags.writeable
-    assert found.nbytes == there.nbytes
+def test_mapped_sequences_equal_those_in_memory(tmp_path):
+    sequences = Sequences.of(history([[1, 2, 3], [4, 1]]), table_rows(), 9)
+    mapped = sequences.mapped(tmp_path / "deep" / "rows.safetensors")
+    np.testing.assert_array_equal(mapped.take(np.array([1, 0]))[0], [[5, 2, 0], [2, 3, 4]])
+    assert not mapped.items.flags.writeable
 
 
-def test_padding_stands_behind():
-    found = padded(np.array([7, 8, 9]), np.array([0, 1, 3]), np.array([1, 2, 0]))
-    assert found.tolist() == [[7, 0], [8, 9], [0, 0]]
+def test_padded_rows_are_padded_at_the_end():
+    matrix = padded(np.array([7, 8, 9]), np.array([0, 1, 3]), np.array([1, 2, 0]))
+    assert matrix.tolist() == [[7, 0], [8, 9], [0, 0]]

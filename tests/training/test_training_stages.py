@@ -1,4 +1,4 @@
-"""What a stage that trains is told, by a pipeline and by the fit of a recipe."""
+"""The context that a trainable stage receives from a pipeline and from the fit of a recipe."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ DATA = world(random_rows())
 RECIPE = Recipe.of(
     {
         "name": "trains",
-        "models": {"mine": {"stage": "tests.training.fake_stage:Trainee"}},
+        "models": {"trainee": {"stage": "tests.training.fake_stage:Trainee"}},
         "steps": {"rules": {"seen": "once"}},
     }
 )
@@ -31,98 +31,97 @@ RECIPE = Recipe.of(
 
 @pytest.fixture(autouse=True)
 def _forget():
-    fake_stage.told.clear()
+    fake_stage.calls.clear()
 
 
 def test_a_pipeline_prefers_train_and_names_folder_and_progress(tmp_path):
-    heard = []
-    context = FitContext(7, folder=tmp_path, progress=lambda *one: heard.append(one))
+    reports = []
+    context = FitContext(7, folder=tmp_path, progress=lambda *report: reports.append(report))
     Pipeline.build(RECIPE).fit(DATA, context=context)
-    ((events, mine),) = fake_stage.told
+    ((events, received),) = fake_stage.calls
     assert events == len(DATA.interactions)
-    assert (mine.seed, mine.held, mine.name) == (7, None, "mine")
-    assert mine.folder == tmp_path / "mine"
-    assert heard == [("mine · loss 1 · 5/s", 1, 1)]
+    assert (received.seed, received.held, received.name) == (7, None, "trainee")
+    assert received.folder == tmp_path / "trainee"
+    assert reports == [("trainee · loss 1 · 5/s", 1, 1)]
 
 
-def test_without_a_context_there_is_only_a_seed():
+def test_without_a_context_a_stage_receives_only_the_seed():
     Pipeline.build(RECIPE).fit(DATA, seed=3)
-    ((_, mine),) = fake_stage.told
-    assert (mine.seed, mine.held, mine.folder) == (3, None, None)
+    ((_, received),) = fake_stage.calls
+    assert (received.seed, received.held, received.folder) == (3, None, None)
 
 
-def test_the_first_fit_has_something_held_out_and_the_second_nothing(tmp_path):
+def test_the_first_fit_has_a_validation_set_and_the_second_none(tmp_path):
     split = leave_one_out(DATA, "validation", None)
     fit_recipe(RECIPE, DATA, split, refit=True, seed=5, context=FitContext(folder=tmp_path))
-    (first_events, first), (second_events, second) = fake_stage.told
-    assert (first_events, second_events) == (
-        len(split.train.interactions),
-        len(DATA.interactions),
-    )
+    (first_events, first), (second_events, second) = fake_stage.calls
+    assert first_events == len(split.train.interactions)
+    assert second_events == len(DATA.interactions)
     assert len(first.held.queries) == len(first.held.targets) == len(split)
-    blocked = first.held.queries.blocked  # what the rules take out cannot be ranked
-    wanted = [
-        [one for one in split.targets[row] if one not in blocked[row]] for row in range(len(split))
+    blocked = first.held.queries.blocked  # blocked items are no targets
+    expected = [
+        [item for item in split.targets[row] if item not in blocked[row]]
+        for row in range(len(split))
     ]
-    assert [first.held.targets[row].tolist() for row in range(len(split))] == wanted
+    assert [first.held.targets[row].tolist() for row in range(len(split))] == expected
     assert 0 < len(first.held.targets.values) < len(split.targets.values)
     assert second.held is None
     assert (first.seed, second.seed) == (5, 5)
-    assert (first.folder, second.folder) == (
-        tmp_path / "first" / "mine",
-        tmp_path / "again" / "mine",
-    )
-    assert (first.name, second.name) == ("first-mine", "again-mine")
+    assert first.folder == tmp_path / "first" / "trainee"
+    assert second.folder == tmp_path / "again" / "trainee"
+    assert (first.name, second.name) == ("first-trainee", "again-trainee")
 
 
-def test_targets_that_nothing_could_bring_are_none():
+def test_targets_that_the_rules_exclude_are_left_out():
     catalogue = DATA.catalogue.with_columns({"stock": "number"})
-    low = np.arange(len(catalogue)) < len(catalogue) // 2
-    column = Column("number", np.where(low, 0.0, 1.0))
+    sold_out = np.arange(len(catalogue)) < len(catalogue) // 2
+    column = Column("number", np.where(sold_out, 0.0, 1.0))
     catalogue = replace(catalogue, columns={**catalogue.columns, "stock": column})
-    data = replace(DATA, catalogue=catalogue)
-    split = leave_one_out(data, "validation", "keep")
-    filtered = Recipe.of({**RECIPE.to_dict(), "steps": {"rules": {"available": "stock > 0"}}})
-    fit_recipe(filtered, data, split, refit=False, live=state_view_of)
-    ((_, mine),) = fake_stage.told
-    wanted = split.targets.values[~low[split.targets.values]]
-    assert 0 < len(wanted) < len(split.targets.values)
-    assert mine.held.targets.values.tolist() == wanted.tolist()
-    assert len(mine.held.targets) == len(mine.held.queries) == len(split)
+    dataset = replace(DATA, catalogue=catalogue)
+    split = leave_one_out(dataset, "validation", "keep")
+    recipe = Recipe.of({**RECIPE.to_dict(), "steps": {"rules": {"available": "stock > 0"}}})
+    fit_recipe(recipe, dataset, split, refit=False, live=state_view_of)
+    ((_, received),) = fake_stage.calls
+    expected = split.targets.values[~sold_out[split.targets.values]]
+    assert 0 < len(expected) < len(split.targets.values)
+    assert received.held.targets.values.tolist() == expected.tolist()
+    assert len(received.held.targets) == len(received.held.queries) == len(split)
 
 
-def test_where_everything_was_seen_nothing_is_held_out():
+def test_without_allowed_targets_there_is_no_validation_set():
     rows = [(f"u{user}", f"i{step % 2}", float(step)) for user in range(30) for step in range(8)]
-    data = world(rows)
-    fit_recipe(RECIPE, data, leave_one_out(data, "validation", None), refit=False)
-    ((_, mine),) = fake_stage.told
-    assert mine.held is None
+    dataset = world(rows)
+    fit_recipe(RECIPE, dataset, leave_one_out(dataset, "validation", None), refit=False)
+    ((_, received),) = fake_stage.calls
+    assert received.held is None
+
+
+def test_with_too_few_queries_there_is_no_validation_set():
+    tiny = world(random_rows(users=5, events=40))
+    fit_recipe(RECIPE, tiny, leave_one_out(tiny, "validation", None), refit=False)
+    ((_, received),) = fake_stage.calls
+    assert received.held is None
 
 
 @given(st.data())
-def test_reachable_is_what_is_neither_blocked_nor_masked(data):
-    drawn = st.lists(st.lists(st.integers(0, 6), max_size=4), min_size=3, max_size=3)
-    targets, blocked = data.draw(drawn), data.draw(st.none() | drawn)
+def test_allowed_targets_are_neither_blocked_nor_masked(data):
+    item_lists = st.lists(st.lists(st.integers(0, 6), max_size=4), min_size=3, max_size=3)
+    targets, blocked = data.draw(item_lists), data.draw(st.none() | item_lists)
     width = data.draw(st.integers(0, 7))
     masks = st.lists(st.lists(st.booleans(), min_size=width, max_size=width), max_size=3)
-    mask = data.draw(masks.filter(lambda one: len(one) != 2))
+    mask = data.draw(masks.filter(lambda rows: len(rows) != 2))
     queries = replace(
         QueryBatch.of_histories(History.empty(3)),
         blocked=None if blocked is None else Ragged.from_rows(blocked),
         mask=np.array(mask, np.bool_).reshape(len(mask), width) if mask else None,
     )
-    found = allowed_targets(queries, Ragged.from_rows(targets))
+    result = allowed_targets(queries, Ragged.from_rows(targets))
     for row in range(3):
         allowed = mask[row % len(mask)] if mask else [True] * 7
-        barred = [] if blocked is None else blocked[row]
+        row_blocked = [] if blocked is None else blocked[row]
         expected = [
-            one for one in targets[row] if one not in barred and one < len(allowed) and allowed[one]
+            item
+            for item in targets[row]
+            if item not in row_blocked and item < len(allowed) and allowed[item]
         ]
-        assert found[row].tolist() == expected
-
-
-def test_too_few_questions_are_not_held_out():
-    tiny = world(random_rows(users=5, events=40))
-    fit_recipe(RECIPE, tiny, leave_one_out(tiny, "validation", None), refit=False)
-    ((_, mine),) = fake_stage.told
-    assert mine.held is None
+        assert result[row].tolist() == expected

@@ -1,18 +1,19 @@
-"""A module that is too simple to be wrong, and the pieces of a run around it."""
+"""A module simple enough to verify by hand, and helpers to train it."""
+
+from dataclasses import fields
 
 import numpy as np
 import torch
 from torch import nn
 
-from plait.training.config import ArrayBatches, TrainingConfig
-from plait.training.losses import mse_loss
-from plait.training.trainer import train
+from plait.training.config import ArrayBatches, TrainingConfig, row_count
+from plait.training.trainer import RunOptions, TrainingTask, train
 
 SETTINGS = {"epochs": 4, "batch_size": 8, "learning_rate": 0.05, "device": "cpu", "patience": 0}
 
 
 class Line(nn.Module):
-    """A line through points, with dropout, so that chance takes part."""
+    """A line through points, with dropout, so that the random state matters."""
 
     def __init__(self, dropout=0.1):
         super().__init__()
@@ -26,8 +27,24 @@ class Line(nn.Module):
         return self.layer(self.dropout(batch["x"])).squeeze(1)
 
 
+class RecordingTracker:
+    """Records the calls of a run as `begin`, an epoch with its values, and `end`."""
+
+    def __init__(self):
+        self.calls = []
+
+    def begin(self, run, settings):
+        self.calls.append(("begin", run, settings))
+
+    def report(self, epoch, values):
+        self.calls.append((epoch, dict(values)))
+
+    def end(self):
+        self.calls.append("end")
+
+
 def objective(module, batch):
-    return mse_loss(module(batch), batch["y"])
+    return nn.functional.mse_loss(module(batch), batch["y"])
 
 
 def points(count=50, seed=0):
@@ -36,45 +53,58 @@ def points(count=50, seed=0):
     return {"x": x, "y": (2 * x[:, 0] - x[:, 1] + 3).astype(np.float32)}
 
 
-def weighed(module, batch):
-    """As `objective`, a mean over what the rows count."""
+def weighted_objective(module, batch):
+    """As `objective`, a mean weighted by the targets of each row."""
     errors = (module(batch) - batch["y"]) ** 2
     return (batch["count"] * errors).sum() / batch["count"].sum()
 
 
-def counted(batch):
-    """Over how many targets `weighed` is a mean."""
+def target_count(batch):
+    """Over how many targets `weighted_objective` is a mean."""
     return float(batch["count"].sum())
 
 
-def uneven(count=49):
-    """Points of which some count up to forty times as much as others."""
-    often = 40 ** np.random.default_rng(2).random(count)
-    return {**points(count), "count": often.astype(np.float32)}
+def weighted_points(count=49):
+    """Points of which some have up to forty times as many targets as others."""
+    targets = 40 ** np.random.default_rng(2).random(count)
+    return {**points(count), "count": targets.astype(np.float32)}
 
 
 def closeness(module):
     """Minus the error on other points."""
-    found = points(seed=1)
-    x, y = torch.from_numpy(found["x"]), torch.from_numpy(found["y"])
+    arrays = points(seed=1)
+    x, y = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["y"])
     return -float(((module({"x": x}) - y) ** 2).mean())
 
 
-def run(folder=None, *, arrays=None, goal=objective, module=None, **changes):
-    """Train a line; returns the module and the outcome."""
-    keys = ("validate", "until", "report", "trackers", "identity", "seed", "metric", "targets")
-    options = {key: changes.pop(key) for key in keys if key in changes}
-    dropout = changes.pop("dropout", 0.1)
+def run(
+    folder=None,
+    *,
+    arrays=None,
+    loss=objective,
+    module=None,
+    validate=None,
+    metric="metric",
+    count_targets=row_count,
+    dropout=0.1,
+    **changes,
+):
+    """Train a line; `changes` are run options and settings. Returns the module and the result."""
+    names = [field.name for field in fields(RunOptions)]
+    options = {name: changes.pop(name) for name in names if name in changes}
     module = Line(dropout) if module is None else module
-    training = TrainingConfig(**{**SETTINGS, **changes})
-    batches = ArrayBatches(arrays or points(), training.batch_size)
-    return module, train(module, batches, goal, training, folder=folder, **options)
+    config = TrainingConfig(**{**SETTINGS, **changes})
+    batches = ArrayBatches(arrays or points(), config.batch_size)
+    task = TrainingTask(batches, loss, count_targets, validate, metric)
+    return module, train(module, task, config, RunOptions(folder=folder, **options))
 
 
 def weights(module):
-    return {name: one.clone() for name, one in module.state_dict().items()}
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
-def same(one, other):
-    """Bit for bit."""
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+def is_same(left, right):
+    """Whether two sets of weights are equal bit for bit."""
+    return left.keys() == right.keys() and all(
+        torch.equal(left[name], right[name]) for name in left
+    )

@@ -25,5 +25,5 @@ def fit(
     """Fit a recipe on the log, and let running servers swap to it; goes on where it stopped."""
     with opened(home) as shop, bars() as advance:
         bundle = shop.fit(recipe, seed=seed, progress=advance, track=track or ())
-    if ProcessGroup.here().first:
+    if ProcessGroup.current().is_main:
         print(f"bundle: {bundle}")

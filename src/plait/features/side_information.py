@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,26 +20,31 @@ from plait.data.arrays import Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.data.dataset import Triples
 
-__all__ = ["SideFeatures", "co_occurrence_features", "triple_words"]
+__all__ = ["Feature", "SideFeatures", "co_occurrence_features", "triple_words"]
 
 _NAMED_TYPES = ("category", "set")
 """The types of fields that have few values."""
 
-Words = Sequence[tuple[str, ...]]
-"""The names of one group of features for each entry."""
+Feature = tuple[str, str]
+"""A relation and a value: ("brand=", "acme"), ("price#", "3"), ("made by>", "ann")."""
+
+Words = Sequence[tuple[Feature, ...]]
+"""One group of features for each entry."""
 
 
+@dataclass(eq=False)
 class SideFeatures:
     """A vocabulary of features.
 
     Attributes:
-        words: the names of the F features, one a column.
+        words: the F features, one a column.
         edges: by number or time field the inner bin edges, ascending.
     """
 
-    def __init__(self, words: Sequence[str], edges: Mapping[str, Sequence[float]]) -> None:
-        self.words = list(words)
-        self.edges = {name: [float(edge) for edge in bins] for name, bins in edges.items()}
+    words: list[Feature]
+    edges: dict[str, list[float]]
+
+    def __post_init__(self) -> None:
         self._columns = {word: column for column, word in enumerate(self.words)}
 
     @staticmethod
@@ -77,8 +83,8 @@ class SideFeatures:
             }
         )
         limit = max(max_share * len(catalogue), min_count)
-        words = sorted(word for word, count in counts.items() if min_count <= count <= limit)
-        return SideFeatures(words, edges)
+        words = [word for word, count in counts.items() if min_count <= count <= limit]
+        return SideFeatures(sorted(words, key="".join), edges)
 
     def matrix(
         self,
@@ -117,8 +123,8 @@ class SideFeatures:
             [[self._words_of(name, value) for name, value in entry.items()] for entry in fields]
         )
 
-    def _matrix(self, entries: Sequence[Sequence[tuple[str, ...]]]) -> sparse.csr_matrix:
-        """The rows of entries, each given as groups of feature names."""
+    def _matrix(self, entries: Sequence[Words]) -> sparse.csr_matrix:
+        """The rows of entries, each given as groups of features."""
         columns: list[int] = []
         values: list[float] = []
         offsets = [0]
@@ -133,7 +139,7 @@ class SideFeatures:
 
     def _groups(
         self, catalogue: Catalogue, number: int, extra_words: Words, ranged: bool = True
-    ) -> list[tuple[str, ...]]:
+    ) -> list[tuple[Feature, ...]]:
         """The features of an entry, a group for each field and one for the extra words."""
         values = (
             (name, column.get(number))
@@ -143,20 +149,20 @@ class SideFeatures:
         groups = [self._words_of(name, value) for name, value in values if value is not None]
         return [*groups, *extra_words[number : number + 1]]
 
-    def _words_of(self, name: str, value: Any) -> tuple[str, ...]:
+    def _words_of(self, name: str, value: Any) -> tuple[Feature, ...]:
         """The features of one value of a field."""
         if name in self.edges:
             if not isinstance(value, int | float) or isinstance(value, bool):
                 return ()
-            return (f"{name}#{int(np.searchsorted(self.edges[name], value))}",)
+            return ((f"{name}#", str(np.searchsorted(self.edges[name], value))),)
         if isinstance(value, str):
-            return (f"{name}={value}",)
+            return ((f"{name}=", value),)
         if isinstance(value, tuple | list) and all(isinstance(member, str) for member in value):
-            return tuple(f"{name}={member}" for member in sorted(set(value)))
+            return tuple((f"{name}=", member) for member in sorted(set(value)))
         return ()
 
 
-def triple_words(triples: Triples, n_items: int) -> list[tuple[str, ...]]:
+def triple_words(triples: Triples, n_items: int) -> list[tuple[Feature, ...]]:
     """Name the triples in which each item is the head or the tail.
 
     Args:
@@ -164,17 +170,17 @@ def triple_words(triples: Triples, n_items: int) -> list[tuple[str, ...]]:
         n_items: the number of items.
 
     Returns:
-        For each item the sorted words "relation>tail" and "relation<head".
+        For each item the sorted features ("relation>", tail) and ("relation<", head).
     """
-    words: list[set[str]] = [set() for _ in range(n_items)]
+    words: list[set[Feature]] = [set() for _ in range(n_items)]
     head_ids = triples.head_ids or ("",) * len(triples)
     for index, relation in enumerate(triples.relations):
         head, tail = int(triples.heads[index]), int(triples.tail_items[index])
         if 0 <= head < n_items:
-            words[head].add(f"{relation}>{triples.tails[index]}")
+            words[head].add((f"{relation}>", triples.tails[index]))
         if 0 <= tail < n_items and head_ids[index]:
-            words[tail].add(f"{relation}<{head_ids[index]}")
-    return [tuple(sorted(item_words)) for item_words in words]
+            words[tail].add((f"{relation}<", head_ids[index]))
+    return [tuple(sorted(item_words, key="".join)) for item_words in words]
 
 
 def co_occurrence_features(

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file, arrays and a JSON header, put in place by one rename."""
+"""Checkpoints: one safetensors file with arrays and a JSON header, replaced by one rename."""
 
 from __future__ import annotations
 
@@ -23,79 +23,114 @@ _KEY = "plait"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stands: `tensors` by name, and `notes` that JSON can carry."""
+    """The state of a training run.
+
+    Attributes:
+        tensors: Tensors by name; a dot separates the group from the name within it.
+        counters: Values that JSON can represent.
+    """
 
     tensors: Mapping[str, torch.Tensor]
-    notes: Mapping[str, Any]
+    counters: Mapping[str, Any]
 
-    def part(self, name: str) -> dict[str, torch.Tensor]:
-        """The tensors below `name`, under what follows the dot."""
-        start = f"{name}."
-        found = {key: one for key, one in self.tensors.items() if key.startswith(start)}
-        return {key.removeprefix(start): one for key, one in found.items()}
+    def group(self, name: str) -> dict[str, torch.Tensor]:
+        """Return the tensors of one group.
+
+        Args:
+            name: The group, the part of the key before the first dot.
+
+        Returns:
+            Tensors by the part of their key after that dot.
+        """
+        prefix = f"{name}."
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.tensors.items()
+            if key.startswith(prefix)
+        }
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
-    """Write beside the old checkpoint and replace it; StorageError leaves the old one in place."""
+    """Write a checkpoint to a draft file, then replace the previous checkpoint atomically.
+
+    Args:
+        folder: The folder of the run; created if missing.
+        checkpoint: What to write.
+        identity: What makes two runs the same; `read_checkpoint` compares it.
+
+    Raises:
+        StorageError: The file cannot be written; the previous checkpoint is intact.
+    """
     draft = folder / f".draft-{FILE}"
-    header = {"identity": dict(identity), "notes": dict(checkpoint.notes)}
+    header = {"identity": dict(identity), "counters": dict(checkpoint.counters)}
     # Cloned: safetensors refuses tensors that share memory, as tied weights do.
-    tensors = {name: one.detach().cpu().clone() for name, one in checkpoint.tensors.items()}
+    tensors = {key: tensor.detach().cpu().clone() for key, tensor in checkpoint.tensors.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, draft, metadata={_KEY: json.dumps(header)})
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
         draft.replace(folder / FILE)
     except (OSError, SafetensorError) as problem:
         raise StorageError(
             f"a checkpoint cannot be written to {folder}: {problem}",
-            hint="free some space and run it again: the checkpoint before it is intact",
+            hint="free some space and run it again: the previous checkpoint is intact",
         ) from problem
 
 
 def read_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
-    """The checkpoint of the run `identity` in `folder`, None if there is none.
+    """Read the checkpoint of a run.
 
-    Raises ConflictError for that of another model, vocabulary or setting, naming the first
-    difference, and StorageError for a file that cannot be read.
+    Args:
+        folder: The folder of the run.
+        identity: The identity of the run that wants to resume.
+
+    Returns:
+        The checkpoint, or None if the folder has none.
+
+    Raises:
+        ConflictError: The checkpoint belongs to another model, vocabulary or setting; the error
+            names the first difference.
+        StorageError: The file cannot be read.
     """
     path = folder / FILE
     if not path.exists():
         return None
     try:
-        with safe_open(path, framework="pt") as opened:
-            header = json.loads((opened.metadata() or {})[_KEY])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        theirs, notes = header["identity"], header["notes"]
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_KEY])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        stored_identity, counters = header["identity"], header["counters"]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as problem:
         raise StorageError(
-            f"{path} is no checkpoint of Plait: {problem}", hint="remove it and train anew"
+            f"{path} is not a checkpoint of Plait: {problem}",
+            hint="remove the file and train again",
         ) from problem
-    _compare(path, theirs, json.loads(json.dumps(dict(identity))))
-    return Checkpoint(tensors, notes)
+    _require_same(path, stored_identity, json.loads(json.dumps(dict(identity))))
+    return Checkpoint(tensors, counters)
 
 
-def _compare(path: Path, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
-    for name in sorted({*theirs, *mine}):
-        if theirs.get(name) != mine.get(name):
-            inner, there, here = _innermost(name, theirs.get(name), mine.get(name))
+def _require_same(path: Path, stored: Mapping[str, Any], current: Mapping[str, Any]) -> None:
+    """Raise ConflictError for the first entry in which the two identities differ."""
+    for name in sorted({*stored, *current}):
+        if stored.get(name) != current.get(name):
+            field, before, now = _innermost(name, stored.get(name), current.get(name))
             raise ConflictError(
-                f"{path} belongs to another run: its {inner} is {_short(there)},"
-                f" here it is {_short(here)}",
-                hint="remove it, or train into another folder",
-                field=inner,
+                f"{path} belongs to another run: its {field} is {_short(before)},"
+                f" expected {_short(now)}",
+                hint="remove the file, or train into another folder",
+                field=field,
             )
 
 
-def _innermost(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:
-    """Where two tables differ, by the name of the first such setting, as `training.clip`."""
-    while isinstance(there, dict) and isinstance(here, dict):
-        inner = min(one for one in {*there, *here} if there.get(one) != here.get(one))
-        name, there, here = f"{name}.{inner}", there.get(inner), here.get(inner)
-    return name, there, here
+def _innermost(name: str, stored: Any, current: Any) -> tuple[str, Any, Any]:
+    """The first nested setting in which two tables differ, such as `training.max_grad_norm`."""
+    while isinstance(stored, dict) and isinstance(current, dict):
+        key = min(key for key in {*stored, *current} if stored.get(key) != current.get(key))
+        name, stored, current = f"{name}.{key}", stored.get(key), current.get(key)
+    return name, stored, current
 
 
 def _short(value: Any) -> str:
-    told = json.dumps(value)
-    return told if len(told) <= 80 else f"{told[:77]}..."
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,6 +1,6 @@
-"""What a training run is told: its settings, where its batches come from, who listens.
+"""Settings, batches and results of a training run.
 
-Nothing here needs torch, so that configs of stages may hold a `Training`.
+Nothing here needs torch, so that configs of stages can hold a `TrainingConfig`.
 """
 
 from __future__ import annotations
@@ -20,110 +20,135 @@ __all__ = [
     "ArrayBatches",
     "Batch",
     "Batches",
-    "Targets",
+    "CountTargets",
     "TrainingConfig",
     "TrainingResult",
-    "rows_of",
+    "row_count",
 ]
 
 Batch = Mapping[str, npt.NDArray[Any]]
-"""Arrays by field; the first axis of each is that of the rows."""
+"""Arrays by field; the first axis of each one is that of the rows."""
 
-Targets = Callable[[Batch], float]
-"""Over how many targets the objective of a batch is a mean: those of its rows, added up."""
+CountTargets = Callable[[Batch], float]
+"""The number of targets in a batch: the loss is a mean over them."""
 
 _IRRELEVANT = ("checkpoint_seconds", "device")
+"""Settings that do not change the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How a module is trained. Every model by gradient has these settings."""
+    """Settings of gradient training, shared by every model that is trained by gradients."""
 
     epochs: int = bounded_field(40, Limit(least=1))
-    """At most so many passes over the data."""
+    """The maximum number of passes over the data."""
     batch_size: int = bounded_field(256, Limit(least=1))
-    """Rows a batch."""
+    """Rows in a batch."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam (Kingma & Ba, 2015), with decoupled decay (Loshchilov & Hutter, 2019), or SGD."""
     learning_rate: float = tunable(1e-3, Range(1e-4, 3e-2, log=True), Limit(least=0))
-    """The step size at its largest."""
+    """The largest learning rate of the schedule."""
     momentum: float = bounded_field(0.9, Limit(least=0, below=1))
-    """Of SGD alone."""
+    """Momentum of `sgd`; the others ignore it."""
     weight_decay: float = bounded_field(0.0, Limit(least=0))
-    """Weight decay: decoupled under adamw, added to the gradient otherwise."""
+    """Weight decay: decoupled under `adamw`, added to the gradient otherwise."""
     schedule: Literal["constant", "cosine"] = "constant"
-    """What the step size does after the warm-up: stay, or fall to zero along a half cosine."""
+    """The learning rate after the warm-up: constant, or falling to zero along a half cosine."""
     warmup_ratio: float = bounded_field(0.0, Limit(least=0, below=1))
-    """The share of all steps in which the step size rises linearly from zero."""
+    """The share of all steps in which the learning rate rises linearly from zero."""
     gradient_accumulation_steps: int = bounded_field(1, Limit(least=1))
-    """Batches that make up one step, as if they were one; at the end of an epoch what is left."""
+    """Batches in one optimizer step; the last step of an epoch takes what is left."""
     max_grad_norm: float = bounded_field(0.0, Limit(least=0))
-    """The largest norm of the gradient; 0: any."""
+    """Gradients are clipped to this norm; 0: no clipping."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """What matrix products are computed in; weights stay float32."""
+    """The type in which matrix products are computed; weights stay float32."""
     ema_decay: float = bounded_field(0.0, Limit(least=0, below=1))
-    """Keep an exponential moving average of the weights with this decay, and answer with it; 0: no.
+    """Decay of an exponential moving average of the weights, which the model then uses; 0: none.
     """
     patience: int = bounded_field(5, Limit(least=0))
-    """Stop after so many validations without a better metric; 0: never."""
+    """Stop after this many validations without improvement; 0: never."""
     validate_every: int = bounded_field(1, Limit(least=1))
     """Epochs from one validation to the next."""
     checkpoint_seconds: float = bounded_field(30.0, Limit(least=0))
-    """How long a run may have to be repeated after a crash."""
+    """The minimum number of seconds between checkpoints."""
     device: Literal["auto", "cpu"] = "auto"
-    """The accelerator if there is one, or the CPU whatever there is."""
+    """`auto` takes an accelerator if there is one; `cpu` never does."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide what comes out."""
-        found = asdict(self)
-        return {name: one for name, one in found.items() if name not in _IRRELEVANT}
+        """Return the settings that affect the result."""
+        return {name: value for name, value in asdict(self).items() if name not in _IRRELEVANT}
 
     def check(self) -> None:
-        """Raise InputError for the first setting that cannot be."""
+        """Check all settings.
+
+        Raises:
+            InputError: A setting is out of bounds; the error names the first one.
+        """
         check(self)
 
 
-def rows_of(batch: Batch) -> int:
-    """How many rows a batch has."""
+def row_count(batch: Batch) -> int:
+    """Return the number of rows in a batch.
+
+    Args:
+        batch: Arrays by field.
+    """
     return len(next(iter(batch.values()), ()))
 
 
 class Batches(Protocol):
-    """Where batches come from."""
+    """A source of batches."""
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches in an epoch."""
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of epoch `number` (from 0) from the one at `start` on.
+        """Yield the batches of one epoch.
 
-        A function of `number` alone: an interrupted run asks again, and must get the same.
+        They are a function of `number` alone: an interrupted run asks again and must get the same.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What came of a run. The module holds the weights of `best_epoch`."""
+    """The result of a run; the module then holds the weights of `best_epoch`.
+
+    Attributes:
+        epochs: Epochs trained.
+        best_epoch: The epoch with the best metric; `epochs` if nothing was validated.
+        metric: The best value of the metric, or None.
+        history: For each epoch `epoch`, `loss`, `learning_rate` and, where validated, the metric
+            under its name.
+        resumed: Whether the run continued from a checkpoint.
+    """
 
     epochs: int
-    """Epochs trained."""
     best_epoch: int
-    """After how many epochs the metric was best; `epochs` where nothing was validated."""
     metric: float | None
-    """The best metric."""
     history: tuple[Mapping[str, float], ...]
-    """By epoch: `epoch`, `loss`, `learning_rate` and, where validated, the metric by its name."""
     resumed: bool
-    """Whether an interrupted run was taken up."""
 
 
 class ArrayBatches:
-    """Rows of parallel arrays, shuffled anew each epoch."""
+    """Batches of rows of parallel arrays, shuffled in every epoch.
+
+    Args:
+        arrays: Arrays by field, all of one length.
+        size: Rows in a batch.
+        seed: Seed of the order.
+
+    Raises:
+        InputError: The arrays have different lengths.
+    """
 
     def __init__(self, arrays: Batch, size: int, *, seed: int = 0) -> None:
-        lengths = {len(one) for one in arrays.values()}
+        lengths = {len(array) for array in arrays.values()}
         if len(lengths) != 1:
-            raise InputError(f"the arrays have {sorted(lengths)} rows, not one number of rows")
+            raise InputError(f"expected arrays of one length, got lengths {sorted(lengths)}")
         self._arrays, self._size, self._seed = arrays, size, seed
         self._rows = lengths.pop()
 
@@ -131,8 +156,13 @@ class ArrayBatches:
         return (self._rows + self._size - 1) // self._size
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Each row once, in an order drawn by seed and epoch."""
+        """Yield every row once, in an order drawn by seed and epoch.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
+        """
         order = np.random.default_rng([self._seed, number]).permutation(self._rows)
         for low in range(start * self._size, self._rows, self._size):
-            chosen = order[low : low + self._size]
-            yield {name: one[chosen] for name, one in self._arrays.items()}
+            rows = order[low : low + self._size]
+            yield {name: array[rows] for name, array in self._arrays.items()}

@@ -1,4 +1,4 @@
-"""From batches of arrays to tensors on the device: together, checked, shared out, moved."""
+"""From batches of arrays to tensors on the device: grouping, checks, sharding and transfer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from plait.errors import InputError
-from plait.training.config import Batch, TrainingConfig, rows_of
+from plait.training.config import Batch, TrainingConfig, row_count
 from plait.training.process_group import ProcessGroup
 from plait.training.run_state import RunState
 
@@ -19,62 +19,97 @@ __all__ = ["accelerator_of", "group_batches", "require_finite", "shard", "to_dev
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
-def accelerator_of(training: TrainingConfig) -> Any:
-    """accelerate's Accelerator for these settings.
+def accelerator_of(config: TrainingConfig) -> Any:
+    """Build accelerate's `Accelerator` for these settings.
 
-    Raises InputError for float16 on a CPU, where accelerate would compute in float32 unasked.
+    Args:
+        config: Precision and device.
+
+    Raises:
+        InputError: The precision is float16 and the device a CPU, where accelerate would compute in
+            float32 without a word.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    for cpu in (training.device == "cpu", True):
-        # It remembers the settings of the first one in a process and refuses others.
+    for cpu in (config.device == "cpu", True):
+        # accelerate remembers the settings of the first one in a process and refuses others.
         AcceleratorState._reset_state(reset_partial_state=True)
-        found = Accelerator(mixed_precision=_PRECISIONS[training.precision], cpu=cpu)
-        if (
-            found.num_processes >= ProcessGroup.here().size
-        ):  # without a GPU: only if told to, on CPUs
+        accelerator = Accelerator(mixed_precision=_PRECISIONS[config.precision], cpu=cpu)
+        # Without a GPU processes form a group only if they are told to use CPUs.
+        if accelerator.num_processes >= ProcessGroup.current().size:
             break
-    if training.precision == "float16" and found.device.type == "cpu":
+    if config.precision == "float16" and accelerator.device.type == "cpu":
         raise InputError(
-            "precision is float16, which a CPU does not train in",
-            hint="take bfloat16 or float32 on a CPU",
+            "precision is float16, which needs a GPU",
+            hint="set precision to bfloat16 or float32 on a CPU",
             field="precision",
         )
-    return found
+    return accelerator
 
 
 def group_batches(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    """The batches of each step: `size` of them, or what is left."""
-    while found := list(islice(batches, size)):
-        yield found
+    """Yield the batches of each optimizer step.
+
+    Args:
+        batches: The batches of an epoch.
+        size: Batches in a step; the last step takes what is left.
+    """
+    while group := list(islice(batches, size)):
+        yield group
 
 
-def require_finite(batch: Batch, at: RunState) -> Batch:
-    """The same batch; InputError names the first field with a number that is not finite."""
-    for name, one in batch.items():
-        if one.dtype.kind == "f" and not np.isfinite(one).all():
-            row = int(np.argwhere(~np.isfinite(one))[0][0])
+def require_finite(batch: Batch, state: RunState) -> Batch:
+    """Check that all floating-point values of a batch are finite.
+
+    Args:
+        batch: Arrays by field.
+        state: The position in the run, for the message.
+
+    Returns:
+        The same batch.
+
+    Raises:
+        InputError: A value is NaN or infinite; the error names the field and the row.
+    """
+    for name, array in batch.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argwhere(~np.isfinite(array))[0][0])
             raise InputError(
-                f"{name} is not finite in row {row} of batch {at.step + 1}, epoch {at.epoch + 1}",
-                hint="look for missing or infinite values in what it is made of",
+                f"{name} is not finite in row {row} of batch {state.step + 1},"
+                f" epoch {state.epoch + 1}",
+                hint="look for missing or infinite values in the data it is computed from",
                 field=name,
             )
     return batch
 
 
 def shard(batch: Batch, process: int, processes: int) -> Batch:
-    """The rows of one of several processes; all of them where there are fewer rows than that."""
-    if processes == 1 or rows_of(batch) < processes:
+    """Take the rows of one of several processes.
+
+    Args:
+        batch: Arrays by field.
+        process: The number of this process, from 0.
+        processes: The number of processes.
+
+    Returns:
+        Every `processes`-th row, or the same batch if it has fewer rows than processes.
+    """
+    if processes == 1 or row_count(batch) < processes:
         return batch
-    return {name: one[process::processes] for name, one in batch.items()}
+    return {name: array[process::processes] for name, array in batch.items()}
 
 
 def to_device(batch: Batch, device: torch.device) -> Mapping[str, torch.Tensor]:
-    """Tensors on the device; what is read-only or strided is copied first."""
+    """Convert arrays to tensors on a device; read-only and strided arrays are copied first.
+
+    Args:
+        batch: Arrays by field.
+        device: The device of the tensors.
+    """
     return {
-        name: torch.from_numpy(np.require(one, requirements=["C", "W"])).to(
+        name: torch.from_numpy(np.require(array, requirements=["C", "W"])).to(
             device, non_blocking=True
         )
-        for name, one in batch.items()
+        for name, array in batch.items()
     }

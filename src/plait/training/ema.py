@@ -1,50 +1,76 @@
-"""An exponential moving average of weights (Polyak & Juditsky, 1992): steadier than the last."""
+"""Exponential moving average of weights (Polyak & Juditsky, 1992)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 __all__ = ["WeightEMA"]
 
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 class WeightEMA:
-    """The running average of a module's parameters; with a decay of 0 there is none."""
+    """The moving average of a module's parameters, kept by torch's `AveragedModel`.
+
+    The average starts at the initial weights; the decay rises to its final value,
+    `min(decay, (1 + t) / (10 + t))` at update t.
+
+    Args:
+        module: The module to follow, on its device.
+        decay: The decay in [0, 1); with 0 there is no average and nothing below has an effect.
+    """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self._decay = decay
-        self.weights: dict[str, torch.Tensor] = {}
-        if decay:
-            self.weights = {name: one.detach().clone() for name, one in module.named_parameters()}
-        self.updates = 0
+        def average(averages: _Tensors, weights: _Tensors, updates: Tensor | int) -> None:
+            step_decay = min(decay, (1 + int(updates)) / (10 + int(updates)))
+            torch._foreach_lerp_(averages, weights, 1 - step_decay)
 
-    def update(self, module: nn.Module) -> None:
-        """Move a little towards the weights as they are; faster at first."""
-        if not self.weights:
-            return
-        self.updates += 1
-        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
-        now = [one.detach() for _, one in module.named_parameters()]
-        torch._foreach_lerp_(list(self.weights.values()), now, 1 - decay)
+        # The parameters alone: buffers and constants of a module may be large, and do not change.
+        self._parameters = nn.ParameterList(module.parameters())
+        self._averaged: AveragedModel | None = None
+        if decay:
+            self._averaged = AveragedModel(self._parameters, multi_avg_fn=average)
+            self._averaged.n_averaged += (
+                1  # else the first update would replace the initial weights
+            )
+
+    def update(self) -> None:
+        """Move the average towards the current weights."""
+        if self._averaged is not None:
+            self._averaged.update_parameters(self._parameters)
 
     @contextmanager
-    def in_place(self, module: nn.Module) -> Iterator[None]:
-        """Within the block the module has the average for weights."""
-        if not self.weights:
+    def applied(self) -> Iterator[None]:
+        """Within the block the module has the averaged weights."""
+        if self._averaged is None:
             yield
             return
-        own = {name: one.detach().clone() for name, one in module.named_parameters()}
-        _put(module, self.weights)
+        weights = [parameter.detach().clone() for parameter in self._parameters]
+        self._assign(list(self._averaged.parameters()))
         try:
             yield
         finally:
-            _put(module, own)
+            self._assign(weights)
 
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Return the average and its number of updates; empty without an average."""
+        return {} if self._averaged is None else self._averaged.state_dict()
 
-def _put(module: nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    with torch.no_grad():
-        for name, one in module.named_parameters():
-            one.copy_(weights[name])
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state_dict` returned.
+
+        Args:
+            state: Tensors by name.
+        """
+        if self._averaged is not None:
+            self._averaged.load_state_dict(state)
+
+    @torch.no_grad()
+    def _assign(self, weights: list[Tensor]) -> None:
+        for parameter, weight in zip(self._parameters, weights, strict=True):
+            parameter.copy_(weight)

@@ -1,11 +1,12 @@
-"""How much memory a run will take, said before it starts."""
+"""The memory that a run needs, checked before it starts."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 from plait.errors import InputError
 from plait.settings import local_process_count
@@ -14,68 +15,81 @@ __all__ = ["SHARE", "available_bytes", "require_memory", "total_bytes", "weight_
 
 _GROUP = Path("/sys/fs/cgroup")
 SHARE = 0.9
-"""What part of the memory that is free a run may plan with."""
+"""The share of the available memory that a run may plan with."""
 
 
 def available_bytes(group: Path = _GROUP) -> int:
-    """Bytes that a process may still take: of the machine, or of its control group.
+    """Return the bytes that this process may still allocate.
 
-    Of processes that were started together each has its part. What cannot be known is no limit.
+    The minimum of the machine and the control group, divided by the number of processes that were
+    started together on this machine. A limit that cannot be determined does not count.
+
+    Args:
+        group: The folder of the control group (cgroup v2).
     """
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = _table(lines)["MemAvailable:"] * 1024
-    except (OSError, KeyError, ValueError):
-        free = _physical()
+    available: int = psutil.virtual_memory().available
     try:
         used = int((group / "memory.current").read_text(encoding="ascii"))
-        told = _table((group / "memory.stat").read_text(encoding="ascii").splitlines())
-        # Pages of files are given back when they are wanted; a container that has run for a while
-        # is full of them.
-        files = told.get("active_file", 0) + told.get("inactive_file", 0)
-        free = min(free, _limit(group) - max(used - files, 0))
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
+        statistics = {name: int(value) for name, value in (line.split(None, 1) for line in lines)}
+        # The kernel frees cached pages on demand, and those of a container fill up over time.
+        cached = statistics.get("active_file", 0) + statistics.get("inactive_file", 0)
+        available = min(available, _limit(group) - max(used - cached, 0))
     except (OSError, ValueError):
         pass
-    return max(free, 0) // local_process_count()
+    return max(available, 0) // local_process_count()
 
 
 def total_bytes(group: Path = _GROUP) -> int:
-    """Bytes that the machine or the control group has in all, used or not."""
-    return min(_physical(), _limit(group)) // local_process_count()
+    """Return the bytes of the machine or the control group, used or not, for each local process.
+
+    Args:
+        group: The folder of the control group (cgroup v2).
+    """
+    total: int = psutil.virtual_memory().total
+    return min(total, _limit(group)) // local_process_count()
 
 
-def weight_bytes(numbers: int, average: bool = True) -> int:
-    """Bytes for so many weights: themselves, gradients, two moments, the best, the average."""
-    return 4 * numbers * (6 if average else 5)
+def weight_bytes(count: int, ema: bool = True) -> int:
+    """Return the bytes that trained weights take with all that belongs to them.
+
+    These are the weights, their gradients, two moments, the best weights and their average.
+
+    Args:
+        count: The number of weights.
+        ema: Whether an average is kept.
+    """
+    return 4 * count * (6 if ema else 5)
 
 
 def require_memory(
     needs: Mapping[str, int],
-    what: str,
-    room: int | None = None,
+    task: str,
+    available: int | None = None,
     hints: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise InputError unless the needs, bytes by setting, fit into `room` (what is available).
+    """Check that a task fits into memory.
 
-    The error names the setting that takes most, and what `hints` says of it: else, to make it
-    smaller.
+    Args:
+        needs: Bytes by the setting that causes them.
+        task: What needs them, for the message.
+        available: Bytes that may be used; by default `available_bytes()`.
+        hints: What to do, by setting; by default to make the setting smaller.
+
+    Raises:
+        InputError: The task does not fit; the error names the setting that needs most.
     """
-    free = available_bytes() if room is None else room
+    available = available_bytes() if available is None else available
     total = sum(needs.values())
-    if total <= SHARE * free:
+    if total <= SHARE * available:
         return
-    worst = max(needs, key=lambda one: needs[one])
+    largest = max(needs, key=lambda setting: needs[setting])
     raise InputError(
-        f"{what} would need about {_told(total)} of memory, and there are {_told(free)}:"
-        f" {worst} alone takes {_told(needs[worst])}",
-        hint=(hints or {}).get(worst, f"make {worst} smaller"),
-        field=worst,
+        f"{task} needs about {_format_size(total)} of memory, available are"
+        f" {_format_size(available)}: {largest} alone needs {_format_size(needs[largest])}",
+        hint=(hints or {}).get(largest, f"make {largest} smaller"),
+        field=largest,
     )
-
-
-def _table(lines: list[str]) -> dict[str, int]:
-    """Name and number of each line."""
-    return {name: int(rest.split()[0]) for name, rest in (one.split(None, 1) for one in lines)}
 
 
 def _limit(group: Path) -> int:
@@ -85,12 +99,5 @@ def _limit(group: Path) -> int:
         return sys.maxsize
 
 
-def _physical() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):  # a system that does not tell
-        return sys.maxsize
-
-
-def _told(size: int) -> str:
+def _format_size(size: int) -> str:
     return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"

@@ -1,4 +1,4 @@
-"""Processes that were started together to share a training: the first one decides and writes."""
+"""The group of processes that share a training; rank 0 decides and writes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,42 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """One process of `size`; its number is `rank`, the first has 0."""
+    """A process and the group it belongs to.
+
+    Attributes:
+        rank: The number of this process, from 0.
+        size: The number of processes.
+    """
 
     rank: int = 0
     size: int = 1
 
     @classmethod
-    def here(cls) -> Self:
-        """This process and those that were started with it; MissingExtraError without torch."""
-        found = cls(*process_rank_and_size())
-        if found.size > 1:
+    def current(cls) -> Self:
+        """Return the group of this process.
+
+        Raises:
+            MissingExtraError: There are several processes and torch is not installed.
+        """
+        group = cls(*process_rank_and_size())
+        if group.size > 1:
             require_extra("training in several processes")
-        return found
+        return group
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that decides and writes."""
+    def is_main(self) -> bool:
+        """Whether this is the process that decides and writes, rank 0."""
         return self.rank == 0
 
-    def told(self, value: T) -> T:
-        """What the first process says, in every process; all of them have to come here."""
+    def broadcast(self, value: T) -> T:
+        """Broadcast a value from rank 0. Collective: every process must call it.
+
+        Args:
+            value: What rank 0 sends; ignored in the others.
+
+        Returns:
+            The value of rank 0.
+        """
         if self.size == 1:
             return value
         from torch import distributed
@@ -43,22 +59,29 @@ class ProcessGroup:
         if not distributed.is_initialized():
             from accelerate import PartialState
 
-            for cpu in (False, True):  # without a GPU they only meet if told to do so on CPUs
-                PartialState._reset_state()  # it remembers the first answer that it gave
+            for cpu in (False, True):  # without a GPU a group forms only if told to use CPUs
+                PartialState._reset_state()  # it remembers its first answer
                 PartialState(cpu=cpu)
                 if distributed.is_initialized():
                     break
-        said: list[Any] = [value]
-        distributed.broadcast_object_list(said, src=0)
-        found: T = said[0]
-        return found
+        values: list[Any] = [value]
+        distributed.broadcast_object_list(values, src=0)
+        received: T = values[0]
+        return received
 
 
-def require_single_process(what: str) -> None:
-    """InputError where several processes were started for `what`, which one does by itself."""
+def require_single_process(command: str) -> None:
+    """Check that a command was started in one process.
+
+    Args:
+        command: Its name, for the message.
+
+    Raises:
+        InputError: Several processes were started.
+    """
     _, size = process_rank_and_size()
     if size > 1:
         raise InputError(
-            f"{what} runs in one process, and {size} were started",
+            f"{command} runs in one process, but {size} were started",
             hint="start it without torchrun or accelerate launch; plait fit shares its training",
         )

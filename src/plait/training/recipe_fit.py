@@ -1,32 +1,29 @@
-"""Fits a recipe: the strands, then the few scalars of its fusion on targets that were held out.
+"""Fits a recipe: the models, then the weights of its fusion on held-out targets.
 
-No strand is fitted on those targets; early stopping of what is trained by gradient looks at them.
+No model is fitted on those targets; only early stopping of gradient training looks at them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
-from plait.pipeline.fit_context import FitContext, Progress, ValidationSet, no_progress
+from plait.pipeline.fit_context import FitContext, Progress, ValidationSet
 from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.splits import LEAST_QUERIES, Split
+from plait.utils.callbacks import ignore
 
-__all__ = ["MakeLive", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
+__all__ = ["MakeStateView", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
 
-MakeLive = Callable[[Pipeline, Dataset], StateView]
-"""What a fitted pipeline sees beside its bundle when the log stands as in a data set."""
-
-
-def _unseen(_name: str, _seconds: float) -> None:
-    """Watches nothing."""
+MakeStateView = Callable[[Pipeline, Dataset], StateView]
+"""Returns what a fitted pipeline sees beside its bundle when the log stands as in a data set."""
 
 
 def fit_recipe(
@@ -36,135 +33,170 @@ def fit_recipe(
     *,
     refit: bool,
     seed: int = 0,
-    live: MakeLive | None = None,
-    watch: OnStageTimed = _unseen,
-    progress: Progress = no_progress,
+    live: MakeStateView | None = None,
+    watch: OnStageTimed = ignore,
+    progress: Progress = ignore,
     context: FitContext | None = None,
 ) -> Pipeline:
-    """Fit the strands on `split.train`, learn settings and fusion from `split.targets`.
+    """Fit the models on the training part of a split, then learn settings and fusion weights.
 
-    With `refit` the strands are then fitted again on all of `dataset`, the learned scalars frozen.
-    With fewer than 20 queries (or no split) nothing is learned, and the fusion's own defaults
-    stand; without a step that learns or a strand that trains, the first fit is left out where a
-    second follows. `watch` hears every stage and its seconds in each fit; `live` tells the queries
-    what `split.asked` has. `context` may bring a folder, in which an interrupted fit is taken up,
-    and trackers; what is held out, seed and progress are put into it here.
+    With fewer than 20 queries, or without a split, nothing is learned and the fusion keeps its
+    default weights. If no step learns and no model trains, the first of two fits is left out.
+
+    Args:
+        recipe: The recipe, or a pipeline built from it.
+        dataset: All data.
+        split: Training part and held-out targets; None to fit on all data only.
+        refit: Whether to fit the models again on all data, with the learned weights frozen.
+        seed: The seed of every model.
+        live: Makes the state view that the queries of the split see.
+        watch: Called with every stage and its seconds in each fit.
+        progress: Called with the name of a step, what is done of it and the total.
+        context: A folder in which an interrupted fit resumes, and trackers; its seed, progress and
+            validation set are set here.
+
+    Returns:
+        The fitted pipeline.
     """
     pipeline = Pipeline.build(recipe) if isinstance(recipe, Recipe) else recipe
-    told = replace(context or FitContext(), seed=seed, progress=progress)
-    enough = split is not None and len(split) >= LEAST_QUERIES
-    taught = enough and (_learns(pipeline) or _trains(pipeline))
-    if split is not None and (taught or not refit):
-        held = _validation_set(pipeline, split, live) if enough else None
-        first = replace(told.for_part("first"), held=held)
-        pipeline = _fitted(pipeline, split.train, watch, first)
-    if split is not None and taught:
-        pipeline = pipeline.tune(split.train, with_limits(pipeline, split.queries), split.targets)
-    if split is not None and taught and _learns(pipeline):
-        pipeline = _learn_fusion(pipeline, split, live, progress)
+    context = replace(context or FitContext(), seed=seed, progress=progress)
+    if split is not None:
+        queries_suffice = len(split) >= LEAST_QUERIES
+        learns = queries_suffice and (_has_learned_weights(pipeline) or _is_trainable(pipeline))
+        if learns or not refit:
+            pipeline = _HeldOutFit(split, live, watch, context).fit(pipeline, learns=learns)
     if refit or split is None:
-        pipeline = _fitted(pipeline, dataset, watch, told.for_part("again"))
+        pipeline = _fit(pipeline, dataset, watch, context.for_part("again"))
     return pipeline
 
 
+@dataclass(frozen=True, slots=True)
+class _HeldOutFit:
+    """The first fit, on the training part of a split."""
+
+    split: Split
+    live: MakeStateView | None
+    watch: OnStageTimed
+    context: FitContext
+
+    def fit(self, pipeline: Pipeline, *, learns: bool) -> Pipeline:
+        """Fit the models and, if anything `learns`, select settings and learn fusion weights."""
+        split = self.split
+        validation = self._validation_set(pipeline) if learns and _is_trainable(pipeline) else None
+        context = replace(self.context.for_part("first"), held=validation)
+        pipeline = _fit(pipeline, split.train, self.watch, context)
+        if learns:
+            queries = with_limits(pipeline, split.queries)
+            pipeline = pipeline.tune(split.train, queries, split.targets)
+        if learns and _has_learned_weights(pipeline):
+            pipeline = self._learn_fusion(pipeline)
+        return pipeline
+
+    def _validation_set(self, pipeline: Pipeline) -> ValidationSet | None:
+        """The queries of the split and the targets that the rules allow; None if too few.
+
+        Rules that read the live catalogue read that of the split. Nothing is fitted yet, so the
+        state view has nothing else.
+        """
+        unfitted = replace(pipeline, models=(), steps=())
+        queries = replace(with_limits(pipeline, self._queries(unfitted)), live=None)
+        targets = allowed_targets(queries, self.split.targets)
+        n_queries = int((targets.lengths > 0).sum())
+        return ValidationSet(queries, targets) if n_queries >= LEAST_QUERIES else None
+
+    def _learn_fusion(self, pipeline: Pipeline) -> Pipeline:
+        """The pipeline with fusion weights learned from the targets of the split."""
+        split, progress = self.split, self.context.progress
+        queries = self._queries(pipeline)
+        size = batch_size(split.train.n_items)
+
+        def retrieve(_start: int, batch: QueryBatch) -> CandidateLists:
+            return pipeline.retrieve_and_score(with_limits(pipeline, batch))
+
+        batches: list[CandidateLists] = []
+        for start, candidates in in_batches(queries, retrieve, size=size):
+            batches.append(candidates)
+            progress("learn", min(start + size, len(queries)), len(queries))
+        return pipeline.learn_weights(queries, concat_candidates(batches), split.targets)
+
+    def _queries(self, pipeline: Pipeline) -> QueryBatch:
+        """The queries of the split, with the state view that `pipeline` has."""
+        if self.live is None:
+            return self.split.queries
+        return replace(self.split.queries, live=self.live(pipeline, self.split.asked))
+
+
 def with_limits(pipeline: Pipeline, queries: QueryBatch) -> QueryBatch:
-    """What the recipe's rules allow; without rules, what the protocol asks for itself.
+    """Apply the rules of a recipe to queries, or the limits of the protocol if it has no rules.
 
-    A recipe need not have rules, yet under `keep_seen` false nobody may bring what was seen.
+    Args:
+        pipeline: The pipeline of the recipe.
+        queries: Queries without limits.
+
+    Returns:
+        The queries with `blocked` and `mask`: seen items are blocked where `keep_seen` is false,
+        and deleted items are masked where there is a state view.
     """
-    found = pipeline.limit(queries)
+    limited = pipeline.limit(queries)
     keep = queries.keep_seen
-    if found.blocked is None and keep is not None:
+    if limited.blocked is None and keep is not None:
         counts = np.where(keep, 0, queries.seen.lengths)
-        values = queries.seen.values[~keep[queries.seen.rows]]
-        found = replace(found, blocked=Ragged.from_lengths(values, counts))
-    if found.mask is None and found.live is not None:
-        found = replace(found, mask=found.live.state.catalogue.alive[None, :])
-    return found
-
-
-def _learns(pipeline: Pipeline) -> bool:
-    return any(isinstance(step, HasLearnedWeights) for step in pipeline.steps)
-
-
-def _trains(pipeline: Pipeline) -> bool:
-    return any(isinstance(stage, Trainable) for stage in pipeline.stages)
-
-
-def _validation_set(
-    pipeline: Pipeline, split: Split, live: MakeLive | None
-) -> ValidationSet | None:
-    """What early stopping may look at: the split's questions, and what the rules let come true.
-
-    None where that is too little to say anything. What rules ask of the live catalogue is asked of
-    the split's: nothing is fitted yet, so nothing else of `live` can be had.
-    """
-    if not _trains(pipeline):
-        return None
-    queries = split.queries
-    if live is not None:
-        queries = replace(queries, live=live(replace(pipeline, models=(), steps=()), split.asked))
-    queries = replace(with_limits(pipeline, queries), live=None)
-    targets = allowed_targets(queries, split.targets)
-    return ValidationSet(queries, targets) if (targets.lengths > 0).sum() >= LEAST_QUERIES else None
+        items = queries.seen.values[~keep[queries.seen.rows]]
+        limited = replace(limited, blocked=Ragged.from_lengths(items, counts))
+    if limited.mask is None and limited.live is not None:
+        limited = replace(limited, mask=limited.live.state.catalogue.alive[None, :])
+    return limited
 
 
 def allowed_targets(queries: QueryBatch, targets: Ragged) -> Ragged:
-    """The targets that limited queries neither block nor mask: no answer could hold another.
+    """Drop the targets that queries block or mask: no response could hold them.
 
-    All rows stay; one whose targets are all out of reach is empty, and asks for nothing.
+    Args:
+        queries: B queries with limits.
+        targets: The item numbers of B rows.
+
+    Returns:
+        B rows; a row is empty if nothing in it is allowed.
     """
-    rows, values = targets.rows, targets.values.astype(np.int64)
-    kept = np.ones(len(values), np.bool_)
+    rows, items = targets.rows, targets.values.astype(np.int64)
+    allowed = np.ones(len(items), np.bool_)
     if queries.mask is not None:
         width = queries.mask.shape[1]
-        inside = values < width
-        own = rows if len(queries.mask) > 1 else np.zeros_like(rows)
-        kept[inside] = queries.mask[own[inside], values[inside]]
-        kept &= inside
+        inside = items < width
+        mask_rows = rows if len(queries.mask) > 1 else np.zeros_like(rows)
+        allowed[inside] = queries.mask[mask_rows[inside], items[inside]]
+        allowed &= inside
     if queries.blocked is not None and len(queries.blocked.values):
-        width = int(max(values.max(initial=0), queries.blocked.values.max())) + 1
-        kept &= ~np.isin(
-            rows * width + values, queries.blocked.rows * width + queries.blocked.values
-        )
-    counts = np.bincount(rows[kept], minlength=len(targets))
-    return Ragged.from_lengths(targets.values[kept], counts)
+        blocked = queries.blocked
+        width = int(max(items.max(initial=0), blocked.values.max())) + 1
+        allowed &= ~np.isin(rows * width + items, blocked.rows * width + blocked.values)
+    counts = np.bincount(rows[allowed], minlength=len(targets))
+    return Ragged.from_lengths(targets.values[allowed], counts)
 
 
-def _fitted(
+def _has_learned_weights(pipeline: Pipeline) -> bool:
+    return any(isinstance(step, HasLearnedWeights) for step in pipeline.steps)
+
+
+def _is_trainable(pipeline: Pipeline) -> bool:
+    return any(isinstance(stage, Trainable) for stage in pipeline.stages)
+
+
+def _fit(
     pipeline: Pipeline, dataset: Dataset, watch: OnStageTimed, context: FitContext
 ) -> Pipeline:
-    """The pipeline fitted on `dataset`, with a word after each stage."""
+    """The pipeline fitted on `dataset`; reports progress after each model."""
     progress = context.progress
     total, done = len(pipeline.models), 0
-    strands = {one.name for one in pipeline.models}
+    models = {model.name for model in pipeline.models}
     progress("fit", 0, total)
 
-    def heard(name: str, seconds: float) -> None:
+    def on_stage_timed(name: str, seconds: float) -> None:
         nonlocal done
-        done += name in strands
+        done += name in models
         watch(name, seconds)
         progress("fit", done, total)
 
-    fitted = pipeline.fit(dataset, watch=heard, context=context)
+    fitted = pipeline.fit(dataset, watch=on_stage_timed, context=context)
     progress("fit", total, total)
     return fitted
-
-
-def _learn_fusion(
-    pipeline: Pipeline, split: Split, live: MakeLive | None, progress: Progress
-) -> Pipeline:
-    """The pipeline with its scalars learned from the split's targets."""
-    queries = split.queries
-    if live is not None:
-        queries = replace(queries, live=live(pipeline, split.asked))
-    parts: list[CandidateLists] = []
-    size = batch_size(split.train.n_items)
-
-    def gathered(_start: int, piece: QueryBatch) -> CandidateLists:
-        return pipeline.retrieve_and_score(with_limits(pipeline, piece))
-
-    for start, items in in_batches(queries, gathered, size=size):
-        parts.append(items)
-        progress("learn", min(start + size, len(queries)), len(queries))
-    return pipeline.learn_weights(queries, concat_candidates(parts), split.targets)

@@ -1,4 +1,4 @@
-"""Where a run stands: counters, and everything that a checkpoint must hold to go on exactly."""
+"""The state of a training run: counters, and all that a checkpoint needs for an exact resume."""
 
 from __future__ import annotations
 
@@ -12,30 +12,37 @@ from torch import nn
 from plait.training.checkpoints import Checkpoint
 from plait.training.ema import WeightEMA
 
-__all__ = ["RunState", "packed", "unpacked"]
+__all__ = ["RunState", "pack_state", "restore_state"]
 
 
 @dataclass
 class RunState:
-    """The counters of a run; JSON can carry them."""
+    """The counters of a run; JSON can represent them.
+
+    Attributes:
+        epoch: Epochs done.
+        step: Batches done of the next epoch.
+        updates: Optimizer steps done.
+        loss_sum: The sum of the loss over the rows of this epoch.
+        rows: Rows of this epoch so far.
+        best: The best metric so far.
+        best_epoch: The epoch of the best metric.
+        validations_without_improvement: Validations since the best one.
+        history: The values of every epoch.
+    """
 
     epoch: int = 0
-    """Epochs done."""
     step: int = 0
-    """Batches done of the next one."""
     updates: int = 0
-    """Steps of the optimiser."""
     loss_sum: float = 0.0
     rows: int = 0
     best: float | None = None
     best_epoch: int = 0
-    worse: int = 0
-    """Validations since the best one."""
-    averaged: int = 0
+    validations_without_improvement: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._kept = time.monotonic()
+        self._checkpointed_at = time.monotonic()
 
     @property
     def loss(self) -> float:
@@ -43,72 +50,106 @@ class RunState:
         return self.loss_sum / max(self.rows, 1)
 
     def add(self, loss: float, rows: int) -> None:
-        """A batch is done."""
+        """Count a batch.
+
+        Args:
+            loss: Its mean loss.
+            rows: Its number of rows.
+        """
         self.step += 1
         self.loss_sum += loss * rows
         self.rows += rows
 
     def close_epoch(self) -> None:
-        """An epoch is done."""
+        """Count an epoch and reset the counters of its batches."""
         self.epoch += 1
         self.step, self.loss_sum, self.rows = 0, 0.0, 0
 
-    def judge(self, value: float) -> bool:
-        """Whether a metric is the best so far.
+    def update_best(self, metric: float) -> bool:
+        """Compare a metric with the best one so far and remember it if it is better.
 
-        As long as it is 0 nothing was found yet, which says nothing about when to stop: then the
-        newest is the best. Few questions about many items begin like that.
+        While the metric is 0 no target was ranked at all, so it gives no reason to stop: the newest
+        epoch counts as the best. A few queries over many items begin like that.
+
+        Args:
+            metric: The metric of this epoch; larger is better.
+
+        Returns:
+            Whether it is the best so far.
         """
-        better = self.best is None or value > self.best or value == self.best == 0
-        if better:
-            self.best, self.best_epoch, self.worse = value, self.epoch, 0
+        is_better = self.best is None or metric > self.best or metric == self.best == 0
+        if is_better:
+            self.best, self.best_epoch = metric, self.epoch
+            self.validations_without_improvement = 0
         else:
-            self.worse += 1
-        return better
+            self.validations_without_improvement += 1
+        return is_better
 
-    def kept(self) -> None:
-        """A checkpoint was written just now."""
-        self._kept = time.monotonic()
+    def checkpointed(self) -> None:
+        """Note that a checkpoint was written now."""
+        self._checkpointed_at = time.monotonic()
 
-    def seconds_kept(self) -> float:
-        """Since the last checkpoint."""
-        return time.monotonic() - self._kept
+    def seconds_since_checkpoint(self) -> float:
+        """Return the seconds since the last checkpoint, or since the start of the process."""
+        return time.monotonic() - self._checkpointed_at
 
 
-def packed(
+def pack_state(
     module: nn.Module,
     optimizer: Any,
-    average: WeightEMA,
-    best: dict[str, torch.Tensor],
-    at: RunState,
+    ema: WeightEMA,
+    best_weights: dict[str, torch.Tensor],
+    state: RunState,
 ) -> Checkpoint:
-    """Weights, optimiser, averages, best weights, random states and counters."""
-    tensors = {f"module.{name}": one for name, one in module.state_dict().items()}
-    tensors |= {f"average.{name}": one for name, one in average.weights.items()}
-    tensors |= {f"best.{name}": one for name, one in best.items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        found = {name: one for name, one in state.items() if isinstance(one, torch.Tensor)}
-        tensors |= {f"optimizer.{number}.{name}": one for name, one in found.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    at.averaged = average.updates
-    return Checkpoint(tensors, asdict(at))
+    """Collect the whole state of a run.
 
-
-def unpacked(found: Checkpoint, module: nn.Module, optimizer: Any, average: WeightEMA) -> None:
-    """Put back what `packed` took."""
-    module.load_state_dict(found.part("module"))
-    average.weights = {
-        name: found.part("average")[name].to(one.device) for name, one in average.weights.items()
+    Args:
+        module: The module in training.
+        optimizer: Its optimizer.
+        ema: The average of its weights.
+        best_weights: The weights of the best epoch; empty before the first validation.
+        state: The counters.
+    """
+    groups: dict[str, Any] = {
+        "module": module.state_dict(),
+        "ema": ema.state_dict(),
+        "best": best_weights,
+        "random": {"cpu": torch.get_rng_state()},
     }
-    average.updates = int(found.notes["averaged"])
-    states: dict[int, dict[str, torch.Tensor]] = {}
-    for key, one in found.part("optimizer").items():
+    for number, moments in optimizer.state_dict()["state"].items():
+        tensors = {name: m for name, m in moments.items() if isinstance(m, torch.Tensor)}
+        groups[f"optimizer.{number}"] = tensors
+    if torch.cuda.is_available():
+        groups["random"]["cuda"] = torch.cuda.get_rng_state()
+    return Checkpoint(
+        {
+            f"{group}.{name}": tensor
+            for group, tensors in groups.items()
+            for name, tensor in tensors.items()
+        },
+        asdict(state),
+    )
+
+
+def restore_state(
+    checkpoint: Checkpoint, module: nn.Module, optimizer: Any, ema: WeightEMA
+) -> None:
+    """Restore what `pack_state` collected, except best weights and counters.
+
+    Args:
+        checkpoint: The state of the interrupted run.
+        module: The module that continues.
+        optimizer: Its optimizer.
+        ema: The average of its weights.
+    """
+    module.load_state_dict(checkpoint.group("module"))
+    ema.load_state_dict(checkpoint.group("ema"))
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in checkpoint.group("optimizer").items():
         number, _, name = key.partition(".")
-        states.setdefault(int(number), {})[name] = one
+        moments.setdefault(int(number), {})[name] = tensor
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": states, "param_groups": groups})
-    torch.set_rng_state(found.tensors["random.cpu"])
-    if "random.cuda" in found.tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(found.tensors["random.cuda"])
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    torch.set_rng_state(checkpoint.tensors["random.cpu"])
+    if "random.cuda" in checkpoint.tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(checkpoint.tensors["random.cuda"])

@@ -1,8 +1,8 @@
-"""Histories as batches: one row a user, rows of similar length together.
+"""Histories as batches: one row for each user, rows of similar length together.
 
-A row holds the newest events of a user, oldest first, and every place in it is a question: what
-came next? So a history of n events is n - 1 examples in one row, not n - 1 rows. Events of one time
-keep the order of the log, which says nothing about what came first.
+A row holds the newest events of a user, oldest first, and every position in it is a training
+example: what came next? So a history of n events is n - 1 examples in one row. Events of equal time
+keep the order of the log, which does not say what came first.
 """
 
 from __future__ import annotations
@@ -27,18 +27,22 @@ PADDING = 0
 """The row that stands for no item."""
 
 _CELLS = 1 << 13
-"""Places of histories that go through the network together."""
+"""Positions of histories that go through the network together."""
 
 _WINDOW = 32
-"""So many batches' worth of rows are sorted by length together: enough to waste little, few enough
-that a batch is another one in each epoch."""
+"""Rows of this many batches are sorted by length together: enough to waste little padding, few
+enough that batches differ between epochs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
-    """B rows, row i from `offsets[i]` to `offsets[i + 1]`: `items` int32 [N], `seconds` int64.
+    """Histories as table rows; sequence i is `offsets[i]:offsets[i + 1]`.
 
-    `sources` int64 [B]: which of the histories each row is made of.
+    Attributes:
+        items: int32 [N], the table row of each event's item.
+        seconds: int64 [N], the time of each event.
+        offsets: int64 [B + 1].
+        sources: int64 [B], the history that each sequence is made of.
     """
 
     items: Int32Array
@@ -47,22 +51,27 @@ class Sequences:
     sources: Int64Array
 
     @staticmethod
-    def of(history: History, rows: Int32Array, longest: int, least: int = 2) -> Sequences:
-        """The newest `longest` events of each history with `least` of them or more.
+    def of(history: History, rows: Int32Array, max_length: int, min_length: int = 2) -> Sequences:
+        """Take the newest events of every history.
 
-        `rows` int32 [n_items] gives the row of each item, `PADDING` for those that are left out.
+        Args:
+            history: Histories of item numbers.
+            rows: int32 [n_items], the table row of each item; `PADDING` leaves an item out.
+            max_length: Events taken from a history at most.
+            min_length: Histories with fewer events are left out.
         """
-        inside = history.items < len(rows)
-        known = history.filter(inside & (rows[np.where(inside, history.items, 0)] != PADDING))
-        recent = known.filter(known.event_age < longest)
-        kept = recent.lengths >= least
-        mine = kept[recent.rows]
-        counts = recent.lengths[kept]
+        is_fitted = history.items < len(rows)
+        is_known = is_fitted & (rows[np.where(is_fitted, history.items, 0)] != PADDING)
+        known = history.filter(is_known)
+        recent = known.filter(known.event_age < max_length)
+        is_long = recent.lengths >= min_length
+        events = is_long[recent.rows]
+        lengths = recent.lengths[is_long]
         return Sequences(
-            rows[recent.items[mine]],
-            recent.times[mine] // 1_000_000,
-            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            np.flatnonzero(kept),
+            rows[recent.items[events]],
+            recent.times[events] // 1_000_000,
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            np.flatnonzero(is_long),
         )
 
     def __len__(self) -> int:
@@ -70,71 +79,102 @@ class Sequences:
 
     @property
     def lengths(self) -> Int64Array:
-        """The length of every row, int64 [B]."""
+        """The length of every sequence, int64 [B]."""
         return np.diff(self.offsets)
 
-    @property
-    def nbytes(self) -> int:
-        """What the arrays take."""
-        return self.items.nbytes + self.seconds.nbytes + 2 * self.offsets.nbytes
-
     def mapped(self, path: Path) -> Sequences:
-        """The same rows in a file at `path`, mapped instead of held.
+        """Write the arrays to a file and map it, so that they may be larger than memory.
 
-        Of several processes the first writes it, the others wait. StorageError if it cannot.
+        Collective: rank 0 writes the file, the other processes wait.
+
+        Args:
+            path: The file; its folder is created.
+
+        Raises:
+            StorageError: The file cannot be written.
         """
-        crew = ProcessGroup.here()
-        if crew.first:
+        group = ProcessGroup.current()
+        if group.is_main:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_arrays(path, {one.name: getattr(self, one.name) for one in fields(self)})
+                write_arrays(
+                    path, {field.name: getattr(self, field.name) for field in fields(self)}
+                )
             except OSError as problem:
                 raise StorageError(
-                    f"the rows to train on cannot be written to {path.parent}: {problem}",
+                    f"the training rows cannot be written to {path.parent}: {problem}",
                     hint="free some space and run it again",
                 ) from problem
-        crew.told(None)
+        group.broadcast(None)
         return Sequences(**read_arrays(path))
 
     def take(self, chosen: npt.NDArray[Any]) -> tuple[Int32Array, Int64Array]:
-        """Rows as matrices [len(chosen), longest of them], padded behind: items and seconds."""
+        """Return sequences as matrices, padded at the end.
+
+        Args:
+            chosen: int [b], the sequences.
+
+        Returns:
+            Items int32 and seconds int64, both [b, longest of them].
+        """
         starts = self.offsets[chosen]
         lengths = self.offsets[np.asarray(chosen) + 1] - starts
         return padded(self.items, starts, lengths), padded(self.seconds, starts, lengths)
 
 
 def padded(values: npt.NDArray[Any], starts: Int64Array, lengths: Int64Array) -> npt.NDArray[Any]:
-    """Pieces of `values` as a matrix [B, longest], `PADDING` behind each."""
-    width = int(lengths.max(initial=0))
-    place = np.arange(width)
-    there = place < lengths[:, None]
-    found = np.full(there.shape, PADDING, values.dtype)
-    found[there] = values[(starts[:, None] + place)[there]]
-    return found
+    """Return slices of an array as a matrix, `PADDING` after the end of each.
+
+    Args:
+        values: [N].
+        starts: int64 [B], where each slice begins.
+        lengths: int64 [B], the length of each slice.
+
+    Returns:
+        [B, longest slice].
+    """
+    positions = np.arange(int(lengths.max(initial=0)))
+    is_filled = positions < lengths[:, None]
+    matrix = np.full(is_filled.shape, PADDING, values.dtype)
+    matrix[is_filled] = values[(starts[:, None] + positions)[is_filled]]
+    return matrix
 
 
 class SequenceBatches:
-    """Batches of `size` rows of similar length, other ones each epoch: `items`, `seconds` [B, L].
+    """Batches of sequences of similar length, different ones in each epoch.
 
-    `items` is int64; `seconds` only where `timed`.
+    A batch has `items` int64 [B, L] and, if `timed`, `seconds` int64 [B, L].
+
+    Args:
+        sequences: The sequences.
+        size: Sequences in a batch.
+        timed: Whether batches have seconds.
+        seed: Seed of the order.
     """
 
-    def __init__(self, rows: Sequences, size: int, *, timed: bool, seed: int = 0) -> None:
-        self._rows, self._size, self._timed, self._seed = rows, size, timed, seed
-        self._lengths = rows.lengths
+    def __init__(self, sequences: Sequences, size: int, *, timed: bool, seed: int = 0) -> None:
+        self._sequences, self._size, self._timed, self._seed = sequences, size, timed, seed
+        self._lengths = sequences.lengths
 
     def __len__(self) -> int:
-        return (len(self._rows) + self._size - 1) // self._size
+        return (len(self._sequences) + self._size - 1) // self._size
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Each row once: shuffled, sorted by length within windows, batches shuffled again."""
+        """Yield every sequence once: shuffled, sorted by length in windows, batches shuffled again.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
+        """
         random = np.random.default_rng([self._seed, number])
-        order = random.permutation(len(self._rows))
+        order = random.permutation(len(self._sequences))
         for low in range(0, len(order), _WINDOW * self._size):
-            piece = order[low : low + _WINDOW * self._size]
-            order[low : low + len(piece)] = piece[np.argsort(self._lengths[piece], kind="stable")]
-        for place in random.permutation(len(self))[start:]:
-            items, seconds = self._rows.take(order[place * self._size : (place + 1) * self._size])
+            window = order[low : low + _WINDOW * self._size]
+            by_length = np.argsort(self._lengths[window], kind="stable")
+            order[low : low + len(window)] = window[by_length]
+        for batch_number in random.permutation(len(self))[start:]:
+            low = batch_number * self._size
+            items, seconds = self._sequences.take(order[low : low + self._size])
             batch: dict[str, npt.NDArray[Any]] = {"items": items.astype(np.int64)}
             if self._timed:
                 batch["seconds"] = seconds
@@ -142,13 +182,17 @@ class SequenceBatches:
 
 
 def length_buckets(lengths: Int64Array) -> Iterator[Int64Array]:
-    """Rows of similar length together, as many as fill about 8,000 places."""
+    """Yield groups of rows of similar length, about 8,000 positions in each.
+
+    Args:
+        lengths: int64 [B], the length of every row, 1 or more.
+    """
     order = np.argsort(lengths, kind="stable")
     start = 0
     while start < len(order):
         shortest = int(lengths[order[start]])
         rows = max(_CELLS // shortest, 1)
-        # Not behind the first row that is twice as long: half of the places would be padding.
+        # Stop before the first row that is twice as long: half of the positions would be padding.
         longer = int(np.searchsorted(lengths[order], 2 * shortest + 8, side="right"))
         stop = min(start + rows, max(longer, start + 1), len(order))
         yield order[start:stop]

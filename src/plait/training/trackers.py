@@ -1,9 +1,9 @@
-"""Records of runs in the tools of the field: TensorBoard, MLflow, Weights & Biases."""
+"""Records of training runs in TensorBoard, MLflow and Weights & Biases, through accelerate."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,110 +11,80 @@ from plait.errors import InputError
 from plait.pipeline.fit_context import Tracker
 from plait.utils.optional_imports import require_extra
 
-__all__ = ["TRACKERS", "MLflow", "TensorBoard", "WandB", "tracker"]
+__all__ = ["TRACKERS", "AccelerateTracker", "tracker"]
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 """The names of trackers; each is an extra of that name."""
 
 
 def tracker(name: str, folder: Path) -> Tracker:
-    """The tracker `name`, writing below `folder`.
+    """Return a tracker that writes below a folder.
 
-    Raises MissingExtraError where its package is not installed, InputError for an unknown name.
+    Args:
+        name: One of `TRACKERS`.
+        folder: Where it writes. TensorBoard: one folder for each run; MLflow: a SQLite file;
+            Weights & Biases: offline runs that `wandb sync` sends.
+
+    Raises:
+        InputError: No tracker has this name.
+        MissingExtraError: Its package is not installed.
     """
-    makers: dict[str, Callable[[Path], Tracker]] = {
-        "tensorboard": TensorBoard,
-        "mlflow": MLflow,
-        "wandb": WandB,
-    }
-    if name not in makers:
+    if name not in TRACKERS:
         raise InputError(
-            f"there is no tracker {name!r}", hint=f"there are {', '.join(TRACKERS)}", field="track"
+            f"unknown tracker {name!r}", hint=f"there are {', '.join(TRACKERS)}", field="track"
         )
-    return makers[name](folder)
+    require_extra(name, "torch", "accelerate", name, extra=name)
+    return AccelerateTracker(name, folder)
 
 
-class TensorBoard:
-    """Event files, one folder a run, for `tensorboard --logdir FOLDER`."""
+class AccelerateTracker:
+    """A tracker of accelerate, started anew for every run.
 
-    def __init__(self, folder: Path) -> None:
-        require_extra("tensorboard", "torch", "tensorboard", extra="tensorboard")
-        self._folder = folder
-        self._writer: Any = None
+    Args:
+        name: One of `TRACKERS`.
+        folder: Where it writes.
+    """
 
-    def begin(self, run: str, settings: Mapping[str, Any]) -> None:
-        """Open the run's folder."""
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer = SummaryWriter(str(self._folder / run))
-        self._writer.add_text("settings", json.dumps(dict(settings), indent=1))
-
-    def report(self, epoch: int, values: Mapping[str, float]) -> None:
-        """One scalar each."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, epoch)
-
-    def end(self) -> None:
-        """Close the files."""
-        self._writer.close()
-
-
-class MLflow:
-    """A run of MLflow, in a SQLite file below the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        require_extra("mlflow", "mlflow", extra="mlflow")
-        self._folder = folder
-        self._client: Any = None
-        self._run = ""
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name, self._folder = name, folder
+        self._tracker: Any = None
 
     def begin(self, run: str, settings: Mapping[str, Any]) -> None:
-        """Start a run in the experiment `plait`."""
-        from mlflow.tracking import MlflowClient
-
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._client = MlflowClient(f"sqlite:///{self._folder / 'mlflow.db'}")
-        found = self._client.get_experiment_by_name("plait")
-        where = found.experiment_id if found else self._client.create_experiment("plait")
-        self._run = self._client.create_run(where, run_name=run).info.run_id
-        for name, value in settings.items():
-            self._client.log_param(self._run, name, json.dumps(value)[:500])
+        self._tracker = self._build(run)
+        self._tracker.start()
+        self._tracker.store_init_configuration(_flat(settings))
 
     def report(self, epoch: int, values: Mapping[str, float]) -> None:
-        """One metric each; MLflow knows no @."""
-        for name, value in values.items():
-            self._client.log_metric(self._run, name.replace("@", "_at_"), value, step=epoch)
+        # MLflow does not accept @ in the name of a metric.
+        separator = "_at_" if self._name == "mlflow" else "@"
+        values = {name.replace("@", separator): value for name, value in values.items()}
+        self._tracker.log(values, step=epoch)
 
     def end(self) -> None:
-        """Close the run."""
-        self._client.set_terminated(self._run)
+        self._tracker.finish()
+
+    def _build(self, run: str) -> Any:
+        """accelerate's tracker for one run; the project of MLflow and W&B is `plait`."""
+        from accelerate import tracking
+
+        if self._name == "tensorboard":
+            return tracking.TensorBoardTracker(run, str(self._folder))
+        if self._name == "wandb":
+            return tracking.WandBTracker("plait", name=run, dir=str(self._folder), mode="offline")
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{self._folder / 'mlflow.db'}")
+        return tracking.MLflowTracker("plait", run_name=run)
 
 
-class WandB:
-    """A run of Weights & Biases, kept offline below the folder: `wandb sync` sends it."""
-
-    def __init__(self, folder: Path) -> None:
-        require_extra("wandb", "wandb", extra="wandb")
-        self._folder = folder
-        self._run: Any = None
-
-    def begin(self, run: str, settings: Mapping[str, Any]) -> None:
-        """Start an offline run of the project `plait`."""
-        import wandb
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._run = wandb.init(
-            project="plait",
-            name=run,
-            dir=str(self._folder),
-            config=dict(settings),
-            mode="offline",
-        )
-
-    def report(self, epoch: int, values: Mapping[str, float]) -> None:
-        """One step."""
-        self._run.log(dict(values), step=epoch)
-
-    def end(self) -> None:
-        """Close the run."""
-        self._run.finish()
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted name; what is not a single value as JSON."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            is_scalar = isinstance(value, bool | int | float | str)
+            flat[f"{prefix}{name}"] = value if is_scalar else json.dumps(value)
+    return flat

@@ -1,7 +1,7 @@
-"""The one training loop of everything that has gradients.
+"""The training loop of every model that is trained by gradients.
 
-Devices, mixed precision, gradient scaling and data parallel are accelerate's. Started by its
-launcher, every process takes its share of the rows of each batch.
+Devices, mixed precision, gradient scaling and data parallelism are accelerate's. Under its launcher
+every process takes its share of the rows of each batch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,16 @@ import torch
 from torch import nn
 
 from plait.errors import PlaitError
-from plait.pipeline.fit_context import Progress, Tracker, no_progress
+from plait.pipeline.fit_context import FitContext, Progress, Tracker
 from plait.training.checkpoints import FILE, read_checkpoint, write_checkpoint
-from plait.training.config import Batch, Batches, Targets, TrainingConfig, TrainingResult, rows_of
+from plait.training.config import (
+    Batch,
+    Batches,
+    CountTargets,
+    TrainingConfig,
+    TrainingResult,
+    row_count,
+)
 from plait.training.device_batches import (
     accelerator_of,
     group_batches,
@@ -27,292 +35,354 @@ from plait.training.device_batches import (
     to_device,
 )
 from plait.training.ema import WeightEMA
-from plait.training.optim import optimizer_of, rate
+from plait.training.optim import optimizer_of, scheduler_of
 from plait.training.process_group import ProcessGroup
 from plait.training.progress import ThroughputMeter
-from plait.training.run_state import RunState, packed, unpacked
-from plait.utils.interrupts import Interrupts
+from plait.training.run_state import RunState, pack_state, restore_state
+from plait.utils.callbacks import ignore
+from plait.utils.interrupts import InterruptFlag
 
-__all__ = ["Objective", "Validate", "train"]
+__all__ = [
+    "Objective",
+    "RunOptions",
+    "TrainingTask",
+    "Validate",
+    "train",
+    "train_with_context",
+]
 
 Objective = Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor]
-"""From the module and a batch on its device to a loss, a mean over what the batch holds.
+"""Maps the module and a batch on its device to a loss, a mean over the targets of the batch.
 
-All that has gradients must come out of `module(...)`: it may be wrapped, for several processes.
+All that needs gradients must come out of `module(...)`, which several processes wrap.
 """
 
 Validate = Callable[[nn.Module], float]
-"""From the module, in evaluation mode, to the metric: the larger the better."""
+"""Maps the module, in evaluation mode, to the metric; larger is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """What a module learns, and how it is validated.
+
+    Attributes:
+        batches: The training data.
+        objective: The loss of a batch.
+        count_targets: Over how many targets the loss of a batch is a mean. The batches of one
+            optimizer step are weighted by it, and speed is measured in targets a second.
+        validate: The metric that early stopping watches; None: no early stopping.
+        metric: The name of that metric.
+    """
+
+    batches: Batches
+    objective: Objective
+    count_targets: CountTargets = row_count
+    validate: Validate | None = None
+    metric: str = "metric"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run starts, resumes and reports.
+
+    Attributes:
+        seed: The seed of everything random.
+        max_epochs: Stop after this many epochs of a schedule that is drawn for `config.epochs`.
+        folder: Where checkpoints are kept; None: the run cannot be resumed.
+        identity: What makes two runs the same beside seed, settings and shapes: a vocabulary.
+        progress: Called with a line, batches done and batches in total.
+        trackers: Records of the run; only rank 0 reports to them.
+        name: The name of the run for trackers.
+    """
+
+    seed: int = 0
+    max_epochs: int | None = None
+    folder: Path | None = None
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = ignore
+    trackers: Sequence[Tracker] = ()
+    name: str = "run"
 
 
 def train(
     module: nn.Module,
-    batches: Batches,
-    objective: Objective,
-    training: TrainingConfig,
-    *,
-    validate: Validate | None = None,
-    metric: str = "metric",
-    targets: Targets = rows_of,
-    seed: int = 0,
-    until: int | None = None,
-    folder: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
-    report: Progress = no_progress,
-    trackers: Sequence[Tracker] = (),
-    run: str = "run",
+    task: TrainingTask,
+    config: TrainingConfig,
+    options: RunOptions | None = None,
 ) -> TrainingResult:
-    """Train `module` in place; it ends with the best weights, in evaluation mode.
+    """Train a module in place; it ends with the best weights, in evaluation mode.
 
-    `validate` gives the metric that early stopping watches. `targets` says over how many targets
-    the objective of a batch is a mean: the batches of one step count by it, and the speed is so
-    many a second. `until` stops after so many epochs of a schedule that is drawn for
-    `training.epochs`. With a `folder` an interrupted run (Ctrl-C, kill) is taken up where it stood
-    and ends exactly as if it had never been interrupted; `identity` says what else than settings
-    and shapes makes it the same run (a vocabulary). The global random state of torch is left as it
-    was. Of several processes the first one alone reports, also to `trackers`.
+    An interrupted run (Ctrl-C, kill) with a folder resumes from its last checkpoint and ends as if
+    it had never been interrupted, bit for bit. The global random state of torch is restored.
 
-    Raises InputError for NaN in a batch or float16 on a CPU, PlaitError for a loss, gradient or
-    weights that are not finite or too little memory, ConflictError for a checkpoint of another run,
-    KeyboardInterrupt once a step is whole.
+    Args:
+        module: The module to train.
+        task: What it learns.
+        config: Optimizer, schedule, precision and the like.
+        options: Seed, checkpoints and reports.
+
+    Raises:
+        InputError: A setting is out of bounds, a batch holds NaN, or float16 is set on a CPU.
+        PlaitError: A loss, gradient or weight is not finite, or memory does not suffice.
+        ConflictError: The folder holds a checkpoint of another run.
+        KeyboardInterrupt: Ctrl-C was pressed; raised after the current optimizer step.
     """
-    training.check()
-    who = {
-        **(identity or {}),
-        "seed": seed,
-        "training": training.identity(),
-        "shapes": {name: list(one.shape) for name, one in module.state_dict().items()},
+    config.check()
+    options = options or RunOptions()
+    identity = {
+        **options.identity,
+        "seed": options.seed,
+        "training": config.identity(),
+        "shapes": {name: list(tensor.shape) for name, tensor in module.state_dict().items()},
     }
-    with torch.random.fork_rng(), Interrupts() as interrupts:
-        torch.manual_seed(seed)
-        going = _TrainingRun(
-            module, batches, (objective, targets), training, (folder, who), interrupts
-        )
-        going.resume()
-        if not going.first:
-            report, trackers = no_progress, ()
-        going.meter = ThroughputMeter(report, going.total(until), going.done, metric)
-        for one in trackers:
-            one.begin(run, who)
+    with torch.random.fork_rng(), InterruptFlag() as interrupts:
+        torch.manual_seed(options.seed)
+        run = _TrainingRun(module, task, config, options, identity, interrupts)
+        for tracker in run.trackers:
+            tracker.begin(options.name, identity)
         try:
-            going.train(validate, metric, trackers, until)
+            run.train()
         finally:
-            for one in trackers:
-                one.end()
-        return going.finish()
+            for tracker in run.trackers:
+                tracker.end()
+        return run.finish()
+
+
+def train_with_context(
+    context: FitContext,
+    module: nn.Module,
+    task: TrainingTask,
+    config: TrainingConfig,
+    *,
+    identity: Mapping[str, Any],
+    name: str,
+    best_epoch: int = 0,
+) -> TrainingResult:
+    """Train a module with the seed, folder, progress and trackers of a fit.
+
+    Args:
+        context: How the stage is fitted.
+        module: The module to train.
+        task: What it learns.
+        config: Optimizer, schedule, precision and the like.
+        identity: What makes two runs the same beside seed, settings and shapes.
+        name: The name of the run for trackers, if the context has none.
+        best_epoch: The best epoch of an earlier run, 0 for none. Without a validation set training
+            takes as long.
+    """
+    return train(
+        module,
+        task,
+        config,
+        RunOptions(
+            seed=context.seed,
+            max_epochs=best_epoch if context.held is None and best_epoch else None,
+            folder=context.folder,
+            identity=identity,
+            progress=context.progress,
+            trackers=context.trackers,
+            name=context.name or name,
+        ),
+    )
 
 
 class _TrainingRun:
-    """One run: what moves is in `at` (counters) and in the tensors of module and optimiser."""
+    """One run. What changes is in `state` (counters) and in the tensors of module and optimizer."""
 
     def __init__(
         self,
         module: nn.Module,
-        batches: Batches,
-        task: tuple[Objective, Targets],
-        training: TrainingConfig,
-        kept: tuple[Path | None, Mapping[str, Any]],
-        interrupts: Interrupts,
+        task: TrainingTask,
+        config: TrainingConfig,
+        options: RunOptions,
+        identity: Mapping[str, Any],
+        interrupts: InterruptFlag,
     ) -> None:
-        self._training, self._batches = training, batches
-        self._objective, self._targets = task
-        self._folder, self._identity = kept
+        self._task, self._config = task, config
+        self._folder, self._identity = options.folder, identity
         self._interrupts = interrupts
-        self._accelerator = accelerator_of(training)
-        self._module = self._accelerator.prepare(module)
-        self._bare = module
-        optimizer = optimizer_of(module.parameters(), training)
-        self._optimizer = self._accelerator.prepare(optimizer)
-        self._average = WeightEMA(module, training.ema_decay)
+        self._accelerator = accelerator_of(config)
+        self._wrapped = self._accelerator.prepare(module)
+        self._module = module
+        self._optimizer = self._accelerator.prepare(optimizer_of(module.parameters(), config))
+        self._ema = WeightEMA(module, config.ema_decay)
         self._best: dict[str, torch.Tensor] = {}
-        self._resumed = False
-        self.at = RunState()
-        self.meter = ThroughputMeter(no_progress, 0, 0, "")
+        self._state = RunState()
+        self._resumed = self._resume()
+        n_batches = len(task.batches)
+        steps_per_epoch = -(-n_batches // config.gradient_accumulation_steps)
+        self._scheduler = scheduler_of(
+            self._optimizer.optimizer, config, steps_per_epoch * config.epochs, self._state.updates
+        )
+        limit = config.epochs if options.max_epochs is None else options.max_epochs
+        self._max_epochs = min(limit, config.epochs)
+        self._is_main = bool(self._accelerator.is_main_process)
+        self.trackers = options.trackers if self._is_main else ()
+        self._meter = ThroughputMeter(
+            options.progress if self._is_main else ignore,
+            self._max_epochs * n_batches,
+            self._state.epoch * n_batches + self._state.step,
+            task.metric,
+        )
 
-    @property
-    def first(self) -> bool:
-        """Whether this is the process that speaks and writes."""
-        return bool(self._accelerator.is_main_process)
-
-    @property
-    def done(self) -> int:
-        """Batches done."""
-        return self.at.epoch * len(self._batches) + self.at.step
-
-    def total(self, until: int | None) -> int:
-        """Batches there are at most."""
-        return self._last(until) * len(self._batches)
-
-    def resume(self) -> None:
-        """Take up the run that the folder holds, if there is one."""
-        found = None if self._folder is None else read_checkpoint(self._folder, self._identity)
-        if found is None:
-            return
-        self.at = RunState(**found.notes)
-        self._best = found.part("best")
-        unpacked(found, self._bare, self._optimizer, self._average)
-        self._resumed = True
-
-    def train(
-        self,
-        validate: Validate | None,
-        metric: str,
-        trackers: Sequence[Tracker],
-        until: int | None,
-    ) -> None:
-        """Epoch after epoch, until the last one or no validation has been better for long."""
-        while self.at.epoch < self._last(until) and not self._is_stale():
+    def train(self) -> None:
+        """Train until the last epoch, or until validations stop improving."""
+        state, validate = self._state, self._task.validate
+        patience = self._config.patience
+        while state.epoch < self._max_epochs and not (
+            0 < patience <= state.validations_without_improvement
+        ):
             self._epoch()
-            told = {"loss": self.at.loss, "learning_rate": self._rate()}
-            self.at.close_epoch()
-            if validate is not None and self._is_due(until):
-                told[metric] = self._validated(validate)
-            self.at.history.append({"epoch": float(self.at.epoch), **told})
-            for one in trackers:
-                speed = {"items_per_second": self.meter.items_per_second}
-                one.report(self.at.epoch, {**told, **speed})
+            rate = float(self._scheduler.get_last_lr()[0])
+            values = {"loss": state.loss, "learning_rate": rate}
+            state.close_epoch()
+            is_last = state.epoch == self._max_epochs
+            if validate is not None and (is_last or state.epoch % self._config.validate_every == 0):
+                values[self._task.metric] = self._validated(validate)
+            state.history.append({"epoch": float(state.epoch), **values})
+            for tracker in self.trackers:
+                speed = {"items_per_second": self._meter.targets_per_second}
+                tracker.report(state.epoch, {**values, **speed})
             self._checkpoint_or_stop()
 
     def finish(self) -> TrainingResult:
-        """Put the best weights in place."""
+        """Load the best weights into the module."""
+        state = self._state
         self._check_weights()
-        self._keep(now=True)  # a run that is over need not be repeated, whatever comes after it
-        if not self._best:
-            self._best = self._answering()
-        unwrapped = self._accelerator.unwrap_model(self._module, keep_fp32_wrapper=False)
-        unwrapped.load_state_dict(self._best)
+        self._save_checkpoint()  # whatever follows the run, the run itself need not be repeated
+        unwrapped = self._accelerator.unwrap_model(self._wrapped, keep_fp32_wrapper=False)
+        unwrapped.load_state_dict(self._best or self._current_weights())
         unwrapped.eval()
-        self.meter.close(self.at.history[-1]["loss"] if self.at.history else math.nan)
-        best = self.at.best_epoch or self.at.epoch
-        history = tuple(self.at.history)
-        return TrainingResult(self.at.epoch, best, self.at.best, history, self._resumed)
+        self._meter.close(state.history[-1]["loss"] if state.history else math.nan)
+        best_epoch = state.best_epoch or state.epoch
+        return TrainingResult(
+            state.epoch, best_epoch, state.best, tuple(state.history), self._resumed
+        )
+
+    def _resume(self) -> bool:
+        """Restore the checkpoint of the folder; whether there is one."""
+        if self._folder is None:
+            return False
+        checkpoint = read_checkpoint(self._folder, self._identity)
+        if checkpoint is None:
+            return False
+        self._state = RunState(**checkpoint.counters)
+        self._best = checkpoint.group("best")
+        restore_state(checkpoint, self._module, self._optimizer, self._ema)
+        return True
 
     def _epoch(self) -> None:
-        self._bare.train()
-        batches = self._batches.epoch(self.at.epoch, self.at.step)
-        for window in group_batches(batches, self._training.gradient_accumulation_steps):
-            counts = [self._targets(batch) for batch in window]
-            for place, (batch, count) in enumerate(zip(window, counts, strict=True), 1):
-                stepping = place == len(window)
-                loss = self._batch(require_finite(batch, self.at), sum(counts), stepping=stepping)
-                self.at.add(loss, rows_of(batch))
-                self.meter.step(count, self.at.loss)
+        self._module.train()
+        batches = self._task.batches.epoch(self._state.epoch, self._state.step)
+        for group in group_batches(batches, self._config.gradient_accumulation_steps):
+            counts = [self._task.count_targets(batch) for batch in group]
+            for number, (batch, count) in enumerate(zip(group, counts, strict=True), 1):
+                checked = require_finite(batch, self._state)
+                loss = self._batch(checked, sum(counts), stepping=number == len(group))
+                self._state.add(loss, row_count(batch))
+                self._meter.step(count, self._state.loss)
             self._checkpoint_or_stop()
 
-    def _batch(self, batch: Batch, together: float, *, stepping: bool) -> float:
-        """Forward, backward and, where gradients are whole, a step; the loss.
+    def _batch(self, batch: Batch, step_targets: float, *, stepping: bool) -> float:
+        """Forward, backward and, after the last batch of a step, the optimizer step; the loss.
 
-        `together`: the targets of all batches of the step. Each of them, in whichever batch and
-        process, counts the same: a mean counts by its share of them.
+        `step_targets` are the targets of all batches of the step. Every target has the same weight,
+        in whichever batch and process it is: a mean is weighted by its share of the targets.
         """
         accelerator = self._accelerator
-        part = shard(batch, accelerator.process_index, accelerator.num_processes)
-        # Gradients are the mean over processes, a batch that is too small to share is in each.
-        processes = 1 if part is batch else accelerator.num_processes
-        share = processes * self._targets(part) / (together or 1)
-        quiet = nullcontext() if stepping else accelerator.no_sync(self._module)
+        rows = shard(batch, accelerator.process_index, accelerator.num_processes)
+        # Gradients are the mean over processes; a batch too small to shard is in each of them.
+        processes = 1 if rows is batch else accelerator.num_processes
+        weight = processes * self._task.count_targets(rows) / (step_targets or 1)
+        synchronization = nullcontext() if stepping else accelerator.no_sync(self._wrapped)
         try:
-            with quiet:
-                loss = self._objective(self._module, to_device(part, accelerator.device))
+            with synchronization:
+                loss = self._task.objective(self._wrapped, to_device(rows, accelerator.device))
                 value = float(loss.detach())
                 if not math.isfinite(value):
                     raise self._not_finite("loss", value)
-                accelerator.backward(loss * share)
+                accelerator.backward(loss * weight)
             if stepping:
                 self._step()
         except (MemoryError, torch.OutOfMemoryError) as problem:
             raise PlaitError(
-                f"a batch of {rows_of(batch)} rows does not fit into memory: {problem}",
+                f"a batch of {row_count(batch)} rows does not fit into memory: {problem}",
                 hint="make batch_size smaller, and gradient_accumulation_steps larger by as much",
                 field="batch_size",
             ) from problem
         return value
 
     def _step(self) -> None:
-        length = float(self._slope())
-        # Where gradients are scaled, the scaler itself leaves out a step that would overflow.
-        if not math.isfinite(length) and self._accelerator.scaler is None:
-            raise self._not_finite("gradient", length)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._rate()
+        norm = float(self._grad_norm())
+        # With gradient scaling the scaler itself skips a step that overflows.
+        if not math.isfinite(norm) and self._accelerator.scaler is None:
+            raise self._not_finite("gradient", norm)
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._average.update(self._bare)
-        self.at.updates += 1
+        self._scheduler.step()
+        self._ema.update()
+        self._state.updates += 1
 
-    def _slope(self) -> Any:
+    def _grad_norm(self) -> Any:
         """The norm of the gradient, before it is clipped."""
-        if self._training.max_grad_norm:
-            parameters = self._module.parameters()
-            return self._accelerator.clip_grad_norm_(parameters, self._training.max_grad_norm)
-        slopes = [one.grad for one in self._bare.parameters() if one.grad is not None]
-        return torch.stack(torch._foreach_norm(slopes)).norm()
-
-    def _rate(self) -> float:
-        a_step = -(-len(self._batches) // self._training.gradient_accumulation_steps)
-        return rate(self._training, self.at.updates, a_step * self._training.epochs)
+        if self._config.max_grad_norm:
+            parameters = self._wrapped.parameters()
+            return self._accelerator.clip_grad_norm_(parameters, self._config.max_grad_norm)
+        parameters = self._module.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        return torch.stack(torch._foreach_norm(gradients)).norm()
 
     def _checkpoint_or_stop(self) -> None:
-        """Between two steps: is it time for a checkpoint, or to stop?"""
-        if self._interrupts.wanted:
-            self._keep(now=True)
+        """Between two steps: write a checkpoint if it is due, stop if Ctrl-C was pressed."""
+        if self._interrupts.requested:
+            self._save_checkpoint()
             raise KeyboardInterrupt
-        self._keep()
+        if self._state.seconds_since_checkpoint() >= self._config.checkpoint_seconds:
+            self._save_checkpoint()
 
-    def _keep(self, *, now: bool = False) -> None:
-        """Write a checkpoint if the last one is old, by the first process alone."""
-        due = now or self.at.seconds_kept() >= self._training.checkpoint_seconds
-        if self._folder is None or not due or not self.first:
+    def _save_checkpoint(self) -> None:
+        """Write a checkpoint, if there is a folder and this is the main process."""
+        if self._folder is None or not self._is_main:
             return
         self._check_weights()
-        found = packed(self._bare, self._optimizer, self._average, self._best, self.at)
-        write_checkpoint(self._folder, found, self._identity)
-        self.at.kept()
+        checkpoint = pack_state(self._module, self._optimizer, self._ema, self._best, self._state)
+        write_checkpoint(self._folder, checkpoint, self._identity)
+        self._state.checkpointed()
 
     def _validated(self, validate: Validate) -> float:
-        """Ask for the metric, with the weights that would answer; remember the best."""
+        """The metric of the weights that would be returned now; remembers the best ones."""
         self._check_weights()
-        self._bare.eval()
-        with self._average.in_place(self._bare), torch.no_grad():
-            value = ProcessGroup.here().told(float(validate(self._bare)))  # they stop together
-        if not math.isfinite(value):
-            raise PlaitError(f"the metric is {value} after epoch {self.at.epoch}")
-        if self.at.judge(value):
-            self._best = self._answering()
-        self.meter.best = self.at.best
-        return value
+        self._module.eval()
+        with self._ema.applied(), torch.no_grad():
+            # All processes stop together, by the metric of rank 0.
+            metric = ProcessGroup.current().broadcast(float(validate(self._module)))
+        if not math.isfinite(metric):
+            raise PlaitError(f"the metric is {metric} after epoch {self._state.epoch}")
+        if self._state.update_best(metric):
+            self._best = self._current_weights()
+        self._meter.best = self._state.best
+        return metric
 
-    def _answering(self) -> dict[str, torch.Tensor]:
-        """A copy of the weights that answer now."""
-        with self._average.in_place(self._bare):
-            return {name: one.detach().clone() for name, one in self._bare.state_dict().items()}
-
-    def _last(self, until: int | None) -> int:
-        return self._training.epochs if until is None else min(until, self._training.epochs)
-
-    def _is_due(self, until: int | None) -> bool:
-        """Whether this epoch ends with a validation; the last one always does."""
-        return self.at.epoch % self._training.validate_every == 0 or self.at.epoch == self._last(
-            until
-        )
-
-    def _is_stale(self) -> bool:
-        return 0 < self._training.patience <= self.at.worse
+    def _current_weights(self) -> dict[str, torch.Tensor]:
+        """A copy of the weights, averaged if there is an average."""
+        with self._ema.applied():
+            state = self._module.state_dict()
+            return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def _check_weights(self) -> None:
-        """Raise PlaitError for weights that nobody could go on from."""
-        for name, one in self._bare.named_parameters():
-            if not torch.isfinite(one.detach()).all():
-                raise self._broken(f"{name} is not finite after step {self.at.updates}")
+        """Raise PlaitError for weights that are not finite."""
+        for name, parameter in self._module.named_parameters():
+            if not torch.isfinite(parameter.detach()).all():
+                raise self._diverged(f"{name} is not finite after step {self._state.updates}")
 
-    def _not_finite(self, what: str, value: float) -> PlaitError:
-        at = f"epoch {self.at.epoch + 1}, batch {self.at.step + 1}"
-        return self._broken(f"the {what} is {value} in {at}")
+    def _not_finite(self, quantity: str, value: float) -> PlaitError:
+        position = f"epoch {self._state.epoch + 1}, batch {self._state.step + 1}"
+        return self._diverged(f"the {quantity} is {value} in {position}")
 
-    def _broken(self, what: str) -> PlaitError:
-        there = self._folder is not None and (self._folder / FILE).exists()
+    def _diverged(self, message: str) -> PlaitError:
+        has_checkpoint = self._folder is not None and (self._folder / FILE).exists()
         return PlaitError(
-            f"{what}; the last checkpoint is intact" if there else what,
-            hint="a smaller learning_rate, some clip or warmup, or precision float32",
+            f"{message}; the last checkpoint is intact" if has_checkpoint else message,
+            hint="lower learning_rate, set max_grad_norm or warmup_ratio, or use float32",
             field="learning_rate",
         )

@@ -1,4 +1,4 @@
-"""The door to torch: what needs it says so in one line where it is missing."""
+"""Checks that an optional dependency is installed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from plait.errors import MissingExtraError
 __all__ = ["require_extra"]
 
 
-def require_extra(what: str, *modules: str, extra: str = "deep") -> None:
-    """Raise MissingExtraError unless torch and accelerate (or `modules`) can be imported."""
+def require_extra(feature: str, *modules: str, extra: str = "deep") -> None:
+    """Check that the modules of an optional dependency can be imported.
+
+    Args:
+        feature: What needs them, for the message.
+        modules: Names of modules; by default torch and accelerate.
+        extra: The extra of Plait that installs them.
+
+    Raises:
+        MissingExtraError: A module is not installed.
+    """
     for module in modules or ("torch", "accelerate"):
         if find_spec(module) is None:
-            raise MissingExtraError(what, extra)
+            raise MissingExtraError(feature, extra)

@@ -56,10 +56,10 @@ def fit(
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     _check_answers(chosen)
-    crew = ProcessGroup.here()
-    progress = progress if crew.first else no_progress
-    with _alone(lock) if crew.first else nullcontext():
-        until = crew.told(log.version)
+    group = ProcessGroup.current()
+    progress = progress if group.is_main else no_progress
+    with _alone(lock) if group.is_main else nullcontext():
+        until = group.broadcast(log.version)
         dataset = snapshot(
             log, until=until, progress=lambda done, total: progress("read", done, total)
         )
@@ -86,11 +86,11 @@ def fit(
             context=FitContext(folder=folder, trackers=trackers),
         )
         bundle = ""
-        if crew.first:
+        if group.is_main:
             bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
             bundles.use(bundle)
             _tidy(folder)
-        return crew.told(bundle)
+        return group.broadcast(bundle)
 
 
 def _check_answers(recipe: Recipe) -> None:

@@ -231,7 +231,7 @@ class Workspace(Questions):
             progress=progress or no_progress,
             trackers=tuple(tracker(name, self.settings.home / "tracking") for name in track),
         )
-        if ProcessGroup.here().first:
+        if ProcessGroup.current().is_main:
             self._prune()
         if self._engine.started:
             self._engine.reload_if_changed()

@@ -25,7 +25,7 @@ from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
 from plait.training.recipe_fit import Progress
-from plait.utils.deferred_interrupt import DeferredInterrupt
+from plait.utils.interrupts import DeferredInterrupt
 
 if TYPE_CHECKING:
     import optuna
@@ -315,7 +315,7 @@ def _drawn(trial: optuna.trial.Trial, name: str, space: Range | Choice) -> Any:
 
 def _reached(task: _TuningTask, recipe: Recipe, dataset: Dataset) -> float:
     """What `fused` reaches by the metric."""
-    with task.interrupts.heard():
+    with task.interrupts.allow():
         report = evaluate(dataset, [recipe], task.protocol)
     return float(report.result(FUSED).metrics[task.metric].value)
 

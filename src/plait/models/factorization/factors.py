@@ -1,41 +1,40 @@
-"""Vectors of users and items whose product is the score: matrix factorisation and its kin.
+"""Matrix factorisation and related models, where the score is a product of two vectors.
 
-`method` names the model, and with it what a score means and how unseen users are answered:
+`method` names the model, the meaning of its score and how unknown users are served:
 
 - "ials": implicit alternating least squares (Hu, Koren & Volinsky, ICDM 2008), by the library
-  implicit. Every user is solved anew from the question's history.
+  implicit. Every user is solved anew from the history in the query.
 - "bpr": Bayesian personalised ranking (Rendle et al., UAI 2009), by implicit. Users as with "ials".
 - "neumf": a product beside a small network (He et al., WWW 2017), trained by `plait.training`. A
-  user
-  is the mean of the history's items. The score is the chance that the item is taken.
+  user is the mean of the items of the history. The score is the chance of an interaction.
 - "mf": ratings by biased matrix factorisation, Bayesian (Salakhutdinov & Mnih, ICML 2008). The
-  score is the predicted rating. A rating cannot be guessed from a history, which has no stars:
-  unseen users are NaN.
-- "svdpp": the same and SVD++ (Koren, KDD 2008): which items somebody took moves the user's vector,
-  so an unseen user is folded in from the history.
+  score is the predicted rating. Histories hold no ratings, so unknown users are NaN.
+- "svdpp": the same with SVD++ (Koren, KDD 2008): the items of a history contribute to the user's
+  vector, so an unknown user is predicted from the history.
 
 Items without an event (a rating) are NaN under all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from plait.data.arrays import Float32Array, Int32Array
+from plait.data.dataset import Dataset
+from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.types import Dataset, Float32Array, Int32Array, QueryBatch
 from plait.errors import InputError
 from plait.features.interactions import query_history
 from plait.features.sparse_rows import decayed_history
 from plait.features.vocabulary import Vocabulary
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
-from plait.models.factorization.implicit_mf import FactorSpace, bpr, folded, ials
-from plait.models.factorization.neumf_inference import FILE, Pairwise
-from plait.models.factorization.ratings import rater_dense
-from plait.pipeline.array_files import read_arrays, write_arrays
+from plait.models.factorization.implicit_mf import FactorSpace, fit_bpr, fit_ials, solve_users
+from plait.models.factorization.neumf_inference import NeuMFScorer
+from plait.models.factorization.ratings import predict_ratings
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
 from plait.pipeline.fit_context import FitContext
@@ -50,8 +49,8 @@ _ITERATIONS = {"ials": 12, "bpr": 60, "neumf": 0, "mf": 200, "svdpp": 200}
 _L2 = {"ials": 10.0, "bpr": 0.01}
 _RATINGS = ("mf", "svdpp")
 _UNBOUNDED = (*_RATINGS, "bpr")
-"""Zero says nothing there: a rating may be less and still be the best there is, and BPR learns
-differences of scores alone."""
+"""Methods for which a score of zero or less can be the best one: ratings may be negative, and BPR
+learns differences of scores only."""
 _READ_BY = {
     "l2": ("ials", "bpr"),
     "alpha": ("ials",),
@@ -61,42 +60,42 @@ _READ_BY = {
     "dropout": ("neumf",),
     "training.learning_rate": ("neumf",),
 }
-"""Settings that not every method reads, of those that can be searched."""
+"""Searchable settings that not every method reads."""
 
-_SURE = 10.0
-"""Confidence of an event with which BPR's users are solved."""
+_BPR_ALPHA = 10.0
+"""The confidence of an event with which users of BPR are solved."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorsConfig:
-    """What `factors` can be told."""
+    """Settings of `factors`."""
 
     method: Literal["ials", "bpr", "neumf", "mf", "svdpp"] = "ials"
     """The model."""
     factors: int = tunable(0, Choice((0, 4, 8, 16, 32, 64, 128)), Limit(least=0))
-    """Dimensions; 0: 256 of ials, 64 of bpr, 32 of neumf, 10 of mf and svdpp in each sample."""
+    """Dimensions; 0: 256 (ials), 64 (bpr), 32 (neumf), 10 in each sample (mf, svdpp)."""
     iterations: int = bounded_field(0, Limit(least=0))
-    """Rounds; 0: 12 of ials, 60 of bpr, 200 samples of mf and svdpp. neumf has `training`."""
+    """Rounds; 0: 12 (ials), 60 (bpr), 200 samples (mf, svdpp). neumf has `training`."""
     l2: float = tunable(0.0, Choice((0.0, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0)), Limit(least=0))
-    """The ridge of ials and bpr; 0: 10 and 0.01."""
+    """L2 regularisation of ials and bpr; 0: 10 and 0.01."""
     alpha: float = tunable(20.0, Range(1.0, 200.0, log=True), Limit(above=0))
-    """How sure ials is of an event, against everything that did not happen."""
+    """The confidence of an event in ials; items without an event have confidence 1."""
     learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True), Limit(above=0))
-    """The step size of bpr."""
+    """The learning rate of bpr."""
     basket_decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
-    """What a basket of the history counts against the one after it, under ials and bpr."""
+    """The weight of a basket relative to the one after it, under ials and bpr."""
     max_baskets: int = bounded_field(50, Limit(least=0))
-    """How many baskets back are read; 0: all."""
+    """Baskets of the history that are read; 0: all."""
     burn_in: int = bounded_field(40, Limit(least=0))
-    """Samples of mf and svdpp that are forgotten."""
+    """Samples of mf and svdpp that are dropped."""
     rank: int = bounded_field(64, Limit(least=1))
-    """Dimensions that mf and svdpp keep of the mean of all samples."""
+    """Dimensions of the mean over all samples of mf and svdpp."""
     event_types: tuple[str, ...] = ()
-    """The kinds of interaction whose value is a rating; none: all with a value."""
+    """Event types whose values are ratings; empty: all with a value."""
     num_negatives: int = tunable(4, Range(1, 16, log=True), Limit(least=1))
-    """Items that neumf is shown for each event and that did not happen."""
+    """Negatives of each event in neumf."""
     dropout: float = tunable(0.2, Range(0.0, 0.5), Limit(least=0, below=1))
-    """The share of the network's first layer that neumf leaves out in each step."""
+    """The dropout of the first layer of neumf."""
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(
             epochs=20, batch_size=1024, learning_rate=3e-3, patience=3
@@ -106,7 +105,7 @@ class FactorsConfig:
 
     @property
     def inactive_settings(self) -> tuple[str, ...]:
-        """Settings that the method does not read: no search need vary them."""
+        """Settings that the method does not read, which a search need not vary."""
         return tuple(name for name, methods in _READ_BY.items() if self.method not in methods)
 
 
@@ -114,41 +113,48 @@ class Factors(DenseScorer[FactorsConfig]):
     """Scores an item by the product of its vector and the user's."""
 
     Config = FactorsConfig
+    min_score = 0.0
+    fitted_state: ClassVar[Mapping[str, Any]] = {"_model": FactorSpace | BayesianMF | NeuMFScorer}
     test_variants = (
         {"method": "bpr", "factors": 8},
         {"method": "mf", "iterations": 60, "burn_in": 20},
         {"method": "svdpp", "iterations": 60, "burn_in": 20},
         {"method": "neumf", "factors": 8, "training": {"epochs": 2, "batch_size": 64}},
     )
-    min_score = 0.0
 
     def __init__(self, config: FactorsConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         if self.config.method in _UNBOUNDED:
             self.min_score = -np.inf
-        self._learned: FactorSpace | BayesianMF | Pairwise = FactorSpace.blank()
+        self._model: FactorSpace | BayesianMF | NeuMFScorer = FactorSpace.empty()
 
     def _check(self) -> None:
-        if self.config.method in _RATINGS:
-            self._plan.check(self.name)
+        if self.can_predict_ratings:
+            self._gibbs_config.check(self.name)
         if self.config.method == "neumf" and self.config.factors == 1:
             raise InputError(
-                f"{self.name}.factors is 1, not 2 or more (or 0) as neumf halves them",
+                f"{self.name}.factors is 1, expected 2 or more (or 0), as neumf halves them",
                 field=f"{self.name}.factors",
             )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """As `train`, with nothing to report to and nothing held out."""
         return self.train(dataset, FitContext(seed))
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
-        """Learn the vectors; MissingExtraError where the method's library is not installed.
+        """Learn the vectors.
 
-        neumf trains until what is held out is ranked no better, or for as long as that once took.
-        The others have no epochs to choose: they take no notice of what is held out.
+        neumf trains until validation stops improving, or as long as an earlier fit found best. The
+        other methods have no epochs to choose and ignore the validation set.
+
+        Args:
+            dataset: The data.
+            context: How the stage is fitted.
+
+        Raises:
+            MissingExtraError: The library of the method is not installed.
         """
-        fitted = type(self)(self.config, name=self.name)
-        fitted._learned = self._fitted(dataset, context)
+        fitted = self.clone()
+        fitted._model = self._fit_model(dataset, context)
         return fitted
 
     @property
@@ -157,115 +163,82 @@ class Factors(DenseScorer[FactorsConfig]):
         return self.config.method in _RATINGS
 
     def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """float32 [B, K]: predicted ratings; NaN where unknown, and throughout where the method
-        predicts none.
-        """
         if self.can_predict_ratings:
             return self.score(queries, numbers)
         return np.full(numbers.shape, np.nan, np.float32)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """float32 [B, n]; NaN for unknown items, and for users of whom nothing is known."""
-        learned = self._learned
-        if isinstance(learned, BayesianMF):
-            return rater_dense(learned, queries, learned.items)
-        width = len(learned.items if isinstance(learned, FactorSpace) else learned.places)
-        taken = decayed_history(
-            query_history(queries), self.config.basket_decay, width, self.config.max_baskets
+        config, model = self.config, self._model
+        if isinstance(model, BayesianMF):
+            return predict_ratings(model, queries, model.items)
+        n_items = len(model.items if isinstance(model, FactorSpace) else model.rows)
+        history = decayed_history(
+            query_history(queries), config.basket_decay, n_items, config.max_baskets
         )
-        if isinstance(learned, Pairwise):
-            return learned.dense(taken)
-        alpha = self.config.alpha if self.config.method == "ials" else _SURE
-        return folded(learned, taken, alpha=alpha) @ learned.items.T
-
-    def save(self, folder: Path) -> None:
-        """Write the vectors."""
-        learned = self._learned
-        if isinstance(learned, BayesianMF | Pairwise):
-            learned.save(folder)
-        else:
-            write_arrays(
-                folder / "space.safetensors", {"items": learned.items, "solved": learned.solved}
-            )
-
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """Map what `save` wrote."""
-        loaded = cls(config, name=name)
-        if (folder / "rater.safetensors").exists():
-            loaded._learned = BayesianMF.load(folder)
-        elif (folder / FILE).exists():
-            loaded._learned = Pairwise.load(folder)
-        else:
-            arrays = read_arrays(folder / "space.safetensors")
-            loaded._learned = FactorSpace(arrays["items"], arrays["solved"])
-        return loaded
+        if isinstance(model, NeuMFScorer):
+            return model.score_all(history)
+        alpha = config.alpha if config.method == "ials" else _BPR_ALPHA
+        return solve_users(model, history, alpha=alpha) @ model.items.T
 
     @property
-    def _l2(self) -> float:
-        return float(self.config.l2 or _L2[self.config.method])
-
-    @property
-    def _size(self) -> int:
-        return int(self.config.factors or _FACTORS[self.config.method])
-
-    @property
-    def _rounds(self) -> int:
-        return int(self.config.iterations or _ITERATIONS[self.config.method])
-
-    @property
-    def _plan(self) -> GibbsConfig:
-        """What mf and svdpp sample."""
-        told, both = self.config, self.config.method == "svdpp"
+    def _gibbs_config(self) -> GibbsConfig:
+        config = self.config
         return GibbsConfig(
-            self._size,
-            self._rounds,
-            told.burn_in,
-            told.rank,
-            told.event_types,
-            use_implicit_users=both,
+            config.factors or _FACTORS[config.method],
+            config.iterations or _ITERATIONS[config.method],
+            config.burn_in,
+            config.rank,
+            config.event_types,
+            use_implicit_users=config.method == "svdpp",
         )
 
-    def _fitted(self, dataset: Dataset, context: FitContext) -> FactorSpace | BayesianMF | Pairwise:
-        told, method, seed = self.config, self.config.method, context.seed
-        size, rounds = self._size, self._rounds
-        if method == "neumf":
-            return self._network(dataset, context, size)
-        if method in _RATINGS:
-            return BayesianMF.fit(self._plan, dataset, seed)
-        if method == "bpr":
-            rate = told.learning_rate
-            return bpr(
-                dataset, factors=size, iterations=rounds, l2=self._l2, learning_rate=rate, seed=seed
-            )
-        return ials(
-            dataset, factors=size, iterations=rounds, l2=self._l2, alpha=told.alpha, seed=seed
-        )
+    def _fit_model(
+        self, dataset: Dataset, context: FitContext
+    ) -> FactorSpace | BayesianMF | NeuMFScorer:
+        config = self.config
+        if config.method == "neumf":
+            return self._fit_neumf(dataset, context)
+        if self.can_predict_ratings:
+            return BayesianMF.fit(self._gibbs_config, dataset, context.seed)
+        settings: dict[str, Any] = {
+            "factors": config.factors or _FACTORS[config.method],
+            "iterations": config.iterations or _ITERATIONS[config.method],
+            "l2": config.l2 or _L2[config.method],
+            "seed": context.seed,
+        }
+        if config.method == "bpr":
+            return fit_bpr(dataset, learning_rate=config.learning_rate, **settings)
+        return fit_ials(dataset, alpha=config.alpha, **settings)
 
-    def _network(self, dataset: Dataset, context: FitContext, size: int) -> Pairwise:
+    def _fit_neumf(self, dataset: Dataset, context: FitContext) -> NeuMFScorer:
         require_extra("factors with method neumf")
-        from plait.models.factorization.neumf import trained, validation
+        from plait.models.factorization.neumf import NeuMFConfig, train_neumf, validation_of
         from plait.training.reproducibility import fingerprint, identity_of
 
         config, items = self.config, Vocabulary.of(dataset)
-        whole = dataset.histories()
-        histories = Ragged(items.rows[whole.values] - 1, whole.offsets)
+        item_numbers = dataset.histories()
+        histories = Ragged(items.rows[item_numbers.values] - 1, item_numbers.offsets)
+        longest = int(histories.lengths.max(initial=0))
         validate = None
         if context.held is not None:
             past = query_history(context.held.queries)
-            taken = decayed_history(past, config.basket_decay, dataset.n_items, config.max_baskets)
-            validate = validation(context.held, items, taken)
-        weights, epochs = trained(
+            history = decayed_history(
+                past, config.basket_decay, dataset.n_items, config.max_baskets
+            )
+            validate = validation_of(context.held, items, history)
+        weights, epochs = train_neumf(
             histories,
             len(items),
+            NeuMFConfig(
+                config.factors or _FACTORS["neumf"],
+                config.dropout,
+                config.num_negatives,
+                min(config.max_baskets or longest, longest),
+            ),
             config.training,
             context,
-            dim=size,
-            dropout=config.dropout,
-            negatives=config.num_negatives,
-            longest=config.max_baskets or int(whole.lengths.max(initial=1)),
             validate=validate,
-            best=self._learned.epochs if isinstance(self._learned, Pairwise) else 0,
+            best_epoch=self._model.epochs if isinstance(self._model, NeuMFScorer) else 0,
             identity=identity_of(
                 "neumf",
                 config,
@@ -273,5 +246,5 @@ class Factors(DenseScorer[FactorsConfig]):
                 histories=fingerprint(histories.values, histories.offsets),
             ),
         )
-        # What was never trained knows nothing: its answers would be noise.
-        return Pairwise(weights, items.rows if epochs else np.zeros_like(items.rows), epochs)
+        # Without training the weights are random: then no item is known.
+        return NeuMFScorer(weights, items.rows if epochs else np.zeros_like(items.rows), epochs)

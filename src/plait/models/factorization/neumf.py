@@ -1,7 +1,7 @@
 """NeuMF (He et al., WWW 2017): a product of vectors beside a small network, trained together.
 
-A user is the mean of the items of the history, in the vectors of both parts, so that nobody is
-unknown: in training the item that is to be found is left out of that mean (FISM; Kabbur et al., KDD
+A user is the mean of the items of the history, in the vectors of both, so that every user with a
+history is known; in training the item to predict is left out of that mean (FISM; Kabbur et al., KDD
 2013). The first layer of the network is linear in user and item, so both halves are computed once.
 
 This module needs torch.
@@ -10,209 +10,273 @@ This module needs torch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 
+from plait.data.arrays import Float32Array, Int64Array
 from plait.data.ragged import Ragged
-from plait.data.types import Float32Array, Int64Array
 from plait.features.sparse_rows import SparseRows
 from plait.features.vocabulary import Vocabulary
-from plait.models.factorization.neumf_inference import Pairwise
+from plait.models.factorization.neumf_inference import NeuMFScorer
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.training.config import Batch, TrainingConfig
 from plait.training.losses import bce_loss
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded, train_with_context
-from plait.training.trainer import Validate
+from plait.training.reproducibility import seeded
+from plait.training.trainer import TrainingTask, Validate, train_with_context
 
-__all__ = ["NeuMF", "PairBatches", "arrays_of", "trained", "validation"]
+__all__ = ["NeuMF", "NeuMFConfig", "PairBatches", "train_neumf", "validation_of", "weights_of"]
 
-_TRIES = 8
-"""So often an item that the user took is drawn anew."""
+_ATTEMPTS = 8
+"""How often a negative that the user interacted with is drawn again."""
 
-_ASKED = 2000
-"""So many held-out questions are asked: the network goes through every pair of user and item."""
+_MAX_QUERIES = 2000
+"""Held-out queries that are evaluated: the network computes every pair of user and item."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeuMFConfig:
+    """Settings of the network and its batches.
+
+    Attributes:
+        dim: The size of a vector.
+        dropout: The dropout of the first layer.
+        num_negatives: Negatives of each event.
+        max_length: Items of a history that are read; of longer ones a random sample.
+    """
+
+    dim: int
+    dropout: float
+    num_negatives: int
+    max_length: int
 
 
 class NeuMF(nn.Module):
-    """Vectors for both parts, and the network; row 0 stands for nothing."""
+    """Item vectors for product and network; row 0 stands for no item.
 
-    def __init__(self, items: int, dim: int, dropout: float) -> None:
+    Args:
+        n_items: The number of items.
+        dim: The size of a vector.
+        dropout: The dropout of the first layer.
+    """
+
+    def __init__(self, n_items: int, dim: int, dropout: float) -> None:
         super().__init__()
-        self.product = nn.Embedding(items + 1, dim, padding_idx=0)
-        self.deep = nn.Embedding(items + 1, dim, padding_idx=0)
-        self.mine = nn.Linear(dim, dim)
-        self.theirs = nn.Linear(dim, dim, bias=False)
-        self.second = nn.Linear(dim, dim // 2)
+        self.gmf_items = nn.Embedding(n_items + 1, dim, padding_idx=0)
+        self.mlp_items = nn.Embedding(n_items + 1, dim, padding_idx=0)
+        self.user_proj = nn.Linear(dim, dim)
+        self.item_proj = nn.Linear(dim, dim, bias=False)
+        self.hidden = nn.Linear(dim, dim // 2)
         self.out = nn.Linear(dim + dim // 2, 1)
-        self.popular = nn.Embedding(items + 1, 1, padding_idx=0)
+        self.item_bias = nn.Embedding(n_items + 1, 1, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
-        for one in (self.product, self.deep):
-            nn.init.normal_(one.weight, std=0.1)
-        nn.init.zeros_(self.popular.weight)
-        with torch.no_grad():  # at first the plain product of both vectors, as in what it widens
+        for embedding in (self.gmf_items, self.mlp_items):
+            nn.init.normal_(embedding.weight, std=0.1)
+        nn.init.zeros_(self.item_bias.weight)
+        with torch.no_grad():  # initially the plain product of both vectors counts in full
             self.out.weight[:, :dim] = 1
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Logits [R, 1 + negatives]: of the `right` item, then of the `wrong` ones."""
+        """Compute logits.
+
+        Args:
+            batch: `history` int64 [R, L], `positive` int64 [R] and `negatives` int64 [R, N], table
+                rows of items.
+
+        Returns:
+            float32 [R, 1 + N], of the positive item and the negatives.
+        """
         history = batch["history"]
-        items = torch.cat([batch["right"][:, None], batch["wrong"]], 1)
-        kept = history * (history != batch["right"][:, None])
-        count = (kept > 0).sum(1, keepdim=True).clamp(min=1)
-        product = self.product(kept).sum(1) / count
-        deep = self.deep(kept).sum(1) / count
-        first = torch.relu(self.mine(deep)[:, None] + self.theirs(self.deep(items)))
-        second = torch.relu(self.second(self.dropout(first)))
-        both = torch.cat([product[:, None] * self.product(items), second], 2)
-        logits: Tensor = (self.out(both) + self.popular(items)).squeeze(2)
+        items = torch.cat([batch["positive"][:, None], batch["negatives"]], 1)
+        others = history * (history != batch["positive"][:, None])
+        counts = (others > 0).sum(1, keepdim=True).clamp(min=1)
+        gmf_users = self.gmf_items(others).sum(1) / counts
+        mlp_users = self.mlp_items(others).sum(1) / counts
+        projected = self.user_proj(mlp_users)[:, None] + self.item_proj(self.mlp_items(items))
+        first = torch.relu(projected)
+        second = torch.relu(self.hidden(self.dropout(first)))
+        joined = torch.cat([gmf_users[:, None] * self.gmf_items(items), second], 2)
+        logits: Tensor = (self.out(joined) + self.item_bias(items)).squeeze(2)
         return logits
 
 
 class PairBatches:
-    """Every event as a row: the history around it, the item, and `negatives` items drawn anew each
-    epoch that the user did not take; 0 in place of one that was not found. Of long histories
-    `longest` items are drawn.
+    """Batches of events: the history around each, its item, and sampled negatives.
+
+    A batch has `history` int64 [R, L], `positive` int64 [R] and `negatives` int64 [R, N] as table
+    rows from 1; 0 pads, and stands for a negative that was not found.
+
+    Args:
+        histories: The item positions of every user, from 0.
+        n_items: The number of items.
+        size: Events in a batch.
+        config: Negatives of an event and the length of histories.
+        seed: Seed of order, negatives and samples of long histories.
     """
 
     def __init__(
-        self, histories: Ragged, n_items: int, size: int, negatives: int, longest: int, seed: int
+        self, histories: Ragged, n_items: int, size: int, config: NeuMFConfig, seed: int
     ) -> None:
         lengths = histories.lengths
         self._histories, self._n_items = histories, n_items
-        self._size, self._negatives = size, negatives
-        self._longest, self._seed = longest, seed
+        self._size, self._config, self._seed = size, config, seed
         self._events = np.flatnonzero(np.repeat(lengths > 1, lengths))
-        self._taken = np.unique(histories.rows * n_items + histories.values)
+        self._interactions = np.unique(histories.rows * n_items + histories.values)
 
     def __len__(self) -> int:
         return (len(self._events) + self._size - 1) // self._size
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch from `start` on; rows of item places from 1 on, 0 pads."""
+        """Yield the batches of one epoch.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
+        """
         order = np.random.default_rng([self._seed, number]).permutation(self._events)
         rows = self._histories.rows
-        for place in range(start, len(self)):
-            random = np.random.default_rng([self._seed, number, place + 1])
-            chosen = order[place * self._size : (place + 1) * self._size]
+        for batch_number in range(start, len(self)):
+            random = np.random.default_rng([self._seed, number, batch_number + 1])
+            events = order[batch_number * self._size : (batch_number + 1) * self._size]
             yield {
-                "history": self._around(rows[chosen], random),
-                "right": self._histories.values[chosen].astype(np.int64) + 1,
-                "wrong": self._wrong(rows[chosen], random),
+                "history": self._history(rows[events], random),
+                "positive": self._histories.values[events].astype(np.int64) + 1,
+                "negatives": self._negatives(rows[events], random),
             }
 
-    def _wrong(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
-        """int64 [R, negatives]: items that the users did not take, from 1 on."""
-        found = random.integers(0, self._n_items, (len(users), self._negatives))
-        for again in range(_TRIES):
-            cells = users[:, None] * self._n_items + found
-            near = np.minimum(np.searchsorted(self._taken, cells), len(self._taken) - 1)
-            taken = self._taken[near] == cells
-            if not taken.any():
+    def _negatives(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
+        """int64 [R, N]: table rows of items that the users did not interact with."""
+        items = random.integers(0, self._n_items, (len(users), self._config.num_negatives))
+        for attempt in range(_ATTEMPTS):
+            keys = users[:, None] * self._n_items + items
+            nearest = np.searchsorted(self._interactions, keys)
+            nearest = np.minimum(nearest, len(self._interactions) - 1)
+            is_positive = self._interactions[nearest] == keys
+            if not is_positive.any():
                 break
-            left = np.count_nonzero(taken)
-            found[taken] = random.integers(0, self._n_items, left) if again < _TRIES - 1 else -1
-        return found + 1
+            count = np.count_nonzero(is_positive)
+            is_last = attempt == _ATTEMPTS - 1
+            items[is_positive] = -1 if is_last else random.integers(0, self._n_items, count)
+        return items + 1
 
-    def _around(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
-        drawn: list[Any] = []
+    def _history(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
+        """int64 [R, L]: table rows of the histories of users."""
+        histories: list[Any] = []
         for user in users.tolist():
-            mine = self._histories[user]
-            if len(mine) > self._longest:
-                mine = mine[random.permutation(len(mine))[: self._longest]]
-            drawn.append(mine)
-        return Ragged.from_rows(drawn).to_padded().astype(np.int64) + 1
+            history = self._histories[user]
+            if len(history) > self._config.max_length:
+                history = history[random.permutation(len(history))[: self._config.max_length]]
+            histories.append(history)
+        return Ragged.from_rows(histories).to_padded().astype(np.int64) + 1
 
 
-def trained(
+def train_neumf(
     histories: Ragged,
     n_items: int,
+    config: NeuMFConfig,
     training: TrainingConfig,
     context: FitContext,
     *,
-    dim: int,
-    dropout: float,
-    negatives: int,
-    longest: int,
     validate: Validate | None,
-    best: int,
+    best_epoch: int,
     identity: Mapping[str, Any],
 ) -> tuple[dict[str, Float32Array], int]:
-    """The arrays of a network trained on `histories`, item places 0 to `n_items` - 1.
+    """Train a network.
 
-    And for how many epochs it was trained: the best number, where something was held out to tell.
-    `best` is that of an earlier fit, 0 for none.
+    Args:
+        histories: The item positions of every user, from 0.
+        n_items: The number of items.
+        config: The network and its batches.
+        training: How it is trained.
+        context: How the stage is fitted.
+        validate: The metric of early stopping, or None.
+        best_epoch: The best epoch of an earlier fit, 0 for none.
+        identity: What makes two runs the same.
+
+    Returns:
+        Weights by name, and the best number of epochs; 0 if no user has two items.
+
+    Raises:
+        InputError: A setting needs more memory than there is.
     """
-    longest = min(longest, int(histories.lengths.max(initial=0)))
-    needs = _needs(histories, n_items, training.batch_size, dim, negatives, longest)
-    hints = {"max_baskets": f"set max_baskets below {longest}, or make training.batch_size smaller"}
-    require_memory(needs, "training `factors`", hints=hints)
+    needs = _memory_needs(histories, n_items, config, training.batch_size)
+    hint = f"set max_baskets below {config.max_length}, or make training.batch_size smaller"
+    require_memory(needs, "training `factors`", hints={"max_baskets": hint})
     with seeded(context.seed):
-        network = NeuMF(n_items, dim, dropout)
-    pairs = PairBatches(histories, n_items, training.batch_size, negatives, longest, context.seed)
-    if not len(pairs):
-        return arrays_of(network), 0
-    outcome = train_with_context(
+        network = NeuMF(n_items, config.dim, config.dropout)
+    batches = PairBatches(histories, n_items, training.batch_size, config, context.seed)
+    if not len(batches):
+        return weights_of(network), 0
+    result = train_with_context(
         context,
         network,
-        pairs,
-        _objective,
+        TrainingTask(batches, _objective, validate=validate, metric=METRIC),
         training,
-        best=best,
-        validate=validate,
-        metric=METRIC,
         identity=identity,
-        run=context.name or "neumf",
+        name="neumf",
+        best_epoch=best_epoch,
     )
-    return arrays_of(network), outcome.best_epoch
+    return weights_of(network), result.best_epoch
 
 
-def _needs(
-    histories: Ragged, n_items: int, batch: int, dim: int, negatives: int, longest: int
+def _memory_needs(
+    histories: Ragged, n_items: int, config: NeuMFConfig, batch_size: int
 ) -> dict[str, int]:
-    """Bytes by setting, roughly: weights, what a batch is made of, and the histories around it, of
-    which the vectors of one part are there at a time.
+    """Bytes by setting, roughly: weights, the activations of a batch, and its histories, of which
+    the vectors for product or network are held at a time.
     """
     lengths = histories.lengths
-    rows = min(batch, int(lengths[lengths > 1].sum()))
+    rows = min(batch_size, int(lengths[lengths > 1].sum()))
     return {
-        "factors": weight_bytes((2 * n_items + 3 * dim) * dim),
-        "training.batch_size": 4 * rows * (1 + negatives) * 12 * dim,
-        "max_baskets": rows * longest * (4 * dim + 3 * 8),
+        "factors": weight_bytes((2 * n_items + 3 * config.dim) * config.dim),
+        "training.batch_size": 4 * rows * (1 + config.num_negatives) * 12 * config.dim,
+        "max_baskets": rows * config.max_length * (4 * config.dim + 3 * 8),
     }
 
 
-def validation(held: ValidationSet, items: Vocabulary, taken: SparseRows) -> Validate:
-    """NDCG of held-out questions with the histories `taken`, answered as the stage would."""
-    asked = RankingValidation(held, items.rows, 1, _ASKED)
-    histories = sparse.csr_matrix(
-        (taken.weights, taken.columns, taken.offsets), shape=(len(taken), taken.width)
-    )
+def validation_of(validation: ValidationSet, items: Vocabulary, history: SparseRows) -> Validate:
+    """Return a function that computes NDCG@10 of a network as the stage would rank.
+
+    Args:
+        validation: Held-out queries and targets.
+        items: The items of the network.
+        history: The decayed histories of the queries, over item numbers.
+    """
+    ranking = RankingValidation(validation, items.rows, 1, _MAX_QUERIES)
+    histories = history.csr
 
     def ndcg(network: Any) -> float:
-        learned = Pairwise(arrays_of(network), items.rows)
+        scorer = NeuMFScorer(weights_of(network), items.rows)
 
-        def scores(rows: Int64Array) -> Tensor:
-            return torch.from_numpy(learned.dense(SparseRows.of(histories[rows]))[:, items.numbers])
+        def scores(queries: Int64Array) -> Tensor:
+            dense = scorer.score_all(SparseRows.of(histories[queries]))
+            return torch.from_numpy(dense[:, items.numbers])
 
-        return asked.judged((rows, scores(rows)) for rows in asked.batches(len(items)))
+        batches = ranking.batches(len(items))
+        return ranking.ndcg_of_scores((queries, scores(queries)) for queries in batches)
 
     return ndcg
 
 
-def arrays_of(network: NeuMF) -> dict[str, Float32Array]:
-    """Weights by name; float32."""
+def weights_of(network: nn.Module) -> dict[str, Float32Array]:
+    """Return copies of the weights by name.
+
+    Args:
+        network: The network.
+    """
     state: Mapping[str, Any] = network.state_dict()
-    return {name: one.detach().cpu().numpy().copy() for name, one in state.items()}
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in state.items()}
 
 
 def _objective(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
     logits = network(batch)
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1
-    shown = torch.cat([torch.ones_like(batch["right"][:, None]), batch["wrong"]], 1) > 0
-    return bce_loss(logits[shown], labels[shown])
+    is_positive = torch.ones_like(batch["positive"][:, None])
+    is_item = torch.cat([is_positive, batch["negatives"]], 1) > 0
+    return bce_loss(logits[is_item], labels[is_item])

@@ -4,74 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from plait.data.types import Float32Array, Int32Array
+from plait.data.arrays import Float32Array, Int32Array
 from plait.features.sparse_rows import SparseRows
-from plait.pipeline.array_files import read_arrays, write_arrays
 
-__all__ = ["FILE", "Pairwise"]
-
-FILE = "network.safetensors"
+__all__ = ["NeuMFScorer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pairwise:
-    """Weights of the network by name, and `places` int32 [n_items]: the row of every item, from 1
-    on, 0 for those it does not know. `epochs`: for how many it was trained, 0 for none.
+class NeuMFScorer:
+    """A trained network for inference.
+
+    Attributes:
+        weights: The weights of the network by name.
+        rows: int32 [n_items], the table row of every item from 1, 0 for unknown items.
+        epochs: For how many epochs it was trained, 0 for none.
     """
 
     weights: Mapping[str, Float32Array]
-    places: Int32Array
+    rows: Int32Array
     epochs: int = 0
 
-    def save(self, folder: Path) -> None:
-        """Write the weights."""
-        epochs = np.array([self.epochs], np.int64)
-        write_arrays(folder / FILE, {"places": self.places, "epochs": epochs, **self.weights})
+    def score_all(self, history: SparseRows) -> Float32Array:
+        """Compute the chance that each item is the next one.
 
-    @staticmethod
-    def load(folder: Path) -> Pairwise:
-        """Map what `save` wrote."""
-        arrays = read_arrays(folder / FILE)
-        places = arrays.pop("places")
-        epochs = arrays.pop("epochs", np.zeros(1, np.int64))  # of before they were kept
-        return Pairwise(arrays, places, int(epochs[0]))
+        Args:
+            history: B histories over item numbers.
 
-    def dense(self, taken: SparseRows) -> Float32Array:
-        """float32 [B, n]: chances of users with the histories `taken`; NaN for unknown items and
-        for users of whose history no item is known.
+        Returns:
+            float32 [B, n_items]; NaN for unknown items and for histories without a known item.
         """
-        found = np.full((len(taken), len(self.places)), np.nan, np.float32)
-        at = self.places[taken.columns]
-        mine = SparseRows(taken.offsets, at, np.ones(len(at), np.float32), 0).where(at > 0)
-        known = np.flatnonzero(self.places)
-        rows = self.places[known]
-        theirs = self.weights["deep.weight"][rows] @ self.weights["theirs.weight"].T
-        products = self.weights["product.weight"][rows]
-        popular = self.weights["popular.weight"][rows, 0]
-        for row in np.flatnonzero(np.diff(mine.offsets)).tolist():
-            items = mine.columns[mine.offsets[row] : mine.offsets[row + 1]]
-            found[row, known] = self._chances(items, theirs, products) + popular
-        np.clip(-found, -60, 60, out=found)
-        np.exp(found, out=found)
-        found += 1
-        return np.reciprocal(found, out=found)
-
-    def _chances(
-        self, items: Int32Array, theirs: Float32Array, products: Float32Array
-    ) -> Float32Array:
-        """Logits float32 [n] of all known items after a history of the rows `items`."""
-        weights = self.weights
-        product = weights["product.weight"][items].mean(axis=0)
-        deep = weights["deep.weight"][items].mean(axis=0)
-        mine = weights["mine.weight"] @ deep + weights["mine.bias"]
-        first = np.maximum(theirs + mine, 0)
-        second = np.maximum(first @ weights["second.weight"].T + weights["second.bias"], 0)
-        out = weights["out.weight"][0]
-        logits: Float32Array = (
-            products @ (product * out[: len(product)]) + second @ out[len(product) :]
+        scores = np.full((len(history), len(self.rows)), np.nan, np.float32)
+        rows = self.rows[history.columns]
+        past = SparseRows(history.offsets, rows, np.ones(len(rows), np.float32), 0).where(rows > 0)
+        known = np.flatnonzero(self.rows)
+        known_rows = self.rows[known]
+        item_projections = (
+            self.weights["mlp_items.weight"][known_rows] @ self.weights["item_proj.weight"].T
         )
+        gmf_items = self.weights["gmf_items.weight"][known_rows]
+        biases = self.weights["item_bias.weight"][known_rows, 0]
+        for row in np.flatnonzero(np.diff(past.offsets)).tolist():
+            past_rows = past.columns[past.offsets[row] : past.offsets[row + 1]]
+            scores[row, known] = self._logits(past_rows, item_projections, gmf_items) + biases
+        np.clip(-scores, -60, 60, out=scores)
+        np.exp(scores, out=scores)
+        scores += 1
+        return np.reciprocal(scores, out=scores)
+
+    def _logits(
+        self, past_rows: Int32Array, item_projections: Float32Array, gmf_items: Float32Array
+    ) -> Float32Array:
+        """float32 [n]: logits of all known items, less their biases, after one history."""
+        weights = self.weights
+        gmf_user = weights["gmf_items.weight"][past_rows].mean(axis=0)
+        mlp_user = weights["mlp_items.weight"][past_rows].mean(axis=0)
+        user_projection = weights["user_proj.weight"] @ mlp_user + weights["user_proj.bias"]
+        first = np.maximum(item_projections + user_projection, 0)
+        second = np.maximum(first @ weights["hidden.weight"].T + weights["hidden.bias"], 0)
+        out = weights["out.weight"][0]
+        dim = len(gmf_user)
+        logits: Float32Array = gmf_items @ (gmf_user * out[:dim]) + second @ out[dim:]
         return logits + weights["out.bias"]

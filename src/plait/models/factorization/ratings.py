@@ -1,166 +1,150 @@
-"""How many stars this user would give: everything that is known about both, in one Bayesian model.
+"""Rating prediction from ratings, fields, triples and implicit feedback in one Bayesian model.
 
 Biased matrix factorisation by Gibbs sampling (`plait.models.factorization.gibbs`) whose prior means
-are moved by the fields of users and items, by facts, by which items a user rated and by whom an
-item was rated, whatever the stars (SVD++; Koren, KDD 2008, for both sides). A user or item without
-a rating stands where the features alone say: an unseen user is folded in from the items of the
-question's history and from the user's fields; without either the answer is NaN. Histories carry no
-stars, so what a known user rates after the fit counts at the next fit; an item that comes after it
-is known by its categories and sets, not by its numbers, as a price that changes must change
-nothing.
+depend on the fields of users and items, on triples, on the items that a user rated and on the users
+that rated an item, whatever the ratings were (SVD++; Koren, KDD 2008, for both sides). A user or
+item without ratings has the vector of its features: an unknown user has that of the items in the
+query's history and of the user's fields; without either the prediction is NaN. Histories hold no
+ratings, so what a known user rates after the fit counts at the next fit. An item that comes after
+the fit is predicted from its categories and sets, not from its numbers, because a changed price
+must not change it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from plait.data.arrays import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Float32Array, Int32Array, QueryBatch
-from plait.features.item_changes import Changes
+from plait.data.dataset import Dataset
+from plait.data.query import QueryBatch
+from plait.features.item_changes import ItemUpdates, overlay_items, updates_in
 from plait.features.side_information import co_occurrence_features
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import DenseScorer
 from plait.pipeline.search_space import Choice, Range, tunable
 
-__all__ = ["Fresh", "Ratings", "RatingsConfig", "rater_dense"]
+__all__ = ["Ratings", "RatingsConfig", "predict_ratings"]
 
 
 @dataclass(frozen=True, slots=True)
 class RatingsConfig:
-    """What `ratings` can be told."""
+    """Settings of `ratings`."""
 
     factors: int = tunable(10, Range(2, 64, log=True), Limit(least=1))
     """Dimensions of the vectors in each sample."""
     iterations: int = bounded_field(200, Limit(least=1))
     """Rounds of Gibbs sampling."""
     burn_in: int = bounded_field(40, Limit(least=0))
-    """So many of them are forgotten."""
+    """Rounds whose samples are dropped."""
     rank: int = bounded_field(64, Limit(least=1))
-    """Dimensions that are kept of the mean of all samples."""
+    """Dimensions of the mean over all samples."""
     use_implicit_feedback: bool = tunable(True, Choice((True, False)))
-    """Whether it counts which items a user rated, and who rated an item, whatever the stars."""
+    """Whether the items of a user, and the users of an item, are features, whatever the rating."""
     use_side_information: bool = tunable(True, Choice((True, False)))
-    """Whether fields and facts count."""
+    """Whether fields and triples are features."""
     numeric_bins: int = tunable(8, Range(2, 32, log=True), Limit(least=0))
-    """Into how many parts the values of a number are divided; 0: numbers do not count."""
+    """Bins of a number field; 0: numbers are no features."""
     min_count: int = tunable(3, Range(1, 30, log=True), Limit(least=1))
-    """In how many users (or items) a value must occur to count."""
+    """Features of fewer users (or items) are left out."""
     event_types: tuple[str, ...] = ()
-    """The kinds of interaction whose value is a rating; none: all with a value."""
+    """Event types whose values are ratings; empty: all with a value."""
 
     @property
     def inactive_settings(self) -> tuple[str, ...]:
-        """Settings without effect beside the others: no search need vary them."""
+        """Settings without effect beside the others, which a search need not vary."""
         return () if self.use_side_information else ("numeric_bins", "min_count")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fresh:
-    """Items without ratings that came or changed after the fit, and their vectors in that order."""
-
-    changes: Changes
-    vectors: Float32Array
-
-
 class Ratings(DenseScorer[RatingsConfig]):
-    """Scores an item by the rating that the user is expected to give."""
+    """Scores an item by the rating that the user is predicted to give."""
 
     Config = RatingsConfig
-    test_variants = ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},)
     is_stochastic = True
+    fitted_state: ClassVar[Mapping[str, Any]] = {"_model": BayesianMF}
+    test_variants = ({"iterations": 60, "burn_in": 20, "use_implicit_feedback": False},)
 
     def __init__(self, config: RatingsConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._rater = BayesianMF.blank()
+        self._model = BayesianMF.empty()
 
     def _check(self) -> None:
-        _plan(self.config).check(self.name)
+        self._gibbs_config.check(self.name)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Sample; interactions without a value play no part."""
-        fitted = type(self)(self.config, name=self.name)
-        fitted._rater = BayesianMF.fit(_plan(self.config), dataset, seed)
+        fitted = self.clone()
+        fitted._model = BayesianMF.fit(self._gibbs_config, dataset, seed)
         return fitted
 
     def predict(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """float32 [B, K]: ratings in the unit of those in the data, NaN where unknown."""
         return self.score(queries, numbers)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
-        """float32 [B, n]: predicted ratings; NaN for unknown items and users."""
-        fresh = None if queries.live is None else queries.live.deltas.get(self.name)
-        items = self._rater.items
-        if isinstance(fresh, Fresh) and len(fresh.changes.numbers):
-            numbers = fresh.changes.numbers
-            size = max(len(items), int(numbers.max()) + 1)
-            wide = np.full((size, items.shape[1]), np.nan, np.float32)
-            wide[: len(items)] = items
-            wide[numbers] = fresh.vectors
-            items = wide
-        return rater_dense(self._rater, queries, items)
+        items = self._model.items
+        updates = updates_in(queries, self.name)
+        if updates is not None:
+            items = overlay_items(items, updates.item_numbers, updates.values)
+        return predict_ratings(self._model, queries, items)
 
-    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Fresh | None:
-        """Vectors of items without ratings, from their fields; None where those do not count."""
-        if not self.config.use_side_information or not self._rater.rated.any():
+    def update(
+        self, catalogue: Catalogue, version: int, previous: Any
+    ) -> ItemUpdates[Float32Array] | None:
+        model = self._model
+        if not self.config.use_side_information or not model.rated.any():
             return None
-        old = previous
-        if not isinstance(old, Fresh):
-            blank = np.zeros((0, self._rater.items.shape[1]), np.float32)
-            old = Fresh(Changes.none(version), blank)
-        numbers = old.changes.looked(catalogue)
-        known = numbers < len(self._rater.rated)
-        known[known] = self._rater.rated[numbers[known]]
-        numbers = numbers[~known]
-        about = self._rater.about_items
-        features = about.matrix(catalogue, numbers.tolist(), [], ranged=False)
-        vectors = [old.vectors[old.changes.kept(numbers)], self._rater.new_items(features)]
-        return Fresh(old.changes.extended(catalogue, numbers), np.concatenate(vectors))
+        updates: ItemUpdates[Float32Array] = ItemUpdates.empty(
+            version, np.zeros((0, model.items.shape[1]), np.float32)
+        )
+        if isinstance(previous, ItemUpdates):
+            updates = previous
+        numbers = updates.changed_outside(catalogue, model.rated)
+        features = model.item_side.matrix(catalogue, numbers.tolist(), [], ranged=False)
+        vectors = [updates.values[updates.retained(numbers)], model.new_items(features)]
+        return updates.extended(catalogue, numbers, np.concatenate(vectors))
 
-    def save(self, folder: Path) -> None:
-        """Write vectors and vocabularies."""
-        self._rater.save(folder)
+    @property
+    def _gibbs_config(self) -> GibbsConfig:
+        config = self.config
+        return GibbsConfig(
+            config.factors,
+            config.iterations,
+            config.burn_in,
+            config.rank,
+            config.event_types,
+            use_implicit_users=config.use_implicit_feedback,
+            use_implicit_items=config.use_implicit_feedback,
+            use_side_information=config.use_side_information,
+            numeric_bins=config.numeric_bins,
+            min_count=config.min_count,
+        )
 
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """Map what `save` wrote."""
-        loaded = cls(config, name=name)
-        loaded._rater = BayesianMF.load(folder)
-        return loaded
 
+def predict_ratings(model: BayesianMF, queries: QueryBatch, items: Float32Array) -> Float32Array:
+    """Predict the ratings of all items.
 
-def rater_dense(rater: BayesianMF, queries: QueryBatch, items: Float32Array) -> Float32Array:
-    """float32 [B, n]: the ratings that `rater` predicts for all `items` [n, 1 + rank]."""
+    Args:
+        model: The fitted model.
+        queries: B queries.
+        items: float32 [n, 1 + rank], the vectors of all items.
+
+    Returns:
+        float32 [B, n]; NaN where user or item is unknown.
+    """
     history = queries.history
-    size = len(rater.rated)
-    inside = history.items < size
-    inside[inside] = rater.rated[history.items[inside]]  # of the others no rating says anything
-    taken = co_occurrence_features(
-        history.rows[inside], history.items[inside], (len(history), size)
-    )
-    said = [_said(one) for one in queries.contexts]
-    return rater.predicted(rater.folded(queries.users, taken, said), items)
+    n_items = len(model.rated)
+    is_rated = history.items < n_items
+    is_rated[is_rated] = model.rated[history.items[is_rated]]  # the others have no vector
+    shape = (len(history), n_items)
+    implicit = co_occurrence_features(history.rows[is_rated], history.items[is_rated], shape)
+    fields = [_user_fields(context) for context in queries.contexts]
+    return model.predict(model.user_vectors(queries.users, implicit, fields), items)
 
 
-def _said(context: Any) -> Any:
-    told = context.get("user")
-    return told if isinstance(told, dict) else {}
-
-
-def _plan(config: RatingsConfig) -> GibbsConfig:
-    return GibbsConfig(
-        config.factors,
-        config.iterations,
-        config.burn_in,
-        config.rank,
-        config.event_types,
-        use_implicit_users=config.use_implicit_feedback,
-        use_implicit_items=config.use_implicit_feedback,
-        use_side_information=config.use_side_information,
-        numeric_bins=config.numeric_bins,
-        min_count=config.min_count,
-    )
+def _user_fields(context: Mapping[str, Any]) -> Mapping[str, Any]:
+    fields = context.get("user")
+    return fields if isinstance(fields, dict) else {}

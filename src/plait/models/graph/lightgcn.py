@@ -1,4 +1,4 @@
-"""The training of `plait.models.graph.graph`: vectors that are spread over a graph."""
+"""Training of `plait.models.graph.graph`: vectors that are propagated over a graph."""
 
 from __future__ import annotations
 
@@ -13,36 +13,55 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.data.types import Float32Array, Int32Array
+from plait.data.arrays import Float32Array, Int32Array
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.training.config import ArrayBatches, Batch, TrainingConfig
 from plait.training.losses import full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded, train_with_context
-from plait.training.trainer import Validate
+from plait.training.reproducibility import seeded
+from plait.training.trainer import TrainingTask, Validate, train_with_context
 
 __all__ = [
     "GraphEdges",
     "LayerOutputs",
+    "LightGCN",
     "LightGCNConfig",
     "LightGCNResult",
-    "trained",
-    "validation",
+    "train_lightgcn",
+    "validation_of",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GraphEdges:
-    """Normalised adjacencies: `taken` [users, n], and `told` [n, E] by relation."""
+    """Normalised adjacency matrices.
 
-    taken: sparse.csr_matrix
-    told: list[sparse.csr_matrix]
+    Attributes:
+        interactions: CSR [users, n].
+        relations: For each relation CSR [n, E], the entities of items.
+    """
+
+    interactions: sparse.csr_matrix
+    relations: list[sparse.csr_matrix]
+
+    @property
+    def n_entities(self) -> int:
+        """The number of entities."""
+        return int(self.relations[0].shape[1]) if self.relations else 0
 
 
 @dataclass(frozen=True, slots=True)
 class LightGCNConfig:
-    """How vectors are made and compared."""
+    """How vectors are propagated and compared; the settings of `GraphConfig` of the same names.
+
+    Attributes:
+        embedding_dim: The size of a vector.
+        num_layers: Propagation steps.
+        num_negatives: Sampled negatives; 0: all items.
+        temperature: Cosines are divided by it.
+        dropout: How often an item's own vector is dropped in training.
+    """
 
     embedding_dim: int
     num_layers: int
@@ -53,208 +72,251 @@ class LightGCNConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerOutputs:
-    """What was learned, float32: `items` [n, D], the mean over layers; `lent` [n, D], what an item
-    gives to the users who took it; `entities` [E, D], what an entity gives to its items.
+    """Propagated vectors.
+
+    Attributes:
+        items: float32 [n, D], the mean over layers.
+        item_messages: float32 [n, D], what an item passes to its users.
+        entity_messages: float32 [E, D], what an entity passes to its items.
     """
 
     items: Float32Array
-    lent: Float32Array
-    entities: Float32Array
+    item_messages: Float32Array
+    entity_messages: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LightGCNResult:
-    """What a fit leaves: the layers, the weight of every relation, float32, and for how many epochs
-    it was trained: the best number, where something was held out to tell.
+    """The result of a fit.
+
+    Attributes:
+        layers: The propagated vectors.
+        relation_weights: float32, a weight for each relation.
+        epochs: The best number of epochs; all epochs if there was no validation set.
     """
 
     layers: LayerOutputs
-    weights: Float32Array
+    relation_weights: Float32Array
     epochs: int
 
 
-class _Times(torch.autograd.Function):
-    """A constant sparse matrix times a dense one, and its transpose on the way back.
+class _SparseProduct(torch.autograd.Function):
+    """A constant sparse matrix times a dense one; its transpose in the backward pass.
 
-    In float32 whatever the precision: sparse products know no bfloat16 on a CPU.
+    In float32 whatever the precision: sparse products have no bfloat16 on a CPU.
     """
 
     @staticmethod
-    def forward(ctx: Any, dense: Tensor, matrix: Tensor, turned: Tensor) -> Tensor:
-        ctx.turned = turned
+    def forward(ctx: Any, dense: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        ctx.transpose = transpose
         with torch.autocast(dense.device.type, enabled=False):
             return matrix @ dense.float()
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Any) -> Any:
-        return ctx.turned @ slopes[0], None, None
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return ctx.transpose @ gradients[0], None, None
 
 
 class LightGCN(nn.Module):
-    """Vectors of items and entities (LightGCN; He et al., SIGIR 2020).
+    """Vectors of items and entities (LightGCN; He et al., SIGIR 2020), a weight for each relation.
 
-    `taken` [users, n] and `told` [n, E] by relation are normalised adjacencies. A relation has one
-    weight, learned. The adjacencies are no buffers: several processes have the same ones, and what
-    would keep them so (DistributedDataParallel) knows no sparse tensor.
+    The adjacency matrices are not buffers: all processes have the same ones, and
+    DistributedDataParallel, which synchronises buffers, does not support sparse tensors.
+
+    Args:
+        edges: The graph.
+        config: How vectors are propagated and compared.
     """
 
-    def __init__(
-        self, taken: sparse.csr_matrix, told: list[sparse.csr_matrix], spread: LightGCNConfig
-    ) -> None:
+    def __init__(self, edges: GraphEdges, config: LightGCNConfig) -> None:
         super().__init__()
-        self.spread = spread
-        self.relations = len(told)
-        entities = told[0].shape[1] if told else 0
-        self.own = nn.Parameter(0.1 * torch.randn(taken.shape[1], spread.embedding_dim))
-        self.entities = nn.Parameter(0.1 * torch.randn(entities, spread.embedding_dim))
-        self.weights = nn.Parameter(torch.zeros(len(told)))
-        for one in (self.entities, self.weights):
-            # Several processes wait for the gradient of whatever may have one.
-            one.requires_grad_(bool(told))
+        self.config = config
+        self.n_relations = len(edges.relations)
+        dim, n_items = config.embedding_dim, edges.interactions.shape[1]
+        self.item_vectors = nn.Parameter(0.1 * torch.randn(n_items, dim))
+        self.entity_vectors = nn.Parameter(0.1 * torch.randn(edges.n_entities, dim))
+        self.relation_logits = nn.Parameter(torch.zeros(self.n_relations))
+        for parameter in (self.entity_vectors, self.relation_logits):
+            # Several processes wait for the gradient of every parameter that requires one.
+            parameter.requires_grad_(bool(self.n_relations))
         self._edges: dict[str, Tensor] = {}
-        for name, matrix in [("taken", taken), *[(f"told{n}", m) for n, m in enumerate(told)]]:
-            self._edges[name] = _tensor(matrix)
-            self._edges[f"{name}_turned"] = _tensor(matrix.T)
+        matrices = {"interactions": edges.interactions}
+        matrices |= {f"relation{n}": matrix for n, matrix in enumerate(edges.relations)}
+        for name, matrix in matrices.items():
+            self._edges[name] = _sparse_tensor(matrix)
+            self._edges[f"{name}{_TRANSPOSED}"] = _sparse_tensor(matrix.T)
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """States [P, D] of the users less the item that is to be found, and all items [n, D]."""
-        items, lent, _ = self.layers()
-        users = self._times("taken", lent)[batch["user"]]
-        users = users - batch["share"][:, None] * lent[batch["item"]]
+        """Compute states and item vectors, both of length 1.
+
+        Args:
+            batch: `user` and `item` int64 [P], and `share` float32 [P], the edge between them.
+
+        Returns:
+            States float32 [P, D] of the users without the item to predict, and float32 [n, D].
+        """
+        items, messages, _ = self.layers()
+        users = self._propagate("interactions", messages)[batch["user"]]
+        users = users - batch["share"][:, None] * messages[batch["item"]]
         return functional.normalize(users, dim=1), functional.normalize(items, dim=1)
 
     def layers(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Items [n, D], what they lend [n, D], and what entities lend [E, D]."""
-        items: Tensor = self.own
-        entities: Tensor = self.entities
-        if self.training and self.spread.dropout:
-            kept = torch.rand(len(items), 1, device=items.device) >= self.spread.dropout
-            items = items * kept
-        whole, lent, lasting = items, items, entities
-        for layer in range(self.spread.num_layers):
-            over = self._times("taken_turned", self._times("taken", items))
-            for relation in range(self.relations):
-                weight = functional.softplus(self.weights[relation])
-                over = over + weight * self._times(f"told{relation}", entities)
-            entities = self._about(items)
-            items = over
-            whole = whole + items
-            if layer + 1 < self.spread.num_layers:
-                lent, lasting = lent + items, lasting + entities
-        share = 1 / (self.spread.num_layers + 1)
-        return whole * share, lent * share, lasting * share
+        """Return items [n, D], item messages [n, D] and entity messages [E, D]."""
+        items: Tensor = self.item_vectors
+        entities: Tensor = self.entity_vectors
+        if self.training and self.config.dropout:
+            draws = torch.rand(len(items), 1, device=items.device)
+            items = items * (draws >= self.config.dropout)
+        num_layers = self.config.num_layers
+        item_sum, item_messages, entity_messages = items, items, entities
+        for layer in range(num_layers):
+            users = self._propagate("interactions", items)
+            propagated = self._propagate(f"interactions{_TRANSPOSED}", users)
+            for relation in range(self.n_relations):
+                weight = functional.softplus(self.relation_logits[relation])
+                propagated = propagated + weight * self._propagate(f"relation{relation}", entities)
+            entities = self._entities_of(items)
+            items = propagated
+            item_sum = item_sum + items
+            if layer + 1 < num_layers:
+                item_messages, entity_messages = item_messages + items, entity_messages + entities
+        share = 1 / (num_layers + 1)
+        return item_sum * share, item_messages * share, entity_messages * share
 
-    def _about(self, items: Tensor) -> Tensor:
-        """The entities [E, D] as their items make them."""
-        found = torch.zeros_like(self.entities)
-        for relation in range(self.relations):
-            weight = functional.softplus(self.weights[relation])
-            found = found + weight * self._times(f"told{relation}_turned", items)
-        return found
+    def relation_weights(self) -> Tensor:
+        """Return the weight of every relation."""
+        return functional.softplus(self.relation_logits)
 
-    def _times(self, name: str, dense: Tensor) -> Tensor:
-        other = name.removesuffix("_turned") if name.endswith("_turned") else f"{name}_turned"
-        for one in (name, other):
-            self._edges[one] = self._edges[one].to(dense.device)
-        found: Tensor = _Times.apply(dense, self._edges[name], self._edges[other])  # type: ignore[no-untyped-call]
-        return found
+    def _entities_of(self, items: Tensor) -> Tensor:
+        """Entity vectors [E, D] propagated from items."""
+        entities = torch.zeros_like(self.entity_vectors)
+        for relation in range(self.n_relations):
+            weight = functional.softplus(self.relation_logits[relation])
+            name = f"relation{relation}{_TRANSPOSED}"
+            entities = entities + weight * self._propagate(name, items)
+        return entities
+
+    def _propagate(self, name: str, dense: Tensor) -> Tensor:
+        is_transposed = name.endswith(_TRANSPOSED)
+        transpose = name.removesuffix(_TRANSPOSED) if is_transposed else f"{name}{_TRANSPOSED}"
+        for edges in (name, transpose):
+            self._edges[edges] = self._edges[edges].to(dense.device)
+        matrices = (self._edges[name], self._edges[transpose])
+        product: Tensor = _SparseProduct.apply(dense, *matrices)  # type: ignore[no-untyped-call]
+        return product
 
 
-def trained(
+_TRANSPOSED = "_transposed"
+
+
+def train_lightgcn(
     edges: GraphEdges,
-    spread: LightGCNConfig,
+    config: LightGCNConfig,
     training: TrainingConfig,
     context: FitContext,
     *,
     validate: Validate | None,
-    best: int,
+    best_epoch: int,
     identity: Mapping[str, Any],
 ) -> LightGCNResult:
-    """What a network learns from the edges between users and items, user by user.
+    """Train vectors on the interactions of users with two items or more.
 
-    `best`: how many epochs an earlier fit found best, 0 for none.
+    Args:
+        edges: The graph.
+        config: How vectors are propagated and compared.
+        training: How they are trained.
+        context: How the stage is fitted.
+        validate: The metric of early stopping, or None.
+        best_epoch: The best epoch of an earlier fit, 0 for none.
+        identity: What makes two runs the same.
+
+    Raises:
+        InputError: A setting needs more memory than there is.
     """
-    require_memory(_needs(edges, spread, training), "training `graph`")
+    require_memory(_memory_needs(edges, config, training), "training `graph`")
     with seeded(context.seed):
-        network = LightGCN(edges.taken, edges.told, spread)
-    events = edges.taken.tocoo()
-    several = np.diff(edges.taken.indptr)[events.row] > 1
+        network = LightGCN(edges, config)
+    events = edges.interactions.tocoo()
+    has_others = np.diff(edges.interactions.indptr)[events.row] > 1
     epochs = 0
-    if several.any():
+    if has_others.any():
         rows: Batch = {
-            "user": events.row[several].astype(np.int64),
-            "item": events.col[several].astype(np.int64),
-            "share": events.data[several],
+            "user": events.row[has_others].astype(np.int64),
+            "item": events.col[has_others].astype(np.int64),
+            "share": events.data[has_others],
         }
         batches = ArrayBatches(rows, training.batch_size, seed=context.seed)
-        outcome = train_with_context(
+        task = TrainingTask(batches, _objective, validate=validate, metric=METRIC)
+        result = train_with_context(
             context,
             network,
-            batches,
-            _objective,
+            task,
             training,
-            best=best,
-            validate=validate,
-            metric=METRIC,
             identity=identity,
-            run=context.name or "graph",
+            name="graph",
+            best_epoch=best_epoch,
         )
-        epochs = outcome.best_epoch
+        epochs = result.best_epoch
     network.eval()
     with torch.no_grad():
-        found = [one.cpu().numpy() for one in network.layers()]
-        weights = functional.softplus(network.weights).cpu().numpy()
-    return LightGCNResult(LayerOutputs(*found), weights, epochs)
+        layers = LayerOutputs(*(tensor.cpu().numpy() for tensor in network.layers()))
+        return LightGCNResult(layers, network.relation_weights().cpu().numpy(), epochs)
 
 
-def _needs(edges: GraphEdges, spread: LightGCNConfig, training: TrainingConfig) -> dict[str, int]:
-    """Bytes by setting, roughly: weights, what spreads over all nodes, one batch."""
-    users, items = edges.taken.shape
-    nodes = items + max((one.shape[1] for one in edges.told), default=0)
-    spreading = 2 * (users + nodes) * (spread.num_layers + 1) + 6 * training.batch_size
+def _memory_needs(
+    edges: GraphEdges, config: LightGCNConfig, training: TrainingConfig
+) -> dict[str, int]:
+    """Bytes by setting, roughly: weights, vectors of all nodes in all layers, one batch."""
+    n_users, n_items = edges.interactions.shape
+    nodes = n_items + edges.n_entities
+    vectors = 2 * (n_users + nodes) * (config.num_layers + 1) + 6 * training.batch_size
+    dim = config.embedding_dim
     return {
-        "embedding_dim": weight_bytes(nodes * spread.embedding_dim)
-        + 4 * spreading * spread.embedding_dim,
-        "training.batch_size": 4 * 3 * training.batch_size * spread.num_negatives,
+        "embedding_dim": weight_bytes(nodes * dim) + 4 * vectors * dim,
+        "training.batch_size": 4 * 3 * training.batch_size * config.num_negatives,
     }
 
 
-def validation(held: ValidationSet, rows: Int32Array, histories: sparse.csr_matrix) -> Validate:
-    """NDCG of held-out questions. `rows` int32 [n_items]: the row of each item from 1 on, 0: none.
+def validation_of(
+    validation: ValidationSet, rows: Int32Array, histories: sparse.csr_matrix
+) -> Validate:
+    """Return a function that computes NDCG@10 of a network as the stage would rank.
 
-    `histories` [B, n]: what every item that the network knows counts in each question.
+    Args:
+        validation: Held-out queries and targets.
+        rows: int32 [n_items], the row of each item from 1; 0 for items without one.
+        histories: CSR [B, n], the weight of every item in the history of each query.
     """
-    asked = RankingValidation(held, rows, 1)
-    known = torch.from_numpy(np.diff(histories.indptr) > 0)
+    ranking = RankingValidation(validation, rows, 1)
+    has_history = torch.from_numpy(np.diff(histories.indptr) > 0)
 
     def ndcg(network: Any) -> float:
-        items, lent, _ = network.layers()
+        items, messages, _ = network.layers()
         items = functional.normalize(items, dim=1)
-        users = functional.normalize(_tensor(histories).to(lent.device) @ lent, dim=1)
-        users[~known] = torch.nan  # as the stage answers: a history that is not known finds nothing
-        return asked.judged((rows, users[rows] @ items.T) for rows in asked.batches(len(items)))
+        weights = _sparse_tensor(histories).to(messages.device)
+        users = functional.normalize(weights @ messages, dim=1)
+        users[~has_history] = torch.nan  # the stage retrieves nothing for such a query
+        batches = ranking.batches(len(items))
+        return ranking.ndcg_of_scores((numbers, users[numbers] @ items.T) for numbers in batches)
 
     return ndcg
 
 
 def _objective(network: Any, batch: Mapping[str, Tensor]) -> Tensor:
     states, table = network(batch)
-    spread = getattr(network, "module", network).spread
-    states = states / spread.temperature
-    if spread.num_negatives == 0 or spread.num_negatives >= len(table):
+    config = getattr(network, "module", network).config
+    states = states / config.temperature
+    count = config.num_negatives
+    if count == 0 or count >= len(table):
         return full_softmax(states, table, batch["item"])
-    drawn = torch.randint(len(table), (spread.num_negatives,), device=table.device)
-    expected = torch.full(
-        (spread.num_negatives,),
-        float(np.log(spread.num_negatives / len(table))),
-        device=table.device,
-    )
+    drawn = torch.randint(len(table), (count,), device=table.device)
+    log_expected = torch.full((count,), float(np.log(count / len(table))), device=table.device)
     return sampled_softmax(
-        states, table[batch["item"]], table[drawn], batch["item"], drawn, expected
+        states, table[batch["item"]], table[drawn], batch["item"], drawn, log_expected
     )
 
 
-def _tensor(matrix: sparse.csr_matrix) -> Tensor:
+def _sparse_tensor(matrix: sparse.csr_matrix) -> Tensor:
     rows = matrix.tocsr()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "CSR support is in beta state"

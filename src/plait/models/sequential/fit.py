@@ -1,9 +1,9 @@
-"""From a data set to a trained `sequence`: rows of items, batches, objective, validation."""
+"""From a data set to a trained `sequence`: table rows, batches, loss and validation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,119 +12,116 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.data.types import Dataset, Float32Array, History
+from plait.data.dataset import Dataset
+from plait.features.interactions import user_histories
 from plait.features.tfidf import Tfidf
 from plait.features.vocabulary import Vocabulary
-from plait.models.sequential.inference import last_states, plain
+from plait.models.sequential.inference import last_states, weights_of
 from plait.models.sequential.item_embeddings import ItemSpace
 from plait.models.sequential.layers import FeatureEmbeddingBag
-from plait.models.sequential.network import (
-    ItemEmbedding,
-    NetworkShape,
-    NextItemModel,
-    SequentialNetwork,
-)
+from plait.models.sequential.network import ItemEmbedding, NextItemModel, SequentialNetwork
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
-from plait.models.sequential.sequence import SequenceConfig
+from plait.models.sequential.sequence import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
 from plait.training.losses import Negatives, full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.precision import bfloat16_is_fast
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import fingerprint, identity_of, seeded, train_with_context
+from plait.training.reproducibility import fingerprint, identity_of, seeded
 from plait.training.sequence_batches import SequenceBatches, Sequences
-from plait.training.trainer import Objective
+from plait.training.trainer import Objective, TrainingTask, train_with_context
 
-__all__ = ["Fitted", "fit_sequence"]
+__all__ = ["SequenceFit", "fit_sequence"]
 
-_MANY = 50_000
-"""From so many items on, a softmax over all of them takes longer than it is worth."""
+_MAX_SOFTMAX_ITEMS = 50_000
+"""With more items a softmax over all of them takes longer than its gain in quality justifies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """What a fit leaves: items, the network's shape and weights, and its best number of epochs.
+class SequenceFit:
+    """The result of a fit.
 
-    `epochs` are all it was trained for where nothing was held out to judge by.
+    Attributes:
+        space: The item vectors.
+        shape: The architecture of the network.
+        weights: Its weights by name.
+        epochs: The best number of epochs; all epochs if there was no validation set.
     """
 
     space: ItemSpace
-    shape: Mapping[str, Any]
-    weights: Mapping[str, Any]
+    shape: NetworkShape
+    weights: dict[str, Any]
     epochs: int
 
 
 def fit_sequence(
-    config: SequenceConfig, dataset: Dataset, context: FitContext, best: int
-) -> Fitted | None:
-    """Train; None where no user has two events, so that nothing comes after anything.
+    config: SequenceConfig, dataset: Dataset, context: FitContext, best_epoch: int
+) -> SequenceFit | None:
+    """Train a network and its item vectors.
 
-    `best`: how many epochs an earlier fit found best, 0 for none.
+    Args:
+        config: The settings of the stage.
+        dataset: The data.
+        context: How the stage is fitted.
+        best_epoch: The best number of epochs of an earlier fit, 0 for none.
 
-    Raises InputError where that takes more memory than there is.
+    Returns:
+        The result, or None if no user has two events, so that there is nothing to predict.
+
+    Raises:
+        InputError: A setting needs more memory than there is.
     """
     items = Vocabulary.of(dataset)
-    history = _history(dataset)
-    sequences = Sequences.of(history, items.rows, config.max_length + 1)
+    sequences = Sequences.of(user_histories(dataset), items.rows, config.max_length + 1)
     if not len(sequences):
         return None
-    tfidf, vectors = _described(config, dataset)
-    require_memory(_needs(config, sequences, len(items), vectors.shape[1]), "training `sequence`")
-    sequences = _placed(sequences, context)
-    module = _module(config, dataset, items, vectors, context.seed)
-    training = config.training
-    timed = module.network.shape.timed
-    batches = SequenceBatches(sequences, training.batch_size, timed=timed, seed=context.seed)
-    outcome = train_with_context(
+    if config.use_item_features:
+        tfidf, features = Tfidf.fit(config.features, dataset.catalogue)
+    else:
+        tfidf = Tfidf(config.features)
+        features = sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
+    needs = _memory_needs(config, sequences, len(items), features.shape[1])
+    require_memory(needs, "training `sequence`")
+    if context.folder is not None:
+        sequences = sequences.mapped(context.folder / "rows.safetensors")
+    module = _module(config, dataset, items, features, context.seed)
+    shape = module.network.shape
+    batches = SequenceBatches(
+        sequences, config.training.batch_size, timed=shape.timed, seed=context.seed
+    )
+    validate = _validation(module, items, context, config.max_length)
+    task = TrainingTask(batches, _objective(config, items), module.targets, validate, METRIC)
+    result = train_with_context(
         context,
         module,
-        batches,
-        _objective(config, items),
-        training,
-        validate=_validation(module, items, context, config.max_length),
-        metric=METRIC,
-        targets=module.targets,
-        best=best,
+        task,
+        config.training,
         identity=identity_of(
             "sequence",
             config,
             vocabulary=fingerprint(items.numbers),
             histories=fingerprint(sequences.items, sequences.offsets, sequences.seconds),
-            words=fingerprint(vectors.indptr, vectors.indices, vectors.data),
+            words=fingerprint(features.indptr, features.indices, features.data),
         ),
-        run=context.name or "sequence",
+        name="sequence",
+        best_epoch=best_epoch,
     )
-    return Fitted(
-        _space(module, dataset, items, tfidf, vectors),
-        asdict(module.network.shape),
-        plain(module.network),
-        outcome.best_epoch,
+    return SequenceFit(
+        _item_space(module, dataset, items, tfidf, features),
+        shape,
+        weights_of(module.network),
+        result.best_epoch,
     )
-
-
-def _history(dataset: Dataset) -> History:
-    """What every user did, in the order of the log."""
-    found = dataset.interactions
-    counts = np.bincount(found.users, minlength=dataset.n_users)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return History(offsets, found.items, found.times, found.weights)
-
-
-def _described(config: SequenceConfig, dataset: Dataset) -> tuple[Tfidf, sparse.csr_matrix]:
-    """How fields become features, and those of all items, CSR [n_items, V]."""
-    if config.use_item_features:
-        return Tfidf.fit(config.features, dataset.catalogue)
-    return Tfidf(config.features), sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
 
 
 def _module(
     config: SequenceConfig,
     dataset: Dataset,
     items: Vocabulary,
-    vectors: sparse.csr_matrix,
+    features: sparse.csr_matrix,
     seed: int,
 ) -> NextItemModel:
-    """Items and network with fresh weights, drawn by `seed`; items as pairs say, if told to."""
+    """Network and item vectors with initial weights drawn by `seed`."""
     shape = NetworkShape(
         config.network,
         config.embedding_dim,
@@ -132,118 +129,114 @@ def _module(
         config.num_heads,
         config.max_length,
         config.dropout,
-        # A gap to be filled has no time: a masked network would learn from what it is never told.
+        # A masked position has no time at inference, so a masked network must not learn from times.
         timed=dataset.clock == "time" and config.network != "bert4rec",
         mask_probability=config.mask_probability,
     )
     with seeded(seed):
-        words = None
-        if vectors.shape[1]:
-            mine = vectors[items.numbers]
-            words = FeatureEmbeddingBag(
-                torch.from_numpy(mine.indices.astype(np.int64)),
-                torch.from_numpy(mine.data.astype(np.float32)),
-                torch.from_numpy(mine.indptr[:-1].astype(np.int64)),
-                vectors.shape[1],
+        bag = None
+        if features.shape[1]:
+            rows = features[items.numbers]
+            bag = FeatureEmbeddingBag(
+                torch.from_numpy(rows.indices.astype(np.int64)),
+                torch.from_numpy(rows.data.astype(np.float32)),
+                torch.from_numpy(rows.indptr[:-1].astype(np.int64)),
+                features.shape[1],
                 config.embedding_dim,
             )
-        table = ItemEmbedding(len(items), config.embedding_dim, words, config.id_dropout)
-        length = (
-            config.pmi_init_scale if config.pmi_init_scale is not None else float(words is None)
-        )
-        if length:
-            given = length * pmi_embeddings(dataset, items, config.embedding_dim, seed)
-            table.own.data += torch.from_numpy(given)
+        table = ItemEmbedding(len(items), config.embedding_dim, bag, config.id_dropout)
+        scale = config.pmi_init_scale
+        scale = float(bag is None) if scale is None else scale
+        if scale:
+            initial = scale * pmi_embeddings(dataset, items, config.embedding_dim, seed)
+            table.ids.data += torch.from_numpy(initial)
         return NextItemModel(SequentialNetwork(shape), table)
 
 
-def _needs(config: SequenceConfig, sequences: Sequences, items: int, words: int) -> dict[str, int]:
-    """Bytes by setting, roughly: weights by `dim`, the largest batch there is by `training.batch`
-    or `history`, and by the latter also a weight for every distance. Every place looks at every
-    other, twice a head, and once more by time whatever the heads.
+def _memory_needs(
+    config: SequenceConfig, sequences: Sequences, n_items: int, n_features: int
+) -> dict[str, int]:
+    """Bytes by setting, roughly: weights by `embedding_dim`, the largest batch by
+    `training.batch_size` and, for attention, by `max_length`. Attention scores are held twice for
+    each head, once more for times.
     """
-    longest = int(sequences.lengths.max())  # of `history` and one more at most
-    dim, places = config.embedding_dim, min(config.training.batch_size, len(sequences)) * longest
-    deep = 12 * dim * dim * config.num_layers
-    cells = config.num_negatives if _sampled(config, items) else 0
+    longest = int(sequences.lengths.max())
+    dim = config.embedding_dim
+    positions = min(config.training.batch_size, len(sequences)) * longest
+    layer_weights = 12 * dim * dim * config.num_layers
+    negatives = config.num_negatives if _is_sampled(config, n_items) else 0
     heads = 0 if config.network in ("gru", "lstm") else config.num_heads * config.num_layers
-    looks = places * longest * (2 * heads + 5 if heads else 0)
+    attention = positions * longest * (2 * heads + 5 if heads else 0)
     return {
-        "embedding_dim": weight_bytes((items + words) * dim + deep),
-        "training.batch_size": 4 * places * (24 * dim * config.num_layers + 3 * dim),
-        "num_negatives": 4 * 3 * places * cells,
-        "max_length": 4 * looks + weight_bytes(2 * config.max_length * heads),
+        "embedding_dim": weight_bytes((n_items + n_features) * dim + layer_weights),
+        "training.batch_size": 4 * positions * (24 * dim * config.num_layers + 3 * dim),
+        "num_negatives": 4 * 3 * positions * negatives,
+        "max_length": 4 * attention + weight_bytes(2 * config.max_length * heads),
     }
 
 
-def _placed(sequences: Sequences, context: FitContext) -> Sequences:
-    """The rows, in a file where there is a folder for it: so they may be larger than the memory."""
-    if context.folder is None:
-        return sequences
-    return sequences.mapped(context.folder / "rows.safetensors")
-
-
-def _sampled(config: SequenceConfig, items: int) -> bool:
-    """Whether negatives are drawn."""
-    return bool(config.loss == "sampled" or (config.loss == "auto" and items > _MANY))
+def _is_sampled(config: SequenceConfig, n_items: int) -> bool:
+    """Whether the loss samples negatives."""
+    return config.loss == "sampled" or (config.loss == "auto" and n_items > _MAX_SOFTMAX_ITEMS)
 
 
 def _objective(config: SequenceConfig, items: Vocabulary) -> Objective:
-    if not _sampled(config, len(items)):
+    if not _is_sampled(config, len(items)):
 
-        def over_all(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        def softmax_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
             states, table, targets = module(batch)
             half = config.bf16_logits and bfloat16_is_fast(states.device.type)
             return full_softmax(states, table, targets, smoothing=config.label_smoothing, half=half)
 
-        return over_all
+        return softmax_objective
     negatives = Negatives(
         torch.from_numpy(items.counts.astype(np.float32)), config.negative_popularity_exponent
     )
 
-    def over_some(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    def sampled_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         states, table, targets = module(batch)
         drawn, log_expected = negatives.draw(config.num_negatives)
         drawn, log_expected = drawn.to(states.device), log_expected.to(states.device)
-        wanted, others = (functional.embedding(one, table) for one in (targets, drawn))
-        return sampled_softmax(states, wanted, others, targets, drawn, log_expected)
+        positives, others = (functional.embedding(rows, table) for rows in (targets, drawn))
+        return sampled_softmax(states, positives, others, targets, drawn, log_expected)
 
-    return over_some
+    return sampled_objective
 
 
 def _validation(
-    module: NextItemModel, items: Vocabulary, context: FitContext, longest: int
+    module: NextItemModel, items: Vocabulary, context: FitContext, max_length: int
 ) -> Callable[[nn.Module], float] | None:
     if context.held is None:
         return None
-    asked = RankingValidation(context.held, items.rows, longest)
+    validation = RankingValidation(context.held, items.rows, max_length)
 
-    def ndcg(_bare: nn.Module) -> float:
+    def ndcg(_module: nn.Module) -> float:
         table = module.items()
 
         def states(chosen: Any) -> Tensor:
-            rows, seconds = asked.histories.take(chosen)
-            given = torch.from_numpy(rows.astype(np.int64)).to(table.device)
-            lengths = asked.histories.lengths[chosen]
-            return last_states(module.network, functional.embedding(given, table), lengths, seconds)
+            rows, seconds = validation.histories.take(chosen)
+            indices = torch.from_numpy(rows.astype(np.int64)).to(table.device)
+            lengths = validation.histories.lengths[chosen]
+            vectors = functional.embedding(indices, table)
+            return last_states(module.network, vectors, lengths, seconds)
 
-        return asked.ndcg(states, table[1:])
+        return validation.ndcg(states, table[1:])
 
     return ndcg
 
 
-def _space(
+def _item_space(
     module: NextItemModel,
     dataset: Dataset,
     items: Vocabulary,
     tfidf: Tfidf,
-    vectors: sparse.csr_matrix,
+    features: sparse.csr_matrix,
 ) -> ItemSpace:
-    """The items by number, ready to be asked for."""
-    learned: Float32Array = module.items.own.detach().cpu().numpy()
-    own = np.zeros((dataset.n_items, learned.shape[1]), np.float32)
-    own[items.numbers] = learned
-    meaning = np.zeros((0, learned.shape[1]), np.float32)
-    if module.items.words is not None:
-        meaning = module.items.words.meaning.detach().cpu().numpy()
-    return ItemSpace.of(dataset, tfidf, vectors, (own, meaning), items.rows > 0)
+    """The item vectors by number, ready for inference."""
+    learned = module.items.ids.detach().cpu().numpy()
+    id_vectors = np.zeros((dataset.n_items, learned.shape[1]), np.float32)
+    id_vectors[items.numbers] = learned
+    feature_vectors = np.zeros((0, learned.shape[1]), np.float32)
+    if module.items.features is not None:
+        feature_vectors = module.items.features.vectors.detach().cpu().numpy()
+    return ItemSpace.of(dataset, tfidf, features, id_vectors, feature_vectors)

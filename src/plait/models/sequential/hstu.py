@@ -11,45 +11,71 @@ __all__ = ["HSTU"]
 
 
 class HSTU(nn.Module):
-    """Layers of pointwise gated attention: no softmax, so that how much was done is not lost."""
+    """Layers of pointwise gated attention, without softmax, so that sums keep the event count.
+
+    Args:
+        dim: The size of a vector.
+        num_layers: The number of layers.
+        num_heads: Heads of attention; they divide `dim`.
+        max_length: The longest history.
+        dropout: The dropout of every layer.
+        timed: Whether events have times.
+    """
 
     def __init__(
-        self, dim: int, blocks: int, heads: int, longest: int, dropout: float, *, timed: bool
+        self,
+        dim: int,
+        num_layers: int,
+        num_heads: int,
+        max_length: int,
+        dropout: float,
+        *,
+        timed: bool,
     ) -> None:
         super().__init__()
-        self.bias = RelativeBias(blocks, heads, longest, timed=timed, causal=True)
-        self.blocks = nn.ModuleList([_Unit(dim, heads, longest, dropout) for _ in range(blocks)])
+        self.bias = RelativeBias(num_layers, num_heads, max_length, timed=timed, causal=True)
+        self.layers = nn.ModuleList(
+            [_Layer(dim, num_heads, max_length, dropout) for _ in range(num_layers)]
+        )
 
-    def forward(self, states: Tensor, there: Tensor, seconds: Tensor | None) -> Tensor:
-        """[B, L, D] from [B, L, D], `there` bool [B, L] and seconds [B, L]."""
-        biases = self.bias(there, seconds, barred=0.0)
-        barred = self.bias(there, None, barred=-1e9)[0] < -1e8
-        for block, bias in zip(self.blocks, biases, strict=True):
-            states = block(states, bias, barred)
+    def forward(self, states: Tensor, mask: Tensor, seconds: Tensor | None) -> Tensor:
+        """Compute the states of all positions.
+
+        Args:
+            states: float32 [B, L, D], item vectors.
+            mask: bool [B, L], where events are.
+            seconds: int64 [B, L], the times of events.
+
+        Returns:
+            float32 [B, L, D].
+        """
+        biases = self.bias(mask, seconds, masked_value=0.0)
+        masked = self.bias(mask, None, masked_value=-1e9)[0] < -1e8
+        for layer, bias in zip(self.layers, biases, strict=True):
+            states = layer(states, bias, masked)
         return states
 
 
-class _Unit(nn.Module):
-    def __init__(self, dim: int, heads: int, longest: int, dropout: float) -> None:
+class _Layer(nn.Module):
+    def __init__(self, dim: int, num_heads: int, max_length: int, dropout: float) -> None:
         super().__init__()
-        self._heads, self._longest = heads, longest
-        self.before = nn.LayerNorm(dim)
-        self.inside = nn.Linear(dim, 4 * dim)
-        self.between = nn.LayerNorm(dim)
-        self.out = nn.Linear(dim, dim)
+        self._num_heads, self._max_length = num_heads, max_length
+        self.norm1 = nn.LayerNorm(dim)
+        self.in_proj = nn.Linear(dim, 4 * dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.out_proj = nn.Linear(dim, dim)
         self.dropout = Dropout(dropout)
 
-    def forward(self, states: Tensor, bias: Tensor, barred: Tensor) -> Tensor:
-        """[B, L, D] to [B, L, D]."""
+    def forward(self, states: Tensor, bias: Tensor, masked: Tensor) -> Tensor:
         batch, length, dim = states.shape
-        parts = functional.silu(self.inside(self.before(states)))
-        gate, *others = parts.chunk(4, dim=-1)
+        projections = functional.silu(self.in_proj(self.norm1(states))).chunk(4, dim=-1)
+        gate = projections[0]
         value, query, key = (
-            one.view(batch, length, self._heads, dim // self._heads).transpose(1, 2)
-            for one in others
+            projection.view(batch, length, self._num_heads, -1).transpose(1, 2)
+            for projection in projections[1:]
         )
-        weights = functional.silu(query @ key.transpose(2, 3) + bias) / self._longest
-        seen = weights.masked_fill(barred, 0.0) @ value
-        mixed = self.between(seen.transpose(1, 2).reshape(batch, length, dim)) * gate
-        found: Tensor = states + self.out(self.dropout(mixed))
-        return found
+        weights = functional.silu(query @ key.transpose(2, 3) + bias) / self._max_length
+        attended = weights.masked_fill(masked, 0.0) @ value
+        gated = self.norm2(attended.transpose(1, 2).reshape(batch, length, dim)) * gate
+        outputs: Tensor = states + self.out_proj(self.dropout(gated))
+        return outputs

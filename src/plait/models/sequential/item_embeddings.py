@@ -1,111 +1,124 @@
-"""Vectors of items, by number: those of the fit, and of items that came or changed after it.
+"""Item vectors by number: those of the fit, and of items that came or changed after it.
 
-An item's vector is its own plus what its features add up to: `meaning`, a vector a feature.
+An item's vector is a learned vector of its own plus the weighted sum of the vectors of its
+features.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from plait.data.arrays import BoolArray, Float32Array, UInt64Array
 from plait.data.catalogue import Catalogue
-from plait.data.types import BoolArray, Dataset, Float32Array
-from plait.features.item_changes import Changes, Prints, prints
+from plait.data.dataset import Dataset
+from plait.features.item_changes import ItemUpdates, field_hashes
 from plait.features.tfidf import Tfidf, TfidfConfig
-from plait.pipeline.array_files import read_arrays, write_arrays
 
-__all__ = ["FreshItems", "ItemSpace"]
+__all__ = ["ItemSpace", "ItemVectors"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FreshItems:
-    """All items as they are now: `table` float32 [N, D], `known` bool [N]."""
+class ItemVectors:
+    """The vectors of N items.
 
-    changes: Changes
+    Attributes:
+        table: float32 [N, D].
+        known: bool [N], items that have a vector.
+    """
+
     table: Float32Array
     known: BoolArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemSpace:
-    """`own` and `table` float32 [n, D] and `known` bool [n] by item number; `meaning` [V, D]."""
+    """What a fit knows about n items.
+
+    Attributes:
+        tfidf: How fields become features.
+        feature_vectors: float32 [V, D]; V is 0 if no field is read.
+        id_vectors: float32 [n, D], the learned vector of each item; 0 without interactions.
+        items: The vectors of the items at the fit.
+        hashes: uint64 [n], hashes of the fields at the fit.
+    """
 
     tfidf: Tfidf
-    meaning: Float32Array
-    own: Float32Array
-    table: Float32Array
-    known: BoolArray
-    prints: Prints
+    feature_vectors: Float32Array
+    id_vectors: Float32Array
+    items: ItemVectors
+    hashes: UInt64Array
 
     @staticmethod
     def empty(features: TfidfConfig) -> ItemSpace:
-        """No items."""
-        none = np.zeros((0, 0), np.float32)
-        nobody, blank = np.zeros(0, np.bool_), np.zeros(0, np.uint64)
-        return ItemSpace(Tfidf(features), none, none, none, nobody, blank)
+        """Return a space without items.
+
+        Args:
+            features: How fields become features.
+        """
+        empty = np.zeros((0, 0), np.float32)
+        items = ItemVectors(empty, np.zeros(0, np.bool_))
+        return ItemSpace(Tfidf(features), empty, empty, items, np.zeros(0, np.uint64))
 
     @staticmethod
     def of(
         dataset: Dataset,
         tfidf: Tfidf,
-        vectors: sparse.csr_matrix,
-        learned: tuple[Float32Array, Float32Array],
-        taken: BoolArray,
+        features: sparse.csr_matrix,
+        id_vectors: Float32Array,
+        feature_vectors: Float32Array,
     ) -> ItemSpace:
-        """From feature `vectors` [n, V], what was `learned` (own [n, D], meaning [V, D]), and which
-        items were `taken` by somebody: the others are what their features say.
+        """Build the space of a fit; items without interactions have the vector of their features.
+
+        Args:
+            dataset: The data of the fit.
+            tfidf: How fields become features.
+            features: float32 CSR [n, V], the features of all items.
+            id_vectors: float32 [n, D], learned vectors of items.
+            feature_vectors: float32 [V, D], learned vectors of features.
         """
-        own, meaning = learned
-        table = (own + vectors @ meaning).astype(np.float32)
-        known = taken | (np.diff(vectors.indptr) > 0)
-        fields = tfidf.fields(dataset.catalogue) if len(meaning) else []
-        read = prints(dataset.catalogue, fields, range(dataset.n_items if fields else 0))
-        return ItemSpace(tfidf, meaning, own, table, known, read)
+        table = (id_vectors + features @ feature_vectors).astype(np.float32)
+        n_events = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+        known = (n_events > 0) | (np.diff(features.indptr) > 0)
+        fields = tfidf.fields(dataset.catalogue) if len(feature_vectors) else []
+        hashes = field_hashes(dataset.catalogue, fields, range(dataset.n_items if fields else 0))
+        return ItemSpace(tfidf, feature_vectors, id_vectors, ItemVectors(table, known), hashes)
 
-    def fresh(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:
-        """The items of `catalogue`; None where no field is read. `previous` is built upon."""
-        if not len(self.meaning):
+    def update(
+        self, catalogue: Catalogue, version: int, previous: Any
+    ) -> ItemUpdates[ItemVectors] | None:
+        """Compute the vectors of items whose fields are not those of the fit.
+
+        Args:
+            catalogue: The items as they are now.
+            version: The log offset of the fit.
+            previous: The result for an earlier catalogue, or anything else.
+
+        Returns:
+            The vectors of all items as they are now; None if no field is read.
+        """
+        if not len(self.feature_vectors):
             return None
-        old = previous
-        if not isinstance(old, FreshItems):
-            old = FreshItems(Changes.none(version), self.table, self.known)
-        fields = self.tfidf.fields(catalogue)
-        numbers = old.changes.altered(catalogue, fields, self.prints)
-        changes = old.changes.extended(catalogue, numbers)
+        updates: ItemUpdates[ItemVectors] = ItemUpdates.empty(version, self.items)
+        if isinstance(previous, ItemUpdates):
+            updates = previous
+        numbers = updates.outdated_items(catalogue, self.tfidf.fields(catalogue), self.hashes)
         if not len(numbers):
-            return FreshItems(changes, old.table, old.known)
-        size = max(len(old.table), int(numbers.max()) + 1)
-        table = _grown(old.table, size)
-        known = _grown(old.known, size)
-        said = self.tfidf.vectors(catalogue, numbers)
-        own = _grown(self.own, size)[numbers]
-        table[numbers] = own + said @ self.meaning
-        known[numbers] = (np.diff(said.indptr) > 0) | own.any(axis=1)
-        return FreshItems(changes, table, known)
-
-    def save(self, folder: Path) -> None:
-        """Write everything."""
-        self.tfidf.save(folder)
-        arrays = {
-            "meaning": self.meaning,
-            "own": self.own,
-            "table": self.table,
-            "known": self.known,
-            "prints": self.prints,
-        }
-        write_arrays(folder / "items.safetensors", arrays)
-
-    @staticmethod
-    def load(features: TfidfConfig, folder: Path) -> ItemSpace:
-        """Map what `save` wrote."""
-        return ItemSpace(Tfidf.load(features, folder), **read_arrays(folder / "items.safetensors"))
+            return updates.extended(catalogue, numbers, updates.values)
+        size = max(len(updates.values.table), int(numbers.max()) + 1)
+        table = _resized(updates.values.table, size)
+        known = _resized(updates.values.known, size)
+        features = self.tfidf.vectors(catalogue, numbers)
+        id_vectors = _resized(self.id_vectors, size)[numbers]
+        table[numbers] = id_vectors + features @ self.feature_vectors
+        known[numbers] = (np.diff(features.indptr) > 0) | id_vectors.any(axis=1)
+        return updates.extended(catalogue, numbers, ItemVectors(table, known))
 
 
-def _grown(array: Any, size: int) -> Any:
-    """A copy with room for `size` rows; the new ones are zero."""
-    more = np.zeros((max(size - len(array), 0), *array.shape[1:]), array.dtype)
-    return np.concatenate([array, more])
+def _resized(array: Any, size: int) -> Any:
+    """A copy with `size` rows; new rows are zero."""
+    added = np.zeros((max(size - len(array), 0), *array.shape[1:]), array.dtype)
+    return np.concatenate([array, added])

@@ -1,4 +1,4 @@
-"""What the layers of several networks share."""
+"""Layers that several networks share."""
 
 from __future__ import annotations
 
@@ -10,124 +10,158 @@ from torch.nn import functional
 
 __all__ = ["Dropout", "FeatureEmbeddingBag", "RelativeBias", "SwiGLU"]
 
-_TIMES = 32
-"""Buckets of the time between two events: each is twice as long as the one before it."""
+_TIME_BUCKETS = 32
+"""Buckets of the time between two events; each is twice as long as the one before it."""
 
 
 class RelativeBias(nn.Module):
-    """A learned bias for attention by how far apart two events lie, in steps and in time.
+    """A learned attention bias by the distance of two events, in positions and in time.
 
-    In steps up to `longest`; in time by powers of two of seconds, where there are times (Zhai et
-    al., HSTU, ICML 2024). Each of the `layers` has its own, with a row for each of its `heads`.
+    In positions up to `max_length`; in time, where there are times, by powers of two of seconds
+    (Zhai et al., HSTU, ICML 2024). Every layer has a bias of its own for each of its heads.
+
+    Args:
+        layers: The number of layers.
+        heads: Heads of each layer.
+        max_length: The longest history.
+        timed: Whether events have times.
+        causal: Whether a position sees only itself and earlier ones.
     """
 
-    def __init__(self, layers: int, heads: int, longest: int, *, timed: bool, causal: bool) -> None:
+    def __init__(
+        self, layers: int, heads: int, max_length: int, *, timed: bool, causal: bool
+    ) -> None:
         super().__init__()
-        self._layers, self._longest, self._causal = layers, longest, causal
-        self.steps = nn.Parameter(torch.zeros(layers * heads, 2 * longest - 1))
-        self.times = nn.Parameter(torch.zeros(layers * heads, _TIMES)) if timed else None
+        self._layers, self._max_length, self._causal = layers, max_length, causal
+        self.steps = nn.Parameter(torch.zeros(layers * heads, 2 * max_length - 1))
+        self.times = nn.Parameter(torch.zeros(layers * heads, _TIME_BUCKETS)) if timed else None
 
     def forward(
-        self, there: Tensor, seconds: Tensor | None, *, barred: float
+        self, mask: Tensor, seconds: Tensor | None, *, masked_value: float
     ) -> tuple[Tensor, ...]:
-        """Of each layer float32 [B or 1, H, L, L] for `there` bool [B, L]; `barred` where nobody
-        may look.
+        """Compute the bias of every layer.
+
+        Args:
+            mask: bool [B, L], where events are; padding follows them.
+            seconds: int64 [B, L], the times of events.
+            masked_value: The bias where a position may not look.
+
+        Returns:
+            For each layer float32 [B or 1, H, L, L].
         """
-        length = there.shape[1]
-        place = torch.arange(length, device=there.device)
-        away = place[:, None] - place[None, :]
-        bias = self.steps[:, away + self._longest - 1][None]
+        positions = torch.arange(mask.shape[1], device=mask.device)
+        distances = positions[:, None] - positions[None, :]
+        bias = self.steps[:, distances + self._max_length - 1][None]
         if self.times is not None and seconds is not None:
-            apart = (seconds[:, :, None] - seconds[:, None, :]).abs().double()
-            bucket = torch.log2(apart + 1).long().clamp(max=_TIMES - 1)
-            bias = bias + self.times[:, bucket].transpose(0, 1)
+            intervals = (seconds[:, :, None] - seconds[:, None, :]).abs().double()
+            buckets = torch.log2(intervals + 1).long().clamp(max=_TIME_BUCKETS - 1)
+            bias = bias + self.times[:, buckets].transpose(0, 1)
         if self._causal:
-            # Padding lies behind what is there: whoever looks back never sees it.
-            bias = bias.masked_fill(away < 0, barred)
+            # Padding follows the events: a position that looks back never sees it.
+            bias = bias.masked_fill(distances < 0, masked_value)
         else:
-            bias = bias.masked_fill(~there[:, None, None, :], barred)
+            bias = bias.masked_fill(~mask[:, None, None, :], masked_value)
         return bias.chunk(self._layers, dim=1)
 
 
 class SwiGLU(nn.Module):
-    """A gated feed-forward layer (SwiGLU, Shazeer, 2020)."""
+    """A gated feed-forward layer (SwiGLU, Shazeer, 2020), [..., dim] to [..., dim].
 
-    def __init__(self, dim: int, wide: int, dropout: float) -> None:
+    Args:
+        dim: The size of a vector.
+        hidden_dim: The size of the hidden layer.
+        dropout: The dropout of the hidden layer.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int, dropout: float) -> None:
         super().__init__()
-        self.inside = nn.Linear(dim, 2 * wide)
-        self.outside = nn.Linear(wide, dim)
+        self.in_proj = nn.Linear(dim, 2 * hidden_dim)
+        self.out_proj = nn.Linear(hidden_dim, dim)
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
-        """[..., D] to [..., D]."""
-        gate, value = self.inside(states).chunk(2, dim=-1)
-        found: Tensor = self.outside(self.dropout(functional.silu(gate) * value))
-        return found
+        gate, value = self.in_proj(states).chunk(2, dim=-1)
+        outputs: Tensor = self.out_proj(self.dropout(functional.silu(gate) * value))
+        return outputs
 
 
 class Dropout(nn.Module):
-    """Dropout that draws a byte a number, so that the share is one of 256.
+    """Dropout that draws one random byte for each value, so that the rate is a multiple of 1/256.
 
-    On a CPU that takes an eighth of the time of torch's own, which small networks spend most of
-    their time in.
+    On a CPU it takes an eighth of the time of torch's own, in which small networks spend most of
+    their time.
+
+    Args:
+        rate: The share of values that become zero in training; the others are scaled up.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, rate: float) -> None:
         super().__init__()
-        self._dropped = min(round(share * 256), 255)
+        self._n_dropped = min(round(rate * 256), 255)
 
     def forward(self, states: Tensor) -> Tensor:
-        """The same numbers, some of them zero and the others as much larger."""
-        if not self.training or not self._dropped:
+        if not self.training or not self._n_dropped:
             return states
         words = torch.empty((states.numel() + 7) // 8, dtype=torch.int64, device=states.device)
-        luck = words.random_(-(2**63), None).view(torch.uint8)[: states.numel()]
-        kept = (luck >= self._dropped).view(states.shape)
-        return states * kept * (256 / (256 - self._dropped))
+        draws = words.random_(-(2**63), None).view(torch.uint8)[: states.numel()]
+        retained = (draws >= self._n_dropped).view(states.shape)
+        return states * retained * (256 / (256 - self._n_dropped))
 
 
 class FeatureEmbeddingBag(nn.Module):
-    """Each item as the weighted sum of learned vectors of its features.
+    """Item vectors float32 [n, dim], each the weighted sum of learned vectors of its features.
 
-    As CSR: `features` int64 [M] and `worths` float32 [M], those of item i from `starts[i]` on.
+    Args:
+        features: int64 [M], the features of all items, one item after the other.
+        weights: float32 [M], their weights.
+        starts: int64 [n], where the features of each item begin.
+        count: The number of features.
+        dim: The size of a vector.
     """
 
-    def __init__(self, features: Tensor, worths: Tensor, starts: Tensor, count: int, dim: int):
+    def __init__(self, features: Tensor, weights: Tensor, starts: Tensor, count: int, dim: int):
         super().__init__()
-        self.meaning = nn.Parameter(torch.randn(count, dim) * 0.02)
-        rows = torch.repeat_interleave(
-            torch.arange(len(starts)), torch.diff(starts, append=torch.tensor([len(features)]))
-        )
+        self.vectors = nn.Parameter(torch.randn(count, dim) * 0.02)
+        lengths = torch.diff(starts, append=torch.tensor([len(features)]))
+        items = torch.repeat_interleave(torch.arange(len(starts)), lengths)
         order = torch.argsort(features, stable=True)
         counts = torch.bincount(features, minlength=count)
-        turned = (rows[order], worths[order], torch.cumsum(counts, 0) - counts)
-        for name, one in zip(_PARTS, (features, worths, starts, *turned), strict=True):
-            self.register_buffer(name, one, persistent=False)
+        transposed = (items[order], weights[order], torch.cumsum(counts, 0) - counts)
+        buffers = (features, weights, starts, *transposed)
+        for name, tensor in zip(_BUFFERS, buffers, strict=True):
+            self.register_buffer(name, tensor, persistent=False)
 
     def forward(self) -> Tensor:
-        """float32 [n, D]."""
-        parts = [getattr(self, name) for name in _PARTS]
-        found: Tensor = _Sum.apply(self.meaning, *parts)  # type: ignore[no-untyped-call]
-        return found
+        buffers = [getattr(self, name) for name in _BUFFERS]
+        sums: Tensor = _WeightedSum.apply(self.vectors, *buffers)  # type: ignore[no-untyped-call]
+        return sums
 
 
-_PARTS = ("features", "worths", "starts", "items", "turned_worths", "turned_starts")
+_BUFFERS = (
+    "features",
+    "weights",
+    "starts",
+    "transposed_items",
+    "transposed_weights",
+    "transposed_starts",
+)
+"""A sparse matrix by rows, and its transpose."""
 
 
-class _Sum(torch.autograd.Function):
-    """A sparse matrix times a dense one; the way back is the turned matrix, as fast."""
+class _WeightedSum(torch.autograd.Function):
+    """A sparse matrix times a dense one; the backward pass multiplies by the transpose."""
 
     @staticmethod
-    def forward(ctx: Any, meaning: Tensor, *parts: Tensor) -> Tensor:
-        ctx.save_for_backward(*parts[3:])
-        return _bags(meaning, *parts[:3])
+    def forward(ctx: Any, vectors: Tensor, *matrices: Tensor) -> Tensor:
+        ctx.save_for_backward(*matrices[3:])
+        return _weighted_sums(vectors, *matrices[:3])
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Any) -> Any:
-        return _bags(slopes[0].contiguous(), *ctx.saved_tensors), *(None,) * 6
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return _weighted_sums(gradients[0].contiguous(), *ctx.saved_tensors), *(None,) * 6
 
 
-def _bags(vectors: Tensor, places: Tensor, worths: Tensor, starts: Tensor) -> Tensor:
+def _weighted_sums(vectors: Tensor, columns: Tensor, weights: Tensor, starts: Tensor) -> Tensor:
     return functional.embedding_bag(
-        places, vectors, starts, mode="sum", per_sample_weights=worths.to(vectors.dtype)
+        columns, vectors, starts, mode="sum", per_sample_weights=weights.to(vectors.dtype)
     )

@@ -1,9 +1,9 @@
-"""Vectors that item tables start from: what comes with what, factorised.
+"""Initial item vectors from co-occurrence: factorised pointwise mutual information.
 
-The pointwise mutual information of pairs is what word2vec factorises in silence (Levy & Goldberg,
-NeurIPS 2014; item2vec: Barkan & Koenigstein, MLSP 2016); here the logarithm of one plus the lift,
-which is never negative and is 0 for pairs that never were. Its leading eigenvectors take seconds
-and save a network about half of its epochs.
+The pointwise mutual information of pairs is what word2vec factorises implicitly (Levy & Goldberg,
+NeurIPS 2014; item2vec: Barkan & Koenigstein, MLSP 2016). Here it is the logarithm of one plus the
+lift, which is never negative and 0 for pairs that never occur. Its leading eigenvectors take
+seconds to compute and save a network about half of its epochs.
 """
 
 from __future__ import annotations
@@ -12,47 +12,56 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
-from plait.data.types import Dataset, Float32Array
+from plait.data.arrays import Float32Array
+from plait.data.dataset import Dataset
 from plait.features.vocabulary import Vocabulary
 from plait.models.item_item.cooccurrence import PairConfig, cooccurrence_matrix
 
 __all__ = ["pmi_embeddings"]
 
 _PAIRS = 50_000_000
-"""About so many pairs are counted: with more events fewer baskets around each are looked at."""
+"""About this many pairs are counted: with more events the window around each is smaller."""
 
 
 def pmi_embeddings(dataset: Dataset, items: Vocabulary, dim: int, seed: int) -> Float32Array:
-    """float32 [m, dim]: a vector of length one for each item of `items`, in its order.
+    """Compute a vector of length 1 for each item.
 
-    Zero for items that come with no other, and in the places that a small catalogue leaves over.
+    Args:
+        dataset: The interactions.
+        items: The items, in the order of the result.
+        dim: The size of a vector.
+        seed: Seed of the start vector of the eigenvalue solver.
+
+    Returns:
+        float32 [m, dim]: zero for items that occur with no other, and in the dimensions that a
+        small catalogue does not fill.
     """
-    found = np.zeros((len(items), dim), np.float32)
-    about = _information(dataset, items)
+    embeddings = np.zeros((len(items), dim), np.float32)
+    pmi = _pmi(dataset, items)
     rank = min(dim, len(items) - 1)
-    if rank < 1 or not about.nnz:
-        return found
-    begin = np.random.default_rng(seed).random(len(items)).astype(np.float32)
-    values, axes = eigsh(about, rank, which="LA", v0=begin)
-    # An eigenvalue that is nothing has an axis that is noise; below zero it tells who is apart.
+    if rank < 1 or not pmi.nnz:
+        return embeddings
+    start = np.random.default_rng(seed).random(len(items)).astype(np.float32)
+    values, axes = eigsh(pmi, rank, which="LA", v0=start)
+    # The axis of an eigenvalue near zero is noise; a negative one separates items.
     vectors = axes * np.sqrt(np.where(values > 1e-4 * values.max(), values, 0))
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    there = (lengths > 1e-6 * lengths.max()) & (np.diff(about.indptr) > 0)[:, None]
-    found[:, :rank] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=there)
-    return found
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    has_vector = (norms > 1e-6 * norms.max()) & (np.diff(pmi.indptr) > 0)[:, None]
+    normalized = np.divide(vectors, norms, out=np.zeros_like(vectors), where=has_vector)
+    embeddings[:, :rank] = normalized
+    return embeddings
 
 
-def _information(dataset: Dataset, items: Vocabulary) -> sparse.csr_matrix:
-    """float32 CSR [m, m]: log(1 + how much oftener than by chance two items come together)."""
+def _pmi(dataset: Dataset, items: Vocabulary) -> sparse.csr_matrix:
+    """float32 CSR [m, m]: log(1 + lift), the lift being co-occurrence over its expectation."""
     window = int(np.clip(_PAIRS // max(len(dataset.interactions), 1), 1, PairConfig().window))
-    counted = cooccurrence_matrix(dataset, PairConfig(window=window))[items.numbers][
-        :, items.numbers
-    ]
-    both = (counted + counted.T).tocsr()
-    both.sort_indices()  # sums and products go by this order, and the axes of equals by their noise
-    often = np.asarray(both.sum(axis=1), np.float64).ravel()
-    shares = sparse.diags_array(1 / np.maximum(often, 1e-12))
-    lift = (shares @ both @ shares * often.sum()).tocsr()
+    counts = cooccurrence_matrix(dataset, PairConfig(window=window))
+    counts = counts[items.numbers][:, items.numbers]
+    symmetric = (counts + counts.T).tocsr()
+    symmetric.sort_indices()  # the order of sums decides the axes of equal eigenvalues
+    totals = np.asarray(symmetric.sum(axis=1), np.float64).ravel()
+    inverse = sparse.diags_array(1 / np.maximum(totals, 1e-12))
+    lift = (inverse @ symmetric @ inverse * totals.sum()).tocsr()
     lift.data = np.log1p(lift.data).astype(np.float32)
     lift.eliminate_zeros()
     return lift.astype(np.float32)

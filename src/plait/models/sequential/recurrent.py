@@ -10,17 +10,33 @@ __all__ = ["Recurrent"]
 
 
 class Recurrent(nn.Module):
-    """`blocks` recurrent layers, each with a residual, over [B, L, D]."""
+    """Recurrent layers with residual connections.
 
-    def __init__(self, kind: str, dim: int, blocks: int, dropout: float) -> None:
+    Args:
+        cell: `gru` or `lstm`.
+        dim: The size of a vector.
+        num_layers: The number of layers.
+        dropout: The dropout of every layer.
+    """
+
+    def __init__(self, cell: str, dim: int, num_layers: int, dropout: float) -> None:
         super().__init__()
-        layer = nn.LSTM if kind == "lstm" else nn.GRU
-        self.norms = nn.ModuleList([nn.LayerNorm(dim) for _ in range(blocks)])
-        self.layers = nn.ModuleList([layer(dim, dim, batch_first=True) for _ in range(blocks)])
+        layer = nn.LSTM if cell == "lstm" else nn.GRU
+        self.norms = nn.ModuleList([nn.LayerNorm(dim) for _ in range(num_layers)])
+        self.layers = nn.ModuleList([layer(dim, dim, batch_first=True) for _ in range(num_layers)])
         self.dropout = Dropout(dropout)
 
-    def forward(self, states: Tensor, _there: Tensor, _seconds: Tensor | None) -> Tensor:
-        """[B, L, D] from [B, L, D]; padding lies behind what is there and changes nothing."""
+    def forward(self, states: Tensor, _mask: Tensor, _seconds: Tensor | None) -> Tensor:
+        """Compute the states of all positions.
+
+        Args:
+            states: float32 [B, L, D], item vectors; padding at the end changes nothing before it.
+            _mask: Ignored, as in all networks of one interface.
+            _seconds: Ignored.
+
+        Returns:
+            float32 [B, L, D].
+        """
         for norm, layer in zip(self.norms, self.layers, strict=True):
             states = states + self.dropout(layer(norm(states))[0])
         return states

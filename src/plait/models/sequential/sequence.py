@@ -1,41 +1,35 @@
-"""What comes next: networks over the order of a history.
+"""Next-item prediction by networks over the order of a history.
 
 One stage, five networks: causal transformer (`sasrec`, Kang & McAuley, ICDM 2018), `gru`
-(GRU4Rec), `lstm`, masked transformer (`bert4rec`) and `hstu`. Trained by softmax over all items or
-over negatives that a batch shares, never by one negative a place (Petrov & Macdonald, RecSys 2023;
-Klenitskiy & Vasilev, RecSys 2023). An item is its own vector plus what its fields add up to, so one
-that came after the fit has a vector too; without fields to read it has none (NaN).
+(GRU4Rec), `lstm`, masked transformer (`bert4rec`) and `hstu`. They are trained by softmax over all
+items or over negatives that a batch shares, never by one negative per position (Petrov & Macdonald,
+RecSys 2023; Klenitskiy & Vasilev, RecSys 2023). An item's vector is learned and has the vectors of
+its fields added, so an item that came after the fit has a vector too; without fields it has none
+(NaN).
 
-Unseen users are answered from the history in the query: there is no vector of a user, the network
-reads the history each time (the fold-in is the model itself). Without a history: NaN.
+Unknown users are served from the history in the query: users have no vectors, the network reads the
+history each time. Without a history scores are NaN.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from plait.data.arrays import ABSENT, Float32Array, Int32Array
+from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
-from plait.data.types import (
-    ABSENT,
-    BoolArray,
-    CandidateLists,
-    Dataset,
-    Float32Array,
-    Int32Array,
-    QueryBatch,
-)
-from plait.errors import BundleError, InputError
+from plait.data.dataset import Dataset
+from plait.data.query import QueryBatch
+from plait.errors import InputError
 from plait.features.interactions import query_history
+from plait.features.item_changes import ItemUpdates, updates_in
 from plait.features.tfidf import TfidfConfig
-from plait.models.sequential.item_embeddings import FreshItems, ItemSpace
+from plait.models.sequential.item_embeddings import ItemSpace, ItemVectors
 from plait.models.sequential.item_logits import ItemLogits, nearest
-from plait.pipeline.array_files import read_arrays, write_arrays
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.dense import take_scores
 from plait.pipeline.fit_context import FitContext
@@ -44,74 +38,110 @@ from plait.pipeline.stage import Stage
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
 
-__all__ = ["Sequence", "SequenceConfig"]
+__all__ = ["NetworkShape", "Sequence", "SequenceConfig"]
 
 _DIMS = Choice((32, 64, 128))
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceConfig:
-    """What `sequence` can be told."""
+    """Settings of `sequence`."""
 
     network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
-    """What reads the history."""
+    """The network that reads the history."""
     embedding_dim: int = tunable(64, _DIMS, Limit(least=1))
-    """Numbers in a vector."""
+    """The size of a vector."""
     num_layers: int = tunable(1, Range(1, 3), Limit(least=1))
-    """Layers."""
+    """The number of layers."""
     num_heads: int = bounded_field(2, Limit(least=1))
-    """Heads of attention; they divide `dim`."""
+    """Heads of attention; they divide `embedding_dim`."""
     max_length: int = bounded_field(50, Limit(least=1))
     """How many of the newest events are read."""
     dropout: float = tunable(0.5, Range(0.1, 0.7), Limit(least=0, below=1))
-    """The share of numbers that are dropped while training."""
+    """The share of values that are dropped in training."""
     loss: Literal["auto", "softmax", "sampled"] = "auto"
-    """Cross-entropy over all items, or over the right one and shared negatives; auto: over all up
+    """Cross-entropy over all items, or over the target and shared negatives; `auto`: over all up
     to 50,000 items."""
     bf16_logits: bool = True
-    """Take the products of the softmax over all in bfloat16, where the processor has them."""
+    """Compute the products of the softmax over all items in bfloat16, where that is native."""
     num_negatives: int = tunable(2048, Range(256, 8192, log=True), Limit(least=1))
-    """How many negatives a batch shares, under `sampled`."""
+    """Negatives that a batch shares, under `sampled`."""
     negative_popularity_exponent: float = bounded_field(0.0, Limit(least=0))
-    """Negatives are drawn by popularity to this power; what that does is corrected for."""
+    """Negatives are drawn by popularity to this power; the loss corrects for it."""
     label_smoothing: float = tunable(0.1, Range(0.0, 0.3), Limit(least=0, below=1))
     """The share of the target that is spread over all items, under `softmax`."""
     mask_probability: float = tunable(0.2, Range(0.1, 0.6), Limit(above=0, below=1))
-    """The share of a history that is hidden while training, under `bert4rec`."""
+    """The share of a history that is masked in training, under `bert4rec`."""
     use_item_features: bool = True
-    """Whether items are also what their fields say."""
+    """Whether the fields of items contribute to their vectors."""
     features: TfidfConfig = field(default_factory=TfidfConfig)
     """How fields become features."""
     pmi_init_scale: float | None = tunable(None, Choice((None, 0.0, 0.5, 1.0)), Limit(least=0))
-    """How long the vectors are that items start with, from what comes with what
-    (`plait.models.sequential.pmi_embeddings`); 0: they start by chance. Left out: 1 where no field
-    describes items."""
+    """The length of the initial item vectors, which come from co-occurrence
+    (`plait.models.sequential.pmi_embeddings`); 0: random ones. Left out: 1 if no field describes
+    items."""
     id_dropout: float = bounded_field(0.0, Limit(least=0, below=1))
-    """How often an item must do with what its fields say while training."""
+    """How often, in training, an item has the vector of its features alone."""
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(learning_rate=2e-3, ema_decay=0.99, patience=3)
     )
-    """How it is trained: see docs/training.md."""
+    """How the network is trained: see docs/training.md."""
 
     @property
     def inactive_settings(self) -> tuple[str, ...]:
-        """Settings that count for nothing beside the others: no search need vary them.
+        """Settings without effect beside the others, which a search need not vary.
 
-        And `dim`, where the heads do not divide every one that would be tried.
+        Also `embedding_dim`, if the heads do not divide every size that would be tried.
         """
-        counts = {
-            "embedding_dim": all(one % self.num_heads == 0 for one in _DIMS.values),
+        is_active = {
+            "embedding_dim": all(size % self.num_heads == 0 for size in _DIMS.values),
             "num_negatives": self.loss == "sampled",
             "label_smoothing": self.loss != "sampled",
             "mask_probability": self.network == "bert4rec",
         }
-        return tuple(name for name, one in counts.items() if not one)
+        return tuple(name for name, active in is_active.items() if not active)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """The architecture of a network.
+
+    Attributes:
+        network: `sasrec`, `gru`, `lstm`, `bert4rec` or `hstu`.
+        embedding_dim: The size of a vector.
+        num_layers: The number of layers.
+        num_heads: Heads of attention.
+        max_length: The longest history.
+        dropout: The dropout of inputs and layers.
+        timed: Whether events have times.
+        mask_probability: The share of a history that a masked transformer must predict.
+    """
+
+    network: str
+    embedding_dim: int
+    num_layers: int
+    num_heads: int
+    max_length: int
+    dropout: float
+    timed: bool
+    mask_probability: float = 0.2
+
+    @property
+    def masked(self) -> bool:
+        """Whether the network looks both ways and predicts masked items."""
+        return self.network == "bert4rec"
 
 
 class Sequence(Stage[SequenceConfig]):
     """Scores an item by how likely it comes next."""
 
     Config = SequenceConfig
+    fitted_state: ClassVar[Mapping[str, Any]] = {
+        "_space": ItemSpace,
+        "_shape": NetworkShape | None,
+        "_weights": dict[str, np.ndarray],
+        "_epochs": int,
+    }
     test_variants = (
         {"network": "bert4rec", "training": {"epochs": 2, "batch_size": 64}},
         {"network": "hstu", "training": {"epochs": 2, "batch_size": 64}, "loss": "sampled"},
@@ -120,8 +150,8 @@ class Sequence(Stage[SequenceConfig]):
     def __init__(self, config: SequenceConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._space = ItemSpace.empty(self.config.features)
-        self._weights: Mapping[str, Any] = {}
-        self._shape: Mapping[str, Any] = {}
+        self._shape: NetworkShape | None = None
+        self._weights: dict[str, Any] = {}
         self._epochs = 0
         self._network: Any = None
 
@@ -129,115 +159,93 @@ class Sequence(Stage[SequenceConfig]):
         dim, heads = self.config.embedding_dim, self.config.num_heads
         if dim % heads:
             raise InputError(
-                f"{self.name}.num_heads is {heads}, which does not divide embedding_dim {dim}",
+                f"{self.name}.num_heads is {heads}, expected a divisor of embedding_dim {dim}",
                 field=f"{self.name}.num_heads",
             )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        """Trained for all epochs: nothing is held out."""
         return self.train(dataset, FitContext(seed))
 
     def train(self, dataset: Dataset, context: FitContext) -> Self:
-        """Trained until what is held out is ranked no better, or for as long as that once took.
+        """Train until validation stops improving, or as long as an earlier fit found best.
 
-        Raises MissingExtraError without torch, InputError for a setting that needs more memory than
-        there is, and what `plait.training.trainer.train` raises.
+        Args:
+            dataset: The data.
+            context: How the stage is fitted.
+
+        Raises:
+            MissingExtraError: torch is not installed.
+            InputError: A setting needs more memory than there is.
+            PlaitError: What `plait.training.trainer.train` raises.
         """
         require_extra(f"the stage {self.name!r}")
         from plait.models.sequential.fit import fit_sequence
 
-        fitted = type(self)(self.config, name=self.name)
-        found = fit_sequence(self.config, dataset, context, self._epochs)
-        if found is not None:
-            fitted._space, fitted._shape = found.space, found.shape
-            fitted._weights, fitted._epochs = found.weights, found.epochs
+        fitted = self.clone()
+        result = fit_sequence(self.config, dataset, context, self._epochs)
+        if result is not None:
+            fitted._space, fitted._shape = result.space, result.shape
+            fitted._weights, fitted._epochs = result.weights, result.epochs
         return fitted
 
-    def save(self, folder: Path) -> None:
-        """Write items, weights and shape."""
-        self._space.save(folder)
-        write_arrays(folder / "network.safetensors", self._weights)
-        told = {"shape": dict(self._shape), "epochs": self._epochs}
-        (folder / "network.json").write_text(json.dumps(told), encoding="utf-8")
-
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        """Map what `save` wrote; the network is built when it is first asked.
-
-        BundleError for layers that shared what they know of distances, as they once did.
-        """
-        loaded = cls(config, name=name)
-        loaded._space = ItemSpace.load(config.features, folder)
-        loaded._weights = read_arrays(folder / "network.safetensors")
-        told = json.loads((folder / "network.json").read_text(encoding="utf-8"))
-        loaded._shape, loaded._epochs = told["shape"], told["epochs"]
-        steps = loaded._weights.get("layers.bias.steps")
-        if (
-            steps is not None
-            and len(steps) != told["shape"]["num_layers"] * told["shape"]["num_heads"]
-        ):
-            raise BundleError(
-                f"the stage {name!r} has one time bias for all layers, not one for each",
-                hint="fit again",
-            )
-        return loaded
-
-    def update(self, catalogue: Catalogue, version: int, previous: Any) -> FreshItems | None:
-        """Vectors of items that say something else than at the fit; `previous` is built upon."""
-        return self._space.fresh(catalogue, version, previous)
+    def update(
+        self, catalogue: Catalogue, version: int, previous: Any
+    ) -> ItemUpdates[ItemVectors] | None:
+        return self._space.update(catalogue, version, previous)
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        """The k likeliest items that the query allows."""
-        asked = self._asked(queries)
-        numbers = np.full((len(queries), min(k, asked.width)), ABSENT, np.int32)
-        if len(asked.rows) and numbers.shape[1]:
+        logits = self._logits(queries)
+        item_numbers = np.full((len(queries), min(k, logits.n_items)), ABSENT, np.int32)
+        if len(logits.rows) and item_numbers.shape[1]:
             from plait.models.sequential.torch_topk import likeliest
 
-            numbers[asked.rows] = likeliest(asked.scores, queries, asked.rows, numbers.shape[1])
-        return CandidateLists(numbers)
+            item_numbers[logits.rows] = likeliest(
+                logits.scores, queries, logits.rows, item_numbers.shape[1]
+            )
+        return CandidateLists(item_numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
-        """The logarithm of one plus how many times likelier than chance each item comes next.
+        """Return log(1 + lift), the lift being how much likelier than average each item comes next.
 
-        Zero and above; NaN for items without a vector, and without a history.
+        Args:
+            queries: B queries.
+            numbers: int32 [B, K], the items.
+
+        Returns:
+            float32 [B, K], 0 and above; NaN for items without a vector and queries without history.
         """
-        asked = self._asked(queries)
-        found = np.full(numbers.shape, np.nan, np.float32)
-        if len(asked.rows):
-            logits = take_scores(asked.scores, numbers[asked.rows])
-            logits[np.isneginf(logits)] = np.nan
-            lift = logits - asked.chance[:, None]
-            found[asked.rows] = np.maximum(lift, 0) + np.log1p(np.exp(-np.abs(lift)))
-        return found
+        logits = self._logits(queries)
+        scores = np.full(numbers.shape, np.nan, np.float32)
+        if len(logits.rows):
+            item_logits = take_scores(logits.scores, numbers[logits.rows])
+            item_logits[np.isneginf(item_logits)] = np.nan
+            log_lift = item_logits - logits.baseline[:, None]
+            scores[logits.rows] = np.maximum(log_lift, 0) + np.log1p(np.exp(-np.abs(log_lift)))
+        return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """The item of the newest of the history whose vector is nearest to each candidate's."""
-        history = query_history(queries)
-        table, known = self._items(queries)
-        return nearest(history, table, known, numbers)
+        return nearest(query_history(queries), self._items(queries), numbers)
 
-    def _asked(self, queries: QueryBatch) -> ItemLogits:
-        """The logits of every item; computed once a batch and kept in `queries.work`."""
+    def _logits(self, queries: QueryBatch) -> ItemLogits:
+        """The logits of all items, computed once for a batch."""
         if self.name not in queries.cache:
-            queries.cache[self.name] = self._answered(queries)
-        found: ItemLogits = queries.cache[self.name]
-        return found
+            queries.cache[self.name] = self._compute_logits(queries)
+        logits: ItemLogits = queries.cache[self.name]
+        return logits
 
-    def _answered(self, queries: QueryBatch) -> ItemLogits:
-        table, known = self._items(queries)
-        if not self._shape:
-            return ItemLogits.nothing()
+    def _compute_logits(self, queries: QueryBatch) -> ItemLogits:
+        if self._shape is None:
+            return ItemLogits.empty()
         require_extra(f"the stage {self.name!r}")
-        from plait.models.sequential.inference import built, read
+        from plait.models.sequential.inference import build_network, encode_histories
 
         if self._network is None:  # two threads may both build it: they build the same
-            self._network = built(self._shape, self._weights)
-        states, rows = read(self._network, query_history(queries), table, known)
-        return ItemLogits.of(states, rows, (table, known), self._space.known)
+            self._network = build_network(self._shape, self._weights)
+        items = self._items(queries)
+        states, rows = encode_histories(self._network, query_history(queries), items)
+        return ItemLogits.of(states, rows, items, self._space.items.known)
 
-    def _items(self, queries: QueryBatch) -> tuple[Float32Array, BoolArray]:
-        """Vectors of items as they are now, and which have one."""
-        fresh = None if queries.live is None else queries.live.deltas.get(self.name)
-        if isinstance(fresh, FreshItems):
-            return fresh.table, fresh.known
-        return self._space.table, self._space.known
+    def _items(self, queries: QueryBatch) -> ItemVectors:
+        """The vectors of items as they are now."""
+        updates = updates_in(queries, self.name)
+        return self._space.items if updates is None else updates.values

@@ -16,88 +16,121 @@ __all__ = ["Transformer"]
 
 
 class Transformer(nn.Module):
-    """`blocks` layers of attention and feed-forward over [B, L, D]."""
+    """Layers of attention and feed-forward.
+
+    Args:
+        dim: The size of a vector.
+        num_layers: The number of layers.
+        num_heads: Heads of attention; they divide `dim`.
+        max_length: The longest history.
+        dropout: The dropout of every layer.
+        timed: Whether events have times.
+        causal: Whether a position sees only itself and earlier ones.
+    """
 
     def __init__(
         self,
         dim: int,
-        blocks: int,
-        heads: int,
-        longest: int,
+        num_layers: int,
+        num_heads: int,
+        max_length: int,
         dropout: float,
         *,
         timed: bool,
         causal: bool,
     ) -> None:
         super().__init__()
-        self.bias = RelativeBias(blocks, heads, longest, timed=timed, causal=causal)
-        self.blocks = nn.ModuleList([_Block(dim, heads, dropout) for _ in range(blocks)])
+        self.bias = RelativeBias(num_layers, num_heads, max_length, timed=timed, causal=causal)
+        self.blocks = nn.ModuleList([_Block(dim, num_heads, dropout) for _ in range(num_layers)])
 
-    def forward(self, states: Tensor, there: Tensor, seconds: Tensor | None) -> Tensor:
-        """[B, L, D] from [B, L, D], `there` bool [B, L] and seconds [B, L]."""
-        biases = self.bias(there, seconds, barred=-1e9)
+    def forward(self, states: Tensor, mask: Tensor, seconds: Tensor | None) -> Tensor:
+        """Compute the states of all positions.
+
+        Args:
+            states: float32 [B, L, D], item vectors.
+            mask: bool [B, L], where events are.
+            seconds: int64 [B, L], the times of events.
+
+        Returns:
+            float32 [B, L, D].
+        """
+        biases = self.bias(mask, seconds, masked_value=-1e9)
         for block, bias in zip(self.blocks, biases, strict=True):
             states = block(states, bias)
         return states
 
     def last_state(
-        self, states: Tensor, there: Tensor, seconds: Tensor | None, last: Tensor
+        self, states: Tensor, mask: Tensor, seconds: Tensor | None, last: Tensor
     ) -> Tensor:
-        """[B, D]: what `forward` has at the places `last` int64 [B].
+        """Compute the state of one position in each row.
 
-        The last block is asked there alone: that is most of the work of a short network.
+        The last block computes this position alone, which saves most of the work of a short
+        network.
+
+        Args:
+            states: float32 [B, L, D], item vectors.
+            mask: bool [B, L], where events are.
+            seconds: int64 [B, L], the times of events.
+            last: int64 [B], the positions.
+
+        Returns:
+            float32 [B, D].
         """
-        *before, end = zip(self.blocks, self.bias(there, seconds, barred=-1e9), strict=True)
-        for block, bias in before:
+        biases = self.bias(mask, seconds, masked_value=-1e9)
+        *earlier, (last_block, last_bias) = zip(self.blocks, biases, strict=True)
+        for block, bias in earlier:
             states = block(states, bias)
-        block, bias = end
-        found: Tensor = block(states, bias, last)
-        return found[:, 0]
+        outputs: Tensor = last_block(states, last_bias, last)
+        return outputs[:, 0]
 
 
 class _Block(nn.Module):
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
-        self._heads = heads
-        self.before = nn.LayerNorm(dim)
-        self.asks = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self._num_heads = num_heads
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out_proj = nn.Linear(dim, dim)
         self.gate = nn.Linear(dim, dim)
-        self.between = nn.LayerNorm(dim)
-        self.dense = SwiGLU(dim, 2 * dim, dropout)
-        self.dense_gate = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.ffn = SwiGLU(dim, 2 * dim, dropout)
+        self.ffn_gate = nn.Linear(dim, dim)
         self.dropout = Dropout(dropout)
 
-    def forward(self, states: Tensor, bias: Tensor, at: Tensor | None = None) -> Tensor:
-        """[B, L, D] to [B, L, D], or at the places `at` int64 [B] alone, [B, 1, D]."""
-        normed = self.before(states)
-        asking = normed
-        if at is not None:
+    def forward(self, states: Tensor, bias: Tensor, positions: Tensor | None = None) -> Tensor:
+        """[B, L, D] to [B, L, D], or for `positions` int64 [B] alone to [B, 1, D]."""
+        normed = self.norm1(states)
+        queries = normed
+        if positions is not None:
             row = torch.arange(len(states), device=states.device)
-            states, asking = states[row, at, None], normed[row, at, None]
-            shared = len(bias) == 1
-            bias = (bias[0, :, at].transpose(0, 1) if shared else bias[row, :, at])[:, :, None]
-        seen = self.dropout(self._attended(asking, normed, bias))
-        states = states + self.gate(asking).sigmoid() * seen
-        normed = self.between(states)
-        thought = self.dropout(self.dense(normed))
-        found: Tensor = states + self.dense_gate(normed).sigmoid() * thought
-        return found
+            states, queries = states[row, positions, None], normed[row, positions, None]
+            if len(bias) == 1:
+                bias = bias[0, :, positions].transpose(0, 1)[:, :, None]
+            else:
+                bias = bias[row, :, positions][:, :, None]
+        attended = self.dropout(self._attend(queries, normed, bias))
+        states = states + self.gate(queries).sigmoid() * attended
+        normed = self.norm2(states)
+        ffn_out = self.dropout(self.ffn(normed))
+        outputs: Tensor = states + self.ffn_gate(normed).sigmoid() * ffn_out
+        return outputs
 
-    def _attended(self, asking: Tensor, states: Tensor, bias: Tensor) -> Tensor:
-        if asking is states:
-            query, key, value = self._parted(self.asks(states))
+    def _attend(self, queries: Tensor, states: Tensor, bias: Tensor) -> Tensor:
+        """Attention of `queries` [B, L or 1, D] over `states` [B, L, D]."""
+        if queries is states:
+            query, key, value = self._split_heads(self.qkv(states))
         else:
             dim = states.shape[2]
-            weight, shift = self.asks.weight, self.asks.bias
-            (query,) = self._parted(functional.linear(asking, weight[:dim], shift[:dim]))
-            key, value = self._parted(functional.linear(states, weight[dim:], shift[dim:]))
-        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        mixed: Tensor = self.out(found.transpose(1, 2).reshape(asking.shape))
+            weight, offset = self.qkv.weight, self.qkv.bias
+            (query,) = self._split_heads(functional.linear(queries, weight[:dim], offset[:dim]))
+            key, value = self._split_heads(functional.linear(states, weight[dim:], offset[dim:]))
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed: Tensor = self.out_proj(attended.transpose(1, 2).reshape(queries.shape))
         return mixed
 
-    def _parted(self, joined: Tensor) -> Tensor:
+    def _split_heads(self, projections: Tensor) -> Tensor:
         """[P, B, H, L, D / H] from [B, L, P * D]."""
-        batch, length, _ = joined.shape
-        size = self.out.in_features // self._heads
-        return joined.view(batch, length, -1, self._heads, size).permute(2, 0, 3, 1, 4)
+        batch, length, _ = projections.shape
+        size = self.out_proj.in_features // self._num_heads
+        heads = projections.view(batch, length, -1, self._num_heads, size)
+        return heads.permute(2, 0, 3, 1, 4)
