@@ -185,38 +185,3 @@ def overlay_items(
     combined[: fitted.shape[axis]] = np.moveaxis(fitted, axis, 0)
     combined[item_numbers] = np.moveaxis(values, axis, 0)
     return np.moveaxis(combined, 0, axis)
-
-
-Prints = UInt64Array
-prints = field_hashes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Changes:
-    """Superseded by `ItemUpdates`; goes with its last user."""
-
-    numbers: Int32Array
-    until: int
-
-    @staticmethod
-    def none(version: int) -> Changes:
-        """Nothing yet, behind a bundle fitted at offset `version`."""
-        return Changes(np.zeros(0, np.int32), version)
-
-    def looked(self, catalogue: Catalogue) -> Int32Array:
-        """The items that changed since."""
-        return ItemUpdates(self.numbers, self.until, None).changed_items(catalogue)
-
-    def altered(self, catalogue: Catalogue, fields: Sequence[str], fitted: Prints) -> Int32Array:
-        """The changed items that must be encoded."""
-        updates = ItemUpdates(self.numbers, self.until, None)
-        return updates.outdated_items(catalogue, fields, fitted)
-
-    def kept(self, numbers: Int32Array) -> BoolArray:
-        """bool [N]: which entries stay when `numbers` are encoded anew."""
-        return ~np.isin(self.numbers, numbers)
-
-    def extended(self, catalogue: Catalogue, numbers: Int32Array) -> Changes:
-        """With `numbers` put behind the entries that are kept."""
-        updates = ItemUpdates(self.numbers, self.until, None).extended(catalogue, numbers, None)
-        return Changes(updates.item_numbers, updates.version)
