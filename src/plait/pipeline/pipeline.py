@@ -374,6 +374,7 @@ def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageT
     if not isinstance(stage, Trainable | Fittable):
         return stage
     start = time.perf_counter()
+    fitted: Any
     if isinstance(stage, Trainable):
         fitted = stage.train(dataset, context.for_stage(stage.name))
     else:
