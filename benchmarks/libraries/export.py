@@ -45,8 +45,8 @@ def ranking_world(data: Path, folder: Path, sample: int = 0) -> Path:
     """Leave-one-out without refit: seen items removed, every item a candidate."""
     dataset = _dataset(interactions(data, sample))
     protocol = Protocol("leave-one-out").resolved(dataset, bare_recipe({"popular": {}}))
-    test = leave_one_out(dataset, "test", protocol.seen, goal=protocol.goal)
-    learn = leave_one_out(dataset, "validation", protocol.seen, goal=protocol.goal)
+    test = leave_one_out(dataset, "test", protocol.seen, target_events=protocol.goal)
+    learn = leave_one_out(dataset, "validation", protocol.seen, target_events=protocol.goal)
     # The log numbers items as they come, so that the next item often has the next number.
     number = np.random.default_rng(0).permutation(dataset.n_items).astype(np.int32)
     events = test.train.interactions
@@ -65,7 +65,7 @@ def ranking_world(data: Path, folder: Path, sample: int = 0) -> Path:
         "items": dataset.n_items,
         "queries": len(test),
     }
-    alive = test.asked.catalogue.alive
+    alive = test.query_time_data.catalogue.alive
     if not alive.all():
         raise SystemExit(
             "some items of this data set are no candidates; libraries cannot know that"

@@ -34,7 +34,7 @@ def test_the_fused_row_equals_served_answers():
     split = leave_one_out(data)
     learn = leave_one_out(data, "validation")
     pipeline = fit_recipe(REAL, data, learn, refit=False, live=state_view_of)
-    live = state_view_of(pipeline, split.asked)
+    live = state_view_of(pipeline, split.query_time_data)
     hits = []
     for _, piece in split.queries.batches(7):
         items = pipeline.run(replace(piece, live=live))

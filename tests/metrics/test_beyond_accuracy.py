@@ -10,9 +10,9 @@ from plait.metrics.beyond_accuracy import (
     coverage,
     exposure_chances,
     gini,
-    mean_worth,
+    mean_exposed_value,
     novelty,
-    surprise,
+    self_information,
 )
 from plait.metrics.ties import tie_groups
 
@@ -58,7 +58,7 @@ def test_absence_of_batches_adds_up():
 
 
 def test_novelty_is_the_mean_self_information_and_nan_for_an_empty_list():
-    information = surprise(np.array([0, 0, 0, 1], np.int32), 4)
+    information = self_information(np.array([0, 0, 0, 1], np.int32), 4)
     assert information[2] == pytest.approx(3)  # (0 + 1) of (4 + 4)
     full, empty = novelty(exposure_of([[4, 3, 2, 1], [np.nan] * 4], 2), information, 2)
     assert full == pytest.approx((1 + 2) / 2)
@@ -67,7 +67,7 @@ def test_novelty_is_the_mean_self_information_and_nan_for_an_empty_list():
 
 def test_mean_of_a_value_is_weighted_by_exposure():
     exposure = exposure_of([[3, 2, 1], [1, 1, 1]], 2)
-    means = mean_worth(exposure, np.array([1.0, 2.0, 6.0]), 2)
+    means = mean_exposed_value(exposure, np.array([1.0, 2.0, 6.0]), 2)
     assert means == pytest.approx([1.5, 3.0])
 
 

@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.splitting.impressions import ANSWERS, OTHER, PATIENCE, ImpressionItems, with_impressions
+from plait.splitting.impressions import (
+    ANSWERS,
+    ATTRIBUTION_WINDOW,
+    UNKNOWN_RESPONSE,
+    ImpressionItems,
+    with_impressions,
+)
 from plait.splitting.labelled_examples import click_examples
 from plait.splitting.splits import DAY
 from tests.dataset_fixtures import world
@@ -45,13 +51,15 @@ def by_hand(events, answers, naming):
     clicks = {}
     for offset, (user, item, time) in enumerate(events):
         if offset in naming:
-            matches = [naming[offset]] if naming[offset] != OTHER else []
+            matches = [naming[offset]] if naming[offset] != UNKNOWN_RESPONSE else []
             matches = [number for number in matches if item in answers[number][2]]
         else:
             before = [
                 (answer_time, number)
                 for number, (answer_user, answer_time, items) in enumerate(answers)
-                if answer_user == user and item in items and 0 <= time - answer_time <= PATIENCE
+                if answer_user == user
+                and item in items
+                and 0 <= time - answer_time <= ATTRIBUTION_WINDOW
             ]
             matches = [max(before)[1]] if before else []
         for number in matches:
@@ -77,7 +85,7 @@ def test_outcomes_equal_a_plain_attribution_of_events(data):
     lists = st.lists(ITEM, unique=True, max_size=4)
     answers = data.draw(st.lists(st.tuples(USER, TIME, lists), max_size=6))
     answers = [(user, time + index, items) for index, (user, time, items) in enumerate(answers)]
-    answer_numbers = st.integers(OTHER, len(answers) - 1)
+    answer_numbers = st.integers(UNKNOWN_RESPONSE, len(answers) - 1)
     event_offsets = st.integers(0, len(events) - 1)
     naming = data.draw(st.dictionaries(event_offsets, answer_numbers))
     rows = [(f"u{user}", f"i{item}", time / DAY) for user, item, time in events]
@@ -108,7 +116,7 @@ def test_only_target_events_with_a_value_other_than_0_are_clicks():
 
 def examples(rows, answers, naming=(), cut=0, until=None):
     data = with_impressions(world(rows), impression_items(answers, naming), ("purchase",))
-    return click_examples(data, cut, until, goal=("purchase",), negative=(ANSWERS,))
+    return click_examples(data, cut, until, target_events=("purchase",), negative_events=(ANSWERS,))
 
 
 ROWS = [("u0", "i0", 1.0), ("u0", "i1", 2.0), ("u0", "i2", 2.5), ("u0", "i0", 9.0)]
@@ -116,7 +124,7 @@ ROWS = [("u0", "i0", 1.0), ("u0", "i1", 2.0), ("u0", "i2", 2.5), ("u0", "i0", 9.
 
 def test_examples_are_the_impressions_at_the_time_they_were_shown():
     clicks = examples(ROWS, [(0, 2 * DAY - HOUR, [1, 2]), (0, 8 * DAY, [2])], cut=DAY)
-    assert clicks.numbers.values.tolist() == [1, 2, 2]
+    assert clicks.item_numbers.values.tolist() == [1, 2, 2]
     assert clicks.outcomes.tolist() == [1, 1, 0]
     assert clicks.queries.times.tolist() == [2 * DAY - HOUR, 8 * DAY]
     history = clicks.queries.history

@@ -27,15 +27,15 @@ def pairs(users, items):
 
 @pytest.mark.parametrize("draw", ["random", "last"])
 def test_training_data_lacks_the_pairs_of_the_examples_and_nothing_else(draw):
-    examples = rating_examples(DATA, share=0.25, draw=draw, seed=1)
+    examples = rating_examples(DATA, test_size=0.25, draw=draw, seed=1)
     whole, train = DATA.interactions, examples.train.interactions
-    tested = pairs(examples.users, examples.numbers.values)
+    tested = pairs(examples.users, examples.item_numbers.values)
     distinct = set(pairs(whole.users, whole.items))
     assert len(distinct) < len(whole)  # some pairs were rated more than once
     assert len(tested) == len(set(tested)) == round(0.25 * len(distinct))
     others = [pair for pair in pairs(whole.users, whole.items) if pair not in set(tested)]
     assert pairs(train.users, train.items) == others
-    assert examples.taken == len(whole) - len(others)
+    assert examples.n_removed == len(whole) - len(others)
     if draw == "last":
         assert train.times.max() <= examples.queries.times.min()
 
@@ -47,7 +47,7 @@ def test_outcome_of_a_drawn_pair_is_its_newest_rating(draw):
     times = data.interactions.times
     values = (times // DAY).astype(np.float32)
     data = replace(data, interactions=replace(data.interactions, values=values))
-    examples = rating_examples(data, share=0.3, draw=draw)
+    examples = rating_examples(data, test_size=0.3, draw=draw)
     assert len(examples) == 19
     assert (examples.outcomes >= 126).all()  # every pair was rated three times, 63 days apart
 
@@ -61,12 +61,12 @@ def test_training_data_holds_no_event_of_a_tested_pair_of_any_type_and_value(has
     values = np.where(rates, 3.0, value).astype(np.float32)
     data = replace(data, interactions=replace(data.interactions, values=values))
     test = data.keep(rates & (np.arange(400) % 7 == 0)) if has_test else None
-    examples = rating_examples(data, test=test, share=0.2, goal=("rate",))
+    examples = rating_examples(data, test=test, test_size=0.2, target_events=("rate",))
     train = examples.train.interactions
-    tested = set(pairs(examples.users, examples.numbers.values))
+    tested = set(pairs(examples.users, examples.item_numbers.values))
     assert tested
     assert not tested & set(pairs(train.users, train.items))
-    assert examples.taken == 2 * len(tested)
+    assert examples.n_removed == 2 * len(tested)
     history = examples.queries.history
     assert not tested & set(pairs(examples.queries.users[history.rows], history.items))
 
@@ -80,8 +80,8 @@ def test_rating_of_an_unknown_item_removes_nothing_from_the_training_data(unknow
     items = np.array([unknown], np.int32)
     examples = rating_examples(data, test=replace(data, interactions=replace(row, items=items)))
     assert examples.users.tolist() == [1]
-    assert examples.numbers.values.tolist() == [-1]
-    assert examples.taken == 0
+    assert examples.item_numbers.values.tolist() == [-1]
+    assert examples.n_removed == 0
 
 
 def test_unknown_users_and_items_have_keys_and_queries_of_their_own():
@@ -94,20 +94,20 @@ def test_unknown_users_and_items_have_keys_and_queries_of_their_own():
     examples = rating_examples(data, test=replace(data, interactions=rows))
     assert examples.users.tolist() == [-1] * 4
     assert examples.queries.users.tolist() == [-1] * 3
-    assert examples.owners.tolist() == [-1, 3, 4, 4]
-    assert examples.numbers.values.tolist() == [1, 0, -1, -1]
-    assert examples.things.tolist() == [1, 0, 4, 5]
+    assert examples.user_keys.tolist() == [-1, 3, 4, 4]
+    assert examples.item_numbers.values.tolist() == [1, 0, -1, -1]
+    assert examples.item_keys.tolist() == [1, 0, 4, 5]
     assert not examples.queries.history.lengths.any()
 
 
 def test_outcomes_and_users_are_in_the_order_of_the_items():
-    examples = rating_examples(DATA, share=0.3)
-    assert (examples.outcomes == examples.numbers.values % 5 + 1).all()
-    assert (examples.users == examples.queries.users[examples.numbers.rows]).all()
+    examples = rating_examples(DATA, test_size=0.3)
+    assert (examples.outcomes == examples.item_numbers.values % 5 + 1).all()
+    assert (examples.users == examples.queries.users[examples.item_numbers.rows]).all()
 
 
 def test_histories_hold_the_training_data_of_their_user():
-    examples = rating_examples(DATA, share=0.3, draw="random")
+    examples = rating_examples(DATA, test_size=0.3, draw="random")
     for row, user in enumerate(examples.queries.users):
         low, high = examples.queries.history.offsets[row : row + 2]
         train = examples.train.interactions
@@ -132,7 +132,7 @@ def test_ratings_of_unknown_users_and_items_are_examples():
     examples = rating_examples(DATA, test=replace(DATA, interactions=ratings))
     assert len(examples) == 4
     is_known_pair = (DATA.interactions.users == 3) & (DATA.interactions.items == 0)
-    assert examples.taken == is_known_pair.sum()
+    assert examples.n_removed == is_known_pair.sum()
 
 
 def test_data_set_without_ratings_is_an_error():
@@ -150,7 +150,7 @@ CLICKS = [
 
 def test_click_examples_are_the_clicks_and_misses_after_the_cut():
     data = world(CLICKS)
-    examples = click_examples(data, 20 * DAY, goal=("click",), negative=("shown",))
+    examples = click_examples(data, 20 * DAY, target_events=("click",), negative_events=("shown",))
     late = [row for row in CLICKS if row[2] > 20]
     assert len(examples) == len(late)
     assert examples.outcomes.sum() == sum(row[3] == "click" for row in late)
@@ -171,14 +171,16 @@ def test_items_first_shown_after_the_cut_are_unknown_to_training_and_new_to_quer
     assert not examples.train.catalogue.alive[new]
     assert examples.train.catalogue.fields(new) == {}
     assert examples.train.catalogue.fields(passed) == {"colour": "red"}
-    assert examples.asked.catalogue.fields(new) == {"colour": "red"}
-    assert examples.asked.catalogue.changed[new] > examples.train.version
+    assert examples.query_time_data.catalogue.fields(new) == {"colour": "red"}
+    assert examples.query_time_data.catalogue.changed[new] > examples.train.version
     before = click_examples(data, 15 * DAY, 20 * DAY, **event_types)
-    assert not before.asked.catalogue.alive[new]
+    assert not before.query_time_data.catalogue.alive[new]
 
 
 def test_history_of_an_example_ends_before_it():
-    examples = click_examples(world(CLICKS), 20 * DAY, goal=("click",), negative=("shown",))
+    examples = click_examples(
+        world(CLICKS), 20 * DAY, target_events=("click",), negative_events=("shown",)
+    )
     history = examples.queries.history
     assert history.lengths.min() > 0
     assert (history.times < examples.queries.times[history.rows]).all()
@@ -189,7 +191,7 @@ def test_target_event_with_the_value_0_is_a_miss():
     data = world([row[:3] for row in CLICKS])
     values = (np.arange(300) % 4 > 0).astype(np.float32)
     data = replace(data, interactions=replace(data.interactions, values=values))
-    examples = click_examples(data, 20 * DAY, goal=(), negative=())
+    examples = click_examples(data, 20 * DAY, target_events=(), negative_events=())
     late = data.interactions.times > 20 * DAY
     assert examples.outcomes.sum() == values[late].sum()
     assert (examples.train.interactions.values != 0).all()
@@ -197,5 +199,5 @@ def test_target_event_with_the_value_0_is_a_miss():
 
 def test_clicks_without_misses_are_an_error():
     with pytest.raises(ProtocolError) as caught:
-        click_examples(world(CLICKS), 20 * DAY, goal=(), negative=())
+        click_examples(world(CLICKS), 20 * DAY, target_events=(), negative_events=())
     assert caught.value.field == "negative"

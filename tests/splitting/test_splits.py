@@ -66,7 +66,7 @@ def test_target_event_types_choose_targets_and_other_types_stay_in_the_history()
         ("anna", "e", 4, "return"),
     ]
     data = world(rows)
-    split = leave_one_out(data, goal=("buy",), kinds={"view": 0.5, "return": -1})
+    split = leave_one_out(data, target_events=("buy",), event_weights={"view": 0.5, "return": -1})
     assert names(data, split.targets[0]) == "d"
     assert names(data, split.queries.history.items) == "abc"
     assert split.queries.history.weights.tolist() == [1, 1, 0.5]
@@ -75,17 +75,17 @@ def test_target_event_types_choose_targets_and_other_types_stay_in_the_history()
 def test_event_types_without_positive_weight_are_not_targets_by_default():
     rows = [("anna", item, day) for day, item in enumerate("abcd")] + [("anna", "e", 5, "hide")]
     data = world(rows)
-    split = leave_one_out(data, kinds={"hide": -1})
+    split = leave_one_out(data, event_weights={"hide": -1})
     assert names(data, split.targets[0]) == "d"
-    assert names(data, time_split(data, 2 * DAY, kinds={"hide": -1}).targets[0]) == "d"
-    assert len(leave_one_out(data, kinds={"*": 0})) == 0
+    assert names(data, time_split(data, 2 * DAY, event_weights={"hide": -1}).targets[0]) == "d"
+    assert len(leave_one_out(data, event_weights={"*": 0})) == 0
 
 
 def test_rejected_items_are_seen_but_not_in_the_history():
     rows = [("anna", item, day) for day, item in enumerate("abcd")]
     rows[1] = ("anna", "b", 1, "return")
     data = world(rows)
-    split = leave_one_out(data, goal=("purchase",), kinds={"return": -1})
+    split = leave_one_out(data, target_events=("purchase",), event_weights={"return": -1})
     assert names(data, split.queries.rejected[0]) == "b"
     assert names(data, split.queries.history.items) == "ac"
     assert names(data, split.queries.seen[0]) == "abc"
@@ -126,9 +126,9 @@ def test_items_first_seen_after_the_cut_are_unknown_to_training_and_new_to_queri
     assert not split.train.catalogue.alive[late].any()
     assert split.train.catalogue.fields(late[0]) == {}
     assert split.train.catalogue.alive[never]
-    assert split.asked.catalogue.alive.all()
-    assert split.asked.catalogue.fields(late[0]) == {"colour": "red"}
-    newer = split.asked.catalogue.changed > split.train.version
+    assert split.query_time_data.catalogue.alive.all()
+    assert split.query_time_data.catalogue.fields(late[0]) == {"colour": "red"}
+    newer = split.query_time_data.catalogue.changed > split.train.version
     assert np.flatnonzero(newer).tolist() == late
     assert data.catalogue.fields(late[0]) == {"colour": "red"}
     assert np.flatnonzero(split.new).tolist() == [*late, never]
@@ -143,11 +143,11 @@ def test_items_first_seen_after_the_period_are_unknown_to_queries():
     early = set(data.interactions.items[~later].tolist())
     after = sorted(set(data.interactions.items[later].tolist()) - early)
     assert after
-    assert whole.asked.catalogue.alive[after].all()
-    assert not split.asked.catalogue.alive[after].any()
-    assert split.asked.catalogue.fields(after[0]) == {}
-    assert not (split.asked.catalogue.changed[after] > split.train.version).any()
-    assert split.asked.catalogue.alive[sorted(early)].all()
+    assert whole.query_time_data.catalogue.alive[after].all()
+    assert not split.query_time_data.catalogue.alive[after].any()
+    assert split.query_time_data.catalogue.fields(after[0]) == {}
+    assert not (split.query_time_data.catalogue.changed[after] > split.train.version).any()
+    assert split.query_time_data.catalogue.alive[sorted(early)].all()
 
 
 def test_time_split_of_positions_is_an_error():
@@ -185,8 +185,8 @@ def test_default_split_of_a_short_log_is_leave_one_out(rows):
 def test_sampled_queries_are_a_function_of_the_seed_and_in_order():
     data = world(random_rows())
     whole = leave_one_out(data, seen="keep")
-    sample = leave_one_out(data, seen="keep", most=10, seed=4)
-    again = leave_one_out(data, seen="keep", most=10, seed=4)
+    sample = leave_one_out(data, seen="keep", max_queries=10, seed=4)
+    again = leave_one_out(data, seen="keep", max_queries=10, seed=4)
     assert len(sample) == 10
     assert sample.users.tolist() == again.users.tolist() == sorted(sample.users.tolist())
     whole_rows = np.searchsorted(whole.users, sample.users).tolist()

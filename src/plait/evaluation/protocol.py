@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.pipeline.recipe import Recipe
-from plait.splitting.impressions import ANSWERS, PATIENCE
+from plait.splitting.impressions import ANSWERS, ATTRIBUTION_WINDOW
 from plait.splitting.splits import DAY, Seen, repeat_share, window
 
 __all__ = ["NAMES", "Name", "Protocol", "digest"]
@@ -256,7 +256,7 @@ class Protocol:
         if self.name == "ratings":
             fixed["held"] = "pairs"
         if self.of_answers:
-            fixed["taken"] = f"by request, else within {PATIENCE / DAY:g} days"
+            fixed["taken"] = f"by request, else within {ATTRIBUTION_WINDOW / DAY:g} days"
         return {**options, **fixed}
 
     def _with_negatives(self, dataset: Dataset) -> Protocol:

@@ -67,7 +67,7 @@ def click_slices(dataset: Dataset, examples: Examples, cut: int) -> dict[str, Bo
     Returns:
         bool [N] by name, without empty slices.
     """
-    rows, items = examples.numbers.rows, examples.numbers.values
+    rows, items = examples.item_numbers.rows, examples.item_numbers.values
     counts = np.bincount(examples.train.interactions.items, minlength=dataset.n_items)
     slices = band_slices("history", examples.queries.history.lengths[rows], HISTORY_BANDS)
     slices["new-items"] = (counts == 0)[items]

@@ -15,9 +15,9 @@ __all__ = [
     "coverage",
     "exposure_chances",
     "gini",
-    "mean_worth",
+    "mean_exposed_value",
     "novelty",
-    "surprise",
+    "self_information",
 ]
 
 
@@ -80,7 +80,7 @@ def coverage(absence: Float64Array, candidates: BoolArray) -> float:
     return float(presence.sum() / max(len(presence), 1))
 
 
-def surprise(items: Int32Array, n_items: int) -> Float64Array:
+def self_information(items: Int32Array, n_items: int) -> Float64Array:
     """Compute the self-information of items, -log2 p, with one event added to each count.
 
     Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems" (2010).
@@ -97,7 +97,7 @@ def surprise(items: Int32Array, n_items: int) -> Float64Array:
     return information
 
 
-def mean_worth(exposure: ExposureChances, values: Float64Array, batch: int) -> Float64Array:
+def mean_exposed_value(exposure: ExposureChances, values: Float64Array, batch: int) -> Float64Array:
     """Average a value of items over what each list shows.
 
     Args:
@@ -128,7 +128,7 @@ def novelty(exposure: ExposureChances, surprises: Float64Array, batch: int) -> F
     Returns:
         float64 [batch]; NaN for an empty list.
     """
-    return mean_worth(exposure, surprises, batch)
+    return mean_exposed_value(exposure, surprises, batch)
 
 
 def gini(exposure: Float64Array) -> float:

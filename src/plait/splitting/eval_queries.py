@@ -122,19 +122,21 @@ def queries_of(
     )
 
 
-def target_mask(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
+def target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
     """Mark the interactions of some event types.
 
     Args:
         dataset: the data set.
-        goal: the event types; none: all of them.
+        target_events: the event types; none: all of them.
 
     Returns:
         bool [N].
     """
-    if not goal or not len(dataset.event_types):
+    if not target_events or not len(dataset.event_types):
         return np.ones(len(dataset.interactions), np.bool_)
-    is_target = np.array([event_type in goal for event_type in dataset.event_types], np.bool_)
+    is_target = np.array(
+        [event_type in target_events for event_type in dataset.event_types], np.bool_
+    )
     return is_target[dataset.interactions.event_types]
 
 

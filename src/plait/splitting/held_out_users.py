@@ -37,11 +37,11 @@ def held_out_users(
     fold: Literal["test", "validation"] = "test",
     seen: Seen = "remove",
     *,
-    share: float = 0.1,
-    fold_in: float = 0.8,
-    goal: tuple[str, ...] = (),
-    kinds: Mapping[str, float] | None = None,
-    most: int = 0,
+    test_user_ratio: float = 0.1,
+    fold_in_ratio: float = 0.8,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
+    max_queries: int = 0,
     seed: int = 0,
     refit: bool = False,
 ) -> Split:
@@ -54,12 +54,13 @@ def held_out_users(
         dataset: the data set.
         fold: the test users or as many validation users.
         seen: "remove" drops targets that are in the history.
-        share: the share of the users with three target events or more in each fold, drawn from the
+        test_user_ratio: the share of the users with three target events or more in each fold, drawn
+        from the
             users in the order of their first event.
-        fold_in: the share of the target events that are history.
-        goal: target event types; none: all.
-        kinds: weights of the histories by event type.
-        most: how many queries are drawn; 0: all.
+        fold_in_ratio: the share of the target events that are history.
+        target_events: target event types; none: all.
+        event_weights: weights of the histories by event type.
+        max_queries: how many queries are drawn; 0: all.
         seed: seeds the draws of users and queries.
         refit: also train on the validation users.
 
@@ -70,17 +71,17 @@ def held_out_users(
         ProtocolError: if no users are left to test, to learn from or to fit.
     """
     interactions = dataset.interactions
-    positions = np.flatnonzero(target_mask(dataset, goal))
+    positions = np.flatnonzero(target_mask(dataset, target_events))
     counts = np.bincount(interactions.users[positions], minlength=dataset.n_users)
-    folds = _draw_folds(dataset, counts, share, seed)
+    folds = _draw_folds(dataset, counts, test_user_ratio, seed)
     is_held_out = np.zeros(dataset.n_users, np.bool_)
     is_held_out[folds["test"]] = True
     is_held_out[folds["validation"]] |= not refit
     train = dataset.keep(~is_held_out[interactions.users])
     users = np.sort(folds[fold])
-    eval_queries, excluded = _fold_in(dataset, positions, counts, users, fold_in, seen)
-    eval_queries = eval_queries.sampled(most, seed)
-    queries = queries_of(dataset, eval_queries, kinds or {}, seen == "keep")
+    eval_queries, excluded = _fold_in(dataset, positions, counts, users, fold_in_ratio, seen)
+    eval_queries = eval_queries.sampled(max_queries, seed)
+    queries = queries_of(dataset, eval_queries, event_weights or {}, seen == "keep")
     queries = replace(queries, users=np.full(len(eval_queries), ABSENT, np.int32))
     item_counts = np.bincount(train.interactions.items, minlength=dataset.n_items)
     train = alive_items(train)
@@ -117,7 +118,7 @@ def _fold_in(
     positions: Int64Array,
     counts: Int64Array,
     users: Int32Array,
-    fold_in: float,
+    fold_in_ratio: float,
     seen: Seen,
 ) -> tuple[EvalQueries, int]:
     """The queries of `users`, and how many targets were dropped as seen.

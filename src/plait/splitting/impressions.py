@@ -13,18 +13,25 @@ from plait.data.arrays import BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions
 from plait.splitting.eval_queries import target_mask
 
-__all__ = ["ANSWERS", "OTHER", "PATIENCE", "ImpressionItems", "taken_by", "with_impressions"]
+__all__ = [
+    "ANSWERS",
+    "ATTRIBUTION_WINDOW",
+    "UNKNOWN_RESPONSE",
+    "ImpressionItems",
+    "clicked_by",
+    "with_impressions",
+]
 
 ANSWERS = "answers"
 """The event type of an item in a response. Its value is the time until the click in seconds, NaN
 without a click.
 """
 
-PATIENCE = 86_400_000_000
+ATTRIBUTION_WINDOW = 86_400_000_000
 """How long after a response an event without a request id is attributed to it, in microseconds: a
 day."""
 
-OTHER = -1
+UNKNOWN_RESPONSE = -1
 """In place of a response: the request that an event names is not among those known."""
 
 _UNNAMED = -2
@@ -58,7 +65,7 @@ class ImpressionItems:
 
 
 def with_impressions(
-    dataset: Dataset, impressions: ImpressionItems, goal: tuple[str, ...]
+    dataset: Dataset, impressions: ImpressionItems, target_events: tuple[str, ...]
 ) -> Dataset:
     """Add an interaction of the type `ANSWERS` for every item shown.
 
@@ -71,13 +78,13 @@ def with_impressions(
     Args:
         dataset: the data set.
         impressions: the items shown, with the item and user numbers of the data set.
-        goal: target event types; none: all.
+        target_events: target event types; none: all.
 
     Returns:
         The data set with more interactions.
     """
     interactions = dataset.interactions
-    is_click = target_mask(dataset, goal) & (interactions.values != 0)
+    is_click = target_mask(dataset, target_events) & (interactions.values != 0)
     click_times, times = _match_clicks(interactions, is_click, impressions, dataset.n_items)
     seconds = np.where(click_times < _NEVER, (click_times - times) / 1e6, np.nan)
     shown = Interactions(
@@ -98,7 +105,7 @@ def with_impressions(
     )
 
 
-def taken_by(interactions: Interactions, moment: int) -> BoolArray:
+def clicked_by(interactions: Interactions, moment: int) -> BoolArray:
     """Mark the impressions that were clicked by a moment.
 
     Args:
@@ -171,7 +178,7 @@ def _clicks_by_time(
     clicks = np.flatnonzero(is_unnamed & (latest >= 0))
     clicked = order[latest[clicks]]
     is_near = keys[clicked] == keys[count:][clicks]
-    is_near &= times[count:][clicks] - times[clicked] <= PATIENCE
+    is_near &= times[count:][clicks] - times[clicked] <= ATTRIBUTION_WINDOW
     return clicks[is_near], clicked[is_near]
 
 

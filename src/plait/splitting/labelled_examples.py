@@ -14,10 +14,10 @@ from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import EvalQueries, queries_of, target_mask, user_item_keys
-from plait.splitting.impressions import ANSWERS, taken_by
+from plait.splitting.impressions import ANSWERS, clicked_by
 from plait.splitting.splits import alive_items, new_items_at
 
-__all__ = ["Examples", "click_examples", "evidence", "rated_events", "rating_examples"]
+__all__ = ["Examples", "click_examples", "positive_interactions", "rated_events", "rating_examples"]
 
 _HINTS = {
     False: "misses are events of a kind such as impression or skip (or --negative KIND), events of "
@@ -33,52 +33,53 @@ class Examples:
 
     Attributes:
         train: the data to fit on.
-        asked: the data that is known when the queries are made.
+        query_time_data: the data that is known when the queries are made.
         queries: the queries.
-        numbers: the items of each query; -1 for an unknown item.
-        outcomes: float64 [N], in the order of `numbers`: a rating, or 1 for a click and 0 for none.
-        users: int32 [N], the user of each outcome; -1 for an unknown user.
-        owners: int64 [N], the same, with unknown users distinguished as far as possible by numbers
+        item_numbers: the items of each query; -1 for an unknown item.
+        outcomes: float64 [N], in the order of `item_numbers`: a rating, or 1 for a click and 0 for
+        none. users: int32 [N], the user of each outcome; -1 for an unknown user. user_keys: int64
+        [N], the same, with unknown users distinguished as far as possible by numbers
             from n_users on.
-        things: int64 [N], the items, with unknown items distinguished in the same way.
-        taken: how many events were removed from `train` because an example has their user and item.
+        item_keys: int64 [N], the items, with unknown items distinguished in the same way.
+        n_removed: how many events were removed from `train` because an example has their user and
+        item.
     """
 
     train: Dataset
-    asked: Dataset
+    query_time_data: Dataset
     queries: QueryBatch
-    numbers: Ragged
+    item_numbers: Ragged
     outcomes: Float64Array
     users: Int32Array
-    owners: Int64Array
-    things: Int64Array
-    taken: int = 0
+    user_keys: Int64Array
+    item_keys: Int64Array
+    n_removed: int = 0
 
     def __len__(self) -> int:
         return len(self.outcomes)
 
 
-def rated_events(dataset: Dataset, goal: tuple[str, ...]) -> BoolArray:
+def rated_events(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
     """Mark the target events with a value.
 
     Args:
         dataset: the data set.
-        goal: target event types; none: all.
+        target_events: target event types; none: all.
 
     Returns:
         bool [N].
     """
-    return target_mask(dataset, goal) & np.isfinite(dataset.interactions.values)
+    return target_mask(dataset, target_events) & np.isfinite(dataset.interactions.values)
 
 
 def rating_examples(
     dataset: Dataset,
     *,
     test: Dataset | None = None,
-    share: float = 0.1,
+    test_size: float = 0.1,
     draw: Literal["random", "last"] = "random",
-    goal: tuple[str, ...] = (),
-    kinds: Mapping[str, float] | None = None,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Examples:
     """Split off ratings to predict.
@@ -91,11 +92,12 @@ def rating_examples(
         dataset: the data set.
         test: a data set with the ratings to predict, numbered as `dataset`; unknown users and items
             are -1, or distinguished by numbers from n_users and n_items on.
-        share: without `test`, the share of the rated pairs of user and item to hold out; of each
+        test_size: without `test`, the share of the rated pairs of user and item to hold out; of
+        each
             pair the newest rating.
         draw: which pairs: any, or those that were rated last.
-        goal: target event types; none: all.
-        kinds: weights of the histories by event type.
+        target_events: target event types; none: all.
+        event_weights: weights of the histories by event type.
         seed: seeds the draw.
 
     Returns:
@@ -104,20 +106,20 @@ def rating_examples(
     Raises:
         ProtocolError: if there are no ratings, or none are left to fit on.
     """
-    rated = rated_events(dataset, goal)
+    rated = rated_events(dataset, target_events)
     if not rated.any():
         raise ProtocolError(
-            f"no event of {list(goal)} has a value, so there is no rating to predict",
+            f"no event of {list(target_events)} has a value, so there is no rating to predict",
             hint='say in a mapping which column holds the rating: [events] value = "..."',
             field="protocol",
         )
     interactions = dataset.interactions
     if test is None:
-        events = interactions.take(_held_out_ratings(dataset, rated, share, draw, seed))
+        events = interactions.take(_held_out_ratings(dataset, rated, test_size, draw, seed))
     else:
         events = test.interactions.take(rated_events(test, ()))
     train = dataset.keep(~_same_pairs(dataset, events))
-    n_left = int(rated_events(train, goal).sum())
+    n_left = int(rated_events(train, target_events).sum())
     if not len(events) or not n_left:
         raise ProtocolError(
             f"{len(events)} ratings to test leave {n_left} to fit on: both are needed",
@@ -126,8 +128,8 @@ def rating_examples(
         )
     train = alive_items(train)
     ratings = events.values.astype(np.float64)
-    examples = _examples(train, train, events, ratings, kinds, whole_histories=True)
-    return replace(examples, taken=len(interactions) - len(train.interactions))
+    examples = _examples(train, train, events, ratings, event_weights, whole_histories=True)
+    return replace(examples, n_removed=len(interactions) - len(train.interactions))
 
 
 def click_examples(
@@ -135,25 +137,26 @@ def click_examples(
     cut: int,
     until: int | None = None,
     *,
-    goal: tuple[str, ...],
-    negative: tuple[str, ...],
-    kinds: Mapping[str, float] | None = None,
+    target_events: tuple[str, ...],
+    negative_events: tuple[str, ...],
+    event_weights: Mapping[str, float] | None = None,
 ) -> Examples:
     """Split off impressions, and whether they were clicked.
 
     A click is a target event with any value but 0; a miss is an event of a negative type, or a
     target event with the value 0. The training data is what happened at the cut or before, without
     misses; the history of a query is what its user had done before it. Items that first appear
-    after the cut are unknown to `train` and new in `asked`.
+    after the cut are unknown to `train` and new in `query_time_data`.
 
     Args:
         dataset: a data set with times.
         cut: microseconds; examples are later.
         until: microseconds, the end of the examples; None: the end of the data.
-        goal: target event types.
-        negative: negative event types; `ANSWERS` alone: the items that responses showed, clicked
+        target_events: target event types.
+        negative_events: negative event types; `ANSWERS` alone: the items that responses showed,
+        clicked
             by the end or not.
-        kinds: weights of the histories by event type.
+        event_weights: weights of the histories by event type.
 
     Returns:
         The examples.
@@ -163,39 +166,41 @@ def click_examples(
     """
     interactions = dataset.interactions
     end = int(interactions.times.max()) if until is None else until
-    is_click, is_miss = _clicks_and_misses(dataset, end, goal, negative)
+    is_click, is_miss = _clicks_and_misses(dataset, end, target_events, negative_events)
     in_period = (interactions.times > cut) & (interactions.times <= end)
     n_clicks, n_misses = int((is_click & in_period).sum()), int((is_miss & in_period).sum())
     if not n_clicks or not n_misses:
         raise ProtocolError(
             f"{n_clicks} clicks and {n_misses} misses after the cut: both are needed",
-            hint=_HINTS[negative == (ANSWERS,)],
+            hint=_HINTS[negative_events == (ANSWERS,)],
             field="negative",
         )
     is_example = in_period & (is_click | is_miss)
-    positives = evidence(dataset, goal, negative)
+    positives = positive_interactions(dataset, target_events, negative_events)
     before = positives.keep(positives.interactions.times <= cut)
     # An item appears when it is first shown, so all events count for that, misses included.
     train, asked = new_items_at(dataset, before, cut, end)
     outcomes = is_click[is_example].astype(np.float64)
     events = interactions.take(is_example)
-    examples = _examples(train, positives, events, outcomes, kinds, whole_histories=False)
-    return replace(examples, asked=asked)
+    examples = _examples(train, positives, events, outcomes, event_weights, whole_histories=False)
+    return replace(examples, query_time_data=asked)
 
 
-def evidence(dataset: Dataset, goal: tuple[str, ...], negative: tuple[str, ...]) -> Dataset:
+def positive_interactions(
+    dataset: Dataset, target_events: tuple[str, ...], negative_events: tuple[str, ...]
+) -> Dataset:
     """Drop the interactions that are no evidence of taste: misses and impressions.
 
     Args:
         dataset: the data set.
-        goal: target event types; those with the value 0 are misses.
-        negative: negative event types.
+        target_events: target event types; those with the value 0 are misses.
+        negative_events: negative event types.
 
     Returns:
         The data set with the other interactions.
     """
-    is_zero = target_mask(dataset, goal) & (dataset.interactions.values == 0)
-    return dataset.keep(~(_of_types(dataset, negative) | is_zero))
+    is_zero = target_mask(dataset, target_events) & (dataset.interactions.values == 0)
+    return dataset.keep(~(_of_types(dataset, negative_events) | is_zero))
 
 
 def _clicks_and_misses(
@@ -204,7 +209,7 @@ def _clicks_and_misses(
     """Which interactions are clicks, and which misses, as far as is known at the end; bool [N]."""
     if negative == (ANSWERS,):
         is_impression = _of_types(dataset, negative)
-        is_clicked = taken_by(dataset.interactions, end)
+        is_clicked = clicked_by(dataset.interactions, end)
         return is_impression & is_clicked, is_impression & ~is_clicked
     is_target = target_mask(dataset, goal)
     is_zero = is_target & (dataset.interactions.values == 0)

@@ -29,7 +29,7 @@ from plait.splitting.eval_queries import (
 
 __all__ = [
     "DAY",
-    "LEAST_QUERIES",
+    "MIN_QUERIES",
     "Seen",
     "Split",
     "alive_items",
@@ -44,7 +44,7 @@ __all__ = [
 DAY = 86_400_000_000
 """Microseconds."""
 
-LEAST_QUERIES = 20
+MIN_QUERIES = 20
 """Fewer held-out queries are too few to learn a weight from."""
 
 Seen = Literal["keep", "remove"]
@@ -57,16 +57,15 @@ class Split:
 
     Attributes:
         train: the data to fit on.
-        asked: the data that is known when the queries are made: `train`, and items added since.
-        queries: the queries.
-        targets: the relevant items of each query.
-        users: int32 [B], the user of each query, even if `train` does not know it.
-        excluded: how many targets were dropped because the user had seen them.
-        new: bool [n_items], items without an event in `train`.
+        query_time_data: the data that is known when the queries are made: `train`, and items added
+        since. queries: the queries. targets: the relevant items of each query. users: int32 [B],
+        the user of each query, even if `train` does not know it. excluded: how many targets were
+        dropped because the user had seen them. new: bool [n_items], items without an event in
+        `train`.
     """
 
     train: Dataset
-    asked: Dataset
+    query_time_data: Dataset
     queries: QueryBatch
     targets: Ragged
     users: Int32Array
@@ -80,7 +79,7 @@ class Split:
     def of(
         dataset: Dataset,
         train: Dataset,
-        asked: Dataset,
+        query_time_data: Dataset,
         eval_queries: EvalQueries,
         event_weights: Mapping[str, float] | None,
         *,
@@ -92,7 +91,7 @@ class Split:
         Args:
             dataset: the data set that the queries refer to.
             train: the data to fit on.
-            asked: the data that is known when the queries are made.
+            query_time_data: the data that is known when the queries are made.
             eval_queries: B queries with their targets.
             event_weights: weights of the histories by event type.
             seen: whether seen items may be recommended.
@@ -105,7 +104,7 @@ class Split:
         queries = queries_of(dataset, eval_queries, event_weights or {}, keep_seen)
         counts = np.bincount(train.interactions.items, minlength=dataset.n_items)
         users, targets = eval_queries.users, eval_queries.targets
-        return Split(train, asked, queries, targets, users, excluded, counts == 0)
+        return Split(train, query_time_data, queries, targets, users, excluded, counts == 0)
 
 
 def leave_one_out(
@@ -113,9 +112,9 @@ def leave_one_out(
     fold: Literal["test", "validation"] = "test",
     seen: Seen | None = "remove",
     *,
-    goal: tuple[str, ...] = (),
-    kinds: Mapping[str, float] | None = None,
-    most: int = 0,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
+    max_queries: int = 0,
     seed: int = 0,
     refit: bool = False,
 ) -> Split:
@@ -129,9 +128,9 @@ def leave_one_out(
         dataset: the data set.
         fold: "test" for the last target event, "validation" for the one before it.
         seen: "remove" drops targets that the user has interacted with before.
-        goal: target event types; none: all that `kinds` gives a positive weight.
-        kinds: weights of the histories by event type.
-        most: how many queries are drawn; 0: all.
+        target_events: target event types; none: all that `event_weights` gives a positive weight.
+        event_weights: weights of the histories by event type.
+        max_queries: how many queries are drawn; 0: all.
         seed: seeds the draw.
         refit: for the test fold, train on everything before the last target event.
 
@@ -139,7 +138,7 @@ def leave_one_out(
         The split.
     """
     interactions = dataset.interactions
-    target_events = goal or _positive_event_types(dataset, kinds)
+    target_events = target_events or _positive_event_types(dataset, event_weights)
     users, previous, last = _last_two_events(dataset, target_events)
     starts = np.searchsorted(interactions.users, np.arange(dataset.n_users + 1))
     train_stops = np.full(dataset.n_users, len(interactions), np.int64)
@@ -158,9 +157,11 @@ def leave_one_out(
         targets,
         interactions.times[targets] if dataset.clock == "time" else np.zeros(count, np.int64),
         Ragged.from_lengths(interactions.items[targets], np.ones(count, np.int64)),
-    ).sampled(most, seed)
+    ).sampled(max_queries, seed)
     train = alive_items(train)
-    return Split.of(dataset, train, train, eval_queries, kinds, seen=seen, excluded=excluded)
+    return Split.of(
+        dataset, train, train, eval_queries, event_weights, seen=seen, excluded=excluded
+    )
 
 
 def time_split(
@@ -169,24 +170,25 @@ def time_split(
     until: int | None = None,
     seen: Seen | None = "keep",
     *,
-    goal: tuple[str, ...] = (),
-    kinds: Mapping[str, float] | None = None,
-    most: int = 0,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
+    max_queries: int = 0,
     seed: int = 0,
 ) -> Split:
     """Split at a moment: one query at the cut for each user with a target event after it.
 
     `train` is what happened at the cut or before. Items that first appear after the cut are unknown
-    to `train` and new in `asked`; those that first appear after `until` are unknown to both.
+    to `train` and new in `query_time_data`; those that first appear after `until` are unknown to
+    both.
 
     Args:
         dataset: a data set with times.
         cut: microseconds.
         until: microseconds, the end of the targets; None: the end of the data.
         seen: "remove" drops targets that the user has interacted with before the cut.
-        goal: target event types; none: all that `kinds` gives a positive weight.
-        kinds: weights of the histories by event type.
-        most: how many queries are drawn; 0: all.
+        target_events: target event types; none: all that `event_weights` gives a positive weight.
+        event_weights: weights of the histories by event type.
+        max_queries: how many queries are drawn; 0: all.
         seed: seeds the draw.
 
     Returns:
@@ -203,7 +205,7 @@ def time_split(
         )
     interactions = dataset.interactions
     is_before = interactions.times <= cut
-    target_events = goal or _positive_event_types(dataset, kinds)
+    target_events = target_events or _positive_event_types(dataset, event_weights)
     is_target = ~is_before & target_mask(dataset, target_events)
     if until is not None:
         is_target &= interactions.times <= until
@@ -212,9 +214,11 @@ def time_split(
     is_seen = np.zeros(len(keys), np.bool_)
     if seen == "remove":
         is_seen = np.isin(keys, user_item_keys(train.interactions, dataset.n_items))
-    eval_queries = _queries_at(dataset, cut, keys[~is_seen]).sampled(most, seed)
+    eval_queries = _queries_at(dataset, cut, keys[~is_seen]).sampled(max_queries, seed)
     excluded = int(is_seen.sum())
-    return Split.of(dataset, train, asked, eval_queries, kinds, seen=seen, excluded=excluded)
+    return Split.of(
+        dataset, train, asked, eval_queries, event_weights, seen=seen, excluded=excluded
+    )
 
 
 def window(dataset: Dataset) -> int:
@@ -234,18 +238,18 @@ def window(dataset: Dataset) -> int:
 def default_split(
     dataset: Dataset,
     *,
-    goal: tuple[str, ...] = (),
-    kinds: Mapping[str, float] | None = None,
-    most: int = 10_000,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
+    max_queries: int = 10_000,
     seed: int = 0,
 ) -> Split:
     """Split for a production fit, which learns its fusion weights on the queries.
 
     Args:
         dataset: the data set.
-        goal: target event types; none: all that `kinds` gives a positive weight.
-        kinds: weights of the histories by event type.
-        most: how many queries are drawn; 0: all.
+        target_events: target event types; none: all that `event_weights` gives a positive weight.
+        event_weights: weights of the histories by event type.
+        max_queries: how many queries are drawn; 0: all.
         seed: seeds the draw.
 
     Returns:
@@ -254,23 +258,40 @@ def default_split(
     """
     if dataset.clock == "time" and 5 * window(dataset) >= 7 * DAY:
         cut = int(dataset.interactions.times.max()) - window(dataset)
-        split = time_split(dataset, cut, None, None, goal=goal, kinds=kinds, most=most, seed=seed)
-        if len(split) >= LEAST_QUERIES:
+        split = time_split(
+            dataset,
+            cut,
+            None,
+            None,
+            target_events=target_events,
+            event_weights=event_weights,
+            max_queries=max_queries,
+            seed=seed,
+        )
+        if len(split) >= MIN_QUERIES:
             return split
-    return leave_one_out(dataset, "validation", None, goal=goal, kinds=kinds, most=most, seed=seed)
+    return leave_one_out(
+        dataset,
+        "validation",
+        None,
+        target_events=target_events,
+        event_weights=event_weights,
+        max_queries=max_queries,
+        seed=seed,
+    )
 
 
-def repeat_share(dataset: Dataset, goal: tuple[str, ...] = ()) -> float:
+def repeat_share(dataset: Dataset, target_events: tuple[str, ...] = ()) -> float:
     """Compute how much of the consumption is repeated.
 
     Args:
         dataset: the data set.
-        goal: target event types; none: all.
+        target_events: target event types; none: all.
 
     Returns:
         The share of target events whose user had a target event with the same item before.
     """
-    targets = dataset.interactions.take(target_mask(dataset, goal))
+    targets = dataset.interactions.take(target_mask(dataset, target_events))
     if not len(targets):
         return 0.0
     return 1 - len(np.unique(user_item_keys(targets, dataset.n_items))) / len(targets)

@@ -17,7 +17,7 @@ from plait.pipeline.fit_context import FitContext, Progress, ValidationSet
 from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
-from plait.splitting.splits import LEAST_QUERIES, Split
+from plait.splitting.splits import MIN_QUERIES, Split
 from plait.utils.callbacks import ignore
 
 __all__ = ["MakeStateView", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
@@ -61,7 +61,7 @@ def fit_recipe(
     pipeline = Pipeline.build(recipe) if isinstance(recipe, Recipe) else recipe
     context = replace(context or FitContext(), seed=seed, progress=progress)
     if split is not None:
-        queries_suffice = len(split) >= LEAST_QUERIES
+        queries_suffice = len(split) >= MIN_QUERIES
         learns = queries_suffice and (_has_learned_weights(pipeline) or _is_trainable(pipeline))
         if learns or not refit:
             pipeline = _HeldOutFit(split, live, watch, context).fit(pipeline, learns=learns)
@@ -102,7 +102,7 @@ class _HeldOutFit:
         queries = replace(with_limits(pipeline, self._queries(unfitted)), live=None)
         targets = allowed_targets(queries, self.split.targets)
         n_queries = int((targets.lengths > 0).sum())
-        return ValidationSet(queries, targets) if n_queries >= LEAST_QUERIES else None
+        return ValidationSet(queries, targets) if n_queries >= MIN_QUERIES else None
 
     def _learn_fusion(self, pipeline: Pipeline) -> Pipeline:
         """The pipeline with fusion weights learned from the targets of the split."""
@@ -123,7 +123,7 @@ class _HeldOutFit:
         """The queries of the split, with the state view that `pipeline` has."""
         if self.live is None:
             return self.split.queries
-        return replace(self.split.queries, live=self.live(pipeline, self.split.asked))
+        return replace(self.split.queries, live=self.live(pipeline, self.split.query_time_data))
 
 
 def with_limits(pipeline: Pipeline, queries: QueryBatch) -> QueryBatch:

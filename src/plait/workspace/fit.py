@@ -121,7 +121,7 @@ def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
     if not len(dataset.weighted(recipe.event_weights).interactions):
         return None
     goal = tuple(kind for kind in recipe.target_events if kind in dataset.event_types)
-    return default_split(dataset, goal=goal, kinds=recipe.event_weights, seed=seed)
+    return default_split(dataset, target_events=goal, event_weights=recipe.event_weights, seed=seed)
 
 
 def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.eventlog import EventLog
 from plait.pipeline.recipe import Recipe
-from plait.splitting.impressions import ANSWERS, OTHER, ImpressionItems, with_impressions
+from plait.splitting.impressions import ANSWERS, UNKNOWN_RESPONSE, ImpressionItems, with_impressions
 
 __all__ = ["with_answers"]
 
@@ -62,7 +62,10 @@ def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
         answers[row.request_id] = len(told)
         told.append((row.user, row.time, row.version))
         items.append(shown[shown >= 0])
-    named = [(offset, answers.get(name, OTHER)) for offset, name in log.requests(dataset.version)]
+    named = [
+        (offset, answers.get(name, UNKNOWN_RESPONSE))
+        for offset, name in log.requests(dataset.version)
+    ]
     events = np.array(named, np.int64).reshape(-1, 2)
     counts = [len(one) for one in items]
     rows = np.repeat(np.array(told, np.int64).reshape(-1, 3), counts, axis=0)

@@ -42,7 +42,7 @@ from plait.metrics.pointwise import (
 )
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
-from plait.splitting.labelled_examples import Examples, click_examples, evidence
+from plait.splitting.labelled_examples import Examples, click_examples, positive_interactions
 from plait.splitting.splits import time_split
 from plait.training.recipe_fit import Progress
 
@@ -74,7 +74,9 @@ def evaluate_clicks(
     Raises:
         ProtocolError: If a window has no examples.
     """
-    positives = evidence(dataset, goal=protocol.goal, negative=protocol.negative)
+    positives = positive_interactions(
+        dataset, target_events=protocol.goal, negative_events=protocol.negative
+    )
     tasks = {
         name: _make_task(dataset, positives, recipe, protocol, seeds, progress)
         for name, recipe in named.items()
@@ -111,16 +113,20 @@ def _make_task(
     cuts = (protocol.cut(dataset, 2), protocol.cut(dataset))
     weights = {**recipe.event_weights, **dict.fromkeys(protocol.negative, 0.0)}
     examples = partial(
-        click_examples, dataset, goal=protocol.goal, negative=protocol.negative, kinds=weights
+        click_examples,
+        dataset,
+        target_events=protocol.goal,
+        negative_events=protocol.negative,
+        event_weights=weights,
     )
     test, learn = examples(cuts[1]), examples(cuts[0], cuts[1])
     split = time_split(
         positives,
         *cuts,
         "keep",
-        goal=protocol.goal,
-        kinds=weights,
-        most=MAX_QUERIES,
+        target_events=protocol.goal,
+        event_weights=weights,
+        max_queries=MAX_QUERIES,
         seed=protocol.seed,
     )
     return PointwiseTask(
@@ -130,7 +136,7 @@ def _make_task(
         protocol,
         seeds,
         progress,
-        learn_split=replace(split, train=learn.train, asked=learn.asked),
+        learn_split=replace(split, train=learn.train, query_time_data=learn.query_time_data),
     )
 
 
@@ -152,14 +158,18 @@ def _predict_baselines(dataset: Dataset, task: PointwiseTask) -> list[Prediction
     protocol, test = task.protocol, task.test
     before_all = int(dataset.interactions.times.min()) - 1
     past = click_examples(
-        dataset, before_all, protocol.cut(dataset), goal=protocol.goal, negative=protocol.negative
+        dataset,
+        before_all,
+        protocol.cut(dataset),
+        target_events=protocol.goal,
+        negative_events=protocol.negative,
     )
     base = float(past.outcomes.mean())
-    rates = item_rates(past.numbers.values, past.outcomes, dataset.n_items, base)
+    rates = item_rates(past.item_numbers.values, past.outcomes, dataset.n_items, base)
     seconds = time.perf_counter() - began
     return [
         Predictions("base-rate", [np.full(len(test), base)], True, seconds),
-        Predictions("item-rate", [rates[test.numbers.values]], True, seconds),
+        Predictions("item-rate", [rates[test.item_numbers.values]], True, seconds),
     ]
 
 

@@ -182,8 +182,8 @@ def predict_examples(
     Returns:
         float64 [N, ...].
     """
-    live = state_view_of(pipeline, examples.asked)
-    queries = replace(examples.queries, live=live, candidates=examples.numbers)
+    live = state_view_of(pipeline, examples.query_time_data)
+    queries = replace(examples.queries, live=live, candidates=examples.item_numbers)
     size = batch_size(examples.train.n_items)
     predictions: list[Float32Array] = []
 

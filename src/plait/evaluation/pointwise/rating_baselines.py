@@ -77,7 +77,7 @@ def rating_baselines(test: Examples, goal: tuple[str, ...]) -> dict[str, Float64
     """
     train = test.train
     events = train.interactions.take(rated_events(train, goal))
-    items, users = test.numbers.values, test.users
+    items, users = test.item_numbers.values, test.users
     ratings = events.values.astype(np.float64)
     mean = float(ratings.mean())
     by_user = _damped_means(events.users, ratings - mean, train.n_users, 0.0)

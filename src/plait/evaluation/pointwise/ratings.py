@@ -90,7 +90,7 @@ def evaluate_ratings(
         protocol,
         [_to_result(row, first, slices) for row in rows],
         paired=paired_differences(by_recipe, baseline_rows, detail, protocol),
-        flags=[*few_users(first.test.owners), *_overlap(first.test), *_unknowing(rows)],
+        flags=[*few_users(first.test.user_keys), *_overlap(first.test), *_unknowing(rows)],
         data={
             **data_sizes(dataset, first.test, first.learn),
             "scale": [low, high],
@@ -138,10 +138,10 @@ def _make_task(
 ) -> PointwiseTask:
     split = partial(
         rating_examples,
-        share=protocol.test_share,
+        test_size=protocol.test_share,
         draw=protocol.draw,
-        goal=protocol.goal,
-        kinds=recipe.event_weights,
+        target_events=protocol.goal,
+        event_weights=recipe.event_weights,
         seed=protocol.seed,
     )
     pipeline = rating_pipeline(recipe)
@@ -189,7 +189,7 @@ def _fill_unknown(
     raw: Mapping[str, Float64Array], examples: Examples, goal: tuple[str, ...]
 ) -> dict[str, Float64Array]:
     """Predictions with the biases of users and items in place of NaN."""
-    biases = Biases.of(examples.train, goal).predict(examples.users, examples.numbers.values)
+    biases = Biases.of(examples.train, goal).predict(examples.users, examples.item_numbers.values)
     return {row: np.where(np.isfinite(values), values, biases) for row, values in raw.items()}
 
 
@@ -224,7 +224,7 @@ def _rating_range(task: PointwiseTask) -> tuple[float, float]:
 def _to_result(row: Predictions, task: PointwiseTask, slices: Mapping[str, BoolArray]) -> Result:
     """Metrics of all ratings and in slices; over several seeds the mean of the metrics."""
     examples, bootstrap = task.test, BootstrapConfig(task.protocol.resamples, task.protocol.seed)
-    owners = examples.owners
+    owners = examples.user_keys
     metrics: dict[str, Interval] = {}
     spread: dict[str, float] = {}
     for name, mask in {"": np.ones(len(examples), np.bool_), **slices}.items():
@@ -241,7 +241,7 @@ def _to_result(row: Predictions, task: PointwiseTask, slices: Mapping[str, BoolA
 
 def _slices(examples: Examples, goal: tuple[str, ...], *, timed: bool) -> dict[str, BoolArray]:
     """Bool [N] by name: ratings of the user and of the item in train, and the item's age."""
-    train, items = examples.train, examples.numbers.values
+    train, items = examples.train, examples.item_numbers.values
     rated = train.interactions.take(rated_events(train, goal))
     by_user = np.append(np.bincount(rated.users, minlength=train.n_users), 0)  # the last is for -1
     by_item = np.append(np.bincount(rated.items, minlength=train.n_items), 0)
@@ -249,7 +249,7 @@ def _slices(examples: Examples, goal: tuple[str, ...], *, timed: bool) -> dict[s
     slices |= band_slices("popularity", by_item[items], BANDS)
     if timed:
         first = first_event_times(train.interactions, train.n_items)
-        slices |= age_slices(first, items, examples.queries.times[examples.numbers.rows])
+        slices |= age_slices(first, items, examples.queries.times[examples.item_numbers.rows])
     slices["new-users"], slices["new-items"] = slices["history:0"], slices["popularity:0"]
     return {name: mask for name, mask in slices.items() if mask.any()}
 
@@ -263,13 +263,13 @@ def _per_query_errors(rows: Sequence[Predictions], examples: Examples) -> PerQue
             "rmse": (errors**2).mean(axis=0).astype(np.float32),
             "mae": np.abs(errors).mean(axis=0).astype(np.float32),
         }
-    return PerQueryMetrics(_example_keys(examples), examples.owners, values)
+    return PerQueryMetrics(_example_keys(examples), examples.user_keys, values)
 
 
 def _example_keys(examples: Examples) -> Int64Array:
     """int64 [N]: the distinct rank of each rating by user, item, time and value."""
-    times = examples.queries.times[examples.numbers.rows]
-    order = np.lexsort((examples.outcomes, times, examples.things, examples.owners))
+    times = examples.queries.times[examples.item_numbers.rows]
+    order = np.lexsort((examples.outcomes, times, examples.item_keys, examples.user_keys))
     keys = np.empty(len(order), np.int64)
     keys[order] = np.arange(len(order))
     return keys

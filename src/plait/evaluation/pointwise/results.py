@@ -128,7 +128,7 @@ def data_sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, i
     """
     return {
         "users": len(np.unique(dataset.interactions.users)),
-        "items": int(test.asked.catalogue.alive.sum()),
+        "items": int(test.query_time_data.catalogue.alive.sum()),
         "interactions": len(dataset.interactions),
         "train": len(test.train.interactions),
         "queries": len(test.queries),

@@ -118,7 +118,7 @@ def _evaluate(
 
 def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ranker:
     """Ranks the most popular candidates, without seen ones where the protocol removes them."""
-    counts = np.where(split.asked.catalogue.alive, counts, 0)
+    counts = np.where(split.query_time_data.catalogue.alive, counts, 0)
     order = np.argsort(-counts, kind="stable")
     order = order[: int((counts > 0).sum())].astype(np.int32)
     falling = counts[order]

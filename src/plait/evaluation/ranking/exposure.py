@@ -13,7 +13,7 @@ from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.ranking.diversity import item_similarity
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
-from plait.metrics.beyond_accuracy import coverage, gini, surprise
+from plait.metrics.beyond_accuracy import coverage, gini, self_information
 from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import Split
 
@@ -52,9 +52,9 @@ def item_statistics(split: Split, goal: tuple[str, ...]) -> ItemStatistics:
     targets = train.interactions.take(target_mask(train, goal)).items
     counts = np.bincount(train.interactions.items, minlength=train.n_items)
     return ItemStatistics(
-        surprise(targets, train.n_items),
+        self_information(targets, train.n_items),
         counts / max(int(counts.sum()), 1),
-        item_similarity(split.asked),
+        item_similarity(split.query_time_data),
         _sampled_queries(split),
     )
 
@@ -162,8 +162,8 @@ def add_catalogue_metrics(rows: Sequence[ModelResult], dataset: Dataset, group: 
 
 def _sampled_queries(split: Split) -> BoolArray:
     """Bool [U]: queries evenly spaced by their users' first events, unaffected by renaming."""
-    events = split.asked.interactions
-    first = np.full(split.asked.n_users, np.iinfo(np.int64).max)
+    events = split.query_time_data.interactions
+    first = np.full(split.query_time_data.n_users, np.iinfo(np.int64).max)
     np.minimum.at(first, events.users, events.offsets)
     order = np.lexsort((split.queries.times, first[split.users]))
     sampled = np.zeros(len(split), np.bool_)
@@ -181,7 +181,7 @@ def group_summary(split: Split, group: str) -> dict[str, Any]:
     Returns:
         The field and, by group, its share of the items and of the events; empty without groups.
     """
-    train, groups = split.train, item_groups(split.asked, group)
+    train, groups = split.train, item_groups(split.query_time_data, group)
     if not groups:
         return {}
     n_items = max(int(train.catalogue.alive.sum()), 1)

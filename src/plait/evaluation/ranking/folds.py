@@ -57,7 +57,7 @@ def make_folds(
     else:
         options |= {"share": protocol.test_users, "fold_in": protocol.fold_in}
         split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
-    learn = split(fold="validation", most=MAX_QUERIES)
+    learn = split(fold="validation", max_queries=MAX_QUERIES)
     return [Fold(learn, split(fold="test", refit=protocol.refit), protocol.refit)]
 
 
@@ -69,7 +69,7 @@ def _time_fold(dataset: Dataset, protocol: Protocol, back: int, options: Mapping
     before = cut - protocol.length
     # Without events to fit on there is nothing to learn from: the validation window is empty.
     close = cut if before >= int(dataset.interactions.times.min()) else before
-    learn = split(cut=before, until=close, most=MAX_QUERIES)
+    learn = split(cut=before, until=close, max_queries=MAX_QUERIES)
     day = datetime.fromtimestamp(cut / 1e6, UTC).date().isoformat()
     window = day if protocol.windows > 1 else ""
     return Fold(learn, split(cut=cut, until=end), refit=True, window=window)

@@ -87,7 +87,7 @@ def rank_split(
         `fused` and a row for every model, with their seconds of evaluation.
     """
     pipeline = without_explanations(pipeline)
-    live = state_view_of(pipeline, split.asked)
+    live = state_view_of(pipeline, split.query_time_data)
     queries = replace(split.queries, live=live, k=deepest, seed=seed)
     seconds = _StageSeconds()
     names = (FUSED, *(model.name for model in pipeline.models))

@@ -13,7 +13,7 @@ from plait.metrics.beyond_accuracy import (
     ExposureChances,
     add_absence,
     exposure_chances,
-    mean_worth,
+    mean_exposed_value,
     novelty,
 )
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
@@ -181,7 +181,7 @@ class Scorer:
         metrics: dict[str, Float64Array] = {}
         for k, chances in shown.items():
             metrics[f"novelty@{k}"] = novelty(chances, statistics.surprises, batch)
-            metrics[f"{POPULARITY}{k}"] = mean_worth(chances, statistics.popularity, batch)
+            metrics[f"{POPULARITY}{k}"] = mean_exposed_value(chances, statistics.popularity, batch)
         if statistics.similarity is not None and deepest > 1:
             sampled = np.flatnonzero(statistics.sampled[outcomes.start : outcomes.stop])
             lists = _select_lists(shown[deepest], sampled, batch)

@@ -198,7 +198,7 @@ def _evaluate_window(
         for row in rows:
             row.fit_seconds = costs.fit_seconds_of(row.model)
             row.peak_mb = costs.peak_mb_of(row.model)
-    add_catalogue_metrics(rows, window.fold.test.asked, task.group)
+    add_catalogue_metrics(rows, window.fold.test.query_time_data, task.group)
     return rows
 
 
@@ -210,7 +210,7 @@ def _evaluate_baselines(task: _RankingTask, windows: Sequence[_Window]) -> list[
             rows, _ = baselines(task.protocol, fold.learn, fold.test, scorer)
             for row in rows:
                 row.peak_mb = peak.peak
-        add_catalogue_metrics(rows, window.fold.test.asked, task.group)
+        add_catalogue_metrics(rows, window.fold.test.query_time_data, task.group)
         by_window.append(rows)
     return [concat_windows(rows) for rows in zip(*by_window, strict=True)]
 
@@ -239,7 +239,7 @@ def _describe_data(
     slices = {**eval_set.user_slices, **eval_set.target_slices}
     return {
         "users": len(np.unique(task.dataset.interactions.users)),
-        "items": int(last.fold.test.asked.catalogue.alive.sum()),
+        "items": int(last.fold.test.query_time_data.catalogue.alive.sum()),
         "interactions": len(task.dataset.interactions),
         "train": len(last.fold.test.train.interactions),
         "queries": len(eval_set),

@@ -11,7 +11,7 @@ import numpy as np
 from plait.data.arrays import BoolArray, Int32Array, Int64Array
 from plait.data.types import Dataset
 from plait.evaluation.ranking.folds import Fold
-from plait.splitting.splits import DAY, LEAST_QUERIES, Split
+from plait.splitting.splits import DAY, MIN_QUERIES, Split
 
 __all__ = ["FEW", "OVERLAP", "DataWarning", "data_warnings", "few_users", "sparse_tail_note"]
 
@@ -137,7 +137,7 @@ def sparse_tail_note(times: Int64Array, cut: int) -> str:
 
 def _unlearned(folds: Sequence[Fold]) -> list[DataWarning]:
     """A warning if the fusion of a window had too few queries to learn from."""
-    few = [fold for fold in folds if len(fold.learn) < LEAST_QUERIES]
+    few = [fold for fold in folds if len(fold.learn) < MIN_QUERIES]
     if not few:
         return []
     counts = [

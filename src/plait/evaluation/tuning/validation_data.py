@@ -41,17 +41,22 @@ def validation_data(
     name, goal = protocol.name, protocol.goal
     if name == "leave-one-out":
         train = leave_one_out(
-            dataset, "test", protocol.seen, goal=goal, kinds=event_weights, refit=True
+            dataset,
+            "test",
+            protocol.seen,
+            target_events=goal,
+            event_weights=event_weights,
+            refit=True,
         ).train
     elif name == "held-out-users":
         train = held_out_users(
             dataset,
             "test",
             protocol.seen or "remove",
-            share=protocol.test_users,
-            fold_in=protocol.fold_in,
-            goal=goal,
-            kinds=event_weights,
+            test_user_ratio=protocol.test_users,
+            fold_in_ratio=protocol.fold_in,
+            target_events=goal,
+            event_weights=event_weights,
             seed=protocol.seed,
             refit=True,
         ).train
@@ -59,15 +64,17 @@ def validation_data(
         train = rating_examples(
             dataset,
             test=test,
-            share=protocol.test_share,
+            test_size=protocol.test_share,
             draw=protocol.draw,
-            goal=goal,
-            kinds=event_weights,
+            target_events=goal,
+            event_weights=event_weights,
             seed=protocol.seed,
         ).train
     else:
         cut = protocol.cut(dataset, protocol.windows)
-        train = time_split(dataset, cut, None, "keep", goal=goal, kinds=event_weights).train
+        train = time_split(
+            dataset, cut, None, "keep", target_events=goal, event_weights=event_weights
+        ).train
     return train, replace(protocol, windows=1, test_file="", refit=False, resamples=RESAMPLES)
 
 
