@@ -127,7 +127,7 @@ def _fold_in(
     """
     interactions = dataset.interactions
     ends = np.cumsum(counts)[users]
-    n_held = np.clip(np.round((1 - fold_in) * counts[users]), 1, counts[users] - 1)
+    n_held = np.clip(np.round((1 - fold_in_ratio) * counts[users]), 1, counts[users] - 1)
     n_held = n_held.astype(np.int64)
     starts = np.searchsorted(interactions.users, users).astype(np.int64)
     cuts = positions[ends - n_held]
