@@ -29,8 +29,8 @@ class KeyRing:
         self, admin: str, read: tuple[str, ...] = (), ingest: tuple[str, ...] = ()
     ) -> None:
         self._known = [(_digest(admin.encode()), _ALL)]
-        self._known += [(_digest(one.encode()), frozenset({"read"})) for one in read]
-        self._known += [(_digest(one.encode()), frozenset({"ingest"})) for one in ingest]
+        self._known += [(_digest(key.encode()), frozenset({"read"})) for key in read]
+        self._known += [(_digest(key.encode()), frozenset({"ingest"})) for key in ingest]
 
     @staticmethod
     def of(settings: Settings) -> KeyRing:

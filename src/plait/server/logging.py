@@ -12,7 +12,7 @@ def configure(level: str) -> None:
 
     uvicorn's own access log names whole paths, and so ids: it stays silent.
     """
-    mine = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    plait_logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}
     logging.config.dictConfig(
         {
@@ -20,6 +20,6 @@ def configure(level: str) -> None:
             "disable_existing_loggers": False,
             "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-            "loggers": {"plait": mine, "uvicorn": mine, "uvicorn.access": silent},
+            "loggers": {"plait": plait_logger, "uvicorn": plait_logger, "uvicorn.access": silent},
         }
     )

@@ -39,8 +39,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         _say(f"url: {url}")
         stopped = threading.Event()
         if on_ready is not None:
-            given = (url, on_ready, stopped)
-            threading.Thread(target=_when_ready, args=given, daemon=True).start()
+            arguments = (url, on_ready, stopped)
+            threading.Thread(target=_when_ready, args=arguments, daemon=True).start()
         try:
             return _run(settings, listener, signals)
         finally:
@@ -87,11 +87,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _when_ready(url: str, told: Callable[[str], None], stopped: threading.Event) -> None:
+def _when_ready(url: str, on_ready: Callable[[str], None], stopped: threading.Event) -> None:
     address = url.removeprefix("http://").replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104
     while not stopped.is_set():
         if _is_ready(address):
-            told(url)
+            on_ready(url)
             return
         time.sleep(0.05)
 

@@ -21,19 +21,19 @@ class Signals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for one in (signal.SIGTERM, signal.SIGINT):
-                self._before[one] = signal.signal(one, self._handle)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one, handler in self._before.items():
-            signal.signal(one, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def on_signal(self, told: Callable[[int], None]) -> None:
-        """Call `told` with every signal from now on, and at once with the first that came."""
-        self._told = told
+    def on_signal(self, callback: Callable[[int], None]) -> None:
+        """Call `callback` with every signal from now on, and at once with the first that came."""
+        self._told = callback
         if self._came:
-            told(self._came[0])
+            callback(self._came[0])
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self._came.append(number)

@@ -64,7 +64,7 @@ class Supervisor:
         for _ in range(self._settings.workers):
             self._start(metrics)
         while not self._stop.wait(0.1):
-            for worker in [one for one in self._running if one.poll() is not None]:
+            for worker in [child for child in self._running if child.poll() is not None]:
                 if worker.returncode == STARTUP_FAILED:
                     return STARTUP_FAILED
                 self._replace(worker, metrics)

@@ -72,7 +72,7 @@ def _config(settings: Settings, shop: plait.workspace.Workspace) -> uvicorn.Conf
 
 def main() -> int:
     """What `python -m plait.server.worker LISTENER LIFELINE` does; the parent alone starts it."""
-    listener, lifeline = (int(one) for one in sys.argv[1:3])
+    listener, lifeline = (int(descriptor) for descriptor in sys.argv[1:3])
     try:
         with Signals() as signals:
             return work(load_settings(), socket.socket(fileno=listener), signals, lifeline)

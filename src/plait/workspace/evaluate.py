@@ -51,23 +51,23 @@ def evaluate(
     ratings protocol, whatever `ingest` takes) with their `map`.
     """
     require_single_process("an evaluation")
-    told = {name: options[name] for name in options if name in OPTIONS}
-    rest = {name: options[name] for name in options if name not in OPTIONS}
-    settled = protocol_of(protocol, rest)
+    settings = {name: options[name] for name in options if name in OPTIONS}
+    protocol_options = {name: options[name] for name in options if name not in OPTIONS}
+    settled = protocol_of(protocol, protocol_options)
     named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
-    found = [one if isinstance(one, Recipe) else load_recipe(one) for one in named]
-    events = told.get("test_events")
+    loaded_recipes = [entry if isinstance(entry, Recipe) else load_recipe(entry) for entry in named]
+    events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    test = None if events is None else rated_file(events, told.get("map"), dataset)
-    if found:  # without a recipe there is nothing to measure, as is said below
-        dataset = with_answers(log, dataset, settled, found[0], flush)
+    test = None if events is None else rated_file(events, settings.get("map"), dataset)
+    if loaded_recipes:  # without a recipe there is nothing to measure, as is said below
+        dataset = with_answers(log, dataset, settled, loaded_recipes[0], flush)
     report = measure(
         dataset,
-        found,
+        loaded_recipes,
         settled,
-        seeds=told.get("seeds", 1),
-        group=told.get("group") or "",
+        seeds=settings.get("seeds", 1),
+        group=settings.get("group") or "",
         test=test,
         progress=progress,
         history=history,
@@ -78,7 +78,7 @@ def evaluate(
 
 def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:
     """A protocol from its name and options, checked as far as it can be without data."""
-    known = [one.name for one in fields(Protocol) if one.name not in ("name", "test_file")]
+    known = [option.name for option in fields(Protocol) if option.name not in ("name", "test_file")]
     for name in options:
         if name not in known:
             raise InputError(
@@ -86,17 +86,17 @@ def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protoco
                 hint=f"there are {', '.join((*known, *OPTIONS))}",
                 field=name,
             )
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
     }
     if isinstance(protocol, Protocol):
-        if given:
-            raise InputError("options come with the name of a protocol", field=next(iter(given)))
-        found = protocol
+        if values:
+            raise InputError("options come with the name of a protocol", field=next(iter(values)))
+        checked = protocol
     else:
-        found = Protocol(name=protocol, **given)  # type: ignore[arg-type]
-    found.check()
-    return found
+        checked = Protocol(name=protocol, **values)  # type: ignore[arg-type]
+    checked.check()
+    return checked
 
 
 def check_test(events: Any, protocol: Protocol) -> None:
@@ -128,29 +128,29 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
         tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
         EventLog.open(folder) as scratch,
     ):
-        door, consent = Importer(scratch), ConsentPolicy()
-        receipts = ingest(door, consent, {"events": events}, mapping, _quiet)
-        found = snapshot(scratch)
-    rows = found.interactions
-    users = _translated(found.users, dataset.users)[rows.users]
-    items = _translated(found.catalogue, dataset.catalogue)[rows.items]
+        importer, consent = Importer(scratch), ConsentPolicy()
+        receipts = ingest(importer, consent, {"events": events}, mapping, _quiet)
+        rated = snapshot(scratch)
+    rows = rated.interactions
+    users = _translated(rated.users, dataset.users)[rows.users]
+    items = _translated(rated.catalogue, dataset.catalogue)[rows.items]
     if not (users < dataset.n_users).any():
         raise ProtocolError(
             f"none of the users of {receipts.stored} test events is known here",
             hint="the ids must be those of the home, which may hold pseudonyms",
             field="test_events",
         )
-    return replace(found, interactions=replace(rows, users=users, items=items))
+    return replace(rated, interactions=replace(rows, users=users, items=items))
 
 
-def _translated(mine: Catalogue, theirs: Catalogue) -> Int32Array:
+def _translated(source: Catalogue, target: Catalogue) -> Int32Array:
     """By number of `mine` the number of the same id in `theirs`; unknown ones by their order, so
     that it does not matter how the file was sorted.
     """
-    found: Int32Array = theirs.numbers(mine.ids)
-    unknown = sorted(np.flatnonzero(found < 0).tolist(), key=mine.id)
-    found[unknown] = len(theirs) + np.arange(len(unknown), dtype=np.int32)
-    return found
+    numbers: Int32Array = target.numbers(source.ids)
+    unknown = sorted(np.flatnonzero(numbers < 0).tolist(), key=source.id)
+    numbers[unknown] = len(target) + np.arange(len(unknown), dtype=np.int32)
+    return numbers
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:

@@ -105,15 +105,15 @@ def _check_answers(recipe: Recipe) -> None:
 
 def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
     """Where this very fit keeps its place."""
-    told = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
-    return work / f"fit-{hashlib.blake2b(told.encode(), digest_size=8).hexdigest()}"
+    identity = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
+    return work / f"fit-{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
 
 
 def _tidy(done: Path) -> None:
     """Remove what a fit that is done kept, and what those left that nobody took up."""
-    for one in done.parent.glob("fit-*"):
-        if one == done or time.time() - one.stat().st_mtime > _WEEK:
-            shutil.rmtree(one, ignore_errors=True)
+    for folder in done.parent.glob("fit-*"):
+        if folder == done or time.time() - folder.stat().st_mtime > _WEEK:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:

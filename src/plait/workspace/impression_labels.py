@@ -50,27 +50,27 @@ def with_answers(
 def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
     """What was shown to users that the data set knows, and how many answers there are in all."""
     answers: dict[str, int] = {}
-    told: list[tuple[int, int, int]] = []
+    responses: list[tuple[int, int, int]] = []
     items = []
     recorded = 0
     for row in log.impressions():
         recorded += 1
         if not 0 <= row.user < dataset.n_users:
             continue  # whoever is unknown has no misses: the clicks alone would mislead
-        ids = (str(one["id"]) for one in orjson.loads(row.payload)["items"])
+        ids = (str(entry["id"]) for entry in orjson.loads(row.payload)["items"])
         shown = dataset.catalogue.numbers(ids)
-        answers[row.request_id] = len(told)
-        told.append((row.user, row.time, row.version))
+        answers[row.request_id] = len(responses)
+        responses.append((row.user, row.time, row.version))
         items.append(shown[shown >= 0])
     named = [
         (offset, answers.get(name, UNKNOWN_RESPONSE))
         for offset, name in log.requests(dataset.version)
     ]
     events = np.array(named, np.int64).reshape(-1, 2)
-    counts = [len(one) for one in items]
-    rows = np.repeat(np.array(told, np.int64).reshape(-1, 3), counts, axis=0)
+    counts = [len(entry) for entry in items]
+    rows = np.repeat(np.array(responses, np.int64).reshape(-1, 3), counts, axis=0)
     showings = ImpressionItems(
-        np.repeat(np.arange(len(told)), counts),
+        np.repeat(np.arange(len(responses)), counts),
         rows[:, 0].astype(np.int32),
         np.concatenate([np.zeros(0, np.int32), *items]),
         rows[:, 1],

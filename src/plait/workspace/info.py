@@ -41,7 +41,9 @@ def info(log: EventLog, bundles: BundleStore, engine: ModelHost) -> dict[str, An
         "fields": _fields(log),
         "bundle": _current(bundles, engine, state, head),
         "bundles": bundles.ids(),
-        "fitted_on_erased": [one for one in bundles.ids() if _knows_erased(bundles, one, state)],
+        "fitted_on_erased": [
+            bundle_id for bundle_id in bundles.ids() if _knows_erased(bundles, bundle_id, state)
+        ],
         "problems": engine.problems(),
         "memory_mb": _peak_mb(),
     }
@@ -49,10 +51,10 @@ def info(log: EventLog, bundles: BundleStore, engine: ModelHost) -> dict[str, An
 
 def _fields(log: EventLog) -> dict[str, dict[str, str]]:
     """The types of all fields, of items, users and interactions, as they are stored."""
-    found: dict[str, dict[str, str]] = {"item": {}, "user": {}, "interaction": {}}
+    types: dict[str, dict[str, str]] = {"item": {}, "user": {}, "interaction": {}}
     for (entity, name), kind in sorted(log.schema().types.items()):
-        found.setdefault(entity, {})[name] = kind
-    return found
+        types.setdefault(entity, {})[name] = kind
+    return types
 
 
 def _kinds(state: LiveState) -> dict[str, int]:
@@ -98,7 +100,7 @@ def _learned(engine: ModelHost) -> Mapping[str, Any]:
     if serving is None:
         return {}
     stages = serving.pipeline.stages
-    return {one.name: one.describe() for one in stages if isinstance(one, Describes)}
+    return {stage.name: stage.describe() for stage in stages if isinstance(stage, Describes)}
 
 
 def _knows_erased(bundles: BundleStore, bundle: str, state: LiveState) -> bool:

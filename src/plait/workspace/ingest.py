@@ -29,73 +29,77 @@ class ImportReport:
     @property
     def version(self) -> int:
         """The log's last offset after them, 0 if nothing reached the log."""
-        return max((one.version for one in self.by_kind.values()), default=0)
+        return max((result.version for result in self.by_kind.values()), default=0)
 
     @property
     def stored(self) -> int:
         """How many rows are new in the log."""
-        return sum(one.stored for one in self.by_kind.values())
+        return sum(result.stored for result in self.by_kind.values())
 
     @property
     def rejected(self) -> int:
         """How many rows were refused."""
-        return sum(one.rejected for one in self.by_kind.values())
+        return sum(result.rejected for result in self.by_kind.values())
 
     def lines(self) -> list[str]:
         """For people: a line a source, and lines for the first rows that were refused."""
-        return [line for kind, one in self.by_kind.items() for line in _lines(kind, one)]
+        return [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON carries it."""
         return {
             "version": self.version,
-            **{kind: _plain(one) for kind, one in self.by_kind.items()},
+            **{kind: _plain(result) for kind, result in self.by_kind.items()},
         }
 
 
 def ingest(
-    door: Importer,
+    importer: Importer,
     consent: ConsentPolicy,
     sources: Mapping[str, Any],
     mapping: Any,
     progress: Progress,
 ) -> ImportReport:
     """Let in every source that is given; InputError if none is, or one cannot be understood."""
-    given = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
-    if not given:
+    present = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
+    if not present:
         raise InputError(
             "there is nothing to ingest", hint=f"give one of {', '.join(sorted(ORDER))}"
         )
-    roads = {
+    readers = {
         kind: read_events(source, kind, mapping, key=consent.content_key)
-        for kind, source in given.items()
+        for kind, source in present.items()
     }  # all of them are opened, and understood, before the first row is stored
     return ImportReport(
-        {kind: door.add(road, progress, source=kind) for kind, road in roads.items()}
+        {kind: importer.add(reader, progress, source=kind) for kind, reader in readers.items()}
     )
 
 
-def _lines(kind: str, one: ImportResult) -> Iterator[str]:
-    counts = {name: getattr(one, name) for name in ("stored", "duplicate", "conflict", "rejected")}
-    said = ", ".join(
+def _lines(kind: str, result: ImportResult) -> Iterator[str]:
+    counts = {
+        name: getattr(result, name) for name in ("stored", "duplicate", "conflict", "rejected")
+    }
+    summary = ", ".join(
         f"{count} {name}" for name, count in counts.items() if count or name == "stored"
     )
-    yield f"{kind} from {one.source}: {said}" if one.source != kind else f"{kind}: {said}"
-    for bad in one.problems:
+    yield (
+        f"{kind} from {result.source}: {summary}" if result.source != kind else f"{kind}: {summary}"
+    )
+    for bad in result.problems:
         yield f"  row {bad.row}, {bad.field or 'the row'}: {bad.expected}, found {bad.value!r}"
-    if one.rejects is not None:
-        yield f"  all of them in {one.rejects}"
+    if result.rejects is not None:
+        yield f"  all of them in {result.rejects}"
 
 
-def _plain(one: ImportResult) -> dict[str, Any]:
+def _plain(result: ImportResult) -> dict[str, Any]:
     return {
-        "source": one.source,
-        "rows": one.rows,
-        "stored": one.stored,
-        "duplicate": one.duplicate,
-        "conflict": one.conflict,
-        "rejected": one.rejected,
-        "version": one.version,
-        "rejects": None if one.rejects is None else str(one.rejects),
-        "problems": [bad._asdict() for bad in one.problems],
+        "source": result.source,
+        "rows": result.rows,
+        "stored": result.stored,
+        "duplicate": result.duplicate,
+        "conflict": result.conflict,
+        "rejected": result.rejected,
+        "version": result.version,
+        "rejects": None if result.rejects is None else str(result.rejects),
+        "problems": [bad._asdict() for bad in result.problems],
     }

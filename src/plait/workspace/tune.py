@@ -37,16 +37,16 @@ def tune(
     whose ratings are then kept out. `flush` stores answers that still wait for it.
     """
     require_single_process("a search for settings")
-    rest = {name: one for name, one in options.items() if name not in ("test_events", "map")}
+    rest = {name: value for name, value in options.items() if name not in ("test_events", "map")}
     settled = protocol_of(protocol, rest)
     events = options.get("test_events")
     check_test(events, settled)
-    found = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    loaded_recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    dataset = with_answers(log, dataset, settled, found, flush)
+    dataset = with_answers(log, dataset, settled, loaded_recipe, flush)
     return search(
         dataset,
-        found,
+        loaded_recipe,
         settled,
         metric=metric,
         trials=trials,

@@ -46,8 +46,8 @@ def error_response(problem: PlaitError) -> Response:
         headers["retry-after"] = "1"
     if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
         headers["connection"] = "close"
-    said = (problem.code, problem.message, problem.hint, problem.field)
-    return _shaped(problem.status, *said, headers=headers)
+    details = (problem.code, problem.message, problem.hint, problem.field)
+    return _shaped(problem.status, *details, headers=headers)
 
 
 def error_content(code: str, message: str, hint: str, field: str) -> bytes:

@@ -117,8 +117,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._is_answering:
             self._late = self.loop.call_later(self.timeout_s, self._is_late)
         elif self._in_head:
-            said = f"the request did not arrive within {self.timeout_s:g} seconds"
-            self._end(HTTPStatus.REQUEST_TIMEOUT, "timeout", said, "send it again")
+            message = f"the request did not arrive within {self.timeout_s:g} seconds"
+            self._end(HTTPStatus.REQUEST_TIMEOUT, "timeout", message, "send it again")
         elif not self.transport.is_closing():
             self.transport.close()
 
@@ -151,8 +151,8 @@ class TimeoutProtocol(HttpToolsProtocol):
             self._end(HTTPStatus.BAD_REQUEST, "bad_request", msg, "send HTTP/1.1")
 
     def _refuse_head(self) -> None:
-        said = f"the request line and headers are longer than {LONGEST_HEAD} bytes"
-        self._end(_LONG, _LONG.name.lower(), said, "send fewer or shorter headers")
+        message = f"the request line and headers are longer than {LONGEST_HEAD} bytes"
+        self._end(_LONG, _LONG.name.lower(), message, "send fewer or shorter headers")
 
     def _end(self, status: HTTPStatus, code: str, message: str, hint: str) -> None:
         """Answer, unless another answer has begun, and hang up."""
