@@ -37,14 +37,14 @@ class UnsaidConfig(Repeat):
 
 class FitsItself(Popular):
     def fit(self, dataset, *, seed=0):
-        self._tables = super().fit(dataset, seed=seed)._tables
+        self._shares = super().fit(dataset, seed=seed)._shares
         return self
 
 
 class Forgetful(Popular):
     def fit(self, dataset, *, seed=0):
         fitted = super().fit(dataset, seed=seed)
-        fitted._tables = fitted._tables * np.float32(np.random.default_rng().random())
+        fitted._shares = fitted._shares * np.float32(np.random.default_rng().random())
         return fitted
 
 
@@ -71,7 +71,7 @@ class Crowd(Popular):
 
 class Deaf(Popular):
     def retrieve(self, queries, k):
-        best = np.arange(min(k, self._tables.shape[1]), dtype=np.int32)
+        best = np.arange(min(k, self._shares.shape[1]), dtype=np.int32)
         return CandidateLists(np.tile(best, (len(queries), 1)))
 
 

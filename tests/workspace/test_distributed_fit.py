@@ -71,5 +71,5 @@ def test_what_one_process_does_is_refused_to_several(tmp_path, command):
     told = ("-m", "plait", *command, "--home", str(tmp_path / "home"))
     for out, said, code in crew(*told):
         assert code == 2
-        assert "runs in one process, and 2 were started" in said
+        assert "runs in one process" in said
         assert out == ""
