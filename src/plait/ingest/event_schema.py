@@ -20,6 +20,8 @@ import orjson
 
 from plait.schema.coercion import LATITUDE, LONGITUDE, MAX_EXACT
 from plait.schema.event_rules import (
+    MAX_EVENT_TYPE_LENGTH,
+    MAX_ID_LENGTH,
     event_type_problem,
     id_problem,
     is_plausible_time,
@@ -65,6 +67,10 @@ _iso = re.compile(
 _unix = re.compile(UNIX_PATTERN[:-1] + r"\Z").match
 _number = re.compile(NUMBER_PATTERN[:-1] + r"\Z").match
 _day_month_year = re.compile(r"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}\Z").match
+
+_is_plain_id = re.compile(rf"[A-Za-z0-9_.:-]{{1,{MAX_ID_LENGTH}}}\Z").match
+_is_plain_event_type = re.compile(rf"[a-z0-9_.:-]{{1,{MAX_EVENT_TYPE_LENGTH}}}\Z").match
+"""The common case, accepted without the checks that other text needs."""
 
 _WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
 _WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
@@ -114,6 +120,8 @@ def parse_id(value: Any) -> str | None:
     Raises:
         FieldError: If the value cannot be an id.
     """
+    if type(value) is str and _is_plain_id(value):
+        return value
     text = _name(value)
     if text and id_problem(text):
         raise FieldError(EXPECTED["id"])
@@ -132,6 +140,8 @@ def parse_event_type(value: Any) -> str | None:
     Raises:
         FieldError: If the value cannot be an event type.
     """
+    if type(value) is str and _is_plain_event_type(value):
+        return value
     try:
         text = _name(value)
     except FieldError as problem:
