@@ -47,7 +47,11 @@ def make_folds(
     Returns:
         One fold for each test window, oldest first.
     """
-    options: dict[str, Any] = {"goal": protocol.goal, "kinds": event_weights, "seed": protocol.seed}
+    options: dict[str, Any] = {
+        "target_events": protocol.goal,
+        "event_weights": event_weights,
+        "seed": protocol.seed,
+    }
     if protocol.name == "time":
         windows = range(protocol.windows, 0, -1)
         return [_time_fold(dataset, protocol, back, options) for back in windows]
@@ -55,7 +59,7 @@ def make_folds(
     if protocol.name == "leave-one-out":
         split = partial(leave_one_out, dataset, seen=protocol.seen, **options)
     else:
-        options |= {"share": protocol.test_users, "fold_in": protocol.fold_in}
+        options |= {"test_user_ratio": protocol.test_users, "fold_in_ratio": protocol.fold_in}
         split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
     learn = split(fold="validation", max_queries=MAX_QUERIES)
     return [Fold(learn, split(fold="test", refit=protocol.refit), protocol.refit)]
