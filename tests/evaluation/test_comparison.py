@@ -12,7 +12,7 @@ from plait.errors import InputError, NotFoundError, ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_notes import comparison_notes
-from plait.evaluation.reporting.html_report import render_page, write_pages
+from plait.evaluation.reporting.comparison_page import render_page, write_pages
 from plait.evaluation.reporting.plots import plots
 from plait.evaluation.results.comparison import compare
 from plait.evaluation.results.per_query import (

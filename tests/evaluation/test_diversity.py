@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as some
 from scipy import sparse
 
-from plait.evaluation.ranking.diversity import ItemSimilarity, diversity, item_similarity
+from plait.evaluation.ranking.list_diversity import ItemSimilarity, diversity, item_similarity
 from plait.metrics.beyond_accuracy import exposure_chances
 from plait.metrics.ties import tie_groups
 from tests.dataset_fixtures import world

@@ -12,7 +12,7 @@ from plait.cli.main import app
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.inference import state_view_of
+from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.splitting.splits import leave_one_out
 from plait.training.recipe_fit import fit_recipe

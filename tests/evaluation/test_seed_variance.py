@@ -11,7 +11,7 @@ from plait.cli.main import app
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_notes import comparison_notes
-from plait.evaluation.reporting.html_report import render_page
+from plait.evaluation.reporting.comparison_page import render_page
 from plait.evaluation.reporting.table import report_notes
 from plait.evaluation.results.comparison import compare
 from plait.evaluation.results.report import Difference

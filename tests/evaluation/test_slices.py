@@ -8,7 +8,7 @@ import pytest
 
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.reporting.html_report import write_pages
+from plait.evaluation.reporting.comparison_page import write_pages
 from plait.evaluation.results.comparison import compare
 from plait.evaluation.results.run_store import read_run, write_report
 from tests.dataset_fixtures import random_rows, world

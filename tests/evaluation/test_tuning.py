@@ -12,7 +12,7 @@ from plait.errors import InputError, ProtocolError, StorageError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.tuning.search import SHARE, STARTERS, tune, with_settings
-from plait.evaluation.tuning.validation_data import sample_users, validation_data
+from plait.evaluation.tuning.without_test_targets import sample_users, validation_data
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe, recipe_names
 from plait.pipeline.recipe_toml import recipe_toml
 from plait.pipeline.search_space import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plait.schema.event_rules import (
+from plait.schema.event_bounds import (
     EARLIEST_TIME,
     MAX_CLOCK_SKEW,
     MAX_EVENT_TYPE_LENGTH,

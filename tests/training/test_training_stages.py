@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plait.data.catalogue import Column
 from plait.data.ragged import Ragged
 from plait.data.types import History, QueryBatch
-from plait.evaluation.ranking.inference import state_view_of
+from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe

@@ -52,6 +52,6 @@ def compare(
     if json is not None:
         write_json(json, comparison.to_dict())
     if html is not None or png is not None:
-        from plait.evaluation.reporting.html_report import write_pages
+        from plait.evaluation.reporting.comparison_page import write_pages
 
         write_pages(runs, html, png, row or ())

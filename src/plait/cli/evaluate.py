@@ -70,7 +70,7 @@ def evaluate(
 
 def _draw(report: Report, html: Html, png: Png) -> None:
     """A page, plots, or both."""
-    from plait.evaluation.reporting.html_report import write_pages
+    from plait.evaluation.reporting.comparison_page import write_pages
     from plait.evaluation.results.run_store import Run
 
     assert report.detail is not None

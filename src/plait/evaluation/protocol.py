@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.pipeline.recipe import Recipe
-from plait.splitting.impressions import ANSWERS, ATTRIBUTION_WINDOW
+from plait.splitting.click_attribution import ANSWERS, ATTRIBUTION_WINDOW
 from plait.splitting.splits import DAY, Seen, repeat_share, window
 
 __all__ = ["NAMES", "Name", "Protocol", "digest"]

@@ -1,7 +1,7 @@
 """What the log requires of an event, and the digest by which it recognises an event.
 
 Only what the tables need is checked: types, ids, ranges, and JSON that can be stored. The rules
-about content (plausible times, control characters) are those of `plait.schema.event_rules`.
+about content (plausible times, control characters) are those of `plait.schema.event_bounds`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from plait.data.types import NOW, Event
-from plait.schema.event_rules import MAX_ID_LENGTH, is_plausible_value
+from plait.schema.event_bounds import MAX_ID_LENGTH, is_plausible_value
 from plait.utils.timestamps import MAX_TIME, MIN_TIME
 
 __all__ = ["Problem", "id_hash", "validate_event"]

@@ -22,7 +22,7 @@ from plait.ingest.event_schema import (
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import RawColumn, RowChunk
 from plait.schema.coercion import MAX_EXACT
-from plait.schema.event_rules import (
+from plait.schema.event_bounds import (
     CONTROL_CHARACTERS,
     MAX_EVENT_TYPE_LENGTH,
     MAX_ID_LENGTH,

@@ -27,7 +27,7 @@ from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.timestamps import parse_times
-from plait.schema.event_rules import MAX_ID_LENGTH
+from plait.schema.event_bounds import MAX_ID_LENGTH
 
 __all__ = ["EventBatch", "EventBuilder"]
 

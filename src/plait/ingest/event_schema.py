@@ -3,7 +3,7 @@
 Requests, NDJSON, Python rows, files and frames all use them. `plait.ingest.event_rows` applies them
 to one row; `plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole columns,
 and fall back on the functions here wherever a column holds values of several types.
-The bounds themselves stand in `plait.schema.event_rules`.
+The bounds themselves stand in `plait.schema.event_bounds`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from plait.schema.coercion import LATITUDE, LONGITUDE, MAX_EXACT
-from plait.schema.event_rules import (
+from plait.schema.event_bounds import (
     MAX_EVENT_TYPE_LENGTH,
     MAX_ID_LENGTH,
     event_type_problem,

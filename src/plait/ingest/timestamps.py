@@ -11,7 +11,7 @@ from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
 from plait.ingest.event_schema import UNIX_PATTERN, FieldError, wall_time
 from plait.ingest.row_chunk import RawColumn
-from plait.schema.event_rules import EARLIEST_TIME, MAX_CLOCK_SKEW
+from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
 
 __all__ = ["check_timezone", "now_micros", "parse_times"]
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from plait.server.logging import configure
-from plait.server.metrics_dir import shared_meters
+from plait.server.prometheus_dir import shared_meters
 from plait.server.signals import Signals
 from plait.settings import Settings, child_environment
 

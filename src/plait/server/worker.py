@@ -15,7 +15,7 @@ import uvicorn
 import plait.workspace
 from plait.errors import PlaitError
 from plait.server.http.app import create_app
-from plait.server.http.timeouts import protocol_with_timeouts
+from plait.server.http.connection_limits import protocol_with_timeouts
 from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED

@@ -13,8 +13,8 @@ from plait.data.dataset import Dataset, Interactions
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
+from plait.splitting.click_attribution import ANSWERS, clicked_by
 from plait.splitting.eval_queries import EvalQueries, queries_of, target_mask, user_item_keys
-from plait.splitting.impressions import ANSWERS, clicked_by
 from plait.splitting.splits import alive_items, new_items_at
 
 __all__ = ["Examples", "click_examples", "positive_interactions", "rated_events", "rating_examples"]

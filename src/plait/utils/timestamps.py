@@ -25,7 +25,7 @@ DAY = 86_400_000_000
 """A day in microseconds."""
 
 EARLIEST = -2_208_988_800_000_000
-"""1900-01-01, see `plait.schema.event_rules.EARLIEST_TIME`."""
+"""1900-01-01, see `plait.schema.event_bounds.EARLIEST_TIME`."""
 
 _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,7 +37,7 @@ MIN_TIME, MAX_TIME = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
 
 
 def is_plausible_time(time: int, now: int) -> bool:
-    """See `plait.schema.event_rules.is_plausible_time`.
+    """See `plait.schema.event_bounds.is_plausible_time`.
 
     Args:
         time: Microseconds since 1970 UTC.

@@ -15,7 +15,7 @@ from typing import Any
 
 from plait.data.types import Dataset
 from plait.errors import ConflictError, InputError, RecipeError, StorageError
-from plait.evaluation.ranking.inference import state_view_of
+from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.bundle import BundleStore

@@ -12,7 +12,12 @@ from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.eventlog import EventLog
 from plait.pipeline.recipe import Recipe
-from plait.splitting.impressions import ANSWERS, UNKNOWN_RESPONSE, ImpressionItems, with_impressions
+from plait.splitting.click_attribution import (
+    ANSWERS,
+    UNKNOWN_RESPONSE,
+    ImpressionItems,
+    with_impressions,
+)
 
 __all__ = ["with_answers"]
 

@@ -13,14 +13,14 @@ import numpy as np
 from plait.data.arrays import BoolArray, Float64Array
 from plait.data.types import Dataset
 from plait.evaluation.pointwise.calibration import Calibration, item_rates
-from plait.evaluation.pointwise.inference import (
+from plait.evaluation.pointwise.predict import (
     Finish,
     PointwiseTask,
     Predictions,
     fit_and_predict,
     score_examples,
 )
-from plait.evaluation.pointwise.results import (
+from plait.evaluation.pointwise.report_rows import (
     all_predictions,
     data_sizes,
     mean_metrics,

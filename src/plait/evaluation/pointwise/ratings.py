@@ -12,7 +12,7 @@ import numpy as np
 from plait.data.arrays import BoolArray, Float64Array, Int64Array
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluation.pointwise.inference import (
+from plait.evaluation.pointwise.predict import (
     Finish,
     PointwiseTask,
     Predictions,
@@ -20,7 +20,7 @@ from plait.evaluation.pointwise.inference import (
     predict_examples,
 )
 from plait.evaluation.pointwise.rating_baselines import Biases, rating_baselines
-from plait.evaluation.pointwise.results import (
+from plait.evaluation.pointwise.report_rows import (
     all_predictions,
     data_sizes,
     mean_metrics,

@@ -11,7 +11,7 @@ from plait.data.arrays import BoolArray, Float64Array
 from plait.data.catalogue import Column
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluation.ranking.diversity import item_similarity
+from plait.evaluation.ranking.list_diversity import item_similarity
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
 from plait.metrics.beyond_accuracy import coverage, gini, self_information
 from plait.splitting.eval_queries import target_mask

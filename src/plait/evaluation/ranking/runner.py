@@ -27,8 +27,8 @@ from plait.evaluation.ranking.exposure import (
     item_statistics,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
-from plait.evaluation.ranking.inference import rank_split, state_view_of
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
 from plait.evaluation.results.report import Difference, Report

@@ -21,7 +21,7 @@ from plait.evaluation.results.evaluation_log import recipe_hash
 from plait.evaluation.results.fingerprint import dataset_fingerprint
 from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED
-from plait.evaluation.tuning.validation_data import sample_users, validation_data
+from plait.evaluation.tuning.without_test_targets import sample_users, validation_data
 from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space

@@ -14,17 +14,17 @@ from fastapi import Depends, FastAPI
 from plait.errors import PlaitError
 from plait.server.api_keys import KeyRing
 from plait.server.http import openapi
-from plait.server.http.access_log import AccessLogMiddleware
 from plait.server.http.auth import AuthMiddleware, requires
-from plait.server.http.body_limit import BodyLimitMiddleware
 from plait.server.http.errors import answer_errors
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.request_limits import BodyLimitMiddleware
+from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.route import Route
 from plait.server.http.routes import (
     events,
     health,
-    info,
     items,
+    monitoring,
     queries,
     users,
 )
@@ -38,7 +38,7 @@ __all__ = ["all_routes", "create_app", "routes_table"]
 
 _log = logging.getLogger(__name__)
 
-_GROUPS = (events, items, users, queries, info, health, openapi)
+_GROUPS = (events, items, users, queries, monitoring, health, openapi)
 _ABOUT = (
     "One recommender and search engine over an event log and a catalogue. A key comes as "
     "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError, PlaitError
-from plait.server.http.body_limit import too_many_rows
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.request_limits import too_many_rows
 from plait.settings import Settings
 from plait.workspace.model_host import NOT_READ
 from plait.workspace.query_models import QueryModel

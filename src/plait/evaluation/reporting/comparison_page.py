@@ -124,7 +124,7 @@ def render_page(comparison: Comparison) -> str:
     labels = {row.label for row in rows}
     differences = [gap for gap in comparison.differences if gap.against in labels]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template("comparison_page.html.j2").render(
         protocol=report["protocol"],
         options=_describe_options(report["protocol"]),
         counts=[f"{report['data'][name]:,} {name}" for name in COUNTS if name in report["data"]],

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from plait.server.http.timeouts import LONGEST_HEAD
+from plait.server.http.connection_limits import LONGEST_HEAD
 from tests.server.fixtures import KEY, served
 
 PATIENCE = 0.4

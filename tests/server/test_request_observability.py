@@ -9,8 +9,8 @@ import pytest
 
 import plait.workspace
 from plait.errors import NotReadyError
-from plait.server.http.access_log import AccessLogMiddleware
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.service import Service
 
 
@@ -56,7 +56,7 @@ def test_a_fault_of_ours_is_told_without_its_words(log):
     assert request_id in log.text
     assert "KeyError" in log.text
     assert "RuntimeError" in log.text
-    assert "test_access_log.py" in log.text
+    assert "test_request_observability.py" in log.text
     assert "secret-" not in log.text.replace('KeyError("secret-person")', "")  # a line of this file
     assert "secret" not in answer.text
 

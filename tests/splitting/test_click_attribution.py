@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plait.splitting.impressions import (
+from plait.splitting.click_attribution import (
     ANSWERS,
     ATTRIBUTION_WINDOW,
     UNKNOWN_RESPONSE,

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.errors import InputError
-from plait.server.http.schemas import MAX_DEPTH, Next, Rank, Recommend, Search, object_of, parsed
+from plait.server.http.request_models import (
+    MAX_DEPTH,
+    Next,
+    Rank,
+    Recommend,
+    Search,
+    object_of,
+    parsed,
+)
 
 
 def test_defaults():

@@ -13,7 +13,7 @@ from plait.data.arrays import Float32Array, Float64Array, Int32Array
 from plait.data.ragged import Ragged
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.inference import final_scores, state_view_of, without_explanations
+from plait.evaluation.ranking.rank_queries import final_scores, state_view_of, without_explanations
 from plait.evaluation.results.report import FUSED
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.batch_inference import batch_size, in_batches, n_active_threads

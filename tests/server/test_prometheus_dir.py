@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from plait.server.metrics_dir import OWNER, PREFIX, shared_meters
+from plait.server.prometheus_dir import OWNER, PREFIX, shared_meters
 from tests.server.server_process import Server, gone_within
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from plait.server.metrics_dir import shared_meters
+from plait.server.prometheus_dir import shared_meters
 with shared_meters(Path(sys.argv[1])) as (folder, lock):
     print(folder, flush=True)
     time.sleep(600)
