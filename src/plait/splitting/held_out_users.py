@@ -24,7 +24,8 @@ from plait.splitting.eval_queries import (
     queries_of,
     target_mask,
 )
-from plait.splitting.splits import Seen, Split, alive_items
+from plait.splitting.item_arrival import alive_items
+from plait.splitting.splits import Seen, Split
 
 __all__ = ["held_out_users"]
 
