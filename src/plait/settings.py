@@ -154,7 +154,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as problem:
-        raise InputError(f"{path} is not TOML: {problem}") from problem
+        raise InputError(f"{path} is not valid TOML: {problem}") from problem
 
 
 def _input_error(problem: ValidationError) -> InputError:
@@ -163,7 +163,7 @@ def _input_error(problem: ValidationError) -> InputError:
     name, context = str(error["loc"][0]), error.get("ctx", {})
     if name not in _NAMES:
         hint = f"settings are {', '.join(sorted(_NAMES))}"
-        return InputError(f"{name!r} is no setting", hint=hint, field=name)
+        return InputError(f"unknown setting {name!r}", hint=hint, field=name)
     value = name if name in _SECRETS else f"{name} = {error['input']!r}"
     hint = f"give {context['ge']} or more" if "ge" in context else context.get("hint", "")
     return InputError(f"{value}: {error['msg']}", hint=hint, field=name)

@@ -78,7 +78,7 @@ def empty_demo_home(home: Path) -> Iterator[None]:
     mark = home / MARK
     if home.exists() and not (home.is_dir() and (mark.is_file() or not any(home.iterdir()))):
         raise ConflictError(
-            f"{home} is not the home of a demonstration, which begins with an empty one",
+            f"{home} is not empty and not the home of an earlier demonstration",
             hint="name another folder with --home, or delete this one",
         )
     home.mkdir(parents=True, exist_ok=True)

@@ -142,7 +142,7 @@ def _parse_cutoffs(text: str) -> tuple[int, ...]:
         return tuple(sorted({int(number) for number in text.split(",")}))
     except ValueError as error:
         raise ProtocolError(
-            f"invalid --k {text!r}: expected integers with commas between",
+            f"invalid --k {text!r}: expected integers separated by commas",
             hint="for example --k 5,10",
             field="k",
         ) from error

@@ -53,6 +53,6 @@ def ingest(
         if counts.rows and counts.rows == counts.rejected:
             raise InputError(
                 f"every row of {name} was rejected: {counts.rejected:,} of {counts.rows:,}",
-                hint="say in a mapping which column means what: docs/data-formats.md",
+                hint="describe the columns in a mapping: docs/data-formats.md",
                 field=name,
             )

@@ -67,7 +67,7 @@ def open_home(home: Path, *, must_exist: bool = True) -> Iterator[Workspace]:
     if must_exist and not settings.database and not (home / FILE_NAME).is_file():
         raise NotFoundError(
             f"there is no home at {home}",
-            hint=f"plait ingest --home {home} --events FILE makes one",
+            hint=f"plait ingest --home {home} --events FILE creates one",
         )
     with open_workspace(settings) as workspace:
         yield workspace

@@ -203,7 +203,7 @@ class Protocol:
         positive = tuple(name for name in types if name not in negative)
         _require(
             bool(positive) or not types,
-            f"no event type is a click: {', '.join(types)} are negative",
+            f"all target event types are negative ones too: {', '.join(types)}",
             "--goal TYPE, and --negative for other types",
             "goal",
         )

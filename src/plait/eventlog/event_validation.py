@@ -108,7 +108,7 @@ def _record_problem(event: Event) -> Problem | None:
         if event.user is None or event.item is None:
             missing = "user" if event.user is None else "item"
             return Problem(missing, f"expected the id of the {missing}")
-        return None if event.event_type else Problem("kind", "expected the kind of interaction")
+        return None if event.event_type else Problem("kind", "expected an event type")
     if record_type in ("item", "user"):
         if (event.item if record_type == "item" else event.user) is None:
             return Problem(record_type, f"expected the id of the {record_type}")

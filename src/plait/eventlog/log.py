@@ -172,7 +172,7 @@ class EventLog:
             NotFoundError: If the log does not know the user.
         """
         if not self.numbers("user", [user_id]):
-            hint = "ids are compared letter by letter; an erased user is not known any more"
+            hint = "ids are case-sensitive; an erased user is removed from the log"
             raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
         event = Event("erase", new_id(), user=user_id, time=time.time_ns() // 1000)
         return self.append([event]).version

@@ -49,7 +49,7 @@ def check_schema(revision: str | None) -> None:
     """
     if revision != NEWEST:
         raise StorageError(
-            f"the log's schema is now {revision}, this process knows {NEWEST}",
+            f"the log's schema is now {revision}, this process supports {NEWEST}",
             hint="a newer Plait has upgraded it: restart this process with that version",
         )
 
@@ -72,7 +72,7 @@ def _upgrade(connection: Connection, revision: str | None, scripts: Path, newest
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
         raise StorageError(
-            f"the log has schema {revision}, this Plait knows schemas up to {newest}",
+            f"the log has schema {revision}, this version supports schemas up to {newest}",
             hint="it was written by a newer Plait: upgrade this one",
         )
     config.attributes["connection"] = connection

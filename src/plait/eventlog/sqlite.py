@@ -179,5 +179,5 @@ def _refuse_network(path: Path) -> None:
     if _NETWORK.match(kind):
         raise StorageError(
             f"{path.parent} is on a network file system ({kind})",
-            hint="SQLite needs a local disk; give a PostgreSQL URL to share one log",
+            hint="SQLite needs a local disk; to share one log, set a PostgreSQL URL",
         )

@@ -202,7 +202,7 @@ def open_bytes(
         opened.close()
         if opened.damage:
             raise InputError(f"{name} cannot be read", hint=f"expected {opened.damage}")
-        raise InputError(f"{name} is empty", hint="a file with a header and no rows would be fine")
+        raise InputError(f"{name} is empty", hint="expected at least a header")
     return opened
 
 
@@ -223,8 +223,8 @@ def _check_compressed(stream: BinaryIO, name: str) -> None:
         pass
     if probe.damage:
         raise InputError(
-            f"{name} is damaged, and nothing of it was taken",
-            hint=f"expected {probe.damage}; fetch it again, or pack it again",
+            f"{name} is damaged; none of its rows were stored",
+            hint=f"expected {probe.damage}; download it or compress it again",
         )
     stream.seek(start)
 

@@ -179,7 +179,7 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError as problem:
         raise MappingError(f"there is no mapping {path}", hint="check the path") from problem
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise MappingError(f"the mapping {path} is not TOML: {problem}") from problem
+        raise MappingError(f"the mapping {path} is not valid TOML: {problem}") from problem
 
 
 def _require_known(table: Mapping[str, Any], names: tuple[str, ...], title: str) -> None:

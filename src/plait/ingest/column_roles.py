@@ -194,7 +194,7 @@ class _RoleAssigner:
         if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
             hint += "; if the file has no header, name its columns: columns = [...]"
         raise MappingError(
-            f"{self.name} has no column that is known to hold the {' or the '.join(missing)}",
+            f"{self.name} has no column recognised as the {' or the '.join(missing)}",
             hint=hint,
             field=missing[0],
         )

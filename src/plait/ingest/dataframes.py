@@ -75,8 +75,8 @@ def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
 
 def _unreadable(name: str, reason: str) -> InputError:
     return InputError(
-        f"{name} is no readable Parquet file: {reason}",
-        hint="it may be damaged or cut off: fetch it again, or write it again",
+        f"{name} cannot be read as a Parquet file: {reason}",
+        hint="it may be damaged or truncated: download it or write it again",
     )
 
 

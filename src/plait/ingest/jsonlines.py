@@ -101,7 +101,7 @@ def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
     try:
         values = orjson.loads(without_bom(bytes(data)))
     except ValueError as problem:
-        raise InputError(f"{name} is no JSON: {problem}") from problem
+        raise InputError(f"{name} is not valid JSON: {problem}") from problem
     return read_dicts(values, name)
 
 

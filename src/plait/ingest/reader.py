@@ -58,7 +58,7 @@ def read_events(
         MappingError: If the columns cannot be understood.
     """
     if kind not in FILE_KINDS:
-        raise InputError(f"no kind of rows {kind!r}", hint=f"one of {', '.join(FILE_KINDS)}")
+        raise InputError(f"unknown kind of rows {kind!r}", hint=f"one of {', '.join(FILE_KINDS)}")
     columns = _mapping_for(kind, mapping)
     check_timezone(columns.timezone)
     name = name or _name_of(source) or kind

@@ -94,7 +94,7 @@ def parse_rule(text: str, columns: Sequence[str]) -> Rule:
     candidates = [column for column in columns if _begins_with(text, column)]
     if not candidates:
         raise MappingError(
-            f"the rule {text!r} names no column of the file",
+            f"the rule {text!r} does not begin with a column of the file",
             hint=f"columns are {', '.join(columns)}; for example 'Quantity < 0'",
             field=text,
         )

@@ -1,4 +1,4 @@
-"""Discounted cumulative gain (Jarvelin and Kekalainen, 2002) of lists with binary relevance."""
+"""Discounted cumulative gain (Järvelin and Kekäläinen, 2002) of lists with binary relevance."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The strands that learn from behaviour or content; a stage is the module of its name."""
+"""Models that learn from behaviour or content, by family."""
 
 __all__: list[str] = []

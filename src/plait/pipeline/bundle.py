@@ -129,8 +129,8 @@ class BundleStore:
             raise BundleError(f"{bundle!r} is not a bundle of Plait")
         if manifest.get("schema") != SCHEMA:
             raise BundleError(
-                f"bundle {bundle} has layout {manifest.get('schema')}, this Plait reads {SCHEMA}",
-                hint="fit again, or use the Plait that made it",
+                f"bundle {bundle} has schema {manifest.get('schema')}, this version reads {SCHEMA}",
+                hint="fit again, or use the version that wrote it",
             )
         missing = {"files", "recipe", "version"} - manifest.keys()
         if missing:
@@ -195,7 +195,7 @@ def _loaded(unfitted: Stage, bundle_folder: Path) -> Stage:
         raise BundleError(
             f"bundle {bundle_folder.name}: {unfitted.name} cannot read its files"
             f" ({type(problem).__name__}: {problem})",
-            hint="it was made by another version: fit again",
+            hint="it was written by another version: fit again",
         ) from problem
 
 

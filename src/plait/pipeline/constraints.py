@@ -170,7 +170,9 @@ def _validated(config_class: type, value: Any, where: str, *, instances_only: bo
         path, wrong, expected = _first_error(problem, value)
         setting = f"{where}.{path}".removeprefix(".")
         error_class = InputError if instances_only else RecipeError
-        raise error_class(f"{setting} is {wrong!r}, not {expected}", field=setting) from problem
+        raise error_class(
+            f"{setting} is {wrong!r}, expected {expected}", field=setting
+        ) from problem
 
 
 @functools.cache

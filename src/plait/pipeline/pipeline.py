@@ -364,7 +364,7 @@ def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
         for name in names:
             if name not in models:
                 raise RecipeError(
-                    f"{setting} of step {step.name} names {name!r}, which is no model here",
+                    f"{setting} of step {step.name} names {name!r}, expected a model of the recipe",
                     hint=f"the models are {', '.join(models)}; remove or correct the name",
                     field=f"{step.name}.{setting}",
                 )

@@ -66,7 +66,7 @@ def stage_class(name: str) -> type[Stage]:
     path = name if ":" in name else stage_paths().get(name)
     if path is None:
         raise RecipeError(
-            f"no stage is called {name!r}",
+            f"unknown stage {name!r}",
             hint=f"there are {', '.join(sorted(stage_paths()))}; others: package.module:Class",
             field="stage",
         )
@@ -94,6 +94,8 @@ def _import_stage(path: str, name: str) -> type[Stage]:
         ) from problem
     if not (isinstance(stage, type) and issubclass(stage, Stage)):
         raise RecipeError(
-            f"{path!r} is no Stage", hint="subclass plait.pipeline.stage.Stage", field="stage"
+            f"{path!r} is not a subclass of Stage",
+            hint="derive it from plait.pipeline.stage.Stage",
+            field="stage",
         )
     return stage

@@ -52,7 +52,7 @@ def pseudonym_key(settings: Settings) -> bytes:
             _make_key(path)
         return path.read_text(encoding="utf-8").strip().encode()
     except OSError as problem:
-        raise StorageError(f"cannot read or make {path}: {problem}") from problem
+        raise StorageError(f"cannot read or create {path}: {problem}") from problem
 
 
 def _make_key(path: Path) -> None:

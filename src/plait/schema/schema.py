@@ -100,7 +100,7 @@ class Schema:
         count = len(declared._coerce[entity])
         if count > MAX_FIELDS:
             raise InputError(
-                f"{entity}s would have {count:,} fields",
+                f"{entity}s would get {count:,} fields",
                 hint=f"at most {MAX_FIELDS:,}: leave columns out of the mapping",
             )
         return declared

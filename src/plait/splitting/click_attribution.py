@@ -69,11 +69,11 @@ def with_impressions(
 ) -> Dataset:
     """Add an interaction of the type `ANSWERS` for every item shown.
 
-    A target event with any value but 0 is a click: on the item of the response that it names,
-    whoever the user is, or else on the last time that the item was shown to its user within
-    `PATIENCE`. A response counts as no later than any event that names it, because clocks of events
-    may run behind; otherwise its history would include its own clicks. Items shown after the last
-    event are left out: they could not have been clicked.
+    A target event with any value but 0 is a click: on the item of the response that it names, for
+    any user, or else on the last time that the item was shown to its user within `PATIENCE`. A
+    response counts as no later than any event that names it, because clocks of events may run
+    behind; otherwise its history would include its own clicks. Items shown after the last event are
+    left out: they could not have been clicked.
 
     Args:
         dataset: the data set.

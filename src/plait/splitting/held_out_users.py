@@ -102,7 +102,7 @@ def _draw_folds(
             f"{share:g} of the {len(eligible)} users with {_MIN_EVENTS} events or more are {size} "
             f"for each of test and validation, which leaves {max(len(eligible) - 2 * size, 0)} to "
             "fit on: all three need users",
-            hint="give another --test-users, or bring more events",
+            hint="give another --test-users, or ingest more events",
             field="test_users",
         )
     interactions = dataset.interactions

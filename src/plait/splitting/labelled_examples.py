@@ -20,8 +20,8 @@ from plait.splitting.item_arrival import alive_items, new_items_at
 __all__ = ["Examples", "click_examples", "positive_interactions", "rated_events", "rating_examples"]
 
 _HINTS = {
-    False: "misses are events of a kind such as impression or skip (or --negative KIND), events of "
-    f"a goal kind with the value 0, or what was shown and not taken (--negative {ANSWERS})",
+    False: "misses are events of a type such as impression or skip (or --negative TYPE), events of "
+    f"a target type with the value 0, or items shown and not taken (--negative {ANSWERS})",
     True: "post what is taken from an answer with its request_id, or give another --test-days",
 }
 """Hints where clicks or misses are missing, by whether they come from impressions."""
@@ -110,7 +110,7 @@ def rating_examples(
     if not rated.any():
         raise ProtocolError(
             f"no event of {list(target_events)} has a value, so there is no rating to predict",
-            hint='say in a mapping which column holds the rating: [events] value = "..."',
+            hint='name the column of ratings in a mapping: [events] value = "..."',
             field="protocol",
         )
     interactions = dataset.interactions

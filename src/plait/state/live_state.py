@@ -1,7 +1,7 @@
 """The state: the result of applying the log event by event, immutable version by version.
 
-A version shares with the one before it whatever did not change; whoever publishes one does so by
-assigning one reference.
+A version shares with the one before it what did not change; a version is published by assigning
+one reference.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class LiveState:
         """Look up users by their external ids.
 
         Args:
-            ids: B external ids; None for nobody.
+            ids: B external ids; None for a query without a user.
 
         Returns:
             int32 [B], -1 where unknown.
@@ -194,7 +194,7 @@ class DatasetState:
         """Look up users by their external ids.
 
         Args:
-            ids: B external ids; None for nobody.
+            ids: B external ids; None for a query without a user.
 
         Returns:
             int32 [B], -1 where unknown.

@@ -36,7 +36,7 @@ def accelerator_of(config: TrainingConfig) -> Any:
         # accelerate remembers the settings of the first one in a process and refuses others.
         AcceleratorState._reset_state(reset_partial_state=True)
         accelerator = Accelerator(mixed_precision=_PRECISIONS[config.precision], cpu=cpu)
-        # Without a GPU processes form a group only if they are told to use CPUs.
+        # Without a GPU processes form a group only if CPUs are requested explicitly.
         if accelerator.num_processes >= ProcessGroup.current().size:
             break
     if config.precision == "float16" and accelerator.device.type == "cpu":

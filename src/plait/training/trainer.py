@@ -307,7 +307,7 @@ class _TrainingRun:
         except (MemoryError, torch.OutOfMemoryError) as problem:
             raise PlaitError(
                 f"a batch of {row_count(batch)} rows does not fit into memory: {problem}",
-                hint="make batch_size smaller, and gradient_accumulation_steps larger by as much",
+                hint="reduce batch_size and raise gradient_accumulation_steps in proportion",
                 field="batch_size",
             ) from problem
         return value

@@ -4,7 +4,7 @@ __all__ = ["ignore"]
 
 
 def ignore(*_args: object, **_kwargs: object) -> None:
-    """Accept any arguments and do nothing: the default of a callback nobody listens to.
+    """Accept any arguments and do nothing: the default of an optional callback.
 
     Args:
         _args: Positional arguments of the callback.

@@ -96,7 +96,7 @@ def check_group(dataset: Dataset, group: str) -> None:
     )
     if group and group not in names:
         raise ProtocolError(
-            f"neither items nor users have a category or a set {group!r}",
+            f"no category or set of items or users is called {group!r}",
             hint=f"there are {', '.join(names) or 'none'}",
             field="group",
         )

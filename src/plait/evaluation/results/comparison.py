@@ -211,7 +211,7 @@ def _choose_rows(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Run, s
             )
     if len(chosen) < 2:
         raise InputError(
-            "a comparison needs two rows, and there is only one",
+            "a comparison needs at least two rows, got one",
             hint="name another run, or rows: --row fused --row popular-recent",
             field="run",
         )

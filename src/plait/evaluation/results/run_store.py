@@ -197,7 +197,9 @@ def find_run(name: str, home: Path | None) -> Path:
         return matches[0]
     latest = ", ".join(report.parent.name for report in (matches or stored)[-5:])
     raise NotFoundError(
-        f"{len(matches)} runs are called {name!r}" if matches else f"there is no run {name!r}",
+        f"{len(matches)} runs have names that begin with {name!r}"
+        if matches
+        else f"there is no run {name!r}",
         hint=f"the latest ones are {latest}" if latest else "plait evaluate --json FILE writes one",
         field="run",
     )

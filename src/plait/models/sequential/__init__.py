@@ -1,3 +1,3 @@
-"""The torch modules behind models; nobody imports them before a model is fitted or asked."""
+"""The stage `sequence` and its torch modules, which are imported at the first fit or query."""
 
 __all__: list[str] = []

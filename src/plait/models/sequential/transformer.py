@@ -1,6 +1,6 @@
 """Transformers over histories: causal (SASRec) and masked (BERT4Rec).
 
-Both with pre-norm and gated residuals (LiGR, Borisyuk et al., 2024; eSASRec, RecSys 2025), which
+Both with pre-norm and gated residuals (LiGR, Borisyuk et al., 2025; eSASRec, RecSys 2025), which
 stay stable where plain post-norm layers collapse at eight blocks.
 """
 

@@ -236,7 +236,7 @@ def _distance(left: Operand, operator: str, right: Operand, catalogue: Catalogue
 def _kilometres(places: Float64Array, latitude: float, longitude: float) -> Any:
     """Great-circle distances of [N, 2] degrees, by the haversine formula."""
     if not (abs(latitude) <= 90 and abs(longitude) <= 360):
-        _refuse(f"{latitude:g}, {longitude:g} is no latitude and longitude in degrees")
+        _refuse(f"{latitude:g}, {longitude:g} is not a latitude and longitude in degrees")
     places, center = np.radians(places), np.radians([latitude, longitude])
     half = np.sin((places - center) / 2) ** 2
     chord = half[:, 0] + np.cos(places[:, 0]) * np.cos(center[0]) * half[:, 1]
