@@ -47,7 +47,11 @@ def make_folds(
     Returns:
         One fold for each test window, oldest first.
     """
-    options: dict[str, Any] = {"goal": protocol.goal, "kinds": event_weights, "seed": protocol.seed}
+    options: dict[str, Any] = {
+        "target_events": protocol.goal,
+        "event_weights": event_weights,
+        "seed": protocol.seed,
+    }
     if protocol.name == "time":
         windows = range(protocol.windows, 0, -1)
         return [_time_fold(dataset, protocol, back, options) for back in windows]
