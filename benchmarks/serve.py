@@ -45,20 +45,20 @@ class Connection:
     def send(self, request):
         """The status of the answer, once all of it has arrived."""
         self.socket.sendall(request)
-        found = b""
-        while b"\r\n\r\n" not in found:
-            found += self._more()
-        head, _, body = found.partition(b"\r\n\r\n")
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self._more()
+        head, _, body = received.partition(b"\r\n\r\n")
         missing = int(re.search(rb"content-length: (\d+)", head)[1]) - len(body)
         while missing > 0:
             missing -= len(self._more())
         return int(head[9:12])
 
     def _more(self):
-        found = self.socket.recv(65536)
-        if not found:
+        received = self.socket.recv(65536)
+        if not received:
             raise ConnectionError("the server closed the connection")
-        return found
+        return received
 
 
 class Measured:
@@ -68,15 +68,15 @@ class Measured:
         self.seconds, self.errors = [], 0
 
     def line(self, name):
-        found = sorted(self.seconds)
-        if not found:
+        ordered = sorted(self.seconds)
+        if not ordered:
             return f"{name:14} no answer, {self.errors} errors"
         points = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-        said = "  ".join(
-            f"{point} {found[min(len(found) - 1, int(len(found) * share))] * 1000:6.1f} ms"
+        percentiles = "  ".join(
+            f"{point} {ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000:6.1f} ms"
             for point, share in points.items()
         )
-        return f"{name:14} {len(found):6} answers  {said}  errors {self.errors}"
+        return f"{name:14} {len(ordered):6} answers  {percentiles}  errors {self.errors}"
 
 
 class Paced:
@@ -91,12 +91,12 @@ class Paced:
         self.begun = time.perf_counter() + 0.5
         self.measured = Measured()
         self.threads = [threading.Thread(target=self._run) for _ in range(threads)]
-        for one in self.threads:
-            one.start()
+        for thread in self.threads:
+            thread.start()
 
     def wait(self):
-        for one in self.threads:
-            one.join()
+        for thread in self.threads:
+            thread.join()
         return self.measured
 
     def _run(self):
@@ -150,7 +150,7 @@ def prepared(home):
         with plait.open(home) as shop:
             shop.ingest(**frames)
             shop.fit()
-    return sorted({str(one) for one in frames["events"]["CustomerID"].drop_nulls()})
+    return sorted({str(customer) for customer in frames["events"]["CustomerID"].drop_nulls()})
 
 
 @contextlib.contextmanager
@@ -180,9 +180,9 @@ def scraped(url):
 
 def report_stages(text):
     """Mean milliseconds of every stage, from the server's own meters."""
-    found = dict(re.findall(r'plait_stage_seconds_sum\{stage="([^"]+)"\} (\S+)', text))
+    totals = dict(re.findall(r'plait_stage_seconds_sum\{stage="([^"]+)"\} (\S+)', text))
     counts = dict(re.findall(r'plait_stage_seconds_count\{stage="([^"]+)"\} (\S+)', text))
-    for stage, total in sorted(found.items(), key=lambda pair: -float(pair[1])):
+    for stage, total in sorted(totals.items(), key=lambda pair: -float(pair[1])):
         mean = 1000 * float(total) / float(counts[stage])
         print(f"  {stage:24} {mean:6.2f} ms a request")
 
@@ -205,19 +205,20 @@ def main():
     parser.add_argument("--warm-up", type=float, default=5)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--home", type=Path, help="a home to use or fill; default: a scratch one")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        home = given.home or Path(scratch) / "home"
+        home = options.home or Path(scratch) / "home"
         users = prepared(home)
-        with server(home, given.workers) as (url, address):
+        with server(home, options.workers) as (url, address):
             gc.disable()
-            load(address, users, given.rate, given.warm_up)
-            asked, health = load(address, users, given.rate, given.seconds)
+            load(address, users, options.rate, options.warm_up)
+            asked, health = load(address, users, options.rate, options.seconds)
             time.sleep(1)
             text = scraped(url)
     print(machine())
     print(
-        f"{given.rate:g} requests/s for {given.seconds:g} s, open loop, {given.workers} worker(s)"
+        f"{options.rate:g} requests/s for {options.seconds:g} s, open loop, "
+        f"{options.workers} worker(s)"
     )
     print(asked.line("/v1/recommend"))
     print(health.line("/health"))

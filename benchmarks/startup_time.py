@@ -23,16 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def best(code: str, rounds: int = 10) -> float:
     """Seconds of the fastest of some fresh interpreters."""
-    found = []
+    seconds = []
     for _ in range(rounds):
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
-        found.append(time.perf_counter() - start)
-    return min(found)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def megabytes(folder: Path) -> float:
-    return sum(one.lstat().st_size for one in folder.rglob("*") if one.is_file()) / 1e6
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def installed(*options: str) -> float:
@@ -57,13 +57,13 @@ def downloaded() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--install", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     print(machine())
     empty, whole = best("pass"), best("import plait")
     print(f"import plait: {whole - empty:.3f} s (empty interpreter {empty:.3f} s)")
     opened = best("import plait; plait.open")
     print(f"import plait; plait.open: {opened - empty:.3f} s")
-    if given.install:
+    if options.install:
         print(f"installed as `make demo` does: {installed('--no-compile'):.0f} MB")
         print(f"installed by plain pip: {installed():.0f} MB")
         print(f"downloaded: {downloaded():.0f} MB")

@@ -57,8 +57,12 @@ def bindings(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
             case ast.arg(arg=name):
                 yield node.lineno, name
-            case ast.alias(name=name, asname=alias):
-                yield node.lineno, alias or name
+            case ast.ImportFrom(module=module, names=aliases):
+                hypothesis = "given" if module == "hypothesis" else None
+                imported = [alias.asname or alias.name for alias in aliases]
+                yield from ((node.lineno, name) for name in imported if name != hypothesis)
+            case ast.Import(names=aliases):
+                yield from ((node.lineno, alias.asname or alias.name) for alias in aliases)
             case ast.ExceptHandler(name=str(name)):
                 yield node.lineno, name
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):

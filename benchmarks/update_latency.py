@@ -28,12 +28,12 @@ PATIENCE = 10.0
 
 def connection(host: str, port: int) -> Ask:
     """Asks over one kept connection, which one worker serves."""
-    kept = http.client.HTTPConnection(host, port, timeout=30)
+    http_connection = http.client.HTTPConnection(host, port, timeout=30)
 
     def ask(method: str, path: str, body: dict) -> dict:
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-        kept.request(method, path, json.dumps(body), headers)
-        answer = kept.getresponse()
+        http_connection.request(method, path, json.dumps(body), headers)
+        answer = http_connection.getresponse()
         content = json.loads(answer.read())
         if answer.status >= 300:
             raise SystemExit(f"{method} {path}: {answer.status} {content}")
@@ -44,13 +44,13 @@ def connection(host: str, port: int) -> Ask:
 
 def one_for_each(host: str, port: int, workers: int, user: str) -> dict[str, Ask]:
     """A connection to every worker, by the worker's name."""
-    found: dict[str, Ask] = {}
+    askers: dict[str, Ask] = {}
     for _ in range(500):
         ask = connection(host, port)
-        found.setdefault(str(ask("POST", "/v1/recommend", {"user": user, "k": 1})["worker"]), ask)
-        if len(found) == workers:
-            return found
-    raise SystemExit(f"only {len(found)} of {workers} workers ever answered")
+        askers.setdefault(str(ask("POST", "/v1/recommend", {"user": user, "k": 1})["worker"]), ask)
+        if len(askers) == workers:
+            return askers
+    raise SystemExit(f"only {len(askers)} of {workers} workers ever answered")
 
 
 def until(ask: Ask, path: str, body: dict, reflected: Callable[[list[str]], bool]) -> float:
@@ -73,7 +73,7 @@ def clicks(asks: list[Ask], users: list[str]) -> tuple[list[float], list[float]]
         click = {"id": uuid.uuid4().hex, "kind": "view", "user": user, "item": first}
         start = time.perf_counter()
         writer("POST", "/v1/events", {"events": [click]})
-        for ask in (writer, *(one for one in asks if one is not writer)):
+        for ask in (writer, *(other for other in asks if other is not writer)):
             end = until(ask, "/v1/recommend", question, lambda ids, gone=first: gone not in ids)
             (same if ask is writer else others).append(end - start)
     return same, others
@@ -81,7 +81,7 @@ def clicks(asks: list[Ask], users: list[str]) -> tuple[list[float], list[float]]
 
 def items(asks: list[Ask], rounds: int) -> dict[str, list[float]]:
     """Seconds from PUT until a new item is found, similar and recommended, in every worker."""
-    found: dict[str, list[float]] = {"search": [], "similar": [], "recommend": []}
+    latencies: dict[str, list[float]] = {"search": [], "similar": [], "recommend": []}
     for turn in range(rounds):
         writer = asks[turn % len(asks)]
         new, word = f"new-{uuid.uuid4().hex[:8]}", f"zq{uuid.uuid4().hex[:8]}"
@@ -94,12 +94,14 @@ def items(asks: list[Ask], rounds: int) -> dict[str, list[float]]:
                 ("similar", "/v1/similar", {"item": "85123A", "k": 50}),
                 ("recommend", "/v1/recommend", {"history": ["85123A"], "k": 100}),
             ):
-                found[name].append(until(ask, path, body, lambda ids, one=new: one in ids) - start)
-    return found
+                latencies[name].append(
+                    until(ask, path, body, lambda ids, item_id=new: item_id in ids) - start
+                )
+    return latencies
 
 
 def line(name: str, seconds: list[float]) -> str:
-    ranked = sorted(1000 * one for one in seconds)
+    ranked = sorted(1000 * latency for latency in seconds)
     p99 = ranked[min(len(ranked) - 1, int(0.99 * len(ranked)))]
     middle = statistics.median(ranked)
     return f"{name:28} median {middle:7.1f} ms  p99 {p99:7.1f} ms  max {ranked[-1]:7.1f} ms"
@@ -110,19 +112,19 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--home", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        home = given.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         users = prepared(home)
-        _, (host, port) = stack.enter_context(server(home, given.workers))
-        asks = list(one_for_each(host, port, given.workers, users[0]).values())
+        _, (host, port) = stack.enter_context(server(home, options.workers))
+        asks = list(one_for_each(host, port, options.workers, users[0]).values())
         print(machine())
-        same, others = clicks(asks, users[: given.rounds])
+        same, others = clicks(asks, users[: options.rounds])
         print(line("click, same worker", same))
         if others:
             print(line("click, every other worker", others))
         # They are much alike: with many more, one answer could not hold them all.
-        for name, seconds in items(asks, min(given.rounds, 30)).items():
+        for name, seconds in items(asks, min(options.rounds, 30)).items():
             print(line(f"new item, {name}, all workers", seconds))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Change
 from plait.data.types import Dataset, Interactions, Triples
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 
 NO_FACTS = Triples(np.zeros(0, np.int32), (), (), np.zeros(0, np.int32))
 
@@ -13,10 +13,12 @@ def catalogue(ids, fields=None):
     """A catalogue in which everybody is alive, with fields by outside id."""
     fields = fields or {}
     types = {}
-    for one in fields.values():
-        for name, value in one.items():
+    for item_fields in fields.values():
+        for name, value in item_fields.items():
             types[name] = "number" if isinstance(value, float) else "category"
-    changes = [Change(number, "put", fields.get(one, {}), number) for number, one in enumerate(ids)]
+    changes = [
+        Change(number, "put", fields.get(name, {}), number) for number, name in enumerate(ids)
+    ]
     return Catalogue().with_ids(list(ids)).with_columns(types).updated(changes)
 
 
@@ -33,13 +35,13 @@ def world(rows, *, clock="time", users=None, items=None, item_fields=None, user_
     kind = np.array([kinds.index(row[3]) for row in rows], np.int16)
     offsets = np.arange(len(rows), dtype=np.int64)
     ones = np.ones(len(rows), np.float32)
-    made = Interactions(who, what, kind, when, np.full(len(rows), np.nan, "f4"), ones, offsets)
-    found = made.take(np.lexsort((offsets, when, who)))
+    unordered = Interactions(who, what, kind, when, np.full(len(rows), np.nan, "f4"), ones, offsets)
+    ordered = unordered.take(np.lexsort((offsets, when, who)))
     return Dataset(
         len(rows),
         catalogue(items, item_fields),
         catalogue(users, user_fields),
-        found,
+        ordered,
         kinds,
         NO_FACTS,
         clock,
@@ -53,4 +55,6 @@ def random_rows(*, users=60, items=40, events=900, days=60, seed=0):
     when = np.sort(generator.random(events) * days)
     centre = who * items // users + generator.normal(0, 3, events) + when / days * 8
     what = np.mod(np.round(centre), items).astype(int)
-    return [(f"u{one}", f"i{item}", time) for one, item, time in zip(who, what, when, strict=True)]
+    return [
+        (f"u{user}", f"i{item}", time) for user, item, time in zip(who, what, when, strict=True)
+    ]

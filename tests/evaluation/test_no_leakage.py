@@ -6,7 +6,7 @@ import pytest
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.fingerprint import dataset_fingerprint
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe, witness
 

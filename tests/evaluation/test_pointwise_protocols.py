@@ -13,7 +13,7 @@ from plait.evaluation.pointwise.ratings import rating_pipeline
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.run_store import write_report
 from plait.pipeline.recipe import Recipe
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe, witness
 

@@ -11,7 +11,6 @@ from plait.metrics.beyond_accuracy import (
     exposure_chances,
     gini,
     mean_exposed_value,
-    novelty,
     self_information,
 )
 from plait.metrics.ties import tie_groups
@@ -60,7 +59,7 @@ def test_absence_of_batches_adds_up():
 def test_novelty_is_the_mean_self_information_and_nan_for_an_empty_list():
     information = self_information(np.array([0, 0, 0, 1], np.int32), 4)
     assert information[2] == pytest.approx(3)  # (0 + 1) of (4 + 4)
-    full, empty = novelty(exposure_of([[4, 3, 2, 1], [np.nan] * 4], 2), information, 2)
+    full, empty = mean_exposed_value(exposure_of([[4, 3, 2, 1], [np.nan] * 4], 2), information, 2)
     assert full == pytest.approx((1 + 2) / 2)
     assert np.isnan(empty)
 

@@ -15,8 +15,7 @@ from plait.models.popularity.half_life import (
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.testing.queries import ask, listed
 from plait.testing.synthetic_data import make_dataset, positions_only
-
-DAY = 86_400_000_000
+from plait.utils.timestamps import DAY
 
 
 def changing_taste(days: float, users: int = 400) -> list[tuple[str, str, float]]:

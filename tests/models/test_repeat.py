@@ -10,7 +10,8 @@ from plait.data.types import History, QueryBatch
 from plait.eventlog.snapshot import from_arrays
 from plait.models.repeat import Repeat, RepeatConfig
 from plait.testing.queries import ask, listed, scores
-from plait.testing.synthetic_data import DAY, make_dataset, weekly_repeats
+from plait.testing.synthetic_data import make_dataset, weekly_repeats
+from plait.utils.timestamps import DAY
 
 
 def query_of(days, items):

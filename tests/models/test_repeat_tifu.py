@@ -8,7 +8,8 @@ import pytest
 
 from plait.data.types import History, QueryBatch
 from plait.models.repeat import Repeat, RepeatConfig
-from plait.testing.synthetic_data import DAY, START, make_dataset
+from plait.testing.synthetic_data import START, make_dataset
+from plait.utils.timestamps import DAY
 
 
 def partition(baskets, m):

@@ -7,8 +7,8 @@ import numpy as np
 from plait.data.catalogue import Catalogue, Change
 from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, History, QueryBatch, StateView
+from plait.utils.timestamps import DAY
 
-DAY = 86_400_000_000
 NOW = 20_000 * DAY
 TYPES = {
     "title": "text",

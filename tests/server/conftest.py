@@ -23,5 +23,5 @@ def home(fitted, tmp_path):
 def client(fitted, tmp_path_factory):
     """The owner's client of a server that one module's tests share."""
     home = shutil.copytree(fitted, tmp_path_factory.mktemp("shared") / "home")
-    with served(home, body_limit=100_000, batch_limit=50) as found:
-        yield found
+    with served(home, body_limit=100_000, batch_limit=50) as http_client:
+        yield http_client

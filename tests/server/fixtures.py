@@ -13,16 +13,16 @@ from plait.server.server import bound
 from plait.server.signals import Signals
 from plait.server.worker import work
 from plait.settings import Settings
+from plait.utils.timestamps import DAY
 
 KEY, READ, INGEST = "key-of-the-owner", "key-that-reads", "key-that-writes"
-DAY = 86_400_000_000
 NOW = time.time_ns() // 1000
 
 RECIPE = Recipe.of(
     {
         "name": "toy",
-        "models": {one: {} for one in ("popular", "neighbours", "content", "lexical")},
-        "steps": {one: {} for one in ("fuse", "rules", "policy", "explain")},
+        "models": {name: {} for name in ("popular", "neighbours", "content", "lexical")},
+        "steps": {name: {} for name in ("fuse", "rules", "policy", "explain")},
     }
 )
 LAMPS = [f"lamp-{n}" for n in range(8)]
@@ -46,9 +46,9 @@ def interactions():
 def described():
     colours = ["red", "green", "blue", "white", "black", "yellow", "pink", "brown"]
     for kind, ids in (("lamp", LAMPS), ("mug", MUGS)):
-        for colour, one in zip(colours, ids, strict=True):
+        for colour, name in zip(colours, ids, strict=True):
             yield (
-                one,
+                name,
                 {
                     "title": f"{colour} {kind}",
                     "category": f"{kind}s",
@@ -61,8 +61,8 @@ def make_home(home, **settings):
     """Fill and fit `home`."""
     shop = plait.workspace.open(home, **settings)
     try:
-        for one, fields in described():
-            shop.put_item(one, fields)
+        for name, fields in described():
+            shop.put_item(name, fields)
         _, rows = shop.post(list(interactions()))
         assert {row["status"] for row in rows} == {"stored"}
         shop.fit(RECIPE)
@@ -71,9 +71,11 @@ def make_home(home, **settings):
 
 
 @contextlib.contextmanager
-def served(home, **given):
+def served(home, **settings_values):
     """A client of the real server on a free port; the server runs in a thread of this process."""
-    settings = Settings(home=home, key=KEY, read_keys=(READ,), ingest_keys=(INGEST,), **given)
+    settings = Settings(
+        home=home, key=KEY, read_keys=(READ,), ingest_keys=(INGEST,), **settings_values
+    )
     listener = bound("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     lifeline, hold = os.pipe()
@@ -96,4 +98,4 @@ def bearer(key):
 
 
 def ids(answer):
-    return [one["id"] for one in answer.json()["items"]]
+    return [name["id"] for name in answer.json()["items"]]

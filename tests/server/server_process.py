@@ -30,7 +30,7 @@ class Server:
         environment.pop("PLAIT_KEY", None)
         if key:
             environment["PLAIT_KEY"] = key
-        environment |= {f"PLAIT_{name.upper()}": str(one) for name, one in settings.items()}
+        environment |= {f"PLAIT_{name.upper()}": str(entry) for name, entry in settings.items()}
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SERVE, str(home), str(port), str(workers)],
@@ -43,8 +43,12 @@ class Server:
         self.url = self._await("url: ")
         self.key = key
         if not key:
-            said = [one for one in self.lines if one.startswith("key: ")]
-            self.key = said[0].removeprefix("key: ") if said else (home / "key").read_text().strip()
+            key_lines = [entry for entry in self.lines if entry.startswith("key: ")]
+            self.key = (
+                key_lines[0].removeprefix("key: ")
+                if key_lines
+                else (home / "key").read_text().strip()
+            )
 
     def __enter__(self):
         return self
@@ -74,8 +78,8 @@ class Server:
             capture_output=True,
             text=True,
         ).stdout
-        found = re.findall(r"^\s*(\d+) .*plait\.serve\.worker", listed, re.MULTILINE)
-        return [int(one) for one in found]
+        pids = re.findall(r"^\s*(\d+) .*plait\.server\.worker", listed, re.MULTILINE)
+        return [int(pid) for pid in pids]
 
     def stop(self, how=signal.SIGTERM):
         """Its exit status."""

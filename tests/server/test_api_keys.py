@@ -46,9 +46,9 @@ def test_processes_that_start_at_once_agree(tmp_path):
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(6)
     ]
-    said = [one.communicate()[0].split() for one in started]
-    assert len({key for key, _ in said}) == 1
-    assert [made for _, made in said].count("True") == 1
+    outputs = [process.communicate()[0].split() for process in started]
+    assert len({key for key, _ in outputs}) == 1
+    assert [made for _, made in outputs].count("True") == 1
 
 
 def test_an_empty_key_file_is_refused_by_name(tmp_path):
@@ -84,17 +84,19 @@ def test_a_key_that_others_may_read_is_refused(tmp_path, mode):
     settings = Settings(home=tmp_path)
     key, _ = ensure_key(settings)
     (tmp_path / "key").chmod(mode)
-    with pytest.raises(StorageError, match=rf"mode is 0{mode:o}, expected 0600.*chmod 600") as told:
+    with pytest.raises(
+        StorageError, match=rf"mode is 0{mode:o}, expected 0600.*chmod 600"
+    ) as error:
         ensure_key(settings)
-    assert key not in str(told.value)
+    assert key not in str(error.value)
     (tmp_path / "key").chmod(0o400)
     assert ensure_key(settings) == (key, False)
 
 
-@pytest.mark.parametrize("given", ["nonsense", "home", "postgres:secret@host/name"])
-def test_a_database_that_is_no_url_is_refused_without_being_quoted(tmp_path, monkeypatch, given):
-    monkeypatch.setenv("PLAIT_DATABASE", given)
-    with pytest.raises(InputError, match=r"no URL.*postgresql\+psycopg://") as told:
+@pytest.mark.parametrize("database", ["nonsense", "home", "postgres:secret@host/name"])
+def test_a_database_that_is_no_url_is_refused_without_being_quoted(tmp_path, monkeypatch, database):
+    monkeypatch.setenv("PLAIT_DATABASE", database)
+    with pytest.raises(InputError, match=r"no URL.*postgresql\+psycopg://") as error:
         load_settings(tmp_path)
-    assert told.value.field == "database"
-    assert given not in str(told.value).replace("SQLite file in the home", "")
+    assert error.value.field == "database"
+    assert database not in str(error.value).replace("SQLite file in the home", "")

@@ -22,12 +22,12 @@ def name(route):
 
 @pytest.fixture(scope="module")
 def stranger(client):
-    with httpx.Client(base_url=client.base_url) as found:
-        yield found
+    with httpx.Client(base_url=client.base_url) as anonymous:
+        yield anonymous
 
 
 def test_the_open_paths_are_the_open_routes():
-    assert {one.path for one in ROUTES if one.permission == "open"} == OPEN_PATHS
+    assert {route.path for route in ROUTES if route.permission == "open"} == OPEN_PATHS
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name)

@@ -36,15 +36,15 @@ def head(path="/v1/recommend", method="POST", key=KEY, **headers):
 
 def rest_of(connection):
     """Everything until the server hangs up."""
-    found = b""
+    received = b""
     while True:
         try:
             piece = connection.recv(65536)
         except ConnectionResetError:
-            return found
+            return received
         if not piece:
-            return found
-        found += piece
+            return received
+        received += piece
 
 
 def is_cut_off(connection, piece):
@@ -92,9 +92,9 @@ def test_half_a_head(wire):
     assert_told(rest_of(wire), 408, "timeout")
 
 
-@pytest.mark.parametrize("said", [b"", b"\r\n"])
-def test_nothing_at_all(wire, said):
-    wire.sendall(said)
+@pytest.mark.parametrize("sent", [b"", b"\r\n"])
+def test_nothing_at_all(wire, sent):
+    wire.sendall(sent)
     assert rest_of(wire) == b""
 
 

@@ -9,7 +9,7 @@ from plait.server.http.app import all_routes
 from tests.server.fixtures import KEY
 from tests.server.test_auth import ROUTES, address, name
 
-ASKING = [one for one in ROUTES if one.body is not None or one.free]
+ASKING = [entry for entry in ROUTES if entry.body is not None or entry.free]
 
 
 def assert_shape(answer, status=None):
@@ -37,7 +37,7 @@ def test_a_body_that_is_no_object(client, route, raw):
     assert assert_shape(answer, 400)["field"] == "body"
 
 
-@pytest.mark.parametrize("route", [one for one in ASKING if not one.free], ids=name)
+@pytest.mark.parametrize("route", [entry for entry in ASKING if not entry.free], ids=name)
 def test_an_unknown_field_is_named(client, route):
     answer = client.request(route.method, address(route), json={"usr": "x"})
     assert assert_shape(answer, 400)["field"] == "usr"
@@ -63,7 +63,7 @@ def test_no_such_route(client, path):
     assert_shape(client.get(path), 404)
 
 
-@pytest.mark.parametrize("path", sorted({address(one) for one in all_routes()}))
+@pytest.mark.parametrize("path", sorted({address(entry) for entry in all_routes()}))
 def test_a_method_that_a_route_does_not_know(client, path):
     answer = client.request("OPTIONS", path)
     assert_shape(answer, 405)

@@ -26,7 +26,7 @@ def test_it_says_so_and_goes_on_when_there_is_room_again(home):
     with Server(home) as server, server.client() as client:
         server.ready()
         first = client.post("/v1/recommend", json={"k": 2})
-        files = [one.stat().st_size for one in home.glob("plait.db*")]
+        files = [entry.stat().st_size for entry in home.glob("plait.db*")]
         room = max(files) + 300_000
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (room, -1))
         acknowledged, answer = [], None
@@ -34,7 +34,7 @@ def test_it_says_so_and_goes_on_when_there_is_room_again(home):
             answer = client.post("/v1/events", json={"events": rows(turn)})
             if answer.status_code != 200:
                 break
-            acknowledged += [one["id"] for one in answer.json()["rows"]]
+            acknowledged += [entry["id"] for entry in answer.json()["rows"]]
         assert acknowledged
         assert answer.status_code == 507
         assert answer.json()["error"]["code"] == "storage"
@@ -43,7 +43,7 @@ def test_it_says_so_and_goes_on_when_there_is_room_again(home):
         assert more.status_code in (200, 507)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (-1, -1))
         again = client.post("/v1/events", json={"events": rows(turn)})
-        assert {one["status"] for one in again.json()["rows"]} == {"stored"}
+        assert {entry["status"] for entry in again.json()["rows"]} == {"stored"}
         after = client.post("/v1/next", json={"request_id": first.json()["request_id"], "k": 2})
         assert after.status_code == 200
         shown = [*ids(first), *ids(after), *(ids(more) if more.status_code == 200 else [])]
@@ -52,5 +52,5 @@ def test_it_says_so_and_goes_on_when_there_is_room_again(home):
     with plait.workspace.open(home) as shop:
         for start in range(0, len(acknowledged), 50):
             turn = start // 50
-            _, told = shop.post(rows(turn))
-            assert {one["status"] for one in told} == {"duplicate"}
+            _, statuses = shop.post(rows(turn))
+            assert {entry["status"] for entry in statuses} == {"duplicate"}

@@ -9,7 +9,7 @@ from tests.server.fixtures import INGEST, KEY, READ, served
 SECRETS = ("secret-person", "secret-item", "secret words", "secret-field", KEY, READ, INGEST)
 
 
-class Kept(logging.Handler):
+class Recorder(logging.Handler):
     """Keeps the lines of the server's loggers."""
 
     def __init__(self):
@@ -22,11 +22,11 @@ class Kept(logging.Handler):
 
 
 @pytest.fixture
-def kept():
-    handler = Kept()
-    yield handler
+def handler():
+    recorder = Recorder()
+    yield recorder
     for name in ("plait", "uvicorn"):
-        logging.getLogger(name).removeHandler(handler)
+        logging.getLogger(name).removeHandler(recorder)
 
 
 def listen(handler):
@@ -34,9 +34,9 @@ def listen(handler):
         logging.getLogger(name).addHandler(handler)
 
 
-def test_no_ids_words_or_keys(home, kept):
+def test_no_ids_words_or_keys(home, handler):
     with served(home) as client:
-        listen(kept)
+        listen(handler)
         event = {"kind": "view", "user": "secret-person", "item": "secret-item"}
         client.post("/v1/events", json={"events": [event, {"kind": "secret-field"}]})
         client.put("/v1/items/secret-item", json={"title": "secret words"})
@@ -49,12 +49,12 @@ def test_no_ids_words_or_keys(home, kept):
         client.delete("/v1/users/secret-person")
         client.get("/secret-person", headers={"x-api-key": "secret-person"})
         client.get("/v1/info", headers={"authorization": "Bearer secret-person"})
-    said = "\n".join(kept.lines)
+    text = "\n".join(handler.lines)
     for secret in SECRETS:
-        assert secret not in said
-    assert "POST /v1/events 200" in said
-    assert "GET /v1/users/{id} 200" in said
-    assert "GET unmatched" in said
-    line = next(one for one in kept.lines if "/v1/search 200" in one)
+        assert secret not in text
+    assert "POST /v1/events 200" in text
+    assert "GET /v1/users/{id} 200" in text
+    assert "GET unmatched" in text
+    line = next(entry for entry in handler.lines if "/v1/search 200" in entry)
     assert line.endswith(answer.json()["request_id"])
     assert answer.headers["x-request-id"] == answer.json()["request_id"]

@@ -25,11 +25,11 @@ def at_once(calls):
         return call()
 
     with ThreadPoolExecutor(len(calls)) as threads:
-        return [one.result() for one in [threads.submit(run, call) for call in calls]]
+        return [future.result() for future in [threads.submit(run, call) for call in calls]]
 
 
 def assert_no_repeats(first, answers, least):
-    shown = [*first, *(one for found in answers for one in found)]
+    shown = [*first, *(item_id for answer_ids in answers for item_id in answer_ids)]
     assert len(shown) == len(set(shown))
     assert len(shown) >= least
 
@@ -38,8 +38,8 @@ def test_threads_of_one_worker(home):
     with plait.workspace.open(home) as shop:
         for _ in range(5):
             first = shop.recommend(k=2)
-            answers = at_once([lambda one=first: shop.next(one.request_id, k=2)] * 8)
-            assert_no_repeats(first.ids, [one.ids for one in answers], 14)
+            answers = at_once([lambda answer=first: shop.next(answer.request_id, k=2)] * 8)
+            assert_no_repeats(first.ids, [answer.ids for answer in answers], 14)
 
 
 def test_workers_on_one_log(home):
@@ -48,14 +48,16 @@ def test_workers_on_one_log(home):
     try:
         for _ in range(10):
             first = shops[0].recommend(k=2)
-            calls = [lambda shop=shop, one=first: shop.next(one.request_id, k=3) for shop in shops]
+            calls = [
+                lambda shop=shop, entry=first: shop.next(entry.request_id, k=3) for shop in shops
+            ]
             answers = at_once(calls)
-            assert_no_repeats(first.ids, [one.ids for one in answers], 14)
-            assert len({one.request_id for one in answers}) == len(answers)
+            assert_no_repeats(first.ids, [entry.ids for entry in answers], 14)
+            assert len({entry.request_id for entry in answers}) == len(answers)
             for shop, answer in zip(shops, reversed(answers), strict=True):
-                found = shop.why(answer.request_id)
-                assert [one["id"] for one in found["items"]] == answer.ids
-                assert found["worker"] == answer.worker
+                explained = shop.why(answer.request_id)
+                assert [entry["id"] for entry in explained["items"]] == answer.ids
+                assert explained["worker"] == answer.worker
     finally:
         for shop in shops:
             shop.close()
@@ -74,10 +76,10 @@ def test_a_server_of_several_workers(home):
         for _ in range(5):
             first = server.ask(body={"k": 2})
             request_id = first.json()["request_id"]
-            calls = [lambda one=request_id: more(one)] * 6
+            calls = [lambda entry=request_id: more(entry)] * 6
             answers = at_once(calls)
-            assert {one.status_code for one in answers} == {200}
-            assert_no_repeats(ids(first), [ids(one) for one in answers], 14)
+            assert {entry.status_code for entry in answers} == {200}
+            assert_no_repeats(ids(first), [ids(entry) for entry in answers], 14)
         assert server.stop() == 0
 
 
@@ -111,13 +113,13 @@ def test_where_nothing_can_be_stored_nothing_is_shown(home):
 
 
 def test_a_chain_has_an_end():
-    kept = ImpressionChains(InMemoryImpressions(), max_length=3)
+    chains = ImpressionChains(InMemoryImpressions(), max_length=3)
     for name in (ROOT, f"{ROOT}-1", f"{ROOT}-2"):
-        kept.add(Impression(name, 0, -1, "next", "b", 1, "{}"))
-    assert len(kept.chain(ROOT)) == 3
-    assert kept.claim_continuation(Impression(f"{ROOT}-3", 0, -1, "next", "b", 1, "{}"))
+        chains.add(Impression(name, 0, -1, "next", "b", 1, "{}"))
+    assert len(chains.chain(ROOT)) == 3
+    assert chains.claim_continuation(Impression(f"{ROOT}-3", 0, -1, "next", "b", 1, "{}"))
     with pytest.raises(InputError, match="ask the question again"):
-        kept.chain(ROOT)
+        chains.chain(ROOT)
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b", "0" * 31 + "\0", "x" * 100_000])

@@ -1,21 +1,23 @@
 """The docs page and the OpenAPI text name every route, and load nothing from elsewhere."""
 
+import pytest
+
 from plait.server.http.app import all_routes, routes_table
 
 
 def test_openapi_holds_every_route_and_every_body(client):
     api = client.get("/openapi.json").json()
-    found = {
-        (method.upper(), path): said
+    operations = {
+        (method.upper(), path): operation
         for path, methods in api["paths"].items()
-        for method, said in methods.items()
+        for method, operation in methods.items()
     }
-    assert set(found) == set(routes_table())
+    assert set(operations) == set(routes_table())
     for route in all_routes():
-        said = found[route.method, route.path.replace(":text", "")]
-        assert said["x-permission"] == route.permission
-        assert ("security" in said) == (route.permission != "open")
-        assert ("requestBody" in said) == (route.body is not None or route.free)
+        operation = operations[route.method, route.path.replace(":text", "")]
+        assert operation["x-permission"] == route.permission
+        assert ("security" in operation) == (route.permission != "open")
+        assert ("requestBody" in operation) == (route.body is not None or route.free)
     assert api["components"]["schemas"]["Recommend"]["additionalProperties"] is False
 
 
@@ -33,9 +35,39 @@ def test_every_reference_in_openapi_leads_somewhere(client):
             for inner in value:
                 yield from references(inner)
 
-    found = set(references(api))
-    assert found
-    assert {one.removeprefix("#/components/schemas/") for one in found} <= set(schemas)
+    targets = set(references(api))
+    assert targets
+    assert {target.removeprefix("#/components/schemas/") for target in targets} <= set(schemas)
+
+
+def unrestricted(value, *path):
+    """The paths of the schemas that every value satisfies: `{}`, or a description alone."""
+    if isinstance(value, dict):
+        if not set(value) - {"title", "description", "default"} and path[-1:] != ("properties",):
+            yield path
+        for key, inner in value.items():
+            yield from unrestricted(inner, *path, key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from unrestricted(inner, *path, index)
+
+
+def test_no_schema_of_openapi_allows_anything(client):
+    assert list(unrestricted(client.get("/openapi.json").json())) == []
+
+
+@pytest.mark.parametrize("schema", [{}, {"items": {}}, {"properties": {"a": {"title": "A"}}}])
+def test_a_schema_that_allows_anything_is_found(schema):
+    assert list(unrestricted(schema))
+
+
+def test_every_answer_but_text_has_a_json_schema(client):
+    api = client.get("/openapi.json").json()
+    for path, methods in api["paths"].items():
+        for operation in methods.values():
+            expected = {"/metrics": "text/plain", "/docs": "text/html"}.get(path)
+            content = operation["responses"]["200"]["content"]
+            assert [name.partition(";")[0] for name in content] == [expected or "application/json"]
 
 
 def test_the_page_names_every_route(client):

@@ -6,8 +6,8 @@ from tests.server.fixtures import served
 
 
 def values(text):
-    found = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
-    return {name: float(value) for name, value in found}
+    pairs = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in pairs}
 
 
 def test_requests_rows_and_versions_are_counted(home):
@@ -22,21 +22,21 @@ def test_requests_rows_and_versions_are_counted(home):
         answer = client.get("/metrics")
         bundle = client.post("/v1/recommend", json={}).json()["bundle"]
     assert answer.headers["content-type"].startswith("text/plain")
-    found = values(answer.text)
+    metrics = values(answer.text)
     labels = 'method="POST",route="/v1/recommend"'
-    assert found[f'plait_requests_total{{{labels},status="200"}}'] == 3
-    assert found[f'plait_requests_total{{{labels},status="400"}}'] == 1
-    assert found['plait_requests_total{method="GET",route="unmatched",status="404"}'] == 1
-    assert found['plait_request_seconds_count{route="/v1/recommend"}'] == 4
-    assert found['plait_events_total{status="stored"}'] == 1
-    assert found['plait_events_total{status="duplicate"}'] == 1
-    assert found['plait_events_total{status="rejected"}'] == 1
-    assert found["plait_version_head"] == posted["version"]
-    assert found["plait_version_folded"] == posted["version"]
-    assert found["plait_version_lag"] == 0
-    assert found["plait_ready_workers"] == 1
-    assert found[f'plait_bundle_workers{{bundle="{bundle}"}}'] == 1
-    stages = [name for name in found if name.startswith("plait_stage_seconds_count")]
+    assert metrics[f'plait_requests_total{{{labels},status="200"}}'] == 3
+    assert metrics[f'plait_requests_total{{{labels},status="400"}}'] == 1
+    assert metrics['plait_requests_total{method="GET",route="unmatched",status="404"}'] == 1
+    assert metrics['plait_request_seconds_count{route="/v1/recommend"}'] == 4
+    assert metrics['plait_events_total{status="stored"}'] == 1
+    assert metrics['plait_events_total{status="duplicate"}'] == 1
+    assert metrics['plait_events_total{status="rejected"}'] == 1
+    assert metrics["plait_version_head"] == posted["version"]
+    assert metrics["plait_version_folded"] == posted["version"]
+    assert metrics["plait_version_lag"] == 0
+    assert metrics["plait_ready_workers"] == 1
+    assert metrics[f'plait_bundle_workers{{bundle="{bundle}"}}'] == 1
+    stages = [name for name in metrics if name.startswith("plait_stage_seconds_count")]
     assert any("retrieve" in name for name in stages)
     assert "person-" not in answer.text
     assert "lamp-" not in answer.text

@@ -28,7 +28,7 @@ def holder(base):
 
 
 def folders(base):
-    return sorted(str(one) for one in base.glob(f"{PREFIX}*"))
+    return sorted(str(path) for path in base.glob(f"{PREFIX}*"))
 
 
 def test_what_the_dead_left_goes_and_what_lives_stays(tmp_path):
@@ -38,14 +38,14 @@ def test_what_the_dead_left_goes_and_what_lives_stays(tmp_path):
     (elsewhere / OWNER).touch()
     (tmp_path / f"{PREFIX}link").symlink_to(elsewhere)
     before = folders(tmp_path)
-    living, kept = holder(tmp_path)
+    living, held_folder = holder(tmp_path)
     dead, left = holder(tmp_path)
     try:
         dead.kill()
         dead.wait()
         with shared_meters(tmp_path) as (folder, _):
-            assert folders(tmp_path) == sorted([*before, kept, str(folder)])
-        assert folders(tmp_path) == sorted([*before, kept])
+            assert folders(tmp_path) == sorted([*before, held_folder, str(folder)])
+        assert folders(tmp_path) == sorted([*before, held_folder])
         assert (elsewhere / OWNER).exists()
         assert left not in folders(tmp_path)
     finally:

@@ -10,18 +10,18 @@ def test_the_example_of_open_is_true(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     [example] = doctest.DocTestFinder(recurse=False).find(plait.open, "open", globs={})
     assert example.examples
-    said = []
-    result = doctest.DocTestRunner(verbose=False).run(example, out=said.append)
-    assert not result.failed, "".join(said)
+    output = []
+    result = doctest.DocTestRunner(verbose=False).run(example, out=output.append)
+    assert not result.failed, "".join(output)
 
 
 def test_an_answer_is_short_at_the_prompt():
     reasons = [{"model": "content", "text": "a long sentence"}] * 5
     shown = [RankedItem(f"item-{n}", 2.0 - n / 3, reasons) for n in range(12)]
-    said = repr(Response("0123456789abcdef", "bundle", 7, "worker", shown))
-    assert said.startswith("<Response 01234567: 'item-0' 2, 'item-1' 1.667, ")
-    assert said.endswith("'item-9' -1, 2 more>")
-    assert "sentence" not in said
+    text = repr(Response("0123456789abcdef", "bundle", 7, "worker", shown))
+    assert text.startswith("<Response 01234567: 'item-0' 2, 'item-1' 1.667, ")
+    assert text.endswith("'item-9' -1, 2 more>")
+    assert "sentence" not in text
 
 
 def test_answers_that_have_little_to_say():

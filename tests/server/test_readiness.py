@@ -35,22 +35,22 @@ def test_the_chinese_dictionary_is_there_before_the_first_asker(home):
         text=True,
         env=environment,
     ) as process:
-        said = next(line for line in process.stdout if line.startswith("dictionary:"))
+        output = next(line for line in process.stdout if line.startswith("dictionary:"))
         process.terminate()
         assert process.wait(60) == 0
-    assert said.strip() == "dictionary: True"
+    assert output.strip() == "dictionary: True"
 
 
 def test_every_road_is_gone_and_nothing_is_remembered(home):
     with plait.workspace.open(home) as shop:
         shop.start()
         asked = warmup_queries(shop.host.state())
-        assert any(one.user for one in asked)
-        assert any(one.text and one.text.isascii() for one in asked)
-        assert any(one.text and not one.text.isascii() for one in asked)
-        assert any(one.items for one in asked)
-        assert any(one.candidates for one in asked)
-        assert any(one.history for one in asked)
+        assert any(query.user for query in asked)
+        assert any(query.text and query.text.isascii() for query in asked)
+        assert any(query.text and not query.text.isascii() for query in asked)
+        assert any(query.items for query in asked)
+        assert any(query.candidates for query in asked)
+        assert any(query.history for query in asked)
         shop.warm_up()
         assert shop.vitals()["impressions_written"] == 0
 
@@ -73,11 +73,11 @@ def test_ready_names_the_trouble_and_not_its_words(home):
         answer = client.get("/ready")
         while "being read" in answer.text:
             answer = client.get("/ready")
-        told = client.get("/v1/info").json()["problems"]
+        problems = client.get("/v1/info").json()["problems"]
     assert answer.status_code == 503
     message = answer.json()["error"]["message"]
     assert message == "the current bundle does not load"
-    assert any(one.startswith(f"{message}: ") for one in told)
+    assert any(problem.startswith(f"{message}: ") for problem in problems)
 
 
 @pytest.mark.parametrize("path", ["/ready", "/v1/recommend"])

@@ -10,8 +10,7 @@ import plait.workspace
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError
 from plait.eventlog import EventLog
-from plait.schema.coercion import MAX_ID, id_problem
-from plait.utils.timestamps import EARLIEST, is_plausible_time
+from plait.schema.event_bounds import EARLIEST_TIME, MAX_ID_LENGTH, id_problem, is_plausible_time
 
 NOW = int(time.time())
 DAY = 86_400
@@ -29,7 +28,7 @@ CHANGES = [
     {"value": 3e38},
     *({name: text} for name in ("id", "user", "item", "request_id") for text in (
         *("a\nb", "a\tb", "a\x00b", "a\x1fb", "a\x7fb", "a\x85b", "a\x9fb"),
-        *("a\u202eb", "a b", "😀", "x" * MAX_ID, "x" * (MAX_ID + 1)),
+        *("a\u202eb", "a b", "😀", "x" * MAX_ID_LENGTH, "x" * (MAX_ID_LENGTH + 1)),
     )),
     {"user": " "},
     {"kind": "a\x1fb"},
@@ -52,13 +51,13 @@ def shops(tmp_path_factory):
 def test_files_and_requests_agree(shops, tmp_path, change):
     posted, read = shops
     row = {**GOOD, "id": f"e{CHANGES.index(change)}", **change}
-    _, told = posted.post([row])
+    _, statuses = posted.post([row])
     file = tmp_path / "events.jsonl"
     file.write_text(json.dumps(row) + "\n", encoding="utf-8")
     before = read.start().version
     read.ingest(events=file)
     taken = read.version > before
-    assert told[0]["status"] == ("stored" if taken else "rejected"), told
+    assert statuses[0]["status"] == ("stored" if taken else "rejected"), statuses
 
 
 def test_what_an_id_may_be():
@@ -68,8 +67,8 @@ def test_what_an_id_may_be():
 
 
 def test_when_something_may_have_happened():
-    assert is_plausible_time(EARLIEST, 0)
-    assert not is_plausible_time(EARLIEST - 1, 0)
+    assert is_plausible_time(EARLIEST_TIME, 0)
+    assert not is_plausible_time(EARLIEST_TIME - 1, 0)
     assert is_plausible_time(DAY * 1_000_000, 0)
     assert not is_plausible_time(DAY * 1_000_000 + 1, 0)
 

@@ -33,12 +33,12 @@ def post(client, *rows):
 def test_every_answer_has_one_shape(client, path, body):
     answer = client.post(path, json=body)
     assert answer.status_code == 200, answer.text
-    found = answer.json()
-    assert set(found) == SHAPE
-    assert 1 <= len(found["items"]) <= 3
-    for one in found["items"]:
-        assert set(one) == {"id", "score", "reasons"}
-        assert one["reasons"]
+    content = answer.json()
+    assert set(content) == SHAPE
+    assert 1 <= len(content["items"]) <= 3
+    for item in content["items"]:
+        assert set(item) == {"id", "score", "reasons"}
+        assert item["reasons"]
     assert len(set(ids(answer))) == len(ids(answer))
 
 
@@ -52,9 +52,9 @@ def test_lamps_for_who_buys_lamps(client):
 def test_words_filters_and_exclusions(client):
     assert ids(client.post("/v1/search", json={"text": "red mug"}))[0] == "mug-0"
     body = {"user": "person-2", "filter": "price < 10", "exclude": ["mug-1"], "k": 16}
-    found = set(ids(client.post("/v1/recommend", json=body)))
-    assert found
-    assert found <= set(MUGS) - {"mug-1"}
+    item_ids = set(ids(client.post("/v1/recommend", json=body)))
+    assert item_ids
+    assert item_ids <= set(MUGS) - {"mug-1"}
 
 
 def test_more_than_there_is(client):
@@ -74,8 +74,8 @@ def test_why(client):
     why = client.get(f"/v1/requests/{answer['request_id']}")
     assert why.status_code == 200
     assert why.json()["request_id"] == answer["request_id"]
-    shown = [one["id"] for one in why.json()["items"]]
-    assert shown == [one["id"] for one in answer["items"]]
+    shown = [item["id"] for item in why.json()["items"]]
+    assert shown == [item["id"] for item in answer["items"]]
 
 
 def test_rows_get_a_status_each_and_can_be_sent_again(client):
@@ -154,9 +154,9 @@ def test_any_id_can_be_put_patched_read_and_deleted(client, kind, outside):
     assert client.get(path).status_code == 404
 
 
-def until(found, seconds=30.0):
+def until(is_reached, seconds=30.0):
     deadline = time.perf_counter() + seconds
-    while not found():
+    while not is_reached():
         assert time.perf_counter() < deadline, "not within the time allowed"
         time.sleep(0.01)
 

@@ -55,12 +55,12 @@ def test_it_ends_when_told_and_answers_what_is_under_way(home, workers, how):
             answers.append(server.ask(body={"at_least": 10**12}).status_code)
 
         asking = [threading.Thread(target=ask) for _ in range(4)]
-        for one in asking:
-            one.start()
+        for thread in asking:
+            thread.start()
         time.sleep(2)
         assert server.stop(how) == 0
-        for one in asking:
-            one.join()
+        for thread in asking:
+            thread.join()
         assert answers == [200] * 4
         with pytest.raises(httpx.ConnectError):
             server.ask()
@@ -72,8 +72,8 @@ def test_what_was_shown_is_written_before_the_end(home):
         shown = [server.ask(body={"user": "person-1"}).json()["request_id"] for _ in range(5)]
         assert server.stop() == 0
     with Server(home) as server, server.client() as client:
-        for one in shown:
-            assert client.get(f"/v1/requests/{one}").status_code == 200
+        for request_id in shown:
+            assert client.get(f"/v1/requests/{request_id}").status_code == 200
         assert server.stop() == 0
 
 
@@ -109,14 +109,14 @@ def test_the_worker_that_took_an_event_knows_it_at_once(home):
 
 def seen_workers(server, count):
     """The names of `count` workers, asked until each has answered."""
-    found = set()
+    workers = set()
     deadline = time.monotonic() + 30
-    while len(found) < count:
-        assert time.monotonic() < deadline, f"only {found} answered"
+    while len(workers) < count:
+        assert time.monotonic() < deadline, f"only {workers} answered"
         answer = server.ask()
         if answer.status_code == 200:
-            found.add(answer.json()["worker"])
-    return found
+            workers.add(answer.json()["worker"])
+    return workers
 
 
 def test_metrics_are_summed_over_the_workers(home):

@@ -14,7 +14,7 @@ from plait.splitting.click_attribution import (
     with_impressions,
 )
 from plait.splitting.labelled_examples import click_examples
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import world
 
 HOUR = DAY // 24

@@ -7,7 +7,7 @@ import pytest
 
 from plait.errors import ProtocolError
 from plait.splitting.labelled_examples import click_examples, rated_events, rating_examples
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import random_rows, world
 
 

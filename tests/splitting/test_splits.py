@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from plait.errors import ProtocolError
 from plait.splitting.splits import (
-    DAY,
     default_split,
     leave_one_out,
     repeat_share,
     time_split,
     window,
 )
+from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import random_rows, world
 
 ANNA = [("anna", item, day) for day, item in enumerate("abcd")]

@@ -41,11 +41,11 @@ def event_of(number, action):
     match action:
         case ("interaction", kind, user, item, time):
             return Event("interaction", name, kind, user, item, time * 1_000_000)
-        case ("item", kind, item, found):
-            text = None if kind == "delete" else json.dumps(found)
+        case ("item", kind, item, fields):
+            text = None if kind == "delete" else json.dumps(fields)
             return Event("item", name, kind, item=item, fields=text)
-        case ("user", kind, user, found):
-            return Event("user", name, kind, user=user, fields=json.dumps(found))
+        case ("user", kind, user, fields):
+            return Event("user", name, kind, user=user, fields=json.dumps(fields))
         case ("erase", user):
             return Event("erase", name, user=user)
     raise AssertionError(action)
@@ -85,19 +85,19 @@ class Model:
                 self.items.pop(item, None)
                 self.alive.discard(item)
                 self.dead.add(item)
-            case ("item", kind, item, found):
-                self.change(self.items, kind, item, found)
+            case ("item", kind, item, fields):
+                self.change(self.items, kind, item, fields)
                 self.alive.add(item)
                 self.dead.discard(item)
-            case ("user", kind, user, found):
-                self.change(self.users, kind, user, found)
+            case ("user", kind, user, fields):
+                self.change(self.users, kind, user, fields)
             case ("erase", user):
                 self.users.pop(user, None)
                 self.histories.pop(user, None)
 
-    def change(self, table, kind, name, found):
+    def change(self, table, kind, name, fields):
         before = table.get(name, {}) if kind == "patch" else {}
-        table[name] = {**before, **plain(found)}
+        table[name] = {**before, **plain(fields)}
 
     def doubtful(self):
         """Items that nobody described and none but erased users touched: known or not, by luck."""
@@ -108,29 +108,31 @@ class Model:
         return [(item, WEIGHTS[kind]) for _, _, item, kind in sorted(self.histories.get(user, []))]
 
 
-def plain(found):
+def plain(fields):
     """Fields as a catalogue tells them."""
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in found.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
 
 
-def told(state):
+def state_content(state):
     """Everything a state says, by outside id."""
     catalogue, users = state.catalogue, state.users
-    names = [one for one in users.ids if one and users.number(one) >= 0]
+    names = [name for name in users.ids if name and users.number(name) >= 0]
     return {
         "items": {
-            one: catalogue.fields(number)
-            for number, one in enumerate(catalogue.ids)
+            name: catalogue.fields(number)
+            for number, name in enumerate(catalogue.ids)
             if catalogue.alive[number]
         },
-        "users": {one: users.fields(users.number(one)) for one in names},
-        "histories": {one: history(state, one) for one in names},
+        "users": {name: users.fields(users.number(name)) for name in names},
+        "histories": {name: history(state, name) for name in names},
     }
 
 
 def history(state, user):
-    found = state.history(state.user_numbers([user]), WEIGHTS)
+    events = state.history(state.users.numbers([user]), WEIGHTS)
     return [
         (state.catalogue.ids[item], weight)
-        for item, weight in zip(found.items.tolist(), found.weights.tolist(), strict=True)
+        for item, weight in zip(events.items.tolist(), events.weights.tolist(), strict=True)
     ]

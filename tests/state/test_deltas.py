@@ -22,8 +22,12 @@ class Words(Stage):
     def update(self, catalogue, version, previous):
         before = previous or {}
         changed = np.flatnonzero(catalogue.changed > version).tolist()
-        read = [one for one in changed if before.get(one, (0, 0))[0] != catalogue.changed[one]]
-        fresh = {one: (catalogue.changed[one], catalogue.fields(one)) for one in read}
+        read = [
+            number
+            for number in changed
+            if before.get(number, (0, 0))[0] != catalogue.changed[number]
+        ]
+        fresh = {number: (catalogue.changed[number], catalogue.fields(number)) for number in read}
         return {**before, **fresh, "read": read}
 
 

@@ -10,67 +10,69 @@ ROW = st.tuples(st.integers(0, 6), st.integers(0, 20), st.integers(0, 3), st.int
 def as_rows(listed):
     columns = list(zip(*listed, strict=True)) or [()] * 4
     kinds = (np.int32, np.int32, np.int16, np.int64)
-    return InteractionRows(*(np.array(one, kind) for one, kind in zip(columns, kinds, strict=True)))
+    return InteractionRows(
+        *(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))
+    )
 
 
 def naive(listed, user):
-    mine = [row for row in listed if row[0] == user]
-    return [row[1:] for row in sorted(mine, key=lambda row: row[3])]
+    own = [row for row in listed if row[0] == user]
+    return [row[1:] for row in sorted(own, key=lambda row: row[3])]
 
 
-def told(rows):
+def row_tuples(rows):
     return list(
         zip(rows.items.tolist(), rows.event_types.tolist(), rows.times.tolist(), strict=True)
     )
 
 
-def check(found, listed, users=range(8)):
+def check(index, listed, users=range(8)):
     users = np.array([*users, -1], np.int32)
-    offsets, rows = found.batch_rows(users)
+    offsets, rows = index.batch_rows(users)
     for place, user in enumerate(users.tolist()):
-        wanted = naive(listed, user)
-        assert told(found.user_rows(user)) == wanted
+        expected = naive(listed, user)
+        assert row_tuples(index.user_rows(user)) == expected
         part = InteractionRows(*(column[offsets[place] : offsets[place + 1]] for column in rows))
-        assert told(part) == wanted
-    assert len(found) == len(listed)
+        assert row_tuples(part) == expected
+    assert len(index) == len(listed)
 
 
 @settings(deadline=None)
 @given(st.lists(st.lists(ROW, max_size=30), max_size=12), st.booleans())
 def test_any_batches_give_the_histories_of_a_naive_model(batches, as_runs):
-    found, listed = InteractionIndex(), []
+    index, listed = InteractionIndex(), []
     for batch in batches:
-        found = found.with_rows(as_rows(batch))
+        index = index.with_rows(as_rows(batch))
         if as_runs:
-            found = found.compacted(InteractionRows.empty())
+            index = index.compacted(InteractionRows.empty())
         listed += batch
-    check(found, listed)
+    check(index, listed)
 
 
 @given(st.lists(ROW, max_size=60), st.sets(st.integers(0, 6)))
 def test_users_that_leave_take_their_rows_with_them(listed, gone):
     half = len(listed) // 2
-    found = InteractionIndex((SortedRun.from_rows(as_rows(listed[:half])),) if half else ())
-    found = found.with_rows(as_rows(listed[half:])).without(gone)
-    check(found, [row for row in listed if row[0] not in gone])
+    index = InteractionIndex((SortedRun.from_rows(as_rows(listed[:half])),) if half else ())
+    index = index.with_rows(as_rows(listed[half:])).without(gone)
+    check(index, [row for row in listed if row[0] not in gone])
 
 
 def test_many_small_batches_stay_few_runs():
     rng = np.random.default_rng(0)
-    found, listed = InteractionIndex(), []
+    index, listed = InteractionIndex(), []
     for _ in range(60):
         batch = [
             (int(rng.integers(50)), int(rng.integers(99)), 0, len(listed) + place)
             for place in range(MAX_LOOSE // 4)
         ]
-        found = found.with_rows(as_rows(batch))
+        index = index.with_rows(as_rows(batch))
         listed += batch
-    assert len(found.runs) <= 3
-    check(found, listed, range(50))
+    assert len(index.runs) <= 3
+    check(index, listed, range(50))
 
 
 def test_an_old_version_does_not_see_what_came_later():
     first = InteractionIndex().with_rows(as_rows([(1, 7, 0, 5)]))
     second = first.with_rows(as_rows([(1, 8, 0, 4)]))
-    assert told(first.user_rows(1)) == [(7, 0, 5)]
-    assert told(second.user_rows(1)) == [(8, 0, 4), (7, 0, 5)]
+    assert row_tuples(first.user_rows(1)) == [(7, 0, 5)]
+    assert row_tuples(second.user_rows(1)) == [(8, 0, 4), (7, 0, 5)]

@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 from plait.data.types import Event
 from plait.eventlog import EventLog
 from plait.state import LiveState
-from tests.state.log_fixtures import WEIGHTS, Model, action, event_of, history, open_log, told
+from tests.state.log_fixtures import (
+    WEIGHTS,
+    Model,
+    action,
+    event_of,
+    history,
+    open_log,
+    state_content,
+)
 
 
 def written(log, actions, cuts):
     """Append `actions` in batches, and yield after each."""
-    events = [event_of(number, one) for number, one in enumerate(actions)]
+    events = [event_of(number, entry) for number, entry in enumerate(actions)]
     places = sorted({0, len(events), *(cut % (len(events) + 1) for cut in cuts)})
     for start, stop in itertools.pairwise(places):
         log.append(events[start:stop])
@@ -34,22 +42,25 @@ def test_any_chunking_gives_what_a_naive_model_says(actions, cuts, size):
             for number in range(done, stop):
                 model.do(number, actions[number])
             done = stop
-            said = told(state)
-            expected = {one: model.items.get(one, {}) for one in model.alive}
-            for one in model.doubtful() - set(said["items"]):
-                del expected[one]
-            assert said["items"] == expected
-            assert said["users"] == model.users
+            content = state_content(state)
+            expected = {entry: model.items.get(entry, {}) for entry in model.alive}
+            for entry in model.doubtful() - set(content["items"]):
+                del expected[entry]
+            assert content["items"] == expected
+            assert content["users"] == model.users
             for user in model.users:
-                assert said["histories"][user] == model.history(user)
+                assert content["histories"][user] == model.history(user)
         again = LiveState.replay(log)
         assert again.version == state.version
         assert again.erased == state.erased
-        assert told(again)["users"] == told(state)["users"]
-        assert told(again)["histories"] == told(state)["histories"]
-        assert set(told(state)["items"]) - set(told(again)["items"]) <= model.doubtful()
-        if not any(one[0] == "erase" for one in actions):
-            assert told(again) == told(state)
+        assert state_content(again)["users"] == state_content(state)["users"]
+        assert state_content(again)["histories"] == state_content(state)["histories"]
+        assert (
+            set(state_content(state)["items"]) - set(state_content(again)["items"])
+            <= model.doubtful()
+        )
+        if not any(entry[0] == "erase" for entry in actions):
+            assert state_content(again) == state_content(state)
             np.testing.assert_array_equal(again.catalogue.changed, state.catalogue.changed)
 
 
@@ -95,11 +106,11 @@ def test_an_erased_user_who_comes_back_is_somebody_new(log):
     state = folded(LiveState(), log)
     log.append([Event("erase", "2", user="u"), Event("interaction", "3", "view", "u", "b", 2)])
     after = folded(state, log)
-    assert state.user_numbers(["u"]).tolist() == [-1]  # its number belongs to nobody any more
-    assert after.user_numbers(["u", ""]).tolist() == [1, -1]
+    assert state.users.numbers(["u"]).tolist() == [-1]  # its number belongs to nobody any more
+    assert after.users.numbers(["u", ""]).tolist() == [1, -1]
     assert history(after, "u") == [("b", 1.0)]
     assert after.erased == ((2, 0),)
-    assert told(LiveState.replay(log))["histories"] == {"u": [("b", 1.0)]}
+    assert state_content(LiveState.replay(log))["histories"] == {"u": [("b", 1.0)]}
 
 
 def test_events_without_time_stand_in_the_order_of_their_positions(log):
@@ -119,5 +130,5 @@ def test_events_without_time_stand_in_the_order_of_their_positions(log):
 
 def test_weights_of_rejections_are_told(log):
     log.append([Event("interaction", "1", "hide", "u", "a", 1)])
-    found = folded(LiveState(), log).history(np.array([0], np.int32), WEIGHTS)
-    assert found.weights.tolist() == [-1.0]
+    events = folded(LiveState(), log).history(np.array([0], np.int32), WEIGHTS)
+    assert events.weights.tolist() == [-1.0]

@@ -12,9 +12,9 @@ from plait.pipeline.recipe import Recipe
 from plait.testing import conformance
 from plait.testing.queries import ask, listed
 from plait.testing.synthetic_data import START, weekly_repeats
+from plait.utils.timestamps import DAY
 
 ROOT = Path(__file__).resolve().parents[2]
-DAY = 86_400_000_000
 RECIPE = {"models": {"popular": {}, "weekday": {"stage": "own_model:Weekday", "smoothing": 1.0}}}
 
 

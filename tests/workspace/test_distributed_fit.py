@@ -30,19 +30,19 @@ def crew(*command, size=2):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
-    told |= {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
+    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    environment |= {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(
             [sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **told, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            env={**os.environ, **environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in range(size)
     ]
-    return [(*one.communicate(timeout=300), one.returncode) for one in started]
+    return [(*process.communicate(timeout=300), process.returncode) for process in started]
 
 
 @pytest.mark.alone
@@ -54,9 +54,9 @@ def test_two_processes_make_one_bundle(tmp_path):
     with plait.open(tmp_path / "alone") as shop:
         shop.fit(recipe)
         expected = shop.recommend(user="user1", k=5).ids
-    given = (str(tmp_path / "together"), json.dumps(recipe.to_dict()))
-    ended = crew("-c", FITS, *given)
-    assert [code for _, _, code in ended] == [0, 0], [said for _, said, _ in ended]
+    arguments = (str(tmp_path / "together"), json.dumps(recipe.to_dict()))
+    ended = crew("-c", FITS, *arguments)
+    assert [code for _, _, code in ended] == [0, 0], [stderr for _, stderr, _ in ended]
     first, second = (json.loads(out) for out, _, _ in ended)
     assert first[:2] == second[:2]
     assert first[1][0] == expected[0] == "mug4"  # what comes behind mug0 to mug3
@@ -68,8 +68,8 @@ def test_two_processes_make_one_bundle(tmp_path):
 @pytest.mark.parametrize("command", [["evaluate", "--protocol", "leave-one-out"], ["tune"]])
 def test_what_one_process_does_is_refused_to_several(tmp_path, command):
     fill(tmp_path / "home")
-    told = ("-m", "plait", *command, "--home", str(tmp_path / "home"))
-    for out, said, code in crew(*told):
+    arguments = ("-m", "plait", *command, "--home", str(tmp_path / "home"))
+    for out, stderr, code in crew(*arguments):
         assert code == 2
-        assert "runs in one process" in said
+        assert "runs in one process, but 2 were started" in stderr
         assert out == ""

@@ -44,7 +44,7 @@ def test_ctrl_c_and_again(tmp_path, at):
         fill(tmp_path / name)
     with plait.open(tmp_path / "whole") as shop:
         shop.fit(DEEP)
-        expected = [one.score for one in shop.recommend(user="user1", k=5).items]
+        expected = [item.score for item in shop.recommend(user="user1", k=5).items]
     work = tmp_path / "halves" / "work"
     with plait.open(tmp_path / "halves") as shop:
         stops = Interrupts(at)
@@ -54,8 +54,8 @@ def test_ctrl_c_and_again(tmp_path, at):
         goes_on = Interrupts(0)
         shop.fit(DEEP, progress=goes_on)
         assert goes_on.heard[0][1] > stops.heard[0][1] or at == 1
-        found = [one.score for one in shop.recommend(user="user1", k=5).items]
-    assert found == expected
+        scores = [item.score for item in shop.recommend(user="user1", k=5).items]
+    assert scores == expected
     assert not list(work.glob("fit-*"))
 
 

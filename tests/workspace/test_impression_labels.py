@@ -25,7 +25,10 @@ def answered(shop, people, *, by_request=True):
         bought = [{"item": lamp, **named} for lamp in SHOWN[::2]]
         other = {"item": "mug2", "request_id": "of another system"}
         looked = {"item": "mug1", "kind": "view", **named}
-        rows = [{"user": f"user{person}", "kind": "buy", **one} for one in (*bought, other, looked)]
+        rows = [
+            {"user": f"user{person}", "kind": "buy", **fields}
+            for fields in (*bought, other, looked)
+        ]
         shop.post(rows)
 
 
@@ -60,9 +63,12 @@ def test_events_that_say_an_item_was_shown_or_skipped_take_nothing(tmp_path):
         cut = time.time_ns() // 1000
         for person in range(30):
             answer = shop.rank(f"user{person}", SHOWN)
-            told = [("impression", one) for one in SHOWN] + [("skip", "mug1"), ("buy", "lamp1")]
+            events = [("impression", item_id) for item_id in SHOWN] + [
+                ("skip", "mug1"),
+                ("buy", "lamp1"),
+            ]
             row = {"user": f"user{person}", "request_id": answer.request_id}
-            shop.post([{**row, "kind": kind, "item": one} for kind, one in told])
+            shop.post([{**row, "kind": kind, "item": item_id} for kind, item_id in events])
         shop.post([{"user": "user1", "item": "mug5", "kind": "view", "time": cut + HOUR}])
         report = shop.evaluate("clicks", [RECIPE], negative=["answers"], test_days=1 / 24)
     assert report.protocol.goal == ("buy", "view")
@@ -84,9 +90,9 @@ def test_without_recorded_answers_there_is_nothing_to_measure(tmp_path, settings
     with fitted(tmp_path, **settings) as shop:
         shop.rank("user1" if settings else "nobody", MUGS)
         count = 0 if settings else 1
-        with pytest.raises(ProtocolError, match=f"{count} answers are recorded") as found:
+        with pytest.raises(ProtocolError, match=f"{count} answers are recorded") as error:
             shop.evaluate("clicks", [RECIPE], negative=["answers"])
-        assert "impressions = true" in found.value.hint
+        assert "impressions = true" in error.value.hint
         with pytest.raises(ProtocolError, match=f"{count} answers are recorded"):
             shop.tune(RECIPE, "clicks", metric="auc", negative=["answers"])
 
@@ -95,10 +101,12 @@ def test_answers_that_wait_are_stored_where_they_are_measured_alone(tmp_path):
     fill(tmp_path)
     asked = []
     with EventLog.open(tmp_path) as log:
-        told = {"history": tmp_path / "looks.jsonl", "progress": lambda *_told: None}
-        evaluate(log, "time", [RECIPE], {}, flush=lambda: asked.append("time"), **told)
+        options = {"history": tmp_path / "looks.jsonl", "progress": lambda *_told: None}
+        evaluate(log, "time", [RECIPE], {}, flush=lambda: asked.append("time"), **options)
         with pytest.raises(ProtocolError, match="0 answers are recorded"):
-            evaluate(log, "clicks", [RECIPE], ASKED, flush=lambda: asked.append("clicks"), **told)
+            evaluate(
+                log, "clicks", [RECIPE], ASKED, flush=lambda: asked.append("clicks"), **options
+            )
     assert asked == ["clicks"]
 
 
@@ -108,9 +116,9 @@ def test_answers_that_nobody_took_from_are_refused(tmp_path):
             shop.rank(f"user{person}", SHOWN)
         last = time.time_ns() // 1000 + HOUR
         shop.post([{"user": "user1", "item": "mug5", "kind": "view", "time": last}])
-        with pytest.raises(ProtocolError, match="0 clicks and 120 misses") as found:
+        with pytest.raises(ProtocolError, match="0 clicks and 120 misses") as error:
             shop.evaluate("clicks", [RECIPE], negative=["answers"], test_days=1)
-        assert "request_id" in found.value.hint
+        assert "request_id" in error.value.hint
 
 
 def test_a_kind_of_that_name_is_refused(tmp_path):

@@ -17,18 +17,18 @@ def test_next_repeats_nothing_of_the_whole_chain(shop):
 
 
 def test_next_asks_the_same_question(shop):
-    found = shop.search("lamp", k=3, filter="price < 12", user="user1")
-    more = shop.next(found.request_id, k=30)
-    assert set(found.ids) | set(more.ids) == set(LAMPS[:7])
+    answer = shop.search("lamp", k=3, filter="price < 12", user="user1")
+    more = shop.next(answer.request_id, k=30)
+    assert set(answer.ids) | set(more.ids) == set(LAMPS[:7])
     ranked = shop.rank("user1", ["mug1", "lamp1", "who"], k=1)
     assert shop.next(ranked.request_id).ids == ["lamp1", "who"]
 
 
 def test_another_process_can_go_on(home):
-    with plait.open(home) as one, plait.open(home) as other:
-        first = one.recommend("user1", k=3)
+    with plait.open(home) as worker, plait.open(home) as other:
+        first = worker.recommend("user1", k=3)
         second = other.next(first.request_id, k=3)
-        third = one.next(first.request_id, k=3)
+        third = worker.next(first.request_id, k=3)
         assert len({*first.ids, *second.ids, *third.ids}) == 9
 
 
@@ -39,7 +39,7 @@ def test_why_tells_everything_there_was(shop):
     assert why["route"] == "recommend"
     assert why["query"] == {"context": {"device": "phone"}, "k": 3}
     assert (why["bundle"], why["version"]) == (answer.bundle, answer.version)
-    assert [one["id"] for one in why["items"]] == answer.ids
+    assert [item["id"] for item in why["items"]] == answer.ids
     first = why["items"][0]
     assert first["propensity"] == 1.0
     assert first["reasons"] == answer.items[0].reasons
@@ -78,4 +78,4 @@ def test_what_was_shown_outlives_the_process(home):
     with plait.open(home) as shop:
         answer = shop.recommend("user2", k=2)
     with plait.open(home) as shop:
-        assert [one["id"] for one in shop.why(answer.request_id)["items"]] == answer.ids
+        assert [item["id"] for item in shop.why(answer.request_id)["items"]] == answer.ids

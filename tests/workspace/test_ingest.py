@@ -25,7 +25,9 @@ def shop(tmp_path):
 
 
 def rows(columns):
-    return [dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("shape", [pl.DataFrame, pd.DataFrame, rows])
@@ -42,16 +44,16 @@ def test_frames_and_dicts_are_taken_and_twice_is_once(shop, shape):
 def test_files_are_taken_and_bad_rows_are_told(shop, tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text("user,item,time\nu,a,2024-01-01\nu,,2024-01-02\nv,b,never\n")
-    told = []
-    receipt = shop.ingest(events=path, progress=lambda *one: told.append(one))
-    found = receipt.by_kind["events"]
-    assert (found.stored, found.rejected) == (1, 2)
-    assert found.rejects.parent == shop.settings.home / "rejects"
+    calls = []
+    receipt = shop.ingest(events=path, progress=lambda *call: calls.append(call))
+    result = receipt.by_kind["events"]
+    assert (result.stored, result.rejected) == (1, 2)
+    assert result.rejects.parent == shop.settings.home / "rejects"
     lines = receipt.lines()
     assert lines[0] == "events from clicks.csv: 1 stored, 2 rejected"
     assert any("row 3" in line for line in lines)
     assert json.dumps(receipt.to_dict())
-    assert told
+    assert calls
 
 
 def test_the_running_engine_learns_of_what_was_ingested(shop):
@@ -74,9 +76,9 @@ def test_nothing_and_nonsense_are_refused(shop):
 def test_without_consent_nobody_is_stored(tmp_path):
     with plait.open(tmp_path, consent_required=True) as shop:
         click = {"kind": "view", "user": "u", "item": "a"}
-        _, told = shop.post([click])
-        assert told[0]["status"] == "rejected"
-        assert "consent" in told[0]["error"]
+        _, statuses = shop.post([click])
+        assert statuses[0]["status"] == "rejected"
+        assert "consent" in statuses[0]["error"]
         shop.put_user("u", {"consent": True})
         assert shop.post([click])[1][0]["status"] == "stored"
         with plait.open(tmp_path, consent_required=True) as other:
@@ -111,7 +113,7 @@ def test_pseudonyms_hide_who_it_was_and_everything_still_works(tmp_path):
 
 
 def quoted(home):
-    return b"".join(one.read_bytes() for one in (home / "rejects").glob("*"))
+    return b"".join(path.read_bytes() for path in (home / "rejects").glob("*"))
 
 
 def test_erasing_a_user_reaches_the_rejects(shop, tmp_path):

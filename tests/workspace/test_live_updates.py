@@ -41,11 +41,11 @@ def test_a_click_changes_the_next_answer_at_once(own):
 
 
 def test_every_other_worker_follows_within_a_second(home):
-    with plait.open(home) as one, plait.open(home) as other:
-        one.start()
+    with plait.open(home) as writer, plait.open(home) as other:
+        writer.start()
         other.start()
         for place in range(5):
-            version, _ = one.post([click("fresh", MUGS[place])])
+            version, _ = writer.post([click("fresh", MUGS[place])])
             answer = other.recommend("fresh", k=20, at_least=version)
             assert answer.degraded == []
             assert answer.version >= version
@@ -86,9 +86,9 @@ def test_a_new_item_is_found_and_a_deleted_one_is_gone(own):
 
 
 def test_another_worker_knows_a_new_item_within_a_second(home):
-    with plait.open(home) as one, plait.open(home) as other:
+    with plait.open(home) as writer, plait.open(home) as other:
         other.start()
-        version = one.put_item("teapot", {"title": "purple teapot"})
+        version = writer.put_item("teapot", {"title": "purple teapot"})
         other.recommend(at_least=version)
         until(lambda: other.search("purple teapot", k=1).ids == ["teapot"], 1.0)
         assert "title" in other.get_item("teapot")["fields"]
@@ -149,8 +149,8 @@ def test_rows_are_judged_one_by_one(own):
         click("\N{RIGHT-TO-LEFT OVERRIDE}user \N{LIZARD}", "lamp1"),
         click("u" * 10_000, "lamp1"),
     ]
-    _, told = own.post(rows)
-    assert [one["status"] for one in told] == [
+    _, statuses = own.post(rows)
+    assert [entry["status"] for entry in statuses] == [
         "stored",
         "duplicate",
         "conflict",
@@ -158,12 +158,14 @@ def test_rows_are_judged_one_by_one(own):
         "stored",
         "rejected",
     ]
-    errors = [one["error"].partition(":")[0] for one in told if one["status"] == "rejected"]
+    errors = [
+        entry["error"].partition(":")[0] for entry in statuses if entry["status"] == "rejected"
+    ]
     assert errors[:-1] == [
         *["item", "kind", "value", "value", "time", "time", "fields", "price", "rating", "user"],
         "expected an object",
     ]
-    assert len({one["id"] for one in told if one["status"] == "stored"}) == 2
+    assert len({entry["id"] for entry in statuses if entry["status"] == "stored"}) == 2
     assert own.post([]) == (own.start().version, [])
 
 
@@ -175,16 +177,16 @@ def test_a_row_without_time_can_be_sent_again(own):
 
 
 def test_a_fit_elsewhere_is_taken_over_without_a_pause(home):
-    with plait.open(home) as one, plait.open(home) as other:
-        one.start()
-        old = one.recommend("user1").bundle
+    with plait.open(home) as worker, plait.open(home) as other:
+        worker.start()
+        old = worker.recommend("user1").bundle
         new = other.fit(Recipe.of({**RECIPE.to_dict(), "models": {"popular": {}}}))
         assert new != old
         deadline = time.monotonic() + 5
-        while one.recommend("user1", k=1).bundle == old:
+        while worker.recommend("user1", k=1).bundle == old:
             assert time.monotonic() < deadline
-        assert one.recommend("user1", k=1).bundle == new
-        assert one.info()["bundle"]["id"] == new
+        assert worker.recommend("user1", k=1).bundle == new
+        assert worker.info()["bundle"]["id"] == new
 
 
 def test_a_damaged_bundle_leaves_the_old_one_in_place(home):
@@ -196,7 +198,7 @@ def test_a_damaged_bundle_leaves_the_old_one_in_place(home):
         shutil.copytree(folder / old, folder / broken)
         next((folder / broken / "popular").iterdir()).write_bytes(b"nonsense")
         (folder / "current").write_text(broken)
-        until(lambda: any("damaged" in one for one in shop.vitals()["problems"]))
+        until(lambda: any("damaged" in problem for problem in shop.vitals()["problems"]))
         assert shop.recommend("user1").bundle == old
         assert shop.readiness() == []
         (folder / "current").write_text(old)
@@ -261,18 +263,18 @@ def test_two_fits_of_one_home_do_not_run_at_once(home):
 
 
 def test_info_and_vitals_count(own):
-    told = []
-    own.fit(RECIPE, progress=lambda what, done, total: told.append(what))
+    steps = []
+    own.fit(RECIPE, progress=lambda what, done, total: steps.append(what))
     own.post([click("user1", "lamp1")])
-    found = own.info()
-    assert (found["items"], found["users"], found["interactions"]) == (20, 40, 161)
-    assert found["kinds"] == {"view": 161}
-    assert found["fields"]["item"]["price"] == "number"
-    assert found["bundle"]["recipe"] == "toy"
-    assert found["bundle"]["behind"] == 1
-    assert set(found["bundle"]["learned"]) == {"fuse", "popular"}
-    assert json.dumps(found)
-    assert {"read", "fit", "learn"} <= set(told)
+    counts = own.info()
+    assert (counts["items"], counts["users"], counts["interactions"]) == (20, 40, 161)
+    assert counts["kinds"] == {"view": 161}
+    assert counts["fields"]["item"]["price"] == "number"
+    assert counts["bundle"]["recipe"] == "toy"
+    assert counts["bundle"]["behind"] == 1
+    assert set(counts["bundle"]["learned"]) == {"fuse", "popular"}
+    assert json.dumps(counts)
+    assert {"read", "fit", "learn"} <= set(steps)
     own.recommend("user1")
     vitals = own.vitals()
     assert (vitals["head"], vitals["version"], vitals["ready"]) == (181, 181, True)
@@ -333,6 +335,6 @@ def test_askers_writers_and_a_fit_at_the_same_time(home):
             writer.result(30)
         bundle = shop.fit(RECIPE)
         done.set()
-        assert all(one.result(30) for one in askers)
+        assert all(future.result(30) for future in askers)
         assert shop.recommend("user1").bundle == bundle
         assert shop.info()["items"] == 80

@@ -27,15 +27,15 @@ def test_what_is_to_be_installed_is_the_hint(tmp_path):
         pipeline = shop._bundles.load()
         recipe = Recipe.of({"models": strands, "steps": steps})
         built = type(pipeline).build(recipe)
-        stages = {one.name: one for one in pipeline.stages}
-        kept = [stages.get(one.name, one) for one in built.models]
-        whole = type(pipeline)(recipe, tuple(kept), built.steps, pipeline.version)
+        stages = {stage.name: stage for stage in pipeline.stages}
+        models = [stages.get(stage.name, stage) for stage in built.models]
+        whole = type(pipeline)(recipe, tuple(models), built.steps, pipeline.version)
         notes = shop._bundles.manifest(shop._bundles.current())["notes"]
         shop._bundles.use(shop._bundles.save(whole, notes))
     with plait.open(tmp_path) as shop:
         with pytest.raises(NotReadyError) as it:
             shop.recommend("user1")
-        told = shop.info()["problems"]
+        problems = shop.info()["problems"]
     assert it.value.hint == 'pip install "plait[deep]"'
     assert it.value.message.endswith("does not load: the stage 'mine' needs an optional part")
-    assert told == [f"{it.value.message} ({it.value.hint})"]
+    assert problems == [f"{it.value.message} ({it.value.hint})"]

@@ -32,6 +32,22 @@ def test_an_unknown_user_is_answered_from_the_session_or_else_by_what_is_popular
     assert "lamp1" not in shop.recommend("nobody", k=20, history=["lamp1", "never heard of"]).ids
 
 
+def test_an_empty_id_is_unknown(shop):
+    assert shop.recommend("", k=3).ids == shop.recommend("nobody", k=3).ids
+    history = ["", "lamp0"]
+    with_empty = shop.recommend("", k=3, history=history, exclude=[""]).ids
+    assert with_empty == shop.recommend("nobody", k=3, history=history[1:]).ids
+    assert shop.rank("user1", ["", "mug7"]).ids == ["mug7", ""]
+    with pytest.raises(NotFoundError):
+        shop.similar("")
+
+
+def test_ids_come_from_any_iterable(shop):
+    expected = shop.recommend(k=3, history=["lamp0", "lamp1"]).ids
+    for history in (("lamp0", "lamp1"), iter(["lamp0", "lamp1"]), {"lamp0": 1, "lamp1": 2}):
+        assert shop.recommend(k=3, history=history).ids == expected
+
+
 def test_words_find_and_users_steer(shop):
     assert shop.search("red mug", k=2).ids[0] in ("mug0", "mug5")
     assert shop.search("lamp", user="user1", k=1, filter="price < 6").ids == ["lamp0"]
@@ -47,7 +63,7 @@ def test_similar_leaves_the_item_itself_out(shop):
 def test_rank_orders_every_known_item_and_puts_unknown_ones_last(shop):
     answer = shop.rank("user1", ["lamp1", "who", "mug7", "lamp1", "what"])
     assert answer.ids == ["mug7", "lamp1", "who", "what"]
-    assert [one.score for one in answer.items[2:]] == [None, None]
+    assert [item.score for item in answer.items[2:]] == [None, None]
     assert answer.items[2].reasons[0]["text"] == "unknown item"
     assert shop.rank("user1", ["lamp1", "who", "mug7"], exclude=["mug7"]).ids == ["lamp1", "who"]
     assert shop.rank("user1", ["lamp1", "who", "mug7"], k=1).ids == ["mug7"]
@@ -150,18 +166,18 @@ def test_a_batch_answers_as_single_questions_do(shop):
         Query(items=("mug3",), exclude=("mug4",)),
     ]
     together = shop.ask(queries)
-    alone = [shop.ask([one])[0] for one in queries]
-    for one, other in zip(together, alone, strict=True):
-        assert one.ids == other.ids
-        assert [item.reasons for item in one.items] == [item.reasons for item in other.items]
-    assert len({one.request_id for one in together}) == len(queries)
+    alone = [shop.ask([batched])[0] for batched in queries]
+    for batched, other in zip(together, alone, strict=True):
+        assert batched.ids == other.ids
+        assert [item.reasons for item in batched.items] == [item.reasons for item in other.items]
+    assert len({batched.request_id for batched in together}) == len(queries)
 
 
 def test_answers_are_json_and_frames(shop):
     answer = shop.recommend("user1", k=2)
-    said = answer.to_dict()
-    assert list(said) == ["request_id", "bundle", "version", "worker", "items", "degraded"]
-    assert list(said["items"][0]) == ["id", "score", "reasons"]
+    content = answer.to_dict()
+    assert list(content) == ["request_id", "bundle", "version", "worker", "items", "degraded"]
+    assert list(content["items"][0]) == ["id", "score", "reasons"]
     frame = answer.to_frame()
     assert isinstance(frame, pl.DataFrame)
     assert frame["id"].to_list() == answer.ids

@@ -25,6 +25,6 @@ def test_a_level_may_be_in_capitals(tmp_path):
 def test_what_stands_around_a_key_is_no_part_of_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PLAIT_KEY", " mine\n")
     monkeypatch.setenv("PLAIT_READ_KEYS", "one, two,\n")
-    found = load_settings(tmp_path)
-    assert found.key == "mine"
-    assert found.read_keys == ("one", "two")
+    settings = load_settings(tmp_path)
+    assert settings.key == "mine"
+    assert settings.read_keys == ("one", "two")

@@ -6,11 +6,11 @@ import plait
 from plait.data.types import Event
 from plait.eventlog import EventLog
 from plait.pipeline.recipe import Recipe
+from plait.utils.timestamps import DAY
 
 LAMPS = [f"lamp{number}" for number in range(10)]
 MUGS = [f"mug{number}" for number in range(10)]
 COLOURS = ["red", "blue", "green", "white", "black"]
-DAY = 86_400_000_000
 START = 1_600_000_000_000_000
 
 RECIPE = Recipe.of(

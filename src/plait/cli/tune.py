@@ -68,7 +68,7 @@ def tune(
             trials=trials,
             only=only or (),
             progress=advance,
-            told=on_trial,
+            on_trial=on_trial,
             **keywords,
         )
     start = "" if tuned.start is None else f", as given {tuned.start:.5f}"

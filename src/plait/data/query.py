@@ -36,9 +36,7 @@ class Query:
         filter: A filter expression.
         exclude: Items that may not be in the response.
         k: How many items to return.
-        seed: For stages that draw at random.
         time: When the query is made, microseconds since 1970 UTC; None: now.
-        target: What to return.
         seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
     """
 
@@ -51,9 +49,7 @@ class Query:
     filter: str | None = None
     exclude: tuple[str, ...] = ()
     k: int = 10
-    seed: int = 0
     time: int | None = None
-    target: Literal["item", "user"] = "item"
     seen: Literal["keep", "remove"] | None = None
 
 
@@ -73,8 +69,6 @@ class QueryBatch:
         exclude: Items that may not be in the response.
         times: int64 [B], when each query is made, microseconds since 1970 UTC.
         k: How many items to return.
-        seed: For stages that draw at random.
-        target: What to return.
         keep_seen: bool [B], whether seen items may be returned; None: as the rules say.
         candidates: The items to rank; None: the models retrieve candidates.
         blocked: By query, items that need not be retrieved.
@@ -96,8 +90,6 @@ class QueryBatch:
     exclude: Ragged
     times: Int64Array
     k: int = 10
-    seed: int = 0
-    target: Literal["item", "user"] = "item"
     keep_seen: BoolArray | None = None
     candidates: Ragged | None = None
     blocked: Ragged | None = None
@@ -108,7 +100,7 @@ class QueryBatch:
 
     @staticmethod
     def of_histories(
-        history: History, *, times: Int64Array | None = None, k: int = 10, seed: int = 0
+        history: History, *, times: Int64Array | None = None, k: int = 10
     ) -> QueryBatch:
         """Build queries that consist of a history alone, as evaluation uses them.
 
@@ -116,7 +108,6 @@ class QueryBatch:
             history: B histories.
             times: int64 [B], when each query is made; None: zeros.
             k: How many items to return.
-            seed: For stages that draw at random.
 
         Returns:
             B queries of unknown users who have seen the items of their histories.
@@ -135,7 +126,6 @@ class QueryBatch:
             exclude=nothing,
             times=np.zeros(batch, np.int64) if times is None else times,
             k=k,
-            seed=seed,
         )
 
     def __len__(self) -> int:

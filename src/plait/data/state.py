@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,15 +24,9 @@ class State(Protocol):
     def catalogue(self) -> Catalogue:
         """The items now."""
 
-    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """Return the numbers of users.
-
-        Args:
-            ids: External ids.
-
-        Returns:
-            int32, -1 where unknown.
-        """
+    @property
+    def users(self) -> Catalogue:
+        """The users now."""
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return the whole histories of users.

@@ -12,7 +12,8 @@ from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.pipeline.recipe import Recipe
 from plait.splitting.click_attribution import ANSWERS, ATTRIBUTION_WINDOW
-from plait.splitting.splits import DAY, Seen, repeat_share, window
+from plait.splitting.splits import Seen, repeat_share, window
+from plait.utils.timestamps import DAY
 
 __all__ = ["NAMES", "Name", "Protocol", "digest"]
 

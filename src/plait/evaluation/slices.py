@@ -9,7 +9,8 @@ import numpy as np
 from plait.data.arrays import BoolArray, Int32Array, Int64Array
 from plait.data.types import Dataset, Interactions
 from plait.splitting.labelled_examples import Examples
-from plait.splitting.splits import DAY, Split
+from plait.splitting.splits import Split
+from plait.utils.timestamps import DAY
 
 __all__ = [
     "age_slices",

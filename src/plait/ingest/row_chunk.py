@@ -94,8 +94,7 @@ class FrameChunk:
             return pl.Series(name, [None] * self.frame.height, pl.String)
         return self.frame.get_column(name)
 
-    def raw(self, name: str) -> RawColumn:
-        return self.column(name)
+    raw = column
 
     def values(self, name: str) -> list[Any]:
         return _with_json_types(self.column(name)).to_list()

@@ -16,7 +16,6 @@ __all__ = [
     "exposure_chances",
     "gini",
     "mean_exposed_value",
-    "novelty",
     "self_information",
 ]
 
@@ -113,22 +112,6 @@ def mean_exposed_value(exposure: ExposureChances, values: Float64Array, batch: i
     with np.errstate(invalid="ignore"):
         means: Float64Array = total / length
     return means
-
-
-def novelty(exposure: ExposureChances, surprises: Float64Array, batch: int) -> Float64Array:
-    """Compute the mean self-information of what each list shows.
-
-    Zhou et al. (2010); see `surprise`.
-
-    Args:
-        exposure: the items that the lists show.
-        surprises: float64 [n_items], as from `surprise`.
-        batch: the number of lists.
-
-    Returns:
-        float64 [batch]; NaN for an empty list.
-    """
-    return mean_exposed_value(exposure, surprises, batch)
 
 
 def gini(exposure: Float64Array) -> float:

@@ -14,8 +14,6 @@ from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int64Array
 
 __all__ = ["TieGroups", "quantize_scores", "tie_groups"]
 
-Doubles = Float64Array
-
 _NOISE = 1 << 6
 """Units in the last place of a float32 that count as equal: six bits, four in a million."""
 

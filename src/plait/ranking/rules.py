@@ -28,11 +28,9 @@ from plait.errors import FilterError
 from plait.pipeline.constraints import Limit, bounded_field
 from plait.pipeline.stage import Stage
 from plait.ranking.filters.filter import compile_filter
+from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
-
-DAY = 86_400_000_000
-"""Microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,9 @@ class Rules(Stage[RulesConfig]):
             if len(pins) and has_pins.any():
                 counts = np.where(has_pins, len(pins), 0).astype(np.int64)
                 pinned = Ragged.from_lengths(np.tile(pins, int(has_pins.sum())), counts)
-        return replace(queries, blocked=blocked, mask=self._mask(queries), pinned=pinned)
+        masks = [mask for _, mask in self._masks(queries)]
+        mask = functools.reduce(np.logical_and, masks) if masks else None
+        return replace(queries, blocked=blocked, mask=mask, pinned=pinned)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Mark candidates that may not be shown, with the first reason; set the ranks of pins.
@@ -158,11 +158,6 @@ class Rules(Stage[RulesConfig]):
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
             blocked.append(("cooldown", history.filter(history.times > since).ragged))
         return blocked
-
-    def _mask(self, queries: QueryBatch) -> BoolArray | None:
-        """The items that may be shown, bool [1 or B, n]; None without a live catalogue."""
-        masks = [mask for _, mask in self._masks(queries)]
-        return functools.reduce(np.logical_and, masks) if masks else None
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""

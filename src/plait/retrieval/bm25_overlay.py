@@ -49,7 +49,8 @@ class IndexStatistics:
             The weight, below `K1` + 1.
         """
         mean = max(self.mean_lengths.get(index_field, 1.0), 1e-9)
-        relative_length = _stored_length(length) / mean
+        stored_length = _BYTE_LENGTHS[bisect_right(_BYTE_LENGTHS, length) - 1]  # as tantivy has it
+        relative_length = stored_length / mean
         return frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * relative_length))
 
 
@@ -156,8 +157,3 @@ def _byte_lengths() -> list[int]:
 
 
 _BYTE_LENGTHS = _byte_lengths()
-
-
-def _stored_length(length: int) -> int:
-    """A document length as tantivy stores it, rounded down."""
-    return _BYTE_LENGTHS[bisect_right(_BYTE_LENGTHS, length) - 1]

@@ -10,20 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
-from plait.schema.event_bounds import CONTROL_CHARACTERS as CONTROL
-from plait.schema.event_bounds import MAX_ID_LENGTH as MAX_ID
-from plait.schema.event_bounds import id_problem
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
     "COERCE",
-    "CONTROL",
     "LATITUDE",
     "LONGITUDE",
     "MAX_EXACT",
-    "MAX_ID",
     "get_first",
-    "id_problem",
     "to_text",
 ]
 

@@ -34,14 +34,30 @@ class KeyRing:
 
     @staticmethod
     def of(settings: Settings) -> KeyRing:
-        """The keys of `settings`; the admin key is made if the home has none yet."""
+        """Read the keys of a home; its admin key is made if there is none yet.
+
+        Args:
+            settings: The settings of the home.
+
+        Returns:
+            The keys.
+
+        Raises:
+            StorageError: If the admin key cannot be read or stored.
+        """
         return KeyRing(ensure_key(settings)[0], settings.read_keys, settings.ingest_keys)
 
     def scopes(self, presented: bytes) -> frozenset[str]:
-        """What `presented` may do, nothing if it is no key.
+        """Look up what a key permits.
 
-        Every known key is compared, whole, whatever the earlier ones gave: the time taken tells
-        nothing about which key is near.
+        Every known key is compared as a whole, whatever the others gave: the time taken
+        does not depend on how similar a key is.
+
+        Args:
+            presented: The key of a request.
+
+        Returns:
+            Its scopes, none if the key is unknown.
         """
         digest = hashlib.sha256(presented).digest()
         granted: frozenset[str] = frozenset()
@@ -52,11 +68,19 @@ class KeyRing:
 
 
 def ensure_key(settings: Settings) -> tuple[str, bool]:
-    """The admin key and whether it was made just now.
+    """Read the admin key, or make it.
 
-    It comes from the settings, else from HOME/key, which is made under a lock with mode 0600; any
-    number of processes that start at once agree on it. Raises StorageError if it cannot be kept,
-    or if others than its owner may read the file: they may have done so already.
+    It comes from the settings, else from HOME/key, which is made under a lock with mode 0600: all
+    processes that start at once get the same key.
+
+    Args:
+        settings: The settings of the home.
+
+    Returns:
+        The key, and whether it was made by this call.
+
+    Raises:
+        StorageError: If the key cannot be stored, or if others than its owner may read the file.
     """
     if settings.key:
         return settings.key, False

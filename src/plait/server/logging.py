@@ -8,9 +8,12 @@ __all__ = ["configure"]
 
 
 def configure(level: str) -> None:
-    """Set up the loggers of Plait and of uvicorn; `level` is debug, info, warning or error.
+    """Set up the loggers of Plait and of uvicorn.
 
-    uvicorn's own access log names whole paths, and so ids: it stays silent.
+    uvicorn's access log stays silent: it names whole paths, which contain ids.
+
+    Args:
+        level: "debug", "info", "warning" or "error".
     """
     plait_logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
     silent = {"handlers": [], "level": "CRITICAL", "propagate": False}

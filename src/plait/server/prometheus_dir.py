@@ -23,10 +23,15 @@ OWNER = "owner"
 
 @contextmanager
 def shared_meters(base: Path | None = None) -> Iterator[tuple[Path, int]]:
-    """A folder for the meters, below `base` (the system's temporary folder), and its lock.
+    """Make a folder for the metrics of the workers, and remove it at the end.
 
-    Hand the lock's descriptor down to the workers. What servers that are gone left in `base` is
-    removed; the folder itself is removed at the end.
+    Folders that dead servers left in `base` are removed too.
+
+    Args:
+        base: The parent folder; None: the system's temporary folder.
+
+    Yields:
+        The folder, and the descriptor of its lock, which the workers inherit.
     """
     base = base or Path(tempfile.gettempdir())
     _sweep(base)

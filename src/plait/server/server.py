@@ -21,17 +21,27 @@ BACKLOG = 2048
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> int:
-    """Serve the home of `settings` until SIGTERM or SIGINT; returns the exit status.
+    """Serve a home until SIGTERM or SIGINT.
 
-    Says `url: http://...` on stdout, and before it `key: <key>` if the key was made just now.
-    `on_ready` is called with that URL, in a thread of its own, once the server can answer. Requests
-    that are under way at the end are answered. Raises InputError if the address cannot be had and
-    StorageError if the home cannot be written.
+    Prints `url: http://...` on stdout, and before it `key: <key>` if the key was made by this call.
+    Requests that are under way at the end are finished.
+
+    Args:
+        settings: The settings of the home.
+        on_ready: Called with the URL, in a thread of its own, once the server can respond.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InputError: If the address is not available.
+        StorageError: If the home cannot be written.
     """
     with Signals() as signals:
         key, made = ensure_key(settings)
         listener = bound(settings.host, settings.port)
-        url = _url(settings.host, listener)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"http://{host}:{listener.getsockname()[1]}"
         if made:
             _say(f"key: {key}")
         elif not settings.key:
@@ -49,9 +59,19 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A listening socket; InputError if the address cannot be had.
+    """Open a listening socket.
 
-    It listens before any worker is up: who connects in between waits instead of being refused.
+    It listens before any worker runs: early clients wait and are not refused.
+
+    Args:
+        host: The address.
+        port: The port; 0 takes a free one.
+
+    Returns:
+        The socket.
+
+    Raises:
+        InputError: If the address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -75,11 +95,6 @@ def _run(settings: Settings, listener: socket.socket, signals: Signals) -> int:
     from plait.server.worker import work
 
     return work(settings, listener, signals)
-
-
-def _url(host: str, listener: socket.socket) -> str:
-    port = listener.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say(line: str) -> None:

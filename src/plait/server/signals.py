@@ -15,7 +15,7 @@ class Signals:
     """Catches both signals while it is open; in a thread that is not the main one, nothing."""
 
     def __init__(self) -> None:
-        self._told: Callable[[int], None] | None = None
+        self._callback: Callable[[int], None] | None = None
         self._came: list[int] = []
         self._before: dict[int, Any] = {}
 
@@ -30,12 +30,16 @@ class Signals:
             signal.signal(number, handler)
 
     def on_signal(self, callback: Callable[[int], None]) -> None:
-        """Call `callback` with every signal from now on, and at once with the first that came."""
-        self._told = callback
+        """Set what is called with every signal, at once with the first one that came before.
+
+        Args:
+            callback: Takes the number of the signal.
+        """
+        self._callback = callback
         if self._came:
             callback(self._came[0])
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self._came.append(number)
-        if self._told is not None:
-            self._told(number)
+        if self._callback is not None:
+            self._callback(number)

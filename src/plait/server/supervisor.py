@@ -24,7 +24,7 @@ from plait.settings import Settings, child_environment
 
 __all__ = ["STARTUP_FAILED", "Supervisor"]
 
-_log = logging.getLogger("plait.server")
+_log = logging.getLogger(__name__)
 
 STARTUP_FAILED = 3
 """The exit status of a worker that could not open its home: another try would end the same."""
@@ -35,7 +35,12 @@ LONGEST_PAUSE = 5.0
 
 
 class Supervisor:
-    """The parent's side. `run` returns the exit status."""
+    """Starts and replaces the worker processes.
+
+    Args:
+        settings: The settings of the home.
+        listener: The socket that all workers share.
+    """
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
@@ -48,7 +53,14 @@ class Supervisor:
         self._metered = -1
 
     def run(self, signals: Signals) -> int:
-        """Keep the workers alive until a signal comes, then let them finish."""
+        """Keep the workers alive until a signal comes, then let them finish.
+
+        Args:
+            signals: The open signal handlers.
+
+        Returns:
+            The exit status.
+        """
         configure(self._settings.log_level)
         signals.on_signal(lambda _number: self._stop.set())
         try:
@@ -87,7 +99,9 @@ class Supervisor:
         self._running.remove(dead)
         lived = time.monotonic() - self._born.pop(dead.pid)
         _log.warning("worker %d ended with status %d, starting another", dead.pid, dead.returncode)
-        _forget_gauges(metrics, dead.pid)
+        # Its gauges are no longer true; its counters still are.
+        for file in metrics.glob(f"gauge_live*_{dead.pid}.db"):
+            file.unlink(missing_ok=True)
         self._short_lives = self._short_lives + 1 if lived < SHORT_LIFE else 0
         pause = min(LONGEST_PAUSE, 0.1 * 2**self._short_lives) if self._short_lives > 1 else 0.0
         if not self._stop.wait(pause):
@@ -106,9 +120,3 @@ class Supervisor:
                 _log.warning("worker %d does not end, killing it", worker.pid)
                 worker.kill()
                 worker.wait()
-
-
-def _forget_gauges(metrics: Path, pid: int) -> None:
-    """What a dead worker last said of itself is no longer true; what it counted still is."""
-    for file in metrics.glob(f"gauge_live*_{pid}.db"):
-        file.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ from plait.settings import Settings, load_settings
 
 __all__ = ["main", "work"]
 
+# Run as a module, `__name__` is "__main__", which is no logger of Plait.
+_log = logging.getLogger("plait.server.worker")
+
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.001
@@ -41,9 +44,19 @@ class _Server(uvicorn.Server):
 def work(
     settings: Settings, listener: socket.socket, signals: Signals, lifeline: int | None = None
 ) -> int:
-    """Serve on `listener` until a signal comes; returns the exit status.
+    """Serve on a socket until a signal comes.
 
-    `lifeline` is a pipe that closes when the parent is gone. Raises what opening the home raises.
+    Args:
+        settings: The settings of the home.
+        listener: The socket.
+        signals: The open signal handlers.
+        lifeline: The reading end of a pipe that closes when the parent ends; None: no parent.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        PlaitError: If the home cannot be opened.
     """
     configure(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -71,13 +84,17 @@ def _config(settings: Settings, shop: plait.workspace.Workspace) -> uvicorn.Conf
 
 
 def main() -> int:
-    """What `python -m plait.server.worker LISTENER LIFELINE` does; the parent alone starts it."""
+    """Run `python -m plait.server.worker LISTENER LIFELINE`, which only the parent starts.
+
+    Returns:
+        The exit status.
+    """
     listener, lifeline = (int(descriptor) for descriptor in sys.argv[1:3])
     try:
         with Signals() as signals:
             return work(load_settings(), socket.socket(fileno=listener), signals, lifeline)
     except PlaitError as problem:
-        logging.getLogger("plait.server").error("cannot serve: %s", problem)
+        _log.error("cannot serve: %s", problem)
         return STARTUP_FAILED
 
 

@@ -26,9 +26,9 @@ from plait.splitting.eval_queries import (
     user_item_keys,
 )
 from plait.splitting.item_arrival import alive_items, new_items_at
+from plait.utils.timestamps import DAY
 
 __all__ = [
-    "DAY",
     "MIN_QUERIES",
     "Seen",
     "Split",
@@ -38,9 +38,6 @@ __all__ = [
     "time_split",
     "window",
 ]
-
-DAY = 86_400_000_000
-"""Microseconds."""
 
 MIN_QUERIES = 20
 """Fewer held-out queries are too few to learn a weight from."""

@@ -84,17 +84,6 @@ class LiveState:
         erased_users = {number for _, number in after.erased[len(self.erased) :]}
         return replace(after, events=events.without(erased_users) if erased_users else events)
 
-    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """Look up users by their external ids.
-
-        Args:
-            ids: B external ids; None for a query without a user.
-
-        Returns:
-            int32 [B], -1 where unknown.
-        """
-        return self.users.numbers(ids)
-
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return everything that users did, oldest first.
 
@@ -189,17 +178,6 @@ class DatasetState:
     def event_types(self) -> tuple[str, ...]:
         """The names of its event types."""
         return self.dataset.event_types
-
-    def user_numbers(self, ids: Sequence[str | None]) -> Int32Array:
-        """Look up users by their external ids.
-
-        Args:
-            ids: B external ids; None for a query without a user.
-
-        Returns:
-            int32 [B], -1 where unknown.
-        """
-        return self.users.numbers(ids)
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return everything that users did, oldest first.

@@ -13,7 +13,8 @@ from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, Float32Array, History, QueryBatch, StateView
 from plait.pipeline.stage import IncrementalStage, Stage
 from plait.state.live_state import DatasetState
-from plait.testing.synthetic_data import DAY, START
+from plait.testing.synthetic_data import START
+from plait.utils.timestamps import DAY
 
 __all__ = ["ask", "changed", "known", "listed", "scores", "state_with"]
 

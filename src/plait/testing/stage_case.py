@@ -23,7 +23,8 @@ from plait.data.types import (
 )
 from plait.pipeline.constraints import build_config
 from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage
-from plait.testing.synthetic_data import DAY, START, WORLDS
+from plait.testing.synthetic_data import START, WORLDS
+from plait.utils.timestamps import DAY
 
 __all__ = [
     "Answers",
@@ -187,7 +188,7 @@ def probes(dataset: Dataset, seed: int = 0, live: StateView | None = None) -> Qu
     ]
     users = random.integers(-1, max(dataset.n_users, 1), batch)
     return replace(
-        QueryBatch.of_histories(history, seed=seed),
+        QueryBatch.of_histories(history),
         users=users.astype(np.int32),
         texts=_texts(dataset, batch, random),
         items=Ragged.from_rows(query_items),
@@ -243,7 +244,7 @@ def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> C
 
 
 def able(stage: Stage, ability: Any) -> bool:
-    """Whether a stage has an ability.
+    """Whether a stage has an ability; unlike `isinstance` it leaves the static type as it is.
 
     Args:
         stage: The stage.

@@ -15,9 +15,9 @@ import numpy as np
 from plait.data.catalogue import Change
 from plait.data.types import Dataset
 from plait.eventlog.snapshot import from_arrays
+from plait.utils.timestamps import DAY
 
 __all__ = [
-    "DAY",
     "START",
     "WORLDS",
     "checkerboard",
@@ -32,9 +32,6 @@ __all__ = [
     "two_topics",
     "weekly_repeats",
 ]
-
-DAY = 86_400_000_000
-"""Microseconds."""
 
 START = 1_700_000_000_000_000
 """The day zero of all worlds, in microseconds UTC."""

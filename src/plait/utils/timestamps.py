@@ -10,11 +10,9 @@ from plait.errors import InputError
 
 __all__ = [
     "DAY",
-    "EARLIEST",
     "MAX_TIME",
     "MIN_TIME",
     "in_range",
-    "is_plausible_time",
     "iso",
     "micros_of_number",
     "parse_time",
@@ -24,9 +22,6 @@ __all__ = [
 DAY = 86_400_000_000
 """A day in microseconds."""
 
-EARLIEST = -2_208_988_800_000_000
-"""1900-01-01, see `plait.schema.event_bounds.EARLIEST_TIME`."""
-
 _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
@@ -34,19 +29,6 @@ _NUMERIC = frozenset("0123456789+-.eE")
 
 MIN_TIME, MAX_TIME = -62_135_596_800 * _SECOND, 253_402_300_800 * _SECOND
 """The years 1 to 9999 in microseconds since 1970 UTC: what `datetime` can show; MAX is excluded."""
-
-
-def is_plausible_time(time: int, now: int) -> bool:
-    """See `plait.schema.event_bounds.is_plausible_time`.
-
-    Args:
-        time: Microseconds since 1970 UTC.
-        now: The current time in the same unit.
-
-    Returns:
-        Whether the time is plausible.
-    """
-    return EARLIEST <= time <= now + DAY
 
 
 def micros_of_number(number: float) -> int:

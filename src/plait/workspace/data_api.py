@@ -16,7 +16,7 @@ from plait.ingest.event_rows import fields_text, parse_event_rows
 from plait.ingest.importer import Importer
 from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
-from plait.schema.coercion import id_problem
+from plait.schema.event_bounds import id_problem
 from plait.utils.callbacks import ignore
 from plait.utils.timestamps import iso
 from plait.workspace.fit import Progress

@@ -23,7 +23,7 @@ from plait.ingest.importer import Importer
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.privacy.consent import ConsentPolicy
 from plait.training.process_group import require_single_process
-from plait.workspace.fit import Progress
+from plait.workspace.fit import Progress, no_progress
 from plait.workspace.impression_labels import with_answers
 from plait.workspace.ingest import ingest
 
@@ -43,12 +43,27 @@ def evaluate(
     flush: Callable[[], None],
     progress: Progress,
 ) -> Report:
-    """Take a snapshot and measure; everything that can be refused is, before the log is read.
+    """Take a snapshot of a log and evaluate recipes on it.
 
-    `history` is the file that remembers every look at a test; the run is kept in `runs` beside it.
-    `flush` stores answers that still wait for it.
-    `options`: those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
-    ratings protocol, whatever `ingest` takes) with their `map`.
+    The options are checked before the log is read.
+
+    Args:
+        log: The log.
+        protocol: The protocol or its name.
+        recipes: The recipes, their files or their names.
+        options: Those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
+            ratings protocol, in any form that `ingest` takes) with their `map`.
+        history: The file that records every evaluation on test data; the run is saved in `runs`
+            beside it.
+        flush: Stores impressions that are still buffered.
+        progress: Called with the step, how much of it is done, and how much there is.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: If an option is unknown or wrong.
+        ProtocolError: If the data do not allow the protocol.
     """
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
@@ -77,7 +92,18 @@ def evaluate(
 
 
 def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:
-    """A protocol from its name and options, checked as far as it can be without data."""
+    """Make a protocol from its name and options, and check what can be checked without data.
+
+    Args:
+        protocol: The protocol or its name.
+        options: The fields of the protocol by name; none if `protocol` is not a name.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        InputError: If an option is unknown or wrong.
+    """
     known = [option.name for option in fields(Protocol) if option.name not in ("name", "test_file")]
     for name in options:
         if name not in known:
@@ -100,7 +126,15 @@ def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protoco
 
 
 def check_test(events: Any, protocol: Protocol) -> None:
-    """InputError where test events are given to a protocol that takes none; needs no data."""
+    """Check that a protocol takes test events; needs no data.
+
+    Args:
+        events: The test events, or None.
+        protocol: The protocol.
+
+    Raises:
+        InputError: If there are test events and the protocol takes none, or says how to draw them.
+    """
     if events is not None and protocol.name != "ratings":
         raise InputError(
             "test events are for the ratings protocol",
@@ -118,18 +152,27 @@ def check_test(events: Any, protocol: Protocol) -> None:
 
 
 def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
-    """Rated events from outside, by the numbers of `dataset`; ids that it does not know have
-    numbers behind all of its own.
+    """Read rated events from outside, in the numbering of a data set.
 
-    They are read into a log of their own, which is thrown away. Raises ProtocolError if none of
-    their users is known.
+    They are read into a temporary log. Ids unknown to the data set get numbers after its own.
+
+    Args:
+        events: The events, in any form that `ingest` takes.
+        mapping: The mapping of their columns, or None.
+        dataset: The data set.
+
+    Returns:
+        The rated events.
+
+    Raises:
+        ProtocolError: If none of their users is known.
     """
     with (
         tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
         EventLog.open(folder) as scratch,
     ):
         importer, consent = Importer(scratch), ConsentPolicy()
-        receipts = ingest(importer, consent, {"events": events}, mapping, _quiet)
+        receipts = ingest(importer, consent, {"events": events}, mapping, no_progress)
         rated = snapshot(scratch)
     rows = rated.interactions
     users = _translated(rated.users, dataset.users)[rows.users]
@@ -144,14 +187,10 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
 
 
 def _translated(source: Catalogue, target: Catalogue) -> Int32Array:
-    """By number of `mine` the number of the same id in `theirs`; unknown ones by their order, so
-    that it does not matter how the file was sorted.
+    """For each number of `source` the number of the same id in `target`; unknown ids are numbered
+    in their sorted order, so that the order of the file does not matter.
     """
     numbers: Int32Array = target.numbers(source.ids)
     unknown = sorted(np.flatnonzero(numbers < 0).tolist(), key=source.id)
     numbers[unknown] = len(target) + np.arange(len(unknown), dtype=np.int32)
     return numbers
-
-
-def _quiet(_what: str, _done: int, _total: int) -> None:
-    """Shows nothing."""

@@ -43,16 +43,30 @@ def fit(
     progress: Progress = no_progress,
     trackers: tuple[Tracker, ...] = (),
 ) -> str:
-    """The id of the bundle that was fitted and put into use.
+    """Fit a recipe on everything that a log holds, and put the bundle into use.
 
-    The few scalars of fusion are learned from held-out events, then the strands are fitted again on
-    everything. What is trained by gradient keeps its place below `work`, beside the lock, until the
-    bundle is in use: an interrupted fit goes on when it is run again. Processes that were started
-    together (`torchrun`) all fit, share the batches of what is trained by gradient, and the first
-    one keeps the result; the data set is the log as that one found it.
+    The parameters of fusion are learned from held-out events, then the models are fitted again on
+    all events. Models trained by gradient keep checkpoints in `work`, beside the lock, until
+    the bundle is in use: an interrupted fit continues when it is run again. Processes that were
+    started together (`torchrun`) all fit and share the batches of these models; the first one saves
+    the bundle, and the data set is the log as the first one found it.
 
-    Raises InputError where there is nothing to fit on, RecipeError for a recipe that does not
-    build or that orders no answer, ConflictError while another fit of the same home runs.
+    Args:
+        log: The log.
+        bundles: Where the bundle is saved.
+        lock: The file that is locked while a fit runs.
+        recipe: The recipe, its file, or the name of one that comes with Plait.
+        seed: The seed of random choices.
+        progress: Called with the step, how much of it is done, and how much there is.
+        trackers: They receive the losses of training.
+
+    Returns:
+        The id of the bundle.
+
+    Raises:
+        InputError: If there is nothing to fit on.
+        RecipeError: If the recipe cannot be built, or has no step that orders items.
+        ConflictError: If another fit of the same home runs.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     _check_answers(chosen)

@@ -34,10 +34,21 @@ class ImpressionStore(Protocol):
     """Keeps impressions: `plait.eventlog.ImpressionBuffer`, or `InMemoryImpressions`."""
 
     def add(self, row: Impression) -> None:
-        """Hand over an impression; returns at once."""
+        """Hand over an impression; returns at once.
+
+        Args:
+            row: The impression.
+        """
 
     def find(self, request_id: str) -> Impression | None:
-        """Return the impression of a request."""
+        """Return the impression of a request.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            Its impression, None if there is none.
+        """
 
     def flush(self) -> None:
         """Let every process find what was handed over."""

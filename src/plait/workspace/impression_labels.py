@@ -25,11 +25,23 @@ __all__ = ["with_answers"]
 def with_answers(
     log: EventLog, dataset: Dataset, protocol: Protocol, recipe: Recipe, flush: Callable[[], None]
 ) -> Dataset:
-    """The data set as the protocol needs it: with what answers showed, if that is measured.
+    """Add the recorded impressions to a data set if the protocol measures them.
 
-    `dataset` is a snapshot of `log`, in which `flush` stores the answers that still wait; nothing
-    is written for other protocols. Raises ProtocolError where no answer to a known user is
-    recorded, and where a kind of interaction has the name that stands for answers.
+    Nothing is changed for other protocols.
+
+    Args:
+        log: The log.
+        dataset: A snapshot of the log.
+        protocol: The protocol.
+        recipe: The recipe that names the target events.
+        flush: Stores impressions that are still buffered.
+
+    Returns:
+        The data set, with impressions as negative events if the protocol asks for them.
+
+    Raises:
+        ProtocolError: If no impression of a known user is recorded, or an event type has the name
+            that stands for impressions.
     """
     if not protocol.of_answers or dataset.clock != "time" or not len(dataset.interactions):
         return dataset  # without times or events the protocol itself says what is missing

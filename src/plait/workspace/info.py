@@ -27,7 +27,16 @@ class Describes(Protocol):
 
 
 def info(log: EventLog, bundles: BundleStore, engine: ModelHost) -> dict[str, Any]:
-    """Everything worth knowing of a home."""
+    """Describe a home.
+
+    Args:
+        log: Its log.
+        bundles: Its bundles.
+        engine: The host of its model.
+
+    Returns:
+        Counts, fields, bundles, what was learned, problems and memory, as JSON has them.
+    """
     state = engine.state()
     head = log.version
     return {

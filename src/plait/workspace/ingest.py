@@ -60,7 +60,21 @@ def ingest(
     mapping: Any,
     progress: Progress,
 ) -> ImportReport:
-    """Let in every source that is given; InputError if none is, or one cannot be understood."""
+    """Import every source.
+
+    Args:
+        importer: Stores the rows.
+        consent: Whose rows may be stored, and under which ids.
+        sources: Files or frames by "items", "users", "events" or "facts"; None is skipped.
+        mapping: The mapping of their columns, or None.
+        progress: Called with the kind, the number of rows done, and the number there are.
+
+    Returns:
+        What became of the rows.
+
+    Raises:
+        InputError: If there is no source, or one cannot be understood.
+    """
     present = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
     if not present:
         raise InputError(

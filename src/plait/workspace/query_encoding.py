@@ -52,7 +52,7 @@ def encode_queries(
     catalogue = state.catalogue
     now = time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
-    user_numbers = state.user_numbers([query.user for query in queries])
+    user_numbers = state.users.numbers([query.user for query in queries])
     past = state.history(user_numbers, event_weights)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
     rejected, history = nothing, past

@@ -12,7 +12,7 @@ from pydantic import ValidationError as ModelError
 
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
-from plait.schema.coercion import MAX_ID
+from plait.schema.event_bounds import MAX_ID_LENGTH
 from plait.utils.timestamps import to_micros
 
 __all__ = [
@@ -70,9 +70,7 @@ def _id_text(value: Any) -> Any:
 
 def _list(value: Any) -> Any:
     """Any iterable but a string is taken as a list."""
-    if isinstance(value, list | str | Mapping) or not isinstance(value, Iterable):
-        return value
-    return list(value)
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
 def _whole_number(value: Any) -> Any:
@@ -94,11 +92,14 @@ def _context(value: Any) -> Any:
     return dict(value)
 
 
-ExternalId = Annotated[
-    str, BeforeValidator(_id_text), StringConstraints(min_length=1, max_length=MAX_ID)
-]
-_Ids = Annotated[list[ExternalId], BeforeValidator(_list), Field(max_length=MAX_ITEMS)]
-_ExcludedIds = Annotated[list[ExternalId], BeforeValidator(_list), Field(max_length=MAX_EXCLUDED)]
+_AnyId = Annotated[str, BeforeValidator(_id_text), StringConstraints(max_length=MAX_ID_LENGTH)]
+"""An id from Python: an empty one is allowed, and is unknown."""
+
+ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
+_Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
+_ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]
+_AnyIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_ITEMS)]
+_AnyExcludedIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_EXCLUDED)]
 _Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_ITEMS)]
 _Version = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
@@ -183,11 +184,14 @@ class Rank(QueryModel):
 
 
 class QueryParameters(QueryBody):
-    """What a query from Python may say."""
+    """What a query from Python may say: any iterables of ids, which may be empty."""
 
+    user: _AnyId | None = None
+    history: _AnyIds = Field(default_factory=list)
+    exclude: _AnyExcludedIds = Field(default_factory=list)
     text: _Text | None = None
-    items: _Ids = Field(default_factory=list)
-    candidates: _Ids | None = None
+    items: _AnyIds = Field(default_factory=list)
+    candidates: _AnyIds | None = None
     seen: Literal["keep", "remove"] | None = None
     time: int | None = None
 

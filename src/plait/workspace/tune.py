@@ -33,8 +33,29 @@ def tune(
     progress: Progress,
     on_trial: Callable[[Trial, Tuned | None], None],
 ) -> Tuned:
-    """Take a snapshot and search; `options` are the protocol's, and `test_events` with its `map`,
-    whose ratings are then kept out. `flush` stores answers that still wait for it.
+    """Take a snapshot of a log and search the settings of a recipe.
+
+    Args:
+        log: The log.
+        recipe: The recipe, its file, or the name of one that comes with Plait.
+        protocol: The name of the protocol.
+        options: Those of the protocol, and `test_events` with their `map`, whose ratings are
+            left out of the search.
+        metric: The metric to maximise.
+        trials: The number of trials in all, those of earlier runs included.
+        folder: Where the study is stored.
+        only: Prefixes of `stage.setting`; other settings keep their values.
+        flush: Stores impressions that are still buffered.
+        progress: Called with the step, how much of it is done, and how much there is.
+        on_trial: Called after every trial with it and the best so far.
+
+    Returns:
+        The best recipe and all trials.
+
+    Raises:
+        InputError: If an option is unknown or wrong.
+        ProtocolError: If the data do not allow the protocol.
+        MissingExtraError: If optuna is not installed.
     """
     require_single_process("a search for settings")
     rest = {name: value for name, value in options.items() if name not in ("test_events", "map")}

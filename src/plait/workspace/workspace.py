@@ -319,7 +319,7 @@ class Workspace(DataApi):
         trials: int = 20,
         only: Sequence[str] = (),
         progress: Progress | None = None,
-        told: Callable[[Trial, Tuned | None], None] | None = None,
+        on_trial: Callable[[Trial, Tuned | None], None] | None = None,
         **options: Any,
     ) -> Tuned:
         """Search the settings of a recipe on validation targets; a study of the home is resumed.
@@ -331,8 +331,8 @@ class Workspace(DataApi):
             trials: How many settings to try.
             only: Prefixes of "stage.setting" to restrict the search to.
             progress: Told the step, how much of it is done, and how much there is.
-            told: Called after every trial with it and the best so far.
-            options: Those of the protocol.
+            on_trial: Called after every trial with it and the best so far.
+            options: Those of the protocol; and `told`, the former name of `on_trial`.
 
         Raises:
             MissingExtraError: If optuna is not installed.
@@ -350,7 +350,7 @@ class Workspace(DataApi):
             only=only,
             flush=self.chains.rows.flush,
             progress=progress or ignore,
-            on_trial=told or ignore,
+            on_trial=on_trial or options.pop("told", None) or ignore,
         )
 
     @property

@@ -16,7 +16,8 @@ from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.splitting.eval_queries import target_mask
-from plait.splitting.splits import DAY, Split
+from plait.splitting.splits import Split
+from plait.utils.timestamps import DAY
 
 __all__ = ["baselines", "recent_counts"]
 

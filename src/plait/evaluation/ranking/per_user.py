@@ -14,7 +14,6 @@ from plait.metrics.beyond_accuracy import (
     add_absence,
     exposure_chances,
     mean_exposed_value,
-    novelty,
 )
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
 from plait.metrics.ties import tie_groups
@@ -39,7 +38,7 @@ class ItemStatistics:
     """Item statistics of the training data, for beyond-accuracy metrics.
 
     Attributes:
-        surprises: float64 [n_items], the self-information of each item, averaged by novelty.
+        surprises: float64 [n_items], each item's self-information; its mean is the novelty.
         popularity: float64 [n_items], the share of the events.
         similarity: Similarity of items, None to skip diversity.
         sampled: bool [U], the queries whose diversity is computed.
@@ -180,7 +179,7 @@ class Scorer:
         statistics, deepest = self._statistics, max(self._ks)
         metrics: dict[str, Float64Array] = {}
         for k, chances in shown.items():
-            metrics[f"novelty@{k}"] = novelty(chances, statistics.surprises, batch)
+            metrics[f"novelty@{k}"] = mean_exposed_value(chances, statistics.surprises, batch)
             metrics[f"{POPULARITY}{k}"] = mean_exposed_value(chances, statistics.popularity, batch)
         if statistics.similarity is not None and deepest > 1:
             sampled = np.flatnonzero(statistics.sampled[outcomes.start : outcomes.stop])

@@ -71,7 +71,7 @@ def without_explanations(pipeline: Pipeline) -> Pipeline:
 
 
 def rank_split(
-    pipeline: Pipeline, split: Split, scorer: Scorer, deepest: int, seed: int, progress: Progress
+    pipeline: Pipeline, split: Split, scorer: Scorer, deepest: int, progress: Progress
 ) -> list[ModelResult]:
     """Rank the candidates of all queries.
 
@@ -80,7 +80,6 @@ def rank_split(
         split: The split to evaluate.
         scorer: Computes the metrics of the split.
         deepest: Length of the longest list that is measured.
-        seed: Seed of the queries.
         progress: Called with "ask", the number of finished queries, and their total.
 
     Returns:
@@ -88,7 +87,7 @@ def rank_split(
     """
     pipeline = without_explanations(pipeline)
     live = state_view_of(pipeline, split.query_time_data)
-    queries = replace(split.queries, live=live, k=deepest, seed=seed)
+    queries = replace(split.queries, live=live, k=deepest)
     seconds = _StageSeconds()
     names = (FUSED, *(model.name for model in pipeline.models))
     rows = {name: scorer.new_result(name) for name in names}

@@ -194,7 +194,7 @@ def _evaluate_window(
         )
         costs.total_fit_seconds = time.perf_counter() - began
         scorer = window.scorer(task.protocol)
-        rows = rank_split(pipeline, fold.test, scorer, max(task.protocol.k), seed, progress)
+        rows = rank_split(pipeline, fold.test, scorer, max(task.protocol.k), progress)
         for row in rows:
             row.fit_seconds = costs.fit_seconds_of(row.model)
             row.peak_mb = costs.peak_mb_of(row.model)

@@ -11,7 +11,8 @@ import numpy as np
 from plait.data.arrays import BoolArray, Int32Array, Int64Array
 from plait.data.types import Dataset
 from plait.evaluation.ranking.folds import Fold
-from plait.splitting.splits import DAY, MIN_QUERIES, Split
+from plait.splitting.splits import MIN_QUERIES, Split
+from plait.utils.timestamps import DAY
 
 __all__ = ["FEW", "OVERLAP", "DataWarning", "data_warnings", "few_users", "sparse_tail_note"]
 

@@ -141,10 +141,6 @@ def predict_ratings(model: BayesianMF, queries: QueryBatch, items: Float32Array)
     is_rated[is_rated] = model.rated[history.items[is_rated]]  # the others have no vector
     shape = (len(history), n_items)
     implicit = co_occurrence_features(history.rows[is_rated], history.items[is_rated], shape)
-    fields = [_user_fields(context) for context in queries.contexts]
+    users = [context.get("user") for context in queries.contexts]
+    fields = [user if isinstance(user, dict) else {} for user in users]
     return model.predict(model.user_vectors(queries.users, implicit, fields), items)
-
-
-def _user_fields(context: Mapping[str, Any]) -> Mapping[str, Any]:
-    fields = context.get("user")
-    return fields if isinstance(fields, dict) else {}

@@ -15,7 +15,7 @@ from plait.data.dataset import Dataset, Interactions
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
 from plait.splitting.eval_queries import user_item_keys
-from plait.splitting.splits import DAY
+from plait.utils.timestamps import DAY
 
 __all__ = ["HALF_LIVES", "best_half_life", "decay_weights", "mean_ndcg", "select_half_life"]
 

@@ -221,10 +221,7 @@ class _Parser:
         return _syntax_error(f"found {actual}, expected {expected}", self._next.position)
 
     def _disjunction(self) -> Node:
-        return self._joined("or", self._conjunction)
-
-    def _conjunction(self) -> Node:
-        return self._joined("and", self._negation)
+        return self._joined("or", lambda: self._joined("and", self._negation))
 
     def _joined(self, operator: str, parse_operand: Callable[[], Node]) -> Node:
         operands = [parse_operand()]

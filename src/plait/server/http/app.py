@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 
 from plait.errors import PlaitError
 from plait.server.api_keys import KeyRing
@@ -93,6 +93,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
             responses=openapi.responses(route),
             operation_id=route.endpoint.__name__,
             response_model=None,
+            response_class=Response,
         )
     openapi.describe(app, all_routes())
     answer_errors(app)

@@ -28,7 +28,14 @@ _LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 def protocol_with_timeouts(seconds: float) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, with `seconds` for a request to arrive and for an answer to be taken."""
+    """Make uvicorn's protocol with limits of time.
+
+    Args:
+        seconds: How long a request may take to arrive, and a response to be read.
+
+    Returns:
+        The class of the protocol.
+    """
     return type("Guarded", (TimeoutProtocol,), {"timeout_s": seconds})
 
 

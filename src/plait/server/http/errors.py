@@ -22,7 +22,7 @@ from plait.errors import (
 
 __all__ = ["answer_errors", "error_content", "error_response", "internal_error"]
 
-_log = logging.getLogger("plait.server")
+_log = logging.getLogger(__name__)
 
 _HINTS = {
     404: "see /docs for the routes there are",
@@ -31,14 +31,25 @@ _HINTS = {
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Have `app` answer every expected error in the one shape."""
+    """Register the handlers that respond to every expected error in the one shape.
+
+    Args:
+        app: The application.
+    """
     app.add_exception_handler(PlaitError, _plait)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
 
 
 def error_response(problem: PlaitError) -> Response:
-    """What the client is told."""
+    """Make the response for an error.
+
+    Args:
+        problem: The error.
+
+    Returns:
+        A response with the error's status and the headers that belong to it.
+    """
     headers = {}
     if isinstance(problem, AuthError):
         headers["www-authenticate"] = "Bearer"
@@ -51,13 +62,30 @@ def error_response(problem: PlaitError) -> Response:
 
 
 def error_content(code: str, message: str, hint: str, field: str) -> bytes:
-    """The body of an error."""
+    """Encode the body of an error response.
+
+    Args:
+        code: The error's code, such as "input".
+        message: What is wrong.
+        hint: The next step.
+        field: The field at fault, or "".
+
+    Returns:
+        JSON.
+    """
     error = {"code": code, "message": message, "hint": hint, "field": field}
     return orjson.dumps({"error": error})
 
 
 def internal_error(request_id: str) -> Response:
-    """What the client is told about a fault of ours: nothing but where to look."""
+    """Make the response for an unexpected exception, which reveals nothing of it.
+
+    Args:
+        request_id: The id under which the server's log has the details.
+
+    Returns:
+        A response with status 500.
+    """
     return _shaped(
         500,
         "internal",

@@ -42,10 +42,30 @@ class PrometheusMetrics:
             ("outcome",),
             registry=own,
         )
-        self._head = _gauge("plait_version_head", "The newest version in the log.", "max", own)
-        self._folded = _gauge("plait_version_folded", "What every worker knows.", "livemin", own)
-        self._lag = _gauge("plait_version_lag", "Versions the worst worker lacks.", "livemax", own)
-        self._ready = _gauge("plait_ready_workers", "Workers that can answer.", "livesum", own)
+        self._head = Gauge(
+            "plait_version_head",
+            "The newest version in the log.",
+            multiprocess_mode="max",
+            registry=own,
+        )
+        self._folded = Gauge(
+            "plait_version_folded",
+            "What every worker knows.",
+            multiprocess_mode="livemin",
+            registry=own,
+        )
+        self._lag = Gauge(
+            "plait_version_lag",
+            "Versions the worst worker lacks.",
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        self._ready = Gauge(
+            "plait_ready_workers",
+            "Workers that can answer.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
         self._bundle = Gauge(
             "plait_bundle_workers",
             "Workers by the bundle they answer from.",
@@ -58,7 +78,14 @@ class PrometheusMetrics:
         self._bundles: set[str] = set()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request under its route's template."""
+        """Count a request.
+
+        Args:
+            method: The HTTP method.
+            route: The template of the path, such as "/v1/items/{id}".
+            status: The HTTP status of the response.
+            seconds: How long the response took.
+        """
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
@@ -76,12 +103,20 @@ class PrometheusMetrics:
                 self._stages.labels(stage).observe(seconds)
 
     def rows(self, statuses: Iterable[str]) -> None:
-        """Count posted rows by their status."""
+        """Count posted rows by their status.
+
+        Args:
+            statuses: The status of each row, such as "stored".
+        """
         for status in statuses:
             self._events.labels(status).inc()
 
     def observe(self, vitals: Mapping[str, Any]) -> None:
-        """Take over what the shop says of itself: head, version, bundle, ready, impressions."""
+        """Set the gauges to the state of the workspace.
+
+        Args:
+            vitals: What `Workspace.vitals` returns.
+        """
         self._head.set(vitals["head"])
         self._folded.set(vitals["version"])
         self._lag.set(max(0, vitals["head"] - vitals["version"]))
@@ -102,7 +137,3 @@ class PrometheusMetrics:
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
-
-
-def _gauge(name: str, text: str, mode: Any, registry: CollectorRegistry) -> Gauge:
-    return Gauge(name, text, multiprocess_mode=mode, registry=registry)

@@ -84,7 +84,17 @@ def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """Read a body of the caller's own fields; a dependency."""
+    """Read a body with fields of the caller's choice; a dependency.
+
+    Args:
+        request: The request.
+
+    Returns:
+        The JSON object.
+
+    Raises:
+        InputError: If the body is not a JSON object.
+    """
     return object_of(await request.body())
 
 
