@@ -24,6 +24,7 @@ from plait.ingest.event_schema import (
     FieldError,
     expected_id_of,
     fields_json,
+    is_location,
     parse_event_type,
     parse_id,
     parse_time,
@@ -140,6 +141,10 @@ def fields_text(fields: Any) -> str:
     Raises:
         InputError: If this is no mapping, or a value is nothing that JSON can express.
     """
+    for name, value in fields.items() if isinstance(fields, Mapping) else ():
+        # A patch could not remove the parts of an object, so a field of an item or user holds none.
+        if isinstance(value, Mapping) and not is_location(value):
+            raise InputError("expected a value that is no object", field=str(name))
     try:
         return fields_json(fields) or "{}"
     except FieldError as problem:

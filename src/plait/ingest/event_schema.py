@@ -36,6 +36,7 @@ __all__ = [
     "FieldError",
     "expected_id_of",
     "fields_json",
+    "is_location",
     "parse_event_type",
     "parse_id",
     "parse_time",
@@ -311,7 +312,7 @@ def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | 
 
 def _flatten(flat: dict[str, Any], name: str, value: Any) -> None:
     """Set a field, or one for each part of an object that is not {lat, lon}."""
-    if isinstance(value, Mapping) and not _is_location(value):
+    if isinstance(value, Mapping) and not is_location(value):
         for label, inner in value.items():
             part = " ".join(str(label).split()).rstrip(": ")
             _set_field(flat, f"{name}.{part}", inner)
@@ -329,7 +330,7 @@ def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
     flat[name] = value
 
 
-def _is_location(value: Mapping[Any, Any]) -> bool:
+def is_location(value: Mapping[Any, Any]) -> bool:
     return any(map(value.__contains__, LATITUDE)) and any(map(value.__contains__, LONGITUDE))
 
 

@@ -212,6 +212,9 @@ def decode_payload(row: Impression) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(row.payload)
     for item, evidence in zip(payload["items"], payload.pop("evidence", ()), strict=False):
         item.update(evidence)
+        for reason in item.get("reasons", ()):
+            if "strand" in reason:  # written before 0.2
+                reason["model"] = reason.pop("strand")
     return payload
 
 

@@ -92,7 +92,7 @@ def _context(value: Any) -> Any:
     return dict(value)
 
 
-_AnyId = Annotated[str, BeforeValidator(_id_text), StringConstraints(max_length=MAX_ID_LENGTH)]
+_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(_id_text)]
 """An id from Python: an empty one is allowed, and is unknown."""
 
 ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
@@ -100,8 +100,8 @@ _Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
 _ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]
 _AnyIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_ITEMS)]
 _AnyExcludedIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_EXCLUDED)]
-_Count = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_ITEMS)]
-_Version = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
+_Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(_whole_number)]
+_Version = Annotated[int, Field(ge=0), BeforeValidator(_whole_number)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)]
 _Filter = Annotated[str, StringConstraints(max_length=MAX_FILTER)]

@@ -91,7 +91,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
             dependencies=[Depends(requires(route.permission))],
             openapi_extra=openapi.operation(route),
             responses=openapi.responses(route),
-            operation_id=route.endpoint.__name__,
+            operation_id=route.operation_id or route.endpoint.__name__,
             response_model=None,
             response_class=Response,
         )

@@ -53,6 +53,7 @@ class Route:
         lines: The model of each line, where the body may also be NDJSON.
         response: The model of the response; None where it is no JSON object.
         media_type: The media type of a response that is no JSON object.
+        operation_id: The name in the OpenAPI document; "" for that of the endpoint.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Route:
     lines: type[BaseModel] | None = None
     response: type[BaseModel] | None = None
     media_type: str = ""
+    operation_id: str = ""
 
 
 def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
