@@ -80,7 +80,7 @@ def test_setting_that_is_not_allowed_is_named_with_its_value(changes, setting, v
     with pytest.raises(InputError) as failure:
         check(Outer(**changes), "stage")
     assert failure.value.field == f"stage.{setting}"
-    assert failure.value.message.startswith(f"stage.{setting} is {value!r}, not ")
+    assert failure.value.message.startswith(f"stage.{setting} is {value!r}, expected ")
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def check_targets(*files: Path | None, html: Path | None = None, png: Path | Non
     for path in (*files, html):
         if path is not None and not path.absolute().parent.is_dir():
             raise StorageError(
-                f"{path} cannot be written: there is no folder {path.parent}",
+                f"{path} cannot be written: the folder {path.parent} does not exist",
                 hint=f"mkdir -p {path.parent}",
             )
     if html is not None or png is not None:

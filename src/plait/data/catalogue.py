@@ -192,7 +192,7 @@ class Catalogue:
         for name in names if self.columns else ():
             if name not in self.columns:
                 hint = f"fields: {', '.join(sorted(self.columns))}"
-                raise InputError(f"there is no field {name!r}", hint=hint, field=setting)
+                raise InputError(f"unknown field {name!r}", hint=hint, field=setting)
 
     def with_ids(self, ids: Sequence[str]) -> Catalogue:
         """Return a version with more entries, which are not yet alive.

@@ -125,7 +125,11 @@ def with_test_file(protocol: Protocol, test: Dataset | None) -> Protocol:
 def _distinct_names(recipes: Sequence[Recipe]) -> dict[str, Recipe]:
     """Recipes by name, a second one of the same name as NAME#2."""
     if not recipes:
-        raise InputError("there is no recipe to evaluate", hint="--recipe default", field="recipe")
+        raise InputError(
+            "expected one or more recipes to evaluate, got none",
+            hint="--recipe default",
+            field="recipe",
+        )
     named: dict[str, Recipe] = {}
     for recipe in recipes:
         name, copy = recipe.name, 1

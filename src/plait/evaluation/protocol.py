@@ -120,7 +120,7 @@ class Protocol:
         """
         _require(
             self.name in NAMES,
-            f"there is no protocol {self.name!r}",
+            f"unknown protocol {self.name!r}",
             f"there are {', '.join(NAMES)}",
             "protocol",
         )
@@ -162,7 +162,7 @@ class Protocol:
         self.check()
         _require(
             len(dataset.interactions) > 0,
-            "there are no interactions to evaluate on",
+            "the data hold no interactions to evaluate on",
             "plait ingest --home DIR --events FILE imports some",
             "protocol",
         )
@@ -224,7 +224,7 @@ class Protocol:
             ProtocolError: If nothing is left to fit on.
         """
         times = dataset.interactions.times
-        _require(len(times) > 0, "there are no interactions to evaluate on", "", "protocol")
+        _require(len(times) > 0, "the data hold no interactions to evaluate on", "", "protocol")
         cut = int(times.max()) - back * self.length
         span = (int(times.max()) - int(times.min())) / DAY
         windows = f"{back} test windows" if back > 1 else "a test window"
@@ -265,7 +265,7 @@ class Protocol:
         for name in self.negative:
             _require(
                 name in dataset.event_types,
-                f"there is no interaction of type {name!r}",
+                f"unknown event type {name!r}",
                 f"there are {', '.join(sorted(dataset.event_types))}; "
                 f"--negative {ANSWERS} uses the impressions of a home's answers",
                 "negative",
@@ -363,7 +363,7 @@ def _target_types(goal: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tu
     types = tuple(sorted(dataset.event_types))
     listed = f"there are {', '.join(types)}"
     for name in goal:
-        _require(name in types, f"there is no interaction of type {name!r}", listed, "goal")
+        _require(name in types, f"unknown event type {name!r}", listed, "goal")
     targets = goal or tuple(name for name in recipe.target_events if name in types)
     weights, default = recipe.event_weights, recipe.event_weights.get("*", 1.0)
     targets = targets or tuple(name for name in types if weights.get(name, default) > 0)

@@ -235,6 +235,6 @@ def _open_path(path: Path) -> tuple[BinaryIO, int]:
     try:
         return path.open("rb"), path.stat().st_size
     except FileNotFoundError as problem:
-        raise InputError(f"there is no file {path}", hint="check the path") from problem
+        raise InputError(f"the file {path} does not exist", hint="check the path") from problem
     except (OSError, ValueError) as problem:
         raise InputError(f"{path} cannot be opened: {problem}") from problem

@@ -177,7 +177,7 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
-        raise MappingError(f"there is no mapping {path}", hint="check the path") from problem
+        raise MappingError(f"the mapping {path} does not exist", hint="check the path") from problem
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise MappingError(f"the mapping {path} is not valid TOML: {problem}") from problem
 

@@ -157,7 +157,7 @@ def _row_problem(error: ValidationError) -> tuple[str, str]:
     problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
     field = str(problem["loc"][0]) if problem["loc"] else ""
     if problem["type"] == "extra_forbidden":
-        return field, f"there is no field {field!r}, fields are {', '.join(EventRow.model_fields)}"
+        return field, f"unknown field {field!r}, expected one of {', '.join(EventRow.model_fields)}"
     if problem["type"] == "missing":
         expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
         return field, f"expected {expected}"

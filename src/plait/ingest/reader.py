@@ -167,7 +167,7 @@ def _read_aliases(alias: Alias | None, source: object, folder: str) -> dict[str,
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         hint = f"looked at {', '.join(map(str, candidates))}"
-        message = f"there is no alias table {alias.file}"
+        message = f"the alias table {alias.file} does not exist"
         raise MappingError(message, hint=hint, field="alias")
     aliases: dict[str, str] = {}
     for chunk in RowReader(path, path.name, ColumnMapping()).chunks():

@@ -41,7 +41,7 @@ def check_timezone(name: str) -> None:
         pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(name or "UTC")
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as problem:
         hint = "names are like Europe/London, America/New_York, UTC"
-        message = f"there is no time zone {name!r}"
+        message = f"unknown time zone {name!r}"
         raise MappingError(message, hint=hint, field="timezone") from problem
 
 

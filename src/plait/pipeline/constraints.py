@@ -243,6 +243,8 @@ def _first_error(problem: ValidationError, value: Any) -> tuple[str, Any, str]:
     paths = [list(_path(error["loc"], value)) for error in errors]
     error, path = max(zip(errors, paths, strict=True), key=lambda pair: len(pair[1]))
     expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
+    if expected.startswith(("greater", "less")):
+        expected = f"a number {expected}"
     return ".".join(path), error["input"], expected
 
 

@@ -109,7 +109,7 @@ def rating_examples(
     rated = rated_events(dataset, target_events)
     if not rated.any():
         raise ProtocolError(
-            f"no event of {list(target_events)} has a value, so there is no rating to predict",
+            f"no event of {list(target_events)} has a value: ratings to predict are missing",
             hint='name the column of ratings in a mapping: [events] value = "..."',
             field="protocol",
         )

@@ -141,7 +141,7 @@ def compare(
         ProtocolError: If the runs differ in protocol or data, or share no query.
     """
     if not runs:
-        raise InputError("there is no run to compare", field="run")
+        raise InputError("expected one or more runs to compare, got none", field="run")
     for run in runs[1:]:
         _require_comparable(runs[0], run)
     chosen = _choose_rows(runs, rows)
@@ -205,7 +205,7 @@ def _choose_rows(runs: Sequence[Run], names: Sequence[str]) -> list[tuple[Run, s
         if not any(_matches(row, name) for _, row in chosen):
             available = dict.fromkeys(row for run in runs for row in run.detail.values)
             raise InputError(
-                f"there is no row {name!r} in {', '.join(run.name for run in runs)}",
+                f"row {name!r} does not exist in {', '.join(run.name for run in runs)}",
                 hint=f"there are {', '.join(available)}",
                 field="row",
             )

@@ -199,7 +199,7 @@ def find_run(name: str, home: Path | None) -> Path:
     raise NotFoundError(
         f"{len(matches)} runs have names that begin with {name!r}"
         if matches
-        else f"there is no run {name!r}",
+        else f"unknown run {name!r}",
         hint=f"the latest ones are {latest}" if latest else "plait evaluate --json FILE writes one",
         field="run",
     )

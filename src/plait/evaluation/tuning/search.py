@@ -194,7 +194,7 @@ def _check_metric(protocol: Protocol, metric: str) -> None:
         known = list(POINTWISE_METRICS[protocol.name])
     if metric not in known:
         raise InputError(
-            f"there is no metric {metric!r}",
+            f"unknown metric {metric!r}",
             hint=f"there are {', '.join(known)}" + " (--k gives others)" * protocol.ranks,
             field="metric",
         )

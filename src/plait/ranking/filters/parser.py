@@ -305,7 +305,7 @@ class _Parser:
     def _call(self, name: _Token) -> Call:
         if name.text not in _CALLS:
             known = " and ".join(sorted(_CALLS))
-            raise _syntax_error(f"there is no function {name.text!r}, only {known}", name.position)
+            raise _syntax_error(f"unknown function {name.text!r}, expected {known}", name.position)
         self._expect("(")
         arguments = [self._operand()]
         while self._is(","):

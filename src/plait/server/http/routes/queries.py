@@ -79,6 +79,7 @@ ROUTES = (
         next_items,
         Next,
         response=ItemsResponse,
+        operation_id="more",
     ),
     Route(
         "GET",
@@ -87,5 +88,6 @@ ROUTES = (
         "Why this answer",
         get_request,
         response=RequestResponse,
+        operation_id="why",
     ),
 )
