@@ -331,6 +331,11 @@ def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
 
 
 def is_location(value: Mapping[Any, Any]) -> bool:
+    """Return whether an object is a place: it has a latitude and a longitude.
+
+    Args:
+        value: The object.
+    """
     return any(map(value.__contains__, LATITUDE)) and any(map(value.__contains__, LONGITUDE))
 
 
