@@ -165,7 +165,7 @@ def test_items_first_shown_after_the_cut_are_unknown_to_training_and_new_to_quer
     rows = sorted([*CLICKS, *late, *early], key=lambda row: row[2])
     fields = {item_id: {"colour": "red"} for item_id in ("new", "passed")}
     data = world(rows, item_fields=fields)
-    event_types = {"goal": ("click",), "negative": ("shown",)}
+    event_types = {"target_events": ("click",), "negative_events": ("shown",)}
     new, passed = data.catalogue.number("new"), data.catalogue.number("passed")
     examples = click_examples(data, 20 * DAY, **event_types)
     assert not examples.train.catalogue.alive[new]

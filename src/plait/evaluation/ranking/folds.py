@@ -59,7 +59,7 @@ def make_folds(
     if protocol.name == "leave-one-out":
         split = partial(leave_one_out, dataset, seen=protocol.seen, **options)
     else:
-        options |= {"share": protocol.test_users, "fold_in": protocol.fold_in}
+        options |= {"test_user_ratio": protocol.test_users, "fold_in_ratio": protocol.fold_in}
         split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
     learn = split(fold="validation", max_queries=MAX_QUERIES)
     return [Fold(learn, split(fold="test", refit=protocol.refit), protocol.refit)]
