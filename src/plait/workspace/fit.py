@@ -33,6 +33,13 @@ _WEEK = 7 * 24 * 3600
 """Seconds after which an interrupted fit is given up."""
 
 
+class _StageSeconds(dict[str, float]):
+    """Seconds by stage; a call adds to them."""
+
+    def __call__(self, stage: str, seconds: float) -> None:
+        self[stage] = round(self.get(stage, 0.0) + seconds, 3)
+
+
 def fit(
     log: EventLog,
     bundles: BundleStore,
@@ -45,11 +52,10 @@ def fit(
 ) -> str:
     """Fit a recipe on everything that a log holds, and put the bundle into use.
 
-    The parameters of fusion are learned from held-out events, then the models are fitted again on
-    all events. Models trained by gradient keep checkpoints in `work`, beside the lock, until
-    the bundle is in use: an interrupted fit continues when it is run again. Processes that were
-    started together (`torchrun`) all fit and share the batches of these models; the first one saves
-    the bundle, and the data set is the log as the first one found it.
+    The weights of fusion are learned on held-out events, then the models are fitted again on all.
+    Models trained by gradient keep checkpoints in `work`, beside the lock, so that an interrupted
+    fit continues. Processes started together (`torchrun`) share the batches of these models; the
+    first one reads the version of the log and saves the bundle.
 
     Args:
         log: The log.
@@ -73,20 +79,8 @@ def fit(
     group = ProcessGroup.current()
     progress = progress if group.is_main else no_progress
     with _alone(lock) if group.is_main else nullcontext():
-        until = group.broadcast(log.version)
-        dataset = snapshot(
-            log, until=until, progress=lambda done, total: progress("read", done, total)
-        )
-        if not dataset.catalogue.alive.any():
-            raise InputError(
-                "there is nothing to fit on: the log holds no items and no events",
-                hint="plait ingest --home DIR --events FILE, or shop.ingest(events=...)",
-            )
-        seconds: dict[str, float] = {}
-
-        def watch(stage: str, took: float) -> None:
-            seconds[stage] = round(seconds.get(stage, 0.0) + took, 3)
-
+        dataset = _read(log, group.broadcast(log.version), progress)
+        seconds = _StageSeconds()
         folder = _folder(lock.parent / "work", chosen, dataset, seed)
         pipeline = fit_recipe(
             chosen,
@@ -95,7 +89,7 @@ def fit(
             refit=True,
             seed=seed,
             live=state_view_of,
-            watch=watch,
+            watch=seconds,
             progress=progress,
             context=FitContext(folder=folder, trackers=trackers),
         )
@@ -105,6 +99,17 @@ def fit(
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)
+
+
+def _read(log: EventLog, until: int, progress: Progress) -> Dataset:
+    """The data set of the log up to an offset; raises InputError if it has no items."""
+    dataset = snapshot(log, until=until, progress=lambda done, total: progress("read", done, total))
+    if not dataset.catalogue.alive.any():
+        raise InputError(
+            "there is nothing to fit on: the log holds no items and no events",
+            hint="plait ingest --home DIR --events FILE, or shop.ingest(events=...)",
+        )
+    return dataset
 
 
 def _check_answers(recipe: Recipe) -> None:
