@@ -167,7 +167,7 @@ def test_compare_accepts_a_row_of_one_run_only(tmp_path):
 
 
 def test_compare_ranks_by_the_first_metric_with_a_value(tmp_path):
-    """Of each user there is one example, so nobody has an AUC: the log loss decides."""
+    """Each user has one example, so no user has an AUC: the log loss decides."""
     rows = [
         (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
         for day in range(600)

@@ -129,7 +129,7 @@ def test_a_group_of_users_shows_how_good_lists_are_for_each():
 
 
 def test_an_undefined_metric_is_a_dash_with_a_reason():
-    """Of each user there is one example, so nobody has an AUC."""
+    """Each user has one example, so the AUC of every user is undefined."""
     rows = [
         (f"u{day}", f"i{day % 9}", float(day), "click" if day % 9 > 3 else "skip")
         for day in range(600)

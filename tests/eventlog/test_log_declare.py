@@ -62,7 +62,7 @@ def test_types_that_another_process_declares_apply(log: EventLog, log_location: 
 
 
 def test_threads_that_declare_at_once_agree(log: EventLog) -> None:
-    """The first one declares the type; the others are told the stored type."""
+    """The first call declares the type; later calls get the stored type."""
 
     def declare(kind: str) -> str:
         try:

@@ -16,7 +16,7 @@ DATA = b"user,item,time,price\nu,a,1300000000,1\nu,b,soon,2\nv,a,1300000060,x\nv
 
 
 class Fake:
-    """A log that keeps what it is given, and refuses what it is told to."""
+    """A fake log that stores events, and rejects those that a test names."""
 
     def __init__(self, refuse=()):
         self.events, self.types, self.refuse = [], {}, refuse
