@@ -185,7 +185,7 @@ class Service:
         return self.metrics.text()
 
     async def watch(self) -> None:
-        """Update the metrics every second, also in workers that are not scraped; log new problems."""
+        """Update the metrics every second, scraped or not, and log new problems."""
         self.workspace.readiness()  # starts to read the log
         frozen_bundle, logged = "", ""
         while True:
