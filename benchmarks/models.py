@@ -35,10 +35,10 @@ from plait.data.types import Dataset, History, Interactions, QueryBatch
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import from_arrays, snapshot
 from plait.features.interactions import interaction_matrix
-from plait.models.factorization.factors import Factors, FactorsConfig
+from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
 from plait.models.item_item.linear import Linear, LinearConfig
 from plait.models.item_item.neighbours import Neighbours
-from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
 from plait.training.config import TrainingConfig
 
 ROUNDS = 9

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from plait.data.types import Dataset, Float32Array, QueryBatch
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 
 __all__ = ["Weekday", "WeekdayConfig"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from export import sealed
 
-from plait.data.arrays import BoolArray, Float64Array, Int32Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array
 from plait.data.ragged import Ragged
 from plait.metrics.bootstrap import intervals
 from plait.metrics.pointwise import BootstrapConfig, rating_metrics

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage

@@ -15,7 +15,7 @@ from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.splitting.splits import leave_one_out
-from plait.training.recipe_fit import fit_recipe
+from plait.training.pipeline_fit import fit_recipe
 from tests.dataset_fixtures import random_rows, world
 
 REAL = Recipe.of(

@@ -8,7 +8,7 @@ import pytest
 
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.evaluate import evaluate
-from plait.evaluation.pointwise.calibration import Calibration
+from plait.evaluation.pointwise.platt_scaling import Calibration
 from plait.evaluation.pointwise.ratings import rating_pipeline
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.run_store import write_report

@@ -14,7 +14,7 @@ from plait.evaluation.protocol import Protocol
 from plait.evaluation.tuning.search import SHARE, STARTERS, tune, with_settings
 from plait.evaluation.tuning.without_test_targets import sample_users, validation_data
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe, recipe_names
-from plait.pipeline.recipe_toml import recipe_toml
+from plait.pipeline.recipe_writer import recipe_toml
 from plait.pipeline.search_space import (
     Choice,
     Range,
@@ -22,7 +22,7 @@ from plait.pipeline.search_space import (
     recipe_search_space,
     search_space,
 )
-from plait.utils.callbacks import ignore
+from plait.utils.no_op import ignore
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import Halting, Knob, recipe, witness
 

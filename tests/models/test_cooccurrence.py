@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig, cooccurrence_matrix
+from plait.models.item_item.cooccurrence_counts import (
+    CooccurrenceCounts,
+    PairConfig,
+    cooccurrence_matrix,
+)
 from plait.testing.synthetic_data import make_dataset
 
 settings = st.builds(

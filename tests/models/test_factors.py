@@ -9,10 +9,10 @@ from plait.data.ragged import Ragged
 from plait.errors import InputError, RecipeError
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_rows import decayed_history
-from plait.models.factorization.factors import Factors, FactorsConfig
-from plait.models.factorization.implicit_mf import fit_ials, ordered_matrix, solve_users
+from plait.models.factorization.ials_bpr import fit_ials, ordered_matrix, solve_users
+from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
 from plait.models.factorization.neumf import NeuMFConfig, PairBatches
-from plait.models.factorization.ratings import Ratings, RatingsConfig
+from plait.models.factorization.rating_prediction import Ratings, RatingsConfig
 from plait.pipeline.recipe import build_stage
 from plait.pipeline.stage import RatingPredictor
 from plait.testing.queries import ask, listed, scores

@@ -11,8 +11,6 @@ from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.models.factorization.bayesian_mf import latest_ratings
-from plait.models.factorization.compressed_mean import CompressedMean
-from plait.models.factorization.factors import Factors, FactorsConfig
 from plait.models.factorization.gibbs import (
     CenteredRatings,
     Sample,
@@ -22,7 +20,9 @@ from plait.models.factorization.gibbs import (
     sample_wishart,
     solve_ridge,
 )
-from plait.models.factorization.ratings import Ratings, RatingsConfig
+from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
+from plait.models.factorization.posterior_mean import CompressedMean
+from plait.models.factorization.rating_prediction import Ratings, RatingsConfig
 from plait.testing.queries import ask, changed, scores, state_with
 from plait.testing.synthetic_data import make_dataset, market
 

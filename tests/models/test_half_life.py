@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plait.data.ragged import Ragged
-from plait.models.popularity.half_life import (
+from plait.models.popularity.half_life_selection import (
     HALF_LIVES,
     best_half_life,
     decay_weights,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plait.errors import PlaitError
-from plait.models.item_item.cooccurrence import cooccurrence_matrix
+from plait.models.item_item.cooccurrence_counts import cooccurrence_matrix
 from plait.models.item_item.linear import Linear, LinearConfig
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import checkerboard, clock, make_dataset, market, weekly_repeats

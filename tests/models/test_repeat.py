@@ -8,7 +8,7 @@ import pytest
 
 from plait.data.types import History, QueryBatch
 from plait.eventlog.snapshot import from_arrays
-from plait.models.repeat import Repeat, RepeatConfig
+from plait.models.tifu_knn import Repeat, RepeatConfig
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import make_dataset, weekly_repeats
 from plait.utils.timestamps import DAY

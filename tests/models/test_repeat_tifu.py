@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plait.data.types import History, QueryBatch
-from plait.models.repeat import Repeat, RepeatConfig
+from plait.models.tifu_knn import Repeat, RepeatConfig
 from plait.testing.synthetic_data import START, make_dataset
 from plait.utils.timestamps import DAY
 

@@ -10,7 +10,7 @@ import pytest
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT
 from plait.errors import ConflictError, InputError
-from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.testing.queries import ask, changed, listed, scores, state_with
 from plait.testing.synthetic_data import (

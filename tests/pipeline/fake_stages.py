@@ -17,7 +17,7 @@ from plait.data.types import (
     QueryBatch,
     Triples,
 )
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
 

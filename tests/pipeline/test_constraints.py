@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError, RecipeError
-from plait.pipeline.constraints import Limit, bounded_field, build_config, check, limit_of
+from plait.pipeline.config_validation import Limit, bounded_field, build_config, check, limit_of
 from plait.pipeline.recipe import build_stage
 from plait.pipeline.registry import load_all_stages
 from plait.pipeline.search_space import Choice, Range, search_space, tunable

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plait.data.ragged import Ragged
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.registry import load_all_stages
 from tests.pipeline.fake_stages import asked
 

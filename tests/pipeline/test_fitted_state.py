@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from plait.data.arrays import Float32Array, Int64Array
+from plait.data.array_types import Float32Array, Int64Array
 from plait.data.ragged import Ragged
 from plait.errors import BundleError
+from plait.features.item_vocabulary import Vocabulary
 from plait.features.tfidf import Tfidf, TfidfConfig
-from plait.features.vocabulary import Vocabulary
 from plait.pipeline.fitted_state import ARRAYS_FILE, STATE_FILE, read_state, write_state
 from plait.pipeline.stage import Stage
 

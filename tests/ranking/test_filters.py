@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.errors import FilterError
-from plait.ranking.filters.filter import compile_filter
+from plait.ranking.filters.filter_expression import compile_filter
 from tests.ranking.candidate_fixtures import DAY, FIELDS, IDS, catalogue
 
 SHOP = catalogue()

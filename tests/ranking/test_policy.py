@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.data.types import CandidateLists
-from plait.ranking.policy import Policy
+from plait.ranking.final_order import Policy
 from tests.ranking.candidate_fixtures import ask, candidates, live
 
 POLICY = Policy(name="policy")

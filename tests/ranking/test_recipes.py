@@ -11,7 +11,7 @@ import plait
 from plait.data.types import Dataset, StateView
 from plait.errors import RecipeError
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import load_recipe, recipe_names

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plait.data.ragged import Ragged
 from plait.errors import FilterError, RecipeError
 from plait.pipeline.recipe import build_stage
-from plait.ranking.rules import Pin, Rules, RulesConfig
+from plait.ranking.exclusion_rules import Pin, Rules, RulesConfig
 from tests.pipeline.fake_stages import dataset
 from tests.ranking.candidate_fixtures import ask, candidates, live, ragged
 

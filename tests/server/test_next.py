@@ -9,7 +9,7 @@ import pytest
 import plait.workspace
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.eventlog import Impression
-from plait.workspace.impression_chains import ImpressionChains, InMemoryImpressions
+from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from tests.server.fixtures import bearer, ids
 from tests.server.server_process import Server
 

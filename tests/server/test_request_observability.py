@@ -11,7 +11,7 @@ import plait.workspace
 from plait.errors import NotReadyError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_observability import AccessLogMiddleware
-from plait.server.http.service import Service
+from plait.server.http.workspace_service import Service
 
 
 async def broken(scope, receive, send):

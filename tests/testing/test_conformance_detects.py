@@ -9,8 +9,8 @@ import pytest
 from plait.data.types import CandidateLists
 from plait.errors import InputError
 from plait.models.popularity.popular import Popular
-from plait.models.repeat import Repeat
-from plait.pipeline.dense import DenseScorer
+from plait.models.tifu_knn import Repeat
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.registry import load_all_stages
 from plait.pipeline.stage import Stage
 from plait.testing import conformance

@@ -38,7 +38,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from safetensors.torch import save_file
-from plait.models.sequential.sequence import Sequence, SequenceConfig
+from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.splitting.splits import leave_one_out
 from plait.testing.synthetic_data import market

@@ -6,7 +6,7 @@ import pytest
 from plait.data.types import CandidateLists
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.splitting.splits import default_split, leave_one_out
-from plait.training.recipe_fit import fit_recipe
+from plait.training.pipeline_fit import fit_recipe
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe, witness
 

@@ -6,7 +6,7 @@ import torch
 
 from plait.pipeline.fit_context import FitContext
 from plait.training.config import ArrayBatches, TrainingConfig
-from plait.training.reproducibility import fingerprint, seeded
+from plait.training.seeding import fingerprint, seeded
 from plait.training.trainer import TrainingTask, train_with_context
 from tests.training.training_runs import (
     SETTINGS,

@@ -15,7 +15,7 @@ from plait.models.sequential.network import (
     NextItemModel,
     SequentialNetwork,
 )
-from plait.models.sequential.sequence import NetworkShape, Sequence, SequenceConfig
+from plait.models.sequential.sequential_recommender import NetworkShape, Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import clock, make_dataset

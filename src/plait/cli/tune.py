@@ -80,7 +80,7 @@ def tune(
 
 def _write(path: Path, best: Tuned, protocol: str) -> None:
     from plait.errors import StorageError
-    from plait.pipeline.recipe_toml import recipe_toml
+    from plait.pipeline.recipe_writer import recipe_toml
 
     comment = f"plait tune: {best.metric} {best.value:.5f} on the validation part of {protocol}"
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Int32Array
+from plait.data.array_types import BoolArray, Int32Array
 
 __all__ = ["CandidateLists"]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array, UInt64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array, UInt64Array
 from plait.errors import InputError
 
 __all__ = ["FIELD_TYPES", "NO_TIME", "Catalogue", "Change", "Column", "FieldType"]

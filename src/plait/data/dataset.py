@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Float32Array, Int16Array, Int32Array, Int64Array
+from plait.data.array_types import Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.ragged import Ragged
 
 __all__ = ["History"]

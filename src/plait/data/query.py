@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, BoolArray, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
 from plait.data.ragged import Ragged
-from plait.data.state import StateView
+from plait.data.state_view import StateView
 
 __all__ = ["Query", "QueryBatch"]
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
 
 __all__ = ["Ragged", "offsets_of"]
 

@@ -7,13 +7,13 @@ indices into the arrays of one stage.
 
 from __future__ import annotations
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset, Interactions, Triples, event_type_weights
 from plait.data.event import NOW, Event, RecordType
 from plait.data.history import History
 from plait.data.query import Query, QueryBatch
-from plait.data.state import State, StateView
+from plait.data.state_view import State, StateView
 
 __all__ = [
     "ABSENT",

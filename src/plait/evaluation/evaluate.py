@@ -28,8 +28,8 @@ from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margi
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
-from plait.training.recipe_fit import Progress
-from plait.utils.callbacks import ignore
+from plait.training.pipeline_fit import Progress
+from plait.utils.no_op import ignore
 
 __all__ = ["evaluate", "with_test_file"]
 

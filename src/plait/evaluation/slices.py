@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.types import Dataset, Interactions
 from plait.splitting.labelled_examples import Examples
 from plait.splitting.splits import Split

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
+from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
@@ -23,7 +24,6 @@ from plait.eventlog.id_allocation import (
     write_head,
 )
 from plait.eventlog.read import EventChunk, chunk_from_rows
-from plait.eventlog.store import Store
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, cast
 import numpy as np
 import orjson
 
-from plait.data.arrays import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
 from plait.data.dataset import Dataset, Interactions, Triples
 from plait.schema.schema import typed

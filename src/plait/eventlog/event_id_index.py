@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from sqlalchemy import Connection
 
-from plait.data.arrays import Int64Array, UInt32Array
-from plait.eventlog.store import Store
+from plait.data.array_types import Int64Array, UInt32Array
+from plait.eventlog.base_store import Store
 from plait.eventlog.tables import run_of
 
 __all__ = ["EventIdIndex"]

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection
 
+from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.migrate import check_schema
-from plait.eventlog.store import Store
 
 __all__ = [
     "MAX_EVENT_TYPES",

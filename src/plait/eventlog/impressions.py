@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from plait.data.arrays import ABSENT
+from plait.data.array_types import ABSENT
 from plait.errors import StorageError
-from plait.eventlog.store import Store
+from plait.eventlog.base_store import Store
 
 __all__ = [
     "Impression",

@@ -23,6 +23,7 @@ from plait.data.types import Event
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.eventlog import tables
 from plait.eventlog.append import Appender, AppendResult, EventBatch
+from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
 from plait.eventlog.id_allocation import find_numbers, read_head
 from plait.eventlog.impressions import (
@@ -43,7 +44,6 @@ from plait.eventlog.read import (
 )
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
-from plait.eventlog.store import Store
 from plait.eventlog.stored_schema import load_schema
 from plait.schema.schema import Schema
 

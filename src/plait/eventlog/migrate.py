@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect
 
 from plait.errors import StorageError
-from plait.eventlog.store import Store
+from plait.eventlog.base_store import Store
 
 __all__ = ["NEWEST", "SCRIPTS", "check_schema", "migrate"]
 

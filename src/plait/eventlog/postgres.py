@@ -9,9 +9,9 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL
 
 from plait.errors import MissingExtraError
+from plait.eventlog.base_store import Store
 from plait.eventlog.postgres_listener import CHANNEL, Listener
 from plait.eventlog.storage_errors import storage_errors
-from plait.eventlog.store import Store
 from plait.eventlog.tables import run_of
 
 __all__ = ["PostgresStore"]

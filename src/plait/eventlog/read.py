@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
-from plait.eventlog.store import Store
+from plait.eventlog.base_store import Store
 from plait.eventlog.tables import TYPE_CODES
 
 __all__ = [

@@ -15,8 +15,8 @@ import orjson
 from sqlalchemy import Connection, create_engine, event
 
 from plait.errors import StorageError
+from plait.eventlog.base_store import Store
 from plait.eventlog.storage_errors import storage_errors
-from plait.eventlog.store import Store
 from plait.eventlog.tables import RUN_BITS
 
 __all__ = ["SqliteStore", "file_system"]

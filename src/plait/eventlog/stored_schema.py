@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
-from plait.eventlog.store import Store
+from plait.eventlog.base_store import Store
 from plait.schema.schema import FieldProblem, Schema
 
 __all__ = ["StoredSchema", "load_schema"]

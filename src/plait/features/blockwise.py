@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.ragged import offsets_of
 
 __all__ = [

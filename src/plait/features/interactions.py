@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import ABSENT, Float32Array, Int32Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.history import History
 from plait.data.query import QueryBatch

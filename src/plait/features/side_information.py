@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import Int32Array, Int64Array
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.data.dataset import Triples
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from plait.data.history import History
 from plait.data.ragged import offsets_of
 

@@ -12,11 +12,11 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.features.text import Analyzer, word_fields
 from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.config_validation import Limit, bounded_field
 
 __all__ = ["Tfidf", "TfidfConfig", "l2_normalize_rows", "row_topk", "similar_rows"]
 

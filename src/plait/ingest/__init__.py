@@ -2,8 +2,8 @@
 
 from plait.ingest.column_mapping import ColumnMapping, FileKind, load_mapping
 from plait.ingest.event_builder import EventBatch
+from plait.ingest.event_reader import read_events
 from plait.ingest.line_splitter import LINE_LIMIT
-from plait.ingest.reader import read_events
 from plait.ingest.rejects import Rejected, RejectsFile
 
 __all__ = [

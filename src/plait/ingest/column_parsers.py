@@ -1,6 +1,6 @@
 """Columns of raw values to ids, numbers and event types; what does not fit is marked, row by row.
 
-The rules are those of `plait.ingest.event_schema`. A column of one type is parsed as a whole, one
+The rules are those of `plait.ingest.scalar_parsers`. A column of one type is parsed as a whole, one
 of several types (objects of JSON, Python rows) value by value.
 """
 
@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from plait.ingest.event_schema import (
+from plait.ingest.rejects import Rejected, shortened
+from plait.ingest.row_chunk import RawColumn, RowChunk
+from plait.ingest.scalar_parsers import (
     EXPECTED,
     NUMBER_PATTERN,
     FieldError,
@@ -19,8 +21,6 @@ from plait.ingest.event_schema import (
     parse_id,
     parse_value,
 )
-from plait.ingest.rejects import Rejected, shortened
-from plait.ingest.row_chunk import RawColumn, RowChunk
 from plait.schema.coercion import MAX_EXACT
 from plait.schema.event_bounds import (
     CONTROL_CHARACTERS,
@@ -115,7 +115,7 @@ def parse_values(
 
     Args:
         values: N Python values.
-        parse: A rule of `plait.ingest.event_schema`.
+        parse: A rule of `plait.ingest.scalar_parsers`.
         dtype: The type of what it returns.
 
     Returns:
@@ -134,7 +134,7 @@ def parse_values(
 
 
 def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
-    """Parse a column of external ids, as `plait.ingest.event_schema.parse_id` does.
+    """Parse a column of external ids, as `plait.ingest.scalar_parsers.parse_id` does.
 
     Args:
         column: N values of any type.
@@ -166,7 +166,7 @@ def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
 
 
 def parse_event_types(column: RawColumn, synonyms: Mapping[str, str], default: str) -> ParsedColumn:
-    """Parse a column of event types, as `plait.ingest.event_schema.parse_event_type` does.
+    """Parse a column of event types, as `plait.ingest.scalar_parsers.parse_event_type` does.
 
     Args:
         column: N values of any type.
@@ -188,7 +188,7 @@ def parse_event_types(column: RawColumn, synonyms: Mapping[str, str], default: s
 
 
 def parse_numbers(column: RawColumn) -> ParsedColumn:
-    """Parse a column of values, as `plait.ingest.event_schema.parse_value` does.
+    """Parse a column of values, as `plait.ingest.scalar_parsers.parse_value` does.
 
     Args:
         column: N values of any type.

@@ -16,7 +16,7 @@ from plait.ingest.column_synonyms import (
     is_quantity,
     normalized_name,
 )
-from plait.ingest.row_rules import Rule, parse_rule
+from plait.ingest.row_conditions import Rule, parse_rule
 
 __all__ = ["ColumnRoles", "assign_roles"]
 
@@ -44,7 +44,7 @@ class ColumnRoles:
         rules: By event type the rules that give a row that type.
         types: Declared types by field name.
         nested: The column that holds an object of fields.
-        most_frequent: Whether rows are only counted, see `plait.ingest.majority_vote`.
+        most_frequent: Whether rows are only counted, see `plait.ingest.entity_deduplication`.
         mapping: The mapping that this follows.
     """
 

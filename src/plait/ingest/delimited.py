@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from plait.data.arrays import Int64Array
+from plait.data.array_types import Int64Array
 from plait.errors import MappingError
 from plait.ingest.line_splitter import LINE_LIMIT, BadLine, without_bom
 from plait.ingest.quoted_records import read_records, split_line

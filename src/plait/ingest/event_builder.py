@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from plait.data.arrays import Int64Array
+from plait.data.array_types import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
 from plait.ingest.column_parsers import (
@@ -22,10 +22,10 @@ from plait.ingest.column_parsers import (
 )
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.event_ids import EventIdFactory, content_of
-from plait.ingest.event_schema import EXPECTED, expected_id_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
+from plait.ingest.scalar_parsers import EXPECTED, expected_id_of
 from plait.ingest.timestamps import parse_times
 from plait.schema.event_bounds import MAX_ID_LENGTH
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 
-from plait.data.arrays import Int64Array, UInt64Array
+from plait.data.array_types import Int64Array, UInt64Array
 
 __all__ = ["EventIdFactory", "RepeatCounter", "content_of", "source_name"]
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from plait.ingest.column_parsers import RowErrors
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.event_schema import FieldError, fields_json
 from plait.ingest.row_chunk import FrameChunk, RowChunk
+from plait.ingest.scalar_parsers import FieldError, fields_json
 
 __all__ = ["fields_of"]
 
@@ -21,7 +21,7 @@ _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERI
 def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Series:
     """Write the fields of each row as a JSON object with sorted keys.
 
-    A missing value is no field. What a field may hold: `plait.ingest.event_schema.fields_json`.
+    A missing value is no field. What a field may hold: `plait.ingest.scalar_parsers.fields_json`.
 
     Args:
         chunk: N rows.

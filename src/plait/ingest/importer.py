@@ -15,8 +15,8 @@ from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import AppendResult, EventLogWriter, RowStatus
 from plait.ingest.event_builder import EventBatch
-from plait.ingest.reconciliation import CatalogueLog, ReassertedEvent, Reconciler
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
+from plait.ingest.reverted_rows import CatalogueLog, ReassertedEvent, Reconciler
 from plait.privacy.consent import ConsentPolicy
 
 __all__ = ["ImportResult", "Importer"]
@@ -117,7 +117,7 @@ class Importer:
 
         What was stored before a failure stays, and importing again stores the others. A row of a
         catalogue that the log has already is stored again if it is no longer current:
-        `plait.ingest.reconciliation`.
+        `plait.ingest.reverted_rows`.
 
         Args:
             batches: The batches.

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from plait.data.arrays import Int64Array
+from plait.data.array_types import Int64Array
 from plait.ingest.rejects import Rejected
 from plait.schema.coercion import MAX_EXACT
 

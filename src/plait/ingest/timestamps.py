@@ -9,8 +9,8 @@ import polars as pl
 
 from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
-from plait.ingest.event_schema import UNIX_PATTERN, FieldError, wall_time
 from plait.ingest.row_chunk import RawColumn
+from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
 
 __all__ = ["check_timezone", "now_micros", "parse_times"]
@@ -46,7 +46,7 @@ def check_timezone(name: str) -> None:
 
 
 def parse_times(column: RawColumn, timezone: str, pattern: str, now: int) -> ParsedColumn:
-    """Parse a column of times, as `plait.ingest.event_schema.parse_time` does.
+    """Parse a column of times, as `plait.ingest.scalar_parsers.parse_time` does.
 
     A wall-clock time that a clock change skipped is read with the offset before the change, one
     that it repeats as the first of the two.

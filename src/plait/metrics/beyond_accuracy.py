@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.metrics.ties import TieGroups
 
 __all__ = [

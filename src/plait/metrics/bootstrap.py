@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Float64Array, Int64Array
+from plait.data.array_types import Float64Array, Int64Array
 
 __all__ = [
     "Interval",

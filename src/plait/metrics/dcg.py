@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import Float64Array
+from plait.data.array_types import Float64Array
 
 __all__ = ["discount", "discounts", "ideal_dcg"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int64Array
 from plait.metrics.bootstrap import (
     Interval,
     cluster_sums,

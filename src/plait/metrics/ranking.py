@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plait.data.arrays import Float64Array, Int64Array
+from plait.data.array_types import Float64Array, Int64Array
 from plait.metrics.dcg import ideal_dcg
 from plait.metrics.ties import TieGroups
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 
 __all__ = ["TieGroups", "quantize_scores", "tie_groups"]
 

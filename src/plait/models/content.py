@@ -14,17 +14,17 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
-from plait.features.dense_vectors import dot_products, l2_normalize
+from plait.features.incremental_updates import ItemUpdates, field_hashes, overlay_items, updates_in
 from plait.features.interactions import query_history
-from plait.features.item_changes import ItemUpdates, field_hashes, overlay_items, updates_in
 from plait.features.sparse_rows import SparseRows, decayed_history, take_rows
 from plait.features.tfidf import Tfidf, TfidfConfig
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.features.vector_math import dot_products, l2_normalize
+from plait.pipeline.config_validation import Limit, bounded_field
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, Int32Array
+from plait.data.array_types import ABSENT, Int32Array
 from plait.data.candidates import CandidateLists
 
 __all__ = ["unite"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError, RecipeError
-from plait.pipeline.constraints import build_config
+from plait.pipeline.config_validation import build_config
 from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage

@@ -23,18 +23,18 @@ ENTRY_POINT_GROUP = "plait.stages"
 BUILT_IN: Mapping[str, str] = {
     "content": "plait.models.content:Content",
     "explain": "plait.ranking.explanation.explain:Explain",
-    "factors": "plait.models.factorization.factors:Factors",
+    "factors": "plait.models.factorization.matrix_factorization:Factors",
     "fuse": "plait.ranking.fusion.fuse:Fuse",
-    "graph": "plait.models.graph.graph:Graph",
+    "graph": "plait.models.graph.graph_scorer:Graph",
     "lexical": "plait.retrieval.lexical:Lexical",
     "linear": "plait.models.item_item.linear:Linear",
     "neighbours": "plait.models.item_item.neighbours:Neighbours",
-    "policy": "plait.ranking.policy:Policy",
+    "policy": "plait.ranking.final_order:Policy",
     "popular": "plait.models.popularity.popular:Popular",
-    "ratings": "plait.models.factorization.ratings:Ratings",
-    "repeat": "plait.models.repeat:Repeat",
-    "rules": "plait.ranking.rules:Rules",
-    "sequence": "plait.models.sequential.sequence:Sequence",
+    "ratings": "plait.models.factorization.rating_prediction:Ratings",
+    "repeat": "plait.models.tifu_knn:Repeat",
+    "rules": "plait.ranking.exclusion_rules:Rules",
+    "sequence": "plait.models.sequential.sequential_recommender:Sequence",
 }
 """The stages that ship with Plait: name to `module:Class`.
 

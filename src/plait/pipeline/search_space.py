@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from plait.pipeline.constraints import KEY, Limit
+from plait.pipeline.config_validation import KEY, Limit
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.registry import stage_class
 
@@ -89,7 +89,7 @@ def tunable(default: Any, space: Range | Choice, limit: Limit | None = None) -> 
     Args:
         default: The default of the field.
         space: Where to search.
-        limit: The bounds of the number (`plait.pipeline.constraints`).
+        limit: The bounds of the number (`plait.pipeline.config_validation`).
 
     Returns:
         A dataclass field.

@@ -15,7 +15,7 @@ from typing_extensions import TypeVar
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
-from plait.pipeline.constraints import check
+from plait.pipeline.config_validation import check
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.fitted_state import read_state, write_state
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
@@ -49,7 +49,7 @@ class Stage(Generic[ConfigT]):
 
     A subclass sets `Config`, a frozen dataclass whose fields have defaults, and declares in
     `fitted_state` the attributes that a fit sets. The constructor raises InputError for a setting
-    that does not have its declared type or bounds (`plait.pipeline.constraints`).
+    that does not have its declared type or bounds (`plait.pipeline.config_validation`).
 
     Attributes:
         config: The settings.
@@ -75,7 +75,7 @@ class Stage(Generic[ConfigT]):
 
     def __init__(self, config: ConfigT | None = None, *, name: str = "") -> None:
         self.config: ConfigT = self.Config() if config is None else config
-        self.name = name or type(self).__module__.rpartition(".")[2]
+        self.name = name or type(self).__name__.lower()
         check(self.config, self.name)
         self._check()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array, UInt64Array
 
 __all__ = ["top_k"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Int32Array
-from plait.features.item_changes import ItemUpdates
+from plait.data.array_types import BoolArray, Float32Array, Int32Array
+from plait.features.incremental_updates import ItemUpdates
 
 __all__ = ["IndexStatistics", "Postings", "Terms", "extend_postings"]
 

@@ -18,14 +18,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import tantivy
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
-from plait.features.item_changes import ItemUpdates, field_hashes, updates_in
+from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
 from plait.features.text import Analyzer, document, title_field, word_fields
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings

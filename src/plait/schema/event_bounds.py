@@ -1,6 +1,6 @@
 """The rules that an event from outside must satisfy: ids, event types, times and values.
 
-Every parser of events uses these (`plait.ingest.event_rows` for rows of JSON, the column parsers
+Every parser of events uses these (`plait.ingest.posted_rows` for rows of JSON, the column parsers
 for files). The log itself checks only what its tables need.
 """
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, BoolArray, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions, event_type_weights
 from plait.data.history import History
 from plait.data.query import QueryBatch

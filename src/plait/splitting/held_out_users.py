@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from plait.data.arrays import BoolArray
+from plait.data.array_types import BoolArray
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset, Triples
 

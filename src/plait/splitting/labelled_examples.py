@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, BoolArray, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged

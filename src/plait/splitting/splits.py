@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, event_type_weights
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged

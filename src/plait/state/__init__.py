@@ -1,7 +1,7 @@
 """The state that queries are answered from: the log applied event by event, and its follower."""
 
-from plait.state.deltas import deltas
 from plait.state.follower import Follower
 from plait.state.live_state import DatasetState, LiveState
+from plait.state.stage_deltas import deltas
 
 __all__ = ["DatasetState", "Follower", "LiveState", "deltas"]

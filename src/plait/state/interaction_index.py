@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Int16Array, Int32Array, Int64Array
+from plait.data.array_types import Int16Array, Int32Array, Int64Array
 
 __all__ = ["InteractionIndex", "InteractionRows", "SortedRun"]
 

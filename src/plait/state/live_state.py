@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from plait.data.arrays import Int32Array
+from plait.data.array_types import Int32Array
 from plait.data.catalogue import NO_TIME, Catalogue
 from plait.data.types import Dataset, History, event_type_weights
 from plait.eventlog import TYPE_CODES, EventChunk, EventLog

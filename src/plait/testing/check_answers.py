@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Int32Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Explainer, Retriever, Scorer

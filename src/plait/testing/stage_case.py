@@ -21,7 +21,7 @@ from plait.data.types import (
     QueryBatch,
     StateView,
 )
-from plait.pipeline.constraints import build_config
+from plait.pipeline.config_validation import build_config
 from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage
 from plait.testing.synthetic_data import START, WORLDS
 from plait.utils.timestamps import DAY

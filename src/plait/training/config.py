@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.errors import InputError
-from plait.pipeline.constraints import Limit, bounded_field, check
+from plait.pipeline.config_validation import Limit, bounded_field, check
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = [

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.data.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import ideal_dcg
 from plait.pipeline.fit_context import ValidationSet

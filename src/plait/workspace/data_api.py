@@ -12,16 +12,16 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
-from plait.ingest.event_rows import fields_text, parse_event_rows
 from plait.ingest.importer import Importer
+from plait.ingest.posted_rows import fields_text, parse_event_rows
 from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
-from plait.utils.callbacks import ignore
+from plait.utils.no_op import ignore
 from plait.utils.timestamps import iso
 from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportReport, ingest
-from plait.workspace.model_host import ModelHost
+from plait.workspace.live_model import LiveModel
 
 __all__ = ["DataApi", "readable_fields"]
 
@@ -47,7 +47,7 @@ class DataApi:
         self,
         log: EventLog,
         importer: Importer,
-        host: ModelHost,
+        host: LiveModel,
         consent: ConsentPolicy,
         rejects: Path,
     ) -> None:

@@ -24,8 +24,8 @@ from plait.pipeline.recipe import Recipe, load_recipe
 from plait.privacy.consent import ConsentPolicy
 from plait.training.process_group import require_single_process
 from plait.workspace.fit import Progress, no_progress
-from plait.workspace.impression_labels import with_answers
 from plait.workspace.ingest import ingest
+from plait.workspace.logged_impressions import with_answers
 
 __all__ = ["check_test", "evaluate", "protocol_of", "rated_file"]
 

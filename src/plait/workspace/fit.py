@@ -19,13 +19,13 @@ from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_compatibility import numbering
 from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
-from plait.pipeline.item_numbering import numbering
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.splitting.splits import Split, default_split
+from plait.training.pipeline_fit import fit_recipe
 from plait.training.process_group import ProcessGroup
-from plait.training.recipe_fit import fit_recipe
 
 __all__ = ["Progress", "fit", "no_progress"]
 

@@ -13,7 +13,7 @@ from plait.errors import BundleError
 from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.state import LiveState
-from plait.workspace.model_host import ModelHost
+from plait.workspace.live_model import LiveModel
 
 __all__ = ["Describes", "info"]
 
@@ -26,7 +26,7 @@ class Describes(Protocol):
         """As JSON carries it."""
 
 
-def info(log: EventLog, bundles: BundleStore, engine: ModelHost) -> dict[str, Any]:
+def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, Any]:
     """Describe a home.
 
     Args:
@@ -79,7 +79,7 @@ def _kinds(state: LiveState) -> dict[str, int]:
 
 
 def _current(
-    bundles: BundleStore, engine: ModelHost, state: LiveState, head: int
+    bundles: BundleStore, engine: LiveModel, state: LiveState, head: int
 ) -> dict[str, Any] | None:
     """The bundle in use: where it comes from, how far behind the log it is, what it weighs."""
     current = bundles.current()
@@ -104,7 +104,7 @@ def _current(
     }
 
 
-def _learned(engine: ModelHost) -> Mapping[str, Any]:
+def _learned(engine: LiveModel) -> Mapping[str, Any]:
     serving = engine.loaded
     if serving is None:
         return {}

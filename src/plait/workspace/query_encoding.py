@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import Int32Array, Int64Array
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, History, Query, QueryBatch, StateView

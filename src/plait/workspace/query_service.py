@@ -16,10 +16,10 @@ from plait.errors import NotFoundError
 from plait.eventlog import Impression
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
-from plait.workspace.impression_chains import ImpressionChains, decode_payload
-from plait.workspace.model_host import ModelHost
+from plait.workspace.impression_pagination import ImpressionChains, decode_payload
+from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
-from plait.workspace.query_models import validate_query
+from plait.workspace.query_validation import validate_query
 from plait.workspace.response import Response, impression_payload, ranked_items, to_json
 from plait.workspace.warmup_queries import warmup_queries
 
@@ -38,7 +38,7 @@ class QueryService:
 
     def __init__(
         self,
-        host: ModelHost,
+        host: LiveModel,
         chains: ImpressionChains,
         consent: ConsentPolicy,
         *,
@@ -56,7 +56,7 @@ class QueryService:
         """Answer queries.
 
         Args:
-            queries: Valid queries, as `plait.workspace.query_models` makes them.
+            queries: Valid queries, as `plait.workspace.query_validation` makes them.
             at_least: The version that the state should have reached; the query waits for it.
             route: The name under which the responses are remembered.
 

@@ -14,7 +14,7 @@ from plait.pipeline.recipe import Recipe, load_recipe
 from plait.training.process_group import require_single_process
 from plait.workspace.evaluate import check_test, protocol_of, rated_file
 from plait.workspace.fit import Progress
-from plait.workspace.impression_labels import with_answers
+from plait.workspace.logged_impressions import with_answers
 
 __all__ = ["tune"]
 

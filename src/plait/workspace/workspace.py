@@ -19,19 +19,19 @@ from plait.pipeline.bundle import BundleStore
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
 from plait.privacy.consent import ConsentPolicy
-from plait.privacy.pseudonyms import has_consented, pseudonym_key
+from plait.privacy.pseudonym_key import has_consented, pseudonym_key
 from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
-from plait.utils.callbacks import ignore
+from plait.utils.no_op import ignore
 from plait.utils.timestamps import DAY, to_micros
 from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress, fit
-from plait.workspace.impression_chains import ImpressionChains, InMemoryImpressions
+from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
-from plait.workspace.model_host import ModelHost
-from plait.workspace.query_models import MAX_ITEMS, QueryOptions, parse_query, validate_query
+from plait.workspace.live_model import LiveModel
 from plait.workspace.query_service import QueryService
+from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
 from plait.workspace.response import Response
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Workspace(DataApi):
         log = EventLog.open(settings.database or home)
         home.mkdir(parents=True, exist_ok=True)
         self._bundles = BundleStore(home / "bundles")
-        self.host = host = ModelHost(log, self._bundles, poll_ms=settings.poll_ms)
+        self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
         consent = ConsentPolicy(
             settings.consent_required,
             settings.pseudonyms,

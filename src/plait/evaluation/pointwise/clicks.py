@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array
 from plait.data.types import Dataset
-from plait.evaluation.pointwise.calibration import Calibration, item_rates
-from plait.evaluation.pointwise.predict import (
+from plait.evaluation.pointwise.fit_predict import (
     Finish,
     PointwiseTask,
     Predictions,
     fit_and_predict,
     score_examples,
 )
-from plait.evaluation.pointwise.report_rows import (
+from plait.evaluation.pointwise.platt_scaling import Calibration, item_rates
+from plait.evaluation.pointwise.summary import (
     all_predictions,
     data_sizes,
     mean_metrics,
@@ -44,7 +44,7 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.splitting.labelled_examples import Examples, click_examples, positive_interactions
 from plait.splitting.splits import time_split
-from plait.training.recipe_fit import Progress
+from plait.training.pipeline_fit import Progress
 
 __all__ = ["evaluate_clicks"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import Float64Array, Int32Array
+from plait.data.array_types import Float64Array, Int32Array
 from plait.data.types import Dataset
 from plait.splitting.labelled_examples import Examples, rated_events
 

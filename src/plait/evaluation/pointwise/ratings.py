@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int64Array
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
-from plait.evaluation.pointwise.predict import (
+from plait.evaluation.pointwise.fit_predict import (
     Finish,
     PointwiseTask,
     Predictions,
@@ -20,7 +20,7 @@ from plait.evaluation.pointwise.predict import (
     predict_examples,
 )
 from plait.evaluation.pointwise.rating_baselines import Biases, rating_baselines
-from plait.evaluation.pointwise.report_rows import (
+from plait.evaluation.pointwise.summary import (
     all_predictions,
     data_sizes,
     mean_metrics,
@@ -39,7 +39,7 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import RatingPredictor
 from plait.splitting.labelled_examples import Examples, rated_events, rating_examples
-from plait.training.recipe_fit import Progress
+from plait.training.pipeline_fit import Progress
 
 __all__ = ["evaluate_ratings", "rating_pipeline"]
 

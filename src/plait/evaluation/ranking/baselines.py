@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array
 from plait.data.catalogue import Column
 from plait.data.types import Dataset
 from plait.errors import ProtocolError

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array
 from plait.data.types import Dataset
 from plait.features.tfidf import Tfidf, TfidfConfig, l2_normalize_rows
 from plait.metrics.beyond_accuracy import ExposureChances

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from plait.evaluation.ranking.list_diversity import ItemSimilarity, diversity
 from plait.metrics.beyond_accuracy import (
     ExposureChances,

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array
+from plait.data.array_types import BoolArray, Float32Array
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.errors import RecipeError
 from plait.evaluation.ranking.per_user import BatchMetrics, ModelResult, Scorer
@@ -23,7 +23,7 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.stage import Retriever, Stage
 from plait.splitting.splits import Split
 from plait.state import DatasetState, deltas
-from plait.training.recipe_fit import Progress, with_limits
+from plait.training.pipeline_fit import Progress, with_limits
 
 __all__ = ["final_scores", "rank_split", "state_view_of", "without_explanations"]
 

@@ -13,18 +13,18 @@ import numpy as np
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.aggregation import (
-    EvalSet,
-    concat_eval_sets,
-    concat_windows,
-    mean_over_seeds,
-)
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.exposure import (
     add_catalogue_metrics,
     group_summary,
     history_popularity,
     item_statistics,
+)
+from plait.evaluation.ranking.fold_aggregation import (
+    EvalSet,
+    concat_eval_sets,
+    concat_windows,
+    mean_over_seeds,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
@@ -35,7 +35,7 @@ from plait.evaluation.results.report import Difference, Report
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
-from plait.training.recipe_fit import Progress, fit_recipe
+from plait.training.pipeline_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
 __all__ = ["evaluate_rankings"]

@@ -7,9 +7,9 @@ from math import nan
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.aggregation import EvalSet
+from plait.evaluation.ranking.fold_aggregation import EvalSet
 from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
 from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.evaluation.results.report import Difference, Result

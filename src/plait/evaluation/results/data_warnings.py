@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.types import Dataset
 from plait.evaluation.ranking.folds import Fold
 from plait.splitting.splits import MIN_QUERIES, Split

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Float64Array, Int64Array
+from plait.data.array_types import Float32Array, Float64Array, Int64Array
 from plait.errors import InputError, StorageError
 from plait.metrics.bootstrap import (
     Interval,

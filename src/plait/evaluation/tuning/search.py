@@ -25,7 +25,7 @@ from plait.evaluation.tuning.without_test_targets import sample_users, validatio
 from plait.metrics.ranking import METRICS
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
-from plait.training.recipe_fit import Progress
+from plait.training.pipeline_fit import Progress
 from plait.utils.interrupts import DeferredInterrupt
 
 if TYPE_CHECKING:

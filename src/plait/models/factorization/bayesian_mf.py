@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.errors import InputError
+from plait.features.item_vocabulary import stable_order
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
-from plait.features.vocabulary import stable_order
-from plait.models.factorization.compressed_mean import CompressedMean
 from plait.models.factorization.gibbs import CenteredRatings, block_rows, gibbs_samples
+from plait.models.factorization.posterior_mean import CompressedMean
 from plait.training.memory_budget import require_memory
 
 __all__ = ["BayesianMF", "GibbsConfig", "RatingRows", "latest_ratings"]

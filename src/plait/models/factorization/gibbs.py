@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import Float64Array, Int64Array
+from plait.data.array_types import Float64Array, Int64Array
 from plait.data.ragged import offsets_of
 
 __all__ = [

@@ -17,17 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plait.data.arrays import Float32Array, Int64Array
+from plait.data.array_types import Float32Array, Int64Array
 from plait.data.ragged import Ragged
+from plait.features.item_vocabulary import Vocabulary
 from plait.features.sparse_rows import SparseRows
-from plait.features.vocabulary import Vocabulary
 from plait.models.factorization.neumf_inference import NeuMFScorer
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.training.config import Batch, TrainingConfig
 from plait.training.losses import bce_loss
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded
+from plait.training.seeding import seeded
 from plait.training.trainer import TrainingTask, Validate, train_with_context
 
 __all__ = ["NeuMF", "NeuMFConfig", "PairBatches", "train_neumf", "validation_of", "weights_of"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Int32Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.features.sparse_rows import SparseRows
 
 __all__ = ["NeuMFScorer"]

@@ -1,4 +1,4 @@
-"""Training of `plait.models.graph.graph`: vectors that are propagated over a graph."""
+"""Training of `plait.models.graph.graph_scorer`: vectors that are propagated over a graph."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.data.arrays import Float32Array, Int32Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.training.config import ArrayBatches, Batch, TrainingConfig
 from plait.training.losses import full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import seeded
+from plait.training.seeding import seeded
 from plait.training.trainer import TrainingTask, Validate, train_with_context
 
 __all__ = [

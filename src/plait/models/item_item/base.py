@@ -15,18 +15,18 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import TypeVar
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.features.blockwise import filter_entries, row_topk_mask
+from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.interactions import densify_if_full, query_history, top_contributor
-from plait.features.item_changes import ItemUpdates, overlay_items, updates_in
 from plait.features.sparse_rows import SparseRows, decayed_history
 from plait.features.tfidf import Tfidf, TfidfConfig, row_topk, similar_rows
-from plait.models.item_item.cooccurrence import PairConfig
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.models.item_item.cooccurrence_counts import PairConfig
+from plait.pipeline.config_validation import Limit, bounded_field
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 

@@ -1,9 +1,9 @@
 """Closed-form linear models: EASE (Steck, WWW 2019) and an order-aware variant.
 
 With `order_aware`, the ridge regression of EASE predicts ordered, distance-aware pairs
-(`plait.models.item_item.cooccurrence`) instead of plain ones, after SLIST (Choi et al., WWW 2021):
-(X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both drop negative weights and keep only the
-largest positive entries of each row.
+(`plait.models.item_item.cooccurrence_counts`) instead of plain ones, after SLIST
+(Choi et al., WWW 2021): (X'X + l2 I)^-1 C. Without, it is EASE, diagonal zero. Both drop negative
+weights and keep only the largest positive entries of each row.
 
 `method` sets how the regression is solved. "dense" inverts: at most three float32 matrices of n
 items squared, beside 8 bytes for every pair of items that share a user; beyond `max_dense_items`
@@ -24,19 +24,19 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from plait.data.arrays import Float32Array, Int64Array, UInt64Array
+from plait.data.array_types import Float32Array, Int64Array, UInt64Array
 from plait.data.dataset import Dataset
 from plait.features.interactions import densify_if_full, interaction_matrix, mean_co_items
 from plait.features.tfidf import row_topk
 from plait.models.item_item.base import ItemItem, ItemItemConfig, topk_bytes
-from plait.models.item_item.cooccurrence import cooccurrence_matrix
+from plait.models.item_item.cooccurrence_counts import cooccurrence_matrix
 from plait.models.item_item.sparse_ridge import (
     GRAM_ROW_ENTRIES,
     SparseRidgeConfig,
     singular_matrix,
     sparse_ridge,
 )
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.training.memory_budget import SHARE, available_bytes, require_memory, total_bytes
 

@@ -14,8 +14,8 @@ from scipy import sparse
 from plait.data.dataset import Dataset
 from plait.features.blockwise import filter_entries, map_blocks, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig
-from plait.models.item_item.cooccurrence import CooccurrenceCounts
-from plait.pipeline.constraints import Limit
+from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts
+from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable
 from plait.training.memory_budget import require_memory
 

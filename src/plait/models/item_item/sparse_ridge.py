@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import Float32Array, Int32Array, Int64Array, UInt64Array
+from plait.data.array_types import Float32Array, Int32Array, Int64Array, UInt64Array
 from plait.data.dataset import Dataset
 from plait.errors import PlaitError
 from plait.features.blockwise import (
@@ -26,7 +26,7 @@ from plait.features.blockwise import (
     rows_of,
 )
 from plait.features.interactions import interaction_matrix
-from plait.models.item_item.cooccurrence import CooccurrenceCounts, PairConfig
+from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts, PairConfig
 
 __all__ = ["GRAM_ROW_ENTRIES", "SparseRidgeConfig", "singular_matrix", "sparse_ridge"]
 

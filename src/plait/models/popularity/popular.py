@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import (
+from plait.data.array_types import (
     ABSENT,
     Float32Array,
     Int32Array,
@@ -20,9 +20,13 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.models.popularity.half_life import best_half_life, decay_weights, select_half_life
-from plait.pipeline.constraints import Limit
-from plait.pipeline.dense import take_scores
+from plait.models.popularity.half_life_selection import (
+    best_half_life,
+    decay_weights,
+    select_half_life,
+)
+from plait.pipeline.config_validation import Limit
+from plait.pipeline.full_catalogue_scorer import take_scores
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage

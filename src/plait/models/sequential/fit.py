@@ -14,20 +14,20 @@ from torch.nn import functional
 
 from plait.data.dataset import Dataset
 from plait.features.interactions import user_histories
+from plait.features.item_vocabulary import Vocabulary
 from plait.features.tfidf import Tfidf
-from plait.features.vocabulary import Vocabulary
 from plait.models.sequential.inference import last_states, weights_of
-from plait.models.sequential.item_embeddings import ItemSpace
+from plait.models.sequential.item_embedding_table import ItemSpace
 from plait.models.sequential.layers import FeatureEmbeddingBag
 from plait.models.sequential.network import ItemEmbedding, NextItemModel, SequentialNetwork
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
-from plait.models.sequential.sequence import NetworkShape, SequenceConfig
+from plait.models.sequential.sequential_recommender import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
 from plait.training.losses import Negatives, full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.precision import bfloat16_is_fast
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.reproducibility import fingerprint, identity_of, seeded
+from plait.training.seeding import fingerprint, identity_of, seeded
 from plait.training.sequence_batches import SequenceBatches, Sequences
 from plait.training.trainer import Objective, TrainingTask, train_with_context
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plait.data.arrays import Float32Array, Int64Array
+from plait.data.array_types import Float32Array, Int64Array
 from plait.data.history import History
-from plait.models.sequential.item_embeddings import ItemVectors
+from plait.models.sequential.item_embedding_table import ItemVectors
 from plait.models.sequential.network import SequentialNetwork
-from plait.models.sequential.sequence import NetworkShape
+from plait.models.sequential.sequential_recommender import NetworkShape
 from plait.training.sequence_batches import PADDING, Sequences, length_buckets
 
 __all__ = ["build_network", "encode_histories", "last_states", "weights_of"]

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.history import History
-from plait.features.dense_vectors import dot_products, l2_normalize
-from plait.models.sequential.item_embeddings import ItemVectors
+from plait.features.vector_math import dot_products, l2_normalize
+from plait.models.sequential.item_embedding_table import ItemVectors
 
 __all__ = ["ItemLogits", "nearest"]
 

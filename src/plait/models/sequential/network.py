@@ -12,7 +12,7 @@ from torch.nn import functional
 from plait.models.sequential.hstu import HSTU
 from plait.models.sequential.layers import Dropout, FeatureEmbeddingBag
 from plait.models.sequential.recurrent import Recurrent
-from plait.models.sequential.sequence import NetworkShape
+from plait.models.sequential.sequential_recommender import NetworkShape
 from plait.models.sequential.transformer import Transformer
 from plait.training.losses import masked_items
 from plait.training.sequence_batches import PADDING

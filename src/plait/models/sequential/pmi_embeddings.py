@@ -12,10 +12,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
-from plait.data.arrays import Float32Array
+from plait.data.array_types import Float32Array
 from plait.data.dataset import Dataset
-from plait.features.vocabulary import Vocabulary
-from plait.models.item_item.cooccurrence import PairConfig, cooccurrence_matrix
+from plait.features.item_vocabulary import Vocabulary
+from plait.models.item_item.cooccurrence_counts import PairConfig, cooccurrence_matrix
 
 __all__ = ["pmi_embeddings"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plait.data.arrays import ABSENT, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array, Int64Array
 from plait.data.query import QueryBatch
 
 __all__ = ["likeliest"]

@@ -10,10 +10,10 @@ from typing import Self
 
 import numpy as np
 
-from plait.data.arrays import Int64Array
+from plait.data.array_types import Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query import QueryBatch
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.errors import FilterError
 from plait.ranking.filters.parser import (

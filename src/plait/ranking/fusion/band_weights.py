@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.metrics.dcg import discount
 from plait.pipeline.model_defaults import MissingScore
 from plait.ranking.fusion.config import FuseConfig, FusionWeights

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Int64Array
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.data.array_types import Float32Array, Int64Array
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from plait.data.arrays import BoolArray, Float32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import rankdata
 
-from plait.data.arrays import BoolArray, Float32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int64Array
 
 __all__ = [
     "Curve",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from plait.data.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.metrics.dcg import discount, ideal_dcg
 
 __all__ = [

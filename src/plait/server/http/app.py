@@ -28,7 +28,7 @@ from plait.server.http.routes import (
     queries,
     users,
 )
-from plait.server.http.service import Service
+from plait.server.http.workspace_service import Service
 from plait.settings import Settings
 
 if TYPE_CHECKING:

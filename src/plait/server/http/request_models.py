@@ -8,8 +8,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plait.errors import InputError
-from plait.ingest.event_rows import EventRow
-from plait.workspace.query_models import (
+from plait.ingest.posted_rows import EventRow
+from plait.workspace.query_validation import (
     MAX_ITEMS,
     Rank,
     Recommend,

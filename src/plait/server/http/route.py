@@ -16,7 +16,7 @@ from starlette.responses import Response
 from plait.errors import InputError
 from plait.server.http.auth import Permission
 from plait.server.http.request_models import object_of, parsed
-from plait.server.http.service import Service
+from plait.server.http.workspace_service import Service
 
 __all__ = ["Route", "json_body", "json_object", "path_id", "reply", "service_of"]
 

@@ -14,7 +14,7 @@ from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import EventRow, Events, object_of
 from plait.server.http.response_models import EventsResponse
 from plait.server.http.route import Route, reply
-from plait.server.http.service import Service
+from plait.server.http.workspace_service import Service
 
 __all__ = ["ROUTES"]
 

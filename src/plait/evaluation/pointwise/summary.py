@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from plait.data.types import Dataset
-from plait.evaluation.pointwise.predict import Predictions
+from plait.evaluation.pointwise.fit_predict import Predictions
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.per_query import PerQueryMetrics, is_better
 from plait.evaluation.results.report import Difference, Result

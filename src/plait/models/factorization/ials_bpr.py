@@ -23,12 +23,12 @@ from importlib.util import find_spec
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import Float32Array, Int64Array
+from plait.data.array_types import Float32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.errors import MissingExtraError
 from plait.features.interactions import interaction_matrix
+from plait.features.item_vocabulary import stable_order
 from plait.features.sparse_rows import SparseRows
-from plait.features.vocabulary import stable_order
 from plait.training.memory_budget import require_memory
 
 __all__ = ["FactorSpace", "fit_bpr", "fit_ials", "ordered_matrix", "solve_users"]

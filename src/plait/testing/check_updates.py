@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.arrays import Int32Array
+from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
-from plait.data.state import StateView
+from plait.data.state_view import StateView
 from plait.pipeline.stage import IncrementalStage, Scorer
 from plait.testing.queries import ask, changed, scores, state_with
 from plait.testing.stage_case import (

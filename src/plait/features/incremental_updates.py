@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import BoolArray, Int32Array, UInt64Array
+from plait.data.array_types import BoolArray, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.query import QueryBatch
 

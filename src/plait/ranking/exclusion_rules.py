@@ -25,9 +25,9 @@ from plait.data.types import (
     QueryBatch,
 )
 from plait.errors import FilterError
-from plait.pipeline.constraints import Limit, bounded_field
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
-from plait.ranking.filters.filter import compile_filter
+from plait.ranking.filters.filter_expression import compile_filter
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -50,7 +50,7 @@ class Pin:
 class RulesConfig:
     """Settings of `rules`.
 
-    Expressions are those of `plait.ranking.filters.filter`; empty: no rule.
+    Expressions are those of `plait.ranking.filters.filter_expression`; empty: no rule.
     """
 
     seen: Literal["once", "off", "cooldown"] = "once"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.arrays import Float32Array
+from plait.data.array_types import Float32Array
 
 __all__ = ["dot_products", "l2_normalize"]
 

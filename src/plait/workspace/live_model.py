@@ -16,13 +16,13 @@ from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.item_numbering import check_numbering
+from plait.pipeline.bundle_compatibility import check_numbering
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
-from plait.utils.callbacks import ignore
+from plait.utils.no_op import ignore
 from plait.workspace.query_encoding import encode_queries
 
-__all__ = ["NOT_READ", "LoadedModel", "ModelHost"]
+__all__ = ["NOT_READ", "LiveModel", "LoadedModel"]
 
 NOT_READ = "the log has not been read yet"
 """The problem of a host that was not started."""
@@ -72,7 +72,7 @@ class LoadedModel:
         return batch, self.pipeline.run(batch, watch)
 
 
-class ModelHost:
+class LiveModel:
     """Follows a log and a folder of bundles, and holds the model that answers now.
 
     Args:
@@ -129,7 +129,7 @@ class ModelHost:
         """Whether the log cannot be followed right now."""
         return self._follower is not None and bool(self._follower.error)
 
-    def start(self) -> ModelHost:
+    def start(self) -> LiveModel:
         """Read the whole log, load the current bundle, then follow both. Does it once.
 
         A bundle that does not load is one of the `problems`.

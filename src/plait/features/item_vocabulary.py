@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.arrays import Int32Array, Int64Array
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.features.sparse_rows import SparseRows

@@ -18,15 +18,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Int32Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
-from plait.features.item_changes import ItemUpdates, overlay_items, updates_in
+from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.side_information import co_occurrence_features
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.config_validation import Limit, bounded_field
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Choice, Range, tunable
 
 __all__ = ["Ratings", "RatingsConfig", "predict_ratings"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plait.data.arrays import Int64Array
+from plait.data.array_types import Int64Array
 from plait.data.types import Event
 from plait.ingest.row_chunk import ROWS, DictChunk
 

@@ -23,21 +23,21 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Int32Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.features.interactions import query_history
+from plait.features.item_vocabulary import Vocabulary
 from plait.features.sparse_rows import decayed_history
-from plait.features.vocabulary import Vocabulary
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
-from plait.models.factorization.implicit_mf import FactorSpace, fit_bpr, fit_ials, solve_users
+from plait.models.factorization.ials_bpr import FactorSpace, fit_bpr, fit_ials, solve_users
 from plait.models.factorization.neumf_inference import NeuMFScorer
-from plait.models.factorization.ratings import predict_ratings
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.models.factorization.rating_prediction import predict_ratings
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
@@ -213,7 +213,7 @@ class Factors(DenseScorer[FactorsConfig]):
     def _fit_neumf(self, dataset: Dataset, context: FitContext) -> NeuMFScorer:
         require_extra("factors with method neumf")
         from plait.models.factorization.neumf import NeuMFConfig, train_neumf, validation_of
-        from plait.training.reproducibility import fingerprint, identity_of
+        from plait.training.seeding import fingerprint, identity_of
 
         config, items = self.config, Vocabulary.of(dataset)
         item_numbers = dataset.histories()

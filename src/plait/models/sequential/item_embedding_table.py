@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import BoolArray, Float32Array, UInt64Array
+from plait.data.array_types import BoolArray, Float32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.features.item_changes import ItemUpdates, field_hashes
+from plait.features.incremental_updates import ItemUpdates, field_hashes
 from plait.features.tfidf import Tfidf, TfidfConfig
 
 __all__ = ["ItemSpace", "ItemVectors"]

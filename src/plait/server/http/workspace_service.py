@@ -17,8 +17,8 @@ from plait.errors import NotReadyError, PlaitError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import too_many_rows
 from plait.settings import Settings
-from plait.workspace.model_host import NOT_READ
-from plait.workspace.query_models import QueryModel
+from plait.workspace.live_model import NOT_READ
+from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import to_json
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.splits import MIN_QUERIES, Split
-from plait.utils.callbacks import ignore
+from plait.utils.no_op import ignore
 
 __all__ = ["MakeStateView", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
 

@@ -13,12 +13,12 @@ from plait.ingest.column_mapping import FILE_KINDS, Alias, ColumnMapping, FileKi
 from plait.ingest.column_parsers import parse_ids
 from plait.ingest.column_roles import ColumnRoles, assign_roles
 from plait.ingest.column_synonyms import normalized_name
+from plait.ingest.entity_deduplication import ID, MajorityVote
 from plait.ingest.event_builder import EventBatch, EventBuilder
 from plait.ingest.event_ids import EventIdFactory, source_name
-from plait.ingest.format_detection import RowReader, Source
 from plait.ingest.line_splitter import LINE_LIMIT
-from plait.ingest.majority_vote import ID, MajorityVote
 from plait.ingest.row_chunk import RowChunk
+from plait.ingest.row_reader import RowReader, Source
 from plait.ingest.timestamps import check_timezone, now_micros
 
 __all__ = ["read_events"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plait.data.arrays import Int32Array
+from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.history import History
 

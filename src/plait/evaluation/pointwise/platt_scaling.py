@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from plait.data.arrays import BoolArray, Float64Array, Int32Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array
 
 __all__ = ["Calibration", "item_rates"]
 

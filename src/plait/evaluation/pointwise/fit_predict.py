@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from plait.data.arrays import Float32Array, Float64Array, Int32Array
+from plait.data.array_types import Float32Array, Float64Array, Int32Array
 from plait.data.ragged import Ragged
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
@@ -20,7 +20,7 @@ from plait.pipeline.batch_inference import batch_size, in_batches, n_active_thre
 from plait.pipeline.pipeline import Pipeline
 from plait.splitting.labelled_examples import Examples
 from plait.splitting.splits import Split
-from plait.training.recipe_fit import Progress, fit_recipe, with_limits
+from plait.training.pipeline_fit import Progress, fit_recipe, with_limits
 
 __all__ = [
     "Finish",

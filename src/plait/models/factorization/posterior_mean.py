@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from plait.data.arrays import Float64Array
+from plait.data.array_types import Float64Array
 from plait.models.factorization.gibbs import Sample
 
 __all__ = ["CompressedMean"]

@@ -26,20 +26,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.errors import InputError
-from plait.features.dense_vectors import l2_normalize
+from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.interactions import interaction_matrix, query_history
-from plait.features.item_changes import ItemUpdates, overlay_items, updates_in
+from plait.features.item_vocabulary import Vocabulary, stable_order
 from plait.features.side_information import SideFeatures, triple_words
 from plait.features.sparse_rows import SparseRows, decayed_history
-from plait.features.vocabulary import Vocabulary, stable_order
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.features.vector_math import l2_normalize
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
@@ -297,7 +297,7 @@ class _GraphFit:
         self, interactions: sparse.csr_matrix, relations: Sequence[sparse.csr_matrix]
     ) -> dict[str, object]:
         """What an interrupted fit is recognised by."""
-        from plait.training.reproducibility import fingerprint, identity_of
+        from plait.training.seeding import fingerprint, identity_of
 
         edges = [array for matrix in relations for array in (matrix.indptr, matrix.indices)]
         return identity_of(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from plait.data.arrays import Float64Array, Int64Array
+from plait.data.array_types import Float64Array, Int64Array
 from plait.data.dataset import Dataset, Interactions
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg

@@ -19,7 +19,7 @@ from pydantic import (
 
 from plait.data.types import NOW, Event
 from plait.errors import InputError
-from plait.ingest.event_schema import (
+from plait.ingest.scalar_parsers import (
     EXPECTED,
     FieldError,
     expected_id_of,
@@ -133,7 +133,7 @@ def fields_text(fields: Any) -> str:
     """Write the fields of an item or user as a JSON object with sorted keys.
 
     Args:
-        fields: Names and values, as `plait.ingest.event_schema.fields_json` takes them.
+        fields: Names and values, as `plait.ingest.scalar_parsers.fields_json` takes them.
 
     Returns:
         The text; "{}" if there are no fields.

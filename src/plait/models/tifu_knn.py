@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from plait.data.arrays import ABSENT, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.data.history import History
 from plait.data.query import QueryBatch
@@ -35,8 +35,8 @@ from plait.data.ragged import offsets_of
 from plait.features.interactions import user_histories
 from plait.features.sparse_rows import SparseRows
 from plait.pipeline.batch_inference import batch_size
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import DenseScorer
+from plait.pipeline.config_validation import Limit, bounded_field
+from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 

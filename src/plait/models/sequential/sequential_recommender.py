@@ -19,20 +19,20 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from plait.data.arrays import ABSENT, Float32Array, Int32Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.errors import InputError
+from plait.features.incremental_updates import ItemUpdates, updates_in
 from plait.features.interactions import query_history
-from plait.features.item_changes import ItemUpdates, updates_in
 from plait.features.tfidf import TfidfConfig
-from plait.models.sequential.item_embeddings import ItemSpace, ItemVectors
+from plait.models.sequential.item_embedding_table import ItemSpace, ItemVectors
 from plait.models.sequential.item_logits import ItemLogits, nearest
-from plait.pipeline.constraints import Limit, bounded_field
-from plait.pipeline.dense import take_scores
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
+from plait.pipeline.full_catalogue_scorer import take_scores
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 from plait.training.config import TrainingConfig

@@ -12,7 +12,7 @@ from functools import lru_cache
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from plait.data.arrays import BoolArray
+from plait.data.array_types import BoolArray
 from plait.data.catalogue import Catalogue
 from plait.ranking.filters.evaluation import evaluate
 from plait.ranking.filters.parser import Node, parse_filter

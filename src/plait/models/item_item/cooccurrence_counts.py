@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.arrays import Float32Array, Int32Array, Int64Array
+from plait.data.array_types import Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.data.ragged import offsets_of
 from plait.features.blockwise import blocks, filter_entries, map_blocks, rows_of, sample_items
-from plait.pipeline.constraints import Limit
+from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["CooccurrenceCounts", "PairConfig", "cooccurrence_matrix"]
