@@ -16,7 +16,6 @@ from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.exposure import (
     add_catalogue_metrics,
-    group_summary,
     history_popularity,
     item_statistics,
 )
@@ -27,6 +26,7 @@ from plait.evaluation.ranking.fold_aggregation import (
     mean_over_seeds,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
+from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
