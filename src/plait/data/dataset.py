@@ -25,6 +25,7 @@ __all__ = [
     "Triples",
     "event_type_weights",
     "first_seen",
+    "ranking_target_mask",
     "target_mask",
     "user_item_keys",
 ]
@@ -187,6 +188,24 @@ def target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
         [event_type in target_events for event_type in dataset.event_types], np.bool_
     )
     return is_target[dataset.interactions.event_types]
+
+
+def ranking_target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
+    """Mark the interactions that lists of items should predict.
+
+    Where there is a catalogue, ids that it does not name (shipping, vouchers) are never shown, so
+    they are no targets.
+
+    Args:
+        dataset: the data set.
+        target_events: the event types; none: all of them.
+
+    Returns:
+        bool [N].
+    """
+    mask = target_mask(dataset, target_events)
+    catalogued = dataset.catalogue.catalogued()
+    return mask if catalogued is None else mask & catalogued[dataset.interactions.items]
 
 
 def user_item_keys(interactions: Interactions, n_items: int) -> Int64Array:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
-from plait.data.dataset import target_mask
+from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
@@ -77,7 +77,7 @@ def recent_counts(train: Dataset, window: int, goal: tuple[str, ...]) -> Int64Ar
     Returns:
         int64 [n_items].
     """
-    events = train.interactions.take(target_mask(train, goal))
+    events = train.interactions.take(ranking_target_mask(train, goal))
     items, times = events.items, events.times
     if window and len(items) and train.clock == "time":
         items = items[times > times.max() - window * DAY]

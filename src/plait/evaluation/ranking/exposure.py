@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array
-from plait.data.dataset import target_mask
+from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset
 from plait.evaluation.ranking.item_groups import item_groups
 from plait.evaluation.ranking.list_diversity import item_similarity
@@ -36,7 +36,7 @@ def item_statistics(split: Split, goal: tuple[str, ...]) -> ItemStatistics:
         The statistics.
     """
     train = split.train
-    targets = train.interactions.take(target_mask(train, goal)).items
+    targets = train.interactions.take(ranking_target_mask(train, goal)).items
     counts = np.bincount(train.interactions.items, minlength=train.n_items)
     return ItemStatistics(
         self_information(targets, train.n_items),
