@@ -14,8 +14,9 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, Triples
+from plait.data.types import ABSENT, CandidateLists, Dataset, QueryBatch, Triples
 from plait.errors import RecipeError
+from plait.pipeline.candidate_retrieval import retrieve
 from plait.pipeline.candidate_union import unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
@@ -293,12 +294,8 @@ class Pipeline:
     def _candidates(self, queries: QueryBatch, watch: OnStageTimed) -> CandidateLists:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
-        retrieved: dict[str, Int32Array] = {}
-        for name, model in self._retrievers:
-            start = time.perf_counter()
-            candidates = model.retrieve(queries, self.recipe.candidates_per_model)
-            watch(f"{name}.retrieve", time.perf_counter() - start)
-            retrieved[name] = candidates.item_numbers
+        depth = self.recipe.candidates_per_model
+        retrieved = retrieve(self._retrievers, queries, depth, watch)
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
         return unite(retrieved, len(queries.users))

@@ -1,19 +1,21 @@
 """Rules: what must not be shown, applied before retrieval and checked after it; and pinned items.
 
 `limit` sets what retrievers leave out; `apply` marks the candidates that break a rule, with the
-reason. The caller's own list is not shortened by what the user has seen, but deleted, filtered,
-rejected and excluded items are marked there too.
+reason. The caller's own list is not shortened by what the user has seen or what no catalogue
+names, but deleted, unavailable, filtered, rejected and excluded items are marked there too.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
 
 from plait.data.catalogue import Catalogue
+from plait.data.product_groups import ProductGroups
 from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
@@ -27,7 +29,9 @@ from plait.data.types import (
 from plait.errors import FilterError
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
+from plait.ranking.availability import AUTO, availability_of, check_availability_fields
 from plait.ranking.filters.filter_expression import compile_filter
+from plait.ranking.item_variants import product_groups
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -57,8 +61,19 @@ class RulesConfig:
     """Items that the user has interacted with: never again, no rule, or not again for some days."""
     cooldown_days: float = bounded_field(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
+    uncatalogued: Literal["hide", "show"] = "hide"
+    """Whether ids that no item event has described (shipping, vouchers) may be shown where there
+    is a catalogue; they train the models in any case."""
+    availability: tuple[str, ...] = (AUTO,)
+    """The fields that say whether an item is in stock; "auto" stands for those with known names
+    (`plait.ranking.availability`), unless `available` says it; none: no such rule."""
     available: str = ""
     """Only matching items may be shown, `available == true`; others are marked "unavailable"."""
+    group_by: str = ""
+    """The field of which each value is shown once, by its best item: "auto" for the field that
+    names an item's product (`plait.ranking.item_variants`), the name of a field, or none."""
+    anchor_variants: Literal["hide", "show"] = "hide"
+    """Whether "more like this" may show other variants of the item that is asked about."""
     allow: str = ""
     """Only matching items may be shown; others are marked "filtered"."""
     deny: str = ""
@@ -87,24 +102,31 @@ class Rules(Stage[RulesConfig]):
             seed: Ignored.
 
         Raises:
-            FilterError: A field is unknown or has another type.
+            FilterError: A field of an expression is unknown or has another type.
+            InputError: A field of `availability` or `group_by` is unknown or has another type.
         """
         config = self.config
         for expression in filter(None, (config.available, config.allow, config.deny)):
             compile_filter(expression).mask(dataset.catalogue)
+        fields = [name for name in config.availability if name != AUTO]
+        check_availability_fields(dataset.catalogue, fields, f"{self.name}.availability")
+        product_groups(dataset.catalogue, config.group_by)
         return self.clone()
 
     def limit(self, queries: QueryBatch) -> QueryBatch:
-        """Set `blocked`, `mask` and `pinned`.
+        """Set `blocked`, `mask`, `pinned` and `groups`.
 
         Args:
             queries: B queries.
 
         Raises:
             FilterError: A filter does not fit the fields of the catalogue.
+            InputError: The catalogue has no field `group_by`.
         """
-        blocked = queries.exclude
-        for _, items in self._blocked_items(queries)[1:]:
+        queries = replace(queries, groups=self._groups(queries))
+        first, *others = self._blocked_items(queries)
+        blocked = first[1]
+        for _, items in others:
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
@@ -143,11 +165,7 @@ class Rules(Stage[RulesConfig]):
 
     def _blocked_items(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
         """The items that each query must not return, with the reason; exclusions come first."""
-        blocked = [
-            ("excluded", queries.exclude),
-            ("hidden", queries.rejected),
-            ("anchor", queries.items),
-        ]
+        blocked = [("excluded", queries.exclude), ("hidden", queries.rejected)]
         if queries.keep_seen is not None:  # a query's own setting overrides the recipe's
             if not queries.keep_seen.all():
                 blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
@@ -157,7 +175,29 @@ class Rules(Stage[RulesConfig]):
             history = queries.history
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
             blocked.append(("cooldown", history.filter(history.times > since).ragged))
-        return blocked
+        if queries.groups is not None and queries.groups.are_products:
+            groups = queries.groups
+            blocked = [(reason, groups.with_variants(items)) for reason, items in blocked]
+        return [*blocked, ("anchor", self._anchors(queries))]
+
+    def _anchors(self, queries: QueryBatch) -> Ragged:
+        """The items asked about, with their variants unless the recipe or the query shows these."""
+        anchors, live = queries.items, queries.live
+        if not len(anchors.values) or live is None or self.config.anchor_variants == "show":
+            return anchors
+        for groups in (queries.groups, product_groups(live.state.catalogue, AUTO)):
+            if groups is not None and queries.group_by != "":
+                anchors = groups.with_variants(anchors)
+        return anchors
+
+    def _groups(self, queries: QueryBatch) -> ProductGroups | None:
+        """The groups of which one item is shown; none in the caller's own list."""
+        group_by = self.config.group_by if queries.group_by is None else queries.group_by
+        if queries.is_replayed and not queries.group_by:
+            group_by = ""
+        if not group_by or queries.live is None or queries.candidates is not None:
+            return None
+        return product_groups(queries.live.state.catalogue, group_by)
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
@@ -167,6 +207,7 @@ class Rules(Stage[RulesConfig]):
             return []
         catalogue = queries.live.state.catalogue
         masks = [("deleted", catalogue.alive[None, :])]
+        masks += self._sellable(queries, catalogue)
         for reason, rule in (
             ("unavailable", self.config.available),
             ("filtered", self.config.allow),
@@ -179,6 +220,27 @@ class Rules(Stage[RulesConfig]):
         if set(queries.filters) - {None, ""}:
             masks.append(("filtered", _query_filters(queries, catalogue)))
         return masks
+
+    def _sellable(
+        self, queries: QueryBatch, catalogue: Catalogue
+    ) -> Iterator[tuple[str, BoolArray]]:
+        """Masks of what the catalogue names and of what can be had, where they leave items out."""
+        if self.config.uncatalogued == "hide" and queries.candidates is None:
+            catalogued = catalogue.catalogued()
+            if catalogued is not None:
+                yield "uncatalogued", catalogued[None, :]
+        fields = self._availability_fields()
+        if fields and not queries.is_replayed:
+            in_stock = availability_of(catalogue, fields).mask(queries.times)
+            if in_stock is not None:
+                yield "unavailable", in_stock
+
+    def _availability_fields(self) -> tuple[str, ...]:
+        """The fields of `availability`; an expression of the recipe takes the place of "auto"."""
+        fields = self.config.availability
+        if not self.config.available:
+            return fields
+        return tuple(name for name in fields if name != AUTO)
 
     def _has_pins(self, queries: QueryBatch) -> BoolArray:
         """Whether a query has neither text nor items, bool [B]: only then pins are shown."""

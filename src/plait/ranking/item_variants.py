@@ -1,0 +1,154 @@
+"""Variants of a product: items that share a value of a field such as `parent`.
+
+An item without a value stands alone. A value may also be the id of an item, the parent itself,
+which then belongs to the product too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from plait.data.array_types import BoolArray, Int32Array
+from plait.data.catalogue import Catalogue, Column
+from plait.data.product_groups import ProductGroups
+from plait.errors import InputError
+from plait.ranking.availability import AUTO
+from plait.schema.coercion import to_text
+from plait.schema.inference import words_of
+
+__all__ = ["GROUP_FIELDS", "best_of_each_group", "group_field_of", "product_groups"]
+
+GROUP_FIELDS = ("parent", "parent_id", "item_group_id", "group_id", "variant_of")
+"""The fields that "auto" looks for, in this order; case and separators do not count."""
+
+_GROUPING_TYPES = ("category", "text", "number", "set")
+
+
+_cache: WeakKeyDictionary[Catalogue, dict[str, ProductGroups | None]] = WeakKeyDictionary()
+
+
+def product_groups(catalogue: Catalogue, group_by: str) -> ProductGroups | None:
+    """Group the items of a catalogue.
+
+    Args:
+        catalogue: N items.
+        group_by: The name of a field, "auto" for the first of `GROUP_FIELDS` that the catalogue
+            has, "" for no groups.
+
+    Returns:
+        The groups, cached for the lifetime of this version of the catalogue; None without any.
+
+    Raises:
+        InputError: If the catalogue has fields, but none of this name, or one of another type.
+    """
+    if not group_by:
+        return None
+    cached = _cache.setdefault(catalogue, {})
+    if group_by not in cached:
+        field = group_field_of(catalogue, group_by)
+        cached[group_by] = _grouped(catalogue, field) if field else None
+    return cached[group_by]
+
+
+def group_field_of(catalogue: Catalogue, group_by: str) -> str:
+    """Find the field that groups items.
+
+    Args:
+        catalogue: The items.
+        group_by: The name of a field, "auto" or "", as `product_groups` takes them.
+
+    Returns:
+        The name of the field, "" for none.
+
+    Raises:
+        InputError: If the catalogue has fields, but none of this name, or one of another type.
+    """
+    columns = catalogue.columns
+    if group_by == AUTO and AUTO not in columns:
+        names: dict[str, str] = {}
+        for name, column in columns.items():
+            if column.type in _GROUPING_TYPES and _has_values(column):
+                names.setdefault(_key(name), name)
+        return next((names[key] for key in map(_key, GROUP_FIELDS) if key in names), "")
+    if not group_by or not columns:
+        return ""
+    catalogue.check_fields([group_by], "group_by")
+    kind = columns[group_by].type
+    if kind not in _GROUPING_TYPES:
+        raise InputError(
+            f"items cannot be grouped by {group_by!r}, a field of type {kind}",
+            hint=f"expected a field of type {', '.join(_GROUPING_TYPES)}",
+            field="group_by",
+        )
+    return group_by
+
+
+def best_of_each_group(
+    groups: Int32Array, merits: Sequence[npt.NDArray[Any]], present: BoolArray, ties: Any
+) -> BoolArray:
+    """Choose one candidate of each group: the one that ranks best.
+
+    Args:
+        groups: int32 [B, K], the groups of the candidates.
+        merits: [B, K] each, larger is better; the first one decides, then the next.
+        present: bool [B, K], the candidates to choose from.
+        ties: [B, K], which of equal candidates goes first.
+
+    Returns:
+        bool [B, K].
+    """
+    rows, columns = np.nonzero(present)
+    descending = [-merit[rows, columns] for merit in reversed(merits)]
+    order = np.lexsort((ties[rows, columns], *descending, groups[rows, columns], rows))
+    rows, columns = rows[order], columns[order]
+    own_groups = groups[rows, columns]
+    is_first = np.ones(len(rows), np.bool_)
+    is_first[1:] = (rows[1:] != rows[:-1]) | (own_groups[1:] != own_groups[:-1])
+    chosen = np.zeros(present.shape, np.bool_)
+    chosen[rows[is_first], columns[is_first]] = True
+    return chosen
+
+
+def _key(name: str) -> str:
+    """A name without case and separators."""
+    return "".join(words_of(name))
+
+
+def _has_values(column: Column) -> bool:
+    if column.type == "number":
+        return bool(np.isfinite(column.values).any())
+    return any(value is not None for value in column.values)
+
+
+def _grouped(catalogue: Catalogue, field: str) -> ProductGroups:
+    """Items are joined with the first item that has the same value, and with the item whose id
+    the value is.
+    """
+    size = len(catalogue)
+    variants: list[int] = []
+    parents: list[int] = []
+    first: dict[Any, int] = {}
+    for number, stored in enumerate(catalogue.columns[field].values.tolist()):
+        value = to_text(stored) if isinstance(stored, float) and math.isfinite(stored) else stored
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        if not value or isinstance(value, float):
+            continue
+        parent = first.get(value)
+        if parent is None:
+            product = catalogue.number(value) if isinstance(value, str) else -1
+            parent = first[value] = product if product >= 0 else number
+        variants.append(number)
+        parents.append(parent)
+    edges = coo_array((np.ones(len(variants), np.bool_), (variants, parents)), shape=(size, size))
+    _, labels = connected_components(edges, directed=False)
+    are_products = _key(field) in map(_key, GROUP_FIELDS)
+    return ProductGroups.of(labels.astype(np.int32), are_products=are_products)
