@@ -229,14 +229,15 @@ class Rules(Stage[RulesConfig]):
             catalogued = catalogue.catalogued()
             if catalogued is not None:
                 yield "uncatalogued", catalogued[None, :]
-        fields = self._availability_fields()
+        fields = self.availability_fields
         if fields and not queries.is_replayed:
             in_stock = availability_of(catalogue, fields).mask(queries.times)
             if in_stock is not None:
                 yield "unavailable", in_stock
 
-    def _availability_fields(self) -> tuple[str, ...]:
-        """The fields of `availability`; an expression of the recipe takes the place of "auto"."""
+    @property
+    def availability_fields(self) -> tuple[str, ...]:
+        """The fields that are read; the expression `available` takes the place of "auto"."""
         fields = self.config.availability
         if not self.config.available:
             return fields

@@ -55,7 +55,7 @@ def _best_variants(queries: QueryBatch, items: CandidateLists, score: Float32Arr
     assert queries.groups is not None
     numbers, present = items.item_numbers, items.present
     precedence = np.zeros(numbers.shape, np.int8)
-    if queries.live is not None:
+    if queries.live is not None and not queries.is_replayed:
         in_stock = availability_of(queries.live.state.catalogue).mask(queries.times)
         if in_stock is not None:
             rows = 0 if len(in_stock) == 1 else np.arange(len(numbers))[:, None]

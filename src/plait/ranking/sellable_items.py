@@ -65,9 +65,8 @@ def describe_sellable(catalogue: Catalogue, fields: Sequence[str] = (AUTO,)) -> 
     availability = availability_of(catalogue, fields)
     mask = availability.mask(np.array([now], np.int64))
     group_field = group_field_of(catalogue, AUTO)
-    n_products = int(np.count_nonzero(shown))
-    if group_field:
-        n_products = len(np.unique(product_groups(catalogue, group_field).numbers[shown]))
+    groups = product_groups(catalogue, group_field)
+    products = np.arange(len(catalogue)) if groups is None else groups.numbers
     return SellableItems(
         n_items=int(np.count_nonzero(alive)),
         has_catalogue=has_catalogue,
@@ -75,5 +74,5 @@ def describe_sellable(catalogue: Catalogue, fields: Sequence[str] = (AUTO,)) -> 
         n_unavailable=0 if mask is None else int(np.count_nonzero(shown & ~mask[0])),
         availability=tuple(availability.rules(shown, now)),
         group_field=group_field,
-        n_products=n_products,
+        n_products=len(np.unique(products[shown])),
     )
