@@ -44,6 +44,11 @@ class ProductGroups:
         order = np.argsort(numbers, kind="stable")
         return ProductGroups(numbers, order, starts, are_products)
 
+    @property
+    def largest(self) -> int:
+        """How many items the largest group has; 1 without any."""
+        return int(np.diff(self.starts).max(initial=1))
+
     def of_items(self, item_numbers: Int32Array) -> Int32Array:
         """Look up the groups of items.
 

@@ -16,6 +16,7 @@ from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.ranking.item_variants import product_groups
 from plait.splitting.splits import Split
 from plait.utils.timestamps import DAY
 
@@ -124,6 +125,9 @@ def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ran
     order = order[: int((counts > 0).sum())].astype(np.int32)
     falling = counts[order]
     removes, depth = protocol.seen == "remove", max(protocol.k)
+    groups = product_groups(split.query_time_data.catalogue, protocol.group_by)
+    if groups is not None:  # the list is as long as before when one item of each group is left
+        depth *= groups.largest
 
     def rank(queries: QueryBatch) -> _RankedLists:
         size = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)

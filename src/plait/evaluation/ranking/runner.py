@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.data.product_groups import ProductGroups
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
@@ -28,6 +29,7 @@ from plait.evaluation.ranking.fold_aggregation import (
 from plait.evaluation.ranking.folds import Fold, make_folds
 from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.evaluation.ranking.product_targets import merge_variants
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
@@ -36,6 +38,7 @@ from plait.evaluation.results.report import Report
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
+from plait.ranking.item_variants import product_groups
 from plait.training.pipeline_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
@@ -60,9 +63,10 @@ class _Window:
     fold: Fold
     statistics: ItemStatistics
     eval_set: EvalSet
+    groups: ProductGroups | None
 
     def scorer(self, protocol: Protocol) -> Scorer:
-        return Scorer(self.fold.test, protocol.k, self.statistics)
+        return Scorer(self.fold.test, protocol.k, self.statistics, self.groups)
 
 
 def evaluate_rankings(
@@ -118,7 +122,11 @@ def evaluate_rankings(
 
 def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
     windows = []
-    folds = make_folds(task.dataset, task.protocol, recipe.event_weights)
+    groups = product_groups(task.dataset.catalogue, task.protocol.group_by)
+    folds = [
+        fold._replace(test=merge_variants(fold.test, groups))
+        for fold in make_folds(task.dataset, task.protocol, recipe.event_weights)
+    ]
     for number, fold in enumerate(folds):
         _require_queries(fold, task)
         test = fold.test
@@ -135,7 +143,7 @@ def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
             target_slices(test),
             history_popularity(test, statistics),
         )
-        windows.append(_Window(fold, statistics, eval_set))
+        windows.append(_Window(fold, statistics, eval_set, groups))
     return windows
 
 
