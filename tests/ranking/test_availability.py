@@ -171,7 +171,7 @@ def test_what_is_in_force_is_described():
         {"in_stock": "category", "available_from": "time"},
         [{"in_stock": "no"}, {"available_from": NOW + DAY}, {}],
     )
-    rules = availability_of(catalogue).rules(catalogue.alive, NOW)
+    rules = availability_of(catalogue).rules(catalogue, catalogue.alive, NOW)
     assert [(rule.field, rule.n_unavailable) for rule in rules] == [
         ("in_stock", 1),
         ("available_from", 1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -88,6 +88,26 @@ class Triples:
 
     def __len__(self) -> int:
         return len(self.heads)
+
+    def without_relations(self, relations: Collection[str]) -> Triples:
+        """Leave out the triples of some relations.
+
+        Args:
+            relations: The names of relations.
+
+        Returns:
+            The other triples, in their order.
+        """
+        if not relations or not len(self):
+            return self
+        rows = [row for row, name in enumerate(self.relations) if name not in relations]
+        return Triples(
+            self.heads[rows],
+            tuple(self.relations[row] for row in rows),
+            tuple(self.tails[row] for row in rows),
+            self.tail_items[rows],
+            tuple(self.head_ids[row] for row in rows) if self.head_ids else (),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

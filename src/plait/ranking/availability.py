@@ -7,8 +7,9 @@ denies it.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
@@ -64,14 +65,20 @@ class Availability:
     """Which items of a catalogue can be had, and when.
 
     Attributes:
+        catalogued: bool [1, N], the items that the catalogue names; None where all are.
         denied: By field, bool [N]: the items that it says cannot be had.
         since: By field, int64 [N]: when an item begins to be available, `NO_TIME` for always.
         until: By field, int64 [N]: when it ends, the greatest number for never.
+        in_stock: bool [1, N], the items that no field in `denied` leaves out; None without any.
+        has_times: Whether a field says when items can be had.
     """
 
-    denied: tuple[tuple[str, BoolArray], ...] = ()
-    since: tuple[tuple[str, Int64Array], ...] = ()
-    until: tuple[tuple[str, Int64Array], ...] = ()
+    catalogued: BoolArray | None
+    denied: Mapping[str, BoolArray]
+    since: Mapping[str, Int64Array]
+    until: Mapping[str, Int64Array]
+    in_stock: BoolArray | None
+    has_times: bool
 
     def mask(self, times: Int64Array) -> BoolArray | None:
         """Tell which items can be had.
@@ -82,34 +89,39 @@ class Availability:
         Returns:
             bool [1 or B, N]; None if no field says anything.
         """
-        if not (self.denied or self.since or self.until):
-            return None
+        if not self.has_times:
+            return self.in_stock
         if len(times) and (times == times[0]).all():
             times = times[:1]
-        masks = [~denied[None, :] for _, denied in self.denied]
-        masks += [since[None, :] <= times[:, None] for _, since in self.since]
-        masks += [until[None, :] > times[:, None] for _, until in self.until]
-        return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*masks)))
+        masks = [since[None, :] <= times[:, None] for since in self.since.values()]
+        masks += [until[None, :] > times[:, None] for until in self.until.values()]
+        if self.in_stock is not None:
+            masks.append(self.in_stock)
+        return functools.reduce(np.logical_and, masks)
 
-    def rules(self, alive: BoolArray, now: int) -> list[AvailabilityRule]:
+    def rules(self, catalogue: Catalogue, alive: BoolArray, now: int) -> list[AvailabilityRule]:
         """Describe the fields that are in force.
 
         Args:
+            catalogue: The items.
             alive: bool [N], the items that count.
             now: Microseconds since 1970 UTC.
 
         Returns:
             One rule for each field.
         """
-        denials = [
-            (name, "not where `{}` says out of stock, no, or 0 or less", denied)
-            for name, denied in self.denied
-        ]
-        denials += [(name, "not before `{}`", since > now) for name, since in self.since]
-        denials += [(name, "not after `{}`", until <= now) for name, until in self.until]
+        rules = []
+        for name, denied in self.denied.items():
+            is_number = catalogue.columns[name].type == "number"
+            says = "is 0 or less" if is_number else "says no, 0, sold out or the like"
+            rules.append((name, f"items whose `{name}` {says} are not shown", denied))
+        for name, since in self.since.items():
+            rules.append((name, f"items are shown from `{name}` on", since > now))
+        for name, until in self.until.items():
+            rules.append((name, f"items are shown until `{name}`", until <= now))
         return [
-            AvailabilityRule(name, f"an item is shown, but {text.format(name)}", _count(alive, out))
-            for name, text, out in denials
+            AvailabilityRule(name, text, int(np.count_nonzero(alive & out)))
+            for name, text, out in rules
         ]
 
 
@@ -158,18 +170,25 @@ def check_availability_fields(catalogue: Catalogue, fields: Sequence[str], setti
 
 
 def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
-    denied, since, until = [], [], []
+    denied, since, until = {}, {}, {}
     for name, column in catalogue.columns.items():
         key = _key(name)
         if not (name in fields or (AUTO in fields and _is_known(key, column))):
             continue
         if key == _FROM:
-            since.append((name, _times(column, NO_TIME)))
+            since[name] = _times(column, NO_TIME)
         elif key == _UNTIL:
-            until.append((name, _ends(_times(column, np.iinfo(np.int64).max))))
+            until[name] = _ends(_times(column, np.iinfo(np.int64).max))
         elif column.type in _READABLE_TYPES:
-            denied.append((name, _denied(column)))
-    return Availability(tuple(denied), tuple(since), tuple(until))
+            denied[name] = _denied(column)
+    in_stock = None
+    if denied:
+        in_stock = ~functools.reduce(np.logical_or, denied.values())[None, :]
+    catalogued = catalogue.catalogued()
+    if catalogued is not None:
+        catalogued = catalogued[None, :]
+    has_times = bool(since or until)
+    return Availability(catalogued, denied, since, until, in_stock, has_times)
 
 
 def _key(name: str) -> str:
@@ -232,7 +251,3 @@ def _ends(times: Int64Array) -> Int64Array:
     """The moments from which items are gone: a date without a time of day includes its day."""
     is_date = (times != np.iinfo(np.int64).max) & (times % DAY == 0)
     return np.where(is_date, times + DAY, times)
-
-
-def _count(alive: BoolArray, out: BoolArray) -> int:
-    return int(np.count_nonzero(alive & out))

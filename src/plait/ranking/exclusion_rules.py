@@ -8,14 +8,12 @@ names, but deleted, unavailable, filtered, rejected and excluded items are marke
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.data.product_groups import ProductGroups
 from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
@@ -31,7 +29,7 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
 from plait.ranking.availability import AUTO, availability_of, check_availability_fields
 from plait.ranking.filters.filter_expression import compile_filter
-from plait.ranking.item_variants import product_groups
+from plait.ranking.item_variants import product_groups, requested_groups, with_own_variants
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -94,6 +92,14 @@ class Rules(Stage[RulesConfig]):
     test_variants = ({"seen": "cooldown"},)
     writes = ("removed_by", "pinned")
 
+    def __init__(self, config: RulesConfig | None = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        fields = self.config.availability
+        self.availability_fields = fields
+        """The fields that are read; the expression `available` takes the place of "auto"."""
+        if self.config.available:
+            self.availability_fields = tuple(name for name in fields if name != AUTO)
+
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Check that the expressions fit the fields of the catalogue.
 
@@ -123,10 +129,12 @@ class Rules(Stage[RulesConfig]):
             FilterError: A filter does not fit the fields of the catalogue.
             InputError: The catalogue has no field `group_by`.
         """
-        queries = replace(queries, groups=self._groups(queries))
-        first, *others = self._blocked_items(queries)
-        blocked = first[1]
-        for _, items in others:
+        if self.config.group_by or queries.group_by:
+            groups = requested_groups(queries, self.config.group_by)
+            queries = replace(queries, groups=groups)
+        masks, blocked_items = removals = self._masks(queries), self._blocked_items(queries)
+        blocked = queries.exclude
+        for _, items in blocked_items:
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
@@ -136,9 +144,9 @@ class Rules(Stage[RulesConfig]):
             if len(pins) and has_pins.any():
                 counts = np.where(has_pins, len(pins), 0).astype(np.int64)
                 pinned = Ragged.from_lengths(np.tile(pins, int(has_pins.sum())), counts)
-        masks = [mask for _, mask in self._masks(queries)]
-        mask = functools.reduce(np.logical_and, masks) if masks else None
-        return replace(queries, blocked=blocked, mask=mask, pinned=pinned)
+        mask = functools.reduce(np.logical_and, [mask for _, mask in masks]) if masks else None
+        cache = {**queries.cache, self.name: removals}
+        return replace(queries, blocked=blocked, mask=mask, pinned=pinned, cache=cache)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Mark candidates that may not be shown, with the first reason; set the ranks of pins.
@@ -149,10 +157,12 @@ class Rules(Stage[RulesConfig]):
         """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
-        removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
-        removals += [
-            (reason, blocked.isin(numbers)) for reason, blocked in self._blocked_items(queries)
-        ]
+        if self.name in queries.cache:
+            masks, blocked_items = queries.cache[self.name]
+        else:
+            masks, blocked_items = self._masks(queries), self._blocked_items(queries)
+        removals = [(reason, _outside(numbers, mask)) for reason, mask in masks]
+        removals += [(reason, blocked.isin(numbers)) for reason, blocked in blocked_items]
         for reason, is_removed in removals:
             if is_removed.any():
                 items = items.mark_removed(is_removed, reason)
@@ -178,26 +188,10 @@ class Rules(Stage[RulesConfig]):
         if queries.groups is not None and queries.groups.are_products:
             groups = queries.groups
             blocked = [(reason, groups.with_variants(items)) for reason, items in blocked]
-        return [*blocked, ("anchor", self._anchors(queries))]
-
-    def _anchors(self, queries: QueryBatch) -> Ragged:
-        """The items asked about, with their variants unless the recipe or the query shows these."""
-        anchors, live = queries.items, queries.live
-        if not len(anchors.values) or live is None or self.config.anchor_variants == "show":
-            return anchors
-        for groups in (queries.groups, product_groups(live.state.catalogue, AUTO)):
-            if groups is not None and queries.group_by != "":
-                anchors = groups.with_variants(anchors)
-        return anchors
-
-    def _groups(self, queries: QueryBatch) -> ProductGroups | None:
-        """The groups of which one item is shown; none in the caller's own list."""
-        group_by = self.config.group_by if queries.group_by is None else queries.group_by
-        if queries.is_replayed and not queries.group_by:
-            group_by = ""
-        if not group_by or queries.live is None or queries.candidates is not None:
-            return None
-        return product_groups(queries.live.state.catalogue, group_by)
+        anchors = queries.items
+        if len(anchors.values) and self.config.anchor_variants == "hide":
+            anchors = with_own_variants(queries)
+        return [*blocked, ("anchor", anchors)]
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
@@ -207,7 +201,13 @@ class Rules(Stage[RulesConfig]):
             return []
         catalogue = queries.live.state.catalogue
         masks = [("deleted", catalogue.alive[None, :])]
-        masks += self._sellable(queries, catalogue)
+        sellable = availability_of(catalogue, self.availability_fields)
+        hides = self.config.uncatalogued == "hide" and queries.candidates is None
+        if hides and sellable.catalogued is not None:
+            masks.append(("uncatalogued", sellable.catalogued))
+        in_stock = sellable.mask(queries.times) if sellable.has_times else sellable.in_stock
+        if in_stock is not None and not queries.is_replayed:
+            masks.append(("unavailable", in_stock))
         for reason, rule in (
             ("unavailable", self.config.available),
             ("filtered", self.config.allow),
@@ -220,28 +220,6 @@ class Rules(Stage[RulesConfig]):
         if set(queries.filters) - {None, ""}:
             masks.append(("filtered", _query_filters(queries, catalogue)))
         return masks
-
-    def _sellable(
-        self, queries: QueryBatch, catalogue: Catalogue
-    ) -> Iterator[tuple[str, BoolArray]]:
-        """Masks of what the catalogue names and of what can be had, where they leave items out."""
-        if self.config.uncatalogued == "hide" and queries.candidates is None:
-            catalogued = catalogue.catalogued()
-            if catalogued is not None:
-                yield "uncatalogued", catalogued[None, :]
-        fields = self.availability_fields
-        if fields and not queries.is_replayed:
-            in_stock = availability_of(catalogue, fields).mask(queries.times)
-            if in_stock is not None:
-                yield "unavailable", in_stock
-
-    @property
-    def availability_fields(self) -> tuple[str, ...]:
-        """The fields that are read; the expression `available` takes the place of "auto"."""
-        fields = self.config.availability
-        if not self.config.available:
-            return fields
-        return tuple(name for name in fields if name != AUTO)
 
     def _has_pins(self, queries: QueryBatch) -> BoolArray:
         """Whether a query has neither text nor items, bool [B]: only then pins are shown."""

@@ -8,8 +8,7 @@ import numpy as np
 
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.stage import NoConfig, Stage
-from plait.ranking.availability import availability_of
-from plait.ranking.item_variants import best_of_each_group
+from plait.ranking.item_variants import shown_variants
 
 __all__ = ["Policy"]
 
@@ -36,34 +35,18 @@ class Policy(Stage[NoConfig]):
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
+        ties = _ties(queries, items.item_numbers)
         if queries.groups is not None:
-            chosen = _best_variants(queries, items, score)
+            chosen = shown_variants(queries, items, score, ties)
             items = items.mark_removed(present & ~chosen, "variant")
             present, score = chosen, np.where(chosen, score, np.float32(-np.inf))
-        order = _ranked(score, present, _ties(queries, items.item_numbers), queries.k)
+        order = _ranked(score, present, ties, queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:
             is_pinned = (pinned >= 0) & (pinned < queries.k) & present
             for row in np.nonzero(is_pinned.any(axis=1))[0]:
-                ties = _ties(queries, items.item_numbers[row])
-                order[row] = _with_pins(score[row], present[row], ties, pinned[row], queries.k)
+                order[row] = _with_pins(score[row], present[row], ties[row], pinned[row], queries.k)
         return items.with_columns(order=order, propensity=(order >= 0).astype(np.float32))
-
-
-def _best_variants(queries: QueryBatch, items: CandidateLists, score: Float32Array) -> BoolArray:
-    """The candidates that are shown, bool [B, K]: one of each group, and all that are pinned."""
-    assert queries.groups is not None
-    numbers, present = items.item_numbers, items.present
-    precedence = np.zeros(numbers.shape, np.int8)
-    if queries.live is not None and not queries.is_replayed:
-        in_stock = availability_of(queries.live.state.catalogue).mask(queries.times)
-        if in_stock is not None:
-            rows = 0 if len(in_stock) == 1 else np.arange(len(numbers))[:, None]
-            precedence -= ~in_stock[rows, np.where(present, numbers, 0)]
-    is_pinned = present & (items.columns.get("pinned", np.full(numbers.shape, ABSENT)) >= 0)
-    precedence[is_pinned] = 1
-    groups, ties = queries.groups.of_items(numbers), _ties(queries, numbers)
-    return best_of_each_group(groups, (precedence, score), present, ties) | is_pinned
 
 
 def _ties(queries: QueryBatch, numbers: Int32Array) -> Any:

@@ -16,15 +16,26 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from plait.data.array_types import BoolArray, Int32Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
+from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue, Column
 from plait.data.product_groups import ProductGroups
+from plait.data.query import QueryBatch
+from plait.data.ragged import Ragged
 from plait.errors import InputError
-from plait.ranking.availability import AUTO
+from plait.ranking.availability import AUTO, availability_of
 from plait.schema.coercion import to_text
 from plait.schema.inference import words_of
 
-__all__ = ["GROUP_FIELDS", "best_of_each_group", "group_field_of", "product_groups"]
+__all__ = [
+    "GROUP_FIELDS",
+    "best_of_each_group",
+    "group_field_of",
+    "product_groups",
+    "requested_groups",
+    "shown_variants",
+    "with_own_variants",
+]
 
 GROUP_FIELDS = ("parent", "parent_id", "item_group_id", "group_id", "variant_of")
 """The fields that "auto" looks for, in this order; case and separators do not count."""
@@ -89,6 +100,77 @@ def group_field_of(catalogue: Catalogue, group_by: str) -> str:
             field="group_by",
         )
     return group_by
+
+
+def requested_groups(queries: QueryBatch, usual: str) -> ProductGroups | None:
+    """Find the groups of which queries show one item.
+
+    Args:
+        queries: B queries.
+        usual: The field that groups items unless the queries name another.
+
+    Returns:
+        The groups; None for no field, for the caller's own list, and for replayed queries that
+        name none themselves.
+
+    Raises:
+        InputError: If the catalogue has fields, but none of this name, or one of another type.
+    """
+    group_by = queries.group_by
+    if group_by is None:
+        group_by = "" if queries.is_replayed else usual
+    if not group_by or queries.live is None or queries.candidates is not None:
+        return None
+    return product_groups(queries.live.state.catalogue, group_by)
+
+
+def with_own_variants(queries: QueryBatch) -> Ragged:
+    """Add the other variants of the items that are asked about.
+
+    Args:
+        queries: B queries.
+
+    Returns:
+        `queries.items` with all items of their products and of `queries.groups`; without, if the
+        queries ask for no groups.
+    """
+    anchors = queries.items
+    if queries.live is None or queries.group_by == "":
+        return anchors
+    for groups in (product_groups(queries.live.state.catalogue, AUTO), queries.groups):
+        if groups is not None:
+            anchors = groups.with_variants(anchors)
+    return anchors
+
+
+def shown_variants(
+    queries: QueryBatch, items: CandidateLists, score: Float32Array, ties: npt.NDArray[Any]
+) -> BoolArray:
+    """Choose the candidates that are shown: the best of each of `queries.groups`, and all pins.
+
+    Of several variants those that are pinned go first, then those in stock, then the best score.
+
+    Args:
+        queries: B queries with groups.
+        items: Their candidates.
+        score: float32 [B, K], larger is better.
+        ties: [B, K], which of equal candidates goes first.
+
+    Returns:
+        bool [B, K].
+    """
+    assert queries.groups is not None
+    numbers, present = items.item_numbers, items.present
+    precedence = np.zeros(numbers.shape, np.int8)
+    if queries.live is not None and not queries.is_replayed:
+        in_stock = availability_of(queries.live.state.catalogue).mask(queries.times)
+        if in_stock is not None:
+            rows = 0 if len(in_stock) == 1 else np.arange(len(numbers))[:, None]
+            precedence -= ~in_stock[rows, np.where(present, numbers, 0)]
+    is_pinned = present & (items.columns.get("pinned", np.full(numbers.shape, ABSENT)) >= 0)
+    precedence[is_pinned] = 1
+    groups = queries.groups.of_items(numbers)
+    return best_of_each_group(groups, (precedence, score), present, ties) | is_pinned
 
 
 def best_of_each_group(

@@ -72,7 +72,7 @@ def describe_sellable(catalogue: Catalogue, fields: Sequence[str] = (AUTO,)) -> 
         has_catalogue=has_catalogue,
         n_uncatalogued=int(np.count_nonzero(alive & ~shown)),
         n_unavailable=0 if mask is None else int(np.count_nonzero(shown & ~mask[0])),
-        availability=tuple(availability.rules(shown, now)),
+        availability=tuple(availability.rules(catalogue, shown, now)),
         group_field=group_field,
         n_products=len(np.unique(products[shown])),
     )
