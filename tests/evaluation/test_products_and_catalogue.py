@@ -83,6 +83,10 @@ def test_ids_without_a_catalogue_entry_are_no_targets():
     assert set(targets.tolist()) == {len(dataset.catalogue) - 1}
     report = evaluate(dataset, [recipe("Counts")], Protocol(k=(10,)))
     assert values(report, "popular-all", "recall@10") > 0.1
+    flags = {flag.name: flag.value for flag in report.flags}
+    assert flags["uncatalogued"] == pytest.approx(1 / 6)
+    report = evaluate(shop(described=False), [recipe("Counts")], Protocol())
+    assert "uncatalogued" not in {flag.name for flag in report.flags}
 
 
 def test_a_deleted_item_is_still_a_target():

@@ -31,6 +31,7 @@ __all__ = [
     "GROUP_FIELDS",
     "best_of_each_group",
     "group_field_of",
+    "one_of_each_group",
     "product_groups",
     "requested_groups",
     "shown_variants",
@@ -197,6 +198,29 @@ def best_of_each_group(
     chosen = np.zeros(present.shape, np.bool_)
     chosen[rows[is_first], columns[is_first]] = True
     return chosen
+
+
+def one_of_each_group(
+    groups: ProductGroups,
+    item_numbers: Int32Array,
+    merit: npt.NDArray[Any],
+    ties: npt.NDArray[Any],
+) -> Int32Array:
+    """Choose one of the items of each group.
+
+    Args:
+        groups: The groups.
+        item_numbers: int32 [K].
+        merit: [K], larger is better; NaN is worst.
+        ties: [K], which of equal items goes first.
+
+    Returns:
+        int32, the best item of each group, in the order of `item_numbers`.
+    """
+    merits = (np.where(np.isnan(merit), -np.inf, merit)[None, :],)
+    present = np.ones((1, len(item_numbers)), np.bool_)
+    own_groups = groups.of_items(item_numbers)[None, :]
+    return item_numbers[best_of_each_group(own_groups, merits, present, ties[None, :])[0]]
 
 
 def _key(name: str) -> str:

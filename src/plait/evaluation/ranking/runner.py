@@ -113,7 +113,9 @@ def evaluate_rankings(
         protocol,
         summarize(rows, eval_set, protocol),
         paired=_paired_differences(by_recipe, baseline_rows, eval_set, protocol),
-        flags=data_warnings(dataset, [window.fold for window in first], protocol.name, tied),
+        flags=data_warnings(
+            dataset, [window.fold for window in first], protocol.name, tied, protocol.goal
+        ),
         data=_describe_data(task, first, eval_set),
         detail=per_query_metrics(rows, eval_set),
     )
