@@ -5,18 +5,16 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
 
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
+from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
 from plait.features.sparse_topk import _SMALL
 from plait.features.text import Analyzer, word_fields
-from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 from plait.pipeline.config_validation import Limit, bounded_field
 
 __all__ = ["Tfidf", "TfidfConfig", "l2_normalize_rows"]
@@ -31,8 +29,8 @@ class TfidfConfig:
 
     fields: tuple[str, ...] = ()
     """Fields to read; none: all of type text, category and set."""
-    language: str = "english"
-    """The stemmer, as tantivy names it; empty for none."""
+    language: Language = "auto"
+    """The stemmer, as tantivy names it; "auto": that of the catalogue's language; empty: none."""
     bigram_weight: float = bounded_field(0.7, Limit(least=0, most=_MAX_WEIGHT))
     """The weight of two neighbouring words of a text, relative to one word; 0: none."""
     category_weight: float = bounded_field(2.0, Limit(least=0, most=_MAX_WEIGHT))
@@ -50,7 +48,7 @@ class Tfidf:
     """A fitted vocabulary.
 
     Attributes:
-        config: how fields become features.
+        config: how fields become features; after a fit it names the language of the stemmer.
         vocabulary: the column of each of the V features.
         idf: float32 [V], the inverse document frequencies.
     """
@@ -75,6 +73,7 @@ class Tfidf:
             InputError: if the config names an unknown field.
         """
         catalogue.check_fields(config.fields, "fields")
+        config = replace(config, language=resolve_language(config.language, catalogue))
         numbers = np.flatnonzero(catalogue.alive).astype(np.int32)
         reader = Tfidf(config)
         documents = [reader.features(catalogue, number) for number in numbers.tolist()]
@@ -149,36 +148,10 @@ class Tfidf:
                 features[f"{name}={value}".lower()] = self.config.category_weight
         return features
 
-    def save(self, folder: Path) -> None:
-        """Write the vocabulary and its weights.
-
-        Args:
-            folder: an existing folder.
-        """
-        write_strings(folder / "vocabulary.json", list(self.vocabulary))
-        write_arrays(folder / "idf.safetensors", {"idf": self.idf})
-
-    @classmethod
-    def load(cls, config: TfidfConfig, folder: Path) -> Self:
-        """Read what `save` wrote.
-
-        Args:
-            config: the config of the fit.
-            folder: the folder.
-
-        Returns:
-            The fitted vocabulary.
-
-        Raises:
-            BundleError: if a file cannot be read.
-        """
-        words = read_strings(folder / "vocabulary.json")
-        idf = read_arrays(folder / "idf.safetensors")["idf"]
-        return cls(config, {word: column for column, word in enumerate(words)}, idf)
-
     def _text_features(self, text: str) -> dict[str, float]:
         """The features of one text: its terms, and pairs of neighbouring terms."""
-        terms = Analyzer(self.config.language).terms(text)
+        language = self.config.language
+        terms = Analyzer(FALLBACK if language == AUTO else language).terms(text)
         features = dict.fromkeys(terms, 1.0)
         if self.config.bigram_weight:
             bigrams = (f"{first} {second}" for first, second in itertools.pairwise(terms))
