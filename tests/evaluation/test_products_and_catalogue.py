@@ -100,6 +100,23 @@ def test_a_deleted_item_is_still_a_target():
     )
 
 
+@pytest.mark.parametrize(
+    ("served", "measured", "described", "is_flagged"),
+    [
+        ("auto", "", True, True),
+        ("auto", "parent", True, False),
+        ("", "", True, False),
+        ("", "parent", True, True),
+        ("auto", "", False, False),
+    ],
+)
+def test_other_groups_than_the_served_ones_are_flagged(served, measured, described, is_flagged):
+    steps = {"fuse": {}, "rules": {"group_by": served}, "policy": {}}
+    toy = replace(recipe("Counts"), steps=steps)
+    report = evaluate(shop(described=described), [toy], Protocol(group_by=measured))
+    assert ("served-groups" in {flag.name for flag in report.flags}) == is_flagged
+
+
 def test_targets_of_one_product_are_one():
     split = time_split(shop(), 2 * DAY)
     groups = ProductGroups.of((np.arange(GARMENTS * 3 + 1) // 3).astype(np.int32))

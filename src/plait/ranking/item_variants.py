@@ -220,7 +220,10 @@ def one_of_each_group(
     merits = (np.where(np.isnan(merit), -np.inf, merit)[None, :],)
     present = np.ones((1, len(item_numbers)), np.bool_)
     own_groups = groups.of_items(item_numbers)[None, :]
-    return item_numbers[best_of_each_group(own_groups, merits, present, ties[None, :])[0]]
+    chosen: Int32Array = item_numbers[
+        best_of_each_group(own_groups, merits, present, ties[None, :])[0]
+    ]
+    return chosen
 
 
 def _key(name: str) -> str:

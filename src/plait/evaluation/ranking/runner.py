@@ -118,7 +118,7 @@ def evaluate_rankings(
             *data_warnings(
                 dataset, [window.fold for window in first], protocol.name, tied, protocol.goal
             ),
-            *served_list_warnings(protocol, named),
+            *served_list_warnings(protocol, named, dataset.catalogue),
         ],
         data=_describe_data(task, first, eval_set),
         detail=per_query_metrics(rows, eval_set),
