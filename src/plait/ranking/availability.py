@@ -191,6 +191,7 @@ def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
     return Availability(catalogued, denied, since, until, in_stock, has_times)
 
 
+@functools.lru_cache(maxsize=4096)
 def _key(name: str) -> str:
     """A name without case and separators."""
     return "".join(words_of(name))
@@ -202,6 +203,7 @@ def _is_known(key: str, column: Column) -> bool:
     return key in _WORD_NAMES and _holds_stock_words(column)
 
 
+@functools.lru_cache(maxsize=8)
 def _holds_stock_words(column: Column) -> bool:
     """Whether all values, and at least one of them, are words about stock."""
     if column.type not in ("category", "text"):
@@ -210,6 +212,7 @@ def _holds_stock_words(column: Column) -> bool:
     return bool(values) and all(map(is_stock_word, values))
 
 
+@functools.lru_cache(maxsize=8)
 def _denied(column: Column) -> BoolArray:
     """Bool [N]: where a value says that the item cannot be had."""
     if column.type == "number":
@@ -225,6 +228,7 @@ def _each(column: Column, test: Callable[..., bool]) -> BoolArray:
     return np.fromiter(map(outcomes.__getitem__, column.values), np.bool_, len(column.values))
 
 
+@functools.lru_cache(maxsize=8)
 def _times(column: Column, missing: int) -> Int64Array:
     """Int64 [N] microseconds; `missing` where there is no value, or none that is a time."""
     if column.type == "time":

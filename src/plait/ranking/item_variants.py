@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -238,26 +239,35 @@ def _has_values(column: Column) -> bool:
 
 
 def _grouped(catalogue: Catalogue, field: str) -> ProductGroups:
-    """Items are joined with the first item that has the same value, and with the item whose id
-    the value is.
-    """
-    size = len(catalogue)
-    variants: list[int] = []
-    parents: list[int] = []
-    first: dict[Any, int] = {}
-    for number, stored in enumerate(catalogue.columns[field].values.tolist()):
-        value = to_text(stored) if isinstance(stored, float) and math.isfinite(stored) else stored
-        if isinstance(value, tuple) and len(value) == 1:
-            value = value[0]
-        if not value or isinstance(value, float):
-            continue
-        parent = first.get(value)
-        if parent is None:
-            product = catalogue.number(value) if isinstance(value, str) else -1
-            parent = first[value] = product if product >= 0 else number
-        variants.append(number)
-        parents.append(parent)
-    edges = coo_array((np.ones(len(variants), np.bool_), (variants, parents)), shape=(size, size))
-    _, labels = connected_components(edges, directed=False)
+    """Items are joined where they have the same value, and with the item whose id the value is."""
+    labels, values = _labels(catalogue.columns[field])
+    items = np.array([catalogue.index.get(value, ABSENT) for value in values], np.int64)
+    variants = np.flatnonzero((items >= 0) & (items < len(labels)))
+    if len(variants):
+        parents = labels[items[variants]]
+        size = int(labels.max()) + 1
+        edges = coo_array((np.ones(len(variants)), (variants, parents)), shape=(size, size))
+        labels = connected_components(edges, directed=False)[1].astype(np.int32)[labels]
     are_products = _key(field) in map(_key, GROUP_FIELDS)
-    return ProductGroups.of(labels.astype(np.int32), are_products=are_products)
+    return ProductGroups.of(labels, are_products=are_products)
+
+
+@lru_cache(maxsize=4)  # most changes of a catalogue leave the column as it is
+def _labels(column: Column) -> tuple[Int32Array, list[Any]]:
+    """A label for each item, int32 [N], dense from 0, and the values of the first labels.
+
+    Items with equal values share a label; those without a value have one of their own.
+    """
+    stored = column.values.tolist()
+    if column.type == "number":
+        stored = [to_text(value) if math.isfinite(value) else None for value in stored]
+    elif column.type == "set":
+        stored = [value[0] if value and len(value) == 1 else value for value in stored]
+    codes: dict[Any, int] = {}
+    label_of = codes.setdefault
+    labels = np.array(
+        [label_of(value, len(codes)) if value else ABSENT for value in stored], np.int32
+    )
+    is_missing = labels == ABSENT
+    labels[is_missing] = len(codes) + np.arange(np.count_nonzero(is_missing))
+    return labels, list(codes)

@@ -145,6 +145,7 @@ def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ran
 def _by_recency(split: Split) -> _Ranker:
     """Ranks the items of the history, the latest first; items of the same basket are tied."""
     width = split.train.n_items
+    catalogued = split.query_time_data.catalogue.catalogued()
 
     def rank(queries: QueryBatch) -> _RankedLists:
         history = queries.history
@@ -159,6 +160,9 @@ def _by_recency(split: Split) -> _Ranker:
         scores = np.full(shape, np.nan, np.float32)
         item_numbers[distinct // width, columns] = distinct % width
         scores[distinct // width, columns] = -history.basket_age[events]
-        return _RankedLists(item_numbers, scores, item_numbers >= 0)
+        valid = item_numbers >= 0
+        return _RankedLists(
+            item_numbers, scores, valid if catalogued is None else valid & catalogued[item_numbers]
+        )
 
     return rank
