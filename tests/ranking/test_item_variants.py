@@ -166,6 +166,49 @@ def test_past_questions_are_grouped_only_if_they_ask():
     assert shown(ask(is_replayed=True, group_by="auto"), score)[0] == ["i2", "i3", "i5", "i6"]
 
 
+def test_a_field_of_the_recipe_that_no_item_has_yet_groups_nothing():
+    assert len(shown(ask(), [1, 2, 9, 5, 4, 3, 0], group_by="colour")[0]) == 6
+    with pytest.raises(InputError):
+        shown(ask(group_by="colour"), [1, 2, 9, 5, 4, 3, 0])
+
+
+products = st.lists(
+    st.tuples(
+        st.sampled_from(["p", "q", "r", None]),
+        st.sampled_from([0.0, 1.0, None]),
+        st.sampled_from([0.0, 1.0, 2.0, float("nan")]),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+@given(products, st.integers(1, 6), st.lists(st.integers(0, 8), max_size=2))
+def test_against_a_plain_loop(items, k, seen):
+    """The best item in stock of each product that was not seen, best first."""
+    catalogue = catalogue_of(
+        {"parent": "category", "stock": "number"},
+        [{"parent": parent, "stock": stock} for parent, stock, _ in items],
+    )
+    history = tuple(number for number in seen if number < len(items))
+    scores = [score for _, _, score in items]
+    actual, _ = shown(ask(history, k=k), scores, catalogue=catalogue)
+
+    def product(number):
+        return items[number][0] or number
+
+    worth = [-np.inf if score != score else score for score in scores]
+    best_first = sorted(
+        range(len(items)), key=lambda number: (-worth[number], catalogue.tiebreak[number])
+    )
+    expected, shown_products = [], {product(number) for number in history}
+    for number in best_first:
+        if items[number][1] != 0.0 and product(number) not in shown_products:
+            shown_products.add(product(number))
+            expected.append(catalogue.ids[number])
+    assert actual == expected[:k]
+
+
 rows = st.lists(st.lists(st.integers(-1, 11), max_size=5), min_size=1, max_size=4)
 labels = st.lists(st.integers(0, 4), min_size=1, max_size=12)
 

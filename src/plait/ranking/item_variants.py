@@ -109,21 +109,23 @@ def requested_groups(queries: QueryBatch, usual: str) -> ProductGroups | None:
 
     Args:
         queries: B queries.
-        usual: The field that groups items unless the queries name another.
+        usual: The field that groups items unless the queries name another; if no item has it,
+            there are no groups.
 
     Returns:
         The groups; None for no field, for the caller's own list, and for replayed queries that
         name none themselves.
 
     Raises:
-        InputError: If the catalogue has fields, but none of this name, or one of another type.
+        InputError: If the queries name a field that the catalogue lacks, or one of another type.
     """
-    group_by = queries.group_by
-    if group_by is None:
-        group_by = "" if queries.is_replayed else usual
-    if not group_by or queries.live is None or queries.candidates is not None:
+    if queries.live is None or queries.candidates is not None:
         return None
-    return product_groups(queries.live.state.catalogue, group_by)
+    catalogue, group_by = queries.live.state.catalogue, queries.group_by
+    if group_by is None:  # a field that no item has yet groups nothing
+        is_usable = not queries.is_replayed and (usual == AUTO or usual in catalogue.columns)
+        group_by = usual if is_usable else ""
+    return product_groups(catalogue, group_by)
 
 
 def with_own_variants(queries: QueryBatch) -> Ragged:
