@@ -127,14 +127,14 @@ class Rules(Stage[RulesConfig]):
 
         Raises:
             FilterError: A filter does not fit the fields of the catalogue.
-            InputError: The catalogue has no field `group_by`.
+            InputError: The queries name a field in `group_by` that the catalogue lacks.
         """
         if self.config.group_by or queries.group_by:
             groups = requested_groups(queries, self.config.group_by)
             queries = replace(queries, groups=groups)
         masks, blocked_items = removals = self._masks(queries), self._blocked_items(queries)
-        blocked = queries.exclude
-        for _, items in blocked_items:
+        blocked = blocked_items[0][1]
+        for _, items in blocked_items[1:]:
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
