@@ -13,13 +13,13 @@ import numpy as np
 
 from plait.data.array_types import Int32Array
 from plait.data.catalogue import NO_TIME, Catalogue
-from plait.data.types import Dataset, History, event_type_weights
+from plait.data.types import History, event_type_weights
 from plait.eventlog import TYPE_CODES, EventChunk, EventLog
 from plait.schema.schema import Schema
 from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
-from plait.state.interaction_index import InteractionIndex, InteractionRows, SortedRun
+from plait.state.interaction_index import InteractionIndex, InteractionRows
 
-__all__ = ["DatasetState", "LiveState"]
+__all__ = ["LiveState"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,68 +130,6 @@ class LiveState:
                     users = users.without_id(number)
         version = int(chunk.offsets[-1])
         return LiveState(version, catalogue, users, event_types, self.events, erased)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetState:
-    """A data set seen as a state: what evaluation hands to stages that ask for one.
-
-    Attributes:
-        dataset: The snapshot.
-        events: Its interactions, all event types included.
-    """
-
-    dataset: Dataset
-    events: InteractionIndex
-
-    @staticmethod
-    def of(dataset: Dataset) -> DatasetState:
-        """Make the state of a snapshot.
-
-        Args:
-            dataset: The snapshot.
-
-        Returns:
-            The state.
-        """
-        columns = dataset.interactions
-        rows = InteractionRows(columns.users, columns.items, columns.event_types, columns.times)
-        runs = (SortedRun.from_rows(rows),) if len(columns) else ()
-        return DatasetState(dataset, InteractionIndex(runs))
-
-    @property
-    def version(self) -> int:
-        """The offset that the snapshot goes up to."""
-        return self.dataset.version
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The items of the snapshot."""
-        return self.dataset.catalogue
-
-    @property
-    def users(self) -> Catalogue:
-        """The users of the snapshot."""
-        return self.dataset.users
-
-    @property
-    def event_types(self) -> tuple[str, ...]:
-        """The names of its event types."""
-        return self.dataset.event_types
-
-    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Return everything that users did, oldest first.
-
-        Args:
-            users: int32 [B] user numbers, -1 for an unknown user.
-            kinds: The weight of each event type; "*" stands for any other.
-
-        Returns:
-            The histories, with the weight of every event.
-        """
-        offsets, rows = self.events.batch_rows(users)
-        weights = event_type_weights(self.event_types, kinds)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
 
 
 class _CachedNames:

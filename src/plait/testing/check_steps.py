@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.data.types import CandidateLists, QueryBatch, StateView
 from plait.pipeline.stage import Reranker
-from plait.state.live_state import DatasetState
+from plait.state.dataset_state import DatasetState
 from plait.testing.stage_case import (
     StageCase,
     able,

@@ -12,7 +12,7 @@ from plait.data.catalogue import Catalogue, Change
 from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, Float32Array, History, QueryBatch, StateView
 from plait.pipeline.stage import IncrementalStage, Stage
-from plait.state.live_state import DatasetState
+from plait.state.dataset_state import DatasetState
 from plait.testing.synthetic_data import START
 from plait.utils.timestamps import DAY
 
