@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plait.data.array_types import Int32Array
+import numpy as np
+
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
+from plait.data.recent_interactions import RecentInteractions
 from plait.data.types import Dataset, History, event_type_weights
 from plait.state.interaction_index import InteractionIndex, InteractionRows, SortedRun
 
@@ -59,6 +62,16 @@ class DatasetState:
     def event_types(self) -> tuple[str, ...]:
         """The names of its event types."""
         return self.dataset.event_types
+
+    @property
+    def recent(self) -> RecentInteractions:
+        """None: nothing comes after a snapshot."""
+        return RecentInteractions()
+
+    @property
+    def arrivals(self) -> Int64Array:
+        """Unknown: a snapshot does not say when items arrived."""
+        return np.zeros(0, np.int64)
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return everything that users did, oldest first.
