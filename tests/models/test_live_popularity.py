@@ -25,7 +25,7 @@ def shares(shop):
     model = shop.host.serving()
     from plait.data.types import Query
 
-    batch, items = model.run([Query(k=50)])
+    _, items = model.run([Query(k=50)])
     numbers = items.item_numbers[0]
     values = items.column("popular.score")[0]
     ids = model.state.catalogue.ids

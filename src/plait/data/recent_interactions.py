@@ -27,7 +27,7 @@ def _is_used() -> list[int]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecentInteractions:
-    """The newest interactions, `MAX_RECENT_ROWS` at least; appending is cheap, versions share memory.
+    """`MAX_RECENT_ROWS` interactions or more; appending is cheap, and versions share memory.
 
     Attributes:
         buffer: The rows, with room behind them that a later version may have filled.

@@ -78,7 +78,7 @@ def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, codec in codecs.items():
         try:
-            values[name] = codec.decode(document.get(name), arrays)
+            values[name] = codec.decode(document[name], arrays)
         except (ValueError, TypeError, LookupError, AttributeError) as problem:
             raise BundleError(
                 f"cannot restore {name} from {STATE_FILE}: {type(problem).__name__}: {problem}",
@@ -189,7 +189,7 @@ class _DataclassCodec:
         }
 
     def decode(self, document: Any, arrays: Mapping[str, _Array]) -> Any:
-        values = {name: codec.decode(document.get(name), arrays) for name, codec in self.fields.items()}
+        values = {name: codec.decode(document[name], arrays) for name, codec in self.fields.items()}
         return self.record_class(**values)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -34,6 +35,7 @@ from plait.models.popularity.live_counts import (
     once_a_day,
 )
 from plait.pipeline.config_validation import Limit
+from plait.pipeline.fitted_state import read_state, write_state
 from plait.pipeline.full_catalogue_scorer import mask_disallowed, take_scores
 from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
@@ -41,6 +43,9 @@ from plait.pipeline.stage import Stage
 from plait.pipeline.topk import top_k
 
 __all__ = ["Popular", "PopularConfig"]
+
+_COUNTS = "counts"
+"""The folder of what a fit leaves for the time after it."""
 
 _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
 
@@ -81,7 +86,6 @@ class Popular(Stage[PopularConfig]):
         "_rankings": Int32Array,
         "_segments": Mapping[str, int],
         "_half_life_days": float,
-        "_fitted_counts": FittedCounts | None,
     }
 
     def __init__(self, config: PopularConfig | None = None, *, name: str = "") -> None:
@@ -144,6 +148,19 @@ class Popular(Stage[PopularConfig]):
         config = replace(self.config, half_life_days=days)
         return type(self)(config, name=self.name).fit(dataset)
 
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        if self._fitted_counts is not None:
+            (folder / _COUNTS).mkdir()
+            write_state(folder / _COUNTS, {"fit": self._fitted_counts}, {"fit": FittedCounts})
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        stage = super().load(config, name, folder)
+        if (folder / _COUNTS).is_dir():
+            stage._fitted_counts = read_state(folder / _COUNTS, {"fit": FittedCounts})["fit"]
+        return stage
+
     def describe(self) -> dict[str, Any]:
         return {"half_life_days": self._half_life_days}
 
@@ -174,6 +191,11 @@ class Popular(Stage[PopularConfig]):
             scores[rows] = take_scores(dense, numbers[rows])
         return scores
 
+    @property
+    def segment_names(self) -> dict[int, str]:
+        """The value of the user field by segment, from 1."""
+        return {row: name for name, row in self._segments.items()}
+
     def popularity(self, queries: QueryBatch) -> tuple[Float32Array, Int32Array]:
         """Return what is popular now, for steps that fill lists or sort them.
 
@@ -192,8 +214,9 @@ class Popular(Stage[PopularConfig]):
             return self._shares
         if self._live is None:
             self._live = LiveCounts(self._fitted_counts, self._shares)
-        shares = self._live.shares(queries.live.state)
-        return self._shares if shares is None else shares
+        state = queries.live.state
+        shares = self._live.shares(state)  # may be of a later state than that of the queries
+        return self._shares if shares is None else shares[:, : len(state.catalogue)]
 
     def _segment_rows(self, queries: QueryBatch) -> Int32Array:
         """The row of `_shares` that each query reads."""

@@ -50,7 +50,9 @@ class SharedField(BaseModel):
 class Reason(BaseModel):
     """Why an item is there."""
 
-    model: str | None = Field(description="the model that retrieved the item")
+    model: str | None = Field(
+        description="the model that retrieved the item, or the step that filled the list"
+    )
     rank: int | None = Field(description="its rank from 1 among what the model retrieved")
     because: str | None = Field(description="the id of the item that it rests on")
     fact: SharedField | None = Field(description="a field in which both items agree")
@@ -61,8 +63,13 @@ class Item(BaseModel):
     """One item of a response."""
 
     id: str
-    score: float | None = Field(description="null where nothing is known of the item")
+    score: float | None = Field(
+        description="null where nothing is known of the item, or no model found it"
+    )
     reasons: list[Reason] = Field(description="the strongest first")
+    filled: bool = Field(
+        False, description="no model found the item: it fills a list that would be too short"
+    )
 
 
 class ItemsResponse(BaseModel):
