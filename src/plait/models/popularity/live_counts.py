@@ -93,6 +93,19 @@ class LiveCounts:
                 self._latest = recent, normalize(self._counts)
             return self._latest[1]
 
+    def counts(self, state: State) -> Float64Array:
+        """Return the counts themselves: a new event changes no other item's.
+
+        Args:
+            state: The state of the log.
+
+        Returns:
+            float64 [n], decayed to the time of the newest event that the fit counted.
+        """
+        self.shares(state)
+        with self._lock:
+            return self._counts[0].copy()
+
     def _reset(self) -> None:
         self._latest, self._stop = None, 0
         self._counts = self._fitted_counts.copy()

@@ -15,6 +15,7 @@ import numpy as np
 from plait.data.array_types import (
     ABSENT,
     Float32Array,
+    Float64Array,
     Int32Array,
     Int64Array,
     UInt64Array,
@@ -23,6 +24,7 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
+from plait.data.state_view import State
 from plait.models.popularity.half_life_selection import (
     best_half_life,
     decay_weights,
@@ -208,14 +210,35 @@ class Popular(Stage[PopularConfig]):
         """
         return self._current_shares(queries), self._segment_rows(queries)
 
+    def counts(self, state: State) -> Float64Array:
+        """Return the decayed count of each item, among all users.
+
+        Args:
+            state: The state of the log.
+
+        Returns:
+            float64 [n], in a unit of the fit; 0 without an interaction.
+        """
+        live = self._live_counts()
+        return (
+            np.nan_to_num(self._shares[0]).astype(np.float64)
+            if live is None
+            else live.counts(state)
+        )
+
+    def _live_counts(self) -> LiveCounts | None:
+        if self._live is None and self._fitted_counts is not None:
+            self._live = LiveCounts(self._fitted_counts, self._shares)
+        return self._live
+
     def _current_shares(self, queries: QueryBatch) -> Float32Array:
         """The shares of the fit, or with what came since."""
         if queries.live is None or self._fitted_counts is None:
             return self._shares
-        if self._live is None:
-            self._live = LiveCounts(self._fitted_counts, self._shares)
+        live = self._live or self._live_counts()
+        assert live is not None
         state = queries.live.state
-        shares = self._live.shares(state)  # may be of a later state than that of the queries
+        shares = live.shares(state)  # may be of a later state than that of the queries
         return self._shares if shares is None else shares[:, : len(state.catalogue)]
 
     def _segment_rows(self, queries: QueryBatch) -> Int32Array:

@@ -14,6 +14,7 @@ __all__ = [
     "EventsResponse",
     "InfoResponse",
     "ItemsResponse",
+    "ListResponse",
     "RequestResponse",
     "StatusResponse",
 ]
@@ -80,6 +81,33 @@ class ItemsResponse(BaseModel):
     version: int = Field(description="the last version of the log that the response knows of")
     worker: str = Field(description="the process that answered")
     items: list[Item]
+    degraded: list[str] = Field(description='"stale": the state was behind at_least')
+
+
+class ListedItem(BaseModel):
+    """One item of a listing."""
+
+    id: str
+    fields: dict[str, Any] = Field(description="those of the requested fields that the item has")
+
+
+class ValueCount(BaseModel):
+    """How many of the listed items have a value."""
+
+    value: str | float | None = Field(description="null: the items without a value")
+    count: int
+
+
+class ListResponse(BaseModel):
+    """A page of the listing."""
+
+    version: int = Field(description="the last version of the log that the response knows of")
+    total: int = Field(description="how many items the whole listing has")
+    items: list[ListedItem]
+    cursor: str | None = Field(description="sent back, it leads to the next page; null: the last")
+    counts: dict[str, list[ValueCount]] = Field(
+        description="by field, how many of all listed items have which value"
+    )
     degraded: list[str] = Field(description='"stale": the state was behind at_least')
 
 
