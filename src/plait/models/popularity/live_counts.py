@@ -104,7 +104,8 @@ class LiveCounts:
         """
         self.shares(state)
         with self._lock:
-            return self._counts[0].copy()
+            counts: Float64Array = self._counts[0].copy()
+        return counts
 
     def _reset(self) -> None:
         self._latest, self._stop = None, 0
