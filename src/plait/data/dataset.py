@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -126,6 +126,7 @@ class Dataset:
         triples: The triples of the knowledge graph.
         clock: "time" if every interaction has a time, else "position": then `interactions.times`
             contains positions, and decay by days is not possible.
+        event_weights: The weights of event types that `weighted` set.
     """
 
     version: int
@@ -135,6 +136,7 @@ class Dataset:
     event_types: tuple[str, ...]
     triples: Triples
     clock: Literal["time", "position"] = "time"
+    event_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:
@@ -170,7 +172,7 @@ class Dataset:
         # Without event types there are no interactions, and the table has no row to take.
         by_event = table[self.interactions.event_types] if len(table) else np.ones(0, np.float32)
         interactions = replace(self.interactions, weights=by_event).take(by_event > 0)
-        return replace(self, interactions=interactions)
+        return replace(self, interactions=interactions, event_weights=dict(weights))
 
     def histories(self) -> Ragged:
         """Return the item numbers of every user, oldest first: one row for each user number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import (
@@ -29,19 +29,10 @@ from plait.ingest.scalar_parsers import (
     parse_id,
     parse_time,
     parse_value,
+    required,
 )
 
 __all__ = ["EventRow", "ParsedRows", "fields_text", "parse_event_rows"]
-
-
-def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
-    def parse_required(value: Any) -> str:
-        text = parse(value)
-        if text is None:
-            raise FieldError(expected)
-        return text
-
-    return parse_required
 
 
 def _time_or_now(value: Any) -> int:
@@ -53,9 +44,9 @@ _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
 _OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
-_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
-_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
+_UserId = Annotated[str, BeforeValidator(required(parse_id, expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(required(parse_id, expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(required(parse_event_type, EXPECTED["kind"]))]
 
 
 class EventRow(BaseModel):
