@@ -5,6 +5,7 @@ import pytest
 
 import plait
 from plait.data.types import Query
+from plait.errors import InputError
 from plait.pipeline.recipe import Recipe, load_recipe
 from tests.workspace.workspace_fixtures import RECIPE
 
@@ -176,6 +177,43 @@ def test_a_long_list_of_products_with_many_variants_is_full(tmp_path):
         shop.fit(Recipe.of(chosen))
         assert len(shop.recommend(k=30)) == 30
         assert len(shop.search("lamp", k=30)) == 30
+
+
+def test_a_shop_without_events_fills_its_list_with_one_size_of_each(tmp_path):
+    with plait.open(tmp_path) as shop:
+        shop.ingest(items=list(item_rows()))
+        shop.fit(recipe(group_by="auto"))
+        ids = shop.recommend(k=12).ids
+        assert len(ids) == len(set(garments(ids))) == 12
+        assert not [item for item in ids if item.endswith("-S")]
+        shirt = shop.recommend(k=12, filter='parent == "shirt7"').ids
+        assert garments(shirt) == ["shirt7"]
+        assert len(shop.similar("shirt0-M", k=11)) == 11
+
+
+def test_lists_that_the_models_leave_short_are_filled_by_product(grouped):
+    for user in ("u1", "u2", "nobody"):
+        seen = {row["item"].split("-")[0] for row in event_rows() if row["user"] == user}
+        ids = grouped.recommend(user, k=12).ids
+        assert len(ids) == len(set(garments(ids))) == 12 - len(seen - {"POSTAGE"})
+
+
+def test_the_listing_shows_what_is_sold_and_one_of_each_product(shop, grouped):
+    everything = shop.list(k=100)
+    assert everything.total == len(everything) == 24
+    assert shop.list(k=100, all=True).total == 37
+    products = grouped.list(k=5, sort="title")
+    assert (products.total, garments(products.ids)[0]) == (12, "shirt0")
+    rest = grouped.list(k=100, sort="title", cursor=products.cursor)
+    assert len({*garments(products.ids), *garments(rest.ids)}) == 12
+    assert grouped.list(k=100, group_by="").total == 24
+    assert shop.list(k=100, group_by="auto").total == 12
+    assert shop.list(k=100, group_by="parent", all=True).total == 13
+    falling = shop.list(k=100, group_by="auto", sort="title", order="desc")
+    assert all(item.endswith("-M") for item in falling.ids)  # "size M" before "size L"
+    with pytest.raises(InputError) as caught:
+        shop.list(group_by="colour")
+    assert caught.value.field == "group_by"
 
 
 def test_info_says_what_is_shown(shop, grouped):

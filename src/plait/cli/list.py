@@ -31,6 +31,10 @@ def list_items(
     count: Annotated[
         list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
     ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="List one item of each value of a field; auto: of each product."),
+    ] = None,
     all: Annotated[
         bool, typer.Option("--all", help="Also what the rules of the recipe keep back.")
     ] = False,
@@ -47,6 +51,7 @@ def list_items(
         cursor: The cursor that the page before ended with.
         field: The fields to show; with `json`, "*" for all.
         count: The fields whose values are counted.
+        group_by: The field of which each value is listed once.
         all: Whether to list also what the rules keep back.
         json: Print JSON instead of a table.
     """
@@ -65,6 +70,7 @@ def list_items(
             cursor=cursor,
             fields=field or usual,
             counts=count or [],
+            group_by=group_by,
             all=all,
         )
     if json:

@@ -31,8 +31,8 @@ from plait.schema.inference import words_of
 __all__ = [
     "GROUP_FIELDS",
     "best_of_each_group",
+    "further_products",
     "group_field_of",
-    "one_of_each_group",
     "product_groups",
     "requested_groups",
     "shown_variants",
@@ -203,30 +203,31 @@ def best_of_each_group(
     return chosen
 
 
-def one_of_each_group(
+def further_products(
     groups: ProductGroups,
     item_numbers: Int32Array,
+    shown: Int32Array,
     merit: npt.NDArray[Any],
     ties: npt.NDArray[Any],
 ) -> Int32Array:
-    """Choose one of the items of each group.
+    """Choose one item of each group of which none is shown yet.
 
     Args:
         groups: The groups.
-        item_numbers: int32 [K].
+        item_numbers: int32 [K], the items to choose from.
+        shown: int32, the items that are shown; -1 pads.
         merit: [K], larger is better; NaN is worst.
         ties: [K], which of equal items goes first.
 
     Returns:
-        int32, the best item of each group, in the order of `item_numbers`.
+        int32, the best item of each further group, in the order of `item_numbers`.
     """
-    merits = (np.where(np.isnan(merit), -np.inf, merit)[None, :],)
-    present = np.ones((1, len(item_numbers)), np.bool_)
     own_groups = groups.of_items(item_numbers)[None, :]
-    chosen: Int32Array = item_numbers[
-        best_of_each_group(own_groups, merits, present, ties[None, :])[0]
-    ]
-    return chosen
+    is_further = ~np.isin(own_groups, groups.of_items(shown[shown >= 0]))
+    merits = (np.where(np.isnan(merit), -np.inf, merit)[None, :],)
+    chosen = best_of_each_group(own_groups, merits, is_further, ties[None, :])[0]
+    further: Int32Array = item_numbers[chosen]
+    return further
 
 
 def _key(name: str) -> str:
