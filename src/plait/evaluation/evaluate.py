@@ -16,7 +16,6 @@ from plait.evaluation.pointwise.clicks import evaluate_clicks
 from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.item_groups import check_group
-from plait.evaluation.ranking.product_targets import check_group_by
 from plait.evaluation.ranking.runner import evaluate_rankings
 from plait.evaluation.results.evaluation_log import (
     append_evaluation,
@@ -77,7 +76,6 @@ def evaluate(
             f"invalid number of seeds {seeds}", hint=f"expected 1 to {MAX_SEEDS}", field="seeds"
         )
     check_group(dataset, group)
-    check_group_by(dataset, protocol.group_by)
     protocol = with_test_file(protocol.resolved(dataset, recipes[0]), test)
     fit_seeds = tuple(range(protocol.seed, protocol.seed + seeds))
     if protocol.name == "ratings":

@@ -29,7 +29,7 @@ from plait.evaluation.ranking.fold_aggregation import (
 from plait.evaluation.ranking.folds import Fold, make_folds
 from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
-from plait.evaluation.ranking.product_targets import merge_variants
+from plait.evaluation.ranking.product_targets import check_group_by, merge_variants
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
@@ -92,8 +92,9 @@ def evaluate_rankings(
         The report, and the names of its rows by recipe.
 
     Raises:
-        ProtocolError: If a window has no queries.
+        ProtocolError: If a window has no queries, or no field groups items as the protocol says.
     """
+    check_group_by(dataset, protocol.group_by)
     task = _RankingTask(dataset, protocol, group, seeds, progress)
     by_recipe: dict[str, list[ModelResult]] = {}
     first: list[_Window] = []
