@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["list_items"]
 
 
+_GroupBy = Annotated[
+    str | None, typer.Option(help="List one item of each value of a field; auto: of each product.")
+]
+
+
 def list_items(
     home: Home,
     filter: Filter = None,
@@ -34,10 +39,7 @@ def list_items(
     count: Annotated[
         list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
     ] = None,
-    group_by: Annotated[
-        str | None,
-        typer.Option(help="List one item of each value of a field; auto: of each product."),
-    ] = None,
+    group_by: _GroupBy = None,
     all: Annotated[
         bool, typer.Option("--all", help="Also what the rules of the recipe keep back.")
     ] = False,
