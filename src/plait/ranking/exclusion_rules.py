@@ -27,7 +27,12 @@ from plait.data.types import (
 from plait.errors import FilterError
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
-from plait.ranking.availability import AUTO, availability_of, check_availability_fields
+from plait.ranking.availability import (
+    AUTO,
+    Availability,
+    availability_of,
+    check_availability_fields,
+)
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.item_variants import product_groups, requested_groups, with_own_variants
 from plait.utils.timestamps import DAY
@@ -94,6 +99,7 @@ class Rules(Stage[RulesConfig]):
 
     def __init__(self, config: RulesConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
+        self._sellable: tuple[Catalogue, Availability] | None = None
         fields = self.config.availability
         self.availability_fields = fields
         """The fields that are read; the expression `available` takes the place of "auto"."""
@@ -201,7 +207,11 @@ class Rules(Stage[RulesConfig]):
             return []
         catalogue = queries.live.state.catalogue
         masks = [("deleted", catalogue.alive[None, :])]
-        sellable = availability_of(catalogue, self.availability_fields)
+        latest = self._sellable  # other threads may replace it
+        if latest is None or latest[0] is not catalogue:
+            latest = catalogue, availability_of(catalogue, self.availability_fields)
+            self._sellable = latest
+        sellable = latest[1]
         hides = self.config.uncatalogued == "hide" and queries.candidates is None
         if hides and sellable.catalogued is not None:
             masks.append(("uncatalogued", sellable.catalogued))
