@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plait.cli.options import WIDE, AsJson, Filter, Home, HowMany, open_home, print_json
+
+if TYPE_CHECKING:
+    from plait.workspace.listing import Listing
 
 __all__ = ["list_items"]
 
@@ -50,10 +53,6 @@ def list_items(
         all: Whether to list also what the rules keep back.
         json: Print JSON instead of a table.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     with open_home(home) as workspace:
         known = workspace.host.state().catalogue.columns
         usual = [name for name in ("title", "name") if name in known][:1]
@@ -69,7 +68,16 @@ def list_items(
         )
     if json:
         print_json(page.to_dict())
-        return
+    else:
+        _print_page(page)
+
+
+def _print_page(page: Listing) -> None:
+    """Print a page as a table; in a pipe one line an item."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     names = list(dict.fromkeys(name for item in page.items for name in item.fields))
     table = Table(box=None, header_style="bold")
     for heading in ("item", *names):
