@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["list_items"]
 
 
+_GroupBy = Annotated[
+    str | None, typer.Option(help="List one item of each value of a field; auto: of each product.")
+]
+
+
 def list_items(
     home: Home,
     filter: Filter = None,
@@ -34,6 +39,7 @@ def list_items(
     count: Annotated[
         list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
     ] = None,
+    group_by: _GroupBy = None,
     all: Annotated[
         bool, typer.Option("--all", help="Also what the rules of the recipe keep back.")
     ] = False,
@@ -50,6 +56,7 @@ def list_items(
         cursor: The cursor that the page before ended with.
         field: The fields to show; with `json`, "*" for all.
         count: The fields whose values are counted.
+        group_by: The field of which each value is listed once.
         all: Whether to list also what the rules keep back.
         json: Print JSON instead of a table.
     """
@@ -64,6 +71,7 @@ def list_items(
             cursor=cursor,
             fields=field or usual,
             counts=count or [],
+            group_by=group_by,
             all=all,
         )
     if json:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array, UInt64Array
+from plait.data.encoded_column import EncodedColumn
 from plait.errors import InputError
 
 __all__ = ["FIELD_TYPES", "NO_TIME", "Catalogue", "Change", "Column", "FieldType"]
@@ -59,6 +60,24 @@ class Column:
 
     type: FieldType
     values: npt.NDArray[Any]
+    _encoded: list[EncodedColumn] = field(init=False, repr=False, default_factory=list)
+
+    @property
+    def encoded(self) -> EncodedColumn:
+        """The column as codes of its distinct values; only for text, category, media and set."""
+        if not self._encoded:
+            self._encoded.append(EncodedColumn.of(self.values))
+        return self._encoded[0]
+
+    def keep_encoding(self, previous: Column, numbers: Sequence[int]) -> None:
+        """Take over the encoding of the version before, if it was ever used.
+
+        Args:
+            previous: The column before.
+            numbers: The entries that may differ.
+        """
+        if previous._encoded and not self._encoded:
+            self._encoded.append(previous._encoded[0].with_values(numbers, self.values))
 
     @staticmethod
     def missing(kind: FieldType, size: int) -> Column:
@@ -103,7 +122,9 @@ class Column:
         if more <= 0:
             return self
         tail = Column.missing(self.type, more).values
-        return Column(self.type, np.concatenate([self.values, tail]))
+        column = Column(self.type, np.concatenate([self.values, tail]))
+        column.keep_encoding(self, ())
+        return column
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -117,6 +138,8 @@ class Catalogue:
         tiebreak: uint64 [N], a hash of the external id: the order among equals.
         columns: The fields by name.
         index: The numbers by external id, shared between versions: it may contain later entries.
+        described: bool [N], whether an item (or user) event has ever described an entry; other
+            entries are known only because interactions name them.
     """
 
     ids: Sequence[str] = ()
@@ -125,6 +148,7 @@ class Catalogue:
     tiebreak: UInt64Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     columns: Mapping[str, Column] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
+    described: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -179,6 +203,18 @@ class Catalogue:
         """Return the type of every field by its name."""
         return {name: column.type for name, column in self.columns.items()}
 
+    def catalogued(self) -> BoolArray | None:
+        """Return which entries the catalogue describes, deleted ones included.
+
+        Returns:
+            bool [N]; None where that leaves nothing out: each living entry is described, or none.
+        """
+        is_described = self.described & self.alive
+        n_described = int(np.count_nonzero(is_described))
+        if n_described in (0, int(np.count_nonzero(self.alive))):
+            return None
+        return self.described
+
     def check_fields(self, names: Iterable[str], setting: str) -> None:
         """Check that fields exist: a misspelt name would otherwise be ignored.
 
@@ -216,6 +252,7 @@ class Catalogue:
             np.concatenate([self.tiebreak, hashes]),
             {name: column.grown(size) for name, column in self.columns.items()},
             self.index,
+            np.concatenate([self.described, np.zeros(size - len(self.described), np.bool_)]),
         )
 
     def with_columns(self, types: Mapping[str, FieldType]) -> Catalogue:
@@ -249,19 +286,23 @@ class Catalogue:
         if not changes:
             return self
         alive, changed = self.alive.copy(), self.changed.copy()
+        described = self.described.copy()
         columns = self._copied(changes)
         for number, kind, fields, offset in changes:
             alive[number] = kind != "delete"
             if kind == "touch":
                 continue
             changed[number] = offset
+            described[number] |= kind != "delete"
             if kind in ("put", "delete"):
                 for column in columns.values():
                     column.values[number] = _MISSING.get(column.type)
             for name, value in fields.items():
                 column = columns[name]
                 column.values[number] = _MISSING.get(column.type) if value is None else value
-        return replace(self, alive=alive, changed=changed, columns=columns)
+        for name, column in columns.items():
+            column.keep_encoding(self.columns[name], [change.number for change in changes])
+        return replace(self, alive=alive, changed=changed, columns=columns, described=described)
 
     def without_id(self, number: int) -> Catalogue:
         """Return a version in which an entry (an erased user) has neither id nor fields.

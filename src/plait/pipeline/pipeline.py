@@ -14,7 +14,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, Triples
+from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
+from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
@@ -281,7 +282,7 @@ class Pipeline:
 
     def _prepared(self, dataset: Dataset) -> Dataset:
         prepared = dataset.weighted(self.recipe.event_weights)
-        triples = _without_relations(prepared.triples, self.recipe.excluded_relations)
+        triples = prepared.triples.without_relations(self.recipe.excluded_relations)
         return replace(prepared, triples=triples)
 
     @cached_property
@@ -312,11 +313,14 @@ class Pipeline:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
         retrieved: dict[str, Int32Array] = {}
+        depth = self.recipe.candidates_per_model
         for name, model in self._retrievers:
             start = time.perf_counter()
-            candidates = model.retrieve(queries, self.recipe.candidates_per_model)
+            numbers = model.retrieve(queries, depth).item_numbers
+            if queries.groups is not None:
+                numbers = with_enough_groups(model, queries, numbers, depth)
             watch(f"{name}.retrieve", time.perf_counter() - start)
-            retrieved[name] = candidates.item_numbers
+            retrieved[name] = numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
         return unite(retrieved, len(queries.users))
@@ -356,18 +360,3 @@ def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageT
         fitted = stage.fit(dataset, seed=context.seed)
     watch(stage.name, time.perf_counter() - start)
     return fitted
-
-
-def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
-    if not relations or not len(triples):
-        return triples
-    excluded = frozenset(relations)
-    mask = np.array([relation not in excluded for relation in triples.relations], np.bool_)
-    rows = np.nonzero(mask)[0]
-    return Triples(
-        triples.heads[mask],
-        tuple(triples.relations[row] for row in rows),
-        tuple(triples.tails[row] for row in rows),
-        triples.tail_items[mask],
-        tuple(triples.head_ids[row] for row in rows) if triples.head_ids else (),
-    )

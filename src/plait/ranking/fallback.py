@@ -26,6 +26,7 @@ from plait.pipeline.fitted_state import STATE_FILE
 from plait.pipeline.recipe import LADDER
 from plait.pipeline.stage import Stage
 from plait.ranking.filters.category_terms import category_of_filter, category_of_items
+from plait.ranking.item_variants import best_of_each_group, further_products
 from plait.ranking.newest_items import arrival_times
 
 __all__ = ["Fallback", "FallbackConfig", "FilledBy", "LadderStep"]
@@ -198,7 +199,11 @@ class Fallback(Stage[FallbackConfig]):
         present = items.item_numbers >= 0
         if "removed_by" in items.columns:
             present = present & (items.columns["removed_by"] < 0)
-        missing = queries.k - present.sum(axis=1)
+        shown = present
+        if queries.groups is not None:  # a list of products needs k of them
+            groups = queries.groups.of_items(items.item_numbers)
+            shown = best_of_each_group(groups, (), present, items.item_numbers)
+        missing = queries.k - shown.sum(axis=1)
         if queries.live is None or queries.candidates is not None or missing.max(initial=0) <= 0:
             return items
         rows = [
@@ -208,19 +213,31 @@ class Fallback(Stage[FallbackConfig]):
         ]
         if not rows:
             return items
-        filled = self._filled(queries, items, {row: int(missing[row]) for row in rows})
+        shown_items = np.where(shown, items.item_numbers, ABSENT)
+        filled = self._filled(queries, items, shown_items, {row: int(missing[row]) for row in rows})
         return _appended(items, filled, present)
 
     def _filled(
-        self, queries: QueryBatch, items: CandidateLists, missing: dict[int, int]
+        self,
+        queries: QueryBatch,
+        items: CandidateLists,
+        shown_items: Int32Array,
+        missing: dict[int, int],
     ) -> dict[int, list[tuple[int, FilledBy]]]:
-        """By row, the items that fill its list, best first."""
+        """By row, the items that fill its list, best first; no variant of `shown_items` [B, K]."""
         assert queries.live is not None
         state = queries.live.state
         popularity, segments, names = self.popularity(queries)
         filled: dict[int, list[tuple[int, FilledBy]]] = {}
         for row, count in missing.items():
             numbers = _allowed(queries, row, items.item_numbers[row])
+            shares = _known(popularity[0], state)
+            if queries.groups is not None:
+                ties = state.catalogue.tiebreak[numbers]
+                shown_row = shown_items[row]
+                numbers = further_products(
+                    queries.groups, numbers, shown_row, shares[numbers], ties
+                )
             if not len(numbers):
                 continue
             category, in_category = category_of_items(state.catalogue, queries.items[row])
@@ -232,7 +249,7 @@ class Fallback(Stage[FallbackConfig]):
                 state.catalogue.tiebreak,
                 _known(popularity[segment], state) if segment else None,
                 names.get(segment, ""),
-                _known(popularity[0], state),
+                shares,
                 category,
                 in_category,
                 self.arrivals(state, int(queries.times[row])),

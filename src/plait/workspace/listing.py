@@ -11,7 +11,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array, Int32Array
 from plait.data.catalogue import Catalogue
-from plait.data.query import Query
+from plait.data.query import Query, QueryBatch
 from plait.data.state_view import StateView
 from plait.models.popularity.popular import Popular
 from plait.ranking.exclusion_rules import Rules
@@ -144,7 +144,12 @@ def listing(
     catalogue.check_fields((name for name in query.fields if name != "*"), "fields")
     catalogue.check_fields(query.counts, "counts")
     keys = _sort_keys(query, state, model)
-    numbers = np.flatnonzero(_passing(query, state, model)).astype(np.int32)
+    limited = _limited(query, state, model)
+    numbers = np.flatnonzero(_passing(query, catalogue, limited)).astype(np.int32)
+    if limited is not None and limited.groups is not None:
+        best_first = ordered(numbers, keys, catalogue.tiebreak, descending=query.is_descending)
+        _, first = np.unique(limited.groups.of_items(best_first), return_index=True)
+        numbers = best_first[np.sort(first)]
     bundle = model.bundle if model is not None else ""
     after = None if cursor is None else cursor.position
     if cursor is not None and query.sort == "popularity" and cursor.bundle != bundle:
@@ -188,18 +193,26 @@ def _popularity(state: LiveState, model: LoadedModel | None) -> Float64Array:
     return np.pad(counts[:n_items].astype(np.float64), (0, max(n_items - len(counts), 0)))
 
 
-def _passing(query: ListQuery, state: LiveState, model: LoadedModel | None) -> BoolArray:
+def _limited(query: ListQuery, state: LiveState, model: LoadedModel | None) -> QueryBatch | None:
+    """A query under the rules of the recipe, with what they keep back; None where all is listed.
+
+    With `all`, a grouping that the listing itself asks for still holds.
+    """
+    if query.all and not query.group_by:
+        return None
+    batch = encode_queries(
+        [Query(seen="keep", group_by=query.group_by)], state, StateView(state), {}
+    )
+    return Rules().limit(batch) if model is None else model.pipeline.limit(batch)
+
+
+def _passing(query: ListQuery, catalogue: Catalogue, limited: QueryBatch | None) -> BoolArray:
     """The items that are listed, bool [n_items]."""
-    catalogue = state.catalogue
     passing = catalogue.alive.copy()
     if query.filter:
         passing &= compile_filter(query.filter).mask(catalogue)
-    if not query.all:
-        live = StateView(state)
-        batch = encode_queries([Query(seen="keep")], state, live, {})
-        limited = Rules().limit(batch) if model is None else model.pipeline.limit(batch)
-        if limited.mask is not None:
-            passing &= limited.mask[0]
+    if not query.all and limited is not None and limited.mask is not None:
+        passing &= limited.mask[0]
     excluded = catalogue.numbers(query.exclude)
     passing[excluded[excluded >= 0]] = False
     return passing
@@ -250,6 +263,7 @@ class ListingApi:
         fields: Iterable[str] = (),
         counts: Iterable[str] = (),
         exclude: Iterable[str] = (),
+        group_by: str | None = None,
         all: bool = False,  # noqa: A002
         at_least: int | None = None,
     ) -> Listing:
@@ -264,6 +278,8 @@ class ListingApi:
             fields: The fields to return; ["*"] for all.
             counts: Fields whose values are counted over all that is listed.
             exclude: Items that must not come.
+            group_by: List one item of each value of this field, the first in the order; "auto": of
+                the field that names an item's product; "": all items; None: as the recipe says.
             all: Also list items that the rules of the recipe keep back.
             at_least: Wait until this version of the log is known, for a second at most.
 
@@ -281,6 +297,7 @@ class ListingApi:
                 "order": order,
                 "k": k,
                 "cursor": cursor,
+                "group_by": group_by,
                 "all": all,
                 "at_least": at_least,
                 **{

@@ -66,6 +66,11 @@ class ListQuery(BaseModel):
     exclude: Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)] = Field(
         default_factory=list, description="items that must not come"
     )
+    group_by: Annotated[str, StringConstraints(max_length=MAX_NAME)] | None = Field(
+        None,
+        description="list one item of each value of this field, the first in the order; auto: of "
+        "the field that names an item's product; empty: all items; null: as the recipe says",
+    )
     all: bool = Field(False, description="also items that the rules of the recipe keep back")
     at_least: Annotated[int, Field(ge=0), BeforeValidator(_whole_number)] | None = Field(
         None, description="wait until this version is known, for a second at most"
@@ -81,7 +86,7 @@ class ListQuery(BaseModel):
     @property
     def digest(self) -> str:
         """Eight bytes that name what the pages of one listing have in common."""
-        listing = [self.filter or "", self.sort, self.is_descending, self.all]
+        listing = [self.filter or "", self.sort, self.is_descending, self.all, self.group_by]
         return hashlib.blake2b(orjson.dumps(listing), digest_size=8).hexdigest()
 
 
@@ -144,7 +149,7 @@ class Cursor:
         if digest != query.digest:
             raise InputError(
                 "the cursor belongs to another listing",
-                hint="send it with the filter, sort, order and all of the first page",
+                hint="send it with the filter, sort, order, group_by and all of the first page",
                 field="cursor",
             )
         return Cursor(position, str(item), str(bundle))

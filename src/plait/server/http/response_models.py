@@ -191,6 +191,10 @@ class InfoResponse(BaseModel):
     fields: dict[str, dict[str, str]] = Field(description="by entity and field, its type")
     bundle: dict[str, Any] | None = Field(description="the bundle in use")
     bundles: list[str]
+    sellable: dict[str, Any] = Field(
+        description="what may be shown: ids without an item, the fields that say what is in stock, "
+        "the field that names a product"
+    )
     fitted_on_erased: list[str] = Field(description="bundles fitted on users erased since")
     problems: list[str]
     memory_mb: float
