@@ -1,5 +1,8 @@
 """Lists that the models leave short are filled, by a stated ladder, and say so."""
 
+import json
+import shutil
+
 import pytest
 
 import plait
@@ -199,3 +202,20 @@ def test_an_evaluation_measures_the_models_without_the_ladder(shop):
     )
     for name in ("fused", "popular"):
         assert with_ladder.result(name).metrics == without.result(name).metrics
+
+
+def test_a_bundle_of_an_older_version_answers_and_fills(shop, tmp_path):
+    home = tmp_path / "home"
+    bundle = home / "bundles" / (home / "bundles" / "current").read_text().strip()
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    for folder in (bundle / "fallback", bundle / "popular" / "counts"):
+        shutil.rmtree(folder)
+        gone = f"{folder.relative_to(bundle)}/"
+        files = manifest["files"].items()
+        manifest["files"] = {name: digest for name, digest in files if not name.startswith(gone)}
+    del manifest["recipe"]["fallback"]
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with plait.open(home) as reader:
+        assert len(reader.recommend("stranger", k=13).ids) == 13
+        reader.post([view("n", "new1", 50)])
+        assert len(reader.recommend("stranger", k=13).ids) == 13

@@ -81,7 +81,7 @@ def list_items(
 
 
 def _print_page(page: Listing) -> None:
-    """A table of the items, then the counts and where the next page begins."""
+    """Print a page as a table; in a pipe one line an item."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

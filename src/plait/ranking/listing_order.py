@@ -148,6 +148,7 @@ def ordered(
     *,
     descending: bool,
     after: Position | None = None,
+    count: int | None = None,
 ) -> Int32Array:
     """Sort items; those without a value come last in both directions.
 
@@ -157,6 +158,7 @@ def ordered(
         tiebreak: The order among equals, uint64 [N].
         descending: Whether the largest value comes first.
         after: Only items behind this place.
+        count: How many items come at most; None: all.
 
     Returns:
         The items in their order, int32.
@@ -169,5 +171,12 @@ def ordered(
         code = np.inf if np.isnan(code) else code
         is_behind = (codes > code) | ((codes == code) & (ties > np.uint64(after.tiebreak)))
         numbers, codes, ties = numbers[is_behind], codes[is_behind], ties[is_behind]
-    order: Int32Array = numbers[np.lexsort((ties, codes))]
+    if count is not None and len(numbers) > count:  # only what can be among the first is sorted
+        last = np.partition(codes, count - 1)[count - 1]
+        n_before = int(np.count_nonzero(codes < last))
+        equal_ties = ties[codes == last]
+        last_tie = np.partition(equal_ties, count - n_before - 1)[count - n_before - 1]
+        is_first = (codes < last) | ((codes == last) & (ties <= last_tie))
+        numbers, codes, ties = numbers[is_first], codes[is_first], ties[is_first]
+    order: Int32Array = numbers[np.lexsort((ties, codes))][:count]
     return order

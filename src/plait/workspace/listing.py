@@ -155,7 +155,14 @@ def listing(
     if cursor is not None and query.sort == "popularity" and cursor.bundle != bundle:
         last = catalogue.number(cursor.item)  # counted by another fit, in another unit
         after = after if last < 0 or after is None else replace(after, value=keys.value(last))
-    rest = ordered(numbers, keys, catalogue.tiebreak, descending=query.is_descending, after=after)
+    rest = ordered(
+        numbers,
+        keys,
+        catalogue.tiebreak,
+        descending=query.is_descending,
+        after=after,
+        count=query.k + 1,
+    )
     page = rest[: query.k].tolist()
     next_cursor = None
     if len(rest) > len(page):
