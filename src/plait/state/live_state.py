@@ -148,8 +148,14 @@ class LiveState:
                 if users.ids[number]:
                     users = users.without_id(number)
         version = int(chunk.offsets[-1])
-        return LiveState(
-            version, catalogue, users, event_types, self.events, erased, self.recent, arrivals
+        return replace(
+            self,
+            version=version,
+            catalogue=catalogue,
+            users=users,
+            event_types=event_types,
+            erased=erased,
+            arrivals=arrivals,
         )
 
 
