@@ -15,7 +15,6 @@ from plait.data.array_types import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
 from plait.ingest.column_parsers import (
-    RowErrors,
     parse_event_types,
     parse_integers,
     parse_numbers,
@@ -25,6 +24,7 @@ from plait.ingest.event_ids import EventIdFactory, content_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
+from plait.ingest.row_errors import RowErrors
 from plait.ingest.scalar_parsers import EXPECTED, expected_id_of
 from plait.ingest.timestamps import parse_times
 from plait.schema.event_bounds import MAX_ID_LENGTH

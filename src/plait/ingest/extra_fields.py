@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import polars as pl
 
-from plait.ingest.column_parsers import RowErrors
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.row_chunk import FrameChunk, RowChunk
+from plait.ingest.row_errors import RowErrors
 from plait.ingest.scalar_parsers import FieldError, fields_json
 
 __all__ = ["fields_of"]
