@@ -16,7 +16,7 @@ from plait.data.event import Event
 from plait.errors import InputError
 from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
 from plait.eventlog.dataset_builder import Columns, DatasetParts, EntityRecord, assemble
-from plait.schema.schema import FieldProblem, Schema
+from plait.schema.schema import Schema
 
 __all__ = ["from_arrays", "snapshot"]
 
@@ -199,11 +199,10 @@ def _field_events(
         text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
         owner: dict[str, Any] = {entity: external_id}
         events.append(Event(entity, external_id, "put", fields=text, **owner))
-    schema, admitted = schema.admit(events)
-    for problem in admitted:
-        if isinstance(problem, FieldProblem):
-            message = f"{entity} {problem.index}: {problem.error}"
-            raise InputError(message, field=problem.field)
+    schema, admitted, lost = schema.admit(events)
+    for problem in lost:
+        message = f"{entity} {problem.index}: {problem.error}"
+        raise InputError(message, field=problem.field)
     return schema, [event for event in admitted if isinstance(event, Event)]
 
 

@@ -224,9 +224,12 @@ class _Tally:
 
 
 def _refused_rows(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
-    """What the log refused, with the rows of the file and what stood there."""
+    """What the log refused or left out, with the rows of the file and what stood there."""
     refused = []
     for event, row, status in zip(batch.events, batch.rows.tolist(), rows, strict=True):
+        for lost in status.lost:
+            value = shortened(lost.value)
+            refused.append(Rejected(batch.source, row, lost.field, value, lost.expected))
         if status.status not in ("rejected", "conflict"):
             continue
         if status.fault is not None:
