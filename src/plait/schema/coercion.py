@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
+from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
@@ -81,7 +82,10 @@ def _parse_number(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    raise ValueError("a number")
+    number = unambiguous_number(text)
+    if number is None:
+        raise ValueError("a number")
+    return number
 
 
 def _to_time(value: Any) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from plait.data.catalogue import FieldType
 from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
+from plait.utils.number_texts import survey_numbers
 
 __all__ = ["infer_type", "is_code", "words_of"]
 
@@ -45,6 +46,7 @@ _MEDIA = re.compile(
 )
 _NEARLY_ALL = 0.95
 _MIN_VALUES_FOR_TEXT = 20
+_SAMPLE = 200
 
 
 def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
@@ -86,7 +88,19 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
             n_numbers += sum(1 for text in texts if _NOT_FINITE.match(text))
         if n_numbers >= _NEARLY_ALL * len(present):
             return "number"
+        if len(texts) + types[int] + types[float] == len(present) and _are_amounts(name, texts):
+            return "number"
     return _infer_from_texts(name, texts) if texts else "number"
+
+
+def _are_amounts(name: str, texts: Sequence[str]) -> bool:
+    """Whether these are amounts such as `4,50` or `1.299,00 €`, each with one meaning."""
+    words = words_of(name)
+    sample = survey_numbers(texts[:_SAMPLE])
+    if sample.others > len(texts[:_SAMPLE]) / 2 or (words and words[-1] in _SET_NAMES):
+        return False
+    evidence = survey_numbers(texts)
+    return evidence.are_numbers and not evidence.either and evidence.decorated > 0
 
 
 def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:

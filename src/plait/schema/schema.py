@@ -1,6 +1,6 @@
 """The types of fields: inferred when a field first has a value, stored, and never changed.
 
-A value that does not fit the stored type is drift: its row is stored without it, and the type stays.
+A value that does not fit the stored type is drift: its row is stored without it, the type stays.
 """
 
 from __future__ import annotations
