@@ -9,9 +9,10 @@ import orjson
 import polars as pl
 
 from plait.ingest.column_roles import ColumnRoles
+from plait.ingest.field_values import LostField, fields_json
 from plait.ingest.row_chunk import FrameChunk, RowChunk
 from plait.ingest.row_errors import RowErrors
-from plait.ingest.scalar_parsers import FieldError, fields_json
+from plait.ingest.scalar_parsers import FieldError
 
 __all__ = ["fields_of"]
 
@@ -41,15 +42,12 @@ def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Seri
     if not roles.nested and isinstance(chunk, FrameChunk) and not _has_nested(chunk, roles):
         return pl.Series(_scalar_rows(names, columns), dtype=pl.String)
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
-    return pl.Series(_nested_rows(names, columns, nested, errors), dtype=pl.String)
+    return pl.Series(_nested_rows(names, columns, nested, roles, errors), dtype=pl.String)
 
 
 def _field_values(chunk: RowChunk, column: str, roles: ColumnRoles, errors: RowErrors) -> list[Any]:
     if isinstance(chunk, FrameChunk):
-        series = chunk.column(column)
-        if series.dtype.is_float():
-            infinite = (series.is_nan() | series.is_infinite()).fill_null(False)
-            errors.refuse(infinite, column, column, "a finite number")
+        _leave_out_infinite(chunk.column(column), name, errors)
     values = chunk.values(column)
     separator = roles.mapping.split.get(column)
     return [_split(value, separator) for value in values] if separator else values
@@ -91,19 +89,23 @@ def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str
 
 
 def _nested_rows(
-    names: Sequence[str], columns: Sequence[list[Any]], nested: Sequence[Any], errors: RowErrors
+    names: Sequence[str],
+    columns: Sequence[list[Any]],
+    nested: Sequence[Any],
+    roles: ColumnRoles,
+    errors: RowErrors,
 ) -> list[str | None]:
     """Fields with objects among them; a null in `nested` is on purpose and stays."""
     texts: list[str | None] = []
-    invalid: dict[tuple[str, str], list[int]] = {}
     for index, inner in enumerate(nested):
+        lost: list[LostField] = []
+        row = {name: column[index] for name, column in zip(names, columns, strict=True)}
         try:
-            row = {name: column[index] for name, column in zip(names, columns, strict=True)}
-            texts.append(fields_json(inner, row))
+            text = fields_json(inner, row, without=roles.own_parts, lost=lost)
         except FieldError as problem:
-            texts.append(None)
-            invalid.setdefault((problem.field, str(problem)), []).append(index)
-    for (name, expected), indices in invalid.items():
-        mask = pl.repeat(False, len(texts), eager=True).scatter(indices, True)
-        errors.refuse(mask, name, "", expected)
+            lost.append(LostField(roles.nested, inner, str(problem)))
+            text = fields_json(None, row, without=roles.own_parts, lost=lost)
+        texts.append(text)
+        for name, value, expected in lost:
+            errors.leave_out(index, name, value, expected)
     return texts

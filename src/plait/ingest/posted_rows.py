@@ -19,12 +19,11 @@ from pydantic import (
 
 from plait.data.types import NOW, Event
 from plait.errors import InputError
+from plait.ingest.field_values import LostField, fields_json
 from plait.ingest.scalar_parsers import (
     EXPECTED,
     FieldError,
     expected_id_of,
-    fields_json,
-    is_location,
     parse_event_type,
     parse_id,
     parse_time,
@@ -133,7 +132,8 @@ def fields_text(fields: Any) -> str:
     """Write the fields of an item or user as a JSON object with sorted keys.
 
     Args:
-        fields: Names and values, as `plait.ingest.scalar_parsers.fields_json` takes them.
+        fields: Names and values, as `plait.ingest.field_values.fields_json` takes them: the parts
+            of an object are fields of their own, as in files.
 
     Returns:
         The text; "{}" if there are no fields.
@@ -141,10 +141,6 @@ def fields_text(fields: Any) -> str:
     Raises:
         InputError: If this is no mapping, or a value is nothing that JSON can express.
     """
-    for name, value in fields.items() if isinstance(fields, Mapping) else ():
-        # A patch could not remove the parts of an object, so a field of an item or user holds none.
-        if isinstance(value, Mapping) and not is_location(value):
-            raise InputError("expected a value that is no object", field=str(name))
     try:
         return fields_json(fields) or "{}"
     except FieldError as problem:

@@ -1,6 +1,8 @@
-"""What is wrong with the rows of a chunk, collected column by column."""
+"""What is wrong with the rows and the fields of a chunk, collected column by column."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import polars as pl
 
@@ -24,6 +26,7 @@ class RowErrors:
         self._chunk = chunk
         self._source = source
         self._errors: dict[int, Rejected] = {}
+        self._lost: dict[int, list[Rejected]] = {}
 
     def refuse(self, invalid: pl.Series, role: str, column: str, expected: str) -> None:
         """Record an error for each row where `invalid` holds.
@@ -42,6 +45,28 @@ class RowErrors:
                 value = "" if values is None else shortened(values[index])
                 row = int(self._chunk.rows[index])
                 self._errors[index] = Rejected(self._source, row, column or role, value, expected)
+
+    def leave_out(self, index: int, name: str, value: Any, expected: str) -> None:
+        """Record a field that a row is stored without.
+
+        Args:
+            index: The index of the row.
+            name: The name of the field.
+            value: Its value.
+            expected: What was expected of it.
+        """
+        row = int(self._chunk.rows[index])
+        reject = Rejected(self._source, row, name, shortened(value), expected)
+        self._lost.setdefault(index, []).append(reject)
+
+    @property
+    def lost_fields(self) -> list[Rejected]:
+        """The fields that rows are stored without, by row; a refused row loses none."""
+        return [
+            reject
+            for index in sorted(self._lost.keys() - self._errors.keys())
+            for reject in self._lost[index]
+        ]
 
     @property
     def indices(self) -> list[int]:

@@ -1,0 +1,142 @@
+"""The parts of objects within rows as columns with dotted names: `lager.verfuegbar`, `name.de`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from plait.ingest.field_values import is_location, label_of, parts_of
+from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk, series_of
+
+__all__ = ["NestedChunk", "with_dotted_columns"]
+
+_MAX_NAMES = 5000
+_MAX_DEPTH = 16
+_OWN_FIELDS = "fields"
+"""The column whose object holds the fields of a row: its parts are no columns."""
+
+_Path = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NestedChunk:
+    """JSON objects whose parts can be read as columns; see `plait.ingest.row_chunk.RowChunk`.
+
+    Attributes:
+        chunk: The rows.
+        paths: By dotted name the keys that lead to a part.
+    """
+
+    chunk: DictChunk
+    paths: Mapping[str, _Path]
+
+    @property
+    def rows(self) -> Any:
+        return self.chunk.rows
+
+    @property
+    def rejects(self) -> Any:
+        return self.chunk.rejects
+
+    @property
+    def textual(self) -> bool:
+        return self.chunk.textual
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.chunk.names
+
+    def column(self, name: str) -> pl.Series:
+        return series_of(name, self.values(name))
+
+    def raw(self, name: str) -> RawColumn:
+        path = self.paths.get(name)
+        if path is None:
+            return self.chunk.raw(name)
+        return DictChunk([{name: value} for value in self.values(name)], self.rows, [name]).raw(name)
+
+    def values(self, name: str) -> list[Any]:
+        path = self.paths.get(name)
+        if path is None:
+            return self.chunk.values(name)
+        return [_value_at(row, path) for row in self.chunk.dicts]
+
+
+def with_dotted_columns(chunk: RowChunk) -> RowChunk:
+    """Make the parts of objects readable as columns.
+
+    The structs of a frame become columns; JSON objects stay, since their parts may be many, and
+    `NestedChunk.paths` lists their parts.
+
+    Args:
+        chunk: The rows.
+
+    Returns:
+        The same rows.
+    """
+    if isinstance(chunk, FrameChunk):
+        frame = _without_structs(chunk.frame)
+        return chunk if frame is chunk.frame else replace(chunk, frame=frame)
+    if isinstance(chunk, DictChunk):
+        paths = _paths_of(chunk.dicts)
+        return NestedChunk(chunk, paths) if paths else chunk
+    return chunk
+
+
+def _without_structs(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each struct but a place as a column for each of its parts."""
+    for _ in range(_MAX_DEPTH):
+        structs = {
+            name: dtype
+            for name, dtype in frame.schema.items()
+            if isinstance(dtype, pl.Struct) and name != _OWN_FIELDS and not _is_place(dtype)
+        }
+        if not structs:
+            break
+        columns: dict[str, pl.Series] = {}
+        for name in frame.columns:
+            series = frame.get_column(name)
+            if name not in structs:
+                columns[name] = series
+                continue
+            for field in structs[name].fields:
+                part = f"{name}.{label_of(field.name)}"
+                if part not in frame.columns:
+                    columns[part] = series.struct.field(field.name).alias(part)
+        frame = pl.DataFrame(list(columns.values()))
+    return frame
+
+
+def _is_place(dtype: pl.Struct) -> bool:
+    return is_location({field.name: None for field in dtype.fields})
+
+
+def _paths_of(dicts: Iterable[Mapping[str, Any]]) -> dict[str, _Path]:
+    paths: dict[str, _Path] = {}
+    for row in dicts:
+        for key, value in row.items():
+            if type(value) in (dict, list) and key != _OWN_FIELDS and len(paths) < _MAX_NAMES:
+                _add_paths(paths, str(key), (key,), value)
+    return paths
+
+
+def _add_paths(paths: dict[str, _Path], name: str, path: _Path, value: Any) -> None:
+    parts = parts_of(value) if len(path) < _MAX_DEPTH else None
+    if parts is None:
+        if len(path) > 1:
+            paths.setdefault(name, path)
+        return
+    for key, inner in parts.items():
+        _add_paths(paths, f"{name}.{label_of(key)}", (*path, key), inner)
+
+
+def _value_at(value: Any, path: _Path) -> Any:
+    for index, key in enumerate(path):
+        parts = value if index == 0 else parts_of(value)
+        if parts is None:
+            return None
+        value = parts.get(key)
+    return value
