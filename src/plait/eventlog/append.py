@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -39,7 +39,6 @@ class RowStatus(NamedTuple):
         error: What was expected, "" if the event was stored or is a duplicate.
         field: The field at fault, "" if there is none.
         fault: The value and the expected type, where a value does not fit the type of its field.
-        losses: The fields that the event is stored without, because their values do not fit.
     """
 
     id: str
@@ -47,7 +46,6 @@ class RowStatus(NamedTuple):
     error: str = ""
     field: str = ""
     fault: FieldProblem | None = None
-    losses: tuple[FieldProblem, ...] = ()
 
 
 class AppendResult(NamedTuple):
@@ -86,7 +84,6 @@ class EventBatch:
         self.erased_ids: set[str] = set()
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
-        self._losses: dict[int, list[FieldProblem]] = {}
         first_index: dict[str, int] = {}
         for index, event in enumerate(events):
             digest = validate_event(event)
@@ -116,15 +113,6 @@ class EventBatch:
         """
         event_id = str(self.events[index].id)
         self._statuses[index] = RowStatus(event_id, "rejected", error, field, fault)
-
-    def note_losses(self, losses: Iterable[FieldProblem]) -> None:
-        """Remember which fields some of the pending events lost.
-
-        Args:
-            losses: The fields; `index` is that of `pending`.
-        """
-        for loss in losses:
-            self._losses.setdefault(self.pending[loss.index], []).append(loss)
 
     def mark_known(self, digests: Mapping[str, bytes]) -> None:
         """Mark the pending events whose ids the log has as duplicates or conflicts.
@@ -161,8 +149,6 @@ class EventBatch:
             status or RowStatus(event.id, "stored")
             for event, status in zip(self.events, self._statuses, strict=True)
         ]
-        for index, losses in self._losses.items():
-            statuses[index] = statuses[index]._replace(losses=tuple(losses))
         return AppendResult(version, statuses, chunk)
 
     def _compare(self, index: int, digest: bytes) -> None:
@@ -254,10 +240,7 @@ class Appender:
         )
         excess = set(new_types[free:])
         admitted, indices = [], []
-        losses: list[FieldProblem] = []
-        checked = self._schema.admit(events, losses)
-        batch.note_losses(losses)
-        for index, event in zip(batch.pending, checked, strict=True):
+        for index, event in zip(batch.pending, self._schema.admit(events), strict=True):
             if isinstance(event, FieldProblem):
                 batch.reject(index, event.field, event.error, event)
             elif event.event_type in excess:
