@@ -22,7 +22,7 @@ from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
 from plait.data.dataset import Dataset, Interactions, Triples
 from plait.data.event import Event
 from plait.errors import InputError
-from plait.schema.schema import FieldProblem, Schema, typed
+from plait.schema.schema import Schema, typed
 
 __all__ = ["Columns", "DatasetParts", "EntityRecord", "assemble", "from_arrays"]
 
@@ -338,11 +338,10 @@ def _field_events(
         text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
         owner: dict[str, Any] = {entity: external_id}
         events.append(Event(entity, external_id, "put", fields=text, **owner))
-    schema, admitted = schema.admit(events)
-    for problem in admitted:
-        if isinstance(problem, FieldProblem):
-            message = f"{entity} {problem.index}: {problem.error}"
-            raise InputError(message, field=problem.field)
+    schema, admitted, lost = schema.admit(events)
+    for problem in lost:
+        message = f"{entity} {problem.index}: {problem.error}"
+        raise InputError(message, field=problem.field)
     return schema, [event for event in admitted if isinstance(event, Event)]
 
 

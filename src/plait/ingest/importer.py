@@ -241,7 +241,7 @@ def _lost_fields(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]
     return [
         Rejected(batch.source, int(row), loss.field, shortened(loss.value), loss.expected)
         for row, status in zip(batch.rows, rows, strict=True)
-        for loss in status.losses
+        for loss in status.lost
     ]
 
 
