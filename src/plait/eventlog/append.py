@@ -15,14 +15,8 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
-from plait.eventlog.id_allocation import (
-    MAX_EVENT_TYPES,
-    EventTypeTable,
-    IdAllocator,
-    LogHead,
-    read_head,
-    write_head,
-)
+from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
+from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES

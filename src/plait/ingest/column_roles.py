@@ -60,6 +60,14 @@ class ColumnRoles:
     most_frequent: bool = False
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
 
+    def by_column(self) -> dict[str, str]:
+        """Return what each column is: its role, "field <name>", or "fields" for an object."""
+        roles = {column: f"field {name}" for column, name in self.fields}
+        for name, columns in self.mapping.flags.items():
+            roles |= dict.fromkeys(columns, f"field {name}")
+        roles |= {self.nested: "fields"} if self.nested else {}
+        return roles | {column: role for role, column in self.roles.items()}
+
 
 def assign_roles(
     kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str

@@ -26,6 +26,7 @@ from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.row_errors import RowErrors
 from plait.ingest.scalar_parsers import EXPECTED, expected_id_of
+from plait.ingest.source_notes import ImportNote
 from plait.ingest.timestamps import parse_times
 from plait.schema.event_bounds import MAX_ID_LENGTH
 
@@ -56,6 +57,9 @@ class EventBatch:
         untimed: Whether these are items or users of a source without times and event ids.
         consumed: How many bytes of the file (rows of a table) are read.
         size: How many there are; None if unknown.
+        notes: What to know about the values of these rows.
+        losses: Fields that were left out of rows which are stored without them.
+        roles: What each column is: "user", "time", ..., "field <name>", or "" if it is not read.
     """
 
     source: str
@@ -67,6 +71,9 @@ class EventBatch:
     untimed: bool = False
     consumed: int = 0
     size: int | None = None
+    notes: Sequence[ImportNote] = ()
+    losses: Sequence[Rejected] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 _Columns = dict[str, pl.Series]
@@ -149,6 +156,8 @@ class EventBuilder:
             repeated,
             {(self._record_type, name): dtype for name, dtype in roles.types.items()},  # type: ignore[misc]
             roles.kind in ("items", "users") and not {"time", "id"} & roles.roles.keys(),
+            notes=chunk.notes,
+            roles=roles.by_column(),
         )
 
     def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:

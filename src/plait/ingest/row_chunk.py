@@ -12,6 +12,7 @@ import polars as pl
 
 from plait.data.array_types import Int64Array
 from plait.ingest.rejects import Rejected
+from plait.ingest.source_notes import ImportNote
 from plait.schema.coercion import MAX_EXACT
 
 __all__ = ["ROWS", "DictChunk", "FrameChunk", "RawColumn", "RowChunk", "series_of"]
@@ -36,6 +37,10 @@ class RowChunk(Protocol):
     @property
     def rejects(self) -> Sequence[Rejected]:
         """What the reader could not take for a row."""
+
+    @property
+    def notes(self) -> Sequence[ImportNote]:
+        """What the reader did with values that its user should know of."""
 
     @property
     def textual(self) -> bool:
@@ -84,6 +89,7 @@ class FrameChunk:
     rows: Int64Array
     rejects: Sequence[Rejected] = ()
     textual: bool = False
+    notes: Sequence[ImportNote] = ()
 
     @property
     def names(self) -> Sequence[str]:
@@ -109,6 +115,7 @@ class DictChunk:
     names: Sequence[str]
     rejects: Sequence[Rejected] = ()
     textual: bool = field(default=False, init=False)
+    notes: Sequence[ImportNote] = ()
 
     def column(self, name: str) -> pl.Series:
         return series_of(name, self.values(name))
