@@ -42,6 +42,13 @@ _Role = Annotated[
 _Text = Annotated[str, "a text"]
 _Flag = Annotated[bool, "true or false"]
 _Texts = Annotated[tuple[str, ...], Strict(False), "a list of texts"]
+_Formats = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(lambda formats: [formats] if isinstance(formats, str) else formats),
+    "a text, or a list of texts",
+]
+_Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
 ]
@@ -81,7 +88,9 @@ class ColumnMapping:
         most_frequent: One row an id, each field with its most frequent value, from a file of many
             rows an id.
         timezone: The zone of times that name none; UTC if empty.
-        time_format: The strptime format of times that are neither ISO 8601 nor unix numbers.
+        time_format: The strptime formats of times that are neither ISO 8601 nor unix numbers, also
+            of numbers and of fields; the first that fits counts.
+        decimal: What separates the decimals of numbers in texts, "," or "."; found out if empty.
         source: The name that derived event ids begin with; else that of the file.
         columns: The columns of a file without a header.
         separator: What separates values; found out if empty.
@@ -115,7 +124,8 @@ class ColumnMapping:
     split: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
     timezone: _Text = ""
-    time_format: _Text = ""
+    time_format: _Formats = ()
+    decimal: _Decimal = ""
     source: _Text = ""
     columns: _Texts = ()
     separator: _Text = ""
@@ -135,8 +145,8 @@ _ROLES = {
     "facts": ("head", "relation", "tail", "time", "id"),
 }
 _TABLES = ("kinds", "fields", "types", "flags", "split")
-_SHARED = ("timezone", "encoding", "separator", "quote", "source")
-_COMMON = (*_SHARED, *_TABLES, "kind_default", "time_format", "columns", "missing")
+_SHARED = ("timezone", "time_format", "decimal", "encoding", "separator", "quote", "source")
+_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing")
 _OWN = {
     "events": ("when",),
     "items": ("most_frequent",),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from plait.ingest.decimal_columns import plain_numbers
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import (
     NUMBER_PATTERN,
@@ -26,6 +27,7 @@ from plait.schema.event_bounds import (
     MAX_ID_LENGTH,
     MAX_VALUE,
 )
+from plait.utils.number_texts import Decimal
 
 __all__ = [
     "ParsedColumn",
@@ -128,22 +130,25 @@ def parse_event_types(column: RawColumn, synonyms: Mapping[str, str], default: s
     return ParsedColumn(names.fill_null(default), invalid)
 
 
-def parse_numbers(column: RawColumn) -> ParsedColumn:
+def parse_numbers(column: RawColumn, decimal: Decimal | None = None) -> ParsedColumn:
     """Parse a column of values, as `plait.ingest.scalar_parsers.parse_value` does.
 
     Args:
         column: N values of any type.
+        decimal: What separates the decimals of amounts such as `1.299,00 €`; None: only those with
+            one meaning are read.
 
     Returns:
         Float64 [N], and which values are not finite numbers that a float32 can hold.
     """
     if not isinstance(column, pl.Series):
-        return parse_values(column, parse_value, pl.Float64)
+        return parse_values(plain_numbers(list(column), decimal), parse_value, pl.Float64)
     dtype = column.dtype
     present = column.is_not_null()
     if dtype == pl.String:
         column = column.str.strip_chars()
         present = present & (column != "")
+        column = _plain_texts(column, decimal)
         column = column.set(~column.str.contains(NUMBER_PATTERN), None)
     elif not dtype.is_numeric():
         return _none_fits(column, pl.Float64)
@@ -153,6 +158,16 @@ def parse_numbers(column: RawColumn) -> ParsedColumn:
     fits = numbers.is_between(-MAX_VALUE, MAX_VALUE).fill_null(False)
     invalid = (present & ~fits).fill_null(False)
     return ParsedColumn(numbers.set(invalid, None) if invalid.any() else numbers, invalid)
+
+
+def _plain_texts(texts: pl.Series, decimal: Decimal | None) -> pl.Series:
+    """The texts, with amounts as a program writes them."""
+    if decimal != "," and texts.str.contains(NUMBER_PATTERN).all():
+        return texts
+    numbers = plain_numbers(texts.to_list(), decimal)
+    return pl.Series(
+        [n if n is None or type(n) is str else repr(n) for n in numbers], dtype=pl.String
+    )
 
 
 def parse_integers(column: RawColumn) -> ParsedColumn:

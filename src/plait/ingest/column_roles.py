@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from plait.errors import MappingError
 from plait.ingest.column_mapping import ColumnMapping, FileKind
@@ -44,6 +45,7 @@ class ColumnRoles:
         rules: By event type the rules that give a row that type.
         types: Declared types by field name.
         nested: The column that holds an object of fields.
+        own_parts: Parts of objects that are columns of their own, or left out.
         most_frequent: Whether rows are only counted, see `plait.ingest.entity_deduplication`.
         mapping: The mapping that this follows.
     """
@@ -57,6 +59,7 @@ class ColumnRoles:
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     nested: str = ""
+    own_parts: frozenset[str] = frozenset()
     most_frequent: bool = False
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
 
@@ -70,7 +73,11 @@ class ColumnRoles:
 
 
 def assign_roles(
-    kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+    kind: FileKind,
+    columns: Sequence[str],
+    mapping: ColumnMapping,
+    name: str,
+    parts: Mapping[str, str] = MappingProxyType({}),
 ) -> ColumnRoles:
     """Decide which role each column of a file plays.
 
@@ -79,6 +86,7 @@ def assign_roles(
         columns: The names of the columns.
         mapping: What is known about them.
         name: The name of the source.
+        parts: By dotted name of a part of an object the column that holds the object.
 
     Returns:
         The roles.
@@ -87,16 +95,25 @@ def assign_roles(
         MappingError: If a required column is missing, two are equally good, or the mapping names
             one that does not exist; it lists the columns and says what to write.
     """
-    return _RoleAssigner(kind, columns, mapping, name).assign()
+    return _RoleAssigner(kind, columns, mapping, name, parts).assign()
 
 
 class _RoleAssigner:
     def __init__(
-        self, kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+        self,
+        kind: FileKind,
+        columns: Sequence[str],
+        mapping: ColumnMapping,
+        name: str,
+        parts: Mapping[str, str],
     ) -> None:
         self.kind, self.columns, self.mapping, self.name = kind, columns, mapping, name
+        self.parts = parts
+        objects = set(parts.values())
+        plain = [column for column in columns if column not in objects]
+        self.candidates = [*plain, *parts], [*objects]
         self.by_name: dict[str, list[str]] = {}
-        for column in columns:
+        for column in (*columns, *parts):
             self.by_name.setdefault(normalized_name(column), []).append(column)
 
     def assign(self) -> ColumnRoles:
@@ -129,6 +146,7 @@ class _RoleAssigner:
             rules=self._rules(roles, default),
             types={**suffixed, **mapping.types},
             nested=nested,
+            own_parts=frozenset({*used, *flagged, *renamed, *self.mapping.split} & {*self.parts}),
             most_frequent=mapping.most_frequent or counted,
             mapping=mapping,
         )
@@ -152,32 +170,34 @@ class _RoleAssigner:
         return roles
 
     def _guess(self, role: str, tiers: Sequence[frozenset[str]], used: set[str]) -> str:
-        for tier in tiers:
-            candidates = [
-                column
-                for column in self.columns
-                if normalized_name(column) in tier and column not in used
-            ]
-            if len(candidates) > 1 and role not in _OPTIONAL:
-                raise MappingError(
-                    f"{self.name} has several columns for the {role}: {', '.join(candidates)}",
-                    hint=f"choose one in a mapping: [{self.kind}] {role} = {_quote(candidates[0])}",
-                    field=role,
-                )
-            if len(candidates) == 1:
-                return candidates[0]
+        for columns in self.candidates:  # an object plays a role only if nothing else can
+            for tier in tiers:
+                candidates = [
+                    column
+                    for column in columns
+                    if normalized_name(column) in tier and column not in used
+                ]
+                if len(candidates) > 1 and role not in _OPTIONAL:
+                    raise MappingError(
+                        f"{self.name} has several columns for the {role}: {', '.join(candidates)}",
+                        hint=f"choose one in a mapping: [{self.kind}] {role} = "
+                        f"{_quote(candidates[0])}",
+                        field=role,
+                    )
+                if len(candidates) == 1:
+                    return candidates[0]
         return ""
 
     def _find(self, name: str, field_name: str) -> str:
         """The column that a mapping means: by its exact name, else without case and underscores."""
-        if name in self.columns:
+        if name in self.columns or name in self.parts:
             return name
         candidates = self.by_name.get(normalized_name(name), [])
         if len(candidates) == 1:
             return candidates[0]
         raise MappingError(
             f"{self.name} has no column {name!r}, which the mapping names for {field_name}",
-            hint=f"columns are {_list_columns(self.columns)}",
+            hint=f"columns are {_list_columns([*self.columns, *self.parts])}",
             field=field_name,
         )
 
@@ -197,7 +217,7 @@ class _RoleAssigner:
         if not missing:
             return
         lines = " ".join(f'{role} = "..."' for role in missing)
-        columns = _list_columns(self.columns)
+        columns = _list_columns([*self.columns, *self.parts])
         hint = f"columns are {columns}; write in a mapping: [{self.kind}] {lines}"
         if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
             hint += "; if the file has no header, name its columns: columns = [...]"
@@ -223,7 +243,8 @@ class _RoleAssigner:
     ) -> tuple[tuple[str, str], ...]:
         known = ITEM_FIELDS if self.kind == "items" else USER_FIELDS
         names: dict[str, str] = {}
-        for column in self.columns:
+        own_parts = [part for part in self.parts if part in renamed or part in self.mapping.split]
+        for column in (*self.columns, *own_parts):
             name = renamed.get(column, "")
             if column in used or name is False:
                 continue

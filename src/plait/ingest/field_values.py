@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,14 +64,11 @@ def fields_json(
     for name, value in (columns or {}).items():
         if type(value) in _PLAIN:  # the usual case
             flat[name] = value
-            continue
-        for part, inner in _flattened(name, value):
-            if inner is not None and part not in without:
-                _set_field(flat, part, inner, lost)
+        elif value is not None:
+            parts = ((part, inner) for part, inner in _flattened(name, value) if inner is not None)
+            _set_fields(flat, parts, without, lost)
     for name, value in fields.items():
-        for part, inner in _flattened(str(name), value):
-            if part not in without:
-                _set_field(flat, part, inner, lost)
+        _set_fields(flat, _flattened(str(name), value), without, lost)
     try:
         return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
     except (TypeError, ValueError) as problem:
@@ -147,21 +144,29 @@ def _lists_of_parts(entries: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
 
 
 def _typed_value(value: Any) -> Any:
-    """The value of `{"string_value": "a", "int_value": null}`, as GA4 and protocol buffers write."""
+    """The value of `{"string_value": "a", "int_value": null}`, as GA4 writes it."""
     if isinstance(value, Mapping) and all(str(key).endswith("_value") for key in value):
         return next((inner for inner in value.values() if inner is not None), None)
     return value
 
 
-def _set_field(flat: dict[str, Any], name: str, value: Any, lost: list[LostField] | None) -> None:
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=str)
-    if type(value) is not str and not _is_finite(value):
-        if lost is None:
+def _set_fields(
+    flat: dict[str, Any],
+    parts: Iterable[tuple[str, Any]],
+    without: Collection[str],
+    lost: list[LostField] | None,
+) -> None:
+    for name, value in parts:
+        if name in without:
+            continue
+        if isinstance(value, set | frozenset):
+            flat[name] = sorted(value, key=str)
+        elif type(value) is str or _is_finite(value):
+            flat[name] = value
+        elif lost is None:
             raise FieldError("a finite number", name)
-        lost.append(LostField(name, value, "a finite number"))
-        return
-    flat[name] = value
+        else:
+            lost.append(LostField(name, value, "a finite number"))
 
 
 def is_location(value: Mapping[Any, Any]) -> bool:

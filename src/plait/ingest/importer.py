@@ -87,6 +87,10 @@ class Importer:
         self._consent = consent or ConsentPolicy()
         self._rejects = rejects
 
+    def field_types(self) -> Mapping[tuple[str, str], FieldType]:
+        """Return the types of the fields that the log knows, by (entity, field)."""
+        return self._log.schema().types if isinstance(self._log, CatalogueLog) else {}
+
     def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from plait.ingest.field_values import is_location, label_of, parts_of
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk, series_of
 
-__all__ = ["NestedChunk", "with_dotted_columns"]
+__all__ = ["NestedChunk", "parts_in", "with_dotted_columns"]
 
 _MAX_NAMES = 5000
 _MAX_DEPTH = 16
@@ -46,6 +47,10 @@ class NestedChunk:
         return self.chunk.textual
 
     @property
+    def notes(self) -> Any:
+        return self.chunk.notes
+
+    @property
     def names(self) -> Sequence[str]:
         return self.chunk.names
 
@@ -56,7 +61,9 @@ class NestedChunk:
         path = self.paths.get(name)
         if path is None:
             return self.chunk.raw(name)
-        return DictChunk([{name: value} for value in self.values(name)], self.rows, [name]).raw(name)
+        return DictChunk([{name: value} for value in self.values(name)], self.rows, [name]).raw(
+            name
+        )
 
     def values(self, name: str) -> list[Any]:
         path = self.paths.get(name)
@@ -84,6 +91,15 @@ def with_dotted_columns(chunk: RowChunk) -> RowChunk:
         paths = _paths_of(chunk.dicts)
         return NestedChunk(chunk, paths) if paths else chunk
     return chunk
+
+
+def parts_in(chunk: RowChunk) -> dict[str, str]:
+    """Return by dotted name of a part the column that holds its object.
+
+    Args:
+        chunk: The rows.
+    """
+    return {name: path[0] for name, path in getattr(chunk, "paths", {}).items()}
 
 
 def _without_structs(frame: pl.DataFrame) -> pl.DataFrame:
@@ -114,13 +130,20 @@ def _is_place(dtype: pl.Struct) -> bool:
     return is_location({field.name: None for field in dtype.fields})
 
 
-def _paths_of(dicts: Iterable[Mapping[str, Any]]) -> dict[str, _Path]:
+def _paths_of(dicts: Sequence[Mapping[str, Any]]) -> dict[str, _Path]:
+    """The paths to the parts of the columns that hold objects, in most of their rows."""
     paths: dict[str, _Path] = {}
+    counts: Counter[str] = Counter()
     for row in dicts:
         for key, value in row.items():
-            if type(value) in (dict, list) and key != _OWN_FIELDS and len(paths) < _MAX_NAMES:
-                _add_paths(paths, str(key), (key,), value)
-    return paths
+            if type(value) in (dict, list) and key != _OWN_FIELDS and parts_of(value) is not None:
+                counts[key] += 1
+                if len(paths) < _MAX_NAMES:
+                    _add_paths(paths, str(key), (key,), value)
+    others = {
+        key for key in counts if sum(row.get(key) is not None for row in dicts) >= 2 * counts[key]
+    }
+    return {name: path for name, path in paths.items() if path[0] not in others}
 
 
 def _add_paths(paths: dict[str, _Path], name: str, path: _Path, value: Any) -> None:

@@ -1,12 +1,12 @@
 """Days that are written as numbers: 20220408, 20220408123000, and Excel's 44659.5.
 
-As unix times they would lie in the first days of 1970, or far in the future. A column is read so only
-if its numbers, all over the source, are such days.
+As unix times they would lie in the first days of 1970, or far in the future. A column is read so
+only if its numbers, all over the source, are such days.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN
 from plait.ingest.time_formats import numbers_as_texts
 
-__all__ = ["NumericReading", "TimeEvidence", "survey_times", "wall_times_of_numbers"]
+__all__ = ["NumericReading", "TimeEvidence", "may_be_day", "survey_times", "wall_times_of_numbers"]
 
 NumericReading = Literal["unix", "calendar", "excel"]
 """What the numbers of a column of times count: units since 1970, digits of a date, Excel's days."""
@@ -27,6 +27,8 @@ _EXCEL_FIRST, _EXCEL_LAST = 20_000, 60_000
 _EXCEL_1970 = 25_569
 _MILLIS_OF_DAY = 86_400_000
 _NEARLY_ALL = 0.95
+_MOST_DIGITS = 17
+_CALENDAR_SCALES = (10**6, 10**8, 10**10, 10**12, 10**15)
 
 
 class TimeEvidence(NamedTuple):
@@ -58,6 +60,22 @@ class TimeEvidence(NamedTuple):
         return "calendar" if self.calendar >= _NEARLY_ALL * self.numbers else "unix"
 
 
+def may_be_day(value: Any) -> bool:
+    """Return whether a value is a number that is more likely a day than a unix time.
+
+    Args:
+        value: Any value.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
+    return _EXCEL_FIRST <= value <= _EXCEL_LAST or any(
+        19 * scale <= value < 21 * scale for scale in _CALENDAR_SCALES
+    )
+
+
 def survey_times(column: RawColumn) -> TimeEvidence:
     """Look at the numbers of a column of times.
 
@@ -67,7 +85,9 @@ def survey_times(column: RawColumn) -> TimeEvidence:
     Returns:
         How many there are, and how many of them are days.
     """
-    if isinstance(column, pl.Series) and not (column.dtype.is_numeric() or column.dtype == pl.String):
+    if isinstance(column, pl.Series) and not (
+        column.dtype.is_numeric() or column.dtype == pl.String
+    ):
         return TimeEvidence()
     texts = _texts(column)
     numbers = texts.filter(texts.str.contains(UNIX_PATTERN).fill_null(False))

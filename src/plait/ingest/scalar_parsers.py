@@ -24,6 +24,7 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
+from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import micros_of_number
 
 __all__ = [
@@ -189,7 +190,9 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, str):
         value = value.strip(_WHITESPACE) or None
         if value is not None and not _number(value):
-            raise FieldError(EXPECTED["value"])
+            value = unambiguous_number(value)
+            if value is None:
+                raise FieldError(EXPECTED["value"])
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
         raise FieldError(EXPECTED["value"])
     try:

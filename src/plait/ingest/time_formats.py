@@ -74,7 +74,8 @@ def wall_times(texts: pl.Series, pattern: str) -> pl.Series:
         pattern: The format.
 
     Returns:
-        Datetimes in microseconds [N], with a zone if the format has one; null where it does not fit.
+        Datetimes in microseconds [N], with a zone if the format has one; null where it does not
+        fit.
 
     Raises:
         MappingError: If the format cannot be read.

@@ -10,7 +10,13 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-__all__ = ["Decimal", "DecimalEvidence", "parse_number_text", "survey_numbers", "unambiguous_number"]
+__all__ = [
+    "Decimal",
+    "DecimalEvidence",
+    "parse_number_text",
+    "survey_numbers",
+    "unambiguous_number",
+]
 
 Decimal = Literal[",", "."]
 """What separates the decimals of a number."""
@@ -155,7 +161,7 @@ def survey_numbers(texts: Iterable[str]) -> DecimalEvidence:
     Returns:
         The counts.
     """
-    counts = {name: 0 for name in ("comma", "dot", "either", "neutral", "others", "decorated")}
+    counts = dict.fromkeys(("comma", "dot", "either", "neutral", "others", "decorated"), 0)
     decorated_example = example = ""
     for text in texts:
         comma, dot = _parse(text, ","), _parse(text, ".")
