@@ -1,22 +1,18 @@
-"""Parquet files and frames in memory, polars' or pandas'."""
+"""Frames in memory, polars' or pandas'."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from plait.errors import InputError
 from plait.ingest.delimited import column_names
-from plait.ingest.parquet_probe import PARQUET, probe_parquet, readable_columns
+from plait.ingest.parquet_probe import readable_columns
 from plait.ingest.row_chunk import ROWS, FrameChunk, series_of
 
-__all__ = ["PARQUET", "from_pandas", "is_pandas", "read_frames", "read_parquet"]
-
-_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+__all__ = ["from_pandas", "is_pandas", "read_frames"]
 
 
 def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChunk]:
@@ -43,41 +39,6 @@ def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChun
             rows = np.arange(row + 1, row + 1 + batch.height, dtype=np.int64)
             row += batch.height
             yield FrameChunk(batch, rows)
-
-
-def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
-    """Read a Parquet file.
-
-    It is read once before, in another process, so that damage is found before the first row is
-    taken and cannot end this process.
-
-    Args:
-        path: The file.
-        name: The name of the source.
-
-    Yields:
-        Chunks of at most `ROWS` rows.
-
-    Raises:
-        InputError: If the file cannot be read to its end.
-    """
-    reason = probe_parquet(path)
-    if reason:
-        raise _unreadable(name, reason)
-    try:
-        lazy = pl.scan_parquet(path, glob=False)
-        lazy = lazy.select(readable_columns(lazy.collect_schema()))
-        batches = lazy.collect_batches(chunk_size=ROWS, maintain_order=True)
-        yield from read_frames(batches, name)
-    except _READ_ERRORS as problem:  # the file was changed in between
-        raise _unreadable(name, str(problem).split("\n", 1)[0][:200]) from problem
-
-
-def _unreadable(name: str, reason: str) -> InputError:
-    return InputError(
-        f"{name} cannot be read as a Parquet file: {reason}",
-        hint="it may be damaged or truncated: download it or write it again",
-    )
 
 
 def is_pandas(source: object) -> bool:

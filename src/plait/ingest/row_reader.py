@@ -15,10 +15,12 @@ import polars as pl
 from plait.errors import InputError, StorageError
 from plait.ingest.byte_sources import ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
-from plait.ingest.dataframes import PARQUET, from_pandas, is_pandas, read_frames, read_parquet
+from plait.ingest.dataframes import from_pandas, is_pandas, read_frames
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
 from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
 from plait.ingest.line_splitter import LINE_LIMIT, decode_blocks, read_lines, without_bom
+from plait.ingest.parquet import read_parquet
+from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import FrameChunk, RowChunk
 
