@@ -86,6 +86,7 @@ class ColumnMapping:
         columns: The columns of a file without a header.
         separator: What separates values; found out if empty.
         quote: What quotes values; "" if quotes are characters like any other.
+        escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
@@ -120,6 +121,7 @@ class ColumnMapping:
     columns: _Texts = ()
     separator: _Text = ""
     quote: _Text = '"'
+    escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
     head_prefix: _Text = ""
@@ -135,7 +137,7 @@ _ROLES = {
     "facts": ("head", "relation", "tail", "time", "id"),
 }
 _TABLES = ("kinds", "fields", "types", "flags", "split")
-_SHARED = ("timezone", "encoding", "separator", "quote", "source")
+_SHARED = ("timezone", "encoding", "separator", "quote", "escape", "source")
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "time_format", "columns", "missing")
 _OWN = {
     "events": ("when",),

@@ -18,7 +18,13 @@ from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import from_pandas, is_pandas, read_frames
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
 from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
-from plait.ingest.line_splitter import LINE_LIMIT, decode_blocks, read_lines, without_bom
+from plait.ingest.line_splitter import (
+    LINE_LIMIT,
+    decode_blocks,
+    read_lines,
+    unify_line_ends,
+    without_bom,
+)
 from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
@@ -116,7 +122,7 @@ class RowReader:
             return self._read_parquet(opened)
         self._bytes = opened
         mapping = self._mapping
-        blocks = decode_blocks(opened.blocks(), opened.head, mapping.encoding)
+        blocks = unify_line_ends(decode_blocks(opened.blocks(), opened.head, mapping.encoding))
         first = next(blocks, b"")
         blocks = chain([first], blocks)
         start = without_bom(first).lstrip()[:1]
@@ -127,7 +133,12 @@ class RowReader:
             return iter(read_jsonlines(runs, self._name))
         missing = MISSING if mapping.missing is None else mapping.missing
         dialect = CsvDialect(
-            mapping.separator, mapping.quote, mapping.columns, missing, self._limit
+            mapping.separator,
+            mapping.quote,
+            mapping.escape,
+            mapping.columns,
+            missing,
+            self._limit,
         )
         return iter(read_delimited(runs, self._name, dialect))
 
