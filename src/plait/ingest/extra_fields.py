@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -41,14 +41,16 @@ def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Seri
     if not roles.nested and isinstance(chunk, FrameChunk) and not _has_nested(chunk, roles):
         return pl.Series(_scalar_rows(names, columns), dtype=pl.String)
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
-    return pl.Series(_nested_rows(names, columns, nested, errors), dtype=pl.String)
+    return pl.Series(
+        _nested_rows(names, columns, nested, errors, chunk.words.in_fields), dtype=pl.String
+    )
 
 
 def _field_values(chunk: RowChunk, column: str, roles: ColumnRoles, errors: RowErrors) -> list[Any]:
     if isinstance(chunk, FrameChunk):
         series = chunk.column(column)
         if series.dtype.is_float():
-            infinite = (series.is_nan() | series.is_infinite()).fill_null(False)
+            infinite = series.is_infinite().fill_null(False)
             errors.refuse(infinite, column, column, "a finite number")
     values = chunk.values(column)
     separator = roles.mapping.split.get(column)
@@ -73,8 +75,11 @@ def _flag_names(chunk: RowChunk, columns: Sequence[str]) -> list[list[str] | Non
 
 
 def _has_nested(chunk: FrameChunk, roles: ColumnRoles) -> bool:
-    dtypes = [chunk.column(column).dtype for column, _ in roles.fields]
-    return any(dtype.is_nested() and dtype != pl.List(pl.String) for dtype in dtypes)
+    dtypes = [chunk.frame.schema.get(column, pl.String) for column, _ in roles.fields]
+    flat = pl.List(pl.String)
+    return any(
+        dtype in (pl.Object, pl.Struct, pl.List, pl.Array) for dtype in dtypes if dtype != flat
+    )
 
 
 def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str | None]:
@@ -91,7 +96,11 @@ def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str
 
 
 def _nested_rows(
-    names: Sequence[str], columns: Sequence[list[Any]], nested: Sequence[Any], errors: RowErrors
+    names: Sequence[str],
+    columns: Sequence[list[Any]],
+    nested: Sequence[Any],
+    errors: RowErrors,
+    words: Collection[str],
 ) -> list[str | None]:
     """Fields with objects among them; a null in `nested` is on purpose and stays."""
     texts: list[str | None] = []
@@ -99,7 +108,7 @@ def _nested_rows(
     for index, inner in enumerate(nested):
         try:
             row = {name: column[index] for name, column in zip(names, columns, strict=True)}
-            texts.append(fields_json(inner, row))
+            texts.append(fields_json(inner, row, words))
         except FieldError as problem:
             texts.append(None)
             invalid.setdefault((problem.field, str(problem)), []).append(index)

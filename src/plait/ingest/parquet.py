@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from plait.errors import InputError
-from plait.ingest.dataframes import read_frames
+from plait.ingest.dataframes import notes_of_raw_bytes, read_frames
 from plait.ingest.parquet_probe import probe_parquet, readable_columns
 from plait.ingest.row_chunk import ROWS, FrameChunk
 
@@ -38,9 +38,10 @@ def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
         raise _unreadable(name, reason)
     try:
         lazy = pl.scan_parquet(path, glob=False)
-        lazy = lazy.select(readable_columns(lazy.collect_schema()))
+        schema = lazy.collect_schema()
+        lazy = lazy.select(readable_columns(schema))
         batches = lazy.collect_batches(chunk_size=ROWS, maintain_order=True)
-        yield from read_frames(batches, name)
+        yield from read_frames(batches, name, notes_of_raw_bytes(schema))
     except _READ_ERRORS as problem:  # the file was changed in between
         raise _unreadable(name, str(problem).split("\n", 1)[0][:200]) from problem
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +16,7 @@ import polars as pl
 from plait.errors import InputError, StorageError
 from plait.ingest.byte_sources import ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
-from plait.ingest.dataframes import from_pandas, is_pandas, read_frames
+from plait.ingest.dataframes import from_pandas, is_pandas, read_frames, with_texts
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
 from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
 from plait.ingest.line_splitter import (
@@ -28,7 +29,8 @@ from plait.ingest.line_splitter import (
 from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
-from plait.ingest.row_chunk import FrameChunk, RowChunk
+from plait.ingest.row_chunk import DictChunk, FrameChunk, RowChunk
+from plait.schema.missing_words import MissingWords
 
 __all__ = ["RowReader", "Source", "is_file"]
 
@@ -76,6 +78,10 @@ class RowReader:
         self._rows = 0
         self._bytes: ByteSource | None = None
         self._total: int | None = None
+        missing = mapping.missing
+        self._words = (
+            None if missing is None else MissingWords(*[frozenset(missing)] * 2, frozenset())
+        )
         self._chunks = self._read_file(source) if is_file(source) else self._read_table(source)
 
     @property
@@ -93,7 +99,7 @@ class RowReader:
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
-                yield chunk
+                yield chunk if self._words is None else replace(chunk, words=self._words)
             if self._bytes is not None and self._bytes.damage:
                 expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
                 reject = Rejected(self._name, 0, "", "", expected)
@@ -102,12 +108,14 @@ class RowReader:
             if self._bytes is not None:
                 self._bytes.close()
 
-    def _read_table(self, source: Any) -> Iterator[RowChunk]:
+    def _read_table(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         if is_pandas(source):
             source = from_pandas(source)
+        elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pl.LazyFrame):
+            source = pl.DataFrame(source)
         if isinstance(source, pl.DataFrame):
             self._total = source.height
-            return iter(read_frames([source], self._name))
+            return iter(read_frames([with_texts(source)], self._name))
         if isinstance(source, pl.LazyFrame):
             return iter(read_frames(source.collect_batches(maintain_order=True), self._name))
         if isinstance(source, Iterable) and not isinstance(source, Mapping):
@@ -116,7 +124,7 @@ class RowReader:
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
         raise InputError(f"cannot read rows from {type(source).__name__}", hint=hint)
 
-    def _read_file(self, source: Any) -> Iterator[RowChunk]:
+    def _read_file(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         opened = open_bytes(source, self._name)
         if opened.head.startswith(PARQUET):
             return self._read_parquet(opened)
@@ -142,7 +150,7 @@ class RowReader:
         )
         return iter(read_delimited(runs, self._name, dialect))
 
-    def _read_parquet(self, opened: ByteSource) -> Iterator[RowChunk]:
+    def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
         with _as_path(opened) as path:
             yield from read_parquet(path, self._name)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
+from plait.schema.missing_words import BLANKS, FIELD_WORDS
 from plait.utils.timestamps import micros_of_number
 
 __all__ = [
@@ -73,10 +74,6 @@ _is_plain_id = re.compile(rf"[A-Za-z0-9_.:-]{{1,{MAX_ID_LENGTH}}}\Z").match
 _is_plain_event_type = re.compile(rf"[a-z0-9_.:-]{{1,{MAX_EVENT_TYPE_LENGTH}}}\Z").match
 """The common case, accepted without the checks that other text needs."""
 
-_WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
-_WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
-"""What is cut off around texts: Unicode's White_Space, as polars' `strip_chars` does."""
-
 _ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 1000
@@ -110,7 +107,7 @@ def expected_id_of(role: str) -> str:
 def parse_id(value: Any) -> str | None:
     """Parse the external id of an event, user, item or request.
 
-    Spaces around it are cut off; whole numbers are written without a point.
+    Blanks and invisible signs around it are cut off; whole numbers are written without a point.
 
     Args:
         value: Text or a whole number.
@@ -158,7 +155,7 @@ def _name(value: Any) -> str | None:
         if value is None:
             return None
         value = _text_of(value.item() if isinstance(value, np.generic) else value)
-    text: str = value.strip(_WHITESPACE)
+    text: str = value.strip(BLANKS)
     if not text.isascii():
         try:
             text.encode()
@@ -175,6 +172,10 @@ def _text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_DIGITS:
         return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
+        whole = value.to_integral_value()
+        if whole == value:
+            return str(int(whole))
     raise FieldError(EXPECTED["id"])
 
 
@@ -193,7 +194,7 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
-        value = value.strip(_WHITESPACE) or None
+        value = value.strip(BLANKS) or None
         if value is not None and not _number(value):
             raise FieldError(EXPECTED["value"])
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
@@ -244,7 +245,7 @@ def wall_time(value: Any) -> tuple[int, bool] | None:
         value = value.item()
     try:
         if isinstance(value, str):
-            text = value.strip(_WHITESPACE)
+            text = value.strip(BLANKS)
             return _time_of_text(text) if text else None
         if isinstance(value, datetime):
             return _time_of_datetime(value)
@@ -278,15 +279,21 @@ def _time_of_datetime(moment: datetime) -> tuple[int, bool]:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zoned
 
 
-def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | None:
+def fields_json(
+    fields: Any,
+    columns: Mapping[str, Any] | None = None,
+    words: Collection[str] = FIELD_WORDS,
+) -> str | None:
     """Write the fields of an event as a JSON object with sorted keys.
 
     Args:
         fields: Names and values: text, finite numbers, truth values, lists, {lat, lon}. Another
-            object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`.
-            A field that is None stays null, which in a patch clears it.
+            object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`;
+            lists in a list become one list. A field that is None stays null, which in a patch
+            clears it.
         columns: More names and values, of the columns of a file; what is None among them is no
             field.
+        words: Texts that mean None.
 
     Returns:
         The text; None if there are no fields.
@@ -299,10 +306,10 @@ def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | 
         raise FieldError(EXPECTED["fields"], "fields")
     flat: dict[str, Any] = {}
     for name, value in (columns or {}).items():
-        _flatten(flat, name, value)
+        _flatten(flat, name, value, words)
     for name, value in fields.items():
-        _flatten(flat, str(name), value)
-        if value is None:
+        _flatten(flat, str(name), value, words)
+        if value is None or (type(value) is str and value.strip(BLANKS) in words):
             flat[str(name)] = None
     try:
         return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
@@ -310,24 +317,35 @@ def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | 
         raise FieldError(f"values that JSON can express ({problem})", "fields") from problem
 
 
-def _flatten(flat: dict[str, Any], name: str, value: Any) -> None:
+def _flatten(flat: dict[str, Any], name: str, value: Any, words: Collection[str]) -> None:
     """Set a field, or one for each part of an object that is not {lat, lon}."""
     if isinstance(value, Mapping) and not is_location(value):
         for label, inner in value.items():
             part = " ".join(str(label).split()).rstrip(": ")
-            _set_field(flat, f"{name}.{part}", inner)
+            _set_field(flat, f"{name}.{part}", inner, words)
     else:
-        _set_field(flat, name, value)
+        _set_field(flat, name, value, words)
 
 
-def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
-    if value is None:
+def _set_field(flat: dict[str, Any], name: str, value: Any, words: Collection[str]) -> None:
+    if value is None or (type(value) is str and value.strip(BLANKS) in words):
         return
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=str)
+    if type(value) is list:
+        value = _members(value, words)
     if type(value) is not str and not _is_finite(value):
         raise FieldError("a finite number", name)
     flat[name] = value
+
+
+def _members(values: list[Any], words: Collection[str]) -> list[Any]:
+    """The members of a list and of the lists in it, without words that mean None."""
+    members: list[Any] = []
+    for value in values:
+        if type(value) is list:
+            members += _members(value, words)
+        elif not (type(value) is str and value.strip(BLANKS) in words):
+            members.append(value)
+    return members
 
 
 def is_location(value: Mapping[Any, Any]) -> bool:
