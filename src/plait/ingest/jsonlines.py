@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -19,6 +22,12 @@ __all__ = ["ARRAY_LIMIT", "read_array", "read_dicts", "read_jsonlines"]
 ARRAY_LIMIT = 64 << 20
 """The longest JSON array in bytes: it cannot be read piece by piece."""
 
+_LITERAL_LIMIT = 4 << 20
+"""The longest text in bytes that is read as a literal of Python."""
+
+_CONSTANTS = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+_PYTHON_NAMES = re.compile(rb"[{,]\s*u?'")
+
 
 class _ChunkWriter:
     """Numbers rows and makes chunks of them."""
@@ -28,8 +37,11 @@ class _ChunkWriter:
         self._row = 0
         self._names: dict[str, None] = {}
 
-    def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str) -> DictChunk:
-        """A chunk of the objects in `values`; other values are refused, and `raw` is reported."""
+    def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str = "") -> DictChunk:
+        """A chunk of the objects in `values`; other values are refused, and `raw` is reported.
+
+        What is expected of a value follows from it if `expected` is empty.
+        """
         dicts: list[Mapping[str, Any]] = []
         rows: list[int] = []
         rejects = []
@@ -40,7 +52,8 @@ class _ChunkWriter:
                 rows.append(self._row)
                 self._names.update(dict.fromkeys(value))
             else:
-                rejects.append(Rejected(self._source, self._row, "", shortened(line), expected))
+                reason = expected or _expected(line)
+                rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
 
 
@@ -62,7 +75,7 @@ def read_jsonlines(runs: Iterable[bytes | BadLine], name: str) -> Iterator[DictC
         lines = [line for line in without_bom(run).split(b"\n") if line.strip()]
         for start in range(0, len(lines), ROWS):
             batch = lines[start : start + ROWS]
-            yield writer.chunk(_parse_lines(batch), batch, "a JSON object on each line")
+            yield writer.chunk(_parse_lines(batch), batch)
 
 
 def _parse_lines(lines: Sequence[bytes]) -> list[Any]:
@@ -76,7 +89,33 @@ def _parse_line(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except ValueError:
+        return _parse_dialect(line)
+
+
+def _parse_dialect(text: bytes) -> Any:
+    """What Python writes for JSON, or instead of it; None if it is neither.
+
+    NaN, which `json.dumps` writes, is None, and Infinity a number that is refused later. The quotes
+    of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a literal, which is data
+    and never run.
+    """
+    try:
+        if b"NaN" in text or b"Infinity" in text:
+            return json.loads(text, parse_constant=_CONSTANTS.get)
+    except (ValueError, RecursionError):
+        pass
+    if b"'" not in text or len(text) > _LITERAL_LIMIT:
         return None
+    try:
+        return ast.literal_eval(text.decode().strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+
+
+def _expected(line: Any) -> str:
+    if isinstance(line, bytes) and _PYTHON_NAMES.search(line):
+        return "a JSON object on each line, with double quotes: this is Python's notation"
+    return "a JSON object on each line"
 
 
 def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
@@ -98,10 +137,16 @@ def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
         if len(data) > ARRAY_LIMIT:
             limit = f"{name} is a JSON array of more than {ARRAY_LIMIT >> 20} MiB"
             raise InputError(limit, hint="write one object a line (JSON lines) instead")
+    text = without_bom(bytes(data))
     try:
-        values = orjson.loads(without_bom(bytes(data)))
+        values = orjson.loads(text)
     except ValueError as problem:
-        raise InputError(f"{name} is not valid JSON: {problem}") from problem
+        values = _parse_dialect(text)
+        if not isinstance(values, list):
+            message = f"{name} is not valid JSON: {problem}"
+            hint = "write it with json.dump: this is Python's notation"
+            hint = hint if _PYTHON_NAMES.search(text) else ""
+            raise InputError(message, hint=hint) from problem
     return read_dicts(values, name)
 
 
@@ -118,4 +163,11 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
     writer = _ChunkWriter(name)
     values = iter(dicts)
     while batch := list(islice(values, ROWS)):
-        yield writer.chunk(batch, batch, "an object (names and values)")
+        rows = [_with_text_names(row) if isinstance(row, Mapping) else row for row in batch]
+        yield writer.chunk(rows, batch, "an object (names and values)")
+
+
+def _with_text_names(row: Mapping[Any, Any]) -> Mapping[str, Any]:
+    if all(type(name) is str for name in row):
+        return row
+    return {str(name): value for name, value in row.items()}

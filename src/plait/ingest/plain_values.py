@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -40,7 +40,7 @@ def _plain(value: Any, depth: int) -> Any:
     if cls in _PLAIN:
         return value
     if cls is float:
-        return None if value != value else value  # noqa: PLR0124 NaN
+        return None if value != value else value
     if isinstance(value, list | tuple | set | frozenset | Mapping):
         return _plain_container(value, depth - 1) if depth else value
     if isinstance(value, np.ndarray | np.generic):
@@ -70,30 +70,27 @@ def _numpy_value(value: Any) -> Any:
 
 
 def _plain_scalar(value: Any, depth: int) -> Any:
+    for types, convert in _CONVERSIONS:
+        if isinstance(value, types):
+            return convert(value)
     name = type(value).__name__
-    if name in ("NAType", "NaTType"):  # of pandas; they equal nothing, and NaT is a datetime
+    if name == "NAType":  # of pandas, as are the next two
         return None
-    if isinstance(value, Decimal):
-        return _number_of(value)
-    if isinstance(value, Enum):
-        return _plain(value.value, depth - 1) if depth else value
-    if isinstance(value, datetime):
-        return value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
-    if isinstance(value, timedelta):
-        return _whole(value / _SECONDS)
-    if isinstance(value, time):
-        return value.isoformat()
-    if isinstance(value, UUID | PurePath) or name == "Interval":
+    if name == "Interval":
         return str(value)
     if name == "Period" and hasattr(value, "start_time"):
-        return value.start_time.to_pydatetime(warn=False)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _text_of(bytes(value), value)
-    for base in (bool, str, int, float):
-        if isinstance(value, base):
-            return _plain(base(value), depth)
+        return _datetime_of(value.start_time)
+    if isinstance(value, Enum):
+        return _plain(value.value, depth - 1) if depth else value
     to_list = getattr(value, "tolist", None) or getattr(value, "to_list", None)
     return value if to_list is None or not depth else _plain(to_list(), depth - 1)
+
+
+def _datetime_of(value: datetime) -> datetime | None:
+    if type(value).__name__ == "NaTType":  # a datetime, too
+        return None
+    plain: datetime = value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value
+    return plain
 
 
 def _number_of(value: Decimal) -> int | float | None:
@@ -115,3 +112,17 @@ def _text_of(data: bytes, value: Any) -> Any:
     except UnicodeDecodeError:
         return value
     return text if text.replace("\n", "").replace("\t", "").isprintable() else value
+
+
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Decimal, _number_of),
+    (datetime, _datetime_of),
+    (timedelta, lambda value: _whole(value / _SECONDS)),
+    (time, time.isoformat),
+    (UUID | PurePath, str),
+    (bytes | bytearray | memoryview, lambda value: _text_of(bytes(value), value)),
+    (str, lambda value: str(getattr(value, "value", value))),  # a StrEnum has a value
+    (int, int),
+    (float, lambda value: _plain(float(value), 0)),
+)
+"""What becomes of subclasses and of types that JSON lacks; the first that fits."""

@@ -51,8 +51,7 @@ class RowChunk(Protocol):
 
     @property
     def notes(self) -> Sequence[ImportNote]:
-        """What the reader did with values that its user should know of; complete once they are
-        read."""
+        """What the reader did with values that its user should know of, as far as they are read."""
 
     @property
     def words(self) -> MissingWords:
