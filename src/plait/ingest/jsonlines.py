@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from plait.ingest.line_splitter import BadLine, without_bom
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
 
-__all__ = ["ARRAY_LIMIT", "read_array", "read_dicts", "read_jsonlines"]
+__all__ = ["ARRAY_LIMIT", "names_in_lines", "read_array", "read_dicts", "read_jsonlines"]
 
 ARRAY_LIMIT = 64 << 20
 """The longest JSON array in bytes: it cannot be read piece by piece."""
@@ -30,12 +30,18 @@ _PYTHON_NAMES = re.compile(rb"[{,]\s*u?'")
 
 
 class _ChunkWriter:
-    """Numbers rows and makes chunks of them."""
+    """Numbers rows and makes chunks of them.
 
-    def __init__(self, source: str) -> None:
+    Args:
+        source: The name of the source.
+        names: The names in all rows, as far as they are known: a column that comes late is a column
+            of the first chunk as well.
+    """
+
+    def __init__(self, source: str, names: Iterable[str]) -> None:
         self._source = source
         self._row = 0
-        self._names: dict[str, None] = {}
+        self._names = dict.fromkeys(names)
 
     def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str = "") -> DictChunk:
         """A chunk of the objects in `values`; other values are refused, and `raw` is reported.
@@ -57,22 +63,47 @@ class _ChunkWriter:
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
 
 
-def read_jsonlines(runs: Iterable[bytes | BadLine], name: str) -> Iterator[DictChunk]:
+def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
+    """List the names in all objects of JSON lines.
+
+    Args:
+        runs: Whole lines, see `plait.ingest.line_splitter.read_lines`.
+
+    Returns:
+        The names, each once, in the order in which they first come.
+    """
+    names: dict[str, None] = {}
+    for run in runs:
+        if not isinstance(run, BadLine):
+            rows = _parse_lines(_lines_of(run))
+            objects = (row for row in rows if isinstance(row, Mapping))
+            names.update(dict.fromkeys(chain.from_iterable(objects)))
+    return list(map(str, names))
+
+
+def _lines_of(run: bytes) -> list[bytes]:
+    return [line for line in without_bom(run).split(b"\n") if line.strip()]
+
+
+def read_jsonlines(
+    runs: Iterable[bytes | BadLine], name: str, names: Iterable[str] = ()
+) -> Iterator[DictChunk]:
     """Read one JSON object a line; blank lines do not count.
 
     Args:
         runs: Whole lines, see `plait.ingest.line_splitter.read_lines`.
         name: The name of the source.
+        names: The names in all objects, as far as they are known, see `names_in_lines`.
 
     Yields:
         Chunks of at most `ROWS` rows; a line that is not an object is refused.
     """
-    writer = _ChunkWriter(name)
+    writer = _ChunkWriter(name, names)
     for run in runs:
         if isinstance(run, BadLine):
             yield writer.chunk([None], [run.value], run.expected)
             continue
-        lines = [line for line in without_bom(run).split(b"\n") if line.strip()]
+        lines = _lines_of(run)
         for start in range(0, len(lines), ROWS):
             batch = lines[start : start + ROWS]
             yield writer.chunk(_parse_lines(batch), batch)
@@ -154,13 +185,16 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
     """Read objects in memory.
 
     Args:
-        dicts: The objects; anything that is not a mapping is refused.
+        dicts: The objects; anything that is not a mapping is refused. Of a sequence all names are
+            known before the first chunk.
         name: The name of the source.
 
     Yields:
         Chunks of at most `ROWS` rows.
     """
-    writer = _ChunkWriter(name)
+    known = dicts if isinstance(dicts, Sequence) else ()
+    objects = (row for row in known if isinstance(row, Mapping))
+    writer = _ChunkWriter(name, map(str, dict.fromkeys(chain.from_iterable(objects))))
     values = iter(dicts)
     while batch := list(islice(values, ROWS)):
         rows = [_with_text_names(row) if isinstance(row, Mapping) else row for row in batch]

@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 
 from plait.errors import InputError, StorageError
-from plait.ingest.byte_sources import ByteSource, open_bytes
+from plait.ingest.byte_sources import BLOCK, ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import from_pandas, is_pandas, read_frames, with_texts
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
-from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
+from plait.ingest.jsonlines import names_in_lines, read_array, read_dicts, read_jsonlines
 from plait.ingest.line_splitter import (
     LINE_LIMIT,
     decode_blocks,
@@ -29,7 +29,7 @@ from plait.ingest.line_splitter import (
 from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
-from plait.ingest.row_chunk import DictChunk, FrameChunk, RowChunk
+from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
 from plait.schema.missing_words import MissingWords
 
 __all__ = ["RowReader", "Source", "is_file"]
@@ -130,7 +130,7 @@ class RowReader:
             return self._read_parquet(opened)
         self._bytes = opened
         mapping = self._mapping
-        blocks = unify_line_ends(decode_blocks(opened.blocks(), opened.head, mapping.encoding))
+        blocks = self._text_blocks(opened)
         first = next(blocks, b"")
         blocks = chain([first], blocks)
         start = without_bom(first).lstrip()[:1]
@@ -138,7 +138,7 @@ class RowReader:
             return iter(read_array(blocks, self._name))
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
         if start == b"{":
-            return iter(read_jsonlines(runs, self._name))
+            return iter(read_jsonlines(runs, self._name, self._names_ahead(source, first)))
         missing = MISSING if mapping.missing is None else mapping.missing
         dialect = CsvDialect(
             mapping.separator,
@@ -150,9 +150,45 @@ class RowReader:
         )
         return iter(read_delimited(runs, self._name, dialect))
 
+    def _text_blocks(self, opened: ByteSource) -> Iterator[bytes]:
+        blocks = decode_blocks(opened.blocks(), opened.head, self._mapping.encoding)
+        return unify_line_ends(blocks)
+
+    def _names_ahead(self, source: Any, first: bytes) -> list[str]:
+        """The names in all lines of JSON, which decide what each column is; [] of a pipe.
+
+        A pipe cannot be read twice, and in a short file the first chunk holds all names.
+        """
+        if len(first) < BLOCK // 2 and first.count(b"\n") <= ROWS:
+            return []
+        with _opened_again(source, self._bytes) as again:
+            if again is None:
+                return []
+            runs = read_lines(self._text_blocks(again), self._limit)
+            return names_in_lines(runs)
+
     def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
         with _as_path(opened) as path:
             yield from read_parquet(path, self._name)
+
+
+@contextmanager
+def _opened_again(source: Any, opened: ByteSource | None) -> Iterator[ByteSource | None]:
+    """The same bytes from their beginning; None if they can be read only once."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield open_bytes(source, "")
+    elif isinstance(source, str | Path):
+        again = open_bytes(source, "") if Path(source).is_file() else None
+        yield again
+        if again is not None:
+            again.close()
+    elif opened is None or not getattr(source, "seekable", bool)():
+        yield None
+    else:
+        position = source.tell()
+        source.seek(position - opened.consumed)
+        yield open_bytes(source, "")
+        source.seek(position)
 
 
 @contextmanager
