@@ -204,7 +204,7 @@ def test_whole_floats_in_text():
     assert (events[0].user, events[0].item, events[0].fields) == ("17850", "1.10", '{"x":"2.0"}')
 
 
-@pytest.mark.parametrize("value", ["NaN", "inf", "-Infinity", "1,299", "many", "1e999", "0x10"])
+@pytest.mark.parametrize("value", ["inf", "-Infinity", "1,299", "many", "1e999", "0x10"])
 def test_values_that_are_refused(value):
     data = f'user,item,value,position\nu,i,"{value}",1\nv,j,2,x\nw,k,1e3,7\n'
     events, rejects = rows_of(data.encode())

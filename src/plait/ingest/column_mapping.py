@@ -95,6 +95,7 @@ class ColumnMapping:
         columns: The columns of a file without a header.
         separator: What separates values; found out if empty.
         quote: What quotes values; "" if quotes are characters like any other.
+        escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
@@ -130,6 +131,7 @@ class ColumnMapping:
     columns: _Texts = ()
     separator: _Text = ""
     quote: _Text = '"'
+    escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
     head_prefix: _Text = ""
@@ -145,7 +147,16 @@ _ROLES = {
     "facts": ("head", "relation", "tail", "time", "id"),
 }
 _TABLES = ("kinds", "fields", "types", "flags", "split")
-_SHARED = ("timezone", "time_format", "decimal", "encoding", "separator", "quote", "source")
+_SHARED = (
+    "timezone",
+    "time_format",
+    "decimal",
+    "encoding",
+    "separator",
+    "quote",
+    "escape",
+    "source",
+)
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing")
 _OWN = {
     "events": ("when",),

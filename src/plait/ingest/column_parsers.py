@@ -27,6 +27,7 @@ from plait.schema.event_bounds import (
     MAX_ID_LENGTH,
     MAX_VALUE,
 )
+from plait.schema.missing_words import BLANKS
 from plait.utils.number_texts import Decimal
 
 __all__ = [
@@ -94,11 +95,15 @@ def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
         whole = (column.floor() == column) & (column.abs() <= MAX_EXACT)
         invalid = column.is_not_null() & ~whole.fill_null(False)
         return ParsedColumn(column.set(invalid, None).cast(pl.Int64).cast(pl.String), invalid)
+    if isinstance(dtype, pl.Decimal):
+        texts = column.cast(pl.String).str.replace(r"\.0+$", "")
+        invalid = texts.str.contains(".", literal=True).fill_null(False)
+        return ParsedColumn(texts.set(invalid, None), invalid)
     if dtype.is_integer() or isinstance(dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     elif dtype != pl.String:
         return _none_fits(column, pl.String)
-    texts = column.str.strip_chars()
+    texts = column.str.strip_chars(BLANKS)
     if textual and texts.str.ends_with(".0").any():
         texts = texts.str.replace(r"^(-?\d+)\.0$", "${1}")
     texts = texts.set(texts == "", None)
@@ -146,7 +151,7 @@ def parse_numbers(column: RawColumn, decimal: Decimal | None = None) -> ParsedCo
     dtype = column.dtype
     present = column.is_not_null()
     if dtype == pl.String:
-        column = column.str.strip_chars()
+        column = column.str.strip_chars(BLANKS)
         present = present & (column != "")
         column = _plain_texts(column, decimal)
         column = column.set(~column.str.contains(NUMBER_PATTERN), None)

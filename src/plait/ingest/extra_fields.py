@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -54,7 +54,8 @@ def fields_of(
     if not roles.nested and isinstance(chunk, FrameChunk) and not _has_nested(chunk, roles):
         return pl.Series(_scalar_rows(names, columns), dtype=pl.String)
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
-    return pl.Series(_nested_rows(names, columns, nested, roles, errors), dtype=pl.String)
+    texts = _nested_rows(names, columns, nested, roles, errors, chunk.words.in_fields)
+    return pl.Series(texts, dtype=pl.String)
 
 
 def _field_values(
@@ -123,8 +124,11 @@ def _flag_names(chunk: RowChunk, columns: Sequence[str]) -> list[list[str] | Non
 
 
 def _has_nested(chunk: FrameChunk, roles: ColumnRoles) -> bool:
-    dtypes = [chunk.column(column).dtype for column, _ in roles.fields]
-    return any(dtype.is_nested() and dtype != pl.List(pl.String) for dtype in dtypes)
+    dtypes = [chunk.frame.schema.get(column, pl.String) for column, _ in roles.fields]
+    flat = pl.List(pl.String)
+    return any(
+        dtype in (pl.Object, pl.Struct, pl.List, pl.Array) for dtype in dtypes if dtype != flat
+    )
 
 
 def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str | None]:
@@ -146,6 +150,7 @@ def _nested_rows(
     nested: Sequence[Any],
     roles: ColumnRoles,
     errors: RowErrors,
+    words: Collection[str],
 ) -> list[str | None]:
     """Fields with objects among them; a null in `nested` is on purpose and stays."""
     texts: list[str | None] = []
@@ -154,7 +159,7 @@ def _nested_rows(
         lost: list[LostField] = []
         row = {name: column[index] for name, column in zip(names, columns, strict=True)}
         try:
-            text = fields_json(inner, row, without=roles.own_parts, lost=lost)
+            text = fields_json(inner, row, words=words, without=roles.own_parts, lost=lost)
         except FieldError:
             text = None
             malformed.append(index)

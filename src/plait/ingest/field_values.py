@@ -11,6 +11,7 @@ import orjson
 
 from plait.ingest.scalar_parsers import EXPECTED, FieldError
 from plait.schema.coercion import LATITUDE, LONGITUDE
+from plait.schema.missing_words import BLANKS, FIELD_WORDS
 
 __all__ = ["LostField", "fields_json", "is_location", "label_of", "parts_of"]
 
@@ -37,6 +38,7 @@ def fields_json(
     fields: Any,
     columns: Mapping[str, Any] | None = None,
     *,
+    words: Collection[str] = FIELD_WORDS,
     without: Collection[str] = (),
     lost: list[LostField] | None = None,
 ) -> str | None:
@@ -45,9 +47,11 @@ def fields_json(
     Args:
         fields: Names and values: text, finite numbers, truth values, lists, {lat, lon}. Another
             object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`.
-            A field that is None stays null, which in a patch clears it.
+            Lists in a list become one list. A field that is None stays null, which in a patch
+            clears it.
         columns: More names and values, of the columns of a file; what is None among them is no
             field.
+        words: Texts that mean None.
         without: Names of parts of objects that are left out.
         lost: Takes up the fields whose values cannot be stored; without it they are an error.
 
@@ -62,13 +66,14 @@ def fields_json(
         raise FieldError(EXPECTED["fields"], "fields")
     flat: dict[str, Any] = {}
     for name, value in (columns or {}).items():
-        if type(value) in _PLAIN:  # the usual case
+        if type(value) in _PLAIN:  # the usual case; chunks have no words that mean None
             flat[name] = value
         elif value is not None:
-            parts = ((part, inner) for part, inner in _flattened(name, value) if inner is not None)
-            _set_fields(flat, parts, without, lost)
+            parts = _flattened(name, value, words)
+            present = ((part, inner) for part, inner in parts if inner is not None)
+            _set_fields(flat, present, without, lost)
     for name, value in fields.items():
-        _set_fields(flat, _flattened(str(name), value), without, lost)
+        _set_fields(flat, _flattened(str(name), value, words), without, lost)
     try:
         return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
     except (TypeError, ValueError) as problem:
@@ -89,14 +94,32 @@ def _expressible(flat: Mapping[str, Any], lost: list[LostField]) -> str | None:
     return orjson.dumps(fields, option=_JSON_OPTIONS).decode() if fields else None
 
 
-def _flattened(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _flattened(
+    name: str, value: Any, words: Collection[str], depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     """A field, or one for each part of an object that is not {lat, lon}."""
     parts = parts_of(value) if depth < _MAX_DEPTH else None
     if parts is None:
-        yield name, value
+        yield name, _without_words(value, words)
         return
     for label, inner in parts.items():
-        yield from _flattened(f"{name}.{label_of(label)}", inner, depth + 1)
+        yield from _flattened(f"{name}.{label_of(label)}", inner, words, depth + 1)
+
+
+def _without_words(value: Any, words: Collection[str]) -> Any:
+    """The value, None for a word that means so; lists in a list become one list."""
+    if type(value) is str:
+        return None if value.strip(BLANKS) in words else value
+    if type(value) is not list:
+        return value
+    members: list[Any] = []
+    for member in value:
+        plain = _without_words(member, words)
+        if type(plain) is list:
+            members += plain
+        elif plain is not None or member is None:
+            members.append(plain)
+    return members
 
 
 def label_of(key: Any) -> str:

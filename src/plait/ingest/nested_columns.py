@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from plait.ingest.field_values import is_location, label_of, parts_of
-from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk, series_of
+from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk
 
 __all__ = ["NestedChunk", "parts_in", "with_dotted_columns"]
 
@@ -51,11 +51,16 @@ class NestedChunk:
         return self.chunk.notes
 
     @property
+    def words(self) -> Any:
+        return self.chunk.words
+
+    @property
     def names(self) -> Sequence[str]:
         return self.chunk.names
 
     def column(self, name: str) -> pl.Series:
-        return series_of(name, self.values(name))
+        path = self.paths.get(name)
+        return self.chunk.column(name) if path is None else self._part(name, path).column(name)
 
     def raw(self, name: str) -> RawColumn:
         path = self.paths.get(name)
@@ -69,7 +74,11 @@ class NestedChunk:
         path = self.paths.get(name)
         if path is None:
             return self.chunk.values(name)
-        return [_value_at(row, path) for row in self.chunk.dicts]
+        return self._part(name, path).values(name)
+
+    def _part(self, name: str, path: _Path) -> DictChunk:
+        dicts = [{name: _value_at(row, path)} for row in self.chunk.dicts]
+        return replace(self.chunk, dicts=dicts, names=[name])
 
 
 def with_dotted_columns(chunk: RowChunk) -> RowChunk:
@@ -84,6 +93,9 @@ def with_dotted_columns(chunk: RowChunk) -> RowChunk:
     Returns:
         The same rows.
     """
+    if isinstance(chunk, FrameChunk) and _holds_objects(chunk.frame):
+        dicts = chunk.frame.to_dicts()
+        chunk = DictChunk(dicts, chunk.rows, chunk.names, chunk.rejects, chunk.notes, chunk.words)
     if isinstance(chunk, FrameChunk):
         frame = _without_structs(chunk.frame)
         return chunk if frame is chunk.frame else replace(chunk, frame=frame)
@@ -91,6 +103,12 @@ def with_dotted_columns(chunk: RowChunk) -> RowChunk:
         paths = _paths_of(chunk.dicts)
         return NestedChunk(chunk, paths) if paths else chunk
     return chunk
+
+
+def _holds_objects(frame: pl.DataFrame) -> bool:
+    """Whether a column of Python values holds dictionaries."""
+    objects = [column for column in frame if column.dtype == pl.Object]
+    return any(isinstance(value, Mapping) for column in objects for value in column)
 
 
 def parts_in(chunk: RowChunk) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -23,6 +24,7 @@ from plait.data.types import NOW, Event
 from plait.errors import InputError
 from plait.ingest.field_values import LostField, fields_json
 from plait.ingest.numeric_dates import may_be_day, survey_times, wall_times_of_numbers
+from plait.ingest.plain_values import plain_value
 from plait.ingest.scalar_parsers import (
     EXPECTED,
     FieldError,
@@ -32,8 +34,20 @@ from plait.ingest.scalar_parsers import (
     parse_time,
     parse_value,
 )
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 
 __all__ = ["EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
+
+
+def _present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The rule for plain values, with None for the words that mean missing."""
+
+    def parse_present(value: Any) -> Any:
+        value = plain_value(value)
+        missing = type(value) is str and value.strip(BLANKS) in MISSING_WORDS
+        return parse(None if missing else value)
+
+    return parse_present
 
 
 def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
@@ -47,22 +61,24 @@ def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[An
 
 
 def _time_or_now(value: Any) -> int:
-    micros = parse_time(value, time.time_ns() // 1000)
+    micros = _present(partial(parse_time, now=time.time_ns() // 1000))(value)
     return NOW if micros is None else micros
 
 
 def _fields_of(value: Any, info: ValidationInfo) -> str | None:
     """The fields as JSON; a value that cannot be stored costs the field, where that is noted."""
-    return fields_json(value, lost=(info.context or {}).get("lost"))
+    return fields_json(plain_value(value), lost=(info.context or {}).get("lost"))
 
 
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
-_OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
-_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
-_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
+_OptionalId = Annotated[str | None, BeforeValidator(_present(parse_id))]
+_UserId = Annotated[str, BeforeValidator(_required(_present(parse_id), expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(_required(_present(parse_id), expected_id_of("item")))]
+_EventType = Annotated[
+    str, BeforeValidator(_required(_present(parse_event_type), EXPECTED["kind"]))
+]
 
 
 class EventRow(BaseModel):
@@ -77,7 +93,7 @@ class EventRow(BaseModel):
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
     )
-    value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
+    value: Annotated[float | None, BeforeValidator(_present(parse_value))] = Field(
         None, description="an amount or a rating"
     )
     request_id: _OptionalId = Field(None, description="the answer that led to it")
@@ -169,6 +185,7 @@ def fields_text(fields: Any) -> str:
     Raises:
         InputError: If this is no mapping, or a value is nothing that JSON can express.
     """
+    fields = plain_value(fields)
     try:
         return fields_json(fields) or "{}"
     except FieldError as problem:

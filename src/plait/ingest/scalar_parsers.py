@@ -24,6 +24,7 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
+from plait.schema.missing_words import BLANKS
 from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import micros_of_number
 
@@ -69,10 +70,6 @@ _is_plain_id = re.compile(rf"[A-Za-z0-9_.:-]{{1,{MAX_ID_LENGTH}}}\Z").match
 _is_plain_event_type = re.compile(rf"[a-z0-9_.:-]{{1,{MAX_EVENT_TYPE_LENGTH}}}\Z").match
 """The common case, accepted without the checks that other text needs."""
 
-_WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
-_WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
-"""What is cut off around texts: Unicode's White_Space, as polars' `strip_chars` does."""
-
 _ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 1000
@@ -105,7 +102,7 @@ def expected_id_of(role: str) -> str:
 def parse_id(value: Any) -> str | None:
     """Parse the external id of an event, user, item or request.
 
-    Spaces around it are cut off; whole numbers are written without a point.
+    Blanks and invisible signs around it are cut off; whole numbers are written without a point.
 
     Args:
         value: Text or a whole number.
@@ -153,7 +150,7 @@ def _name(value: Any) -> str | None:
         if value is None:
             return None
         value = _text_of(value.item() if isinstance(value, np.generic) else value)
-    text: str = value.strip(_WHITESPACE)
+    text: str = value.strip(BLANKS)
     if not text.isascii():
         try:
             text.encode()
@@ -170,6 +167,10 @@ def _text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_DIGITS:
         return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
+        whole = value.to_integral_value()
+        if whole == value:
+            return str(int(whole))
     raise FieldError(EXPECTED["id"])
 
 
@@ -188,7 +189,7 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
-        value = value.strip(_WHITESPACE) or None
+        value = value.strip(BLANKS) or None
         if value is not None and not _number(value):
             value = unambiguous_number(value)
             if value is None:
@@ -241,7 +242,7 @@ def wall_time(value: Any) -> tuple[int, bool] | None:
         value = value.item()
     try:
         if isinstance(value, str):
-            text = value.strip(_WHITESPACE)
+            text = value.strip(BLANKS)
             return _time_of_text(text) if text else None
         if isinstance(value, datetime):
             return _time_of_datetime(value)

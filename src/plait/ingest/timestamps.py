@@ -15,6 +15,7 @@ from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
 from plait.ingest.time_formats import numbers_as_texts, wall_times
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
+from plait.schema.missing_words import BLANKS
 
 __all__ = ["any_times", "check_timezone", "now_micros", "parse_times"]
 
@@ -192,7 +193,7 @@ def _from_unix(column: pl.Series) -> pl.Series:
 
 def _from_texts(column: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
     """The times, and which texts are not blank."""
-    texts = column.str.strip_chars()
+    texts = column.str.strip_chars(BLANKS)
     texts = texts.set(texts == "", None)
     present = texts.is_not_null()
     usual = texts.str.contains(_USUAL_PATTERN).fill_null(False)
