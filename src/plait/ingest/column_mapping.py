@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
+import polars as pl
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from plait.data.catalogue import FIELD_TYPES
@@ -85,6 +86,11 @@ class ColumnMapping:
         types: Field types by field name.
         flags: A set field by name: the columns of ones and noughts that it is made of.
         split: By column what separates its values, which become lists.
+        explode: A column of lists (or of texts that `split` names): each member is a row.
+        extract: By column a regular expression whose named groups become columns.
+        fill: By column of a group of rows the columns whose values hold for all rows of the group
+            that follow, such as the customer of an order.
+        properties: The columns `name` and `value` of rows that hold one field each.
         most_frequent: One row an id, each field with its most frequent value, from a file of many
             rows an id.
         timezone: The zone of times that name none; UTC if empty.
@@ -123,6 +129,10 @@ class ColumnMapping:
     types: _TextTable = field(default_factory=dict)
     flags: _ListTable = field(default_factory=dict)
     split: _TextTable = field(default_factory=dict)
+    explode: _Text = ""
+    extract: _TextTable = field(default_factory=dict)
+    fill: _ListTable = field(default_factory=dict)
+    properties: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
     timezone: _Text = ""
     time_format: _Formats = ()
@@ -146,7 +156,7 @@ _ROLES = {
     "users": ("user", "time", "kind", "id"),
     "facts": ("head", "relation", "tail", "time", "id"),
 }
-_TABLES = ("kinds", "fields", "types", "flags", "split")
+_TABLES = ("kinds", "fields", "types", "flags", "split", "extract", "fill")
 _SHARED = (
     "timezone",
     "time_format",
@@ -157,11 +167,11 @@ _SHARED = (
     "escape",
     "source",
 )
-_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing")
+_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode")
 _OWN = {
     "events": ("when",),
-    "items": ("most_frequent",),
-    "users": ("most_frequent",),
+    "items": ("most_frequent", "properties"),
+    "users": ("most_frequent", "properties"),
     "facts": ("head_prefix", "tail_prefix", "alias"),
 }
 
@@ -224,7 +234,24 @@ def _column_mapping(kind: str, table: Mapping[str, Any], folder: str) -> ColumnM
         if field_type not in FIELD_TYPES:
             hint = f"a type is one of {', '.join(FIELD_TYPES)}"
             raise MappingError(f"[{kind}.types] {name} is {field_type!r}", hint=hint, field=name)
+    for column, pattern in mapping.extract.items():
+        _check_pattern(kind, column, pattern)
+    if mapping.properties and mapping.properties.keys() != {"name", "value"}:
+        title = f"[{kind}] properties"
+        hint = 'expected { name = "...", value = "..." }: the columns of names and of values'
+        raise MappingError(f"{title} is {mapping.properties!r}", hint=hint, field=title)
     return mapping
+
+
+def _check_pattern(kind: str, column: str, pattern: str) -> None:
+    try:
+        groups = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    except pl.exceptions.PolarsError:
+        groups = []
+    if not groups or any(name.isdigit() for name in groups):
+        title = f"[{kind}.extract] {column}"
+        hint = "expected a regular expression whose groups have names, such as (?P<item>[0-9]+)"
+        raise MappingError(f"{title} is {pattern!r}", hint=hint, field=title)
 
 
 @cache
@@ -246,7 +273,7 @@ def _parse_value(kind: str, name: str, value: Any) -> Any:
     if name == "alias":
         return _parse_alias(_require_table(value, title))
     adapter, expected = _adapters()[name]
-    if name in (*_TABLES, "when"):
+    if name in (*_TABLES, "when", "properties"):
         _require_table(value, title)
     try:
         return adapter.validate_python(value)

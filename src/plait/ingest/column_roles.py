@@ -17,13 +17,14 @@ from plait.ingest.column_synonyms import (
     is_quantity,
     normalized_name,
 )
+from plait.ingest.property_rows import property_columns
 from plait.ingest.row_conditions import Rule, parse_rule
 
 __all__ = ["ColumnRoles", "assign_roles"]
 
-_RATINGS = ("rating", "stars", "overall", "score", "rate")
+_RATINGS = ("rating", "bookrating", "starrating", "bewertung", "stars", "overall", "score", "rate")
 _SEARCHES = ("searchterm", "searchquery", "query")
-_INVOICES = ("invoiceno", "invoice", "invoiceid")
+_INVOICES = ("invoiceno", "invoice", "invoiceid", "rechnungsnummer", "rechnungsnr")
 _TYPE_BY_COLUMN = {"relevance": "judgement", "tag": "tag", "tagid": "tag"}
 """Columns that tell the event type where nothing else does."""
 
@@ -45,6 +46,7 @@ class ColumnRoles:
         rules: By event type the rules that give a row that type.
         types: Declared types by field name.
         nested: The column that holds an object of fields.
+        properties: The columns of the names and values of rows that hold one field each.
         own_parts: Parts of objects that are columns of their own, or left out.
         most_frequent: Whether rows are only counted, see `plait.ingest.entity_deduplication`.
         mapping: The mapping that this follows.
@@ -59,6 +61,7 @@ class ColumnRoles:
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     nested: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
     own_parts: frozenset[str] = frozenset()
     most_frequent: bool = False
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
@@ -118,10 +121,11 @@ class _RoleAssigner:
 
     def assign(self) -> ColumnRoles:
         mapping = self.mapping
+        properties = self._properties()
         renamed = {
             self._find(column, "fields"): name
             for column, name in mapping.fields.items()
-            if column != "*"
+            if column != "*" and not properties  # then these are names of properties
         }
         flagged = {
             self._find(column, name)
@@ -134,6 +138,8 @@ class _RoleAssigner:
         counted = self._is_log(roles) and not renamed and not mapping.flags
         used = {*roles.values()} - {roles.get("session", "")}
         fields = self._fields({*used, *flagged, nested}, renamed, counted)
+        if properties:
+            fields = tuple((column, name) for name, column in properties.items())
         suffixed = {name: "number" for column, name in fields if column.endswith(":float")}
         default = self._default_type(roles)
         return ColumnRoles(
@@ -147,9 +153,25 @@ class _RoleAssigner:
             types={**suffixed, **mapping.types},
             nested=nested,
             own_parts=frozenset({*used, *flagged, *renamed, *self.mapping.split} & {*self.parts}),
-            most_frequent=mapping.most_frequent or counted,
+            properties=properties,
+            most_frequent=bool(mapping.most_frequent or counted or properties),
             mapping=mapping,
         )
+
+    def _properties(self) -> Mapping[str, str]:
+        """The columns of names and values, where a row holds one field of an item (or user)."""
+        if self.kind not in ("items", "users"):
+            return {}
+        if self.mapping.properties:
+            columns = self.mapping.properties.items()
+            return {name: self._find(column, "properties") for name, column in columns}
+        known = [*ROLES[self.kind][self.kind[:-1]], *ROLES[self.kind]["time"]]
+        others = [
+            column
+            for column in self.columns
+            if not any(normalized_name(column) in tier for tier in known)
+        ]
+        return {} if self.parts else property_columns(others)
 
     def _roles(self, field_columns: set[str]) -> dict[str, str]:
         declared = {role: getattr(self.mapping, role) for role in (*ROLES[self.kind], "kind")}

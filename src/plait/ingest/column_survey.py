@@ -106,6 +106,14 @@ class ColumnSurvey:
         """
         return self._times.get(column, False)
 
+    def add_note(self, note: ImportNote) -> None:
+        """Take up something else that is worth knowing.
+
+        Args:
+            note: The note.
+        """
+        self._notes.append(note)
+
     def take_notes(self) -> list[ImportNote]:
         """Return what was decided since the last call and is worth knowing."""
         notes, self._notes = self._notes, []

@@ -22,6 +22,7 @@ from plait.ingest.event_builder import RECORD_TYPES, EventBatch, EventBuilder
 from plait.ingest.event_ids import EventIdFactory, source_name
 from plait.ingest.line_splitter import LINE_LIMIT
 from plait.ingest.nested_columns import parts_in
+from plait.ingest.property_rows import PROPERTIES_NOTE, PropertyMerge
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.row_reader import RowReader, Source
 from plait.ingest.row_shapes import shaped
@@ -77,9 +78,11 @@ def read_events(
     event_ids = EventIdFactory(columns.source or source_name(name), key)
 
     def reopen() -> Iterator[RowChunk]:
-        return shaped(RowReader(source, name, columns, line_limit).chunks(), columns)
+        return shaped(RowReader(source, name, columns, line_limit).chunks(), columns, name)
 
-    stream = ChunkStream(shaped(rows.chunks(), columns), reopen if can_reopen(source) else None)
+    stream = ChunkStream(
+        shaped(rows.chunks(), columns, name), reopen if can_reopen(source) else None
+    )
     entity = RECORD_TYPES[kind]
     known = {field_name: dtype for (owner, field_name), dtype in types.items() if owner == entity}
     survey = ColumnSurvey(columns, known)
@@ -103,7 +106,7 @@ class _EventReader:
     columns: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     builder: EventBuilder | None = None
-    votes: MajorityVote | None = None
+    votes: MajorityVote | PropertyMerge | None = None
 
     def batches(self) -> Iterator[EventBatch]:
         """Assign roles by the first chunk, then give batches."""
@@ -128,7 +131,8 @@ class _EventReader:
         self.columns, self.parts = columns, parts
         self.builder = self._builder(roles)
         if roles.most_frequent and self.votes is None:
-            self.votes = MajorityVote("item" if self.kind == "items" else "user")
+            role = "item" if self.kind == "items" else "user"
+            self.votes = PropertyMerge(role, ID) if roles.properties else MajorityVote(role)
 
     def _builder(self, roles: ColumnRoles) -> EventBuilder:
         now = now_micros() if self.now is None else self.now
@@ -140,16 +144,30 @@ class _EventReader:
             if self.builder is None or not len(chunk.rows):
                 batch = EventBatch(self.name, [], chunk.rows, list(chunk.rejects))
             else:
-                self.survey.examine(chunk, self.builder.roles, self.stream.ahead)
+                if not self.builder.roles.properties:
+                    self.survey.examine(chunk, self.builder.roles, self.stream.ahead)
                 batch = self.builder.build(chunk)
             if self.votes is not None:
                 self.votes.add(batch.events, batch.rows)
                 batch = replace(batch, events=[], rows=batch.rows[:0])
             yield replace(batch, consumed=self.rows.consumed, size=self.rows.size)
         if self.votes is not None and self.builder is not None:
-            builder = self._builder(_roles_of_votes(self.builder.roles))
-            for chunk in self.votes.chunks():
-                yield builder.build(chunk)
+            yield from self._merged(self.votes, self.builder.roles)
+
+    def _merged(
+        self, votes: MajorityVote | PropertyMerge, roles: ColumnRoles
+    ) -> Iterator[EventBatch]:
+        """A row for each item (or user), from rows that were only counted or collected."""
+        if isinstance(votes, PropertyMerge):
+            roles = _roles_of_properties(roles, votes.names)
+            self.survey.add_note(PROPERTIES_NOTE)
+        else:
+            roles = _roles_of_votes(roles)
+        builder = self._builder(roles)
+        for chunk in votes.chunks():
+            if isinstance(votes, PropertyMerge):
+                self.survey.examine(chunk, roles, votes.chunks)
+            yield builder.build(chunk)
 
 
 def _roles_of_votes(roles: ColumnRoles) -> ColumnRoles:
@@ -162,6 +180,21 @@ def _roles_of_votes(roles: ColumnRoles) -> ColumnRoles:
         nested="",
         most_frequent=False,
         mapping=replace(roles.mapping, flags={}, split={}),
+    )
+
+
+def _roles_of_properties(roles: ColumnRoles, names: Iterable[str]) -> ColumnRoles:
+    """The roles of the columns that `PropertyMerge` gives: properties under their names."""
+    renamed, rest = roles.mapping.fields, roles.mapping.fields.get("*", "")
+    fields = {name: renamed.get(name, rest if rest is False else name) for name in names}
+    return replace(
+        roles,
+        roles={"item" if roles.kind == "items" else "user": ID},
+        fields=tuple((name, str(field)) for name, field in sorted(fields.items()) if field),
+        properties={},
+        nested="",
+        most_frequent=False,
+        mapping=replace(roles.mapping, flags={}),
     )
 
 
