@@ -53,6 +53,12 @@ _Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
 ]
+_WhereRules = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules),
+    "a rule, or a list of rules",
+]
 _RuleTable = Annotated[Mapping[str, _Rules], "a rule, or a list of rules"]
 _TextTable = Annotated[Mapping[str, str], "a table of texts"]
 _ListTable = Annotated[Mapping[str, list[str]], "a table of lists of texts"]
@@ -81,6 +87,7 @@ class ColumnMapping:
         kind_default: The event type where the file states none; of facts the relation.
         kinds: Other names for event types: the name in the file = the event type.
         when: Rules by event type: the first type that has a rule that holds is that of the row.
+        where: Rules that a row must fulfil, all of them; other rows are left out.
         fields: Columns as fields: a name, or false to leave it out; "*" = false leaves out all
             others.
         types: Field types by field name.
@@ -125,6 +132,7 @@ class ColumnMapping:
     kind_default: _Text = ""
     kinds: _TextTable = field(default_factory=dict)
     when: _RuleTable = field(default_factory=dict)
+    where: _WhereRules = ()
     fields: _FieldTable = field(default_factory=dict)
     types: _TextTable = field(default_factory=dict)
     flags: _ListTable = field(default_factory=dict)
@@ -167,7 +175,7 @@ _SHARED = (
     "escape",
     "source",
 )
-_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode")
+_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {
     "events": ("when",),
     "items": ("most_frequent", "properties"),

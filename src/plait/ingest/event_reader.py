@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -123,16 +123,30 @@ class _EventReader:
         if columns == self.columns and len(parts) == len(self.parts):
             return
         try:
-            roles = assign_roles(self.kind, columns, self.mapping, self.name, parts)
+            roles = self._roles(columns, parts)
         except MappingError:
             if self.builder is None:
                 raise
             return  # one odd row does not change roles that worked so far
-        self.columns, self.parts = columns, parts
+        self.columns, self.parts = columns, {**parts, **self.parts}
         self.builder = self._builder(roles)
         if roles.most_frequent and self.votes is None:
             role = "item" if self.kind == "items" else "user"
             self.votes = PropertyMerge(role, ID) if roles.properties else MajorityVote(role)
+
+    def _roles(self, columns: Sequence[str], parts: Mapping[str, str]) -> ColumnRoles:
+        """What the columns are; parts of objects that only later rows have are looked for there."""
+        try:
+            return assign_roles(self.kind, columns, self.mapping, self.name, parts)
+        except MappingError:
+            later = dict(parts)
+            for chunk in self.stream.ahead() if self.builder is None else ():
+                later |= parts_in(chunk)
+            if len(later) == len(parts):
+                raise
+            roles = assign_roles(self.kind, columns, self.mapping, self.name, later)
+            self.parts = later
+            return roles
 
     def _builder(self, roles: ColumnRoles) -> EventBuilder:
         now = now_micros() if self.now is None else self.now

@@ -159,7 +159,9 @@ def _paths_of(dicts: Sequence[Mapping[str, Any]]) -> dict[str, _Path]:
                 if len(paths) < _MAX_NAMES:
                     _add_paths(paths, str(key), (key,), value)
     others = {
-        key for key in counts if sum(row.get(key) is not None for row in dicts) >= 2 * counts[key]
+        key
+        for key in counts
+        if sum(row.get(key) not in (None, [], "") for row in dicts) >= 2 * counts[key]
     }
     return {name: path for name, path in paths.items() if path[0] not in others}
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from plait.data.array_types import Int64Array
 from plait.errors import MappingError
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.nested_columns import NestedChunk, with_dotted_columns
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RowChunk
+from plait.ingest.row_conditions import parse_rule
 from plait.ingest.source_notes import ImportNote
 
 __all__ = ["shaped"]
@@ -51,7 +53,30 @@ def _shaped(chunk: RowChunk, mapping: ColumnMapping, filler: _Filler, name: str)
     for column, pattern in mapping.extract.items():
         _require(chunk, [column], name)
         chunk = _with_groups(chunk, column, pattern)
-    return chunk
+    return _selected(chunk, mapping.where) if mapping.where else chunk
+
+
+def _selected(chunk: RowChunk, rules: Sequence[str]) -> RowChunk:
+    """The rows that fulfil all rules."""
+    columns = [*chunk.names, *getattr(chunk, "paths", ())]
+    selected = pl.repeat(True, len(chunk.rows), eager=True)
+    for text in rules:
+        selected = selected & parse_rule(text, columns).holds(chunk)
+    if selected.all():
+        return chunk
+    left_out = len(selected) - int(selected.sum())
+    note = ImportNote("rows-left-out", "", "rows are left out by the mapping's `where`", left_out)
+    return _taken(chunk, selected.arg_true().to_numpy(), [*chunk.notes, note])
+
+
+def _taken(chunk: RowChunk, indices: Int64Array, notes: list[ImportNote]) -> RowChunk:
+    """The rows at some indices."""
+    if isinstance(chunk, FrameChunk):
+        return replace(chunk, frame=chunk.frame[indices], rows=chunk.rows[indices], notes=notes)
+    inner, paths = _objects_of(chunk)
+    dicts = [inner.dicts[index] for index in indices]
+    inner = replace(inner, dicts=dicts, rows=inner.rows[indices], notes=notes)
+    return NestedChunk(inner, paths) if paths else inner
 
 
 def _require(chunk: RowChunk, columns: Sequence[str], name: str) -> None:
@@ -130,13 +155,8 @@ def _exploded(chunk: RowChunk, column: str, separator: str) -> RowChunk:
         message = "rows without anything in this list are left out"
         notes.append(ImportNote("empty-lists", column, message, int((counts == 0).sum())))
     flat = [member for parts in members for member in parts]
-    if isinstance(chunk, FrameChunk):
-        frame = chunk.frame[rows].with_columns(pl.Series(column, flat, strict=False))
-        return with_dotted_columns(replace(chunk, frame=frame, rows=chunk.rows[rows], notes=notes))
-    inner, _ = _objects_of(chunk)
-    dicts = [{**inner.dicts[row], column: member} for row, member in zip(rows, flat, strict=True)]
-    inner = replace(inner, dicts=dicts, rows=inner.rows[rows], notes=notes)
-    return with_dotted_columns(inner)
+    taken = _with_columns(_taken(chunk, rows, notes), {column: flat})
+    return with_dotted_columns(taken.chunk if isinstance(taken, NestedChunk) else taken)
 
 
 def _members(value: Any, separator: str) -> list[Any]:

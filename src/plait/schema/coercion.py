@@ -147,9 +147,12 @@ def get_first(mapping: Mapping[str, Any], *names: str) -> Any:
 
 
 def _to_media(value: Any) -> str | None:
-    if type(value) is not str:
-        raise ValueError("the address or path of a picture, sound or film")
-    return value.strip() or None
+    """An address or path; several of them are one a line."""
+    addresses = value if type(value) is list else [value]
+    if not all(type(address) is str for address in addresses if address is not None):
+        raise ValueError("the address or path of a picture, sound or film, or a list of them")
+    stripped = (address.strip() for address in addresses if address is not None)
+    return "\n".join(dict.fromkeys(filter(None, stripped))) or None
 
 
 COERCE: Mapping[FieldType, Callable[[Any], Any]] = {

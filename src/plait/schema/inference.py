@@ -9,6 +9,7 @@ from typing import Any
 
 from plait.data.catalogue import FieldType
 from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
+from plait.utils.html_text import has_markup
 from plait.utils.number_texts import survey_numbers
 
 __all__ = ["infer_type", "is_code", "words_of"]
@@ -24,7 +25,7 @@ _TEXT_NAMES = _word_set(
     " question answer searchterm searchquery query"
 )
 _SET_NAMES = _word_set(
-    "genre genres tag tags category categories keyword keywords topic topics label labels"
+    "genre genres tag tags categories keyword keywords topic topics label labels"
     " actors cast directors writers ingredients languages colors colours sizes"
 )
 _CODE_WORDS = _word_set(
@@ -77,7 +78,7 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
         )
         return "place" if places >= half else None
     if types[list] >= half:
-        return "text" if _is_text_name(words_of(name)) else "set"
+        return _infer_from_lists(name, [value for value in present if type(value) is list])
     if types[bool] >= half or is_code(name):
         return "category"
     texts = [value.strip() for value in present if type(value) is str]
@@ -91,6 +92,16 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
         if len(texts) + types[int] + types[float] == len(present) and _are_amounts(name, texts):
             return "number"
     return _infer_from_texts(name, texts) if texts else "number"
+
+
+def _infer_from_lists(name: str, lists: Sequence[list[Any]]) -> FieldType:
+    if _is_text_name(words_of(name)):
+        return "text"
+    members = [member for value in lists for member in value if member is not None]
+    are_media = bool(members) and all(
+        type(member) is str and _MEDIA.match(member.strip()) for member in members
+    )
+    return "media" if are_media else "set"
 
 
 def _are_amounts(name: str, texts: Sequence[str]) -> bool:
@@ -112,7 +123,9 @@ def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
     words = words_of(name)
     if _are_joined_words(texts, is_set_name=bool(words) and words[-1] in _SET_NAMES):
         return "set"
-    return "text" if _is_text_name(words) or _read_like_text(texts) else "category"
+    is_text = _is_text_name(words) or _read_like_text(texts)
+    is_text = is_text or sum(map(has_markup, texts)) * 2 >= len(texts)
+    return "text" if is_text else "category"
 
 
 def _is_text_name(words: Sequence[str]) -> bool:

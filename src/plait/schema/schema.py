@@ -18,6 +18,7 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.coercion import COERCE
 from plait.schema.inference import infer_type
+from plait.utils.html_text import plain_text
 
 __all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
 
@@ -260,13 +261,23 @@ def typed(
         types: The types by (entity, field name).
 
     Returns:
-        The values by field name: sets as tuples of strings, places as pairs of floats, null as
-        None. Fields without a type (which never had a value) are left out.
+        The values by field name: sets as tuples of strings, places as pairs of floats, texts
+        without HTML, null as None. Fields without a type (which never had a value) are left out.
     """
     values: dict[str, Any] = {}
     for name, value in orjson.loads(fields or "{}").items():
         kind = types.get((entity, name))
         if kind is not None:
-            as_tuple = kind in ("set", "place") and value is not None
-            values[name] = tuple(value) if as_tuple else value
+            values[name] = _readable(value, kind)
     return values
+
+
+def _readable(value: Any, kind: FieldType) -> Any:
+    """A canonical value as it is read; the log keeps what was sent."""
+    if value is None:
+        return None
+    if kind in ("text", "category"):
+        return plain_text(value) or None
+    if kind == "set":
+        return tuple(dict.fromkeys(filter(None, map(plain_text, value)))) or None
+    return tuple(value) if kind == "place" else value

@@ -341,6 +341,8 @@ def readable_fields(catalogue: Catalogue, number: int) -> dict[str, Any]:
     for name, value in catalogue.fields(number).items():
         if types[name] == "time":
             readable[name] = iso(value)
+        elif types[name] == "media" and "\n" in value:
+            readable[name] = value.split("\n")
         elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             readable[name] = int(value)
         else:
