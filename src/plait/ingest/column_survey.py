@@ -18,7 +18,7 @@ from plait.ingest.numeric_dates import NumericReading, TimeEvidence, survey_time
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.time_formats import has_separator, numbers_as_texts, wall_times
-from plait.schema.inference import infer_type, is_code
+from plait.schema.inference import infer_type, is_code, is_set_name
 from plait.utils.number_texts import Decimal, DecimalEvidence
 
 __all__ = ["Ahead", "ColumnSurvey"]
@@ -68,7 +68,7 @@ class ColumnSurvey:
                 continue
             if kind == "time":
                 self._examine_times(column, chunk, ahead)
-            elif kind == "number" or (kind == "" and not is_code(name)):
+            elif kind == "number" or (kind == "" and not (is_code(name) or is_set_name(name))):
                 self._examine_numbers(column, kind, chunk, ahead)
             if kind == "" and column not in self._times:
                 self._examine_format(column, name, chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from plait.ingest.row_chunk import RawColumn
 
 __all__ = ["check_time_formats", "has_separator", "numbers_as_texts", "wall_times"]
 
-_DAY = re.compile(r"%[-_0]?[dejDFxscC+vU]")
-_MONTH = re.compile(r"%[-_0]?[mbBhjDFxsc+v]")
+_DAY = re.compile(r"%[-_0]?[dejDFxsc+vu]")
+_MONTH = re.compile(r"%[-_0]?[mbBhjDFxsc+vV]")
 _LETTER = re.compile(r"%[-_0]?[A-Za-z+]|%\.?[369]?f")
+_EXAMPLE = datetime(2024, 3, 5, 13, 45, 6, tzinfo=UTC)
 _FRACTION = re.compile(r"\.%f")
 
 
@@ -30,7 +32,15 @@ def check_time_formats(formats: Sequence[str]) -> None:
         MappingError: If one cannot.
     """
     for pattern in formats:
-        wall_times(pl.Series(["1"], dtype=pl.String), pattern)
+        try:
+            text = pl.Series([_EXAMPLE]).dt.strftime(_FRACTION.sub("%.f", pattern))
+            is_read = wall_times(text, pattern).dt.year().to_list() == [_EXAMPLE.year]
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            is_read = False
+        if not is_read:
+            message = f"the time format {pattern!r} cannot be read"
+            hint = "strptime's letters, with a year: %Y-%m-%d %H:%M:%S"
+            raise MappingError(message, hint=hint, field="time_format")
 
 
 def has_separator(pattern: str) -> bool:
@@ -76,9 +86,6 @@ def wall_times(texts: pl.Series, pattern: str) -> pl.Series:
     Returns:
         Datetimes in microseconds [N], with a zone if the format has one; null where it does not
         fit.
-
-    Raises:
-        MappingError: If the format cannot be read.
     """
     pattern = _FRACTION.sub("%.f", pattern)
     if not _DAY.search(pattern):
@@ -87,13 +94,8 @@ def wall_times(texts: pl.Series, pattern: str) -> pl.Series:
             texts, pattern = texts + " 01", pattern + " %m"
     try:
         return texts.str.to_datetime(pattern, strict=False, time_unit="us")
-    except pl.exceptions.PolarsError:
-        try:
-            return texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
-        except pl.exceptions.PolarsError as problem:
-            message = f"the time format {pattern!r} cannot be read"
-            hint = "strptime's letters: %Y-%m-%d %H:%M:%S"
-            raise MappingError(message, hint=hint, field="time_format") from problem
+    except pl.exceptions.PolarsError:  # a format without a clock
+        return texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
 
 
 def _text(value: Any) -> str | None:

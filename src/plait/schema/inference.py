@@ -12,7 +12,7 @@ from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
 from plait.utils.html_text import has_markup
 from plait.utils.number_texts import survey_numbers
 
-__all__ = ["infer_type", "is_code", "words_of"]
+__all__ = ["infer_type", "is_code", "is_set_name", "words_of"]
 
 
 def _word_set(text: str) -> frozenset[str]:
@@ -106,9 +106,8 @@ def _infer_from_lists(name: str, lists: Sequence[list[Any]]) -> FieldType:
 
 def _are_amounts(name: str, texts: Sequence[str]) -> bool:
     """Whether these are amounts such as `4,50` or `1.299,00 €`, each with one meaning."""
-    words = words_of(name)
     sample = survey_numbers(texts[:_SAMPLE])
-    if sample.others > len(texts[:_SAMPLE]) / 2 or (words and words[-1] in _SET_NAMES):
+    if sample.others > len(texts[:_SAMPLE]) / 2 or is_set_name(name):
         return False
     evidence = survey_numbers(texts)
     return evidence.are_numbers and not evidence.either and evidence.decorated > 0
@@ -121,7 +120,7 @@ def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
     if sum(1 for text in texts if _MEDIA.match(text)) >= enough:
         return "media"
     words = words_of(name)
-    if _are_joined_words(texts, is_set_name=bool(words) and words[-1] in _SET_NAMES):
+    if _are_joined_words(texts, is_set_name=is_set_name(name)):
         return "set"
     is_text = _is_text_name(words) or _read_like_text(texts)
     is_text = is_text or sum(map(has_markup, texts)) * 2 >= len(texts)
@@ -160,6 +159,19 @@ def is_code(name: str) -> bool:
     """
     words = words_of(name)
     return bool(words) and (words[-1] in _CODE_WORDS or "".join(words) in _CODE_WORDS)
+
+
+def is_set_name(name: str) -> bool:
+    """Return whether a name is that of a set (tags, genres), whose members are no numbers.
+
+    Args:
+        name: The name of a field or column.
+
+    Returns:
+        Whether it is the name of a set.
+    """
+    words = words_of(name)
+    return bool(words) and words[-1] in _SET_NAMES
 
 
 def words_of(name: str) -> list[str]:

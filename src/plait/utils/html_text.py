@@ -55,7 +55,7 @@ def plain_text(text: str) -> str:
         text: The text.
 
     Returns:
-        What a browser would show, a line for each block.
+        What a browser would show, a line for each block; line ends stay.
     """
     if "<" not in text and "&" not in text:
         return text
@@ -82,7 +82,7 @@ def _shown_parts(text: str) -> list[str]:
     start = 0
     endless: set[str] = set()
     while match := _token.search(text, start):
-        parts.append(_line_blanks(text[start : match.start()]))
+        parts.append(text[start : match.start()])
         start = match.end()
         name = (match["name"] or "").lower()
         if not _is_tag(match):
@@ -95,13 +95,8 @@ def _shown_parts(text: str) -> list[str]:
             endless |= {name} if after is None else set()
         elif name in _BLOCKS:
             parts.append("\n")
-    parts.append(_line_blanks(text[start:]))
+    parts.append(text[start:])
     return parts
-
-
-def _line_blanks(text: str) -> str:
-    """In HTML a line end is a blank."""
-    return text.replace("\n", " ")
 
 
 def _after(text: str, end: str, start: int) -> int:
