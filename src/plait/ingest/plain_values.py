@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ __all__ = ["plain_value"]
 _PLAIN = frozenset({str, int, bool, type(None), date})
 _DEPTH = 64
 _SECONDS = timedelta(seconds=1)
+_control_character = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]").search
 
 
 def plain_value(value: Any) -> Any:
@@ -111,7 +113,7 @@ def _text_of(data: bytes, value: Any) -> Any:
         text = data.decode()
     except UnicodeDecodeError:
         return value
-    return text if text.replace("\n", "").replace("\t", "").isprintable() else value
+    return value if _control_character(text) else text
 
 
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (

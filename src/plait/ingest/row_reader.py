@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from plait.errors import InputError, StorageError
-from plait.ingest.byte_sources import BLOCK, ByteSource, open_bytes
+from plait.ingest.byte_sources import ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import from_pandas, is_pandas, read_frames, with_texts
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
@@ -131,14 +131,16 @@ class RowReader:
         self._bytes = opened
         mapping = self._mapping
         blocks = self._text_blocks(opened)
-        first = next(blocks, b"")
-        blocks = chain([first], blocks)
+        first, second = next(blocks, b""), next(blocks, b"")
+        blocks = chain([first, second], blocks)
         start = without_bom(first).lstrip()[:1]
         if start == b"[":
             return iter(read_array(blocks, self._name))
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
         if start == b"{":
-            return iter(read_jsonlines(runs, self._name, self._names_ahead(source, first)))
+            is_short = not second and first.count(b"\n") <= ROWS
+            names = [] if is_short else self._names_ahead(source)
+            return iter(read_jsonlines(runs, self._name, names))
         missing = MISSING if mapping.missing is None else mapping.missing
         dialect = CsvDialect(
             mapping.separator,
@@ -154,13 +156,8 @@ class RowReader:
         blocks = decode_blocks(opened.blocks(), opened.head, self._mapping.encoding)
         return unify_line_ends(blocks)
 
-    def _names_ahead(self, source: Any, first: bytes) -> list[str]:
-        """The names in all lines of JSON, which decide what each column is; [] of a pipe.
-
-        A pipe cannot be read twice, and in a short file the first chunk holds all names.
-        """
-        if len(first) < BLOCK // 2 and first.count(b"\n") <= ROWS:
-            return []
+    def _names_ahead(self, source: Any) -> list[str]:
+        """The names in all lines of JSON; they decide what each column is. None of a pipe."""
         with _opened_again(source, self._bytes) as again:
             if again is None:
                 return []

@@ -14,10 +14,12 @@ from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
 from plait.ingest.field_values import LostField
 from plait.ingest.importer import Importer
+from plait.ingest.plain_values import plain_value
 from plait.ingest.posted_rows import fields_text, merged_parts, parse_event_rows
 from plait.ingest.rejects import forget, shortened
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.schema.schema import FieldProblem
 from plait.utils.no_op import ignore
 from plait.utils.timestamps import iso
@@ -251,7 +253,7 @@ class DataApi:
         Raises:
             NotFoundError: If the user is unknown.
         """
-        version = self._log.erase(self._consent.user_id(_id_text(user, "user")))
+        version = self._log.erase(self._consent.user_id(self._stored_id(user, "user")))
         self.host.catch_up(version)
         forget(self._rejects, user)
         return version
@@ -277,8 +279,8 @@ class DataApi:
         return self._change(entity, external_id, "patch", text)
 
     def _change(self, entity: Entity, external_id: str, change: str, fields: str | None) -> int:
-        name = _id_text(external_id, entity)
-        expected = id_problem(name)
+        name = self._stored_id(external_id, entity)
+        expected = "an id" if name.strip(BLANKS) in MISSING_WORDS else id_problem(name)
         if expected and change != "delete":  # whatever is stored can be deleted
             raise InputError(f"expected {expected}", field=entity)
         event = Event(
@@ -305,9 +307,20 @@ class DataApi:
             self.host.wait_for_deltas(result.version, DELTA_WAIT)
         return result.version
 
+    def _stored_id(self, external_id: Any, entity: Entity) -> str:
+        """The id without blanks around it, as rows of events have it; any other that is stored."""
+        name = _id_text(external_id, entity)
+        stripped = name.strip(BLANKS)
+        if stripped in ("", name):
+            return name
+        state = self.host.state()
+        catalogue = state.catalogue if entity == "item" else state.users
+        stored = self._consent.user_id(name) if entity == "user" else name
+        return stripped if catalogue.number(stored) < 0 else name
+
     def _find(self, entity: Entity, external_id: str) -> tuple[Catalogue, int]:
         """The catalogue and the number; reads the log before it reports an unknown id."""
-        name = _id_text(external_id, entity)
+        name = self._stored_id(external_id, entity)
         if entity == "user":
             name = self._consent.user_id(name)
         for attempt in range(2):
@@ -363,6 +376,7 @@ def _lost_fields(problems: Sequence[LostField | FieldProblem]) -> list[dict[str,
 
 
 def _id_text(external_id: Any, entity: str) -> str:
+    external_id = plain_value(external_id)
     if isinstance(external_id, int) and not isinstance(external_id, bool):
         return str(external_id)
     if not isinstance(external_id, str) or not external_id:
