@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -18,6 +18,7 @@ from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
 from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
+from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
@@ -207,7 +208,12 @@ class Appender:
             write_head(connection, head._replace(fields=count))
 
     def commit(
-        self, connection: Connection, batch: EventBatch, traces: UserRowOffsets
+        self,
+        connection: Connection,
+        batch: EventBatch,
+        traces: UserRowOffsets,
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
     ) -> AppendResult:
         """Store the events of a batch that are new and valid.
 
@@ -215,6 +221,8 @@ class Appender:
             connection: The connection of the open transaction.
             batch: The events.
             traces: The rows of the users that the batch erases, as far as they are known.
+            source: The import that the batch belongs to.
+            types: Declared types; those of fields without a value are not stored.
 
         Returns:
             The outcome, valid once the transaction is committed.
@@ -225,16 +233,21 @@ class Appender:
             self._erasures = head.erasures
         self._event_types.load(self._store, connection, head.kinds)
         self._schema.load(self._store, connection, head.fields)
+        if types:
+            self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
             batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
         events = self._admit(batch)
         batch.mark_repeats()
-        return (
-            self._insert(connection, head, batch, events, traces)
-            if events
-            else (batch.result(head.seq))
+        if not events:
+            return batch.result(head.seq)
+        result = self._insert(
+            connection, head, batch, events, traces, _without_values(types, events)
         )
+        if source is not None:
+            record_rows(self._store, connection, source, head.seq + 1, result.version)
+        return result
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -276,6 +289,7 @@ class Appender:
         batch: EventBatch,
         events: list[Event],
         traces: UserRowOffsets,
+        untyped: Collection[tuple[str, str]] = (),
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
@@ -308,6 +322,7 @@ class Appender:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
         version = head.seq + len(rows)
+        orphans = retract_rows(store, connection, events, head.seq + 1)
         write_head(
             connection,
             LogHead(
@@ -315,12 +330,27 @@ class Appender:
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
-                self._schema.save(store, connection, head.fields),
+                self._schema.save(store, connection, head.fields, unused=untyped, removed=orphans),
                 head.erasures + bool(erased_users),
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
         return batch.result(version, chunk_from_rows(rows) if returned else None)
+
+
+def _without_values(
+    types: Mapping[tuple[str, str], FieldType] | None, events: Sequence[Event]
+) -> set[tuple[str, str]]:
+    """Those of the declared fields that no event has a value for."""
+    names = set(types or ())
+    for event in events:
+        if not names:
+            break
+        text = event.fields
+        if text and any(f'"{name}":' in text for entity, name in names):
+            values = orjson.loads(text)
+            names -= {key for key in names if values.get(key[1]) is not None}
+    return names
 
 
 def _stored_form(event: Event) -> Event:
@@ -333,6 +363,8 @@ def _stored_form(event: Event) -> Event:
         triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
         text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
         return event._replace(item=None, user=None, fields=text)
+    if event.record_type in ("retract", "retype"):
+        return event._replace(user=None, item=None)
     # An erase event keeps the user alone, and no id that contains the user's.
     event_id = new_id() if event.user is not None and event.user in event.id else event.id
     return Event("erase", event_id, user=event.user, time=event.time)

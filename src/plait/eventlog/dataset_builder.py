@@ -90,6 +90,9 @@ class EntityRecord(NamedTuple):
     fields: str | None
 
 
+_NOBODY = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetParts:
     """Everything that a data set is built from.
@@ -104,6 +107,8 @@ class DatasetParts:
         item_changes: The changes of items, by offset.
         user_changes: The changes of users, by offset.
         triples: The triples, by offset.
+        absent_items: Numbers of items that only retracted rows name, int64 [M].
+        absent_users: Likewise of users.
     """
 
     version: int
@@ -115,6 +120,8 @@ class DatasetParts:
     item_changes: Sequence[EntityRecord]
     user_changes: Sequence[EntityRecord]
     triples: Sequence[EntityRecord]
+    absent_items: Int64Array = _NOBODY
+    absent_users: Int64Array = _NOBODY
 
 
 def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:
@@ -193,6 +200,7 @@ def _build_catalogue(
     catalogue = Catalogue().with_ids(ids)
     catalogue.index.pop("", None)  # erased users have no id
     alive = np.array(list(map(bool, ids)), np.bool_)
+    alive[parts.absent_items if entity == "item" else parts.absent_users] = False
     if seen is not None:
         alive[np.setdiff1d(np.arange(len(ids)), seen)] = False
     names = dict.fromkeys(name for change in changes for name in change.fields)
