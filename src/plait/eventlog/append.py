@@ -23,7 +23,15 @@ from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = ["MAX_RETURNED_ROWS", "AppendResult", "Appender", "EventBatch", "RowStatus", "Status"]
+__all__ = [
+    "MAX_RETURNED_ROWS",
+    "AppendResult",
+    "Appender",
+    "EventBatch",
+    "NewNames",
+    "RowStatus",
+    "Status",
+]
 
 Status = Literal["stored", "duplicate", "conflict", "rejected"]
 
@@ -51,6 +59,23 @@ class RowStatus(NamedTuple):
     lost: tuple[FieldProblem, ...] = ()
 
 
+class NewNames(NamedTuple):
+    """What a batch named for the first time.
+
+    Attributes:
+        items: How many items.
+        users: How many users.
+        kinds: The names of event types, of changes and of relations.
+    """
+
+    items: int = 0
+    users: int = 0
+    kinds: tuple[str, ...] = ()
+
+
+_NOTHING_NEW = NewNames()
+
+
 class AppendResult(NamedTuple):
     """The outcome of appending a batch.
 
@@ -60,11 +85,13 @@ class AppendResult(NamedTuple):
         chunk: All events that the commit stored, as `EventLog.read` returns them: a state whose
             version is `chunk.offsets[0] - 1` can apply them without reading the log. None if
             nothing was stored, if a user was erased, or above `MAX_RETURNED_ROWS` rows.
+        new: What the batch named for the first time.
     """
 
     version: int
     rows: list[RowStatus]
     chunk: EventChunk | None = None
+    new: NewNames = _NOTHING_NEW
 
 
 class EventBatch:
@@ -148,12 +175,15 @@ class EventBatch:
             else:
                 self._compare(index, self.digests[earlier])
 
-    def result(self, version: int, chunk: EventChunk | None = None) -> AppendResult:
+    def result(
+        self, version: int, chunk: EventChunk | None = None, new: NewNames = _NOTHING_NEW
+    ) -> AppendResult:
         """Return the outcome: events without another status are stored.
 
         Args:
             version: The log's last offset after the batch.
             chunk: The stored events.
+            new: What the stored events named for the first time.
 
         Returns:
             The outcome of the whole batch.
@@ -162,7 +192,7 @@ class EventBatch:
             status or RowStatus(event.id, "stored", lost=tuple(self._lost.get(index, ())))
             for index, (event, status) in enumerate(zip(self.events, self._statuses, strict=True))
         ]
-        return AppendResult(version, statuses, chunk)
+        return AppendResult(version, statuses, chunk, new)
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -237,7 +267,7 @@ class Appender:
             self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
-            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+            batch.mark_known(self._known_digests(connection, hashes, head))
         events = self._admit(batch)
         batch.mark_repeats()
         if not events:
@@ -248,6 +278,12 @@ class Appender:
         if source is not None:
             record_rows(self._store, connection, source, head.seq + 1, result.version)
         return result
+
+    def _known_digests(
+        self, connection: Connection, hashes: Sequence[int], head: LogHead
+    ) -> Mapping[str, bytes]:
+        """The digests of stored events, by id; other ids with the same hashes may be among them."""
+        return self._event_ids.find(self._store, connection, hashes, head.seq)
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -298,7 +334,8 @@ class Appender:
         users = self._users.assign(
             store, connection, [event.user for event in events], head.users, erasing
         )
-        self._event_types.add(store, connection, [event.event_type for event in events])
+        new_kinds = self._event_types.unknown(event.event_type for event in events)
+        self._event_types.add(store, connection, new_kinds)
         rows = [
             (
                 offset,
@@ -335,7 +372,10 @@ class Appender:
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
-        return batch.result(version, chunk_from_rows(rows) if returned else None)
+        new = NewNames(
+            self._items.count - head.items, self._users.count - head.users, tuple(new_kinds)
+        )
+        return batch.result(version, chunk_from_rows(rows) if returned else None, new)
 
 
 def _without_values(

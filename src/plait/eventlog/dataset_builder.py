@@ -9,7 +9,7 @@ one (from 0 if the user has none).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
@@ -90,7 +90,8 @@ class EntityRecord(NamedTuple):
     fields: str | None
 
 
-_NOBODY = np.zeros(0, np.int64)
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +121,8 @@ class DatasetParts:
     item_changes: Sequence[EntityRecord]
     user_changes: Sequence[EntityRecord]
     triples: Sequence[EntityRecord]
-    absent_items: Int64Array = _NOBODY
-    absent_users: Int64Array = _NOBODY
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
 
 def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:

@@ -102,6 +102,15 @@ class ImportHistory(ABC):
         with self._store.reading() as connection:
             return {row[0] for row in self._store.rows(connection, sql, parameter)}
 
+    def has_interactions(self) -> bool:
+        """Return whether there is any interaction that counts."""
+        sql = (
+            "SELECT 1 FROM events e WHERE e.type = 0 AND NOT EXISTS (SELECT 1 FROM imports m"
+            " WHERE m.retracted IS NOT NULL AND e.seq BETWEEN m.first AND m.last) LIMIT 1"
+        )
+        with self._store.reading() as connection:
+            return next(iter(self._store.rows(connection, sql)), None) is not None
+
     def has_catalogue(self) -> bool:
         """Return whether any item has a row of its own that counts."""
         sql = (

@@ -118,6 +118,24 @@ class StoredSchema:
         self._saved, self._count = self._current, count if is_complete else -1
         return count
 
+    def keep(self, unused: Collection[tuple[str, str]] = ()) -> Schema:
+        """Go on with the types that were learned, without storing them, as a dry run does.
+
+        Args:
+            unused: Fields, by (entity, name), that were declared and have no value yet.
+
+        Returns:
+            The schema with the types that `save` would have stored.
+        """
+        known = self._saved.types
+        types = {
+            key: kind
+            for key, kind in self._current.types.items()
+            if key in known or key not in unused
+        }
+        self._saved = Schema(types)
+        return self._saved
+
     def invalidate(self) -> None:
         """Drop the cache."""
         self._count = -1

@@ -35,6 +35,7 @@ def read_events(
     key: bytes = b"",
     now: int | None = None,
     line_limit: int = LINE_LIMIT,
+    merge: bool = False,
 ) -> Iterator[EventBatch]:
     """Read the rows of a file, a body, a frame or dictionaries as batches of events, in order.
 
@@ -49,6 +50,8 @@ def read_events(
         key: Keys the hashes in derived ids.
         now: The current time in microseconds since 1970 UTC, for tests.
         line_limit: The longest line in bytes.
+        merge: Whether a row of an item or a user that does not say what it is changes the fields
+            that it has a column for, instead of replacing the item or user.
 
     Returns:
         The batches. The first chunk has been read when this returns.
@@ -65,7 +68,7 @@ def read_events(
     aliases = _read_aliases(columns.alias, source, columns.folder)
     rows = RowReader(source, name, columns, line_limit)
     event_ids = EventIdFactory(columns.source or source_name(name), key)
-    return _EventReader(kind, columns, name, rows, event_ids, aliases, now).batches()
+    return _EventReader(kind, columns, name, rows, event_ids, aliases, now, merge).batches()
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +82,7 @@ class _EventReader:
     event_ids: EventIdFactory
     aliases: Mapping[str, str]
     now: int | None
+    merge: bool = False
     columns: tuple[str, ...] = ()
     builder: EventBuilder | None = None
     votes: MajorityVote | None = None
@@ -110,7 +114,17 @@ class _EventReader:
 
     def _builder(self, roles: ColumnRoles) -> EventBuilder:
         now = now_micros() if self.now is None else self.now
-        return EventBuilder(roles, self.event_ids, now=now, aliases=self.aliases)
+        merge = self.merge and roles.kind_default == "put" and not roles.mapping.kind_default
+        merge = merge and "kind" not in roles.roles
+        if merge:
+            roles = replace(roles, kind_default="patch")
+        return EventBuilder(
+            roles,
+            self.event_ids,
+            now=now,
+            aliases=self.aliases,
+            merge=merge and not roles.most_frequent,
+        )
 
     def _batches(self, chunks: Iterable[RowChunk]) -> Iterator[EventBatch]:
         for chunk in chunks:

@@ -23,7 +23,9 @@ from plait.state.interaction_index import InteractionIndex, InteractionRows, Sor
 
 __all__ = ["DatasetState", "LiveState"]
 
-_NOBODY = np.zeros(0, np.int64)
+
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +52,8 @@ class LiveState:
     event_types: tuple[str, ...] = ()
     events: InteractionIndex = field(default_factory=InteractionIndex)
     erased: tuple[tuple[int, int], ...] = ()
-    absent_items: Int64Array = _NOBODY
-    absent_users: Int64Array = _NOBODY
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
     @staticmethod
     def replay(log: EventLog, until: int | None = None) -> LiveState:
