@@ -188,10 +188,15 @@ class EventBatch:
         Returns:
             The outcome of the whole batch.
         """
+        stored = ("stored", "", "", None, ())
+        make = RowStatus._make
         statuses = [
-            status or RowStatus(event.id, "stored", lost=tuple(self._lost.get(index, ())))
-            for index, (event, status) in enumerate(zip(self.events, self._statuses, strict=True))
+            status or make((event[1], *stored))
+            for event, status in zip(self.events, self._statuses, strict=True)
         ]
+        for index, problems in self._lost.items():
+            if self._statuses[index] is None:
+                statuses[index] = statuses[index]._replace(lost=tuple(problems))
         return AppendResult(version, statuses, chunk, new)
 
     def _compare(self, index: int, digest: bytes) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
-from plait.data.types import NOW, Event
+from plait.data.types import Event
 from plait.eventlog import AppendResult
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.source_notes import ImportNote
@@ -187,11 +187,15 @@ class SummaryCollector:
             self.requests.update(name for name in map(_request, events) if name is not None)
 
     def _add_times(self, events: Sequence[Event]) -> None:
-        times = set(map(_time, events)) - {None, NOW}
-        if times:
+        try:
+            first, last = min(map(_time, events)), max(map(_time, events))
+        except TypeError:  # some have none, or all
+            times = set(map(_time, events)) - {None}
+            if not times:
+                return
             first, last = min(times), max(times)
-            self.first_time = first if self.first_time is None else min(first, self.first_time)
-            self.last_time = last if self.last_time is None else max(last, self.last_time)
+        self.first_time = first if self.first_time is None else min(first, self.first_time)
+        self.last_time = last if self.last_time is None else max(last, self.last_time)
 
     def summary(self, log: ReferenceLog | None) -> SourceSummary:
         """Return what is known at the end of the source.
