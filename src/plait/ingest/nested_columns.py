@@ -12,7 +12,7 @@ import polars as pl
 from plait.ingest.field_values import is_location, label_of, parts_of
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk
 
-__all__ = ["NestedChunk", "parts_in", "with_dotted_columns"]
+__all__ = ["NestedChunk", "has_cell", "parts_in", "with_dotted_columns"]
 
 _MAX_NAMES = 5000
 _MAX_DEPTH = 16
@@ -79,6 +79,25 @@ class NestedChunk:
     def _part(self, name: str, path: _Path) -> DictChunk:
         dicts = [{name: _value_at(row, path)} for row in self.chunk.dicts]
         return replace(self.chunk, dicts=dicts, names=[name])
+
+
+def has_cell(chunk: RowChunk, index: int, column: str) -> bool:
+    """Return whether a row has a column at all: a row of a table has each, an object may lack it.
+
+    Args:
+        chunk: The rows.
+        index: The index of the row.
+        column: The column, or the dotted name of a part of an object.
+    """
+    if isinstance(chunk, NestedChunk) and column in chunk.paths:
+        *parents, key = chunk.paths[column]
+        holder = _value_at(chunk.chunk.dicts[index], tuple(parents))
+        parts = holder if isinstance(holder, Mapping) else parts_of(holder)
+        return parts is not None and key in parts
+    if isinstance(chunk, NestedChunk | DictChunk):
+        dicts = chunk.dicts if isinstance(chunk, DictChunk) else chunk.chunk.dicts
+        return column in dicts[index]
+    return True
 
 
 def with_dotted_columns(chunk: RowChunk) -> RowChunk:
