@@ -125,9 +125,15 @@ def with_dotted_columns(chunk: RowChunk) -> RowChunk:
 
 
 def _holds_objects(frame: pl.DataFrame) -> bool:
-    """Whether a column of Python values holds dictionaries."""
-    objects = [column for column in frame if column.dtype == pl.Object]
-    return any(isinstance(value, Mapping) for column in objects for value in column)
+    """Whether a column holds dictionaries of Python, or lists of structs."""
+    for column in frame:
+        if column.dtype == pl.Object and any(isinstance(value, Mapping) for value in column):
+            return True
+        if isinstance(column.dtype, pl.List | pl.Array):
+            inner = column.dtype.inner
+            if isinstance(inner, pl.Struct) and not _is_place(inner):
+                return True
+    return False
 
 
 def parts_in(chunk: RowChunk) -> dict[str, str]:
