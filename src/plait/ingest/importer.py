@@ -161,7 +161,7 @@ class Importer:
             collector.summary(log),
             cleared={} if effect is None else effect.cleared,
             removed=0 if effect is None else len(effect.removed),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *(() if effect is None else effect.problems())),
         )
         return tally.result(summary)
 

@@ -18,6 +18,7 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.coercion import COERCE
 from plait.schema.inference import infer_type
+from plait.schema.retyping import as_type, is_stored_as
 
 __all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
 
@@ -267,6 +268,8 @@ def typed(
     for name, value in orjson.loads(fields or "{}").items():
         kind = types.get((entity, name))
         if kind is not None:
+            if value is not None and not is_stored_as(value, kind):
+                value = as_type(value, kind)  # noqa: PLW2901 the field got another type since
             as_tuple = kind in ("set", "place") and value is not None
             values[name] = tuple(value) if as_tuple else value
     return values

@@ -109,12 +109,21 @@ class RequestResponse(BaseModel):
     worker: str
 
 
+class EventNote(BaseModel):
+    """Something that looks wrong in an event which is stored all the same."""
+
+    code: str = Field(description="misspelt-kind or unknown-request")
+    field: str
+    message: str
+
+
 class EventStatus(BaseModel):
     """What became of one event."""
 
     id: str
     status: str = Field(description="stored, duplicate, conflict or rejected")
     error: str
+    notes: list[EventNote] = Field([], description="what looks wrong; left out if nothing does")
 
 
 class EventsResponse(BaseModel):
