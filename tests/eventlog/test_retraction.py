@@ -64,7 +64,7 @@ def test_retract_import_leaves_what_was_there_without_it(filled: EventLog) -> No
 
 
 def test_no_row_is_edited(filled: EventLog) -> None:
-    before = [chunk for chunk in filled.read()][0]
+    before = next(iter(filled.read()))
     filled.retract_import()
     (after,) = filled.read()
     assert after.offsets.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -217,7 +217,9 @@ def test_sync_removes_what_the_export_no_longer_has(shop: Any) -> None:
     with pytest.raises(InputError) as raised:
         shop.ingest(items=rows[3:], sync=True)
     assert "--allow-loss" in raised.value.hint
-    assert shop.ingest(items=rows[3:], sync=True, allow_loss=True).to_dict()["items"]["removed"] == 3
+    assert (
+        shop.ingest(items=rows[3:], sync=True, allow_loss=True).to_dict()["items"]["removed"] == 3
+    )
     with pytest.raises(InputError):
         shop.ingest(events=EVENTS, sync=True)
 

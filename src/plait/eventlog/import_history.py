@@ -6,6 +6,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from plait.data.catalogue import FIELD_TYPES, FieldType
 from plait.data.types import Event
@@ -70,7 +71,8 @@ class ImportHistory(ABC):
                 field="import",
             )
         event = retract_event(record, f"undo:{record.id}", time.time_ns() // 1000)
-        return record, self.append([event])
+        result = self.append([event])
+        return replace(record, retracted=result.version), result
 
     def retype_field(self, entity: str, name: str, dtype: FieldType) -> int:
         """Give a field another type; its values in the log are read as that type from now on.
