@@ -56,23 +56,15 @@ def ingest(
         json: Print the counts as JSON instead of lines.
 
     Raises:
-        InputError: If no file is named, every row of a file was rejected, or a file would clear or
-            remove more than a tenth.
+        InputError: If no file is named, every row of one was rejected, or one would take a tenth.
     """
     files = {"events": events, "items": items, "users": users, "facts": facts}
     paths = {name: path for name, path in files.items() if path is not None}
     if not paths:
         raise InputError("nothing to ingest", hint="name --events, --items, --users or --facts")
     with open_home(home, must_exist=False) as workspace, bars() as advance:
-        imported = workspace.ingest(
-            **paths,
-            map=map,
-            progress=advance,
-            dry_run=dry_run,
-            replace=replace,
-            sync=sync,
-            allow_loss=allow_loss,
-        )
+        options = {"dry_run": dry_run, "replace": replace, "sync": sync, "allow_loss": allow_loss}
+        imported = workspace.ingest(**paths, map=map, progress=advance, **options)
     if json:
         print_json(imported.to_dict())
     else:

@@ -293,17 +293,19 @@ class Appender:
             )
         ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
-        hashes = [batch.hashes[index] for index in batch.pending]
-        store.index_events(connection, hashes, head.seq + 1)
+        store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
         erased_users = [number for index in erasing if (number := users[index]) is not None]
         if erased_users:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
         version = head.seq + len(rows)
-        orphans = retract_rows(store, connection, events, head.seq + 1)
-        retypes = apply_retype_records(store, connection, events)
         fields = self._schema.save(
-            store, connection, head.fields, unused=untyped, removed=orphans, changed=retypes
+            store,
+            connection,
+            head.fields,
+            unused=untyped,
+            removed=retract_rows(store, connection, events, head.seq + 1),
+            changed=apply_retype_records(store, connection, events),
         )
         write_head(
             connection,
@@ -317,9 +319,8 @@ class Appender:
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
-        new = NewNames(
-            self._items.count - head.items, self._users.count - head.users, tuple(new_kinds)
-        )
+        counts = self._items.count - head.items, self._users.count - head.users
+        new = NewNames(*counts, tuple(new_kinds))
         return batch.result(version, chunk_from_rows(rows) if returned else None, new)
 
 
