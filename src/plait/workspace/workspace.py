@@ -75,9 +75,9 @@ class Workspace(DataApi):
             if settings.impressions
             else InMemoryImpressions()
         )
-        self.queries = QueryService(
-            host, self.chains, consent, stale_wait=settings.stale_wait_ms / 1000
-        )
+        stale_wait = settings.stale_wait_ms / 1000
+        self.queries = QueryService(host, self.chains, consent, stale_wait=stale_wait)
+        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 

@@ -117,6 +117,14 @@ class LostFieldResponse(BaseModel):
     expected: str
 
 
+class EventNote(BaseModel):
+    """Something that looks wrong in an event which is stored all the same."""
+
+    code: str = Field(description="misspelt-kind or unknown-request")
+    field: str
+    message: str
+
+
 class EventStatus(BaseModel):
     """What became of one event."""
 
@@ -126,6 +134,7 @@ class EventStatus(BaseModel):
     lost: list[LostFieldResponse] = Field(
         default=[], description="fields that did not fit; absent if there are none"
     )
+    notes: list[EventNote] = Field([], description="what looks wrong; left out if nothing does")
 
 
 class EventsResponse(BaseModel):
