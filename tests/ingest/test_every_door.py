@@ -47,7 +47,10 @@ def ingest(workspace, source):
     if result.rejects is None:
         return {}
     rejects = [orjson.loads(line) for line in result.rejects.read_bytes().splitlines()]
-    return {reject["row"]: (reject["field"], reject["expected"]) for reject in rejects}
+    errors = {}
+    for reject in rejects:  # the first problem of a row
+        errors.setdefault(reject["row"], (reject["field"], reject["expected"]))
+    return errors
 
 
 def ingest_file(workspace, data, suffix):
@@ -69,6 +72,8 @@ def status_errors(statuses):
             if not field:
                 field, _, expected = status["error"].partition(": ")
             errors[number] = (field, expected.partition(", got ")[0])
+        elif "lost" in status:
+            errors[number] = (status["lost"][0]["field"], status["lost"][0]["expected"])
     return errors
 
 

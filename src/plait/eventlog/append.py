@@ -15,14 +15,8 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
-from plait.eventlog.id_allocation import (
-    MAX_EVENT_TYPES,
-    EventTypeTable,
-    IdAllocator,
-    LogHead,
-    read_head,
-    write_head,
-)
+from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
+from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
@@ -44,7 +38,8 @@ class RowStatus(NamedTuple):
         status: "stored", "duplicate", "conflict" or "rejected".
         error: What was expected, "" if the event was stored or is a duplicate.
         field: The field at fault, "" if there is none.
-        fault: The value and the expected type, where a value does not fit the type of its field.
+        fault: The value and the expected type, where the fields cannot be read at all.
+        lost: The fields that a stored event lacks, because their values do not fit their types.
     """
 
     id: str
@@ -52,6 +47,7 @@ class RowStatus(NamedTuple):
     error: str = ""
     field: str = ""
     fault: FieldProblem | None = None
+    lost: tuple[FieldProblem, ...] = ()
 
 
 class AppendResult(NamedTuple):
@@ -88,6 +84,7 @@ class EventBatch:
         self.hashes: list[int] = []
         self.pending: list[int] = []
         self.erased_ids: set[str] = set()
+        self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
         first_index: dict[str, int] = {}
@@ -119,6 +116,15 @@ class EventBatch:
         """
         event_id = str(self.events[index].id)
         self._statuses[index] = RowStatus(event_id, "rejected", error, field, fault)
+
+    def leave_out(self, index: int, problem: FieldProblem) -> None:
+        """Note a field that the event at `index` is stored without.
+
+        Args:
+            index: The index of the event.
+            problem: The field, its value and what was expected.
+        """
+        self._lost.setdefault(index, []).append(problem)
 
     def mark_known(self, digests: Mapping[str, bytes]) -> None:
         """Mark the pending events whose ids the log has as duplicates or conflicts.
@@ -152,8 +158,8 @@ class EventBatch:
             The outcome of the whole batch.
         """
         statuses = [
-            status or RowStatus(event.id, "stored")
-            for event, status in zip(self.events, self._statuses, strict=True)
+            status or RowStatus(event.id, "stored", lost=tuple(self._lost.get(index, ())))
+            for index, (event, status) in enumerate(zip(self.events, self._statuses, strict=True))
         ]
         return AppendResult(version, statuses, chunk)
 
@@ -245,8 +251,11 @@ class Appender:
             batch.events[index].event_type for index in batch.pending
         )
         excess = set(new_types[free:])
+        admission = self._schema.admit(events)
+        for problem in admission.lost:
+            batch.leave_out(batch.pending[problem.index], problem)
         admitted, indices = [], []
-        for index, event in zip(batch.pending, self._schema.admit(events), strict=True):
+        for index, event in zip(batch.pending, admission.events, strict=True):
             if isinstance(event, FieldProblem):
                 batch.reject(index, event.field, event.error, event)
             elif event.event_type in excess:

@@ -25,13 +25,14 @@ from plait.eventlog import tables
 from plait.eventlog.append import Appender, AppendResult, EventBatch
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
-from plait.eventlog.id_allocation import find_numbers, read_head
+from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.impressions import (
     Impression,
     find_impression,
     insert_impressions,
     read_impressions,
 )
+from plait.eventlog.log_counters import read_head
 from plait.eventlog.migrate import migrate
 from plait.eventlog.postgres import PostgresStore
 from plait.eventlog.postgres_listener import Listener

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.schema.schema import FieldProblem, Schema
+from plait.schema.schema import Admission, Schema
 
 __all__ = ["StoredSchema", "load_schema"]
 
@@ -65,17 +65,18 @@ class StoredSchema:
             schema = schema.declare(entity, fields)
         self._current = schema
 
-    def admit(self, events: Sequence[Event]) -> list[Event | FieldProblem]:
+    def admit(self, events: Sequence[Event]) -> Admission:
         """Apply `Schema.admit`, and learn the types of new fields.
 
         Args:
             events: The events.
 
         Returns:
-            For every event its canonical form, or what is wrong with it.
+            The canonical events, and what was left out of them.
         """
-        self._current, checked = self._current.admit(events)
-        return checked
+        admission = self._current.admit(events)
+        self._current = admission.schema
+        return admission
 
     def save(self, store: Store, connection: Connection, count: int) -> int:
         """Store the types that are new.

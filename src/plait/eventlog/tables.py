@@ -65,7 +65,7 @@ head = Table(
     Column("erasures", Integer, nullable=False),
     CheckConstraint("one = 1", name="head_is_one_row"),
 )
-"""The counters, see `plait.eventlog.id_allocation.LogHead`."""
+"""The counters, see `plait.eventlog.log_counters.LogHead`."""
 
 events = Table(
     "events",

@@ -17,6 +17,7 @@ from plait.eventlog import AppendResult, EventLogWriter, RowStatus
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
 from plait.ingest.reverted_rows import CatalogueLog, ReassertedEvent, Reconciler
+from plait.ingest.source_notes import ImportNote, NoteCollector
 from plait.privacy.consent import ConsentPolicy
 
 __all__ = ["ImportResult", "Importer"]
@@ -43,7 +44,9 @@ class ImportResult:
         rejected: How many were refused.
         version: The log's last offset after them.
         rejects: The file that reports rejected and conflicting rows; None if there are none.
-        problems: The first of them.
+        problems: The first of them, and the first fields that were left out.
+        lost_fields: How many fields were left out of rows that are stored without them.
+        notes: What to know about the source.
     """
 
     source: str = ""
@@ -54,6 +57,8 @@ class ImportResult:
     version: int = 0
     rejects: Path | None = None
     problems: tuple[Rejected, ...] = field(default=())
+    lost_fields: int = 0
+    notes: tuple[ImportNote, ...] = field(default=())
 
     @property
     def rows(self) -> int:
@@ -81,6 +86,10 @@ class Importer:
         self._log = log
         self._consent = consent or ConsentPolicy()
         self._rejects = rejects
+
+    def field_types(self) -> Mapping[tuple[str, str], FieldType]:
+        """Return the types of the fields that the log knows, by (entity, field)."""
+        return self._log.schema().types if isinstance(self._log, CatalogueLog) else {}
 
     def append(self, events: Sequence[Event]) -> AppendResult:
         """Store a batch in one transaction.
@@ -176,6 +185,7 @@ class _Tally:
         self._counts: Counter[str] = Counter()
         self._version = 0
         self._problems: list[Rejected] = []
+        self._notes = NoteCollector()
 
     def batch_of(self, events: Sequence[Event]) -> EventBatch:
         """Events that are no batch yet, with their row numbers."""
@@ -187,11 +197,16 @@ class _Tally:
         self._rows += len(batch.events)
         self._counts["duplicate"] += batch.repeated
         self._counts["rejected"] += len(batch.rejects)
-        problems = list(batch.rejects)
+        for note in batch.notes:
+            self._notes.add(note)
+        losses, problems = list(batch.losses), list(batch.rejects)
         if result is not None:
             self._version = result.version
             self._counts.update(row.status for row in result.rows)
             problems += _refused_rows(batch, result.rows)
+            losses += _lost_fields(batch, result.rows)
+        self._counts["lost"] += len(losses)
+        problems += losses
         self._problems += problems[: _MAX_PROBLEMS - len(self._problems)]
         if file is not None and problems:
             file.write(sorted(problems, key=lambda problem: problem.row))
@@ -220,7 +235,18 @@ class _Tally:
             self._version,
             file.path if file is not None and file.count else None,
             tuple(self._problems),
+            counts["lost"],
+            tuple(self._notes.notes()),
         )
+
+
+def _lost_fields(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
+    """The fields that the log left out, with the rows of the file and what stood there."""
+    return [
+        Rejected(batch.source, int(row), loss.field, shortened(loss.value), loss.expected)
+        for row, status in zip(batch.rows, rows, strict=True)
+        for loss in status.lost
+    ]
 
 
 def _refused_rows(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:

@@ -201,7 +201,7 @@ def _canonical_fields(schema: Schema, events: Sequence[Event]) -> list[str | Non
     """The fields as the log stores them."""
     return [
         admitted.fields if isinstance(admitted, Event) else event.fields
-        for event, admitted in zip(events, schema.admit(events)[1], strict=True)
+        for event, admitted in zip(events, schema.admit(events).events, strict=True)
     ]
 
 

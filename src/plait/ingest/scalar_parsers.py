@@ -8,17 +8,14 @@ The bounds themselves stand in `plait.schema.event_bounds`.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import orjson
 
-from plait.schema.coercion import LATITUDE, LONGITUDE, MAX_EXACT
+from plait.schema.coercion import MAX_EXACT
 from plait.schema.event_bounds import (
     MAX_EVENT_TYPE_LENGTH,
     MAX_ID_LENGTH,
@@ -27,7 +24,8 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
-from plait.schema.missing_words import BLANKS, FIELD_WORDS
+from plait.schema.missing_words import BLANKS
+from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import micros_of_number
 
 __all__ = [
@@ -36,8 +34,6 @@ __all__ = [
     "UNIX_PATTERN",
     "FieldError",
     "expected_id_of",
-    "fields_json",
-    "is_location",
     "parse_event_type",
     "parse_id",
     "parse_time",
@@ -77,7 +73,6 @@ _is_plain_event_type = re.compile(rf"[a-z0-9_.:-]{{1,{MAX_EVENT_TYPE_LENGTH}}}\Z
 _ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 1000
-_JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 class FieldError(ValueError):
@@ -196,7 +191,9 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, str):
         value = value.strip(BLANKS) or None
         if value is not None and not _number(value):
-            raise FieldError(EXPECTED["value"])
+            value = unambiguous_number(value)
+            if value is None:
+                raise FieldError(EXPECTED["value"])
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
         raise FieldError(EXPECTED["value"])
     try:
@@ -277,99 +274,3 @@ def _time_of_datetime(moment: datetime) -> tuple[int, bool]:
     zoned = moment.tzinfo is not None
     since = (moment if zoned else moment.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zoned
-
-
-def fields_json(
-    fields: Any,
-    columns: Mapping[str, Any] | None = None,
-    words: Collection[str] = FIELD_WORDS,
-) -> str | None:
-    """Write the fields of an event as a JSON object with sorted keys.
-
-    Args:
-        fields: Names and values: text, finite numbers, truth values, lists, {lat, lon}. Another
-            object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`;
-            lists in a list become one list. A field that is None stays null, which in a patch
-            clears it.
-        columns: More names and values, of the columns of a file; what is None among them is no
-            field.
-        words: Texts that mean None.
-
-    Returns:
-        The text; None if there are no fields.
-
-    Raises:
-        FieldError: If `fields` is no mapping, or a value is nothing that JSON can express.
-    """
-    fields = {} if fields is None else fields
-    if not isinstance(fields, Mapping):
-        raise FieldError(EXPECTED["fields"], "fields")
-    flat: dict[str, Any] = {}
-    for name, value in (columns or {}).items():
-        _flatten(flat, name, value, words)
-    for name, value in fields.items():
-        _flatten(flat, str(name), value, words)
-        if value is None or (type(value) is str and value.strip(BLANKS) in words):
-            flat[str(name)] = None
-    try:
-        return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
-    except (TypeError, ValueError) as problem:
-        raise FieldError(f"values that JSON can express ({problem})", "fields") from problem
-
-
-def _flatten(flat: dict[str, Any], name: str, value: Any, words: Collection[str]) -> None:
-    """Set a field, or one for each part of an object that is not {lat, lon}."""
-    if isinstance(value, Mapping) and not is_location(value):
-        for label, inner in value.items():
-            part = " ".join(str(label).split()).rstrip(": ")
-            _set_field(flat, f"{name}.{part}", inner, words)
-    else:
-        _set_field(flat, name, value, words)
-
-
-def _set_field(flat: dict[str, Any], name: str, value: Any, words: Collection[str]) -> None:
-    if value is None or (type(value) is str and value.strip(BLANKS) in words):
-        return
-    if type(value) is list:
-        value = _members(value, words)
-    if type(value) is not str and not _is_finite(value):
-        raise FieldError("a finite number", name)
-    flat[name] = value
-
-
-def _members(values: list[Any], words: Collection[str]) -> list[Any]:
-    """The members of a list and of the lists in it, without words that mean None."""
-    members: list[Any] = []
-    for value in values:
-        if type(value) is list:
-            members += _members(value, words)
-        elif not (type(value) is str and value.strip(BLANKS) in words):
-            members.append(value)
-    return members
-
-
-def is_location(value: Mapping[Any, Any]) -> bool:
-    """Return whether an object is a place: it has a latitude and a longitude.
-
-    Args:
-        value: The object.
-    """
-    return any(map(value.__contains__, LATITUDE)) and any(map(value.__contains__, LONGITUDE))
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether the value, or everything in it, is finite; at most 64 levels are looked at."""
-    values = [value]
-    for _ in range(64):
-        nested: list[Any] = []
-        for element in values:
-            if isinstance(element, float | np.floating) and not math.isfinite(element):
-                return False
-            if isinstance(element, list | tuple):
-                nested += element
-            elif isinstance(element, Mapping):
-                nested += element.values()
-        if not nested:
-            break
-        values = nested
-    return True

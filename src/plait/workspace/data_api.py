@@ -12,13 +12,15 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
+from plait.ingest.field_values import LostField
 from plait.ingest.importer import Importer
 from plait.ingest.plain_values import plain_value
-from plait.ingest.posted_rows import fields_text, parse_event_rows
-from plait.ingest.rejects import forget
+from plait.ingest.posted_rows import fields_text, merged_parts, parse_event_rows
+from plait.ingest.rejects import forget, shortened
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.schema.schema import FieldProblem
 from plait.utils.no_op import ignore
 from plait.utils.timestamps import iso
 from plait.workspace.fit import Progress
@@ -105,7 +107,8 @@ class DataApi:
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each: "stored",
-            "duplicate", "conflict" (the id is taken by another event) or "rejected".
+            "duplicate", "conflict" (the id is taken by another event) or "rejected". A stored row
+            without some of its fields lists them in "lost": {"field", "value", "expected"}.
 
         Raises:
             StorageError: If they cannot be stored.
@@ -128,6 +131,9 @@ class DataApi:
         for position, row in zip(parsed.places, result.rows, strict=True):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
+            lost = _lost_fields([*parsed.lost.get(position, ()), *row.lost])
+            if lost:
+                rows[position]["lost"] = lost
         return result.version, [rows[position] for position in range(len(events))]
 
     def put_item(self, item: str, fields: Mapping[str, Any]) -> int:
@@ -268,7 +274,8 @@ class DataApi:
 
     def _patch(self, entity: Entity, external_id: str, fields: Mapping[str, Any]) -> int:
         text = fields_text(fields)
-        self._find(entity, external_id)
+        catalogue, number = self._find(entity, external_id)
+        text = merged_parts(text, catalogue.fields(number))
         return self._change(entity, external_id, "patch", text)
 
     def _change(self, entity: Entity, external_id: str, change: str, fields: str | None) -> int:
@@ -285,6 +292,8 @@ class DataApi:
             time=time.time_ns() // 1000,
             fields=fields,
         )
+        for problem in self._log.schema().admit([event]).lost:  # whoever sends one can mend it
+            raise InputError(problem.error, field=problem.field)
         if self._consent.required:
             self.host.sync()
         result = self._importer.append([event])
@@ -345,11 +354,25 @@ def readable_fields(catalogue: Catalogue, number: int) -> dict[str, Any]:
     for name, value in catalogue.fields(number).items():
         if types[name] == "time":
             readable[name] = iso(value)
+        elif types[name] == "media" and "\n" in value:
+            readable[name] = value.split("\n")
         elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             readable[name] = int(value)
         else:
             readable[name] = list(value) if isinstance(value, tuple) else value
     return readable
+
+
+def _lost_fields(problems: Sequence[LostField | FieldProblem]) -> list[dict[str, str]]:
+    """Fields that a row is stored without, as JSON carries them."""
+    return [
+        {
+            "field": problem.name if isinstance(problem, LostField) else problem.field,
+            "value": shortened(problem.value),
+            "expected": problem.expected,
+        }
+        for problem in problems
+    ]
 
 
 def _id_text(external_id: Any, entity: str) -> str:

@@ -80,8 +80,9 @@ def ingest(
         raise InputError(
             "there is nothing to ingest", hint=f"give one of {', '.join(sorted(ORDER))}"
         )
+    types = importer.field_types()
     readers = {
-        kind: read_events(source, kind, mapping, key=consent.content_key)
+        kind: read_events(source, kind, mapping, key=consent.content_key, types=types)
         for kind, source in present.items()
     }  # all of them are opened, and understood, before the first row is stored
     return ImportReport(
