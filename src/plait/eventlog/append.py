@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import orjson
@@ -18,11 +18,20 @@ from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
 from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
+from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = ["MAX_RETURNED_ROWS", "AppendResult", "Appender", "EventBatch", "RowStatus", "Status"]
+__all__ = [
+    "MAX_RETURNED_ROWS",
+    "AppendResult",
+    "Appender",
+    "EventBatch",
+    "NewNames",
+    "RowStatus",
+    "Status",
+]
 
 Status = Literal["stored", "duplicate", "conflict", "rejected"]
 
@@ -50,6 +59,23 @@ class RowStatus(NamedTuple):
     lost: tuple[FieldProblem, ...] = ()
 
 
+class NewNames(NamedTuple):
+    """What a batch named for the first time.
+
+    Attributes:
+        items: How many items.
+        users: How many users.
+        kinds: The names of event types, of changes and of relations.
+    """
+
+    items: int = 0
+    users: int = 0
+    kinds: tuple[str, ...] = ()
+
+
+_NOTHING_NEW = NewNames()
+
+
 class AppendResult(NamedTuple):
     """The outcome of appending a batch.
 
@@ -59,11 +85,13 @@ class AppendResult(NamedTuple):
         chunk: All events that the commit stored, as `EventLog.read` returns them: a state whose
             version is `chunk.offsets[0] - 1` can apply them without reading the log. None if
             nothing was stored, if a user was erased, or above `MAX_RETURNED_ROWS` rows.
+        new: What the batch named for the first time.
     """
 
     version: int
     rows: list[RowStatus]
     chunk: EventChunk | None = None
+    new: NewNames = _NOTHING_NEW
 
 
 class EventBatch:
@@ -147,21 +175,29 @@ class EventBatch:
             else:
                 self._compare(index, self.digests[earlier])
 
-    def result(self, version: int, chunk: EventChunk | None = None) -> AppendResult:
+    def result(
+        self, version: int, chunk: EventChunk | None = None, new: NewNames = _NOTHING_NEW
+    ) -> AppendResult:
         """Return the outcome: events without another status are stored.
 
         Args:
             version: The log's last offset after the batch.
             chunk: The stored events.
+            new: What the stored events named for the first time.
 
         Returns:
             The outcome of the whole batch.
         """
+        stored = ("stored", "", "", None, ())
+        make = RowStatus._make
         statuses = [
-            status or RowStatus(event.id, "stored", lost=tuple(self._lost.get(index, ())))
-            for index, (event, status) in enumerate(zip(self.events, self._statuses, strict=True))
+            status or make((event[1], *stored))
+            for event, status in zip(self.events, self._statuses, strict=True)
         ]
-        return AppendResult(version, statuses, chunk)
+        for index, problems in self._lost.items():
+            if self._statuses[index] is None:
+                statuses[index] = statuses[index]._replace(lost=tuple(problems))
+        return AppendResult(version, statuses, chunk, new)
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -207,7 +243,12 @@ class Appender:
             write_head(connection, head._replace(fields=count))
 
     def commit(
-        self, connection: Connection, batch: EventBatch, traces: UserRowOffsets
+        self,
+        connection: Connection,
+        batch: EventBatch,
+        traces: UserRowOffsets,
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
     ) -> AppendResult:
         """Store the events of a batch that are new and valid.
 
@@ -215,6 +256,8 @@ class Appender:
             connection: The connection of the open transaction.
             batch: The events.
             traces: The rows of the users that the batch erases, as far as they are known.
+            source: The import that the batch belongs to.
+            types: Declared types; those of fields without a value are not stored.
 
         Returns:
             The outcome, valid once the transaction is committed.
@@ -225,16 +268,27 @@ class Appender:
             self._erasures = head.erasures
         self._event_types.load(self._store, connection, head.kinds)
         self._schema.load(self._store, connection, head.fields)
+        if types:
+            self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
-            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+            batch.mark_known(self._known_digests(connection, hashes, head))
         events = self._admit(batch)
         batch.mark_repeats()
-        return (
-            self._insert(connection, head, batch, events, traces)
-            if events
-            else (batch.result(head.seq))
+        if not events:
+            return batch.result(head.seq)
+        result = self._insert(
+            connection, head, batch, events, traces, _without_values(types, events)
         )
+        if source is not None:
+            record_rows(self._store, connection, source, head.seq + 1, result.version)
+        return result
+
+    def _known_digests(
+        self, connection: Connection, hashes: Sequence[int], head: LogHead
+    ) -> Mapping[str, bytes]:
+        """The digests of stored events, by id; other ids with the same hashes may be among them."""
+        return self._event_ids.find(self._store, connection, hashes, head.seq)
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -276,6 +330,7 @@ class Appender:
         batch: EventBatch,
         events: list[Event],
         traces: UserRowOffsets,
+        untyped: Collection[tuple[str, str]] = (),
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
@@ -284,7 +339,8 @@ class Appender:
         users = self._users.assign(
             store, connection, [event.user for event in events], head.users, erasing
         )
-        self._event_types.add(store, connection, [event.event_type for event in events])
+        new_kinds = self._event_types.unknown(event.event_type for event in events)
+        self._event_types.add(store, connection, new_kinds)
         rows = [
             (
                 offset,
@@ -308,6 +364,7 @@ class Appender:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
         version = head.seq + len(rows)
+        orphans = retract_rows(store, connection, events, head.seq + 1)
         write_head(
             connection,
             LogHead(
@@ -315,12 +372,30 @@ class Appender:
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
-                self._schema.save(store, connection, head.fields),
+                self._schema.save(store, connection, head.fields, unused=untyped, removed=orphans),
                 head.erasures + bool(erased_users),
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
-        return batch.result(version, chunk_from_rows(rows) if returned else None)
+        new = NewNames(
+            self._items.count - head.items, self._users.count - head.users, tuple(new_kinds)
+        )
+        return batch.result(version, chunk_from_rows(rows) if returned else None, new)
+
+
+def _without_values(
+    types: Mapping[tuple[str, str], FieldType] | None, events: Sequence[Event]
+) -> set[tuple[str, str]]:
+    """Those of the declared fields that no event has a value for."""
+    names = set(types or ())
+    for event in events:
+        if not names:
+            break
+        text = event.fields
+        if text and any(f'"{name}":' in text for entity, name in names):
+            values = orjson.loads(text)
+            names -= {key for key in names if values.get(key[1]) is not None}
+    return names
 
 
 def _stored_form(event: Event) -> Event:
@@ -333,6 +408,8 @@ def _stored_form(event: Event) -> Event:
         triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
         text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
         return event._replace(item=None, user=None, fields=text)
+    if event.record_type in ("retract", "retype"):
+        return event._replace(user=None, item=None)
     # An erase event keeps the user alone, and no id that contains the user's.
     event_id = new_id() if event.user is not None and event.user in event.id else event.id
     return Event("erase", event_id, user=event.user, time=event.time)

@@ -9,7 +9,7 @@ one (from 0 if the user has none).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
@@ -90,6 +90,10 @@ class EntityRecord(NamedTuple):
     fields: str | None
 
 
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetParts:
     """Everything that a data set is built from.
@@ -104,6 +108,8 @@ class DatasetParts:
         item_changes: The changes of items, by offset.
         user_changes: The changes of users, by offset.
         triples: The triples, by offset.
+        absent_items: Numbers of items that only retracted rows name, int64 [M].
+        absent_users: Likewise of users.
     """
 
     version: int
@@ -115,6 +121,8 @@ class DatasetParts:
     item_changes: Sequence[EntityRecord]
     user_changes: Sequence[EntityRecord]
     triples: Sequence[EntityRecord]
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
 
 def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:
@@ -193,6 +201,7 @@ def _build_catalogue(
     catalogue = Catalogue().with_ids(ids)
     catalogue.index.pop("", None)  # erased users have no id
     alive = np.array(list(map(bool, ids)), np.bool_)
+    alive[parts.absent_items if entity == "item" else parts.absent_users] = False
     if seen is not None:
         alive[np.setdiff1d(np.arange(len(ids)), seen)] = False
     names = dict.fromkeys(name for change in changes for name in change.fields)

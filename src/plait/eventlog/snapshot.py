@@ -11,6 +11,7 @@ import numpy.typing as npt
 from plait.data.dataset import Dataset
 from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
 from plait.eventlog.dataset_builder import Columns, DatasetParts, EntityRecord, assemble
+from plait.eventlog.retraction import NamedNumbers
 
 __all__ = ["snapshot"]
 
@@ -38,12 +39,12 @@ def snapshot(
     columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Columns.__slots__}
     changes: dict[str, list[EntityRecord]] = {"item": [], "user": [], "fact": []}
     kinds: list[str] = []
-    n_items = n_users = 0
+    items, users = NamedNumbers(), NamedNumbers()
     for chunk in log.read(0, version):
         if int(chunk.kinds.max(initial=-1)) >= len(kinds):
             kinds.extend(log.kinds(len(kinds)))
-        n_items = max(n_items, int(chunk.items.max(initial=-1)) + 1)
-        n_users = max(n_users, int(chunk.users.max(initial=-1)) + 1)
+        items.add(chunk.items, chunk.types)
+        users.add(chunk.users, chunk.types)
         is_interaction = chunk.types == TYPE_CODES["interaction"]
         for name, arrays in columns.items():
             arrays.append(getattr(chunk, name)[is_interaction])
@@ -54,13 +55,15 @@ def snapshot(
     parts = DatasetParts(
         version,
         _concatenate(columns),
-        log.item_ids()[:n_items],
-        log.user_ids()[:n_users],
+        log.item_ids()[: len(items)],
+        log.user_ids()[: len(users)],
         kinds,
         log.schema().types,
         changes["item"],
         changes["user"],
         changes["fact"],
+        items.absent(),
+        users.absent(),
     )
     return assemble(parts, until_time)
 

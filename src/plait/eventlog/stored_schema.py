@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -78,27 +78,63 @@ class StoredSchema:
         self._current = admission.schema
         return admission
 
-    def save(self, store: Store, connection: Connection, count: int) -> int:
+    def save(
+        self,
+        store: Store,
+        connection: Connection,
+        count: int,
+        *,
+        unused: Collection[tuple[str, str]] = (),
+        removed: Collection[tuple[str, str]] = (),
+    ) -> int:
         """Store the types that are new.
 
         Args:
             store: The database.
             connection: The connection of the open transaction.
             count: The head's counter of schema changes.
+            unused: Fields, by (entity, name), that were declared and have no value yet: their
+                types are not stored.
+            removed: Fields whose stored types are removed.
 
         Returns:
-            The counter, one higher if anything was stored.
+            The counter, one higher if anything was changed.
         """
+        known = self._saved.types
         if self._current is not self._saved:
-            known = self._saved.types
             new_rows = [
-                (*key, kind) for key, kind in self._current.types.items() if key not in known
+                (*key, kind)
+                for key, kind in self._current.types.items()
+                if key not in known and key not in unused
             ]
             if new_rows:
                 store.insert(connection, "fields", ("entity", "name", "type"), new_rows)
                 count += 1
-        self._saved, self._count = self._current, count
+        for entity, name in removed:
+            sql = "DELETE FROM fields WHERE entity = ? AND name = ?"
+            store.rows(connection, sql, entity, name)
+        count += bool(removed)
+        is_complete = not removed and not any(key not in known for key in unused)
+        self._saved, self._count = self._current, count if is_complete else -1
         return count
+
+    def keep(self, unused: Collection[tuple[str, str]] = ()) -> Schema:
+        """Go on with the types that were learned, without storing them, as a dry run does.
+
+        Args:
+            unused: Fields, by (entity, name), that were declared and have no value yet.
+
+        Returns:
+            The schema with the types that `save` would have stored.
+        """
+        known = self._saved.types
+        types = {
+            key: kind
+            for key, kind in self._current.types.items()
+            if key in known or key not in unused
+        }
+        self._saved = Schema(types)
+        return self._saved
 
     def invalidate(self) -> None:
         """Drop the cache."""

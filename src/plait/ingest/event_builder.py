@@ -14,6 +14,7 @@ import polars as pl
 from plait.data.array_types import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
+from plait.ingest.cleared_fields import with_cleared_fields
 from plait.ingest.column_parsers import (
     parse_event_types,
     parse_integers,
@@ -107,6 +108,7 @@ class EventBuilder:
         survey: How the times and amounts of the source are written.
         now: The current time in microseconds since 1970 UTC.
         aliases: Other ids of heads and tails, by the id that the file has.
+        merge: Whether an empty cell of an item or a user clears the field.
     """
 
     def __init__(
@@ -117,8 +119,10 @@ class EventBuilder:
         *,
         now: int,
         aliases: Mapping[str, str] | None = None,
+        merge: bool = False,
     ) -> None:
         self.roles = roles
+        self._merge = merge
         self._record_type = RECORD_TYPES[roles.kind]
         self._event_ids = event_ids
         self._survey = survey
@@ -163,7 +167,7 @@ class EventBuilder:
             roles.kind in ("items", "users") and not {"time", "id"} & roles.roles.keys(),
             notes=[*chunk.notes, *self._survey.take_notes()],
             losses=errors.lost_fields,
-            roles=roles.by_column(),
+            roles=dict.fromkeys(chunk.names, "") | roles.by_column(),
         )
 
     def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
@@ -192,7 +196,10 @@ class EventBuilder:
         errors.refuse(invalid, "kind", column, "put, patch or delete")
         columns[self._record_type] = self._required_ids(errors, self._record_type)
         self._add_times(chunk, errors, columns)
-        columns["fields"] = fields_of(chunk, self.roles, errors, self._survey)
+        fields = fields_of(chunk, self.roles, errors, self._survey)
+        columns["fields"] = (
+            with_cleared_fields(fields, chunk, self.roles) if self._merge else fields
+        )
 
     def _add_triples(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
         roles = self.roles

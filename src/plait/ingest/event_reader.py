@@ -44,6 +44,7 @@ def read_events(
     now: int | None = None,
     line_limit: int = LINE_LIMIT,
     types: Mapping[tuple[str, str], FieldType] = MappingProxyType({}),
+    merge: bool = False,
 ) -> Iterator[EventBatch]:
     """Read the rows of a file, a body, a frame or dictionaries as batches of events, in order.
 
@@ -59,6 +60,8 @@ def read_events(
         now: The current time in microseconds since 1970 UTC, for tests.
         line_limit: The longest line in bytes.
         types: The types of the fields that the log knows, by (entity, field).
+        merge: Whether a row of an item or a user that does not say what it is changes the fields
+            that it has a column for, instead of replacing the item or user.
 
     Returns:
         The batches. The first chunk has been read when this returns.
@@ -86,8 +89,9 @@ def read_events(
     entity = RECORD_TYPES[kind]
     known = {field_name: dtype for (owner, field_name), dtype in types.items() if owner == entity}
     survey = ColumnSurvey(columns, known)
-    reader = _EventReader(kind, columns, name, rows, stream, event_ids, survey, aliases, now)
-    return reader.batches()
+    return _EventReader(
+        kind, columns, name, rows, stream, event_ids, survey, aliases, now, merge
+    ).batches()
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +107,7 @@ class _EventReader:
     survey: ColumnSurvey
     aliases: Mapping[str, str]
     now: int | None
+    merge: bool = False
     columns: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     builder: EventBuilder | None = None
@@ -150,7 +155,18 @@ class _EventReader:
 
     def _builder(self, roles: ColumnRoles) -> EventBuilder:
         now = now_micros() if self.now is None else self.now
-        return EventBuilder(roles, self.event_ids, self.survey, now=now, aliases=self.aliases)
+        merge = self.merge and roles.kind_default == "put" and not roles.mapping.kind_default
+        merge = merge and "kind" not in roles.roles
+        if merge:
+            roles = replace(roles, kind_default="patch")
+        return EventBuilder(
+            roles,
+            self.event_ids,
+            self.survey,
+            now=now,
+            aliases=self.aliases,
+            merge=merge and not roles.most_frequent,
+        )
 
     def _batches(self, chunks: Iterable[RowChunk]) -> Iterator[EventBatch]:
         for chunk in chunks:

@@ -12,7 +12,7 @@ import polars as pl
 from plait.ingest.field_values import is_location, label_of, parts_of
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RawColumn, RowChunk
 
-__all__ = ["NestedChunk", "parts_in", "with_dotted_columns"]
+__all__ = ["NestedChunk", "has_cell", "parts_in", "with_dotted_columns"]
 
 _MAX_NAMES = 5000
 _MAX_DEPTH = 16
@@ -81,6 +81,25 @@ class NestedChunk:
         return replace(self.chunk, dicts=dicts, names=[name])
 
 
+def has_cell(chunk: RowChunk, index: int, column: str) -> bool:
+    """Return whether a row has a column at all: a row of a table has each, an object may lack it.
+
+    Args:
+        chunk: The rows.
+        index: The index of the row.
+        column: The column, or the dotted name of a part of an object.
+    """
+    if isinstance(chunk, NestedChunk) and column in chunk.paths:
+        *parents, key = chunk.paths[column]
+        holder = _value_at(chunk.chunk.dicts[index], tuple(parents))
+        parts = holder if isinstance(holder, Mapping) else parts_of(holder)
+        return parts is not None and key in parts
+    if isinstance(chunk, NestedChunk | DictChunk):
+        dicts = chunk.dicts if isinstance(chunk, DictChunk) else chunk.chunk.dicts
+        return column in dicts[index]
+    return True
+
+
 def with_dotted_columns(chunk: RowChunk) -> RowChunk:
     """Make the parts of objects readable as columns.
 
@@ -106,9 +125,15 @@ def with_dotted_columns(chunk: RowChunk) -> RowChunk:
 
 
 def _holds_objects(frame: pl.DataFrame) -> bool:
-    """Whether a column of Python values holds dictionaries."""
-    objects = [column for column in frame if column.dtype == pl.Object]
-    return any(isinstance(value, Mapping) for column in objects for value in column)
+    """Whether a column holds dictionaries of Python, or lists of structs."""
+    for column in frame:
+        if column.dtype == pl.Object and any(isinstance(value, Mapping) for value in column):
+            return True
+        if isinstance(column.dtype, pl.List | pl.Array):
+            inner = column.dtype.inner
+            if isinstance(inner, pl.Struct) and not _is_place(inner):
+                return True
+    return False
 
 
 def parts_in(chunk: RowChunk) -> dict[str, str]:

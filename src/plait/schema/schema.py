@@ -155,7 +155,7 @@ class Schema:
         with_fields = [
             index
             for index, event in enumerate(events)
-            if event.fields is not None and event.record_type not in ("fact", "erase")
+            if event.fields is not None and event.record_type in ENTITIES
         ]
         schema = self
         for index in with_fields:

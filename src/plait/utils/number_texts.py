@@ -130,8 +130,15 @@ class DecimalEvidence(NamedTuple):
         """Add the counts of more texts."""
         if not isinstance(other, DecimalEvidence):
             return NotImplemented
-        counts = (count + more for count, more in zip(self[:-1], other[:-1], strict=True))
-        return DecimalEvidence(*counts, self.example or other.example)
+        return DecimalEvidence(
+            self.comma + other.comma,
+            self.dot + other.dot,
+            self.either + other.either,
+            self.neutral + other.neutral,
+            self.others + other.others,
+            self.decorated + other.decorated,
+            self.example or other.example,
+        )
 
     @property
     def are_numbers(self) -> bool:

@@ -12,22 +12,22 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
-from plait.ingest.field_values import LostField
+from plait.eventlog.dry_run import DryRunLog
+from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.ingest.plain_values import plain_value
 from plait.ingest.posted_rows import fields_text, merged_parts, parse_event_rows
-from plait.ingest.rejects import forget, shortened
+from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
-from plait.schema.schema import FieldProblem
 from plait.utils.no_op import ignore
-from plait.utils.timestamps import iso
 from plait.workspace.fit import Progress
-from plait.workspace.ingest import ImportReport, ingest
+from plait.workspace.ingest import ImportOptions, ImportReport, ingest
 from plait.workspace.live_model import LiveModel
+from plait.workspace.readable_fields import lost_fields, readable_fields
 
-__all__ = ["DataApi", "readable_fields"]
+__all__ = ["DataApi"]
 
 Entity = Literal["item", "user"]
 
@@ -69,11 +69,17 @@ class DataApi:
         facts: Any = None,
         map: Any = None,  # noqa: A002
         progress: Progress | None = None,
+        *,
+        dry_run: bool = False,
+        replace: bool = False,
+        sync: bool = False,
+        allow_loss: bool = False,
     ) -> ImportReport:
         """Append files, DataFrames (polars or pandas) or lists of dicts; see docs/data-formats.md.
 
         Bad rows are counted in the report and written to HOME/rejects; the others are stored.
-        Ingesting the same rows again changes nothing.
+        Ingesting the same rows again changes nothing. A row of an item or user changes the fields
+        that the file has a column for; an empty cell clears a field.
 
         Args:
             events: What users did.
@@ -82,20 +88,55 @@ class DataApi:
             facts: Triples about items.
             map: Which column is what, where that cannot be inferred.
             progress: Told the source, how much of it is done, and how much there is.
+            dry_run: Tell what would happen, and store nothing.
+            replace: A row replaces all fields of its item or user.
+            sync: Remove the items that are not in `items`.
+            allow_loss: Go on where more than a tenth of the values of a field, or of the items,
+                would go.
 
         Returns:
-            What became of the rows of each kind.
+            What became of the rows of each kind, and what was understood of them.
 
         Raises:
-            InputError: If a source cannot be understood at all.
+            InputError: If a source cannot be understood at all, or would clear or remove more than
+                a tenth.
         """
         sources = {"events": events, "items": items, "users": users, "facts": facts}
         if self._consent.required:
             self.host.sync()
-        importer = Importer(self._log, self._consent, rejects=self._rejects)
-        report = ingest(importer, self._consent, sources, map, progress or ignore)
-        self.host.catch_up(report.version)
+        options = ImportOptions(dry_run, replace, sync, allow_loss)
+        importer = (
+            Importer(DryRunLog(self._log), self._consent)
+            if dry_run
+            else Importer(self._log, self._consent, rejects=self._rejects)
+        )
+        report = ingest(importer, self._consent, sources, map, progress or ignore, options)
+        if not dry_run:
+            self.host.catch_up(report.version)
         return report
+
+    def imports(self) -> list[ImportRecord]:
+        """Return the imports that stored anything, oldest first."""
+        return self._log.imports()
+
+    def undo(self, import_id: str = "") -> ImportRecord:
+        """Take an import back: its rows do not count any more, and may be imported again.
+
+        Items and users get back the fields that they had without it.
+
+        Args:
+            import_id: The id of the import, see `imports`; "" for the last one.
+
+        Returns:
+            The import.
+
+        Raises:
+            NotFoundError: If there is no such import.
+            ConflictError: If it was taken back already.
+        """
+        record, result = self._log.retract_import(import_id)
+        self.host.catch_up(result.version)
+        return record
 
     def post(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Append interactions; the next response of this process knows of them.
@@ -131,7 +172,7 @@ class DataApi:
         for position, row in zip(parsed.places, result.rows, strict=True):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
-            lost = _lost_fields([*parsed.lost.get(position, ()), *row.lost])
+            lost = lost_fields([*parsed.lost.get(position, ()), *row.lost])
             if lost:
                 rows[position]["lost"] = lost
         return result.version, [rows[position] for position in range(len(events))]
@@ -337,42 +378,6 @@ class DataApi:
             "make one",
             field=entity,
         )
-
-
-def readable_fields(catalogue: Catalogue, number: int) -> dict[str, Any]:
-    """Return the fields of an entry as JSON values.
-
-    Args:
-        catalogue: The items or users.
-        number: The number of the entry.
-
-    Returns:
-        The fields by name, as `put` accepts them.
-    """
-    types = catalogue.types()
-    readable: dict[str, Any] = {}
-    for name, value in catalogue.fields(number).items():
-        if types[name] == "time":
-            readable[name] = iso(value)
-        elif types[name] == "media" and "\n" in value:
-            readable[name] = value.split("\n")
-        elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-            readable[name] = int(value)
-        else:
-            readable[name] = list(value) if isinstance(value, tuple) else value
-    return readable
-
-
-def _lost_fields(problems: Sequence[LostField | FieldProblem]) -> list[dict[str, str]]:
-    """Fields that a row is stored without, as JSON carries them."""
-    return [
-        {
-            "field": problem.name if isinstance(problem, LostField) else problem.field,
-            "value": shortened(problem.value),
-            "expected": problem.expected,
-        }
-        for problem in problems
-    ]
 
 
 def _id_text(external_id: Any, entity: str) -> str:

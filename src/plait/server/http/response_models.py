@@ -109,12 +109,23 @@ class RequestResponse(BaseModel):
     worker: str
 
 
+class LostFieldResponse(BaseModel):
+    """A field that a row is stored without."""
+
+    field: str
+    value: str
+    expected: str
+
+
 class EventStatus(BaseModel):
     """What became of one event."""
 
     id: str
     status: str = Field(description="stored, duplicate, conflict or rejected")
     error: str
+    lost: list[LostFieldResponse] = Field(
+        default=[], description="fields that did not fit; absent if there are none"
+    )
 
 
 class EventsResponse(BaseModel):
