@@ -223,5 +223,6 @@ def test_what_is_no_value_stays_what_it_is():
     nested = []
     nested.append(nested)
     plain_value(nested)
-    (batch,) = read_events(pd.DataFrame({"item": ["a"], "x": [anything]}), "items")
-    assert [(loss.row, loss.field) for loss in batch.losses] == [(1, "x")]
+    (batch,) = read_events(pd.DataFrame({"item": ["a"], "x": [anything], "y": [1]}), "items")
+    assert [event.fields for event in batch.events] == ['{"y":1}']
+    assert [loss.field for loss in batch.losses] == ["x"]

@@ -120,12 +120,13 @@ def test_json_of_python():
         '{"id":"d","price":-1}',
     ]
     events, rejects = read("\n".join(lines).encode(), "items")
-    assert [(event.item, json.loads(event.fields)) for event in events] == [
+    assert [(event.item, json.loads(event.fields or "{}")) for event in events] == [
         ("a", {"sizes": [1, None]}),
         ("b", {"price": 2.5, "title": "it's", "tags": ["x"], "on": True}),
+        ("c", {}),
         ("d", {"price": -1}),
     ]
-    assert sorted(reject.row for reject in rejects) == [3, 4, 5]
+    assert sorted(reject.row for reject in rejects) == [4, 5]
     assert "Python" in next(reject.expected for reject in rejects if reject.row == 4)
     array = b"[{'id': 'a'}, {'id': 'b', 'x': None}]"
     assert [event.item for event in events_of(array, "items")] == ["a", "b"]

@@ -129,7 +129,7 @@ def test_delimited_files_and_requests(rows, writing, layout):
         rows = [
             row | {"note": (row["note"] and row["note"].replace(":", "")) or None} for row in rows
         ]
-    if layout.quotes == "not_doubled":
+    if layout.quotes in ("not_doubled", "backslashes"):  # a quote before a newline is unclear
         rows = [row | {"note": row["note"] and row["note"].replace("\n", " ")} for row in rows]
     expected = expected_of(rows)
     odd = [written(row, writing) for row in rows]

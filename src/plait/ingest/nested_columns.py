@@ -64,11 +64,7 @@ class NestedChunk:
 
     def raw(self, name: str) -> RawColumn:
         path = self.paths.get(name)
-        if path is None:
-            return self.chunk.raw(name)
-        return DictChunk([{name: value} for value in self.values(name)], self.rows, [name]).raw(
-            name
-        )
+        return self.chunk.raw(name) if path is None else self._part(name, path).raw(name)
 
     def values(self, name: str) -> list[Any]:
         path = self.paths.get(name)

@@ -23,7 +23,6 @@ __all__ = [
     "FrameChunk",
     "RawColumn",
     "RowChunk",
-    "placeholder_note",
     "series_of",
     "uniform_series",
 ]
@@ -148,8 +147,7 @@ class FrameChunk:
         """Note how many values say nothing."""
         reported = column.is_in(self.words.reported)
         if reported.any():
-            first = column.filter(reported)[0]
-            self.notes.append(placeholder_note(name, first, int(reported.sum())))
+            _add_placeholder_note(self.notes, name, column.filter(reported)[0], int(reported.sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,19 +173,12 @@ class DictChunk:
         return _field_values(name, values, self.words, self.notes)
 
 
-def placeholder_note(column: str, word: str, count: int) -> ImportNote:
-    """Say that values which say nothing are read as missing.
-
-    Args:
-        column: The name of the column.
-        word: The first such value.
-        count: How many there are.
-
-    Returns:
-        The note.
-    """
+def _add_placeholder_note(notes: list[ImportNote], column: str, word: str, count: int) -> None:
+    """Say once of a column that values which say nothing are read as missing."""
     message = f"{word!r} is read as missing (a mapping may say otherwise: `missing`)"
-    return ImportNote("placeholder-as-missing", column, message, count)
+    note = ImportNote("placeholder-as-missing", column, message, count)
+    if note not in notes:
+        notes.append(note)
 
 
 def _raw_values(name: str, values: Sequence[Any], words: frozenset[str]) -> RawColumn:
@@ -223,7 +214,7 @@ def _field_values(
 
     fields = [without_words(plain_value(value)) for value in values]
     if reported:
-        notes.append(placeholder_note(name, reported[0], len(reported)))
+        _add_placeholder_note(notes, name, reported[0], len(reported))
     return fields
 
 

@@ -78,10 +78,10 @@ class RowReader:
         self._rows = 0
         self._bytes: ByteSource | None = None
         self._total: int | None = None
-        missing = mapping.missing
-        self._words = (
-            None if missing is None else MissingWords(*[frozenset(missing)] * 2, frozenset())
-        )
+        self._words: MissingWords | None = None
+        if mapping.missing is not None:
+            words = frozenset(mapping.missing)
+            self._words = MissingWords(words, words, frozenset())
         self._chunks = self._read_file(source) if is_file(source) else self._read_table(source)
 
     @property

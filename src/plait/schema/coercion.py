@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
@@ -65,7 +66,7 @@ def _to_number(value: Any) -> float | None:
     if kind is int:
         return int(value)
     if kind is str:
-        if not value.strip():
+        if value.strip(BLANKS) in MISSING_WORDS:
             return None
         value = _parse_number(value)
     elif kind is not float:
@@ -89,7 +90,7 @@ def _parse_number(text: str) -> float:
 
 
 def _to_time(value: Any) -> int | None:
-    if type(value) is str and not value.strip():
+    if type(value) is str and value.strip(BLANKS) in MISSING_WORDS:
         return None
     try:
         if type(value) is str:

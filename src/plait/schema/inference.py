@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import filterfalse
 from typing import Any
 
 from plait.data.catalogue import FieldType
 from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.utils.html_text import has_markup
 from plait.utils.number_texts import survey_numbers
 
@@ -59,7 +61,8 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
 
     Args:
         name: The name of the field.
-        values: Its values; None, "" and [] do not count.
+        values: Its values; None, "" and [] do not count, nor do words such as NA where there are
+            other values.
 
     Returns:
         The type; None if there are no values, or objects that are not places.
@@ -67,6 +70,7 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
     present = [value for value in values if value is not None and value != "" and value != []]
     if not present:
         return None
+    present = list(filterfalse(_is_missing_word, present)) or present
     types = Counter(map(type, present))
     half = len(present) / 2
     if types[dict] >= half:
@@ -92,6 +96,10 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
         if len(texts) + types[int] + types[float] == len(present) and _are_amounts(name, texts):
             return "number"
     return _infer_from_texts(name, texts) if texts else "number"
+
+
+def _is_missing_word(value: Any) -> bool:
+    return type(value) is str and value.strip(BLANKS) in MISSING_WORDS
 
 
 def _infer_from_lists(name: str, lists: Sequence[list[Any]]) -> FieldType:
