@@ -236,6 +236,14 @@ def test_only_the_ten_most_popular_of_a_category_are_called_popular(shop):
     assert {item.reasons[0]["text"] for item in rest.items} == {"Others showed interest"}
 
 
+def test_a_recipe_may_have_own_sentences_for_the_steps_of_the_ladder(shop):
+    data = load_recipe("default").to_dict()
+    data["steps"]["explain"] = {"templates": {"catalogue": "One of ours"}}
+    shop.fit(Recipe.of(data))
+    response = shop.recommend("stranger", k=3, filter='category == "new"')
+    assert {item.reasons[0]["text"] for item in response.items} == {"One of ours"}
+
+
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh", "xx"])
 def test_every_claim_has_a_sentence_in_every_language(language):
     for step in LADDER:
