@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
@@ -203,29 +203,26 @@ def _is_known(key: str, column: Column) -> bool:
     return key in _WORD_NAMES and _holds_stock_words(column)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=8)  # most changes of a catalogue leave the column as it is
 def _holds_stock_words(column: Column) -> bool:
     """Whether all values, and at least one of them, are words about stock."""
     if column.type not in ("category", "text"):
         return False
-    values = {value for value in column.values if value is not None}
+    encoded = column.encoded
+    strings = list(encoded.vocabulary.codes)
+    values = [strings[code] for code in np.unique(encoded.codes)]
     return bool(values) and all(map(is_stock_word, values))
 
 
 @functools.lru_cache(maxsize=8)
 def _denied(column: Column) -> BoolArray:
-    """Bool [N]: where a value says that the item cannot be had."""
+    """Bool [N]: where a value, or each member of a set, says that the item cannot be had."""
     if column.type == "number":
         return np.asarray(column.values <= 0, np.bool_)  # false for NaN
-    if column.type == "set":
-        return _each(column, lambda members: bool(members) and all(map(is_negative, members)))
-    return _each(column, is_negative)
-
-
-def _each(column: Column, test: Callable[..., bool]) -> BoolArray:
-    """The test of every value, computed once for equal ones; false where it is missing."""
-    outcomes = {value: value is not None and test(value) for value in set(column.values)}
-    return np.fromiter(map(outcomes.__getitem__, column.values), np.bool_, len(column.values))
+    encoded = column.encoded
+    denies = np.array([is_negative(value) for value in list(encoded.vocabulary.codes)], np.bool_)
+    denied = encoded.entries_with(denies)
+    return denied & ~encoded.entries_with(~denies) if column.type == "set" else denied
 
 
 @functools.lru_cache(maxsize=8)

@@ -261,16 +261,27 @@ def _labels(column: Column) -> tuple[Int32Array, list[Any]]:
 
     Items with equal values share a label; those without a value have one of their own.
     """
-    stored = column.values.tolist()
-    if column.type == "number":
-        stored = [to_text(value) if math.isfinite(value) else None for value in stored]
-    elif column.type == "set":
-        stored = [value[0] if value and len(value) == 1 else value for value in stored]
-    codes: dict[Any, int] = {}
-    label_of = codes.setdefault
-    labels = np.array(
-        [label_of(value, len(codes)) if value else ABSENT for value in stored], np.int32
-    )
+    if column.type in ("category", "text"):
+        encoded = column.encoded
+        is_used = np.bincount(encoded.codes, minlength=len(encoded.vocabulary.codes)) > 0
+        values = list(encoded.vocabulary.codes)
+        values = [values[code] for code in np.flatnonzero(is_used)]
+        labels = np.full(len(column.values), ABSENT, np.int32)
+        labels[encoded.rows] = (np.cumsum(is_used) - 1)[encoded.codes]
+    else:
+        codes: dict[Any, int] = {}
+        keys = map(_group_key, column.values.tolist())
+        labels = np.array(
+            [codes.setdefault(key, len(codes)) if key else ABSENT for key in keys], np.int32
+        )
+        values = list(codes)
     is_missing = labels == ABSENT
-    labels[is_missing] = len(codes) + np.arange(np.count_nonzero(is_missing))
-    return labels, list(codes)
+    labels[is_missing] = len(values) + np.arange(np.count_nonzero(is_missing))
+    return labels, values
+
+
+def _group_key(value: Any) -> Any:
+    """What equal values of a number or set have in common: a text where that may be an id."""
+    if isinstance(value, float):
+        return to_text(value) if math.isfinite(value) else None
+    return value[0] if value and len(value) == 1 else value
