@@ -11,7 +11,7 @@ from scipy import sparse
 from plait.data.array_types import ABSENT, Float32Array, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.history import History
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import offsets_of
 from plait.features.blockwise import sample_items
 from plait.pipeline.array_files import read_arrays, write_arrays

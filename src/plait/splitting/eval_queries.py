@@ -15,7 +15,7 @@ import numpy as np
 from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions, event_type_weights
 from plait.data.history import History
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged, offsets_of
 
 __all__ = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, event_type_weights
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import (

@@ -10,7 +10,7 @@ import numpy as np
 from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.pipeline.stage import IncrementalStage, Scorer

@@ -16,11 +16,12 @@ from plait.errors import NotFoundError
 from plait.eventlog import Impression
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
-from plait.workspace.impression_pagination import ImpressionChains, decode_payload
+from plait.workspace.impression_pagination import ImpressionChains
+from plait.workspace.impression_payload import decode_payload, impression_payload
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
 from plait.workspace.query_validation import validate_query
-from plait.workspace.response import Response, impression_payload, ranked_items, to_json
+from plait.workspace.response import Response, ranked_items, to_json
 from plait.workspace.warmup_queries import warmup_queries
 
 __all__ = ["QueryService"]

@@ -1,10 +1,9 @@
-"""The response to a query, and the impression that remembers how it came about."""
+"""The response to a query."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from plait.data.types import CandidateLists, Query
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["RankedItem", "Response", "impression_payload", "ranked_items", "to_json"]
+__all__ = ["RankedItem", "Response", "ranked_items", "to_json"]
 
 N_REPR = 10
 """How many items the `repr` of a response names."""
@@ -190,77 +189,6 @@ def ranked_items(
         room = query.k - len(ranked)
         ranked += [RankedItem(item, None, [dict(_UNKNOWN)]) for item in unknown[:room]]
     return slate, ranked
-
-
-_DEFAULTS = {
-    name: default for name, default in asdict(Query()).items() if name not in ("user", "context")
-}
-
-
-def impression_payload(
-    query: Query, items: CandidateLists, row: int, slate: npt.NDArray[np.int64], response: Response
-) -> str:
-    """Render what is remembered of a response.
-
-    The user is left out: impressions name users by number, so that erasing one finds them.
-
-    Args:
-        query: The query.
-        items: The candidates after the last step.
-        row: The row of the query in the batch.
-        slate: The columns of the slate within the row.
-        response: The response.
-
-    Returns:
-        A JSON object: the `query`; the `items` as the client sees them, and as `evidence` the
-        propensity of each and every model's rank and score; how many `candidates` there were and
-        what `removed` the others.
-    """
-    stated = {name: getattr(query, name) for name in _DEFAULTS}
-    stated = {name: value for name, value in stated.items() if value != _DEFAULTS[name]}
-    if query.context:
-        stated["context"] = query.context
-    columns = items.columns
-    removed = {}
-    if "removed_by" in columns and items.removal_reasons:
-        removed_by = columns["removed_by"][row]
-        counts = np.bincount(removed_by[removed_by >= 0], minlength=len(items.removal_reasons))
-        names = zip(items.removal_reasons, counts.tolist(), strict=True)
-        removed = {name: count for name, count in names if count}
-    return to_json(
-        {
-            "query": stated,
-            "items": orjson.Fragment(response.items_json),
-            "evidence": _evidence(columns, row, slate),
-            "candidates": int((items.item_numbers[row] >= 0).sum()),
-            "removed": removed,
-            "degraded": response.degraded,
-            "worker": response.worker,
-        }
-    ).decode()
-
-
-def _evidence(
-    columns: Mapping[str, npt.NDArray[Any]], row: int, slate: npt.NDArray[np.int64]
-) -> list[dict[str, Any]]:
-    """The propensity of each item, and by model its rank from 1 and its score where it has one."""
-    evidence: list[dict[str, Any]] = [{"propensity": 1.0, "strands": {}} for _ in slate]
-    if "propensity" in columns:
-        for item, chance in zip(evidence, columns["propensity"][row, slate].tolist(), strict=True):
-            if math.isfinite(chance):
-                item["propensity"] = chance
-    for name in columns:
-        model, _, column = name.rpartition(".")
-        if column != "score" or not model:
-            continue
-        scores = columns[name][row, slate].tolist()
-        ranks = [-1] * len(slate)
-        if f"{model}.rank" in columns:
-            ranks = columns[f"{model}.rank"][row, slate].tolist()
-        for item, rank, score in zip(evidence, ranks, scores, strict=True):
-            if math.isfinite(score):
-                item["strands"][model] = {"rank": rank + 1 if rank >= 0 else None, "score": score}
-    return evidence
 
 
 def _finite(values: npt.NDArray[Any]) -> list[float | None]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import (

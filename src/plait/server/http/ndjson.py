@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 
 from plait.errors import TooLargeError
-from plait.server.http.request_models import MAX_DEPTH, is_too_deep
+from plait.server.http.json_body import MAX_DEPTH, is_too_deep
 
 __all__ = ["MEDIA_TYPE", "is_lines", "lines_of", "rows_of"]
 

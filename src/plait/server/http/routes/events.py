@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
+from plait.server.http.dependencies import reply
+from plait.server.http.json_body import object_of
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
 from plait.server.http.request_limits import too_many_rows
-from plait.server.http.request_models import EventRow, Events, object_of
+from plait.server.http.request_models import EventRow, Events
 from plait.server.http.response_models import EventsResponse
-from plait.server.http.route import Route, reply
+from plait.server.http.route import Route
 from plait.server.http.workspace_service import Service
 
 __all__ = ["ROUTES"]

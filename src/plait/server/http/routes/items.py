@@ -8,8 +8,9 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.server.http.dependencies import json_object, path_id, reply, service_of
 from plait.server.http.response_models import ChangeResponse, EntityResponse
-from plait.server.http.route import Route, json_object, path_id, reply, service_of
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES"]
 

@@ -8,9 +8,10 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.server.http.dependencies import json_body, reply, service_of
 from plait.server.http.request_models import Next, Rank, Recommend, Search, Similar
 from plait.server.http.response_models import ItemsResponse, RequestResponse
-from plait.server.http.route import Route, json_body, reply, service_of
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES"]
 
