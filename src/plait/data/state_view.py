@@ -28,6 +28,10 @@ class State(Protocol):
     def users(self) -> Catalogue:
         """The users now."""
 
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the event types by the numbers that a `History` has."""
+
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return the whole histories of users.
 

@@ -104,7 +104,7 @@ def queries_of(
     counts = eval_queries.stops - eval_queries.starts
     events = dataset.interactions.take(index_ranges(eval_queries.starts, counts))
     weights = event_type_weights(dataset.event_types, event_weights)[events.event_types]
-    history = History(offsets_of(counts), events.items, events.times, weights)
+    history = History(offsets_of(counts), events.items, events.times, weights, events.event_types)
     batch = len(eval_queries)
     nothing = Ragged.empty(batch)
     return QueryBatch(

@@ -103,7 +103,7 @@ class LiveState:
             offsets = np.array([0, len(rows.items)], np.int64)
         else:
             offsets, rows = self.events.batch_rows(users)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+        return History(offsets, rows.items, rows.times, weights[rows.event_types], rows.event_types)
 
     def _with_entities(self, chunk: EventChunk, names: EntityNames) -> LiveState:
         """The state after `chunk`, without its interactions."""
@@ -191,7 +191,7 @@ class DatasetState:
         """
         offsets, rows = self.events.batch_rows(users)
         weights = event_type_weights(self.event_types, kinds)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+        return History(offsets, rows.items, rows.times, weights[rows.event_types], rows.event_types)
 
 
 class _CachedNames:

@@ -110,11 +110,15 @@ def _with_session(past: History, session: Ragged, times: Int64Array) -> History:
         session.offsets, session.values, times[:0], np.zeros(0, np.float32)
     ).event_age
     session_weights = np.ones(len(session.values), np.float32)
+    types = past.event_types
+    if types is not None:
+        types = np.concatenate([types, np.full(len(session.values), ABSENT, np.int16)])[order]
     return History(
         past.offsets + session.offsets,
         np.concatenate([past.items, session.values])[order],
         np.concatenate([past.times, times[session.rows] - event_age])[order],
         np.concatenate([past.weights, session_weights])[order],
+        types,
     )
 
 
