@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from plait.data.query_controls import Boost, PinnedItem, SeenRule
+
 __all__ = ["Query"]
 
 
@@ -24,7 +26,15 @@ class Query:
         exclude: Items that may not be in the response.
         k: How many items to return.
         time: When the query is made, microseconds since 1970 UTC; None: now.
-        seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
+        seen: Whether items that the user knows may be returned, or which of them may not; None:
+            as the recipe's rules say.
+        session: The id of a session, whose events join the user's.
+        event_types: Items are similar by these types of event alone: whoever bought one bought the
+            other; empty: as the models say.
+        boosts: Which items move up or down.
+        pins: Items with a fixed position, in place of the recipe's.
+        fields: The names of the fields to return with each item; "*" stands for all.
+        group_by: The item field of which the response shows one variant; None: as the recipe says.
     """
 
     user: str | None = None
@@ -37,4 +47,10 @@ class Query:
     exclude: tuple[str, ...] = ()
     k: int = 10
     time: int | None = None
-    seen: Literal["keep", "remove"] | None = None
+    seen: Literal["keep", "remove"] | SeenRule | None = None
+    session: str | None = None
+    event_types: tuple[str, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+    pins: tuple[PinnedItem, ...] = ()
+    fields: tuple[str, ...] = ()
+    group_by: str | None = None

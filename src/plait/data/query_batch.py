@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
+from plait.data.query_controls import Boost, SeenRule
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 
@@ -18,6 +19,7 @@ __all__ = ["QueryBatch"]
 _PER_QUERY = (
     *("users", "history", "seen", "rejected", "items", "texts", "contexts", "filters", "exclude"),
     *("times", "keep_seen", "candidates", "blocked", "pinned"),
+    *("events", "seen_rules", "boosts", "pins", "companions"),
 )
 """The fields of a batch that have one entry for each query; `mask` may have one for all."""
 
@@ -43,6 +45,11 @@ class QueryBatch:
         blocked: By query, items that need not be retrieved.
         mask: bool [B or 1, n_items], which items may be retrieved; None: all.
         pinned: Items that the rules add to the candidates.
+        events: All events of each user, of whatever weight, oldest first; None: not known.
+        seen_rules: By query, which seen items may not be returned; None: as `keep_seen` says.
+        boosts: By query, which items move up or down.
+        pins: By query, the numbers and the ranks from 0 of items with a fixed rank.
+        companions: By query, items that share users with `items`, best first; they come first.
         live: The state, where there is one.
         cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
             as the batch.
@@ -64,6 +71,11 @@ class QueryBatch:
     blocked: Ragged | None = None
     mask: BoolArray | None = None
     pinned: Ragged | None = None
+    events: History | None = None
+    seen_rules: tuple[SeenRule | None, ...] | None = None
+    boosts: tuple[tuple[Boost, ...], ...] | None = None
+    pins: tuple[tuple[tuple[int, int], ...], ...] | None = None
+    companions: Ragged | None = None
     live: StateView | None = None
     cache: dict[str, Any] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ import numpy as np
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, Triples
 from plait.errors import RecipeError
-from plait.pipeline.candidate_union import unite
+from plait.pipeline.candidate_union import COMPANIONS, unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
@@ -301,6 +301,8 @@ class Pipeline:
             retrieved[name] = candidates.item_numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
+        if queries.companions is not None:
+            retrieved[COMPANIONS] = queries.companions.to_padded()
         return unite(retrieved, len(queries.users))
 
     def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
@@ -329,7 +331,7 @@ def _check_models(models: Sequence[Stage]) -> None:
 
 
 def _check_unique_names(stages: Sequence[Stage]) -> None:
-    names = [PINS]
+    names = [PINS, COMPANIONS]
     for stage in stages:
         if stage.name in names:
             raise RecipeError(

@@ -14,6 +14,7 @@ from typing import Literal, Self
 import numpy as np
 
 from plait.data.catalogue import Catalogue
+from plait.data.query_controls import Cooldown, SeenRule
 from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
@@ -28,6 +29,8 @@ from plait.errors import FilterError
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
 from plait.ranking.filters.filter_expression import compile_filter
+from plait.ranking.requested_order import boost_factors
+from plait.ranking.seen_items import seen_items
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -57,6 +60,11 @@ class RulesConfig:
     """Items that the user has interacted with: never again, no rule, or not again for some days."""
     cooldown_days: float = bounded_field(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
+    seen_events: tuple[str, ...] = field(default_factory=tuple)
+    """The event types by which an item counts as seen, such as "purchase"; none: all."""
+    cooldowns: tuple[Cooldown, ...] = field(default_factory=tuple)
+    """Periods for some items in place of what `seen` says: tables with `filter` and `days`; the
+    first one that matches holds."""
     available: str = ""
     """Only matching items may be shown, `available == true`; others are marked "unavailable"."""
     allow: str = ""
@@ -68,7 +76,8 @@ class RulesConfig:
     ranks 1, 2, ... in their order, or tables with `item` and `place`."""
 
     def __post_init__(self) -> None:
-        for expression in filter(None, (self.available, self.allow, self.deny)):
+        cooldowns = (cooldown.filter for cooldown in self.cooldowns)
+        for expression in filter(None, (self.available, self.allow, self.deny, *cooldowns)):
             compile_filter(expression)
 
 
@@ -90,7 +99,8 @@ class Rules(Stage[RulesConfig]):
             FilterError: A field is unknown or has another type.
         """
         config = self.config
-        for expression in filter(None, (config.available, config.allow, config.deny)):
+        cooldowns = (cooldown.filter for cooldown in config.cooldowns)
+        for expression in filter(None, (config.available, config.allow, config.deny, *cooldowns)):
             compile_filter(expression).mask(dataset.catalogue)
         return self.clone()
 
@@ -108,7 +118,9 @@ class Rules(Stage[RulesConfig]):
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
-        if self.config.pins:
+        if queries.pins is not None:
+            pinned = Ragged.from_rows([[number for number, _ in pins] for pins in queries.pins])
+        elif self.config.pins:
             pins, _ = self._pins(queries)
             has_pins = self._has_pins(queries)
             if len(pins) and has_pins.any():
@@ -127,19 +139,42 @@ class Rules(Stage[RulesConfig]):
         """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
+        pinned = self._pinned_ranks(queries, numbers)
         removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
-        removals += [
-            (reason, blocked.isin(numbers)) for reason, blocked in self._blocked_items(queries)
-        ]
+        for reason, blocked in self._blocked_items(queries):
+            is_blocked = blocked.isin(numbers)
+            if queries.pins is not None and reason in ("seen", "cooldown"):
+                is_blocked &= pinned < 0
+            removals.append((reason, is_blocked))
         for reason, is_removed in removals:
             if is_removed.any():
                 items = items.mark_removed(is_removed, reason)
+        if queries.boosts is not None:
+            items = items.with_columns(boost=boost_factors(queries, numbers))
+        return items.with_columns(pinned=pinned)
+
+    def _pinned_ranks(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
+        """The rank of each pinned candidate and -1 for others, int32 [B, K]."""
         pinned = np.full(numbers.shape, ABSENT, np.int32)
-        if self.config.pins:
+        if queries.pins is not None:  # those of a query replace the recipe's
+            for row, pins in enumerate(queries.pins):
+                for number, rank in pins:
+                    pinned[row, numbers[row] == number] = rank
+        elif self.config.pins:
             has_pins = self._has_pins(queries)[:, None]
             for number, rank in zip(*self._pins(queries), strict=True):
                 pinned[(numbers == number) & has_pins] = rank
-        return items.with_columns(pinned=pinned)
+        return pinned
+
+    @functools.cached_property
+    def _seen_rule(self) -> SeenRule | None:
+        """The rule of seen items where it goes by type of event or kind of item, else None."""
+        config = self.config
+        if not (config.seen_events or config.cooldowns):
+            return None
+        days = {"once": None, "off": 0.0, "cooldown": config.cooldown_days}[config.seen]
+        types = tuple(event_type.strip().lower() for event_type in config.seen_events)
+        return SeenRule(types, days, config.cooldowns)
 
     def _blocked_items(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
         """The items that each query must not return, with the reason; exclusions come first."""
@@ -148,9 +183,14 @@ class Rules(Stage[RulesConfig]):
             ("hidden", queries.rejected),
             ("anchor", queries.items),
         ]
-        if queries.keep_seen is not None:  # a query's own setting overrides the recipe's
+        rule = self._seen_rule
+        if queries.seen_rules is not None:  # a query's own setting overrides the recipe's
+            blocked += seen_items(queries, queries.seen_rules)
+        elif queries.keep_seen is not None:
             if not queries.keep_seen.all():
                 blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
+        elif queries.candidates is None and rule is not None:
+            blocked += seen_items(queries, [rule] * len(queries))
         elif queries.candidates is None and self.config.seen == "once":
             blocked.append(("seen", queries.seen))
         elif queries.candidates is None and self.config.seen == "cooldown":

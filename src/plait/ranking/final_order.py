@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
+from plait.pipeline.candidate_union import COMPANIONS
 from plait.pipeline.stage import NoConfig, Stage
+from plait.ranking.requested_order import requested_order
 
 __all__ = ["Policy"]
 
 
 class Policy(Stage[NoConfig]):
-    """Ranks by `score`, deterministically: pins have their ranks, ties are broken by `tiebreak`.
+    """Ranks by `score`, deterministically: pins have their ranks, companions and boosted items
+    those of `plait.ranking.requested_order`, ties are broken by `tiebreak`.
 
     Writes `order` int32 [B, K], the rank from 0 of a shown candidate and -1 for others, and
     `propensity` float32 [B, K], the probability that an item is shown at its rank: 1. Candidates
@@ -33,13 +36,17 @@ class Policy(Stage[NoConfig]):
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
-        order = _ranked(score, present, _ties(queries, items.item_numbers), queries.k)
+        ties = _ties(queries, items.item_numbers)
+        boost = items.columns.get("boost")
+        companions = items.columns.get(f"{COMPANIONS}.rank")
+        if boost is not None or companions is not None:
+            score, ties = requested_order(score, ties, boost, companions)
+        order = _ranked(score, present, ties, queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:
             is_pinned = (pinned >= 0) & (pinned < queries.k) & present
             for row in np.nonzero(is_pinned.any(axis=1))[0]:
-                ties = _ties(queries, items.item_numbers[row])
-                order[row] = _with_pins(score[row], present[row], ties, pinned[row], queries.k)
+                order[row] = _with_pins(score[row], present[row], ties[row], pinned[row], queries.k)
         return items.with_columns(order=order, propensity=(order >= 0).astype(np.float32))
 
 
