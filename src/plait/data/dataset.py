@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from plait.data.array_types import Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
+from plait.data.user_merges import UserMerges
 
 __all__ = ["Dataset", "Interactions", "Triples", "event_type_weights"]
 
@@ -91,6 +92,7 @@ class Dataset:
         triples: The triples of the knowledge graph.
         clock: "time" if every interaction has a time, else "position": then `interactions.times`
             contains positions, and decay by days is not possible.
+        merges: Which users are the same person: interactions name the one who stands for all.
     """
 
     version: int
@@ -100,6 +102,7 @@ class Dataset:
     event_types: tuple[str, ...]
     triples: Triples
     clock: Literal["time", "position"] = "time"
+    merges: UserMerges = field(default_factory=UserMerges)
 
     @property
     def n_items(self) -> int:

@@ -12,19 +12,20 @@ NOW = -(1 << 62)
 Until then such events are equal whenever they are sent, so that a repeated one is recognised.
 """
 
-RecordType = Literal["interaction", "item", "user", "fact", "erase"]
+RecordType = Literal["interaction", "item", "user", "fact", "erase", "merge"]
 
 
 class Event(NamedTuple):
     """A record of the log.
 
     Attributes:
-        record_type: "interaction", "item", "user", "fact" (a triple) or "erase".
+        record_type: "interaction", "item", "user", "fact" (a triple), "erase" or "merge".
         id: The external id of the event.
         event_type: The type of an interaction ("view", "purchase", ...), the change of an item or
             user ("put", "patch", "delete"), or the relation of a triple.
         user: The external id of the user; an "erase" event has nothing else.
-        item: The external id of the item, or the head of a triple.
+        item: The external id of the item, or the head of a triple; of a merge the id of the user
+            that `user` became, None if the two are apart again.
         time: Microseconds since 1970 UTC, `NOW`, or None if unknown.
         position: Orders a user's events that have no time.
         value: A rating, a price, ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -13,9 +14,11 @@ import orjson
 from plait.data.catalogue import NO_TIME
 from plait.data.dataset import Dataset
 from plait.data.event import Event
+from plait.data.user_merges import UserMerges
 from plait.errors import InputError
 from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
 from plait.eventlog.dataset_builder import Columns, DatasetParts, EntityRecord, assemble
+from plait.eventlog.user_merges import apply_merges, last_target
 from plait.schema.schema import FieldProblem, Schema
 
 __all__ = ["from_arrays", "snapshot"]
@@ -45,11 +48,14 @@ def snapshot(
     changes: dict[str, list[EntityRecord]] = {"item": [], "user": [], "fact": []}
     kinds: list[str] = []
     n_items = n_users = 0
+    merges = UserMerges()
     for chunk in log.read(0, version):
         if int(chunk.kinds.max(initial=-1)) >= len(kinds):
             kinds.extend(log.kinds(len(kinds)))
         n_items = max(n_items, int(chunk.items.max(initial=-1)) + 1)
         n_users = max(n_users, int(chunk.users.max(initial=-1)) + 1)
+        n_users = max(n_users, last_target(chunk) + 1)
+        merges = apply_merges(merges, chunk, until_time)
         is_interaction = chunk.types == TYPE_CODES["interaction"]
         for name, arrays in columns.items():
             arrays.append(getattr(chunk, name)[is_interaction])
@@ -59,7 +65,7 @@ def snapshot(
             progress(int(chunk.offsets[-1]), version)
     parts = DatasetParts(
         version,
-        _concatenate(columns),
+        _with_merged_users(_concatenate(columns), merges),
         log.item_ids()[:n_items],
         log.user_ids()[:n_users],
         kinds,
@@ -68,7 +74,12 @@ def snapshot(
         changes["user"],
         changes["fact"],
     )
-    return assemble(parts, until_time)
+    return replace(assemble(parts, until_time), merges=merges)
+
+
+def _with_merged_users(columns: Columns, merges: UserMerges) -> Columns:
+    """The interactions, those of merged users under the users that they became."""
+    return replace(columns, users=merges.root_numbers(columns.users)) if len(merges) else columns
 
 
 def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Iterator[EntityRecord]:

@@ -41,8 +41,9 @@ __all__ = [
     "users",
 ]
 
-TYPES = ("interaction", "item", "user", "fact", "erase", "erased")
-"""The types of rows by code; an "erased" row is what an erasure leaves of an event."""
+TYPES = ("interaction", "item", "user", "fact", "erase", "erased", "merge")
+"""The types of rows by code; an "erased" row is what an erasure leaves of an event. A new type
+goes to the end."""
 
 TYPE_CODES = {name: code for code, name in enumerate(TYPES)}
 ERASED = TYPE_CODES["erased"]
