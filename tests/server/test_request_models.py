@@ -20,6 +20,12 @@ def test_defaults():
         "context": {},
         "history": [],
         "at_least": None,
+        "session": None,
+        "fields": [],
+        "seen": None,
+        "boosts": [],
+        "pins": [],
+        "group_by": None,
     }
 
 

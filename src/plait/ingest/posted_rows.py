@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -31,7 +32,13 @@ from plait.ingest.scalar_parsers import (
     parse_value,
 )
 
-__all__ = ["EventRow", "ParsedRows", "fields_text", "parse_event_rows"]
+__all__ = ["SESSION", "EventRow", "ParsedRows", "fields_text", "parse_event_rows"]
+
+SESSION = "session:"
+"""What the id of the user begins with who stands for a session."""
+
+SESSION_FIELD = "session_id"
+"""The field of an event of a known user that holds its session."""
 
 
 def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
@@ -49,11 +56,16 @@ def _time_or_now(value: Any) -> int:
     return NOW if micros is None else micros
 
 
+def _session_id(value: Any) -> str | None:
+    """An id that is still an id behind the prefix of sessions."""
+    text = parse_id(value)
+    return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
+
+
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
 _OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
-_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
 _ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
 _EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
 
@@ -65,10 +77,13 @@ class EventRow(BaseModel):
 
     id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
     kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    user: _UserId = Field(description="who", min_length=1)
+    user: _OptionalId = Field(None, description="who; or a session")
     item: _ItemId = Field(description="what", min_length=1)
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
+    )
+    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
+        None, description="the session: without a user the event is the session's"
     )
     value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
         None, description="an amount or a rating"
@@ -111,22 +126,32 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
             continue
+        if valid.user is None and valid.session is None:
+            parsed.rejected[index] = (valid.id or "", "user", f"expected {expected_id_of('user')}")
+            continue
         parsed.places.append(index)
         parsed.events.append(
             Event(
                 "interaction",
                 valid.id or uuid.uuid4().hex,
                 valid.kind,
-                valid.user,
+                valid.user or f"{SESSION}{valid.session}",
                 valid.item,
                 valid.time,
                 None,
                 valid.value,
                 valid.request_id,
-                valid.fields,
+                _with_session(valid) if valid.user and valid.session else valid.fields,
             )
         )
     return parsed
+
+
+def _with_session(row: EventRow) -> str:
+    """The fields of an event of a known user, with the session that it comes from."""
+    fields = orjson.loads(row.fields or "{}")
+    fields.setdefault(SESSION_FIELD, row.session)
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def fields_text(fields: Any) -> str:

@@ -139,7 +139,9 @@ class Rules(Stage[RulesConfig]):
         """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
-        pinned = self._pinned_ranks(queries, numbers)
+        pinned = np.full(numbers.shape, ABSENT, np.int32)
+        if queries.pins is not None or self.config.pins:
+            self._set_pinned_ranks(queries, numbers, pinned)
         removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
         for reason, blocked in self._blocked_items(queries):
             is_blocked = blocked.isin(numbers)
@@ -153,18 +155,18 @@ class Rules(Stage[RulesConfig]):
             items = items.with_columns(boost=boost_factors(queries, numbers))
         return items.with_columns(pinned=pinned)
 
-    def _pinned_ranks(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        """The rank of each pinned candidate and -1 for others, int32 [B, K]."""
-        pinned = np.full(numbers.shape, ABSENT, np.int32)
+    def _set_pinned_ranks(
+        self, queries: QueryBatch, numbers: Int32Array, pinned: Int32Array
+    ) -> None:
+        """Write the ranks of pinned candidates to `pinned`, int32 [B, K]."""
         if queries.pins is not None:  # those of a query replace the recipe's
             for row, pins in enumerate(queries.pins):
                 for number, rank in pins:
                     pinned[row, numbers[row] == number] = rank
-        elif self.config.pins:
+        else:
             has_pins = self._has_pins(queries)[:, None]
             for number, rank in zip(*self._pins(queries), strict=True):
                 pinned[(numbers == number) & has_pins] = rank
-        return pinned
 
     @functools.cached_property
     def _seen_rule(self) -> SeenRule | None:

@@ -34,7 +34,7 @@ class Policy(Stage[NoConfig]):
             items: Their candidates, with `score`.
         """
         present = items.present
-        score = np.where(present, items.column("score"), np.float32(-np.inf))
+        score: Any = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
         ties = _ties(queries, items.item_numbers)
         boost = items.columns.get("boost")

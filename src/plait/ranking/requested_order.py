@@ -52,7 +52,7 @@ def boost_factors(queries: QueryBatch, numbers: Int32Array) -> Float32Array:
 
 
 def requested_order(
-    score: Float32Array,
+    score: Float32Array | Float64Array,
     ties: Any,
     factors: Float32Array | None,
     companion_ranks: Int32Array | None,
@@ -73,9 +73,9 @@ def requested_order(
         behind = np.iinfo(np.int32).max
         keys = (*keys, np.where(companion_ranks < 0, behind, companion_ranks))
     ranking = np.lexsort(keys, axis=1)
-    places = np.empty(score.shape, np.int32)
+    places: Int32Array = np.empty(score.shape, np.int32)
     np.put_along_axis(places, ranking, np.arange(score.shape[1], dtype=np.int32)[None, :], axis=1)
-    moved = places + _HEAD
+    moved: Float64Array = places.astype(np.float64) + _HEAD
     if factors is not None:
         with np.errstate(divide="ignore", over="ignore"):
             moved = moved ** (1.0 / factors.astype(np.float64))

@@ -18,12 +18,12 @@ from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
 from plait.utils.no_op import ignore
-from plait.utils.timestamps import iso
 from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportReport, ingest
+from plait.workspace.item_fields import readable_fields
 from plait.workspace.live_model import LiveModel
 
-__all__ = ["DataApi", "readable_fields"]
+__all__ = ["DELTA_WAIT", "DataApi", "id_text"]
 
 Entity = Literal["item", "user"]
 
@@ -236,6 +236,8 @@ class DataApi:
     def erase_user(self, user: str) -> int:
         """Erase a user, all of the user's events, and the rejected rows that quote the id.
 
+        Who was merged with the user is the same person, and is erased too.
+
         Args:
             user: The user's id.
 
@@ -245,9 +247,14 @@ class DataApi:
         Raises:
             NotFoundError: If the user is unknown.
         """
-        version = self._log.erase(self._consent.user_id(_id_text(user, "user")))
+        stored_id = self._consent.user_id(id_text(user, "user"))
+        state = self.host.sync()
+        person = state.merges.person(state.users.number(stored_id))
+        names = {user, *(state.users.ids[number] for number in person if number >= 0)}
+        version = self._log.erase(stored_id)
         self.host.catch_up(version)
-        forget(self._rejects, user)
+        for name in filter(None, names):
+            forget(self._rejects, name)
         return version
 
     def title(self, item: str) -> str:
@@ -270,7 +277,7 @@ class DataApi:
         return self._change(entity, external_id, "patch", text)
 
     def _change(self, entity: Entity, external_id: str, change: str, fields: str | None) -> int:
-        name = _id_text(external_id, entity)
+        name = id_text(external_id, entity)
         expected = id_problem(name)
         if expected and change != "delete":  # whatever is stored can be deleted
             raise InputError(f"expected {expected}", field=entity)
@@ -298,7 +305,7 @@ class DataApi:
 
     def _find(self, entity: Entity, external_id: str) -> tuple[Catalogue, int]:
         """The catalogue and the number; reads the log before it reports an unknown id."""
-        name = _id_text(external_id, entity)
+        name = id_text(external_id, entity)
         if entity == "user":
             name = self._consent.user_id(name)
         for attempt in range(2):
@@ -317,29 +324,19 @@ class DataApi:
         )
 
 
-def readable_fields(catalogue: Catalogue, number: int) -> dict[str, Any]:
-    """Return the fields of an entry as JSON values.
+def id_text(external_id: Any, entity: str) -> str:
+    """Return an id as text.
 
     Args:
-        catalogue: The items or users.
-        number: The number of the entry.
+        external_id: The id, also a whole number.
+        entity: What it names, for the message of an error.
 
     Returns:
-        The fields by name, as `put` accepts them.
+        The id.
+
+    Raises:
+        InputError: If it is no id.
     """
-    types = catalogue.types()
-    readable: dict[str, Any] = {}
-    for name, value in catalogue.fields(number).items():
-        if types[name] == "time":
-            readable[name] = iso(value)
-        elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-            readable[name] = int(value)
-        else:
-            readable[name] = list(value) if isinstance(value, tuple) else value
-    return readable
-
-
-def _id_text(external_id: Any, entity: str) -> str:
     if isinstance(external_id, int) and not isinstance(external_id, bool):
         return str(external_id)
     if not isinstance(external_id, str) or not external_id:

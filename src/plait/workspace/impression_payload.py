@@ -12,19 +12,26 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from plait.data.types import CandidateLists, Query
+from plait.data.types import ABSENT, CandidateLists, Query
 from plait.eventlog import Impression
-from plait.workspace.response import Response, to_json
+from plait.workspace.response import Response
 
 __all__ = ["decode_payload", "impression_payload"]
 
 _DEFAULTS = {
-    name: default for name, default in asdict(Query()).items() if name not in ("user", "context")
+    name: default
+    for name, default in asdict(Query()).items()
+    if name not in ("user", "context", "session")
 }
 
 
 def impression_payload(
-    query: Query, items: CandidateLists, row: int, slate: npt.NDArray[np.int64], response: Response
+    query: Query,
+    items: CandidateLists,
+    row: int,
+    slate: npt.NDArray[np.int64],
+    response: Response,
+    session: int = ABSENT,
 ) -> str:
     """Render what is remembered of a response.
 
@@ -36,11 +43,12 @@ def impression_payload(
         row: The row of the query in the batch.
         slate: The columns of the slate within the row.
         response: The response.
+        session: The number of the user who stands for the session, -1 for none.
 
     Returns:
         A JSON object: the `query`; the `items` as the client sees them, and as `evidence` the
         propensity of each and every model's rank and score; how many `candidates` there were and
-        what `removed` the others.
+        what `removed` the others; and the number of the user who stands for the `session`.
     """
     stated = {name: getattr(query, name) for name in _DEFAULTS}
     stated = {name: value for name, value in stated.items() if value != _DEFAULTS[name]}
@@ -53,7 +61,7 @@ def impression_payload(
         counts = np.bincount(removed_by[removed_by >= 0], minlength=len(items.removal_reasons))
         names = zip(items.removal_reasons, counts.tolist(), strict=True)
         removed = {name: count for name, count in names if count}
-    return to_json(
+    return orjson.dumps(
         {
             "query": stated,
             "items": orjson.Fragment(response.items_json),
@@ -62,7 +70,9 @@ def impression_payload(
             "removed": removed,
             "degraded": response.degraded,
             "worker": response.worker,
-        }
+            **({} if session == ABSENT else {"session": session}),
+        },
+        option=orjson.OPT_SERIALIZE_NUMPY,
     ).decode()
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
+from plait.data.query_controls import SeenRule
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, History, Query, QueryBatch, StateView
+from plait.pipeline.candidate_union import COMPANIONS
 from plait.state import LiveState
 
 __all__ = ["encode_queries", "group_by_batch_key"]
@@ -27,9 +30,12 @@ def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
         The positions of the queries of each group: those that agree on whether they override the
         treatment of seen items, and on whether they bring their own candidates.
     """
-    groups: dict[tuple[bool, bool], list[int]] = {}
+    groups: dict[tuple[str, bool], list[int]] = {}
     for position, query in enumerate(queries):
-        key = (query.seen is None, query.candidates is None)
+        seen = (
+            "rule" if isinstance(query.seen, SeenRule) else "recipe" if query.seen is None else ""
+        )
+        key = (seen, query.candidates is None)
         groups.setdefault(key, []).append(position)
     return list(groups.values())
 
@@ -53,17 +59,23 @@ def encode_queries(
     now = time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
     user_numbers = state.users.numbers([query.user for query in queries])
-    past = state.history(user_numbers, event_weights)
+    if state.merges.targets:
+        user_numbers = state.merges.root_numbers(user_numbers)
+    sessions = None
+    if any(query.session for query in queries):
+        sessions = state.users.numbers([query.session for query in queries])
+    past = state.history(user_numbers, event_weights, sessions)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
     rejected, history = nothing, past
     if len(past.weights) and past.weights.min() <= 0:
         rejected = past.filter(past.weights < 0).ragged
         history = past.filter(past.weights > 0)
-    seen = Ragged(past.items, past.offsets)
+    events, seen = past, Ragged(past.items, past.offsets)
     if any(query.history for query in queries):
         session = _ragged([query.history for query in queries], catalogue)
         history = _with_session(history, session, times)
         seen = seen.hstack(session)
+        events = _with_session(past, session, times)
     first = queries[0]
     anchors = excluded = nothing
     candidates = None
@@ -75,9 +87,9 @@ def encode_queries(
     if any(query.exclude for query in queries):
         excluded = _ragged([query.exclude for query in queries], catalogue)
     keep_seen = None
-    if first.seen is not None:
+    if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
-    return QueryBatch(
+    batch = QueryBatch(
         users=user_numbers,
         history=history,
         seen=seen,
@@ -91,7 +103,46 @@ def encode_queries(
         k=max(query.k for query in queries),
         keep_seen=keep_seen,
         candidates=candidates,
+        events=events,
         live=live,
+    )
+    if any(
+        query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
+        for query in queries
+    ):
+        return _with_controls(batch, queries, state)
+    return batch
+
+
+def _with_controls(batch: QueryBatch, queries: Sequence[Query], state: LiveState) -> QueryBatch:
+    """The batch with rules of seen items, boosts, pins and companions."""
+    evidence = [
+        state.companions(batch.items[row], query.event_types) if query.event_types else None
+        for row, query in enumerate(queries)
+    ]
+    rows = [[] if shared is None else shared.items.tolist() for shared in evidence]
+    rules = tuple(query.seen for query in queries if isinstance(query.seen, SeenRule))
+    return replace(
+        batch,
+        seen_rules=rules or None,
+        boosts=tuple(query.boosts for query in queries),
+        pins=_pins(queries, state.catalogue) if any(query.pins for query in queries) else None,
+        companions=Ragged.from_rows(rows) if any(rows) else None,
+        cache={COMPANIONS: evidence},
+    )
+
+
+def _pins(
+    queries: Sequence[Query], catalogue: Catalogue
+) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """The numbers and the ranks from 0 of the pinned items that exist."""
+    return tuple(
+        tuple(
+            (catalogue.number(pin.item), pin.position - 1)
+            for pin in query.pins
+            if catalogue.number(pin.item) >= 0
+        )
+        for query in queries
     )
 
 

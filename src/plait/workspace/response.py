@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,23 +12,28 @@ import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Query
+from plait.workspace.item_fields import selected_fields
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["RankedItem", "Response", "ranked_items", "to_json"]
+__all__ = ["RankedItem", "Response", "items_json", "many_json", "ranked_items", "to_json"]
 
 N_REPR = 10
 """How many items the `repr` of a response names."""
 
-_UNKNOWN: Mapping[str, Any] = {
-    "model": None,
-    "rank": None,
-    "because": None,
-    "fact": None,
-    "text": "unknown item",
+_UNSCORED: Mapping[str, str] = {
+    "unknown": "unknown item",
+    "deleted": "deleted item",
+    "unavailable": "item that is not available",
+    "hidden": "item that the user rejected",
+    "filtered": "item that the rules of the recipe leave out",
+    "unscored": "item that no model knows",
 }
-"""The reason of an item that the log does not know."""
+"""By status, the sentence for an item of the caller's list that has no score."""
+
+_ASKED_FOR = frozenset({"excluded", "seen", "cooldown"})
+"""Why items of the caller's list are left out: the query says so."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,11 +45,15 @@ class RankedItem:
         score: The score, None where nothing is known of the item.
         reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
             `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
+        fields: The fields that the query asks for, by name; None if it asks for none.
+        status: Why an item of the caller's list has no score, such as "unknown" or "deleted".
     """
 
     id: str
     score: float | None
     reasons: list[dict[str, Any]] = field(default_factory=list)
+    fields: dict[str, Any] | None = None
+    status: str | None = None
 
     def __repr__(self) -> str:
         return f"{self.id!r} {self.score:.4g}" if self.score is not None else f"{self.id!r} unknown"
@@ -53,9 +62,11 @@ class RankedItem:
         """Return the item as JSON has it.
 
         Returns:
-            `id`, `score` and `reasons`.
+            `id`, `score` and `reasons`; `fields` and `status` where they are not None.
         """
-        return {"id": self.id, "score": self.score, "reasons": self.reasons}
+        optional = {"fields": self.fields, "status": self.status}
+        stated = {name: value for name, value in optional.items() if value is not None}
+        return {"id": self.id, "score": self.score, "reasons": self.reasons, **stated}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -153,6 +164,55 @@ def to_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def items_json(items: Sequence[RankedItem]) -> bytes:
+    """Render the items of a response as JSON.
+
+    Args:
+        items: The items.
+
+    Returns:
+        The text in UTF-8; NaN and infinity are null.
+    """
+    objects = [
+        {
+            "id": item.id,
+            "score": item.score,
+            "reasons": item.reasons,
+            **({} if item.fields is None else {"fields": item.fields}),
+            **({} if item.status is None else {"status": item.status}),
+        }
+        for item in items
+    ]
+    return orjson.dumps(objects, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def many_json(users: Sequence[str], responses: Sequence[Response]) -> bytes:
+    """Render the responses to many users as one JSON object.
+
+    Args:
+        users: The users, at least one.
+        responses: The response to each.
+
+    Returns:
+        The text in UTF-8.
+    """
+    rows = [
+        {
+            "user": user,
+            "request_id": response.request_id,
+            "items": orjson.Fragment(response.items_json),
+            "degraded": response.degraded,
+        }
+        for user, response in zip(users, responses, strict=True)
+    ]
+    head = {
+        "bundle": responses[-1].bundle,
+        "version": min(response.version for response in responses),
+        "worker": responses[0].worker,
+    }
+    return orjson.dumps({**head, "responses": rows})
+
+
 def ranked_items(
     query: Query, items: CandidateLists, row: int, catalogue: Catalogue
 ) -> tuple[npt.NDArray[np.int64], list[RankedItem]]:
@@ -165,8 +225,8 @@ def ranked_items(
         catalogue: The items of the state that answered.
 
     Returns:
-        The columns of the slate within the row, int64, and its items, best first. The caller's own
-        candidates that the log does not know follow behind, without a score.
+        The columns of the slate within the row, int64, and its items, best first. Those of the
+        caller's own candidates that cannot be ranked follow behind, without a score.
     """
     order = items.columns["order"][row]
     slate = np.flatnonzero((order >= 0) & (order < query.k))
@@ -183,12 +243,54 @@ def ranked_items(
         RankedItem(ids[number], score, list(why or ()))
         for number, score, why in zip(numbers, scores, reasons, strict=True)
     ]
-    if query.candidates is not None and len(ranked) < query.k:
-        candidates = dict.fromkeys(query.candidates)
-        unknown = [item for item in candidates if catalogue.number(item) < 0]
-        room = query.k - len(ranked)
-        ranked += [RankedItem(item, None, [dict(_UNKNOWN)]) for item in unknown[:room]]
+    if query.candidates is not None:
+        ranked = [_with_status(item) for item in ranked]
+        ranked += _unranked(query, items, row, catalogue)[: max(query.k - len(ranked), 0)]
+    if query.fields:
+        ranked = [_with_fields(item, query.fields, catalogue) for item in ranked]
     return slate, ranked
+
+
+def _with_fields(item: RankedItem, names: Sequence[str], catalogue: Catalogue) -> RankedItem:
+    number = catalogue.number(item.id)
+    fields = selected_fields(names, catalogue, number) if number >= 0 else {}
+    return replace(item, fields=fields)
+
+
+def _with_status(item: RankedItem) -> RankedItem:
+    """A ranked item; one that no model has scored says so."""
+    if item.score is not None:
+        return item
+    return replace(item, status="unscored", reasons=item.reasons or [_no_score("unscored")])
+
+
+def _unranked(
+    query: Query, items: CandidateLists, row: int, catalogue: Catalogue
+) -> list[RankedItem]:
+    """The caller's candidates that cannot be ranked, in the caller's order, with the reason.
+
+    What the query itself leaves out (`exclude`, `filter`, `seen`) is not among them.
+    """
+    statuses: dict[int, str] = {}
+    if "removed_by" in items.columns:
+        codes = items.columns["removed_by"][row]
+        numbers = items.item_numbers[row]
+        for column in np.flatnonzero((codes >= 0) & (numbers >= 0)).tolist():
+            statuses[int(numbers[column])] = items.removal_reasons[codes[column]]
+    unranked = []
+    for item in dict.fromkeys(query.candidates or ()):
+        number = catalogue.number(item)
+        status = "unknown" if number < 0 else statuses.get(number)
+        is_asked_for = status in _ASKED_FOR or (status == "filtered" and query.filter)
+        if status is not None and not is_asked_for:
+            unranked.append(RankedItem(item, None, [_no_score(status)], status=status))
+    return unranked
+
+
+def _no_score(status: str) -> dict[str, Any]:
+    """The reason of an item of the caller's list without a score."""
+    text = _UNSCORED.get(status, f"{status} item")
+    return {"model": None, "rank": None, "because": None, "fact": None, "text": text}
 
 
 def _finite(values: npt.NDArray[Any]) -> list[float | None]:

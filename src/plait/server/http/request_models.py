@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from plait.ingest.posted_rows import EventRow
 from plait.workspace.query_validation import (
     MAX_ITEMS,
+    ExternalId,
     Rank,
     Recommend,
     Search,
@@ -17,11 +20,16 @@ __all__ = [
     "Body",
     "EventRow",
     "Events",
+    "ItemRow",
+    "Items",
+    "Merge",
     "Next",
     "Rank",
     "Recommend",
+    "RecommendBatch",
     "Search",
     "Similar",
+    "Unmerge",
 ]
 
 
@@ -36,6 +44,46 @@ class Next(Body):
 
     request_id: str = Field(min_length=1, description="the earlier answer")
     k: int = Field(10, ge=1, le=MAX_ITEMS, description="how many more items")
+
+
+class RecommendBatch(Recommend):
+    """Items for each of many users; what else the body says holds for all of them."""
+
+    user: None = Field(None, description="must be absent: users names them")
+    users: list[ExternalId] = Field(
+        min_length=1, max_length=MAX_ITEMS, description="who asks; unknown users are welcome"
+    )
+
+
+class ItemRow(BaseModel):
+    """One change of the catalogue. Rows are checked one by one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(description="the item")
+    op: str = Field("upsert", description="upsert: all fields; merge: some fields; delete")
+    fields: dict[str, Any] | None = Field(
+        None, description="the fields; without it, whatever stands beside id and op"
+    )
+
+
+class Items(Body):
+    """A batch of changes of items; each row gets a status of its own."""
+
+    items: list[ItemRow]
+
+
+class Merge(Body):
+    """A guest becomes a customer."""
+
+    source: ExternalId = Field(alias="from", description='the guest, such as "session:3f9a"')
+    into: ExternalId = Field(description="the customer")
+
+
+class Unmerge(Body):
+    """A merge is taken back."""
+
+    source: ExternalId = Field(alias="from", description="the guest that was merged")
 
 
 class Events(Body):
