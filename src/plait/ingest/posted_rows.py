@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
 )
 
@@ -62,6 +63,14 @@ def _session_id(value: Any) -> str | None:
     return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
 
 
+def _user_id(value: Any, info: ValidationInfo) -> str | None:
+    """The id of the user; a row of a session needs none."""
+    text = parse_id(value)
+    if text is None and info.data.get("session") is None:
+        raise FieldError(expected_id_of("user"))
+    return text
+
+
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
@@ -77,13 +86,15 @@ class EventRow(BaseModel):
 
     id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
     kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    user: _OptionalId = Field(None, description="who; or a session")
+    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
+        None, description="the session: without a user the event is the session's"
+    )
+    user: Annotated[str | None, BeforeValidator(_user_id)] = Field(
+        None, validate_default=True, description="who; needed where there is no session"
+    )
     item: _ItemId = Field(description="what", min_length=1)
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
-    )
-    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
-        None, description="the session: without a user the event is the session's"
     )
     value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
         None, description="an amount or a rating"
@@ -125,9 +136,6 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
-            continue
-        if valid.user is None and valid.session is None:
-            parsed.rejected[index] = (valid.id or "", "user", f"expected {expected_id_of('user')}")
             continue
         parsed.places.append(index)
         parsed.events.append(
