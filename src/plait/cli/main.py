@@ -14,6 +14,7 @@ from plait.cli.evaluate import evaluate
 from plait.cli.fit import fit
 from plait.cli.info import info
 from plait.cli.ingest import ingest
+from plait.cli.merge import merge
 from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
 from plait.cli.search import search
@@ -42,6 +43,7 @@ COMMANDS = (
     recommend,
     search,
     similar,
+    merge,
     serve,
     info,
     demo,
