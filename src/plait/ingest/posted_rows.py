@@ -15,7 +15,6 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
-    ValidationInfo,
     WithJsonSchema,
 )
 
@@ -63,14 +62,6 @@ def _session_id(value: Any) -> str | None:
     return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
 
 
-def _user_id(value: Any, info: ValidationInfo) -> str | None:
-    """The id of the user; a row of a session needs none."""
-    text = parse_id(value)
-    if text is None and info.data.get("session") is None:
-        raise FieldError(expected_id_of("user"))
-    return text
-
-
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
@@ -89,9 +80,7 @@ class EventRow(BaseModel):
     session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
         None, description="the session: without a user the event is the session's"
     )
-    user: Annotated[str | None, BeforeValidator(_user_id)] = Field(
-        None, validate_default=True, description="who; needed where there is no session"
-    )
+    user: _OptionalId = Field(None, description="who; needed where there is no session")
     item: _ItemId = Field(description="what", min_length=1)
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
@@ -103,6 +92,13 @@ class EventRow(BaseModel):
     fields: Annotated[str | None, PlainValidator(fields_json), WithJsonSchema(_FIELDS_SCHEMA)] = (
         Field(None, description="anything else")
     )
+
+
+_NOBODY = ("user", f"expected {expected_id_of('user')}")
+"""The field and the problem of a row that names neither a user nor a session."""
+
+_AFTER_USER = tuple(EventRow.model_fields)[tuple(EventRow.model_fields).index("user") + 1 :]
+"""The fields whose problems are told after a missing user."""
 
 
 class ParsedRows(NamedTuple):
@@ -136,6 +132,11 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
+            if parsed.rejected[index][1] in _AFTER_USER and _is_nobody(row):
+                parsed.rejected[index] = (event_id, *_NOBODY)
+            continue
+        if valid.user is None and valid.session is None:
+            parsed.rejected[index] = (valid.id or "", *_NOBODY)
             continue
         parsed.places.append(index)
         parsed.events.append(
@@ -182,6 +183,11 @@ def fields_text(fields: Any) -> str:
         return fields_json(fields) or "{}"
     except FieldError as problem:
         raise InputError(f"expected {problem}", field=problem.field) from problem
+
+
+def _is_nobody(row: Mapping[str, Any]) -> bool:
+    """Whether a row that is refused names neither a user nor a session."""
+    return parse_id(row.get("user")) is None and parse_id(row.get("session")) is None
 
 
 def _row_problem(error: ValidationError) -> tuple[str, str]:

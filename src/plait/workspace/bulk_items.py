@@ -25,6 +25,9 @@ OPERATIONS: Mapping[str, str] = {
 }
 """The change that each `op` of a row makes."""
 
+SMALL_BODY = 500
+"""Up to so many rows the caller's next query knows all of them."""
+
 _KEYS = ("id", "op", "fields")
 
 
@@ -51,7 +54,7 @@ class BulkItems(DataApi):
         events: list[Event] = []
         places: list[int] = []
         statuses: list[dict[str, Any]] = []
-        now = time.time_ns() // 1000
+        now, batch_id = time.time_ns() // 1000, uuid.uuid4().hex
         for index, row in enumerate(rows):
             item = row.get("id") if isinstance(row, Mapping) else None
             status = {"id": "" if item is None else str(item), "status": "stored", "error": ""}
@@ -66,7 +69,8 @@ class BulkItems(DataApi):
             alive[item] = change != "delete"
             status["id"] = item
             places.append(index)
-            events.append(Event("item", uuid.uuid4().hex, change, None, item, now, fields=fields))
+            event_id = f"{batch_id}-{index}"
+            events.append(Event("item", event_id, change, None, item, now, fields=fields))
         if not events:
             return state.version, statuses
         result = self._importer.append(events)
@@ -74,7 +78,9 @@ class BulkItems(DataApi):
         for place, stored in zip(places, result.rows, strict=True):
             error = f"{stored.field}: {stored.error}" if stored.field else stored.error
             statuses[place].update(status=stored.status, error=error if stored.error else "")
-        self.host.wait_for_deltas(result.version, DELTA_WAIT)
+        # A large body waits for the one before it alone, so that the next can be read meanwhile.
+        is_small = len(events) <= SMALL_BODY
+        self.host.wait_for_deltas(result.version if is_small else state.version, DELTA_WAIT)
         return result.version, statuses
 
 

@@ -55,38 +55,23 @@ def encode_queries(
     Returns:
         The batch.
     """
-    catalogue = state.catalogue
-    now = time.time_ns() // 1000
+    catalogue, now = state.catalogue, time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
-    user_numbers = state.users.numbers([query.user for query in queries])
-    if state.merges.targets:
-        user_numbers = state.merges.root_numbers(user_numbers)
-    sessions = None
-    if any(query.session for query in queries):
-        sessions = state.users.numbers([query.session for query in queries])
-    past = state.history(user_numbers, event_weights, sessions)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
-    rejected, history = nothing, past
-    if len(past.weights) and past.weights.min() <= 0:
-        rejected = past.filter(past.weights < 0).ragged
-        history = past.filter(past.weights > 0)
-    events, seen = past, Ragged(past.items, past.offsets)
-    if any(query.history for query in queries):
-        session = _ragged([query.history for query in queries], catalogue)
-        history = _with_session(history, session, times)
-        seen = seen.hstack(session)
-        events = _with_session(past, session, times)
-    first = queries[0]
+    user_numbers, events, seen = _histories(queries, state, times, event_weights)
+    history, rejected = events, nothing
+    if len(events.weights) and events.weights.min() <= 0:
+        rejected = events.filter(events.weights < 0).ragged
+        history = events.filter(events.weights > 0)
     anchors = excluded = nothing
-    candidates = None
-    if first.candidates is not None:
+    candidates = keep_seen = None
+    if queries[0].candidates is not None:
         distinct = [dict.fromkeys(query.candidates or ()) for query in queries]
         candidates = _ragged(distinct, catalogue)
     if any(query.items for query in queries):
         anchors = _ragged([query.items for query in queries], catalogue)
     if any(query.exclude for query in queries):
         excluded = _ragged([query.exclude for query in queries], catalogue)
-    keep_seen = None
     if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
     batch = QueryBatch(
@@ -112,6 +97,27 @@ def encode_queries(
     ):
         return _with_controls(batch, queries, state)
     return batch
+
+
+def _histories(
+    queries: Sequence[Query],
+    state: LiveState,
+    times: Int64Array,
+    event_weights: Mapping[str, float],
+) -> tuple[Int32Array, History, Ragged]:
+    """The users, all events of each user, session and request, and the items of these events."""
+    user_numbers = state.users.numbers([query.user for query in queries])
+    if state.merges.targets:
+        user_numbers = state.merges.root_numbers(user_numbers)
+    sessions = None
+    if any(query.session for query in queries):
+        sessions = state.users.numbers([query.session for query in queries])
+    past = state.history(user_numbers, event_weights, sessions)
+    seen = Ragged(past.items, past.offsets)
+    if not any(query.history for query in queries):
+        return user_numbers, past, seen
+    stated = _ragged([query.history for query in queries], state.catalogue)
+    return user_numbers, _with_session(past, stated, times), seen.hstack(stated)
 
 
 def _with_controls(batch: QueryBatch, queries: Sequence[Query], state: LiveState) -> QueryBatch:
