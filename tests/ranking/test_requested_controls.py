@@ -105,7 +105,7 @@ def test_a_boost_moves_an_item_by_its_place_whatever_the_scores(scale, shift):
     def place(item, factor):
         factors = np.ones((1, 40), np.float32)
         factors[0, item - 1] = factor
-        moved, places = requested_order(score, ties, factors, None)
+        moved, places = requested_order(score, ties, factors, None, score > -np.inf)
         return np.lexsort((places[0], -moved[0])).tolist().index(item - 1) + 1
 
     assert [place(item, 1) for item in (1, 7, 40)] == [1, 7, 40]
@@ -154,3 +154,7 @@ def test_companions_come_first_in_their_order():
     queries = ask(live=StateView(Standing(catalogue())), k=3)
     items = candidates([1, 2, 3, 4], score=[[9, 8, 7, 6]], companions__rank=[[-1, -1, 1, 0]])
     assert Policy().apply(queries, items).column("order").tolist() == [[2, -1, 1, 0]]
+    excluded = rules().apply(replace(queries, k=1, exclude=ragged([4])), items)
+    assert Policy().apply(replace(queries, k=1), excluded).column("order").tolist() == [
+        [-1, -1, 0, -1]
+    ]

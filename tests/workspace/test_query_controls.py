@@ -299,6 +299,24 @@ def test_a_session_asks_and_acts(tmp_path):
         assert shop.recommend(session="unheard of", k=20).ids == shop.recommend(k=20).ids
 
 
+def test_a_continuation_asks_the_same(shop):
+    options = {
+        "seen": {"exclude": ["purchase"], "cooldown": [{"filter": "price < 16", "days": 36500}]},
+        "boosts": [{"filter": 'category == "lamps"', "factor": 0}],
+        "fields": ["price"],
+    }
+    whole = shop.recommend("user1", k=20, **options)
+    first = shop.recommend("user1", k=3, **options)
+    more = shop.next(first.request_id, 20)
+    assert {*first.ids, *more.ids} == set(whole.ids)
+    assert not {"mug1"} & set(whole.ids)
+    assert [item.fields.keys() for item in more.items] == [{"price"}] * len(more)
+    lamps = [item in LAMPS for item in more.ids]
+    assert lamps == sorted(lamps)
+    cart = shop.similar(["lamp1", "lamp2"], k=1, event_types=["purchase"])
+    assert shop.next(cart.request_id, 1).items[0].reasons[0]["model"] == "companions"
+
+
 def test_many_users_in_one_call(shop):
     users = [f"user{n}" for n in range(40)] + ["nobody", "user1"]
     answers = shop.recommend_many(users, k=3, filter="price < 20")

@@ -40,7 +40,7 @@ class Policy(Stage[NoConfig]):
         boost = items.columns.get("boost")
         companions = items.columns.get(f"{COMPANIONS}.rank")
         if boost is not None or companions is not None:
-            score, ties = requested_order(score, ties, boost, companions)
+            score, ties = requested_order(score, ties, boost, companions, present)
         order = _ranked(score, present, ties, queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:

@@ -56,6 +56,7 @@ def requested_order(
     ties: Any,
     factors: Float32Array | None,
     companion_ranks: Int32Array | None,
+    present: BoolArray,
 ) -> tuple[Float64Array, Int32Array]:
     """Replace scores by those that give the requested order.
 
@@ -64,22 +65,24 @@ def requested_order(
         ties: What orders candidates of equal score, [B, K], smaller first.
         factors: The factors of the boosts, float32 [B, K]; None: there are none.
         companion_ranks: int32 [B, K], the rank of a companion and -1 for others; None: none.
+        present: bool [B, K], the candidates that may be shown; the others come last.
 
     Returns:
-        Scores float64 [B, K], and the places int32 [B, K] that break their ties.
+        Scores float64 [B, K], -inf for those that may not be shown, and the places int32 [B, K]
+        that break their ties.
     """
     keys: Sequence[Any] = (ties, -score)
     if companion_ranks is not None:
         behind = np.iinfo(np.int32).max
         keys = (*keys, np.where(companion_ranks < 0, behind, companion_ranks))
-    ranking = np.lexsort(keys, axis=1)
+    ranking = np.lexsort((*keys, ~present), axis=1)
     places: Int32Array = np.empty(score.shape, np.int32)
     np.put_along_axis(places, ranking, np.arange(score.shape[1], dtype=np.int32)[None, :], axis=1)
     moved: Float64Array = places.astype(np.float64) + _HEAD
     if factors is not None:
         with np.errstate(divide="ignore", over="ignore"):
             moved = moved ** (1.0 / factors.astype(np.float64))
-    return -moved, places
+    return np.where(present, -moved, -np.inf), places
 
 
 def _matches(boost: Boost, position: int, catalogue: Any) -> BoolArray:
