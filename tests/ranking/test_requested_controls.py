@@ -25,7 +25,7 @@ class StandingWithTypes(Standing):
 
 
 def rules(**config):
-    return Rules(RulesConfig(**config), name="rules")
+    return Rules(RulesConfig(availability=(), **config), name="rules")
 
 
 def asked(items, types, **fields):
@@ -139,7 +139,7 @@ def test_factors_of_several_boosts_multiply():
 
 
 def test_pins_of_a_query_replace_those_of_the_recipe_and_beat_what_was_seen():
-    stage = build_stage("rules", {"pins": ["i3"]})
+    stage = build_stage("rules", {"pins": ["i3"], "availability": []})
     live = StateView(Standing(catalogue(dead=[6])))
     queries = ask((5,), live=live, k=4, texts=("mug",), exclude=ragged([1]))
     queries = replace(queries, pins=(((5, 1), (1, 0), (6, 2)),))

@@ -34,7 +34,8 @@ class Query:
         boosts: Which items move up or down.
         pins: Items with a fixed position, in place of the recipe's.
         fields: The names of the fields to return with each item; "*" stands for all.
-        group_by: The item field of which the response shows one variant; None: as the recipe says.
+        group_by: The field of which each value is shown once ("auto": the field that names an
+            item's product), "" for no groups; None: as the recipe's rules say.
     """
 
     user: str | None = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
+from plait.data.product_groups import ProductGroups
 from plait.data.query_controls import Boost, SeenRule
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
@@ -50,6 +51,11 @@ class QueryBatch:
         boosts: By query, which items move up or down.
         pins: By query, the numbers and the ranks from 0 of items with a fixed rank.
         companions: By query, items that share users with `items`, best first; they come first.
+        group_by: The field of which each value is shown once, for all queries of the batch; "":
+            no groups; None: as the rules say.
+        groups: The groups that the rules made of it.
+        is_replayed: Whether an evaluation asks again what was asked in the past: today's stock
+            says nothing about it.
         live: The state, where there is one.
         cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
             as the batch.
@@ -76,6 +82,9 @@ class QueryBatch:
     boosts: tuple[tuple[Boost, ...], ...] | None = None
     pins: tuple[tuple[tuple[int, int], ...], ...] | None = None
     companions: Ragged | None = None
+    group_by: str | None = None
+    groups: ProductGroups | None = None
+    is_replayed: bool = False
     live: StateView | None = None
     cache: dict[str, Any] = field(default_factory=dict)
 

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
+from plait.data.array_types import Int32Array
 from plait.data.event import Event
 from plait.data.user_merges import UserMerges
 from plait.eventlog.base_store import Store
-from plait.eventlog.id_allocation import find_numbers, read_head
+from plait.eventlog.id_allocation import find_numbers
+from plait.eventlog.log_counters import read_head
 from plait.eventlog.read import EventChunk, read_merges
 from plait.eventlog.tables import TYPE_CODES
 
-__all__ = ["apply_merges", "last_target", "other_ids_of", "with_target_numbers"]
+__all__ = ["apply_merges", "other_ids_of", "targets_of", "with_target_numbers"]
 
 _MERGE, _ERASE = TYPE_CODES["merge"], TYPE_CODES["erase"]
 
@@ -48,18 +51,19 @@ def apply_merges(
     return merges
 
 
-def last_target(chunk: EventChunk) -> int:
-    """Return the largest number of a user that another one became.
+def targets_of(chunk: EventChunk) -> tuple[Int32Array, npt.NDArray[np.int8]]:
+    """Return the users that others became in a chunk.
 
     Args:
         chunk: Events of the log.
 
     Returns:
-        The number, -1 if the chunk merges nobody.
+        Their numbers, int32 [M], and the type code of a merge for each, int8 [M].
     """
     rows = np.flatnonzero(chunk.types == _MERGE).tolist()
     targets = (_target(chunk.fields[row]) for row in rows)
-    return max((target for target in targets if target is not None), default=-1)
+    numbers = np.array([target for target in targets if target is not None], np.int32)
+    return numbers, np.full(len(numbers), _MERGE, np.int8)
 
 
 def with_target_numbers(events: Sequence[Event], numbers: Mapping[str, int | None]) -> list[Event]:

@@ -9,6 +9,7 @@ import numpy as np
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.candidate_union import COMPANIONS
 from plait.pipeline.stage import NoConfig, Stage
+from plait.ranking.item_variants import shown_variants
 from plait.ranking.requested_order import requested_order
 
 __all__ = ["Policy"]
@@ -20,7 +21,8 @@ class Policy(Stage[NoConfig]):
 
     Writes `order` int32 [B, K], the rank from 0 of a shown candidate and -1 for others, and
     `propensity` float32 [B, K], the probability that an item is shown at its rank: 1. Candidates
-    without a score (NaN) come last.
+    without a score (NaN) come last. Where the rules have set `queries.groups`, the best item of
+    each group stays, of those in stock if there are any; the others are marked "variant".
     """
 
     reads = ("score",)
@@ -41,6 +43,10 @@ class Policy(Stage[NoConfig]):
         companions = items.columns.get(f"{COMPANIONS}.rank")
         if boost is not None or companions is not None:
             score, ties = requested_order(score, ties, boost, companions, present)
+        if queries.groups is not None:
+            chosen = shown_variants(queries, items, score, ties)
+            items = items.mark_removed(present & ~chosen, "variant")
+            present, score = chosen, np.where(chosen, score, np.float32(-np.inf))
         order = _ranked(score, present, ties, queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:

@@ -113,6 +113,7 @@ def queries_of(
         times=eval_queries.times,
         keep_seen=None if keep_seen is None else np.full(batch, keep_seen),
         events=history,
+        is_replayed=True,
     )
 
 

@@ -10,7 +10,7 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Query, QueryBatch
 from plait.pipeline.candidate_union import COMPANIONS
 from plait.state.companions import Companions
-from plait.workspace.item_fields import readable_fields
+from plait.workspace.readable_fields import readable_fields
 from plait.workspace.response import RankedItem
 
 __all__ = ["with_companion_reasons"]

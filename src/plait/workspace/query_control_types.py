@@ -23,6 +23,7 @@ from plait.data.query_controls import Cooldown, SeenRule
 from plait.errors import FilterError, InputError
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.schema.missing_words import BLANKS
 
 __all__ = [
     "BoostModel",
@@ -77,7 +78,7 @@ _SEEN_SCHEMA = {
 
 
 def id_text(value: Any) -> Any:
-    """Take whole numbers as the ids they spell.
+    """Take whole numbers as the ids they spell; blanks around an id are cut off.
 
     Args:
         value: What the caller gave.
@@ -85,6 +86,8 @@ def id_text(value: Any) -> Any:
     Returns:
         The text of a whole number; anything else as it is.
     """
+    if isinstance(value, str):
+        return value.strip(BLANKS) or value
     is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return str(value) if is_number else value
 

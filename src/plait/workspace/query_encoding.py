@@ -28,14 +28,11 @@ def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
 
     Returns:
         The positions of the queries of each group: those that agree on whether they override the
-        treatment of seen items, and on whether they bring their own candidates.
+        treatment of seen items, on whether they bring their own candidates, and on `group_by`.
     """
-    groups: dict[tuple[str, bool], list[int]] = {}
+    groups: dict[tuple[str, bool, str | None], list[int]] = {}
     for position, query in enumerate(queries):
-        seen = (
-            "rule" if isinstance(query.seen, SeenRule) else "recipe" if query.seen is None else ""
-        )
-        key = (seen, query.candidates is None)
+        key = (type(query.seen).__name__, query.candidates is None, query.group_by)
         groups.setdefault(key, []).append(position)
     return list(groups.values())
 
@@ -89,6 +86,7 @@ def encode_queries(
         keep_seen=keep_seen,
         candidates=candidates,
         events=events,
+        group_by=queries[0].group_by,
         live=live,
     )
     if any(

@@ -47,24 +47,29 @@ class RankedItem:
             `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
         fields: The fields that the query asks for, by name; None if it asks for none.
         status: Why an item of the caller's list has no score, such as "unknown" or "deleted".
+        filled: Whether no model found the item: it fills a list that would be too short.
     """
 
     id: str
     score: float | None
     reasons: list[dict[str, Any]] = field(default_factory=list)
+    filled: bool = False
     fields: dict[str, Any] | None = None
     status: str | None = None
 
     def __repr__(self) -> str:
-        return f"{self.id!r} {self.score:.4g}" if self.score is not None else f"{self.id!r} unknown"
+        if self.score is not None:
+            return f"{self.id!r} {self.score:.4g}"
+        return f"{self.id!r} {'filled' if self.filled else 'unknown'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item as JSON has it.
 
         Returns:
-            `id`, `score` and `reasons`; `fields` and `status` where they are not None.
+            `id`, `score` and `reasons`; `fields` and `status` where they are not None, `filled`
+            where it is true.
         """
-        optional = {"fields": self.fields, "status": self.status}
+        optional = {"fields": self.fields, "status": self.status, "filled": self.filled or None}
         stated = {name: value for name, value in optional.items() if value is not None}
         return {"id": self.id, "score": self.score, "reasons": self.reasons, **stated}
 
@@ -106,6 +111,11 @@ class Response:
     def ids(self) -> list[str]:
         """The external ids alone, best first."""
         return [item.id for item in self.items]
+
+    @property
+    def filled(self) -> int:
+        """How many items fill the list: no model found them."""
+        return sum(item.filled for item in self.items)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that HTTP and the command line give out.
@@ -152,7 +162,7 @@ def to_json(value: Any) -> bytes:
         The text in UTF-8. A `Response` whose items were rendered before uses that text.
     """
     if isinstance(value, Response):
-        items = orjson.Fragment(value.items_json) if value.items_json else value.items
+        items = orjson.Fragment(value.items_json or items_json(value.items))
         value = {
             "request_id": value.request_id,
             "bundle": value.bundle,
@@ -180,6 +190,7 @@ def items_json(items: Sequence[RankedItem]) -> bytes:
             "reasons": item.reasons,
             **({} if item.fields is None else {"fields": item.fields}),
             **({} if item.status is None else {"status": item.status}),
+            **({"filled": True} if item.filled else {}),
         }
         for item in items
     ]
@@ -238,10 +249,13 @@ def ranked_items(
         scores = _finite(items.columns["score"][row, slate])
     if "reasons" in items.columns:
         reasons = items.columns["reasons"][row, slate].tolist()
+    is_filled = [False] * len(slate)
+    if "fill" in items.columns:
+        is_filled = [entry is not None for entry in items.columns["fill"][row, slate]]
     ids = catalogue.ids
     ranked = [
-        RankedItem(ids[number], score, list(why or ()))
-        for number, score, why in zip(numbers, scores, reasons, strict=True)
+        RankedItem(ids[number], None if filled else score, list(why or ()), filled)
+        for number, score, why, filled in zip(numbers, scores, reasons, is_filled, strict=True)
     ]
     if query.candidates is not None:
         ranked = [_with_status(item) for item in ranked]

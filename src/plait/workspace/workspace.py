@@ -28,6 +28,7 @@ from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress, fit
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
+from plait.workspace.listing import ListingApi
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_api import QueryApi
 from plait.workspace.query_service import QueryService
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace"]
 
 
-class Workspace(BulkItems, UserMerging, QueryApi):
+class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
     """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
@@ -76,9 +77,11 @@ class Workspace(BulkItems, UserMerging, QueryApi):
             if settings.impressions
             else InMemoryImpressions()
         )
+        self._stale_wait = settings.stale_wait_ms / 1000
         QueryApi.__init__(
-            self, QueryService(host, self.chains, consent, stale_wait=settings.stale_wait_ms / 1000)
+            self, QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
         )
+        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 
