@@ -19,7 +19,7 @@ import numpy.typing as npt
 from plait.data.array_types import ABSENT, BoolArray, Float32Array, Float64Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.state_view import State
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.pipeline.fitted_state import STATE_FILE

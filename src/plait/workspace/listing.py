@@ -11,7 +11,8 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array, Int32Array
 from plait.data.catalogue import Catalogue
-from plait.data.query import Query, QueryBatch
+from plait.data.query import Query
+from plait.data.query_batch import QueryBatch
 from plait.data.state_view import StateView
 from plait.errors import InputError
 from plait.models.popularity.popular import Popular

@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.data.array_types import Int64Array
 from plait.data.candidates import CandidateLists
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
