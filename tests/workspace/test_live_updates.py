@@ -168,7 +168,7 @@ def test_rows_are_judged_one_by_one(own):
         *["item", "kind", "value", "value", "time", "time", "fields", "rating", "user"],
         "expected an object",
     ]
-    assert len({entry["id"] for entry in statuses if entry["status"] == "stored"}) == 2
+    assert len({entry["id"] for entry in statuses if entry["status"] == "stored"}) == 3
     assert own.post([]) == (own.start().version, [])
 
 
