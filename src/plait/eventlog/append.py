@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
+from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, RowStatus
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
+from plait.eventlog.field_retyping import apply_retype_records
 from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
 from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
@@ -23,75 +24,10 @@ from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = [
-    "MAX_RETURNED_ROWS",
-    "AppendResult",
-    "Appender",
-    "EventBatch",
-    "NewNames",
-    "RowStatus",
-    "Status",
-]
-
-Status = Literal["stored", "duplicate", "conflict", "rejected"]
+__all__ = ["MAX_RETURNED_ROWS", "Appender", "EventBatch"]
 
 MAX_RETURNED_ROWS = 10_000
 """Above this many stored rows, an append does not return them: a follower reads them in chunks."""
-
-
-class RowStatus(NamedTuple):
-    """The outcome of appending one event.
-
-    Attributes:
-        id: The event's external id.
-        status: "stored", "duplicate", "conflict" or "rejected".
-        error: What was expected, "" if the event was stored or is a duplicate.
-        field: The field at fault, "" if there is none.
-        fault: The value and the expected type, where the fields cannot be read at all.
-        lost: The fields that a stored event lacks, because their values do not fit their types.
-    """
-
-    id: str
-    status: Status
-    error: str = ""
-    field: str = ""
-    fault: FieldProblem | None = None
-    lost: tuple[FieldProblem, ...] = ()
-
-
-class NewNames(NamedTuple):
-    """What a batch named for the first time.
-
-    Attributes:
-        items: How many items.
-        users: How many users.
-        kinds: The names of event types, of changes and of relations.
-    """
-
-    items: int = 0
-    users: int = 0
-    kinds: tuple[str, ...] = ()
-
-
-_NOTHING_NEW = NewNames()
-
-
-class AppendResult(NamedTuple):
-    """The outcome of appending a batch.
-
-    Attributes:
-        version: The log's last offset after the commit.
-        rows: A status for every event, in the order of the events.
-        chunk: All events that the commit stored, as `EventLog.read` returns them: a state whose
-            version is `chunk.offsets[0] - 1` can apply them without reading the log. None if
-            nothing was stored, if a user was erased, or above `MAX_RETURNED_ROWS` rows.
-        new: What the batch named for the first time.
-    """
-
-    version: int
-    rows: list[RowStatus]
-    chunk: EventChunk | None = None
-    new: NewNames = _NOTHING_NEW
 
 
 class EventBatch:
@@ -176,7 +112,7 @@ class EventBatch:
                 self._compare(index, self.digests[earlier])
 
     def result(
-        self, version: int, chunk: EventChunk | None = None, new: NewNames = _NOTHING_NEW
+        self, version: int, chunk: EventChunk | None = None, new: NewNames = NOTHING_NEW
     ) -> AppendResult:
         """Return the outcome: events without another status are stored.
 
@@ -357,14 +293,20 @@ class Appender:
             )
         ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
-        hashes = [batch.hashes[index] for index in batch.pending]
-        store.index_events(connection, hashes, head.seq + 1)
+        store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
         erased_users = [number for index in erasing if (number := users[index]) is not None]
         if erased_users:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
         version = head.seq + len(rows)
-        orphans = retract_rows(store, connection, events, head.seq + 1)
+        fields = self._schema.save(
+            store,
+            connection,
+            head.fields,
+            unused=untyped,
+            removed=retract_rows(store, connection, events, head.seq + 1),
+            changed=apply_retype_records(store, connection, events),
+        )
         write_head(
             connection,
             LogHead(
@@ -372,14 +314,13 @@ class Appender:
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
-                self._schema.save(store, connection, head.fields, unused=untyped, removed=orphans),
+                fields,
                 head.erasures + bool(erased_users),
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
-        new = NewNames(
-            self._items.count - head.items, self._users.count - head.users, tuple(new_kinds)
-        )
+        counts = self._items.count - head.items, self._users.count - head.users
+        new = NewNames(*counts, tuple(new_kinds))
         return batch.result(version, chunk_from_rows(rows) if returned else None, new)
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
-from plait.eventlog.append import Appender, AppendResult, EventBatch, NewNames
+from plait.eventlog.append import Appender, EventBatch
+from plait.eventlog.append_result import AppendResult, NewNames
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets
 from plait.eventlog.id_allocation import find_numbers

@@ -6,13 +6,18 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from plait.data.catalogue import FIELD_TYPES, FieldType
 from plait.data.types import Event
-from plait.errors import ConflictError, NotFoundError
-from plait.eventlog.append import AppendResult
+from plait.errors import ConflictError, InputError, NotFoundError
+from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
+from plait.eventlog.field_retyping import retype_event
+from plait.eventlog.log_counters import read_head
 from plait.eventlog.retraction import ImportRecord, read_imports, retract_event
+from plait.eventlog.stored_schema import load_schema
 
 __all__ = ["ImportHistory", "new_import_id"]
 
@@ -66,7 +71,42 @@ class ImportHistory(ABC):
                 field="import",
             )
         event = retract_event(record, f"undo:{record.id}", time.time_ns() // 1000)
-        return record, self.append([event])
+        result = self.append([event])
+        return replace(record, retracted=result.version), result
+
+    def retype_field(self, entity: str, name: str, dtype: FieldType) -> int:
+        """Give a field another type; its values in the log are read as that type from now on.
+
+        Args:
+            entity: Whose field it is: "item", "user" or "interaction".
+            name: The name of the field.
+            dtype: The new type.
+
+        Returns:
+            The last offset of the log.
+
+        Raises:
+            NotFoundError: If there is no such field.
+            InputError: If there is no such type, or a value does not fit it.
+        """
+        if dtype not in FIELD_TYPES:
+            hint = f"a type is one of {', '.join(FIELD_TYPES)}"
+            raise InputError(f"{dtype!r} is not a field type", hint=hint, field="type")
+        with self._store.reading() as connection:
+            types = load_schema(self._store, connection).types
+            stored = types.get((entity, name))
+            if stored == dtype:
+                return read_head(self._store, connection).seq
+        if stored is None:
+            names = sorted(field for owner, field in types if owner == entity)
+            raise NotFoundError(
+                f"{entity}s have no field {name!r}",
+                hint=f"fields: {', '.join(names[:30]) or 'none'}",
+                field="field",
+            )
+        now = time.time_ns() // 1000
+        event = retype_event(f"retype:{uuid.uuid4().hex}", entity, name, dtype, now)
+        return self.append([event]).version
 
     def known_requests(self, request_ids: Iterable[str]) -> set[str]:
         """Find out which requests have a recorded answer.

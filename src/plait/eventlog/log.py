@@ -21,7 +21,8 @@ from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.eventlog import tables
-from plait.eventlog.append import Appender, AppendResult, EventBatch
+from plait.eventlog.append import Appender, EventBatch
+from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
 from plait.eventlog.id_allocation import find_numbers

@@ -86,6 +86,7 @@ class StoredSchema:
         *,
         unused: Collection[tuple[str, str]] = (),
         removed: Collection[tuple[str, str]] = (),
+        changed: bool = False,
     ) -> int:
         """Store the types that are new.
 
@@ -96,6 +97,7 @@ class StoredSchema:
             unused: Fields, by (entity, name), that were declared and have no value yet: their
                 types are not stored.
             removed: Fields whose stored types are removed.
+            changed: Whether the transaction has changed stored types.
 
         Returns:
             The counter, one higher if anything was changed.
@@ -113,8 +115,8 @@ class StoredSchema:
         for entity, name in removed:
             sql = "DELETE FROM fields WHERE entity = ? AND name = ?"
             store.rows(connection, sql, entity, name)
-        count += bool(removed)
-        is_complete = not removed and not any(key not in known for key in unused)
+        count += bool(removed) or changed
+        is_complete = not removed and not changed and not any(key not in known for key in unused)
         self._saved, self._count = self._current, count if is_complete else -1
         return count
 

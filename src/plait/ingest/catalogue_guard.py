@@ -160,7 +160,7 @@ def _changed_names(before: _Names | None, change: str, text: str | None) -> _Nam
     valued = frozenset(name for name, value in fields.items() if value not in (None, "", []))
     if change == "put" or not before:
         return valued
-    return (before - fields.keys()) | valued
+    return before.difference(fields) | valued
 
 
 def _ids(log: CatalogueLog, numbers: Sequence[int]) -> list[str]:

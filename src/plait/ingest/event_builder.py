@@ -183,7 +183,7 @@ class EventBuilder:
             errors.refuse(invalid, "position", roles["position"], "a whole number")
         if "value" in roles:
             numbers = self._survey.numbers(roles["value"])
-            decimal = None if numbers in ("each", "none") else numbers
+            decimal = numbers if numbers == "," or numbers == "." else None
             columns["value"], invalid = parse_numbers(chunk.raw(roles["value"]), decimal)
             errors.refuse(invalid, "value", roles["value"], EXPECTED["value"])
         if "request_id" in roles:

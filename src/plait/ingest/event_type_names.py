@@ -46,8 +46,12 @@ def misspelt(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
     Returns:
         By name the known name that is probably meant.
     """
-    right = [*USUAL_EVENT_TYPES, *(name for name in known if name not in USUAL_EVENT_TYPES)]
-    similar = {name: similar_name(name, right) for name in names if name not in USUAL_EVENT_TYPES}
+    right = dict.fromkeys([*USUAL_EVENT_TYPES, *known])
+    similar = {
+        name: similar_name(name, [other for other in right if other != name])
+        for name in names
+        if name not in USUAL_EVENT_TYPES
+    }
     return {name: other for name, other in similar.items() if other}
 
 
@@ -59,13 +63,11 @@ def similar_name(name: str, known: Iterable[str]) -> str:
         known: Names, the likelier ones first.
 
     Returns:
-        The nearest of them; "" if none is near or the name itself is among them.
+        The nearest of them; "" if none is near.
     """
     plain = _letters(name)
     best, least = "", 3
     for other in known:
-        if other == name:
-            return ""
         allowed = 2 if min(len(plain), len(other)) >= _LONG else 1
         if abs(len(plain) - len(other)) > allowed or min(len(plain), len(other)) < 3:
             continue

@@ -136,7 +136,11 @@ class ImportTally:
         self._counts["duplicate"] -= stored
 
     def add_removals(self, result: AppendResult) -> None:
-        """Take up the removal of items that the source does not have."""
+        """Take up the removal of items that the source does not have.
+
+        Args:
+            result: The outcome of removing them.
+        """
         self._version = result.version
 
     def result(self, summary: SourceSummary) -> ImportResult:

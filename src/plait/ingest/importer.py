@@ -19,7 +19,8 @@ from plait.ingest.import_result import ImportResult, ImportTally
 from plait.ingest.import_warnings import source_warnings
 from plait.ingest.rejects import RejectsFile
 from plait.ingest.reverted_rows import CatalogueLog, ReassertedEvent, Reconciler
-from plait.ingest.source_summary import SummaryCollector
+from plait.ingest.source_notes import ImportNote
+from plait.ingest.source_summary import SourceSummary, SummaryCollector
 from plait.privacy.consent import ConsentPolicy
 
 __all__ = ["ImportResult", "Importer"]
@@ -161,19 +162,26 @@ class Importer:
         if effect is not None and effect.removed:
             tally.add_removals(self.append(effect.removals(), mark))
         warnings = source_warnings(collector, log, known_kinds, is_first)
-        summary = replace(
-            collector.summary(log),
-            cleared={} if effect is None else effect.cleared,
-            removed=0 if effect is None else len(effect.removed),
-            warnings=tuple(warnings),
-        )
-        return tally.result(summary)
+        return tally.result(_with_effect(collector.summary(log), effect, warnings))
 
     def _rejects_file(self, tally: ImportTally) -> RejectsFile | None:
         if tally.file is None and self._rejects is not None:
             private = self._consent.pseudonyms
             tally.file = RejectsFile(self._rejects, tally.source, private=private)
         return tally.file
+
+
+def _with_effect(
+    summary: SourceSummary, effect: CatalogueEffect | None, warnings: Iterable[ImportNote]
+) -> SourceSummary:
+    if effect is None:
+        return replace(summary, warnings=tuple(warnings))
+    return replace(
+        summary,
+        cleared=effect.cleared,
+        removed=len(effect.removed),
+        warnings=(*warnings, *effect.problems()),
+    )
 
 
 def _slices(entries: Iterator[ReassertedEvent]) -> Iterator[list[ReassertedEvent]]:

@@ -71,9 +71,8 @@ def may_be_day(value: Any) -> bool:
         value = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return False
-    return _EXCEL_FIRST <= value <= _EXCEL_LAST or any(
-        19 * scale <= value < 21 * scale for scale in _CALENDAR_SCALES
-    )
+    is_excel = bool(_EXCEL_FIRST <= value <= _EXCEL_LAST)
+    return is_excel or any(19 * scale <= value < 21 * scale for scale in _CALENDAR_SCALES)
 
 
 def survey_times(column: RawColumn) -> TimeEvidence:

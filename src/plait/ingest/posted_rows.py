@@ -33,6 +33,7 @@ from plait.ingest.scalar_parsers import (
     parse_id,
     parse_time,
     parse_value,
+    required,
 )
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
 
@@ -50,16 +51,6 @@ def _present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return parse_present
 
 
-def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
-    def parse_required(value: Any) -> str:
-        text = parse(value)
-        if text is None:
-            raise FieldError(expected)
-        return text
-
-    return parse_required
-
-
 def _time_or_now(value: Any) -> int:
     micros = _present(partial(parse_time, now=time.time_ns() // 1000))(value)
     return NOW if micros is None else micros
@@ -74,11 +65,9 @@ _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
 _OptionalId = Annotated[str | None, BeforeValidator(_present(parse_id))]
-_UserId = Annotated[str, BeforeValidator(_required(_present(parse_id), expected_id_of("user")))]
-_ItemId = Annotated[str, BeforeValidator(_required(_present(parse_id), expected_id_of("item")))]
-_EventType = Annotated[
-    str, BeforeValidator(_required(_present(parse_event_type), EXPECTED["kind"]))
-]
+_UserId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(required(_present(parse_event_type), EXPECTED["kind"]))]
 
 
 class EventRow(BaseModel):

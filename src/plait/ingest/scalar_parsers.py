@@ -9,6 +9,7 @@ The bounds themselves stand in `plait.schema.event_bounds`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -38,6 +39,7 @@ __all__ = [
     "parse_id",
     "parse_time",
     "parse_value",
+    "required",
     "wall_time",
 ]
 
@@ -119,6 +121,26 @@ def parse_id(value: Any) -> str | None:
     if text and id_problem(text):
         raise FieldError(EXPECTED["id"])
     return text
+
+
+def required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
+    """Make a parser that accepts no missing value.
+
+    Args:
+        parse: Returns None for a missing value.
+        expected: What the error says.
+
+    Returns:
+        The parser; it raises FieldError for a missing value.
+    """
+
+    def parse_required(value: Any) -> str:
+        text = parse(value)
+        if text is None:
+            raise FieldError(expected)
+        return text
+
+    return parse_required
 
 
 def parse_event_type(value: Any) -> str | None:

@@ -225,7 +225,7 @@ class SummaryCollector:
         for column, role in self.roles.items():
             if role.startswith("field "):
                 name = role.removeprefix("field ")
-                dtype = types.get((entity, name), "")  # type: ignore[call-overload]
+                dtype = types.get((entity, name), "")
                 columns.append(ColumnSummary(column, "field", name, dtype))
             else:
                 dtype = _ROLE_TYPES.get(role, "id") if role else ""

@@ -18,6 +18,7 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.coercion import COERCE
 from plait.schema.inference import infer_type
+from plait.schema.retyping import as_type, is_stored_as
 from plait.utils.html_text import plain_text
 
 __all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
@@ -281,6 +282,8 @@ def typed(
 
 def _readable(value: Any, kind: FieldType) -> Any:
     """A canonical value as it is read; the log keeps what was sent."""
+    if value is not None and not is_stored_as(value, kind):
+        value = as_type(value, kind)  # the field got another type since
     if value is None:
         return None
     if kind in ("text", "category"):

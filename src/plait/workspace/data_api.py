@@ -12,8 +12,6 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
-from plait.eventlog.dry_run import DryRunLog
-from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.ingest.plain_values import plain_value
 from plait.ingest.posted_rows import fields_text, merged_parts, parse_event_rows
@@ -21,10 +19,9 @@ from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
-from plait.utils.no_op import ignore
-from plait.workspace.fit import Progress
-from plait.workspace.ingest import ImportOptions, ImportReport, ingest
+from plait.workspace.import_api import ImportApi
 from plait.workspace.live_model import LiveModel
+from plait.workspace.post_notes import PostNotes
 from plait.workspace.readable_fields import lost_fields, readable_fields
 
 __all__ = ["DataApi"]
@@ -36,7 +33,7 @@ DELTA_WAIT = 1.0
 the writer finds it; the write itself is on disk by then."""
 
 
-class DataApi:
+class DataApi(ImportApi):
     """Writes to the log and reads single entries; the next response knows of every write.
 
     Args:
@@ -45,6 +42,9 @@ class DataApi:
         host: Holds the state to look entries up in.
         consent: Names users as the log does (by pseudonyms, where these are on).
         rejects: The folder of rows that were refused, from which erased users are removed.
+
+    Attributes:
+        post_notes: Finds what looks wrong in posted events.
     """
 
     def __init__(
@@ -55,88 +55,9 @@ class DataApi:
         consent: ConsentPolicy,
         rejects: Path,
     ) -> None:
-        self.host = host
-        self._log = log
+        super().__init__(log, host, consent, rejects)
+        self.post_notes = PostNotes(log)
         self._importer = importer
-        self._consent = consent
-        self._rejects = rejects
-
-    def ingest(
-        self,
-        events: Any = None,
-        items: Any = None,
-        users: Any = None,
-        facts: Any = None,
-        map: Any = None,  # noqa: A002
-        progress: Progress | None = None,
-        *,
-        dry_run: bool = False,
-        replace: bool = False,
-        sync: bool = False,
-        allow_loss: bool = False,
-    ) -> ImportReport:
-        """Append files, DataFrames (polars or pandas) or lists of dicts; see docs/data-formats.md.
-
-        Bad rows are counted in the report and written to HOME/rejects; the others are stored.
-        Ingesting the same rows again changes nothing. A row of an item or user changes the fields
-        that the file has a column for; an empty cell clears a field.
-
-        Args:
-            events: What users did.
-            items: Descriptions of items.
-            users: Descriptions of users.
-            facts: Triples about items.
-            map: Which column is what, where that cannot be inferred.
-            progress: Told the source, how much of it is done, and how much there is.
-            dry_run: Tell what would happen, and store nothing.
-            replace: A row replaces all fields of its item or user.
-            sync: Remove the items that are not in `items`.
-            allow_loss: Go on where more than a tenth of the values of a field, or of the items,
-                would go.
-
-        Returns:
-            What became of the rows of each kind, and what was understood of them.
-
-        Raises:
-            InputError: If a source cannot be understood at all, or would clear or remove more than
-                a tenth.
-        """
-        sources = {"events": events, "items": items, "users": users, "facts": facts}
-        if self._consent.required:
-            self.host.sync()
-        options = ImportOptions(dry_run, replace, sync, allow_loss)
-        importer = (
-            Importer(DryRunLog(self._log), self._consent)
-            if dry_run
-            else Importer(self._log, self._consent, rejects=self._rejects)
-        )
-        report = ingest(importer, self._consent, sources, map, progress or ignore, options)
-        if not dry_run:
-            self.host.catch_up(report.version)
-        return report
-
-    def imports(self) -> list[ImportRecord]:
-        """Return the imports that stored anything, oldest first."""
-        return self._log.imports()
-
-    def undo(self, import_id: str = "") -> ImportRecord:
-        """Take an import back: its rows do not count any more, and may be imported again.
-
-        Items and users get back the fields that they had without it.
-
-        Args:
-            import_id: The id of the import, see `imports`; "" for the last one.
-
-        Returns:
-            The import.
-
-        Raises:
-            NotFoundError: If there is no such import.
-            ConflictError: If it was taken back already.
-        """
-        record, result = self._log.retract_import(import_id)
-        self.host.catch_up(result.version)
-        return record
 
     def post(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Append interactions; the next response of this process knows of them.
@@ -148,13 +69,15 @@ class DataApi:
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each: "stored",
-            "duplicate", "conflict" (the id is taken by another event) or "rejected". A stored row
-            without some of its fields lists them in "lost": {"field", "value", "expected"}.
+            "duplicate", "conflict" (the id is taken by another event) or "rejected". A row has
+            "notes" too where something looks wrong: a misspelt kind, an unknown request_id; a
+            stored row without some of its fields lists them in "lost".
 
         Raises:
             StorageError: If they cannot be stored.
         """
         parsed = parse_event_rows(events)
+        notes: dict[int, list[dict[str, Any]]] = {}
         rows: dict[int, dict[str, Any]] = {
             position: {
                 "id": event_id,
@@ -167,14 +90,17 @@ class DataApi:
         if result is None:
             if self._consent.required:
                 self.host.sync()
+            notes = self.post_notes.find(parsed.events)
             result = self._importer.append(parsed.events)
             self.host.catch_up(result.version, result.chunk)
-        for position, row in zip(parsed.places, result.rows, strict=True):
+        for index, (position, row) in enumerate(zip(parsed.places, result.rows, strict=True)):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
             lost = lost_fields([*parsed.lost.get(position, ()), *row.lost])
             if lost:
                 rows[position]["lost"] = lost
+            if index in notes:
+                rows[position]["notes"] = notes[index]
         return result.version, [rows[position] for position in range(len(events))]
 
     def put_item(self, item: str, fields: Mapping[str, Any]) -> int:

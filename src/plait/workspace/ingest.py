@@ -10,7 +10,7 @@ from plait.errors import InputError
 from plait.eventlog.import_history import new_import_id
 from plait.ingest import EventBatch, FileKind, read_events
 from plait.ingest.catalogue_guard import CatalogueEffect, catalogue_effect
-from plait.ingest.importer import Importer
+from plait.ingest.importer import Importer, ImportResult
 from plait.privacy.consent import ConsentPolicy
 from plait.workspace.fit import Progress
 from plait.workspace.import_report import ImportReport
@@ -83,7 +83,7 @@ def ingest(
     }  # all of them are opened, and understood, before the first row is stored
     effects = _checked_effects(importer, consent, readers, options)
     import_id = new_import_id()
-    results = {
+    results: dict[str, ImportResult] = {
         kind: importer.add(
             reader, progress, source=kind, import_id=import_id, effect=effects.get(kind)
         )
