@@ -17,10 +17,12 @@ from plait.cli.ingest import ingest
 from plait.cli.list import list_items
 from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
+from plait.cli.schema import schema
 from plait.cli.search import search
 from plait.cli.serve import serve
 from plait.cli.similar import similar
 from plait.cli.tune import tune
+from plait.cli.undo import undo
 from plait.errors import PlaitError
 
 __all__ = ["app", "main"]
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 COMMANDS = (
     ingest,
+    undo,
+    schema,
     fit,
     evaluate,
     compare,

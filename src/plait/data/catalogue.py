@@ -54,8 +54,9 @@ class Column:
     Attributes:
         type: The type of the field.
         values: [N]; number: float64, NaN if missing; time: int64 microseconds, `NO_TIME` if
-            missing; text, category, media: object of str or None; set: object of tuple[str, ...]
-            or None; place: object of (latitude, longitude) in degrees or None.
+            missing; text, category, media: object of str or None, several media one a line; set:
+            object of tuple[str, ...] or None; place: object of (latitude, longitude) in degrees or
+            None.
     """
 
     type: FieldType

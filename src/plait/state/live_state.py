@@ -10,17 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from plait.data.array_types import Int32Array, Int64Array
-from plait.data.catalogue import NO_TIME, Catalogue
+from plait.data.catalogue import NO_TIME, Catalogue, Change
 from plait.data.recent_interactions import RecentInteractions
 from plait.data.types import History, event_type_weights
 from plait.eventlog import TYPE_CODES, EventChunk, EventLog
+from plait.eventlog.retraction import NamedNumbers
 from plait.schema.schema import Schema
 from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
 from plait.state.interaction_index import InteractionIndex, InteractionRows
 
 __all__ = ["LiveState"]
+
+
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +45,9 @@ class LiveState:
         recent: The newest of these interactions, in the order of the log.
         arrivals: int64 [n_items], the time of the event that first described an item, `NO_TIME`
             where it has none or an interaction named the item first.
+        absent_items: Numbers of items that only retracted rows name, int64 [M]: not alive until
+            an event names them.
+        absent_users: Likewise of users.
     """
 
     version: int = 0
@@ -49,6 +58,8 @@ class LiveState:
     erased: tuple[tuple[int, int], ...] = ()
     recent: RecentInteractions = field(default_factory=RecentInteractions)
     arrivals: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
     @staticmethod
     def replay(log: EventLog, until: int | None = None) -> LiveState:
@@ -67,11 +78,14 @@ class LiveState:
         state, interactions = LiveState(), [InteractionRows.empty()]
         recent = state.recent
         names = _CachedNames(log)
+        retractions = _Retractions()
         for chunk in log.read(0, until):
             state = state._with_entities(chunk, names)
             offsets, rows = _interactions(chunk)
             interactions.append(rows)
             recent = recent.with_rows(offsets, *rows)
+            retractions.add(chunk)
+        state = retractions.applied(state)
         erased_users = {number for _, number in state.erased}
         events = InteractionIndex().with_rows(InteractionRows.concat(interactions))
         state = replace(state, events=events, recent=recent)
@@ -147,10 +161,78 @@ class LiveState:
                 erased = (*erased, (offset, number))
                 if users.ids[number]:
                     users = users.without_id(number)
+        absent_items, absent_users = self.absent_items, self.absent_users
+        if len(absent_items) or len(absent_users):
+            catalogue, absent_items = _revived(catalogue, absent_items, chunk.items, chunk.types)
+            users, absent_users = _revived(users, absent_users, chunk.users, chunk.types)
         version = int(chunk.offsets[-1])
-        return LiveState(
-            version, catalogue, users, event_types, self.events, erased, self.recent, arrivals
+        return replace(
+            self,
+            version=version,
+            catalogue=catalogue,
+            users=users,
+            event_types=event_types,
+            erased=erased,
+            arrivals=arrivals,
+            absent_items=absent_items,
+            absent_users=absent_users,
         )
+
+
+class _Retractions:
+    """What the rows whose imports were taken back leave to be undone at the end of a replay."""
+
+    def __init__(self) -> None:
+        self._items, self._users = NamedNumbers(), NamedNumbers()
+        self._described: list[Int32Array] = []
+        self._record = -1
+
+    def add(self, chunk: EventChunk) -> None:
+        self._items.add(chunk.items, chunk.types)
+        self._users.add(chunk.users, chunk.types)
+        self._described.append(chunk.items[chunk.types == -1 - TYPE_CODES["item"]])
+        records = chunk.offsets[chunk.types == TYPE_CODES["retract"]]
+        self._record = max(self._record, int(records.max(initial=-1)))
+
+    def applied(self, state: LiveState) -> LiveState:
+        """The state in which entries of retracted rows alone are not alive, and the items that
+        such rows described count as changed by the record.
+        """
+        items, users = self._items.absent(), self._users.absent()
+        described = np.concatenate([*self._described, np.zeros(0, np.int32)])
+        catalogue = _not_alive(state.catalogue, items)
+        if len(described):
+            changed = catalogue.changed.copy()
+            described = described[changed[described] >= 0]
+            changed[described] = np.maximum(changed[described], self._record)
+            catalogue = replace(catalogue, changed=changed)
+        return replace(
+            state,
+            catalogue=catalogue,
+            users=_not_alive(state.users, users),
+            absent_items=items,
+            absent_users=users,
+        )
+
+
+def _not_alive(catalogue: Catalogue, numbers: Int64Array) -> Catalogue:
+    if not len(numbers):
+        return catalogue
+    alive = catalogue.alive.copy()
+    alive[numbers] = False
+    return replace(catalogue, alive=alive)
+
+
+def _revived(
+    catalogue: Catalogue, absent: Int64Array, numbers: Int32Array, types: npt.NDArray[np.int8]
+) -> tuple[Catalogue, Int64Array]:
+    """The entries that events name again; what a deletion names stays dead."""
+    named = np.intersect1d(absent, numbers[types >= 0])
+    if not len(named):
+        return catalogue, absent
+    is_new = catalogue.changed[named] < 0  # else an event about the entry itself has decided
+    touches = [Change(number, "touch", {}, -1) for number in named[is_new].tolist()]
+    return catalogue.updated(touches), np.setdiff1d(absent, named)
 
 
 class _CachedNames:

@@ -19,10 +19,10 @@ from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.listing_order import Position, SortKeys, field_keys, ordered
 from plait.ranking.newest_items import arrival_times
 from plait.state import LiveState
-from plait.workspace.data_api import readable_fields
 from plait.workspace.listing_query import Cursor, ListQuery, parse_list_query
 from plait.workspace.live_model import LiveModel, LoadedModel
 from plait.workspace.query_encoding import encode_queries
+from plait.workspace.readable_fields import readable_fields
 
 if TYPE_CHECKING:
     import polars as pl

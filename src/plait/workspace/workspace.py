@@ -78,6 +78,7 @@ class Workspace(DataApi, ListingApi):
         )
         self._stale_wait = settings.stale_wait_ms / 1000
         self.queries = QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
+        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 

@@ -144,12 +144,32 @@ class RequestResponse(BaseModel):
     worker: str
 
 
+class LostFieldResponse(BaseModel):
+    """A field that a row is stored without."""
+
+    field: str
+    value: str
+    expected: str
+
+
+class EventNote(BaseModel):
+    """Something that looks wrong in an event which is stored all the same."""
+
+    code: str = Field(description="misspelt-kind or unknown-request")
+    field: str
+    message: str
+
+
 class EventStatus(BaseModel):
     """What became of one event."""
 
     id: str
     status: str = Field(description="stored, duplicate, conflict or rejected")
     error: str
+    lost: list[LostFieldResponse] = Field(
+        default=[], description="fields that did not fit; absent if there are none"
+    )
+    notes: list[EventNote] = Field([], description="what looks wrong; left out if nothing does")
 
 
 class EventsResponse(BaseModel):
