@@ -83,7 +83,7 @@ class RecentInteractions:
         Returns:
             The version that holds them too, and the oldest no longer where there are too many.
         """
-        size, more = len(self), len(offsets)
+        size, more = self.stop - self.first, len(offsets)
         if not more:
             return self
         buffer, first, n_filled = self.buffer, self.first, self.n_filled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
@@ -33,9 +33,9 @@ from plait.ingest.scalar_parsers import (
     parse_id,
     parse_time,
     parse_value,
+    present,
     required,
 )
-from plait.schema.missing_words import BLANKS, MISSING_WORDS
 
 __all__ = ["SESSION", "EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
 
@@ -46,25 +46,16 @@ SESSION_FIELD = "session_id"
 """The field of an event of a known user that holds its session."""
 
 
-def _present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The rule for plain values, with None for the words that mean missing."""
-
-    def parse_present(value: Any) -> Any:
-        value = plain_value(value)
-        missing = type(value) is str and value.strip(BLANKS) in MISSING_WORDS
-        return parse(None if missing else value)
-
-    return parse_present
-
-
 def _time_or_now(value: Any) -> int:
-    micros = _present(partial(parse_time, now=time.time_ns() // 1000))(value)
+    if value is None:
+        return NOW
+    micros = present(partial(parse_time, now=time.time_ns() // 1000))(value)
     return NOW if micros is None else micros
 
 
 def _session_id(value: Any) -> str | None:
     """An id that is still an id behind the prefix of sessions."""
-    text = _present(parse_id)(value)
+    text = present(parse_id)(value)
     return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
 
 
@@ -76,9 +67,9 @@ def _fields_of(value: Any, info: ValidationInfo) -> str | None:
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
-_OptionalId = Annotated[str | None, BeforeValidator(_present(parse_id))]
-_ItemId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(required(_present(parse_event_type), EXPECTED["kind"]))]
+_OptionalId = Annotated[str | None, BeforeValidator(present(parse_id))]
+_ItemId = Annotated[str, BeforeValidator(required(present(parse_id), expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(required(present(parse_event_type), EXPECTED["kind"]))]
 
 
 class EventRow(BaseModel):
@@ -96,7 +87,7 @@ class EventRow(BaseModel):
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
     )
-    value: Annotated[float | None, BeforeValidator(_present(parse_value))] = Field(
+    value: Annotated[float | None, BeforeValidator(present(parse_value))] = Field(
         None, description="an amount or a rating"
     )
     request_id: _OptionalId = Field(None, description="the answer that led to it")
@@ -182,7 +173,8 @@ def _with_session(row: EventRow) -> str:
 def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
     """The rows with datetimes, where their times are days that are written as numbers."""
     times = [row.get("time") if isinstance(row, Mapping) else None for row in rows]
-    if not any(map(may_be_day, times)):
+    numbers = (time for time in times if type(time) is not str or time.strip().isdecimal())
+    if not any(may_be_day(number) for number in numbers if number is not None):
         return rows
     reading = survey_times(times).reading
     if reading in (None, "unix"):
@@ -217,8 +209,7 @@ def fields_text(fields: Any) -> str:
 def _is_nobody(row: Mapping[str, Any]) -> bool:
     """Whether a row that is refused names neither a user nor a session."""
     return (
-        _present(parse_id)(row.get("user")) is None
-        and _present(parse_id)(row.get("session")) is None
+        present(parse_id)(row.get("user")) is None and present(parse_id)(row.get("session")) is None
     )
 
 

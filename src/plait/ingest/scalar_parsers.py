@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.ingest.plain_values import plain_value
 from plait.schema.coercion import MAX_EXACT
 from plait.schema.event_bounds import (
     MAX_EVENT_TYPE_LENGTH,
@@ -25,7 +26,7 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
-from plait.schema.missing_words import BLANKS
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import micros_of_number
 
@@ -39,6 +40,7 @@ __all__ = [
     "parse_id",
     "parse_time",
     "parse_value",
+    "present",
     "required",
     "wall_time",
 ]
@@ -121,6 +123,24 @@ def parse_id(value: Any) -> str | None:
     if text and id_problem(text):
         raise FieldError(EXPECTED["id"])
     return text
+
+
+def present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make a parser of objects of Python, numpy and pandas, to which some words mean missing.
+
+    Args:
+        parse: Takes plain values, and None for a missing one.
+
+    Returns:
+        The parser.
+    """
+
+    def parse_present(value: Any) -> Any:
+        if type(value) is not str:
+            return parse(plain_value(value))
+        return parse(None if value.strip(BLANKS) in MISSING_WORDS else value)
+
+    return parse_present
 
 
 def required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:

@@ -96,9 +96,9 @@ class DataApi(ImportApi):
         for index, (position, row) in enumerate(zip(parsed.places, result.rows, strict=True)):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
-            lost = lost_fields([*parsed.lost.get(position, ()), *row.lost])
-            if lost:
-                rows[position]["lost"] = lost
+            if position in parsed.lost or row.lost:
+                lost = [*parsed.lost.get(position, ()), *row.lost]
+                rows[position]["lost"] = lost_fields(lost)
             if index in notes:
                 rows[position]["notes"] = notes[index]
         return result.version, [rows[position] for position in range(len(events))]

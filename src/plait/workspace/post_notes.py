@@ -43,8 +43,12 @@ class PostNotes:
         """
         notes: dict[int, list[dict[str, Any]]] = {}
         kinds = {event.event_type for event in events}
-        similar = {kind: meant for kind in kinds if (meant := self._meant(kind))}
-        unknown = self._unknown_requests(events)
+        unheard = kinds - self._similar.keys()
+        if unheard:
+            self._look_up(unheard)
+        similar = {kind: self._similar[kind] for kind in kinds if self._similar[kind]}
+        names = {event.request_id for event in events if event.request_id is not None}
+        unknown = self._unknown_requests(names) if names else set()
         if not similar and not unknown:
             return notes
         for index, event in enumerate(events):
@@ -59,19 +63,17 @@ class PostNotes:
                 notes.setdefault(index, []).append(_plain(note))
         return notes
 
-    def _meant(self, kind: str) -> str:
-        """The known event type that one is probably a misspelling of, "" for none."""
-        if kind not in self._similar:
-            if len(self._similar) > _MAX_NAMES:
-                self._similar = dict.fromkeys(USUAL_EVENT_TYPES, "")
-            known = self._log.kinds()
+    def _look_up(self, kinds: set[str]) -> None:
+        """Note the known event type that each is probably a misspelling of, "" for none."""
+        if len(self._similar) > _MAX_NAMES:
+            self._similar = dict.fromkeys([*USUAL_EVENT_TYPES, *kinds], "")
+        known = self._log.kinds()
+        for kind in kinds:
             others = [] if kind in known else [name for name in known if name != kind]
             self._similar[kind] = similar_name(kind, [*USUAL_EVENT_TYPES, *others])
-        return self._similar[kind]
 
-    def _unknown_requests(self, events: Sequence[Event]) -> set[str]:
-        names = {event.request_id for event in events if event.request_id is not None}
-        if self.answers is None or not names:
+    def _unknown_requests(self, names: set[str]) -> set[str]:
+        if self.answers is None:
             return set()
         missing = names - self._log.known_requests(names)
         return {name for name in missing if self.answers.find(name) is None}
