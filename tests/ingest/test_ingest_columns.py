@@ -244,13 +244,15 @@ def test_kinds_of_rows_are_known():
     assert caught.value.hint == "one of events, items, users, facts"
 
 
-def test_new_columns_in_later_lines():
-    rows = [{"user": "u", "item": "i"}] * 60_000 + [
-        {"user": "u", "item": "j", "rating": 4, "userId": "v"}
-    ]
-    events, rejects = rows_of(rows)
+@pytest.mark.parametrize("count", [3, 60_000])
+def test_two_columns_for_one_role_are_refused_wherever_the_second_begins(count):
+    rows = [{"user": "u", "item": "i"}] * count
+    with pytest.raises(MappingError) as caught:
+        rows_of([*rows, {"user": "u", "item": "j", "userId": "v"}])
+    assert caught.value.field == "user"
+    events, rejects = rows_of([*rows, {"user": "u", "item": "j", "rating": 4}])
     assert not rejects
-    assert events[-1].user == "u"
+    assert events[-1].value == 4
 
 
 def test_columns_of_every_type():

@@ -43,6 +43,9 @@ FILES = [
     ("home-depot", "home-depot/products.parquet", "items", 54_667),
     ("home-depot", "home-depot/judgements.parquet", "events", 51_686),
 ]
+ODD_FIELDS = {"gift-cards/meta_Gift_Cards.json": {"price"}}
+"""Fields that some rows are stored without: these prices are pieces of HTML."""
+
 NEEDS_MAPPING = {"ml-100k", "lastfm-2k/user_friends.dat", "open-bandit/random/men/men.csv"}
 
 
@@ -82,7 +85,7 @@ def test_with_its_mapping(mapping, name, kind, count):
 )
 def test_without_a_mapping(name, kind, count):
     kinds, ids, _, refused = taken(shared(name), kind, None)
-    assert not refused
+    assert {problem.field for problem in refused} == ODD_FIELDS.get(name, set())
     assert len(ids) == kinds.total() == count
 
 
@@ -143,5 +146,6 @@ def test_reviews_as_json_lines():
     assert kinds == {"rating": 2_972}
     assert types["reviewText"] == "text"
     kinds, _, types, refused = taken(shared("gift-cards/meta_Gift_Cards.json"), "items", None)
-    assert not refused
+    assert {problem.field for problem in refused} == {"price"}
+    assert types["price"] == "number"
     assert types["description"] == types["title"] == "text"
