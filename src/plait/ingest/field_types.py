@@ -61,5 +61,7 @@ def _every_tenth(chunk: RowChunk) -> RowChunk:
     if isinstance(chunk, FrameChunk):
         return replace(chunk, frame=chunk.frame[indices], rows=rows, notes=[])
     if isinstance(chunk, DictChunk):
-        return replace(chunk, dicts=[chunk.dicts[index] for index in indices], rows=rows, notes=[])
+        return replace(
+            chunk, dicts=[chunk.dicts[index] for index in indices.tolist()], rows=rows, notes=[]
+        )
     return chunk
