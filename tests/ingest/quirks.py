@@ -69,8 +69,8 @@ PACKS = {
 
 def by_the_book(cells, separator):
     text = io.StringIO()
-    csv.writer(text, delimiter=separator, lineterminator="").writerow(cells)
-    return text.getvalue()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerow(cells)
+    return text.getvalue().removesuffix("\n")
 
 
 def all_quoted(cells, separator):
