@@ -272,28 +272,19 @@ class Appender:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
-        n_users = head.users
-        targets = [event.item for event in events if event.record_type == "merge" and event.item]
-        if targets or any(event.record_type == "merge" for event in events):
-            numbers = self._users.assign(store, connection, targets, n_users)
+        n_users, kinds = head.users, self._event_types.numbers
+        if any(event.record_type == "merge" for event in events):
+            events = with_target_numbers(store, connection, events, self._users, n_users)
             n_users = self._users.count
-            events = with_target_numbers(events, dict(zip(targets, numbers, strict=True)))
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
-        users = self._users.assign(
-            store, connection, [event.user for event in events], n_users, erasing
-        )
+        user_ids = [event.user for event in events]
+        users = self._users.assign(store, connection, user_ids, n_users, erasing)
         new_kinds = self._event_types.unknown(event.event_type for event in events)
         self._event_types.add(store, connection, new_kinds)
         rows = [
             (
-                offset,
-                event.id,
-                batch.digests[index],
-                TYPE_CODES[event.record_type],
-                self._event_types.numbers.get(event.event_type),
-                user,
-                item,
-                *event[5:],
+                *(offset, event.id, batch.digests[index], TYPE_CODES[event.record_type]),
+                *(kinds.get(event.event_type), user, item, *event[5:]),
             )
             for offset, (index, event, user, item) in enumerate(
                 zip(batch.pending, events, users, items, strict=True), head.seq + 1

@@ -7,17 +7,18 @@ a row of another.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+from sqlalchemy import Connection
 
 from plait.data.array_types import Int32Array
 from plait.data.event import Event
 from plait.data.user_merges import UserMerges
 from plait.eventlog.base_store import Store
-from plait.eventlog.id_allocation import find_numbers
+from plait.eventlog.id_allocation import IdAllocator, find_numbers
 from plait.eventlog.log_counters import read_head
 from plait.eventlog.read import EventChunk, read_merges
 from plait.eventlog.tables import TYPE_CODES
@@ -66,17 +67,29 @@ def targets_of(chunk: EventChunk) -> tuple[Int32Array, npt.NDArray[np.int8]]:
     return numbers, np.full(len(numbers), _MERGE, np.int8)
 
 
-def with_target_numbers(events: Sequence[Event], numbers: Mapping[str, int | None]) -> list[Event]:
-    """Replace the ids of the users that others became by their numbers.
+def with_target_numbers(
+    store: Store,
+    connection: Connection,
+    events: Sequence[Event],
+    users: IdAllocator,
+    n_users: int,
+) -> list[Event]:
+    """Replace the ids of the users that others became by their numbers, new ones included.
 
     Args:
+        store: The database.
+        connection: The connection of the open transaction.
         events: Events of any type; `item` of a merge is the id of the other user, None if the two
             are apart again.
-        numbers: The numbers by id.
+        users: Gives the numbers.
+        n_users: How many numbers were given before.
 
     Returns:
         The events, in which a merge has fields and no item.
     """
+    targets = [event.item for event in events if event.record_type == "merge" and event.item]
+    assigned = users.assign(store, connection, targets, n_users)
+    numbers = dict(zip(targets, assigned, strict=True))
     return [
         event._replace(
             item=None,

@@ -10,9 +10,11 @@ from typing import Any
 from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import InputError
-from plait.ingest.posted_rows import fields_text
+from plait.ingest.posted_rows import fields_text, merged_parts
 from plait.schema.event_bounds import id_problem
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.workspace.data_api import DELTA_WAIT, DataApi, id_text
+from plait.workspace.readable_fields import lost_fields
 
 __all__ = ["OPERATIONS", "BulkItems"]
 
@@ -44,7 +46,8 @@ class BulkItems(DataApi):
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each, in their
-            order: "stored" or "rejected".
+            order: "stored" or "rejected"; and `lost`, the fields that did not fit, if there are
+            any.
 
         Raises:
             StorageError: If they cannot be stored.
@@ -63,6 +66,8 @@ class BulkItems(DataApi):
                 item, change, fields = _parsed(row)
                 if change != "put" and not alive.get(item, _is_alive(state.catalogue, item)):
                     raise InputError("expected an item of the catalogue", field="id")
+                if change == "patch" and fields is not None:
+                    fields = merged_parts(fields, _field_names(state.catalogue, item))
             except InputError as problem:
                 status.update(status="rejected", error=f"{problem.field}: {problem.message}")
                 continue
@@ -78,6 +83,8 @@ class BulkItems(DataApi):
         for place, stored in zip(places, result.rows, strict=True):
             error = f"{stored.field}: {stored.error}" if stored.field else stored.error
             statuses[place].update(status=stored.status, error=error if stored.error else "")
+            if stored.lost:
+                statuses[place]["lost"] = lost_fields(stored.lost)
         # A large body waits for the one before it alone, so that the next can be read meanwhile.
         is_small = len(events) <= SMALL_BODY
         self.host.wait_for_deltas(result.version if is_small else state.version, DELTA_WAIT)
@@ -90,7 +97,7 @@ def _parsed(row: Any) -> tuple[str, str, str | None]:
         raise InputError('expected an object such as {"id": "a", "title": "Mug"}', field="row")
     item = row.get("id")
     if isinstance(item, str):
-        item = item.strip()
+        item = item.strip(BLANKS)
     if item is None or item == "":
         raise InputError("expected the id of the item", field="id")
     item = id_text(item, "id")
@@ -100,7 +107,7 @@ def _parsed(row: Any) -> tuple[str, str, str | None]:
         raise InputError("expected upsert, merge or delete", field="op")
     if change == "delete":
         return item, change, None
-    expected = id_problem(item)
+    expected = "an id" if item in MISSING_WORDS else id_problem(item)
     if expected:
         raise InputError(f"expected {expected}", field="id")
     fields = row.get("fields")
@@ -112,6 +119,11 @@ def _parsed(row: Any) -> tuple[str, str, str | None]:
             f"expected only id and op beside fields; put {others} into fields", field="fields"
         )
     return item, change, fields_text(fields)
+
+
+def _field_names(catalogue: Catalogue, item: str) -> list[str]:
+    number = catalogue.number(item)
+    return [] if number < 0 else list(catalogue.fields(number))
 
 
 def _is_alive(catalogue: Catalogue, item: str) -> bool:

@@ -8,7 +8,8 @@ import uuid
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.schema.event_bounds import id_problem
-from plait.workspace.data_api import DataApi, id_text
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.workspace.data_api import DataApi
 
 __all__ = ["UserMerging"]
 
@@ -33,7 +34,7 @@ class UserMerging(DataApi):
             InputError: If an id cannot be stored, or both are the same.
             ConflictError: If the guest has become another customer, or the customer the guest.
         """
-        source, into = self._stored_id(source, "from"), self._stored_id(into, "into")
+        source, into = self._merge_id(source, "from"), self._merge_id(into, "into")
         if source == into:
             raise InputError("from and into are the same user", field="into")
         state = self.host.sync()
@@ -67,7 +68,7 @@ class UserMerging(DataApi):
         Raises:
             NotFoundError: If the user was not merged.
         """
-        source = self._stored_id(source, "from")
+        source = self._merge_id(source, "from")
         state = self.host.sync()
         if state.users.number(source) not in state.merges.targets:
             raise NotFoundError(
@@ -88,9 +89,13 @@ class UserMerging(DataApi):
             raise InputError(row.error, field="from" if row.field == "user" else row.field)
         return result.version
 
-    def _stored_id(self, user: str, field: str) -> str:
-        name = id_text(user, field)
-        expected = id_problem(name)
+    def _merge_id(self, user: str, field: str) -> str:
+        try:
+            name = self._stored_id(user, "user")
+        except InputError as problem:
+            problem.field = field
+            raise
+        expected = "an id" if name.strip(BLANKS) in MISSING_WORDS else id_problem(name)
         if expected:
             raise InputError(f"expected {expected}", field=field)
         return self._consent.user_id(name)
