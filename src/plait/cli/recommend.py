@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
+from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
+from plait.cli.output import print_response
 
 __all__ = ["recommend"]
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
+from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
+from plait.cli.output import print_response
 
 __all__ = ["search"]
 

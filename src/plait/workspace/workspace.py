@@ -18,8 +18,8 @@ from plait.ingest.importer import Importer
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
-from plait.privacy.consent import ConsentPolicy
-from plait.privacy.pseudonym_key import has_consented, pseudonym_key
+from plait.privacy.consent import ConsentPolicy, has_consented
+from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker

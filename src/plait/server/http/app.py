@@ -108,7 +108,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(run()) for run in (service.watch, service.warm_up)]
+    tasks = [asyncio.create_task(run()) for run in (service.health.watch, service.health.warm_up)]
     try:
         yield
     finally:

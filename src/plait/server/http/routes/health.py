@@ -20,7 +20,7 @@ async def health(_request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """200 once a bundle is warm, 503 with the reasons before."""
     service = service_of(request)
-    reasons = service.readiness()
+    reasons = service.health.readiness()
     if reasons:
         raise NotReadyError(
             "; ".join(reasons),

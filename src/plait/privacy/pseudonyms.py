@@ -1,35 +1,69 @@
-"""Which stored users have given consent, and the key of a home's pseudonyms."""
+"""Keyed pseudonyms in place of user ids, and the key of a home's pseudonyms."""
 
 from __future__ import annotations
 
+import base64
+import hmac
 import os
+import re
 import secrets
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
-from plait.data.catalogue import Catalogue
-from plait.errors import StorageError
-from plait.privacy.consent import is_yes
+from plait.errors import InputError, StorageError
 from plait.settings import Settings
 
-__all__ = ["has_consented", "pseudonym_key"]
+__all__ = ["check_key", "content_key", "pseudonym", "pseudonym_key"]
 
 KEY_FILE = "pseudonym.key"
+_PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
+_MIN_KEY_LENGTH = 16
 
 
-def has_consented(users: Catalogue, stored_id: str) -> bool:
-    """Return whether the field `consent` of a user is true.
+def check_key(key: bytes) -> None:
+    """Check that a key of pseudonyms is long enough.
 
     Args:
-        users: The users.
-        stored_id: The id under which the user is stored.
+        key: The key.
+
+    Raises:
+        InputError: If it has less than 16 bytes.
+    """
+    if len(key) < _MIN_KEY_LENGTH:
+        raise InputError(
+            "pseudonyms need a secret key",
+            hint=f"of at least {_MIN_KEY_LENGTH} bytes; without one ids could be guessed",
+            field="pseudonym_key",
+        )
+
+
+def pseudonym(key: bytes, external_id: str) -> str:
+    """Return the keyed hash of a user's id (HMAC-SHA256, 130 bits).
+
+    Args:
+        key: The secret key.
+        external_id: The user's id; a pseudonym is returned as it is.
 
     Returns:
-        Whether consent is given; False for an unknown user.
+        "p_" and 26 letters and digits.
     """
-    number = users.number(stored_id)
-    column = users.columns.get("consent")
-    return number >= 0 and column is not None and is_yes(column.get(number))
+    if _PSEUDONYM.match(external_id):
+        return external_id
+    digest = hmac.digest(key, external_id.encode(), sha256)
+    return "p_" + base64.b32encode(digest).decode()[:26].lower()
+
+
+def content_key(key: bytes) -> bytes:
+    """Derive the key for the hashes in derived event ids from the key of the pseudonyms.
+
+    Args:
+        key: The secret key of the pseudonyms.
+
+    Returns:
+        32 bytes.
+    """
+    return hmac.digest(key, b"event ids", sha256)
 
 
 def pseudonym_key(settings: Settings) -> bytes:
