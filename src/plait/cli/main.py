@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.bundles import bundle, bundles, rollback
 from plait.cli.compare import compare
 from plait.cli.demo import demo
 from plait.cli.evaluate import evaluate
@@ -43,11 +44,14 @@ COMMANDS = (
     similar,
     serve,
     info,
+    bundles,
+    rollback,
     demo,
 )
 for command in COMMANDS:
     summary = (command.__doc__ or "").partition("\n")[0]  # the sections below it are for the API
     app.command(name=command.__name__, help=summary)(command)
+app.add_typer(bundle)
 
 
 def _print_version(is_set: bool) -> None:

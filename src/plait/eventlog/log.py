@@ -15,12 +15,10 @@ from types import TracebackType
 from typing import Literal, Self
 
 from sqlalchemy import delete
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
-from plait.errors import InputError, NotFoundError, StorageError
+from plait.errors import NotFoundError
 from plait.eventlog import tables
 from plait.eventlog.append import Appender, AppendResult, EventBatch
 from plait.eventlog.base_store import Store
@@ -33,7 +31,7 @@ from plait.eventlog.impressions import (
     read_impressions,
 )
 from plait.eventlog.migrate import migrate
-from plait.eventlog.postgres import PostgresStore
+from plait.eventlog.open_store import FILE_NAME, open_store
 from plait.eventlog.postgres_listener import Listener
 from plait.eventlog.read import (
     EntityChange,
@@ -42,18 +40,13 @@ from plait.eventlog.read import (
     read_entity_changes,
     read_requests,
 )
-from plait.eventlog.sqlite import SqliteStore
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.stored_schema import load_schema
 from plait.schema.schema import Schema
 
 __all__ = ["FILE_NAME", "EventLog"]
 
-FILE_NAME = "plait.db"
-
 LARGE_BATCH = 5_000
 """From so many events on the garbage collector pauses during an append."""
-"""The name of the SQLite file in a home."""
 
 
 class EventLog:
@@ -89,7 +82,7 @@ class EventLog:
             StorageError: If there is no log and `create` is False; if it lies on a network file
                 system, is damaged, or was written by a newer Plait.
         """
-        store = _open_store(url_or_path, create)
+        store = open_store(url_or_path, create)
         try:
             migrate(store)
         except BaseException:
@@ -256,6 +249,21 @@ class EventLog:
         """
         return read_requests(self._store, min(until, self.version), chunk)
 
+    def digests(self, offsets: Sequence[int]) -> dict[int, bytes]:
+        """Look up the digests of events, by which two logs can be told apart.
+
+        Args:
+            offsets: The offsets of the events.
+
+        Returns:
+            The digests of those events that the log has, b"" for erased ones.
+        """
+        in_offsets, parameter = self._store.in_clause(list(offsets))
+        sql = f"SELECT seq, type, digest FROM events WHERE seq {in_offsets}"  # noqa: S608 ours
+        with self._store.reading() as connection:
+            rows = self._store.rows(connection, sql, parameter)
+            return {seq: b"" if kind == tables.ERASED else bytes(mark) for seq, kind, mark in rows}
+
     def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
         """Look up the numbers of external ids.
 
@@ -374,25 +382,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _open_store(url_or_path: str | Path, create: bool) -> Store:
-    text = str(url_or_path)
-    if isinstance(url_or_path, str) and "://" in text:
-        try:
-            url = make_url(text)
-        except ArgumentError as problem:
-            raise InputError(f"not a database URL: {problem}", field="log") from problem
-        if url.get_backend_name() != "postgresql":
-            raise InputError(
-                f"the log cannot be stored in {url.get_backend_name()!r}",
-                hint="give a directory, or a URL postgresql+psycopg://...",
-                field="log",
-            )
-        return PostgresStore(url.set(drivername="postgresql+psycopg"))
-    home = Path(url_or_path)
-    if not create and not (home / FILE_NAME).is_file():
-        raise StorageError(f"no log in {home}", hint="is this the home you mean?")
-    with storage_errors(f"create {home}"):
-        home.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(home / FILE_NAME)

@@ -15,7 +15,7 @@ from plait.pipeline.bundle import BundleStore
 from plait.state import LiveState
 from plait.workspace.live_model import LiveModel
 
-__all__ = ["Describes", "info"]
+__all__ = ["Describes", "erased_since", "info"]
 
 
 @runtime_checkable
@@ -112,15 +112,27 @@ def _learned(engine: LiveModel) -> Mapping[str, Any]:
     return {stage.name: stage.describe() for stage in stages if isinstance(stage, Describes)}
 
 
+def erased_since(manifest: Mapping[str, Any], state: LiveState) -> list[int]:
+    """Return the users that were erased after a bundle had been fitted on their events.
+
+    Args:
+        manifest: The manifest of the bundle.
+        state: The state of the log.
+
+    Returns:
+        The numbers of the users.
+    """
+    users = manifest.get("notes", {}).get("users", sys.maxsize)
+    version = manifest["version"]
+    return [number for offset, number in state.erased if offset > version and number < users]
+
+
 def _knows_erased(bundles: BundleStore, bundle: str, state: LiveState) -> bool:
     """Whether a user was erased whose events the bundle was fitted on."""
     try:
-        manifest = bundles.manifest(bundle)
+        return bool(erased_since(bundles.manifest(bundle), state))
     except BundleError:
         return False
-    users = manifest.get("notes", {}).get("users", sys.maxsize)
-    version = manifest["version"]
-    return any(offset > version and number < users for offset, number in state.erased)
 
 
 def _peak_mb() -> float:

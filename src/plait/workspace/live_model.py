@@ -16,7 +16,7 @@ from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_numbering
+from plait.pipeline.bundle_compatibility import check_events, check_numbering
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
@@ -336,6 +336,7 @@ class LiveModel:
         manifest = self._bundles.manifest(bundle)
         follower.catch_up(manifest["version"])
         check_numbering(bundle, manifest["notes"], follower.state.catalogue.ids)
+        check_events(bundle, manifest["notes"], self._log)
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
             state = follower.state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import starmap
@@ -21,18 +20,18 @@ from plait.pipeline.recipe import Recipe
 from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
-from plait.training.process_group import ProcessGroup
-from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
-from plait.utils.timestamps import DAY, to_micros
+from plait.utils.timestamps import to_micros
+from plait.workspace.bundle_api import BundleApi
 from plait.workspace.data_api import DataApi
-from plait.workspace.fit import Progress, fit
+from plait.workspace.fit import Progress
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_service import QueryService
 from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
 from plait.workspace.response import Response
+from plait.workspace.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace"]
 
 
-class Workspace(DataApi):
+class Workspace(BundleApi, DataApi):
     """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
@@ -60,7 +59,8 @@ class Workspace(DataApi):
         home = settings.home
         log = EventLog.open(settings.database or home)
         home.mkdir(parents=True, exist_ok=True)
-        self._bundles = BundleStore(home / "bundles")
+        self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
+        self._webhooks = Webhooks(settings)
         self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
         consent = ConsentPolicy(
             settings.consent_required,
@@ -101,6 +101,7 @@ class Workspace(DataApi):
             self.chains.rows.close()
         finally:
             self._log.close()
+        self._webhooks.close()
 
     def __enter__(self) -> Self:
         return self
@@ -237,47 +238,6 @@ class Workspace(DataApi):
             del values["context"]
         query = parse_query(values)
         return self.queries.run([query], at_least=options.get("at_least"), route=route)[0]
-
-    def fit(
-        self,
-        recipe: str | Path | Recipe = "default",
-        seed: int = 0,
-        progress: Progress | None = None,
-        track: Sequence[str] = (),
-    ) -> str:
-        """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
-
-        Args:
-            recipe: The recipe, its file, or the name of one that comes with Plait.
-            seed: Of everything random.
-            progress: Told the step, how much of it is done, and how much there is.
-            track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
-
-        Returns:
-            The id of the bundle.
-
-        Raises:
-            InputError: If the home is empty.
-            RecipeError: If the recipe cannot be built.
-            MissingExtraError: If the recipe or a tracker needs an extra that is not installed.
-            ConflictError: While another fit runs.
-        """
-        home = self.settings.home
-        bundle = fit(
-            self._log,
-            self._bundles,
-            home / "fit.lock",
-            recipe,
-            seed=seed,
-            progress=progress or ignore,
-            trackers=tuple(tracker(name, home / "tracking") for name in track),
-        )
-        if ProcessGroup.current().is_main:
-            oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
-            self._log.prune_impressions(oldest)
-        if self.host.started:
-            self.host.reload_if_changed()
-        return bundle
 
     def evaluate(
         self,
