@@ -30,13 +30,29 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
 
-__all__ = ["SCHEMA", "BundleStore"]
+__all__ = ["SCHEMA", "BundleStore", "bundle_age"]
 
 SCHEMA = 2
 """The version of the layout; a bundle of another one is refused."""
 
 KEPT = 3
 """How many bundles stay by default."""
+
+
+def bundle_age(bundle: str) -> float | None:
+    """Return how old a bundle is; its id says when it was made.
+
+    Args:
+        bundle: Its id.
+
+    Returns:
+        Seconds, None for an id that does not begin with a time.
+    """
+    try:
+        made = datetime.strptime(bundle.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return (datetime.now(UTC) - made).total_seconds()
 
 
 class BundleStore:

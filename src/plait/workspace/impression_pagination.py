@@ -168,6 +168,18 @@ class ImpressionChains:
             )
         return row
 
+    def context_of(self, request_id: str) -> dict[str, Any] | None:
+        """Return the context of the query that a request answered; never waits.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            The context, {} where the query has none; None for an unknown request.
+        """
+        row = self.rows.find(request_id) if request_id.isprintable() else None
+        return None if row is None else dict(json.loads(row.payload)["query"].get("context") or {})
+
     def chain(self, request_id: str) -> list[Impression]:
         """Return all responses of a chain, the first one first.
 

@@ -206,9 +206,10 @@ class LiveModel:
         return self._follower.state
 
     def readiness(self) -> list[str]:
-        """Return why no query can be answered as it should; never waits.
+        """Return why no query can be answered; never waits.
 
-        The first call starts the host in a thread: reading a large log takes a while.
+        A host that cannot follow the log answers from what it knows, so it is ready: see
+        `degraded`. The first call starts the host in a thread: reading a large log takes a while.
 
         Returns:
             Sentences; none when all is well.
@@ -222,7 +223,13 @@ class LiveModel:
             return [self._start_problem or "the log is being read"]
         if self._loaded is None:
             return self.problems() or ["nothing is fitted yet"]
-        return self.problems() if self.is_behind else []
+        return []
+
+    def degraded(self) -> list[str]:
+        """Return what responses lack now: "stale" where the log cannot be followed."""
+        follower = self._follower
+        is_stale = follower is not None and (self.is_behind or not follower.alive)
+        return ["stale"] if self._started and is_stale else []
 
     def _start_in_background(self) -> None:
         try:

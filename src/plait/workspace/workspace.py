@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import starmap
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from plait.data.types import Query
-from plait.errors import InputError
+from plait.errors import InputError, StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
 from plait.privacy.consent import ConsentPolicy, has_consented
@@ -329,10 +330,10 @@ class Workspace(BundleApi, DataApi):
         self.host.on_timings = lambda timings: deque(starmap(watch, timings.items()), 0)
 
     def readiness(self) -> list[str]:
-        """Return why no query can be answered as it should; never waits.
+        """Return why no query can be answered; never waits.
 
         Returns:
-            Sentences; none when all is well.
+            Sentences; none where queries are answered, be it from a stale state.
         """
         return self.host.readiness()
 
@@ -340,15 +341,22 @@ class Workspace(BundleApi, DataApi):
         """Return the health metrics of this process.
 
         Returns:
-            `head`, `version`, `bundle`, `ready`, `problems`, `impressions_written`,
-            `impressions_dropped`.
+            `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
+            `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
+            `problems`, `impressions_written`, `impressions_dropped`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
+        loaded, head = self.host.loaded, None
+        with suppress(StorageError):
+            head = self._log.version
         return {
-            "head": self._log.version,
+            "head": head,
             "version": self.host.version,
             "bundle": self.host.bundle,
-            "ready": self.host.loaded is not None and not self.host.is_behind,
+            "bundle_age": None if loaded is None else bundle_age(loaded.bundle),
+            "items": None if loaded is None else int(loaded.state.catalogue.alive.sum()),
+            "ready": loaded is not None,
+            "degraded": self.host.degraded(),
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,

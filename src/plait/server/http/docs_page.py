@@ -26,7 +26,7 @@ def docs_page(api: dict[str, Any]) -> str:
     sections = [
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
         f"<p>{escape(operation.get('description', operation['summary']))}</p>"
-        f"<p>Permission: {escape(operation['x-permission'])}</p>"
+        f"<p>Permission: {escape(' or '.join((operation['x-permission'], *operation.get('x-also', ()))))}</p>"
         f"{_body_table(operation.get('requestBody'), schemas)}</section>"
         for path, methods in api["paths"].items()
         for method, operation in methods.items()

@@ -55,6 +55,8 @@ def operation(route: Route) -> dict[str, Any]:
         What `openapi_extra` of FastAPI takes.
     """
     described: dict[str, Any] = {"x-permission": route.permission}
+    if route.also:
+        described["x-also"] = list(route.also)
     if route.permission != "open":
         described["security"] = [{name: []} for name in _SECURITY]
     if route.body is not None or route.free:

@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from plait.server.http.answer_metrics import AnswerMetrics
 from plait.settings import metrics_folder
 
 __all__ = ["PrometheusMetrics"]
@@ -20,7 +21,11 @@ STAGE_SAMPLE = 10
 
 
 class PrometheusMetrics:
-    """The meters of one process. Their labels are few and never hold an id of a user or item."""
+    """The meters of one process. Their labels are few and never hold an id of a user or item.
+
+    Attributes:
+        answers: The meters of answers and of what they led to.
+    """
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
@@ -73,6 +78,25 @@ class PrometheusMetrics:
             multiprocess_mode="livesum",
             registry=own,
         )
+        self._degraded = Gauge(
+            "plait_degraded_workers",
+            "Workers that answer from a stale state.",
+            multiprocess_mode="livesum",
+            registry=own,
+        )
+        self._age = Gauge(
+            "plait_bundle_age_seconds",
+            "How old the bundle is that answers; the oldest of all workers.",
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        self._items = Gauge(
+            "plait_catalogue_items",
+            "Items in the catalogue.",
+            multiprocess_mode="livemax",
+            registry=own,
+        )
+        self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
         self._bundles: set[str] = set()
@@ -117,9 +141,14 @@ class PrometheusMetrics:
         Args:
             vitals: What `Workspace.vitals` returns.
         """
-        self._head.set(vitals["head"])
         self._folded.set(vitals["version"])
-        self._lag.set(max(0, vitals["head"] - vitals["version"]))
+        if vitals["head"] is not None:
+            self._head.set(vitals["head"])
+            self._lag.set(max(0, vitals["head"] - vitals["version"]))
+        for name, gauge in (("bundle_age", self._age), ("items", self._items)):
+            if vitals[name] is not None:
+                gauge.set(vitals[name])
+        self._degraded.set(1 if vitals["degraded"] else 0)
         self._ready.set(1 if vitals["ready"] else 0)
         current = {vitals["bundle"]} if vitals["bundle"] else set()
         for bundle in self._bundles | current:

@@ -141,6 +141,9 @@ class StatusResponse(BaseModel):
     """Whether the process is well."""
 
     status: str
+    degraded: list[str] | None = Field(
+        None, description='"stale": the log cannot be followed; absent when all is well'
+    )
 
 
 class InfoResponse(BaseModel):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.errors import NotReadyError
+from plait.data.types import event_type_weights
+from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.worker_health import WorkerHealth
@@ -123,6 +125,7 @@ class Service:
         else:
             responses = run([query], at_least=at_least, route=route)
         request.state.request_id = responses[0].request_id
+        self.metrics.answers.answered(route, responses[0], query.k, query.context)
         return Response(to_json(responses[0]), media_type="application/json")
 
     async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
@@ -139,6 +142,7 @@ class Service:
         queries = self.workspace.queries
         response = await self._query_calls.run(lambda: queries.next(request_id, k))
         request.state.request_id = response.request_id
+        self.metrics.answers.continued(request_id, response, k)
         return Response(to_json(response), media_type="application/json")
 
     async def explain(self, request_id: str) -> dict[str, Any]:
@@ -151,6 +155,27 @@ class Service:
             See `Workspace.why`.
         """
         return await self._query_calls.run(lambda: self.workspace.why(request_id))
+
+    def count_clicks(self, rows: Sequence[Any], statuses: Sequence[Mapping[str, Any]]) -> None:
+        """Count the answers that stored events of positive weight name.
+
+        Args:
+            rows: The rows of a request.
+            statuses: What became of each.
+        """
+        stored = [
+            row
+            for row, status in zip(rows, statuses, strict=True)
+            if status["status"] == "stored" and isinstance(row.get("request_id"), str)
+        ]
+        loaded = self.workspace.host.loaded
+        if not stored or loaded is None:
+            return
+        kinds = [str(row["kind"]) for row in stored]
+        weights = event_type_weights(kinds, loaded.pipeline.recipe.event_weights)
+        ids = [row["request_id"] for row, weight in zip(stored, weights, strict=True) if weight > 0]
+        with contextlib.suppress(StorageError):  # the events are stored, whatever fails here
+            self.metrics.answers.clicked(ids, self.workspace.chains.context_of)
 
     def close(self) -> None:
         """Let what is under way finish, then close the workspace, which writes what it holds."""

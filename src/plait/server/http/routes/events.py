@@ -49,13 +49,16 @@ def _append_body(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]
         raise InputError("events is not a list", hint='send {"events": [...]}', field="events")
     if len(events) > service.settings.batch_limit:
         raise too_many_rows("events", len(events), service.settings.batch_limit)
-    return service.workspace.post(events)
+    version, statuses = service.workspace.post(events)
+    service.count_clicks(events, statuses)
+    return version, statuses
 
 
 def _append_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
     """The rows of NDJSON; a line that is not JSON is one more row that is rejected."""
     rows, errors = rows_of(lines)
     version, statuses = service.workspace.post(rows)
+    service.count_clicks(rows, statuses)
     for index, error in errors.items():
         statuses[index]["error"] = error
     return version, statuses
@@ -71,5 +74,6 @@ ROUTES = (
         Events,
         lines=EventRow,
         response=EventsResponse,
+        also=("events",),
     ),
 )
