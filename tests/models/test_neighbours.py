@@ -7,8 +7,9 @@ from plait.errors import InputError
 from plait.eventlog.snapshot import from_arrays
 from plait.features.tfidf import TfidfConfig
 from plait.models.item_item.neighbours import Neighbours, NeighboursConfig
-from plait.testing.check_updates import renumbered
-from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.catalogue_changes import changed, state_with
+from plait.testing.check_renumbering import renumbered
+from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import (
     checkerboard,
     clock,

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Int32Array
-from plait.errors import InputError, ProtocolError
+from plait.errors import InputError
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.ingest.importer import Importer
 from plait.pipeline.recipe import Recipe, load_recipe
-from plait.privacy.consent import ConsentPolicy
 from plait.training.process_group import require_single_process
-from plait.workspace.fit import Progress, no_progress
-from plait.workspace.ingest import ingest
+from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
+from plait.workspace.test_ratings import rated_file
 
-__all__ = ["check_test", "evaluate", "protocol_of", "rated_file"]
+__all__ = ["check_test", "evaluate", "protocol_of"]
 
 OPTIONS = ("seeds", "group", "test_events", "map")
 """What an evaluation can be told beside its protocol."""
@@ -149,48 +142,3 @@ def check_test(events: Any, protocol: Protocol) -> None:
                 hint="say the one or the other",
                 field=name,
             )
-
-
-def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
-    """Read rated events from outside, in the numbering of a data set.
-
-    They are read into a temporary log. Ids unknown to the data set get numbers after its own.
-
-    Args:
-        events: The events, in any form that `ingest` takes.
-        mapping: The mapping of their columns, or None.
-        dataset: The data set.
-
-    Returns:
-        The rated events.
-
-    Raises:
-        ProtocolError: If none of their users is known.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
-        EventLog.open(folder) as scratch,
-    ):
-        importer, consent = Importer(scratch), ConsentPolicy()
-        receipts = ingest(importer, consent, {"events": events}, mapping, no_progress)
-        rated = snapshot(scratch)
-    rows = rated.interactions
-    users = _translated(rated.users, dataset.users)[rows.users]
-    items = _translated(rated.catalogue, dataset.catalogue)[rows.items]
-    if not (users < dataset.n_users).any():
-        raise ProtocolError(
-            f"none of the users of {receipts.stored} test events is known here",
-            hint="the ids must be those of the home, which may hold pseudonyms",
-            field="test_events",
-        )
-    return replace(rated, interactions=replace(rows, users=users, items=items))
-
-
-def _translated(source: Catalogue, target: Catalogue) -> Int32Array:
-    """For each number of `source` the number of the same id in `target`; unknown ids are numbered
-    in their sorted order, so that the order of the file does not matter.
-    """
-    numbers: Int32Array = target.numbers(source.ids)
-    unknown = sorted(np.flatnonzero(numbers < 0).tolist(), key=source.id)
-    numbers[unknown] = len(target) + np.arange(len(unknown), dtype=np.int32)
-    return numbers

@@ -19,18 +19,18 @@ from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, 
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
-from plait.features.blockwise import filter_entries, row_topk_mask
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
-from plait.features.interactions import densify_if_full, query_history, top_contributor
+from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history
-from plait.features.tfidf import Tfidf, TfidfConfig, row_topk, similar_rows
+from plait.features.sparse_topk import filter_entries, row_topk, row_topk_mask, similar_rows
+from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.models.item_item.cooccurrence_counts import PairConfig
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["ItemItem", "ItemItemConfig", "topk_bytes"]
+__all__ = ["ItemItem", "ItemItemConfig", "densify_if_full", "top_contributor", "topk_bytes"]
 
 _BATCH_ROWS = 1024
 _BATCH_CELLS = 1 << 25
@@ -280,3 +280,57 @@ def _topk(block: Any, count: int, tiebreak: UInt64Array) -> sparse.csr_matrix:
     top = filter_entries(positive, row_topk_mask(positive, count, tiebreak))
     top.sort_indices()
     return top
+
+
+_MAX_CONTRIBUTORS = 64
+"""The most items of a history that are considered as an explanation: the heaviest ones."""
+
+
+_DENSE_SHARE = 0.03
+"""The share of entries from which on dense products are faster."""
+
+
+def top_contributor(
+    matrix: sparse.csr_matrix, rows: Int32Array, weights: Float32Array, columns: Int32Array
+) -> Int32Array:
+    """Find the row that contributes most to each column of a weighted sum of rows.
+
+    Args:
+        matrix: CSR [n, m].
+        rows: int32 [R], the rows of the sum; of more than 64 only the heaviest are considered.
+        weights: float32 [R], their weights.
+        columns: int32 [C], the columns to explain.
+
+    Returns:
+        int32 [C], one of `rows`, or -1 where none of them has an entry.
+    """
+    if len(rows) > _MAX_CONTRIBUTORS:
+        heaviest = np.argpartition(weights, len(weights) - _MAX_CONTRIBUTORS)[-_MAX_CONTRIBUTORS:]
+        rows, weights = rows[heaviest], weights[heaviest]
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[rows + 1] - starts
+    entries = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    entries += np.arange(int(lengths.sum()))
+    positions = np.full(matrix.shape[1], ABSENT, np.int64)
+    positions[columns] = np.arange(len(columns))
+    column_positions = positions[matrix.indices[entries]]
+    hits = np.flatnonzero(column_positions >= 0)
+    owners = np.repeat(np.arange(len(rows)), lengths)[hits]
+    order = np.argsort(matrix.data[entries[hits]] * weights[owners], kind="stable")
+    best = np.full(len(columns), ABSENT, np.int64)
+    best[column_positions[hits[order]]] = owners[order]  # the last one written is the largest
+    return np.where(best >= 0, rows[best], ABSENT).astype(np.int32)
+
+
+def densify_if_full(matrix: Any) -> Any:
+    """Convert a sparse matrix to a dense one where dense products are faster.
+
+    Args:
+        matrix: sparse or dense.
+
+    Returns:
+        A dense array if at least 3 % of the entries are set, else the same matrix.
+    """
+    if not sparse.issparse(matrix) or matrix.nnz < _DENSE_SHARE * matrix.shape[0] * matrix.shape[1]:
+        return matrix
+    return matrix.toarray()

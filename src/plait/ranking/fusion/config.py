@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.array_types import Float32Array, Int64Array
+from plait.data.array_types import Float32Array
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
-__all__ = ["MODEL_SETTINGS", "FuseConfig", "FusionWeights"]
+__all__ = ["MODEL_SETTINGS", "FuseConfig"]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
@@ -140,77 +140,3 @@ class FuseConfig:
             float32 [S].
         """
         return np.array(self.by_model(setting, models), np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FusionWeights:
-    """Weights learned by length of history.
-
-    Attributes:
-        models: The names of S models.
-        lower: The history length at which each band begins, int64 [bands].
-        weights: float32 [bands, S].
-        queries: The number of queries that each band learned from, int64 [bands].
-        margin: Standard deviations below the mean that stand in for a missing score.
-        idle: The factor that puts the given weight of a model without a learned one, because it had
-            no scores to learn from, on the scale of the learned weights.
-    """
-
-    models: tuple[str, ...]
-    lower: Int64Array
-    weights: Float32Array
-    queries: Int64Array
-    margin: float
-    idle: float
-
-    def bands_of(self, lengths: Int64Array) -> Int64Array:
-        """The band of each history.
-
-        Args:
-            lengths: History lengths, int64 [B].
-
-        Returns:
-            int64 [B].
-        """
-        return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
-
-    def all_inactive(self, models: Sequence[str]) -> bool:
-        """Whether all of some models have the learned weight zero in every band.
-
-        Args:
-            models: Names; those without a learned weight are ignored.
-        """
-        columns = [self.models.index(name) for name in models if name in self.models]
-        return bool(columns) and not self.weights[:, columns].any()
-
-    def with_inactive(self, models: Sequence[str]) -> FusionWeights:
-        """These weights and the weight zero for more models.
-
-        Args:
-            models: The names of models without a learned weight.
-        """
-        zeros = np.zeros((len(self.weights), len(models)), np.float32)
-        weights = np.concatenate([self.weights, zeros], axis=1)
-        return replace(self, models=(*self.models, *models), weights=weights)
-
-    @property
-    def n_weights(self) -> int:
-        """The number of distinct weights: one for a model that has the same in all bands, none for
-        zeros.
-        """
-        varies = (self.weights != self.weights[:1]).any(axis=0)
-        return int(np.where(varies, len(self.weights), self.weights[0] != 0).sum())
-
-    def describe(self) -> list[dict[str, Any]]:
-        """One entry a band, for reports."""
-        return [
-            {
-                "history_from": int(self.lower[band]),
-                "queries": int(self.queries[band]),
-                "weights": {
-                    name: round(float(weight), 4)
-                    for name, weight in zip(self.models, self.weights[band], strict=True)
-                },
-            }
-            for band in range(len(self.lower))
-        ]

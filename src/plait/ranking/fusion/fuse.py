@@ -14,10 +14,11 @@ from plait.data.ragged import Ragged
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import (
     FusionCandidates,
+    FusionWeights,
     learn_band_weights,
     passes_gain_test,
 )
-from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, FuseConfig, FusionWeights
+from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, FuseConfig
 from plait.ranking.fusion.score_normalization import (
     NormalizedScores,
     ScoreShape,
