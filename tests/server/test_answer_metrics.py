@@ -61,9 +61,8 @@ def test_a_click_counts_at_whatever_worker_it_comes(home):
         with server.client() as client:
             metrics = values(client.get("/metrics").text)
         assert server.stop() == 0
-    assert (
-        metrics['plait_answers_clicked_total{placement="home"}'] >= 7
-    )  # one may not be stored yet
+    clicked = metrics['plait_answers_clicked_total{placement="home"}']
+    assert clicked >= 7  # an impression may still wait in the other worker
 
 
 def test_placements_are_few_and_filled_answers_have_their_own_outcome():

@@ -20,9 +20,11 @@ from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import NotFoundError
 from plait.eventlog import tables
-from plait.eventlog.append import Appender, AppendResult, EventBatch
+from plait.eventlog.append import Appender
 from plait.eventlog.base_store import Store
+from plait.eventlog.erased_users import ErasedUsers, KeySource
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
+from plait.eventlog.event_batch import AppendResult, EventBatch
 from plait.eventlog.id_allocation import find_numbers, read_head
 from plait.eventlog.impressions import (
     Impression,
@@ -55,9 +57,10 @@ class EventLog:
     Every method raises StorageError when the database refuses. Use `EventLog.open`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, erasure_key: KeySource | None = None) -> None:
         self._store = store
-        self._appender = Appender(store)
+        self._erased = None if erasure_key is None else ErasedUsers(erasure_key)
+        self._appender = Appender(store, self._erased)
         self._append_lock = threading.Lock()
         self._purge_due = False
         self._change_token: object = None
@@ -65,13 +68,21 @@ class EventLog:
         self._reported_version = 0
 
     @classmethod
-    def open(cls, url_or_path: str | Path, *, create: bool = True) -> EventLog:
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        create: bool = True,
+        erasure_key: KeySource | None = None,
+    ) -> EventLog:
         """Open a log and bring an older schema up to date.
 
         Args:
             url_or_path: A home (a directory whose `plait.db` is the log) or a URL
                 `postgresql+psycopg://...`.
             create: Whether to make the log if there is none.
+            erasure_key: Returns the key of the hashes of erased users, whose rows are refused;
+                None: an erased user's id is like any other.
 
         Returns:
             The log, to be closed by the caller.
@@ -88,7 +99,7 @@ class EventLog:
         except BaseException:
             store.close()
             raise
-        return cls(store)
+        return cls(store, erasure_key)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -123,6 +134,8 @@ class EventLog:
                 # Before the transaction: it may take long, and others can still write.
                 erased_ids = batch.erased_ids
                 traces = find_traces(self._store, erased_ids) if erased_ids else UserRowOffsets()
+                if self._erased is not None:
+                    self._erased.prepare(self._store)
                 try:
                     with self._store.writing("append to the log") as connection:
                         result = self._appender.commit(connection, batch, traces)

@@ -11,7 +11,7 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.privacy.pseudonyms import check_key, content_key, pseudonym
 
-__all__ = ["ConsentPolicy", "Rejection", "has_consented", "is_yes"]
+__all__ = ["ConsentPolicy", "Rejection", "consent_in", "has_consented", "is_yes"]
 
 _YES = ("true", "yes", "1", "1.0")
 
@@ -139,15 +139,22 @@ class ConsentPolicy:
             return True
         if event.record_type != "user":
             return before
-        consent = _consent_in(event)
+        consent = consent_in(event)
         if consent is None:
             consent = before and event.event_type == "patch"
         consents[stored_id] = consent
         return consent or before  # withdrawing consent must be stored too
 
 
-def _consent_in(event: Event) -> bool | None:
-    """The consent that a user event gives or withdraws, None if it does neither."""
+def consent_in(event: Event) -> bool | None:
+    """Return the consent that a change of a user gives or withdraws.
+
+    Args:
+        event: The change.
+
+    Returns:
+        Whether consent is given; None if the event says nothing of it.
+    """
     if event.event_type == "delete":
         return False
     try:

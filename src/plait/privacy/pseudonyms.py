@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
-import secrets
-from contextlib import suppress
 from hashlib import sha256
-from pathlib import Path
 
-from plait.errors import InputError, StorageError
+from plait.errors import InputError
+from plait.privacy.key_files import key_in_file
 from plait.settings import Settings
 
 __all__ = ["check_key", "content_key", "pseudonym", "pseudonym_key"]
@@ -21,20 +18,21 @@ _PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
 _MIN_KEY_LENGTH = 16
 
 
-def check_key(key: bytes) -> None:
-    """Check that a key of pseudonyms is long enough.
+def check_key(key: bytes, setting: str = "pseudonym_key") -> None:
+    """Check that a secret key is long enough.
 
     Args:
         key: The key.
+        setting: The setting that names it.
 
     Raises:
         InputError: If it has less than 16 bytes.
     """
     if len(key) < _MIN_KEY_LENGTH:
         raise InputError(
-            "pseudonyms need a secret key",
+            f"{setting} is no secret key",
             hint=f"of at least {_MIN_KEY_LENGTH} bytes; without one ids could be guessed",
-            field="pseudonym_key",
+            field=setting,
         )
 
 
@@ -80,25 +78,4 @@ def pseudonym_key(settings: Settings) -> bytes:
     """
     if settings.pseudonym_key:
         return settings.pseudonym_key.encode()
-    path = settings.home / KEY_FILE
-    try:
-        if not path.is_file():
-            _make_key(path)
-        return path.read_text(encoding="utf-8").strip().encode()
-    except OSError as problem:
-        raise StorageError(f"cannot read or create {path}: {problem}") from problem
-
-
-def _make_key(path: Path) -> None:
-    """Write a key to a draft and link it into place: of several processes the first one wins."""
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(secrets.token_hex(32) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
+    return key_in_file(settings.home / KEY_FILE)

@@ -19,6 +19,7 @@ from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
 from plait.privacy.consent import ConsentPolicy, has_consented
+from plait.privacy.erasure import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
 from plait.utils.no_op import ignore
@@ -58,7 +59,10 @@ class Workspace(BundleApi, DataApi):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        log = EventLog.open(settings.database or home)
+        log = EventLog.open(
+            settings.database or home,
+            erasure_key=lambda make: erasure_key(settings, make=make),
+        )
         home.mkdir(parents=True, exist_ok=True)
         self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
         self._webhooks = Webhooks(settings)

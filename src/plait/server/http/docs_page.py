@@ -26,7 +26,7 @@ def docs_page(api: dict[str, Any]) -> str:
     sections = [
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
         f"<p>{escape(operation.get('description', operation['summary']))}</p>"
-        f"<p>Permission: {escape(' or '.join((operation['x-permission'], *operation.get('x-also', ()))))}</p>"
+        f"<p>Permission: {escape(_permission(operation))}</p>"
         f"{_body_table(operation.get('requestBody'), schemas)}</section>"
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
@@ -38,6 +38,10 @@ def docs_page(api: dict[str, Any]) -> str:
         f"<h1>{info['title']} {info['version']}</h1>"
         f"<p>{info['description']}</p>{''.join(sections)}</html>"
     )
+
+
+def _permission(operation: dict[str, Any]) -> str:
+    return " or ".join((operation["x-permission"], *operation.get("x-also", ())))
 
 
 def _body_table(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:
