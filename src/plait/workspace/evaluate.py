@@ -22,6 +22,9 @@ from plait.workspace.test_ratings import rated_file
 
 __all__ = ["check_test", "evaluate", "protocol_of"]
 
+AUTO = "auto"
+"""The protocol that follows from the data."""
+
 OPTIONS = ("seeds", "group", "test_events", "map")
 """What an evaluation can be told beside its protocol."""
 
@@ -42,7 +45,8 @@ def evaluate(
 
     Args:
         log: The log.
-        protocol: The protocol or its name.
+        protocol: The protocol or its name; "auto": `time` where the log has times, else
+            leave-one-out.
         recipes: The recipes, their files or their names.
         options: Those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
             ratings protocol, in any form that `ingest` takes) with their `map`.
@@ -61,12 +65,15 @@ def evaluate(
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
-    settled = protocol_of(protocol, protocol_options)
+    is_auto = protocol == AUTO
+    settled = protocol_of("time" if is_auto else protocol, protocol_options)
     named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
     loaded_recipes = [entry if isinstance(entry, Recipe) else load_recipe(entry) for entry in named]
     events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    if is_auto and dataset.clock != "time":
+        settled = protocol_of("leave-one-out", protocol_options)
     test = None if events is None else rated_file(events, settings.get("map"), dataset)
     if loaded_recipes:  # without a recipe there is nothing to measure, as is said below
         dataset = with_answers(log, dataset, settled, loaded_recipes[0], flush)
