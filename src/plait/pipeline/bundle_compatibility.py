@@ -9,7 +9,7 @@ from typing import Any
 from plait.errors import BundleError
 from plait.eventlog import EventLog
 
-__all__ = ["check_events", "check_numbering", "event_marks", "numbering"]
+__all__ = ["check_log", "check_numbering", "event_marks", "numbering"]
 
 N_MARKS = 16
 """How many events of its log a bundle remembers."""
@@ -71,17 +71,23 @@ def event_marks(log: EventLog, version: int) -> dict[str, str]:
     return {str(seq): mark[:MARK_BYTES].hex() for seq, mark in digests.items() if mark}
 
 
-def check_events(bundle: str, notes: Mapping[str, Any], log: EventLog) -> None:
-    """Check that a log holds the events that a bundle was fitted on; erased ones may be gone.
+def check_log(
+    bundle: str, notes: Mapping[str, Any], log: EventLog, item_ids: Sequence[str]
+) -> None:
+    """Check that a log holds the items and events that a bundle was fitted on.
+
+    Events of users that were erased since may be gone.
 
     Args:
         bundle: The id of the bundle.
         notes: The notes of its manifest.
         log: The log.
+        item_ids: The external ids of its items by number.
 
     Raises:
-        BundleError: If the log holds other events.
+        BundleError: If the log holds other items or events.
     """
+    check_numbering(bundle, notes, item_ids)
     marks = {int(offset): mark for offset, mark in notes.get("event_marks", {}).items()}
     digests = log.digests(sorted(marks)) if marks else {}
     for offset, mark in marks.items():

@@ -10,7 +10,7 @@ from typing import IO, Any
 from plait.errors import BundleError, NotFoundError, PlaitError
 from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_events, check_numbering
+from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
 from plait.pipeline.recipe import Recipe
 from plait.settings import Settings
@@ -208,8 +208,7 @@ class BundleApi:
 
     def _check_bundle(self, bundle: str, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError unless the bundle was fitted on this log."""
-        check_numbering(bundle, manifest["notes"], self._log.item_ids())
-        check_events(bundle, manifest["notes"], self._log)
+        check_log(bundle, manifest["notes"], self._log, self._log.item_ids())
 
 
 def _success(bundle: str, manifest: Mapping[str, Any]) -> dict[str, Any]:

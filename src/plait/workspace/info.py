@@ -18,6 +18,10 @@ from plait.workspace.live_model import LiveModel
 __all__ = ["Describes", "erased_since", "info"]
 
 
+SESSION = "session:"
+"""What the id of a user begins with who is a session without a login."""
+
+
 @runtime_checkable
 class Describes(Protocol):
     """A stage that can say in words and numbers what it has learned: fusion its weights."""
@@ -26,13 +30,16 @@ class Describes(Protocol):
         """As JSON carries it."""
 
 
-def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, Any]:
+def info(
+    log: EventLog, bundles: BundleStore, engine: LiveModel, *, pseudonyms: bool = False
+) -> dict[str, Any]:
     """Describe a home.
 
     Args:
         log: Its log.
         bundles: Its bundles.
         engine: The host of its model.
+        pseudonyms: Whether the log holds pseudonyms, which do not tell sessions from customers.
 
     Returns:
         Counts, fields, bundles, what was learned, problems and memory, as JSON has them.
@@ -44,6 +51,7 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "folded": state.version,
         "items": int(state.catalogue.alive.sum()),
         "users": int(state.users.alive.sum()),
+        **_customers(state, pseudonyms),
         "erased_users": len(state.erased),
         "interactions": len(state.events),
         "kinds": _kinds(state),
@@ -56,6 +64,15 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "problems": engine.problems(),
         "memory_mb": _peak_mb(),
     }
+
+
+def _customers(state: LiveState, pseudonyms: bool) -> dict[str, int | None]:
+    """How many of the users are customers, and how many are sessions without a login."""
+    if pseudonyms:
+        return {"customers": None, "guest_sessions": None}
+    alive = [number for number, is_alive in enumerate(state.users.alive.tolist()) if is_alive]
+    guests = sum(state.users.ids[number].startswith(SESSION) for number in alive)
+    return {"customers": len(alive) - guests, "guest_sessions": guests}
 
 
 def _fields(log: EventLog) -> dict[str, dict[str, str]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from plait.errors import InputError
 from plait.ingest import FileKind, read_events
+from plait.ingest.column_mapping import load_mapping
 from plait.ingest.importer import Importer, ImportResult
 from plait.privacy.consent import ConsentPolicy
 from plait.workspace.fit import Progress
@@ -80,6 +82,8 @@ def ingest(
         raise InputError(
             "there is nothing to ingest", hint=f"give one of {', '.join(sorted(ORDER))}"
         )
+    if isinstance(mapping, str | Path):
+        mapping = load_mapping(mapping)  # once: a pipe is empty the second time
     readers = {
         kind: read_events(source, kind, mapping, key=consent.content_key)
         for kind, source in present.items()

@@ -16,7 +16,7 @@ from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_events, check_numbering
+from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
@@ -206,10 +206,9 @@ class LiveModel:
         return self._follower.state
 
     def readiness(self) -> list[str]:
-        """Return why no query can be answered; never waits.
+        """Return why no query can be answered (from a stale state it can); never waits.
 
-        A host that cannot follow the log answers from what it knows, so it is ready: see
-        `degraded`. The first call starts the host in a thread: reading a large log takes a while.
+        The first call starts the host in a thread: reading a large log takes a while.
 
         Returns:
             Sentences; none when all is well.
@@ -227,9 +226,8 @@ class LiveModel:
 
     def degraded(self) -> list[str]:
         """Return what responses lack now: "stale" where the log cannot be followed."""
-        follower = self._follower
-        is_stale = follower is not None and (self.is_behind or not follower.alive)
-        return ["stale"] if self._started and is_stale else []
+        follower = self._follower if self._started else None
+        return ["stale"] if follower and (follower.error or not follower.alive) else []
 
     def _start_in_background(self) -> None:
         try:
@@ -342,8 +340,7 @@ class LiveModel:
         assert follower is not None
         manifest = self._bundles.manifest(bundle)
         follower.catch_up(manifest["version"])
-        check_numbering(bundle, manifest["notes"], follower.state.catalogue.ids)
-        check_events(bundle, manifest["notes"], self._log)
+        check_log(bundle, manifest["notes"], self._log, follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
             state = follower.state

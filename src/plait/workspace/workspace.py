@@ -369,4 +369,5 @@ class Workspace(BundleApi, DataApi):
 
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
-        return info(self._log, self._bundles, self.host)
+        pseudonyms = self.settings.pseudonyms
+        return info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
