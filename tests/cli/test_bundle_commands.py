@@ -146,10 +146,10 @@ def test_a_bundle_goes_to_a_second_machine_through_a_pipe(home, tmp_path):
     archive = plait("bundle", "export", "--home", home, "-", text=False).stdout
     taken = plait("bundle", "import", "--home", second, "-", stdin=archive, text=False)
     assert taken.returncode == 0
-    with library.open(home) as here, library.open(second) as there:
-        assert here.recommend("user1").ids == there.recommend("user1").ids
-        assert there.info()["problems"] == []
-        assert there.recommend().bundle == here.recommend().bundle
+    with library.open(home) as first_shop, library.open(second) as second_shop:
+        assert first_shop.recommend("user1").ids == second_shop.recommend("user1").ids
+        assert second_shop.info()["problems"] == []
+        assert second_shop.recommend().bundle == first_shop.recommend().bundle
 
 
 def test_a_copied_bundle_may_wait_for_its_use(home, tmp_path):

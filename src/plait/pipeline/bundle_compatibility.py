@@ -56,7 +56,7 @@ def check_numbering(bundle: str, notes: Mapping[str, Any], ids: Sequence[str]) -
         )
 
 
-def event_marks(log: EventLog, version: int) -> dict[str, str]:
+def event_marks(log: EventLog, version: int) -> dict[str, dict[str, str]]:
     """Describe the events of a log, so that another log can be told from it.
 
     Args:
@@ -64,11 +64,13 @@ def event_marks(log: EventLog, version: int) -> dict[str, str]:
         version: The offset of the last event.
 
     Returns:
-        For some offsets the beginning of the digest of the event there, in hexadecimal.
+        The note `event_marks`: for some offsets the beginning of the digest of the event there,
+        in hexadecimal.
     """
     offsets = {1 + (version - 1) * place // (N_MARKS - 1) for place in range(N_MARKS)}
     digests = log.digests(sorted(offsets)) if version else {}
-    return {str(seq): mark[:MARK_BYTES].hex() for seq, mark in digests.items() if mark}
+    marks = {str(seq): mark[:MARK_BYTES].hex() for seq, mark in digests.items() if mark}
+    return {"event_marks": marks}
 
 
 def check_log(

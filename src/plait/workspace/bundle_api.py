@@ -41,7 +41,9 @@ class BundleApi:
     _bundles: BundleStore
     _webhooks: Webhooks
 
-    def recipe_of_next_fit(self, recipe: str | Path | Recipe | None = None) -> RecipeChoice:
+    def recipe_of_next_fit(
+        self, recipe: str | Path | Recipe | RecipeChoice | None = None
+    ) -> RecipeChoice:
         """Return the recipe that `fit` would take.
 
         Args:
@@ -83,8 +85,7 @@ class BundleApi:
         home = self.settings.home
         is_main = ProcessGroup.current().is_main
         try:
-            is_chosen = isinstance(recipe, RecipeChoice)
-            choice = recipe if is_chosen else self.recipe_of_next_fit(recipe)
+            choice = self.recipe_of_next_fit(recipe)
             bundle = fit(
                 self._log,
                 self._bundles,

@@ -96,10 +96,8 @@ def fit(
         )
         bundle = ""
         if group.is_main:
-            notes = _notes(dataset, seed, seconds)
-            notes["shipped_recipe"] = choice.shipped
-            notes["event_marks"] = event_marks(log, dataset.version)
-            bundle = bundles.save(pipeline, notes)
+            notes = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
+            bundle = bundles.save(pipeline, notes | _notes(dataset, seed, seconds))
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)

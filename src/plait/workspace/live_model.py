@@ -127,7 +127,7 @@ class LiveModel:
     @property
     def is_behind(self) -> bool:
         """Whether the log cannot be followed right now."""
-        return self._follower is not None and bool(self._follower.error)
+        return bool(self.degraded())
 
     def start(self) -> LiveModel:
         """Read the whole log, load the current bundle, then follow both. Does it once.
@@ -220,9 +220,7 @@ class LiveModel:
                 )
                 self._starter.start()
             return [self._start_problem or "the log is being read"]
-        if self._loaded is None:
-            return self.problems() or ["nothing is fitted yet"]
-        return []
+        return [] if self._loaded else self.problems() or ["nothing is fitted yet"]
 
     def degraded(self) -> list[str]:
         """Return what responses lack now: "stale" where the log cannot be followed."""

@@ -35,13 +35,13 @@ class RecipeChoice:
 
 
 def choose_recipe(
-    recipe: str | Path | Recipe | None, settings: Settings, bundles: BundleStore
+    recipe: str | Path | Recipe | RecipeChoice | None, settings: Settings, bundles: BundleStore
 ) -> RecipeChoice:
     """Choose the recipe of a fit.
 
     Args:
         recipe: The recipe, its file, or the name of one that comes with Plait; None: the setting
-            `recipe`, else the recipe of the bundle in use, else "default".
+            `recipe`, else the recipe of the bundle in use, else "default". A choice stays.
         settings: The settings of the home.
         bundles: The bundles of the home.
 
@@ -51,6 +51,8 @@ def choose_recipe(
     Raises:
         RecipeError: If the recipe is unknown or wrong, or that of the bundle in use is unreadable.
     """
+    if isinstance(recipe, RecipeChoice):
+        return recipe
     if isinstance(recipe, Recipe):
         return RecipeChoice(recipe, "as asked")
     if recipe is not None:
