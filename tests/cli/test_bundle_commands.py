@@ -143,6 +143,8 @@ def copy_of_the_log(home, target):
 
 def test_a_bundle_goes_to_a_second_machine_through_a_pipe(home, tmp_path):
     second = copy_of_the_log(home, tmp_path / "second")
+    with library.open(home) as workspace:
+        workspace.search("lamp")  # a process that uses a bundle leaves lock files in it
     archive = plait("bundle", "export", "--home", home, "-", text=False).stdout
     taken = plait("bundle", "import", "--home", second, "-", stdin=archive, text=False)
     assert taken.returncode == 0

@@ -69,7 +69,7 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
 def rollback(
     home: Home,
     bundle_id: Annotated[
-        str, typer.Argument(metavar="[ID]", help="The bundle; none: the one before.")
+        str, typer.Argument(metavar="ID", help="The bundle; none: the one before.")
     ] = "",
 ) -> None:
     """Answer with an earlier bundle; running servers swap to it within a second.

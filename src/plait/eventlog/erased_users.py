@@ -98,8 +98,8 @@ class ErasedUsers:
                     del refused[user]
                 else:
                     expected = _LACKS_KEY if erased_at is None else _expectation(erased_at)
-                    # The value is left out: no report may name an erased user.
-                    fault = FieldProblem(index, "user", "", expected)
+                    # No report may name an erased user.
+                    fault = FieldProblem(index, "user", "an erased user", expected)
                     batch.reject(index, "user", f"expected {expected}", fault)
                     continue
             admitted.append(index)
@@ -150,6 +150,6 @@ def _gives_consent(event: Event, erased_at: int | None) -> bool:
 def _expectation(erased_at: int) -> str:
     day = datetime.fromtimestamp(erased_at / 1e6, UTC).date()
     return (
-        f"a user who was not erased (this one was, on {day}); after a change of the user that "
-        "gives consent (consent = true) rows are stored again, for a new person"
+        f"a user who was not erased, as this one was on {day}; a later row of the user with "
+        "consent = true starts a new person"
     )

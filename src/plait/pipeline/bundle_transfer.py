@@ -39,10 +39,11 @@ def export_bundle(bundles: BundleStore, bundle: str, out: IO[bytes]) -> None:
         BundleError: If the bundle is damaged.
     """
     folder = bundles.root / bundle
-    check_hashes(folder, bundles.manifest(bundle)["files"])
+    names = bundles.manifest(bundle)["files"]
+    check_hashes(folder, names)
     with tarfile.open(fileobj=out, mode="w|") as archive:
-        for path in bundle_files(folder):
-            archive.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False)
+        for name in ("manifest.json", *names):  # not the lock files of processes that use it
+            archive.add(folder / name, arcname=name, recursive=False)
 
 
 def import_bundle(
