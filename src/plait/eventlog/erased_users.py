@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import orjson
 from sqlalchemy import Connection
 
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.eventlog.event_batch import EventBatch
 from plait.eventlog.id_allocation import LogHead, find_numbers, read_head
 from plait.eventlog.tables import TYPE_CODES
 from plait.privacy.consent import consent_in
 from plait.privacy.erasure import erasure_hash, key_mark
 from plait.schema.schema import FieldProblem
+
+if TYPE_CHECKING:
+    from plait.eventlog.append import EventBatch
 
 __all__ = ["ErasedUsers"]
 
@@ -86,13 +89,14 @@ class ErasedUsers:
         if not (self._erased_at or self._has_other_key or batch.erased_ids):
             return
         pending = [batch.events[index] for index in batch.pending]
-        refused = self._unknown(store, connection, {event.user or "" for event in pending} - {""})
+        users = {user for event in pending for user in _users_of(event)}
+        refused = self._unknown(store, connection, users)
         admitted = []
         for index, event in zip(batch.pending, pending, strict=True):
-            user = event.user
-            if event.record_type == "erase" and user is not None:
-                refused[user] = event.time or 0
-            elif user in refused:
+            user = next((name for name in _users_of(event) if name in refused), None)
+            if event.record_type == "erase" and event.user is not None:
+                refused[event.user] = event.time or 0
+            elif user is not None:
                 erased_at = refused[user]
                 if _gives_consent(event, erased_at):
                     del refused[user]
@@ -138,6 +142,12 @@ class ErasedUsers:
         for user in find_numbers(store, connection, "users", suspects):
             del suspects[user]
         return suspects
+
+
+def _users_of(event: Event) -> tuple[str, ...]:
+    """The ids of users in an event; a merge of two users holds the second one as its item."""
+    names = (event.user, event.item) if str(event.record_type) == "merge" else (event.user,)
+    return tuple(name for name in names if name is not None)
 
 
 def _gives_consent(event: Event, erased_at: int | None) -> bool:

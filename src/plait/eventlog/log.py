@@ -20,11 +20,10 @@ from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import NotFoundError
 from plait.eventlog import tables
-from plait.eventlog.append import Appender
+from plait.eventlog.append import Appender, AppendResult, EventBatch
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers, KeySource
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
-from plait.eventlog.event_batch import AppendResult, EventBatch
 from plait.eventlog.id_allocation import find_numbers, read_head
 from plait.eventlog.impressions import (
     Impression,
