@@ -89,8 +89,11 @@ class ErasedUsers:
         if not (self._erased_at or self._has_other_key or batch.erased_ids):
             return
         pending = [batch.events[index] for index in batch.pending]
-        users = {user for event in pending for user in _users_of(event)}
-        refused = self._unknown(store, connection, users)
+        users = {event.user for event in pending}
+        users.update(event.item for event in pending if str(event.record_type) == "merge")
+        refused = self._unknown(store, connection, {user for user in users if user is not None})
+        if not (refused or batch.erased_ids):
+            return
         admitted = []
         for index, event in zip(batch.pending, pending, strict=True):
             user = next((name for name in _users_of(event) if name in refused), None)
