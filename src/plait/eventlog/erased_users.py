@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.eventlog.id_allocation import LogHead, find_numbers, read_head
+from plait.eventlog.id_allocation import find_numbers
+from plait.eventlog.log_counters import LogHead, read_head
 from plait.eventlog.tables import TYPE_CODES
 from plait.privacy.consent import consent_in
 from plait.privacy.erasure import erasure_hash, key_mark

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from plait.errors import ConflictError, StorageError
 from plait.eventlog.base_store import Store
-from plait.eventlog.id_allocation import read_head, write_head
+from plait.eventlog.log_counters import read_head, write_head
 from plait.eventlog.migrate import migrate
 from plait.eventlog.open_store import open_store
 from plait.eventlog.tables import METADATA, head

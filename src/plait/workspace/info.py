@@ -12,6 +12,8 @@ import numpy as np
 from plait.errors import BundleError
 from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
+from plait.ranking.exclusion_rules import Rules
+from plait.ranking.sellable_items import describe_sellable
 from plait.state import LiveState
 from plait.workspace.live_model import LiveModel
 
@@ -56,6 +58,7 @@ def info(
         "interactions": len(state.events),
         "kinds": _kinds(state),
         "fields": _fields(log),
+        "sellable": _sellable(engine, state),
         "bundle": _current(bundles, engine, state, head),
         "bundles": bundles.ids(),
         "fitted_on_erased": [
@@ -73,6 +76,16 @@ def _customers(state: LiveState, pseudonyms: bool) -> dict[str, int | None]:
     alive = [number for number, is_alive in enumerate(state.users.alive.tolist()) if is_alive]
     guests = sum(state.users.ids[number].startswith(SESSION) for number in alive)
     return {"customers": len(alive) - guests, "guest_sessions": guests}
+
+
+def _sellable(engine: LiveModel, state: LiveState) -> dict[str, Any]:
+    """Which items may be shown, by the rules of the recipe in use, else by the usual ones."""
+    stages = () if engine.loaded is None else engine.loaded.pipeline.steps
+    rules = next((stage for stage in stages if isinstance(stage, Rules)), Rules())
+    shown = describe_sellable(state.catalogue, rules.availability_fields).to_dict()
+    config = rules.config
+    stated = {name: getattr(config, name) for name in ("uncatalogued", "available", "group_by")}
+    return {**shown, "rules": stated}
 
 
 def _fields(log: EventLog) -> dict[str, dict[str, str]]:

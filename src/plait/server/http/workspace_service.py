@@ -156,13 +156,21 @@ class Service:
         """
         return await self._query_calls.run(lambda: self.workspace.why(request_id))
 
-    def count_clicks(self, rows: Sequence[Any], statuses: Sequence[Mapping[str, Any]]) -> None:
-        """Count the answers that stored events of positive weight name.
+    def post_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+        """Append events, and count the answers that led to them.
 
         Args:
             rows: The rows of a request.
-            statuses: What became of each.
+
+        Returns:
+            See `Workspace.post`.
         """
+        version, statuses = self.workspace.post(rows)
+        self._count_clicks(rows, statuses)
+        return version, statuses
+
+    def _count_clicks(self, rows: Sequence[Any], statuses: Sequence[Mapping[str, Any]]) -> None:
+        """Count the answers that stored events of positive weight name."""
         stored = [
             row
             for row, status in zip(rows, statuses, strict=True)

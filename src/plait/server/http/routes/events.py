@@ -49,16 +49,13 @@ def _append_body(service: Service, raw: bytes) -> tuple[int, list[dict[str, Any]
         raise InputError("events is not a list", hint='send {"events": [...]}', field="events")
     if len(events) > service.settings.batch_limit:
         raise too_many_rows("events", len(events), service.settings.batch_limit)
-    version, statuses = service.workspace.post(events)
-    service.count_clicks(events, statuses)
-    return version, statuses
+    return service.post_events(events)
 
 
 def _append_lines(service: Service, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
     """The rows of NDJSON; a line that is not JSON is one more row that is rejected."""
     rows, errors = rows_of(lines)
-    version, statuses = service.workspace.post(rows)
-    service.count_clicks(rows, statuses)
+    version, statuses = service.post_events(rows)
     for index, error in errors.items():
         statuses[index]["error"] = error
     return version, statuses
