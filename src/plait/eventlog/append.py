@@ -23,6 +23,7 @@ from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
+from plait.eventlog.user_merges import with_target_numbers
 from plait.schema.schema import FieldProblem
 
 __all__ = ["MAX_RETURNED_ROWS", "Appender", "EventBatch"]
@@ -286,9 +287,15 @@ class Appender:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
+        n_users = head.users
+        targets = [event.item for event in events if event.record_type == "merge" and event.item]
+        if targets or any(event.record_type == "merge" for event in events):
+            numbers = self._users.assign(store, connection, targets, n_users)
+            n_users = self._users.count
+            events = with_target_numbers(events, dict(zip(targets, numbers, strict=True)))
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
         users = self._users.assign(
-            store, connection, [event.user for event in events], head.users, erasing
+            store, connection, [event.user for event in events], n_users, erasing
         )
         new_kinds = self._event_types.unknown(event.event_type for event in events)
         self._event_types.add(store, connection, new_kinds)
@@ -356,6 +363,8 @@ def _without_values(
 
 def _without_unused_ids(event: Event) -> Event:
     """The event without the ids that its type does not use; a triple's head moves to its fields."""
+    if event.record_type == "merge":
+        return Event("merge", event.id, event.event_type, event.user, event.item, event.time)
     if event.record_type == "item":
         return event._replace(user=None)
     if event.record_type == "user":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
-from plait.data.catalogue import FieldType
+from plait.data.catalogue import Catalogue, FieldType
 from plait.eventlog import EventLog
 from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
+from plait.ranking.sellable_items import describe_sellable
+from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op import ignore
 from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportOptions, ImportReport, ingest
@@ -89,7 +92,14 @@ class ImportApi:
         report = ingest(importer, self._consent, sources, map, progress or ignore, options)
         if not dry_run:
             self.host.catch_up(report.version)
+            if items is not None:
+                sellable = describe_sellable(self._item_catalogue())
+                report = dataclasses.replace(report, sellable=sellable)
         return report
+
+    def _item_catalogue(self) -> Catalogue:
+        """The items now; without a state that follows the log they are read alone."""
+        return self.host.state().catalogue if self.host.started else item_catalogue(self._log)
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 from plait.ingest.import_result import ImportResult
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary
+from plait.ranking.sellable_items import SellableItems
 from plait.utils.timestamps import iso
 
 __all__ = ["ImportReport"]
@@ -25,11 +26,13 @@ class ImportReport:
         by_kind: `plait.ingest.import_result.ImportResult` by "items", "users", ...
         import_id: The id of the import, by which it can be taken back.
         dry_run: Whether nothing was stored.
+        sellable: What the catalogue lets recommendations show now; None if no items were stored.
     """
 
     by_kind: Mapping[str, ImportResult]
     import_id: str = ""
     dry_run: bool = False
+    sellable: SellableItems | None = None
 
     @property
     def version(self) -> int:
@@ -56,6 +59,8 @@ class ImportReport:
         lines = [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
         if self.dry_run:
             return ["dry run: nothing was stored", *lines]
+        if self.sellable is not None:
+            lines += _shown(self.sellable)
         if any(result.stored or result.summary.removed for result in self.by_kind.values()):
             lines.append(f"import {self.import_id}; plait undo takes it back")
         return lines
@@ -67,6 +72,7 @@ class ImportReport:
             "import": self.import_id,
             "dry_run": self.dry_run,
             **{kind: _plain(result) for kind, result in self.by_kind.items()},
+            **({} if self.sellable is None else {"sellable": self.sellable.to_dict()}),
         }
 
 
@@ -91,6 +97,17 @@ def _lines(kind: str, result: ImportResult) -> Iterator[str]:
         yield f"  note: {_sentence(note)}"
     for warning in result.summary.warnings:
         yield f"  looks wrong: {_sentence(warning)}"
+
+
+def _shown(sellable: SellableItems) -> Iterator[str]:
+    """What recommendations show of the catalogue, in a few lines."""
+    for rule in sellable.availability:
+        yield f"  stock: {rule.text} ({rule.n_unavailable:,} now)"
+    if sellable.n_uncatalogued:
+        yield f"  not shown: {sellable.n_uncatalogued:,} ids that only events name"
+    if sellable.group_field:
+        products = f"{sellable.n_products:,} products by `{sellable.group_field}`"
+        yield f'  variants: {products}; group_by = "auto" shows one of each'
 
 
 def _understood(kind: str, summary: SourceSummary) -> Iterator[str]:
