@@ -171,4 +171,23 @@ class MissingExtraError(PlaitError):
     status = 501
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional part", hint=f'pip install "plait[{extra}]"')
+        super().__init__(f"{what} needs an optional part", hint=_install_hint(extra))
+
+
+def _install_hint(extra: str) -> str:
+    """The command that installs an extra, outside a checkout too.
+
+    Outside one, no index need have this version of Plait, so the packages are named themselves.
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    from_checkout = f'pip install "plait[{extra}]"'
+    try:
+        plait = distribution("plait")
+    except PackageNotFoundError:
+        return from_checkout
+    if '"editable": true' in (plait.read_text("direct_url.json") or ""):
+        return from_checkout
+    pairs = [text.partition(";")[::2] for text in plait.requires or ()]
+    names = [name.strip() for name, marker in pairs if f"extra == '{extra}'" in marker]
+    return "pip install " + " ".join(f'"{name}"' for name in names) if names else from_checkout

@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -57,7 +58,30 @@ def _split(value: Any) -> Any:
     )
 
 
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    """Origins as browsers send them: without a path, not even a slash."""
+    for origin in origins:
+        url = urlsplit(origin)
+        if origin != "*" and (
+            not url.netloc or url.path or url.query or url.fragment or "*" in origin
+        ):
+            hint = 'name scheme and host, like https://shop.example, or "*" for any'
+            raise PydanticCustomError("origin", "no origin of a web page", {"hint": hint})
+    return origins
+
+
+def _check_web_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            hint = "like https://shop.example/hooks/plait"
+            raise PydanticCustomError("web_url", "no http or https URL", {"hint": hint})
+    return urls
+
+
 Keys = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Origins = Annotated[Keys, AfterValidator(_check_origins)]
+WebUrls = Annotated[Keys, AfterValidator(_check_web_urls)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(ge=1)]
 
@@ -85,6 +109,8 @@ class Settings:
         key: The admin key; empty: the one in HOME/key, made at first start.
         read_keys: Keys that may only query.
         ingest_keys: Keys that may only write events, items and users.
+        events_keys: Keys that may only post events, such as those of web pages.
+        cors_origins: The origins of web pages that may call the server; "*": any.
         body_limit: The largest request body, in bytes.
         batch_limit: The most rows in one request.
         client_timeout_ms: How long a client may take to send a request or to receive a response.
@@ -96,6 +122,14 @@ class Settings:
         pseudonyms: Whether keyed pseudonyms are stored in place of user ids.
         pseudonym_key: The key of the pseudonyms; empty: the one in HOME/pseudonym.key, made at
             first use.
+        erasure_key: The key of the hashes of erased users' ids; empty: the one in
+            HOME/erasure.key, made at the first erasure.
+        recipe: The recipe that a fit without a recipe takes; empty: that of the bundle in use.
+        keep_bundles: How many bundles stay.
+        webhook_urls: Where a new bundle and a failed fit are announced.
+        webhook_secret: The key of the announcements' signatures.
+        webhook_timeout_ms: How long the receiver of an announcement may take.
+        webhook_retries: How often an announcement is sent again after a failure.
         log_level: What the server logs: debug, info, warning or error.
     """
 
@@ -107,6 +141,8 @@ class Settings:
     key: str = field(default="", repr=False)
     read_keys: Keys = field(default=(), repr=False)
     ingest_keys: Keys = field(default=(), repr=False)
+    events_keys: Keys = field(default=(), repr=False)
+    cors_origins: Origins = ()
     body_limit: PositiveCount = 16 * 1024 * 1024
     batch_limit: PositiveCount = 10_000
     client_timeout_ms: PositiveCount = 30_000
@@ -117,6 +153,13 @@ class Settings:
     consent_required: bool = False
     pseudonyms: bool = False
     pseudonym_key: str = field(default="", repr=False)
+    erasure_key: str = field(default="", repr=False)
+    recipe: str = ""
+    keep_bundles: PositiveCount = 3
+    webhook_urls: WebUrls = field(default=(), repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    webhook_timeout_ms: PositiveCount = 5000
+    webhook_retries: Count = 3
     log_level: Annotated[str, AfterValidator(_check_level)] = "info"
 
 

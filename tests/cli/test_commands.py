@@ -13,7 +13,7 @@ import pytest
 import plait
 from plait.cli.demo import MARK, empty_demo_home
 from plait.cli.main import main
-from plait.cli.options import NO_SCORE, score_text
+from plait.cli.output import NO_SCORE, score_text
 from plait.cli.progress import bars, line_reporter
 from plait.errors import ConflictError
 from plait.pipeline.recipe import Recipe, load_recipe, recipe_names

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ import plait.workspace
 from plait.pipeline.recipe import Recipe
 from plait.workspace.warmup_queries import warmup_queries
 from tests.server.fixtures import KEY, served
+from tests.server.server_process import Server
 
 SCRIPT = """
 import sys
+import time
 from plait.server.server import serve
 from plait.settings import load_settings
 
@@ -84,3 +87,44 @@ def test_ready_names_the_trouble_and_not_its_words(home):
 def test_answers_are_not_kept_by_caches(client, path):
     answer = client.get(path) if path == "/ready" else client.post(path, json={})
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.fixture
+def postgres_home(tmp_path):
+    """A fitted home whose log lies in a PostgreSQL server of its own, and that server."""
+    import tempfile
+    import warnings
+
+    from tests.server.fixtures import make_home
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pgserver
+
+    with tempfile.TemporaryDirectory(prefix="plait-pg-") as folder:
+        server = pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        socket = server.get_postmaster_info().socket_dir
+        url = f"postgresql+psycopg://postgres@/postgres?host={socket}"
+        try:
+            make_home(tmp_path / "home", database=url)
+            yield tmp_path / "home", url, server
+        finally:
+            server.cleanup()
+
+
+def test_ready_while_questions_are_answered_from_a_stale_state(postgres_home):
+    home, url, database = postgres_home
+    with Server(home, database=url).ready() as server, server.client() as client:
+        assert client.get("/ready").json() == {"status": "ready"}
+        database.cleanup()
+        deadline = time.monotonic() + 30
+        while "degraded" not in client.get("/ready").json() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        answer = client.get("/ready")
+        assert (answer.status_code, answer.json()["degraded"]) == (200, ["stale"])
+        shown = client.post("/v1/recommend", json={"k": 3})
+        assert (shown.status_code, shown.json()["degraded"]) == (200, ["stale"])
+        assert len(shown.json()["items"]) == 3
+        row = {"kind": "view", "user": "u", "item": "lamp-1"}
+        assert client.post("/v1/events", json={"events": [row]}).status_code == 507
+        assert "plait_degraded_workers 1.0" in client.get("/metrics").text

@@ -275,7 +275,7 @@ def test_info_and_vitals_count(own):
     assert counts["fields"]["item"]["price"] == "number"
     assert counts["bundle"]["recipe"] == "toy"
     assert counts["bundle"]["behind"] == 1
-    assert set(counts["bundle"]["learned"]) == {"fuse", "popular"}
+    assert set(counts["bundle"]["learned"]) == {"fuse", "lexical", "popular"}
     assert json.dumps(counts)
     assert {"read", "fit", "learn"} <= set(steps)
     own.recommend("user1")

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plait.cli.options import score_text
+from plait.cli.output import score_text
 from plait.cli.progress import bars
 from plait.errors import ConflictError
 

@@ -15,7 +15,9 @@ __all__ = ["fit"]
 
 def fit(
     home: Home,
-    recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "default",
+    recipe: Annotated[
+        str | None, typer.Option(help="A shipped recipe, or a TOML file; none: the last one.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0,
     track: Annotated[
         list[str] | None,
@@ -26,7 +28,8 @@ def fit(
 
     Args:
         home: The folder of the log, the bundles and the key.
-        recipe: The name or path of the recipe.
+        recipe: The name or path of the recipe; None: the setting `recipe`, else the recipe of
+            the bundle in use, else `default`.
         seed: The seed of all random numbers.
         track: The names of experiment trackers.
 
@@ -34,7 +37,11 @@ def fit(
         RecipeError: If the recipe is unknown or wrong.
         InputError: If the log holds nothing to fit on.
     """
-    with open_home(home) as workspace, bars() as advance:
-        bundle = workspace.fit(recipe, seed=seed, progress=advance, track=track or ())
+    with open_home(home) as workspace:
+        choice = workspace.recipe_of_next_fit(recipe)
+        if recipe is None and ProcessGroup.current().is_main:
+            print(f"recipe: {choice}", flush=True)
+        with bars() as advance:
+            bundle = workspace.fit(choice, seed=seed, progress=advance, track=track or ())
     if ProcessGroup.current().is_main:
         print(f"bundle: {bundle}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plait.cli.options import Home, open_home, print_json
+from plait.cli.options import Home, open_home
+from plait.cli.output import print_json
 
 __all__ = ["info"]
 

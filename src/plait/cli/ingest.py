@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from plait.cli.options import AsJson, Home, open_home, print_json
+from plait.cli.options import AsJson, Home, open_home
+from plait.cli.output import print_json
 from plait.cli.progress import bars
 from plait.errors import InputError
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plait.cli.options import WIDE, AsJson, Filter, Home, HowMany, open_home, print_json
+from plait.cli.options import AsJson, Filter, Home, HowMany, open_home
+from plait.cli.output import WIDE, print_json
 
 if TYPE_CHECKING:
     from plait.workspace.listing import Listing

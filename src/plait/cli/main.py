@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.bundles import bundle, bundles, rollback
 from plait.cli.compare import compare
+from plait.cli.copy_log import copy_log
 from plait.cli.demo import demo
 from plait.cli.evaluate import evaluate
 from plait.cli.fit import fit
@@ -51,11 +53,15 @@ COMMANDS = (
     merge,
     serve,
     info,
+    bundles,
+    rollback,
+    copy_log,
     demo,
 )
 for command in COMMANDS:
     summary = (command.__doc__ or "").partition("\n")[0]  # the sections below it are for the API
-    app.command(name=command.__name__, help=summary)(command)
+    app.command(name=command.__name__.replace("_", "-"), help=summary)(command)
+app.add_typer(bundle)
 app.command(name="list", help="List the catalogue in a stated order, page by page.")(list_items)
 
 app.add_typer(recipe_app, name="recipe")

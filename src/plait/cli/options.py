@@ -1,22 +1,18 @@
-"""Options that several commands share, and how they print."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from plait.workspace import Response, Workspace
+    from plait.workspace import Workspace
 
 __all__ = [
-    "NO_SCORE",
-    "WIDE",
     "AsJson",
     "Filter",
     "Home",
@@ -24,9 +20,6 @@ __all__ = [
     "User",
     "check_targets",
     "open_home",
-    "print_json",
-    "print_response",
-    "score_text",
 ]
 
 Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and the key.")]
@@ -34,12 +27,6 @@ HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; none: anybody.")]
 Filter = Annotated[str | None, typer.Option(help="Such as 'price < 20'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-NO_SCORE = "–"
-"""Stands for the score of an item that no model knows."""
-
-WIDE = 1000
-"""Columns of a table that is written to a pipe or a file."""
 
 
 @contextmanager
@@ -98,61 +85,3 @@ def check_targets(*files: Path | None, html: Path | None = None, png: Path | Non
         from plait.evaluation.reporting.plot_style import require_matplotlib
 
         require_matplotlib()
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON document on stdout.
-
-    Args:
-        value: Anything `json` can write; other objects become their `str`.
-    """
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=1, default=str) + "\n")
-
-
-def score_text(score: float | None, format_spec: str) -> str:
-    """Format a score for a terminal, or a dash if the item has none.
-
-    Args:
-        score: The score of an item; None if no model knows the item.
-        format_spec: A format specification with the width, such as `6.2f`.
-
-    Returns:
-        The text, as wide as `format_spec` says.
-    """
-    if score is not None:
-        return format(score, format_spec)
-    return NO_SCORE.rjust(int(format_spec.partition(".")[0] or 0))
-
-
-def print_response(workspace: Workspace, response: Response, as_json: bool) -> None:
-    """Print a response as a table of items with their reasons; in a pipe one line an item.
-
-    Args:
-        workspace: Where the titles of the items are looked up.
-        response: What a query returned.
-        as_json: Print the response as one JSON document instead.
-    """
-    if as_json:
-        print_json(response.to_dict())
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold")
-    names = list(dict.fromkeys(name for item in response.items for name in item.fields or ()))
-    for heading in ("item", "title", "score", *names, "why"):
-        table.add_column(heading, overflow="fold")
-    for item in response.items:
-        reasons = list(dict.fromkeys(reason["text"] for reason in item.reasons))
-        title = workspace.title(item.id)
-        fields = [str((item.fields or {}).get(name, "")) for name in names]
-        cells = (item.id, title, score_text(item.score, ".4f"), *fields, "; ".join(reasons[:2]))
-        table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-    if response.items:
-        console.print(table)
-    else:
-        print("no items: none is known, all were seen before, or none matches the query")
-    for reason in response.degraded:
-        print(f"degraded: {reason}")

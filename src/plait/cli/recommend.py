@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from plait.cli.option_groups import takes_option_group
-from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
+from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
+from plait.cli.output import print_response
 from plait.cli.query_options import QueryControls
 from plait.errors import InputError
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from plait.cli.option_groups import takes_option_group
-from plait.cli.options import AsJson, Filter, Home, HowMany, open_home, print_response
+from plait.cli.options import AsJson, Filter, Home, HowMany, open_home
+from plait.cli.output import print_response
 from plait.cli.query_options import QueryControls
 
 __all__ = ["similar"]

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Home, open_home, print_json
+from plait.cli.options import AsJson, Home, open_home
+from plait.cli.output import print_json
 from plait.eventlog.retraction import ImportRecord
 from plait.utils.timestamps import iso
 

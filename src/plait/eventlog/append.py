@@ -12,6 +12,7 @@ from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
 from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, RowStatus
 from plait.eventlog.base_store import Store
+from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
@@ -150,9 +151,13 @@ class Appender:
 
     The caller holds a lock: one transaction at a time. Other processes are noticed by the counters
     of the log's head. After a transaction that failed the caller calls `invalidate`.
+
+    Args:
+        store: The database.
+        erased: Refuses rows of erased users; None: nobody is refused.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, erased: ErasedUsers | None = None) -> None:
         self._store = store
         self._items = IdAllocator("items")
         self._users = IdAllocator("users")
@@ -160,6 +165,7 @@ class Appender:
         self._event_ids = EventIdIndex()
         self._schema = StoredSchema()
         self._erasures = 0
+        self._erased = erased
 
     def declare(self, connection: Connection, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types.
@@ -210,6 +216,8 @@ class Appender:
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
             batch.mark_known(self._known_digests(connection, hashes, head))
+        if self._erased is not None:
+            self._erased.refuse(self._store, connection, head, batch)
         events = self._admit(batch)
         batch.mark_repeats()
         if not events:
@@ -254,11 +262,18 @@ class Appender:
                 batch.reject(index, "kind", error)
             else:
                 admitted.append(
-                    event if event.record_type == "interaction" else _stored_form(event)
+                    event if event.record_type == "interaction" else self._stored_form(event)
                 )
                 indices.append(index)
         batch.pending = indices
         return admitted
+
+    def _stored_form(self, event: Event) -> Event:
+        """The event as its row holds it; an erase event keeps a hash of the user's id."""
+        stored = _without_unused_ids(event)
+        if event.record_type == "erase" and event.user is not None and self._erased is not None:
+            stored = stored._replace(fields=self._erased.fields_of_erasure(event.user))
+        return stored
 
     def _insert(
         self,
@@ -337,7 +352,7 @@ def _without_values(
     return names
 
 
-def _stored_form(event: Event) -> Event:
+def _without_unused_ids(event: Event) -> Event:
     """The event without the ids that its type does not use; a triple's head moves to its fields."""
     if event.record_type == "merge":
         return Event("merge", event.id, event.event_type, event.user, event.item, event.time)

@@ -13,6 +13,7 @@ from plait.data.types import Event
 from plait.eventlog.append import Appender, EventBatch
 from plait.eventlog.append_result import AppendResult, NewNames
 from plait.eventlog.base_store import Store
+from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
@@ -37,7 +38,7 @@ class DryRunLog(ImportHistory):
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self._store = log._store
-        self._appender = _DryRunAppender(log._store)
+        self._appender = _DryRunAppender(log._store, log._erased)
         self._described: set[str] = set()
 
     def append(
@@ -119,8 +120,8 @@ class DryRunLog(ImportHistory):
 class _DryRunAppender(Appender):
     """An `Appender` that remembers what it would have written."""
 
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
+    def __init__(self, store: Store, erased: ErasedUsers | None) -> None:
+        super().__init__(store, erased)
         self.schema: Schema | None = None
         self._digests: dict[str, bytes] = {}
         self._new_ids: dict[str, set[str]] = {"items": set(), "users": set()}

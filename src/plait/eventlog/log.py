@@ -13,16 +13,15 @@ from types import TracebackType
 from typing import Literal, Self
 
 from sqlalchemy import delete
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
-from plait.errors import InputError, NotFoundError, StorageError
+from plait.errors import NotFoundError
 from plait.eventlog import tables
 from plait.eventlog.append import Appender, EventBatch
 from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
+from plait.eventlog.erased_users import ErasedUsers, KeySource
 from plait.eventlog.erasure import UserRowOffsets, erase_event, find_traces
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
@@ -34,7 +33,7 @@ from plait.eventlog.impressions import (
 )
 from plait.eventlog.log_counters import read_head
 from plait.eventlog.migrate import migrate
-from plait.eventlog.postgres import PostgresStore
+from plait.eventlog.open_store import FILE_NAME, open_store
 from plait.eventlog.postgres_listener import Listener
 from plait.eventlog.read import (
     EntityChange,
@@ -44,17 +43,12 @@ from plait.eventlog.read import (
     read_requests,
 )
 from plait.eventlog.retraction import ImportSource
-from plait.eventlog.sqlite import SqliteStore
-from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.stored_schema import load_schema
 from plait.eventlog.user_merges import other_ids_of
 from plait.schema.schema import Schema
 from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["FILE_NAME", "EventLog"]
-
-FILE_NAME = "plait.db"
-"""The name of the SQLite file in a home."""
 
 
 LARGE_BATCH = 5_000
@@ -67,9 +61,10 @@ class EventLog(ImportHistory):
     Every method raises StorageError when the database refuses. Use `EventLog.open`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, erasure_key: KeySource | None = None) -> None:
         self._store = store
-        self._appender = Appender(store)
+        self._erased = None if erasure_key is None else ErasedUsers(erasure_key)
+        self._appender = Appender(store, self._erased)
         self._append_lock = threading.Lock()
         self._purge_due = False
         self._change_token: object = None
@@ -77,13 +72,21 @@ class EventLog(ImportHistory):
         self._reported_version = 0
 
     @classmethod
-    def open(cls, url_or_path: str | Path, *, create: bool = True) -> EventLog:
+    def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        create: bool = True,
+        erasure_key: KeySource | None = None,
+    ) -> EventLog:
         """Open a log and bring an older schema up to date.
 
         Args:
             url_or_path: A home (a directory whose `plait.db` is the log) or a URL
                 `postgresql+psycopg://...`.
             create: Whether to make the log if there is none.
+            erasure_key: Returns the key of the hashes of erased users, whose rows are refused;
+                None: an erased user's id is like any other.
 
         Returns:
             The log, to be closed by the caller.
@@ -94,13 +97,13 @@ class EventLog(ImportHistory):
             StorageError: If there is no log and `create` is False; if it lies on a network file
                 system, is damaged, or was written by a newer Plait.
         """
-        store = _open_store(url_or_path, create)
+        store = open_store(url_or_path, create)
         try:
             migrate(store)
         except BaseException:
             store.close()
             raise
-        return cls(store)
+        return cls(store, erasure_key)
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -145,6 +148,8 @@ class EventLog(ImportHistory):
                 # Before the transaction: it may take long, and others can still write.
                 erased_ids = batch.erased_ids
                 traces = find_traces(self._store, erased_ids) if erased_ids else UserRowOffsets()
+                if self._erased is not None:
+                    self._erased.prepare(self._store)
                 try:
                     with self._store.writing("append to the log") as connection:
                         result = self._appender.commit(connection, batch, traces, source, types)
@@ -270,6 +275,21 @@ class EventLog(ImportHistory):
         """
         return read_requests(self._store, min(until, self.version), chunk)
 
+    def digests(self, offsets: Sequence[int]) -> dict[int, bytes]:
+        """Look up the digests of events, by which two logs can be told apart.
+
+        Args:
+            offsets: The offsets of the events.
+
+        Returns:
+            The digests of those events that the log has, b"" for erased ones.
+        """
+        in_offsets, parameter = self._store.in_clause(list(offsets))
+        sql = f"SELECT seq, type, digest FROM events WHERE seq {in_offsets}"  # noqa: S608 ours
+        with self._store.reading() as connection:
+            rows = self._store.rows(connection, sql, parameter)
+            return {seq: b"" if kind == tables.ERASED else bytes(mark) for seq, kind, mark in rows}
+
     def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
         """Look up the numbers of external ids.
 
@@ -374,25 +394,3 @@ class EventLog(ImportHistory):
             read_head(self._store, connection)  # refuses a schema that is newer
             old = tables.impressions.c.time < before
             return connection.execute(delete(tables.impressions).where(old)).rowcount
-
-
-def _open_store(url_or_path: str | Path, create: bool) -> Store:
-    text = str(url_or_path)
-    if isinstance(url_or_path, str) and "://" in text:
-        try:
-            url = make_url(text)
-        except ArgumentError as problem:
-            raise InputError(f"not a database URL: {problem}", field="log") from problem
-        if url.get_backend_name() != "postgresql":
-            raise InputError(
-                f"the log cannot be stored in {url.get_backend_name()!r}",
-                hint="give a directory, or a URL postgresql+psycopg://...",
-                field="log",
-            )
-        return PostgresStore(url.set(drivername="postgresql+psycopg"))
-    home = Path(url_or_path)
-    if not create and not (home / FILE_NAME).is_file():
-        raise StorageError(f"no log in {home}", hint="is this the home you mean?")
-    with storage_errors(f"create {home}"):
-        home.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(home / FILE_NAME)

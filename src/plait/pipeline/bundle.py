@@ -7,36 +7,66 @@ with the reason.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plait.errors import BundleError, NotReadyError, PlaitError, RecipeError, StorageError
+from plait.errors import BundleError, NotReadyError, PlaitError, RecipeError
+from plait.pipeline.bundle_files import (
+    bundle_files,
+    check_hashes,
+    file_hash,
+    removed_on_failure,
+    storing_bundles,
+    sync_files,
+    sync_folder,
+)
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
 
-__all__ = ["SCHEMA", "BundleStore"]
+__all__ = ["SCHEMA", "BundleStore", "bundle_age"]
 
 SCHEMA = 2
 """The version of the layout; a bundle of another one is refused."""
 
 KEPT = 3
-"""How many bundles stay."""
+"""How many bundles stay by default."""
+
+
+def bundle_age(bundle: str) -> float | None:
+    """Return how old a bundle is; its id says when it was made.
+
+    Args:
+        bundle: Its id.
+
+    Returns:
+        Seconds, None for an id that does not begin with a time.
+    """
+    try:
+        made = datetime.strptime(bundle.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return (datetime.now(UTC) - made).total_seconds()
 
 
 class BundleStore:
-    """The bundles of one home."""
+    """The bundles of one home.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: The folder of the bundles.
+        keep: How many of them stay.
+    """
+
+    def __init__(self, root: Path, *, keep: int = KEPT) -> None:
         self.root = root
+        self._keep = keep
+        self._history = root.with_name(f"{root.name}.jsonl")
 
     def current(self) -> str:
         """The id of the bundle in use, "" if there is none yet."""
@@ -68,7 +98,7 @@ class BundleStore:
         now = datetime.now(UTC)
         bundle = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
         draft = self.root / f".draft-{bundle}"
-        with _storage_errors(self.root), _removed_on_failure(draft):
+        with storing_bundles(self.root), removed_on_failure(draft):
             draft.mkdir(parents=True)
             for stage in pipeline.stages:
                 folder = draft / stage.name
@@ -82,19 +112,24 @@ class BundleStore:
                 "version": pipeline.version,
                 "recipe": pipeline.recipe.to_dict(),
                 "notes": notes or {},
-                "files": {str(path.relative_to(draft)): _hash(path) for path in _files(draft)},
+                "files": {
+                    str(path.relative_to(draft)): file_hash(path) for path in bundle_files(draft)
+                },
             }
             (draft / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-            _sync(draft)
+            sync_files(draft)
             draft.rename(self.root / bundle)
-            _sync_folder(self.root)
+            sync_folder(self.root)
         return bundle
 
-    def use(self, bundle: str) -> None:
+    def use(self, bundle: str, reason: str = "fit") -> None:
         """Make a bundle the current one, by one rename, and remove all but the last few.
+
+        The change is recorded in `bundles.jsonl`, beside the folder.
 
         Args:
             bundle: Its id.
+            reason: Why it becomes the current one: "fit", "rollback" or "import".
 
         Raises:
             BundleError: The bundle has no valid manifest.
@@ -102,14 +137,45 @@ class BundleStore:
         """
         self.manifest(bundle)
         draft = self.root / f".current-{uuid.uuid4().hex}"
-        with _storage_errors(self.root), _removed_on_failure(draft):
+        entry = {
+            "time": datetime.now(UTC).isoformat(),
+            "bundle": bundle,
+            "previous": self.current(),
+            "reason": reason,
+        }
+        with storing_bundles(self.root), removed_on_failure(draft):
             with draft.open("w", encoding="utf-8") as file:
                 file.write(bundle + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.root / "current")
-            _sync_folder(self.root)
+            sync_folder(self.root)
+        with (
+            suppress(OSError),  # the bundle is in use already
+            self._history.open("a", encoding="utf-8") as history,
+        ):
+            history.write(json.dumps(entry) + "\n")
         self._remove_old(bundle)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Which bundles were put into use, oldest first: `time`, `bundle`, `previous`, `reason`."""
+        try:
+            lines = self._history.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        entries = []
+        for line in lines:
+            with suppress(ValueError):  # a line that a crash cut off
+                entries.append(json.loads(line))
+        return entries
+
+    def size(self, bundle: str) -> int:
+        """How many bytes the files of a bundle take.
+
+        Args:
+            bundle: Its id.
+        """
+        return sum(path.stat().st_size for path in bundle_files(self.root / bundle))
 
     def manifest(self, bundle: str) -> dict[str, Any]:
         """The manifest of a bundle.
@@ -156,7 +222,7 @@ class BundleStore:
         manifest = self.manifest(bundle)
         folder = self.root / bundle
         if check:
-            _check_hashes(folder, manifest["files"])
+            check_hashes(folder, manifest["files"])
         try:
             recipe = Recipe.of(manifest["recipe"])
             unfitted = Pipeline.build(recipe, stored=True)
@@ -171,7 +237,7 @@ class BundleStore:
 
     def _remove_old(self, keep: str) -> None:
         """Remove old bundles, and the drafts of writers that died more than an hour ago."""
-        for old in self.ids()[:-KEPT]:
+        for old in self.ids()[: -self._keep]:
             if old != keep:
                 # Renamed first: a bundle that is half removed must not look like a whole one.
                 renamed = self.root / f".draft-old-{old}"
@@ -197,60 +263,3 @@ def _loaded(unfitted: Stage, bundle_folder: Path) -> Stage:
             f" ({type(problem).__name__}: {problem})",
             hint="it was written by another version: fit again",
         ) from problem
-
-
-@contextmanager
-def _storage_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as problem:
-        raise StorageError(
-            f"a bundle cannot be written to {root}: {problem.strerror or problem}",
-            hint="free some space and fit again; the bundle in use is intact",
-        ) from problem
-
-
-@contextmanager
-def _removed_on_failure(draft: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
-        raise
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_hashes(folder: Path, expected: dict[str, str]) -> None:
-    for name, digest in expected.items():
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"bundle {folder.name} lacks {name}", hint="fit again")
-        if _hash(path) != digest:
-            raise BundleError(f"bundle {folder.name}: {name} is damaged", hint="fit again")
-
-
-def _sync(folder: Path) -> None:
-    for path in _files(folder):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    for subfolder in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
-        _sync_folder(subfolder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 import orjson
 
+from plait.data.catalogue import Catalogue
 from plait.data.types import Event
-from plait.errors import InputError
+from plait.privacy.pseudonyms import check_key, content_key, pseudonym
 
-__all__ = ["ConsentPolicy", "Rejection", "is_yes"]
+__all__ = ["ConsentPolicy", "Rejection", "consent_in", "has_consented", "is_yes"]
 
 _YES = ("true", "yes", "1", "1.0")
-_PSEUDONYM = re.compile(r"p_[a-z2-7]{26}\Z")
-_MIN_KEY_LENGTH = 16
 
 
 def is_yes(value: object) -> bool:
@@ -31,6 +26,21 @@ def is_yes(value: object) -> bool:
         True for true, "true", "yes" and 1.
     """
     return str(value).strip().lower() in _YES
+
+
+def has_consented(users: Catalogue, stored_id: str) -> bool:
+    """Return whether the field `consent` of a user is true.
+
+    Args:
+        users: The users.
+        stored_id: The id under which the user is stored.
+
+    Returns:
+        Whether consent is given; False for an unknown user.
+    """
+    number = users.number(stored_id)
+    column = users.columns.get("consent")
+    return number >= 0 and column is not None and is_yes(column.get(number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +80,8 @@ class ConsentPolicy:
     granted: Callable[[str], bool] = field(default=lambda _user: False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.pseudonyms and len(self.key) < _MIN_KEY_LENGTH:
-            raise InputError(
-                "pseudonyms need a secret key",
-                hint=f"of at least {_MIN_KEY_LENGTH} bytes; without one ids could be guessed",
-                field="pseudonym_key",
-            )
+        if self.pseudonyms:
+            check_key(self.key)
 
     @property
     def content_key(self) -> bytes:
@@ -83,7 +89,7 @@ class ConsentPolicy:
 
         Without a key, the id of an event could be used to test which user it belongs to.
         """
-        return hmac.digest(self.key, b"event ids", sha256) if self.pseudonyms else b""
+        return content_key(self.key) if self.pseudonyms else b""
 
     def user_id(self, external_id: str) -> str:
         """Return the id under which a user is stored.
@@ -94,10 +100,7 @@ class ConsentPolicy:
         Returns:
             The pseudonym, or the id itself where pseudonyms are off.
         """
-        if not self.pseudonyms or _PSEUDONYM.match(external_id):
-            return external_id
-        digest = hmac.digest(self.key, external_id.encode(), sha256)
-        return "p_" + base64.b32encode(digest).decode()[:26].lower()
+        return pseudonym(self.key, external_id) if self.pseudonyms else external_id
 
     def filter_events(self, events: Sequence[Event]) -> tuple[Sequence[Event], list[Rejection]]:
         """Split a batch into the events that may be stored and the others.
@@ -136,15 +139,22 @@ class ConsentPolicy:
             return True
         if event.record_type != "user":
             return before
-        consent = _consent_in(event)
+        consent = consent_in(event)
         if consent is None:
             consent = before and event.event_type == "patch"
         consents[stored_id] = consent
         return consent or before  # withdrawing consent must be stored too
 
 
-def _consent_in(event: Event) -> bool | None:
-    """The consent that a user event gives or withdraws, None if it does neither."""
+def consent_in(event: Event) -> bool | None:
+    """Return the consent that a change of a user gives or withdraws.
+
+    Args:
+        event: The change.
+
+    Returns:
+        Whether consent is given; None if the event says nothing of it.
+    """
     if event.event_type == "delete":
         return False
     try:

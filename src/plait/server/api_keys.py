@@ -23,14 +23,28 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyRing:
-    """Which key may do what: the scopes are read, ingest and admin, and admin may do all."""
+    """Which key may do what.
+
+    The scopes are read, ingest, events (post events and nothing else) and admin, which may do all.
+
+    Args:
+        admin: The admin key.
+        read: Keys that may only query.
+        ingest: Keys that may only write events, items and users.
+        events: Keys that may only post events.
+    """
 
     def __init__(
-        self, admin: str, read: tuple[str, ...] = (), ingest: tuple[str, ...] = ()
+        self,
+        admin: str,
+        read: tuple[str, ...] = (),
+        ingest: tuple[str, ...] = (),
+        events: tuple[str, ...] = (),
     ) -> None:
         self._known = [(_digest(admin.encode()), _ALL)]
         self._known += [(_digest(key.encode()), frozenset({"read"})) for key in read]
         self._known += [(_digest(key.encode()), frozenset({"ingest"})) for key in ingest]
+        self._known += [(_digest(key.encode()), frozenset({"events"})) for key in events]
 
     @staticmethod
     def of(settings: Settings) -> KeyRing:
@@ -45,7 +59,8 @@ class KeyRing:
         Raises:
             StorageError: If the admin key cannot be read or stored.
         """
-        return KeyRing(ensure_key(settings)[0], settings.read_keys, settings.ingest_keys)
+        limited = (settings.read_keys, settings.ingest_keys, settings.events_keys)
+        return KeyRing(ensure_key(settings)[0], *limited)
 
     def scopes(self, presented: bytes) -> frozenset[str]:
         """Look up what a key permits.

@@ -19,13 +19,14 @@ from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import numbering
+from plait.pipeline.bundle_compatibility import event_marks, numbering
 from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
 from plait.pipeline.pipeline import Pipeline
-from plait.pipeline.recipe import Recipe, load_recipe
+from plait.pipeline.recipe import Recipe
 from plait.splitting.splits import Split, default_split
 from plait.training.pipeline_fit import fit_recipe
 from plait.training.process_group import ProcessGroup
+from plait.workspace.recipe_choice import RecipeChoice
 
 __all__ = ["Progress", "fit", "no_progress"]
 
@@ -44,7 +45,7 @@ def fit(
     log: EventLog,
     bundles: BundleStore,
     lock: Path,
-    recipe: str | Path | Recipe,
+    choice: RecipeChoice,
     *,
     seed: int = 0,
     progress: Progress = no_progress,
@@ -61,7 +62,7 @@ def fit(
         log: The log.
         bundles: Where the bundle is saved.
         lock: The file that is locked while a fit runs.
-        recipe: The recipe, its file, or the name of one that comes with Plait.
+        choice: The recipe.
         seed: The seed of random choices.
         progress: Called with the step, how much of it is done, and how much there is.
         trackers: They receive the losses of training.
@@ -74,7 +75,7 @@ def fit(
         RecipeError: If the recipe cannot be built, or has no step that orders items.
         ConflictError: If another fit of the same home runs.
     """
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    chosen = choice.recipe
     _check_answers(chosen)
     group = ProcessGroup.current()
     progress = progress if group.is_main else no_progress
@@ -95,7 +96,8 @@ def fit(
         )
         bundle = ""
         if group.is_main:
-            bundle = bundles.save(pipeline, _notes(dataset, seed, seconds))
+            notes = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
+            bundle = bundles.save(pipeline, notes | _notes(dataset, seed, seconds))
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
 from collections import OrderedDict
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol
 
 from plait.errors import InputError, NotFoundError
 from plait.eventlog import Impression
@@ -166,6 +167,18 @@ class ImpressionChains:
                 field="request_id",
             )
         return row
+
+    def context_of(self, request_id: str) -> dict[str, Any] | None:
+        """Return the context of the query that a request answered; never waits.
+
+        Args:
+            request_id: The request.
+
+        Returns:
+            The context, {} where the query has none; None for an unknown request.
+        """
+        row = self.rows.find(request_id) if request_id.isprintable() else None
+        return None if row is None else dict(json.loads(row.payload)["query"].get("context") or {})
 
     def chain(self, request_id: str) -> list[Impression]:
         """Return all responses of a chain, the first one first.

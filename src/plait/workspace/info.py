@@ -17,7 +17,11 @@ from plait.ranking.sellable_items import describe_sellable
 from plait.state import LiveState
 from plait.workspace.live_model import LiveModel
 
-__all__ = ["Describes", "info"]
+__all__ = ["Describes", "erased_since", "info"]
+
+
+SESSION = "session:"
+"""What the id of a user begins with who is a session without a login."""
 
 
 @runtime_checkable
@@ -28,13 +32,16 @@ class Describes(Protocol):
         """As JSON carries it."""
 
 
-def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, Any]:
+def info(
+    log: EventLog, bundles: BundleStore, engine: LiveModel, *, pseudonyms: bool = False
+) -> dict[str, Any]:
     """Describe a home.
 
     Args:
         log: Its log.
         bundles: Its bundles.
         engine: The host of its model.
+        pseudonyms: Whether the log holds pseudonyms, which do not tell sessions from customers.
 
     Returns:
         Counts, fields, bundles, what was learned, problems and memory, as JSON has them.
@@ -46,6 +53,7 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "folded": state.version,
         "items": int(state.catalogue.alive.sum()),
         "users": int(state.users.alive.sum()),
+        **_customers(state, pseudonyms),
         "erased_users": len(state.erased),
         "interactions": len(state.events),
         "kinds": _kinds(state),
@@ -59,6 +67,15 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "problems": engine.problems(),
         "memory_mb": _peak_mb(),
     }
+
+
+def _customers(state: LiveState, pseudonyms: bool) -> dict[str, int | None]:
+    """How many of the users are customers, and how many are sessions without a login."""
+    if pseudonyms:
+        return {"customers": None, "guest_sessions": None}
+    alive = [number for number, is_alive in enumerate(state.users.alive.tolist()) if is_alive]
+    guests = sum(state.users.ids[number].startswith(SESSION) for number in alive)
+    return {"customers": len(alive) - guests, "guest_sessions": guests}
 
 
 def _sellable(engine: LiveModel, state: LiveState) -> dict[str, Any]:
@@ -125,15 +142,27 @@ def _learned(engine: LiveModel) -> Mapping[str, Any]:
     return {stage.name: stage.describe() for stage in stages if isinstance(stage, Describes)}
 
 
+def erased_since(manifest: Mapping[str, Any], state: LiveState) -> list[int]:
+    """Return the users that were erased after a bundle had been fitted on their events.
+
+    Args:
+        manifest: The manifest of the bundle.
+        state: The state of the log.
+
+    Returns:
+        The numbers of the users.
+    """
+    users = manifest.get("notes", {}).get("users", sys.maxsize)
+    version = manifest["version"]
+    return [number for offset, number in state.erased if offset > version and number < users]
+
+
 def _knows_erased(bundles: BundleStore, bundle: str, state: LiveState) -> bool:
     """Whether a user was erased whose events the bundle was fitted on."""
     try:
-        manifest = bundles.manifest(bundle)
+        return bool(erased_since(bundles.manifest(bundle), state))
     except BundleError:
         return False
-    users = manifest.get("notes", {}).get("users", sys.maxsize)
-    version = manifest["version"]
-    return any(offset > version and number < users for offset, number in state.erased)
 
 
 def _peak_mb() -> float:

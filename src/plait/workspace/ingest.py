@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from plait.errors import InputError
 from plait.eventlog.import_history import new_import_id
 from plait.ingest import EventBatch, FileKind, read_events
 from plait.ingest.catalogue_guard import CatalogueEffect, catalogue_effect
+from plait.ingest.column_mapping import load_mapping
 from plait.ingest.importer import Importer, ImportResult
 from plait.privacy.consent import ConsentPolicy
 from plait.workspace.fit import Progress
@@ -76,6 +78,8 @@ def ingest(
         )
     if options.sync and "items" not in present:
         raise InputError("sync needs a file of items", hint="give items too", field="sync")
+    if isinstance(mapping, str | Path):
+        mapping = load_mapping(mapping)  # once: a pipe is empty the second time
     merge, types = not options.replace, importer.field_types()
     readers: dict[FileKind, Iterable[EventBatch]] = {
         kind: read_events(source, kind, mapping, key=consent.content_key, types=types, merge=merge)

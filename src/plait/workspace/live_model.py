@@ -16,7 +16,7 @@ from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_numbering
+from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
@@ -127,7 +127,7 @@ class LiveModel:
     @property
     def is_behind(self) -> bool:
         """Whether the log cannot be followed right now."""
-        return self._follower is not None and bool(self._follower.error)
+        return bool(self.degraded())
 
     def start(self) -> LiveModel:
         """Read the whole log, load the current bundle, then follow both. Does it once.
@@ -206,7 +206,7 @@ class LiveModel:
         return self._follower.state
 
     def readiness(self) -> list[str]:
-        """Return why no query can be answered as it should; never waits.
+        """Return why no query can be answered (from a stale state it can); never waits.
 
         The first call starts the host in a thread: reading a large log takes a while.
 
@@ -220,9 +220,12 @@ class LiveModel:
                 )
                 self._starter.start()
             return [self._start_problem or "the log is being read"]
-        if self._loaded is None:
-            return self.problems() or ["nothing is fitted yet"]
-        return self.problems() if self.is_behind else []
+        return [] if self._loaded else self.problems() or ["nothing is fitted yet"]
+
+    def degraded(self) -> list[str]:
+        """Return what responses lack now: "stale" where the log cannot be followed."""
+        follower = self._follower if self._started else None
+        return ["stale"] if follower and (follower.error or not follower.alive) else []
 
     def _start_in_background(self) -> None:
         try:
@@ -335,7 +338,7 @@ class LiveModel:
         assert follower is not None
         manifest = self._bundles.manifest(bundle)
         follower.catch_up(manifest["version"])
-        check_numbering(bundle, manifest["notes"], follower.state.catalogue.ids)
+        check_log(bundle, manifest["notes"], self._log, follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
             state = follower.state

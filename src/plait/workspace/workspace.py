@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import starmap
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from plait.errors import StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import Recipe
-from plait.privacy.consent import ConsentPolicy
-from plait.privacy.pseudonym_key import has_consented, pseudonym_key
+from plait.privacy.consent import ConsentPolicy, has_consented
+from plait.privacy.erasure import erasure_key
+from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
-from plait.training.process_group import ProcessGroup
-from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
-from plait.utils.timestamps import DAY
 from plait.workspace.bulk_items import BulkItems
+from plait.workspace.bundle_api import BundleApi
 from plait.workspace.data_api import DataApi
-from plait.workspace.fit import Progress, fit
+from plait.workspace.fit import Progress
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.listing import ListingApi
@@ -33,6 +33,7 @@ from plait.workspace.live_model import LiveModel
 from plait.workspace.query_api import QueryApi
 from plait.workspace.query_service import QueryService
 from plait.workspace.user_merging import UserMerging
+from plait.workspace.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace"]
 
 
-class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
+class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
@@ -58,9 +59,13 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        log = EventLog.open(settings.database or home)
+        log = EventLog.open(
+            settings.database or home,
+            erasure_key=lambda make: erasure_key(settings, make=make),
+        )
         home.mkdir(parents=True, exist_ok=True)
-        self._bundles = BundleStore(home / "bundles")
+        self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
+        self._webhooks = Webhooks(settings)
         self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
         consent = ConsentPolicy(
             settings.consent_required,
@@ -105,6 +110,7 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
             self.chains.rows.close()
         finally:
             self._log.close()
+        self._webhooks.close()
 
     def __enter__(self) -> Self:
         return self
@@ -116,47 +122,6 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def fit(
-        self,
-        recipe: str | Path | Recipe = "default",
-        seed: int = 0,
-        progress: Progress | None = None,
-        track: Sequence[str] = (),
-    ) -> str:
-        """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
-
-        Args:
-            recipe: The recipe, its file, or the name of one that comes with Plait.
-            seed: Of everything random.
-            progress: Told the step, how much of it is done, and how much there is.
-            track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
-
-        Returns:
-            The id of the bundle.
-
-        Raises:
-            InputError: If the home is empty.
-            RecipeError: If the recipe cannot be built.
-            MissingExtraError: If the recipe or a tracker needs an extra that is not installed.
-            ConflictError: While another fit runs.
-        """
-        home = self.settings.home
-        bundle = fit(
-            self._log,
-            self._bundles,
-            home / "fit.lock",
-            recipe,
-            seed=seed,
-            progress=progress or ignore,
-            trackers=tuple(tracker(name, home / "tracking") for name in track),
-        )
-        if ProcessGroup.current().is_main:
-            oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
-            self._log.prune_impressions(oldest)
-        if self.host.started:
-            self.host.reload_if_changed()
-        return bundle
 
     def evaluate(
         self,
@@ -249,10 +214,10 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
         self.host.on_timings = lambda timings: deque(starmap(watch, timings.items()), 0)
 
     def readiness(self) -> list[str]:
-        """Return why no query can be answered as it should; never waits.
+        """Return why no query can be answered; never waits.
 
         Returns:
-            Sentences; none when all is well.
+            Sentences; none where queries are answered, be it from a stale state.
         """
         return self.host.readiness()
 
@@ -260,15 +225,22 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
         """Return the health metrics of this process.
 
         Returns:
-            `head`, `version`, `bundle`, `ready`, `problems`, `impressions_written`,
-            `impressions_dropped`.
+            `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
+            `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
+            `problems`, `impressions_written`, `impressions_dropped`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
+        loaded, head = self.host.loaded, None
+        with suppress(StorageError):
+            head = self._log.version
         return {
-            "head": self._log.version,
+            "head": head,
             "version": self.host.version,
             "bundle": self.host.bundle,
-            "ready": self.host.loaded is not None and not self.host.is_behind,
+            "bundle_age": None if loaded is None else bundle_age(loaded.bundle),
+            "items": None if loaded is None else int(loaded.state.catalogue.alive.sum()),
+            "ready": loaded is not None,
+            "degraded": self.host.degraded(),
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
@@ -276,4 +248,5 @@ class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
 
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
-        return info(self._log, self._bundles, self.host)
+        pseudonyms = self.settings.pseudonyms
+        return info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)

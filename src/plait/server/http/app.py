@@ -15,6 +15,7 @@ from plait.errors import PlaitError
 from plait.server.api_keys import KeyRing
 from plait.server.http import openapi
 from plait.server.http.auth import AuthMiddleware, requires
+from plait.server.http.cors import CorsMiddleware
 from plait.server.http.errors import answer_errors
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import BodyLimitMiddleware
@@ -90,7 +91,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
             route.endpoint,
             methods=[route.method],
             summary=route.summary,
-            dependencies=[Depends(requires(route.permission))],
+            dependencies=[Depends(requires(route.permission, *route.also))],
             openapi_extra=openapi.operation(route),
             responses=openapi.responses(route),
             operation_id=route.operation_id or route.endpoint.__name__,
@@ -103,6 +104,8 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
     timeout_s = settings.client_timeout_ms / 1000
     app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, timeout_s=timeout_s)
     app.add_middleware(AuthMiddleware, keys=keys)
+    if settings.cors_origins:
+        app.add_middleware(CorsMiddleware, origins=settings.cors_origins)
     app.add_middleware(AccessLogMiddleware, metrics=metrics)
     return app
 
@@ -110,7 +113,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(run()) for run in (service.watch, service.warm_up)]
+    tasks = [asyncio.create_task(run()) for run in (service.health.watch, service.health.warm_up)]
     try:
         yield
     finally:

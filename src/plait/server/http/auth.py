@@ -14,10 +14,14 @@ from plait.server.http.errors import error_response
 
 __all__ = ["OPEN_PATHS", "AuthMiddleware", "Permission", "requires"]
 
-Permission = Literal["open", "read", "ingest", "admin"]
+Permission = Literal["open", "read", "ingest", "events", "admin"]
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 """The paths that need no key: is it alive, is it ready, and what the routes are."""
+
+_HINT = (
+    "use the admin key, or one listed in PLAIT_READ_KEYS, PLAIT_INGEST_KEYS or PLAIT_EVENTS_KEYS"
+)
 
 
 class AuthMiddleware:
@@ -57,21 +61,22 @@ class AuthMiddleware:
         return refusal(scope, receive, send)
 
 
-def requires(permission: Permission) -> Callable[[Request], Awaitable[None]]:
+def requires(permission: Permission, *also: Permission) -> Callable[[Request], Awaitable[None]]:
     """Make the dependency that checks the scope of a request's key.
 
     Args:
         permission: The scope that the route needs.
+        also: Other scopes that suffice.
 
     Returns:
-        A dependency that raises ScopeError unless the key has it.
+        A dependency that raises ScopeError unless the key has one of them.
     """
 
     async def check(request: Request) -> None:
-        if permission != "open" and permission not in request.state.granted:
+        if permission != "open" and request.state.granted.isdisjoint((permission, *also)):
             raise ScopeError(
                 f"this key lacks the scope {permission}",
-                hint="use the admin key, or one listed in PLAIT_READ_KEYS or PLAIT_INGEST_KEYS",
+                hint=_HINT,
                 field="authorization",
             )
 

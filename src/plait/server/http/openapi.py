@@ -1,13 +1,8 @@
-"""/openapi.json and /docs: what the routes are. Open, because they hold nothing of the home.
-
-The page is plain HTML made here: FastAPI's own loads scripts from elsewhere, this one also works
-offline.
-"""
+"""/openapi.json and /docs: what the routes are. Open, because they hold nothing of the home."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from plait.server.http.dependencies import reply
+from plait.server.http.docs_page import docs_page
 from plait.server.http.ndjson import MEDIA_TYPE
 from plait.server.http.response_models import AnyObject, ErrorResponse
 from plait.server.http.route import Route
@@ -29,10 +25,6 @@ _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
-code,pre{font-family:ui-monospace,monospace;font-size:.9em}
-section{border-top:1px solid #ccc;padding:.5rem 0}
-table{border-collapse:collapse}td{padding:.1rem 1rem .1rem 0;vertical-align:top}"""
 
 
 async def openapi(request: Request) -> Response:
@@ -43,7 +35,7 @@ async def openapi(request: Request) -> Response:
 async def page(request: Request) -> Response:
     """The routes as a page, for people."""
     return HTMLResponse(
-        _page(request.app.openapi()),
+        docs_page(request.app.openapi()),
         headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"},
     )
 
@@ -64,6 +56,8 @@ def operation(route: Route) -> dict[str, Any]:
         What `openapi_extra` of FastAPI takes.
     """
     described: dict[str, Any] = {"x-permission": route.permission}
+    if route.also:
+        described["x-also"] = list(route.also)
     if route.permission != "open":
         described["security"] = [{name: []} for name in _SECURITY]
     if route.body is not None or route.free:
@@ -125,38 +119,3 @@ def describe(app: FastAPI, routes: Sequence[Route]) -> None:
 
 def _reference(model: type[BaseModel]) -> dict[str, Any]:
     return {"$ref": _REF.format(model=model.__name__)}
-
-
-def _page(api: dict[str, Any]) -> str:
-    schemas = api["components"]["schemas"]
-    sections = [
-        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
-        f"<p>{escape(operation.get('description', operation['summary']))}</p>"
-        f"<p>Permission: {escape(operation['x-permission'])}</p>"
-        f"{_body_table(operation.get('requestBody'), schemas)}</section>"
-        for path, methods in api["paths"].items()
-        for method, operation in methods.items()
-    ]
-    info = {name: escape(text) for name, text in api["info"].items()}
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{info['title']}</title><style>{_STYLE}</style>"
-        f"<h1>{info['title']} {info['version']}</h1>"
-        f"<p>{info['description']}</p>{''.join(sections)}</html>"
-    )
-
-
-def _body_table(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:
-    if body is None:
-        return ""
-    schema = body["content"]["application/json"]["schema"]
-    if "$ref" not in schema:
-        return "<p>Body: a JSON object with the fields of your choice.</p>"
-    model = schemas[schema["$ref"].rpartition("/")[2]]
-    rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td>"
-        f"<td>{'needed' if name in model.get('required', ()) else ''}</td>"
-        f"<td>{escape(field.get('description', ''))}</td></tr>"
-        for name, field in model["properties"].items()
-    )
-    return f"<table>{rows}</table>"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from plait.server.http.answer_metrics import AnswerMetrics
 from plait.settings import metrics_folder
 
 __all__ = ["PrometheusMetrics"]
@@ -20,7 +21,11 @@ STAGE_SAMPLE = 10
 
 
 class PrometheusMetrics:
-    """The meters of one process. Their labels are few and never hold an id of a user or item."""
+    """The meters of one process. Their labels are few and never hold an id of a user or item.
+
+    Attributes:
+        answers: The meters of answers and of what they led to.
+    """
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
@@ -42,37 +47,22 @@ class PrometheusMetrics:
             ("outcome",),
             registry=own,
         )
-        self._head = Gauge(
-            "plait_version_head",
-            "The newest version in the log.",
-            multiprocess_mode="max",
-            registry=own,
+        self._head = _gauge(own, "plait_version_head", "The newest version in the log.", "max")
+        self._folded = _gauge(own, "plait_version_folded", "What every worker knows.", "livemin")
+        self._lag = _gauge(own, "plait_version_lag", "Versions the worst worker lacks.", "livemax")
+        self._ready = _gauge(own, "plait_ready_workers", "Workers that can answer.", "livesum")
+        self._degraded = _gauge(
+            own, "plait_degraded_workers", "Workers that answer from a stale state.", "livesum"
         )
-        self._folded = Gauge(
-            "plait_version_folded",
-            "What every worker knows.",
-            multiprocess_mode="livemin",
-            registry=own,
+        self._bundle = _gauge(
+            *(own, "plait_bundle_workers", "Workers by the bundle they answer from.", "livesum"),
+            labels=("bundle",),
         )
-        self._lag = Gauge(
-            "plait_version_lag",
-            "Versions the worst worker lacks.",
-            multiprocess_mode="livemax",
-            registry=own,
+        self._age = _gauge(
+            own, "plait_bundle_age_seconds", "The age of the oldest bundle that answers.", "livemax"
         )
-        self._ready = Gauge(
-            "plait_ready_workers",
-            "Workers that can answer.",
-            multiprocess_mode="livesum",
-            registry=own,
-        )
-        self._bundle = Gauge(
-            "plait_bundle_workers",
-            "Workers by the bundle they answer from.",
-            ("bundle",),
-            multiprocess_mode="livesum",
-            registry=own,
-        )
+        self._items = _gauge(own, "plait_catalogue_items", "Items in the catalogue.", "livemax")
+        self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
         self._bundles: set[str] = set()
@@ -117,9 +107,14 @@ class PrometheusMetrics:
         Args:
             vitals: What `Workspace.vitals` returns.
         """
-        self._head.set(vitals["head"])
         self._folded.set(vitals["version"])
-        self._lag.set(max(0, vitals["head"] - vitals["version"]))
+        if vitals["head"] is not None:
+            self._head.set(vitals["head"])
+            self._lag.set(max(0, vitals["head"] - vitals["version"]))
+        for name, gauge in (("bundle_age", self._age), ("items", self._items)):
+            if vitals[name] is not None:
+                gauge.set(vitals[name])
+        self._degraded.set(1 if vitals["degraded"] else 0)
         self._ready.set(1 if vitals["ready"] else 0)
         current = {vitals["bundle"]} if vitals["bundle"] else set()
         for bundle in self._bundles | current:
@@ -137,3 +132,15 @@ class PrometheusMetrics:
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
+
+
+def _gauge(
+    registry: CollectorRegistry,
+    name: str,
+    help_text: str,
+    mode: Literal["max", "livemin", "livemax", "livesum"],
+    *,
+    labels: Sequence[str] = (),
+) -> Gauge:
+    """A gauge whose values of all workers are combined in a mode."""
+    return Gauge(name, help_text, labels, multiprocess_mode=mode, registry=registry)

@@ -229,6 +229,9 @@ class StatusResponse(BaseModel):
     """Whether the process is well."""
 
     status: str
+    degraded: list[str] | None = Field(
+        None, description='"stale": the log cannot be followed; absent when all is well'
+    )
 
 
 class InfoResponse(BaseModel):
@@ -238,6 +241,8 @@ class InfoResponse(BaseModel):
     folded: int = Field(description="the version that this process knows of")
     items: int
     users: int
+    customers: int | None = Field(description="users that are no guest sessions")
+    guest_sessions: int | None = Field(description="null under pseudonyms")
     erased_users: int
     interactions: int
     kinds: dict[str, int] = Field(description="how many interactions there are of each type")

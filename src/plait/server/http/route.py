@@ -45,6 +45,7 @@ class Route:
         response: The model of the response; None where it is no JSON object.
         media_type: The media type of a response that is no JSON object.
         operation_id: The name in the OpenAPI document; "" for that of the endpoint.
+        also: Scopes that suffice beside `permission`.
     """
 
     method: str
@@ -58,3 +59,4 @@ class Route:
     response: type[BaseModel] | None = None
     media_type: str = ""
     operation_id: str = ""
+    also: tuple[Permission, ...] = ()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.errors import NotReadyError, PlaitError
+from plait.data.types import event_type_weights
+from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import RecommendBatch
+from plait.server.http.worker_health import WorkerHealth
 from plait.settings import Settings
-from plait.workspace.live_model import NOT_READ
 from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json
@@ -40,11 +39,6 @@ They are separate, so that no number of such queries keeps an event from being s
 
 MAX_UNDER_WAY = 512
 """Requests that may be under way in one process, of either sort; the next gets 503."""
-
-START_POLL = 0.05
-"""Seconds between two checks of whether there is a bundle to warm up."""
-
-_log = logging.getLogger(__name__)
 
 
 class _BoundedExecutor:
@@ -86,6 +80,7 @@ class Service:
         workspace: The open home.
         metrics: What Prometheus scrapes.
         wait: Runs a call that waits for the store in a thread; a coroutine function.
+        health: Whether this worker can answer.
     """
 
     def __init__(
@@ -103,7 +98,7 @@ class Service:
         self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
         self.wait = self._store_calls.run
-        self._is_warm = False
+        self.health = WorkerHealth(workspace, metrics, wait=self.wait, query=self._query_calls.run)
 
     async def answer(self, request: Request, body: QueryModel, route: str) -> Response:
         """Answer a query.
@@ -133,6 +128,7 @@ class Service:
         else:
             responses = run([query], at_least=at_least, route=route)
         request.state.request_id = responses[0].request_id
+        self.metrics.answers.answered(route, responses[0], query.k, query.context)
         return Response(to_json(responses[0]), media_type="application/json")
 
     async def answer_many(self, body: RecommendBatch, route: str) -> Response:
@@ -155,6 +151,8 @@ class Service:
             users = body.users[first : first + BATCH_SIZE]
             responses += run([replace(query, user=user) for user in users], route=route)
             await asyncio.sleep(0)
+        for response in responses:
+            self.metrics.answers.answered(route, response, query.k, query.context)
         if not is_fresh:
             responses = [
                 replace(response, degraded=[*response.degraded, "stale"]) for response in responses
@@ -175,6 +173,7 @@ class Service:
         queries = self.workspace.queries
         response = await self._query_calls.run(lambda: queries.next(request_id, k))
         request.state.request_id = response.request_id
+        self.metrics.answers.continued(request_id, response, k)
         return Response(to_json(response), media_type="application/json")
 
     async def explain(self, request_id: str) -> dict[str, Any]:
@@ -188,62 +187,37 @@ class Service:
         """
         return await self._query_calls.run(lambda: self.workspace.why(request_id))
 
-    def readiness(self) -> list[str]:
-        """Return why this worker should not be queried yet.
+    def post_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+        """Append events, and count the answers that led to them.
+
+        Args:
+            rows: The rows of a request.
 
         Returns:
-            Reasons that anybody may read, without the words of a database or a file; none when
-            all is well.
+            See `Workspace.post`.
         """
-        problems = [problem.partition(":")[0] for problem in self.workspace.readiness()]
-        return problems or ([] if self._is_warm else ["the worker is warming up"])
+        version, statuses = self.workspace.post(rows)
+        self._count_clicks(rows, statuses)
+        return version, statuses
 
-    async def warm_up(self) -> None:
-        """Once there is a bundle, answer a query of every kind before the first caller comes."""
-        while self.workspace.readiness():
-            await asyncio.sleep(START_POLL)
-        try:
-            await self._query_calls.run(self.workspace.warm_up)
-        except Exception as problem:  # noqa: BLE001  it can answer: the bundle was tried before
-            _log.warning("the warm-up queries failed: %s", type(problem).__name__)
-        self._is_warm = True
-
-    def scrape(self) -> bytes:
-        """Return the metrics of all workers, with what this one knows right now."""
-        self.metrics.observe(self.workspace.vitals())
-        return self.metrics.text()
-
-    async def watch(self) -> None:
-        """Update the metrics every second, scraped or not, and log new problems."""
-        self.workspace.readiness()  # starts to read the log
-        frozen_bundle, logged = "", ""
-        while True:
-            with contextlib.suppress(PlaitError):
-                vitals = await self.wait(self.workspace.vitals)
-                self.metrics.observe(vitals)
-                if vitals["bundle"] != frozen_bundle and self._is_warm:
-                    frozen_bundle = vitals["bundle"]
-                    await self.wait(_freeze_gc)
-                problems = [problem for problem in vitals["problems"] if problem != NOT_READ]
-                if problems and "; ".join(problems) != logged:
-                    # The words may quote ids, so they are for debugging only.
-                    kinds = "; ".join(problem.partition(":")[0] for problem in problems)
-                    _log.warning("%s; /v1/info says more", kinds)
-                    _log.debug("%s", "; ".join(problems))
-                logged = "; ".join(problems)
-            await asyncio.sleep(1.0)
+    def _count_clicks(self, rows: Sequence[Any], statuses: Sequence[Mapping[str, Any]]) -> None:
+        """Count the answers that stored events of positive weight name."""
+        stored = [
+            row
+            for row, status in zip(rows, statuses, strict=True)
+            if status["status"] == "stored" and isinstance(row.get("request_id"), str)
+        ]
+        loaded = self.workspace.host.loaded
+        if not stored or loaded is None:
+            return
+        kinds = [str(row["kind"]) for row in stored]
+        weights = event_type_weights(kinds, loaded.pipeline.recipe.event_weights)
+        ids = [row["request_id"] for row, weight in zip(stored, weights, strict=True) if weight > 0]
+        with contextlib.suppress(StorageError):  # the events are stored, whatever fails here
+            self.metrics.answers.clicked(ids, self.workspace.chains.context_of)
 
     def close(self) -> None:
         """Let what is under way finish, then close the workspace, which writes what it holds."""
         self._query_calls.close()
         self._store_calls.close()
         self.workspace.close()
-
-
-def _freeze_gc() -> None:
-    """Exempt what a new bundle brought from garbage collection: it stays, and examining all of it
-    again and again would delay the responses.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()

@@ -21,7 +21,7 @@ async def post_events(request: Request) -> Response:
     rejected (with the reason). One bad row does not stop the others. `version` is the place in the
     log that `at_least` of a later query may name.
     """
-    return await append_rows(request, "events", request.app.state.service.workspace.post)
+    return await append_rows(request, "events", request.app.state.service.post_events)
 
 
 ROUTES = (
@@ -34,5 +34,6 @@ ROUTES = (
         Events,
         lines=EventRow,
         response=EventsResponse,
+        also=("events",),
     ),
 )

@@ -19,15 +19,19 @@ async def health(_request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """200 once a bundle is warm, 503 with the reasons before."""
+    """200 once queries are answered, 503 with the reasons before.
+
+    `degraded` says what answers lack: "stale" where the log cannot be followed right now.
+    """
     service = service_of(request)
-    reasons = service.readiness()
+    reasons = service.health.readiness()
     if reasons:
         raise NotReadyError(
             "; ".join(reasons),
             hint="wait while it starts; without a bundle, plait fit --home DIR; /v1/info says more",
         )
-    return reply({"status": "ready"})
+    degraded = service.workspace.host.degraded()
+    return reply({"status": "ready", **({"degraded": degraded} if degraded else {})})
 
 
 ROUTES = (

@@ -22,7 +22,7 @@ async def info(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format, summed over all workers."""
     service = service_of(request)
-    return Response(await service.wait(service.scrape), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.wait(service.health.scrape), media_type=CONTENT_TYPE_LATEST)
 
 
 ROUTES = (
