@@ -272,9 +272,8 @@ class Appender:
         store = self._store
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
-        users = self._users.assign(
-            store, connection, [event.user for event in events], head.users, erasing
-        )
+        user_ids = [event.user for event in events]
+        users = self._users.assign(store, connection, user_ids, head.users, erasing)
         new_kinds = self._event_types.unknown(event.event_type for event in events)
         self._event_types.add(store, connection, new_kinds)
         rows = [
@@ -294,11 +293,9 @@ class Appender:
         ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
         store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
-        erased_users = [number for index in erasing if (number := users[index]) is not None]
-        if erased_users:
+        if erased_users := [users[index] for index in erasing if users[index] is not None]:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
-        version = head.seq + len(rows)
         fields = self._schema.save(
             store,
             connection,
@@ -310,7 +307,7 @@ class Appender:
         write_head(
             connection,
             LogHead(
-                version,
+                version := head.seq + len(rows),
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
