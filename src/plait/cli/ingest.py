@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def ingest(
         InputError: If no file is named, every row of one was rejected, or one would take a tenth.
     """
     files = {"events": events, "items": items, "users": users, "facts": facts}
-    paths = {name: path for name, path in files.items() if path is not None}
+    paths: dict[str, Any] = {name: path for name, path in files.items() if path is not None}
     if not paths:
         raise InputError("nothing to ingest", hint="name --events, --items, --users or --facts")
     with open_home(home, must_exist=False) as workspace, bars() as advance:

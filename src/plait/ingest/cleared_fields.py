@@ -6,7 +6,8 @@ import orjson
 import polars as pl
 
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.row_chunk import DictChunk, RowChunk
+from plait.ingest.nested_columns import has_cell
+from plait.ingest.row_chunk import FrameChunk, RowChunk
 
 __all__ = ["with_cleared_fields"]
 
@@ -26,13 +27,13 @@ def with_cleared_fields(texts: pl.Series, chunk: RowChunk, roles: ColumnRoles) -
     for column, name in roles.fields:
         for row, value in enumerate(chunk.values(column)):
             if value is None or value == "":
-                if isinstance(chunk, DictChunk) and column not in chunk.dicts[row]:
+                if not has_cell(chunk, row, column):
                     continue
                 empty.setdefault(row, []).append(name)
     for name, columns in roles.mapping.flags.items():
         flags = [chunk.values(column) for column in columns]
         for row, values in enumerate(zip(*flags, strict=True)):
-            if not isinstance(chunk, DictChunk) or any(value is not None for value in values):
+            if isinstance(chunk, FrameChunk) or any(value is not None for value in values):
                 empty.setdefault(row, []).append(name)
     if not empty:
         return texts

@@ -52,6 +52,10 @@ class Importer:
         self._consent = consent or ConsentPolicy()
         self._rejects = rejects
 
+    def field_types(self) -> Mapping[tuple[str, str], FieldType]:
+        """Return the types of the fields that the log knows, by (entity, field)."""
+        return self._log.schema().types if isinstance(self._log, CatalogueLog) else {}
+
     @property
     def catalogue_log(self) -> CatalogueLog | None:
         """The log, if it can be read again."""

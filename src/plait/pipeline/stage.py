@@ -23,6 +23,7 @@ from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
 __all__ = [
     "CandidateFilter",
     "Explainer",
+    "Filler",
     "Fittable",
     "IncrementalStage",
     "NoConfig",
@@ -241,6 +242,22 @@ class Reranker(Protocol):
 
         Returns:
             The same candidates with more columns.
+        """
+
+
+@runtime_checkable
+class Filler(Protocol):
+    """A step that appends candidates to lists that are too short."""
+
+    def fill(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
+        """Append candidates.
+
+        Args:
+            queries: B queries, limited.
+            items: Their candidates.
+
+        Returns:
+            The same candidates, and others behind them.
         """
 
 

@@ -1,6 +1,6 @@
 """The types of fields: inferred when a field first has a value, stored, and never changed.
 
-A value that does not fit the stored type is drift: its row is stored without it, and the type stays.
+A value that does not fit the stored type is drift: its row is stored without it, the type stays.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from plait.errors import ConflictError, InputError
 from plait.schema.coercion import COERCE
 from plait.schema.inference import infer_type
 from plait.schema.retyping import as_type, is_stored_as
+from plait.utils.html_text import plain_text
 
 __all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
 
@@ -261,15 +262,25 @@ def typed(
         types: The types by (entity, field name).
 
     Returns:
-        The values by field name: sets as tuples of strings, places as pairs of floats, null as
-        None. Fields without a type (which never had a value) are left out.
+        The values by field name: sets as tuples of strings, places as pairs of floats, texts
+        without HTML, null as None. Fields without a type (which never had a value) are left out.
     """
     values: dict[str, Any] = {}
     for name, value in orjson.loads(fields or "{}").items():
         kind = types.get((entity, name))
         if kind is not None:
-            if value is not None and not is_stored_as(value, kind):
-                value = as_type(value, kind)  # noqa: PLW2901 the field got another type since
-            as_tuple = kind in ("set", "place") and value is not None
-            values[name] = tuple(value) if as_tuple else value
+            values[name] = _readable(value, kind)
     return values
+
+
+def _readable(value: Any, kind: FieldType) -> Any:
+    """A canonical value as it is read; the log keeps what was sent."""
+    if value is not None and not is_stored_as(value, kind):
+        value = as_type(value, kind)  # the field got another type since
+    if value is None:
+        return None
+    if kind in ("text", "category"):
+        return plain_text(value) or None
+    if kind == "set":
+        return tuple(dict.fromkeys(filter(None, map(plain_text, value)))) or None
+    return tuple(value) if kind == "place" else value

@@ -76,8 +76,9 @@ def ingest(
         )
     if options.sync and "items" not in present:
         raise InputError("sync needs a file of items", hint="give items too", field="sync")
+    merge, types = not options.replace, importer.field_types()
     readers: dict[FileKind, Iterable[EventBatch]] = {
-        kind: read_events(source, kind, mapping, key=consent.content_key, merge=not options.replace)
+        kind: read_events(source, kind, mapping, key=consent.content_key, types=types, merge=merge)
         for kind, source in present.items()
     }  # all of them are opened, and understood, before the first row is stored
     effects = _checked_effects(importer, consent, readers, options)

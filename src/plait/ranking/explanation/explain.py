@@ -17,6 +17,7 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage
+from plait.ranking.explanation.fallback_reasons import fallback_reason
 from plait.ranking.explanation.templates import Contribution, ExplanationContext, reason
 
 __all__ = ["Explain", "ExplainConfig"]
@@ -98,6 +99,13 @@ class Explain(Stage[ExplainConfig]):
                 )
                 for contribution in strongest
             ]
+        if "fill" in items.columns:
+            fill, times = items.columns["fill"], queries.times.tolist()
+            for row, column in zip(*np.nonzero(items.columns["order"] >= 0), strict=True):
+                if fill[row, column] is not None:
+                    reasons[row, column] = fallback_reason(
+                        fill[row, column], times[row], self.config.templates
+                    )
         return items.with_columns(reasons=reasons)
 
     def _context(self, queries: QueryBatch, row: int) -> ExplanationContext:
