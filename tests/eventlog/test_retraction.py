@@ -185,7 +185,7 @@ def test_another_process_learns_of_another_type(log: EventLog, log_location: str
 
 def test_declared_types_are_stored_with_the_first_value(log: EventLog) -> None:
     types = {("item", "price"): "number"}
-    log.append([put("mug", '{"price":"1.299,--"}')], types=types)  # type: ignore[arg-type]
+    log.append([put("mug", '{"price":"much"}')], types=types)  # type: ignore[arg-type]
     assert ("item", "price") not in log.schema().types
     log.append([put("pot", '{"price":"4"}')], types=types)  # type: ignore[arg-type]
     assert log.schema().types["item", "price"] == "number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
+from plait.ranking.sellable_items import describe_sellable
+from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op import ignore
 from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportOptions, ImportReport, ingest
@@ -87,9 +90,12 @@ class ImportApi:
             else Importer(self._log, self._consent, rejects=self._rejects)
         )
         report = ingest(importer, self._consent, sources, map, progress or ignore, options)
-        if not dry_run:
-            self.host.catch_up(report.version)
-        return report
+        if dry_run:
+            return report
+        self.host.catch_up(report.version)
+        if "items" not in report.by_kind:
+            return report
+        return dataclasses.replace(report, sellable=describe_sellable(item_catalogue(self._log)))
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

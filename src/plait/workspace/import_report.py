@@ -9,6 +9,7 @@ from typing import Any
 from plait.ingest.import_result import ImportResult
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary
+from plait.ranking.sellable_items import SellableItems
 from plait.utils.timestamps import iso
 
 __all__ = ["ImportReport"]
@@ -25,11 +26,13 @@ class ImportReport:
         by_kind: `plait.ingest.import_result.ImportResult` by "items", "users", ...
         import_id: The id of the import, by which it can be taken back.
         dry_run: Whether nothing was stored.
+        sellable: Which items may be shown after it, if it had items.
     """
 
     by_kind: Mapping[str, ImportResult]
     import_id: str = ""
     dry_run: bool = False
+    sellable: SellableItems | None = None
 
     @property
     def version(self) -> int:
@@ -54,6 +57,8 @@ class ImportReport:
     def lines(self) -> list[str]:
         """For people: a line a source, what was understood of it, and what looks wrong."""
         lines = [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
+        if self.sellable is not None:
+            lines += _shown(self.sellable)
         if self.dry_run:
             return ["dry run: nothing was stored", *lines]
         if any(result.stored or result.summary.removed for result in self.by_kind.values()):
@@ -66,6 +71,7 @@ class ImportReport:
             "version": self.version,
             "import": self.import_id,
             "dry_run": self.dry_run,
+            "sellable": None if self.sellable is None else self.sellable.to_dict(),
             **{kind: _plain(result) for kind, result in self.by_kind.items()},
         }
 
@@ -91,6 +97,16 @@ def _lines(kind: str, result: ImportResult) -> Iterator[str]:
         yield f"  note: {_sentence(note)}"
     for warning in result.summary.warnings:
         yield f"  looks wrong: {_sentence(warning)}"
+
+
+def _shown(sellable: SellableItems) -> Iterator[str]:
+    """Which rule decides what may be shown."""
+    for rule in sellable.availability:
+        yield f"availability: {rule.text}"
+    if sellable.n_unavailable:
+        yield f"availability: {sellable.n_unavailable:,} items are not available now"
+    if sellable.group_field:
+        yield f"variants: {sellable.n_products:,} products by {sellable.group_field!r}"
 
 
 def _understood(kind: str, summary: SourceSummary) -> Iterator[str]:
