@@ -133,7 +133,7 @@ class EventBatch:
         for index, problems in self._lost.items():
             if self._statuses[index] is None:
                 statuses[index] = statuses[index]._replace(lost=tuple(problems))
-        return AppendResult(version, statuses, chunk, new)
+        return AppendResult(version, statuses, chunk).naming(new)
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -208,23 +208,17 @@ class Appender:
             self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
-            batch.mark_known(self._known_digests(connection, hashes, head))
+            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
         events = self._admit(batch)
         batch.mark_repeats()
         if not events:
             return batch.result(head.seq)
         result = self._insert(
-            connection, head, batch, events, traces, _without_values(types, events)
+            connection, head, batch, events, traces, _without_values(types, events) if types else ()
         )
         if source is not None:
             record_rows(self._store, connection, source, head.seq + 1, result.version)
         return result
-
-    def _known_digests(
-        self, connection: Connection, hashes: Sequence[int], head: LogHead
-    ) -> Mapping[str, bytes]:
-        """The digests of stored events, by id; other ids with the same hashes may be among them."""
-        return self._event_ids.find(self._store, connection, hashes, head.seq)
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -270,12 +264,12 @@ class Appender:
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
+        rebuilds = not {"retract", "retype"}.isdisjoint(event.record_type for event in events)
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
         user_ids = [event.user for event in events]
         users = self._users.assign(store, connection, user_ids, head.users, erasing)
-        new_kinds = self._event_types.unknown(event.event_type for event in events)
-        self._event_types.add(store, connection, new_kinds)
+        new_kinds = self._event_types.add(store, connection, [event.event_type for event in events])
         rows = [
             (
                 offset,
@@ -293,16 +287,17 @@ class Appender:
         ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
         store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
-        if erased_users := [users[index] for index in erasing if users[index] is not None]:
-            erase_users(store, connection, erased_users, traces)
+        erased = [number for index in erasing if (number := users[index]) is not None]
+        if erased:
+            erase_users(store, connection, erased, traces)
             self._erasures = head.erasures + 1
         fields = self._schema.save(
             store,
             connection,
             head.fields,
             unused=untyped,
-            removed=retract_rows(store, connection, events, head.seq + 1),
-            changed=apply_retype_records(store, connection, events),
+            removed=retract_rows(store, connection, events, head.seq + 1) if rebuilds else (),
+            changed=rebuilds and apply_retype_records(store, connection, events),
         )
         write_head(
             connection,
@@ -312,20 +307,19 @@ class Appender:
                 self._users.count,
                 len(self._event_types.numbers),
                 fields,
-                head.erasures + bool(erased_users),
+                head.erasures + bool(erased),
             ),
         )
-        returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
         counts = self._items.count - head.items, self._users.count - head.users
-        new = NewNames(*counts, tuple(new_kinds))
-        return batch.result(version, chunk_from_rows(rows) if returned else None, new)
+        chunk = chunk_from_rows(rows) if not erased and len(rows) <= MAX_RETURNED_ROWS else None
+        return batch.result(version, chunk, NewNames(*counts, tuple(new_kinds)))
 
 
 def _without_values(
-    types: Mapping[tuple[str, str], FieldType] | None, events: Sequence[Event]
+    types: Mapping[tuple[str, str], FieldType], events: Sequence[Event]
 ) -> set[tuple[str, str]]:
     """Those of the declared fields that no event has a value for."""
-    names = set(types or ())
+    names = set(types)
     for event in events:
         if not names:
             break

@@ -71,14 +71,11 @@ class Workspace(DataApi, ListingApi):
         )
         self._writer = GroupCommitWriter(log)
         super().__init__(log, Importer(self._writer, consent), host, consent, home / "rejects")
-        self.chains = ImpressionChains(
-            ImpressionBuffer(log.add_impressions, log.impression)
-            if settings.impressions
-            else InMemoryImpressions()
-        )
+        recorded = settings.impressions and ImpressionBuffer(log.add_impressions, log.impression)
+        self.chains = ImpressionChains(recorded or InMemoryImpressions())
+        self.post_notes.answers = recorded or None
         self._stale_wait = settings.stale_wait_ms / 1000
         self.queries = QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
-        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 
