@@ -8,6 +8,8 @@ import pytest
 import plait
 from plait.errors import NotReadyError, RecipeError
 from plait.pipeline.recipe import LADDER, Recipe, load_recipe
+from plait.ranking.explanation.fallback_reasons import fallback_reason
+from plait.ranking.fallback import FilledBy
 from plait.utils.timestamps import iso
 
 START = 1_700_000_000
@@ -219,3 +221,38 @@ def test_a_bundle_of_an_older_version_answers_and_fills(shop, tmp_path):
         assert len(reader.recommend("stranger", k=13).ids) == 13
         reader.post([view("n", "new1", 50)])
         assert len(reader.recommend("stranger", k=13).ids) == 13
+
+
+def test_only_the_ten_most_popular_of_a_category_are_called_popular(shop):
+    rows = [{"item": f"old{n}", "title": f"thing {n}", "category": "old"} for n in range(10, 30)]
+    shop.ingest(items=rows)
+    shop.post([view(f"v{m}", f"old{n}", 90) for n in range(10, 30) for m in range(n)])
+    shop.fit(Recipe.of({**load_recipe("default").to_dict(), "models": {"neighbours": {}}}))
+    response = shop.recommend("stranger", k=15, filter='category == "old"')
+    texts = [item.reasons[0]["text"] for item in response.items]
+    assert texts == ["Popular in old"] * 10 + ["Others showed interest"] * 5
+    top = [f"old{n}" for n in range(20, 30)]
+    rest = shop.recommend("stranger", k=5, filter='category == "old"', exclude=top)
+    assert {item.reasons[0]["text"] for item in rest.items} == {"Others showed interest"}
+
+
+def test_a_recipe_may_have_own_sentences_for_the_steps_of_the_ladder(shop):
+    data = load_recipe("default").to_dict()
+    data["steps"]["explain"] = {"templates": {"catalogue": "One of ours"}}
+    shop.fit(Recipe.of(data))
+    response = shop.recommend("stranger", k=3, filter='category == "new"')
+    assert {item.reasons[0]["text"] for item in response.items} == {"One of ours"}
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh", "xx"])
+def test_every_claim_has_a_sentence_in_every_language(language):
+    for step in LADDER:
+        for is_top in (False, True):
+            for time in (None, 5):
+                filled_by = FilledBy(step, "category", "x" * 500, time, is_top)
+                (reason,) = fallback_reason(filled_by, 6, {}, language)
+                assert 0 < len(reason["text"]) <= 120
+                assert "{" not in reason["text"]
+                assert reason["model"] == step
+    (reason,) = fallback_reason(FilledBy("newest"), 6, {"newest": "Mine"}, language)
+    assert reason["text"] == "Mine"

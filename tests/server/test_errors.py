@@ -58,7 +58,7 @@ def test_the_server_goes_on_after_a_body_above_the_limit(client):
         assert client.get("/health").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/v1/items", "/v1/recommend/x", "/v1/requests/a/b"])
+@pytest.mark.parametrize("path", ["/nothing", "/v1/item", "/v1/recommend/x", "/v1/requests/a/b"])
 def test_no_such_route(client, path):
     assert_shape(client.get(path), 404)
 

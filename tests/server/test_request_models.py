@@ -6,15 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plait.errors import InputError
-from plait.server.http.request_models import (
-    MAX_DEPTH,
-    Next,
-    Rank,
-    Recommend,
-    Search,
-    object_of,
-    parsed,
-)
+from plait.server.http.json_body import MAX_DEPTH, object_of, parsed
+from plait.server.http.request_models import Next, Rank, Recommend, Search
 
 
 def test_defaults():
@@ -27,6 +20,12 @@ def test_defaults():
         "context": {},
         "history": [],
         "at_least": None,
+        "session": None,
+        "fields": [],
+        "seen": None,
+        "boosts": [],
+        "pins": [],
+        "group_by": None,
     }
 
 

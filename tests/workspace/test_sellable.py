@@ -227,6 +227,25 @@ def test_info_says_what_is_shown(shop, grouped):
     assert shop.info()["sellable"]["rules"]["group_by"] == ""
 
 
+def test_the_receipt_of_an_import_says_what_is_shown(tmp_path):
+    with plait.open(tmp_path) as shop:
+        events_only = shop.ingest(events=list(event_rows(3)))
+        assert events_only.sellable is None
+        report = shop.ingest(items=list(item_rows()))
+        assert report.sellable is not None
+        assert report.sellable.to_dict() == report.to_dict()["sellable"]
+        assert (report.sellable.n_uncatalogued, report.sellable.n_unavailable) == (1, 12)
+        assert [rule.field for rule in report.sellable.availability] == ["in_stock"]
+        assert (report.sellable.group_field, report.sellable.n_products) == ("parent", 12)
+        text = "\n".join(report.lines())
+        assert "`in_stock`" in text
+        assert "`parent`" in text
+        started = shop.start().ingest(items=[{"item": "shirt0-M", "in_stock": "sold out"}])
+        assert started.sellable is not None
+        assert started.sellable.n_unavailable == 13
+        assert shop.ingest(items=list(item_rows()), dry_run=True).sellable is None
+
+
 def test_every_bundled_recipe_hides_what_is_not_sold():
     for name in ("default", "cold-start", "news", "search"):
         rules = load_recipe(name).steps["rules"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
+
+from plait.cli.option_groups import takes_option_group
 
 __all__ = ["EvaluationOptions", "Html", "Json", "Png", "takes_evaluation_options"]
 
@@ -112,33 +112,7 @@ def takes_evaluation_options(
         A decorator. The decorated command takes the fields as keyword arguments and hands the
         function one `EvaluationOptions`.
     """
-    hints = get_type_hints(EvaluationOptions, include_extras=True)
-    option_parameters = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=hints[name]
-        )
-        for name in hints
-        if name not in without
-    ]
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parameters: list[inspect.Parameter] = []
-        for parameter in inspect.signature(command, eval_str=True).parameters.values():
-            is_options = parameter.name == "options"
-            parameters += option_parameters if is_options else [parameter]
-
-        @wraps(command)
-        def run(**arguments: Any) -> None:
-            values = {
-                parameter.name: arguments.pop(parameter.name) for parameter in option_parameters
-            }
-            command(**arguments, options=EvaluationOptions(**values))
-
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return run
-
-    return decorate
+    return takes_option_group(EvaluationOptions, without=without)
 
 
 def _parse_cutoffs(text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from plait.cli.fit import fit
 from plait.cli.info import info
 from plait.cli.ingest import ingest
 from plait.cli.list import list_items
+from plait.cli.merge import merge
 from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
 from plait.cli.schema import schema
@@ -47,6 +48,7 @@ COMMANDS = (
     recommend,
     search,
     similar,
+    merge,
     serve,
     info,
     demo,

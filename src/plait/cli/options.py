@@ -140,12 +140,14 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
     from rich.text import Text
 
     table = Table(box=None, header_style="bold")
-    for heading in ("item", "title", "score", "why"):
+    names = list(dict.fromkeys(name for item in response.items for name in item.fields or ()))
+    for heading in ("item", "title", "score", *names, "why"):
         table.add_column(heading, overflow="fold")
     for item in response.items:
         reasons = list(dict.fromkeys(reason["text"] for reason in item.reasons))
         title = workspace.title(item.id)
-        cells = (item.id, title, score_text(item.score, ".4f"), "; ".join(reasons[:2]))
+        fields = [str((item.fields or {}).get(name, "")) for name in names]
+        cells = (item.id, title, score_text(item.score, ".4f"), *fields, "; ".join(reasons[:2]))
         table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if response.items:

@@ -71,6 +71,22 @@ class CandidateLists:
         """
         return replace(self, columns={**self.columns, **columns})
 
+    def with_more(self, numbers: Int32Array) -> CandidateLists:
+        """Return the same candidates and more behind them, which no stage has seen.
+
+        Args:
+            numbers: int32 [B, M], -1 pads.
+
+        Returns:
+            [B, K + M]; in the columns of the new ones stand NaN, -1, False or None.
+        """
+        columns = {
+            name: np.concatenate([column, _unseen(column, numbers.shape[1])], axis=1)
+            for name, column in self.columns.items()
+        }
+        item_numbers = np.concatenate([self.item_numbers, numbers], axis=1)
+        return replace(self, item_numbers=item_numbers, columns=columns)
+
     def mark_removed(self, where: BoolArray, why: str) -> CandidateLists:
         """Mark candidates as removed; a candidate that was removed before keeps its reason.
 
@@ -86,3 +102,9 @@ class CandidateLists:
         old = self.columns.get("removed_by", np.full(self.item_numbers.shape, -1, np.int8))
         new = np.where(where & (old < 0), np.int8(names.index(why)), old).astype(np.int8)
         return replace(self, columns={**self.columns, "removed_by": new}, removal_reasons=names)
+
+
+def _unseen(column: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
+    """What stands in a column for candidates that no stage has seen, [B, width]."""
+    blank: Any = {"f": np.nan, "i": -1, "u": 0, "b": False}.get(column.dtype.kind)
+    return np.full((len(column), width), blank, column.dtype)

@@ -18,6 +18,7 @@ from plait.data.array_types import (
 )
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
+from plait.data.user_merges import UserMerges
 
 __all__ = [
     "Dataset",
@@ -127,6 +128,7 @@ class Dataset:
         clock: "time" if every interaction has a time, else "position": then `interactions.times`
             contains positions, and decay by days is not possible.
         event_weights: The weights of event types that `weighted` set.
+        merges: Which users are the same person: interactions name the one who stands for all.
     """
 
     version: int
@@ -137,6 +139,7 @@ class Dataset:
     triples: Triples
     clock: Literal["time", "position"] = "time"
     event_weights: Mapping[str, float] = field(default_factory=dict)
+    merges: UserMerges = field(default_factory=UserMerges)
 
     @property
     def n_items(self) -> int:

@@ -19,13 +19,14 @@ class Event(NamedTuple):
     """A record of the log.
 
     Attributes:
-        record_type: "interaction", "item", "user", "fact" (a triple), "erase", "retract" (an import
-            is taken back) or "retype" (a field gets another type).
+        record_type: "interaction", "item", "user", "fact" (a triple), "erase", "merge", "retract"
+            (an import is taken back) or "retype" (a field gets another type).
         id: The external id of the event.
         event_type: The type of an interaction ("view", "purchase", ...), the change of an item or
             user ("put", "patch", "delete"), or the relation of a triple.
         user: The external id of the user; an "erase" event has nothing else.
-        item: The external id of the item, or the head of a triple.
+        item: The external id of the item, or the head of a triple; of a merge the id of the user
+            that `user` became, None if the two are apart again.
         time: Microseconds since 1970 UTC, `NOW`, or None if unknown.
         position: Orders a user's events that have no time.
         value: A rating, a price, ...

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.ragged import Ragged
 
 __all__ = ["History"]
@@ -25,12 +25,15 @@ class History:
         items: int32 [N], item numbers.
         times: int64 [N], microseconds since 1970 UTC, or positions.
         weights: float32 [N], the weights of the event types.
+        event_types: int16 [N], the numbers of the event types in the state (`State.event_types`),
+            -1 where there is none; None: not known.
     """
 
     offsets: Int64Array
     items: Int32Array
     times: Int64Array
     weights: Float32Array
+    event_types: Int16Array | None = None
 
     @staticmethod
     def empty(batch: int) -> History:
@@ -103,7 +106,8 @@ class History:
         """
         counts = np.bincount(self.rows[mask], minlength=len(self))
         items = Ragged.from_lengths(self.items[mask], counts)
-        return History(items.offsets, items.values, self.times[mask], self.weights[mask])
+        types = None if self.event_types is None else self.event_types[mask]
+        return History(items.offsets, items.values, self.times[mask], self.weights[mask], types)
 
     def slice(self, start: int, stop: int) -> History:
         """Select consecutive histories.
@@ -121,4 +125,5 @@ class History:
             self.items[low:high],
             self.times[low:high],
             self.weights[low:high],
+            None if self.event_types is None else self.event_types[low:high],
         )

@@ -1,26 +1,14 @@
-"""Queries: one with external ids, and a batch as arrays."""
+"""A query with external ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
+from plait.data.query_controls import Boost, PinnedItem, SeenRule
 
-from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
-from plait.data.history import History
-from plait.data.product_groups import ProductGroups
-from plait.data.ragged import Ragged
-from plait.data.state_view import StateView
-
-__all__ = ["Query", "QueryBatch"]
-
-_PER_QUERY = (
-    *("users", "history", "seen", "rejected", "items", "texts", "contexts", "filters", "exclude"),
-    *("times", "keep_seen", "candidates", "blocked", "pinned"),
-)
-"""The fields of a batch that have one entry for each query; `mask` may have one for all."""
+__all__ = ["Query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +26,14 @@ class Query:
         exclude: Items that may not be in the response.
         k: How many items to return.
         time: When the query is made, microseconds since 1970 UTC; None: now.
-        seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
+        seen: Whether items that the user knows may be returned, or which of them may not; None:
+            as the recipe's rules say.
+        session: The id of a session, whose events join the user's.
+        event_types: Items are similar by these types of event alone: whoever bought one bought the
+            other; empty: as the models say.
+        boosts: Which items move up or down.
+        pins: Items with a fixed position, in place of the recipe's.
+        fields: The names of the fields to return with each item; "*" stands for all.
         group_by: The field of which each value is shown once ("auto": the field that names an
             item's product), "" for no groups; None: as the recipe's rules say.
     """
@@ -53,125 +48,10 @@ class Query:
     exclude: tuple[str, ...] = ()
     k: int = 10
     time: int | None = None
-    seen: Literal["keep", "remove"] | None = None
+    seen: Literal["keep", "remove"] | SeenRule | None = None
+    session: str | None = None
+    event_types: tuple[str, ...] = ()
+    boosts: tuple[Boost, ...] = ()
+    pins: tuple[PinnedItem, ...] = ()
+    fields: tuple[str, ...] = ()
     group_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QueryBatch:
-    """B queries as arrays; what stages read.
-
-    Attributes:
-        users: int32 [B], user numbers, -1 unknown.
-        history: The events of positive weight of each user, oldest first.
-        seen: All items that each user interacted with.
-        rejected: The items that each user rejected (negative feedback).
-        items: The items to which similar ones are sought.
-        texts: The words to search for.
-        contexts: Free values such as time, place or device.
-        filters: Filter expressions.
-        exclude: Items that may not be in the response.
-        times: int64 [B], when each query is made, microseconds since 1970 UTC.
-        k: How many items to return.
-        keep_seen: bool [B], whether seen items may be returned; None: as the rules say.
-        candidates: The items to rank; None: the models retrieve candidates.
-        blocked: By query, items that need not be retrieved.
-        mask: bool [B or 1, n_items], which items may be retrieved; None: all.
-        pinned: Items that the rules add to the candidates.
-        group_by: The field of which each value is shown once, for all queries of the batch; "":
-            no groups; None: as the rules say.
-        groups: The groups that the rules made of it.
-        is_replayed: Whether an evaluation asks again what was asked in the past: today's stock
-            says nothing about it.
-        live: The state, where there is one.
-        cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
-            as the batch.
-    """
-
-    users: Int32Array
-    history: History
-    seen: Ragged
-    rejected: Ragged
-    items: Ragged
-    texts: tuple[str | None, ...]
-    contexts: tuple[Mapping[str, Any], ...]
-    filters: tuple[str | None, ...]
-    exclude: Ragged
-    times: Int64Array
-    k: int = 10
-    keep_seen: BoolArray | None = None
-    candidates: Ragged | None = None
-    blocked: Ragged | None = None
-    mask: BoolArray | None = None
-    pinned: Ragged | None = None
-    group_by: str | None = None
-    groups: ProductGroups | None = None
-    is_replayed: bool = False
-    live: StateView | None = None
-    cache: dict[str, Any] = field(default_factory=dict)
-
-    @staticmethod
-    def of_histories(
-        history: History, *, times: Int64Array | None = None, k: int = 10
-    ) -> QueryBatch:
-        """Build queries that consist of a history alone, as evaluation uses them.
-
-        Args:
-            history: B histories.
-            times: int64 [B], when each query is made; None: zeros.
-            k: How many items to return.
-
-        Returns:
-            B queries of unknown users who have seen the items of their histories.
-        """
-        batch = len(history)
-        nothing = Ragged.empty(batch)
-        return QueryBatch(
-            users=np.full(batch, ABSENT, np.int32),
-            history=history,
-            seen=history.ragged,
-            rejected=nothing,
-            items=nothing,
-            texts=(None,) * batch,
-            contexts=({},) * batch,
-            filters=(None,) * batch,
-            exclude=nothing,
-            times=np.zeros(batch, np.int64) if times is None else times,
-            k=k,
-        )
-
-    def __len__(self) -> int:
-        return len(self.users)
-
-    def slice(self, start: int, stop: int) -> QueryBatch:
-        """Select consecutive queries, with an empty cache.
-
-        Args:
-            start: The first query.
-            stop: The query after the last.
-
-        Returns:
-            `stop` - `start` queries.
-        """
-        selected: dict[str, Any] = {"cache": {}}
-        for name in _PER_QUERY:
-            value = getattr(self, name)
-            if isinstance(value, Ragged | History):
-                selected[name] = value.slice(start, stop)
-            elif value is not None:
-                selected[name] = value[start:stop]
-        if self.mask is not None and len(self.mask) > 1:
-            selected["mask"] = self.mask[start:stop]
-        return replace(self, **selected)
-
-    def batches(self, size: int) -> Iterator[tuple[int, QueryBatch]]:
-        """Split into smaller batches.
-
-        Args:
-            size: The most queries in one batch.
-
-        Yields:
-            The index of the first query, and the batch.
-        """
-        for start in range(0, len(self), size):
-            yield start, self.slice(start, min(start + size, len(self)))

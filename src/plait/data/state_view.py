@@ -31,7 +31,7 @@ class State(Protocol):
 
     @property
     def event_types(self) -> tuple[str, ...]:
-        """The names of the event type numbers."""
+        """The names of the event types by the numbers that a `History` has."""
 
     @property
     def recent(self) -> RecentInteractions:

@@ -12,7 +12,8 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset, Interactions, Triples, event_type_weights
 from plait.data.event import NOW, Event, RecordType
 from plait.data.history import History
-from plait.data.query import Query, QueryBatch
+from plait.data.query import Query
+from plait.data.query_batch import QueryBatch
 from plait.data.state_view import State, StateView
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
+from plait.eventlog.user_merges import with_target_numbers
 from plait.schema.schema import FieldProblem
 
 __all__ = ["MAX_RETURNED_ROWS", "Appender", "EventBatch"]
@@ -253,6 +255,41 @@ class Appender:
         batch.pending = indices
         return admitted
 
+    def _number_targets(
+        self, connection: Connection, events: Sequence[Event], n_users: int
+    ) -> tuple[list[Event], int]:
+        """Events whose merges name their targets by number, and how many users there are then."""
+        targets = [event.item for event in events if event.record_type == "merge" and event.item]
+        numbers = self._users.assign(self._store, connection, targets, n_users)
+        named = with_target_numbers(events, dict(zip(targets, numbers, strict=True)))
+        return named, self._users.count
+
+    def _rows(
+        self,
+        batch: EventBatch,
+        events: Sequence[Event],
+        users: Sequence[int | None],
+        items: Sequence[int | None],
+        first: int,
+    ) -> list[tuple[Any, ...]]:
+        """The rows of the table of events, in the order of `EVENT_COLUMNS`."""
+        kinds = self._event_types.numbers
+        return [
+            (
+                offset,
+                event.id,
+                batch.digests[index],
+                TYPE_CODES[event.record_type],
+                kinds.get(event.event_type),
+                user,
+                item,
+                *event[5:],
+            )
+            for offset, (index, event, user, item) in enumerate(
+                zip(batch.pending, events, users, items, strict=True), first
+            )
+        ]
+
     def _insert(
         self,
         connection: Connection,
@@ -264,27 +301,17 @@ class Appender:
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
-        rebuilds = not {"retract", "retype"}.isdisjoint(event.record_type for event in events)
+        record_types = {event.record_type for event in events}
+        rebuilds = not record_types.isdisjoint(("retract", "retype"))
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
+        n_users = head.users
+        if "merge" in record_types:
+            events, n_users = self._number_targets(connection, events, n_users)
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
         user_ids = [event.user for event in events]
-        users = self._users.assign(store, connection, user_ids, head.users, erasing)
+        users = self._users.assign(store, connection, user_ids, n_users, erasing)
         new_kinds = self._event_types.add(store, connection, [event.event_type for event in events])
-        rows = [
-            (
-                offset,
-                event.id,
-                batch.digests[index],
-                TYPE_CODES[event.record_type],
-                self._event_types.numbers.get(event.event_type),
-                user,
-                item,
-                *event[5:],
-            )
-            for offset, (index, event, user, item) in enumerate(
-                zip(batch.pending, events, users, items, strict=True), head.seq + 1
-            )
-        ]
+        rows = self._rows(batch, events, users, items, head.seq + 1)
         store.insert(connection, "events", EVENT_COLUMNS, rows)
         store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
         erased = [number for index in erasing if (number := users[index]) is not None]
@@ -332,6 +359,8 @@ def _without_values(
 
 def _stored_form(event: Event) -> Event:
     """The event without the ids that its type does not use; a triple's head moves to its fields."""
+    if event.record_type == "merge":
+        return Event("merge", event.id, event.event_type, event.user, event.item, event.time)
     if event.record_type == "item":
         return event._replace(user=None)
     if event.record_type == "user":

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, update
 
+from plait.data.event import Event
 from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import read_head
 from plait.eventlog.tables import ERASED, TYPE_CODES, event_ids, events, impressions, run_of, users
 
-__all__ = ["UserRowOffsets", "erase_users", "find_traces", "new_id"]
+__all__ = ["UserRowOffsets", "erase_event", "erase_users", "find_traces", "new_id"]
 
 BATCH_SIZE = 20_000
 """How many rows are overwritten at a time."""
@@ -46,6 +48,15 @@ class UserRowOffsets(NamedTuple):
 def new_id() -> str:
     """Return a random event id, which reveals nothing."""
     return f"erased-{secrets.token_hex(12)}"
+
+
+def erase_event(user_id: str) -> Event:
+    """Return the event that erases a user now.
+
+    Args:
+        user_id: The external id of the user.
+    """
+    return Event("erase", new_id(), user=user_id, time=time.time_ns() // 1000)
 
 
 def find_traces(store: Store, ids: Iterable[str]) -> UserRowOffsets:

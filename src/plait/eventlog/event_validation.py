@@ -73,6 +73,8 @@ def validate_event(event: Event) -> bytes | Problem:
 
 def _content_digest(event: Event) -> bytes | Problem:
     erases = event.record_type == "erase"
+    if event.record_type == "merge":  # no digest of one user's id in the row of another
+        event = event._replace(item=None)
     try:
         content = orjson.dumps((event.record_type, event.user) if erases else event[:])
     except (TypeError, ValueError):
@@ -121,7 +123,15 @@ def _record_problem(event: Event) -> Problem | None:
         return None if event.fields else Problem("fields", "expected what the record is about")
     if record_type == "erase":
         return None if event.user is not None else Problem("user", "expected the id of the user")
-    return Problem("type", "expected interaction, item, user, fact or erase")
+    if record_type == "merge":
+        return _merge_problem(event)
+    return Problem("type", "expected interaction, item, user, fact, erase or merge")
+
+
+def _merge_problem(event: Event) -> Problem | None:
+    if event.user is None:
+        return Problem("user", "expected the id of the user")
+    return Problem("into", "expected the id of another user") if event.item == event.user else None
 
 
 def _triple_problem(event: Event) -> Problem | None:

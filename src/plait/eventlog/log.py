@@ -6,7 +6,6 @@ A home's log is a SQLite file; a PostgreSQL database holds one log for servers o
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,7 +23,7 @@ from plait.eventlog import tables
 from plait.eventlog.append import Appender, EventBatch
 from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
-from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
+from plait.eventlog.erasure import UserRowOffsets, erase_event, find_traces
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.impressions import (
@@ -48,14 +47,15 @@ from plait.eventlog.retraction import ImportSource
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.stored_schema import load_schema
+from plait.eventlog.user_merges import other_ids_of
 from plait.schema.schema import Schema
 from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["FILE_NAME", "EventLog"]
 
 FILE_NAME = "plait.db"
-
 """The name of the SQLite file in a home."""
+
 
 LARGE_BATCH = 5_000
 """From so many events on the garbage collector pauses during an append."""
@@ -139,6 +139,8 @@ class EventLog(ImportHistory):
         """
         with collector_paused() if len(events) >= LARGE_BATCH else nullcontext():
             batch = EventBatch(events)
+            if batch.erased_ids and (others := other_ids_of(self._store, batch.erased_ids)):
+                batch = EventBatch([*events, *map(erase_event, others)])
             with self._append_lock:
                 # Before the transaction: it may take long, and others can still write.
                 erased_ids = batch.erased_ids
@@ -152,7 +154,7 @@ class EventLog(ImportHistory):
                 if erased_ids or self._purge_due:
                     self._purge_due = True  # also if the next line fails
                     self._purge_due = not self._store.purge_overwritten()
-        return result
+        return result._replace(rows=result.rows[: len(events)]).naming(result.new)
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.
@@ -173,7 +175,7 @@ class EventLog(ImportHistory):
                 raise
 
     def erase(self, user_id: str) -> int:
-        """Erase a user for good. (Appending an "erase" event does the same for any user id.)
+        """Erase a user and who was merged with the user for good, as an "erase" event does.
 
         Args:
             user_id: The external id of the user.
@@ -187,8 +189,7 @@ class EventLog(ImportHistory):
         if not self.numbers("user", [user_id]):
             hint = "ids are case-sensitive; an erased user is removed from the log"
             raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
-        event = Event("erase", new_id(), user=user_id, time=time.time_ns() // 1000)
-        return self.append([event]).version
+        return self.append([erase_event(user_id)]).version
 
     @property
     def version(self) -> int:

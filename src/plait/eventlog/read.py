@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from plait.data.array_types import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
@@ -21,6 +22,7 @@ __all__ = [
     "chunk_from_rows",
     "read_chunks",
     "read_entity_changes",
+    "read_merges",
     "read_requests",
 ]
 
@@ -182,6 +184,23 @@ def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, s
         retracted = read_retracted_rows(store, connection)
     for rows in _in_pieces(store, sql, 0, until, chunk, list):
         yield from retracted.without(rows)
+
+
+def read_merges(store: Store, connection: Connection, until: int) -> Iterator[EventChunk]:
+    """Read the merges and erasures of users.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+        until: The offset of the last event.
+
+    Yields:
+        The rows by offset, as one chunk.
+    """
+    sql = _EVENTS_SQL.replace(
+        "WHERE", f"WHERE type IN ({TYPE_CODES['merge']}, {TYPE_CODES['erase']}) AND"
+    )
+    yield _to_chunk(store.rows(connection, sql, 0, until))
 
 
 def _in_pieces(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.data.dataset import Dataset
+from plait.data.user_merges import UserMerges
 from plait.eventlog import TYPE_CODES, EventChunk, EventLogReader
 from plait.eventlog.dataset_builder import Columns, DatasetParts, EntityRecord, assemble
 from plait.eventlog.retraction import NamedNumbers
+from plait.eventlog.user_merges import apply_merges, targets_of
 
 __all__ = ["snapshot"]
 
@@ -39,12 +42,14 @@ def snapshot(
     columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in Columns.__slots__}
     changes: dict[str, list[EntityRecord]] = {"item": [], "user": [], "fact": []}
     kinds: list[str] = []
-    items, users = NamedNumbers(), NamedNumbers()
+    items, users, merges = NamedNumbers(), NamedNumbers(), UserMerges()
     for chunk in log.read(0, version):
         if int(chunk.kinds.max(initial=-1)) >= len(kinds):
             kinds.extend(log.kinds(len(kinds)))
         items.add(chunk.items, chunk.types)
         users.add(chunk.users, chunk.types)
+        merges = apply_merges(merges, chunk, until_time)
+        users.add(*targets_of(chunk))
         is_interaction = chunk.types == TYPE_CODES["interaction"]
         for name, arrays in columns.items():
             arrays.append(getattr(chunk, name)[is_interaction])
@@ -54,7 +59,7 @@ def snapshot(
             progress(int(chunk.offsets[-1]), version)
     parts = DatasetParts(
         version,
-        _concatenate(columns),
+        _with_merged_users(_concatenate(columns), merges),
         log.item_ids()[: len(items)],
         log.user_ids()[: len(users)],
         kinds,
@@ -65,7 +70,12 @@ def snapshot(
         items.absent(),
         users.absent(),
     )
-    return assemble(parts, until_time)
+    return replace(assemble(parts, until_time), merges=merges)
+
+
+def _with_merged_users(columns: Columns, merges: UserMerges) -> Columns:
+    """The interactions, those of merged users under the users that they became."""
+    return replace(columns, users=merges.root_numbers(columns.users)) if len(merges) else columns
 
 
 def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Iterator[EntityRecord]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from plait.data.array_types import BoolArray, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 
 __all__ = ["ItemUpdates", "field_hashes", "overlay_items", "updates_in"]
 

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from plait.data.dataset import Dataset
 from plait.data.history import History
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import offsets_of
 from plait.features.blockwise import sample_items
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from plait.ingest.dataframes import is_pandas
 from plait.ingest.row_chunk import RowChunk
 
 __all__ = ["ChunkStream", "can_reopen"]
@@ -26,7 +27,7 @@ def can_reopen(source: Any) -> bool:
     """
     if isinstance(source, str | Path):
         return Path(source).is_file()
-    return isinstance(
+    return is_pandas(source) or isinstance(
         source, bytes | bytearray | memoryview | pl.DataFrame | pl.LazyFrame | Sequence
     )
 
@@ -54,6 +55,25 @@ class ChunkStream:
         chunk = self._ahead.popleft() if self._ahead else next(self._chunks)
         self._taken += 1
         return chunk
+
+    def all_rows(self, first: RowChunk) -> Iterator[RowChunk]:
+        """Give the chunk at hand and those that follow, without taking them.
+
+        Args:
+            first: The chunk that was taken last.
+
+        Yields:
+            The chunks; none if `first` is the only one with rows, or the source can be read only
+            once.
+        """
+        while self._reopen is not None and not any(len(chunk.rows) for chunk in self._ahead):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return
+            self._ahead.append(chunk)
+        if self._reopen is not None:
+            yield first
+            yield from islice(self._reopen(), self._taken, None)
 
     def ahead(self) -> Iterator[RowChunk]:
         """Give the chunks that were not taken yet, without taking them.

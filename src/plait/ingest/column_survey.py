@@ -7,10 +7,11 @@ are looked at before the first is taken, so that the outcome does not depend on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Literal, cast
 
 import polars as pl
 
+from plait.data.catalogue import FieldType
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.decimal_columns import survey_decimals
@@ -72,6 +73,14 @@ class ColumnSurvey:
                 self._examine_numbers(column, kind, chunk, ahead)
             if kind == "" and column not in self._times:
                 self._examine_format(column, name, chunk)
+
+    def types_of(self, roles: ColumnRoles) -> dict[str, FieldType]:
+        """Return the types that fields have before their values are looked at, by name.
+
+        Args:
+            roles: What the columns are.
+        """
+        return cast(dict[str, FieldType], {**self._types, **roles.types})
 
     def type_of(self, name: str, roles: ColumnRoles) -> str:
         """Return the type that a field has before its values are looked at; "" if it has none.

@@ -20,6 +20,7 @@ from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.entity_deduplication import ID, MajorityVote
 from plait.ingest.event_builder import RECORD_TYPES, EventBatch, EventBuilder
 from plait.ingest.event_ids import EventIdFactory, source_name
+from plait.ingest.field_types import infer_field_types
 from plait.ingest.line_splitter import LINE_LIMIT
 from plait.ingest.nested_columns import parts_in
 from plait.ingest.property_rows import PROPERTIES_NOTE, PropertyMerge
@@ -112,6 +113,7 @@ class _EventReader:
     parts: Mapping[str, str] = field(default_factory=dict)
     builder: EventBuilder | None = None
     votes: MajorityVote | PropertyMerge | None = None
+    inferred: Mapping[tuple[str, str], FieldType] | None = None
 
     def batches(self) -> Iterator[EventBatch]:
         """Assign roles by the first chunk, then give batches."""
@@ -176,13 +178,21 @@ class _EventReader:
             else:
                 if not self.builder.roles.properties:
                     self.survey.examine(chunk, self.builder.roles, self.stream.ahead)
-                batch = self.builder.build(chunk)
+                batch = self._with_types(chunk, self.builder.build(chunk))
             if self.votes is not None:
                 self.votes.add(batch.events, batch.rows)
                 batch = replace(batch, events=[], rows=batch.rows[:0])
             yield replace(batch, consumed=self.rows.consumed, size=self.rows.size)
         if self.votes is not None and self.builder is not None:
             yield from self._merged(self.votes, self.builder.roles)
+
+    def _with_types(self, chunk: RowChunk, batch: EventBatch) -> EventBatch:
+        """The batch with types for new fields, where the source has more rows than this chunk."""
+        if self.inferred is None and self.builder is not None and self.votes is None:
+            chunks = self.stream.all_rows(chunk)
+            entity = RECORD_TYPES[self.kind]
+            self.inferred = infer_field_types(chunks, entity, self.builder.roles, self.survey)
+        return replace(batch, types={**(self.inferred or {}), **batch.types})
 
     def _merged(
         self, votes: MajorityVote | PropertyMerge, roles: ColumnRoles

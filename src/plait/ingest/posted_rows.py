@@ -37,7 +37,13 @@ from plait.ingest.scalar_parsers import (
 )
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
 
-__all__ = ["EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
+__all__ = ["SESSION", "EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
+
+SESSION = "session:"
+"""What the id of the user begins with who stands for a session."""
+
+SESSION_FIELD = "session_id"
+"""The field of an event of a known user that holds its session."""
 
 
 def _present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -56,6 +62,12 @@ def _time_or_now(value: Any) -> int:
     return NOW if micros is None else micros
 
 
+def _session_id(value: Any) -> str | None:
+    """An id that is still an id behind the prefix of sessions."""
+    text = _present(parse_id)(value)
+    return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
+
+
 def _fields_of(value: Any, info: ValidationInfo) -> str | None:
     """The fields as JSON; a value that cannot be stored costs the field, where that is noted."""
     return fields_json(plain_value(value), lost=(info.context or {}).get("lost"))
@@ -65,7 +77,6 @@ _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
 _OptionalId = Annotated[str | None, BeforeValidator(_present(parse_id))]
-_UserId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("user")))]
 _ItemId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("item")))]
 _EventType = Annotated[str, BeforeValidator(required(_present(parse_event_type), EXPECTED["kind"]))]
 
@@ -77,7 +88,10 @@ class EventRow(BaseModel):
 
     id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
     kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    user: _UserId = Field(description="who", min_length=1)
+    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
+        None, description="the session: without a user the event is the session's"
+    )
+    user: _OptionalId = Field(None, description="who; needed where there is no session")
     item: _ItemId = Field(description="what", min_length=1)
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
@@ -89,6 +103,13 @@ class EventRow(BaseModel):
     fields: Annotated[str | None, PlainValidator(_fields_of), WithJsonSchema(_FIELDS_SCHEMA)] = (
         Field(None, description="anything else")
     )
+
+
+_NOBODY = ("user", f"expected {expected_id_of('user')}")
+"""The field and the problem of a row that names neither a user nor a session."""
+
+_AFTER_USER = tuple(EventRow.model_fields)[tuple(EventRow.model_fields).index("user") + 1 :]
+"""The fields whose problems are told after a missing user."""
 
 
 class ParsedRows(NamedTuple):
@@ -125,6 +146,11 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
+            if parsed.rejected[index][1] in _AFTER_USER and _is_nobody(row):
+                parsed.rejected[index] = (event_id, *_NOBODY)
+            continue
+        if valid.user is None and valid.session is None:
+            parsed.rejected[index] = (valid.id or "", *_NOBODY)
             continue
         if lost:
             parsed.lost[index] = lost
@@ -134,16 +160,23 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
                 "interaction",
                 valid.id or uuid.uuid4().hex,
                 valid.kind,
-                valid.user,
+                valid.user or f"{SESSION}{valid.session}",
                 valid.item,
                 valid.time,
                 None,
                 valid.value,
                 valid.request_id,
-                valid.fields,
+                _with_session(valid) if valid.user and valid.session else valid.fields,
             )
         )
     return parsed
+
+
+def _with_session(row: EventRow) -> str:
+    """The fields of an event of a known user, with the session that it comes from."""
+    fields = orjson.loads(row.fields or "{}")
+    fields.setdefault(SESSION_FIELD, row.session)
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
@@ -179,6 +212,14 @@ def fields_text(fields: Any) -> str:
         return fields_json(fields) or "{}"
     except FieldError as problem:
         raise InputError(f"expected {problem}", field=problem.field) from problem
+
+
+def _is_nobody(row: Mapping[str, Any]) -> bool:
+    """Whether a row that is refused names neither a user nor a session."""
+    return (
+        _present(parse_id)(row.get("user")) is None
+        and _present(parse_id)(row.get("session")) is None
+    )
 
 
 def merged_parts(text: str, current: Collection[str]) -> str:

@@ -30,7 +30,7 @@ from scipy import sparse
 from plait.data.array_types import ABSENT, Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.data.history import History
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import offsets_of
 from plait.features.interactions import user_histories
 from plait.features.sparse_rows import SparseRows

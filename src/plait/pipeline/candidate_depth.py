@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from plait.data.array_types import Int32Array
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.pipeline.stage import Retriever
 
 __all__ = ["with_enough_groups"]

@@ -9,7 +9,10 @@ import numpy as np
 from plait.data.array_types import ABSENT, Int32Array
 from plait.data.candidates import CandidateLists
 
-__all__ = ["unite"]
+__all__ = ["COMPANIONS", "unite"]
+
+COMPANIONS = "companions"
+"""The source of candidates that share users with the items of a query: `companions.rank`."""
 
 _PADDING = np.int64(1) << 40
 """Sorts behind every item number."""

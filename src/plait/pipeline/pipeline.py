@@ -16,7 +16,7 @@ import numpy as np
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
 from plait.pipeline.candidate_depth import with_enough_groups
-from plait.pipeline.candidate_union import unite
+from plait.pipeline.candidate_union import COMPANIONS, unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
@@ -131,7 +131,7 @@ class Pipeline:
         steps = tuple(build_stage(name, settings) for name, settings in recipe.steps.items())
         steps = _with_fallback(steps, recipe.fallback)
         check_models(models)
-        check_unique_names((*models, *steps), reserved=(PINS,))
+        check_unique_names((*models, *steps), reserved=(PINS, COMPANIONS))
         check_steps(steps)
         pipeline = Pipeline(recipe, models, steps)
         for step in () if stored else steps:
@@ -323,6 +323,8 @@ class Pipeline:
             retrieved[name] = numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
+        if queries.companions is not None:
+            retrieved[COMPANIONS] = queries.companions.to_padded()
         return unite(retrieved, len(queries.users))
 
     def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:

@@ -14,6 +14,7 @@ from typing import Literal, Self
 import numpy as np
 
 from plait.data.catalogue import Catalogue
+from plait.data.query_controls import Cooldown, SeenRule
 from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
@@ -35,6 +36,8 @@ from plait.ranking.availability import (
 )
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.item_variants import product_groups, requested_groups, with_own_variants
+from plait.ranking.requested_order import boost_factors
+from plait.ranking.seen_items import seen_items
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -64,6 +67,11 @@ class RulesConfig:
     """Items that the user has interacted with: never again, no rule, or not again for some days."""
     cooldown_days: float = bounded_field(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
+    seen_events: tuple[str, ...] = field(default_factory=tuple)
+    """The event types by which an item counts as seen, such as "purchase"; none: all."""
+    cooldowns: tuple[Cooldown, ...] = field(default_factory=tuple)
+    """Periods for some items in place of what `seen` says: tables with `filter` and `days`; the
+    first one that matches holds."""
     uncatalogued: Literal["hide", "show"] = "hide"
     """Whether ids that no item event has described (shipping, vouchers) may be shown where there
     is a catalogue; they train the models in any case."""
@@ -86,7 +94,8 @@ class RulesConfig:
     ranks 1, 2, ... in their order, or tables with `item` and `place`."""
 
     def __post_init__(self) -> None:
-        for expression in filter(None, (self.available, self.allow, self.deny)):
+        cooldowns = (cooldown.filter for cooldown in self.cooldowns)
+        for expression in filter(None, (self.available, self.allow, self.deny, *cooldowns)):
             compile_filter(expression)
 
 
@@ -118,7 +127,8 @@ class Rules(Stage[RulesConfig]):
             InputError: A field of `availability` or `group_by` is unknown or has another type.
         """
         config = self.config
-        for expression in filter(None, (config.available, config.allow, config.deny)):
+        cooldowns = (cooldown.filter for cooldown in config.cooldowns)
+        for expression in filter(None, (config.available, config.allow, config.deny, *cooldowns)):
             compile_filter(expression).mask(dataset.catalogue)
         fields = [name for name in config.availability if name != AUTO]
         check_availability_fields(dataset.catalogue, fields, f"{self.name}.availability")
@@ -144,7 +154,9 @@ class Rules(Stage[RulesConfig]):
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
-        if self.config.pins:
+        if queries.pins is not None:
+            pinned = Ragged.from_rows([[number for number, _ in pins] for pins in queries.pins])
+        elif self.config.pins:
             pins, _ = self._pins(queries)
             has_pins = self._has_pins(queries)
             if len(pins) and has_pins.any():
@@ -163,28 +175,60 @@ class Rules(Stage[RulesConfig]):
         """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
+        pinned = np.full(numbers.shape, ABSENT, np.int32)
+        if queries.pins is not None or self.config.pins:
+            self._set_pinned_ranks(queries, numbers, pinned)
         if self.name in queries.cache:
             masks, blocked_items = queries.cache[self.name]
         else:
             masks, blocked_items = self._masks(queries), self._blocked_items(queries)
         removals = [(reason, _outside(numbers, mask)) for reason, mask in masks]
-        removals += [(reason, blocked.isin(numbers)) for reason, blocked in blocked_items]
+        for reason, blocked in blocked_items:
+            is_blocked = blocked.isin(numbers)
+            if queries.pins is not None and reason in ("seen", "cooldown"):
+                is_blocked &= pinned < 0
+            removals.append((reason, is_blocked))
         for reason, is_removed in removals:
             if is_removed.any():
                 items = items.mark_removed(is_removed, reason)
-        pinned = np.full(numbers.shape, ABSENT, np.int32)
-        if self.config.pins:
+        if queries.boosts is not None:
+            items = items.with_columns(boost=boost_factors(queries, numbers))
+        return items.with_columns(pinned=pinned)
+
+    def _set_pinned_ranks(
+        self, queries: QueryBatch, numbers: Int32Array, pinned: Int32Array
+    ) -> None:
+        """Write the ranks of pinned candidates to `pinned`, int32 [B, K]."""
+        if queries.pins is not None:  # those of a query replace the recipe's
+            for row, pins in enumerate(queries.pins):
+                for number, rank in pins:
+                    pinned[row, numbers[row] == number] = rank
+        else:
             has_pins = self._has_pins(queries)[:, None]
             for number, rank in zip(*self._pins(queries), strict=True):
                 pinned[(numbers == number) & has_pins] = rank
-        return items.with_columns(pinned=pinned)
+
+    @functools.cached_property
+    def _seen_rule(self) -> SeenRule | None:
+        """The rule of seen items where it goes by type of event or kind of item, else None."""
+        config = self.config
+        if not (config.seen_events or config.cooldowns):
+            return None
+        days = {"once": None, "off": 0.0, "cooldown": config.cooldown_days}[config.seen]
+        types = tuple(event_type.strip().lower() for event_type in config.seen_events)
+        return SeenRule(types, days, config.cooldowns)
 
     def _blocked_items(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
         """The items that each query must not return, with the reason; exclusions come first."""
         blocked = [("excluded", queries.exclude), ("hidden", queries.rejected)]
-        if queries.keep_seen is not None:  # a query's own setting overrides the recipe's
+        rule = self._seen_rule
+        if queries.seen_rules is not None:  # a query's own setting overrides the recipe's
+            blocked += seen_items(queries, queries.seen_rules)
+        elif queries.keep_seen is not None:
             if not queries.keep_seen.all():
                 blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
+        elif queries.candidates is None and rule is not None:
+            blocked += seen_items(queries, [rule] * len(queries))
         elif queries.candidates is None and self.config.seen == "once":
             blocked.append(("seen", queries.seen))
         elif queries.candidates is None and self.config.seen == "cooldown":

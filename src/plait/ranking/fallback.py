@@ -19,13 +19,17 @@ import numpy.typing as npt
 from plait.data.array_types import ABSENT, BoolArray, Float32Array, Float64Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.state_view import State
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.pipeline.fitted_state import STATE_FILE
 from plait.pipeline.recipe import LADDER
 from plait.pipeline.stage import Stage
-from plait.ranking.filters.category_terms import category_of_filter, category_of_items
+from plait.ranking.filters.category_terms import (
+    category_mask,
+    category_of_filter,
+    category_of_items,
+)
 from plait.ranking.item_variants import best_of_each_group, further_products
 from plait.ranking.newest_items import arrival_times
 
@@ -35,6 +39,9 @@ LadderStep = Literal[
     "popular-in-context", "popular-in-category", "category", "most-popular", "newest", "catalogue"
 ]
 """The steps of the ladder: see `FallbackConfig.ladder`."""
+
+_TOP = 10
+"""How many items of a category or context are called popular."""
 
 _SCORE_STEP = 1e-3
 """How far, relative to it, the score of a filled item lies below that of the item before."""
@@ -60,12 +67,14 @@ class FilledBy:
         field: The category field that the step rests on, "" for none.
         value: Its value, or that of the context.
         time: When the item came, in microseconds; None if unknown.
+        is_top: Whether it is among the ten most popular items of that category or context.
     """
 
     step: LadderStep
     field: str = ""
     value: str = ""
     time: int | None = None
+    is_top: bool = False
 
 
 class _Pool(NamedTuple):
@@ -80,6 +89,7 @@ class _Pool(NamedTuple):
         category: The field and value that the query is about, ("", "") for none.
         in_category: bool [n], the items of that category; None: all that pass the filter.
         times: When each item came, float64 [n], NaN for unknown.
+        least_shares: The share of the tenth item of the context and of the category.
     """
 
     numbers: Int32Array
@@ -90,6 +100,7 @@ class _Pool(NamedTuple):
     category: tuple[str, str]
     in_category: BoolArray | None
     times: Float64Array
+    least_shares: tuple[float, float]
 
 
 class Fallback(Stage[FallbackConfig]):
@@ -244,18 +255,33 @@ class Fallback(Stage[FallbackConfig]):
             if in_category is None:
                 category = category_of_filter(state.catalogue, queries.filters[row])
             segment = int(segments[row])
+            context_shares = _known(popularity[segment], state) if segment else None
             pool = _Pool(
                 numbers,
                 state.catalogue.tiebreak,
-                _known(popularity[segment], state) if segment else None,
+                context_shares,
                 names.get(segment, ""),
                 shares,
                 category,
                 in_category,
                 self.arrivals(state, int(queries.times[row])),
+                (
+                    _tenth(context_shares, state.catalogue.alive),
+                    _tenth(shares, category_mask(state.catalogue, *category))
+                    if category[0]
+                    else np.inf,
+                ),
             )
             filled[row] = _climb(self.config.ladder, pool, count)
         return filled
+
+
+def _tenth(shares: Float32Array | None, where: BoolArray) -> float:
+    """The tenth largest share of some items, or the smallest of fewer."""
+    if shares is None:
+        return np.inf
+    known = np.sort(shares[where & ~np.isnan(shares)])
+    return float(known[-_TOP:][0]) if len(known) else np.inf
 
 
 def _known(shares: Float32Array, state: State) -> Float32Array:
@@ -287,16 +313,20 @@ def _climb(ladder: Sequence[LadderStep], pool: _Pool, count: int) -> list[tuple[
         if keys is None:
             continue
         best = _best(numbers, keys, pool.tiebreak, count - len(filled))
-        field, value = ("", pool.context) if step == "popular-in-context" else pool.category
-        if step not in ("popular-in-context", "popular-in-category", "category"):
-            field = value = ""
-        for number in best.tolist():
-            time = pool.times[number]
-            filled.append(
-                (number, FilledBy(step, field, value, None if np.isnan(time) else int(time)))
-            )
+        filled += [(number, _filled_by(step, pool, number)) for number in best.tolist()]
         numbers = numbers[~np.isin(numbers, best)]
     return filled
+
+
+def _filled_by(step: LadderStep, pool: _Pool, number: int) -> FilledBy:
+    time = None if np.isnan(pool.times[number]) else int(pool.times[number])
+    if step == "popular-in-context" and pool.context_shares is not None:
+        is_top = bool(pool.context_shares[number] >= pool.least_shares[0])
+        return FilledBy(step, "", pool.context, time, is_top)
+    if step in ("popular-in-category", "category"):
+        is_top = bool(pool.shares[number] >= pool.least_shares[1])
+        return FilledBy(step, *pool.category, time, is_top)
+    return FilledBy(step, time=time)
 
 
 def _keys(step: LadderStep, pool: _Pool, numbers: Int32Array) -> npt.NDArray[Any] | None:
@@ -347,25 +377,16 @@ def _appended(
         return items
     numbers = np.full((batch, more), ABSENT, np.int32)
     fill = np.full((batch, width + more), None, object)
-    columns = {
-        name: np.concatenate([column, _blank(column, more)], axis=1)
-        for name, column in items.columns.items()
-    }
     for row, entries in filled.items():
         numbers[row, : len(entries)] = [number for number, _ in entries]
         fill[row, width : width + len(entries)] = [filled_by for _, filled_by in entries]
-        if "score" in columns:
-            known = items.columns["score"][row][present[row]]
-            lowest = float(np.min(known[np.isfinite(known)], initial=0.0))
-            steps = np.arange(1, len(entries) + 1) * _SCORE_STEP * max(1.0, abs(lowest))
-            columns["score"][row, width : width + len(entries)] = lowest - steps
-    columns["fill"] = fill
-    return CandidateLists(
-        np.concatenate([items.item_numbers, numbers], axis=1), columns, items.removal_reasons
-    )
-
-
-def _blank(column: npt.NDArray[Any], more: int) -> npt.NDArray[Any]:
-    """What stands in a column for candidates that no stage has seen: NaN, -1, False or None."""
-    blank: Any = {"f": np.nan, "i": ABSENT, "u": 0, "b": False}.get(column.dtype.kind)
-    return np.full((len(column), more), blank, column.dtype)
+    longer = items.with_more(numbers).with_columns(fill=fill)
+    if "score" not in longer.columns:
+        return longer
+    score = longer.columns["score"]
+    for row, entries in filled.items():
+        known = items.columns["score"][row][present[row]]
+        lowest = float(np.min(known[np.isfinite(known)], initial=0.0))
+        steps = np.arange(1, len(entries) + 1) * _SCORE_STEP * max(1.0, abs(lowest))
+        score[row, width : width + len(entries)] = lowest - steps
+    return longer

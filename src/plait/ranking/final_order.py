@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
+from plait.pipeline.candidate_union import COMPANIONS
 from plait.pipeline.stage import NoConfig, Stage
 from plait.ranking.item_variants import shown_variants
+from plait.ranking.requested_order import requested_order
 
 __all__ = ["Policy"]
 
 
 class Policy(Stage[NoConfig]):
-    """Ranks by `score`, deterministically: pins have their ranks, ties are broken by `tiebreak`.
+    """Ranks by `score`, deterministically: pins have their ranks, companions and boosted items
+    those of `plait.ranking.requested_order`, ties are broken by `tiebreak`.
 
     Writes `order` int32 [B, K], the rank from 0 of a shown candidate and -1 for others, and
     `propensity` float32 [B, K], the probability that an item is shown at its rank: 1. Candidates
@@ -33,9 +36,13 @@ class Policy(Stage[NoConfig]):
             items: Their candidates, with `score`.
         """
         present = items.present
-        score = np.where(present, items.column("score"), np.float32(-np.inf))
+        score: Any = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
         ties = _ties(queries, items.item_numbers)
+        boost = items.columns.get("boost")
+        companions = items.columns.get(f"{COMPANIONS}.rank")
+        if boost is not None or companions is not None:
+            score, ties = requested_order(score, ties, boost, companions, present)
         if queries.groups is not None:
             chosen = shown_variants(queries, items, score, ties)
             items = items.mark_removed(present & ~chosen, "variant")

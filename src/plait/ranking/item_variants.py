@@ -21,7 +21,7 @@ from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue, Column
 from plait.data.product_groups import ProductGroups
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.ranking.availability import AUTO, availability_of

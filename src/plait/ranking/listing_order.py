@@ -59,10 +59,19 @@ class SortKeys:
 
         Args:
             value: A number or text, as `value` returns it.
+
+        Raises:
+            InputError: If it is a text where items have numbers.
         """
         if value is None:
             return np.nan
         if self.texts is None:
+            if isinstance(value, str):
+                raise InputError(
+                    "the cursor belongs to a field of another type",
+                    hint="begin with the first page",
+                    field="cursor",
+                )
             return float(value)
         text = str(value)
         index = bisect.bisect_left(self.texts, (text.casefold(), text))

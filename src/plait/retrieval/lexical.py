@@ -22,7 +22,7 @@ from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, 
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
 from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
 from plait.features.text import Analyzer, document, title_field, word_fields

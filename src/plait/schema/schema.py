@@ -163,7 +163,7 @@ class Schema:
             event = events[index]
             result = _convert(event, index, schema._coerce[event.record_type])
             if result is None and schema is self:  # a new field: now all events vote on its type
-                schema = self._with_new_fields([events[voter] for voter in with_fields])
+                schema = self.learn([events[voter] for voter in with_fields])
                 result = _convert(event, index, schema._coerce[event.record_type])
             if result is None:
                 result, lost = _without_misfits(event, index, schema._coerce[event.record_type])
@@ -171,8 +171,15 @@ class Schema:
             admission.events[index] = result
         return admission._replace(schema=schema)
 
-    def _with_new_fields(self, events: Sequence[Event]) -> Schema:
-        """A schema with a type for every new field that has a value in these events."""
+    def learn(self, events: Sequence[Event]) -> Schema:
+        """Infer a type for every new field that has a value in these events.
+
+        Args:
+            events: The events, with fields.
+
+        Returns:
+            The schema with the new types.
+        """
         values_by_key: dict[_Key, list[Any]] = {}
         for event in events:
             known = self._coerce[event.record_type]

@@ -15,7 +15,7 @@ import numpy as np
 from plait.data.array_types import ABSENT, Int32Array, Int64Array
 from plait.data.dataset import Dataset, event_type_weights
 from plait.data.history import History
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged, index_ranges, offsets_of
 
 __all__ = ["EvalQueries", "queries_of"]
@@ -97,7 +97,7 @@ def queries_of(
     counts = eval_queries.stops - eval_queries.starts
     events = dataset.interactions.take(index_ranges(eval_queries.starts, counts))
     weights = event_type_weights(dataset.event_types, event_weights)[events.event_types]
-    history = History(offsets_of(counts), events.items, events.times, weights)
+    history = History(offsets_of(counts), events.items, events.times, weights, events.event_types)
     batch = len(eval_queries)
     nothing = Ragged.empty(batch)
     return QueryBatch(
@@ -112,6 +112,7 @@ def queries_of(
         exclude=nothing,
         times=eval_queries.times,
         keep_seen=None if keep_seen is None else np.full(batch, keep_seen),
+        events=history,
         is_replayed=True,
     )
 

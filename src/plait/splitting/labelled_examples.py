@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import ABSENT, BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions, target_mask, user_item_keys
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.click_attribution import ANSWERS, clicked_by

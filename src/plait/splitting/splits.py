@@ -21,7 +21,7 @@ from plait.data.dataset import (
     ranking_target_mask,
     user_item_keys,
 )
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import EvalQueries, queries_of

@@ -85,4 +85,4 @@ class DatasetState:
         """
         offsets, rows = self.events.batch_rows(users)
         weights = event_type_weights(self.event_types, kinds)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+        return History(offsets, rows.items, rows.times, weights[rows.event_types], rows.event_types)

@@ -73,7 +73,7 @@ class InteractionRows(NamedTuple):
         return InteractionRows(*(column[rows] for column in self))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class SortedRun:
     """InteractionRows sorted by (user, time, order of the log).
 
@@ -201,11 +201,15 @@ class InteractionIndex:
         Returns:
             The version that holds them too and has no loose rows.
         """
-        loose = _columns((user, *row) for user, own in (self.loose or {}).items() for row in own)
+        loose = self.loose_rows()
         runs = (*self.runs, SortedRun.from_rows(InteractionRows.concat([loose, rows])))
         while len(runs) > 1 and len(runs[-1]) * MERGE_RATIO > len(runs[-2]):
             runs = (*runs[:-2], _merged(runs[-2], runs[-1]))
         return InteractionIndex(tuple(run for run in runs if len(run)))
+
+    def loose_rows(self) -> InteractionRows:
+        """Return the rows that are in no run yet, by user."""
+        return _columns((user, *row) for user, own in (self.loose or {}).items() for row in own)
 
     def without(self, users: set[int]) -> InteractionIndex:
         """Remove users.

@@ -16,10 +16,13 @@ from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Change
 from plait.data.recent_interactions import RecentInteractions
 from plait.data.types import History, event_type_weights
+from plait.data.user_merges import UserMerges
 from plait.eventlog import TYPE_CODES, EventChunk, EventLog
 from plait.eventlog.retraction import NamedNumbers
+from plait.eventlog.user_merges import apply_merges, targets_of
 from plait.schema.schema import Schema
 from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
+from plait.state.companions import Companions, companions
 from plait.state.interaction_index import InteractionIndex, InteractionRows
 
 __all__ = ["LiveState"]
@@ -42,6 +45,7 @@ class LiveState:
         event_types: The names of the log's event type numbers.
         events: What users did.
         erased: Offset and user number of every erasure.
+        merges: Which users are the same person.
         recent: The newest of these interactions, in the order of the log.
         arrivals: int64 [n_items], the time of the event that first described an item, `NO_TIME`
             where it has none or an interaction named the item first.
@@ -56,6 +60,7 @@ class LiveState:
     event_types: tuple[str, ...] = ()
     events: InteractionIndex = field(default_factory=InteractionIndex)
     erased: tuple[tuple[int, int], ...] = ()
+    merges: UserMerges = field(default_factory=UserMerges)
     recent: RecentInteractions = field(default_factory=RecentInteractions)
     arrivals: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
     absent_items: Int64Array = field(default_factory=_nobody)
@@ -110,26 +115,71 @@ class LiveState:
         erased_users = {number for _, number in after.erased[len(self.erased) :]}
         return after._without(erased_users) if erased_users else after
 
-    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Return everything that users did, oldest first.
+    def history(
+        self, users: Int32Array, kinds: Mapping[str, float], sessions: Int32Array | None = None
+    ) -> History:
+        """Return everything that users did, oldest first, under whichever of their ids.
 
         Ordered by (time, offset); an event without time stands at its position, one without
-        either at its offset.
+        either at its offset. Events of one time under several ids stand id by id.
 
         Args:
             users: int32 [B] user numbers, -1 for an unknown user.
             kinds: The weight of each event type; "*" stands for any other.
+            sessions: int32 [B], the numbers of users whose events are joined to each; -1 for none.
 
         Returns:
             The histories, with the weight of every event.
         """
         weights = event_type_weights(self.event_types, kinds)
-        if len(users) == 1:
+        if sessions is not None or self.merges.targets:
+            offsets, rows = self._joined_rows(users, sessions)
+        elif len(users) == 1:
             rows = self.events.user_rows(int(users[0]))
             offsets = np.array([0, len(rows.items)], np.int64)
         else:
             offsets, rows = self.events.batch_rows(users)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+        return History(offsets, rows.items, rows.times, weights[rows.event_types], rows.event_types)
+
+    def companions(self, items: Int32Array, event_types: Sequence[str]) -> Companions:
+        """Find items that share users with some items.
+
+        Args:
+            items: Item numbers.
+            event_types: The names of the event types that count; unknown ones match nothing.
+
+        Returns:
+            The items, best first.
+        """
+        numbers = [n for n, name in enumerate(self.event_types) if name in event_types]
+        return companions(
+            self.events,
+            self.merges,
+            items,
+            np.array(numbers, np.int32),
+            self.catalogue.tiebreak,
+        )
+
+    def _joined_rows(
+        self, users: Int32Array, sessions: Int32Array | None
+    ) -> tuple[Int64Array, InteractionRows]:
+        """The rows of each user under all ids, with those of the session, oldest first."""
+        pairs = [
+            (row, number)
+            for row, user in enumerate(users.tolist())
+            for number in dict.fromkeys(
+                [
+                    *self.merges.person(user),
+                    *(() if sessions is None else self.merges.person(int(sessions[row]))),
+                ]
+            )
+        ]
+        owners, numbers = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
+        _, rows = self.events.batch_rows(numbers)
+        owned = rows._replace(users=owners[rows.users])
+        order = np.lexsort((owned.times, owned.users))
+        counts = np.bincount(owned.users, minlength=len(users))
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), owned.take(order)
 
     def _without(self, users: set[int]) -> LiveState:
         """The state without what users did."""
@@ -140,7 +190,7 @@ class LiveState:
     def _with_entities(self, chunk: EventChunk, names: EntityNames) -> LiveState:
         """The state after `chunk`, without its interactions."""
         catalogue, users, event_types = self.catalogue, self.users, self.event_types
-        erased, arrivals = self.erased, self.arrivals
+        erased, arrivals, merges = self.erased, self.arrivals, self.merges
         n_items, n_users, n_event_types = (
             int(column.max()) + 1 for column in (chunk.items, chunk.users, chunk.kinds)
         )
@@ -153,6 +203,11 @@ class LiveState:
         if n_users > len(users.alive):
             users = with_new_entries(users, names.user_ids(len(users)), n_users)
         if (chunk.types != TYPE_CODES["interaction"]).any():
+            merges = apply_merges(merges, chunk)
+            targets, _ = targets_of(chunk)
+            n_users = max(n_users, int(targets.max(initial=-1)) + 1)
+            if n_users > len(users.alive):
+                users = with_new_entries(users, names.user_ids(len(users)), n_users)
             users = apply_changes(users, chunk, "user", event_types, names)
             catalogue = apply_changes(catalogue, chunk, "item", event_types, names)
             rows = np.flatnonzero((chunk.types == TYPE_CODES["erase"]) & (chunk.users >= 0))
@@ -173,6 +228,7 @@ class LiveState:
             users=users,
             event_types=event_types,
             erased=erased,
+            merges=merges,
             arrivals=arrivals,
             absent_items=absent_items,
             absent_users=absent_users,
@@ -190,6 +246,7 @@ class _Retractions:
     def add(self, chunk: EventChunk) -> None:
         self._items.add(chunk.items, chunk.types)
         self._users.add(chunk.users, chunk.types)
+        self._users.add(*targets_of(chunk))
         self._described.append(chunk.items[chunk.types == -1 - TYPE_CODES["item"]])
         records = chunk.offsets[chunk.types == TYPE_CODES["retract"]]
         self._record = max(self._record, int(records.max(initial=-1)))

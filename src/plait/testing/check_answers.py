@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int32Array
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Explainer, Retriever, Scorer
 from plait.testing.queries import probe_numbers, probes

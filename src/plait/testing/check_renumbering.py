@@ -9,7 +9,7 @@ import numpy as np
 from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Scorer
 from plait.testing.queries import probe_numbers, probes

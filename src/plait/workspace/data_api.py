@@ -24,7 +24,7 @@ from plait.workspace.live_model import LiveModel
 from plait.workspace.post_notes import PostNotes
 from plait.workspace.readable_fields import lost_fields, readable_fields
 
-__all__ = ["DataApi"]
+__all__ = ["DELTA_WAIT", "DataApi", "id_text"]
 
 Entity = Literal["item", "user"]
 
@@ -213,6 +213,8 @@ class DataApi(ImportApi):
     def erase_user(self, user: str) -> int:
         """Erase a user, all of the user's events, and the rejected rows that quote the id.
 
+        Who was merged with the user is the same person, and is erased too.
+
         Args:
             user: The user's id.
 
@@ -222,9 +224,14 @@ class DataApi(ImportApi):
         Raises:
             NotFoundError: If the user is unknown.
         """
-        version = self._log.erase(self._consent.user_id(self._stored_id(user, "user")))
+        stored_id = self._consent.user_id(self._stored_id(user, "user"))
+        state = self.host.sync()
+        person = state.merges.person(state.users.number(stored_id))
+        names = {user, *(state.users.ids[number] for number in person if number >= 0)}
+        version = self._log.erase(stored_id)
         self.host.catch_up(version)
-        forget(self._rejects, user)
+        for name in filter(None, names):
+            forget(self._rejects, name)
         return version
 
     def title(self, item: str) -> str:
@@ -278,7 +285,7 @@ class DataApi(ImportApi):
 
     def _stored_id(self, external_id: Any, entity: Entity) -> str:
         """The id without blanks around it, as rows of events have it; any other that is stored."""
-        name = _id_text(external_id, entity)
+        name = id_text(external_id, entity)
         stripped = name.strip(BLANKS)
         if stripped in ("", name):
             return name
@@ -308,7 +315,19 @@ class DataApi(ImportApi):
         )
 
 
-def _id_text(external_id: Any, entity: str) -> str:
+def id_text(external_id: Any, entity: str) -> str:
+    """Return an id as text.
+
+    Args:
+        external_id: The id, also a whole number.
+        entity: What it names, for the message of an error.
+
+    Returns:
+        The id.
+
+    Raises:
+        InputError: If it is no id.
+    """
     external_id = plain_value(external_id)
     if isinstance(external_id, int) and not isinstance(external_id, bool):
         return str(external_id)

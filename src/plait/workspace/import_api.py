@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
-from plait.data.catalogue import FieldType
+from plait.data.catalogue import Catalogue, FieldType
 from plait.eventlog import EventLog
 from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
@@ -90,12 +90,16 @@ class ImportApi:
             else Importer(self._log, self._consent, rejects=self._rejects)
         )
         report = ingest(importer, self._consent, sources, map, progress or ignore, options)
-        if dry_run:
-            return report
-        self.host.catch_up(report.version)
-        if "items" not in report.by_kind:
-            return report
-        return dataclasses.replace(report, sellable=describe_sellable(item_catalogue(self._log)))
+        if not dry_run:
+            self.host.catch_up(report.version)
+            if items is not None:
+                sellable = describe_sellable(self._item_catalogue())
+                report = dataclasses.replace(report, sellable=sellable)
+        return report
+
+    def _item_catalogue(self) -> Catalogue:
+        """The items now; without a state that follows the log they are read alone."""
+        return self.host.state().catalogue if self.host.started else item_catalogue(self._log)
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

@@ -26,7 +26,7 @@ class ImportReport:
         by_kind: `plait.ingest.import_result.ImportResult` by "items", "users", ...
         import_id: The id of the import, by which it can be taken back.
         dry_run: Whether nothing was stored.
-        sellable: Which items may be shown after it, if it had items.
+        sellable: What the catalogue lets recommendations show now; None if no items were stored.
     """
 
     by_kind: Mapping[str, ImportResult]
@@ -57,10 +57,10 @@ class ImportReport:
     def lines(self) -> list[str]:
         """For people: a line a source, what was understood of it, and what looks wrong."""
         lines = [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
-        if self.sellable is not None:
-            lines += _shown(self.sellable)
         if self.dry_run:
             return ["dry run: nothing was stored", *lines]
+        if self.sellable is not None:
+            lines += _shown(self.sellable)
         if any(result.stored or result.summary.removed for result in self.by_kind.values()):
             lines.append(f"import {self.import_id}; plait undo takes it back")
         return lines
@@ -71,8 +71,8 @@ class ImportReport:
             "version": self.version,
             "import": self.import_id,
             "dry_run": self.dry_run,
-            "sellable": None if self.sellable is None else self.sellable.to_dict(),
             **{kind: _plain(result) for kind, result in self.by_kind.items()},
+            **({} if self.sellable is None else {"sellable": self.sellable.to_dict()}),
         }
 
 
@@ -100,13 +100,14 @@ def _lines(kind: str, result: ImportResult) -> Iterator[str]:
 
 
 def _shown(sellable: SellableItems) -> Iterator[str]:
-    """Which rule decides what may be shown."""
+    """What recommendations show of the catalogue, in a few lines."""
     for rule in sellable.availability:
-        yield f"availability: {rule.text}"
-    if sellable.n_unavailable:
-        yield f"availability: {sellable.n_unavailable:,} items are not available now"
+        yield f"  stock: {rule.text} ({rule.n_unavailable:,} now)"
+    if sellable.n_uncatalogued:
+        yield f"  not shown: {sellable.n_uncatalogued:,} ids that only events name"
     if sellable.group_field:
-        yield f"variants: {sellable.n_products:,} products by {sellable.group_field!r}"
+        products = f"{sellable.n_products:,} products by `{sellable.group_field}`"
+        yield f'  variants: {products}; group_by = "auto" shows one of each'
 
 
 def _understood(kind: str, summary: SourceSummary) -> Iterator[str]:

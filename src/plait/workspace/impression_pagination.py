@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from collections import OrderedDict
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 from plait.errors import InputError, NotFoundError
 from plait.eventlog import Impression
 
-__all__ = ["ImpressionChains", "ImpressionStore", "InMemoryImpressions", "decode_payload"]
+__all__ = ["ImpressionChains", "ImpressionStore", "InMemoryImpressions"]
 
 ARRIVAL = 1.0
 """Seconds within which the impressions of another process reach the store."""
@@ -198,24 +197,6 @@ class ImpressionChains:
                 field="request_id",
             )
         return chain
-
-
-def decode_payload(row: Impression) -> dict[str, Any]:
-    """Read the payload of an impression.
-
-    Args:
-        row: The impression.
-
-    Returns:
-        The payload, in which each item has its evidence.
-    """
-    payload: dict[str, Any] = json.loads(row.payload)
-    for item, evidence in zip(payload["items"], payload.pop("evidence", ()), strict=False):
-        item.update(evidence)
-        for reason in item.get("reasons", ()):
-            if "strand" in reason:  # written before 0.2
-                reason["model"] = reason.pop("strand")
-    return payload
 
 
 def _root(request_id: str) -> str:

@@ -11,14 +11,17 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array, Int32Array
 from plait.data.catalogue import Catalogue
-from plait.data.query import Query, QueryBatch
+from plait.data.query import Query
+from plait.data.query_batch import QueryBatch
 from plait.data.state_view import StateView
+from plait.errors import InputError
 from plait.models.popularity.popular import Popular
 from plait.ranking.exclusion_rules import Rules
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.listing_order import Position, SortKeys, field_keys, ordered
 from plait.ranking.newest_items import arrival_times
 from plait.state import LiveState
+from plait.utils.timestamps import iso
 from plait.workspace.listing_query import Cursor, ListQuery, parse_list_query
 from plait.workspace.live_model import LiveModel, LoadedModel
 from plait.workspace.query_encoding import encode_queries
@@ -239,6 +242,12 @@ def _value_counts(catalogue: Catalogue, name: str, numbers: Int32Array) -> list[
     column = catalogue.columns.get(name)
     if column is None:
         return []
+    if column.type == "place":
+        raise InputError(
+            f"counts {name!r} holds places, which are not counted",
+            hint="count a field of another type",
+            field="counts",
+        )
     counts: dict[Any, int] = {}
     for number in numbers.tolist():
         value = column.get(number)
@@ -246,7 +255,11 @@ def _value_counts(catalogue: Catalogue, name: str, numbers: Int32Array) -> list[
         for member in members if column.type == "set" else (value,):
             counts[member] = counts.get(member, 0) + 1
     by_count = sorted(counts.items(), key=lambda entry: (-entry[1], str(entry[0])))
-    return [ValueCount(value, count) for value, count in by_count[:MAX_COUNTED_VALUES]]
+    is_time = column.type == "time"
+    return [
+        ValueCount(iso(value) if is_time and value is not None else value, count)
+        for value, count in by_count[:MAX_COUNTED_VALUES]
+    ]
 
 
 class ListingApi:

@@ -72,12 +72,13 @@ def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
     recorded = 0
     for row in log.impressions():
         recorded += 1
-        if not 0 <= row.user < dataset.n_users:
+        user = dataset.merges.root(row.user)
+        if not 0 <= user < dataset.n_users:
             continue  # whoever is unknown has no misses: the clicks alone would mislead
         ids = (str(entry["id"]) for entry in orjson.loads(row.payload)["items"])
         shown = dataset.catalogue.numbers(ids)
         answers[row.request_id] = len(responses)
-        responses.append((row.user, row.time, row.version))
+        responses.append((user, row.time, row.version))
         items.append(shown[shown >= 0])
     named = [
         (offset, answers.get(name, UNKNOWN_RESPONSE))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
+from plait.data.query_controls import SeenRule
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, History, Query, QueryBatch, StateView
+from plait.pipeline.candidate_union import COMPANIONS
 from plait.state import LiveState
 
 __all__ = ["encode_queries", "group_by_batch_key"]
@@ -27,9 +30,9 @@ def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
         The positions of the queries of each group: those that agree on whether they override the
         treatment of seen items, on whether they bring their own candidates, and on `group_by`.
     """
-    groups: dict[tuple[bool, bool, str | None], list[int]] = {}
+    groups: dict[tuple[str, bool, str | None], list[int]] = {}
     for position, query in enumerate(queries):
-        key = (query.seen is None, query.candidates is None, query.group_by)
+        key = (type(query.seen).__name__, query.candidates is None, query.group_by)
         groups.setdefault(key, []).append(position)
     return list(groups.values())
 
@@ -49,35 +52,26 @@ def encode_queries(
     Returns:
         The batch.
     """
-    catalogue = state.catalogue
-    now = time.time_ns() // 1000
+    catalogue, now = state.catalogue, time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
-    user_numbers = state.users.numbers([query.user for query in queries])
-    past = state.history(user_numbers, event_weights)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
-    rejected, history = nothing, past
-    if len(past.weights) and past.weights.min() <= 0:
-        rejected = past.filter(past.weights < 0).ragged
-        history = past.filter(past.weights > 0)
-    seen = Ragged(past.items, past.offsets)
-    if any(query.history for query in queries):
-        session = _ragged([query.history for query in queries], catalogue)
-        history = _with_session(history, session, times)
-        seen = seen.hstack(session)
-    first = queries[0]
+    user_numbers, events, seen = _histories(queries, state, times, event_weights)
+    history, rejected = events, nothing
+    if len(events.weights) and events.weights.min() <= 0:
+        rejected = events.filter(events.weights < 0).ragged
+        history = events.filter(events.weights > 0)
     anchors = excluded = nothing
-    candidates = None
-    if first.candidates is not None:
+    candidates = keep_seen = None
+    if queries[0].candidates is not None:
         distinct = [dict.fromkeys(query.candidates or ()) for query in queries]
         candidates = _ragged(distinct, catalogue)
     if any(query.items for query in queries):
         anchors = _ragged([query.items for query in queries], catalogue)
     if any(query.exclude for query in queries):
         excluded = _ragged([query.exclude for query in queries], catalogue)
-    keep_seen = None
-    if first.seen is not None:
+    if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
-    return QueryBatch(
+    batch = QueryBatch(
         users=user_numbers,
         history=history,
         seen=seen,
@@ -91,8 +85,68 @@ def encode_queries(
         k=max(query.k for query in queries),
         keep_seen=keep_seen,
         candidates=candidates,
-        group_by=first.group_by,
+        events=events,
+        group_by=queries[0].group_by,
         live=live,
+    )
+    if any(
+        query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
+        for query in queries
+    ):
+        return _with_controls(batch, queries, state)
+    return batch
+
+
+def _histories(
+    queries: Sequence[Query],
+    state: LiveState,
+    times: Int64Array,
+    event_weights: Mapping[str, float],
+) -> tuple[Int32Array, History, Ragged]:
+    """The users, all events of each user, session and request, and the items of these events."""
+    user_numbers = state.users.numbers([query.user for query in queries])
+    if state.merges.targets:
+        user_numbers = state.merges.root_numbers(user_numbers)
+    sessions = None
+    if any(query.session for query in queries):
+        sessions = state.users.numbers([query.session for query in queries])
+    past = state.history(user_numbers, event_weights, sessions)
+    seen = Ragged(past.items, past.offsets)
+    if not any(query.history for query in queries):
+        return user_numbers, past, seen
+    stated = _ragged([query.history for query in queries], state.catalogue)
+    return user_numbers, _with_session(past, stated, times), seen.hstack(stated)
+
+
+def _with_controls(batch: QueryBatch, queries: Sequence[Query], state: LiveState) -> QueryBatch:
+    """The batch with rules of seen items, boosts, pins and companions."""
+    evidence = [
+        state.companions(batch.items[row], query.event_types) if query.event_types else None
+        for row, query in enumerate(queries)
+    ]
+    rows = [[] if shared is None else shared.items.tolist() for shared in evidence]
+    rules = tuple(query.seen for query in queries if isinstance(query.seen, SeenRule))
+    return replace(
+        batch,
+        seen_rules=rules or None,
+        boosts=tuple(query.boosts for query in queries),
+        pins=_pins(queries, state.catalogue) if any(query.pins for query in queries) else None,
+        companions=Ragged.from_rows(rows) if any(rows) else None,
+        cache={COMPANIONS: evidence},
+    )
+
+
+def _pins(
+    queries: Sequence[Query], catalogue: Catalogue
+) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """The numbers and the ranks from 0 of the pinned items that exist."""
+    return tuple(
+        tuple(
+            (catalogue.number(pin.item), pin.position - 1)
+            for pin in query.pins
+            if catalogue.number(pin.item) >= 0
+        )
+        for query in queries
     )
 
 
@@ -111,11 +165,15 @@ def _with_session(past: History, session: Ragged, times: Int64Array) -> History:
         session.offsets, session.values, times[:0], np.zeros(0, np.float32)
     ).event_age
     session_weights = np.ones(len(session.values), np.float32)
+    types = past.event_types
+    if types is not None:
+        types = np.concatenate([types, np.full(len(session.values), ABSENT, np.int16)])[order]
     return History(
         past.offsets + session.offsets,
         np.concatenate([past.items, session.values])[order],
         np.concatenate([past.times, times[session.rows] - event_age])[order],
         np.concatenate([past.weights, session_weights])[order],
+        types,
     )
 
 

@@ -11,22 +11,21 @@ from dataclasses import replace
 from typing import Any
 
 from plait.data.catalogue import Catalogue
-from plait.data.types import Query
+from plait.data.query_controls import SeenRule
+from plait.data.types import ABSENT, Query
 from plait.errors import NotFoundError
 from plait.eventlog import Impression
+from plait.ingest.posted_rows import SESSION
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
-from plait.workspace.impression_pagination import ImpressionChains, decode_payload
+from plait.workspace.companion_reasons import with_companion_reasons
+from plait.workspace.impression_pagination import ImpressionChains
+from plait.workspace.impression_payload import decode_payload, impression_payload
+from plait.workspace.item_fields import check_field_names
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
 from plait.workspace.query_validation import validate_query
-from plait.workspace.response import (
-    Response,
-    impression_payload,
-    items_json,
-    ranked_items,
-    to_json,
-)
+from plait.workspace.response import Response, items_json, ranked_items, to_json
 from plait.workspace.warmup_queries import warmup_queries
 
 __all__ = ["QueryService"]
@@ -142,12 +141,23 @@ class QueryService:
         excluded = dict.fromkeys((*stated.get("exclude", ()), *shown))
         user = self._user_id(chain[0].user)
         query = validate_query(Query(**{**stated, "exclude": (), "k": k, "user": user}))
-        query = replace(query, exclude=tuple(excluded))
+        query = replace(
+            query,
+            exclude=tuple(excluded),
+            session=self._user_id(payloads[0].get("session", ABSENT)),
+            pins=tuple(
+                replace(pin, position=pin.position - len(shown))
+                for pin in query.pins
+                if pin.position > len(shown)
+            ),
+        )
         if query.candidates is not None:
             remaining = tuple(item for item in query.candidates if item not in excluded)
             query = replace(query, candidates=remaining)
         continuation_id = f"{chain[0].request_id}-{len(chain)}"
-        return self._compute([query], route="next", continuation_id=continuation_id)[0]
+        return self._compute(
+            [query], route="next", continuation_id=continuation_id, is_resolved=True
+        )[0]
 
     def _user_id(self, number: int) -> str | None:
         """The user whose number an impression remembers; None if unknown or erased."""
@@ -162,13 +172,15 @@ class QueryService:
         route: str,
         continuation_id: str = "",
         is_timed: bool = True,
+        is_resolved: bool = False,
     ) -> list[tuple[Response, Impression]]:
         """The response to each query and what is to be remembered of it."""
         is_fresh = not self._host.is_behind
         if at_least is not None:
             is_fresh = self._host.wait_for(at_least, self._stale_wait)
         model = self._host.serving()
-        queries = self._resolve(queries, model.state.catalogue)
+        if not is_resolved:
+            queries = self._resolve(queries, model.state.catalogue)
         results: dict[int, tuple[Response, Impression]] = {}
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
             timings: dict[str, float] = {}
@@ -178,13 +190,21 @@ class QueryService:
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)
+                degraded = [] if is_fresh else ["stale"]
+                session = ABSENT
+                if query.event_types or isinstance(query.seen, SeenRule):
+                    degraded += _unknown_event_types(query, model.state.event_types)
+                if query.session is not None:
+                    session = model.state.users.number(query.session)
+                if query.event_types:
+                    shown = with_companion_reasons(shown, query, batch, row, model.state.catalogue)
                 response = Response(
                     continuation_id or uuid.uuid4().hex,
                     model.bundle,
                     model.state.version,
                     self.worker,
                     shown,
-                    [] if is_fresh else ["stale"],
+                    degraded,
                     items_json(shown),
                 )
                 impression = Impression(
@@ -194,24 +214,44 @@ class QueryService:
                     route,
                     model.bundle,
                     model.state.version,
-                    impression_payload(query, items, row, slate, response),
+                    impression_payload(query, items, row, slate, response, session),
                 )
                 results[position] = response, impression
         return [results[position] for position in range(len(queries))]
 
     def _resolve(self, queries: Sequence[Query], catalogue: Catalogue) -> Sequence[Query]:
         """The queries with users named as in the log; NotFoundError for an unknown anchor."""
+        has_sessions = False
         for query in queries:
+            has_sessions = has_sessions or query.session is not None
+            if query.fields:
+                check_field_names(query.fields, catalogue)
             for item in query.items:
-                if catalogue.number(item) < 0:
+                number = catalogue.number(item)
+                if number < 0 or not catalogue.alive[number]:
                     raise NotFoundError(
                         f"no item {item!r}",
-                        hint="import it with plait ingest --items, or PUT /v1/items/{id}",
-                        field="item",
+                        hint="unknown or deleted; import it with plait ingest --items, or PUT "
+                        "/v1/items/{id}",
+                        field="item" if len(query.items) == 1 else "items",
                     )
-        if not self._consent.pseudonyms:
+        if not (self._consent.pseudonyms or has_sessions):
             return queries
-        return [
-            replace(query, user=None if query.user is None else self._consent.user_id(query.user))
-            for query in queries
-        ]
+        return [self._with_stored_ids(query) for query in queries]
+
+    def _with_stored_ids(self, query: Query) -> Query:
+        """The query with user and session as the log names them; a session alone is the user."""
+        user = None if query.user is None else self._consent.user_id(query.user)
+        session = None
+        if query.session is not None:
+            session = self._consent.user_id(SESSION + query.session)
+        return replace(query, user=user or session, session=session if user else None)
+
+
+def _unknown_event_types(query: Query, event_types: Sequence[str]) -> list[str]:
+    """What the response says of event types that the log does not have."""
+    named = query.event_types
+    if isinstance(query.seen, SeenRule):
+        named = (*named, *query.seen.exclude)
+    unknown = [name for name in dict.fromkeys(named) if name not in event_types]
+    return [f"unknown_event_type:{name}" for name in unknown]

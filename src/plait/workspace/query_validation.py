@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypedDict
 
-import numpy as np
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as ModelError
 
+from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
+from plait.ingest.posted_rows import SESSION
 from plait.schema.event_bounds import MAX_ID_LENGTH
-from plait.schema.missing_words import BLANKS
 from plait.utils.timestamps import to_micros
+from plait.workspace.query_control_types import (
+    Boosts,
+    EventTypes,
+    FieldNames,
+    Pins,
+    Seen,
+    as_list,
+    id_text,
+    whole_number,
+)
 
 __all__ = [
     "MAX_ITEMS",
@@ -49,7 +59,13 @@ class QueryOptions(TypedDict, total=False):
         filter: A rule that items must satisfy, such as `category == "lamps"`.
         exclude: Items that must not be returned.
         context: Time, place, device, ...
-        seen: "keep" or "remove" items that the user knows; None leaves it to the recipe.
+        seen: "keep" or "remove" items that the user knows; event types such as ["purchase"], by
+            which alone they are removed; or a `SeenRule`. None leaves it to the recipe.
+        session: The id of a session, whose events join those of the user.
+        boosts: Which items move up or down: mappings with `filter` and `factor`, or `Boost`.
+        pins: Items with a fixed position: ids, mappings with `item` and `position`, `PinnedItem`.
+        fields: The fields to return with each item; ["*"]: all.
+        group_by: The field of which the response shows one variant; None leaves it to the recipe.
         at_least: Wait until this version of the log is known, for a second at most.
         time: When the query is asked: a datetime, ISO 8601 or a unix time.
     """
@@ -58,26 +74,14 @@ class QueryOptions(TypedDict, total=False):
     filter: str | None
     exclude: Iterable[str]
     context: Mapping[str, Any] | None
-    seen: Literal["keep", "remove"] | None
+    seen: Literal["keep", "remove"] | Iterable[str] | Mapping[str, Any] | SeenRule | None
+    session: str | None
+    boosts: Sequence[Any]
+    pins: Sequence[Any]
+    fields: Iterable[str]
+    group_by: str | None
     at_least: int | None
     time: Any
-
-
-def _id_text(value: Any) -> Any:
-    """Whole numbers are taken as the ids they spell; blanks around an id are cut off."""
-    if isinstance(value, str):
-        return value.strip(BLANKS) or value
-    is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return str(value) if is_number else value
-
-
-def _list(value: Any) -> Any:
-    """Any iterable but a string is taken as a list."""
-    return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
-
-
-def _whole_number(value: Any) -> Any:
-    return int(value) if isinstance(value, np.integer) else value
 
 
 def _context(value: Any) -> Any:
@@ -95,16 +99,21 @@ def _context(value: Any) -> Any:
     return dict(value)
 
 
-_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(_id_text)]
+_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(id_text)]
 """An id from Python: an empty one is allowed, and is unknown."""
 
 ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
+_SessionId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION)),
+    BeforeValidator(id_text),
+]
 _Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
 _ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]
-_AnyIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_ITEMS)]
-_AnyExcludedIds = Annotated[list[_AnyId], BeforeValidator(_list), Field(max_length=MAX_EXCLUDED)]
-_Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(_whole_number)]
-_Version = Annotated[int, Field(ge=0), BeforeValidator(_whole_number)]
+_AnyIds = Annotated[list[_AnyId], BeforeValidator(as_list), Field(max_length=MAX_ITEMS)]
+_AnyExcludedIds = Annotated[list[_AnyId], BeforeValidator(as_list), Field(max_length=MAX_EXCLUDED)]
+_Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(whole_number)]
+_Version = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)]
 _Filter = Annotated[str, StringConstraints(max_length=MAX_FILTER)]
@@ -123,6 +132,12 @@ class QueryModel(BaseModel):
     at_least: _Version | None = Field(
         None, description="wait until this version is known, for a second at most"
     )
+    session: _SessionId | None = Field(
+        None, description="the id of a session, whose events join those of the user"
+    )
+    fields: FieldNames = Field(
+        default_factory=list, description='fields to return with each item; ["*"]: all'
+    )
 
     def to_query(self) -> Query:
         """Convert to the query that `QueryService.run` takes.
@@ -136,7 +151,14 @@ class QueryModel(BaseModel):
         values = self._specific()
         if "time" not in values and self.context.get("time") is not None:
             values["time"] = to_micros(self.context["time"], "context.time")
-        return Query(user=self.user, history=tuple(self.history), context=self.context, **values)
+        return Query(
+            user=self.user,
+            history=tuple(self.history),
+            context=self.context,
+            session=self.session,
+            fields=tuple(self.fields),
+            **values,
+        )
 
     def _specific(self) -> dict[str, Any]:
         """What only this kind of query says."""
@@ -149,9 +171,25 @@ class QueryBody(QueryModel):
     k: _Count = Field(10, description="how many items to answer with")
     filter: _Filter | None = Field(None, description='which items may come: category == "lamps"')
     exclude: _ExcludedIds = Field(default_factory=list, description="items that must not come")
+    seen: Seen = Field(
+        None, description="keep, remove, or the kinds of event by which seen items are removed"
+    )
+    boosts: Boosts = Field(default_factory=list, description="which items move up or down")
+    pins: Pins = Field(default_factory=list, description="items with a fixed position")
+    group_by: str | None = Field(
+        None, max_length=512, description="the field of which one variant is shown"
+    )
 
     def _specific(self) -> dict[str, Any]:
-        return {"k": self.k, "filter": self.filter or None, "exclude": tuple(self.exclude)}
+        return {
+            "k": self.k,
+            "filter": self.filter or None,
+            "exclude": tuple(self.exclude),
+            "seen": self.seen,
+            "boosts": tuple(Boost(boost.filter, boost.factor) for boost in self.boosts),
+            "pins": tuple(PinnedItem(pin.item, pin.position) for pin in self.pins),
+            "group_by": self.group_by,
+        }
 
 
 class Recommend(QueryBody):
@@ -164,16 +202,29 @@ class Search(QueryBody):
     text: Annotated[_Text, Field(min_length=1)] = Field(description="the words")
 
     def _specific(self) -> dict[str, Any]:
-        return {**super()._specific(), "text": self.text, "seen": "keep"}
+        return {**super()._specific(), "text": self.text, "seen": self.seen or "keep"}
 
 
 class Similar(QueryBody):
-    """Items like one item."""
+    """Items like one item, or like several."""
 
-    item: ExternalId = Field(description="the item to start from")
+    item: ExternalId | None = Field(None, description="the item to start from")
+    items: _Ids = Field(default_factory=list, description="or several, such as those of a cart")
+    event_types: EventTypes = Field(
+        default_factory=list,
+        description="items that share users by these kinds of event come first: purchase",
+    )
 
     def _specific(self) -> dict[str, Any]:
-        return {**super()._specific(), "items": (self.item,), "seen": "keep"}
+        anchors = self.items if self.item is None else [self.item, *self.items]
+        if not anchors:
+            raise InputError("item is missing", hint="item: the item to start from", field="item")
+        return {
+            **super()._specific(),
+            "items": tuple(dict.fromkeys(anchors)),
+            "seen": self.seen or "keep",
+            "event_types": tuple(self.event_types),
+        }
 
 
 class Rank(QueryModel):
@@ -195,7 +246,7 @@ class QueryParameters(QueryBody):
     text: _Text | None = None
     items: _AnyIds = Field(default_factory=list)
     candidates: _AnyIds | None = None
-    seen: Literal["keep", "remove"] | None = None
+    event_types: EventTypes = Field(default_factory=list)
     time: int | None = None
 
     def _specific(self) -> dict[str, Any]:
@@ -206,7 +257,7 @@ class QueryParameters(QueryBody):
             "text": self.text or None,
             "items": tuple(self.items),
             "candidates": None if self.candidates is None else tuple(self.candidates),
-            "seen": self.seen,
+            "event_types": tuple(self.event_types),
         }
 
 
@@ -280,4 +331,5 @@ def model_error(
         message = "is empty"
     description = model.model_fields[top].description if top in model.model_fields else None
     hint = f"{path}: {description}" if description else ""
-    return InputError(f"{path}: {message.removeprefix('Input ').lower()}", hint=hint, field=field)
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return InputError(f"{path}: {message[:1].lower()}{message[1:]}", hint=hint, field=field)

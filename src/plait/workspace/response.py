@@ -1,10 +1,9 @@
-"""The response to a query, and the impression that remembers how it came about."""
+"""The response to a query."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,23 +12,28 @@ import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Query
+from plait.workspace.item_fields import selected_fields
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["RankedItem", "Response", "impression_payload", "items_json", "ranked_items", "to_json"]
+__all__ = ["RankedItem", "Response", "items_json", "many_json", "ranked_items", "to_json"]
 
 N_REPR = 10
 """How many items the `repr` of a response names."""
 
-_UNKNOWN: Mapping[str, Any] = {
-    "model": None,
-    "rank": None,
-    "because": None,
-    "fact": None,
-    "text": "unknown item",
+_UNSCORED: Mapping[str, str] = {
+    "unknown": "unknown item",
+    "deleted": "deleted item",
+    "unavailable": "item that is not available",
+    "hidden": "item that the user rejected",
+    "filtered": "item that the rules of the recipe leave out",
+    "unscored": "item that no model knows",
 }
-"""The reason of an item that the log does not know."""
+"""By status, the sentence for an item of the caller's list that has no score."""
+
+_ASKED_FOR = frozenset({"excluded", "seen", "cooldown"})
+"""Why items of the caller's list are left out: the query says so."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,6 +45,8 @@ class RankedItem:
         score: The score, None where nothing is known of the item.
         reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
             `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
+        fields: The fields that the query asks for, by name; None if it asks for none.
+        status: Why an item of the caller's list has no score, such as "unknown" or "deleted".
         filled: Whether no model found the item: it fills a list that would be too short.
     """
 
@@ -48,6 +54,8 @@ class RankedItem:
     score: float | None
     reasons: list[dict[str, Any]] = field(default_factory=list)
     filled: bool = False
+    fields: dict[str, Any] | None = None
+    status: str | None = None
 
     def __repr__(self) -> str:
         if self.score is not None:
@@ -58,9 +66,12 @@ class RankedItem:
         """Return the item as JSON has it.
 
         Returns:
-            `id`, `score` and `reasons`; `filled` where it is true.
+            `id`, `score` and `reasons`; `fields` and `status` where they are not None, `filled`
+            where it is true.
         """
-        return _item_objects([self])[0]
+        optional = {"fields": self.fields, "status": self.status, "filled": self.filled or None}
+        stated = {name: value for name, value in optional.items() if value is not None}
+        return {"id": self.id, "score": self.score, "reasons": self.reasons, **stated}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -172,19 +183,45 @@ def items_json(items: Sequence[RankedItem]) -> bytes:
     Returns:
         The text in UTF-8; NaN and infinity are null.
     """
-    return orjson.dumps(_item_objects(items), option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _item_objects(items: Sequence[RankedItem]) -> list[dict[str, Any]]:
-    return [
+    objects = [
         {
             "id": item.id,
             "score": item.score,
             "reasons": item.reasons,
+            **({} if item.fields is None else {"fields": item.fields}),
+            **({} if item.status is None else {"status": item.status}),
             **({"filled": True} if item.filled else {}),
         }
         for item in items
     ]
+    return orjson.dumps(objects, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def many_json(users: Sequence[str], responses: Sequence[Response]) -> bytes:
+    """Render the responses to many users as one JSON object.
+
+    Args:
+        users: The users, at least one.
+        responses: The response to each.
+
+    Returns:
+        The text in UTF-8.
+    """
+    rows = [
+        {
+            "user": user,
+            "request_id": response.request_id,
+            "items": orjson.Fragment(response.items_json),
+            "degraded": response.degraded,
+        }
+        for user, response in zip(users, responses, strict=True)
+    ]
+    head = {
+        "bundle": responses[-1].bundle,
+        "version": min(response.version for response in responses),
+        "worker": responses[0].worker,
+    }
+    return orjson.dumps({**head, "responses": rows})
 
 
 def ranked_items(
@@ -199,8 +236,8 @@ def ranked_items(
         catalogue: The items of the state that answered.
 
     Returns:
-        The columns of the slate within the row, int64, and its items, best first. The caller's own
-        candidates that the log does not know follow behind, without a score.
+        The columns of the slate within the row, int64, and its items, best first. Those of the
+        caller's own candidates that cannot be ranked follow behind, without a score.
     """
     order = items.columns["order"][row]
     slate = np.flatnonzero((order >= 0) & (order < query.k))
@@ -220,83 +257,54 @@ def ranked_items(
         RankedItem(ids[number], None if filled else score, list(why or ()), filled)
         for number, score, why, filled in zip(numbers, scores, reasons, is_filled, strict=True)
     ]
-    if query.candidates is not None and len(ranked) < query.k:
-        candidates = dict.fromkeys(query.candidates)
-        unknown = [item for item in candidates if catalogue.number(item) < 0]
-        room = query.k - len(ranked)
-        ranked += [RankedItem(item, None, [dict(_UNKNOWN)]) for item in unknown[:room]]
+    if query.candidates is not None:
+        ranked = [_with_status(item) for item in ranked]
+        ranked += _unranked(query, items, row, catalogue)[: max(query.k - len(ranked), 0)]
+    if query.fields:
+        ranked = [_with_fields(item, query.fields, catalogue) for item in ranked]
     return slate, ranked
 
 
-_DEFAULTS = {
-    name: default for name, default in asdict(Query()).items() if name not in ("user", "context")
-}
+def _with_fields(item: RankedItem, names: Sequence[str], catalogue: Catalogue) -> RankedItem:
+    number = catalogue.number(item.id)
+    fields = selected_fields(names, catalogue, number) if number >= 0 else {}
+    return replace(item, fields=fields)
 
 
-def impression_payload(
-    query: Query, items: CandidateLists, row: int, slate: npt.NDArray[np.int64], response: Response
-) -> str:
-    """Render what is remembered of a response.
+def _with_status(item: RankedItem) -> RankedItem:
+    """A ranked item; one that no model has scored says so."""
+    if item.score is not None:
+        return item
+    return replace(item, status="unscored", reasons=item.reasons or [_no_score("unscored")])
 
-    The user is left out: impressions name users by number, so that erasing one finds them.
 
-    Args:
-        query: The query.
-        items: The candidates after the last step.
-        row: The row of the query in the batch.
-        slate: The columns of the slate within the row.
-        response: The response.
+def _unranked(
+    query: Query, items: CandidateLists, row: int, catalogue: Catalogue
+) -> list[RankedItem]:
+    """The caller's candidates that cannot be ranked, in the caller's order, with the reason.
 
-    Returns:
-        A JSON object: the `query`; the `items` as the client sees them, and as `evidence` the
-        propensity of each and every model's rank and score; how many `candidates` there were and
-        what `removed` the others.
+    What the query itself leaves out (`exclude`, `filter`, `seen`) is not among them.
     """
-    stated = {name: getattr(query, name) for name in _DEFAULTS}
-    stated = {name: value for name, value in stated.items() if value != _DEFAULTS[name]}
-    if query.context:
-        stated["context"] = query.context
-    columns = items.columns
-    removed = {}
-    if "removed_by" in columns and items.removal_reasons:
-        removed_by = columns["removed_by"][row]
-        counts = np.bincount(removed_by[removed_by >= 0], minlength=len(items.removal_reasons))
-        names = zip(items.removal_reasons, counts.tolist(), strict=True)
-        removed = {name: count for name, count in names if count}
-    return to_json(
-        {
-            "query": stated,
-            "items": orjson.Fragment(response.items_json),
-            "evidence": _evidence(columns, row, slate),
-            "candidates": int((items.item_numbers[row] >= 0).sum()),
-            "removed": removed,
-            "degraded": response.degraded,
-            "worker": response.worker,
-        }
-    ).decode()
+    statuses: dict[int, str] = {}
+    if "removed_by" in items.columns:
+        codes = items.columns["removed_by"][row]
+        numbers = items.item_numbers[row]
+        for column in np.flatnonzero((codes >= 0) & (numbers >= 0)).tolist():
+            statuses[int(numbers[column])] = items.removal_reasons[codes[column]]
+    unranked = []
+    for item in dict.fromkeys(query.candidates or ()):
+        number = catalogue.number(item)
+        status = "unknown" if number < 0 else statuses.get(number)
+        is_asked_for = status in _ASKED_FOR or (status == "filtered" and query.filter)
+        if status is not None and not is_asked_for:
+            unranked.append(RankedItem(item, None, [_no_score(status)], status=status))
+    return unranked
 
 
-def _evidence(
-    columns: Mapping[str, npt.NDArray[Any]], row: int, slate: npt.NDArray[np.int64]
-) -> list[dict[str, Any]]:
-    """The propensity of each item, and by model its rank from 1 and its score where it has one."""
-    evidence: list[dict[str, Any]] = [{"propensity": 1.0, "strands": {}} for _ in slate]
-    if "propensity" in columns:
-        for item, chance in zip(evidence, columns["propensity"][row, slate].tolist(), strict=True):
-            if math.isfinite(chance):
-                item["propensity"] = chance
-    for name in columns:
-        model, _, column = name.rpartition(".")
-        if column != "score" or not model:
-            continue
-        scores = columns[name][row, slate].tolist()
-        ranks = [-1] * len(slate)
-        if f"{model}.rank" in columns:
-            ranks = columns[f"{model}.rank"][row, slate].tolist()
-        for item, rank, score in zip(evidence, ranks, scores, strict=True):
-            if math.isfinite(score):
-                item["strands"][model] = {"rank": rank + 1 if rank >= 0 else None, "score": score}
-    return evidence
+def _no_score(status: str) -> dict[str, Any]:
+    """The reason of an item of the caller's list without a score."""
+    text = _UNSCORED.get(status, f"{status} item")
+    return {"model": None, "rank": None, "because": None, "fact": None, "text": text}
 
 
 def _finite(values: npt.NDArray[Any]) -> list[float | None]:

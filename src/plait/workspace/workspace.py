@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import starmap
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self
 
-from plait.data.types import Query
-from plait.errors import InputError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
@@ -24,16 +22,17 @@ from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
-from plait.utils.timestamps import DAY, to_micros
+from plait.utils.timestamps import DAY
+from plait.workspace.bulk_items import BulkItems
 from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress, fit
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.listing import ListingApi
 from plait.workspace.live_model import LiveModel
+from plait.workspace.query_api import QueryApi
 from plait.workspace.query_service import QueryService
-from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
-from plait.workspace.response import Response
+from plait.workspace.user_merging import UserMerging
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace"]
 
 
-class Workspace(DataApi, ListingApi):
+class Workspace(BulkItems, UserMerging, QueryApi, ListingApi):
     """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
@@ -70,12 +69,19 @@ class Workspace(DataApi, ListingApi):
             lambda user_id: has_consented(host.state().users, user_id),
         )
         self._writer = GroupCommitWriter(log)
-        super().__init__(log, Importer(self._writer, consent), host, consent, home / "rejects")
-        recorded = settings.impressions and ImpressionBuffer(log.add_impressions, log.impression)
-        self.chains = ImpressionChains(recorded or InMemoryImpressions())
-        self.post_notes.answers = recorded or None
+        DataApi.__init__(
+            self, log, Importer(self._writer, consent), host, consent, home / "rejects"
+        )
+        self.chains = ImpressionChains(
+            ImpressionBuffer(log.add_impressions, log.impression)
+            if settings.impressions
+            else InMemoryImpressions()
+        )
         self._stale_wait = settings.stale_wait_ms / 1000
-        self.queries = QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
+        QueryApi.__init__(
+            self, QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
+        )
+        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 
@@ -110,131 +116,6 @@ class Workspace(DataApi, ListingApi):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def recommend(
-        self, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
-    ) -> Response:
-        """Recommend items for a user.
-
-        Args:
-            user: The user, known or not.
-            k: How many items.
-            options: See `QueryOptions`.
-
-        Returns:
-            The items, best first, each with its reasons.
-
-        Raises:
-            InputError: If a value of the query is wrong (FilterError for the filter).
-            NotReadyError: Before the first fit.
-        """
-        return self._query("recommend", options, user=user, k=k)
-
-    def search(
-        self, text: str, *, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
-    ) -> Response:
-        """Find items for words, in the light of the user if one is named.
-
-        Args:
-            text: The words.
-            user: The user, known or not.
-            k: How many items.
-            options: See `QueryOptions`; seen items are kept by default.
-        """
-        if not str(text or "").strip():
-            raise InputError("text is empty", hint="give the words to look for", field="text")
-        return self._query("search", {"seen": "keep", **options}, text=text, user=user, k=k)
-
-    def similar(
-        self, item: str, *, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
-    ) -> Response:
-        """Find items like one item, which is not among them.
-
-        Args:
-            item: The item.
-            user: The user, known or not.
-            k: How many items.
-            options: See `QueryOptions`; seen items are kept unless they say otherwise.
-
-        Raises:
-            NotFoundError: If the item is unknown.
-        """
-        return self._query("similar", {"seen": "keep", **options}, items=[item], user=user, k=k)
-
-    def rank(
-        self,
-        user: str | None,
-        items: Iterable[str],
-        *,
-        k: int | None = None,
-        **options: Unpack[QueryOptions],
-    ) -> Response:
-        """Order the caller's items for a user.
-
-        Deleted, hidden, filtered and excluded ones are left out; unknown ones stand last, without
-        a score and with the reason "unknown item".
-
-        Args:
-            user: The user, known or not.
-            items: The items to order.
-            k: Return only the first k; None for all.
-            options: See `QueryOptions`; seen items are kept unless they say otherwise.
-        """
-        if isinstance(items, str) or not isinstance(items, Iterable):
-            raise InputError("items is no list of ids", hint='like ["a", "b"]', field="items")
-        candidates = list(items)
-        if not candidates:
-            raise InputError("items is empty", hint="give the items to order", field="items")
-        k = min(len(candidates), MAX_ITEMS) if k is None else k
-        seen: QueryOptions = {"seen": "keep", **options}
-        return self._query("rank", seen, candidates=candidates, user=user, k=k)
-
-    def next(self, request_id: str, k: int = 10) -> Response:
-        """Continue an earlier response without repeating anything of its chain.
-
-        Args:
-            request_id: Any request of the chain.
-            k: How many more items.
-
-        Raises:
-            NotFoundError: If the request is unknown.
-        """
-        return self.queries.next(request_id, k)
-
-    def why(self, request_id: str) -> dict[str, Any]:
-        """Return the query of a response, what was shown, and what each model contributed.
-
-        Args:
-            request_id: The request.
-
-        Raises:
-            NotFoundError: If the request is unknown.
-        """
-        return self.queries.explain_request(request_id)
-
-    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> list[Response]:
-        """Answer several queries, in one batch where their shape allows it; see `recommend`.
-
-        Args:
-            queries: The queries.
-            at_least: Wait until this version of the log is known, for a second at most.
-        """
-        return self.queries.run([validate_query(query) for query in queries], at_least=at_least)
-
-    def warm_up(self) -> None:
-        """Answer a query of every kind and forget it, as servers do before they are ready."""
-        self.queries.warm_up()
-
-    def _query(self, route: str, options: QueryOptions, **values: Any) -> Response:
-        for name in options.keys() - QueryOptions.__annotations__.keys():
-            raise TypeError(f"{route}() got an unexpected keyword argument {name!r}")
-        values = {**options, **values}
-        if values.get("time") is not None:
-            values["time"] = to_micros(values["time"])
-        if values.get("context", ()) is None:
-            del values["context"]
-        query = parse_query(values)
-        return self.queries.run([query], at_least=options.get("at_least"), route=route)[0]
 
     def fit(
         self,

@@ -25,7 +25,7 @@ import numpy as np
 
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.features.interactions import query_history

@@ -21,7 +21,7 @@ import numpy as np
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.side_information import co_occurrence_features
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig

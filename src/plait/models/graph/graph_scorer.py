@@ -29,7 +29,7 @@ from scipy import sparse
 from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.interactions import interaction_matrix, query_history

@@ -18,7 +18,7 @@ from typing_extensions import TypeVar
 from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.data.dataset import Interactions, event_type_weights
+from plait.data.recent_interactions import MAX_RECENT_ROWS
 from plait.data.state_view import State
 from plait.models.popularity.half_life_selection import MAX_AGE, MAX_GAP
 from plait.utils.timestamps import DAY
@@ -142,6 +143,8 @@ class LiveCounts:
         counted = self._counted.setdefault(day, {})
         before = np.array([counted.get(pair, 0.0) for pair in pairs.tolist()])
         largest = np.maximum(largest, before)
+        if len(counted) > MAX_RECENT_ROWS:  # memory is bounded; a user may then count twice
+            counted.clear()
         counted.update(zip(pairs.tolist(), largest.tolist(), strict=True))
         if not is_counted:
             return

@@ -22,7 +22,7 @@ from plait.data.array_types import (
 )
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import State
 from plait.models.popularity.half_life_selection import (

@@ -23,7 +23,7 @@ from plait.data.array_types import ABSENT, Float32Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, updates_in
 from plait.features.interactions import query_history

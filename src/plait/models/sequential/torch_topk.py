@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from plait.data.array_types import ABSENT, Float32Array, Int32Array, Int64Array
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 
 __all__ = ["likeliest"]
 

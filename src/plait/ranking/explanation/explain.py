@@ -12,10 +12,11 @@ import numpy as np
 
 from plait.data.array_types import Int64Array
 from plait.data.candidates import CandidateLists
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
+from plait.pipeline.recipe import LADDER
 from plait.pipeline.stage import Stage
 from plait.ranking.explanation.fallback_reasons import fallback_reason
 from plait.ranking.explanation.templates import Contribution, ExplanationContext, reason
@@ -71,8 +72,8 @@ class Explain(Stage[ExplainConfig]):
 
     @property
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
-        """The models that have a sentence of their own."""
-        return {"templates": tuple(self.config.templates)}
+        """The models that have a sentence of their own; steps of the ladder may have one too."""
+        return {"templates": tuple(name for name in self.config.templates if name not in LADDER)}
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Add `reasons`.

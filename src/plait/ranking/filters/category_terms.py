@@ -9,7 +9,7 @@ from plait.data.catalogue import Catalogue
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.filters.parser import BooleanOp, Comparison, FieldReference, Literal, Node
 
-__all__ = ["CATEGORY_FIELDS", "category_of_filter", "category_of_items"]
+__all__ = ["CATEGORY_FIELDS", "category_mask", "category_of_filter", "category_of_items"]
 
 CATEGORY_FIELDS = (
     *("category", "categories", "genre", "genres", "product_type", "item_category", "department"),
@@ -71,10 +71,23 @@ def category_of_items(
             if isinstance(value, tuple):
                 value = max(value, key=len, default=None)
             if value:
-                escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-                mask = compile_filter(f'`{name}` == "{escaped}"').mask(catalogue)
-                return (name, value), mask
+                return (name, value), category_mask(catalogue, name, value)
     return ("", ""), None
+
+
+def category_mask(catalogue: Catalogue, name: str, value: str) -> BoolArray:
+    """Find the items of a category.
+
+    Args:
+        catalogue: The items.
+        name: The field.
+        value: Its value, or a member of the set.
+
+    Returns:
+        bool [n], read-only.
+    """
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return compile_filter(f'`{name}` == "{escaped}"').mask(catalogue)
 
 
 def _conjuncts(node: Node) -> Iterator[Node]:

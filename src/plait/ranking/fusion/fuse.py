@@ -9,8 +9,9 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
-from plait.data.query import QueryBatch
+from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
+from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import (
     FusionCandidates,
@@ -269,7 +270,7 @@ class Fuse(Stage[FuseConfig]):
         return signals.filled(missing == "minimum", margins.astype(np.float32))
 
     def _require_match(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Mark candidates that do not match the text; the caller's own list stays whole."""
+        """Mark candidates that do not match the text, pinned ones and the caller's list apart."""
         columns = [f"{name}.score" for name in self.config.match or ()]
         columns = [column for column in columns if column in items.columns]
         is_text_query = _query_types(queries) == _TEXT
@@ -277,6 +278,8 @@ class Fuse(Stage[FuseConfig]):
             return items
         is_item = items.item_numbers >= 0
         matches = np.logical_or.reduce([items.column(column) > 0 for column in columns])
+        if queries.pins is not None:
+            matches |= items.column(f"{PINS}.rank") >= 0
         return items.mark_removed(is_text_query[:, None] & ~matches & is_item, UNMATCHED)
 
 

@@ -21,13 +21,14 @@ from plait.server.http.request_limits import BodyLimitMiddleware
 from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.route import Route
 from plait.server.http.routes import (
+    bulk_items,
+    entities,
     events,
     health,
-    items,
     listing,
+    merges,
     monitoring,
     queries,
-    users,
 )
 from plait.server.http.workspace_service import Service
 from plait.settings import Settings
@@ -39,7 +40,7 @@ __all__ = ["all_routes", "create_app", "routes_table"]
 
 _log = logging.getLogger(__name__)
 
-_GROUPS = (events, items, users, queries, listing, monitoring, health, openapi)
+_GROUPS = (events, bulk_items, merges, entities, queries, listing, monitoring, health, openapi)
 _ABOUT = (
     "One recommender and search engine over an event log and a catalogue. A key comes as "
     "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "

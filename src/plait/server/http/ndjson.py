@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import Request
 
 from plait.errors import TooLargeError
-from plait.server.http.request_models import MAX_DEPTH, is_too_deep
+from plait.server.http.json_body import MAX_DEPTH, is_too_deep
 
 __all__ = ["MEDIA_TYPE", "is_lines", "lines_of", "rows_of"]
 
@@ -27,7 +27,7 @@ def is_lines(request: Request) -> bool:
     return content_type.partition(";")[0].strip().lower() in _TYPES
 
 
-async def lines_of(request: Request, limit: int) -> list[bytes]:
+async def lines_of(request: Request, limit: int, field: str) -> list[bytes]:
     """Read the lines of a body.
 
     Nothing is stored before the last line has come: a body that breaks off can be sent again.
@@ -35,6 +35,7 @@ async def lines_of(request: Request, limit: int) -> list[bytes]:
     Args:
         request: The request.
         limit: The most lines.
+        field: What an error calls the rows.
 
     Returns:
         The lines that are not empty.
@@ -58,7 +59,7 @@ async def lines_of(request: Request, limit: int) -> list[bytes]:
         raise TooLargeError(
             f"the body has more than {limit} lines",
             hint="send several smaller requests, or raise batch_limit",
-            field="events",
+            field=field,
         )
     return lines
 

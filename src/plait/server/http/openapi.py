@@ -16,9 +16,10 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from plait.server.http.dependencies import reply
 from plait.server.http.ndjson import MEDIA_TYPE
 from plait.server.http.response_models import AnyObject, ErrorResponse
-from plait.server.http.route import Route, reply
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES", "describe", "operation", "responses"]
 

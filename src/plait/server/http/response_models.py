@@ -15,6 +15,8 @@ __all__ = [
     "InfoResponse",
     "ItemsResponse",
     "ListResponse",
+    "ManyItemsResponse",
+    "MergeResponse",
     "RequestResponse",
     "StatusResponse",
 ]
@@ -58,6 +60,7 @@ class Reason(BaseModel):
     because: str | None = Field(description="the id of the item that it rests on")
     fact: SharedField | None = Field(description="a field in which both items agree")
     text: str = Field(description="a sentence")
+    users: int | None = Field(None, description="how many users both items share (companions)")
 
 
 class Item(BaseModel):
@@ -68,6 +71,8 @@ class Item(BaseModel):
         description="null where nothing is known of the item, or no model found it"
     )
     reasons: list[Reason] = Field(description="the strongest first")
+    fields: dict[str, Any] | None = Field(None, description="the fields that the query asks for")
+    status: str | None = Field(None, description="why an item of the caller's list has no score")
     filled: bool = Field(
         False, description="no model found the item: it fills a list that would be too short"
     )
@@ -81,7 +86,27 @@ class ItemsResponse(BaseModel):
     version: int = Field(description="the last version of the log that the response knows of")
     worker: str = Field(description="the process that answered")
     items: list[Item]
-    degraded: list[str] = Field(description='"stale": the state was behind at_least')
+    degraded: list[str] = Field(
+        description='"stale": the state was behind at_least; "unknown_event_type:NAME"'
+    )
+
+
+class UserItems(BaseModel):
+    """The items for one of many users."""
+
+    user: str
+    request_id: str = Field(description="names the response in /v1/next and /v1/requests")
+    items: list[Item]
+    degraded: list[str]
+
+
+class ManyItemsResponse(BaseModel):
+    """Items for many users."""
+
+    bundle: str = Field(description="the bundle that answered")
+    version: int = Field(description="the last version of the log that all responses know of")
+    worker: str = Field(description="the process that answered")
+    responses: list[UserItems] = Field(description="one for each user, in their order")
 
 
 class ListedItem(BaseModel):
@@ -183,6 +208,14 @@ class ChangeResponse(BaseModel):
     """A change of an item or user."""
 
     id: str
+    version: int = Field(description="the version of the log that holds the change")
+
+
+class MergeResponse(BaseModel):
+    """A merge of users, or the end of one."""
+
+    source: str = Field(alias="from", description="the guest")
+    into: str | None = Field(description="the customer; null: the guest is apart again")
     version: int = Field(description="the version of the log that holds the change")
 
 

@@ -8,6 +8,7 @@ import gc
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
@@ -16,10 +17,12 @@ from starlette.responses import Response
 from plait.errors import NotReadyError, PlaitError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import too_many_rows
+from plait.server.http.request_models import RecommendBatch
 from plait.settings import Settings
 from plait.workspace.live_model import NOT_READ
+from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
-from plait.workspace.response import to_json
+from plait.workspace.response import many_json, to_json
 
 if TYPE_CHECKING:
     from plait.workspace import Workspace
@@ -131,6 +134,32 @@ class Service:
             responses = run([query], at_least=at_least, route=route)
         request.state.request_id = responses[0].request_id
         return Response(to_json(responses[0]), media_type="application/json")
+
+    async def answer_many(self, body: RecommendBatch, route: str) -> Response:
+        """Answer one query for many users, some at a time, so that other requests come between.
+
+        Args:
+            body: The query, and its users.
+            route: The name under which the responses are remembered.
+
+        Returns:
+            The responses as JSON.
+        """
+        run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
+        wait, is_fresh = self.settings.stale_wait_ms / 1000, True
+        if at_least is not None:
+            host = self.workspace.host
+            is_fresh = await self._query_calls.run(lambda: host.wait_for(at_least, wait))
+        responses = []
+        for first in range(0, len(body.users), BATCH_SIZE):
+            users = body.users[first : first + BATCH_SIZE]
+            responses += run([replace(query, user=user) for user in users], route=route)
+            await asyncio.sleep(0)
+        if not is_fresh:
+            responses = [
+                replace(response, degraded=[*response.degraded, "stale"]) for response in responses
+            ]
+        return Response(many_json(body.users, responses), media_type="application/json")
 
     async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
         """Answer with more of an earlier response.

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import NotReadyError
+from plait.server.http.dependencies import reply, service_of
 from plait.server.http.response_models import StatusResponse
-from plait.server.http.route import Route, reply, service_of
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES"]
 

@@ -8,9 +8,10 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.server.http.dependencies import json_body, reply, service_of
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.response_models import ListResponse
-from plait.server.http.route import Route, json_body, reply, service_of
+from plait.server.http.route import Route
 from plait.workspace.listing_query import ListQuery
 
 __all__ = ["ROUTES"]

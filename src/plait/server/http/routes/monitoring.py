@@ -6,8 +6,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.server.http.dependencies import reply, service_of
 from plait.server.http.response_models import InfoResponse
-from plait.server.http.route import Route, reply, service_of
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES"]
 

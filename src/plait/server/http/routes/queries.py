@@ -8,9 +8,21 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.server.http.request_models import Next, Rank, Recommend, Search, Similar
-from plait.server.http.response_models import ItemsResponse, RequestResponse
-from plait.server.http.route import Route, json_body, reply, service_of
+from plait.server.http.dependencies import json_body, reply, service_of
+from plait.server.http.request_models import (
+    Next,
+    Rank,
+    Recommend,
+    RecommendBatch,
+    Search,
+    Similar,
+)
+from plait.server.http.response_models import (
+    ItemsResponse,
+    ManyItemsResponse,
+    RequestResponse,
+)
+from plait.server.http.route import Route
 
 __all__ = ["ROUTES"]
 
@@ -20,6 +32,13 @@ async def recommend(
 ) -> Response:
     """Items for a user, known or not, best first, each with its reasons."""
     return await service_of(request).answer(request, body, "recommend")
+
+
+async def recommend_batch(
+    request: Request, body: Annotated[RecommendBatch, Depends(json_body(RecommendBatch))]
+) -> Response:
+    """Items for each of many users, as for a newsletter; each has a request id of its own."""
+    return await service_of(request).answer_many(body, "recommend")
 
 
 async def search(request: Request, body: Annotated[Search, Depends(json_body(Search))]) -> Response:
@@ -59,6 +78,15 @@ ROUTES = (
         recommend,
         Recommend,
         response=ItemsResponse,
+    ),
+    Route(
+        "POST",
+        "/v1/recommend/batch",
+        "read",
+        "Items for many users",
+        recommend_batch,
+        RecommendBatch,
+        response=ManyItemsResponse,
     ),
     Route("POST", "/v1/search", "read", "Items for words", search, Search, response=ItemsResponse),
     Route(
