@@ -9,6 +9,7 @@ from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import TYPE_CODES, EventLog
 from plait.eventlog.retraction import ImportSource
 from plait.eventlog.snapshot import snapshot
+from plait.eventlog.tables import REBUILDS
 from plait.state import LiveState
 
 GOOD = ImportSource("good", 1, "items", "items.csv")
@@ -99,7 +100,7 @@ def test_a_follower_and_a_replay_agree(filled: EventLog) -> None:
     state = LiveState.replay(filled)
     filled.retract_import()
     (chunk,) = filled.read(state.version)
-    assert chunk.rebuilds
+    assert chunk.types.tolist() == [REBUILDS]
     filled.append([view("carl", "box", 9)])
     replayed = LiveState.replay(filled, 8)
     (chunk,) = filled.read(8)
@@ -185,7 +186,7 @@ def test_another_process_learns_of_another_type(log: EventLog, log_location: str
 
 def test_declared_types_are_stored_with_the_first_value(log: EventLog) -> None:
     types = {("item", "price"): "number"}
-    log.append([put("mug", '{"price":"1.299,--"}')], types=types)  # type: ignore[arg-type]
+    log.append([put("mug", '{"price":"much"}')], types=types)  # type: ignore[arg-type]
     assert ("item", "price") not in log.schema().types
     log.append([put("pot", '{"price":"4"}')], types=types)  # type: ignore[arg-type]
     assert log.schema().types["item", "price"] == "number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection
@@ -135,7 +136,7 @@ class EventBatch:
         for index, problems in self._lost.items():
             if self._statuses[index] is None:
                 statuses[index] = statuses[index]._replace(lost=tuple(problems))
-        return AppendResult(version, statuses, chunk, new)
+        return AppendResult(version, statuses, chunk).naming(new)
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -215,7 +216,7 @@ class Appender:
             self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
-            batch.mark_known(self._known_digests(connection, hashes, head))
+            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
         if self._erased is not None:
             self._erased.refuse(self._store, connection, head, batch)
         events = self._admit(batch)
@@ -223,17 +224,11 @@ class Appender:
         if not events:
             return batch.result(head.seq)
         result = self._insert(
-            connection, head, batch, events, traces, _without_values(types, events)
+            connection, head, batch, events, traces, _without_values(types, events) if types else ()
         )
         if source is not None:
             record_rows(self._store, connection, source, head.seq + 1, result.version)
         return result
-
-    def _known_digests(
-        self, connection: Connection, hashes: Sequence[int], head: LogHead
-    ) -> Mapping[str, bytes]:
-        """The digests of stored events, by id; other ids with the same hashes may be among them."""
-        return self._event_ids.find(self._store, connection, hashes, head.seq)
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -275,6 +270,32 @@ class Appender:
             stored = stored._replace(fields=self._erased.fields_of_erasure(event.user))
         return stored
 
+    def _rows(
+        self,
+        batch: EventBatch,
+        events: Sequence[Event],
+        users: Sequence[int | None],
+        items: Sequence[int | None],
+        first: int,
+    ) -> list[tuple[Any, ...]]:
+        """The rows of the table of events, in the order of `EVENT_COLUMNS`."""
+        kinds = self._event_types.numbers
+        return [
+            (
+                offset,
+                event.id,
+                batch.digests[index],
+                TYPE_CODES[event.record_type],
+                kinds.get(event.event_type),
+                user,
+                item,
+                *event[5:],
+            )
+            for offset, (index, event, user, item) in enumerate(
+                zip(batch.pending, events, users, items, strict=True), first
+            )
+        ]
+
     def _insert(
         self,
         connection: Connection,
@@ -286,62 +307,53 @@ class Appender:
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
+        record_types = {event.record_type for event in events}
+        rebuilds = not record_types.isdisjoint(("retract", "retype"))
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
-        n_users, kinds = head.users, self._event_types.numbers
-        if any(event.record_type == "merge" for event in events):
+        n_users = head.users
+        if "merge" in record_types:
             events = with_target_numbers(store, connection, events, self._users, n_users)
             n_users = self._users.count
         items = self._items.assign(store, connection, [event.item for event in events], head.items)
         user_ids = [event.user for event in events]
         users = self._users.assign(store, connection, user_ids, n_users, erasing)
-        new_kinds = self._event_types.unknown(event.event_type for event in events)
-        self._event_types.add(store, connection, new_kinds)
-        rows = [
-            (
-                *(offset, event.id, batch.digests[index], TYPE_CODES[event.record_type]),
-                *(kinds.get(event.event_type), user, item, *event[5:]),
-            )
-            for offset, (index, event, user, item) in enumerate(
-                zip(batch.pending, events, users, items, strict=True), head.seq + 1
-            )
-        ]
+        new_kinds = self._event_types.add(store, connection, [event.event_type for event in events])
+        rows = self._rows(batch, events, users, items, head.seq + 1)
         store.insert(connection, "events", EVENT_COLUMNS, rows)
         store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
-        erased_users = [number for index in erasing if (number := users[index]) is not None]
-        if erased_users:
-            erase_users(store, connection, erased_users, traces)
+        erased = [number for index in erasing if (number := users[index]) is not None]
+        if erased:
+            erase_users(store, connection, erased, traces)
             self._erasures = head.erasures + 1
-        version = head.seq + len(rows)
         fields = self._schema.save(
             store,
             connection,
             head.fields,
             unused=untyped,
-            removed=retract_rows(store, connection, events, head.seq + 1),
-            changed=apply_retype_records(store, connection, events),
+            removed=retract_rows(store, connection, events, head.seq + 1) if rebuilds else (),
+            changed=rebuilds and apply_retype_records(store, connection, events),
         )
         write_head(
             connection,
             LogHead(
-                version,
+                version := head.seq + len(rows),
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
                 fields,
-                head.erasures + bool(erased_users),
+                head.erasures + bool(erased),
             ),
         )
-        returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
         counts = self._items.count - head.items, self._users.count - head.users
-        new = NewNames(*counts, tuple(new_kinds))
-        return batch.result(version, chunk_from_rows(rows) if returned else None, new)
+        chunk = chunk_from_rows(rows) if not erased and len(rows) <= MAX_RETURNED_ROWS else None
+        return batch.result(version, chunk, NewNames(*counts, tuple(new_kinds)))
 
 
 def _without_values(
-    types: Mapping[tuple[str, str], FieldType] | None, events: Sequence[Event]
+    types: Mapping[tuple[str, str], FieldType], events: Sequence[Event]
 ) -> set[tuple[str, str]]:
     """Those of the declared fields that no event has a value for."""
-    names = set(types or ())
+    names = set(types)
     for event in events:
         if not names:
             break

@@ -50,8 +50,14 @@ NOTHING_NEW = NewNames()
 """The outcome of a batch in which every name is known."""
 
 
-class AppendResult(NamedTuple):
-    """The outcome of appending a batch.
+class _Outcome(NamedTuple):
+    version: int
+    rows: list[RowStatus]
+    chunk: EventChunk | None = None
+
+
+class AppendResult(_Outcome):
+    """The outcome of appending a batch: the tuple (version, rows, chunk), and `new` beside it.
 
     Attributes:
         version: The log's last offset after the commit.
@@ -62,7 +68,16 @@ class AppendResult(NamedTuple):
         new: What the batch named for the first time.
     """
 
-    version: int
-    rows: list[RowStatus]
-    chunk: EventChunk | None = None
     new: NewNames = NOTHING_NEW
+
+    def naming(self, new: NewNames) -> AppendResult:
+        """Return the outcome with what the batch named for the first time.
+
+        Args:
+            new: The names.
+
+        Returns:
+            The outcome itself.
+        """
+        self.new = new
+        return self

@@ -15,6 +15,7 @@ from plait.eventlog.append_result import AppendResult, NewNames
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets
+from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.log import EventLog
@@ -117,6 +118,20 @@ class DryRunLog(ImportHistory):
         return bool(self._described) or super().has_catalogue()
 
 
+class _DryRunIndex(EventIdIndex):
+    """The ids of the log, and those that the dry run would have stored."""
+
+    def __init__(self, digests: Mapping[str, bytes]) -> None:
+        super().__init__()
+        self._digests = digests
+
+    def find(
+        self, store: Store, connection: Connection, hashes: Sequence[int], last: int
+    ) -> Mapping[str, bytes]:
+        known = super().find(store, connection, hashes, last)
+        return ChainMap(dict(known), dict(self._digests)) if known else self._digests
+
+
 class _DryRunAppender(Appender):
     """An `Appender` that remembers what it would have written."""
 
@@ -124,13 +139,9 @@ class _DryRunAppender(Appender):
         super().__init__(store, erased)
         self.schema: Schema | None = None
         self._digests: dict[str, bytes] = {}
+        self._event_ids = _DryRunIndex(self._digests)
         self._new_ids: dict[str, set[str]] = {"items": set(), "users": set()}
         self._new_kinds: set[str] = set()
-
-    def _known_digests(
-        self, connection: Connection, hashes: Sequence[int], head: LogHead
-    ) -> Mapping[str, bytes]:
-        return ChainMap(self._digests, {**super()._known_digests(connection, hashes, head)})
 
     def _insert(
         self,

@@ -8,7 +8,7 @@ its run was cached costs a look-up that finds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import Connection
@@ -34,7 +34,7 @@ class EventIdIndex:
 
     def find(
         self, store: Store, connection: Connection, hashes: Sequence[int], last: int
-    ) -> dict[str, bytes]:
+    ) -> Mapping[str, bytes]:
         """Look up the events that have some hashes.
 
         Args:

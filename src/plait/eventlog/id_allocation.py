@@ -142,18 +142,22 @@ class EventTypeTable:
         """
         return [name for name in dict.fromkeys(names) if name and name not in self.numbers]
 
-    def add(self, store: Store, connection: Connection, names: Iterable[str]) -> None:
+    def add(self, store: Store, connection: Connection, names: Iterable[str]) -> list[str]:
         """Give numbers to the names that have none, and store them.
 
         Args:
             store: The database.
             connection: The connection of the open transaction.
             names: Event types.
+
+        Returns:
+            The names that got a number.
         """
         new_rows = list(zip(self.unknown(names), itertools.count(len(self.numbers)), strict=False))
         if new_rows:
             store.insert(connection, "kinds", ("name", "number"), new_rows)
             self.numbers.update(new_rows)
+        return [name for name, _ in new_rows]
 
     def invalidate(self) -> None:
         """Drop the cache."""

@@ -159,7 +159,7 @@ class EventLog(ImportHistory):
                 if erased_ids or self._purge_due:
                     self._purge_due = True  # also if the next line fails
                     self._purge_due = not self._store.purge_overwritten()
-        return result._replace(rows=result.rows[: len(events)])
+        return result._replace(rows=result.rows[: len(events)]).naming(result.new)
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.

@@ -76,11 +76,6 @@ class EventChunk:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    @property
-    def rebuilds(self) -> bool:
-        """Whether a record changes what earlier rows mean: a state must be replayed for it."""
-        return bool((self.types >= TYPE_CODES["retract"]).any())
-
 
 class EntityChange(NamedTuple):
     """A put, patch or delete of an item or a user.

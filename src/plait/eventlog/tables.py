@@ -27,6 +27,7 @@ __all__ = [
     "ERASED",
     "EVENT_COLUMNS",
     "METADATA",
+    "REBUILDS",
     "RUN_BITS",
     "TYPES",
     "TYPE_CODES",
@@ -48,6 +49,9 @@ gives rows that were taken back the code -1 - code: they are of none of these ty
 
 TYPE_CODES = {name: code for code, name in enumerate(TYPES)}
 ERASED = TYPE_CODES["erased"]
+
+REBUILDS = TYPE_CODES["retract"]
+"""From this code on a record changes what earlier rows mean: a state is replayed for it."""
 
 RUN_BITS = 20
 """A run of `event_ids` covers 2**20 offsets; a change would make the stored runs invalid."""

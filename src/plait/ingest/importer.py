@@ -82,6 +82,8 @@ class Importer:
             InputError: If the log keeps no types.
         """
         if not (self._consent.required or self._consent.pseudonyms):
+            if source is None and not types:
+                return self._log.append(events)
             return self._append(events, source, types)
         allowed, refused = self._consent.filter_events(events)
         if not refused:
@@ -93,7 +95,7 @@ class Importer:
         result = self._append(allowed, source, types)
         appended = iter(result.rows)
         statuses = [next(appended) if row is None else row for row in rows]
-        return AppendResult(result.version, statuses, new=result.new)
+        return AppendResult(result.version, statuses).naming(result.new)
 
     def _append(
         self,

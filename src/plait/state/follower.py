@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from plait.errors import PlaitError
 from plait.eventlog import EventChunk, EventLog, Listener
+from plait.eventlog.tables import REBUILDS
 from plait.state.live_state import LiveState
 
 __all__ = ["Follower"]
@@ -111,7 +112,7 @@ class Follower:
             else:
                 chunks = self._log.read(before.version)
             for chunk in chunks:
-                if chunk.rebuilds:
+                if (chunk.types >= REBUILDS).any():
                     state = LiveState.replay(self._log, int(chunk.offsets[-1]))
                 else:
                     state = self._state.apply(chunk, self._log)

@@ -90,7 +90,9 @@ class DataApi(ImportApi):
         if result is None:
             if self._consent.required:
                 self.host.sync()
-            notes = self.post_notes.find(parsed.events)
+            usual = self.post_notes.usual
+            if any(event.event_type not in usual or event.request_id for event in parsed.events):
+                notes = self.post_notes.find(parsed.events)
             result = self._importer.append(parsed.events)
             self.host.catch_up(result.version, result.chunk)
         for index, (position, row) in enumerate(zip(parsed.places, result.rows, strict=True)):

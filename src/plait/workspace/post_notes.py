@@ -24,12 +24,14 @@ class PostNotes:
         log: The log that the events go to.
 
     Attributes:
+        usual: The event types about which nothing is to be said.
         answers: The recorded answers; None: they are not recorded, so nothing is said of them.
     """
 
     def __init__(self, log: EventLog) -> None:
         self.answers: ImpressionStore | None = None
         self._log = log
+        self.usual = frozenset(USUAL_EVENT_TYPES)
         self._similar = dict.fromkeys(USUAL_EVENT_TYPES, "")
 
     def find(self, events: Sequence[Event]) -> dict[int, list[dict[str, Any]]]:
