@@ -12,8 +12,9 @@ from plait.data.types import Dataset, StateView
 from plait.errors import RecipeError
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.pipeline import Pipeline
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.recipe import load_recipe, recipe_names
 from plait.pipeline.registry import load_all_stages
 from plait.pipeline.stage import Scorer

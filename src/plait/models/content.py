@@ -25,7 +25,8 @@ from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.features.vector_math import dot_products, l2_normalize
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Content", "ContentConfig"]

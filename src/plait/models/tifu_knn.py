@@ -37,7 +37,8 @@ from plait.features.sparse_rows import SparseRows
 from plait.pipeline.batch_inference import batch_size
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Repeat", "RepeatConfig"]

@@ -18,7 +18,8 @@ from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, 
 from plait.pipeline.config_validation import check
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.fitted_state import read_state, write_state
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 
 __all__ = [
     "CandidateFilter",

@@ -26,7 +26,8 @@ from plait.data.query import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings
 

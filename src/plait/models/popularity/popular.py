@@ -27,7 +27,8 @@ from plait.models.popularity.half_life_selection import (
 )
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.full_catalogue_scorer import take_scores
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 

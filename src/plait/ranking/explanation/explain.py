@@ -14,8 +14,8 @@ from plait.data.array_types import Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query import QueryBatch
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.model_defaults import ReasonTemplates
 from plait.pipeline.pipeline import PINS
+from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.ranking.explanation.templates import Contribution, ExplanationContext, reason
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plait.data.catalogue import Catalogue
-from plait.pipeline.model_defaults import ReasonTemplates
+from plait.pipeline.reason_templates import ReasonTemplates
 
 __all__ = ["Contribution", "ExplanationContext", "reason"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import Float32Array, Int64Array
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.model_defaults import FusionDefaults, MissingScore
+from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
