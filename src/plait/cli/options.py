@@ -20,6 +20,7 @@ __all__ = [
     "Filter",
     "Home",
     "HowMany",
+    "Language",
     "User",
     "check_targets",
     "open_home",
@@ -32,6 +33,9 @@ Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and
 HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; none: anybody.")]
 Filter = Annotated[str | None, typer.Option(help="Such as 'price < 20'.")]
+Language = Annotated[
+    str | None, typer.Option(help="Of the reasons: en, de, fr, es or zh; none: as the recipe says.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 NO_SCORE = "–"

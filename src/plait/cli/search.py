@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home, print_response
+from plait.cli.options import (
+    AsJson,
+    Filter,
+    Home,
+    HowMany,
+    Language,
+    User,
+    open_home,
+    print_response,
+)
 
 __all__ = ["search"]
 
@@ -17,6 +26,7 @@ def search(
     user: User = None,
     k: HowMany = 10,
     filter: Filter = None,
+    language: Language = None,
     json: AsJson = False,
 ) -> None:
     """Search items by words, steered by what is known of the user.
@@ -27,7 +37,12 @@ def search(
         user: The external id of the user; None: a user without a history.
         k: The number of items.
         filter: A condition on the fields of items, such as `price < 20`.
+        language: The language of the reasons; None: as the recipe says.
         json: Print JSON instead of a table.
     """
     with open_home(home) as workspace:
-        print_response(workspace, workspace.search(text, user=user, k=k, filter=filter), json)
+        print_response(
+            workspace,
+            workspace.search(text, user=user, k=k, filter=filter, language=language),
+            json,
+        )

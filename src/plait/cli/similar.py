@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from plait.cli.options import AsJson, Filter, Home, HowMany, open_home, print_response
+from plait.cli.options import AsJson, Filter, Home, HowMany, Language, open_home, print_response
 
 __all__ = ["similar"]
 
@@ -16,6 +16,7 @@ def similar(
     item: Annotated[str, typer.Option(help="The item's id.")],
     k: HowMany = 10,
     filter: Filter = None,
+    language: Language = None,
     json: AsJson = False,
 ) -> None:
     """Find items like an item.
@@ -25,10 +26,13 @@ def similar(
         item: The external id of the item.
         k: The number of items.
         filter: A condition on the fields of items, such as `price < 20`.
+        language: The language of the reasons; None: as the recipe says.
         json: Print JSON instead of a table.
 
     Raises:
         NotFoundError: If the item is unknown.
     """
     with open_home(home) as workspace:
-        print_response(workspace, workspace.similar(item, k=k, filter=filter), json)
+        print_response(
+            workspace, workspace.similar(item, k=k, filter=filter, language=language), json
+        )

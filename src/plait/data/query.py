@@ -17,7 +17,7 @@ __all__ = ["Query", "QueryBatch"]
 
 _PER_QUERY = (
     *("users", "history", "seen", "rejected", "items", "texts", "contexts", "filters", "exclude"),
-    *("times", "keep_seen", "candidates", "blocked", "pinned"),
+    *("times", "keep_seen", "candidates", "blocked", "pinned", "languages"),
 )
 """The fields of a batch that have one entry for each query; `mask` may have one for all."""
 
@@ -38,6 +38,7 @@ class Query:
         k: How many items to return.
         time: When the query is made, microseconds since 1970 UTC; None: now.
         seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
+        language: The language of the reasons; None: as the recipe says.
     """
 
     user: str | None = None
@@ -51,6 +52,7 @@ class Query:
     k: int = 10
     time: int | None = None
     seen: Literal["keep", "remove"] | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +76,7 @@ class QueryBatch:
         blocked: By query, items that need not be retrieved.
         mask: bool [B or 1, n_items], which items may be retrieved; None: all.
         pinned: Items that the rules add to the candidates.
+        languages: The language of the reasons by query; None: as the recipe says.
         live: The state, where there is one.
         cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
             as the batch.
@@ -95,6 +98,7 @@ class QueryBatch:
     blocked: Ragged | None = None
     mask: BoolArray | None = None
     pinned: Ragged | None = None
+    languages: tuple[str | None, ...] | None = None
     live: StateView | None = None
     cache: dict[str, Any] = field(default_factory=dict)
 

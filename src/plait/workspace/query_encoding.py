@@ -92,6 +92,7 @@ def encode_queries(
         keep_seen=keep_seen,
         candidates=candidates,
         live=live,
+        languages=tuple(query.language for query in queries),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError as ModelError
 
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
+from plait.pipeline.reason_templates import LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
 from plait.utils.timestamps import to_micros
 
@@ -51,6 +52,7 @@ class QueryOptions(TypedDict, total=False):
         seen: "keep" or "remove" items that the user knows; None leaves it to the recipe.
         at_least: Wait until this version of the log is known, for a second at most.
         time: When the query is asked: a datetime, ISO 8601 or a unix time.
+        language: The language of the reasons: en, de, fr, es or zh; None: as the recipe says.
     """
 
     history: Iterable[str]
@@ -60,6 +62,7 @@ class QueryOptions(TypedDict, total=False):
     seen: Literal["keep", "remove"] | None
     at_least: int | None
     time: Any
+    language: str | None
 
 
 def _id_text(value: Any) -> Any:
@@ -92,6 +95,19 @@ def _context(value: Any) -> Any:
     return dict(value)
 
 
+def _language(value: Any) -> Any:
+    """The main part of a language tag: "de-AT" and "DE" are "de"."""
+    if not isinstance(value, str):
+        return value
+    language = value.strip().replace("_", "-").partition("-")[0].lower()
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        message = f"reasons cannot be written in {value[:40]!r}, expected one of {known}"
+        hint = "leave language out: the recipe has a default"
+        raise InputError(message, hint=hint, field="language")
+    return language
+
+
 _AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(_id_text)]
 """An id from Python: an empty one is allowed, and is unknown."""
 
@@ -104,6 +120,7 @@ _Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(_whole_number
 _Version = Annotated[int, Field(ge=0), BeforeValidator(_whole_number)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)]
+_Language = Annotated[str, BeforeValidator(_language)]
 _Filter = Annotated[str, StringConstraints(max_length=MAX_FILTER)]
 
 
@@ -121,6 +138,10 @@ class QueryModel(BaseModel):
         None, description="wait until this version is known, for a second at most"
     )
 
+    language: _Language | None = Field(
+        None, description="of the reasons: en, de, fr, es or zh; null: as the recipe says"
+    )
+
     def to_query(self) -> Query:
         """Convert to the query that `QueryService.run` takes.
 
@@ -133,7 +154,13 @@ class QueryModel(BaseModel):
         values = self._specific()
         if "time" not in values and self.context.get("time") is not None:
             values["time"] = to_micros(self.context["time"], "context.time")
-        return Query(user=self.user, history=tuple(self.history), context=self.context, **values)
+        return Query(
+            user=self.user,
+            history=tuple(self.history),
+            context=self.context,
+            language=self.language,
+            **values,
+        )
 
     def _specific(self) -> dict[str, Any]:
         """What only this kind of query says."""

@@ -28,6 +28,10 @@ _UNKNOWN: Mapping[str, Any] = {
     "because": None,
     "fact": None,
     "text": "unknown item",
+    "key": "unknown",
+    "action": None,
+    "words": [],
+    "count": None,
 }
 """The reason of an item that the log does not know."""
 
@@ -40,7 +44,8 @@ class RankedItem:
         id: The external id.
         score: The score, None where nothing is known of the item.
         reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
-            `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
+            `because` (the id of the item that it rests on), `fact`, `text`, a sentence, and what
+            the sentence claims: `key`, `action`, `words` and `count`.
     """
 
     id: str

@@ -28,7 +28,7 @@ from plait.models.item_item.cooccurrence_counts import PairConfig
 from plait.models.item_item.largest_entries import largest_entries, row_ranges, stack
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.reason_templates import ReasonTemplates
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["ItemItem", "ItemItemConfig"]
@@ -69,11 +69,8 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
 
     Config = ItemItemConfig
     reason_templates = ReasonTemplates(
-        same_item="You buy this regularly",
-        query_item="Often bought together with {because}",
+        query_item=(Claim.TOGETHER, Claim.ALIKE, Claim.GOES_WITH),
         shared_value="",
-        like_query_item="Similar items are often bought with {query_item}",
-        default="Similar items are often bought with items of your history",
     )
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {
