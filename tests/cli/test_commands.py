@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from contextlib import suppress
 
 import pytest
@@ -15,7 +16,7 @@ from plait.cli.main import main
 from plait.cli.options import NO_SCORE, score_text
 from plait.cli.progress import bars, line_reporter
 from plait.errors import ConflictError
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import Recipe, load_recipe, recipe_names
 from tests.workspace.workspace_fixtures import RECIPE, fitted
 
 QUERIES = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])
@@ -51,6 +52,23 @@ def home(tmp_path_factory):
 
 def test_version_option_prints_the_version(run):
     assert run("--version") == (0, f"plait {plait.__version__}\n", "")
+
+
+def test_recipe_copy_is_a_recipe_of_its_own_name(run, tmp_path):
+    target = tmp_path / "mine.toml"
+    assert run("recipe", "copy", "news", target)[0] == 0
+    copied, shipped = load_recipe(target), load_recipe("news")
+    assert (copied.name, copied.models, copied.steps) == ("mine", shipped.models, shipped.steps)
+    assert run("recipe", "copy", "default", target)[0] == 2
+    assert load_recipe(target) == copied
+
+
+def test_recipe_list_and_show_print_the_shipped_recipes(run):
+    _, listed, _ = run("recipe", "list")
+    assert [line.split()[0] for line in listed.splitlines()] == recipe_names()
+    for name in recipe_names():
+        assert tomllib.loads(run("recipe", "show", name)[1])["description"] in listed
+    assert run("recipe", "show", "none")[0] == 2
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -15,13 +15,13 @@ from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.comparison_page import render_page, write_pages
 from plait.evaluation.reporting.plots import plots
 from plait.evaluation.results.comparison import compare
+from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import (
     PerQueryMetrics,
     is_better,
     read_per_query,
     write_per_query,
 )
-from plait.evaluation.results.report import Difference
 from plait.evaluation.results.run_store import Run, find_run, read_run, save_run, write_report
 from plait.metrics.bootstrap import Interval
 from tests.dataset_fixtures import random_rows, world

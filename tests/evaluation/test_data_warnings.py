@@ -1,5 +1,7 @@
 """What a reader should know before believing a table."""
 
+from dataclasses import replace
+
 import pytest
 
 from plait.errors import ProtocolError
@@ -29,6 +31,22 @@ def test_ids_that_give_the_order_away_are_flagged():
     found_warnings = flags(rising(5))
     assert found_warnings["id-order-train"].raised
     assert found_warnings["id-order-test"].value > 0.8
+
+
+@pytest.mark.parametrize(
+    ("rules", "seen", "is_flagged"),
+    [
+        ({"seen": "once"}, "keep", True),
+        ({"seen": "off"}, "remove", True),
+        ({"seen": "once"}, "remove", False),
+        ({"seen": "off"}, "keep", False),
+    ],
+)
+def test_another_rule_for_seen_items_than_the_served_one_is_flagged(rules, seen, is_flagged):
+    base = recipe("Counts")
+    steps = {"fuse": {}, "rules": rules, "policy": {}}
+    toy = replace(base, steps=steps)
+    assert ("served-seen" in flags(rising(5), Protocol(seen=seen), toy)) == is_flagged
 
 
 def falling(length):

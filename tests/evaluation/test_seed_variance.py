@@ -12,9 +12,9 @@ from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.comparison_page import render_page
-from plait.evaluation.reporting.table import report_notes
+from plait.evaluation.reporting.report_notes import report_notes
 from plait.evaluation.results.comparison import compare
-from plait.evaluation.results.report import Difference
+from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.run_store import read_run, write_report
 from plait.evaluation.results.seed_variance import (
     ONE_SEED,

@@ -6,7 +6,8 @@ from rich.console import Console
 
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.reporting.table import print_report, report_notes
+from plait.evaluation.reporting.report_notes import report_notes
+from plait.evaluation.reporting.table import print_report
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 

@@ -7,7 +7,7 @@ import plait
 from plait.evaluation.results.comparison import compare
 from plait.evaluation.results.run_store import find_run, read_run
 from plait.pipeline.recipe import Recipe
-from plait.workspace.evaluate import rated_file
+from plait.workspace.test_ratings import rated_file
 from tests.dataset_fixtures import random_rows, world
 
 

@@ -8,10 +8,11 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from plait.errors import InputError
-from plait.features.blockwise import filter_entries, row_topk_mask
-from plait.features.tfidf import Tfidf, TfidfConfig, row_topk
+from plait.features.sparse_topk import filter_entries, row_topk, row_topk_mask
+from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.models.content import Content, ContentConfig
-from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.catalogue_changes import changed, state_with
+from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import chinese, make_dataset, market, two_topics
 
 

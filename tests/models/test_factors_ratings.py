@@ -23,7 +23,8 @@ from plait.models.factorization.gibbs import (
 from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
 from plait.models.factorization.posterior_mean import CompressedMean
 from plait.models.factorization.rating_prediction import Ratings, RatingsConfig
-from plait.testing.queries import ask, changed, scores, state_with
+from plait.testing.catalogue_changes import changed, state_with
+from plait.testing.queries import ask, scores
 from plait.testing.synthetic_data import make_dataset, market
 
 SHORT = {"iterations": 80, "burn_in": 30, "factors": 4}

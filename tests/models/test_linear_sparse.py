@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from plait.errors import PlaitError
-from plait.features.blockwise import blocks, gram_top_entries, row_topk_mask
+from plait.features.blockwise import blocks, gram_top_entries
 from plait.features.interactions import interaction_matrix
+from plait.features.sparse_topk import row_topk_mask
 from plait.models.item_item.cooccurrence_counts import PairConfig, cooccurrence_matrix
 from plait.models.item_item.linear import Linear, LinearConfig
 from plait.models.item_item.sparse_ridge import SparseRidgeConfig, sparse_ridge

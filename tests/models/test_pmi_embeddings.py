@@ -5,7 +5,7 @@ import pytest
 
 from plait.features.item_vocabulary import Vocabulary
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
-from plait.testing.check_updates import renumbered
+from plait.testing.check_renumbering import renumbered
 from plait.testing.synthetic_data import checkerboard, clock, make_dataset, market
 
 

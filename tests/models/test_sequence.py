@@ -12,7 +12,8 @@ from plait.data.types import ABSENT
 from plait.errors import ConflictError, InputError
 from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
 from plait.pipeline.fit_context import FitContext, ValidationSet
-from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.catalogue_changes import changed, state_with
+from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import (
     clock,
     late_arrivals,

@@ -11,7 +11,8 @@ from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.features.text import Analyzer
 from plait.retrieval.lexical import Lexical, LexicalConfig
-from plait.testing.queries import ask, changed, listed, scores, state_with
+from plait.testing.catalogue_changes import changed, state_with
+from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import chinese, empty, make_dataset, two_topics
 
 TITLES = {

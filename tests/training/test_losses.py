@@ -7,15 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plait.models.sequential.network import masked_items
 from plait.training import softmax_loss
-from plait.training.losses import (
-    Negatives,
-    bce_loss,
-    contrastive,
-    full_softmax,
-    masked_items,
-    sampled_softmax,
-)
+from plait.training.losses import bce_loss, contrastive, full_softmax, sampled_softmax
+from plait.training.negative_sampling import Negatives
 
 
 def normal(*shape, seed=0):

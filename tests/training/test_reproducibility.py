@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from plait.pipeline.fit_context import FitContext
-from plait.training.config import ArrayBatches, TrainingConfig
-from plait.training.seeding import fingerprint, seeded
+from plait.training.batches import ArrayBatches
+from plait.training.config import TrainingConfig
+from plait.training.run_identity import fingerprint
+from plait.training.seeding import seeded
 from plait.training.trainer import TrainingTask, train_with_context
 from tests.training.training_runs import (
     SETTINGS,

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plait.errors import ConflictError, InputError, PlaitError, StorageError
+from plait.training.batches import ArrayBatches
 from plait.training.checkpoints import FILE
-from plait.training.config import ArrayBatches, TrainingConfig
+from plait.training.config import TrainingConfig
 from plait.training.optim import learning_rate
 from tests.training.training_runs import (
     Line,

@@ -15,7 +15,8 @@ from plait.pipeline.fit_context import FitContext
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.splitting.splits import leave_one_out
-from plait.training.pipeline_fit import allowed_targets, fit_recipe
+from plait.training.item_eligibility import allowed_targets
+from plait.training.pipeline_fit import fit_recipe
 from tests.dataset_fixtures import random_rows, world
 from tests.training import fake_stage
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from plait.training.config import ArrayBatches, TrainingConfig, row_count
+from plait.training.batches import ArrayBatches, row_count
+from plait.training.config import TrainingConfig
 from plait.training.trainer import RunOptions, TrainingTask, train
 
 SETTINGS = {"epochs": 4, "batch_size": 8, "learning_rate": 0.05, "device": "cpu", "patience": 0}

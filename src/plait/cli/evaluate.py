@@ -26,8 +26,12 @@ __all__ = ["evaluate"]
 def evaluate(
     home: Home,
     protocol: Annotated[
-        str, typer.Option(help="leave-one-out, time, held-out-users, ratings or clicks.")
-    ],
+        str,
+        typer.Option(
+            help="leave-one-out, time, held-out-users, ratings or clicks; auto: time if the log "
+            "has times, else leave-one-out."
+        ),
+    ] = "auto",
     recipe: Annotated[
         list[str] | None, typer.Option(help="A shipped recipe or a TOML file; may be repeated.")
     ] = None,

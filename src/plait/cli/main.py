@@ -14,6 +14,7 @@ from plait.cli.evaluate import evaluate
 from plait.cli.fit import fit
 from plait.cli.info import info
 from plait.cli.ingest import ingest
+from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
 from plait.cli.search import search
 from plait.cli.serve import serve
@@ -48,6 +49,8 @@ COMMANDS = (
 for command in COMMANDS:
     summary = (command.__doc__ or "").partition("\n")[0]  # the sections below it are for the API
     app.command(name=command.__name__, help=summary)(command)
+
+app.add_typer(recipe_app, name="recipe")
 
 
 def _print_version(is_set: bool) -> None:

@@ -9,11 +9,25 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.array_types import Float32Array, Int16Array, Int32Array, Int64Array
+from plait.data.array_types import (
+    BoolArray,
+    Float32Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+)
 from plait.data.catalogue import Catalogue
 from plait.data.ragged import Ragged
 
-__all__ = ["Dataset", "Interactions", "Triples", "event_type_weights"]
+__all__ = [
+    "Dataset",
+    "Interactions",
+    "Triples",
+    "event_type_weights",
+    "first_seen",
+    "target_mask",
+    "user_item_keys",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,3 +169,50 @@ def event_type_weights(event_types: Sequence[str], weights: Mapping[str, float])
     """
     other = weights.get("*", 1.0)
     return np.array([weights.get(name, other) for name in event_types], np.float32)
+
+
+def target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
+    """Mark the interactions of some event types.
+
+    Args:
+        dataset: the data set.
+        target_events: the event types; none: all of them.
+
+    Returns:
+        bool [N].
+    """
+    if not target_events or not len(dataset.event_types):
+        return np.ones(len(dataset.interactions), np.bool_)
+    is_target = np.array(
+        [event_type in target_events for event_type in dataset.event_types], np.bool_
+    )
+    return is_target[dataset.interactions.event_types]
+
+
+def user_item_keys(interactions: Interactions, n_items: int) -> Int64Array:
+    """Encode the user and item of each interaction in one number.
+
+    Args:
+        interactions: N interactions.
+        n_items: the number of items.
+
+    Returns:
+        int64 [N], user * n_items + item.
+    """
+    return interactions.users.astype(np.int64) * max(n_items, 1) + interactions.items
+
+
+def first_seen(interactions: Interactions, n_items: int) -> Int64Array:
+    """Find the first interaction with the same user and item.
+
+    Args:
+        interactions: N interactions.
+        n_items: the number of items.
+
+    Returns:
+        int64 [N], the position of that interaction.
+    """
+    keys = user_item_keys(interactions, n_items)
+    _, first, groups = np.unique(keys, return_index=True, return_inverse=True)
+    positions: Int64Array = first[groups].astype(np.int64)
+    return positions

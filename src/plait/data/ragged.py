@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
 
-__all__ = ["Ragged", "offsets_of"]
+__all__ = ["Ragged", "index_ranges", "offsets_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,3 +152,18 @@ def offsets_of(lengths: Int64Array | BoolArray) -> Int64Array:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def index_ranges(starts: Int64Array, counts: Int64Array) -> Int64Array:
+    """List the positions of ranges one after another.
+
+    Args:
+        starts: int64 [B], the first position of each range.
+        counts: int64 [B], the length of each.
+
+    Returns:
+        int64, as many as the sum of `counts`.
+    """
+    offsets = offsets_of(counts)
+    positions: Int64Array = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+    return positions

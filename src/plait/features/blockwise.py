@@ -11,21 +11,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from plait.data.array_types import BoolArray, Int32Array, Int64Array
-from plait.data.ragged import offsets_of
+from plait.data.array_types import Int64Array
+from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 
-__all__ = [
-    "blocks",
-    "filter_entries",
-    "gram_top_entries",
-    "map_blocks",
-    "row_topk_mask",
-    "rows_of",
-    "sample_items",
-]
+__all__ = ["blocks", "gram_top_entries", "map_blocks", "sample_items"]
 
 _SAMPLE_SIZE = 256
 
@@ -113,65 +104,3 @@ def gram_top_entries(
     gram = map_blocks(top_entries, blocks(np.diff(transposed.indptr)), threads)
     mirrored = gram.T.tocsr()  # transposing also sorts the rows, in linear time
     return mirrored.T.tocsr().maximum(mirrored)
-
-
-def row_topk_mask(
-    matrix: sparse.csr_matrix,
-    count: int,
-    tiebreak: npt.NDArray[np.unsignedinteger] | None = None,
-) -> BoolArray:
-    """Mark the largest entries of each row.
-
-    Args:
-        matrix: CSR [rows, columns].
-        count: how many entries of a row to mark.
-        tiebreak: unsigned [columns]; of entries equal to the last one, those with the smallest
-            value are marked. Without it all of them are marked, or none if they would more than
-            double the count; the result then does not depend on the numbering of columns.
-
-    Returns:
-        bool [nnz].
-    """
-    if count < 1:
-        return np.zeros(matrix.nnz, np.bool_)
-    mask = np.ones(matrix.nnz, np.bool_)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > count).tolist():
-        entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        values = matrix.data[entries]
-        threshold = np.partition(values, len(values) - count)[len(values) - count]
-        is_top = values >= threshold
-        excess = np.count_nonzero(is_top) - count
-        if excess and tiebreak is not None:
-            tied = np.flatnonzero(values == threshold)
-            order = np.argsort(tiebreak[matrix.indices[entries][tied]], kind="stable")
-            is_top[tied[order[-excess:]]] = False
-        elif excess > count:
-            is_top = values > threshold
-        mask[entries] = is_top
-    return mask
-
-
-def filter_entries(matrix: sparse.csr_matrix, mask: BoolArray) -> sparse.csr_matrix:
-    """Select entries of a sparse matrix.
-
-    Args:
-        matrix: CSR.
-        mask: bool [nnz].
-
-    Returns:
-        The entries where the mask holds, in the same order; the shape stays.
-    """
-    entries = (matrix.data[mask], matrix.indices[mask], offsets_of(mask)[matrix.indptr])
-    return sparse.csr_matrix(entries, shape=matrix.shape)
-
-
-def rows_of(matrix: sparse.csr_matrix) -> Int32Array:
-    """Expand the row pointers of a CSR matrix.
-
-    Args:
-        matrix: CSR.
-
-    Returns:
-        int32 [nnz], the row of every entry.
-    """
-    return np.repeat(np.arange(matrix.shape[0], dtype=np.int32), np.diff(matrix.indptr))

@@ -5,24 +5,20 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
 
-from plait.data.array_types import Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
+from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
+from plait.features.sparse_topk import _SMALL
 from plait.features.text import Analyzer, word_fields
-from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 from plait.pipeline.config_validation import Limit, bounded_field
 
-__all__ = ["Tfidf", "TfidfConfig", "l2_normalize_rows", "row_topk", "similar_rows"]
+__all__ = ["Tfidf", "TfidfConfig", "l2_normalize_rows"]
 
-_BATCH = 1024
-_SMALL = 100
-"""So many items may always share a feature, and so many rows are compared without transposing."""
 _MAX_WEIGHT = 1_000_000
 """The largest weight of a feature: squares of larger ones would overflow float32."""
 
@@ -33,8 +29,8 @@ class TfidfConfig:
 
     fields: tuple[str, ...] = ()
     """Fields to read; none: all of type text, category and set."""
-    language: str = "english"
-    """The stemmer, as tantivy names it; empty for none."""
+    language: Language = "auto"
+    """The stemmer, as tantivy names it; "auto": that of the catalogue's language; empty: none."""
     bigram_weight: float = bounded_field(0.7, Limit(least=0, most=_MAX_WEIGHT))
     """The weight of two neighbouring words of a text, relative to one word; 0: none."""
     category_weight: float = bounded_field(2.0, Limit(least=0, most=_MAX_WEIGHT))
@@ -52,7 +48,7 @@ class Tfidf:
     """A fitted vocabulary.
 
     Attributes:
-        config: how fields become features.
+        config: how fields become features; after a fit it names the language of the stemmer.
         vocabulary: the column of each of the V features.
         idf: float32 [V], the inverse document frequencies.
     """
@@ -77,6 +73,7 @@ class Tfidf:
             InputError: if the config names an unknown field.
         """
         catalogue.check_fields(config.fields, "fields")
+        config = replace(config, language=resolve_language(config.language, catalogue))
         numbers = np.flatnonzero(catalogue.alive).astype(np.int32)
         reader = Tfidf(config)
         documents = [reader.features(catalogue, number) for number in numbers.tolist()]
@@ -151,36 +148,10 @@ class Tfidf:
                 features[f"{name}={value}".lower()] = self.config.category_weight
         return features
 
-    def save(self, folder: Path) -> None:
-        """Write the vocabulary and its weights.
-
-        Args:
-            folder: an existing folder.
-        """
-        write_strings(folder / "vocabulary.json", list(self.vocabulary))
-        write_arrays(folder / "idf.safetensors", {"idf": self.idf})
-
-    @classmethod
-    def load(cls, config: TfidfConfig, folder: Path) -> Self:
-        """Read what `save` wrote.
-
-        Args:
-            config: the config of the fit.
-            folder: the folder.
-
-        Returns:
-            The fitted vocabulary.
-
-        Raises:
-            BundleError: if a file cannot be read.
-        """
-        words = read_strings(folder / "vocabulary.json")
-        idf = read_arrays(folder / "idf.safetensors")["idf"]
-        return cls(config, {word: column for column, word in enumerate(words)}, idf)
-
     def _text_features(self, text: str) -> dict[str, float]:
         """The features of one text: its terms, and pairs of neighbouring terms."""
-        terms = Analyzer(self.config.language).terms(text)
+        language = self.config.language
+        terms = Analyzer(FALLBACK if language == AUTO else language).terms(text)
         features = dict.fromkeys(terms, 1.0)
         if self.config.bigram_weight:
             bigrams = (f"{first} {second}" for first, second in itertools.pairwise(terms))
@@ -219,71 +190,3 @@ def l2_normalize_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr()
-
-
-def similar_rows(
-    vectors: sparse.csr_matrix,
-    candidates: sparse.csr_matrix,
-    count: int,
-    tiebreak: UInt64Array,
-    *,
-    exclude_self: bool,
-) -> sparse.csr_matrix:
-    """Find the most similar candidates of each vector.
-
-    Args:
-        vectors: unit vectors, CSR [N, V].
-        candidates: unit vectors, CSR [n, V].
-        count: how many candidates to keep for each vector.
-        tiebreak: uint64 [n]; of equally similar candidates those with the smallest value are kept.
-        exclude_self: whether both are the same items, and none is its own neighbour.
-
-    Returns:
-        float32 CSR [N, n] of cosines.
-    """
-    # Transposing all candidates does not pay for a few vectors.
-    transposed = None if vectors.shape[0] <= _SMALL else candidates.T.tocsr()
-    blocks: list[Any] = []
-    for start in range(0, vectors.shape[0], _BATCH):
-        rows = vectors[start : start + _BATCH]
-        if transposed is None:
-            block = (candidates @ rows.T.toarray()).T
-        else:
-            block = (rows @ transposed).toarray()
-        if exclude_self:
-            inside = np.arange(len(block))
-            block[inside, inside + start] = 0
-        blocks.append(row_topk(block, count, tiebreak))
-    if not blocks:
-        return sparse.csr_matrix((0, candidates.shape[0]), dtype=np.float32)
-    return sparse.vstack(blocks).tocsr()
-
-
-def row_topk(matrix: Float32Array, count: int, tiebreak: UInt64Array) -> sparse.csr_matrix:
-    """Keep the largest positive entries of each row of a dense matrix.
-
-    Args:
-        matrix: float32 [rows, columns].
-        count: how many entries of a row to keep.
-        tiebreak: uint64 [columns]; of equal entries those with the smallest value are kept.
-
-    Returns:
-        float32 CSR of the same shape.
-    """
-    size = matrix.shape[1]
-    if not 0 < count < size:
-        return sparse.csr_matrix(np.maximum(matrix, 0) if count else np.zeros_like(matrix))
-    # Partitioning values is several times faster than partitioning positions.
-    threshold = np.partition(matrix, size - count, axis=1)[:, size - count, None]
-    mask = (matrix >= threshold) & (matrix > 0)
-    excess = np.count_nonzero(mask, axis=1) - count
-    tied_rows = np.flatnonzero(excess > 0)
-    is_tied = matrix[tied_rows] == threshold[tied_rows]
-    remaining = np.count_nonzero(is_tied, axis=1) - excess[tied_rows]
-    order = np.argsort(tiebreak)
-    is_first = np.empty_like(is_tied)
-    is_first[:, order] = np.cumsum(is_tied[:, order], axis=1) <= remaining[:, None]
-    mask[tied_rows] &= ~is_tied | is_first
-    rows, columns = np.nonzero(mask)
-    offsets = np.searchsorted(rows, np.arange(len(matrix) + 1))
-    return sparse.csr_matrix((matrix[rows, columns], columns, offsets), shape=matrix.shape)

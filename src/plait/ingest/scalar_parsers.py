@@ -1,8 +1,8 @@
 """The one set of rules by which outside values become parts of an event.
 
 Requests, NDJSON, Python rows, files and frames all use them. `plait.ingest.posted_rows` applies
-them to one row; `plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole columns,
-and fall back on the functions here wherever a column holds values of several types.
+them to one row; `plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole
+columns, and fall back on the functions here wherever a column holds values of several types.
 The bounds themselves stand in `plait.schema.event_bounds`.
 """
 

@@ -20,6 +20,7 @@ class FusionDefaults:
         weight: The weight for queries of a user or a history, before any weight is learned.
         text_query_weight: The weight for queries with text.
         item_query_weight: The weight for queries that start from items ("more like this").
+        rare_item_query_weight: The same where hardly any user chose these items; None: no other.
         missing_score: What stands in for a score that the model cannot give.
         must_match_text: Whether a query with text keeps only items that this model, or another
             one that declares it too, scores above zero.
@@ -28,5 +29,6 @@ class FusionDefaults:
     weight: float = 1.0
     text_query_weight: float = 0.1
     item_query_weight: float = 1.0
+    rare_item_query_weight: float | None = None
     missing_score: MissingScore = "learned"
     must_match_text: bool = False

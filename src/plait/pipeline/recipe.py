@@ -18,7 +18,14 @@ from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
 
-__all__ = ["Recipe", "build_stage", "load_recipe", "recipe_names", "resolve_extends"]
+__all__ = [
+    "Recipe",
+    "build_stage",
+    "load_recipe",
+    "recipe_names",
+    "recipe_source",
+    "resolve_extends",
+]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _KEYS = (
@@ -206,6 +213,21 @@ def recipe_names() -> list[str]:
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
+def recipe_source(name: str) -> str:
+    """The TOML text of a shipped recipe.
+
+    Args:
+        name: The name of the recipe.
+
+    Raises:
+        RecipeError: No recipe of that name ships with Plait.
+    """
+    if name not in recipe_names():
+        known = ", ".join(recipe_names())
+        raise RecipeError(f"no recipe {name!r}", hint=f"name one of {known}", field="recipe")
+    return (resources.files("plait") / "recipes" / f"{name}.toml").read_text("utf-8")
+
+
 def load_recipe(name: str | Path) -> Recipe:
     """A recipe from a file.
 
@@ -224,7 +246,7 @@ def _read_recipe(name: str, folder: Path) -> tuple[dict[str, Any], Path]:
     """The mapping in a recipe's file, and the folder it lies in."""
     path = folder / name
     if name in recipe_names():
-        source = (resources.files("plait") / "recipes" / f"{name}.toml").read_text("utf-8")
+        source = recipe_source(name)
     elif path.is_file():
         source = _read(path)
     else:

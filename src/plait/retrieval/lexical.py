@@ -24,6 +24,7 @@ from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
+from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults
@@ -46,8 +47,8 @@ class LexicalConfig:
 
     fields: tuple[str, ...] = ()
     """Fields to read; none: all of type text, category and set."""
-    language: str = "english"
-    """The stemmer, as tantivy names it; empty for none."""
+    language: Language = "auto"
+    """The stemmer, as tantivy names it; "auto": that of the catalogue's language; empty: none."""
     title_boost: float = bounded_field(2.0, Limit(least=0))
     """The weight of a word in the title, relative to one elsewhere."""
     fuzzy: bool = True
@@ -70,6 +71,7 @@ class Lexical(Stage[LexicalConfig]):
         "_is_indexed": BoolArray,
         "_field_hashes": UInt64Array,
         "_statistics": IndexStatistics,
+        "_language": str,
     }
 
     def __init__(self, config: LexicalConfig | None = None, *, name: str = "") -> None:
@@ -79,19 +81,25 @@ class Lexical(Stage[LexicalConfig]):
         self._is_indexed: BoolArray = np.zeros(0, np.bool_)
         self._field_hashes: UInt64Array = np.zeros(0, np.uint64)
         self._statistics = IndexStatistics(dict.fromkeys(_INDEX_FIELDS, 1.0), 0)
+        self._language = FALLBACK if self.config.language == AUTO else self.config.language
 
     @property
     def analyzer(self) -> Analyzer:
         """How text becomes terms."""
-        return Analyzer(self.config.language)
+        return Analyzer(self._language)
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         dataset.catalogue.check_fields(self.config.fields, "fields")
         fitted = self.clone()
+        fitted._language = resolve_language(self.config.language, dataset.catalogue)
         folder = tempfile.mkdtemp(prefix="plait-words-")
         weakref.finalize(fitted, shutil.rmtree, folder, ignore_errors=True)
         fitted._build_index(Path(folder), dataset.catalogue)
         return fitted
+
+    def describe(self) -> dict[str, Any]:
+        """The language of the stemmer, for `plait info`."""
+        return {"language": self._language or "none"}
 
     def save(self, folder: Path) -> None:
         super().save(folder)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
-from plait.data.dataset import Dataset, Interactions
-from plait.splitting.eval_queries import target_mask
+from plait.data.dataset import Dataset, Interactions, target_mask
 
 __all__ = [
     "ANSWERS",

@@ -12,20 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
-from plait.data.dataset import Dataset, Interactions, event_type_weights
+from plait.data.array_types import ABSENT, Int32Array, Int64Array
+from plait.data.dataset import Dataset, event_type_weights
 from plait.data.history import History
 from plait.data.query import QueryBatch
-from plait.data.ragged import Ragged, offsets_of
+from plait.data.ragged import Ragged, index_ranges, offsets_of
 
-__all__ = [
-    "EvalQueries",
-    "first_seen",
-    "index_ranges",
-    "queries_of",
-    "target_mask",
-    "user_item_keys",
-]
+__all__ = ["EvalQueries", "queries_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,70 +115,8 @@ def queries_of(
     )
 
 
-def target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
-    """Mark the interactions of some event types.
-
-    Args:
-        dataset: the data set.
-        target_events: the event types; none: all of them.
-
-    Returns:
-        bool [N].
-    """
-    if not target_events or not len(dataset.event_types):
-        return np.ones(len(dataset.interactions), np.bool_)
-    is_target = np.array(
-        [event_type in target_events for event_type in dataset.event_types], np.bool_
-    )
-    return is_target[dataset.interactions.event_types]
-
-
-def user_item_keys(interactions: Interactions, n_items: int) -> Int64Array:
-    """Encode the user and item of each interaction in one number.
-
-    Args:
-        interactions: N interactions.
-        n_items: the number of items.
-
-    Returns:
-        int64 [N], user * n_items + item.
-    """
-    return interactions.users.astype(np.int64) * max(n_items, 1) + interactions.items
-
-
-def first_seen(interactions: Interactions, n_items: int) -> Int64Array:
-    """Find the first interaction with the same user and item.
-
-    Args:
-        interactions: N interactions.
-        n_items: the number of items.
-
-    Returns:
-        int64 [N], the position of that interaction.
-    """
-    keys = user_item_keys(interactions, n_items)
-    _, first, groups = np.unique(keys, return_index=True, return_inverse=True)
-    positions: Int64Array = first[groups].astype(np.int64)
-    return positions
-
-
 def _user_contexts(dataset: Dataset, users: Int32Array) -> tuple[Mapping[str, Any], ...]:
     """The fields of each user, if the data set has any."""
     if not dataset.users.columns:
         return ({},) * len(users)
     return tuple({"user": dataset.users.fields(int(user))} for user in users)
-
-
-def index_ranges(starts: Int64Array, counts: Int64Array) -> Int64Array:
-    """List the positions of ranges one after another.
-
-    Args:
-        starts: int64 [B], the first position of each range.
-        counts: int64 [B], the length of each.
-
-    Returns:
-        int64, as many as the sum of `counts`.
-    """
-    offsets = offsets_of(counts)
-    positions: Int64Array = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
-    return positions

@@ -14,16 +14,10 @@ from typing import Literal
 import numpy as np
 
 from plait.data.array_types import ABSENT, Int32Array, Int64Array
-from plait.data.dataset import Dataset
-from plait.data.ragged import Ragged
+from plait.data.dataset import Dataset, first_seen, target_mask
+from plait.data.ragged import Ragged, index_ranges
 from plait.errors import ProtocolError
-from plait.splitting.eval_queries import (
-    EvalQueries,
-    first_seen,
-    index_ranges,
-    queries_of,
-    target_mask,
-)
+from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.splitting.item_arrival import alive_items
 from plait.splitting.splits import Seen, Split
 

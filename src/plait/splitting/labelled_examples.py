@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from plait.data.array_types import ABSENT, BoolArray, Float64Array, Int32Array, Int64Array
-from plait.data.dataset import Dataset, Interactions
+from plait.data.dataset import Dataset, Interactions, target_mask, user_item_keys
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.click_attribution import ANSWERS, clicked_by
-from plait.splitting.eval_queries import EvalQueries, queries_of, target_mask, user_item_keys
+from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.splitting.item_arrival import alive_items, new_items_at
 
 __all__ = ["Examples", "click_examples", "positive_interactions", "rated_events", "rating_examples"]

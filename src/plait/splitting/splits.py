@@ -14,17 +14,11 @@ from typing import Literal
 import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
-from plait.data.dataset import Dataset, event_type_weights
+from plait.data.dataset import Dataset, event_type_weights, first_seen, target_mask, user_item_keys
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
-from plait.splitting.eval_queries import (
-    EvalQueries,
-    first_seen,
-    queries_of,
-    target_mask,
-    user_item_keys,
-)
+from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.splitting.item_arrival import alive_items, new_items_at
 from plait.utils.timestamps import DAY
 

@@ -13,16 +13,8 @@ from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Explainer, Retriever, Scorer
-from plait.testing.stage_case import (
-    Answers,
-    StageCase,
-    able,
-    arrays_in,
-    dataset_of,
-    probe_numbers,
-    probes,
-    same,
-)
+from plait.testing.queries import probe_numbers, probes
+from plait.testing.stage_case import Answers, StageCase, able, arrays_in, dataset_of, same
 from plait.testing.synthetic_data import WORLDS
 
 __all__ = [

@@ -15,15 +15,8 @@ from pydantic import TypeAdapter
 from plait.data.types import QueryBatch
 from plait.pipeline.recipe import build_stage
 from plait.pipeline.stage import Fittable, Reranker, Retriever, Scorer, Stage
-from plait.testing.stage_case import (
-    Answers,
-    StageCase,
-    able,
-    arrays_in,
-    dataset_of,
-    probe_numbers,
-    probes,
-)
+from plait.testing.queries import probe_numbers, probes
+from plait.testing.stage_case import Answers, StageCase, able, arrays_in, dataset_of
 
 __all__ = [
     "check_config_is_value",

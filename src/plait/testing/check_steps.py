@@ -13,15 +13,8 @@ import numpy as np
 from plait.data.types import CandidateLists, QueryBatch, StateView
 from plait.pipeline.stage import Reranker
 from plait.state.live_state import DatasetState
-from plait.testing.stage_case import (
-    StageCase,
-    able,
-    arrays_in,
-    candidates,
-    dataset_of,
-    probes,
-    same,
-)
+from plait.testing.queries import candidates, probes
+from plait.testing.stage_case import StageCase, able, arrays_in, dataset_of, same
 from plait.testing.synthetic_data import WORLDS
 
 __all__ = [

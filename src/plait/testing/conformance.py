@@ -19,7 +19,13 @@ from typing import Any, NamedTuple
 
 from plait.errors import InputError
 from plait.pipeline.registry import load_all_stages, stage_class
-from plait.testing import check_answers, check_lifecycle, check_steps, check_updates
+from plait.testing import (
+    check_answers,
+    check_lifecycle,
+    check_renumbering,
+    check_steps,
+    check_updates,
+)
 from plait.testing.stage_case import StageCase
 
 __all__ = ["CHECKS", "EXEMPT", "Exemption", "cases", "run", "stage_cases"]
@@ -28,7 +34,7 @@ Check = Callable[[StageCase], None]
 
 CHECKS: Mapping[str, Check] = {
     name: getattr(module, name)
-    for module in (check_lifecycle, check_answers, check_updates, check_steps)
+    for module in (check_lifecycle, check_answers, check_renumbering, check_updates, check_steps)
     for name in module.__all__
     if name.startswith("check_")
 }

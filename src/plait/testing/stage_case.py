@@ -10,33 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.ragged import Ragged
 from plait.data.types import (
     ABSENT,
-    CandidateLists,
     Dataset,
     Float32Array,
-    History,
     Int32Array,
     QueryBatch,
-    StateView,
 )
 from plait.pipeline.config_validation import build_config
 from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage
-from plait.testing.synthetic_data import START, WORLDS
-from plait.utils.timestamps import DAY
+from plait.testing.synthetic_data import WORLDS
 
-__all__ = [
-    "Answers",
-    "StageCase",
-    "able",
-    "arrays_in",
-    "candidates",
-    "dataset_of",
-    "probe_numbers",
-    "probes",
-    "same",
-]
+__all__ = ["Answers", "StageCase", "able", "arrays_in", "dataset_of", "same"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,85 +149,6 @@ def same(first: np.ndarray, second: np.ndarray, tolerance: float = 0.0) -> bool:
     return bool(np.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True))
 
 
-def probes(dataset: Dataset, seed: int = 0, live: StateView | None = None) -> QueryBatch:
-    """A dozen queries of all kinds.
-
-    Empty and long histories, items that came after the fit, known and unknown words, query items,
-    contexts; known and unknown users.
-
-    Args:
-        dataset: The data set whose items and users the queries are about.
-        seed: The seed of the random choices.
-        live: The live state of the queries.
-    """
-    random = np.random.default_rng(seed)
-    batch, n_items = 12, dataset.n_items
-    lengths = np.concatenate([[0, 0, 1], random.integers(0, 9, batch - 3)]).astype(np.int64)
-    n_events = int(lengths.sum())
-    items = random.integers(0, n_items + 3, n_events).astype(np.int32)  # three after the fit
-    days = np.concatenate([np.sort(random.integers(0, 20, length)) for length in lengths])
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    history = History(offsets, items, START + days * DAY, np.ones(n_events, np.float32))
-    query_items = [
-        [] if row % 4 else random.integers(0, n_items + 3, 2).tolist() for row in range(batch)
-    ]
-    users = random.integers(-1, max(dataset.n_users, 1), batch)
-    return replace(
-        QueryBatch.of_histories(history),
-        users=users.astype(np.int32),
-        texts=_texts(dataset, batch, random),
-        items=Ragged.from_rows(query_items),
-        contexts=tuple({"country": "de"} if row % 2 else {} for row in range(batch)),
-        live=live,
-    )
-
-
-def probe_numbers(dataset: Dataset, batch: int, seed: int = 0, width: int = 9) -> Int32Array:
-    """Item numbers to score: items, padding and items that came after the fit.
-
-    Args:
-        dataset: The data set.
-        batch: The number of rows.
-        seed: The seed of the random choices.
-        width: The number of columns.
-
-    Returns:
-        int32 [batch, width].
-    """
-    random = np.random.default_rng(seed)
-    return random.integers(-1, dataset.n_items + 4, (batch, width)).astype(np.int32)
-
-
-def candidates(dataset: Dataset, batch: int, seed: int = 0, width: int = 8) -> CandidateLists:
-    """Candidate lists of three models, with every column that a step may read.
-
-    Args:
-        dataset: The data set.
-        batch: The number of queries.
-        seed: The seed of the random choices.
-        width: The number of candidates a query.
-    """
-    random = np.random.default_rng(seed)
-    n_items = max(dataset.n_items, 1)
-    numbers = np.full((batch, width), ABSENT, np.int32)
-    for row in range(batch if dataset.n_items else 0):
-        items = random.permutation(n_items)[: random.integers(0, min(n_items, width) + 1)]
-        numbers[row, : len(items)] = np.sort(items)
-    is_item = numbers >= 0
-    score = np.where(is_item, random.random(numbers.shape), np.nan).astype(np.float32)
-    columns: dict[str, Any] = {"score": score}
-    for model in ("first", "second", "third"):
-        is_unknown = ~is_item | (random.random(numbers.shape) < 0.2)
-        scores = np.where(is_unknown, np.nan, random.random(numbers.shape))
-        columns[f"{model}.score"] = scores.astype(np.float32)
-        columns[f"{model}.share"] = np.nan_to_num(scores).astype(np.float32)
-        columns[f"{model}.rank"] = _ranks(scores)
-        columns[f"{model}.because"] = np.where(is_item, numbers[:, :1], ABSENT).astype(np.int32)
-    columns["order"] = _ranks(score)
-    columns["pinned"] = np.full(numbers.shape, ABSENT, np.int32)
-    return CandidateLists(numbers, columns)
-
-
 def able(stage: Stage, ability: Any) -> bool:
     """Whether a stage has an ability; unlike `isinstance` it leaves the static type as it is.
 
@@ -281,21 +187,3 @@ def _members(value: Any) -> list[Any]:
     if type(value).__module__.startswith("scipy.sparse"):
         return [getattr(value, name, None) for name in ("data", "indices", "indptr")]
     return list(vars(value).values()) if isinstance(value, Stage) else []
-
-
-def _texts(dataset: Dataset, batch: int, random: np.random.Generator) -> tuple[str | None, ...]:
-    """Every third query has words of titles, the last one has words that no item has."""
-    column = dataset.catalogue.columns.get("title")
-    titles = [] if column is None else [title for title in column.values.tolist() if title]
-    words = [word for title in titles for word in title.split()] or ["nothing"]
-    texts: list[str | None] = [None] * batch
-    for row in range(0, batch, 3):
-        texts[row] = " ".join(random.choice(words, 2).tolist())
-    texts[-1] = "zzyzx ?!"
-    return tuple(texts)
-
-
-def _ranks(scores: np.ndarray) -> Int32Array:
-    """The rank of each score in its row, the largest first; -1 for NaN."""
-    order = np.argsort(np.argsort(np.where(np.isnan(scores), np.inf, -scores), axis=1), axis=1)
-    return np.where(np.isnan(scores), ABSENT, order).astype(np.int32)

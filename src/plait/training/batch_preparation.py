@@ -4,48 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 
 from plait.errors import InputError
-from plait.training.config import Batch, TrainingConfig, row_count
-from plait.training.process_group import ProcessGroup
+from plait.training.batches import Batch, row_count
 from plait.training.run_state import RunState
 
-__all__ = ["accelerator_of", "group_batches", "require_finite", "shard", "to_device"]
-
-_PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
-
-
-def accelerator_of(config: TrainingConfig) -> Any:
-    """Build accelerate's `Accelerator` for these settings.
-
-    Args:
-        config: Precision and device.
-
-    Raises:
-        InputError: The precision is float16 and the device a CPU, where accelerate would compute in
-            float32 without a word.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-
-    for cpu in (config.device == "cpu", True):
-        # accelerate remembers the settings of the first one in a process and refuses others.
-        AcceleratorState._reset_state(reset_partial_state=True)
-        accelerator = Accelerator(mixed_precision=_PRECISIONS[config.precision], cpu=cpu)
-        # Without a GPU processes form a group only if CPUs are requested explicitly.
-        if accelerator.num_processes >= ProcessGroup.current().size:
-            break
-    if config.precision == "float16" and accelerator.device.type == "cpu":
-        raise InputError(
-            "precision is float16, which needs a GPU",
-            hint="set precision to bfloat16 or float32 on a CPU",
-            field="precision",
-        )
-    return accelerator
+__all__ = ["group_batches", "require_finite", "shard", "to_device"]
 
 
 def group_batches(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -11,45 +11,7 @@ from torch.nn import functional
 
 from plait.training.softmax_loss import full_softmax
 
-__all__ = [
-    "Negatives",
-    "bce_loss",
-    "contrastive",
-    "full_softmax",
-    "masked_items",
-    "sampled_softmax",
-]
-
-
-class Negatives:
-    """A sampler of negative items, shared by all rows of a batch.
-
-    Args:
-        weights: float [N], how often each item occurs; items of weight 0 are never drawn.
-        power: Items are drawn by their weight to this power; 0 is uniform.
-    """
-
-    def __init__(self, weights: Tensor, power: float = 0.0) -> None:
-        unnormalized = torch.where(weights > 0, weights.double() ** power, 0.0)
-        chances = unnormalized / unnormalized.sum()
-        self._edges = torch.cumsum(chances, 0)
-        self._log_chances = torch.log(chances).float()
-
-    def draw(self, count: int) -> tuple[Tensor, Tensor]:
-        """Draw items with replacement.
-
-        Args:
-            count: How many.
-
-        Returns:
-            int64 [count] items, and float32 [count], the log of how often each is expected among
-            them.
-        """
-        device = self._edges.device
-        points = torch.rand(count, dtype=torch.float64, device=device) * self._edges[-1]
-        items = torch.searchsorted(self._edges, points, right=True)
-        items = items.clamp(max=len(self._edges) - 1)
-        return items, self._log_chances[items] + torch.log(torch.tensor(float(count)))
+__all__ = ["bce_loss", "contrastive", "full_softmax", "sampled_softmax"]
 
 
 def sampled_softmax(
@@ -92,35 +54,6 @@ def bce_loss(logits: Tensor, labels: Tensor) -> Tensor:
         labels: 0 or 1, of the same shape.
     """
     return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-
-
-def masked_items(
-    items: Tensor, share: float, mask: int, padding: int, last: float = 0.0
-) -> tuple[Tensor, Tensor]:
-    """Mask items that the model must predict (BERT4Rec, Sun et al., CIKM 2019).
-
-    At least one item is masked in each row that has any.
-
-    Args:
-        items: int64 [B, L], padded at the end.
-        share: The share of items that is masked.
-        mask: The row that replaces a masked item.
-        padding: The row that stands for no item.
-        last: In this share of the rows only the last item is masked, as at inference.
-
-    Returns:
-        int64 [B, L] items as the model sees them, and bool [B, L], where they are masked.
-    """
-    present = items != padding
-    draws = torch.rand(items.shape, device=items.device).masked_fill(~present, 2.0)
-    masked = draws < share
-    smallest = functional.one_hot(draws.argmin(1), items.shape[1]).bool()
-    masked = masked | (smallest & ~masked.any(1, keepdim=True) & present)
-    if last:
-        ends = functional.one_hot((present.sum(1) - 1).clamp(min=0), items.shape[1]).bool()
-        only_last = torch.rand(len(items), 1, device=items.device) < last
-        masked = torch.where(only_last, ends & present, masked)
-    return items.masked_fill(masked, mask), masked
 
 
 def contrastive(left: Tensor, right: Tensor, temperature: float = 0.1) -> Tensor:

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.pipeline.fit_context import FitContext, Progress, ValidationSet
@@ -18,9 +15,10 @@ from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.splits import MIN_QUERIES, Split
+from plait.training.item_eligibility import allowed_targets, with_limits
 from plait.utils.no_op import ignore
 
-__all__ = ["MakeStateView", "Progress", "allowed_targets", "fit_recipe", "with_limits"]
+__all__ = ["MakeStateView", "Progress", "fit_recipe"]
 
 MakeStateView = Callable[[Pipeline, Dataset], StateView]
 """Returns what a fitted pipeline sees beside its bundle when the log stands as in a data set."""
@@ -124,54 +122,6 @@ class _HeldOutFit:
         if self.live is None:
             return self.split.queries
         return replace(self.split.queries, live=self.live(pipeline, self.split.query_time_data))
-
-
-def with_limits(pipeline: Pipeline, queries: QueryBatch) -> QueryBatch:
-    """Apply the rules of a recipe to queries, or the limits of the protocol if it has no rules.
-
-    Args:
-        pipeline: The pipeline of the recipe.
-        queries: Queries without limits.
-
-    Returns:
-        The queries with `blocked` and `mask`: seen items are blocked where `keep_seen` is false,
-        and deleted items are masked where there is a state view.
-    """
-    limited = pipeline.limit(queries)
-    keep = queries.keep_seen
-    if limited.blocked is None and keep is not None:
-        counts = np.where(keep, 0, queries.seen.lengths)
-        items = queries.seen.values[~keep[queries.seen.rows]]
-        limited = replace(limited, blocked=Ragged.from_lengths(items, counts))
-    if limited.mask is None and limited.live is not None:
-        limited = replace(limited, mask=limited.live.state.catalogue.alive[None, :])
-    return limited
-
-
-def allowed_targets(queries: QueryBatch, targets: Ragged) -> Ragged:
-    """Drop the targets that queries block or mask: no response could hold them.
-
-    Args:
-        queries: B queries with limits.
-        targets: The item numbers of B rows.
-
-    Returns:
-        B rows; a row is empty if nothing in it is allowed.
-    """
-    rows, items = targets.rows, targets.values.astype(np.int64)
-    allowed = np.ones(len(items), np.bool_)
-    if queries.mask is not None:
-        width = queries.mask.shape[1]
-        inside = items < width
-        mask_rows = rows if len(queries.mask) > 1 else np.zeros_like(rows)
-        allowed[inside] = queries.mask[mask_rows[inside], items[inside]]
-        allowed &= inside
-    if queries.blocked is not None and len(queries.blocked.values):
-        blocked = queries.blocked
-        width = int(max(items.max(initial=0), blocked.values.max())) + 1
-        allowed &= ~np.isin(rows * width + items, blocked.rows * width + blocked.values)
-    counts = np.bincount(rows[allowed], minlength=len(targets))
-    return Ragged.from_lengths(targets.values[allowed], counts)
 
 
 def _has_learned_weights(pipeline: Pipeline) -> bool:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
-__all__ = ["bfloat16_is_fast"]
+from plait.errors import InputError
+from plait.training.config import TrainingConfig
+from plait.training.process_group import ProcessGroup
+
+__all__ = ["accelerator_of", "bfloat16_is_fast"]
 
 _FLAGS = ("avx512_bf16", "amx_bf16", " bf16")
 """CPU flags of native bfloat16 products: x86, x86, ARM."""
@@ -27,3 +32,35 @@ def bfloat16_is_fast(device: str = "cpu") -> bool:
     except OSError:
         return False
     return any(flag in cpu_info for flag in _FLAGS)
+
+
+_PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def accelerator_of(config: TrainingConfig) -> Any:
+    """Build accelerate's `Accelerator` for these settings.
+
+    Args:
+        config: Precision and device.
+
+    Raises:
+        InputError: The precision is float16 and the device a CPU, where accelerate would compute in
+            float32 without a word.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    for cpu in (config.device == "cpu", True):
+        # accelerate remembers the settings of the first one in a process and refuses others.
+        AcceleratorState._reset_state(reset_partial_state=True)
+        accelerator = Accelerator(mixed_precision=_PRECISIONS[config.precision], cpu=cpu)
+        # Without a GPU processes form a group only if CPUs are requested explicitly.
+        if accelerator.num_processes >= ProcessGroup.current().size:
+            break
+    if config.precision == "float16" and accelerator.device.type == "cpu":
+        raise InputError(
+            "precision is float16, which needs a GPU",
+            hint="set precision to bfloat16 or float32 on a CPU",
+            field="precision",
+        )
+    return accelerator

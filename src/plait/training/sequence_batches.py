@@ -18,7 +18,7 @@ import numpy.typing as npt
 from plait.data.types import History, Int32Array, Int64Array
 from plait.errors import StorageError
 from plait.pipeline.array_files import read_arrays, write_arrays
-from plait.training.config import Batch
+from plait.training.batches import Batch
 from plait.training.process_group import ProcessGroup
 
 __all__ = ["PADDING", "SequenceBatches", "Sequences", "length_buckets", "padded"]

@@ -18,24 +18,13 @@ from torch import nn
 
 from plait.errors import PlaitError
 from plait.pipeline.fit_context import FitContext, Progress, Tracker
-from plait.training.batch_preparation import (
-    accelerator_of,
-    group_batches,
-    require_finite,
-    shard,
-    to_device,
-)
+from plait.training.batch_preparation import group_batches, require_finite, shard, to_device
+from plait.training.batches import Batch, Batches, CountTargets, row_count
 from plait.training.checkpoints import FILE, read_checkpoint, write_checkpoint
-from plait.training.config import (
-    Batch,
-    Batches,
-    CountTargets,
-    TrainingConfig,
-    TrainingResult,
-    row_count,
-)
+from plait.training.config import TrainingConfig, TrainingResult
 from plait.training.ema import WeightEMA
 from plait.training.optim import optimizer_of, scheduler_of
+from plait.training.precision import accelerator_of
 from plait.training.process_group import ProcessGroup
 from plait.training.progress import ThroughputMeter
 from plait.training.run_state import RunState, pack_state, restore_state

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from plait.data.catalogue import Catalogue
-from plait.data.types import Dataset, Int32Array
-from plait.errors import InputError, ProtocolError
+from plait.errors import InputError
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.ingest.importer import Importer
 from plait.pipeline.recipe import Recipe, load_recipe
-from plait.privacy.consent import ConsentPolicy
 from plait.training.process_group import require_single_process
-from plait.workspace.fit import Progress, no_progress
-from plait.workspace.ingest import ingest
+from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
+from plait.workspace.test_ratings import rated_file
 
-__all__ = ["check_test", "evaluate", "protocol_of", "rated_file"]
+__all__ = ["check_test", "evaluate", "protocol_of"]
+
+AUTO = "auto"
+"""The protocol that follows from the data."""
 
 OPTIONS = ("seeds", "group", "test_events", "map")
 """What an evaluation can be told beside its protocol."""
@@ -49,7 +45,8 @@ def evaluate(
 
     Args:
         log: The log.
-        protocol: The protocol or its name.
+        protocol: The protocol or its name; "auto": `time` where the log has times, else
+            leave-one-out.
         recipes: The recipes, their files or their names.
         options: Those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
             ratings protocol, in any form that `ingest` takes) with their `map`.
@@ -68,12 +65,15 @@ def evaluate(
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
-    settled = protocol_of(protocol, protocol_options)
+    is_auto = protocol == AUTO
+    settled = protocol_of("time" if is_auto else protocol, protocol_options)
     named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
     loaded_recipes = [entry if isinstance(entry, Recipe) else load_recipe(entry) for entry in named]
     events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    if is_auto and dataset.clock != "time":
+        settled = protocol_of("leave-one-out", protocol_options)
     test = None if events is None else rated_file(events, settings.get("map"), dataset)
     if loaded_recipes:  # without a recipe there is nothing to measure, as is said below
         dataset = with_answers(log, dataset, settled, loaded_recipes[0], flush)
@@ -149,48 +149,3 @@ def check_test(events: Any, protocol: Protocol) -> None:
                 hint="say the one or the other",
                 field=name,
             )
-
-
-def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
-    """Read rated events from outside, in the numbering of a data set.
-
-    They are read into a temporary log. Ids unknown to the data set get numbers after its own.
-
-    Args:
-        events: The events, in any form that `ingest` takes.
-        mapping: The mapping of their columns, or None.
-        dataset: The data set.
-
-    Returns:
-        The rated events.
-
-    Raises:
-        ProtocolError: If none of their users is known.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
-        EventLog.open(folder) as scratch,
-    ):
-        importer, consent = Importer(scratch), ConsentPolicy()
-        receipts = ingest(importer, consent, {"events": events}, mapping, no_progress)
-        rated = snapshot(scratch)
-    rows = rated.interactions
-    users = _translated(rated.users, dataset.users)[rows.users]
-    items = _translated(rated.catalogue, dataset.catalogue)[rows.items]
-    if not (users < dataset.n_users).any():
-        raise ProtocolError(
-            f"none of the users of {receipts.stored} test events is known here",
-            hint="the ids must be those of the home, which may hold pseudonyms",
-            field="test_events",
-        )
-    return replace(rated, interactions=replace(rows, users=users, items=items))
-
-
-def _translated(source: Catalogue, target: Catalogue) -> Int32Array:
-    """For each number of `source` the number of the same id in `target`; unknown ids are numbered
-    in their sorted order, so that the order of the file does not matter.
-    """
-    numbers: Int32Array = target.numbers(source.ids)
-    unknown = sorted(np.flatnonzero(numbers < 0).tolist(), key=source.id)
-    numbers[unknown] = len(target) + np.arange(len(unknown), dtype=np.int32)
-    return numbers

@@ -12,9 +12,10 @@ from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.training.process_group import require_single_process
-from plait.workspace.evaluate import check_test, protocol_of, rated_file
+from plait.workspace.evaluate import check_test, protocol_of
 from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
+from plait.workspace.test_ratings import rated_file
 
 __all__ = ["tune"]
 

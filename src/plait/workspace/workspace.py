@@ -290,7 +290,8 @@ class Workspace(DataApi):
         """Measure recipes; the bundle in use is neither read nor changed.
 
         Args:
-            protocol: The protocol or its name.
+            protocol: The protocol or its name; "auto": `time` where the log has times, else
+                leave-one-out.
             recipes: The recipes to compare.
             progress: Told the step, how much of it is done, and how much there is.
             options: Those of `Protocol` (test_days, k, ...), and seeds, group, test_events, map.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float64Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array
 from plait.data.types import Dataset
 from plait.evaluation.pointwise.fit_predict import (
     Finish,
@@ -19,7 +19,7 @@ from plait.evaluation.pointwise.fit_predict import (
     fit_and_predict,
     score_examples,
 )
-from plait.evaluation.pointwise.platt_scaling import Calibration, item_rates
+from plait.evaluation.pointwise.platt_scaling import PRIOR, Calibration
 from plait.evaluation.pointwise.summary import (
     all_predictions,
     data_sizes,
@@ -46,7 +46,7 @@ from plait.splitting.labelled_examples import Examples, click_examples, positive
 from plait.splitting.splits import time_split
 from plait.training.pipeline_fit import Progress
 
-__all__ = ["evaluate_clicks"]
+__all__ = ["evaluate_clicks", "item_rates"]
 
 MAX_QUERIES = 10_000
 """Number of queries that a fusion learns from at most."""
@@ -235,3 +235,20 @@ def _describe_data(
             for row in rows
         },
     }
+
+
+def item_rates(items: Int32Array, clicked: Float64Array, n_items: int, base: float) -> Float64Array:
+    """Compute the click rate of every item, shrunk to the overall rate.
+
+    Args:
+        items: int32 [N], item number of each impression.
+        clicked: float64 [N], 1 for a click, else 0.
+        n_items: Number of items.
+        base: The overall click rate.
+
+    Returns:
+        float64 [n_items].
+    """
+    shown = np.bincount(items, minlength=n_items)
+    rates: Float64Array = (np.bincount(items, clicked, n_items) + PRIOR * base) / (shown + PRIOR)
+    return rates

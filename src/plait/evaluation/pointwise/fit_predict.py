@@ -20,7 +20,8 @@ from plait.pipeline.batch_inference import batch_size, in_batches, n_active_thre
 from plait.pipeline.pipeline import Pipeline
 from plait.splitting.labelled_examples import Examples
 from plait.splitting.splits import Split
-from plait.training.pipeline_fit import Progress, fit_recipe, with_limits
+from plait.training.item_eligibility import with_limits
+from plait.training.pipeline_fit import Progress, fit_recipe
 
 __all__ = [
     "Finish",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from plait.data.array_types import BoolArray, Float64Array, Int32Array
+from plait.data.array_types import BoolArray, Float64Array
 
-__all__ = ["Calibration", "item_rates"]
+__all__ = ["Calibration"]
 
 PRIOR = 20.0
 """Strength of the overall click rate in an item's rate, as a number of impressions."""
@@ -82,20 +82,3 @@ class Calibration:
         linear = self.bias + self.slope * (np.where(known, scores, 0) - self.middle) / self.scale
         result: Float64Array = np.where(known, 1 / (1 + np.exp(-linear)), self.unknown)
         return result
-
-
-def item_rates(items: Int32Array, clicked: Float64Array, n_items: int, base: float) -> Float64Array:
-    """Compute the click rate of every item, shrunk to the overall rate.
-
-    Args:
-        items: int32 [N], item number of each impression.
-        clicked: float64 [N], 1 for a click, else 0.
-        n_items: Number of items.
-        base: The overall click rate.
-
-    Returns:
-        float64 [n_items].
-    """
-    shown = np.bincount(items, minlength=n_items)
-    rates: Float64Array = (np.bincount(items, clicked, n_items) + PRIOR * base) / (shown + PRIOR)
-    return rates

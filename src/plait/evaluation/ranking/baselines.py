@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.dataset import target_mask
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
-from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import Split
 from plait.utils.timestamps import DAY
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array
 from plait.data.catalogue import Column
+from plait.data.dataset import target_mask
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.ranking.list_diversity import item_similarity
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
 from plait.metrics.beyond_accuracy import coverage, gini, self_information
-from plait.splitting.eval_queries import target_mask
 from plait.splitting.splits import Split
 
 __all__ = [

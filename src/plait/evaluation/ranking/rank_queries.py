@@ -23,7 +23,8 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.stage import Retriever, Stage
 from plait.splitting.splits import Split
 from plait.state import DatasetState, deltas
-from plait.training.pipeline_fit import Progress, with_limits
+from plait.training.item_eligibility import with_limits
+from plait.training.pipeline_fit import Progress
 
 __all__ = ["final_scores", "rank_split", "state_view_of", "without_explanations"]
 

@@ -31,7 +31,9 @@ from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Score
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
-from plait.evaluation.results.report import Difference, Report
+from plait.evaluation.results.paired_difference import Difference
+from plait.evaluation.results.report import Report
+from plait.evaluation.results.served_list_warnings import served_list_warnings
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
@@ -108,7 +110,10 @@ def evaluate_rankings(
         protocol,
         summarize(rows, eval_set, protocol),
         paired=_paired_differences(by_recipe, baseline_rows, eval_set, protocol),
-        flags=data_warnings(dataset, [window.fold for window in first], protocol.name, tied),
+        flags=[
+            *data_warnings(dataset, [window.fold for window in first], protocol.name, tied),
+            *served_list_warnings(protocol, named),
+        ],
         data=_describe_data(task, first, eval_set),
         detail=per_query_metrics(rows, eval_set),
     )

@@ -20,8 +20,8 @@ from plait.evaluation.reporting.comparison_notes import (
 from plait.evaluation.reporting.plot_style import to_png, to_svg
 from plait.evaluation.reporting.plots import Plot, plots
 from plait.evaluation.results.comparison import ComparedRow, Comparison, compare, slice_metric
+from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import LOWER_IS_BETTER, is_better
-from plait.evaluation.results.report import Difference
 from plait.evaluation.results.run_store import Run
 from plait.evaluation.results.undefined_metrics import (
     DASH,

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
-from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.group_table import group_tables, new_table
+from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
+from plait.evaluation.reporting.report_notes import report_notes
 from plait.evaluation.results.comparison import Comparison
 from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED, Report
 from plait.evaluation.results.run_store import write_json
-from plait.evaluation.results.seed_variance import ONE_SEED, depends_on_seed
-from plait.evaluation.results.undefined_metrics import DASH, undefined_metric_notes
+from plait.evaluation.results.undefined_metrics import DASH
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_comparison", "print_report", "report_notes", "report_table", "write_json"]
+__all__ = ["print_comparison", "print_report", "report_table", "write_json"]
 
-RANKING_COLUMNS = ("recall", "ndcg", "mrr", "hit_rate", "coverage", "novelty")
-"""The metrics that fit on a screen; JSON has them all. The first two show their intervals."""
-
-RATING_COLUMNS = ("rmse", "mae", "r2", "known")
-CLICK_COLUMNS = ("auc", "gauc", "log_loss", "ece", "known")
-
-ZERO = f"{0:.4f}"
-"""A deviation that is zero, or too small to be printed."""
 
 _MAX_WIDTH = 10_000
 """Wider than any table."""
@@ -43,7 +35,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
         report: The report.
         console: Where to print, stdout by default.
     """
-    tables = [report_table(report), *group_tables(report, _main_metric(report.protocol))]
+    tables = [report_table(report), *group_tables(report, main_metric(report.protocol))]
     _print(tables, report_notes(report), console)
 
 
@@ -77,7 +69,7 @@ def report_table(report: Report) -> Table:
     Returns:
         The table.
     """
-    names, main = _columns(report.protocol), _main_metric(report.protocol)
+    names, main = metric_columns(report.protocol), main_metric(report.protocol)
     table = new_table("model", *names, "fit s", "evaluate s", "peak MB")
     sign = -1 if is_better(main, 1.0) else 1
     rows = [row for row in report.results if not row.has_no_lists]
@@ -92,47 +84,6 @@ def report_table(report: Report) -> Table:
     return table
 
 
-def report_notes(report: Report) -> Iterator[str]:
-    """Describe the queries, the differences of the fusions, and the data warnings.
-
-    Args:
-        report: The report.
-
-    Yields:
-        Lines of text.
-    """
-    protocol, data = report.protocol, report.data
-    without_lists = [row.model for row in report.results if row.has_no_lists]
-    shown = [row.metrics for row in report.results if not row.has_no_lists]
-    yield ""
-    if without_lists:
-        yield f"left out, because they returned no list for any query: {', '.join(without_lists)}"
-    yield from undefined_metric_notes(shown, _columns(protocol))
-    options = ", ".join(_describe_options(protocol))
-    yield f"protocol {protocol.name} ({options}), hash {protocol.hash}"
-    targets = f"{data['targets']:,} targets"
-    if "clicks" in data:
-        targets = f"{data['targets']:,} examples, {data['clicks']:,} of them clicks,"
-    yield (
-        f"{data['queries']:,} queries with {targets} among {data['items']:,} "
-        f"items, fitted on {data['train']:,} of {data['interactions']:,} events"
-    )
-    if data["excluded"]:
-        yield f"{data['excluded']:,} targets excluded: the user had already seen them"
-    if len(report.seeds) > 1:
-        yield _describe_spread(report)
-    elif report.paired and any(
-        depends_on_seed(row.model, report.recipes) for row in report.results
-    ):
-        yield ONE_SEED
-    yield from (difference.conclusion for difference in report.paired)
-    for flag in report.flags:
-        if flag.raised:
-            yield f"flag {flag.name}: {flag.text}"
-    if report.looked:
-        yield f"this test has been evaluated {report.looked} time{'s' * (report.looked > 1)}"
-
-
 def _print(tables: Sequence[Table], lines: Iterable[str], console: Console | None) -> None:
     """Print tables at their full width: rich would cut figures that do not fit."""
     from rich.console import Console
@@ -144,58 +95,6 @@ def _print(tables: Sequence[Table], lines: Iterable[str], console: Console | Non
         wide.print(*[""] * (number > 0), table, sep="\n")
     for line in lines:
         out.print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-def _columns(protocol: Protocol) -> list[str]:
-    if protocol.ranks:
-        return [f"{name}@{max(protocol.k)}" for name in RANKING_COLUMNS]
-    return list(RATING_COLUMNS if protocol.name == "ratings" else CLICK_COLUMNS)
-
-
-def _main_metric(protocol: Protocol) -> str:
-    """The deciding metric."""
-    return _columns(protocol)[1 if protocol.ranks else 0]
-
-
-def _describe_options(protocol: Protocol) -> list[str]:
-    """The options that were set, the protocol's own first."""
-    is_held_out = protocol.name == "held-out-users"
-    is_drawn = protocol.name == "ratings" and not protocol.test_file
-    options = (
-        ("refit", protocol.refit),
-        (f"{protocol.windows} windows", protocol.windows > 1),
-        (f"test {protocol.test_days or 0:g} days", protocol.test_days is not None),
-        (f"{protocol.test_users:g} of the users", is_held_out),
-        (f"{protocol.fold_in:g} folded in", is_held_out),
-        (f"file {protocol.test_file}", bool(protocol.test_file)),
-        (f"{protocol.draw} {protocol.test_share:g}", is_drawn),
-        (f"negative {', '.join(protocol.negative)}", bool(protocol.negative)),
-        (f"seen {protocol.seen}", protocol.ranks),
-        (f"seed {protocol.seed}", True),
-        (f"goal {', '.join(protocol.goal) or 'any'}", True),
-    )
-    return [text for text, is_set in options if is_set]
-
-
-def _describe_spread(report: Report) -> str:
-    """The standard deviation of the deciding metric between seeds, by row."""
-    main = _main_metric(report.protocol)
-    deviations = {
-        row.model: f"{row.spread[main]:.4f}"
-        for row in report.results
-        if row.spread and not row.has_no_lists
-    }
-    parts = [
-        f"{model} {deviation}"
-        for model, deviation in deviations.items()
-        if deviation not in ("nan", ZERO)
-    ]
-    if ZERO in deviations.values():
-        parts.append(f"the others {ZERO}" if parts else f"{ZERO} in every row")
-    return (
-        f"means over {len(report.seeds)} seeds; standard deviation of {main} among them: "
-        f"{', '.join(parts)}"
-    )
 
 
 def _format_interval(interval: Interval, *, with_bounds: bool) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from plait.errors import InputError, ProtocolError
+from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import PerQueryMetrics, is_better
-from plait.evaluation.results.report import FUSED, Difference, has_no_lists
+from plait.evaluation.results.report import FUSED, has_no_lists
 from plait.evaluation.results.run_store import Run
 from plait.evaluation.results.seed_variance import SeedVariance, depends_on_seed, with_seed_margin
 from plait.metrics.bootstrap import Interval

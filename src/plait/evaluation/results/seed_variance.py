@@ -9,7 +9,8 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from plait.evaluation.results.report import FUSED, Difference
+from plait.evaluation.results.paired_difference import Difference
+from plait.evaluation.results.report import FUSED
 
 __all__ = [
     "ONE_SEED",

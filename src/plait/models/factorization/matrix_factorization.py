@@ -213,7 +213,7 @@ class Factors(DenseScorer[FactorsConfig]):
     def _fit_neumf(self, dataset: Dataset, context: FitContext) -> NeuMFScorer:
         require_extra("factors with method neumf")
         from plait.models.factorization.neumf import NeuMFConfig, train_neumf, validation_of
-        from plait.training.seeding import fingerprint, identity_of
+        from plait.training.run_identity import fingerprint, identity_of
 
         config, items = self.config, Vocabulary.of(dataset)
         item_numbers = dataset.histories()

@@ -23,7 +23,8 @@ from plait.features.item_vocabulary import Vocabulary
 from plait.features.sparse_rows import SparseRows
 from plait.models.factorization.neumf_inference import NeuMFScorer
 from plait.pipeline.fit_context import FitContext, ValidationSet
-from plait.training.config import Batch, TrainingConfig
+from plait.training.batches import Batch
+from plait.training.config import TrainingConfig
 from plait.training.losses import bce_loss
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation

@@ -297,7 +297,7 @@ class _GraphFit:
         self, interactions: sparse.csr_matrix, relations: Sequence[sparse.csr_matrix]
     ) -> dict[str, object]:
         """What an interrupted fit is recognised by."""
-        from plait.training.seeding import fingerprint, identity_of
+        from plait.training.run_identity import fingerprint, identity_of
 
         edges = [array for matrix in relations for array in (matrix.indptr, matrix.indices)]
         return identity_of(

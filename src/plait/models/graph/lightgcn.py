@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from plait.data.array_types import Float32Array, Int32Array
 from plait.pipeline.fit_context import FitContext, ValidationSet
-from plait.training.config import ArrayBatches, Batch, TrainingConfig
+from plait.training.batches import ArrayBatches, Batch
+from plait.training.config import TrainingConfig
 from plait.training.losses import full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.ranking_validation import METRIC, RankingValidation

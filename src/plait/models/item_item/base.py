@@ -20,18 +20,20 @@ from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
-from plait.features.interactions import query_history, top_contributor
+from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history
-from plait.features.tfidf import Tfidf, TfidfConfig, similar_rows
+from plait.features.sparse_topk import similar_rows
+from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.models.item_item.content_smoothing import content_smoothing, rows_to_sum_1, smooth
 from plait.models.item_item.cooccurrence_counts import PairConfig
 from plait.models.item_item.largest_entries import largest_entries, row_ranges, stack
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
+from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["ItemItem", "ItemItemConfig"]
+__all__ = ["ItemItem", "ItemItemConfig", "top_contributor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     """
 
     Config = ItemItemConfig
+    fusion_defaults = FusionDefaults(rare_item_query_weight=0.1)
     reason_templates = ReasonTemplates(
         query_item=(Claim.TOGETHER, Claim.ALIKE, Claim.GOES_WITH),
         shared_value="",
@@ -196,3 +199,39 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         new_scores: Float32Array = self._update_weight * (updates.values @ scores.T).T
         new_scores[:, np.diff(updates.values.indptr) == 0] = np.nan
         return new_scores
+
+
+_MAX_CONTRIBUTORS = 64
+"""The most items of a history that are considered as an explanation: the heaviest ones."""
+
+
+def top_contributor(
+    matrix: sparse.csr_matrix, rows: Int32Array, weights: Float32Array, columns: Int32Array
+) -> Int32Array:
+    """Find the row that contributes most to each column of a weighted sum of rows.
+
+    Args:
+        matrix: CSR [n, m].
+        rows: int32 [R], the rows of the sum; of more than 64 only the heaviest are considered.
+        weights: float32 [R], their weights.
+        columns: int32 [C], the columns to explain.
+
+    Returns:
+        int32 [C], one of `rows`, or -1 where none of them has an entry.
+    """
+    if len(rows) > _MAX_CONTRIBUTORS:
+        heaviest = np.argpartition(weights, len(weights) - _MAX_CONTRIBUTORS)[-_MAX_CONTRIBUTORS:]
+        rows, weights = rows[heaviest], weights[heaviest]
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[rows + 1] - starts
+    entries = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+    entries += np.arange(int(lengths.sum()))
+    positions = np.full(matrix.shape[1], ABSENT, np.int64)
+    positions[columns] = np.arange(len(columns))
+    column_positions = positions[matrix.indices[entries]]
+    hits = np.flatnonzero(column_positions >= 0)
+    owners = np.repeat(np.arange(len(rows)), lengths)[hits]
+    order = np.argsort(matrix.data[entries[hits]] * weights[owners], kind="stable")
+    best = np.full(len(columns), ABSENT, np.int64)
+    best[column_positions[hits[order]]] = owners[order]  # the last one written is the largest
+    return np.where(best >= 0, rows[best], ABSENT).astype(np.int32)

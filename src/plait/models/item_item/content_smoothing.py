@@ -6,9 +6,13 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.array_types import Float32Array, UInt64Array
-from plait.features.interactions import densify_if_full
-from plait.features.tfidf import similar_rows
-from plait.models.item_item.largest_entries import largest_entries, row_ranges, stack
+from plait.features.sparse_topk import similar_rows
+from plait.models.item_item.largest_entries import (
+    densify_if_full,
+    largest_entries,
+    row_ranges,
+    stack,
+)
 
 __all__ = ["content_smoothing", "rows_to_sum_1", "smooth"]
 

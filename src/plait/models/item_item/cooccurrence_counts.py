@@ -16,7 +16,8 @@ from scipy import sparse
 from plait.data.array_types import Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset
 from plait.data.ragged import offsets_of
-from plait.features.blockwise import blocks, filter_entries, map_blocks, rows_of, sample_items
+from plait.features.blockwise import blocks, map_blocks, sample_items
+from plait.features.sparse_topk import filter_entries, rows_of
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable
 

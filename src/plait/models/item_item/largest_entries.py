@@ -8,15 +8,17 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.array_types import UInt64Array
-from plait.features.blockwise import filter_entries, row_topk_mask
-from plait.features.interactions import densify_if_full
-from plait.features.tfidf import row_topk
+from plait.features.sparse_topk import filter_entries, row_topk, row_topk_mask
 
-__all__ = ["largest_entries", "row_ranges", "stack", "topk_bytes"]
+__all__ = ["densify_if_full", "largest_entries", "row_ranges", "stack", "topk_bytes"]
 
 _BATCH_ROWS = 1024
 _BATCH_CELLS = 1 << 25
 """The most rows in a batch of dense rows, and the most entries in a batch of several rows."""
+
+
+_DENSE_SHARE = 0.03
+"""The share of entries from which on dense products are faster."""
 
 
 def stack(blocks: list[sparse.csr_matrix], shape: tuple[int, ...]) -> sparse.csr_matrix:
@@ -79,3 +81,17 @@ def largest_entries(block: Any, count: int, tiebreak: UInt64Array) -> sparse.csr
     top = filter_entries(positive, row_topk_mask(positive, count, tiebreak))
     top.sort_indices()
     return top
+
+
+def densify_if_full(matrix: Any) -> Any:
+    """Convert a sparse matrix to a dense one where dense products are faster.
+
+    Args:
+        matrix: sparse or dense.
+
+    Returns:
+        A dense array if at least 3 % of the entries are set, else the same matrix.
+    """
+    if not sparse.issparse(matrix) or matrix.nnz < _DENSE_SHARE * matrix.shape[0] * matrix.shape[1]:
+        return matrix
+    return matrix.toarray()

@@ -12,8 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.dataset import Dataset
-from plait.features.blockwise import filter_entries, map_blocks, row_topk_mask, rows_of
+from plait.features.blockwise import map_blocks
 from plait.features.interactions import interaction_matrix
+from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts
 from plait.pipeline.config_validation import Limit

@@ -11,10 +11,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from plait.data.array_types import Float64Array, Int64Array
-from plait.data.dataset import Dataset, Interactions
+from plait.data.dataset import Dataset, Interactions, user_item_keys
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
-from plait.splitting.eval_queries import user_item_keys
 from plait.utils.timestamps import DAY
 
 __all__ = ["HALF_LIVES", "best_half_life", "decay_weights", "mean_ndcg", "select_half_life"]

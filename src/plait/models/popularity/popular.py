@@ -63,7 +63,9 @@ class Popular(Stage[PopularConfig]):
     """
 
     Config = PopularConfig
-    fusion_defaults = FusionDefaults(weight=0.3, item_query_weight=0.05, missing_score="zero")
+    fusion_defaults = FusionDefaults(
+        weight=0.3, item_query_weight=0.05, rare_item_query_weight=0.3, missing_score="zero"
+    )
     reason_templates = ReasonTemplates(
         like_query_item="",
         context=(Claim.POPULAR_IN, Claim.POPULAR, Claim.OTHERS),

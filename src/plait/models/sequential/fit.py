@@ -23,11 +23,13 @@ from plait.models.sequential.network import ItemEmbedding, NextItemModel, Sequen
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
 from plait.models.sequential.sequential_recommender import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
-from plait.training.losses import Negatives, full_softmax, sampled_softmax
+from plait.training.losses import full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
+from plait.training.negative_sampling import Negatives
 from plait.training.precision import bfloat16_is_fast
 from plait.training.ranking_validation import METRIC, RankingValidation
-from plait.training.seeding import fingerprint, identity_of, seeded
+from plait.training.run_identity import fingerprint, identity_of
+from plait.training.seeding import seeded
 from plait.training.sequence_batches import SequenceBatches, Sequences
 from plait.training.trainer import Objective, TrainingTask, train_with_context
 

@@ -14,10 +14,9 @@ from plait.models.sequential.layers import Dropout, FeatureEmbeddingBag
 from plait.models.sequential.recurrent import Recurrent
 from plait.models.sequential.sequential_recommender import NetworkShape
 from plait.models.sequential.transformer import Transformer
-from plait.training.losses import masked_items
 from plait.training.sequence_batches import PADDING
 
-__all__ = ["ItemEmbedding", "NextItemModel", "SequentialNetwork"]
+__all__ = ["ItemEmbedding", "NextItemModel", "SequentialNetwork", "masked_items"]
 
 _LAST_ONLY = 0.5
 """The share of histories in which a masked transformer must predict the last item alone."""
@@ -182,3 +181,32 @@ def _with_masked_end(
     mask = functional.pad(mask, (0, 1))
     mask[row, lengths] = True
     return vectors, mask
+
+
+def masked_items(
+    items: Tensor, share: float, mask: int, padding: int, last: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Mask items that the model must predict (BERT4Rec, Sun et al., CIKM 2019).
+
+    At least one item is masked in each row that has any.
+
+    Args:
+        items: int64 [B, L], padded at the end.
+        share: The share of items that is masked.
+        mask: The row that replaces a masked item.
+        padding: The row that stands for no item.
+        last: In this share of the rows only the last item is masked, as at inference.
+
+    Returns:
+        int64 [B, L] items as the model sees them, and bool [B, L], where they are masked.
+    """
+    present = items != padding
+    draws = torch.rand(items.shape, device=items.device).masked_fill(~present, 2.0)
+    masked = draws < share
+    smallest = functional.one_hot(draws.argmin(1), items.shape[1]).bool()
+    masked = masked | (smallest & ~masked.any(1, keepdim=True) & present)
+    if last:
+        ends = functional.one_hot((present.sum(1) - 1).clamp(min=0), items.shape[1]).bool()
+        only_last = torch.rand(len(items), 1, device=items.device) < last
+        masked = torch.where(only_last, ends & present, masked)
+    return items.masked_fill(masked, mask), masked

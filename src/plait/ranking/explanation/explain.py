@@ -6,7 +6,6 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +16,6 @@ from plait.data.dataset import Dataset
 from plait.data.history import History
 from plait.data.query import QueryBatch
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.fitted_state import STATE_FILE
 from plait.pipeline.pipeline import PINS
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
@@ -97,6 +95,7 @@ class Explain(Stage[ExplainConfig]):
     Config = ExplainConfig
     test_variants = ({"context_field": "country", "language": "de"},)
     fitted_state: ClassVar[Mapping[str, Any]] = {"_evidence": EventEvidence}
+    optional_state = frozenset({"_evidence"})
     reads = ("order", "*.because", "*.rank", "*.score")
     writes = ("reasons",)
 
@@ -111,12 +110,6 @@ class Explain(Stage[ExplainConfig]):
         fitted = copy.copy(self)
         fitted._evidence = EventEvidence.of(dataset, self._actions, limits, config.context_field)
         return fitted
-
-    @classmethod
-    def load(cls, config: Any, name: str, folder: Path) -> Self:
-        if not (folder / STATE_FILE).exists():  # a bundle from before sentences were checked
-            return cls(config, name=name)
-        return super().load(config, name, folder)
 
     def with_models(self, models: Sequence[Stage]) -> Self:
         """This step with the templates that the models declare.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.metrics.dcg import discount
 from plait.pipeline.fusion_defaults import MissingScore
-from plait.ranking.fusion.config import FuseConfig, FusionWeights
+from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.score_normalization import NormalizedScores
 from plait.ranking.fusion.weight_optimization import (
     FusionExamples,
@@ -23,7 +24,7 @@ from plait.ranking.fusion.weight_optimization import (
     target_ranks,
 )
 
-__all__ = ["FusionCandidates", "learn_band_weights", "passes_gain_test"]
+__all__ = ["FusionCandidates", "FusionWeights", "learn_band_weights", "passes_gain_test"]
 
 MARGINS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """The margins of a missing score that are tried, in standard deviations below the mean."""
@@ -314,3 +315,77 @@ def _band_weights(
         config.coordinate_ascent_rounds,
         free=free,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FusionWeights:
+    """Weights learned by length of history.
+
+    Attributes:
+        models: The names of S models.
+        lower: The history length at which each band begins, int64 [bands].
+        weights: float32 [bands, S].
+        queries: The number of queries that each band learned from, int64 [bands].
+        margin: Standard deviations below the mean that stand in for a missing score.
+        idle: The factor that puts the given weight of a model without a learned one, because it had
+            no scores to learn from, on the scale of the learned weights.
+    """
+
+    models: tuple[str, ...]
+    lower: Int64Array
+    weights: Float32Array
+    queries: Int64Array
+    margin: float
+    idle: float
+
+    def bands_of(self, lengths: Int64Array) -> Int64Array:
+        """The band of each history.
+
+        Args:
+            lengths: History lengths, int64 [B].
+
+        Returns:
+            int64 [B].
+        """
+        return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
+
+    def all_inactive(self, models: Sequence[str]) -> bool:
+        """Whether all of some models have the learned weight zero in every band.
+
+        Args:
+            models: Names; those without a learned weight are ignored.
+        """
+        columns = [self.models.index(name) for name in models if name in self.models]
+        return bool(columns) and not self.weights[:, columns].any()
+
+    def with_inactive(self, models: Sequence[str]) -> FusionWeights:
+        """These weights and the weight zero for more models.
+
+        Args:
+            models: The names of models without a learned weight.
+        """
+        zeros = np.zeros((len(self.weights), len(models)), np.float32)
+        weights = np.concatenate([self.weights, zeros], axis=1)
+        return replace(self, models=(*self.models, *models), weights=weights)
+
+    @property
+    def n_weights(self) -> int:
+        """The number of distinct weights: one for a model that has the same in all bands, none for
+        zeros.
+        """
+        varies = (self.weights != self.weights[:1]).any(axis=0)
+        return int(np.where(varies, len(self.weights), self.weights[0] != 0).sum())
+
+    def describe(self) -> list[dict[str, Any]]:
+        """One entry a band, for reports."""
+        return [
+            {
+                "history_from": int(self.lower[band]),
+                "queries": int(self.queries[band]),
+                "weights": {
+                    name: round(float(weight), 4)
+                    for name, weight in zip(self.models, self.weights[band], strict=True)
+                },
+            }
+            for band in range(len(self.lower))
+        ]

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from plait.data.array_types import Float32Array, Int64Array
+from plait.data.array_types import Float32Array
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
-__all__ = ["MODEL_SETTINGS", "FuseConfig", "FusionWeights"]
+__all__ = ["MODEL_SETTINGS", "FuseConfig"]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
@@ -25,6 +25,7 @@ MODEL_SETTINGS = (
     "weights",
     "text_query_weights",
     "item_query_weights",
+    "rare_item_query_weights",
     "match",
     "require_gain",
 )
@@ -70,6 +71,11 @@ class FuseConfig:
     """Weights for queries with text."""
     item_query_weights: Mapping[str, float] | None = None
     """Weights for queries that start from items ("more like this")."""
+    rare_item_query_weights: Mapping[str, float] | None = None
+    """The same where hardly any user chose these items, so that what they have in common with
+    others says little; models that are not named keep their weight."""
+    rare_item_users: float = bounded_field(10.0, Limit(least=0))
+    """An item that n users chose is rare by the share r / (n + r), r being this; 0: none is."""
     match: tuple[str, ...] | None = None
     """A query with text keeps only items that one of these models scores above zero; the others
     are marked "unmatched". Empty, or none of them in the recipe: everything stays."""
@@ -110,6 +116,12 @@ class FuseConfig:
                 values = {name: getattr(declared, attribute) for name, declared in defaults.items()}
                 own = {name: value for name, value in values.items() if value != other}
                 resolved[setting] = {ANY: other, **own}
+        if self.rare_item_query_weights is None:
+            resolved["rare_item_query_weights"] = {
+                name: declared.rare_item_query_weight
+                for name, declared in defaults.items()
+                if declared.rare_item_query_weight is not None
+            }
         if self.match is None:
             resolved["match"] = tuple(
                 name for name, declared in defaults.items() if declared.must_match_text
@@ -129,6 +141,24 @@ class FuseConfig:
         other = mapping.get(ANY, "learned" if setting == "missing_score" else 1.0)
         return [mapping.get(name, other) for name in models]
 
+    def rare_item_weights(self, models: Sequence[str]) -> Float32Array:
+        """The weight of each model for queries that start from items without users.
+
+        Args:
+            models: The names of S models.
+
+        Returns:
+            float32 [S].
+        """
+        usual = self.by_model("item_query_weights", models)
+        rare = self.rare_item_query_weights or {}
+        other = rare.get(ANY)
+        pairs = zip(models, usual, strict=True)
+        return np.array(
+            [rare.get(name, weight if other is None else other) for name, weight in pairs],
+            np.float32,
+        )
+
     def weights_of(self, setting: str, models: Sequence[str]) -> Float32Array:
         """The given weight of each model.
 
@@ -140,77 +170,3 @@ class FuseConfig:
             float32 [S].
         """
         return np.array(self.by_model(setting, models), np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FusionWeights:
-    """Weights learned by length of history.
-
-    Attributes:
-        models: The names of S models.
-        lower: The history length at which each band begins, int64 [bands].
-        weights: float32 [bands, S].
-        queries: The number of queries that each band learned from, int64 [bands].
-        margin: Standard deviations below the mean that stand in for a missing score.
-        idle: The factor that puts the given weight of a model without a learned one, because it had
-            no scores to learn from, on the scale of the learned weights.
-    """
-
-    models: tuple[str, ...]
-    lower: Int64Array
-    weights: Float32Array
-    queries: Int64Array
-    margin: float
-    idle: float
-
-    def bands_of(self, lengths: Int64Array) -> Int64Array:
-        """The band of each history.
-
-        Args:
-            lengths: History lengths, int64 [B].
-
-        Returns:
-            int64 [B].
-        """
-        return np.maximum(np.searchsorted(self.lower, lengths, side="right") - 1, 0)
-
-    def all_inactive(self, models: Sequence[str]) -> bool:
-        """Whether all of some models have the learned weight zero in every band.
-
-        Args:
-            models: Names; those without a learned weight are ignored.
-        """
-        columns = [self.models.index(name) for name in models if name in self.models]
-        return bool(columns) and not self.weights[:, columns].any()
-
-    def with_inactive(self, models: Sequence[str]) -> FusionWeights:
-        """These weights and the weight zero for more models.
-
-        Args:
-            models: The names of models without a learned weight.
-        """
-        zeros = np.zeros((len(self.weights), len(models)), np.float32)
-        weights = np.concatenate([self.weights, zeros], axis=1)
-        return replace(self, models=(*self.models, *models), weights=weights)
-
-    @property
-    def n_weights(self) -> int:
-        """The number of distinct weights: one for a model that has the same in all bands, none for
-        zeros.
-        """
-        varies = (self.weights != self.weights[:1]).any(axis=0)
-        return int(np.where(varies, len(self.weights), self.weights[0] != 0).sum())
-
-    def describe(self) -> list[dict[str, Any]]:
-        """One entry a band, for reports."""
-        return [
-            {
-                "history_from": int(self.lower[band]),
-                "queries": int(self.queries[band]),
-                "weights": {
-                    name: round(float(weight), 4)
-                    for name, weight in zip(self.models, self.weights[band], strict=True)
-                },
-            }
-            for band in range(len(self.lower))
-        ]
