@@ -6,11 +6,12 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from plait.data.array_types import Int64Array
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.history import History
@@ -103,6 +104,12 @@ class Explain(Stage[ExplainConfig]):
         super().__init__(config, name=name)
         self._templates: dict[str, ReasonTemplates | Claim | str] = {PINS: Claim.PINNED}
         self._evidence = EventEvidence()
+        self._actions: dict[str, Action] = {
+            **dict.fromkeys(self.config.rated_events, Action.RATED),
+            **dict.fromkeys(self.config.viewed_events, Action.VIEWED),
+            **dict.fromkeys(self.config.bought_events, Action.BOUGHT),
+        }
+        """The action of each event type; those that sentences do not speak of are left out."""
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         config = self.config
@@ -127,15 +134,6 @@ class Explain(Stage[ExplainConfig]):
         """The models that have a sentence of their own."""
         return {"templates": tuple(self.config.templates)}
 
-    @property
-    def _actions(self) -> dict[str, Action]:
-        """The action of each event type; those that sentences do not speak of are left out."""
-        return {
-            **dict.fromkeys(self.config.rated_events, Action.RATED),
-            **dict.fromkeys(self.config.viewed_events, Action.VIEWED),
-            **dict.fromkeys(self.config.bought_events, Action.BOUGHT),
-        }
-
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Add `reasons`.
 
@@ -159,11 +157,12 @@ class Explain(Stage[ExplainConfig]):
         self, queries: QueryBatch, shown: list[tuple[int, int, list[Contribution]]]
     ) -> list[ReasonContext]:
         """What the reasons of each query may mention."""
-        config = self.config
+        config, field_name = self.config, self.config.context_field
         state = None if queries.live is None else queries.live.state
         catalogue = None if state is None else state.catalogue
         pairs = {(number, part.because) for _, number, parts in shown for part in parts}
-        query_items = [tuple(queries.items[row].tolist()) for row in range(len(queries.users))]
+        query_items = _rows(queries.items.values, queries.items.offsets)
+        histories = _rows(queries.history.items, queries.history.offsets)
         pairs = {pair for pair in pairs if pair[1] >= 0 and pair[0] != pair[1]}
         numbers = {number for pair in pairs for number in pair}
         numbers.update(number for _, number, _ in shown)
@@ -176,6 +175,8 @@ class Explain(Stage[ExplainConfig]):
         }
         shared = shared_values(catalogue, pairs, config.fields)
         past = self._past(queries)
+        alive = np.zeros(0, np.bool_) if state is None else state.users.alive
+        n_erased = int(np.count_nonzero(~alive))
         limits = ReasonLimits(
             config.max_reasons, config.min_users, config.min_times, config.popular_items - 1
         )
@@ -185,13 +186,14 @@ class Explain(Stage[ExplainConfig]):
                 limits,
                 catalogue,
                 self._evidence,
-                np.zeros(0, np.bool_) if state is None else state.users.alive,
+                alive,
+                n_erased,
                 int(user),
                 {} if past is None or user < 0 else past_actions(past, row, [*numbers]),
-                frozenset(queries.history.ragged[row].tolist()),
+                frozenset(histories[row]),
                 query_items[row],
                 (queries.texts[row] or "").strip(),
-                _context_value(queries.contexts[row], config.context_field),
+                _context_value(queries.contexts[row], field_name) if field_name else "",
                 titles[languages[row]],
                 shared,
             )
@@ -206,11 +208,17 @@ class Explain(Stage[ExplainConfig]):
         return queries.live.state.history(queries.users, {**codes, "*": float(Action.OTHER)})
 
 
+def _rows(values: Int32Array, offsets: Int64Array) -> list[tuple[int, ...]]:
+    """The values of each row."""
+    entries, ends = values.tolist(), offsets.tolist()
+    return [tuple(entries[start:stop]) for start, stop in pairwise(ends)]
+
+
 def _context_value(context: Mapping[str, Any], field_name: str) -> str:
     """The value of the context field: that of the request, else that of the user."""
     user = context.get("user")
     inherited = user.get(field_name) if isinstance(user, Mapping) else None
-    value = context.get(field_name, inherited) if field_name else None
+    value = context.get(field_name, inherited)
     return safe_text(value) if isinstance(value, str) else ""
 
 

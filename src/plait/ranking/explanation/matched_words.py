@@ -6,10 +6,10 @@ import unicodedata
 from functools import lru_cache
 
 from plait.data.catalogue import Catalogue
-from plait.features.text import Analyzer, document, title_field, word_fields
+from plait.features.text import Analyzer, document, word_fields
 from plait.ranking.explanation.safe_text import safe_text
 
-__all__ = ["matched_words", "words_of"]
+__all__ = ["matched_words", "title_words"]
 
 _MAX_WORDS = 6
 _MAX_TEXT = 2_000
@@ -45,20 +45,17 @@ def matched_words(catalogue: Catalogue, number: int, text: str) -> tuple[str, ..
     return tuple(matches)[:_MAX_WORDS]
 
 
-def words_of(catalogue: Catalogue, number: int) -> frozenset[str]:
-    """List the words that name an item.
+@lru_cache(maxsize=1 << 14)
+def title_words(title: str) -> frozenset[str]:
+    """List the words of a title.
 
     Args:
-        catalogue: The items.
-        number: The number of the item.
+        title: Safe text.
 
     Returns:
-        Folded words of its title; those of a letter or two only if they are no Latin ones.
+        Its words, folded; those of a letter or two only if they are no Latin ones.
     """
-    if not 0 <= number < len(catalogue.ids):
-        return frozenset()
-    fields = [name for name in [title_field(catalogue)] if name]
-    words = map(_folded, _words(safe_text(document(catalogue, number, fields)[:_MAX_TEXT])))
+    words = map(_folded, _words(title))
     return frozenset(word for word in words if len(word) >= _MIN_STEM or not word.isascii())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from plait.data.array_types import BoolArray
 from plait.data.catalogue import Catalogue
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.ranking.explanation.event_evidence import ANY, Action, EventEvidence, PastActions
-from plait.ranking.explanation.matched_words import matched_words, words_of
+from plait.ranking.explanation.matched_words import matched_words, title_words
 from plait.ranking.explanation.safe_text import safe_text, shortened
 from plait.ranking.explanation.sentences import field_name, sentence
 
@@ -72,6 +73,7 @@ class ReasonContext:
         catalogue: The current items; None without a live state.
         evidence: What the log says of items.
         alive: bool [users], the users who have not been erased.
+        n_erased: How many have been.
         user: The number of the user; -1 unknown.
         past: What the user did with the items that matter.
         history: The items of the history.
@@ -88,6 +90,7 @@ class ReasonContext:
     catalogue: Catalogue | None
     evidence: EventEvidence
     alive: BoolArray
+    n_erased: int
     user: int
     past: PastActions
     history: frozenset[int]
@@ -147,7 +150,16 @@ def _reason(
     because, catalogue = contribution.because, context.catalogue
     shared = context.shared.get((number, because))
     wording, own, adds_shared = _Wording(Claim.INTEREST), "", False
-    for case, template in _cases(context, number, contribution, templates):
+    states = (
+        because >= 0,
+        because == number,
+        because in context.query_items,
+        shared is not None,
+        bool(context.text),
+        bool(context.query_items),
+        bool(context.context),
+    )
+    for case, template in _cases(templates, states):
         if isinstance(template, str) and not isinstance(template, Claim):
             own, wording = template, _Wording(OWN_SENTENCE)
             break
@@ -178,7 +190,9 @@ def _reason(
         if shared is not None and adds_shared:
             suffix = sentence(context.language, "shared")
             values["field"] = field_name(context.language, shared["field"])
-        text = _filled(template, values, suffix)
+        text = (template + suffix).format_map(values)
+        if len(text) > _MAX_LENGTH:
+            text = _filled(template, values, suffix)
     has_id = catalogue is not None and 0 <= because < len(catalogue.ids)
     return {
         "model": contribution.model,
@@ -193,28 +207,28 @@ def _reason(
     }
 
 
+@lru_cache(maxsize=1 << 10)
 def _cases(
-    context: ReasonContext,
-    number: int,
-    contribution: Contribution,
-    templates: ReasonTemplates | Claim | str,
-) -> list[tuple[str, Claim | tuple[Claim, ...] | str]]:
-    """What applies to a contribution, in the order in which it is tried."""
+    templates: ReasonTemplates | Claim | str, states: tuple[bool, ...]
+) -> tuple[tuple[str, Claim | tuple[Claim, ...] | str], ...]:
+    """What applies to a contribution, in the order in which it is tried.
+
+    The states are whether an item weighs most, whether it is the explained item, whether it is of
+    the query, whether it shares a field with the explained item, and whether the query has text,
+    items, and a value of the context field.
+    """
     if isinstance(templates, str):
-        return [("", templates)]
-    because = contribution.because
-    if because < 0:
-        names = ["text"] if context.text else []
-        names += ["like_query_item"] if context.query_items else []
-        names += ["context"] if context.context else []
-    elif because == number:
+        return (("", templates),)
+    has_source, is_same, is_of_query, is_alike, has_text, has_items, has_context = states
+    if not has_source:
+        names = ["text"] * has_text + ["like_query_item"] * has_items + ["context"] * has_context
+    elif is_same:
         names = ["same_item"]
     else:
-        names = ["query_item"] if because in context.query_items else []
-        names += ["shared_value"] if (number, because) in context.shared else []
-        names += [] if because in context.query_items else ["history_item"]
-    cases = [(name, getattr(templates, name)) for name in (*names, "default")]
-    return [case for case in cases if case[1]]
+        names = ["query_item"] * is_of_query + ["shared_value"] * is_alike
+        names += [] if is_of_query else ["history_item"]
+    cases = ((name, getattr(templates, name)) for name in (*names, "default"))
+    return tuple(case for case in cases if case[1])
 
 
 def _filled(template: str, values: Mapping[str, str], suffix: str = "") -> str:
@@ -274,8 +288,11 @@ def _similar(context: ReasonContext, number: int, part: Contribution) -> _Wordin
         return _Wording("similar", because=part.because)
     if context.catalogue is None or min(pair) < 0:
         return None
-    first, second = (words_of(context.catalogue, item) for item in pair)
-    return _Wording("similar", because=part.because) if first & second else None
+    ids, (first, second) = context.catalogue.ids, (context.titles.get(item, "") for item in pair)
+    if max(pair) >= len(ids) or (first, second) == (ids[pair[0]], ids[pair[1]]):
+        return None
+    is_similar = title_words(first) & title_words(second)
+    return _Wording("similar", because=part.because) if is_similar else None
 
 
 def _alike(context: ReasonContext, number: int, part: Contribution) -> _Wording | None:
@@ -306,19 +323,12 @@ def _search(context: ReasonContext, _number: int, _part: Contribution) -> _Wordi
     return _Wording("search") if context.text else None
 
 
-def _popular(context: ReasonContext, number: int, part: Contribution) -> _Wording | None:
-    return _near_top(context, "", number, part)
-
-
-def _popular_in(context: ReasonContext, number: int, part: Contribution) -> _Wording | None:
-    return _near_top(context, context.context, number, part) if context.context else None
-
-
 def _near_top(
-    context: ReasonContext, segment: str, number: int, part: Contribution
+    context: ReasonContext, number: int, part: Contribution, *, in_context: bool = False
 ) -> _Wording | None:
     """Whether an item is near the top, by the model and by the log; now, or over all time."""
-    if not 0 <= part.rank <= context.limits.rank:
+    segment = context.context if in_context else ""
+    if not 0 <= part.rank <= context.limits.rank or (in_context and not segment):
         return None
     suffix = "_in" if segment else ""
     if np.isin(number, context.evidence.popular_now.get(segment, ())):
@@ -328,7 +338,11 @@ def _near_top(
 
 
 def _others(context: ReasonContext, number: int, _part: Contribution) -> _Wording | None:
-    chosen = context.evidence.others_chose(number, context.user, context.alive)
+    row_ends = context.evidence.users_by_item.indptr
+    is_known = 0 <= number < len(row_ends) - 1
+    if is_known and row_ends[number + 1] - row_ends[number] > 1 + context.n_erased:
+        return _Wording("others")
+    chosen = is_known and context.evidence.others_chose(number, context.user, context.alive)
     return _Wording("others") if chosen else None
 
 
@@ -352,8 +366,8 @@ _CHECKS: Mapping[Claim, _Check] = {
     Claim.HISTORY: _history,
     Claim.WORDS: _words,
     Claim.SEARCH: _search,
-    Claim.POPULAR: _popular,
-    Claim.POPULAR_IN: _popular_in,
+    Claim.POPULAR: _near_top,
+    Claim.POPULAR_IN: partial(_near_top, in_context=True),
     Claim.OTHERS: _others,
     Claim.INTEREST: _interest,
     Claim.PINNED: _pinned,

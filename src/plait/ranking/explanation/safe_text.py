@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from functools import lru_cache
 
 __all__ = ["safe_text", "shortened"]
 
@@ -17,6 +18,7 @@ _PRINTABLE_ASCII = re.compile(r"[ -%'-;=?-~]*")
 """Text that is safe as it is: no `&`, `<` or `>`, no control character."""
 
 
+@lru_cache(maxsize=1 << 14)
 def safe_text(text: str) -> str:
     """Remove what must not stand in a sentence.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ __all__ = ["field_name", "sentence"]
 _FRENCH = "fr"
 
 
+@lru_cache(maxsize=1 << 10)
 def sentence(language: str, key: str, count: int | None = None) -> str:
     """Look up a sentence.
 
@@ -31,6 +32,7 @@ def sentence(language: str, key: str, count: int | None = None) -> str:
     return text["one" if is_one else "other"]
 
 
+@lru_cache(maxsize=1 << 10)
 def field_name(language: str, field: str) -> str:
     """Name a field of items.
 
