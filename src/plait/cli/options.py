@@ -142,12 +142,14 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
     from rich.table import Table
     from rich.text import Text
 
+    from plait.ranking.explanation.safe_text import safe_text
+
     table = Table(box=None, header_style="bold")
     for heading in ("item", "title", "score", "why"):
         table.add_column(heading, overflow="fold")
     for item in response.items:
         reasons = list(dict.fromkeys(reason["text"] for reason in item.reasons))
-        title = workspace.title(item.id)
+        title = safe_text(workspace.title(item.id))  # it may hold what steers a terminal
         cells = (item.id, title, score_text(item.score, ".4f"), "; ".join(reasons[:2]))
         table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
