@@ -30,8 +30,8 @@ def weights(stage, *items):
 def test_weights_move_with_the_number_of_users():
     usual, rare = np.array([1.0, 0.8, 0.05]), np.array([0.1, 0.8, 0.3])
     popular, single, unknown, both = weights(fuse(), [0], [1], [99], [0, 1])
-    assert popular == pytest.approx(0.6 * usual + 0.4 * rare)
-    assert single == pytest.approx((usual + 20 * rare) / 21)
+    assert popular == pytest.approx(0.75 * usual + 0.25 * rare)
+    assert single == pytest.approx((usual + 10 * rare) / 11)
     assert unknown == pytest.approx(rare)
     assert both == pytest.approx((popular + single) / 2)
 

@@ -13,6 +13,8 @@ import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Query
+from plait.pipeline.reason_templates import LANGUAGES
+from plait.ranking.explanation.sentences import sentence
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +29,7 @@ _UNKNOWN: Mapping[str, Any] = {
     "rank": None,
     "because": None,
     "fact": None,
-    "text": "unknown item",
+    "text": "",
     "key": "unknown",
     "action": None,
     "words": [],
@@ -193,7 +195,8 @@ def ranked_items(
         candidates = dict.fromkeys(query.candidates)
         unknown = [item for item in candidates if catalogue.number(item) < 0]
         room = query.k - len(ranked)
-        ranked += [RankedItem(item, None, [dict(_UNKNOWN)]) for item in unknown[:room]]
+        text = sentence(query.language or LANGUAGES[0], "unknown")
+        ranked += [RankedItem(item, None, [{**_UNKNOWN, "text": text}]) for item in unknown[:room]]
     return slate, ranked
 
 

@@ -74,7 +74,7 @@ class FuseConfig:
     rare_item_query_weights: Mapping[str, float] | None = None
     """The same where hardly any user chose these items, so that what they have in common with
     others says little; models that are not named keep their weight."""
-    rare_item_users: float = bounded_field(20.0, Limit(least=0))
+    rare_item_users: float = bounded_field(10.0, Limit(least=0))
     """An item that n users chose is rare by the share r / (n + r), r being this; 0: none is."""
     match: tuple[str, ...] | None = None
     """A query with text keeps only items that one of these models scores above zero; the others
