@@ -4,7 +4,10 @@ Python and shell blocks of a page become one program that runs in an empty folde
 page steer it:
 
     <!-- not run: REASON -->    the next block is a fragment
-    <!-- file: NAME -->         the next block is a file that later blocks import
+    <!-- file: NAME -->         the next block is a file that later blocks read
+
+A `text` block right behind a block is what that block prints. `python -m tests.docs.pages PAGE`
+runs a page and writes its output into these blocks.
 """
 
 import os
@@ -12,15 +15,21 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.architecture.source_tree import ROOT
 
 BLOCK = re.compile(
     r"(?:^[ ]*<!-- (?P<rule>not run|file): (?P<value>.+?) -->\n)?"
-    r"^(?P<indent>[ ]*)```(?P<language>python|sh|bash)\n(?P<code>.*?)^(?P=indent)```$",
+    r"^(?P<indent>[ ]*)```(?P<language>python|sh|bash|toml)\n(?P<code>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+OUTPUT = re.compile(r"\n+```text\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
+VARYING = re.compile(
+    r"\d{8}-\d{6}-[0-9a-f]+|\d+(\.\d+)? (s|MB|KB)\b|-?\d+\.\d+|\d{4}-\d\d-\d\d[T ][\d:.]+Z?"
+)
+"""What differs from run to run or from machine to machine: names of bundles, seconds, scores."""
 PORT = "8000"
 """The port that pages name; it is replaced by a free one."""
 
@@ -35,7 +44,7 @@ def _shell(script):
 def blocks(text, languages=("python", "sh")):
     """`(language, rule, value, code)` of every block of a page in one of the languages."""
     for match in BLOCK.finditer(text):
-        if match["language"] in languages:
+        if match["language"] in languages or match["rule"] == "file":
             code = "\n".join(
                 line.removeprefix(match["indent"]) for line in match["code"].splitlines()
             )
@@ -56,6 +65,27 @@ def program(text, port, languages=("python", "sh"), setup=""):
         else:
             steps.append(f"_shell({code.replace(PORT, port)!r})")
     return "\n".join(steps)
+
+
+def printed(output):
+    """What each block of a page printed, by its number."""
+    parts = re.split(r"^-- block (\d+)\n", output, flags=re.MULTILINE)
+    return {int(number): text for number, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def expected_outputs(text, languages=("python", "sh")):
+    """`(number, match)` of every block of a page that is followed by what it prints."""
+    number = 0
+    for match in BLOCK.finditer(text):
+        if match["language"] in languages or match["rule"] == "file":
+            number += 1
+            if output := OUTPUT.match(text, match.end()):
+                yield number, output
+
+
+def without_varying(text):
+    """The lines of an output, without what varies and without the padding of columns."""
+    return [re.sub(r"\s+", " ", VARYING.sub("*", line)).strip() for line in text.splitlines()]
 
 
 def free_port():
@@ -85,3 +115,19 @@ def run_page(page, folder, languages=("python", "sh"), setup=""):
     )
     assert completed.returncode == 0, completed.stdout
     return completed.stdout
+
+
+def write_outputs(page):
+    """Run a page and write what its blocks print into the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = printed(run_page(page, Path(folder)))
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
+    for number, match in reversed(list(expected_outputs(text))):
+        text = text[: match.start("lines")] + outputs[number] + text[match.end("lines") :]
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        write_outputs(argument)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.docs.pages import blocks, program, run_page
+from tests.architecture.source_tree import ROOT
+from tests.docs.pages import (
+    blocks,
+    expected_outputs,
+    printed,
+    program,
+    run_page,
+    without_varying,
+)
 
 SMALL_DATASET = """
 from datetime import datetime
@@ -38,6 +46,15 @@ workspace.ingest(events=events, items=items)
 def test_tutorial_runs(name, tmp_path):
     output = run_page(f"docs/tutorials/{name}.md", tmp_path)
     assert output.count("-- block ") >= 6
+
+
+def test_guide_prints_what_it_shows(tmp_path):
+    page = "docs/guide-shop.md"
+    outputs = printed(run_page(page, tmp_path))
+    expected = list(expected_outputs((ROOT / page).read_text(encoding="utf-8")))
+    assert len(expected) >= 10
+    for number, shown in expected:
+        assert without_varying(outputs[number]) == without_varying(shown["lines"]), number
 
 
 @pytest.mark.parametrize(

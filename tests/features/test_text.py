@@ -1,8 +1,17 @@
 """Tests of the text analyser and of the fields that it reads."""
 
+import os
+import stat
+
 import pytest
 
-from plait.features.text import Analyzer, document, title_field, word_fields
+from plait.features.text import (
+    Analyzer,
+    document,
+    private_cache_folder,
+    title_field,
+    word_fields,
+)
 from plait.testing.synthetic_data import make_dataset, two_topics
 
 
@@ -49,3 +58,17 @@ def test_title_field_without_a_usual_name_is_the_first_text_field():
     assert title_field(make_dataset([]).catalogue) == ""
     fields = {"a": {"summary": "one two three", "price": 1.0}}
     assert title_field(make_dataset([], items=fields).catalogue) == "summary"
+
+
+def test_cache_folder_is_private(tmp_path):
+    folder = private_cache_folder(str(tmp_path / "new" / "cache"))
+    assert folder == tmp_path / "new" / "cache"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_cache_folder_that_others_may_write_to_is_not_used(tmp_path):
+    tmp_path.chmod(0o777)
+    folder = private_cache_folder(str(tmp_path))
+    assert folder != tmp_path
+    assert folder.stat().st_uid == os.geteuid()
+    assert not folder.stat().st_mode & 0o077

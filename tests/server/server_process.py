@@ -24,7 +24,7 @@ sys.exit(serve(settings, on_ready=lambda url: print("ready:", url, flush=True)))
 class Server:
     """`lines` is what it said on stdout, `errors` the file that takes its log."""
 
-    def __init__(self, home, *, workers=1, port=0, key=KEY, **settings):
+    def __init__(self, home, *, workers=1, port=0, key=KEY, cwd=None, **settings):
         self.errors = Path(home).parent / f"server-{time.monotonic_ns()}.log"
         environment = {**os.environ, "PYTHONPATH": str(Path("src").absolute())}
         environment.pop("PLAIT_KEY", None)
@@ -33,11 +33,12 @@ class Server:
         environment |= {f"PLAIT_{name.upper()}": str(entry) for name, entry in settings.items()}
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, str(home), str(port), str(workers)],
+                [sys.executable, "-P", "-c", SERVE, str(home), str(port), str(workers)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
                 env=environment,
+                cwd=cwd,
             )
         self.lines = []
         self.url = self._await("url: ")

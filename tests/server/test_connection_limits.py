@@ -158,3 +158,12 @@ def test_a_client_that_takes_no_answer(hasty):
         time.sleep(4 * PATIENCE)
         assert rest_of(connection).count(b"HTTP/1.1 200") < asked
     assert hasty.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "authorization"])
+def test_a_trailer_is_no_header(wire, header):
+    value = KEY if header == "x-api-key" else f"Bearer {KEY}"
+    head_lines = ["GET /v1/info HTTP/1.1", "host: plait", "connection: close"]
+    lines = [*head_lines, "transfer-encoding: chunked", "", "0"]
+    wire.sendall("\r\n".join([*lines, f"{header}: {value}", "", ""]).encode())
+    assert rest_of(wire).startswith(b"HTTP/1.1 401")

@@ -44,6 +44,13 @@ def test_a_port_that_is_taken_is_named():
             bound("127.0.0.1", taken.getsockname()[1])
 
 
+def test_modules_of_the_working_directory_are_not_imported(home, tmp_path):
+    (tmp_path / "orjson.py").write_text("from pathlib import Path\nPath('imported').touch()\n")
+    with Server(home, workers=2, cwd=tmp_path) as server:
+        assert server.ready().ask().status_code == 200
+        assert not (tmp_path / "imported").exists()
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told_and_answers_what_is_under_way(home, workers, how):

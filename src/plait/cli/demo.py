@@ -175,7 +175,7 @@ def _post(url: str, key: str, path: str, body: dict[str, Any]) -> dict[str, Any]
 @contextmanager
 def _server(home: Path) -> Iterator[tuple[str, str]]:
     """A server process on a free port: its URL and key; stopped on leaving."""
-    command = [sys.executable, "-m", "plait", "serve", "--home", str(home), "--port", "0"]
+    command = [sys.executable, "-P", "-m", "plait", "serve", "--home", str(home), "--port", "0"]
     with (home / "server.log").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array, UInt64Array
+from plait.data.encoded_column import EncodedColumn
 from plait.errors import InputError
 
 __all__ = ["FIELD_TYPES", "NO_TIME", "Catalogue", "Change", "Column", "FieldType"]
@@ -59,6 +60,24 @@ class Column:
 
     type: FieldType
     values: npt.NDArray[Any]
+    _encoded: list[EncodedColumn] = field(init=False, repr=False, default_factory=list)
+
+    @property
+    def encoded(self) -> EncodedColumn:
+        """The column as codes of its distinct values; only for text, category, media and set."""
+        if not self._encoded:
+            self._encoded.append(EncodedColumn.of(self.values))
+        return self._encoded[0]
+
+    def keep_encoding(self, previous: Column, numbers: Sequence[int]) -> None:
+        """Take over the encoding of the version before, if it was ever used.
+
+        Args:
+            previous: The column before.
+            numbers: The entries that may differ.
+        """
+        if previous._encoded and not self._encoded:
+            self._encoded.append(previous._encoded[0].with_values(numbers, self.values))
 
     @staticmethod
     def missing(kind: FieldType, size: int) -> Column:
@@ -103,7 +122,9 @@ class Column:
         if more <= 0:
             return self
         tail = Column.missing(self.type, more).values
-        return Column(self.type, np.concatenate([self.values, tail]))
+        column = Column(self.type, np.concatenate([self.values, tail]))
+        column.keep_encoding(self, ())
+        return column
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -261,6 +282,8 @@ class Catalogue:
             for name, value in fields.items():
                 column = columns[name]
                 column.values[number] = _MISSING.get(column.type) if value is None else value
+        for name, column in columns.items():
+            column.keep_encoding(self.columns[name], [change.number for change in changes])
         return replace(self, alive=alive, changed=changed, columns=columns)
 
     def without_id(self, number: int) -> Catalogue:

@@ -8,10 +8,16 @@ tantivy.
 from __future__ import annotations
 
 import logging
+import os
 import re
+import shutil
+import tempfile
 import unicodedata
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plait.data.catalogue import Catalogue
@@ -149,4 +155,29 @@ def _jieba() -> Any:
         warnings.simplefilter("ignore")
         import jieba
     jieba.setLogLevel(logging.WARNING)
+    jieba.dt.tmp_dir = str(private_cache_folder("~/.cache/plait"))
     return jieba
+
+
+def private_cache_folder(path: str) -> Path:
+    """A folder that nobody else can write to: jieba keeps its dictionary there, by marshal.
+
+    Args:
+        path: The folder to use; it is made if it does not exist.
+
+    Returns:
+        The folder, or a new temporary one if others own it or may write to it.
+    """
+    with suppress(OSError, RuntimeError):  # RuntimeError: the user has no home folder
+        folder = Path(path).expanduser()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if (
+            status.st_uid == os.geteuid()
+            and not status.st_mode & 0o022
+            and os.access(folder, os.W_OK)
+        ):
+            return folder
+    temporary = Path(tempfile.mkdtemp(prefix="plait-jieba-"))
+    weakref.finalize(_jieba, shutil.rmtree, temporary, ignore_errors=True)
+    return temporary

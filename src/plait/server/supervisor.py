@@ -84,7 +84,7 @@ class Supervisor:
 
     def _start(self, metrics: Path) -> None:
         handles = (self._listener.fileno(), self._lifeline)
-        command = [sys.executable, "-m", "plait.server.worker", *map(str, handles)]
+        command = [sys.executable, "-P", "-m", "plait.server.worker", *map(str, handles)]
         worker = subprocess.Popen(  # noqa: S603  our own module
             command,
             env=child_environment(self._settings, metrics),
