@@ -33,7 +33,8 @@ import plait
 from plait.data.ragged import Ragged
 from plait.data.types import Dataset, History, Interactions, QueryBatch
 from plait.eventlog import EventLog
-from plait.eventlog.snapshot import from_arrays, snapshot
+from plait.eventlog.dataset_builder import from_arrays
+from plait.eventlog.snapshot import snapshot
 from plait.features.interactions import interaction_matrix
 from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
 from plait.models.item_item.linear import Linear, LinearConfig

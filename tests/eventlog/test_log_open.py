@@ -28,7 +28,7 @@ RELEASED = Path(__file__).parent / "released"
 SECOND = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 def upgrade():
     op.add_column("events", sa.Column("weather", sa.Text))
 """
@@ -132,7 +132,7 @@ def test_a_migration_while_others_write(log_location: str, next_scripts: Path) -
         writers = [pool.submit(write, log, name) for log, name in zip(logs, "abc", strict=False)]
         while logs[3].version < 10:
             time.sleep(0.001)
-        migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0002")
+        migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0003")
         assert ["0002" in writer.result() for writer in writers] == [True] * 3
         with logs[3]._store.reading() as connection:
             rows = connection.execute(text("SELECT id, weather FROM events ORDER BY seq")).all()
@@ -146,7 +146,7 @@ def test_a_migration_that_fails_changes_nothing(log_location: str, next_scripts:
     with EventLog.open(log_location) as log:
         log.append([click("a")])
         with pytest.raises(StorageError):
-            migrate.migrate(log._store, scripts=next_scripts, newest="0002")
+            migrate.migrate(log._store, scripts=next_scripts, newest="0003")
         assert log.append([click("b")]).version == 2
         with log._store.reading() as connection, pytest.raises(Exception, match="weather"):
             connection.execute(text("SELECT weather FROM events"))

@@ -11,7 +11,8 @@ import pytest
 from plait.data.types import Dataset, Event
 from plait.errors import InputError
 from plait.eventlog import EventLog
-from plait.eventlog.snapshot import from_arrays, snapshot
+from plait.eventlog.dataset_builder import from_arrays
+from plait.eventlog.snapshot import snapshot
 
 T = 1_700_000_000_000_000
 

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 import plait
 from plait.eventlog import EventLog
+from plait.ingest.plain_values import plain_value
 from plait.server.http.app import create_app
 from plait.settings import Settings
 
@@ -46,7 +47,10 @@ def ingest(workspace, source):
     if result.rejects is None:
         return {}
     rejects = [orjson.loads(line) for line in result.rejects.read_bytes().splitlines()]
-    return {reject["row"]: (reject["field"], reject["expected"]) for reject in rejects}
+    errors = {}
+    for reject in rejects:  # the first problem of a row
+        errors.setdefault(reject["row"], (reject["field"], reject["expected"]))
+    return errors
 
 
 def ingest_file(workspace, data, suffix):
@@ -68,6 +72,8 @@ def status_errors(statuses):
             if not field:
                 field, _, expected = status["error"].partition(": ")
             errors[number] = (field, expected.partition(", got ")[0])
+        elif "lost" in status:
+            errors[number] = (status["lost"][0]["field"], status["lost"][0]["expected"])
     return errors
 
 
@@ -301,12 +307,13 @@ python_objects = st.sampled_from(
         *(dt.datetime(2024, 1, 2, tzinfo=dt.UTC), dt.date(2024, 1, 2), dt.time(3, 4)),
     ]
 )
+present_objects = python_objects.filter(lambda value: plain_value(value) is not None)
 python_rows = rows_of(
     id=ids | python_objects,
-    kind=type_texts | python_objects,
+    kind=type_texts | present_objects,
     user=ids | python_objects,
     item=ids | python_objects,
-    time=times | python_objects,
+    time=times | present_objects,
     value=values | python_objects,
     fields=st.dictionaries(
         st.sampled_from(["price", "note"]), scalars | python_objects, max_size=2

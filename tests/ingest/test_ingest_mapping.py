@@ -74,7 +74,7 @@ def test_a_mapping_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("mapping", "field", "hint"),
     [
-        ({"event": {}}, "event", "the mapping may have encoding, events, facts"),
+        ({"event": {}}, "event", "the mapping may have decimal, encoding, escape, events, facts"),
         ({"events": {"users": "x"}}, "users", "user, value"),
         ({"events": {"user": 5}}, "[events] user", "expected the name of a column, or false"),
         ({"events": {"user": ""}}, "[events] user", "expected the name of a column, or false"),

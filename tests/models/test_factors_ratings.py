@@ -8,7 +8,7 @@ from scipy import sparse
 
 from plait.data.types import QueryBatch
 from plait.errors import InputError
-from plait.eventlog.snapshot import from_arrays
+from plait.eventlog.dataset_builder import from_arrays
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.models.factorization.bayesian_mf import latest_ratings
 from plait.models.factorization.gibbs import (

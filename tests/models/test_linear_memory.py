@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from plait.errors import InputError
-from plait.eventlog.snapshot import from_arrays
+from plait.eventlog.dataset_builder import from_arrays
 from plait.features.interactions import interaction_matrix
 from plait.models.item_item.linear import Linear, LinearConfig, dense_needs, sparse_needs
 from plait.training.memory_budget import available_bytes, require_memory, total_bytes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError
-from plait.eventlog.snapshot import from_arrays
+from plait.eventlog.dataset_builder import from_arrays
 from plait.features.tfidf import TfidfConfig
 from plait.models.item_item.neighbours import Neighbours, NeighboursConfig
 from plait.testing.catalogue_changes import changed, state_with

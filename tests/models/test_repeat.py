@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plait.data.types import History, QueryBatch
-from plait.eventlog.snapshot import from_arrays
+from plait.eventlog.dataset_builder import from_arrays
 from plait.models.tifu_knn import Repeat, RepeatConfig
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import make_dataset, weekly_repeats

@@ -18,7 +18,7 @@ from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.recipe import load_recipe, recipe_names
 from plait.pipeline.registry import load_all_stages
 from plait.pipeline.stage import Scorer
-from plait.state.live_state import DatasetState
+from plait.state.dataset_state import DatasetState
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import market
 

@@ -18,6 +18,8 @@ ALL = range(8)
 
 
 def rules(**config):
+    """Rules that read no stock, unless a test asks for it."""
+    config = {"availability": (), **config}
     return Rules(RulesConfig(**config), name="rules")
 
 

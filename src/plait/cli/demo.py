@@ -104,7 +104,7 @@ def _prepare(home: Path) -> tuple[Titles, datetime]:
     from plait.workspace import open as open_workspace
 
     with open_workspace(home) as workspace, bars() as advance:
-        frames = datasets.load("online-retail")
+        frames: dict[str, Any] = {**datasets.load("online-retail")}
         imported = workspace.ingest(**frames, progress=advance)
         print(*imported.lines(), sep="\n")
         start = time.perf_counter()

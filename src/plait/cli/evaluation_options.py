@@ -64,6 +64,13 @@ class EvaluationOptions:
         ),
     ] = None
     group: Annotated[str, typer.Option(help="A category of items, or of users, to report by.")] = ""
+    group_by: Annotated[
+        str,
+        typer.Option(
+            help="Show one item of each value of a field, and count any of them as a hit; auto: of "
+            "the field that names an item's product."
+        ),
+    ] = ""
     k: Annotated[str, typer.Option(help="Cut-offs, with commas between.")] = "5,10"
     seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0
     seeds: Annotated[int, typer.Option(help="Fit from so many seeds, and pool them.")] = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +23,24 @@ def ingest(
     users: File = None,
     facts: File = None,
     map: Annotated[Path | None, typer.Option(help="A TOML file that maps the columns.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would happen, and store nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="A row replaces all fields of its item or user.")
+    ] = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Remove items that the file of items does not have.")
+    ] = False,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Clear or remove even more than a tenth.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Append files to the log; importing a file twice changes nothing.
+
+    A row of an item or user changes the fields that the file has a column for; an empty cell clears
+    a field.
 
     Args:
         home: The folder of the log, the bundles and the key; made if there is none.
@@ -34,17 +49,22 @@ def ingest(
         users: A file of users.
         facts: A file of triples (head, relation, tail).
         map: A TOML file that says what the columns mean.
+        dry_run: Tell what would happen, and store nothing.
+        replace: A row replaces all fields of its item or user.
+        sync: Remove items that the file of items does not have.
+        allow_loss: Go on where more than a tenth of the values of a field, or of the items, go.
         json: Print the counts as JSON instead of lines.
 
     Raises:
-        InputError: If no file is named, or every row of a file was rejected.
+        InputError: If no file is named, every row of one was rejected, or one would take a tenth.
     """
     files = {"events": events, "items": items, "users": users, "facts": facts}
-    paths = {name: path for name, path in files.items() if path is not None}
+    paths: dict[str, Any] = {name: path for name, path in files.items() if path is not None}
     if not paths:
         raise InputError("nothing to ingest", hint="name --events, --items, --users or --facts")
     with open_home(home, must_exist=False) as workspace, bars() as advance:
-        imported = workspace.ingest(**paths, map=map, progress=advance)
+        options = {"dry_run": dry_run, "replace": replace, "sync": sync, "allow_loss": allow_loss}
+        imported = workspace.ingest(**paths, map=map, progress=advance, **options)
     if json:
         print_json(imported.to_dict())
     else:

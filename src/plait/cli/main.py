@@ -14,12 +14,15 @@ from plait.cli.evaluate import evaluate
 from plait.cli.fit import fit
 from plait.cli.info import info
 from plait.cli.ingest import ingest
+from plait.cli.list import list_items
 from plait.cli.recipe import app as recipe_app
 from plait.cli.recommend import recommend
+from plait.cli.schema import schema
 from plait.cli.search import search
 from plait.cli.serve import serve
 from plait.cli.similar import similar
 from plait.cli.tune import tune
+from plait.cli.undo import undo
 from plait.errors import PlaitError
 
 __all__ = ["app", "main"]
@@ -35,6 +38,8 @@ app = typer.Typer(
 )
 COMMANDS = (
     ingest,
+    undo,
+    schema,
     fit,
     evaluate,
     compare,
@@ -49,6 +54,7 @@ COMMANDS = (
 for command in COMMANDS:
     summary = (command.__doc__ or "").partition("\n")[0]  # the sections below it are for the API
     app.command(name=command.__name__, help=summary)(command)
+app.command(name="list", help="List the catalogue in a stated order, page by page.")(list_items)
 
 app.add_typer(recipe_app, name="recipe")
 

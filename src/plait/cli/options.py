@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_SCORE",
+    "WIDE",
     "AsJson",
     "Filter",
     "Home",
@@ -41,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 NO_SCORE = "–"
 """Stands for the score of an item that no model knows."""
 
-_WIDE = 1000
+WIDE = 1000
 """Columns of a table that is written to a pipe or a file."""
 
 
@@ -152,7 +153,7 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
         title = safe_text(workspace.title(item.id))  # it may hold what steers a terminal
         cells = (item.id, title, score_text(item.score, ".4f"), "; ".join(reasons[:2]))
         table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
-    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if response.items:
         console.print(table)
     else:

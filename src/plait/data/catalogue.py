@@ -54,8 +54,9 @@ class Column:
     Attributes:
         type: The type of the field.
         values: [N]; number: float64, NaN if missing; time: int64 microseconds, `NO_TIME` if
-            missing; text, category, media: object of str or None; set: object of tuple[str, ...]
-            or None; place: object of (latitude, longitude) in degrees or None.
+            missing; text, category, media: object of str or None, several media one a line; set:
+            object of tuple[str, ...] or None; place: object of (latitude, longitude) in degrees or
+            None.
     """
 
     type: FieldType
@@ -138,6 +139,8 @@ class Catalogue:
         tiebreak: uint64 [N], a hash of the external id: the order among equals.
         columns: The fields by name.
         index: The numbers by external id, shared between versions: it may contain later entries.
+        described: bool [N], whether an item (or user) event has ever described an entry; other
+            entries are known only because interactions name them.
     """
 
     ids: Sequence[str] = ()
@@ -146,6 +149,7 @@ class Catalogue:
     tiebreak: UInt64Array = field(default_factory=lambda: np.zeros(0, np.uint64))
     columns: Mapping[str, Column] = field(default_factory=dict)
     index: dict[str, int] = field(default_factory=dict)
+    described: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -200,6 +204,18 @@ class Catalogue:
         """Return the type of every field by its name."""
         return {name: column.type for name, column in self.columns.items()}
 
+    def catalogued(self) -> BoolArray | None:
+        """Return which entries the catalogue describes, deleted ones included.
+
+        Returns:
+            bool [N]; None where that leaves nothing out: each living entry is described, or none.
+        """
+        is_described = self.described & self.alive
+        n_described = int(np.count_nonzero(is_described))
+        if n_described in (0, int(np.count_nonzero(self.alive))):
+            return None
+        return self.described
+
     def check_fields(self, names: Iterable[str], setting: str) -> None:
         """Check that fields exist: a misspelt name would otherwise be ignored.
 
@@ -237,6 +253,7 @@ class Catalogue:
             np.concatenate([self.tiebreak, hashes]),
             {name: column.grown(size) for name, column in self.columns.items()},
             self.index,
+            np.concatenate([self.described, np.zeros(size - len(self.described), np.bool_)]),
         )
 
     def with_columns(self, types: Mapping[str, FieldType]) -> Catalogue:
@@ -270,12 +287,14 @@ class Catalogue:
         if not changes:
             return self
         alive, changed = self.alive.copy(), self.changed.copy()
+        described = self.described.copy()
         columns = self._copied(changes)
         for number, kind, fields, offset in changes:
             alive[number] = kind != "delete"
             if kind == "touch":
                 continue
             changed[number] = offset
+            described[number] |= kind != "delete"
             if kind in ("put", "delete"):
                 for column in columns.values():
                     column.values[number] = _MISSING.get(column.type)
@@ -284,7 +303,7 @@ class Catalogue:
                 column.values[number] = _MISSING.get(column.type) if value is None else value
         for name, column in columns.items():
             column.keep_encoding(self.columns[name], [change.number for change in changes])
-        return replace(self, alive=alive, changed=changed, columns=columns)
+        return replace(self, alive=alive, changed=changed, columns=columns, described=described)
 
     def without_id(self, number: int) -> Catalogue:
         """Return a version in which an entry (an erased user) has neither id nor fields.

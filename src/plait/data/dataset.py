@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "Triples",
     "event_type_weights",
     "first_seen",
+    "ranking_target_mask",
     "target_mask",
     "user_item_keys",
 ]
@@ -88,6 +89,26 @@ class Triples:
     def __len__(self) -> int:
         return len(self.heads)
 
+    def without_relations(self, relations: Collection[str]) -> Triples:
+        """Leave out the triples of some relations.
+
+        Args:
+            relations: The names of relations.
+
+        Returns:
+            The other triples, in their order.
+        """
+        if not relations or not len(self):
+            return self
+        rows = [row for row, name in enumerate(self.relations) if name not in relations]
+        return Triples(
+            self.heads[rows],
+            tuple(self.relations[row] for row in rows),
+            tuple(self.tails[row] for row in rows),
+            self.tail_items[rows],
+            tuple(self.head_ids[row] for row in rows) if self.head_ids else (),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
@@ -105,6 +126,7 @@ class Dataset:
         triples: The triples of the knowledge graph.
         clock: "time" if every interaction has a time, else "position": then `interactions.times`
             contains positions, and decay by days is not possible.
+        event_weights: The weights of event types that `weighted` set.
     """
 
     version: int
@@ -114,6 +136,7 @@ class Dataset:
     event_types: tuple[str, ...]
     triples: Triples
     clock: Literal["time", "position"] = "time"
+    event_weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n_items(self) -> int:
@@ -149,7 +172,7 @@ class Dataset:
         # Without event types there are no interactions, and the table has no row to take.
         by_event = table[self.interactions.event_types] if len(table) else np.ones(0, np.float32)
         interactions = replace(self.interactions, weights=by_event).take(by_event > 0)
-        return replace(self, interactions=interactions)
+        return replace(self, interactions=interactions, event_weights=dict(weights))
 
     def histories(self) -> Ragged:
         """Return the item numbers of every user, oldest first: one row for each user number."""
@@ -187,6 +210,24 @@ def target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
         [event_type in target_events for event_type in dataset.event_types], np.bool_
     )
     return is_target[dataset.interactions.event_types]
+
+
+def ranking_target_mask(dataset: Dataset, target_events: tuple[str, ...]) -> BoolArray:
+    """Mark the interactions that lists of items should predict.
+
+    Where there is a catalogue, ids that it does not name (shipping, vouchers) are never shown, so
+    they are no targets.
+
+    Args:
+        dataset: the data set.
+        target_events: the event types; none: all of them.
+
+    Returns:
+        bool [N].
+    """
+    mask = target_mask(dataset, target_events)
+    catalogued = dataset.catalogue.catalogued()
+    return mask if catalogued is None else mask & catalogued[dataset.interactions.items]
 
 
 def user_item_keys(interactions: Interactions, n_items: int) -> Int64Array:

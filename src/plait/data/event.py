@@ -12,14 +12,15 @@ NOW = -(1 << 62)
 Until then such events are equal whenever they are sent, so that a repeated one is recognised.
 """
 
-RecordType = Literal["interaction", "item", "user", "fact", "erase"]
+RecordType = Literal["interaction", "item", "user", "fact", "erase", "merge", "retract", "retype"]
 
 
 class Event(NamedTuple):
     """A record of the log.
 
     Attributes:
-        record_type: "interaction", "item", "user", "fact" (a triple) or "erase".
+        record_type: "interaction", "item", "user", "fact" (a triple), "erase", "retract" (an import
+            is taken back) or "retype" (a field gets another type).
         id: The external id of the event.
         event_type: The type of an interaction ("view", "purchase", ...), the change of an item or
             user ("put", "patch", "delete"), or the relation of a triple.

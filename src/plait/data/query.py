@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
+from plait.data.product_groups import ProductGroups
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 
@@ -39,6 +40,8 @@ class Query:
         time: When the query is made, microseconds since 1970 UTC; None: now.
         seen: Whether items that the user knows may be returned; None: as the recipe's rules say.
         language: The language of the reasons; None: as the recipe says.
+        group_by: The field of which each value is shown once ("auto": the field that names an
+            item's product), "" for no groups; None: as the recipe's rules say.
     """
 
     user: str | None = None
@@ -53,6 +56,7 @@ class Query:
     time: int | None = None
     seen: Literal["keep", "remove"] | None = None
     language: str | None = None
+    group_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +81,11 @@ class QueryBatch:
         mask: bool [B or 1, n_items], which items may be retrieved; None: all.
         pinned: Items that the rules add to the candidates.
         languages: The language of the reasons by query; None: as the recipe says.
+        group_by: The field of which each value is shown once, for all queries of the batch; "":
+            no groups; None: as the rules say.
+        groups: The groups that the rules made of it.
+        is_replayed: Whether an evaluation asks again what was asked in the past: today's stock
+            says nothing about it.
         live: The state, where there is one.
         cache: By stage name, what `retrieve` computed and `score` needs again; it lasts as long
             as the batch.
@@ -99,6 +108,9 @@ class QueryBatch:
     mask: BoolArray | None = None
     pinned: Ragged | None = None
     languages: tuple[str | None, ...] | None = None
+    group_by: str | None = None
+    groups: ProductGroups | None = None
+    is_replayed: bool = False
     live: StateView | None = None
     cache: dict[str, Any] = field(default_factory=dict)
 

@@ -107,6 +107,18 @@ class Ragged:
         values = np.concatenate([self.values, other.values])[order]
         return Ragged.from_lengths(values, self.lengths + other.lengths)
 
+    def filter(self, where: BoolArray) -> Ragged:
+        """Select values.
+
+        Args:
+            where: bool [N].
+
+        Returns:
+            B rows with the values where `where` holds.
+        """
+        counts = np.bincount(self.rows[where], minlength=len(self))
+        return Ragged.from_lengths(self.values[where], counts)
+
     def to_padded(self) -> Int32Array:
         """Return a matrix int32 [B, longest row], -1 after the end of a row."""
         lengths = self.lengths

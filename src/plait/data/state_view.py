@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plait.data.array_types import Int32Array
+from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.data.history import History
+from plait.data.recent_interactions import RecentInteractions
 
 __all__ = ["State", "StateView"]
 
@@ -27,6 +28,18 @@ class State(Protocol):
     @property
     def users(self) -> Catalogue:
         """The users now."""
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """The names of the event type numbers."""
+
+    @property
+    def recent(self) -> RecentInteractions:
+        """The newest interactions."""
+
+    @property
+    def arrivals(self) -> Int64Array:
+        """When each item was first described, int64 [up to n_items]; `NO_TIME` for unknown."""
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return the whole histories of users.

@@ -15,7 +15,7 @@ from plait.errors import InputError
 from plait.evaluation.pointwise.clicks import evaluate_clicks
 from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.exposure import check_group
+from plait.evaluation.ranking.item_groups import check_group
 from plait.evaluation.ranking.runner import evaluate_rankings
 from plait.evaluation.results.evaluation_log import (
     append_evaluation,

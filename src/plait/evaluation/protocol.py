@@ -38,6 +38,7 @@ PROTOCOLS_WITH: Mapping[str, tuple[str, ...]] = {
     "test_file": ("ratings",),
     "negative": ("clicks",),
     "k": ("leave-one-out", "time", "held-out-users"),
+    "group_by": ("leave-one-out", "time", "held-out-users"),
 }
 """The protocols of each option that not all of them have."""
 
@@ -74,6 +75,8 @@ class Protocol:
         draw: Whether these ratings are the last ones or drawn at random.
         test_file: Fingerprint of ratings that are the test instead.
         negative: Negative event types, or `answers` alone for impressions without interaction.
+        group_by: Field whose values are shown once, "auto" for the one that names an item's
+            product: a list has the best item of each, and any item of it is a hit.
     """
 
     name: Name = "leave-one-out"
@@ -91,6 +94,7 @@ class Protocol:
     draw: Literal["random", "last"] = "random"
     test_file: str = ""
     negative: tuple[str, ...] = ()
+    group_by: str = ""
 
     @property
     def ranks(self) -> bool:
@@ -250,6 +254,8 @@ class Protocol:
         }
         if options.get("windows") == 1:
             del options["windows"]  # hashes of a single window are older than the option
+        if not options.get("group_by"):
+            options.pop("group_by", None)  # hashes without groups are older, too
         if self.test_file:
             options = {
                 name: value for name, value in options.items() if name not in ("test_share", "draw")

@@ -1,6 +1,6 @@
 """The append-only event log, in SQLite or PostgreSQL."""
 
-from plait.eventlog.append import AppendResult, RowStatus
+from plait.eventlog.append_result import AppendResult, RowStatus
 from plait.eventlog.impressions import Impression, ImpressionBuffer
 from plait.eventlog.log import FILE_NAME, EventLog
 from plait.eventlog.postgres_listener import Listener

@@ -3,71 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import NOW, Event
+from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, RowStatus
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
 from plait.eventlog.event_id_index import EventIdIndex
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
-from plait.eventlog.id_allocation import (
-    MAX_EVENT_TYPES,
-    EventTypeTable,
-    IdAllocator,
-    LogHead,
-    read_head,
-    write_head,
-)
+from plait.eventlog.field_retyping import apply_retype_records
+from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
+from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
+from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.schema.schema import FieldProblem
 
-__all__ = ["MAX_RETURNED_ROWS", "AppendResult", "Appender", "EventBatch", "RowStatus", "Status"]
-
-Status = Literal["stored", "duplicate", "conflict", "rejected"]
+__all__ = ["MAX_RETURNED_ROWS", "Appender", "EventBatch"]
 
 MAX_RETURNED_ROWS = 10_000
 """Above this many stored rows, an append does not return them: a follower reads them in chunks."""
-
-
-class RowStatus(NamedTuple):
-    """The outcome of appending one event.
-
-    Attributes:
-        id: The event's external id.
-        status: "stored", "duplicate", "conflict" or "rejected".
-        error: What was expected, "" if the event was stored or is a duplicate.
-        field: The field at fault, "" if there is none.
-        fault: The value and the expected type, where a value does not fit the type of its field.
-    """
-
-    id: str
-    status: Status
-    error: str = ""
-    field: str = ""
-    fault: FieldProblem | None = None
-
-
-class AppendResult(NamedTuple):
-    """The outcome of appending a batch.
-
-    Attributes:
-        version: The log's last offset after the commit.
-        rows: A status for every event, in the order of the events.
-        chunk: All events that the commit stored, as `EventLog.read` returns them: a state whose
-            version is `chunk.offsets[0] - 1` can apply them without reading the log. None if
-            nothing was stored, if a user was erased, or above `MAX_RETURNED_ROWS` rows.
-    """
-
-    version: int
-    rows: list[RowStatus]
-    chunk: EventChunk | None = None
 
 
 class EventBatch:
@@ -88,6 +48,7 @@ class EventBatch:
         self.hashes: list[int] = []
         self.pending: list[int] = []
         self.erased_ids: set[str] = set()
+        self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
         first_index: dict[str, int] = {}
@@ -120,6 +81,15 @@ class EventBatch:
         event_id = str(self.events[index].id)
         self._statuses[index] = RowStatus(event_id, "rejected", error, field, fault)
 
+    def leave_out(self, index: int, problem: FieldProblem) -> None:
+        """Note a field that the event at `index` is stored without.
+
+        Args:
+            index: The index of the event.
+            problem: The field, its value and what was expected.
+        """
+        self._lost.setdefault(index, []).append(problem)
+
     def mark_known(self, digests: Mapping[str, bytes]) -> None:
         """Mark the pending events whose ids the log has as duplicates or conflicts.
 
@@ -141,21 +111,29 @@ class EventBatch:
             else:
                 self._compare(index, self.digests[earlier])
 
-    def result(self, version: int, chunk: EventChunk | None = None) -> AppendResult:
+    def result(
+        self, version: int, chunk: EventChunk | None = None, new: NewNames = NOTHING_NEW
+    ) -> AppendResult:
         """Return the outcome: events without another status are stored.
 
         Args:
             version: The log's last offset after the batch.
             chunk: The stored events.
+            new: What the stored events named for the first time.
 
         Returns:
             The outcome of the whole batch.
         """
+        stored = ("stored", "", "", None, ())
+        make = RowStatus._make
         statuses = [
-            status or RowStatus(event.id, "stored")
+            status or make((event[1], *stored))
             for event, status in zip(self.events, self._statuses, strict=True)
         ]
-        return AppendResult(version, statuses, chunk)
+        for index, problems in self._lost.items():
+            if self._statuses[index] is None:
+                statuses[index] = statuses[index]._replace(lost=tuple(problems))
+        return AppendResult(version, statuses, chunk, new)
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -201,7 +179,12 @@ class Appender:
             write_head(connection, head._replace(fields=count))
 
     def commit(
-        self, connection: Connection, batch: EventBatch, traces: UserRowOffsets
+        self,
+        connection: Connection,
+        batch: EventBatch,
+        traces: UserRowOffsets,
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
     ) -> AppendResult:
         """Store the events of a batch that are new and valid.
 
@@ -209,6 +192,8 @@ class Appender:
             connection: The connection of the open transaction.
             batch: The events.
             traces: The rows of the users that the batch erases, as far as they are known.
+            source: The import that the batch belongs to.
+            types: Declared types; those of fields without a value are not stored.
 
         Returns:
             The outcome, valid once the transaction is committed.
@@ -219,16 +204,27 @@ class Appender:
             self._erasures = head.erasures
         self._event_types.load(self._store, connection, head.kinds)
         self._schema.load(self._store, connection, head.fields)
+        if types:
+            self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
-            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+            batch.mark_known(self._known_digests(connection, hashes, head))
         events = self._admit(batch)
         batch.mark_repeats()
-        return (
-            self._insert(connection, head, batch, events, traces)
-            if events
-            else (batch.result(head.seq))
+        if not events:
+            return batch.result(head.seq)
+        result = self._insert(
+            connection, head, batch, events, traces, _without_values(types, events)
         )
+        if source is not None:
+            record_rows(self._store, connection, source, head.seq + 1, result.version)
+        return result
+
+    def _known_digests(
+        self, connection: Connection, hashes: Sequence[int], head: LogHead
+    ) -> Mapping[str, bytes]:
+        """The digests of stored events, by id; other ids with the same hashes may be among them."""
+        return self._event_ids.find(self._store, connection, hashes, head.seq)
 
     def invalidate(self) -> None:
         """Drop the caches of ids and types: a transaction has failed."""
@@ -245,8 +241,11 @@ class Appender:
             batch.events[index].event_type for index in batch.pending
         )
         excess = set(new_types[free:])
+        admission = self._schema.admit(events)
+        for problem in admission.lost:
+            batch.leave_out(batch.pending[problem.index], problem)
         admitted, indices = [], []
-        for index, event in zip(batch.pending, self._schema.admit(events), strict=True):
+        for index, event in zip(batch.pending, admission.events, strict=True):
             if isinstance(event, FieldProblem):
                 batch.reject(index, event.field, event.error, event)
             elif event.event_type in excess:
@@ -267,6 +266,7 @@ class Appender:
         batch: EventBatch,
         events: list[Event],
         traces: UserRowOffsets,
+        untyped: Collection[tuple[str, str]] = (),
     ) -> AppendResult:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
@@ -275,7 +275,8 @@ class Appender:
         users = self._users.assign(
             store, connection, [event.user for event in events], head.users, erasing
         )
-        self._event_types.add(store, connection, [event.event_type for event in events])
+        new_kinds = self._event_types.unknown(event.event_type for event in events)
+        self._event_types.add(store, connection, new_kinds)
         rows = [
             (
                 offset,
@@ -292,13 +293,20 @@ class Appender:
             )
         ]
         store.insert(connection, "events", EVENT_COLUMNS, rows)
-        hashes = [batch.hashes[index] for index in batch.pending]
-        store.index_events(connection, hashes, head.seq + 1)
+        store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
         erased_users = [number for index in erasing if (number := users[index]) is not None]
         if erased_users:
             erase_users(store, connection, erased_users, traces)
             self._erasures = head.erasures + 1
         version = head.seq + len(rows)
+        fields = self._schema.save(
+            store,
+            connection,
+            head.fields,
+            unused=untyped,
+            removed=retract_rows(store, connection, events, head.seq + 1),
+            changed=apply_retype_records(store, connection, events),
+        )
         write_head(
             connection,
             LogHead(
@@ -306,12 +314,29 @@ class Appender:
                 self._items.count,
                 self._users.count,
                 len(self._event_types.numbers),
-                self._schema.save(store, connection, head.fields),
+                fields,
                 head.erasures + bool(erased_users),
             ),
         )
         returned = not erased_users and len(rows) <= MAX_RETURNED_ROWS
-        return batch.result(version, chunk_from_rows(rows) if returned else None)
+        counts = self._items.count - head.items, self._users.count - head.users
+        new = NewNames(*counts, tuple(new_kinds))
+        return batch.result(version, chunk_from_rows(rows) if returned else None, new)
+
+
+def _without_values(
+    types: Mapping[tuple[str, str], FieldType] | None, events: Sequence[Event]
+) -> set[tuple[str, str]]:
+    """Those of the declared fields that no event has a value for."""
+    names = set(types or ())
+    for event in events:
+        if not names:
+            break
+        text = event.fields
+        if text and any(f'"{name}":' in text for entity, name in names):
+            values = orjson.loads(text)
+            names -= {key for key in names if values.get(key[1]) is not None}
+    return names
 
 
 def _stored_form(event: Event) -> Event:
@@ -324,6 +349,8 @@ def _stored_form(event: Event) -> Event:
         triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
         text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
         return event._replace(item=None, user=None, fields=text)
+    if event.record_type in ("retract", "retype"):
+        return event._replace(user=None, item=None)
     # An erase event keeps the user alone, and no id that contains the user's.
     event_id = new_id() if event.user is not None and event.user in event.id else event.id
     return Event("erase", event_id, user=event.user, time=event.time)

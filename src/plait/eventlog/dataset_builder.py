@@ -1,4 +1,4 @@
-"""Builds a `Dataset` from the columns of a log: order, clock, catalogues, triples.
+"""Builds a `Dataset` from the columns of a log, or from arrays: order, clock, catalogues, triples.
 
 Interactions are ordered by (user, time, offset) if every one has a time. Else the clock is
 "position": the order is (user, position, offset), those without a position last, and
@@ -8,19 +8,23 @@ one (from 0 if the user has none).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from plait.data.array_types import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
 from plait.data.dataset import Dataset, Interactions, Triples
-from plait.schema.schema import typed
+from plait.data.event import Event
+from plait.errors import InputError
+from plait.schema.schema import Schema, typed
 
-__all__ = ["Columns", "DatasetParts", "EntityRecord", "assemble"]
+__all__ = ["Columns", "DatasetParts", "EntityRecord", "assemble", "from_arrays"]
 
 Entity = Literal["item", "user"]
 ChangeKind = Literal["put", "patch", "delete"]
@@ -50,6 +54,11 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    @staticmethod
+    def empty() -> Columns:
+        """Return no interactions at all."""
+        return _fill_columns({"users": [], "items": []})
 
     def take(self, where: BoolArray | Int64Array) -> Columns:
         """Select interactions.
@@ -81,6 +90,10 @@ class EntityRecord(NamedTuple):
     fields: str | None
 
 
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DatasetParts:
     """Everything that a data set is built from.
@@ -95,6 +108,8 @@ class DatasetParts:
         item_changes: The changes of items, by offset.
         user_changes: The changes of users, by offset.
         triples: The triples, by offset.
+        absent_items: Numbers of items that only retracted rows name, int64 [M].
+        absent_users: Likewise of users.
     """
 
     version: int
@@ -106,6 +121,8 @@ class DatasetParts:
     item_changes: Sequence[EntityRecord]
     user_changes: Sequence[EntityRecord]
     triples: Sequence[EntityRecord]
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
 
 def assemble(parts: DatasetParts, until_time: int | None = None) -> Dataset:
@@ -184,6 +201,7 @@ def _build_catalogue(
     catalogue = Catalogue().with_ids(ids)
     catalogue.index.pop("", None)  # erased users have no id
     alive = np.array(list(map(bool, ids)), np.bool_)
+    alive[parts.absent_items if entity == "item" else parts.absent_users] = False
     if seen is not None:
         alive[np.setdiff1d(np.arange(len(ids)), seen)] = False
     names = dict.fromkeys(name for change in changes for name in change.fields)
@@ -220,3 +238,124 @@ def _build_triples(records: Sequence[EntityRecord], items: Catalogue, until: int
     relations = tuple(relation for relation, _ in known)
     heads, tails = (tuple(ends[name] for _, ends in known) for name in ("head", "tail"))
     return Triples(items.numbers(heads), relations, tails, items.numbers(tails), heads)
+
+
+def from_arrays(
+    users: Sequence[Any],
+    items: Sequence[Any],
+    times: Any = None,
+    positions: Any = None,
+    kinds: Sequence[str] | None = None,
+    values: Any = None,
+    *,
+    item_fields: Any = None,
+    user_fields: Any = None,
+    facts: Sequence[tuple[str, str, str]] = (),
+) -> Dataset:
+    """Build a data set of N interactions without a log.
+
+    Args:
+        users: N external ids, made strings; numbers follow the order of appearance.
+        items: Likewise.
+        times: N times, microseconds since 1970 UTC or datetime64; None: none has a time.
+        positions: N integers that order the interactions of a user; None: none has a position.
+        kinds: N event types; None: "view".
+        values: N numbers, such as ratings; None: none has a value.
+        item_fields: A DataFrame or a mapping of columns; the column "item" has the ids.
+        user_fields: Likewise, with the column "user".
+        facts: Triples (head, relation, tail) of external ids.
+
+    Returns:
+        The data set.
+
+    Raises:
+        InputError: If columns have unequal lengths, or a field has values of different types.
+    """
+    event_types = ["view"] * len(users) if kinds is None else kinds
+    columns: dict[str, Any] = {"users": users, "items": items, "kinds": event_types}
+    columns |= {"times": times, "positions": positions, "values": values}
+    lengths = {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns of unequal length: {lengths}")
+    schema, item_events = _field_events("item", item_fields, Schema())
+    schema, user_events = _field_events("user", user_fields, schema)
+    user_index = _number(users, (event.id for event in user_events))
+    item_index = _number(items, (event.id for event in item_events))
+    kind_index = _number(event_types, ())
+    columns["users"] = [user_index[str(user)] for user in users]
+    columns["items"] = [item_index[str(item)] for item in items]
+    columns["kinds"] = [kind_index[str(kind)] for kind in event_types]
+    parts = DatasetParts(
+        len(users) + len(item_events) + len(user_events) + len(facts),
+        _fill_columns(columns),
+        list(item_index),
+        list(user_index),
+        list(kind_index),
+        schema.types,
+        _puts(item_index, item_events, len(users) + 1),
+        _puts(user_index, user_events, len(users) + 1),
+        [
+            EntityRecord(0, -1, relation, NO_TIME, orjson.dumps({"head": h, "tail": t}).decode())
+            for h, relation, t in facts
+        ],
+    )
+    return assemble(parts)
+
+
+def _fill_columns(columns: Mapping[str, Any]) -> Columns:
+    """Interactions with the given users, items and those of the other columns that are not None."""
+    size = len(columns["users"])
+    filled: dict[str, npt.NDArray[Any]] = {
+        "offsets": np.arange(1, size + 1),
+        "users": np.zeros(0, np.int32),
+        "items": np.zeros(0, np.int32),
+        "kinds": np.zeros(size, np.int16),
+        "times": np.full(size, NO_TIME, np.int64),
+        "positions": np.full(size, NO_TIME, np.int64),
+        "values": np.full(size, np.nan, np.float32),
+    }
+    for name, column in columns.items():
+        if column is not None:
+            array = np.asarray(column)
+            if array.dtype.kind == "M":
+                array = array.astype("datetime64[us]")
+            filled[name] = array.astype(filled[name].dtype)
+    return Columns(**filled)
+
+
+def _number(values: Iterable[Any], more: Iterable[Any]) -> dict[str, int]:
+    """A number for every id, by first appearance."""
+    ids = dict.fromkeys(map(str, chain(values, more)))
+    return dict(zip(ids, range(len(ids)), strict=True))
+
+
+def _field_events(
+    entity: Literal["item", "user"], columns: Any, schema: Schema
+) -> tuple[Schema, list[Event]]:
+    """The rows of `item_fields` or `user_fields` as events with typed fields."""
+    if columns is None:
+        return schema, []
+    import polars as pl
+
+    frame = columns if isinstance(columns, pl.DataFrame) else pl.DataFrame(columns)
+    if entity not in frame.columns:
+        raise InputError(f"no column {entity!r}; there are {frame.columns}", field=entity)
+    events: list[Event] = []
+    for row in frame.to_dicts():
+        external_id = str(row.pop(entity))
+        fields = {name: value for name, value in row.items() if value is not None}
+        text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+        owner: dict[str, Any] = {entity: external_id}
+        events.append(Event(entity, external_id, "put", fields=text, **owner))
+    schema, admitted, lost = schema.admit(events)
+    for problem in lost:
+        message = f"{entity} {problem.index}: {problem.error}"
+        raise InputError(message, field=problem.field)
+    return schema, [event for event in admitted if isinstance(event, Event)]
+
+
+def _puts(index: Mapping[str, int], events: Sequence[Event], first: int) -> list[EntityRecord]:
+    return [
+        EntityRecord(offset, index[event.id], "put", NO_TIME, event.fields)
+        for offset, event in enumerate(events, first)
+    ]

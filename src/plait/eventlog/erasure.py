@@ -16,7 +16,8 @@ from sqlalchemy import Connection, bindparam, delete, update
 
 from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
-from plait.eventlog.id_allocation import find_numbers, read_head
+from plait.eventlog.id_allocation import find_numbers
+from plait.eventlog.log_counters import read_head
 from plait.eventlog.tables import ERASED, TYPE_CODES, event_ids, events, impressions, run_of, users
 
 __all__ = ["UserRowOffsets", "erase_users", "find_traces", "new_id"]

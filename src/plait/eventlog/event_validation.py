@@ -117,6 +117,8 @@ def _record_problem(event: Event) -> Problem | None:
         return None
     if record_type == "fact":
         return _triple_problem(event)
+    if record_type in ("retract", "retype"):
+        return None if event.fields else Problem("fields", "expected what the record is about")
     if record_type == "erase":
         return None if event.user is not None else Problem("user", "expected the id of the user")
     return Problem("type", "expected interaction, item, user, fact or erase")

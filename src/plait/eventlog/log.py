@@ -5,11 +5,10 @@ A home's log is a SQLite file; a PostgreSQL database holds one log for servers o
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -22,16 +21,19 @@ from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.eventlog import tables
-from plait.eventlog.append import Appender, AppendResult, EventBatch
+from plait.eventlog.append import Appender, EventBatch
+from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
 from plait.eventlog.erasure import UserRowOffsets, find_traces, new_id
-from plait.eventlog.id_allocation import find_numbers, read_head
+from plait.eventlog.id_allocation import find_numbers
+from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.impressions import (
     Impression,
     find_impression,
     insert_impressions,
     read_impressions,
 )
+from plait.eventlog.log_counters import read_head
 from plait.eventlog.migrate import migrate
 from plait.eventlog.postgres import PostgresStore
 from plait.eventlog.postgres_listener import Listener
@@ -42,21 +44,24 @@ from plait.eventlog.read import (
     read_entity_changes,
     read_requests,
 )
+from plait.eventlog.retraction import ImportSource
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
 from plait.eventlog.stored_schema import load_schema
 from plait.schema.schema import Schema
+from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["FILE_NAME", "EventLog"]
 
 FILE_NAME = "plait.db"
 
-LARGE_BATCH = 5_000
-"""From so many events on the garbage collector pauses during an append."""
 """The name of the SQLite file in a home."""
 
+LARGE_BATCH = 5_000
+"""From so many events on the garbage collector pauses during an append."""
 
-class EventLog:
+
+class EventLog(ImportHistory):
     """An append-only log of events with offsets 1, 2, 3, ... without gaps; safe among threads.
 
     Every method raises StorageError when the database refuses. Use `EventLog.open`.
@@ -112,7 +117,13 @@ class EventLog:
     ) -> None:
         self.close()
 
-    def append(self, events: Sequence[Event]) -> AppendResult:
+    def append(
+        self,
+        events: Sequence[Event],
+        *,
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
+    ) -> AppendResult:
         """Store a batch in one transaction, each event once.
 
         An event whose id is known is a "duplicate" if everything else is equal, else a "conflict";
@@ -120,11 +131,13 @@ class EventLog:
 
         Args:
             events: The events.
+            source: The import that they belong to, which can be taken back later.
+            types: Declared types of fields; those of fields without a value are not stored.
 
         Returns:
             The last offset, a status for every event, and the stored events as a chunk.
         """
-        with _collector_paused() if len(events) >= LARGE_BATCH else nullcontext():
+        with collector_paused() if len(events) >= LARGE_BATCH else nullcontext():
             batch = EventBatch(events)
             with self._append_lock:
                 # Before the transaction: it may take long, and others can still write.
@@ -132,7 +145,7 @@ class EventLog:
                 traces = find_traces(self._store, erased_ids) if erased_ids else UserRowOffsets()
                 try:
                     with self._store.writing("append to the log") as connection:
-                        result = self._appender.commit(connection, batch, traces)
+                        result = self._appender.commit(connection, batch, traces, source, types)
                 except BaseException:
                     self._appender.invalidate()
                     raise
@@ -360,20 +373,6 @@ class EventLog:
             read_head(self._store, connection)  # refuses a schema that is newer
             old = tables.impressions.c.time < before
             return connection.execute(delete(tables.impressions).where(old)).rowcount
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the garbage collector: walking a large batch again and again takes a third of the
-    time, and an append makes no reference cycles.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _open_store(url_or_path: str | Path, create: bool) -> Store:

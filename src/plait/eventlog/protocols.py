@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from plait.data.types import Event
-from plait.eventlog.append import AppendResult
+from plait.eventlog.append_result import AppendResult
 from plait.eventlog.read import EventChunk
 from plait.schema.schema import Schema
 

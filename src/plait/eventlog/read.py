@@ -12,6 +12,7 @@ import numpy.typing as npt
 from plait.data.array_types import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
 from plait.eventlog.base_store import Store
+from plait.eventlog.retraction import read_retracted_rows
 from plait.eventlog.tables import TYPE_CODES
 
 __all__ = [
@@ -49,7 +50,8 @@ class EventChunk:
 
     Attributes:
         offsets: int64 [N], the places of the events in the log.
-        types: int8 [N], record types, indices into `plait.eventlog.TYPES`.
+        types: int8 [N], record types, indices into `plait.eventlog.TYPES`; -1 - index where the
+            import of the row was taken back.
         kinds: int16 [N], the numbers of event types (see `EventLog.kinds`), -1 for none.
         users: int32 [N], user numbers, -1 for none.
         items: int32 [N], item numbers, -1 for none.
@@ -71,6 +73,11 @@ class EventChunk:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether a record changes what earlier rows mean: a state must be replayed for it."""
+        return bool((self.types >= TYPE_CODES["retract"]).any())
 
 
 class EntityChange(NamedTuple):
@@ -128,7 +135,12 @@ def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[Ev
     Returns:
         Chunks in the order of the offsets, each read in a transaction of its own.
     """
-    return _in_pieces(store, _EVENTS_SQL, after, until, chunk, _to_chunk)
+    with store.reading() as connection:
+        retracted = read_retracted_rows(store, connection)
+    for events in _in_pieces(store, _EVENTS_SQL, after, until, chunk, _to_chunk):
+        mask = retracted.mask(events.offsets)
+        events.types[mask] = -1 - events.types[mask]
+        yield events
 
 
 def read_entity_changes(
@@ -150,8 +162,10 @@ def read_entity_changes(
         " FROM events e JOIN kinds k ON k.number = e.kind_no"
         f" WHERE e.type = {TYPE_CODES[entity]} AND e.seq > ? AND e.seq <= ? ORDER BY e.seq"
     )
+    with store.reading() as connection:
+        retracted = read_retracted_rows(store, connection)
     for rows in _in_pieces(store, sql, 0, until, chunk, list):
-        yield from map(EntityChange._make, rows)
+        yield from map(EntityChange._make, retracted.without(rows))
 
 
 def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, str]]:
@@ -169,8 +183,10 @@ def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, s
         f"SELECT seq, request_id FROM events WHERE type = {TYPE_CODES['interaction']}"  # noqa: S608
         " AND request_id IS NOT NULL AND seq > ? AND seq <= ? ORDER BY seq"
     )
+    with store.reading() as connection:
+        retracted = read_retracted_rows(store, connection)
     for rows in _in_pieces(store, sql, 0, until, chunk, list):
-        yield from rows
+        yield from retracted.without(rows)
 
 
 def _in_pieces(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.schema.schema import FieldProblem, Schema
+from plait.schema.schema import Admission, Schema
 
 __all__ = ["StoredSchema", "load_schema"]
 
@@ -65,39 +65,78 @@ class StoredSchema:
             schema = schema.declare(entity, fields)
         self._current = schema
 
-    def admit(self, events: Sequence[Event]) -> list[Event | FieldProblem]:
+    def admit(self, events: Sequence[Event]) -> Admission:
         """Apply `Schema.admit`, and learn the types of new fields.
 
         Args:
             events: The events.
 
         Returns:
-            For every event its canonical form, or what is wrong with it.
+            The canonical events, and what was left out of them.
         """
-        self._current, checked = self._current.admit(events)
-        return checked
+        admission = self._current.admit(events)
+        self._current = admission.schema
+        return admission
 
-    def save(self, store: Store, connection: Connection, count: int) -> int:
+    def save(
+        self,
+        store: Store,
+        connection: Connection,
+        count: int,
+        *,
+        unused: Collection[tuple[str, str]] = (),
+        removed: Collection[tuple[str, str]] = (),
+        changed: bool = False,
+    ) -> int:
         """Store the types that are new.
 
         Args:
             store: The database.
             connection: The connection of the open transaction.
             count: The head's counter of schema changes.
+            unused: Fields, by (entity, name), that were declared and have no value yet: their
+                types are not stored.
+            removed: Fields whose stored types are removed.
+            changed: Whether the transaction has changed stored types.
 
         Returns:
-            The counter, one higher if anything was stored.
+            The counter, one higher if anything was changed.
         """
+        known = self._saved.types
         if self._current is not self._saved:
-            known = self._saved.types
             new_rows = [
-                (*key, kind) for key, kind in self._current.types.items() if key not in known
+                (*key, kind)
+                for key, kind in self._current.types.items()
+                if key not in known and key not in unused
             ]
             if new_rows:
                 store.insert(connection, "fields", ("entity", "name", "type"), new_rows)
                 count += 1
-        self._saved, self._count = self._current, count
+        for entity, name in removed:
+            sql = "DELETE FROM fields WHERE entity = ? AND name = ?"
+            store.rows(connection, sql, entity, name)
+        count += bool(removed) or changed
+        is_complete = not removed and not changed and not any(key not in known for key in unused)
+        self._saved, self._count = self._current, count if is_complete else -1
         return count
+
+    def keep(self, unused: Collection[tuple[str, str]] = ()) -> Schema:
+        """Go on with the types that were learned, without storing them, as a dry run does.
+
+        Args:
+            unused: Fields, by (entity, name), that were declared and have no value yet.
+
+        Returns:
+            The schema with the types that `save` would have stored.
+        """
+        known = self._saved.types
+        types = {
+            key: kind
+            for key, kind in self._current.types.items()
+            if key in known or key not in unused
+        }
+        self._saved = Schema(types)
+        return self._saved
 
     def invalidate(self) -> None:
         """Drop the cache."""

@@ -34,6 +34,7 @@ __all__ = [
     "events",
     "fields",
     "head",
+    "imports",
     "impressions",
     "items",
     "kinds",
@@ -41,8 +42,9 @@ __all__ = [
     "users",
 ]
 
-TYPES = ("interaction", "item", "user", "fact", "erase", "erased")
-"""The types of rows by code; an "erased" row is what an erasure leaves of an event."""
+TYPES = ("interaction", "item", "user", "fact", "erase", "erased", "merge", "retract", "retype")
+"""The types of rows by code; an "erased" row is what an erasure leaves of an event. `EventLog.read`
+gives rows that were taken back the code -1 - code: they are of none of these types."""
 
 TYPE_CODES = {name: code for code, name in enumerate(TYPES)}
 ERASED = TYPE_CODES["erased"]
@@ -65,7 +67,7 @@ head = Table(
     Column("erasures", Integer, nullable=False),
     CheckConstraint("one = 1", name="head_is_one_row"),
 )
-"""The counters, see `plait.eventlog.id_allocation.LogHead`."""
+"""The counters, see `plait.eventlog.log_counters.LogHead`."""
 
 events = Table(
     "events",
@@ -84,6 +86,15 @@ events = Table(
     Column("fields", Text),
 )
 """`digest` distinguishes events with the same id; `time` is microseconds since 1970 UTC."""
+
+Index(
+    "events_items",
+    events.c.item_no,
+    events.c.seq,
+    sqlite_where=events.c.type == TYPE_CODES["item"],
+    postgresql_where=events.c.type == TYPE_CODES["item"],
+)
+"""Only the rows that describe items, which are few beside the interactions."""
 
 EVENT_COLUMNS = tuple(column.name for column in events.columns)
 
@@ -150,7 +161,20 @@ fields = Table(
     Column("name", Text, primary_key=True),
     Column("type", String(16), nullable=False),
 )
-"""The type of every field of every entity ("item", "user", ...); it never changes."""
+"""The type of every field of every entity ("item", "user", ...)."""
+
+imports = Table(
+    "imports",
+    METADATA,
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("retracted", BigInteger),
+)
+"""One row for each batch of an import, see `plait.eventlog.retraction`."""
 
 impressions = Table(
     "impressions",

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
+import polars as pl
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from plait.data.catalogue import FIELD_TYPES
@@ -42,8 +43,21 @@ _Role = Annotated[
 _Text = Annotated[str, "a text"]
 _Flag = Annotated[bool, "true or false"]
 _Texts = Annotated[tuple[str, ...], Strict(False), "a list of texts"]
+_Formats = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(lambda formats: [formats] if isinstance(formats, str) else formats),
+    "a text, or a list of texts",
+]
+_Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
+]
+_WhereRules = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules),
+    "a rule, or a list of rules",
 ]
 _RuleTable = Annotated[Mapping[str, _Rules], "a rule, or a list of rules"]
 _TextTable = Annotated[Mapping[str, str], "a table of texts"]
@@ -73,19 +87,28 @@ class ColumnMapping:
         kind_default: The event type where the file states none; of facts the relation.
         kinds: Other names for event types: the name in the file = the event type.
         when: Rules by event type: the first type that has a rule that holds is that of the row.
+        where: Rules that a row must fulfil, all of them; other rows are left out.
         fields: Columns as fields: a name, or false to leave it out; "*" = false leaves out all
             others.
         types: Field types by field name.
         flags: A set field by name: the columns of ones and noughts that it is made of.
         split: By column what separates its values, which become lists.
+        explode: A column of lists (or of texts that `split` names): each member is a row.
+        extract: By column a regular expression whose named groups become columns.
+        fill: By column of a group of rows the columns whose values hold for all rows of the group
+            that follow, such as the customer of an order.
+        properties: The columns `name` and `value` of rows that hold one field each.
         most_frequent: One row an id, each field with its most frequent value, from a file of many
             rows an id.
         timezone: The zone of times that name none; UTC if empty.
-        time_format: The strptime format of times that are neither ISO 8601 nor unix numbers.
+        time_format: The strptime formats of times that are neither ISO 8601 nor unix numbers, also
+            of numbers and of fields; the first that fits counts.
+        decimal: What separates the decimals of numbers in texts, "," or "."; found out if empty.
         source: The name that derived event ids begin with; else that of the file.
         columns: The columns of a file without a header.
         separator: What separates values; found out if empty.
         quote: What quotes values; "" if quotes are characters like any other.
+        escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
@@ -109,17 +132,24 @@ class ColumnMapping:
     kind_default: _Text = ""
     kinds: _TextTable = field(default_factory=dict)
     when: _RuleTable = field(default_factory=dict)
+    where: _WhereRules = ()
     fields: _FieldTable = field(default_factory=dict)
     types: _TextTable = field(default_factory=dict)
     flags: _ListTable = field(default_factory=dict)
     split: _TextTable = field(default_factory=dict)
+    explode: _Text = ""
+    extract: _TextTable = field(default_factory=dict)
+    fill: _ListTable = field(default_factory=dict)
+    properties: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
     timezone: _Text = ""
-    time_format: _Text = ""
+    time_format: _Formats = ()
+    decimal: _Decimal = ""
     source: _Text = ""
     columns: _Texts = ()
     separator: _Text = ""
     quote: _Text = '"'
+    escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
     head_prefix: _Text = ""
@@ -134,13 +164,22 @@ _ROLES = {
     "users": ("user", "time", "kind", "id"),
     "facts": ("head", "relation", "tail", "time", "id"),
 }
-_TABLES = ("kinds", "fields", "types", "flags", "split")
-_SHARED = ("timezone", "encoding", "separator", "quote", "source")
-_COMMON = (*_SHARED, *_TABLES, "kind_default", "time_format", "columns", "missing")
+_TABLES = ("kinds", "fields", "types", "flags", "split", "extract", "fill")
+_SHARED = (
+    "timezone",
+    "time_format",
+    "decimal",
+    "encoding",
+    "separator",
+    "quote",
+    "escape",
+    "source",
+)
+_COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {
     "events": ("when",),
-    "items": ("most_frequent",),
-    "users": ("most_frequent",),
+    "items": ("most_frequent", "properties"),
+    "users": ("most_frequent", "properties"),
     "facts": ("head_prefix", "tail_prefix", "alias"),
 }
 
@@ -203,7 +242,24 @@ def _column_mapping(kind: str, table: Mapping[str, Any], folder: str) -> ColumnM
         if field_type not in FIELD_TYPES:
             hint = f"a type is one of {', '.join(FIELD_TYPES)}"
             raise MappingError(f"[{kind}.types] {name} is {field_type!r}", hint=hint, field=name)
+    for column, pattern in mapping.extract.items():
+        _check_pattern(kind, column, pattern)
+    if mapping.properties and mapping.properties.keys() != {"name", "value"}:
+        title = f"[{kind}] properties"
+        hint = 'expected { name = "...", value = "..." }: the columns of names and of values'
+        raise MappingError(f"{title} is {mapping.properties!r}", hint=hint, field=title)
     return mapping
+
+
+def _check_pattern(kind: str, column: str, pattern: str) -> None:
+    try:
+        groups = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    except pl.exceptions.PolarsError:
+        groups = []
+    if not groups or any(name.isdigit() for name in groups):
+        title = f"[{kind}.extract] {column}"
+        hint = "expected a regular expression whose groups have names, such as (?P<item>[0-9]+)"
+        raise MappingError(f"{title} is {pattern!r}", hint=hint, field=title)
 
 
 @cache
@@ -225,7 +281,7 @@ def _parse_value(kind: str, name: str, value: Any) -> Any:
     if name == "alias":
         return _parse_alias(_require_table(value, title))
     adapter, expected = _adapters()[name]
-    if name in (*_TABLES, "when"):
+    if name in (*_TABLES, "when", "properties"):
         _require_table(value, title)
     try:
         return adapter.validate_python(value)

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from plait.ingest.rejects import Rejected, shortened
-from plait.ingest.row_chunk import RawColumn, RowChunk
+from plait.ingest.decimal_columns import plain_numbers
+from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import (
-    EXPECTED,
     NUMBER_PATTERN,
     FieldError,
     parse_event_type,
@@ -28,10 +27,11 @@ from plait.schema.event_bounds import (
     MAX_ID_LENGTH,
     MAX_VALUE,
 )
+from plait.schema.missing_words import BLANKS
+from plait.utils.number_texts import Decimal
 
 __all__ = [
     "ParsedColumn",
-    "RowErrors",
     "parse_event_types",
     "parse_ids",
     "parse_integers",
@@ -50,62 +50,6 @@ class ParsedColumn(NamedTuple):
 
     values: pl.Series
     invalid: pl.Series
-
-
-class RowErrors:
-    """Collects what is wrong with the rows of a chunk; the first error of a row is reported.
-
-    Args:
-        chunk: The rows.
-        source: The name of their source.
-    """
-
-    def __init__(self, chunk: RowChunk, source: str) -> None:
-        self._chunk = chunk
-        self._source = source
-        self._errors: dict[int, Rejected] = {}
-
-    def refuse(self, invalid: pl.Series, role: str, column: str, expected: str) -> None:
-        """Record an error for each row where `invalid` holds.
-
-        Args:
-            invalid: Bool [N].
-            role: The role of the column, reported if `column` is "".
-            column: The column that the value stands in.
-            expected: What was expected of it.
-        """
-        if not invalid.any():
-            return
-        values = self._chunk.column(column) if column else None
-        for index in invalid.arg_true().to_list():
-            if index not in self._errors:
-                value = "" if values is None else shortened(values[index])
-                row = int(self._chunk.rows[index])
-                self._errors[index] = Rejected(self._source, row, column or role, value, expected)
-
-    @property
-    def indices(self) -> list[int]:
-        """The indices of the refused rows, ascending."""
-        return sorted(self._errors)
-
-    @property
-    def rejects(self) -> list[Rejected]:
-        """The errors, by row."""
-        return [self._errors[index] for index in self.indices]
-
-    def ids(self, column: str, role: str) -> pl.Series:
-        """Parse a column of ids and refuse the rows whose value cannot be one.
-
-        Args:
-            column: The name of the column.
-            role: The role it plays.
-
-        Returns:
-            Strings [N], null where missing or refused.
-        """
-        ids, invalid = parse_ids(self._chunk.raw(column), textual=self._chunk.textual)
-        self.refuse(invalid, role, column, EXPECTED["id"])
-        return ids
 
 
 def parse_values(
@@ -151,11 +95,15 @@ def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
         whole = (column.floor() == column) & (column.abs() <= MAX_EXACT)
         invalid = column.is_not_null() & ~whole.fill_null(False)
         return ParsedColumn(column.set(invalid, None).cast(pl.Int64).cast(pl.String), invalid)
+    if isinstance(dtype, pl.Decimal):
+        texts = column.cast(pl.String).str.replace(r"\.0+$", "")
+        invalid = texts.str.contains(".", literal=True).fill_null(False)
+        return ParsedColumn(texts.set(invalid, None), invalid)
     if dtype.is_integer() or isinstance(dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     elif dtype != pl.String:
         return _none_fits(column, pl.String)
-    texts = column.str.strip_chars()
+    texts = column.str.strip_chars(BLANKS)
     if textual and texts.str.ends_with(".0").any():
         texts = texts.str.replace(r"^(-?\d+)\.0$", "${1}")
     texts = texts.set(texts == "", None)
@@ -187,22 +135,25 @@ def parse_event_types(column: RawColumn, synonyms: Mapping[str, str], default: s
     return ParsedColumn(names.fill_null(default), invalid)
 
 
-def parse_numbers(column: RawColumn) -> ParsedColumn:
+def parse_numbers(column: RawColumn, decimal: Decimal | None = None) -> ParsedColumn:
     """Parse a column of values, as `plait.ingest.scalar_parsers.parse_value` does.
 
     Args:
         column: N values of any type.
+        decimal: What separates the decimals of amounts such as `1.299,00 €`; None: only those with
+            one meaning are read.
 
     Returns:
         Float64 [N], and which values are not finite numbers that a float32 can hold.
     """
     if not isinstance(column, pl.Series):
-        return parse_values(column, parse_value, pl.Float64)
+        return parse_values(plain_numbers(list(column), decimal), parse_value, pl.Float64)
     dtype = column.dtype
     present = column.is_not_null()
     if dtype == pl.String:
-        column = column.str.strip_chars()
+        column = column.str.strip_chars(BLANKS)
         present = present & (column != "")
+        column = _plain_texts(column, decimal)
         column = column.set(~column.str.contains(NUMBER_PATTERN), None)
     elif not dtype.is_numeric():
         return _none_fits(column, pl.Float64)
@@ -212,6 +163,16 @@ def parse_numbers(column: RawColumn) -> ParsedColumn:
     fits = numbers.is_between(-MAX_VALUE, MAX_VALUE).fill_null(False)
     invalid = (present & ~fits).fill_null(False)
     return ParsedColumn(numbers.set(invalid, None) if invalid.any() else numbers, invalid)
+
+
+def _plain_texts(texts: pl.Series, decimal: Decimal | None) -> pl.Series:
+    """The texts, with amounts as a program writes them."""
+    if decimal != "," and texts.str.contains(NUMBER_PATTERN).all():
+        return texts
+    numbers = plain_numbers(texts.to_list(), decimal)
+    return pl.Series(
+        [n if n is None or type(n) is str else repr(n) for n in numbers], dtype=pl.String
+    )
 
 
 def parse_integers(column: RawColumn) -> ParsedColumn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from plait.errors import MappingError
 from plait.ingest.column_mapping import ColumnMapping, FileKind
@@ -16,13 +17,14 @@ from plait.ingest.column_synonyms import (
     is_quantity,
     normalized_name,
 )
+from plait.ingest.property_rows import property_columns
 from plait.ingest.row_conditions import Rule, parse_rule
 
 __all__ = ["ColumnRoles", "assign_roles"]
 
-_RATINGS = ("rating", "stars", "overall", "score", "rate")
+_RATINGS = ("rating", "bookrating", "starrating", "bewertung", "stars", "overall", "score", "rate")
 _SEARCHES = ("searchterm", "searchquery", "query")
-_INVOICES = ("invoiceno", "invoice", "invoiceid")
+_INVOICES = ("invoiceno", "invoice", "invoiceid", "rechnungsnummer", "rechnungsnr")
 _TYPE_BY_COLUMN = {"relevance": "judgement", "tag": "tag", "tagid": "tag"}
 """Columns that tell the event type where nothing else does."""
 
@@ -44,6 +46,8 @@ class ColumnRoles:
         rules: By event type the rules that give a row that type.
         types: Declared types by field name.
         nested: The column that holds an object of fields.
+        properties: The columns of the names and values of rows that hold one field each.
+        own_parts: Parts of objects that are columns of their own, or left out.
         most_frequent: Whether rows are only counted, see `plait.ingest.entity_deduplication`.
         mapping: The mapping that this follows.
     """
@@ -57,12 +61,26 @@ class ColumnRoles:
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     nested: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
+    own_parts: frozenset[str] = frozenset()
     most_frequent: bool = False
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
 
+    def by_column(self) -> dict[str, str]:
+        """Return what each column is: its role, "field <name>", or "fields" for an object."""
+        roles = {column: f"field {name}" for column, name in self.fields}
+        for name, columns in self.mapping.flags.items():
+            roles |= dict.fromkeys(columns, f"field {name}")
+        roles |= {self.nested: "fields"} if self.nested else {}
+        return roles | {column: role for role, column in self.roles.items()}
+
 
 def assign_roles(
-    kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+    kind: FileKind,
+    columns: Sequence[str],
+    mapping: ColumnMapping,
+    name: str,
+    parts: Mapping[str, str] = MappingProxyType({}),
 ) -> ColumnRoles:
     """Decide which role each column of a file plays.
 
@@ -71,6 +89,7 @@ def assign_roles(
         columns: The names of the columns.
         mapping: What is known about them.
         name: The name of the source.
+        parts: By dotted name of a part of an object the column that holds the object.
 
     Returns:
         The roles.
@@ -79,24 +98,34 @@ def assign_roles(
         MappingError: If a required column is missing, two are equally good, or the mapping names
             one that does not exist; it lists the columns and says what to write.
     """
-    return _RoleAssigner(kind, columns, mapping, name).assign()
+    return _RoleAssigner(kind, columns, mapping, name, parts).assign()
 
 
 class _RoleAssigner:
     def __init__(
-        self, kind: FileKind, columns: Sequence[str], mapping: ColumnMapping, name: str
+        self,
+        kind: FileKind,
+        columns: Sequence[str],
+        mapping: ColumnMapping,
+        name: str,
+        parts: Mapping[str, str],
     ) -> None:
         self.kind, self.columns, self.mapping, self.name = kind, columns, mapping, name
+        self.parts = parts
+        objects = set(parts.values())
+        plain = [column for column in columns if column not in objects]
+        self.candidates = [*plain, *parts], [*objects]
         self.by_name: dict[str, list[str]] = {}
-        for column in columns:
+        for column in (*columns, *parts):
             self.by_name.setdefault(normalized_name(column), []).append(column)
 
     def assign(self) -> ColumnRoles:
         mapping = self.mapping
+        properties = self._properties()
         renamed = {
             self._find(column, "fields"): name
             for column, name in mapping.fields.items()
-            if column != "*"
+            if column != "*" and not properties  # then these are names of properties
         }
         flagged = {
             self._find(column, name)
@@ -109,6 +138,8 @@ class _RoleAssigner:
         counted = self._is_log(roles) and not renamed and not mapping.flags
         used = {*roles.values()} - {roles.get("session", "")}
         fields = self._fields({*used, *flagged, nested}, renamed, counted)
+        if properties:
+            fields = tuple((column, name) for name, column in properties.items())
         suffixed = {name: "number" for column, name in fields if column.endswith(":float")}
         default = self._default_type(roles)
         return ColumnRoles(
@@ -121,9 +152,26 @@ class _RoleAssigner:
             rules=self._rules(roles, default),
             types={**suffixed, **mapping.types},
             nested=nested,
-            most_frequent=mapping.most_frequent or counted,
+            own_parts=frozenset({*used, *flagged, *renamed, *self.mapping.split} & {*self.parts}),
+            properties=properties,
+            most_frequent=bool(mapping.most_frequent or counted or properties),
             mapping=mapping,
         )
+
+    def _properties(self) -> Mapping[str, str]:
+        """The columns of names and values, where a row holds one field of an item (or user)."""
+        if self.kind not in ("items", "users"):
+            return {}
+        if self.mapping.properties:
+            columns = self.mapping.properties.items()
+            return {name: self._find(column, "properties") for name, column in columns}
+        known = [*ROLES[self.kind][self.kind[:-1]], *ROLES[self.kind]["time"]]
+        others = [
+            column
+            for column in self.columns
+            if not any(normalized_name(column) in tier for tier in known)
+        ]
+        return {} if self.parts else property_columns(others)
 
     def _roles(self, field_columns: set[str]) -> dict[str, str]:
         declared = {role: getattr(self.mapping, role) for role in (*ROLES[self.kind], "kind")}
@@ -144,32 +192,34 @@ class _RoleAssigner:
         return roles
 
     def _guess(self, role: str, tiers: Sequence[frozenset[str]], used: set[str]) -> str:
-        for tier in tiers:
-            candidates = [
-                column
-                for column in self.columns
-                if normalized_name(column) in tier and column not in used
-            ]
-            if len(candidates) > 1 and role not in _OPTIONAL:
-                raise MappingError(
-                    f"{self.name} has several columns for the {role}: {', '.join(candidates)}",
-                    hint=f"choose one in a mapping: [{self.kind}] {role} = {_quote(candidates[0])}",
-                    field=role,
-                )
-            if len(candidates) == 1:
-                return candidates[0]
+        for columns in self.candidates:  # an object plays a role only if nothing else can
+            for tier in tiers:
+                candidates = [
+                    column
+                    for column in columns
+                    if normalized_name(column) in tier and column not in used
+                ]
+                if len(candidates) > 1 and role not in _OPTIONAL:
+                    raise MappingError(
+                        f"{self.name} has several columns for the {role}: {', '.join(candidates)}",
+                        hint=f"choose one in a mapping: [{self.kind}] {role} = "
+                        f"{_quote(candidates[0])}",
+                        field=role,
+                    )
+                if len(candidates) == 1:
+                    return candidates[0]
         return ""
 
     def _find(self, name: str, field_name: str) -> str:
         """The column that a mapping means: by its exact name, else without case and underscores."""
-        if name in self.columns:
+        if name in self.columns or name in self.parts:
             return name
         candidates = self.by_name.get(normalized_name(name), [])
         if len(candidates) == 1:
             return candidates[0]
         raise MappingError(
             f"{self.name} has no column {name!r}, which the mapping names for {field_name}",
-            hint=f"columns are {_list_columns(self.columns)}",
+            hint=f"columns are {_list_columns([*self.columns, *self.parts])}",
             field=field_name,
         )
 
@@ -189,7 +239,7 @@ class _RoleAssigner:
         if not missing:
             return
         lines = " ".join(f'{role} = "..."' for role in missing)
-        columns = _list_columns(self.columns)
+        columns = _list_columns([*self.columns, *self.parts])
         hint = f"columns are {columns}; write in a mapping: [{self.kind}] {lines}"
         if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
             hint += "; if the file has no header, name its columns: columns = [...]"
@@ -215,7 +265,8 @@ class _RoleAssigner:
     ) -> tuple[tuple[str, str], ...]:
         known = ITEM_FIELDS if self.kind == "items" else USER_FIELDS
         names: dict[str, str] = {}
-        for column in self.columns:
+        own_parts = [part for part in self.parts if part in renamed or part in self.mapping.split]
+        for column in (*self.columns, *own_parts):
             name = renamed.get(column, "")
             if column in used or name is False:
                 continue

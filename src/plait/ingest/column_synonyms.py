@@ -6,6 +6,7 @@ Each role has tiers: a column of an earlier tier wins; two of one tier are equal
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 __all__ = [
@@ -19,7 +20,8 @@ __all__ = [
 ]
 
 _SUFFIX = re.compile(r":(token|token_seq|float|float_seq)$")
-_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_PUNCTUATION = re.compile(r"[\W_]+")
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def normalized_name(name: str) -> str:
@@ -29,9 +31,15 @@ def normalized_name(name: str) -> str:
         name: The name.
 
     Returns:
-        Its letters and digits in lower case.
+        Its letters and digits in lower case, without accents; an umlaut as two letters.
     """
-    return _PUNCTUATION.sub("", _SUFFIX.sub("", name.strip()).lower())
+    plain = _SUFFIX.sub("", name.strip()).lower()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize(
+            "NFKD", unicodedata.normalize("NFC", plain).translate(_UMLAUTS)
+        )
+        plain = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+    return _PUNCTUATION.sub("", plain)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -45,15 +53,21 @@ def _tiers(*tiers: str) -> tuple[frozenset[str], ...]:
 _USER = _tiers(
     "userid user",
     "customerid customer customerno customernumber visitorid memberid member accountid uid"
-    " reviewerid buyerid clientid profileid personid playerid subscriberid householdid",
-    "cookieid deviceid anonymousid fullvisitorid",
+    " reviewerid buyerid clientid profileid personid playerid subscriberid householdid"
+    " kundennummer kundennr kundenid kunde kdnr benutzerid benutzer nutzerid"
+    " numeroclient idclient codeclient client utilisateur idutilisateur"
+    " numerocliente idcliente codigocliente cliente usuario idusuario",
+    "cookieid deviceid anonymousid fullvisitorid userpseudoid",
 )
 _ITEM = _tiers(
     "itemid item",
     "productid product productuid productno movieid movie filmid film asin stockcode sku"
     " articleid article contentid newsid documentid docid postid videoid songid trackid artistid"
     " albumid podcastid bookid isbn gameid appid courseid recipeid listingid propertyid jobid"
-    " eventitemid businessid restaurantid hotelid poiid venueid adid imageid",
+    " eventitemid businessid restaurantid hotelid poiid venueid adid imageid"
+    " artikelnummer artikelnr artnr artikelid artikel produktnummer produktnr produktid"
+    " referenceproduit referencearticle codeproduit codearticle idproduit numeroarticle"
+    " codigoproducto referenciaproducto idproducto idarticulo codigoarticulo",
     "parentasin",
 )
 _ITEM_OWN = (*_ITEM, frozenset({"id"}))
@@ -62,8 +76,11 @@ _TIME = _tiers(
     "timestamp time ts datetime eventtime eventtimestamp occurredat",
     "invoicedate orderdate purchasedate transactiondate createdat unixreviewtime unixtime"
     " unixtimestamp sentat servertime loggedat eventdate ratedat clickedat viewedat watchedat"
-    " timestampms timems",
-    "date day",
+    " timestampms timems reviewdate tdat transactiondt reviewedat"
+    " bestelldatum kaufdatum rechnungsdatum bestellzeit zeitpunkt zeitstempel"
+    " datecommande dateachat datefacture horodatage"
+    " fechapedido fechacompra fechafactura",
+    "date day datum fecha",
 )
 _CHANGED = _tiers("updatedat modifiedat lastmodified lastupdated changedat", "timestamp")
 _KIND = _tiers(
@@ -79,13 +96,17 @@ ROLES: Mapping[str, Mapping[str, tuple[frozenset[str], ...]]] = {
         "time": _TIME,
         "kind": _KIND,
         "value": _tiers(
-            "rating", "value eventvalue", "score stars overall rate", "weight playcount"
+            "rating bookrating starrating bewertung",
+            "value eventvalue",
+            "score stars overall rate",
+            "weight playcount",
         ),
         "position": _tiers("position pos seq sequence sequenceno"),
         "session": _tiers(
             "sessionid session",
             "invoiceno invoice invoiceid orderid order orderno ordernumber basketid cartid"
-            " transactionid visitid",
+            " transactionid visitid bestellnummer bestellnr auftragsnummer auftragsnr"
+            " rechnungsnummer rechnungsnr numerocommande numerofacture numeropedido numerofactura",
         ),
         "request_id": _tiers("requestid recommid recommendationid"),
         "id": _tiers("eventid", "id"),
@@ -127,6 +148,18 @@ TITLES = (
     "booktitle",
     "gametitle",
     "headline",
+    "titel",
+    "bezeichnung",
+    "artikelname",
+    "artikelbezeichnung",
+    "produktname",
+    "produktbezeichnung",
+    "titre",
+    "nomproduit",
+    "designation",
+    "titulo",
+    "nombreproducto",
+    "prodname",
     "description",
 )
 """Names of columns that may hold the title of an item, best first."""
@@ -157,10 +190,23 @@ def is_order_number(name: str) -> bool:
     return normalized_name(name) in _ORDERS
 
 
+_QUANTITIES = _words("quantity qty amount units menge anzahl stueckzahl quantite cantidad")
+
+
 def is_quantity(name: str) -> bool:
     """Return whether a column holds how many were bought.
 
     Args:
         name: The name of the column.
     """
-    return normalized_name(name) in ("quantity", "qty", "amount", "units")
+    return normalized_name(name) in (
+        "quantity",
+        "qty",
+        "amount",
+        "units",
+        "menge",
+        "anzahl",
+        "stueckzahl",
+        "quantite",
+        "cantidad",
+    )

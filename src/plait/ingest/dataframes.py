@@ -1,31 +1,31 @@
-"""Parquet files and frames in memory, polars' or pandas'."""
+"""Frames in memory, polars' or pandas'."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from plait.errors import InputError
 from plait.ingest.delimited import column_names
-from plait.ingest.parquet_probe import PARQUET, probe_parquet, readable_columns
-from plait.ingest.row_chunk import ROWS, FrameChunk, series_of
+from plait.ingest.plain_values import plain_value
+from plait.ingest.row_chunk import ROWS, FrameChunk, uniform_series
+from plait.ingest.source_notes import ImportNote
 
-__all__ = ["PARQUET", "from_pandas", "is_pandas", "read_frames", "read_parquet"]
-
-_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+__all__ = ["from_pandas", "is_pandas", "notes_of_raw_bytes", "read_frames", "with_texts"]
 
 
-def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChunk]:
+def read_frames(
+    frames: Iterable[pl.DataFrame], name: str, notes: Sequence[ImportNote] = ()
+) -> Iterator[FrameChunk]:
     """Read frames one after the other.
 
     Args:
         frames: Frames with the same columns; raw bytes (pictures) and columns without a name are
             left out.
         name: The name of the source.
+        notes: What is known about the frames already.
 
     Yields:
         Chunks of at most `ROWS` rows.
@@ -35,49 +35,53 @@ def read_frames(frames: Iterable[pl.DataFrame], name: str) -> Iterator[FrameChun
     """
     row = 0
     for frame in frames:
-        columns = [column for column in readable_columns(frame.schema) if column.strip()]
+        if not row:
+            notes = [*notes, *notes_of_raw_bytes(frame.schema)]
+        dtypes = frame.schema.items()
+        columns = [column for column, dtype in dtypes if column.strip() and dtype != pl.Binary]
         named = frame.select(columns)
         named.columns = column_names(columns, name)
         for start in range(0, max(named.height, 1), ROWS):
             batch = named[start : start + ROWS]
             rows = np.arange(row + 1, row + 1 + batch.height, dtype=np.int64)
             row += batch.height
-            yield FrameChunk(batch, rows)
+            yield FrameChunk(batch, rows, notes=list(notes))
+            notes = ()
 
 
-def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
-    """Read a Parquet file.
-
-    It is read once before, in another process, so that damage is found before the first row is
-    taken and cannot end this process.
+def notes_of_raw_bytes(schema: Mapping[str, pl.DataType]) -> list[ImportNote]:
+    """Say which columns are left out because they hold raw bytes.
 
     Args:
-        path: The file.
-        name: The name of the source.
+        schema: The type of each column by name.
 
-    Yields:
-        Chunks of at most `ROWS` rows.
-
-    Raises:
-        InputError: If the file cannot be read to its end.
+    Returns:
+        A note for each of them.
     """
-    reason = probe_parquet(path)
-    if reason:
-        raise _unreadable(name, reason)
-    try:
-        lazy = pl.scan_parquet(path, glob=False)
-        lazy = lazy.select(readable_columns(lazy.collect_schema()))
-        batches = lazy.collect_batches(chunk_size=ROWS, maintain_order=True)
-        yield from read_frames(batches, name)
-    except _READ_ERRORS as problem:  # the file was changed in between
-        raise _unreadable(name, str(problem).split("\n", 1)[0][:200]) from problem
+    message = "raw bytes are left out"
+    columns = [column for column, dtype in schema.items() if dtype == pl.Binary]
+    return [ImportNote("raw-bytes", column, message) for column in columns]
 
 
-def _unreadable(name: str, reason: str) -> InputError:
-    return InputError(
-        f"{name} cannot be read as a Parquet file: {reason}",
-        hint="it may be damaged or truncated: download it or write it again",
-    )
+def with_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Read columns of bytes as text where all of their values are UTF-8 text.
+
+    Args:
+        frame: Any frame.
+
+    Returns:
+        The frame with String columns in their places; other columns of bytes stay as they are.
+    """
+    for column in [name for name, dtype in frame.schema.items() if dtype == pl.Binary]:
+        texts = []
+        for value in frame.get_column(column):
+            text = plain_value(value)
+            if isinstance(text, bytes):
+                break
+            texts.append(text)
+        else:
+            frame = frame.with_columns(pl.Series(column, texts, pl.String))
+    return frame
 
 
 def is_pandas(source: object) -> bool:
@@ -91,37 +95,81 @@ def is_pandas(source: object) -> bool:
 
 
 def from_pandas(source: Any) -> pl.DataFrame:
-    """Convert a pandas frame column by column, without pyarrow.
+    """Convert a pandas frame column by column; needs pyarrow only where pandas itself does.
 
     Args:
-        source: The frame; a named index comes first, as columns.
+        source: The frame; a named index comes first, as columns, and the levels of a column's name
+            are joined by dots.
 
     Returns:
-        The same values; those that pandas calls missing are null.
+        The same values; those that pandas calls missing are null. A column of Python objects of
+        several types, of dictionaries or of lists has the type Object.
+
+    Raises:
+        MappingError: If two columns have the same name.
     """
-    if any(name is not None for name in source.index.names):
-        source = source.reset_index()
-    names = column_names([str(column) for column in source.columns], "the frame")
-    return pl.DataFrame(
-        [_series_from_pandas(name, source.iloc[:, index]) for index, name in enumerate(names)]
-    )
+    index = source.index
+    labelled = [
+        (name, index.get_level_values(level).to_series(index=index))
+        for level, name in enumerate(index.names)
+        if name is not None and name not in source.columns
+    ]
+    labelled += [(label, source.iloc[:, at]) for at, label in enumerate(source.columns)]
+    names = column_names([_column_name(label) for label, _ in labelled], "the frame")
+    columns = (column for _, column in labelled)
+    return pl.DataFrame([_series_from_pandas(*pair) for pair in zip(names, columns, strict=True)])
+
+
+def _column_name(label: Any) -> str:
+    parts = label if isinstance(label, tuple) else (label,)
+    return ".".join(text for part in parts if (text := str(part)))
 
 
 def _series_from_pandas(name: str, column: Any) -> pl.Series:
     dtype = column.dtype
-    missing = column.isna().to_numpy()
+    if hasattr(dtype, "pyarrow_dtype"):
+        return _from_arrow(name, column)
+    if hasattr(dtype, "categories"):
+        categories = _series_from_pandas(name, dtype.categories.to_series()).to_list()
+        codes = column.cat.codes.tolist()
+        return _series_of_objects(name, [categories[code] if code >= 0 else None for code in codes])
+    if hasattr(dtype, "fill_value"):
+        return _series_from_pandas(name, column.sparse.to_dense())
+    if hasattr(dtype, "freq"):  # periods: each is its start
+        return _series_from_pandas(name, column.dt.to_timestamp())
+    missing = column.isna().to_numpy(dtype=bool)
     if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
         numbers = pl.Series(name, column.to_numpy())
         return numbers.set(pl.Series(missing), None) if missing.any() else numbers
+    if isinstance(dtype, np.dtype) and dtype.kind == "m":
+        return pl.Series(name, column.to_numpy().astype("timedelta64[us]"))
     if getattr(dtype, "kind", "") == "M":
         zoned = getattr(dtype, "tz", None) is not None
         walls = column.dt.tz_convert("UTC").dt.tz_localize(None) if zoned else column
         times = pl.Series(name, walls.to_numpy().astype("datetime64[us]"))
         return times.dt.replace_time_zone("UTC") if zoned else times
     objects = column.astype(object).tolist()
-    values = [None if gone else value for value, gone in zip(objects, missing, strict=True)]
-    types = {type(value) for value in values} - {type(None)}
-    if types and types <= {list, tuple, set, np.ndarray}:
-        texts = [None if value is None else [str(text) for text in value] for value in values]
-        return pl.Series(name, texts, pl.List(pl.String))
-    return series_of(name, values)
+    return _series_of_objects(
+        name, [None if gone else value for value, gone in zip(objects, missing, strict=True)]
+    )
+
+
+def _from_arrow(name: str, column: Any) -> pl.Series:
+    """A column that Arrow holds, with its type: zones, decimals, structures and lists stay."""
+    try:
+        series = pl.from_arrow(column.array.__arrow_array__())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
+        return _series_of_objects(name, column.astype(object).where(column.notna(), None).tolist())
+    assert isinstance(series, pl.Series)
+    return series.alias(name)
+
+
+def _series_of_objects(name: str, objects: Sequence[Any]) -> pl.Series:
+    """Python values as a series of their type if they have one scalar type, else as they are."""
+    types = {type(value) for value in objects} - {type(None)}
+    if types == {bool}:
+        return pl.Series(name, objects, pl.Boolean)
+    if types and types <= {bytes, bytearray}:
+        return pl.Series(name, objects, pl.Binary)
+    series = uniform_series(name, objects)
+    return pl.Series(name, objects, pl.Object) if series is None else series

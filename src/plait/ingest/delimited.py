@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import polars as pl
 from plait.data.array_types import Int64Array
 from plait.errors import MappingError
 from plait.ingest.line_splitter import LINE_LIMIT, BadLine, without_bom
-from plait.ingest.quoted_records import read_records, split_line
+from plait.ingest.quoted_records import RecordStyle, read_first, read_records, split_line
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, FrameChunk
 
@@ -27,6 +28,9 @@ MISSING = ("", "NULL", "null", "\\N")
 _UNIT = "\x1f"
 """Stands in for a separator of several characters."""
 
+_blank_lines = re.compile(rb"\A(?:[ \t]*\n)+")
+_excel_line = re.compile(rb'\A"?sep=(.)"?\n')
+
 
 @dataclass(frozen=True, slots=True)
 class CsvDialect:
@@ -35,6 +39,7 @@ class CsvDialect:
     Attributes:
         separator: What separates values; found out if empty.
         quote: What quotes values; "" reads quotes as they stand.
+        escape: What stands before a quote inside a quoted value; found out if empty.
         columns: The columns of a file without a header.
         missing: What stands for no value.
         limit: The longest line and record in bytes.
@@ -42,6 +47,7 @@ class CsvDialect:
 
     separator: str = ""
     quote: str = '"'
+    escape: str = ""
     columns: tuple[str, ...] = ()
     missing: tuple[str, ...] = MISSING
     limit: int = LINE_LIMIT
@@ -60,7 +66,8 @@ def sniff(lines: Sequence[str], quote: str = '"') -> str:
     best, chosen = (0.0, 0), ","
     for separator in SEPARATORS:
         mark = separator if len(separator) == 1 else _UNIT
-        widths = [len(split_line(line.replace(separator, mark), mark, quote)) for line in lines]
+        style = RecordStyle(mark, quote)
+        widths = [len(split_line(line.replace(separator, mark), style)) for line in lines]
         if not widths or widths[0] < 2:
             continue
         width, count = Counter(widths).most_common(1)[0]
@@ -120,6 +127,7 @@ class _DelimitedReader:
         self._name = name
         self._dialect = dialect
         self._separator = dialect.separator
+        self._quote = dialect.quote
         self._columns: list[str] = []
         self._unread = b""
         self._row = 0
@@ -133,41 +141,52 @@ class _DelimitedReader:
                 yield from self._parse(b"", last=True)
                 yield self._refuse(run)
                 continue
-            data = run.replace(b"\r\n", b"\n") if b"\r" in run else run
-            if not self._columns:
-                data = self._read_header(data)
+            data = run if self._columns else self._read_header(run)
             yield from self._parse(data, last=False)
         yield from self._parse(b"", last=True)
 
+    @property
+    def _style(self) -> RecordStyle:
+        separator = self._separator if len(self._separator) == 1 else _UNIT
+        return RecordStyle(separator, self._quote, self._dialect.escape)
+
     def _read_header(self, data: bytes) -> bytes:
-        """Find separator and columns; returns what follows the header."""
-        head = data[: 1 << 16].decode("utf-8", "ignore").lstrip("\ufeff")
-        lines = [line for line in head.split("\n")[:50] if line.strip()]
-        if not lines:
+        """Find separator, quote and columns; returns what follows the header."""
+        data = _blank_lines.sub(b"", without_bom(data), count=1)
+        if declared := _excel_separator(data):
+            self._separator = self._separator or declared.decode()
+            data = data[data.index(b"\n") + 1 :]
+        head = data[: 1 << 16].decode("utf-8", "ignore")
+        lines = head.split("\n")[:50]
+        lines = [line for line in lines[:-1] if line.strip()] or lines[:1]
+        if not lines[0]:
             return b""
-        sample = lines[:-1] if len(data) > 1 << 16 and len(lines) > 1 else lines
-        separator = self._separator = self._separator or sniff(sample, self._dialect.quote)
+        if not self._separator:
+            self._separator = sniff(lines, self._quote)
         if self._dialect.columns:
             self._columns = column_names(self._dialect.columns, "the mapping of " + self._name)
-            return without_bom(data)
-        header = lines[0]
+            return data
+        separator = self._separator
         if len(separator) > 1:
-            header, separator = header.replace(separator, _UNIT), _UNIT
-        names = split_line(header.rstrip("\r"), separator, self._dialect.quote)
-        self._columns = column_names(names, self._name)
-        data = data.lstrip(b"\n")
-        return data[data.index(b"\n") + 1 :]
+            lines = [line.replace(separator, _UNIT) for line in lines]
+        if self._quote == '"' and _in_single_quotes(lines[0].split(self._style.separator)):
+            self._quote = "'"
+        names, used = read_first(lines, self._style)
+        self._columns = column_names([name.replace("\n", " ") for name in names], self._name)
+        for _ in range(used):
+            data = data[data.index(b"\n") + 1 :]
+        return data
 
     def _parse(self, data: bytes, *, last: bool) -> Iterator[FrameChunk]:
         data, self._unread = self._unread + data, b""
         if not data:
             return
-        separator = self._separator
-        if len(separator) > 1:
-            data, separator = data.replace(separator.encode(), _UNIT.encode()), _UNIT
-        frame = self._parse_simple(data, separator)
+        style = self._style
+        if len(self._separator) > 1:
+            data = data.replace(self._separator.encode(), _UNIT.encode())
+        frame = self._parse_simple(data, style)
         if frame is None:
-            frame, rows, rejects = self._parse_quoted(data, separator, last=last)
+            frame, rows, rejects = self._parse_quoted(data, style, last=last)
         else:
             rows = np.arange(self._row + 1, self._row + 1 + frame.height, dtype=np.int64)
             rejects = []
@@ -179,13 +198,14 @@ class _DelimitedReader:
             batch = slice(start, start + ROWS)
             yield FrameChunk(frame[batch], rows[batch], () if start else rejects, textual=True)
 
-    def _parse_simple(self, data: bytes, separator: str) -> pl.DataFrame | None:
+    def _parse_simple(self, data: bytes, style: RecordStyle) -> pl.DataFrame | None:
         """The frame, if there are no quotes, no blank lines and every line has all its values."""
-        quote, width = self._dialect.quote, len(self._columns)
+        separator, width = style.separator, len(self._columns)
         count = data.count(b"\n")
-        if (quote and quote.encode() in data) or b"\n\n" in data or data.startswith(b"\n"):
+        marks = [mark.encode() for mark in (style.quote, style.escape) if mark]
+        if any(mark in data for mark in marks) or b"\n\n" in data or data.startswith(b"\n"):
             return None
-        if data.count(separator.encode()) != count * (width - 1) or b"\r" in data:
+        if data.count(separator.encode()) != count * (width - 1):
             return None
         try:
             frame = pl.read_csv(
@@ -201,20 +221,18 @@ class _DelimitedReader:
         return frame if frame.height == count else None
 
     def _parse_quoted(
-        self, data: bytes, separator: str, *, last: bool
+        self, data: bytes, style: RecordStyle, *, last: bool
     ) -> tuple[pl.DataFrame, Int64Array, list[Rejected]]:
         width, dialect = len(self._columns), self._dialect
         lines = data.decode().split("\n")[:-1]
-        parsed = read_records(
-            lines, width, separator, dialect.quote, last=last, limit=dialect.limit
-        )
+        parsed = read_records(lines, width, style, last=last, limit=dialect.limit)
         self._unread = "".join(line + "\n" for line in parsed.unread).encode()
         rejects = [
             Rejected(
                 self._name,
                 self._row + 1 + record.position,
                 "",
-                shortened(record.line.replace(separator, self._separator)),
+                shortened(record.line.replace(style.separator, self._separator)),
                 f"{width} values, as many as there are columns, not {record.width}",
             )
             for record in parsed.malformed
@@ -233,6 +251,8 @@ class _DelimitedReader:
                 for index, values in enumerate(columns)
             ]
         )
+        if b'="' in data:  # a spreadsheet's way to keep zeros: ="0123"
+            frame = frame.with_columns(pl.all().str.replace(r'^="([^"]*)"$', "${1}"))
         return frame, rows, rejects
 
     def _refuse(self, bad: BadLine) -> FrameChunk:
@@ -240,3 +260,13 @@ class _DelimitedReader:
         reject = Rejected(self._name, self._row, "", shortened(bad.value), bad.expected)
         empty = pl.DataFrame(schema={name: pl.String for name in self._columns if name})
         return FrameChunk(empty, np.zeros(0, np.int64), [reject], textual=True)
+
+
+def _excel_separator(data: bytes) -> bytes:
+    """The separator that Excel writes into a line of its own, `sep=;`; empty if there is none."""
+    match = _excel_line.match(data)
+    return match[1] if match else b""
+
+
+def _in_single_quotes(names: Sequence[str]) -> bool:
+    return all(len(name) > 2 and name[0] == name[-1] == "'" for name in map(str.strip, names))

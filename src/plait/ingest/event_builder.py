@@ -14,29 +14,33 @@ import polars as pl
 from plait.data.array_types import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
+from plait.ingest.cleared_fields import with_cleared_fields
 from plait.ingest.column_parsers import (
-    RowErrors,
     parse_event_types,
     parse_integers,
     parse_numbers,
 )
 from plait.ingest.column_roles import ColumnRoles
+from plait.ingest.column_survey import ColumnSurvey
 from plait.ingest.event_ids import EventIdFactory, content_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
+from plait.ingest.row_errors import RowErrors
 from plait.ingest.scalar_parsers import EXPECTED, expected_id_of
+from plait.ingest.source_notes import ImportNote
 from plait.ingest.timestamps import parse_times
 from plait.schema.event_bounds import MAX_ID_LENGTH
 
-__all__ = ["EventBatch", "EventBuilder"]
+__all__ = ["RECORD_TYPES", "EventBatch", "EventBuilder"]
 
-_RECORD_TYPES: Mapping[str, RecordType] = {
+RECORD_TYPES: Mapping[str, RecordType] = {
     "events": "interaction",
     "items": "item",
     "users": "user",
     "facts": "fact",
 }
+"""By what a file holds the type of its records."""
 _CHANGES = ("put", "patch", "delete")
 _CONTENT = ("kind", "user", "item", "time", "position", "value", "request_id", "fields")
 """The attributes of an event after its id, in their order, by their names in a file."""
@@ -56,6 +60,9 @@ class EventBatch:
         untimed: Whether these are items or users of a source without times and event ids.
         consumed: How many bytes of the file (rows of a table) are read.
         size: How many there are; None if unknown.
+        notes: What to know about the values of these rows.
+        losses: Fields that were left out of rows which are stored without them.
+        roles: What each column is: "user", "time", ..., "field <name>", or "" if it is not read.
     """
 
     source: str
@@ -67,6 +74,9 @@ class EventBatch:
     untimed: bool = False
     consumed: int = 0
     size: int | None = None
+    notes: Sequence[ImportNote] = ()
+    losses: Sequence[Rejected] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 _Columns = dict[str, pl.Series]
@@ -95,21 +105,27 @@ class EventBuilder:
     Args:
         roles: What each column is.
         event_ids: Makes the ids of events that have none.
+        survey: How the times and amounts of the source are written.
         now: The current time in microseconds since 1970 UTC.
         aliases: Other ids of heads and tails, by the id that the file has.
+        merge: Whether an empty cell of an item or a user clears the field.
     """
 
     def __init__(
         self,
         roles: ColumnRoles,
         event_ids: EventIdFactory,
+        survey: ColumnSurvey,
         *,
         now: int,
         aliases: Mapping[str, str] | None = None,
+        merge: bool = False,
     ) -> None:
         self.roles = roles
-        self._record_type = _RECORD_TYPES[roles.kind]
+        self._merge = merge
+        self._record_type = RECORD_TYPES[roles.kind]
         self._event_ids = event_ids
+        self._survey = survey
         self._now = now
         self._aliases = aliases or {}
 
@@ -149,6 +165,9 @@ class EventBuilder:
             repeated,
             {(self._record_type, name): dtype for name, dtype in roles.types.items()},  # type: ignore[misc]
             roles.kind in ("items", "users") and not {"time", "id"} & roles.roles.keys(),
+            notes=[*chunk.notes, *self._survey.take_notes()],
+            losses=errors.lost_fields,
+            roles=dict.fromkeys(chunk.names, "") | roles.by_column(),
         )
 
     def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
@@ -163,11 +182,13 @@ class EventBuilder:
             columns["position"], invalid = parse_integers(chunk.raw(roles["position"]))
             errors.refuse(invalid, "position", roles["position"], "a whole number")
         if "value" in roles:
-            columns["value"], invalid = parse_numbers(chunk.raw(roles["value"]))
+            numbers = self._survey.numbers(roles["value"])
+            decimal = numbers if numbers == "," or numbers == "." else None
+            columns["value"], invalid = parse_numbers(chunk.raw(roles["value"]), decimal)
             errors.refuse(invalid, "value", roles["value"], EXPECTED["value"])
         if "request_id" in roles:
             columns["request_id"] = errors.ids(roles["request_id"], "request_id")
-        columns["fields"] = fields_of(chunk, self.roles, errors)
+        columns["fields"] = fields_of(chunk, self.roles, errors, self._survey)
 
     def _add_changes(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
         columns["kind"] = self._event_types(chunk, errors)
@@ -175,7 +196,10 @@ class EventBuilder:
         errors.refuse(invalid, "kind", column, "put, patch or delete")
         columns[self._record_type] = self._required_ids(errors, self._record_type)
         self._add_times(chunk, errors, columns)
-        columns["fields"] = fields_of(chunk, self.roles, errors)
+        fields = fields_of(chunk, self.roles, errors, self._survey)
+        columns["fields"] = (
+            with_cleared_fields(fields, chunk, self.roles) if self._merge else fields
+        )
 
     def _add_triples(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
         roles = self.roles
@@ -187,7 +211,7 @@ class EventBuilder:
             columns["kind"] = pl.repeat(roles.kind_default, len(chunk.rows), eager=True)
         self._add_times(chunk, errors, columns)
         texts = []
-        for text, tail in zip(fields_of(chunk, roles, errors), tails, strict=True):
+        for text, tail in zip(fields_of(chunk, roles, errors, self._survey), tails, strict=True):
             fields = {**(orjson.loads(text) if text else {}), "tail": tail}
             texts.append(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode())
         columns["fields"] = pl.Series(texts, dtype=pl.String)
@@ -239,7 +263,11 @@ class EventBuilder:
         column, mapping = self.roles.roles.get("time"), self.roles.mapping
         if column is not None:
             columns["time"], invalid = parse_times(
-                chunk.raw(column), mapping.timezone, mapping.time_format, self._now
+                chunk.raw(column),
+                mapping.timezone,
+                mapping.time_format,
+                self._now,
+                self._survey.reading(column),
             )
             errors.refuse(invalid, "time", column, EXPECTED["time"])
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
 import polars as pl
 
-from plait.ingest.column_parsers import RowErrors
+from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.row_chunk import FrameChunk, RowChunk
-from plait.ingest.scalar_parsers import FieldError, fields_json
+from plait.ingest.column_survey import ColumnSurvey
+from plait.ingest.decimal_columns import plain_numbers
+from plait.ingest.field_values import LostField, fields_json
+from plait.ingest.numeric_dates import NumericReading
+from plait.ingest.row_chunk import FrameChunk, RawColumn, RowChunk
+from plait.ingest.row_errors import RowErrors
+from plait.ingest.scalar_parsers import EXPECTED, FieldError
+from plait.ingest.timestamps import any_times
+from plait.utils.timestamps import MAX_TIME, MIN_TIME, iso
 
 __all__ = ["fields_of"]
 
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
-def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Series:
+def fields_of(
+    chunk: RowChunk, roles: ColumnRoles, errors: RowErrors, survey: ColumnSurvey
+) -> pl.Series:
     """Write the fields of each row as a JSON object with sorted keys.
 
-    A missing value is no field. What a field may hold: `plait.ingest.scalar_parsers.fields_json`.
+    A missing value is no field. What a field may hold: `plait.ingest.field_values.fields_json`.
 
     Args:
         chunk: N rows.
         roles: Which columns are fields, and under which names.
-        errors: Takes up the rows that hold a value which no field may have.
+        errors: Takes up the fields whose value no field may have.
+        survey: How times and amounts are written.
 
     Returns:
         The texts, String [N], null for a row without fields.
@@ -34,25 +45,65 @@ def fields_of(chunk: RowChunk, roles: ColumnRoles, errors: RowErrors) -> pl.Seri
     if not (roles.fields or roles.nested or roles.mapping.flags):
         return pl.repeat(None, len(chunk.rows), dtype=pl.String, eager=True)
     names = [name for _, name in roles.fields]
-    columns = [_field_values(chunk, column, roles, errors) for column, _ in roles.fields]
+    columns = [
+        _field_values(chunk, column, name, roles, errors, survey) for column, name in roles.fields
+    ]
     for name, flag_columns in roles.mapping.flags.items():
         names.append(name)
         columns.append(_flag_names(chunk, flag_columns))
     if not roles.nested and isinstance(chunk, FrameChunk) and not _has_nested(chunk, roles):
         return pl.Series(_scalar_rows(names, columns), dtype=pl.String)
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
-    return pl.Series(_nested_rows(names, columns, nested, errors), dtype=pl.String)
+    texts = _nested_rows(names, columns, nested, roles, errors, chunk.words.in_fields)
+    return pl.Series(texts, dtype=pl.String)
 
 
-def _field_values(chunk: RowChunk, column: str, roles: ColumnRoles, errors: RowErrors) -> list[Any]:
-    if isinstance(chunk, FrameChunk):
-        series = chunk.column(column)
-        if series.dtype.is_float():
-            infinite = (series.is_nan() | series.is_infinite()).fill_null(False)
-            errors.refuse(infinite, column, column, "a finite number")
+def _field_values(
+    chunk: RowChunk,
+    column: str,
+    name: str,
+    roles: ColumnRoles,
+    errors: RowErrors,
+    survey: ColumnSurvey,
+) -> list[Any]:
     values = chunk.values(column)
+    if isinstance(chunk, FrameChunk) and chunk.column(column).dtype.is_float():
+        values = _without_infinite(values, name, errors)
     separator = roles.mapping.split.get(column)
-    return [_split(value, separator) for value in values] if separator else values
+    if separator:
+        return [_split(value, separator) for value in values]
+    kind = survey.type_of(name, roles)
+    if kind == "time" or (kind == "" and survey.is_time(column)):
+        return _iso_times(chunk.raw(column), values, survey.reading(column), roles.mapping)
+    numbers = survey.numbers(column)
+    if numbers == "none" or kind not in ("", "number"):
+        return values
+    return plain_numbers(values, None if numbers == "each" else numbers)
+
+
+def _without_infinite(values: list[Any], name: str, errors: RowErrors) -> list[Any]:
+    finite: list[Any] = []
+    for index, value in enumerate(values):
+        if value is not None and not math.isfinite(value):
+            errors.leave_out(index, name, value, "a finite number")
+            finite.append(None)
+        else:
+            finite.append(value)
+    return finite
+
+
+def _iso_times(
+    raw: RawColumn, values: list[Any], reading: NumericReading, mapping: ColumnMapping
+) -> list[Any]:
+    """The times of a field in ISO 8601; what is no time, and what needs no mapping, stays."""
+    if not mapping.time_format and not mapping.timezone and reading == "unix":
+        return values
+    times, _ = any_times(raw, mapping.timezone, mapping.time_format, reading)
+    in_years = times.is_between(MIN_TIME, MAX_TIME - 1).fill_null(False).to_list()
+    return [
+        iso(time) if shown else value
+        for time, shown, value in zip(times.to_list(), in_years, values, strict=True)
+    ]
 
 
 def _split(value: Any, separator: str) -> Any:
@@ -73,8 +124,11 @@ def _flag_names(chunk: RowChunk, columns: Sequence[str]) -> list[list[str] | Non
 
 
 def _has_nested(chunk: FrameChunk, roles: ColumnRoles) -> bool:
-    dtypes = [chunk.column(column).dtype for column, _ in roles.fields]
-    return any(dtype.is_nested() and dtype != pl.List(pl.String) for dtype in dtypes)
+    dtypes = [chunk.frame.schema.get(column, pl.String) for column, _ in roles.fields]
+    flat = pl.List(pl.String)
+    return any(
+        dtype in (pl.Object, pl.Struct, pl.List, pl.Array) for dtype in dtypes if dtype != flat
+    )
 
 
 def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str | None]:
@@ -91,19 +145,27 @@ def _scalar_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> list[str
 
 
 def _nested_rows(
-    names: Sequence[str], columns: Sequence[list[Any]], nested: Sequence[Any], errors: RowErrors
+    names: Sequence[str],
+    columns: Sequence[list[Any]],
+    nested: Sequence[Any],
+    roles: ColumnRoles,
+    errors: RowErrors,
+    words: Collection[str],
 ) -> list[str | None]:
     """Fields with objects among them; a null in `nested` is on purpose and stays."""
     texts: list[str | None] = []
-    invalid: dict[tuple[str, str], list[int]] = {}
+    malformed: list[int] = []
     for index, inner in enumerate(nested):
+        lost: list[LostField] = []
+        row = {name: column[index] for name, column in zip(names, columns, strict=True)}
         try:
-            row = {name: column[index] for name, column in zip(names, columns, strict=True)}
-            texts.append(fields_json(inner, row))
-        except FieldError as problem:
-            texts.append(None)
-            invalid.setdefault((problem.field, str(problem)), []).append(index)
-    for (name, expected), indices in invalid.items():
-        mask = pl.repeat(False, len(texts), eager=True).scatter(indices, True)
-        errors.refuse(mask, name, "", expected)
+            text = fields_json(inner, row, words=words, without=roles.own_parts, lost=lost)
+        except FieldError:
+            text = None
+            malformed.append(index)
+        texts.append(text)
+        for name, value, expected in lost:
+            errors.leave_out(index, name, value, expected)
+    mask = pl.repeat(False, len(texts), eager=True).scatter(malformed, True)
+    errors.refuse(mask, "fields", roles.nested, EXPECTED["fields"])
     return texts

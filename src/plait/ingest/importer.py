@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import AppendResult, EventLogWriter, RowStatus
+from plait.eventlog.retraction import ImportSource
+from plait.ingest.catalogue_guard import CatalogueEffect
 from plait.ingest.event_builder import EventBatch
-from plait.ingest.rejects import Rejected, RejectsFile, shortened
+from plait.ingest.import_result import ImportResult, ImportTally
+from plait.ingest.import_warnings import source_warnings
+from plait.ingest.rejects import RejectsFile
 from plait.ingest.reverted_rows import CatalogueLog, ReassertedEvent, Reconciler
+from plait.ingest.source_notes import ImportNote
+from plait.ingest.source_summary import SourceSummary, SummaryCollector
 from plait.privacy.consent import ConsentPolicy
 
 __all__ = ["ImportResult", "Importer"]
@@ -24,49 +28,15 @@ __all__ = ["ImportResult", "Importer"]
 Progress = Callable[[str, int, int], None]
 """Called with the source, how much of it is done and how much there is (0: unknown)."""
 
-_ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
-"""Names of fields in errors to those of `Event`, where they differ."""
-
-_MAX_PROBLEMS = 5
 _BATCH = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """The outcome for the rows of one source.
-
-    Attributes:
-        source: The name of the source.
-        stored: How many rows are new in the log.
-        duplicate: How many were there already.
-        conflict: How many have the id of an event with other content.
-        rejected: How many were refused.
-        version: The log's last offset after them.
-        rejects: The file that reports rejected and conflicting rows; None if there are none.
-        problems: The first of them.
-    """
-
-    source: str = ""
-    stored: int = 0
-    duplicate: int = 0
-    conflict: int = 0
-    rejected: int = 0
-    version: int = 0
-    rejects: Path | None = None
-    problems: tuple[Rejected, ...] = field(default=())
-
-    @property
-    def rows(self) -> int:
-        """How many rows there were."""
-        return self.stored + self.duplicate + self.conflict + self.rejected
 
 
 class Importer:
     """Lets events into a log.
 
     Args:
-        log: Where they are stored. Only an `CatalogueLog` keeps declared field types and
-            takes catalogues that return to earlier values.
+        log: Where they are stored. Only a `CatalogueLog` keeps declared field types, takes
+            catalogues that return to earlier values, and takes imports back.
         consent: Who may be stored; by default everyone.
         rejects: The folder for reports of refused rows; None: they are only counted.
     """
@@ -82,29 +52,60 @@ class Importer:
         self._consent = consent or ConsentPolicy()
         self._rejects = rejects
 
-    def append(self, events: Sequence[Event]) -> AppendResult:
+    def field_types(self) -> Mapping[tuple[str, str], FieldType]:
+        """Return the types of the fields that the log knows, by (entity, field)."""
+        return self._log.schema().types if isinstance(self._log, CatalogueLog) else {}
+
+    @property
+    def catalogue_log(self) -> CatalogueLog | None:
+        """The log, if it can be read again."""
+        return self._log if isinstance(self._log, CatalogueLog) else None
+
+    def append(
+        self,
+        events: Sequence[Event],
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
+    ) -> AppendResult:
         """Store a batch in one transaction.
 
         Args:
             events: The batch.
+            source: The import that it belongs to.
+            types: Declared types of fields.
 
         Returns:
             A status for each event, in their order; without consent it is "rejected".
+
+        Raises:
+            ConflictError: If a field is stored as another type.
+            InputError: If the log keeps no types.
         """
         if not (self._consent.required or self._consent.pseudonyms):
-            return self._log.append(events)
+            return self._append(events, source, types)
         allowed, refused = self._consent.filter_events(events)
         if not refused:
-            return self._log.append(allowed)
+            return self._append(allowed, source, types)
         rows: list[RowStatus | None] = [None] * len(events)
         for rejection in refused:
             event_id, error = events[rejection.index].id, f"expected {rejection.expected}"
             rows[rejection.index] = RowStatus(event_id, "rejected", error, rejection.field)
-        result = self._log.append(allowed)
+        result = self._append(allowed, source, types)
         appended = iter(result.rows)
-        return AppendResult(
-            result.version, [next(appended) if row is None else row for row in rows]
-        )
+        statuses = [next(appended) if row is None else row for row in rows]
+        return AppendResult(result.version, statuses, new=result.new)
+
+    def _append(
+        self,
+        events: Sequence[Event],
+        source: ImportSource | None,
+        types: Mapping[tuple[str, str], FieldType] | None,
+    ) -> AppendResult:
+        if isinstance(self._log, CatalogueLog) and (source or types):
+            return self._log.append(events, source=source, types=types)
+        if types:
+            raise InputError("this log keeps no declared types", hint="leave out [*.types]")
+        return self._log.append(events)
 
     def add(
         self,
@@ -112,6 +113,8 @@ class Importer:
         progress: Progress | None = None,
         *,
         source: str = "events",
+        import_id: str = "",
+        effect: CatalogueEffect | None = None,
     ) -> ImportResult:
         """Import a source batch by batch, each in one transaction.
 
@@ -122,7 +125,10 @@ class Importer:
         Args:
             batches: The batches.
             progress: Called after each batch.
-            source: The name of batches that have none.
+            source: What the rows are: "events", "items", ...; the name of batches that have none.
+            import_id: The id of the import, by which it can be taken back; "" for none.
+            effect: What the rows take from the catalogue; the items that it removes are removed
+                at the end.
 
         Returns:
             The outcome.
@@ -131,109 +137,53 @@ class Importer:
             ConflictError: If the mapping declares a field type against a stored one.
             StorageError: If the log or the rejects file cannot be written.
         """
-        tally = _Tally(source)
-        reader = self._log if isinstance(self._log, CatalogueLog) else None
-        reconciler = None if reader is None else Reconciler(reader, self._consent.user_id)
-        declared: set[tuple[str, str]] = set()
+        tally, collector = ImportTally(source), SummaryCollector(source)
+        log = self._log if isinstance(self._log, CatalogueLog) else None
+        reconciler = None if log is None else Reconciler(log, self._consent.user_id)
+        known_kinds = [] if log is None else log.kinds()
+        is_first = log is not None and source == "events" and not log.has_interactions()
+        begun = time.time_ns() // 1000
+        mark: ImportSource | None = None
         for entry in batches:
             batch = entry if isinstance(entry, EventBatch) else tally.batch_of(entry)
             tally.source = batch.source
-            self._declare({k: dtype for k, dtype in batch.types.items() if k not in declared})
-            declared.update(batch.types)
-            result = self.append(batch.events) if batch.events else None
+            if import_id:
+                mark = ImportSource(import_id, begun, source, batch.source)
+            result = self.append(batch.events, mark, batch.types) if batch.events else None
             tally.add(batch, result, self._rejects_file(tally))
+            collector.add(batch, result)
             if reconciler is not None and result is not None and batch.untimed:
                 reconciler.note(batch.events, result.rows)
             if progress is not None:
                 progress(batch.source, batch.consumed, batch.size or 0)
-        if reconciler is not None:
-            reasserted: Iterator[ReassertedEvent] = reconciler.reasserted()
-            while again := list(islice(reasserted, _BATCH)):
-                tally.reassert(again, self.append([entry.event for entry in again]))
-        return tally.result()
+        for again in _slices(reconciler.reasserted() if reconciler is not None else iter(())):
+            events = [entry.event for entry in again]
+            tally.reassert(again, self.append(events, mark))
+        if effect is not None and effect.removed:
+            tally.add_removals(self.append(effect.removals(), mark))
+        warnings = source_warnings(collector, log, known_kinds, is_first)
+        return tally.result(_with_effect(collector.summary(log), effect, warnings))
 
-    def _declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        if not types:
-            return
-        if not isinstance(self._log, CatalogueLog):
-            raise InputError("this log keeps no declared types", hint="leave out [*.types]")
-        self._log.declare(types)
-
-    def _rejects_file(self, tally: _Tally) -> RejectsFile | None:
+    def _rejects_file(self, tally: ImportTally) -> RejectsFile | None:
         if tally.file is None and self._rejects is not None:
             private = self._consent.pseudonyms
             tally.file = RejectsFile(self._rejects, tally.source, private=private)
         return tally.file
 
 
-class _Tally:
-    """Adds up the outcome of one source."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.file: RejectsFile | None = None
-        self._rows = 0
-        self._counts: Counter[str] = Counter()
-        self._version = 0
-        self._problems: list[Rejected] = []
-
-    def batch_of(self, events: Sequence[Event]) -> EventBatch:
-        """Events that are no batch yet, with their row numbers."""
-        first = self._rows + 1
-        rows = np.arange(first, first + len(events), dtype=np.int64)
-        return EventBatch(self.source, list(events), rows)
-
-    def add(self, batch: EventBatch, result: AppendResult | None, file: RejectsFile | None) -> None:
-        self._rows += len(batch.events)
-        self._counts["duplicate"] += batch.repeated
-        self._counts["rejected"] += len(batch.rejects)
-        problems = list(batch.rejects)
-        if result is not None:
-            self._version = result.version
-            self._counts.update(row.status for row in result.rows)
-            problems += _refused_rows(batch, result.rows)
-        self._problems += problems[: _MAX_PROBLEMS - len(self._problems)]
-        if file is not None and problems:
-            file.write(sorted(problems, key=lambda problem: problem.row))
-            file.flush()
-
-    def reassert(self, events: Sequence[ReassertedEvent], result: AppendResult) -> None:
-        """Count duplicates that are stored after all."""
-        self._version = result.version
-        stored = sum(
-            event.duplicate and row.status == "stored"
-            for event, row in zip(events, result.rows, strict=True)
-        )
-        self._counts["stored"] += stored
-        self._counts["duplicate"] -= stored
-
-    def result(self) -> ImportResult:
-        counts, file = self._counts, self.file
-        if file is not None:
-            file.close()
-        return ImportResult(
-            self.source,
-            counts["stored"],
-            counts["duplicate"],
-            counts["conflict"],
-            counts["rejected"],
-            self._version,
-            file.path if file is not None and file.count else None,
-            tuple(self._problems),
-        )
+def _with_effect(
+    summary: SourceSummary, effect: CatalogueEffect | None, warnings: Iterable[ImportNote]
+) -> SourceSummary:
+    if effect is None:
+        return replace(summary, warnings=tuple(warnings))
+    return replace(
+        summary,
+        cleared=effect.cleared,
+        removed=len(effect.removed),
+        warnings=(*warnings, *effect.problems()),
+    )
 
 
-def _refused_rows(batch: EventBatch, rows: Sequence[RowStatus]) -> list[Rejected]:
-    """What the log refused, with the rows of the file and what stood there."""
-    refused = []
-    for event, row, status in zip(batch.events, batch.rows.tolist(), rows, strict=True):
-        if status.status not in ("rejected", "conflict"):
-            continue
-        if status.fault is not None:
-            value, expected = status.fault.value, status.fault.expected
-        else:
-            name = _ATTRIBUTES.get(status.field, status.field)
-            value = getattr(event, name) if name in Event._fields else None
-            expected = status.error.removeprefix("expected ")
-        refused.append(Rejected(batch.source, row, status.field, shortened(value), expected))
-    return refused
+def _slices(entries: Iterator[ReassertedEvent]) -> Iterator[list[ReassertedEvent]]:
+    while batch := list(islice(entries, _BATCH)):
+        yield batch

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -14,22 +17,37 @@ from plait.ingest.line_splitter import BadLine, without_bom
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
 
-__all__ = ["ARRAY_LIMIT", "read_array", "read_dicts", "read_jsonlines"]
+__all__ = ["ARRAY_LIMIT", "names_in_lines", "read_array", "read_dicts", "read_jsonlines"]
 
 ARRAY_LIMIT = 64 << 20
 """The longest JSON array in bytes: it cannot be read piece by piece."""
 
+_LITERAL_LIMIT = 4 << 20
+"""The longest text in bytes that is read as a literal of Python."""
+
+_CONSTANTS = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+_PYTHON_NAMES = re.compile(rb"[{,]\s*u?'")
+
 
 class _ChunkWriter:
-    """Numbers rows and makes chunks of them."""
+    """Numbers rows and makes chunks of them.
 
-    def __init__(self, source: str) -> None:
+    Args:
+        source: The name of the source.
+        names: The names in all rows, as far as they are known: a column that comes late is a column
+            of the first chunk as well.
+    """
+
+    def __init__(self, source: str, names: Iterable[str]) -> None:
         self._source = source
         self._row = 0
-        self._names: dict[str, None] = {}
+        self._names = dict.fromkeys(names)
 
-    def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str) -> DictChunk:
-        """A chunk of the objects in `values`; other values are refused, and `raw` is reported."""
+    def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str = "") -> DictChunk:
+        """A chunk of the objects in `values`; other values are refused, and `raw` is reported.
+
+        What is expected of a value follows from it if `expected` is empty.
+        """
         dicts: list[Mapping[str, Any]] = []
         rows: list[int] = []
         rejects = []
@@ -40,29 +58,55 @@ class _ChunkWriter:
                 rows.append(self._row)
                 self._names.update(dict.fromkeys(value))
             else:
-                rejects.append(Rejected(self._source, self._row, "", shortened(line), expected))
+                reason = expected or _expected(line)
+                rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
 
 
-def read_jsonlines(runs: Iterable[bytes | BadLine], name: str) -> Iterator[DictChunk]:
+def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
+    """List the names in all objects of JSON lines.
+
+    Args:
+        runs: Whole lines, see `plait.ingest.line_splitter.read_lines`.
+
+    Returns:
+        The names, each once, in the order in which they first come.
+    """
+    names: dict[str, None] = {}
+    for run in runs:
+        if not isinstance(run, BadLine):
+            rows = _parse_lines(_lines_of(run))
+            objects = (row for row in rows if isinstance(row, Mapping))
+            names.update(dict.fromkeys(chain.from_iterable(objects)))
+    return list(map(str, names))
+
+
+def _lines_of(run: bytes) -> list[bytes]:
+    return [line for line in without_bom(run).split(b"\n") if line.strip()]
+
+
+def read_jsonlines(
+    runs: Iterable[bytes | BadLine], name: str, names: Iterable[str] = ()
+) -> Iterator[DictChunk]:
     """Read one JSON object a line; blank lines do not count.
 
     Args:
         runs: Whole lines, see `plait.ingest.line_splitter.read_lines`.
         name: The name of the source.
+        names: The names in all objects, as far as they are known, see `names_in_lines`.
 
     Yields:
         Chunks of at most `ROWS` rows; a line that is not an object is refused.
     """
-    writer = _ChunkWriter(name)
+    writer = _ChunkWriter(name, names)
     for run in runs:
         if isinstance(run, BadLine):
             yield writer.chunk([None], [run.value], run.expected)
             continue
-        lines = [line for line in without_bom(run).split(b"\n") if line.strip()]
+        lines = _lines_of(run)
         for start in range(0, len(lines), ROWS):
             batch = lines[start : start + ROWS]
-            yield writer.chunk(_parse_lines(batch), batch, "a JSON object on each line")
+            yield writer.chunk(_parse_lines(batch), batch)
 
 
 def _parse_lines(lines: Sequence[bytes]) -> list[Any]:
@@ -76,7 +120,33 @@ def _parse_line(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except ValueError:
+        return _parse_dialect(line)
+
+
+def _parse_dialect(text: bytes) -> Any:
+    """What Python writes for JSON, or instead of it; None if it is neither.
+
+    NaN, which `json.dumps` writes, is None, and Infinity a number that is refused later. The quotes
+    of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a literal, which is data
+    and never run.
+    """
+    try:
+        if b"NaN" in text or b"Infinity" in text:
+            return json.loads(text, parse_constant=_CONSTANTS.get)
+    except (ValueError, RecursionError):
+        pass
+    if b"'" not in text or len(text) > _LITERAL_LIMIT:
         return None
+    try:
+        return ast.literal_eval(text.decode().strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+
+
+def _expected(line: Any) -> str:
+    if isinstance(line, bytes) and _PYTHON_NAMES.search(line):
+        return "a JSON object on each line, with double quotes: this is Python's notation"
+    return "a JSON object on each line"
 
 
 def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
@@ -98,10 +168,16 @@ def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
         if len(data) > ARRAY_LIMIT:
             limit = f"{name} is a JSON array of more than {ARRAY_LIMIT >> 20} MiB"
             raise InputError(limit, hint="write one object a line (JSON lines) instead")
+    text = without_bom(bytes(data))
     try:
-        values = orjson.loads(without_bom(bytes(data)))
+        values = orjson.loads(text)
     except ValueError as problem:
-        raise InputError(f"{name} is not valid JSON: {problem}") from problem
+        values = _parse_dialect(text)
+        if not isinstance(values, list):
+            message = f"{name} is not valid JSON: {problem}"
+            hint = "write it with json.dump: this is Python's notation"
+            hint = hint if _PYTHON_NAMES.search(text) else ""
+            raise InputError(message, hint=hint) from problem
     return read_dicts(values, name)
 
 
@@ -109,13 +185,23 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
     """Read objects in memory.
 
     Args:
-        dicts: The objects; anything that is not a mapping is refused.
+        dicts: The objects; anything that is not a mapping is refused. Of a sequence all names are
+            known before the first chunk.
         name: The name of the source.
 
     Yields:
         Chunks of at most `ROWS` rows.
     """
-    writer = _ChunkWriter(name)
+    known = dicts if isinstance(dicts, Sequence) else ()
+    objects = (row for row in known if isinstance(row, Mapping))
+    writer = _ChunkWriter(name, map(str, dict.fromkeys(chain.from_iterable(objects))))
     values = iter(dicts)
     while batch := list(islice(values, ROWS)):
-        yield writer.chunk(batch, batch, "an object (names and values)")
+        rows = [_with_text_names(row) if isinstance(row, Mapping) else row for row in batch]
+        yield writer.chunk(rows, batch, "an object (names and values)")
+
+
+def _with_text_names(row: Mapping[Any, Any]) -> Mapping[str, Any]:
+    if all(type(name) is str for name in row):
+        return row
+    return {str(name): value for name, value in row.items()}

@@ -10,12 +10,18 @@ import numpy as np
 
 from plait.errors import MappingError
 
-__all__ = ["LINE_LIMIT", "BadLine", "decode_blocks", "read_lines", "without_bom"]
+__all__ = ["LINE_LIMIT", "BadLine", "decode_blocks", "read_lines", "unify_line_ends", "without_bom"]
 
 LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
 
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, with whose mark it begins
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 class BadLine(NamedTuple):
@@ -40,6 +46,28 @@ def without_bom(data: bytes) -> bytes:
         The same without the mark, if it begins with one.
     """
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def unify_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Make every line end a newline: `\r\n`, `\r\r\n` and a lone `\r`, also where they are mixed.
+
+    Args:
+        blocks: UTF-8 text; one block may end within a line end.
+
+    Yields:
+        The same text in blocks of other lengths.
+    """
+    held = b""
+    for block in blocks:
+        data = held + block
+        held = data[len(data.rstrip(b"\r")) :]
+        if b"\r" in data:
+            data = data[: len(data) - len(held)]
+            data = data.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if data:
+            yield data
+    if held:
+        yield b"\n"
 
 
 def read_lines(

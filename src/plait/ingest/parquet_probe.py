@@ -1,6 +1,6 @@
 """A program of its own: reads a Parquet file to its end and reports why it cannot.
 
-Damaged pages can make polars abort the process that reads them. So `plait.ingest.dataframes` runs
+Damaged pages can make polars abort the process that reads them. So `plait.ingest.parquet` runs
 this program on a file first: only its process ends then.
 """
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -14,48 +16,58 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
 )
 
 from plait.data.types import NOW, Event
 from plait.errors import InputError
+from plait.ingest.field_values import LostField, fields_json
+from plait.ingest.numeric_dates import may_be_day, survey_times, wall_times_of_numbers
+from plait.ingest.plain_values import plain_value
 from plait.ingest.scalar_parsers import (
     EXPECTED,
     FieldError,
     expected_id_of,
-    fields_json,
-    is_location,
     parse_event_type,
     parse_id,
     parse_time,
     parse_value,
+    required,
 )
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
 
-__all__ = ["EventRow", "ParsedRows", "fields_text", "parse_event_rows"]
+__all__ = ["EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
 
 
-def _required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
-    def parse_required(value: Any) -> str:
-        text = parse(value)
-        if text is None:
-            raise FieldError(expected)
-        return text
+def _present(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The rule for plain values, with None for the words that mean missing."""
 
-    return parse_required
+    def parse_present(value: Any) -> Any:
+        value = plain_value(value)
+        missing = type(value) is str and value.strip(BLANKS) in MISSING_WORDS
+        return parse(None if missing else value)
+
+    return parse_present
 
 
 def _time_or_now(value: Any) -> int:
-    micros = parse_time(value, time.time_ns() // 1000)
+    micros = _present(partial(parse_time, now=time.time_ns() // 1000))(value)
     return NOW if micros is None else micros
+
+
+def _fields_of(value: Any, info: ValidationInfo) -> str | None:
+    """The fields as JSON; a value that cannot be stored costs the field, where that is noted."""
+    return fields_json(plain_value(value), lost=(info.context or {}).get("lost"))
 
 
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
-_OptionalId = Annotated[str | None, BeforeValidator(parse_id)]
-_UserId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("user")))]
-_ItemId = Annotated[str, BeforeValidator(_required(parse_id, expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(_required(parse_event_type, EXPECTED["kind"]))]
+_OptionalId = Annotated[str | None, BeforeValidator(_present(parse_id))]
+_UserId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("user")))]
+_ItemId = Annotated[str, BeforeValidator(required(_present(parse_id), expected_id_of("item")))]
+_EventType = Annotated[str, BeforeValidator(required(_present(parse_event_type), EXPECTED["kind"]))]
 
 
 class EventRow(BaseModel):
@@ -70,11 +82,11 @@ class EventRow(BaseModel):
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
     )
-    value: Annotated[float | None, BeforeValidator(parse_value)] = Field(
+    value: Annotated[float | None, BeforeValidator(_present(parse_value))] = Field(
         None, description="an amount or a rating"
     )
     request_id: _OptionalId = Field(None, description="the answer that led to it")
-    fields: Annotated[str | None, PlainValidator(fields_json), WithJsonSchema(_FIELDS_SCHEMA)] = (
+    fields: Annotated[str | None, PlainValidator(_fields_of), WithJsonSchema(_FIELDS_SCHEMA)] = (
         Field(None, description="anything else")
     )
 
@@ -86,11 +98,13 @@ class ParsedRows(NamedTuple):
         events: The events, in the order of their rows.
         places: The index of each event's row.
         rejected: By the index of a row its id, the field that is wrong, and what was expected.
+        lost: By the index of a row the fields that it is taken without.
     """
 
     events: list[Event]
     places: list[int]
     rejected: dict[int, tuple[str, str, str]]
+    lost: dict[int, list[LostField]]
 
 
 def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
@@ -102,15 +116,18 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     Returns:
         The events, and the rows that were rejected.
     """
-    parsed = ParsedRows([], [], {})
-    for index, row in enumerate(rows):
+    parsed = ParsedRows([], [], {}, {})
+    for index, row in enumerate(_with_times(rows)):
+        lost: list[LostField] = []
         try:
-            valid = EventRow.model_validate(row)
+            valid = EventRow.model_validate(row, context={"lost": lost})
         except ValidationError as error:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
             continue
+        if lost:
+            parsed.lost[index] = lost
         parsed.places.append(index)
         parsed.events.append(
             Event(
@@ -129,11 +146,27 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     return parsed
 
 
+def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
+    """The rows with datetimes, where their times are days that are written as numbers."""
+    times = [row.get("time") if isinstance(row, Mapping) else None for row in rows]
+    if not any(map(may_be_day, times)):
+        return rows
+    reading = survey_times(times).reading
+    if reading in (None, "unix"):
+        return rows
+    moments = wall_times_of_numbers(times, reading).to_list()
+    return [
+        row if moment is None else {**row, "time": moment}
+        for row, moment in zip(rows, moments, strict=True)
+    ]
+
+
 def fields_text(fields: Any) -> str:
     """Write the fields of an item or user as a JSON object with sorted keys.
 
     Args:
-        fields: Names and values, as `plait.ingest.scalar_parsers.fields_json` takes them.
+        fields: Names and values, as `plait.ingest.field_values.fields_json` takes them: the parts
+            of an object are fields of their own, as in files.
 
     Returns:
         The text; "{}" if there are no fields.
@@ -141,14 +174,36 @@ def fields_text(fields: Any) -> str:
     Raises:
         InputError: If this is no mapping, or a value is nothing that JSON can express.
     """
-    for name, value in fields.items() if isinstance(fields, Mapping) else ():
-        # A patch could not remove the parts of an object, so a field of an item or user holds none.
-        if isinstance(value, Mapping) and not is_location(value):
-            raise InputError("expected a value that is no object", field=str(name))
+    fields = plain_value(fields)
     try:
         return fields_json(fields) or "{}"
     except FieldError as problem:
         raise InputError(f"expected {problem}", field=problem.field) from problem
+
+
+def merged_parts(text: str, current: Collection[str]) -> str:
+    """Add to the fields of a merge patch (RFC 7396) what they replace.
+
+    A field that is set or cleared replaces the object of its name, whose parts are fields of their
+    own: null for `name` clears `name.de`. A part replaces a value of the object's name.
+
+    Args:
+        text: The fields of the patch, from `fields_text`.
+        current: The names of the fields that the item (or user) has.
+
+    Returns:
+        The fields, with null for each one that is replaced.
+    """
+    fields = orjson.loads(text)
+    replaced = [
+        name
+        for name in current
+        if name not in fields
+        and any(name.startswith(f"{new}.") or new.startswith(f"{name}.") for new in fields)
+    ]
+    if not replaced:
+        return text
+    return orjson.dumps({**dict.fromkeys(replaced), **fields}, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _row_problem(error: ValidationError) -> tuple[str, str]:

@@ -16,7 +16,8 @@ import orjson
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
-from plait.eventlog import EntityChange, RowStatus
+from plait.eventlog import AppendResult, EntityChange, RowStatus
+from plait.eventlog.retraction import ImportSource
 from plait.privacy.consent import is_yes
 from plait.schema.schema import Schema
 
@@ -31,11 +32,19 @@ Fields = dict[str, Any] | None
 class CatalogueLog(Protocol):
     """A log of items and users that can be read again; `plait.eventlog.EventLog` is one."""
 
-    def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
-        """Store field types.
+    def append(
+        self,
+        events: Sequence[Event],
+        *,
+        source: ImportSource | None = None,
+        types: Mapping[tuple[str, str], FieldType] | None = None,
+    ) -> AppendResult:
+        """Store a batch in one transaction.
 
         Args:
-            types: The types by (entity, field).
+            events: The batch.
+            source: The import that it belongs to.
+            types: Declared types of fields.
 
         Raises:
             ConflictError: If a field is stored as another type.
@@ -56,8 +65,42 @@ class CatalogueLog(Protocol):
             ids: External ids; those without a number are left out.
         """
 
+    def item_ids(self, first: int = 0) -> Sequence[str]:
+        """Return the external ids of items.
+
+        Args:
+            first: The number of the first item.
+        """
+
+    def kinds(self, first: int = 0) -> Sequence[str]:
+        """Return the names of event types, of changes and of relations.
+
+        Args:
+            first: The number of the first name.
+        """
+
     def schema(self) -> Schema:
         """Return the types of all fields."""
+
+    def has_catalogue(self) -> bool:
+        """Return whether any item has a row of its own."""
+
+    def has_interactions(self) -> bool:
+        """Return whether there is any interaction."""
+
+    def described_items(self, item_ids: Iterable[str]) -> set[str]:
+        """Find out which items a catalogue has named.
+
+        Args:
+            item_ids: External ids.
+        """
+
+    def known_requests(self, request_ids: Iterable[str]) -> set[str]:
+        """Find out which requests have a recorded answer.
+
+        Args:
+            request_ids: Ids of requests.
+        """
 
 
 class ReassertedEvent(NamedTuple):
@@ -113,7 +156,7 @@ class Reconciler:
         numbers = self._log.numbers(self._entity, ids)
         for external_id, entry in zip(ids, accepted, strict=True):
             text = next(texts) if entry.duplicate else None
-            self._follow(self._hashes, external_id, entry, numbers[external_id], text)
+            self._follow(self._hashes, external_id, entry, numbers.get(external_id, -1), text)
 
     def _follow(
         self,
@@ -123,7 +166,7 @@ class Reconciler:
         number: int,
         text: str | None,
     ) -> None:
-        current = entry.event.event_type == "put" and hashes.matches(number, text)
+        current = hashes.matches(number, entry.event.event_type, text)
         if entry.event.event_type != "patch":  # earlier rows have no effect any more
             self._pending.pop(external_id, None)
         if external_id in self._pending:
@@ -174,7 +217,7 @@ class Reconciler:
 
 
 class _FieldHashes:
-    """By number a hash of all fields of an item, 0 where the log must be read to know them."""
+    """By number a hash of the last change of an item, 0 where the log must be read to know it."""
 
     def __init__(self, changes: Iterable[EntityChange]) -> None:
         self._hashes = array("q")
@@ -182,26 +225,27 @@ class _FieldHashes:
             missing = change.number + 1 - len(self._hashes)
             if missing > 0:
                 self._hashes.frombytes(bytes(8 * missing))
-            self._hashes[change.number] = _hash(change.fields) if change.kind == "put" else 0
+            self._hashes[change.number] = _hash(change.kind, change.fields)
 
-    def matches(self, number: int, text: str | None) -> bool:
-        """Whether these are the fields; it may be False although they are."""
-        return number < len(self._hashes) and self._hashes[number] == _hash(text)
+    def matches(self, number: int, change: str, text: str | None) -> bool:
+        """Whether this was the last change, so that its fields hold."""
+        is_known = 0 <= number < len(self._hashes) and change in ("put", "patch")
+        return is_known and self._hashes[number] == _hash(change, text)
 
     def invalidate(self, number: int) -> None:
-        if number < len(self._hashes):
+        if 0 <= number < len(self._hashes):
             self._hashes[number] = 0
 
 
-def _hash(text: str | None) -> int:
-    return hash(text or "{}") or 1
+def _hash(change: str, text: str | None) -> int:
+    return hash((change, text or "{}")) or 1
 
 
 def _canonical_fields(schema: Schema, events: Sequence[Event]) -> list[str | None]:
     """The fields as the log stores them."""
     return [
         admitted.fields if isinstance(admitted, Event) else event.fields
-        for event, admitted in zip(events, schema.admit(events)[1], strict=True)
+        for event, admitted in zip(events, schema.admit(events).events, strict=True)
     ]
 
 

@@ -11,10 +11,21 @@ import orjson
 import polars as pl
 
 from plait.data.array_types import Int64Array
+from plait.ingest.plain_values import plain_value
 from plait.ingest.rejects import Rejected
+from plait.ingest.source_notes import ImportNote
 from plait.schema.coercion import MAX_EXACT
+from plait.schema.missing_words import BLANKS, MissingWords
 
-__all__ = ["ROWS", "DictChunk", "FrameChunk", "RawColumn", "RowChunk", "series_of"]
+__all__ = [
+    "ROWS",
+    "DictChunk",
+    "FrameChunk",
+    "RawColumn",
+    "RowChunk",
+    "series_of",
+    "uniform_series",
+]
 
 ROWS = 50_000
 """The most rows of a chunk."""
@@ -36,6 +47,14 @@ class RowChunk(Protocol):
     @property
     def rejects(self) -> Sequence[Rejected]:
         """What the reader could not take for a row."""
+
+    @property
+    def notes(self) -> Sequence[ImportNote]:
+        """What the reader did with values that its user should know of, as far as they are read."""
+
+    @property
+    def words(self) -> MissingWords:
+        """What stands for no value in this source."""
 
     @property
     def textual(self) -> bool:
@@ -62,7 +81,8 @@ class RowChunk(Protocol):
             name: The column; one that does not exist is all null.
 
         Returns:
-            The values [N]; a series only if all of them have one scalar type.
+            The values [N], null for the words that mean missing in ids, times and numbers; a
+            series only if all of them have one scalar type.
         """
 
     def values(self, name: str) -> list[Any]:
@@ -72,18 +92,20 @@ class RowChunk(Protocol):
             name: The column; one that does not exist is all None.
 
         Returns:
-            The values [N], None where missing.
+            The values [N], None where missing: also for the words that mean missing in fields.
         """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameChunk:
-    """A chunk over a polars frame; see `RowChunk`."""
+    """A chunk over a polars frame; see `RowChunk`. Columns of type Object hold Python values."""
 
     frame: pl.DataFrame
     rows: Int64Array
     rejects: Sequence[Rejected] = ()
     textual: bool = False
+    notes: list[ImportNote] = field(default_factory=list)
+    words: MissingWords = field(default_factory=MissingWords)
 
     @property
     def names(self) -> Sequence[str]:
@@ -92,49 +114,134 @@ class FrameChunk:
     def column(self, name: str) -> pl.Series:
         if name not in self.frame.columns:
             return pl.Series(name, [None] * self.frame.height, pl.String)
-        return self.frame.get_column(name)
+        column = self.frame.get_column(name)
+        if column.dtype == pl.Object:
+            return series_of(name, [plain_value(value) for value in column.to_list()])
+        return column
 
-    raw = column
+    def raw(self, name: str) -> RawColumn:
+        if name in self.frame.columns and self.frame.schema[name] == pl.Object:
+            return _raw_values(name, self.frame.get_column(name).to_list(), self.words.in_roles)
+        column = self.column(name)
+        dtype = column.dtype
+        if isinstance(dtype, pl.Categorical | pl.Enum):
+            column = column.cast(pl.String)
+        elif dtype == pl.Duration:
+            column = _seconds(column)
+        if column.dtype == pl.String:
+            return _without_words(column, self.words.in_roles)
+        return column.fill_nan(None) if dtype.is_float() else column
 
     def values(self, name: str) -> list[Any]:
-        return _with_json_types(self.column(name)).to_list()
+        column = self.frame.get_column(name) if name in self.frame.columns else self.column(name)
+        if column.dtype == pl.Object or column.dtype.is_nested():
+            return _field_values(name, column.to_list(), self.words, self.notes)
+        column = _with_json_types(column)
+        if column.dtype == pl.String:
+            stripped = column.str.strip_chars(BLANKS)
+            self._report(name, stripped)
+            column = column.set(stripped.is_in(self.words.in_fields), None)
+        return column.to_list()
+
+    def _report(self, name: str, column: pl.Series) -> None:
+        """Note how many values say nothing."""
+        reported = column.is_in(self.words.reported)
+        if reported.any():
+            _add_placeholder_note(self.notes, name, column.filter(reported)[0], int(reported.sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DictChunk:
-    """A chunk over JSON objects; see `RowChunk`."""
+    """A chunk over JSON objects or dictionaries; see `RowChunk`."""
 
     dicts: Sequence[Mapping[str, Any]]
     rows: Int64Array
     names: Sequence[str]
     rejects: Sequence[Rejected] = ()
     textual: bool = field(default=False, init=False)
+    notes: list[ImportNote] = field(default_factory=list)
+    words: MissingWords = field(default_factory=MissingWords)
 
     def column(self, name: str) -> pl.Series:
-        return series_of(name, self.values(name))
+        return series_of(name, [plain_value(row.get(name)) for row in self.dicts])
 
     def raw(self, name: str) -> RawColumn:
-        values = self.values(name)
-        series = _uniform_series(name, values)
-        return values if series is None else series
+        return _raw_values(name, [row.get(name) for row in self.dicts], self.words.in_roles)
 
     def values(self, name: str) -> list[Any]:
-        return [row.get(name) for row in self.dicts]
+        values = [row.get(name) for row in self.dicts]
+        return _field_values(name, values, self.words, self.notes)
+
+
+def _add_placeholder_note(notes: list[ImportNote], column: str, word: str, count: int) -> None:
+    """Say once of a column that values which say nothing are read as missing."""
+    message = f"{word!r} is read as missing (a mapping may say otherwise: `missing`)"
+    note = ImportNote("placeholder-as-missing", column, message, count)
+    if note not in notes:
+        notes.append(note)
+
+
+def _raw_values(name: str, values: Sequence[Any], words: frozenset[str]) -> RawColumn:
+    plain = [plain_value(value) for value in values]
+    plain = [
+        None if type(value) is str and value.strip(BLANKS) in words else value for value in plain
+    ]
+    series = uniform_series(name, plain)
+    return plain if series is None else series
+
+
+def _field_values(
+    name: str, values: Sequence[Any], words: MissingWords, notes: list[ImportNote]
+) -> list[Any]:
+    """Plain values, with None for words and for lists of nothing else."""
+    reported: list[str] = []
+
+    def without_words(value: Any) -> Any:
+        if type(value) is str:
+            stripped = value.strip(BLANKS)
+            if stripped not in words.in_fields:
+                return value
+            if stripped in words.reported:
+                reported.append(stripped)
+            return None
+        if type(value) is list:
+            return [
+                member
+                for member in value
+                if type(member) is not str or without_words(member) is not None
+            ]
+        return value
+
+    fields = [without_words(plain_value(value)) for value in values]
+    if reported:
+        _add_placeholder_note(notes, name, reported[0], len(reported))
+    return fields
+
+
+def _without_words(column: pl.Series, words: frozenset[str]) -> pl.Series:
+    missing = column.str.strip_chars(BLANKS).is_in(words)
+    return column.set(missing, None) if missing.any() else column
+
+
+def _seconds(column: pl.Series) -> pl.Series:
+    return column.dt.total_microseconds() / 1_000_000
 
 
 def _with_json_types(column: pl.Series) -> pl.Series:
     """Types that JSON does not know as those it knows; 32-bit floats by their shortest text."""
     dtype = column.dtype
     if dtype == pl.Float32:
-        return column.cast(pl.String).cast(pl.Float64)
-    if isinstance(dtype, pl.Decimal):
-        return column.cast(pl.Float64)
-    if isinstance(dtype, pl.Datetime):
+        column = column.cast(pl.String).cast(pl.Float64)
+    elif isinstance(dtype, pl.Decimal):
+        column = column.cast(pl.Float64)
+    elif dtype == pl.Duration:
+        column = _seconds(column)
+    elif isinstance(dtype, pl.Datetime):
         column = column.dt.cast_time_unit("us")
-        return column.dt.convert_time_zone("UTC") if dtype.time_zone else column
-    if isinstance(dtype, pl.Categorical | pl.Enum | pl.Time | pl.Duration):
-        return column.cast(pl.String)
-    return column
+        column = column.dt.convert_time_zone("UTC") if dtype.time_zone else column
+    elif isinstance(dtype, pl.Categorical | pl.Enum | pl.Time):
+        column = column.cast(pl.String)
+    return column.fill_nan(None) if column.dtype.is_float() else column
 
 
 def series_of(name: str, values: Sequence[Any]) -> pl.Series:
@@ -149,7 +256,7 @@ def series_of(name: str, values: Sequence[Any]) -> pl.Series:
     """
     if set(map(type, values)) - {type(None)} == {bool}:
         return pl.Series(name, values, pl.Boolean)
-    series = _uniform_series(name, values)
+    series = uniform_series(name, values)
     if series is not None:
         return series
     texts = [None if value is None else _as_text(value) for value in values]
@@ -157,8 +264,16 @@ def series_of(name: str, values: Sequence[Any]) -> pl.Series:
     return pl.Series(name, valid, pl.String)
 
 
-def _uniform_series(name: str, values: Sequence[Any]) -> pl.Series | None:
-    """The values as strings, integers or floats if all of them are; else None."""
+def uniform_series(name: str, values: Sequence[Any]) -> pl.Series | None:
+    """Make a column of Python values of one scalar type.
+
+    Args:
+        name: The name of the column.
+        values: N values.
+
+    Returns:
+        A series of strings, integers or floats if all values are such; else None.
+    """
     types = set(map(type, values)) - {type(None)}
     if types <= {str}:
         try:

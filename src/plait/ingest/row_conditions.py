@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from plait.errors import MappingError
+from plait.ingest.column_parsers import parse_numbers
 from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.row_chunk import RowChunk
 
@@ -21,7 +22,7 @@ def _text(column: pl.Series) -> pl.Series:
 
 
 def _number(column: pl.Series) -> pl.Series:
-    return column.cast(pl.Float64, strict=False)
+    return parse_numbers(column).values
 
 
 def _equal(column: pl.Series, value: str) -> pl.Series:

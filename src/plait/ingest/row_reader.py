@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,12 +16,21 @@ import polars as pl
 from plait.errors import InputError, StorageError
 from plait.ingest.byte_sources import ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
-from plait.ingest.dataframes import PARQUET, from_pandas, is_pandas, read_frames, read_parquet
+from plait.ingest.dataframes import from_pandas, is_pandas, read_frames, with_texts
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
-from plait.ingest.jsonlines import read_array, read_dicts, read_jsonlines
-from plait.ingest.line_splitter import LINE_LIMIT, decode_blocks, read_lines, without_bom
+from plait.ingest.jsonlines import names_in_lines, read_array, read_dicts, read_jsonlines
+from plait.ingest.line_splitter import (
+    LINE_LIMIT,
+    decode_blocks,
+    read_lines,
+    unify_line_ends,
+    without_bom,
+)
+from plait.ingest.parquet import read_parquet
+from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
-from plait.ingest.row_chunk import FrameChunk, RowChunk
+from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
+from plait.schema.missing_words import MissingWords
 
 __all__ = ["RowReader", "Source", "is_file"]
 
@@ -68,6 +78,10 @@ class RowReader:
         self._rows = 0
         self._bytes: ByteSource | None = None
         self._total: int | None = None
+        self._words: MissingWords | None = None
+        if mapping.missing is not None:
+            words = frozenset(mapping.missing)
+            self._words = MissingWords(words, words, frozenset())
         self._chunks = self._read_file(source) if is_file(source) else self._read_table(source)
 
     @property
@@ -85,7 +99,7 @@ class RowReader:
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
-                yield chunk
+                yield chunk if self._words is None else replace(chunk, words=self._words)
             if self._bytes is not None and self._bytes.damage:
                 expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
                 reject = Rejected(self._name, 0, "", "", expected)
@@ -94,12 +108,14 @@ class RowReader:
             if self._bytes is not None:
                 self._bytes.close()
 
-    def _read_table(self, source: Any) -> Iterator[RowChunk]:
+    def _read_table(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         if is_pandas(source):
             source = from_pandas(source)
+        elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pl.LazyFrame):
+            source = pl.DataFrame(source)
         if isinstance(source, pl.DataFrame):
             self._total = source.height
-            return iter(read_frames([source], self._name))
+            return iter(read_frames([with_texts(source)], self._name))
         if isinstance(source, pl.LazyFrame):
             return iter(read_frames(source.collect_batches(maintain_order=True), self._name))
         if isinstance(source, Iterable) and not isinstance(source, Mapping):
@@ -108,30 +124,68 @@ class RowReader:
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
         raise InputError(f"cannot read rows from {type(source).__name__}", hint=hint)
 
-    def _read_file(self, source: Any) -> Iterator[RowChunk]:
+    def _read_file(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         opened = open_bytes(source, self._name)
         if opened.head.startswith(PARQUET):
             return self._read_parquet(opened)
         self._bytes = opened
         mapping = self._mapping
-        blocks = decode_blocks(opened.blocks(), opened.head, mapping.encoding)
-        first = next(blocks, b"")
-        blocks = chain([first], blocks)
+        blocks = self._text_blocks(opened)
+        first, second = next(blocks, b""), next(blocks, b"")
+        blocks = chain([first, second], blocks)
         start = without_bom(first).lstrip()[:1]
         if start == b"[":
             return iter(read_array(blocks, self._name))
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
         if start == b"{":
-            return iter(read_jsonlines(runs, self._name))
+            is_short = not second and first.count(b"\n") <= ROWS
+            names = [] if is_short else self._names_ahead(source)
+            return iter(read_jsonlines(runs, self._name, names))
         missing = MISSING if mapping.missing is None else mapping.missing
         dialect = CsvDialect(
-            mapping.separator, mapping.quote, mapping.columns, missing, self._limit
+            mapping.separator,
+            mapping.quote,
+            mapping.escape,
+            mapping.columns,
+            missing,
+            self._limit,
         )
         return iter(read_delimited(runs, self._name, dialect))
 
-    def _read_parquet(self, opened: ByteSource) -> Iterator[RowChunk]:
+    def _text_blocks(self, opened: ByteSource) -> Iterator[bytes]:
+        blocks = decode_blocks(opened.blocks(), opened.head, self._mapping.encoding)
+        return unify_line_ends(blocks)
+
+    def _names_ahead(self, source: Any) -> list[str]:
+        """The names in all lines of JSON; they decide what each column is. None of a pipe."""
+        with _opened_again(source, self._bytes) as again:
+            if again is None:
+                return []
+            runs = read_lines(self._text_blocks(again), self._limit)
+            return names_in_lines(runs)
+
+    def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
         with _as_path(opened) as path:
             yield from read_parquet(path, self._name)
+
+
+@contextmanager
+def _opened_again(source: Any, opened: ByteSource | None) -> Iterator[ByteSource | None]:
+    """The same bytes from their beginning; None if they can be read only once."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield open_bytes(source, "")
+    elif isinstance(source, str | Path):
+        again = open_bytes(source, "") if Path(source).is_file() else None
+        yield again
+        if again is not None:
+            again.close()
+    elif opened is None or not getattr(source, "seekable", bool)():
+        yield None
+    else:
+        position = source.tell()
+        source.seek(position - opened.consumed)
+        yield open_bytes(source, "")
+        source.seek(position)
 
 
 @contextmanager

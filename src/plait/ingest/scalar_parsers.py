@@ -8,17 +8,15 @@ The bounds themselves stand in `plait.schema.event_bounds`.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import orjson
 
-from plait.schema.coercion import LATITUDE, LONGITUDE, MAX_EXACT
+from plait.schema.coercion import MAX_EXACT
 from plait.schema.event_bounds import (
     MAX_EVENT_TYPE_LENGTH,
     MAX_ID_LENGTH,
@@ -27,6 +25,8 @@ from plait.schema.event_bounds import (
     is_plausible_time,
     is_plausible_value,
 )
+from plait.schema.missing_words import BLANKS
+from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import micros_of_number
 
 __all__ = [
@@ -35,12 +35,11 @@ __all__ = [
     "UNIX_PATTERN",
     "FieldError",
     "expected_id_of",
-    "fields_json",
-    "is_location",
     "parse_event_type",
     "parse_id",
     "parse_time",
     "parse_value",
+    "required",
     "wall_time",
 ]
 
@@ -73,14 +72,9 @@ _is_plain_id = re.compile(rf"[A-Za-z0-9_.:-]{{1,{MAX_ID_LENGTH}}}\Z").match
 _is_plain_event_type = re.compile(rf"[a-z0-9_.:-]{{1,{MAX_EVENT_TYPE_LENGTH}}}\Z").match
 """The common case, accepted without the checks that other text needs."""
 
-_WHITESPACE = "".join(map(chr, (*range(9, 14), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B))))
-_WHITESPACE += "\u2028\u2029\u202f\u205f\u3000"
-"""What is cut off around texts: Unicode's White_Space, as polars' `strip_chars` does."""
-
 _ZONES = {"Z": "+00:00", "UTC": "+00:00", "GMT": "+00:00"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DIGITS = 1000
-_JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 class FieldError(ValueError):
@@ -110,7 +104,7 @@ def expected_id_of(role: str) -> str:
 def parse_id(value: Any) -> str | None:
     """Parse the external id of an event, user, item or request.
 
-    Spaces around it are cut off; whole numbers are written without a point.
+    Blanks and invisible signs around it are cut off; whole numbers are written without a point.
 
     Args:
         value: Text or a whole number.
@@ -127,6 +121,26 @@ def parse_id(value: Any) -> str | None:
     if text and id_problem(text):
         raise FieldError(EXPECTED["id"])
     return text
+
+
+def required(parse: Callable[[Any], str | None], expected: str) -> Callable[[Any], str]:
+    """Make a parser that accepts no missing value.
+
+    Args:
+        parse: Returns None for a missing value.
+        expected: What the error says.
+
+    Returns:
+        The parser; it raises FieldError for a missing value.
+    """
+
+    def parse_required(value: Any) -> str:
+        text = parse(value)
+        if text is None:
+            raise FieldError(expected)
+        return text
+
+    return parse_required
 
 
 def parse_event_type(value: Any) -> str | None:
@@ -158,7 +172,7 @@ def _name(value: Any) -> str | None:
         if value is None:
             return None
         value = _text_of(value.item() if isinstance(value, np.generic) else value)
-    text: str = value.strip(_WHITESPACE)
+    text: str = value.strip(BLANKS)
     if not text.isascii():
         try:
             text.encode()
@@ -175,6 +189,10 @@ def _text_of(value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**_MAX_DIGITS:
         return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _MAX_DIGITS:
+        whole = value.to_integral_value()
+        if whole == value:
+            return str(int(whole))
     raise FieldError(EXPECTED["id"])
 
 
@@ -193,9 +211,11 @@ def parse_value(value: Any) -> float | None:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
-        value = value.strip(_WHITESPACE) or None
+        value = value.strip(BLANKS) or None
         if value is not None and not _number(value):
-            raise FieldError(EXPECTED["value"])
+            value = unambiguous_number(value)
+            if value is None:
+                raise FieldError(EXPECTED["value"])
     elif isinstance(value, bool) or not isinstance(value, int | float | Decimal | None):
         raise FieldError(EXPECTED["value"])
     try:
@@ -244,7 +264,7 @@ def wall_time(value: Any) -> tuple[int, bool] | None:
         value = value.item()
     try:
         if isinstance(value, str):
-            text = value.strip(_WHITESPACE)
+            text = value.strip(BLANKS)
             return _time_of_text(text) if text else None
         if isinstance(value, datetime):
             return _time_of_datetime(value)
@@ -276,82 +296,3 @@ def _time_of_datetime(moment: datetime) -> tuple[int, bool]:
     zoned = moment.tzinfo is not None
     since = (moment if zoned else moment.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, zoned
-
-
-def fields_json(fields: Any, columns: Mapping[str, Any] | None = None) -> str | None:
-    """Write the fields of an event as a JSON object with sorted keys.
-
-    Args:
-        fields: Names and values: text, finite numbers, truth values, lists, {lat, lon}. Another
-            object becomes a field for each of its parts: `{"style": {"size": 3}}` is `style.size`.
-            A field that is None stays null, which in a patch clears it.
-        columns: More names and values, of the columns of a file; what is None among them is no
-            field.
-
-    Returns:
-        The text; None if there are no fields.
-
-    Raises:
-        FieldError: If `fields` is no mapping, or a value is nothing that JSON can express.
-    """
-    fields = {} if fields is None else fields
-    if not isinstance(fields, Mapping):
-        raise FieldError(EXPECTED["fields"], "fields")
-    flat: dict[str, Any] = {}
-    for name, value in (columns or {}).items():
-        _flatten(flat, name, value)
-    for name, value in fields.items():
-        _flatten(flat, str(name), value)
-        if value is None:
-            flat[str(name)] = None
-    try:
-        return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
-    except (TypeError, ValueError) as problem:
-        raise FieldError(f"values that JSON can express ({problem})", "fields") from problem
-
-
-def _flatten(flat: dict[str, Any], name: str, value: Any) -> None:
-    """Set a field, or one for each part of an object that is not {lat, lon}."""
-    if isinstance(value, Mapping) and not is_location(value):
-        for label, inner in value.items():
-            part = " ".join(str(label).split()).rstrip(": ")
-            _set_field(flat, f"{name}.{part}", inner)
-    else:
-        _set_field(flat, name, value)
-
-
-def _set_field(flat: dict[str, Any], name: str, value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=str)
-    if type(value) is not str and not _is_finite(value):
-        raise FieldError("a finite number", name)
-    flat[name] = value
-
-
-def is_location(value: Mapping[Any, Any]) -> bool:
-    """Return whether an object is a place: it has a latitude and a longitude.
-
-    Args:
-        value: The object.
-    """
-    return any(map(value.__contains__, LATITUDE)) and any(map(value.__contains__, LONGITUDE))
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether the value, or everything in it, is finite; at most 64 levels are looked at."""
-    values = [value]
-    for _ in range(64):
-        nested: list[Any] = []
-        for element in values:
-            if isinstance(element, float | np.floating) and not math.isfinite(element):
-                return False
-            if isinstance(element, list | tuple):
-                nested += element
-            elif isinstance(element, Mapping):
-                nested += element.values()
-        if not nested:
-            break
-        values = nested
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,13 +10,18 @@ import polars as pl
 
 from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
+from plait.ingest.numeric_dates import NumericReading, wall_times_of_numbers
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
+from plait.ingest.time_formats import numbers_as_texts, wall_times
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
+from plait.schema.missing_words import BLANKS
 
-__all__ = ["check_timezone", "now_micros", "parse_times"]
+__all__ = ["any_times", "check_timezone", "now_micros", "parse_times"]
 
 _THREE_HOURS = 3 * 3_600_000_000
+_UNMISTAKABLE = 10**8 * 1_000_000
+"""From 1973 on, a number beside dates of other forms can be taken for a unix time."""
 _USUAL_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
     r"(?:Z|\+00:00)?$"
@@ -45,7 +51,13 @@ def check_timezone(name: str) -> None:
         raise MappingError(message, hint=hint, field="timezone") from problem
 
 
-def parse_times(column: RawColumn, timezone: str, pattern: str, now: int) -> ParsedColumn:
+def parse_times(
+    column: RawColumn,
+    timezone: str,
+    formats: Sequence[str],
+    now: int,
+    reading: NumericReading = "unix",
+) -> ParsedColumn:
     """Parse a column of times, as `plait.ingest.scalar_parsers.parse_time` does.
 
     A wall-clock time that a clock change skipped is read with the offset before the change, one
@@ -54,27 +66,78 @@ def parse_times(column: RawColumn, timezone: str, pattern: str, now: int) -> Par
     Args:
         column: N values of any type.
         timezone: The zone of times that name none; "" is UTC.
-        pattern: A strptime format where times are neither ISO 8601 nor unix numbers.
+        formats: Strptime formats, tried in this order before ISO 8601 and unix numbers.
         now: The current time in microseconds since 1970 UTC.
+        reading: What numbers count where there are no formats.
 
     Returns:
         Microseconds since 1970 UTC, Int64 [N], and which values are no plausible times.
     """
-    zone = timezone or "UTC"
-    if not isinstance(column, pl.Series):
-        texts = pl.Series([v if isinstance(v, str) else None for v in column], dtype=pl.String)
-        others = [None if isinstance(v, str) else v for v in column]
-        times, present = _from_texts(texts, zone, pattern)
-        times = times.zip_with(texts.is_not_null(), _from_objects(others, zone))
-        present = present | pl.Series([v is not None for v in others], dtype=pl.Boolean)
-    elif column.dtype == pl.String:
-        times, present = _from_texts(column, zone, pattern)
-    else:
-        times, present = _from_typed(column, zone), column.is_not_null()
+    times, present = any_times(column, timezone, formats, reading)
     plausible = times.is_between(EARLIEST_TIME, now + MAX_CLOCK_SKEW).fill_null(False)
     if plausible.all():
         return ParsedColumn(times, present & False)
     return ParsedColumn(times.set(~plausible, None), present & ~plausible)
+
+
+def any_times(
+    column: RawColumn,
+    timezone: str,
+    formats: Sequence[str],
+    reading: NumericReading = "unix",
+) -> tuple[pl.Series, pl.Series]:
+    """Parse a column of times of any age.
+
+    Args:
+        column: N values of any type.
+        timezone: The zone of times that name none; "" is UTC.
+        formats: Strptime formats, tried in this order before ISO 8601 and unix numbers.
+        reading: What numbers count where there are no formats.
+
+    Returns:
+        Microseconds since 1970 UTC, Int64 [N], and which values are there, bool [N].
+    """
+    zone = timezone or "UTC"
+    if formats:
+        return _from_formats(column, zone, formats)
+    times, present = _in_units(column, zone)
+    if reading != "unix":
+        days = _to_utc(wall_times_of_numbers(column, reading), zone)
+        times = _without_small_numbers(column, times)
+        times = days.zip_with(days.is_not_null(), times)
+    return times, present
+
+
+def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
+    """Times in ISO 8601 and unix numbers, and which values are there."""
+    if not isinstance(column, pl.Series):
+        texts = pl.Series([v if isinstance(v, str) else None for v in column], dtype=pl.String)
+        others = [None if isinstance(v, str) else v for v in column]
+        times, present = _from_texts(texts, zone)
+        times = times.zip_with(texts.is_not_null(), _from_objects(others, zone))
+        return times, present | pl.Series([v is not None for v in others], dtype=pl.Boolean)
+    if column.dtype == pl.String:
+        return _from_texts(column, zone)
+    return _from_typed(column, zone), column.is_not_null()
+
+
+def _from_formats(
+    column: RawColumn, zone: str, formats: Sequence[str]
+) -> tuple[pl.Series, pl.Series]:
+    """Times in one of the formats; what has none of them must be unmistakable without one."""
+    times, present = _in_units(column, zone)
+    times = _without_small_numbers(column, times)
+    texts = numbers_as_texts(column)
+    for pattern in reversed(formats):
+        parsed = _to_utc(wall_times(texts, pattern), zone)
+        times = parsed.zip_with(parsed.is_not_null(), times)
+    return times, present
+
+
+def _without_small_numbers(column: RawColumn, times: pl.Series) -> pl.Series:
+    """The times but for numbers that are more likely something else than a unix time."""
+    is_number = numbers_as_texts(column).str.contains(UNIX_PATTERN).fill_null(False)
+    return times.set(is_number & (times.abs() < _UNMISTAKABLE).fill_null(True), None)
 
 
 def _from_typed(column: pl.Series, zone: str) -> pl.Series:
@@ -128,13 +191,11 @@ def _from_unix(column: pl.Series) -> pl.Series:
     return times if times.dtype == pl.Int64 else times.round().cast(pl.Int64, strict=False)
 
 
-def _from_texts(column: pl.Series, zone: str, pattern: str) -> tuple[pl.Series, pl.Series]:
+def _from_texts(column: pl.Series, zone: str) -> tuple[pl.Series, pl.Series]:
     """The times, and which texts are not blank."""
-    texts = column.str.strip_chars()
+    texts = column.str.strip_chars(BLANKS)
     texts = texts.set(texts == "", None)
     present = texts.is_not_null()
-    if pattern:
-        return _from_pattern(texts, zone, pattern), present
     usual = texts.str.contains(_USUAL_PATTERN).fill_null(False)
     times = _from_usual(texts.set(~usual, None), zone)
     numeric = texts.str.contains(UNIX_PATTERN).fill_null(False)
@@ -166,19 +227,6 @@ def _from_numeric_texts(texts: pl.Series) -> pl.Series:
         return _from_unix(integers)
     floats = texts.set(~texts.str.contains(".", literal=True), None).cast(pl.Float64, strict=False)
     return _from_unix(integers).zip_with(integers.is_not_null(), _from_unix(floats))
-
-
-def _from_pattern(texts: pl.Series, zone: str, pattern: str) -> pl.Series:
-    try:
-        times = texts.str.to_datetime(pattern, strict=False, time_unit="us")
-    except pl.exceptions.PolarsError:
-        try:
-            times = texts.str.to_date(pattern, strict=False).cast(pl.Datetime("us"))
-        except pl.exceptions.PolarsError as problem:
-            message = f"the time format {pattern!r} cannot be read"
-            hint = "strptime's letters: %Y-%m-%d %H:%M:%S"
-            raise MappingError(message, hint=hint, field="time_format") from problem
-    return _to_utc(times, zone)
 
 
 def _to_utc(times: pl.Series, zone: str) -> pl.Series:

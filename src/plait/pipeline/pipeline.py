@@ -6,7 +6,7 @@ One request and an evaluation of a hundred thousand users take the same code pat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
@@ -14,14 +14,15 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, Triples
-from plait.errors import RecipeError
+from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
+from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
     CandidateFilter,
     Explainer,
+    Filler,
     Fittable,
     Reranker,
     Retriever,
@@ -29,14 +30,28 @@ from plait.pipeline.stage import (
     Stage,
     Trainable,
 )
+from plait.pipeline.stage_checks import (
+    check_models,
+    check_referenced_models,
+    check_steps,
+    check_unique_names,
+)
 
-__all__ = ["PINS", "HasLearnedWeights", "OnStageTimed", "Pipeline", "SelfTuning"]
+__all__ = ["FALLBACK", "PINS", "HasLearnedWeights", "OnStageTimed", "Pipeline", "SelfTuning"]
 
 PINS = "pins"
 """The source of candidates that the rules pin, in place of a model: `pins.rank`."""
 
+FALLBACK = "fallback"
+"""The step that fills lists; each recipe has it unless it says `fallback = "none"`."""
+
+_FALLBACK_CLASS = "plait.ranking.fallback:Fallback"
+
 OnStageTimed = Callable[[str, float], None]
 """Called with the name of a stage and the seconds that it took."""
+
+
+_Apply = Callable[[QueryBatch, CandidateLists], CandidateLists]
 
 
 @runtime_checkable
@@ -114,12 +129,13 @@ class Pipeline:
         """
         models = tuple(build_stage(name, settings) for name, settings in recipe.models.items())
         steps = tuple(build_stage(name, settings) for name, settings in recipe.steps.items())
-        _check_models(models)
-        _check_unique_names((*models, *steps))
-        _check_steps(steps)
+        steps = _with_fallback(steps, recipe.fallback)
+        check_models(models)
+        check_unique_names((*models, *steps), reserved=(PINS,))
+        check_steps(steps)
         pipeline = Pipeline(recipe, models, steps)
         for step in () if stored else steps:
-            _check_referenced_models(step, [model.name for model in models])
+            check_referenced_models(step, [model.name for model in models])
         return pipeline
 
     @property
@@ -234,12 +250,13 @@ class Pipeline:
             items: Their scored candidates.
             watch: Called with the seconds that each stage took.
         """
-        for name, reads, step in self._appliers:
+        for name, reads, apply in self._appliers:
             if "*.because" in reads:
                 items = self._with_explanations(queries, items)
-            start = time.perf_counter()
-            items = step.apply(queries, items)
-            watch(name, time.perf_counter() - start)
+            start, before = time.perf_counter(), items
+            items = apply(queries, items)
+            if items is not before:  # a list that is long enough needs no fallback
+                watch(name, time.perf_counter() - start)
         return items
 
     def run(self, queries: QueryBatch, watch: OnStageTimed = _ignore) -> CandidateLists:
@@ -265,7 +282,7 @@ class Pipeline:
 
     def _prepared(self, dataset: Dataset) -> Dataset:
         prepared = dataset.weighted(self.recipe.event_weights)
-        triples = _without_relations(prepared.triples, self.recipe.excluded_relations)
+        triples = prepared.triples.without_relations(self.recipe.excluded_relations)
         return replace(prepared, triples=triples)
 
     @cached_property
@@ -285,20 +302,25 @@ class Pipeline:
         return tuple((model.name, model) for model in self.models if isinstance(model, Explainer))
 
     @cached_property
-    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], Reranker], ...]:
+    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], _Apply], ...]:
         return tuple(
-            (step.name, step.reads, step) for step in self.steps if isinstance(step, Reranker)
+            (step.name, step.reads, step.apply if isinstance(step, Reranker) else step.fill)
+            for step in self.steps
+            if isinstance(step, Reranker | Filler)
         )
 
     def _candidates(self, queries: QueryBatch, watch: OnStageTimed) -> CandidateLists:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
         retrieved: dict[str, Int32Array] = {}
+        depth = self.recipe.candidates_per_model
         for name, model in self._retrievers:
             start = time.perf_counter()
-            candidates = model.retrieve(queries, self.recipe.candidates_per_model)
+            numbers = model.retrieve(queries, depth).item_numbers
+            if queries.groups is not None:
+                numbers = with_enough_groups(model, queries, numbers, depth)
             watch(f"{name}.retrieve", time.perf_counter() - start)
-            retrieved[name] = candidates.item_numbers
+            retrieved[name] = numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
         return unite(retrieved, len(queries.users))
@@ -318,56 +340,13 @@ class Pipeline:
         return items.with_columns(**explanations)
 
 
-def _check_models(models: Sequence[Stage]) -> None:
-    for model in models:
-        if not isinstance(model, Scorer):
-            raise RecipeError(
-                f"{model.name} cannot score, so it cannot be a model", field=model.name
-            )
-    if not any(isinstance(model, Retriever) for model in models):
-        raise RecipeError("no model retrieves candidates", hint="add [models.popular]")
-
-
-def _check_unique_names(stages: Sequence[Stage]) -> None:
-    names = [PINS]
-    for stage in stages:
-        if stage.name in names:
-            raise RecipeError(
-                f"the name {stage.name!r} is taken",
-                hint="two stages cannot share a name",
-                field=stage.name,
-            )
-        names.append(stage.name)
-
-
-def _check_steps(steps: Sequence[Stage]) -> None:
-    """Each step finds the columns that it reads."""
-    written = {"*.score", "*.rank", "*.because"}
-    for step in steps:
-        if not isinstance(step, Reranker):
-            raise RecipeError(
-                f"{step.name} cannot add columns, so it cannot be a step", field=step.name
-            )
-        for column in step.reads:
-            if column not in written:
-                raise RecipeError(
-                    f"step {step.name} reads the column {column!r}, which no step before it writes",
-                    hint=f"written so far: {', '.join(sorted(written))}",
-                    field=step.name,
-                )
-        written.update(step.writes)
-
-
-def _check_referenced_models(step: Stage, models: Sequence[str]) -> None:
-    """A setting for a model that does not exist would be ignored silently."""
-    for setting, names in step.referenced_models.items():
-        for name in names:
-            if name not in models:
-                raise RecipeError(
-                    f"{setting} of step {step.name} names {name!r}, expected a model of the recipe",
-                    hint=f"the models are {', '.join(models)}; remove or correct the name",
-                    field=f"{step.name}.{setting}",
-                )
+def _with_fallback(steps: tuple[Stage, ...], ladder: tuple[str, ...]) -> tuple[Stage, ...]:
+    """The steps with the one that fills lists, before the order is made."""
+    at = next((index for index, step in enumerate(steps) if "order" in step.writes), None)
+    if at is None or not ladder:
+        return steps
+    fallback = build_stage(FALLBACK, {"stage": _FALLBACK_CLASS, "ladder": ladder})
+    return (*steps[:at], fallback, *steps[at:])
 
 
 def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Any:
@@ -381,18 +360,3 @@ def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageT
         fitted = stage.fit(dataset, seed=context.seed)
     watch(stage.name, time.perf_counter() - start)
     return fitted
-
-
-def _without_relations(triples: Triples, relations: tuple[str, ...]) -> Triples:
-    if not relations or not len(triples):
-        return triples
-    excluded = frozenset(relations)
-    mask = np.array([relation not in excluded for relation in triples.relations], np.bool_)
-    rows = np.nonzero(mask)[0]
-    return Triples(
-        triples.heads[mask],
-        tuple(triples.relations[row] for row in rows),
-        tuple(triples.tails[row] for row in rows),
-        triples.tail_items[mask],
-        tuple(triples.head_ids[row] for row in rows) if triples.head_ids else (),
-    )

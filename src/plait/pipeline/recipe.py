@@ -19,6 +19,7 @@ from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
 
 __all__ = [
+    "LADDER",
     "Recipe",
     "build_stage",
     "load_recipe",
@@ -35,9 +36,19 @@ _KEYS = (
     "event_weights",
     "target_events",
     "triples",
+    "fallback",
     "models",
     "steps",
 )
+LADDER = (
+    "popular-in-context",
+    "popular-in-category",
+    "category",
+    "most-popular",
+    "newest",
+    "catalogue",
+)
+"""Where the items come from that fill a list which the models leave short, in this order."""
 _EXTENSION_KEYS = ("extends", "without")
 
 
@@ -56,6 +67,8 @@ class Recipe:
             a negative weight is a rejection.
         target_events: The event types that success is measured in; empty: all of positive weight.
         excluded_relations: Relations whose triples no stage gets.
+        fallback: The steps that fill a list which the models leave short, in order; none: lists
+            may be short.
     """
 
     name: str
@@ -66,6 +79,7 @@ class Recipe:
     event_weights: Mapping[str, float] = field(default_factory=dict)
     target_events: tuple[str, ...] = ()
     excluded_relations: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = LADDER
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Recipe:
@@ -86,6 +100,7 @@ class Recipe:
         data = dataclasses.asdict(self)
         data["triples"] = {"exclude_relations": list(data.pop("excluded_relations"))}
         data["target_events"] = list(self.target_events)
+        data["fallback"] = list(self.fallback) or "none"
         return data
 
 
@@ -111,6 +126,7 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         excluded_relations=_strings(
             triples.get("exclude_relations", ()), "triples.exclude_relations"
         ),
+        fallback=_ladder(data.get("fallback", LADDER)),
         models=models,
         steps=_stages(data.get("steps", {}), "steps"),
     )
@@ -204,6 +220,18 @@ def _strings(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         raise RecipeError(f"{where} is {value!r}, expected a list of names", field=where)
     return tuple(value)
+
+
+def _ladder(value: Any) -> tuple[str, ...]:
+    ladder = [] if value == "none" else value
+    is_list = isinstance(ladder, list | tuple) and all(step in LADDER for step in ladder)
+    if not is_list or len(set(ladder)) < len(ladder):
+        raise RecipeError(
+            f'fallback is {value!r}, expected "none" or a list of different steps',
+            hint=f"the steps are {', '.join(LADDER)}",
+            field="fallback",
+        )
+    return tuple(ladder)
 
 
 def recipe_names() -> list[str]:

@@ -24,6 +24,7 @@ from plait.pipeline.reason_templates import ReasonTemplates
 __all__ = [
     "CandidateFilter",
     "Explainer",
+    "Filler",
     "Fittable",
     "IncrementalStage",
     "NoConfig",
@@ -245,6 +246,22 @@ class Reranker(Protocol):
 
         Returns:
             The same candidates with more columns.
+        """
+
+
+@runtime_checkable
+class Filler(Protocol):
+    """A step that appends candidates to lists that are too short."""
+
+    def fill(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
+        """Append candidates.
+
+        Args:
+            queries: B queries, limited.
+            items: Their candidates.
+
+        Returns:
+            The same candidates, and others behind them.
         """
 
 

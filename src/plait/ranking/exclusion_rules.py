@@ -1,8 +1,8 @@
 """Rules: what must not be shown, applied before retrieval and checked after it; and pinned items.
 
 `limit` sets what retrievers leave out; `apply` marks the candidates that break a rule, with the
-reason. The caller's own list is not shortened by what the user has seen, but deleted, filtered,
-rejected and excluded items are marked there too.
+reason. The caller's own list is not shortened by what the user has seen or what no catalogue
+names, but deleted, unavailable, filtered, rejected and excluded items are marked there too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,14 @@ from plait.data.types import (
 from plait.errors import FilterError
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.stage import Stage
+from plait.ranking.availability import (
+    AUTO,
+    Availability,
+    availability_of,
+    check_availability_fields,
+)
 from plait.ranking.filters.filter_expression import compile_filter
+from plait.ranking.item_variants import product_groups, requested_groups, with_own_variants
 from plait.utils.timestamps import DAY
 
 __all__ = ["Pin", "Rules", "RulesConfig"]
@@ -57,8 +64,19 @@ class RulesConfig:
     """Items that the user has interacted with: never again, no rule, or not again for some days."""
     cooldown_days: float = bounded_field(30.0, Limit(least=0, most=1_000_000))
     """For how long a "cooldown" keeps an item away after the user's last event with it."""
+    uncatalogued: Literal["hide", "show"] = "hide"
+    """Whether ids that no item event has described (shipping, vouchers) may be shown where there
+    is a catalogue; they train the models in any case."""
+    availability: tuple[str, ...] = (AUTO,)
+    """The fields that say whether an item is in stock; "auto" stands for those with known names
+    (`plait.ranking.availability`), unless `available` says it; none: no such rule."""
     available: str = ""
     """Only matching items may be shown, `available == true`; others are marked "unavailable"."""
+    group_by: str = ""
+    """The field of which each value is shown once, by its best item: "auto" for the field that
+    names an item's product (`plait.ranking.item_variants`), the name of a field, or none."""
+    anchor_variants: Literal["hide", "show"] = "hide"
+    """Whether "more like this" may show other variants of the item that is asked about."""
     allow: str = ""
     """Only matching items may be shown; others are marked "filtered"."""
     deny: str = ""
@@ -79,6 +97,15 @@ class Rules(Stage[RulesConfig]):
     test_variants = ({"seen": "cooldown"},)
     writes = ("removed_by", "pinned")
 
+    def __init__(self, config: RulesConfig | None = None, *, name: str = "") -> None:
+        super().__init__(config, name=name)
+        self._sellable: tuple[Catalogue, Availability] | None = None
+        fields = self.config.availability
+        self.availability_fields = fields
+        """The fields that are read; the expression `available` takes the place of "auto"."""
+        if self.config.available:
+            self.availability_fields = tuple(name for name in fields if name != AUTO)
+
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         """Check that the expressions fit the fields of the catalogue.
 
@@ -87,24 +114,33 @@ class Rules(Stage[RulesConfig]):
             seed: Ignored.
 
         Raises:
-            FilterError: A field is unknown or has another type.
+            FilterError: A field of an expression is unknown or has another type.
+            InputError: A field of `availability` or `group_by` is unknown or has another type.
         """
         config = self.config
         for expression in filter(None, (config.available, config.allow, config.deny)):
             compile_filter(expression).mask(dataset.catalogue)
+        fields = [name for name in config.availability if name != AUTO]
+        check_availability_fields(dataset.catalogue, fields, f"{self.name}.availability")
+        product_groups(dataset.catalogue, config.group_by)
         return self.clone()
 
     def limit(self, queries: QueryBatch) -> QueryBatch:
-        """Set `blocked`, `mask` and `pinned`.
+        """Set `blocked`, `mask`, `pinned` and `groups`.
 
         Args:
             queries: B queries.
 
         Raises:
             FilterError: A filter does not fit the fields of the catalogue.
+            InputError: The queries name a field in `group_by` that the catalogue lacks.
         """
-        blocked = queries.exclude
-        for _, items in self._blocked_items(queries)[1:]:
+        if self.config.group_by or queries.group_by:
+            groups = requested_groups(queries, self.config.group_by)
+            queries = replace(queries, groups=groups)
+        masks, blocked_items = removals = self._masks(queries), self._blocked_items(queries)
+        blocked = blocked_items[0][1]
+        for _, items in blocked_items[1:]:
             if len(items.values):
                 blocked = blocked.hstack(items) if len(blocked.values) else items
         pinned = None
@@ -114,9 +150,9 @@ class Rules(Stage[RulesConfig]):
             if len(pins) and has_pins.any():
                 counts = np.where(has_pins, len(pins), 0).astype(np.int64)
                 pinned = Ragged.from_lengths(np.tile(pins, int(has_pins.sum())), counts)
-        masks = [mask for _, mask in self._masks(queries)]
-        mask = functools.reduce(np.logical_and, masks) if masks else None
-        return replace(queries, blocked=blocked, mask=mask, pinned=pinned)
+        mask = functools.reduce(np.logical_and, [mask for _, mask in masks]) if masks else None
+        cache = {**queries.cache, self.name: removals}
+        return replace(queries, blocked=blocked, mask=mask, pinned=pinned, cache=cache)
 
     def apply(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
         """Mark candidates that may not be shown, with the first reason; set the ranks of pins.
@@ -127,10 +163,12 @@ class Rules(Stage[RulesConfig]):
         """
         numbers = items.item_numbers
         items = items.mark_removed(np.zeros(numbers.shape, np.bool_), "deleted")
-        removals = [(reason, _outside(numbers, mask)) for reason, mask in self._masks(queries)]
-        removals += [
-            (reason, blocked.isin(numbers)) for reason, blocked in self._blocked_items(queries)
-        ]
+        if self.name in queries.cache:
+            masks, blocked_items = queries.cache[self.name]
+        else:
+            masks, blocked_items = self._masks(queries), self._blocked_items(queries)
+        removals = [(reason, _outside(numbers, mask)) for reason, mask in masks]
+        removals += [(reason, blocked.isin(numbers)) for reason, blocked in blocked_items]
         for reason, is_removed in removals:
             if is_removed.any():
                 items = items.mark_removed(is_removed, reason)
@@ -143,11 +181,7 @@ class Rules(Stage[RulesConfig]):
 
     def _blocked_items(self, queries: QueryBatch) -> list[tuple[str, Ragged]]:
         """The items that each query must not return, with the reason; exclusions come first."""
-        blocked = [
-            ("excluded", queries.exclude),
-            ("hidden", queries.rejected),
-            ("anchor", queries.items),
-        ]
+        blocked = [("excluded", queries.exclude), ("hidden", queries.rejected)]
         if queries.keep_seen is not None:  # a query's own setting overrides the recipe's
             if not queries.keep_seen.all():
                 blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
@@ -157,7 +191,13 @@ class Rules(Stage[RulesConfig]):
             history = queries.history
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
             blocked.append(("cooldown", history.filter(history.times > since).ragged))
-        return blocked
+        if queries.groups is not None and queries.groups.are_products:
+            groups = queries.groups
+            blocked = [(reason, groups.with_variants(items)) for reason, items in blocked]
+        anchors = queries.items
+        if len(anchors.values) and self.config.anchor_variants == "hide":
+            anchors = with_own_variants(queries)
+        return [*blocked, ("anchor", anchors)]
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
@@ -167,6 +207,17 @@ class Rules(Stage[RulesConfig]):
             return []
         catalogue = queries.live.state.catalogue
         masks = [("deleted", catalogue.alive[None, :])]
+        latest = self._sellable  # other threads may replace it
+        if latest is None or latest[0] is not catalogue:
+            latest = catalogue, availability_of(catalogue, self.availability_fields)
+            self._sellable = latest
+        sellable = latest[1]
+        hides = self.config.uncatalogued == "hide" and queries.candidates is None
+        if hides and sellable.catalogued is not None:
+            masks.append(("uncatalogued", sellable.catalogued))
+        in_stock = sellable.mask(queries.times) if sellable.has_times else sellable.in_stock
+        if in_stock is not None and not queries.is_replayed:
+            masks.append(("unavailable", in_stock))
         for reason, rule in (
             ("unavailable", self.config.available),
             ("filtered", self.config.allow),

@@ -8,6 +8,7 @@ import numpy as np
 
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.stage import NoConfig, Stage
+from plait.ranking.item_variants import shown_variants
 
 __all__ = ["Policy"]
 
@@ -17,7 +18,8 @@ class Policy(Stage[NoConfig]):
 
     Writes `order` int32 [B, K], the rank from 0 of a shown candidate and -1 for others, and
     `propensity` float32 [B, K], the probability that an item is shown at its rank: 1. Candidates
-    without a score (NaN) come last.
+    without a score (NaN) come last. Where the rules have set `queries.groups`, the best item of
+    each group stays, of those in stock if there are any; the others are marked "variant".
     """
 
     reads = ("score",)
@@ -33,13 +35,17 @@ class Policy(Stage[NoConfig]):
         present = items.present
         score = np.where(present, items.column("score"), np.float32(-np.inf))
         score = np.where(np.isnan(score), np.float32(-np.inf), score)
-        order = _ranked(score, present, _ties(queries, items.item_numbers), queries.k)
+        ties = _ties(queries, items.item_numbers)
+        if queries.groups is not None:
+            chosen = shown_variants(queries, items, score, ties)
+            items = items.mark_removed(present & ~chosen, "variant")
+            present, score = chosen, np.where(chosen, score, np.float32(-np.inf))
+        order = _ranked(score, present, ties, queries.k)
         pinned = items.columns.get("pinned")
         if pinned is not None:
             is_pinned = (pinned >= 0) & (pinned < queries.k) & present
             for row in np.nonzero(is_pinned.any(axis=1))[0]:
-                ties = _ties(queries, items.item_numbers[row])
-                order[row] = _with_pins(score[row], present[row], ties, pinned[row], queries.k)
+                order[row] = _with_pins(score[row], present[row], ties[row], pinned[row], queries.k)
         return items.with_columns(order=order, propensity=(order >= 0).astype(np.float32))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plait.data.catalogue import FieldType
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.utils.number_texts import unambiguous_number
 from plait.utils.timestamps import in_range, micros_of_number, parse_time
 
 __all__ = [
@@ -64,7 +66,7 @@ def _to_number(value: Any) -> float | None:
     if kind is int:
         return int(value)
     if kind is str:
-        if not value.strip():
+        if value.strip(BLANKS) in MISSING_WORDS:
             return None
         value = _parse_number(value)
     elif kind is not float:
@@ -81,11 +83,14 @@ def _parse_number(text: str) -> float:
             return float(text)
     except ValueError:
         pass
-    raise ValueError("a number")
+    number = unambiguous_number(text)
+    if number is None:
+        raise ValueError("a number")
+    return number
 
 
 def _to_time(value: Any) -> int | None:
-    if type(value) is str and not value.strip():
+    if type(value) is str and value.strip(BLANKS) in MISSING_WORDS:
         return None
     try:
         if type(value) is str:
@@ -143,9 +148,12 @@ def get_first(mapping: Mapping[str, Any], *names: str) -> Any:
 
 
 def _to_media(value: Any) -> str | None:
-    if type(value) is not str:
-        raise ValueError("the address or path of a picture, sound or film")
-    return value.strip() or None
+    """An address or path; several of them are one a line."""
+    addresses = value if type(value) is list else [value]
+    if not all(type(address) is str for address in addresses if address is not None):
+        raise ValueError("the address or path of a picture, sound or film, or a list of them")
+    stripped = (address.strip() for address in addresses if address is not None)
+    return "\n".join(dict.fromkeys(filter(None, stripped))) or None
 
 
 COERCE: Mapping[FieldType, Callable[[Any], Any]] = {

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import filterfalse
 from typing import Any
 
 from plait.data.catalogue import FieldType
 from plait.schema.coercion import LATITUDE, LONGITUDE, get_first
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.utils.html_text import has_markup
+from plait.utils.number_texts import survey_numbers
 
-__all__ = ["infer_type", "is_code", "words_of"]
+__all__ = ["infer_type", "is_code", "is_set_name", "words_of"]
 
 
 def _word_set(text: str) -> frozenset[str]:
@@ -23,7 +27,7 @@ _TEXT_NAMES = _word_set(
     " question answer searchterm searchquery query"
 )
 _SET_NAMES = _word_set(
-    "genre genres tag tags category categories keyword keywords topic topics label labels"
+    "genre genres tag tags categories keyword keywords topic topics label labels"
     " actors cast directors writers ingredients languages colors colours sizes"
 )
 _CODE_WORDS = _word_set(
@@ -45,6 +49,7 @@ _MEDIA = re.compile(
 )
 _NEARLY_ALL = 0.95
 _MIN_VALUES_FOR_TEXT = 20
+_SAMPLE = 200
 
 
 def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
@@ -56,7 +61,8 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
 
     Args:
         name: The name of the field.
-        values: Its values; None, "" and [] do not count.
+        values: Its values; None, "" and [] do not count, nor do words such as NA where there are
+            other values.
 
     Returns:
         The type; None if there are no values, or objects that are not places.
@@ -64,6 +70,7 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
     present = [value for value in values if value is not None and value != "" and value != []]
     if not present:
         return None
+    present = list(filterfalse(_is_missing_word, present)) or present
     types = Counter(map(type, present))
     half = len(present) / 2
     if types[dict] >= half:
@@ -75,7 +82,7 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
         )
         return "place" if places >= half else None
     if types[list] >= half:
-        return "text" if _is_text_name(words_of(name)) else "set"
+        return _infer_from_lists(name, [value for value in present if type(value) is list])
     if types[bool] >= half or is_code(name):
         return "category"
     texts = [value.strip() for value in present if type(value) is str]
@@ -86,7 +93,32 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
             n_numbers += sum(1 for text in texts if _NOT_FINITE.match(text))
         if n_numbers >= _NEARLY_ALL * len(present):
             return "number"
+        if len(texts) + types[int] + types[float] == len(present) and _are_amounts(name, texts):
+            return "number"
     return _infer_from_texts(name, texts) if texts else "number"
+
+
+def _is_missing_word(value: Any) -> bool:
+    return type(value) is str and value.strip(BLANKS) in MISSING_WORDS
+
+
+def _infer_from_lists(name: str, lists: Sequence[list[Any]]) -> FieldType:
+    if _is_text_name(words_of(name)):
+        return "text"
+    members = [member for value in lists for member in value if member is not None]
+    are_media = bool(members) and all(
+        type(member) is str and _MEDIA.match(member.strip()) for member in members
+    )
+    return "media" if are_media else "set"
+
+
+def _are_amounts(name: str, texts: Sequence[str]) -> bool:
+    """Whether these are amounts such as `4,50` or `1.299,00 €`, each with one meaning."""
+    sample = survey_numbers(texts[:_SAMPLE])
+    if sample.others > len(texts[:_SAMPLE]) / 2 or is_set_name(name):
+        return False
+    evidence = survey_numbers(texts)
+    return evidence.are_numbers and not evidence.either and evidence.decorated > 0
 
 
 def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
@@ -96,9 +128,11 @@ def _infer_from_texts(name: str, texts: Sequence[str]) -> FieldType:
     if sum(1 for text in texts if _MEDIA.match(text)) >= enough:
         return "media"
     words = words_of(name)
-    if _are_joined_words(texts, is_set_name=bool(words) and words[-1] in _SET_NAMES):
+    if _are_joined_words(texts, is_set_name=is_set_name(name)):
         return "set"
-    return "text" if _is_text_name(words) or _read_like_text(texts) else "category"
+    is_text = _is_text_name(words) or _read_like_text(texts)
+    is_text = is_text or sum(map(has_markup, texts)) * 2 >= len(texts)
+    return "text" if is_text else "category"
 
 
 def _is_text_name(words: Sequence[str]) -> bool:
@@ -133,6 +167,19 @@ def is_code(name: str) -> bool:
     """
     words = words_of(name)
     return bool(words) and (words[-1] in _CODE_WORDS or "".join(words) in _CODE_WORDS)
+
+
+def is_set_name(name: str) -> bool:
+    """Return whether a name is that of a set (tags, genres), whose members are no numbers.
+
+    Args:
+        name: The name of a field or column.
+
+    Returns:
+        Whether it is the name of a set.
+    """
+    words = words_of(name)
+    return bool(words) and words[-1] in _SET_NAMES
 
 
 def words_of(name: str) -> list[str]:

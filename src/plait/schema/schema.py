@@ -1,6 +1,6 @@
 """The types of fields: inferred when a field first has a value, stored, and never changed.
 
-A value that does not fit the stored type is drift: its row is rejected, and the type stays.
+A value that does not fit the stored type is drift: its row is stored without it, the type stays.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -18,8 +18,10 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.coercion import COERCE
 from plait.schema.inference import infer_type
+from plait.schema.retyping import as_type, is_stored_as
+from plait.utils.html_text import plain_text
 
-__all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "FieldProblem", "Schema", "typed"]
+__all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
 
 ENTITIES = ("item", "user", "interaction", "impression")
 """The entities that may have typed fields."""
@@ -55,6 +57,21 @@ class FieldProblem:
         """The problem as a sentence."""
         text = repr(self.value)
         return f"expected {self.expected}, got {text if len(text) <= 200 else text[:200] + '...'}"
+
+
+class Admission(NamedTuple):
+    """The outcome of checking the fields of N events.
+
+    Attributes:
+        schema: The types, with those of new fields.
+        events: For each event its canonical form, [N]; what is wrong where its fields are no JSON
+            object.
+        lost: The fields that were left out because their values do not fit, by event.
+    """
+
+    schema: Schema
+    events: list[Event | FieldProblem]
+    lost: list[FieldProblem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +137,26 @@ class Schema:
                 field=name,
             )
 
-    def admit(self, events: Sequence[Event]) -> tuple[Schema, list[Event | FieldProblem]]:
+    def admit(self, events: Sequence[Event]) -> Admission:
         """Convert the fields of events to their canonical form, and learn the types of new fields.
 
         A new field gets its type from all its values in the batch. Canonical are: sorted keys,
         finite numbers, times as integer microseconds UTC, sets as lists of strings, places as
-        [latitude, longitude]. null fits every type and is kept.
+        [latitude, longitude]. null fits every type and is kept. A value that does not fit costs
+        the field, not the event.
 
         Args:
             events: The events; triples and erasures pass unchanged.
 
         Returns:
-            The schema with the new types (self if there are none), and for every event its
-            canonical form or what is wrong with it.
+            The schema with the new types (self if there are none), the canonical events, and what
+            was left out of them.
         """
-        admitted: list[Event | FieldProblem] = list(events)
+        admission = Admission(self, list(events), [])
         with_fields = [
             index
             for index, event in enumerate(events)
-            if event.fields is not None and event.record_type not in ("fact", "erase")
+            if event.fields is not None and event.record_type in ENTITIES
         ]
         schema = self
         for index in with_fields:
@@ -148,9 +166,10 @@ class Schema:
                 schema = self._with_new_fields([events[voter] for voter in with_fields])
                 result = _convert(event, index, schema._coerce[event.record_type])
             if result is None:
-                result = _untyped_field_problem(event, index, schema._coerce[event.record_type])
-            admitted[index] = result
-        return schema, admitted
+                result, lost = _without_misfits(event, index, schema._coerce[event.record_type])
+                admission.lost.extend(lost)
+            admission.events[index] = result
+        return admission._replace(schema=schema)
 
     def _with_new_fields(self, events: Sequence[Event]) -> Schema:
         """A schema with a type for every new field that has a value in these events."""
@@ -186,28 +205,44 @@ def _parse(event: Event) -> dict[str, Any] | None:
 def _convert(
     event: Event, index: int, coerce: Mapping[str, Callable[[Any], Any]]
 ) -> Event | FieldProblem | None:
-    """The event in canonical form, or what is wrong with it; None: a field has no type yet."""
+    """The event in canonical form; None: a field has no type yet, or its value does not fit."""
     fields = _parse(event)
     if fields is None:
         return FieldProblem(index, "fields", event.fields, "a JSON object")
-    name = ""
     try:
         for name, value in fields.items():
             is_empty = value is None or value == "" or value == []
             fields[name] = None if is_empty else coerce[name](value)
-    except KeyError:
+    except (KeyError, ValueError):
         return None
-    except ValueError as problem:
-        return FieldProblem(index, name, fields[name], str(problem))
+    return _with_fields(event, fields)
+
+
+def _with_fields(event: Event, fields: Mapping[str, Any]) -> Event:
     text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
     return event if text == event.fields else event._replace(fields=text)
 
 
-def _untyped_field_problem(event: Event, index: int, known: Mapping[str, Any]) -> FieldProblem:
+def _without_misfits(
+    event: Event, index: int, coerce: Mapping[str, Callable[[Any], Any]]
+) -> tuple[Event, list[FieldProblem]]:
+    """The event without the fields that do not fit, and what is wrong with these."""
+    fields: dict[str, Any] = {}
+    lost: list[FieldProblem] = []
+    for name, value in (_parse(event) or {}).items():
+        is_empty = value is None or value == "" or value == []
+        if not is_empty and name not in coerce:
+            lost.append(_untyped_field_problem(index, name, value))
+            continue
+        try:
+            fields[name] = None if is_empty else coerce[name](value)
+        except ValueError as problem:
+            lost.append(FieldProblem(index, name, value, str(problem)))
+    return _with_fields(event, fields), lost
+
+
+def _untyped_field_problem(index: int, name: str, value: Any) -> FieldProblem:
     """Why a field could not be given a type."""
-    fields = (_parse(event) or {}).items()
-    untyped = (pair for pair in fields if pair[1] is not None and pair[0] not in known)
-    name, value = next(untyped, ("fields", None))
     if not _is_field_name(name):
         expected = f"a field name of 1 to {MAX_NAME} printable characters"
         return FieldProblem(index, name[:MAX_NAME], value, expected)
@@ -227,13 +262,25 @@ def typed(
         types: The types by (entity, field name).
 
     Returns:
-        The values by field name: sets as tuples of strings, places as pairs of floats, null as
-        None. Fields without a type (which never had a value) are left out.
+        The values by field name: sets as tuples of strings, places as pairs of floats, texts
+        without HTML, null as None. Fields without a type (which never had a value) are left out.
     """
     values: dict[str, Any] = {}
     for name, value in orjson.loads(fields or "{}").items():
         kind = types.get((entity, name))
         if kind is not None:
-            as_tuple = kind in ("set", "place") and value is not None
-            values[name] = tuple(value) if as_tuple else value
+            values[name] = _readable(value, kind)
     return values
+
+
+def _readable(value: Any, kind: FieldType) -> Any:
+    """A canonical value as it is read; the log keeps what was sent."""
+    if value is not None and not is_stored_as(value, kind):
+        value = as_type(value, kind)  # the field got another type since
+    if value is None:
+        return None
+    if kind in ("text", "category"):
+        return plain_text(value) or None
+    if kind == "set":
+        return tuple(dict.fromkeys(filter(None, map(plain_text, value)))) or None
+    return tuple(value) if kind == "place" else value

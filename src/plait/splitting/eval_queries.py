@@ -112,6 +112,7 @@ def queries_of(
         exclude=nothing,
         times=eval_queries.times,
         keep_seen=None if keep_seen is None else np.full(batch, keep_seen),
+        is_replayed=True,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from plait.data.array_types import ABSENT, Int32Array, Int64Array
-from plait.data.dataset import Dataset, first_seen, target_mask
+from plait.data.dataset import Dataset, first_seen, ranking_target_mask
 from plait.data.ragged import Ragged, index_ranges
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import EvalQueries, queries_of
@@ -66,7 +66,7 @@ def held_out_users(
         ProtocolError: if no users are left to test, to learn from or to fit.
     """
     interactions = dataset.interactions
-    positions = np.flatnonzero(target_mask(dataset, target_events))
+    positions = np.flatnonzero(ranking_target_mask(dataset, target_events))
     counts = np.bincount(interactions.users[positions], minlength=dataset.n_users)
     folds = _draw_folds(dataset, counts, test_user_ratio, seed)
     is_held_out = np.zeros(dataset.n_users, np.bool_)

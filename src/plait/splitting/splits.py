@@ -14,7 +14,13 @@ from typing import Literal
 import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
-from plait.data.dataset import Dataset, event_type_weights, first_seen, target_mask, user_item_keys
+from plait.data.dataset import (
+    Dataset,
+    event_type_weights,
+    first_seen,
+    ranking_target_mask,
+    user_item_keys,
+)
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
@@ -195,7 +201,7 @@ def time_split(
     interactions = dataset.interactions
     is_before = interactions.times <= cut
     target_events = target_events or _positive_event_types(dataset, event_weights)
-    is_target = ~is_before & target_mask(dataset, target_events)
+    is_target = ~is_before & ranking_target_mask(dataset, target_events)
     if until is not None:
         is_target &= interactions.times <= until
     train, asked = new_items_at(dataset, dataset.keep(is_before), cut, until)
@@ -280,7 +286,7 @@ def repeat_share(dataset: Dataset, target_events: tuple[str, ...] = ()) -> float
     Returns:
         The share of target events whose user had a target event with the same item before.
     """
-    targets = dataset.interactions.take(target_mask(dataset, target_events))
+    targets = dataset.interactions.take(ranking_target_mask(dataset, target_events))
     if not len(targets):
         return 0.0
     return 1 - len(np.unique(user_item_keys(targets, dataset.n_items))) / len(targets)
@@ -299,7 +305,7 @@ def _last_two_events(
     dataset: Dataset, goal: tuple[str, ...]
 ) -> tuple[Int32Array, Int64Array, Int64Array]:
     """Users with three target events or more, and the positions of their last two."""
-    positions = np.flatnonzero(target_mask(dataset, goal))
+    positions = np.flatnonzero(ranking_target_mask(dataset, goal))
     counts = np.bincount(dataset.interactions.users[positions], minlength=dataset.n_users)
     ends = np.cumsum(counts)[counts >= 3]
     users = np.flatnonzero(counts >= 3).astype(np.int32)

@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
-from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog import TYPE_CODES, EventChunk, EventLog
 from plait.schema.schema import Schema, typed
 
-__all__ = ["EntityNames", "apply_changes", "with_new_entries"]
+__all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
 
 _CHANGES: Mapping[str, Literal["put", "patch", "delete"]] = {
     "put": "put",
@@ -101,6 +101,29 @@ def apply_changes(
     if new_columns:
         catalogue = catalogue.with_columns({name: types[entity, name] for name in new_columns})
     return catalogue.updated(list(_effective(catalogue, changes)))
+
+
+def item_catalogue(log: EventLog) -> Catalogue:
+    """Read the items of a log, without its interactions.
+
+    Args:
+        log: The log.
+
+    Returns:
+        The items as they are now; ids that only interactions name are among them.
+
+    Raises:
+        StorageError: If the log cannot be read.
+    """
+    ids, types = log.item_ids(), log.schema().types
+    changes = [
+        Change(number, _CHANGES[kind], typed(fields, "item", types), offset)
+        for offset, number, kind, fields in log.entity_changes("item")
+        if number < len(ids)
+    ]
+    names = dict.fromkeys(name for change in changes for name in change.fields)
+    catalogue = with_new_entries(Catalogue(), ids, len(ids))
+    return catalogue.with_columns({name: types["item", name] for name in names}).updated(changes)
 
 
 def _changes(

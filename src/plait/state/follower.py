@@ -111,7 +111,10 @@ class Follower:
             else:
                 chunks = self._log.read(before.version)
             for chunk in chunks:
-                state = self._state.apply(chunk, self._log)
+                if chunk.rebuilds:
+                    state = LiveState.replay(self._log, int(chunk.offsets[-1]))
+                else:
+                    state = self._state.apply(chunk, self._log)
                 with self._applied:
                     self._state = state
                     self._applied.notify_all()

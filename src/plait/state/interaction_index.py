@@ -226,6 +226,21 @@ class InteractionIndex:
         loose = {user: rows for user, rows in (self.loose or {}).items() if user not in users}
         return InteractionIndex(tuple(runs), loose, sum(len(rows) for rows in loose.values()))
 
+    def item_counts(self, n_items: int) -> Int64Array:
+        """Count the interactions of each item.
+
+        Args:
+            n_items: The number of items.
+
+        Returns:
+            int64 [n_items].
+        """
+        counts = np.zeros(n_items, np.int64)
+        for run in self.runs:
+            counts += np.bincount(run.items, minlength=n_items)
+        loose = [row[0] for rows in (self.loose or {}).values() for row in rows]
+        return counts + np.bincount(np.array(loose, np.int64), minlength=n_items)
+
     def user_rows(self, user: int) -> InteractionRows:
         """Collect the rows of one user.
 

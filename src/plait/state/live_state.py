@@ -10,16 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from plait.data.array_types import Int32Array
-from plait.data.catalogue import NO_TIME, Catalogue
-from plait.data.types import Dataset, History, event_type_weights
+from plait.data.array_types import Int32Array, Int64Array
+from plait.data.catalogue import NO_TIME, Catalogue, Change
+from plait.data.recent_interactions import RecentInteractions
+from plait.data.types import History, event_type_weights
 from plait.eventlog import TYPE_CODES, EventChunk, EventLog
+from plait.eventlog.retraction import NamedNumbers
 from plait.schema.schema import Schema
 from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
-from plait.state.interaction_index import InteractionIndex, InteractionRows, SortedRun
+from plait.state.interaction_index import InteractionIndex, InteractionRows
 
-__all__ = ["DatasetState", "LiveState"]
+__all__ = ["LiveState"]
+
+
+def _nobody() -> Int64Array:
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +42,12 @@ class LiveState:
         event_types: The names of the log's event type numbers.
         events: What users did.
         erased: Offset and user number of every erasure.
+        recent: The newest of these interactions, in the order of the log.
+        arrivals: int64 [n_items], the time of the event that first described an item, `NO_TIME`
+            where it has none or an interaction named the item first.
+        absent_items: Numbers of items that only retracted rows name, int64 [M]: not alive until
+            an event names them.
+        absent_users: Likewise of users.
     """
 
     version: int = 0
@@ -43,6 +56,10 @@ class LiveState:
     event_types: tuple[str, ...] = ()
     events: InteractionIndex = field(default_factory=InteractionIndex)
     erased: tuple[tuple[int, int], ...] = ()
+    recent: RecentInteractions = field(default_factory=RecentInteractions)
+    arrivals: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    absent_items: Int64Array = field(default_factory=_nobody)
+    absent_users: Int64Array = field(default_factory=_nobody)
 
     @staticmethod
     def replay(log: EventLog, until: int | None = None) -> LiveState:
@@ -59,13 +76,20 @@ class LiveState:
             StorageError: If the log cannot be read.
         """
         state, interactions = LiveState(), [InteractionRows.empty()]
+        recent = state.recent
         names = _CachedNames(log)
+        retractions = _Retractions()
         for chunk in log.read(0, until):
             state = state._with_entities(chunk, names)
-            interactions.append(_interactions(chunk))
+            offsets, rows = _interactions(chunk)
+            interactions.append(rows)
+            recent = recent.with_rows(offsets, *rows)
+            retractions.add(chunk)
+        state = retractions.applied(state)
         erased_users = {number for _, number in state.erased}
         events = InteractionIndex().with_rows(InteractionRows.concat(interactions))
-        return replace(state, events=events.without(erased_users) if erased_users else events)
+        state = replace(state, events=events, recent=recent)
+        return state._without(erased_users) if erased_users else state
 
     def apply(self, chunk: EventChunk, names: EntityNames) -> LiveState:
         """Apply the next events of the log.
@@ -80,9 +104,11 @@ class LiveState:
         if not len(chunk.offsets):
             return self
         after = self._with_entities(chunk, names)
-        events = self.events.with_rows(_interactions(chunk))
+        offsets, rows = _interactions(chunk)
+        events, recent = self.events.with_rows(rows), self.recent.with_rows(offsets, *rows)
+        after = replace(after, events=events, recent=recent)
         erased_users = {number for _, number in after.erased[len(self.erased) :]}
-        return replace(after, events=events.without(erased_users) if erased_users else events)
+        return after._without(erased_users) if erased_users else after
 
     def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
         """Return everything that users did, oldest first.
@@ -105,10 +131,16 @@ class LiveState:
             offsets, rows = self.events.batch_rows(users)
         return History(offsets, rows.items, rows.times, weights[rows.event_types])
 
+    def _without(self, users: set[int]) -> LiveState:
+        """The state without what users did."""
+        return replace(
+            self, events=self.events.without(users), recent=self.recent.without_users(users)
+        )
+
     def _with_entities(self, chunk: EventChunk, names: EntityNames) -> LiveState:
         """The state after `chunk`, without its interactions."""
         catalogue, users, event_types = self.catalogue, self.users, self.event_types
-        erased = self.erased
+        erased, arrivals = self.erased, self.arrivals
         n_items, n_users, n_event_types = (
             int(column.max()) + 1 for column in (chunk.items, chunk.users, chunk.kinds)
         )
@@ -117,6 +149,7 @@ class LiveState:
             event_types = (*event_types, *names.kinds(n_known)[: n_event_types - n_known])
         if n_items > len(catalogue.alive):
             catalogue = with_new_entries(catalogue, names.item_ids(len(catalogue)), n_items)
+            arrivals = _with_arrivals(arrivals, chunk, len(catalogue))
         if n_users > len(users.alive):
             users = with_new_entries(users, names.user_ids(len(users)), n_users)
         if (chunk.types != TYPE_CODES["interaction"]).any():
@@ -128,70 +161,78 @@ class LiveState:
                 erased = (*erased, (offset, number))
                 if users.ids[number]:
                     users = users.without_id(number)
+        absent_items, absent_users = self.absent_items, self.absent_users
+        if len(absent_items) or len(absent_users):
+            catalogue, absent_items = _revived(catalogue, absent_items, chunk.items, chunk.types)
+            users, absent_users = _revived(users, absent_users, chunk.users, chunk.types)
         version = int(chunk.offsets[-1])
-        return LiveState(version, catalogue, users, event_types, self.events, erased)
+        return replace(
+            self,
+            version=version,
+            catalogue=catalogue,
+            users=users,
+            event_types=event_types,
+            erased=erased,
+            arrivals=arrivals,
+            absent_items=absent_items,
+            absent_users=absent_users,
+        )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DatasetState:
-    """A data set seen as a state: what evaluation hands to stages that ask for one.
+class _Retractions:
+    """What the rows whose imports were taken back leave to be undone at the end of a replay."""
 
-    Attributes:
-        dataset: The snapshot.
-        events: Its interactions, all event types included.
-    """
+    def __init__(self) -> None:
+        self._items, self._users = NamedNumbers(), NamedNumbers()
+        self._described: list[Int32Array] = []
+        self._record = -1
 
-    dataset: Dataset
-    events: InteractionIndex
+    def add(self, chunk: EventChunk) -> None:
+        self._items.add(chunk.items, chunk.types)
+        self._users.add(chunk.users, chunk.types)
+        self._described.append(chunk.items[chunk.types == -1 - TYPE_CODES["item"]])
+        records = chunk.offsets[chunk.types == TYPE_CODES["retract"]]
+        self._record = max(self._record, int(records.max(initial=-1)))
 
-    @staticmethod
-    def of(dataset: Dataset) -> DatasetState:
-        """Make the state of a snapshot.
-
-        Args:
-            dataset: The snapshot.
-
-        Returns:
-            The state.
+    def applied(self, state: LiveState) -> LiveState:
+        """The state in which entries of retracted rows alone are not alive, and the items that
+        such rows described count as changed by the record.
         """
-        columns = dataset.interactions
-        rows = InteractionRows(columns.users, columns.items, columns.event_types, columns.times)
-        runs = (SortedRun.from_rows(rows),) if len(columns) else ()
-        return DatasetState(dataset, InteractionIndex(runs))
+        items, users = self._items.absent(), self._users.absent()
+        described = np.concatenate([*self._described, np.zeros(0, np.int32)])
+        catalogue = _not_alive(state.catalogue, items)
+        if len(described):
+            changed = catalogue.changed.copy()
+            described = described[changed[described] >= 0]
+            changed[described] = np.maximum(changed[described], self._record)
+            catalogue = replace(catalogue, changed=changed)
+        return replace(
+            state,
+            catalogue=catalogue,
+            users=_not_alive(state.users, users),
+            absent_items=items,
+            absent_users=users,
+        )
 
-    @property
-    def version(self) -> int:
-        """The offset that the snapshot goes up to."""
-        return self.dataset.version
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The items of the snapshot."""
-        return self.dataset.catalogue
+def _not_alive(catalogue: Catalogue, numbers: Int64Array) -> Catalogue:
+    if not len(numbers):
+        return catalogue
+    alive = catalogue.alive.copy()
+    alive[numbers] = False
+    return replace(catalogue, alive=alive)
 
-    @property
-    def users(self) -> Catalogue:
-        """The users of the snapshot."""
-        return self.dataset.users
 
-    @property
-    def event_types(self) -> tuple[str, ...]:
-        """The names of its event types."""
-        return self.dataset.event_types
-
-    def history(self, users: Int32Array, kinds: Mapping[str, float]) -> History:
-        """Return everything that users did, oldest first.
-
-        Args:
-            users: int32 [B] user numbers, -1 for an unknown user.
-            kinds: The weight of each event type; "*" stands for any other.
-
-        Returns:
-            The histories, with the weight of every event.
-        """
-        offsets, rows = self.events.batch_rows(users)
-        weights = event_type_weights(self.event_types, kinds)
-        return History(offsets, rows.items, rows.times, weights[rows.event_types])
+def _revived(
+    catalogue: Catalogue, absent: Int64Array, numbers: Int32Array, types: npt.NDArray[np.int8]
+) -> tuple[Catalogue, Int64Array]:
+    """The entries that events name again; what a deletion names stays dead."""
+    named = np.intersect1d(absent, numbers[types >= 0])
+    if not len(named):
+        return catalogue, absent
+    is_new = catalogue.changed[named] < 0  # else an event about the entry itself has decided
+    touches = [Change(number, "touch", {}, -1) for number in named[is_new].tolist()]
+    return catalogue.updated(touches), np.setdiff1d(absent, named)
 
 
 class _CachedNames:
@@ -221,10 +262,20 @@ class _CachedNames:
         return ids[first:]
 
 
-def _interactions(chunk: EventChunk) -> InteractionRows:
-    """The interactions of known users, with the clock that orders them."""
+def _interactions(chunk: EventChunk) -> tuple[Int64Array, InteractionRows]:
+    """The interactions of known users: their offsets, and rows with the clock that orders them."""
     rows = np.flatnonzero((chunk.types == TYPE_CODES["interaction"]) & (chunk.users >= 0))
-    times, positions = chunk.times[rows], chunk.positions[rows]
-    ranks = np.where(positions == NO_TIME, chunk.offsets[rows], positions)
+    offsets, times, positions = chunk.offsets[rows], chunk.times[rows], chunk.positions[rows]
+    ranks = np.where(positions == NO_TIME, offsets, positions)
     clock = np.where(times == NO_TIME, ranks, times)
-    return InteractionRows(chunk.users[rows], chunk.items[rows], chunk.kinds[rows], clock)
+    return offsets, InteractionRows(chunk.users[rows], chunk.items[rows], chunk.kinds[rows], clock)
+
+
+def _with_arrivals(arrivals: Int64Array, chunk: EventChunk, n_items: int) -> Int64Array:
+    """The arrivals of `n_items` items, of which those behind `arrivals` are first in `chunk`."""
+    grown = np.concatenate([arrivals, np.full(n_items - len(arrivals), NO_TIME)])
+    named = np.flatnonzero(chunk.items >= len(arrivals))
+    firsts = named[np.unique(chunk.items[named], return_index=True)[1]]
+    described = firsts[chunk.types[firsts] == TYPE_CODES["item"]]
+    grown[chunk.items[described]] = chunk.times[described]
+    return grown

@@ -59,6 +59,7 @@ def renumbered(dataset: Dataset, new_numbers: Int32Array) -> Dataset:
         old.tiebreak[order],
         {name: Column(column.type, column.values[order]) for name, column in old.columns.items()},
         {item_id: number for number, item_id in enumerate(ids)},
+        old.described[order],
     )
     interactions = replace(dataset.interactions, items=new_numbers[dataset.interactions.items])
     triples = replace(

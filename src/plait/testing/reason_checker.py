@@ -46,7 +46,9 @@ _PATTERNS: Sequence[tuple[str, str]] = (
     ("popular_now", r"Popular right now(?:: (?P<segment>.+))?"),
     ("popular_ever", r"Popular overall(?:: (?P<segment>.+))?"),
     ("others", r"Others chose this too"),
-    ("nothing", r"May be of interest|Chosen by the editors"),
+    ("nothing", r"May be of interest|Chosen by the editors|From the catalogue|New here"),
+    ("nothing", r"Also in .+"),
+    ("others", r"Others chose this too: .+"),
 )
 
 

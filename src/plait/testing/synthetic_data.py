@@ -14,7 +14,7 @@ import numpy as np
 
 from plait.data.catalogue import Change
 from plait.data.types import Dataset
-from plait.eventlog.snapshot import from_arrays
+from plait.eventlog.dataset_builder import from_arrays
 from plait.utils.timestamps import DAY
 
 __all__ = [

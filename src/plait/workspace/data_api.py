@@ -13,17 +13,18 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import AppendResult, EventLog
 from plait.ingest.importer import Importer
-from plait.ingest.posted_rows import fields_text, parse_event_rows
+from plait.ingest.plain_values import plain_value
+from plait.ingest.posted_rows import fields_text, merged_parts, parse_event_rows
 from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
-from plait.utils.no_op import ignore
-from plait.utils.timestamps import iso
-from plait.workspace.fit import Progress
-from plait.workspace.ingest import ImportReport, ingest
+from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.workspace.import_api import ImportApi
 from plait.workspace.live_model import LiveModel
+from plait.workspace.post_notes import PostNotes
+from plait.workspace.readable_fields import lost_fields, readable_fields
 
-__all__ = ["DataApi", "readable_fields"]
+__all__ = ["DataApi"]
 
 Entity = Literal["item", "user"]
 
@@ -32,7 +33,7 @@ DELTA_WAIT = 1.0
 the writer finds it; the write itself is on disk by then."""
 
 
-class DataApi:
+class DataApi(ImportApi):
     """Writes to the log and reads single entries; the next response knows of every write.
 
     Args:
@@ -41,6 +42,9 @@ class DataApi:
         host: Holds the state to look entries up in.
         consent: Names users as the log does (by pseudonyms, where these are on).
         rejects: The folder of rows that were refused, from which erased users are removed.
+
+    Attributes:
+        post_notes: Finds what looks wrong in posted events.
     """
 
     def __init__(
@@ -51,47 +55,9 @@ class DataApi:
         consent: ConsentPolicy,
         rejects: Path,
     ) -> None:
-        self.host = host
-        self._log = log
+        super().__init__(log, host, consent, rejects)
+        self.post_notes = PostNotes(log)
         self._importer = importer
-        self._consent = consent
-        self._rejects = rejects
-
-    def ingest(
-        self,
-        events: Any = None,
-        items: Any = None,
-        users: Any = None,
-        facts: Any = None,
-        map: Any = None,  # noqa: A002
-        progress: Progress | None = None,
-    ) -> ImportReport:
-        """Append files, DataFrames (polars or pandas) or lists of dicts; see docs/data-formats.md.
-
-        Bad rows are counted in the report and written to HOME/rejects; the others are stored.
-        Ingesting the same rows again changes nothing.
-
-        Args:
-            events: What users did.
-            items: Descriptions of items.
-            users: Descriptions of users.
-            facts: Triples about items.
-            map: Which column is what, where that cannot be inferred.
-            progress: Told the source, how much of it is done, and how much there is.
-
-        Returns:
-            What became of the rows of each kind.
-
-        Raises:
-            InputError: If a source cannot be understood at all.
-        """
-        sources = {"events": events, "items": items, "users": users, "facts": facts}
-        if self._consent.required:
-            self.host.sync()
-        importer = Importer(self._log, self._consent, rejects=self._rejects)
-        report = ingest(importer, self._consent, sources, map, progress or ignore)
-        self.host.catch_up(report.version)
-        return report
 
     def post(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
         """Append interactions; the next response of this process knows of them.
@@ -103,12 +69,15 @@ class DataApi:
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each: "stored",
-            "duplicate", "conflict" (the id is taken by another event) or "rejected".
+            "duplicate", "conflict" (the id is taken by another event) or "rejected". A row has
+            "notes" too where something looks wrong: a misspelt kind, an unknown request_id; a
+            stored row without some of its fields lists them in "lost".
 
         Raises:
             StorageError: If they cannot be stored.
         """
         parsed = parse_event_rows(events)
+        notes: dict[int, list[dict[str, Any]]] = {}
         rows: dict[int, dict[str, Any]] = {
             position: {
                 "id": event_id,
@@ -121,11 +90,17 @@ class DataApi:
         if result is None:
             if self._consent.required:
                 self.host.sync()
+            notes = self.post_notes.find(parsed.events)
             result = self._importer.append(parsed.events)
             self.host.catch_up(result.version, result.chunk)
-        for position, row in zip(parsed.places, result.rows, strict=True):
+        for index, (position, row) in enumerate(zip(parsed.places, result.rows, strict=True)):
             error = f"{row.field}: {row.error}" if row.field and row.error else row.error
             rows[position] = {"id": row.id, "status": row.status, "error": error}
+            lost = lost_fields([*parsed.lost.get(position, ()), *row.lost])
+            if lost:
+                rows[position]["lost"] = lost
+            if index in notes:
+                rows[position]["notes"] = notes[index]
         return result.version, [rows[position] for position in range(len(events))]
 
     def put_item(self, item: str, fields: Mapping[str, Any]) -> int:
@@ -245,7 +220,7 @@ class DataApi:
         Raises:
             NotFoundError: If the user is unknown.
         """
-        version = self._log.erase(self._consent.user_id(_id_text(user, "user")))
+        version = self._log.erase(self._consent.user_id(self._stored_id(user, "user")))
         self.host.catch_up(version)
         forget(self._rejects, user)
         return version
@@ -266,12 +241,13 @@ class DataApi:
 
     def _patch(self, entity: Entity, external_id: str, fields: Mapping[str, Any]) -> int:
         text = fields_text(fields)
-        self._find(entity, external_id)
+        catalogue, number = self._find(entity, external_id)
+        text = merged_parts(text, catalogue.fields(number))
         return self._change(entity, external_id, "patch", text)
 
     def _change(self, entity: Entity, external_id: str, change: str, fields: str | None) -> int:
-        name = _id_text(external_id, entity)
-        expected = id_problem(name)
+        name = self._stored_id(external_id, entity)
+        expected = "an id" if name.strip(BLANKS) in MISSING_WORDS else id_problem(name)
         if expected and change != "delete":  # whatever is stored can be deleted
             raise InputError(f"expected {expected}", field=entity)
         event = Event(
@@ -283,6 +259,8 @@ class DataApi:
             time=time.time_ns() // 1000,
             fields=fields,
         )
+        for problem in self._log.schema().admit([event]).lost:  # whoever sends one can mend it
+            raise InputError(problem.error, field=problem.field)
         if self._consent.required:
             self.host.sync()
         result = self._importer.append([event])
@@ -296,9 +274,20 @@ class DataApi:
             self.host.wait_for_deltas(result.version, DELTA_WAIT)
         return result.version
 
+    def _stored_id(self, external_id: Any, entity: Entity) -> str:
+        """The id without blanks around it, as rows of events have it; any other that is stored."""
+        name = _id_text(external_id, entity)
+        stripped = name.strip(BLANKS)
+        if stripped in ("", name):
+            return name
+        state = self.host.state()
+        catalogue = state.catalogue if entity == "item" else state.users
+        stored = self._consent.user_id(name) if entity == "user" else name
+        return stripped if catalogue.number(stored) < 0 else name
+
     def _find(self, entity: Entity, external_id: str) -> tuple[Catalogue, int]:
         """The catalogue and the number; reads the log before it reports an unknown id."""
-        name = _id_text(external_id, entity)
+        name = self._stored_id(external_id, entity)
         if entity == "user":
             name = self._consent.user_id(name)
         for attempt in range(2):
@@ -317,29 +306,8 @@ class DataApi:
         )
 
 
-def readable_fields(catalogue: Catalogue, number: int) -> dict[str, Any]:
-    """Return the fields of an entry as JSON values.
-
-    Args:
-        catalogue: The items or users.
-        number: The number of the entry.
-
-    Returns:
-        The fields by name, as `put` accepts them.
-    """
-    types = catalogue.types()
-    readable: dict[str, Any] = {}
-    for name, value in catalogue.fields(number).items():
-        if types[name] == "time":
-            readable[name] = iso(value)
-        elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-            readable[name] = int(value)
-        else:
-            readable[name] = list(value) if isinstance(value, tuple) else value
-    return readable
-
-
 def _id_text(external_id: Any, entity: str) -> str:
+    external_id = plain_value(external_id)
     if isinstance(external_id, int) and not isinstance(external_id, bool):
         return str(external_id)
     if not isinstance(external_id, str) or not external_id:

@@ -12,6 +12,8 @@ import numpy as np
 from plait.errors import BundleError
 from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
+from plait.ranking.exclusion_rules import Rules
+from plait.ranking.sellable_items import describe_sellable
 from plait.state import LiveState
 from plait.workspace.live_model import LiveModel
 
@@ -48,6 +50,7 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "interactions": len(state.events),
         "kinds": _kinds(state),
         "fields": _fields(log),
+        "sellable": _sellable(engine, state),
         "bundle": _current(bundles, engine, state, head),
         "bundles": bundles.ids(),
         "fitted_on_erased": [
@@ -56,6 +59,16 @@ def info(log: EventLog, bundles: BundleStore, engine: LiveModel) -> dict[str, An
         "problems": engine.problems(),
         "memory_mb": _peak_mb(),
     }
+
+
+def _sellable(engine: LiveModel, state: LiveState) -> dict[str, Any]:
+    """Which items may be shown, by the rules of the recipe in use, else by the usual ones."""
+    stages = () if engine.loaded is None else engine.loaded.pipeline.steps
+    rules = next((stage for stage in stages if isinstance(stage, Rules)), Rules())
+    shown = describe_sellable(state.catalogue, rules.availability_fields).to_dict()
+    config = rules.config
+    stated = {name: getattr(config, name) for name in ("uncatalogued", "available", "group_by")}
+    return {**shown, "rules": stated}
 
 
 def _fields(log: EventLog) -> dict[str, dict[str, str]]:

@@ -1,56 +1,46 @@
-"""Files and frames into the log, and what became of them."""
+"""Files and frames into the log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from plait.errors import InputError
-from plait.ingest import FileKind, read_events
+from plait.eventlog.import_history import new_import_id
+from plait.ingest import EventBatch, FileKind, read_events
+from plait.ingest.catalogue_guard import CatalogueEffect, catalogue_effect
 from plait.ingest.importer import Importer, ImportResult
 from plait.privacy.consent import ConsentPolicy
 from plait.workspace.fit import Progress
+from plait.workspace.import_report import ImportReport
 
-__all__ = ["ImportReport", "ingest"]
+__all__ = ["ImportOptions", "ImportReport", "ingest"]
 
 ORDER: tuple[FileKind, ...] = ("items", "users", "events", "facts")
 """Users come before events: consent may be among their fields."""
 
 assert set(ORDER) == set(get_args(FileKind))
 
+_ENTITIES: Mapping[str, Literal["item", "user"]] = {"items": "item", "users": "user"}
+
 
 @dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What became of each kind of rows: `plait.ingest.importer.Receipt` by "items", "users", ..."""
+class ImportOptions:
+    """How files change what is there.
 
-    by_kind: Mapping[str, ImportResult]
+    Attributes:
+        dry_run: Tell what would happen, and store nothing.
+        replace: A row of an item or user replaces all of its fields, also those that the file has
+            no column for.
+        sync: Items that are not in the file are removed.
+        allow_loss: Go on where more than a tenth of the values of a field, or of the items, go.
+    """
 
-    @property
-    def version(self) -> int:
-        """The log's last offset after them, 0 if nothing reached the log."""
-        return max((result.version for result in self.by_kind.values()), default=0)
-
-    @property
-    def stored(self) -> int:
-        """How many rows are new in the log."""
-        return sum(result.stored for result in self.by_kind.values())
-
-    @property
-    def rejected(self) -> int:
-        """How many rows were refused."""
-        return sum(result.rejected for result in self.by_kind.values())
-
-    def lines(self) -> list[str]:
-        """For people: a line a source, and lines for the first rows that were refused."""
-        return [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON carries it."""
-        return {
-            "version": self.version,
-            **{kind: _plain(result) for kind, result in self.by_kind.items()},
-        }
+    dry_run: bool = False
+    replace: bool = False
+    sync: bool = False
+    allow_loss: bool = False
 
 
 def ingest(
@@ -59,6 +49,7 @@ def ingest(
     sources: Mapping[str, Any],
     mapping: Any,
     progress: Progress,
+    options: ImportOptions | None = None,
 ) -> ImportReport:
     """Import every source.
 
@@ -68,52 +59,58 @@ def ingest(
         sources: Files or frames by "items", "users", "events" or "facts"; None is skipped.
         mapping: The mapping of their columns, or None.
         progress: Called with the kind, the number of rows done, and the number there are.
+        options: How files change what is there.
 
     Returns:
         What became of the rows.
 
     Raises:
-        InputError: If there is no source, or one cannot be understood.
+        InputError: If there is no source, one cannot be understood, or one would clear or remove
+            more than a tenth.
     """
+    options = options or ImportOptions()
     present = {kind: sources[kind] for kind in ORDER if sources.get(kind) is not None}
     if not present:
         raise InputError(
             "there is nothing to ingest", hint=f"give one of {', '.join(sorted(ORDER))}"
         )
-    readers = {
-        kind: read_events(source, kind, mapping, key=consent.content_key)
+    if options.sync and "items" not in present:
+        raise InputError("sync needs a file of items", hint="give items too", field="sync")
+    merge, types = not options.replace, importer.field_types()
+    readers: dict[FileKind, Iterable[EventBatch]] = {
+        kind: read_events(source, kind, mapping, key=consent.content_key, types=types, merge=merge)
         for kind, source in present.items()
     }  # all of them are opened, and understood, before the first row is stored
-    return ImportReport(
-        {kind: importer.add(reader, progress, source=kind) for kind, reader in readers.items()}
-    )
-
-
-def _lines(kind: str, result: ImportResult) -> Iterator[str]:
-    counts = {
-        name: getattr(result, name) for name in ("stored", "duplicate", "conflict", "rejected")
+    effects = _checked_effects(importer, consent, readers, options)
+    import_id = new_import_id()
+    results: dict[str, ImportResult] = {
+        kind: importer.add(
+            reader, progress, source=kind, import_id=import_id, effect=effects.get(kind)
+        )
+        for kind, reader in readers.items()
     }
-    summary = ", ".join(
-        f"{count} {name}" for name, count in counts.items() if count or name == "stored"
-    )
-    yield (
-        f"{kind} from {result.source}: {summary}" if result.source != kind else f"{kind}: {summary}"
-    )
-    for bad in result.problems:
-        yield f"  row {bad.row}, {bad.field or 'the row'}: {bad.expected}, found {bad.value!r}"
-    if result.rejects is not None:
-        yield f"  all of them in {result.rejects}"
+    return ImportReport(results, import_id, options.dry_run)
 
 
-def _plain(result: ImportResult) -> dict[str, Any]:
-    return {
-        "source": result.source,
-        "rows": result.rows,
-        "stored": result.stored,
-        "duplicate": result.duplicate,
-        "conflict": result.conflict,
-        "rejected": result.rejected,
-        "version": result.version,
-        "rejects": None if result.rejects is None else str(result.rejects),
-        "problems": [bad._asdict() for bad in result.problems],
-    }
+def _checked_effects(
+    importer: Importer,
+    consent: ConsentPolicy,
+    readers: dict[FileKind, Iterable[EventBatch]],
+    options: ImportOptions,
+) -> dict[FileKind, CatalogueEffect]:
+    """What the files take from a catalogue that is there, before any row is stored; InputError if
+    that is more than a tenth. The rows of such files are held in memory.
+    """
+    effects: dict[FileKind, CatalogueEffect] = {}
+    log = importer.catalogue_log
+    for kind, reader in readers.items():
+        entity = _ENTITIES.get(kind)
+        if entity is None or log is None or next(iter(log.entity_changes(entity)), None) is None:
+            continue
+        batches = readers[kind] = list(reader)
+        sync = options.sync and kind == "items"
+        effect = catalogue_effect(batches, log, entity, sync=sync, stored_id=consent.user_id)
+        if not (options.allow_loss or options.dry_run):
+            effect.require_small(kind)
+        effects[kind] = effect
+    return effects

@@ -25,11 +25,11 @@ def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
 
     Returns:
         The positions of the queries of each group: those that agree on whether they override the
-        treatment of seen items, and on whether they bring their own candidates.
+        treatment of seen items, on whether they bring their own candidates, and on `group_by`.
     """
-    groups: dict[tuple[bool, bool], list[int]] = {}
+    groups: dict[tuple[bool, bool, str | None], list[int]] = {}
     for position, query in enumerate(queries):
-        key = (query.seen is None, query.candidates is None)
+        key = (query.seen is None, query.candidates is None, query.group_by)
         groups.setdefault(key, []).append(position)
     return list(groups.values())
 
@@ -91,6 +91,7 @@ def encode_queries(
         k=max(query.k for query in queries),
         keep_seen=keep_seen,
         candidates=candidates,
+        group_by=first.group_by,
         live=live,
         languages=tuple(query.language for query in queries),
     )

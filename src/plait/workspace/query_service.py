@@ -20,7 +20,13 @@ from plait.workspace.impression_pagination import ImpressionChains, decode_paylo
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
 from plait.workspace.query_validation import validate_query
-from plait.workspace.response import Response, impression_payload, ranked_items, to_json
+from plait.workspace.response import (
+    Response,
+    impression_payload,
+    items_json,
+    ranked_items,
+    to_json,
+)
 from plait.workspace.warmup_queries import warmup_queries
 
 __all__ = ["QueryService"]
@@ -179,7 +185,7 @@ class QueryService:
                     self.worker,
                     shown,
                     [] if is_fresh else ["stale"],
-                    to_json(shown),
+                    items_json(shown),
                 )
                 impression = Impression(
                     response.request_id,

@@ -14,6 +14,7 @@ from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
 from plait.pipeline.reason_templates import LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.schema.missing_words import BLANKS
 from plait.utils.timestamps import to_micros
 
 __all__ = [
@@ -66,7 +67,9 @@ class QueryOptions(TypedDict, total=False):
 
 
 def _id_text(value: Any) -> Any:
-    """Whole numbers are taken as the ids they spell."""
+    """Whole numbers are taken as the ids they spell; blanks around an id are cut off."""
+    if isinstance(value, str):
+        return value.strip(BLANKS) or value
     is_number = isinstance(value, int | np.integer) and not isinstance(value, bool)
     return str(value) if is_number else value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from plait.ranking.explanation.sentences import sentence
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["RankedItem", "Response", "impression_payload", "ranked_items", "to_json"]
+__all__ = ["RankedItem", "Response", "impression_payload", "items_json", "ranked_items", "to_json"]
 
 N_REPR = 10
 """How many items the `repr` of a response names."""
@@ -48,22 +48,26 @@ class RankedItem:
         reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
             `because` (the id of the item that it rests on), `fact`, `text`, a sentence, and what
             the sentence claims: `key`, `action`, `words` and `count`.
+        filled: Whether no model found the item: it fills a list that would be too short.
     """
 
     id: str
     score: float | None
     reasons: list[dict[str, Any]] = field(default_factory=list)
+    filled: bool = False
 
     def __repr__(self) -> str:
-        return f"{self.id!r} {self.score:.4g}" if self.score is not None else f"{self.id!r} unknown"
+        if self.score is not None:
+            return f"{self.id!r} {self.score:.4g}"
+        return f"{self.id!r} {'filled' if self.filled else 'unknown'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item as JSON has it.
 
         Returns:
-            `id`, `score` and `reasons`.
+            `id`, `score` and `reasons`; `filled` where it is true.
         """
-        return {"id": self.id, "score": self.score, "reasons": self.reasons}
+        return _item_objects([self])[0]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,6 +107,11 @@ class Response:
     def ids(self) -> list[str]:
         """The external ids alone, best first."""
         return [item.id for item in self.items]
+
+    @property
+    def filled(self) -> int:
+        """How many items fill the list: no model found them."""
+        return sum(item.filled for item in self.items)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that HTTP and the command line give out.
@@ -149,7 +158,7 @@ def to_json(value: Any) -> bytes:
         The text in UTF-8. A `Response` whose items were rendered before uses that text.
     """
     if isinstance(value, Response):
-        items = orjson.Fragment(value.items_json) if value.items_json else value.items
+        items = orjson.Fragment(value.items_json or items_json(value.items))
         value = {
             "request_id": value.request_id,
             "bundle": value.bundle,
@@ -159,6 +168,30 @@ def to_json(value: Any) -> bytes:
             "degraded": value.degraded,
         }
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def items_json(items: Sequence[RankedItem]) -> bytes:
+    """Render the items of a response as JSON.
+
+    Args:
+        items: The items.
+
+    Returns:
+        The text in UTF-8; NaN and infinity are null.
+    """
+    return orjson.dumps(_item_objects(items), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _item_objects(items: Sequence[RankedItem]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": item.id,
+            "score": item.score,
+            "reasons": item.reasons,
+            **({"filled": True} if item.filled else {}),
+        }
+        for item in items
+    ]
 
 
 def ranked_items(
@@ -186,10 +219,13 @@ def ranked_items(
         scores = _finite(items.columns["score"][row, slate])
     if "reasons" in items.columns:
         reasons = items.columns["reasons"][row, slate].tolist()
+    is_filled = [False] * len(slate)
+    if "fill" in items.columns:
+        is_filled = [entry is not None for entry in items.columns["fill"][row, slate]]
     ids = catalogue.ids
     ranked = [
-        RankedItem(ids[number], score, list(why or ()))
-        for number, score, why in zip(numbers, scores, reasons, strict=True)
+        RankedItem(ids[number], None if filled else score, list(why or ()), filled)
+        for number, score, why, filled in zip(numbers, scores, reasons, is_filled, strict=True)
     ]
     if query.candidates is not None and len(ranked) < query.k:
         candidates = dict.fromkeys(query.candidates)

@@ -29,6 +29,7 @@ from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress, fit
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
+from plait.workspace.listing import ListingApi
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_service import QueryService
 from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Workspace"]
 
 
-class Workspace(DataApi):
+class Workspace(DataApi, ListingApi):
     """An open home, safe among threads; nothing is read before the first query or `start`.
 
     Args:
@@ -75,9 +76,9 @@ class Workspace(DataApi):
             if settings.impressions
             else InMemoryImpressions()
         )
-        self.queries = QueryService(
-            host, self.chains, consent, stale_wait=settings.stale_wait_ms / 1000
-        )
+        self._stale_wait = settings.stale_wait_ms / 1000
+        self.queries = QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
+        self.post_notes.answers = self.chains.rows if settings.impressions else None
         self._watch: OnStageTimed = ignore
         self._closed = False
 

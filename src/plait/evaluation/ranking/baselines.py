@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
-from plait.data.dataset import target_mask
+from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.ranking.item_variants import product_groups
 from plait.splitting.splits import Split
 from plait.utils.timestamps import DAY
 
@@ -77,7 +78,7 @@ def recent_counts(train: Dataset, window: int, goal: tuple[str, ...]) -> Int64Ar
     Returns:
         int64 [n_items].
     """
-    events = train.interactions.take(target_mask(train, goal))
+    events = train.interactions.take(ranking_target_mask(train, goal))
     items, times = events.items, events.times
     if window and len(items) and train.clock == "time":
         items = items[times > times.max() - window * DAY]
@@ -124,6 +125,9 @@ def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ran
     order = order[: int((counts > 0).sum())].astype(np.int32)
     falling = counts[order]
     removes, depth = protocol.seen == "remove", max(protocol.k)
+    groups = product_groups(split.query_time_data.catalogue, protocol.group_by)
+    if groups is not None:  # the list is as long as before when one item of each group is left
+        depth *= groups.largest
 
     def rank(queries: QueryBatch) -> _RankedLists:
         size = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)
@@ -141,6 +145,7 @@ def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ran
 def _by_recency(split: Split) -> _Ranker:
     """Ranks the items of the history, the latest first; items of the same basket are tied."""
     width = split.train.n_items
+    catalogued = split.query_time_data.catalogue.catalogued()
 
     def rank(queries: QueryBatch) -> _RankedLists:
         history = queries.history
@@ -155,6 +160,9 @@ def _by_recency(split: Split) -> _Ranker:
         scores = np.full(shape, np.nan, np.float32)
         item_numbers[distinct // width, columns] = distinct % width
         scores[distinct // width, columns] = -history.basket_age[events]
-        return _RankedLists(item_numbers, scores, item_numbers >= 0)
+        valid = item_numbers >= 0
+        return _RankedLists(
+            item_numbers, scores, valid if catalogued is None else valid & catalogued[item_numbers]
+        )
 
     return rank

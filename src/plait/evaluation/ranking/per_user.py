@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.product_groups import ProductGroups
 from plait.evaluation.ranking.list_diversity import ItemSimilarity, diversity
 from plait.metrics.beyond_accuracy import (
     ExposureChances,
@@ -17,6 +18,7 @@ from plait.metrics.beyond_accuracy import (
 )
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
 from plait.metrics.ties import tie_groups
+from plait.ranking.item_variants import best_of_each_group
 from plait.splitting.splits import Split
 
 __all__ = [
@@ -94,12 +96,21 @@ class Scorer:
         split: The split with its targets.
         ks: Lengths of lists.
         statistics: Item statistics of the training data.
+        groups: The products of which a list has the best item, and of which any item is a hit;
+            None: every item stands for itself.
     """
 
-    def __init__(self, split: Split, ks: Sequence[int], statistics: ItemStatistics) -> None:
+    def __init__(
+        self,
+        split: Split,
+        ks: Sequence[int],
+        statistics: ItemStatistics,
+        groups: ProductGroups | None = None,
+    ) -> None:
         self._targets = split.targets
         self._ks = tuple(ks)
         self._statistics = statistics
+        self._groups = groups
 
     def new_result(self, model: str, *, baseline: bool = False) -> ModelResult:
         """Create an empty result.
@@ -130,12 +141,15 @@ class Scorer:
             The candidates with their targets.
         """
         stop = start + len(item_numbers)
-        targets = self._targets.slice(start, stop)
-        cells = np.flatnonzero(targets.isin(item_numbers))
+        targets, candidates = self._targets.slice(start, stop), item_numbers
+        if self._groups is not None:
+            targets = replace(targets, values=self._groups.of_items(targets.values))
+            candidates = self._groups.of_items(item_numbers)
+        cells = np.flatnonzero(targets.isin(candidates))
         width = int(targets.values.max(initial=0)) + 1
         target_keys = targets.rows * width + targets.values
         order = np.argsort(target_keys)
-        keys = cells // max(item_numbers.shape[1], 1) * width + item_numbers.ravel()[cells]
+        keys = cells // max(candidates.shape[1], 1) * width + candidates.ravel()[cells]
         target_index = np.full(item_numbers.size, -1, np.int64)
         target_index[cells] = order[np.searchsorted(target_keys, keys, sorter=order)]
         return QueryOutcomes(item_numbers, target_index, start, stop)
@@ -154,6 +168,11 @@ class Scorer:
             The metrics.
         """
         ks = self._ks
+        if self._groups is not None:
+            item_numbers = outcomes.item_numbers
+            merits = (np.where(np.isnan(scores), np.float32(-np.inf), scores),)
+            products = self._groups.of_items(item_numbers)
+            valid = best_of_each_group(products, merits, valid, item_numbers)
         groups = tie_groups(scores, valid, max(ks))
         target_index = outcomes.target_index[groups.cells]
         is_hit = target_index >= 0

@@ -19,7 +19,7 @@ from plait.errors import RecipeError
 from plait.evaluation.ranking.per_user import BatchMetrics, ModelResult, Scorer
 from plait.evaluation.results.report import FUSED
 from plait.pipeline.batch_inference import batch_size, in_batches, n_active_threads
-from plait.pipeline.pipeline import Pipeline
+from plait.pipeline.pipeline import FALLBACK, Pipeline
 from plait.pipeline.stage import Retriever, Stage
 from plait.splitting.splits import Split
 from plait.state import DatasetState, deltas
@@ -86,7 +86,7 @@ def rank_split(
     Returns:
         `fused` and a row for every model, with their seconds of evaluation.
     """
-    pipeline = without_explanations(pipeline)
+    pipeline = without_explanations(pipeline).without(FALLBACK)  # the models are measured
     live = state_view_of(pipeline, split.query_time_data)
     queries = replace(split.queries, live=live, k=deepest)
     seconds = _StageSeconds()

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from plait.data.product_groups import ProductGroups
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.exposure import (
     add_catalogue_metrics,
-    group_summary,
     history_popularity,
     item_statistics,
 )
@@ -27,7 +27,9 @@ from plait.evaluation.ranking.fold_aggregation import (
     mean_over_seeds,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
+from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.evaluation.ranking.product_targets import check_group_by, merge_variants
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
@@ -37,6 +39,7 @@ from plait.evaluation.results.served_list_warnings import served_list_warnings
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.recipe import Recipe
+from plait.ranking.item_variants import product_groups
 from plait.training.pipeline_fit import Progress, fit_recipe
 from plait.utils.peak_memory import PeakMemory
 
@@ -61,9 +64,10 @@ class _Window:
     fold: Fold
     statistics: ItemStatistics
     eval_set: EvalSet
+    groups: ProductGroups | None
 
     def scorer(self, protocol: Protocol) -> Scorer:
-        return Scorer(self.fold.test, protocol.k, self.statistics)
+        return Scorer(self.fold.test, protocol.k, self.statistics, self.groups)
 
 
 def evaluate_rankings(
@@ -88,8 +92,9 @@ def evaluate_rankings(
         The report, and the names of its rows by recipe.
 
     Raises:
-        ProtocolError: If a window has no queries.
+        ProtocolError: If a window has no queries, or no field groups items as the protocol says.
     """
+    check_group_by(dataset, protocol.group_by)
     task = _RankingTask(dataset, protocol, group, seeds, progress)
     by_recipe: dict[str, list[ModelResult]] = {}
     first: list[_Window] = []
@@ -111,8 +116,10 @@ def evaluate_rankings(
         summarize(rows, eval_set, protocol),
         paired=_paired_differences(by_recipe, baseline_rows, eval_set, protocol),
         flags=[
-            *data_warnings(dataset, [window.fold for window in first], protocol.name, tied),
-            *served_list_warnings(protocol, named),
+            *data_warnings(
+                dataset, [window.fold for window in first], protocol.name, tied, protocol.goal
+            ),
+            *served_list_warnings(protocol, named, dataset.catalogue),
         ],
         data=_describe_data(task, first, eval_set),
         detail=per_query_metrics(rows, eval_set),
@@ -122,7 +129,11 @@ def evaluate_rankings(
 
 def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
     windows = []
-    folds = make_folds(task.dataset, task.protocol, recipe.event_weights)
+    groups = product_groups(task.dataset.catalogue, task.protocol.group_by)
+    folds = [
+        fold._replace(test=merge_variants(fold.test, groups))
+        for fold in make_folds(task.dataset, task.protocol, recipe.event_weights)
+    ]
     for number, fold in enumerate(folds):
         _require_queries(fold, task)
         test = fold.test
@@ -139,7 +150,7 @@ def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
             target_slices(test),
             history_popularity(test, statistics),
         )
-        windows.append(_Window(fold, statistics, eval_set))
+        windows.append(_Window(fold, statistics, eval_set, groups))
     return windows
 
 

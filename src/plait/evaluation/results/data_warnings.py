@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
+from plait.data.dataset import ranking_target_mask, target_mask
 from plait.data.types import Dataset
 from plait.evaluation.ranking.folds import Fold
 from plait.splitting.splits import MIN_QUERIES, Split
@@ -53,7 +54,11 @@ class DataWarning(NamedTuple):
 
 
 def data_warnings(
-    dataset: Dataset, folds: Sequence[Fold], protocol_name: str, tied: float
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    protocol_name: str,
+    tied: float,
+    goal: tuple[str, ...] = (),
 ) -> list[DataWarning]:
     """Check the data of an evaluation that ranks, over all its windows.
 
@@ -64,6 +69,7 @@ def data_warnings(
         folds: Folds of the evaluation, oldest first.
         protocol_name: Name of the protocol.
         tied: Share of the targets that ties decide, in the row with most of them.
+        goal: Target event types; none: all.
 
     Returns:
         All checks, raised or not.
@@ -78,6 +84,7 @@ def data_warnings(
             f"{tied:.1%} of the targets are in a tie that the end of the list cuts",
         )
     )
+    warnings += _uncatalogued(dataset, goal)
     if dataset.clock == "time":
         warnings += _time_ties(dataset, test)
         if protocol_name != "time":
@@ -91,6 +98,16 @@ def data_warnings(
             text += f"; {tail}" * bool(tail)
         warnings.append(DataWarning("few", float(count), True, text))
     return warnings + _unlearned(folds)
+
+
+def _uncatalogued(dataset: Dataset, goal: tuple[str, ...]) -> list[DataWarning]:
+    """The share of the target events whose items no catalogue names; nothing if there are none."""
+    n_events = int(np.count_nonzero(target_mask(dataset, goal)))
+    share = 1 - np.count_nonzero(ranking_target_mask(dataset, goal)) / max(n_events, 1)
+    if not n_events or not share:
+        return []
+    text = f"{share:.1%} of the target events name items that no catalogue has: they are no targets"
+    return [DataWarning("uncatalogued", share, True, text)]
 
 
 def few_users(users: Int32Array | Int64Array) -> list[DataWarning]:

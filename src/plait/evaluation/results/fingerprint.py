@@ -48,6 +48,9 @@ def dataset_fingerprint(dataset: Dataset) -> str:
     for catalogue in (dataset.catalogue, dataset.users):
         digest.update(catalogue.tiebreak.tobytes())
         digest.update(catalogue.alive.tobytes())
+        catalogued = catalogue.catalogued()
+        if catalogued is not None:
+            digest.update(catalogued.tobytes())
         for name, column in sorted(catalogue.columns.items()):
             digest.update(repr((name, column.type)).encode("utf-8", "surrogatepass"))
             digest.update(repr(column.values.tolist()).encode("utf-8", "surrogatepass"))

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from plait.data.catalogue import Catalogue
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.pipeline.recipe import Recipe
+from plait.ranking.item_variants import group_field_of
 
 __all__ = ["served_list_warnings"]
 
 
-def served_list_warnings(protocol: Protocol, recipes: Mapping[str, Recipe]) -> list[DataWarning]:
-    """Compare the rule for seen items of a protocol that ranks with those of the recipes.
+def served_list_warnings(
+    protocol: Protocol, recipes: Mapping[str, Recipe], catalogue: Catalogue
+) -> list[DataWarning]:
+    """Compare the lists of a protocol that ranks with those that the recipes serve.
 
     Args:
         protocol: A resolved protocol.
         recipes: The recipes by name.
+        catalogue: The items.
 
     Returns:
-        A warning for each recipe that serves seen items otherwise than the protocol measures them.
+        A warning for each recipe that serves seen items, or variants of a product, otherwise than
+        the protocol measures them.
     """
     warnings = []
     for name, recipe in recipes.items():
@@ -31,6 +38,15 @@ def served_list_warnings(protocol: Protocol, recipes: Mapping[str, Recipe]) -> l
                 f"served; --seen {served} measures that one"
             )
             warnings.append(DataWarning("served-seen", 1.0, True, text))
+        group_by = _served_group(recipe, catalogue)
+        if bool(group_by) != bool(protocol.group_by):
+            served_list = f"one item of each {group_by!r}" if group_by else "every item"
+            option = f"--group-by {group_by}" if group_by else "no --group-by"
+            text = (
+                f"recipe {name} serves {served_list}, which is another list than the one "
+                f"measured; {option} measures that one"
+            )
+            warnings.append(DataWarning("served-groups", 1.0, True, text))
     return warnings
 
 
@@ -39,10 +55,20 @@ _VERBS = {"keep": "keeps", "remove": "removes"}
 
 def _served_seen(recipe: Recipe) -> str:
     """Whether the answers of a recipe "keep" seen items or "remove" them."""
-    rules = [
+    removes = any(settings.get("seen", "once") != "off" for settings in _rules(recipe))
+    return "remove" if removes else "keep"
+
+
+def _served_group(recipe: Recipe, catalogue: Catalogue) -> str:
+    """The field of which the answers of a recipe show each value once, "" for none."""
+    fields = (group_field_of(catalogue, rules.get("group_by", "")) for rules in _rules(recipe))
+    return next(filter(None, fields), "")
+
+
+def _rules(recipe: Recipe) -> list[Mapping[str, Any]]:
+    """The settings of the steps that are rules."""
+    return [
         settings
         for step, settings in recipe.steps.items()
         if settings.get("stage", step) == "rules"
     ]
-    removes = any(settings.get("seen", "once") != "off" for settings in rules)
-    return "remove" if removes else "keep"

@@ -16,7 +16,15 @@ from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
 from plait.utils.timestamps import DAY
 
-__all__ = ["HALF_LIVES", "best_half_life", "decay_weights", "mean_ndcg", "select_half_life"]
+__all__ = [
+    "HALF_LIVES",
+    "MAX_AGE",
+    "MAX_GAP",
+    "best_half_life",
+    "decay_weights",
+    "mean_ndcg",
+    "select_half_life",
+]
 
 HALF_LIVES = (7.0, 4.0, 14.0, 2.0, 28.0, 1.0, 56.0, 0.5, 112.0, 365.0, 0.0)
 """The half-lives that are tried, in days, usual ones first; 0: no decay."""
@@ -33,10 +41,10 @@ _TOP_K = 10
 _MAX_EVENTS = 2_000_000
 """Only the newest events are read."""
 
-_MAX_GAP = 3.0
+MAX_GAP = 3.0
 """A time without any event counts as so many half-lives at most."""
 
-_MAX_AGE = 60.0
+MAX_AGE = 60.0
 """Events decay no further after so many half-lives: their weight stays above zero."""
 
 
@@ -56,10 +64,10 @@ def decay_weights(times: Int64Array, half_life_days: float) -> Float64Array:
     if not half_life_days or not len(times):
         return np.ones(len(times))
     order = np.argsort(times, kind="stable")
-    gaps = np.minimum(np.diff(times[order]) / (DAY * half_life_days), _MAX_GAP)
+    gaps = np.minimum(np.diff(times[order]) / (DAY * half_life_days), MAX_GAP)
     ages = np.empty(len(times))
     ages[order[::-1]] = np.concatenate([[0.0], np.cumsum(gaps[::-1])])
-    return np.exp2(-np.minimum(ages, _MAX_AGE))
+    return np.exp2(-np.minimum(ages, MAX_AGE))
 
 
 def best_half_life(dataset: Dataset) -> float:

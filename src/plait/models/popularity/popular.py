@@ -1,17 +1,21 @@
-"""Recommends popular items: counts that decay exponentially with age, by user segment if set."""
+"""Recommends popular items: counts that decay exponentially with age, by user segment if set.
+
+A user counts once for an item on a day. Between two fits the counts follow the log.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from plait.data.array_types import (
     ABSENT,
     Float32Array,
+    Float64Array,
     Int32Array,
     Int64Array,
     UInt64Array,
@@ -20,19 +24,31 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query import QueryBatch
 from plait.data.ragged import Ragged
+from plait.data.state_view import State
 from plait.models.popularity.half_life_selection import (
     best_half_life,
     decay_weights,
     select_half_life,
 )
+from plait.models.popularity.live_counts import (
+    FittedCounts,
+    LiveCounts,
+    normalize,
+    once_a_day,
+)
 from plait.pipeline.config_validation import Limit
-from plait.pipeline.full_catalogue_scorer import take_scores
+from plait.pipeline.fitted_state import read_state, write_state
+from plait.pipeline.full_catalogue_scorer import mask_disallowed, take_scores
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
+from plait.pipeline.topk import top_k
 
 __all__ = ["Popular", "PopularConfig"]
+
+_COUNTS = "counts"
+"""The folder of what a fit leaves for the time after it."""
 
 _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
 
@@ -57,6 +73,8 @@ class PopularConfig:
 
 class Popular(Stage[PopularConfig]):
     """Scores an item by its decayed share of all interactions; NaN without an interaction.
+
+    Where there is a live state, what it has seen since the fit counts too.
 
     `describe` gives the half-life in use. `select_setting` chooses the one that predicts targets
     best, unless the config sets it.
@@ -88,12 +106,17 @@ class Popular(Stage[PopularConfig]):
         self._segments: Mapping[str, int] = {}
         """The row of each value of the user field."""
         self._half_life_days = self.config.half_life_days or 0.0
+        self._fitted_counts: FittedCounts | None = None
+        """None: nothing counts that comes after the fit (not fitted, or by an older version)."""
+        self._live: LiveCounts | None = None
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self.clone()
+        is_timed = dataset.clock == "time"
+        dataset = dataset.keep(once_a_day(dataset.interactions, is_timed=is_timed))
         interactions = dataset.interactions
         weights = interactions.weights.astype(np.float64)
-        if dataset.clock == "time":
+        if is_timed:
             if self.config.half_life_days is None:
                 fitted._half_life_days = best_half_life(dataset)
             weights *= decay_weights(interactions.times, fitted._half_life_days)
@@ -104,11 +127,24 @@ class Popular(Stage[PopularConfig]):
             names = sorted(set(segments.tolist()) - {""})
             fitted._segments = {name: row for row, name in enumerate(names, 1)}
             masks += [segments == name for name in names]
-        counts = [
-            np.bincount(interactions.items[mask], weights[mask], dataset.n_items) for mask in masks
-        ]
-        fitted._shares = np.stack([_normalize(row) for row in counts])
-        scores = (fitted._scores(row) for row in range(len(counts)))
+        counts = np.stack(
+            [
+                np.bincount(interactions.items[mask], weights[mask], dataset.n_items)
+                for mask in masks
+            ]
+        )
+        fitted._shares = normalize(counts)
+        fitted._fitted_counts = FittedCounts(
+            dataset.version,
+            counts.sum(axis=1),
+            int(interactions.times.max(initial=0)),
+            is_timed,
+            fitted._half_life_days,
+            dict(dataset.event_weights),
+            self.config.segment_by,
+            fitted._segments,
+        )
+        scores = (fitted._scores(fitted._shares, row) for row in range(len(counts)))
         fitted._rankings = np.stack([_rank(row, dataset.catalogue.tiebreak) for row in scores])
         return fitted
 
@@ -116,16 +152,35 @@ class Popular(Stage[PopularConfig]):
         is_set = self.config.half_life_days is not None
         if is_set or dataset.clock != "time" or not len(targets.values):
             return self
-        days = select_half_life(dataset.interactions, targets, queries.blocked, dataset.n_items)
+        past = dataset.interactions.take(once_a_day(dataset.interactions, is_timed=True))
+        days = select_half_life(past, targets, queries.blocked, dataset.n_items)
         config = replace(self.config, half_life_days=days)
         return type(self)(config, name=self.name).fit(dataset)
+
+    def save(self, folder: Path) -> None:
+        super().save(folder)
+        if self._fitted_counts is not None:
+            (folder / _COUNTS).mkdir()
+            write_state(folder / _COUNTS, {"fit": self._fitted_counts}, {"fit": FittedCounts})
+
+    @classmethod
+    def load(cls, config: Any, name: str, folder: Path) -> Self:
+        stage = super().load(config, name, folder)
+        if (folder / _COUNTS).is_dir():
+            stage._fitted_counts = read_state(folder / _COUNTS, {"fit": FittedCounts})["fit"]
+        return stage
 
     def describe(self) -> dict[str, Any]:
         return {"half_life_days": self._half_life_days}
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        numbers = np.full((len(queries), k), ABSENT, np.int32)
+        shares = queries.cache[self.name] = self._current_shares(queries)
         segments = self._segment_rows(queries)
+        if shares is not self._shares and queries.live is not None:
+            dense = np.stack([self._scores(shares, segment) for segment in segments.tolist()])
+            allowed = mask_disallowed(dense, queries)
+            return CandidateLists(top_k(allowed, k, ties=queries.live.state.catalogue.tiebreak)[0])
+        numbers = np.full((len(queries), k), ABSENT, np.int32)
         for segment in np.unique(segments):
             rows = np.flatnonzero(segments == segment)
             best = _top_allowed(self._rankings[segment], queries, rows, k)
@@ -133,14 +188,65 @@ class Popular(Stage[PopularConfig]):
         return CandidateLists(numbers)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
+        shares = queries.cache.get(self.name)
+        if shares is None:
+            shares = self._current_shares(queries)
         scores = np.full(numbers.shape, np.nan, np.float32)
         segments = self._segment_rows(queries)
         for segment in np.unique(segments):
             rows = np.flatnonzero(segments == segment)
-            values = self._scores(segment)
+            values = self._scores(shares, segment)
             dense = np.broadcast_to(values, (len(rows), len(values)))
             scores[rows] = take_scores(dense, numbers[rows])
         return scores
+
+    @property
+    def segment_names(self) -> dict[int, str]:
+        """The value of the user field by segment, from 1."""
+        return {row: name for name, row in self._segments.items()}
+
+    def popularity(self, queries: QueryBatch) -> tuple[Float32Array, Int32Array]:
+        """Return what is popular now, for steps that fill lists or sort them.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            The share of each item, float32 [S + 1, n]: among all users, then by segment; NaN
+            without an interaction. And the segment of each query, int32 [B], 0 for none.
+        """
+        return self._current_shares(queries), self._segment_rows(queries)
+
+    def counts(self, state: State) -> Float64Array:
+        """Return the decayed count of each item, among all users.
+
+        Args:
+            state: The state of the log.
+
+        Returns:
+            float64 [n], in a unit of the fit; 0 without an interaction.
+        """
+        live = self._live_counts()
+        return (
+            np.nan_to_num(self._shares[0]).astype(np.float64)
+            if live is None
+            else live.counts(state)
+        )
+
+    def _live_counts(self) -> LiveCounts | None:
+        if self._live is None and self._fitted_counts is not None:
+            self._live = LiveCounts(self._fitted_counts, self._shares)
+        return self._live
+
+    def _current_shares(self, queries: QueryBatch) -> Float32Array:
+        """The shares of the fit, or with what came since."""
+        if queries.live is None or self._fitted_counts is None:
+            return self._shares
+        live = self._live or self._live_counts()
+        assert live is not None
+        state = queries.live.state
+        shares = live.shares(state)  # may be of a later state than that of the queries
+        return self._shares if shares is None else shares[:, : len(state.catalogue)]
 
     def _segment_rows(self, queries: QueryBatch) -> Int32Array:
         """The row of `_shares` that each query reads."""
@@ -151,13 +257,13 @@ class Popular(Stage[PopularConfig]):
                 rows[row] = self._segments.get(value, 0)
         return rows
 
-    def _scores(self, segment: int) -> Float32Array:
-        """The score of every item for a row of `_shares`."""
-        overall: Float32Array = self._shares[0]
+    def _scores(self, shares: Float32Array, segment: int) -> Float32Array:
+        """The score of every item for a row of `shares`."""
+        overall: Float32Array = shares[0]
         if segment == 0:
             return overall
         weight: Any = np.float32(self.config.segment_weight)
-        mixed: Float32Array = (1 - weight) * overall + weight * np.nan_to_num(self._shares[segment])
+        mixed: Float32Array = (1 - weight) * overall + weight * np.nan_to_num(shares[segment])
         return mixed
 
 
@@ -174,12 +280,6 @@ def _context_value(context: Mapping[str, Any], field: str) -> str:
     user = context.get("user")
     inherited = user.get(field) if isinstance(user, Mapping) else None
     return str(context.get(field, inherited))
-
-
-def _normalize(counts: npt.NDArray[Any]) -> Float32Array:
-    """Counts divided by their sum; NaN where nothing was counted."""
-    shares = np.where(counts > 0, counts / max(counts.sum(), 1e-12), np.nan)
-    return shares.astype(np.float32, copy=False)
 
 
 def _rank(scores: Float32Array, tiebreak: UInt64Array) -> Int32Array:

@@ -26,6 +26,7 @@ from plait.ranking.explanation.event_evidence import (
     PopularityLimits,
     past_actions,
 )
+from plait.ranking.explanation.fallback_reasons import fallback_reason
 from plait.ranking.explanation.field_values import item_titles, shared_values
 from plait.ranking.explanation.reason_writer import (
     Contribution,
@@ -151,6 +152,16 @@ class Explain(Stage[ExplainConfig]):
         templates = {**dict.fromkeys(models, ReasonTemplates()), **self._templates}
         for row, column, number, parts in shown:
             reasons[row, column] = item_reasons(contexts[row], number, parts, templates)
+        if "fill" in items.columns:
+            fill, times = items.columns["fill"], queries.times.tolist()
+            for row, column, _, _ in shown:
+                if fill[row, column] is not None:
+                    reasons[row, column] = fallback_reason(
+                        fill[row, column],
+                        times[row],
+                        self.config.templates,
+                        contexts[row].language,
+                    )
         return items.with_columns(reasons=reasons)
 
     def _contexts(

@@ -18,9 +18,18 @@ from plait.ranking.explanation.matched_words import matched_words, title_words
 from plait.ranking.explanation.safe_text import safe_text, shortened
 from plait.ranking.explanation.sentences import field_name, sentence
 
-__all__ = ["Contribution", "ReasonContext", "ReasonLimits", "item_reasons"]
+__all__ = [
+    "MAX_LENGTH",
+    "OWN_SENTENCE",
+    "Contribution",
+    "ReasonContext",
+    "ReasonLimits",
+    "item_reasons",
+]
 
-_MAX_LENGTH = 120
+MAX_LENGTH = 120
+"""How many characters a sentence has at most."""
+
 _VALUE_LENGTHS = (80, 60, 45, 30, 20, 12)
 """How long a value in a sentence may be, tried in turn until the sentence is short enough."""
 
@@ -191,7 +200,7 @@ def _reason(
             suffix = sentence(context.language, "shared")
             values["field"] = field_name(context.language, shared["field"])
         text = (template + suffix).format_map(values)
-        if len(text) > _MAX_LENGTH:
+        if len(text) > MAX_LENGTH:
             text = _filled(template, values, suffix)
     has_id = catalogue is not None and 0 <= because < len(catalogue.ids)
     return {
@@ -241,9 +250,9 @@ def _filled(template: str, values: Mapping[str, str], suffix: str = "") -> str:
                 shortened(values.get(piece, f"{{{piece}}}"), length) if index % 2 else piece
                 for index, piece in enumerate(pieces)
             )
-            if len(text) <= _MAX_LENGTH:
+            if len(text) <= MAX_LENGTH:
                 return text
-    return shortened(text, _MAX_LENGTH)
+    return shortened(text, MAX_LENGTH)
 
 
 def _again(context: ReasonContext, number: int, _part: Contribution) -> _Wording | None:

@@ -24,6 +24,7 @@ from plait.server.http.routes import (
     events,
     health,
     items,
+    listing,
     monitoring,
     queries,
     users,
@@ -38,7 +39,7 @@ __all__ = ["all_routes", "create_app", "routes_table"]
 
 _log = logging.getLogger(__name__)
 
-_GROUPS = (events, items, users, queries, monitoring, health, openapi)
+_GROUPS = (events, items, users, queries, listing, monitoring, health, openapi)
 _ABOUT = (
     "One recommender and search engine over an event log and a catalogue. A key comes as "
     "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "

@@ -14,6 +14,7 @@ __all__ = [
     "EventsResponse",
     "InfoResponse",
     "ItemsResponse",
+    "ListResponse",
     "RequestResponse",
     "StatusResponse",
 ]
@@ -50,7 +51,9 @@ class SharedField(BaseModel):
 class Reason(BaseModel):
     """Why an item is there."""
 
-    model: str | None = Field(description="the model that retrieved the item")
+    model: str | None = Field(
+        description="the model that retrieved the item, or the step that filled the list"
+    )
     rank: int | None = Field(description="its rank from 1 among what the model retrieved")
     because: str | None = Field(description="the id of the item that it rests on")
     fact: SharedField | None = Field(description="a field in which both items agree")
@@ -65,8 +68,13 @@ class Item(BaseModel):
     """One item of a response."""
 
     id: str
-    score: float | None = Field(description="null where nothing is known of the item")
+    score: float | None = Field(
+        description="null where nothing is known of the item, or no model found it"
+    )
     reasons: list[Reason] = Field(description="the strongest first")
+    filled: bool = Field(
+        False, description="no model found the item: it fills a list that would be too short"
+    )
 
 
 class ItemsResponse(BaseModel):
@@ -77,6 +85,33 @@ class ItemsResponse(BaseModel):
     version: int = Field(description="the last version of the log that the response knows of")
     worker: str = Field(description="the process that answered")
     items: list[Item]
+    degraded: list[str] = Field(description='"stale": the state was behind at_least')
+
+
+class ListedItem(BaseModel):
+    """One item of a listing."""
+
+    id: str
+    fields: dict[str, Any] = Field(description="those of the requested fields that the item has")
+
+
+class ValueCount(BaseModel):
+    """How many of the listed items have a value."""
+
+    value: str | float | None = Field(description="null: the items without a value")
+    count: int
+
+
+class ListResponse(BaseModel):
+    """A page of the listing."""
+
+    version: int = Field(description="the last version of the log that the response knows of")
+    total: int = Field(description="how many items the whole listing has")
+    items: list[ListedItem]
+    cursor: str | None = Field(description="sent back, it leads to the next page; null: the last")
+    counts: dict[str, list[ValueCount]] = Field(
+        description="by field, how many of all listed items have which value"
+    )
     degraded: list[str] = Field(description='"stale": the state was behind at_least')
 
 
@@ -113,12 +148,32 @@ class RequestResponse(BaseModel):
     worker: str
 
 
+class LostFieldResponse(BaseModel):
+    """A field that a row is stored without."""
+
+    field: str
+    value: str
+    expected: str
+
+
+class EventNote(BaseModel):
+    """Something that looks wrong in an event which is stored all the same."""
+
+    code: str = Field(description="misspelt-kind or unknown-request")
+    field: str
+    message: str
+
+
 class EventStatus(BaseModel):
     """What became of one event."""
 
     id: str
     status: str = Field(description="stored, duplicate, conflict or rejected")
     error: str
+    lost: list[LostFieldResponse] = Field(
+        default=[], description="fields that did not fit; absent if there are none"
+    )
+    notes: list[EventNote] = Field([], description="what looks wrong; left out if nothing does")
 
 
 class EventsResponse(BaseModel):
@@ -160,6 +215,10 @@ class InfoResponse(BaseModel):
     fields: dict[str, dict[str, str]] = Field(description="by entity and field, its type")
     bundle: dict[str, Any] | None = Field(description="the bundle in use")
     bundles: list[str]
+    sellable: dict[str, Any] = Field(
+        description="what may be shown: ids without an item, the fields that say what is in stock, "
+        "the field that names a product"
+    )
     fitted_on_erased: list[str] = Field(description="bundles fitted on users erased since")
     problems: list[str]
     memory_mb: float

@@ -1,0 +1,59 @@
+"""`plait schema`: the fields and their types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from plait.cli.options import AsJson, Home, open_home, print_json
+from plait.errors import InputError
+
+__all__ = ["schema"]
+
+_ENTITIES = {"items": "item", "users": "user", "events": "interaction"}
+_USAGE = "plait schema set FIELD TYPE"
+
+Change = Annotated[
+    list[str] | None, typer.Argument(metavar="[set FIELD TYPE]", help="Give a field another type.")
+]
+Owner = Annotated[
+    Literal["items", "users", "events"] | None,
+    typer.Option(help="Whose field it is, where several have one of that name."),
+]
+
+
+def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = False) -> None:
+    """Show the fields with their types, or give a field another type.
+
+    Args:
+        home: The folder of the log.
+        change: Nothing, or "set", the field and its new type.
+        of: Whose field it is; by default of the only ones that have it.
+        json: Print JSON instead of lines.
+
+    Raises:
+        InputError: If the arguments are no change, or a value in the log does not fit the type.
+    """
+    if change and (len(change) != 3 or change[0] != "set"):
+        raise InputError(f"{' '.join(change)!r} is no change of the schema", hint=_USAGE)
+    with open_home(home) as workspace:
+        types = workspace.field_types()
+        if change:
+            _, field, dtype = change
+            owners = [kind for kind, entity in _ENTITIES.items() if field in types[entity]]
+            if of is None and len(owners) > 1:
+                hint = f"{_USAGE} --of {owners[0]}"
+                raise InputError(f"{' and '.join(owners)} have a field {field!r}", hint=hint)
+            owner = of or (owners[0] if owners else "items")
+            workspace.set_field_type(_ENTITIES[owner], field, dtype)
+            types = workspace.field_types()
+    plain = {kind: types[entity] for kind, entity in _ENTITIES.items()}
+    if json:
+        print_json(plain)
+        return
+    for kind, fields in plain.items():
+        for name, dtype in fields.items():
+            print(f"{kind}  {name}  {dtype}")
+    if not any(plain.values()):
+        print("no fields yet")

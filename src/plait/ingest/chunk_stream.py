@@ -1,0 +1,67 @@
+"""The chunks of a source one after the other, with a look at those that follow."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from plait.ingest.row_chunk import RowChunk
+
+__all__ = ["ChunkStream", "can_reopen"]
+
+_MOST_AHEAD = 20
+"""The most chunks that are kept of a source that can be read only once."""
+
+
+def can_reopen(source: Any) -> bool:
+    """Return whether a source can be read a second time.
+
+    Args:
+        source: A path, bytes, a stream, a frame or dictionaries.
+    """
+    if isinstance(source, str | Path):
+        return Path(source).is_file()
+    return isinstance(
+        source, bytes | bytearray | memoryview | pl.DataFrame | pl.LazyFrame | Sequence
+    )
+
+
+class ChunkStream:
+    """Gives each chunk once.
+
+    Args:
+        chunks: The chunks.
+        reopen: Reads the source again, from its beginning; None if that is impossible.
+    """
+
+    def __init__(
+        self, chunks: Iterator[RowChunk], reopen: Callable[[], Iterator[RowChunk]] | None
+    ) -> None:
+        self._chunks = chunks
+        self._reopen = reopen
+        self._taken = 0
+        self._ahead: deque[RowChunk] = deque()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RowChunk:
+        chunk = self._ahead.popleft() if self._ahead else next(self._chunks)
+        self._taken += 1
+        return chunk
+
+    def ahead(self) -> Iterator[RowChunk]:
+        """Give the chunks that were not taken yet, without taking them.
+
+        Of a source that can be read only once, the next million rows.
+        """
+        if self._reopen is not None:
+            yield from islice(self._reopen(), self._taken, None)
+            return
+        self._ahead.extend(islice(self._chunks, _MOST_AHEAD - len(self._ahead)))
+        yield from list(self._ahead)

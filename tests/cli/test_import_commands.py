@@ -1,0 +1,76 @@
+"""`plait ingest` with its options, `plait undo` and `plait schema`, as a shell runs them."""
+
+import json
+import sys
+
+import pytest
+
+from plait.cli.main import main
+
+ITEMS = "item,title,code\n" + "".join(f"i{row},Mug {row},{row}\n" for row in range(20))
+
+
+@pytest.fixture
+def shop(monkeypatch, capsys, tmp_path):
+    """Run `plait` in a home: exit status, stdout, stderr."""
+    (tmp_path / "items.csv").write_text(ITEMS)
+    (tmp_path / "events.csv").write_text("user,item,time\nu,i1,2026-01-01\nu,fee,2026-01-02\n")
+
+    def run(command, *arguments):
+        files = [tmp_path / name if str(name).endswith(".csv") else name for name in arguments]
+        line = ["plait", command, "--home", tmp_path / "home", *files]
+        monkeypatch.setattr(sys, "argv", list(map(str, line)))
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    run.folder = tmp_path
+    return run
+
+
+def test_ingest_tells_what_it_understood(shop):
+    code, out, _ = shop("ingest", "--items", "items.csv", "--events", "events.csv")
+    assert code == 0
+    for part in ("code = code (", "2026-01-02", "new: 20 items", "fee 50%", "plait undo"):
+        assert part in out
+
+
+def test_dry_run_undo_and_schema(shop):
+    code, out, _ = shop("ingest", "--items", "items.csv", "--dry-run", "--json")
+    assert (code, json.loads(out)["dry_run"]) == (0, True)
+    assert json.loads(shop("undo", "--list", "--json")[1]) == []
+    assert shop("undo")[0] == 2
+    import_id = json.loads(shop("ingest", "--items", "items.csv", "--json")[1])["import"]
+    (listed,) = json.loads(shop("undo", "--list", "--json")[1])
+    assert (listed["id"], listed["undone"]) == (import_id, False)
+    assert listed["sources"] == [{"kind": "items", "source": "items.csv", "rows": 20}]
+    assert json.loads(shop("schema", "--json")[1])["items"]["title"] == "text"
+    code, out, _ = shop("schema", "set", "code", "text", "--json")
+    assert (code, json.loads(out)["items"]["code"]) == (0, "text")
+    code, _, err = shop("schema", "set", "title", "number")
+    assert code == 2
+    assert "title" in err
+    assert shop("schema", "put", "title")[0] == 2
+    undone = json.loads(shop("undo", import_id, "--json")[1])["undone"]
+    assert (undone["id"], undone["undone"]) == (import_id, True)
+    assert shop("undo", import_id)[0] == 2
+    assert "taken back" in shop("undo", "--list")[1]
+    assert json.loads(shop("schema", "--json")[1])["items"] == {}
+    assert json.loads(shop("ingest", "--items", "items.csv", "--json")[1])["items"]["stored"] == 20
+
+
+def test_a_partial_export_stops_and_names_the_option(shop):
+    shop("ingest", "--items", "items.csv")
+    (shop.folder / "part.csv").write_text("item,title\ni1,\ni2,\ni3,\n")
+    for options in ((), ("--sync",), ("--replace",)):
+        code, _, err = shop("ingest", "--items", "part.csv", *options)
+        assert code == 2
+        assert "--allow-loss" in err
+    plain = json.loads(shop("ingest", "--items", "part.csv", "--allow-loss", "--json")[1])
+    assert plain["items"]["cleared"] == {"title": 3}
+    plain = json.loads(shop("ingest", "--items", "part.csv", "--sync", "--allow-loss", "--json")[1])
+    assert plain["items"]["removed"] == 17
