@@ -17,7 +17,7 @@ DAY = 86_400
 START = 1_700_000_000
 ITEMS = [
     {"item": "SKU-1", "title": "Red <b>mug</b>\u202e", "brand": "OPI", "parent": "MOD-KLE-08"},
-    {"item": "SKU-2", "title": "Tea pot", "brand": "OPI", "parent": "MOD-KLE-08"},
+    {"item": "SKU-2", "title": "Tea pot", "brand": "OPI", "parent": "MOD-POT-02"},
     {"item": "SKU-3", "title": "Desk lamp", "brand": "n/a", "parent": "MOD-LAM-01"},
     {"item": "SKU-4", "title": "Rain jacket", "brand": "n/a", "parent": "MOD-JAC-01"},
     {"item": "SKU-5", "title": "Blue mug", "brand": "LUM", "parent": "MOD-KLE-09"},
