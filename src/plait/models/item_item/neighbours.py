@@ -36,7 +36,7 @@ class NeighboursConfig(ItemItemConfig):
     """Counts are divided by the popularity of the predicting item to this power,"""
     target_popularity_exponent: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
     """and by that of the predicted item to this power."""
-    pair_shrinkage: float = tunable(5.0, Range(0.0, 10.0), Limit(least=0))
+    pair_shrinkage: float = tunable(0.0, Range(0.0, 10.0), Limit(least=0))
     """A pair that n users share counts n / (n + this): what one user did by chance does not outrank
     what several did; 0: every pair counts in full."""
 
