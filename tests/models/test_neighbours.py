@@ -66,6 +66,7 @@ def test_scores_equal_counts_computed_by_hand():
         damp_long_histories=False,
         source_popularity_exponent=0.5,
         target_popularity_exponent=0.25,
+        pair_shrinkage=0.0,
     )
     row = scores(stage, ask(dataset.catalogue, ["a"]), dataset.catalogue, "a", "b", "c")[0]
     b = 2 / 3**0.5 / 2**0.25  # twice, over the root of a's popularity and the fourth root of b's
@@ -239,3 +240,21 @@ def test_ties_at_top_k_do_not_depend_on_the_numbering():
     )
     assert (np.nan_to_num(original) > 0).sum() == 3
     assert np.array_equal(original, permuted, equal_nan=True)
+
+
+def test_pair_of_several_users_outranks_one_of_a_single_user():
+    # Four customers took a toner with the printer; one took a coat, and that twice.
+    events = [(f"u{user}", item, 0) for user in range(4) for item in ("printer", "toner")]
+    events += [("v", item, time) for time in (0, 5) for item in ("printer", "coat")]
+    dataset = make_dataset(events)
+    before, after = (
+        scores(
+            neighbours(dataset, pair_shrinkage=shrinkage),
+            ask(dataset.catalogue, ["printer"]),
+            dataset.catalogue,
+            "toner",
+            "coat",
+        )[0]
+        for shrinkage in (0.0, 5.0)
+    )
+    assert after[0] / after[1] == pytest.approx(before[0] / before[1] * (4 / 9) / (1 / 6))

@@ -21,6 +21,7 @@ UNBOUNDED = {
     "fuse.weights": "a model may count against an item",
     "fuse.text_query_weights": "as above",
     "fuse.item_query_weights": "as above",
+    "fuse.rare_item_query_weights": "as above",
 }
 """Numbers without bounds, and why."""
 

@@ -1,6 +1,6 @@
 """A small shop to filter, order and explain: eight items with every type of field."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,10 +48,14 @@ IDS = [f"i{number}" for number in range(len(FIELDS))]
 
 @dataclass
 class Standing:
-    """A state in which the catalogue is all there is."""
+    """A state in which nobody did anything."""
 
     catalogue: Catalogue
     version: int = 0
+    users: Catalogue = field(default_factory=Catalogue)
+
+    def history(self, users, kinds):
+        return History.empty(len(users))
 
 
 def catalogue(fields=FIELDS, dead=()):

@@ -17,7 +17,7 @@ def test_a_user_gets_what_people_of_the_same_taste_took_next(shop):
     first = answer.items[0].reasons[0]
     assert first["model"] == "neighbours"
     assert first["because"] in MUGS[:4]
-    assert first["text"].startswith("Because you took")
+    assert first["text"].startswith("Because you ")
     assert (answer.bundle, answer.version, answer.degraded) == (
         shop.info()["bundle"]["id"],
         180,

@@ -57,14 +57,17 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
     from rich.table import Table
     from rich.text import Text
 
+    from plait.ranking.explanation.safe_text import safe_text
+
     table = Table(box=None, header_style="bold")
     names = list(dict.fromkeys(name for item in response.items for name in item.fields or ()))
     for heading in ("item", "title", "score", *names, "why"):
         table.add_column(heading, overflow="fold")
     for item in response.items:
         reasons = list(dict.fromkeys(reason["text"] for reason in item.reasons))
-        title = workspace.title(item.id)
-        fields = [str((item.fields or {}).get(name, "")) for name in names]
+        own = item.fields or {}
+        texts = [workspace.title(item.id), *(str(own.get(name, "")) for name in names)]
+        title, *fields = map(safe_text, texts)  # they may hold what steers a terminal
         cells = (item.id, title, score_text(item.score, ".4f"), *fields, "; ".join(reasons[:2]))
         table.add_row(*map(Text, cells))  # no markup: a title may hold brackets
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)

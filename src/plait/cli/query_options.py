@@ -42,6 +42,10 @@ class QueryControls:
     group_by: Annotated[
         str | None, typer.Option(help="Show one item of each value of this field.")
     ] = None
+    language: Annotated[
+        str | None,
+        typer.Option(help="Of the reasons: en, de, fr, es or zh; none: as the recipe says."),
+    ] = None
     session: Annotated[
         str | None, typer.Option(help="The id of a session, whose events join the user's.")
     ] = None
@@ -68,6 +72,7 @@ class QueryControls:
             "pins": pins,
             "fields": self.field,
             "group_by": self.group_by,
+            "language": self.language,
             "session": self.session,
         }
         return {name: value for name, value in keywords.items() if value not in (None, [])}

@@ -34,6 +34,7 @@ class Query:
         boosts: Which items move up or down.
         pins: Items with a fixed position, in place of the recipe's.
         fields: The names of the fields to return with each item; "*" stands for all.
+        language: The language of the reasons; None: as the recipe says.
         group_by: The field of which each value is shown once ("auto": the field that names an
             item's product), "" for no groups; None: as the recipe's rules say.
     """
@@ -54,4 +55,5 @@ class Query:
     boosts: tuple[Boost, ...] = ()
     pins: tuple[PinnedItem, ...] = ()
     fields: tuple[str, ...] = ()
+    language: str | None = None
     group_by: str | None = None

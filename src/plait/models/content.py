@@ -25,7 +25,8 @@ from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.features.vector_math import dot_products, l2_normalize
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Content", "ContentConfig"]
@@ -127,12 +128,10 @@ class Content(DenseScorer[ContentConfig]):
     Config = ContentConfig
     fusion_defaults = FusionDefaults(text_query_weight=0.3)
     reason_templates = ReasonTemplates(
-        same_item="Similar to {because}",
-        query_item="",
-        shared_value="Similar to {because}: both {field} {value}",
-        history_item="Similar to {because}",
-        text="Matches '{words}'",
-        default="Similar to items of your history",
+        query_item=(Claim.SIMILAR, Claim.GOES_WITH),
+        shared_value=Claim.SIMILAR,
+        history_item=(Claim.SIMILAR, Claim.BECAUSE),
+        text=(Claim.WORDS, Claim.SEARCH),
     )
     test_variants = ({"svd_components": 2, "min_df": 1},)
     min_score = 0.0

@@ -37,7 +37,8 @@ from plait.features.sparse_rows import SparseRows
 from plait.pipeline.batch_inference import batch_size
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["Repeat", "RepeatConfig"]
@@ -81,11 +82,7 @@ class Repeat(DenseScorer[RepeatConfig]):
     Config = RepeatConfig
     fusion_defaults = FusionDefaults(item_query_weight=0.0, missing_score="zero")
     reason_templates = ReasonTemplates(
-        same_item="You buy this regularly",
-        query_item="",
-        shared_value="",
-        history_item="",
-        default="Bought by customers with similar habits",
+        shared_value="", history_item="", default=(Claim.OTHERS, Claim.HISTORY)
     )
     test_variants = ({"n_neighbors": 3, "n_groups": 2, "max_neighbor_users": 20},)
     min_score = 0.0

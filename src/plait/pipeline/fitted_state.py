@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from plait.errors import BundleError
 from plait.pipeline.array_files import read_arrays, write_arrays
 
-__all__ = ["ARRAYS_FILE", "STATE_FILE", "read_state", "write_state"]
+__all__ = ["ARRAYS_FILE", "STATE_FILE", "present_state", "read_state", "write_state"]
 
 STATE_FILE = "state.json"
 """The file of everything that is no array."""
@@ -54,6 +54,30 @@ def write_state(folder: Path, values: Mapping[str, Any], declared: Mapping[str, 
     (folder / STATE_FILE).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     if arrays:
         write_arrays(folder / ARRAYS_FILE, arrays)
+
+
+def present_state(
+    folder: Path, declared: Mapping[str, Any], optional: Collection[str]
+) -> dict[str, Any]:
+    """List the attributes to read, without the optional ones that were never written.
+
+    Args:
+        folder: The folder that `write_state` wrote to.
+        declared: The type of every attribute, by name.
+        optional: Names of attributes that may be absent.
+
+    Returns:
+        The types of the others, and of the optional ones that are there.
+    """
+    if not optional:
+        return dict(declared)
+    try:
+        written = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        written = {}
+    return {
+        name: hint for name, hint in declared.items() if name in written or name not in optional
+    }
 
 
 def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.config_validation import check
 from plait.pipeline.fit_context import FitContext
-from plait.pipeline.fitted_state import read_state, write_state
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fitted_state import present_state, read_state, write_state
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import ReasonTemplates
 
 __all__ = [
     "CandidateFilter",
@@ -64,6 +65,8 @@ class Stage(Generic[ConfigT]):
     """The columns that a step adds."""
     fitted_state: ClassVar[Mapping[str, Any]] = {}
     """The attributes that a fit sets, by name, with their types (`plait.pipeline.fitted_state`)."""
+    optional_state: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that a bundle of an earlier version may lack: they stay as constructed."""
     fusion_defaults: ClassVar[FusionDefaults] = FusionDefaults()
     """How the fusion treats this model unless the recipe says otherwise."""
     reason_templates: ClassVar[ReasonTemplates] = ReasonTemplates()
@@ -138,8 +141,9 @@ class Stage(Generic[ConfigT]):
             BundleError: A file is missing or damaged, or does not match `fitted_state`.
         """
         stage = cls(config, name=name)
-        if cls.fitted_state:
-            for attribute, value in read_state(folder, cls.fitted_state).items():
+        declared = present_state(folder, cls.fitted_state, cls.optional_state)
+        if declared:
+            for attribute, value in read_state(folder, declared).items():
                 setattr(stage, attribute, value)
         return stage
 

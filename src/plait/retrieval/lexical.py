@@ -27,7 +27,8 @@ from plait.features.incremental_updates import ItemUpdates, field_hashes, update
 from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
 from plait.features.text import Analyzer, document, title_field, word_fields
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings
 
@@ -62,7 +63,9 @@ class Lexical(Stage[LexicalConfig]):
 
     Config = LexicalConfig
     fusion_defaults = FusionDefaults(text_query_weight=1.0, must_match_text=True)
-    reason_templates = ReasonTemplates(text="Matches your words '{words}'")
+    reason_templates = ReasonTemplates(
+        text=(Claim.WORDS, Claim.SEARCH), like_query_item="", default=Claim.INTEREST
+    )
     test_variants = ({"fuzzy": False, "language": ""},)
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_is_indexed": BoolArray,

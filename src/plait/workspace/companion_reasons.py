@@ -9,13 +9,16 @@ from typing import Any
 from plait.data.catalogue import Catalogue
 from plait.data.types import Query, QueryBatch
 from plait.pipeline.candidate_union import COMPANIONS
+from plait.pipeline.reason_templates import LANGUAGES
+from plait.ranking.explanation.field_values import item_titles
+from plait.ranking.explanation.safe_text import shortened
+from plait.ranking.explanation.sentences import sentence
 from plait.state.companions import Companions
-from plait.workspace.readable_fields import readable_fields
 from plait.workspace.response import RankedItem
 
 __all__ = ["with_companion_reasons"]
 
-_VERBS = {"purchase": "bought", "buy": "bought", "order": "ordered", "view": "viewed"}
+_ACTIONS = {"purchase": "bought", "buy": "bought", "order": "bought", "view": "viewed"}
 _MAX_TITLE = 60
 
 
@@ -53,18 +56,22 @@ def with_companion_reasons(
 def _reason(
     query: Query, catalogue: Catalogue, anchor: int, users: int, rank: int
 ) -> dict[str, Any]:
-    fields = readable_fields(catalogue, anchor)
-    title = str(fields.get("title") or fields.get("name") or catalogue.ids[anchor])
-    title = title if len(title) <= _MAX_TITLE else f"{title[: _MAX_TITLE - 1]}…"
-    verbs = {_VERBS.get(event_type) for event_type in query.event_types}
-    verb = verbs.pop() if len(verbs) == 1 else None
-    people = "1 user" if users == 1 else f"{users} users"
-    text = f"{people} {verb} this and {title}" if verb else f"{people} took this and {title}"
+    language = query.language or LANGUAGES[0]
+    actions = {_ACTIONS.get(event_type) for event_type in query.event_types}
+    action = actions.pop() if len(actions) == 1 else None
+    key = f"companions_{action or 'chosen'}"
+    title = item_titles(catalogue, [anchor], "", language).get(anchor, catalogue.ids[anchor])
+    template = sentence(language, key, users).replace("{count}", str(users))
+    text = template.replace("{because}", shortened(title, _MAX_TITLE))
     return {
         "model": COMPANIONS,
         "rank": rank + 1,
         "because": catalogue.ids[anchor],
         "fact": None,
         "text": text,
+        "key": key,
+        "action": action,
+        "words": [],
+        "count": users,
         "users": users,
     }

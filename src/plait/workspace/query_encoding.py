@@ -88,6 +88,7 @@ def encode_queries(
         events=events,
         group_by=queries[0].group_by,
         live=live,
+        languages=tuple(query.language for query in queries),
     )
     if any(
         query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)

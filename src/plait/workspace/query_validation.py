@@ -13,6 +13,7 @@ from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
 from plait.ingest.posted_rows import SESSION
+from plait.pipeline.reason_templates import LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
@@ -68,6 +69,7 @@ class QueryOptions(TypedDict, total=False):
         group_by: The field of which the response shows one variant; None leaves it to the recipe.
         at_least: Wait until this version of the log is known, for a second at most.
         time: When the query is asked: a datetime, ISO 8601 or a unix time.
+        language: The language of the reasons: en, de, fr, es or zh; None: as the recipe says.
     """
 
     history: Iterable[str]
@@ -82,6 +84,7 @@ class QueryOptions(TypedDict, total=False):
     group_by: str | None
     at_least: int | None
     time: Any
+    language: str | None
 
 
 def _context(value: Any) -> Any:
@@ -97,6 +100,19 @@ def _context(value: Any) -> Any:
         message = f"context has {size} bytes as JSON, the limit is {MAX_CONTEXT}"
         raise TooLargeError(message, field="context")
     return dict(value)
+
+
+def _language(value: Any) -> Any:
+    """The main part of a language tag: "de-AT" and "DE" are "de"."""
+    if not isinstance(value, str):
+        return value
+    language = value.strip().replace("_", "-").partition("-")[0].lower()
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        message = f"reasons cannot be written in {value[:40]!r}, expected one of {known}"
+        hint = "leave language out: the recipe has a default"
+        raise InputError(message, hint=hint, field="language")
+    return language
 
 
 _AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(id_text)]
@@ -116,6 +132,7 @@ _Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(whole_number)
 _Version = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_TEXT)]
+_Language = Annotated[str, BeforeValidator(_language)]
 _Filter = Annotated[str, StringConstraints(max_length=MAX_FILTER)]
 
 
@@ -139,6 +156,10 @@ class QueryModel(BaseModel):
         default_factory=list, description='fields to return with each item; ["*"]: all'
     )
 
+    language: _Language | None = Field(
+        None, description="of the reasons: en, de, fr, es or zh; null: as the recipe says"
+    )
+
     def to_query(self) -> Query:
         """Convert to the query that `QueryService.run` takes.
 
@@ -157,6 +178,7 @@ class QueryModel(BaseModel):
             context=self.context,
             session=self.session,
             fields=tuple(self.fields),
+            language=self.language,
             **values,
         )
 

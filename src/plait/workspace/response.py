@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import orjson
 
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Query
+from plait.pipeline.reason_templates import LANGUAGES
+from plait.ranking.explanation.sentences import sentence
 from plait.workspace.item_fields import selected_fields
 
 if TYPE_CHECKING:
@@ -22,15 +24,8 @@ __all__ = ["RankedItem", "Response", "items_json", "many_json", "ranked_items", 
 N_REPR = 10
 """How many items the `repr` of a response names."""
 
-_UNSCORED: Mapping[str, str] = {
-    "unknown": "unknown item",
-    "deleted": "deleted item",
-    "unavailable": "item that is not available",
-    "hidden": "item that the user rejected",
-    "filtered": "item that the rules of the recipe leave out",
-    "unscored": "item that no model knows",
-}
-"""By status, the sentence for an item of the caller's list that has no score."""
+_UNRANKED = ("unknown", "deleted", "unavailable", "hidden", "filtered", "unscored")
+"""The statuses of items of the caller's list that have no score."""
 
 _ASKED_FOR = frozenset({"excluded", "seen", "cooldown"})
 """Why items of the caller's list are left out: the query says so."""
@@ -44,7 +39,8 @@ class RankedItem:
         id: The external id.
         score: The score, None where nothing is known of the item.
         reasons: Objects, the strongest first: `model` that retrieved the item, its `rank` there,
-            `because` (the id of the item that it rests on), `fact`, and `text`, a sentence.
+            `because` (the id of the item that it rests on), `fact`, `text`, a sentence, and what
+            the sentence claims: `key`, `action`, `words` and `count`.
         fields: The fields that the query asks for, by name; None if it asks for none.
         status: Why an item of the caller's list has no score, such as "unknown" or "deleted".
         filled: Whether no model found the item: it fills a list that would be too short.
@@ -258,7 +254,7 @@ def ranked_items(
         for number, score, why, filled in zip(numbers, scores, reasons, is_filled, strict=True)
     ]
     if query.candidates is not None:
-        ranked = [_with_status(item) for item in ranked]
+        ranked = [_with_status(item, query.language) for item in ranked]
         ranked += _unranked(query, items, row, catalogue)[: max(query.k - len(ranked), 0)]
     if query.fields:
         ranked = [_with_fields(item, query.fields, catalogue) for item in ranked]
@@ -271,11 +267,12 @@ def _with_fields(item: RankedItem, names: Sequence[str], catalogue: Catalogue) -
     return replace(item, fields=fields)
 
 
-def _with_status(item: RankedItem) -> RankedItem:
+def _with_status(item: RankedItem, language: str | None) -> RankedItem:
     """A ranked item; one that no model has scored says so."""
     if item.score is not None:
         return item
-    return replace(item, status="unscored", reasons=item.reasons or [_no_score("unscored")])
+    reasons = item.reasons or [_no_score("unscored", language)]
+    return replace(item, status="unscored", reasons=reasons)
 
 
 def _unranked(
@@ -297,14 +294,17 @@ def _unranked(
         status = "unknown" if number < 0 else statuses.get(number)
         is_asked_for = status in _ASKED_FOR or (status == "filtered" and query.filter)
         if status is not None and not is_asked_for:
-            unranked.append(RankedItem(item, None, [_no_score(status)], status=status))
+            reasons = [_no_score(status, query.language)]
+            unranked.append(RankedItem(item, None, reasons, status=status))
     return unranked
 
 
-def _no_score(status: str) -> dict[str, Any]:
+def _no_score(status: str, language: str | None) -> dict[str, Any]:
     """The reason of an item of the caller's list without a score."""
-    text = _UNSCORED.get(status, f"{status} item")
-    return {"model": None, "rank": None, "because": None, "fact": None, "text": text}
+    key = status if status in _UNRANKED else "filtered"
+    claim: dict[str, Any] = {"key": key, "action": None, "words": [], "count": None}
+    text = sentence(language or LANGUAGES[0], key)
+    return {"model": None, "rank": None, "because": None, "fact": None, "text": text, **claim}
 
 
 def _finite(values: npt.NDArray[Any]) -> list[float | None]:

@@ -15,29 +15,25 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import TypeVar
 
-from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
 from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history
-from plait.features.sparse_topk import filter_entries, row_topk, row_topk_mask, similar_rows
+from plait.features.sparse_topk import similar_rows
 from plait.features.tfidf import Tfidf, TfidfConfig
+from plait.models.item_item.content_smoothing import content_smoothing, rows_to_sum_1, smooth
 from plait.models.item_item.cooccurrence_counts import PairConfig
+from plait.models.item_item.largest_entries import largest_entries, row_ranges, stack
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
-from plait.pipeline.model_defaults import ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["ItemItem", "ItemItemConfig", "densify_if_full", "top_contributor", "topk_bytes"]
-
-_BATCH_ROWS = 1024
-_BATCH_CELLS = 1 << 25
-"""The most rows in a batch of dense rows, and the most entries in a batch of several rows."""
-
-_MAX_DENSE_CELLS = 1 << 28
-"""A matrix of so many entries may be dense where that is faster: 1 GB."""
+__all__ = ["ItemItem", "ItemItemConfig", "top_contributor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +70,10 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     """
 
     Config = ItemItemConfig
+    fusion_defaults = FusionDefaults(rare_item_query_weight=0.1)
     reason_templates = ReasonTemplates(
-        same_item="You buy this regularly",
-        query_item="Often bought together with {because}",
+        query_item=(Claim.TOGETHER, Claim.ALIKE, Claim.GOES_WITH),
         shared_value="",
-        like_query_item="Similar items are often bought with {query_item}",
-        default="Similar items are often bought with items of your history",
     )
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {
@@ -110,12 +104,18 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
             fitted._content_vectors = (
                 sparse.diags_array(used.astype(np.float32)) @ vectors
             ).tocsr()
-            smoothing = _smoothing(vectors, fitted._content_vectors, self.config, tiebreak)
-            fitted._weights = _smoothed(smoothing, matrix, self.config.top_k, tiebreak)
+            smoothing = content_smoothing(
+                vectors,
+                fitted._content_vectors,
+                self.config.content_smoothing,
+                self.config.content_neighbors,
+                tiebreak,
+            )
+            fitted._weights = smooth(smoothing, matrix, self.config.top_k, tiebreak)
         else:
-            batches = _batches(matrix.shape[0])
-            blocks = [_topk(matrix[batch], self.config.top_k, tiebreak) for batch in batches]
-            fitted._weights = _stack(blocks, matrix.shape)
+            ranges = row_ranges(matrix.shape[0])
+            blocks = [largest_entries(matrix[rows], self.config.top_k, tiebreak) for rows in ranges]
+            fitted._weights = stack(blocks, matrix.shape)
         fitted._known = np.zeros(dataset.n_items, np.bool_)
         fitted._known[np.unique(fitted._weights.indices)] = True
         return fitted
@@ -136,7 +136,7 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
             exclude_self=False,
         )
         retained = updates.values[updates.retained(numbers)]
-        rows = sparse.vstack([retained, _rows_to_sum_1(neighbors)]).tocsr()
+        rows = sparse.vstack([retained, rows_to_sum_1(neighbors)]).tocsr()
         return updates.extended(catalogue, numbers, rows)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
@@ -201,93 +201,8 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         return new_scores
 
 
-def _rows_to_sum_1(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows divided by their sum; empty ones stay empty."""
-    totals = np.asarray(matrix.sum(axis=1)).ravel()
-    scale = np.divide(1, totals, out=np.zeros_like(totals), where=totals > 0)
-    return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr()
-
-
-def _smoothing(
-    vectors: sparse.csr_matrix,
-    candidates: sparse.csr_matrix,
-    config: ItemItemConfig,
-    tiebreak: UInt64Array,
-) -> sparse.csr_matrix:
-    """CSR [n, n]: 1 for an item itself, `content_smoothing` shared by its content neighbours."""
-    neighbors = similar_rows(
-        vectors, candidates, config.content_neighbors, tiebreak, exclude_self=True
-    )
-    shares = np.float32(config.content_smoothing) * _rows_to_sum_1(neighbors)
-    identity = sparse.identity(vectors.shape[0], dtype=np.float32, format="csr")
-    return (identity + shares).tocsr().astype(np.float32)
-
-
-def _smoothed(
-    smoothing: sparse.csr_matrix,
-    matrix: Float32Array | sparse.csr_matrix,
-    count: int,
-    tiebreak: UInt64Array,
-) -> sparse.csr_matrix:
-    """The largest entries of each row of smoothing times matrix times transposed smoothing."""
-    size = smoothing.shape[0]
-    if size**2 <= _MAX_DENSE_CELLS:
-        matrix = densify_if_full(matrix)
-    transposed = smoothing.T.tocsr()
-
-    def smoothed_rows(batch: slice) -> sparse.csr_matrix:
-        rows = smoothing[batch] @ matrix
-        if sparse.issparse(rows):
-            return _topk(rows @ transposed, count, tiebreak)
-        return _topk(np.ascontiguousarray((smoothing @ rows.T).T), count, tiebreak)
-
-    return _stack([smoothed_rows(batch) for batch in _batches(size)], smoothing.shape)
-
-
-def _stack(blocks: list[sparse.csr_matrix], shape: tuple[int, ...]) -> sparse.csr_matrix:
-    """The blocks below each other; an empty matrix without any."""
-    return sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix(shape, dtype=np.float32)
-
-
-def topk_bytes(size: int) -> int:
-    """Estimate the memory that finding the largest entries of dense rows takes.
-
-    Args:
-        size: the number of columns.
-
-    Returns:
-        Bytes for one batch of rows.
-    """
-    return 16 * size * _batch_rows(size)
-
-
-def _batches(size: int) -> list[slice]:
-    """Ranges of rows of a square matrix; a batch may be dense."""
-    step = _batch_rows(size)
-    return [slice(start, start + step) for start in range(0, size, step)]
-
-
-def _batch_rows(size: int) -> int:
-    return max(1, min(_BATCH_ROWS, size, _BATCH_CELLS // max(size, 1)))
-
-
-def _topk(block: Any, count: int, tiebreak: UInt64Array) -> sparse.csr_matrix:
-    """The largest positive entries of each row; of equal ones those of the smallest tiebreak."""
-    block = densify_if_full(block)
-    if not sparse.issparse(block):
-        return row_topk(block, count, tiebreak)
-    positive = filter_entries(block, block.data > 0)
-    top = filter_entries(positive, row_topk_mask(positive, count, tiebreak))
-    top.sort_indices()
-    return top
-
-
 _MAX_CONTRIBUTORS = 64
 """The most items of a history that are considered as an explanation: the heaviest ones."""
-
-
-_DENSE_SHARE = 0.03
-"""The share of entries from which on dense products are faster."""
 
 
 def top_contributor(
@@ -320,17 +235,3 @@ def top_contributor(
     best = np.full(len(columns), ABSENT, np.int64)
     best[column_positions[hits[order]]] = owners[order]  # the last one written is the largest
     return np.where(best >= 0, rows[best], ABSENT).astype(np.int32)
-
-
-def densify_if_full(matrix: Any) -> Any:
-    """Convert a sparse matrix to a dense one where dense products are faster.
-
-    Args:
-        matrix: sparse or dense.
-
-    Returns:
-        A dense array if at least 3 % of the entries are set, else the same matrix.
-    """
-    if not sparse.issparse(matrix) or matrix.nnz < _DENSE_SHARE * matrix.shape[0] * matrix.shape[1]:
-        return matrix
-    return matrix.toarray()

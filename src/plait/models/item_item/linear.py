@@ -28,8 +28,9 @@ from plait.data.array_types import Float32Array, Int64Array, UInt64Array
 from plait.data.dataset import Dataset
 from plait.features.interactions import interaction_matrix, mean_co_items
 from plait.features.sparse_topk import row_topk
-from plait.models.item_item.base import ItemItem, ItemItemConfig, densify_if_full, topk_bytes
+from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence_counts import cooccurrence_matrix
+from plait.models.item_item.largest_entries import densify_if_full, topk_bytes
 from plait.models.item_item.sparse_ridge import (
     GRAM_ROW_ENTRIES,
     SparseRidgeConfig,

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from plait.data.dataset import Dataset
 from plait.features.blockwise import map_blocks
+from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts
@@ -35,6 +36,9 @@ class NeighboursConfig(ItemItemConfig):
     """Counts are divided by the popularity of the predicting item to this power,"""
     target_popularity_exponent: float = tunable(0.3, Range(0.0, 1.0), Limit(least=0))
     """and by that of the predicted item to this power."""
+    pair_shrinkage: float = tunable(0.0, Range(0.0, 10.0), Limit(least=0))
+    """A pair that n users share counts n / (n + this): what one user did by chance does not outrank
+    what several did; 0: every pair counts in full."""
 
 
 class Neighbours(ItemItem[NeighboursConfig]):
@@ -54,8 +58,16 @@ class Neighbours(ItemItem[NeighboursConfig]):
         source = popularity ** np.float32(-self.config.source_popularity_exponent)
         target = popularity ** np.float32(-self.config.target_popularity_exponent)
 
+        interactions = interaction_matrix(dataset)
+        users_by_item = interactions.T.tocsr()
+        shrinkage = np.float32(self.config.pair_shrinkage)
+
         def normalized_rows(block: slice) -> sparse.csr_matrix:
             rows = counts.rows(block)
+            if shrinkage:
+                users = (users_by_item[block] @ interactions).tocsr()
+                users.data /= users.data + shrinkage
+                rows = rows.multiply(users).tocsr()
             rows.data *= source[block][rows_of(rows)] * target[rows.indices]
             mask = row_topk_mask(rows, row_limit, dataset.catalogue.tiebreak)
             return filter_entries(rows, mask)

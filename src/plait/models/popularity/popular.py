@@ -39,7 +39,8 @@ from plait.models.popularity.live_counts import (
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.fitted_state import read_state, write_state
 from plait.pipeline.full_catalogue_scorer import mask_disallowed, take_scores
-from plait.pipeline.model_defaults import FusionDefaults, ReasonTemplates
+from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 from plait.pipeline.topk import top_k
@@ -80,8 +81,14 @@ class Popular(Stage[PopularConfig]):
     """
 
     Config = PopularConfig
-    fusion_defaults = FusionDefaults(weight=0.3, item_query_weight=0.05, missing_score="zero")
-    reason_templates = ReasonTemplates(context="Popular in {context}", default="Popular right now")
+    fusion_defaults = FusionDefaults(
+        weight=0.3, item_query_weight=0.05, rare_item_query_weight=0.3, missing_score="zero"
+    )
+    reason_templates = ReasonTemplates(
+        like_query_item="",
+        context=(Claim.POPULAR_IN, Claim.POPULAR, Claim.OTHERS),
+        default=(Claim.POPULAR, Claim.OTHERS),
+    )
     test_variants = ({"segment_by": "country"},)
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_shares": Float32Array,

@@ -29,7 +29,8 @@ from plait.features.incremental_updates import ItemUpdates, updates_in
 from plait.features.interactions import query_history
 from plait.features.tfidf import TfidfConfig
 from plait.models.sequential.item_embedding_table import ItemSpace, ItemVectors
-from plait.models.sequential.item_logits import ItemLogits, nearest
+from plait.models.sequential.item_logits import ItemLogits
+from plait.models.sequential.nearest_history_item import nearest_history_item
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.full_catalogue_scorer import take_scores
@@ -224,7 +225,7 @@ class Sequence(Stage[SequenceConfig]):
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        return nearest(query_history(queries), self._items(queries), numbers)
+        return nearest_history_item(query_history(queries), self._items(queries), numbers)
 
     def _logits(self, queries: QueryBatch) -> ItemLogits:
         """The logits of all items, computed once for a batch."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.metrics.dcg import discount
-from plait.pipeline.model_defaults import MissingScore
+from plait.pipeline.fusion_defaults import MissingScore
 from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.score_normalization import NormalizedScores
 from plait.ranking.fusion.weight_optimization import (

@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import Float32Array
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.model_defaults import FusionDefaults, MissingScore
+from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
@@ -25,6 +25,7 @@ MODEL_SETTINGS = (
     "weights",
     "text_query_weights",
     "item_query_weights",
+    "rare_item_query_weights",
     "match",
     "require_gain",
 )
@@ -70,6 +71,11 @@ class FuseConfig:
     """Weights for queries with text."""
     item_query_weights: Mapping[str, float] | None = None
     """Weights for queries that start from items ("more like this")."""
+    rare_item_query_weights: Mapping[str, float] | None = None
+    """The same where hardly any user chose these items, so that what they have in common with
+    others says little; models that are not named keep their weight."""
+    rare_item_users: float = bounded_field(10.0, Limit(least=0))
+    """An item that n users chose is rare by the share r / (n + r), r being this; 0: none is."""
     match: tuple[str, ...] | None = None
     """A query with text keeps only items that one of these models scores above zero; the others
     are marked "unmatched". Empty, or none of them in the recipe: everything stays."""
@@ -110,6 +116,12 @@ class FuseConfig:
                 values = {name: getattr(declared, attribute) for name, declared in defaults.items()}
                 own = {name: value for name, value in values.items() if value != other}
                 resolved[setting] = {ANY: other, **own}
+        if self.rare_item_query_weights is None:
+            resolved["rare_item_query_weights"] = {
+                name: declared.rare_item_query_weight
+                for name, declared in defaults.items()
+                if declared.rare_item_query_weight is not None
+            }
         if self.match is None:
             resolved["match"] = tuple(
                 name for name, declared in defaults.items() if declared.must_match_text
@@ -128,6 +140,24 @@ class FuseConfig:
             mapping = {ANY: getattr(FusionDefaults(), _DECLARED[setting])}
         other = mapping.get(ANY, "learned" if setting == "missing_score" else 1.0)
         return [mapping.get(name, other) for name in models]
+
+    def rare_item_weights(self, models: Sequence[str]) -> Float32Array:
+        """The weight of each model for queries that start from items without users.
+
+        Args:
+            models: The names of S models.
+
+        Returns:
+            float32 [S].
+        """
+        usual = self.by_model("item_query_weights", models)
+        rare = self.rare_item_query_weights or {}
+        other = rare.get(ANY)
+        pairs = zip(models, usual, strict=True)
+        return np.array(
+            [rare.get(name, weight if other is None else other) for name, weight in pairs],
+            np.float32,
+        )
 
     def weights_of(self, setting: str, models: Sequence[str]) -> Float32Array:
         """The given weight of each model.

@@ -9,6 +9,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
+from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.pipeline import PINS
@@ -50,13 +51,27 @@ class Fuse(Stage[FuseConfig]):
 
     Config = FuseConfig
     test_variants = ({"method": "rrf"},)
-    fitted_state: ClassVar[Mapping[str, Any]] = {"_learned": FusionWeights | None}
+    fitted_state: ClassVar[Mapping[str, Any]] = {
+        "_learned": FusionWeights | None,
+        "_item_users": Float32Array,
+    }
+    optional_state = frozenset({"_item_users"})
     reads = ("*.score", "*.rank")
     writes = ("score", "*.share")
 
     def __init__(self, config: FuseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._learned: FusionWeights | None = None
+        self._item_users: Float32Array = np.zeros(0, np.float32)
+        """How many users chose each item; empty without a fit."""
+
+    def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
+        fitted = self._with(self.config, self._learned)
+        events = dataset.interactions
+        pairs = np.unique(events.items.astype(np.int64) * dataset.n_users + events.users)
+        items = pairs // max(dataset.n_users, 1)
+        fitted._item_users = np.bincount(items, minlength=dataset.n_items).astype(np.float32)
+        return fitted
 
     def with_models(self, models: Sequence[Stage]) -> Self:
         """This step with the fusion defaults that the models declare.
@@ -71,6 +86,7 @@ class Fuse(Stage[FuseConfig]):
     def _with(self, config: FuseConfig, learned: FusionWeights | None) -> Self:
         stage = type(self)(config, name=self.name)
         stage._learned = learned
+        stage._item_users = self._item_users
         return stage
 
     @property
@@ -191,6 +207,10 @@ class Fuse(Stage[FuseConfig]):
         types = _query_types(queries)
         by_type = [self.config.weights_of(setting, models) for setting in _WEIGHT_SETTINGS]
         weights = np.stack(by_type)[types]
+        if (types == _ITEMS).any() and len(self._item_users) and self.config.rare_item_users:
+            rarity = self._rarity(queries)[types == _ITEMS, None]
+            rare = self.config.rare_item_weights(models)
+            weights[types == _ITEMS] += rarity * (rare - by_type[_ITEMS])
         rows = np.nonzero(types == _USER)[0]
         learned = self._learned
         if learned is None:
@@ -204,6 +224,15 @@ class Fuse(Stage[FuseConfig]):
             else:
                 weights[rows, column] *= np.float32(learned.idle)
         return weights
+
+    def _rarity(self, queries: QueryBatch) -> Float32Array:
+        """From 0 to 1 how little is known of whom the items of a query are for, float32 [B]."""
+        items = queries.items
+        known = items.values < len(self._item_users)
+        users = np.where(known, self._item_users[np.where(known, items.values, 0)], 0)
+        rarity = self.config.rare_item_users / (users + np.float32(self.config.rare_item_users))
+        sums = np.bincount(items.rows, rarity, minlength=len(items))
+        return (sums / np.maximum(items.lengths, 1)).astype(np.float32)
 
     def _gated_out(self, names: Sequence[str]) -> list[str]:
         """The models that failed the gain test, or were never tested; none if no other is there."""
@@ -228,6 +257,7 @@ class Fuse(Stage[FuseConfig]):
             "given": dict(config.weights or {}),
             "text": dict(config.text_query_weights or {}),
             "items": dict(config.item_query_weights or {}),
+            "rare_items": dict(config.rare_item_query_weights or {}),
         }
 
     def _normalized(

@@ -59,7 +59,11 @@ class Reason(BaseModel):
     rank: int | None = Field(description="its rank from 1 among what the model retrieved")
     because: str | None = Field(description="the id of the item that it rests on")
     fact: SharedField | None = Field(description="a field in which both items agree")
-    text: str = Field(description="a sentence")
+    text: str = Field(description="a sentence of at most 120 characters")
+    key: str = Field("own", description="what the sentence claims, such as bought_together")
+    action: str | None = Field(None, description="what it says was done: bought, viewed or rated")
+    words: list[str] = Field(default_factory=list, description="the words of the item it quotes")
+    count: int | None = Field(None, description="the number in the sentence")
     users: int | None = Field(None, description="how many users both items share (companions)")
 
 
