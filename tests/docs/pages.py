@@ -98,6 +98,7 @@ def run_page(page, folder, languages=("python", "sh"), setup=""):
     """Run the blocks of a page in a folder; the output of a failed one is in the error."""
     script = folder / "page.py"
     text = (ROOT / page).read_text(encoding="utf-8")
+    (folder / "examples").symlink_to(ROOT / "examples")
     script.write_text(program(text, free_port(), languages, setup), encoding="utf-8")
     programs = Path(sys.executable).parent
     environment = {

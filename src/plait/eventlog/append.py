@@ -136,7 +136,9 @@ class EventBatch:
         for index, problems in self._lost.items():
             if self._statuses[index] is None:
                 statuses[index] = statuses[index]._replace(lost=tuple(problems))
-        return AppendResult(version, statuses, chunk).naming(new)
+        result = AppendResult(version, statuses, chunk)
+        result.new = new
+        return result
 
     def _compare(self, index: int, digest: bytes) -> None:
         event_id = self.events[index].id
@@ -217,7 +219,7 @@ class Appender:
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
             batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
-        if self._erased is not None:
+        if self._erased is not None and (head.erasures or batch.erased_ids):
             self._erased.refuse(self._store, connection, head, batch)
         events = self._admit(batch)
         batch.mark_repeats()

@@ -69,15 +69,3 @@ class AppendResult(_Outcome):
     """
 
     new: NewNames = NOTHING_NEW
-
-    def naming(self, new: NewNames) -> AppendResult:
-        """Return the outcome with what the batch named for the first time.
-
-        Args:
-            new: The names.
-
-        Returns:
-            The outcome itself.
-        """
-        self.new = new
-        return self

@@ -50,7 +50,7 @@ class ErasedUsers:
         self._erased_at: dict[str, int] = {}
         self._has_other_key = False
         self._erasures = 0
-        self._seen = 0
+        self.seen = 0
 
     def fields_of_erasure(self, user_id: str) -> str:
         """Return the fields of an erase event.
@@ -70,8 +70,6 @@ class ErasedUsers:
         Args:
             store: The database.
         """
-        if self._seen:
-            return
         with store.reading() as connection:
             self._load(store, connection, read_head(store, connection))
 
@@ -115,7 +113,7 @@ class ErasedUsers:
 
     def _load(self, store: Store, connection: Connection, head: LogHead) -> None:
         if head.erasures == self._erasures:
-            self._seen = head.seq
+            self.seen = head.seq
             return
         self._key = self._key or self._key_source(False)
         own_mark = key_mark(self._key) if self._key else ""
@@ -123,13 +121,13 @@ class ErasedUsers:
             "SELECT time, fields FROM events WHERE seq > ? AND seq <= ?"  # noqa: S608 ours
             f" AND type = {TYPE_CODES['erase']} AND fields IS NOT NULL"
         )
-        for time, text in store.rows(connection, sql, self._seen, head.seq):
+        for time, text in store.rows(connection, sql, self.seen, head.seq):
             erasure = orjson.loads(text)
             if erasure["key"] == own_mark:
                 self._erased_at[erasure["hash"]] = time
             else:
                 self._has_other_key = True
-        self._erasures, self._seen = head.erasures, head.seq
+        self._erasures, self.seen = head.erasures, head.seq
 
     def _unknown(
         self, store: Store, connection: Connection, user_ids: set[str]

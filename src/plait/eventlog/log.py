@@ -148,7 +148,7 @@ class EventLog(ImportHistory):
                 # Before the transaction: it may take long, and others can still write.
                 erased_ids = batch.erased_ids
                 traces = find_traces(self._store, erased_ids) if erased_ids else UserRowOffsets()
-                if self._erased is not None:
+                if self._erased is not None and not self._erased.seen:
                     self._erased.prepare(self._store)
                 try:
                     with self._store.writing("append to the log") as connection:
@@ -159,7 +159,9 @@ class EventLog(ImportHistory):
                 if erased_ids or self._purge_due:
                     self._purge_due = True  # also if the next line fails
                     self._purge_due = not self._store.purge_overwritten()
-        return result._replace(rows=result.rows[: len(events)]).naming(result.new)
+        own = result._replace(rows=result.rows[: len(events)])
+        own.new = result.new
+        return own
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.

@@ -63,7 +63,7 @@ class SparseRows:
     def csr(self) -> sparse.csr_matrix:
         """The rows as a CSR matrix [B, width]; duplicates and the order of columns stay."""
         entries = (self.weights, self.columns, self.offsets)
-        return sparse.csr_matrix(entries, shape=(len(self), self.width))
+        return sparse.csr_matrix(entries, shape=(len(self.offsets) - 1, self.width))
 
     def where(self, mask: BoolArray) -> SparseRows:
         """Select entries.
@@ -152,7 +152,7 @@ class SparseRows:
         weights = self.weights[order]
         if len(starts) < len(cells):
             weights = np.add.reduceat(weights, starts)
-        offsets = np.searchsorted(cells[starts], np.arange(len(self) + 1) * self.width)
+        offsets = np.searchsorted(cells[starts], np.arange(len(self.offsets)) * self.width)
         columns = (cells[starts] % max(self.width, 1)).astype(np.int32)
         return SparseRows(offsets.astype(np.int64), columns, weights.astype(np.float32), self.width)
 
@@ -165,13 +165,13 @@ class SparseRows:
 
     def squared_norms(self) -> Float64Array:
         """The squared length of every row, float64 [B]; each row has a column at most once."""
-        squares = np.bincount(self.rows, np.square(self.weights), minlength=len(self))
+        squares = np.bincount(self.rows, np.square(self.weights), minlength=len(self.offsets) - 1)
         return np.asarray(squares, np.float64)
 
     def toarray(self) -> Float32Array:
         """The dense matrix, float32 [B, width]."""
         cells = self.rows * self.width + self.columns
-        return _sum_cells(cells, self.weights, len(self), self.width)
+        return _sum_cells(cells, self.weights, len(self.offsets) - 1, self.width)
 
     def matmul(self, matrix: sparse.csr_matrix) -> Float32Array:
         """Multiply by a sparse matrix.
@@ -182,13 +182,13 @@ class SparseRows:
         Returns:
             float32 [B, n].
         """
-        if len(self) > _SCIPY_ROWS:
+        if len(self.offsets) - 1 > _SCIPY_ROWS:
             product: Float32Array = (self.csr @ matrix).toarray().astype(np.float32, copy=False)
             return product
         entries, lengths = _row_entries(matrix, self.columns)
         cells = np.repeat(self.rows * matrix.shape[1], lengths) + matrix.indices[entries]
         weights = np.repeat(self.weights, lengths) * matrix.data[entries]
-        return _sum_cells(cells, weights, len(self), matrix.shape[1])
+        return _sum_cells(cells, weights, len(self.offsets) - 1, matrix.shape[1])
 
     def matmul_sparse(self, matrix: sparse.csr_matrix) -> SparseRows:
         """Multiply by a sparse matrix, keeping the result sparse.
@@ -213,7 +213,7 @@ class SparseRows:
         Returns:
             float32 [B, D].
         """
-        product = np.zeros((len(self), axes.shape[1]), np.float32)
+        product = np.zeros((len(self.offsets) - 1, axes.shape[1]), np.float32)
         for row, (start, stop) in enumerate(itertools.pairwise(self.offsets.tolist())):
             if stop > start:
                 product[row] = self.weights[start:stop] @ axes[self.columns[start:stop]]
@@ -229,7 +229,7 @@ class SparseRows:
             float32 [B, C].
         """
         used, positions = np.unique(self.columns, return_inverse=True)
-        left = np.zeros((len(self), len(used)), np.float32)
+        left = np.zeros((len(self.offsets) - 1, len(used)), np.float32)
         left[self.rows, positions] = self.weights
         right = np.zeros((len(other), len(used)), np.float32)
         if len(used):

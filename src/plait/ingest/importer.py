@@ -95,7 +95,9 @@ class Importer:
         result = self._append(allowed, source, types)
         appended = iter(result.rows)
         statuses = [next(appended) if row is None else row for row in rows]
-        return AppendResult(result.version, statuses).naming(result.new)
+        outcome = AppendResult(result.version, statuses)
+        outcome.new = result.new
+        return outcome
 
     def _append(
         self,

@@ -190,7 +190,7 @@ class Content(DenseScorer[ContentConfig]):
         updates: Updates | None = updates_in(queries, self.name)
         n_items = self._n_items(updates)
         explanations = np.full(numbers.shape, ABSENT, np.int32)
-        for row in range(len(queries)):
+        for row in range(len(queries.users)):
             stop = history.offsets[row + 1]
             start = max(history.offsets[row], stop - _EXPLAINING_EVENTS)
             past = np.unique(history.items[start:stop])

@@ -116,7 +116,7 @@ class Lexical(Stage[LexicalConfig]):
         return loaded
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
-        numbers = np.full((len(queries), k), ABSENT, np.int32)
+        numbers = np.full((len(queries.users), k), ABSENT, np.int32)
         for row, text in enumerate(queries.texts):
             if text:
                 matches = self._best_matches(queries, row, text, k)

@@ -154,7 +154,7 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         n_items = self._weights.shape[0]
         history = self._decayed_history(queries, n_items).sum_duplicates()
         explanations = np.full(numbers.shape, ABSENT, np.int32)
-        for row in range(len(queries)):
+        for row in range(len(queries.users)):
             events = slice(history.offsets[row], history.offsets[row + 1])
             items, weights = history.columns[events], history.weights[events]
             known = (numbers[row] >= 0) & (numbers[row] < n_items)

@@ -180,7 +180,7 @@ class Popular(Stage[PopularConfig]):
             dense = np.stack([self._scores(shares, segment) for segment in segments.tolist()])
             allowed = mask_disallowed(dense, queries)
             return CandidateLists(top_k(allowed, k, ties=queries.live.state.catalogue.tiebreak)[0])
-        numbers = np.full((len(queries), k), ABSENT, np.int32)
+        numbers = np.full((len(queries.users), k), ABSENT, np.int32)
         for segment in np.unique(segments):
             rows = np.flatnonzero(segments == segment)
             best = _top_allowed(self._rankings[segment], queries, rows, k)
@@ -250,7 +250,7 @@ class Popular(Stage[PopularConfig]):
 
     def _segment_rows(self, queries: QueryBatch) -> Int32Array:
         """The row of `_shares` that each query reads."""
-        rows = np.zeros(len(queries), np.int32)
+        rows = np.zeros(len(queries.users), np.int32)
         if self._segments:
             for row, context in enumerate(queries.contexts):
                 value = _context_value(context, self.config.segment_by)

@@ -197,22 +197,23 @@ class Service:
             See `Workspace.post`.
         """
         version, statuses = self.workspace.post(rows)
-        self._count_clicks(rows, statuses)
-        return version, statuses
-
-    def _count_clicks(self, rows: Sequence[Any], statuses: Sequence[Mapping[str, Any]]) -> None:
-        """Count the answers that stored events of positive weight name."""
         stored = [
             row
             for row, status in zip(rows, statuses, strict=True)
             if status["status"] == "stored" and isinstance(row.get("request_id"), str)
         ]
+        if stored:
+            self._count_clicks(stored)
+        return version, statuses
+
+    def _count_clicks(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Count the answers that stored events of positive weight name."""
         loaded = self.workspace.host.loaded
-        if not stored or loaded is None:
+        if loaded is None:
             return
-        kinds = [str(row["kind"]) for row in stored]
+        kinds = [str(row["kind"]) for row in rows]
         weights = event_type_weights(kinds, loaded.pipeline.recipe.event_weights)
-        ids = [row["request_id"] for row, weight in zip(stored, weights, strict=True) if weight > 0]
+        ids = [row["request_id"] for row, weight in zip(rows, weights, strict=True) if weight > 0]
         with contextlib.suppress(StorageError):  # the events are stored, whatever fails here
             self.metrics.answers.clicked(ids, self.workspace.chains.context_of)
 
