@@ -27,7 +27,8 @@ BLOCK = re.compile(
 )
 OUTPUT = re.compile(r"\n+```text\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
 VARYING = re.compile(
-    r"\d{8}-\d{6}-[0-9a-f]+|\d+(\.\d+)? (s|MB|KB)\b|-?\d+\.\d+|\d{4}-\d\d-\d\d[T ][\d:.]+Z?"
+    r"--cursor \S+|\bimport [0-9a-f]{8}\b|\b\d{8}T\d+-[0-9a-f]+"  # cursors, imports, bundles
+    r"|\d{4}-\d\d-\d\d[T ][\d:.+]+Z?|-?\d+\.\d+|\d+ (?:s|MB|KB)\b"
 )
 """What differs from run to run or from machine to machine: names of bundles, seconds, scores."""
 PORT = "8000"

@@ -43,5 +43,9 @@ def fit(
             print(f"recipe: {choice}", flush=True)
         with bars() as advance:
             bundle = workspace.fit(choice, seed=seed, progress=advance, track=track or ())
-    if ProcessGroup.current().is_main:
-        print(f"bundle: {bundle}")
+        if ProcessGroup.current().is_main:
+            learned = workspace.info()["bundle"].get("learned", {}).values()
+            languages = {stage["language"] for stage in learned if "language" in stage}
+            for language in sorted(languages):
+                print(f"language: {language}")
+            print(f"bundle: {bundle}")
