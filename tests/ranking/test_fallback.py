@@ -225,17 +225,14 @@ def test_a_bundle_of_an_older_version_answers_and_fills(shop, tmp_path):
         assert len(reader.recommend("stranger", k=13).ids) == 13
 
 
-def test_only_the_ten_most_popular_of_a_category_are_called_popular(shop):
+def test_what_fills_a_category_is_not_called_popular(shop):
     rows = [{"item": f"old{n}", "title": f"thing {n}", "category": "old"} for n in range(10, 30)]
     shop.ingest(items=rows)
     shop.post([view(f"v{m}", f"old{n}", 90) for n in range(10, 30) for m in range(n)])
     shop.fit(Recipe.of({**load_recipe("default").to_dict(), "models": {"neighbours": {}}}))
     response = shop.recommend("stranger", k=15, filter='category == "old"')
     texts = [item.reasons[0]["text"] for item in response.items]
-    assert texts == ["Popular in old"] * 10 + ["Others showed interest"] * 5
-    top = [f"old{n}" for n in range(20, 30)]
-    rest = shop.recommend("stranger", k=5, filter='category == "old"', exclude=top)
-    assert {item.reasons[0]["text"] for item in rest.items} == {"Others showed interest"}
+    assert texts == ["Also in old"] * 15
 
 
 def test_a_recipe_may_have_own_sentences_for_the_steps_of_the_ladder(shop):
@@ -246,7 +243,7 @@ def test_a_recipe_may_have_own_sentences_for_the_steps_of_the_ladder(shop):
     assert {item.reasons[0]["text"] for item in response.items} == {"One of ours"}
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh", "xx"])
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
 def test_every_claim_has_a_sentence_in_every_language(language):
     for step in LADDER:
         for is_top in (False, True):

@@ -26,6 +26,7 @@ def test_defaults():
         "boosts": [],
         "pins": [],
         "group_by": None,
+        "language": None,
     }
 
 

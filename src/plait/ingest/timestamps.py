@@ -13,7 +13,7 @@ from plait.ingest.column_parsers import ParsedColumn
 from plait.ingest.numeric_dates import NumericReading, wall_times_of_numbers
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
-from plait.ingest.time_formats import numbers_as_texts, wall_times
+from plait.ingest.time_formats import is_unicode, numbers_as_texts, wall_times
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
 from plait.schema.missing_words import BLANKS
 
@@ -111,7 +111,8 @@ def any_times(
 def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
     """Times in ISO 8601 and unix numbers, and which values are there."""
     if not isinstance(column, pl.Series):
-        texts = pl.Series([v if isinstance(v, str) else None for v in column], dtype=pl.String)
+        strings = [v if isinstance(v, str) and is_unicode(v) else None for v in column]
+        texts = pl.Series(strings, dtype=pl.String)
         others = [None if isinstance(v, str) else v for v in column]
         times, present = _from_texts(texts, zone)
         times = times.zip_with(texts.is_not_null(), _from_objects(others, zone))

@@ -159,16 +159,9 @@ def _reason(
     because, catalogue = contribution.because, context.catalogue
     shared = context.shared.get((number, because))
     wording, own, adds_shared = _Wording(Claim.INTEREST), "", False
-    states = (
-        because >= 0,
-        because == number,
-        because in context.query_items,
-        shared is not None,
-        bool(context.text),
-        bool(context.query_items),
-        bool(context.context),
-    )
-    for case, template in _cases(templates, states):
+    of_source = (because >= 0, because == number, because in context.query_items)
+    of_query = (bool(context.text), bool(context.query_items), bool(context.context))
+    for case, template in _cases(templates, (*of_source, shared is not None, *of_query)):
         if isinstance(template, str) and not isinstance(template, Claim):
             own, wording = template, _Wording(OWN_SENTENCE)
             break
