@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -20,14 +20,14 @@ from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.log import EventLog
 from plait.eventlog.log_counters import LogHead
-from plait.eventlog.read import EntityChange
+from plait.eventlog.log_reader import LogReader
 from plait.eventlog.retraction import ImportSource
 from plait.schema.schema import Schema
 
 __all__ = ["DryRunLog"]
 
 
-class DryRunLog(ImportHistory):
+class DryRunLog(LogReader, ImportHistory):
     """Takes batches as an `EventLog` does, and gives the outcome that storing them would have.
 
     Memory: the id of every event of the import.
@@ -37,7 +37,6 @@ class DryRunLog(ImportHistory):
     """
 
     def __init__(self, log: EventLog) -> None:
-        self._log = log
         self._store = log._store
         self._appender = _DryRunAppender(log._store, log._erased)
         self._described: set[str] = set()
@@ -67,42 +66,9 @@ class DryRunLog(ImportHistory):
         )
         return result
 
-    def entity_changes(self, entity: Literal["item", "user"]) -> Iterator[EntityChange]:
-        """Read every put, patch and delete of the log.
-
-        Args:
-            entity: Of items or of users.
-        """
-        return self._log.entity_changes(entity)
-
-    def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
-        """Look up item (or user) numbers.
-
-        Args:
-            entity: Of items or of users.
-            ids: External ids.
-        """
-        return self._log.numbers(entity, ids)
-
-    def item_ids(self, first: int = 0) -> Sequence[str]:
-        """Return the external ids of the item numbers of the log.
-
-        Args:
-            first: The number of the first item.
-        """
-        return self._log.item_ids(first)
-
-    def kinds(self, first: int = 0) -> Sequence[str]:
-        """Return the names of event types of the log.
-
-        Args:
-            first: The number of the first name.
-        """
-        return self._log.kinds(first)
-
     def schema(self) -> Schema:
         """Return the types of all fields, with those that were learned."""
-        return self._appender.schema or self._log.schema()
+        return self._appender.schema or super().schema()
 
     def described_items(self, item_ids: Iterable[str]) -> set[str]:
         """Find out which items a catalogue has named, this import included.

@@ -121,17 +121,12 @@ def _record_problem(event: Event) -> Problem | None:
         return _triple_problem(event)
     if record_type in ("retract", "retype"):
         return None if event.fields else Problem("fields", "expected what the record is about")
-    if record_type == "erase":
-        return None if event.user is not None else Problem("user", "expected the id of the user")
-    if record_type == "merge":
-        return _merge_problem(event)
+    if record_type in ("erase", "merge"):
+        if event.user is None:
+            return Problem("user", "expected the id of the user")
+        is_same = record_type == "merge" and event.item == event.user
+        return Problem("into", "expected the id of another user") if is_same else None
     return Problem("type", "expected interaction, item, user, fact, erase or merge")
-
-
-def _merge_problem(event: Event) -> Problem | None:
-    if event.user is None:
-        return Problem("user", "expected the id of the user")
-    return Problem("into", "expected the id of another user") if event.item == event.user else None
 
 
 def _triple_problem(event: Event) -> Problem | None:

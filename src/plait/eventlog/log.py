@@ -6,11 +6,11 @@ A home's log is a SQLite file; a PostgreSQL database holds one log for servers o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from sqlalchemy import delete
 
@@ -23,7 +23,6 @@ from plait.eventlog.append_result import AppendResult
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers, KeySource
 from plait.eventlog.erasure import UserRowOffsets, erase_event, find_traces
-from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.impressions import (
     Impression,
@@ -32,20 +31,17 @@ from plait.eventlog.impressions import (
     read_impressions,
 )
 from plait.eventlog.log_counters import read_head
+from plait.eventlog.log_reader import LogReader
 from plait.eventlog.migrate import migrate
 from plait.eventlog.open_store import FILE_NAME, open_store
 from plait.eventlog.postgres_listener import Listener
 from plait.eventlog.read import (
-    EntityChange,
     EventChunk,
     read_chunks,
-    read_entity_changes,
     read_requests,
 )
 from plait.eventlog.retraction import ImportSource
-from plait.eventlog.stored_schema import load_schema
 from plait.eventlog.user_merges import other_ids_of
-from plait.schema.schema import Schema
 from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["FILE_NAME", "EventLog"]
@@ -55,7 +51,7 @@ LARGE_BATCH = 5_000
 """From so many events on the garbage collector pauses during an append."""
 
 
-class EventLog(ImportHistory):
+class EventLog(LogReader, ImportHistory):
     """An append-only log of events with offsets 1, 2, 3, ... without gaps; safe among threads.
 
     Every method raises StorageError when the database refuses. Use `EventLog.open`.
@@ -198,12 +194,6 @@ class EventLog(ImportHistory):
             raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
         return self.append([erase_event(user_id)]).version
 
-    @property
-    def version(self) -> int:
-        """The last offset, 0 for an empty log."""
-        with self._store.reading() as connection:
-            return read_head(self._store, connection).seq
-
     def changed(self, after: int | None = None) -> bool:
         """Return whether there are new events; cheap enough to call every 20 ms.
 
@@ -251,20 +241,6 @@ class EventLog(ImportHistory):
         last = self.version
         return read_chunks(self._store, after, last if until is None else min(until, last), chunk)
 
-    def entity_changes(
-        self, entity: Literal["item", "user"], *, chunk: int = 100_000
-    ) -> Iterator[EntityChange]:
-        """Read every put, patch and delete of items or of users.
-
-        Args:
-            entity: Whose changes.
-            chunk: How many offsets to read at a time.
-
-        Returns:
-            The changes by offset.
-        """
-        return read_entity_changes(self._store, entity, self.version, chunk)
-
     def requests(self, until: int, *, chunk: int = 100_000) -> Iterator[tuple[int, str]]:
         """Read which interactions name the request that they answer.
 
@@ -291,63 +267,6 @@ class EventLog(ImportHistory):
         with self._store.reading() as connection:
             rows = self._store.rows(connection, sql, parameter)
             return {seq: b"" if kind == tables.ERASED else bytes(mark) for seq, kind, mark in rows}
-
-    def numbers(self, entity: Literal["item", "user"], ids: Iterable[str]) -> dict[str, int]:
-        """Look up the numbers of external ids.
-
-        Args:
-            entity: Whose ids they are.
-            ids: External ids.
-
-        Returns:
-            The numbers of those ids that have one.
-        """
-        with self._store.reading() as connection:
-            table: Literal["items", "users"] = "items" if entity == "item" else "users"
-            return find_numbers(self._store, connection, table, ids)
-
-    def item_ids(self, first: int = 0) -> list[str]:
-        """Return the external ids of the item numbers from `first` on.
-
-        Args:
-            first: The number of the first item.
-
-        Returns:
-            The ids by number.
-        """
-        return self._names("items", "id", first)
-
-    def user_ids(self, first: int = 0) -> list[str]:
-        """Return the external ids of the user numbers from `first` on.
-
-        Args:
-            first: The number of the first user.
-
-        Returns:
-            The ids by number, "" for erased users.
-        """
-        return self._names("users", "CASE erased WHEN 0 THEN id ELSE '' END", first)
-
-    def kinds(self, first: int = 0) -> list[str]:
-        """Return the names of the event type numbers from `first` on.
-
-        Args:
-            first: The number of the first name.
-
-        Returns:
-            The names by number: event types, changes ("put", ...) and relations of triples.
-        """
-        return self._names("kinds", "name", first)
-
-    def _names(self, table: str, column: str, first: int) -> list[str]:
-        sql = f"SELECT {column} FROM {table} WHERE number >= ? ORDER BY number"  # noqa: S608 ours
-        with self._store.reading() as connection:
-            return [row[0] for row in self._store.rows(connection, sql, first)]
-
-    def schema(self) -> Schema:
-        """Return the types of all fields."""
-        with self._store.reading() as connection:
-            return load_schema(self._store, connection)
 
     def add_impressions(self, rows: Sequence[Impression]) -> None:
         """Store impressions in one transaction.

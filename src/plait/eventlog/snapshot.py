@@ -57,9 +57,12 @@ def snapshot(
             records.extend(_records(chunk, record_type, kinds))
         if progress is not None:
             progress(int(chunk.offsets[-1]), version)
+    interactions = _concatenate(columns)
+    if len(merges):  # the events of merged users are those of the users that they became
+        interactions = replace(interactions, users=merges.root_numbers(interactions.users))
     parts = DatasetParts(
         version,
-        _with_merged_users(_concatenate(columns), merges),
+        interactions,
         log.item_ids()[: len(items)],
         log.user_ids()[: len(users)],
         kinds,
@@ -71,11 +74,6 @@ def snapshot(
         users.absent(),
     )
     return replace(assemble(parts, until_time), merges=merges)
-
-
-def _with_merged_users(columns: Columns, merges: UserMerges) -> Columns:
-    """The interactions, those of merged users under the users that they became."""
-    return replace(columns, users=merges.root_numbers(columns.users)) if len(merges) else columns
 
 
 def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Iterator[EntityRecord]:

@@ -138,7 +138,8 @@ def catalogue_effect(
     )
     living = [number for number, names in before.items() if names is not None]
     missing = [number for number in living if number not in named and number not in after]
-    removed = _ids(log, missing) if sync and missing else []
+    ids = log.item_ids() if sync and missing else ()
+    removed = [ids[number] for number in missing] if ids else []
     unreadable = sum(len(batch.rejects) for batch in batches)
     return CatalogueEffect(entity, len(living), having, cleared, removed, unreadable)
 
@@ -161,8 +162,3 @@ def _changed_names(before: _Names | None, change: str, text: str | None) -> _Nam
     if change == "put" or not before:
         return valued
     return before.difference(fields) | valued
-
-
-def _ids(log: CatalogueLog, numbers: Sequence[int]) -> list[str]:
-    names = log.item_ids()
-    return [names[number] for number in numbers]

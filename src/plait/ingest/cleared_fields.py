@@ -40,11 +40,11 @@ def with_cleared_fields(texts: pl.Series, chunk: RowChunk, roles: ColumnRoles) -
     listed = texts.to_list()
     for row, names in empty.items():
         fields = orjson.loads(listed[row] or "{}")
-        nulls = {name: None for name in names if not _has_part(fields, name)}
+        nulls = {
+            name: None
+            for name in names
+            if name in fields or not any(other.startswith(f"{name}.") for other in fields)
+        }
         merged = {**nulls, **fields}
         listed[row] = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
     return pl.Series(texts.name, listed, dtype=pl.String)
-
-
-def _has_part(fields: dict[str, object], name: str) -> bool:
-    return name not in fields and any(other.startswith(f"{name}.") for other in fields)

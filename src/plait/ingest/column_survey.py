@@ -40,6 +40,9 @@ class ColumnSurvey:
     Args:
         mapping: What is declared of it.
         types: The types of the fields that the log knows or the mapping declares, by field name.
+
+    Attributes:
+        notes: What was found since `take_notes` and is worth knowing.
     """
 
     def __init__(self, mapping: ColumnMapping, types: Mapping[str, str]) -> None:
@@ -48,7 +51,7 @@ class ColumnSurvey:
         self._readings: dict[str, NumericReading] = {}
         self._numbers: dict[str, _Numbers] = {}
         self._times: dict[str, bool] = {}
-        self._notes: list[ImportNote] = []
+        self.notes: list[ImportNote] = []
 
     def examine(self, chunk: RowChunk, roles: ColumnRoles, ahead: Ahead) -> None:
         """Look at the columns that are not decided yet.
@@ -115,17 +118,9 @@ class ColumnSurvey:
         """
         return self._times.get(column, False)
 
-    def add_note(self, note: ImportNote) -> None:
-        """Take up something else that is worth knowing.
-
-        Args:
-            note: The note.
-        """
-        self._notes.append(note)
-
     def take_notes(self) -> list[ImportNote]:
         """Return what was decided since the last call and is worth knowing."""
-        notes, self._notes = self._notes, []
+        notes, self.notes = self.notes, []
         return notes
 
     def _examine_times(self, column: str, chunk: RowChunk, ahead: Ahead) -> None:
@@ -147,7 +142,7 @@ class ColumnSurvey:
         else:
             return
         message += '; a mapping may say otherwise: time_format = ["%s"] for seconds since 1970'
-        self._notes.append(ImportNote("days-as-numbers", column, message, evidence.numbers))
+        self.notes.append(ImportNote("days-as-numbers", column, message, evidence.numbers))
 
     def _examine_numbers(self, column: str, kind: str, chunk: RowChunk, ahead: Ahead) -> None:
         if column in self._numbers:
@@ -155,7 +150,7 @@ class ColumnSurvey:
         evidence = survey_decimals(chunk.raw(column))
         if self.mapping.decimal:
             if evidence.are_numbers or kind:
-                self._numbers[column] = self._decimal()
+                self._numbers[column] = "," if self.mapping.decimal == "," else "."
             elif evidence.others:
                 self._numbers[column] = "none"
             return
@@ -166,9 +161,6 @@ class ColumnSurvey:
         if decided is not None:
             self._numbers[column] = decided
             self._note_numbers(column, decided, evidence)
-
-    def _decimal(self) -> Decimal:
-        return "," if self.mapping.decimal == "," else "."
 
     @staticmethod
     def _decide(evidence: DecimalEvidence, kind: str) -> _Numbers | None:
@@ -189,16 +181,16 @@ class ColumnSurvey:
         count = evidence.decorated
         if decided == ",":
             message = 'its numbers are read with a decimal comma; a mapping may say: decimal = "."'
-            self._notes.append(ImportNote("decimal-comma", column, message, count))
+            self.notes.append(ImportNote("decimal-comma", column, message, count))
         elif decided in (".", "each") and not (decided == "each" and evidence.either):
             message = "its amounts are read as numbers, without currency signs and separators"
-            self._notes.append(ImportNote("amounts-as-numbers", column, message, count))
+            self.notes.append(ImportNote("amounts-as-numbers", column, message, count))
         else:
             message = (
                 f"{evidence.example!r} has two meanings, so such values are no numbers; "
                 'say in a mapping what separates decimals: decimal = "," or decimal = "."'
             )
-            self._notes.append(ImportNote("ambiguous-decimals", column, message, evidence.either))
+            self.notes.append(ImportNote("ambiguous-decimals", column, message, evidence.either))
 
     def _examine_format(self, column: str, name: str, chunk: RowChunk) -> None:
         """Whether a field without a type holds times in a format, or local times."""

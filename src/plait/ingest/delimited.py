@@ -153,8 +153,8 @@ class _DelimitedReader:
     def _read_header(self, data: bytes) -> bytes:
         """Find separator, quote and columns; returns what follows the header."""
         data = _blank_lines.sub(b"", without_bom(data), count=1)
-        if declared := _excel_separator(data):
-            self._separator = self._separator or declared.decode()
+        if declared := _excel_line.match(data):
+            self._separator = self._separator or declared[1].decode()
             data = data[data.index(b"\n") + 1 :]
         head = data[: 1 << 16].decode("utf-8", "ignore")
         lines = head.split("\n")[:50]
@@ -169,8 +169,10 @@ class _DelimitedReader:
         separator = self._separator
         if len(separator) > 1:
             lines = [line.replace(separator, _UNIT) for line in lines]
-        if self._quote == '"' and _in_single_quotes(lines[0].split(self._style.separator)):
-            self._quote = "'"
+        if self._quote == '"':
+            cells = map(str.strip, lines[0].split(self._style.separator))
+            if all(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells):
+                self._quote = "'"
         names, used = read_first(lines, self._style)
         self._columns = column_names([name.replace("\n", " ") for name in names], self._name)
         for _ in range(used):
@@ -260,13 +262,3 @@ class _DelimitedReader:
         reject = Rejected(self._name, self._row, "", shortened(bad.value), bad.expected)
         empty = pl.DataFrame(schema={name: pl.String for name in self._columns if name})
         return FrameChunk(empty, np.zeros(0, np.int64), [reject], textual=True)
-
-
-def _excel_separator(data: bytes) -> bytes:
-    """The separator that Excel writes into a line of its own, `sep=;`; empty if there is none."""
-    match = _excel_line.match(data)
-    return match[1] if match else b""
-
-
-def _in_single_quotes(names: Sequence[str]) -> bool:
-    return all(len(name) > 2 and name[0] == name[-1] == "'" for name in map(str.strip, names))

@@ -200,7 +200,7 @@ class _EventReader:
         """A row for each item (or user), from rows that were only counted or collected."""
         if isinstance(votes, PropertyMerge):
             roles = _roles_of_properties(roles, votes.names)
-            self.survey.add_note(PROPERTIES_NOTE)
+            self.survey.notes.append(PROPERTIES_NOTE)
         else:
             roles = _roles_of_votes(roles)
         builder = self._builder(roles)

@@ -71,7 +71,12 @@ def _field_values(
         values = _without_infinite(values, name, errors)
     separator = roles.mapping.split.get(column)
     if separator:
-        return [_split(value, separator) for value in values]
+        return [
+            list(filter(None, map(str.strip, value.split(separator))))
+            if isinstance(value, str)
+            else value
+            for value in values
+        ]
     kind = survey.type_of(name, roles)
     if kind == "time" or (kind == "" and survey.is_time(column)):
         return _iso_times(chunk.raw(column), values, survey.reading(column), roles.mapping)
@@ -104,12 +109,6 @@ def _iso_times(
         iso(time) if shown else value
         for time, shown, value in zip(times.to_list(), in_years, values, strict=True)
     ]
-
-
-def _split(value: Any, separator: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    return [stripped for word in value.split(separator) if (stripped := word.strip())]
 
 
 def _flag_names(chunk: RowChunk, columns: Sequence[str]) -> list[list[str] | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from plait.ingest.event_builder import EventBatch
 from plait.ingest.import_result import ImportResult, ImportTally
 from plait.ingest.import_warnings import source_warnings
 from plait.ingest.rejects import RejectsFile
-from plait.ingest.reverted_rows import CatalogueLog, ReassertedEvent, Reconciler
+from plait.ingest.reverted_rows import CatalogueLog, Reconciler
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary, SummaryCollector
 from plait.privacy.consent import ConsentPolicy
@@ -160,7 +160,8 @@ class Importer:
                 reconciler.note(batch.events, result.rows)
             if progress is not None:
                 progress(batch.source, batch.consumed, batch.size or 0)
-        for again in _slices(reconciler.reasserted() if reconciler is not None else iter(())):
+        reasserted = reconciler.reasserted() if reconciler is not None else iter(())
+        while again := list(islice(reasserted, _BATCH)):
             events = [entry.event for entry in again]
             tally.reassert(again, self.append(events, mark))
         if effect is not None and effect.removed:
@@ -186,8 +187,3 @@ def _with_effect(
         removed=len(effect.removed),
         warnings=(*warnings, *effect.problems()),
     )
-
-
-def _slices(entries: Iterator[ReassertedEvent]) -> Iterator[list[ReassertedEvent]]:
-    while batch := list(islice(entries, _BATCH)):
-        yield batch

@@ -58,7 +58,9 @@ class _ChunkWriter:
                 rows.append(self._row)
                 self._names.update(dict.fromkeys(value))
             else:
-                reason = expected or _expected(line)
+                reason = expected or "a JSON object on each line"
+                if not expected and isinstance(line, bytes) and _PYTHON_NAMES.search(line):
+                    reason += ", with double quotes: this is Python's notation"
                 rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
 
@@ -141,12 +143,6 @@ def _parse_dialect(text: bytes) -> Any:
         return ast.literal_eval(text.decode().strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return None
-
-
-def _expected(line: Any) -> str:
-    if isinstance(line, bytes) and _PYTHON_NAMES.search(line):
-        return "a JSON object on each line, with double quotes: this is Python's notation"
-    return "a JSON object on each line"
 
 
 def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:

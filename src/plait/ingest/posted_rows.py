@@ -137,7 +137,9 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             event_id = row.get("id") if isinstance(row, Mapping) else None
             event_id = event_id if isinstance(event_id, str) else ""
             parsed.rejected[index] = (event_id, *_row_problem(error))
-            if parsed.rejected[index][1] in _AFTER_USER and _is_nobody(row):
+            if parsed.rejected[index][1] in _AFTER_USER and all(
+                present(parse_id)(row.get(name)) is None for name in ("user", "session")
+            ):
                 parsed.rejected[index] = (event_id, *_NOBODY)
             continue
         if valid.user is None and valid.session is None:
@@ -145,6 +147,10 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
             continue
         if lost:
             parsed.lost[index] = lost
+        fields = valid.fields
+        if valid.user and valid.session:  # the event of a known user keeps its session
+            content = {SESSION_FIELD: valid.session, **orjson.loads(fields or "{}")}
+            fields = orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode()
         parsed.places.append(index)
         parsed.events.append(
             Event(
@@ -157,17 +163,10 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
                 None,
                 valid.value,
                 valid.request_id,
-                _with_session(valid) if valid.user and valid.session else valid.fields,
+                fields,
             )
         )
     return parsed
-
-
-def _with_session(row: EventRow) -> str:
-    """The fields of an event of a known user, with the session that it comes from."""
-    fields = orjson.loads(row.fields or "{}")
-    fields.setdefault(SESSION_FIELD, row.session)
-    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
@@ -204,13 +203,6 @@ def fields_text(fields: Any) -> str:
         return fields_json(fields) or "{}"
     except FieldError as problem:
         raise InputError(f"expected {problem}", field=problem.field) from problem
-
-
-def _is_nobody(row: Mapping[str, Any]) -> bool:
-    """Whether a row that is refused names neither a user nor a session."""
-    return (
-        present(parse_id)(row.get("user")) is None and present(parse_id)(row.get("session")) is None
-    )
 
 
 def merged_parts(text: str, current: Collection[str]) -> str:

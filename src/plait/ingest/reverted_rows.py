@@ -152,7 +152,12 @@ class Reconciler:
             self._entity = "user" if duplicates[0].record_type == "user" else "item"
             self._hashes = _FieldHashes(self._log.entity_changes(self._entity))
         texts = iter(_canonical_fields(self._log.schema(), duplicates))
-        ids = [self._stored_id(entry.event) for entry in accepted]
+        ids = [
+            self._stored_user_id(event.user or "")
+            if event.record_type == "user"
+            else event.item or ""
+            for event, _ in accepted
+        ]
         numbers = self._log.numbers(self._entity, ids)
         for external_id, entry in zip(ids, accepted, strict=True):
             text = next(texts) if entry.duplicate else None
@@ -209,11 +214,6 @@ class Reconciler:
                 after = _apply_change(before, change.kind, change.fields)
                 current[external_id] = after, change.offset
         return current
-
-    def _stored_id(self, event: Event) -> str:
-        if event.record_type == "user":
-            return self._stored_user_id(event.user or "")
-        return event.item or ""
 
 
 class _FieldHashes:

@@ -129,7 +129,8 @@ class FrameChunk:
         elif dtype == pl.Duration:
             column = _seconds(column)
         if column.dtype == pl.String:
-            return _without_words(column, self.words.in_roles)
+            missing = column.str.strip_chars(BLANKS).is_in(self.words.in_roles)
+            return column.set(missing, None) if missing.any() else column
         return column.fill_nan(None) if dtype.is_float() else column
 
     def values(self, name: str) -> list[Any]:
@@ -139,15 +140,12 @@ class FrameChunk:
         column = _with_json_types(column)
         if column.dtype == pl.String:
             stripped = column.str.strip_chars(BLANKS)
-            self._report(name, stripped)
+            reported = stripped.is_in(self.words.reported)
+            if reported.any():
+                example, count = stripped.filter(reported)[0], int(reported.sum())
+                _add_placeholder_note(self.notes, name, example, count)
             column = column.set(stripped.is_in(self.words.in_fields), None)
         return column.to_list()
-
-    def _report(self, name: str, column: pl.Series) -> None:
-        """Note how many values say nothing."""
-        reported = column.is_in(self.words.reported)
-        if reported.any():
-            _add_placeholder_note(self.notes, name, column.filter(reported)[0], int(reported.sum()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,11 +214,6 @@ def _field_values(
     if reported:
         _add_placeholder_note(notes, name, reported[0], len(reported))
     return fields
-
-
-def _without_words(column: pl.Series, words: frozenset[str]) -> pl.Series:
-    missing = column.str.strip_chars(BLANKS).is_in(words)
-    return column.set(missing, None) if missing.any() else column
 
 
 def _seconds(column: pl.Series) -> pl.Series:

@@ -52,7 +52,9 @@ def _shaped(chunk: RowChunk, mapping: ColumnMapping, filler: _Filler, name: str)
         chunk = _exploded(chunk, mapping.explode, mapping.split.get(mapping.explode, ""))
     for column, pattern in mapping.extract.items():
         _require(chunk, [column], name)
-        chunk = _with_groups(chunk, column, pattern)
+        texts = chunk.column(column).cast(pl.String, strict=False)
+        groups = texts.str.extract_groups(pattern).struct.unnest()
+        chunk = _with_columns(chunk, groups.to_dict(as_series=False))
     return _selected(chunk, mapping.where) if mapping.where else chunk
 
 
@@ -165,10 +167,3 @@ def _members(value: Any, separator: str) -> list[Any]:
     if isinstance(value, list | tuple | np.ndarray):
         return [member for member in value if member is not None]
     return [] if value is None else [value]
-
-
-def _with_groups(chunk: RowChunk, column: str, pattern: str) -> RowChunk:
-    """The chunk with a column for each named group of a regular expression."""
-    groups = chunk.column(column).cast(pl.String, strict=False).str.extract_groups(pattern)
-    frame = groups.struct.unnest()
-    return _with_columns(chunk, {name: frame.get_column(name).to_list() for name in frame.columns})

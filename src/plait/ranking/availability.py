@@ -178,7 +178,9 @@ def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
         if key == _FROM:
             since[name] = _times(column, NO_TIME)
         elif key == _UNTIL:
-            until[name] = _ends(_times(column, np.iinfo(np.int64).max))
+            times = _times(column, np.iinfo(np.int64).max)
+            is_date = (times != np.iinfo(np.int64).max) & (times % DAY == 0)
+            until[name] = np.where(is_date, times + DAY, times)  # a date includes its day
         elif column.type in _READABLE_TYPES:
             denied[name] = _denied(column)
     in_stock = None
@@ -246,9 +248,3 @@ def _micros(value: object, missing: int) -> int:
     except (ValueError, OverflowError):
         pass
     return missing
-
-
-def _ends(times: Int64Array) -> Int64Array:
-    """The moments from which items are gone: a date without a time of day includes its day."""
-    is_date = (times != np.iinfo(np.int64).max) & (times % DAY == 0)
-    return np.where(is_date, times + DAY, times)

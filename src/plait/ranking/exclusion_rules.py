@@ -226,7 +226,10 @@ class Rules(Stage[RulesConfig]):
             blocked += seen_items(queries, queries.seen_rules)
         elif queries.keep_seen is not None:
             if not queries.keep_seen.all():
-                blocked.append(("seen", _rows_where(queries.seen, ~queries.keep_seen)))
+                is_removed = ~queries.keep_seen
+                seen = queries.seen.values[is_removed[queries.seen.rows]]
+                counts = np.where(is_removed, queries.seen.lengths, 0)
+                blocked.append(("seen", Ragged.from_lengths(seen, counts)))
         elif queries.candidates is None and rule is not None:
             blocked += seen_items(queries, [rule] * len(queries))
         elif queries.candidates is None and self.config.seen == "once":
@@ -316,9 +319,3 @@ def _outside(numbers: Int32Array, mask: BoolArray) -> BoolArray:
     rows = np.zeros((1, 1), np.int64) if len(mask) == 1 else np.arange(len(mask))[:, None]
     is_removed: BoolArray = is_item & ~(is_known & mask[rows, np.where(is_known, numbers, 0)])
     return is_removed
-
-
-def _rows_where(ragged: Ragged, mask: BoolArray) -> Ragged:
-    """The rows where `mask` bool [B] holds; the others are empty."""
-    counts = np.where(mask, ragged.lengths, 0)
-    return Ragged.from_lengths(ragged.values[mask[ragged.rows]], counts)

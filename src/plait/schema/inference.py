@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import filterfalse
 from typing import Any
 
 from plait.data.catalogue import FieldType
@@ -70,7 +69,11 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
     present = [value for value in values if value is not None and value != "" and value != []]
     if not present:
         return None
-    present = list(filterfalse(_is_missing_word, present)) or present
+    present = [
+        value
+        for value in present
+        if type(value) is not str or value.strip(BLANKS) not in MISSING_WORDS
+    ] or present
     types = Counter(map(type, present))
     half = len(present) / 2
     if types[dict] >= half:
@@ -96,10 +99,6 @@ def infer_type(name: str, values: Sequence[Any]) -> FieldType | None:
         if len(texts) + types[int] + types[float] == len(present) and _are_amounts(name, texts):
             return "number"
     return _infer_from_texts(name, texts) if texts else "number"
-
-
-def _is_missing_word(value: Any) -> bool:
-    return type(value) is str and value.strip(BLANKS) in MISSING_WORDS
 
 
 def _infer_from_lists(name: str, lists: Sequence[list[Any]]) -> FieldType:

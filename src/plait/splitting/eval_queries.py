@@ -100,6 +100,9 @@ def queries_of(
     history = History(offsets_of(counts), events.items, events.times, weights, events.event_types)
     batch = len(eval_queries)
     nothing = Ragged.empty(batch)
+    contexts: tuple[Mapping[str, Any], ...] = ({},) * batch
+    if dataset.users.columns:
+        contexts = tuple({"user": dataset.users.fields(int(user))} for user in eval_queries.users)
     return QueryBatch(
         users=np.where(counts > 0, eval_queries.users, ABSENT).astype(np.int32),
         history=history.filter(weights > 0),
@@ -107,7 +110,7 @@ def queries_of(
         rejected=history.filter(weights < 0).ragged,
         items=nothing,
         texts=(None,) * batch,
-        contexts=_user_contexts(dataset, eval_queries.users),
+        contexts=contexts,
         filters=(None,) * batch,
         exclude=nothing,
         times=eval_queries.times,
@@ -115,10 +118,3 @@ def queries_of(
         events=history,
         is_replayed=True,
     )
-
-
-def _user_contexts(dataset: Dataset, users: Int32Array) -> tuple[Mapping[str, Any], ...]:
-    """The fields of each user, if the data set has any."""
-    if not dataset.users.columns:
-        return ({},) * len(users)
-    return tuple({"user": dataset.users.fields(int(user))} for user in users)

@@ -88,23 +88,13 @@ def _shown_parts(text: str) -> list[str]:
         if not _is_tag(match):
             parts.append(match[0])
         elif match["comment"] is not None:
-            start = _after(text, "-->", start)
+            end = text.find("-->", start)
+            start = len(text) if end < 0 else end + len("-->")
         elif name in _HIDDEN and not match["end"] and name not in endless:
-            after = _after_element(text, name, start)
-            start = start if after is None else after
-            endless |= {name} if after is None else set()
+            closing = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, start)
+            start = start if closing is None else closing.end()
+            endless |= {name} if closing is None else set()
         elif name in _BLOCKS:
             parts.append("\n")
     parts.append(text[start:])
     return parts
-
-
-def _after(text: str, end: str, start: int) -> int:
-    position = text.find(end, start)
-    return len(text) if position < 0 else position + len(end)
-
-
-def _after_element(text: str, name: str, start: int) -> int | None:
-    """The place after the end of an element; None if it has none."""
-    match = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(text, start)
-    return None if match is None else match.end()

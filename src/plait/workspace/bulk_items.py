@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plait.data.catalogue import Catalogue
 from plait.data.types import Event
 from plait.errors import InputError
 from plait.ingest.posted_rows import fields_text, merged_parts
@@ -64,10 +63,13 @@ class BulkItems(DataApi):
             statuses.append(status)
             try:
                 item, change, fields = _parsed(row)
-                if change != "put" and not alive.get(item, _is_alive(state.catalogue, item)):
+                number = state.catalogue.number(item)
+                is_alive = number >= 0 and bool(state.catalogue.alive[number])
+                if change != "put" and not alive.get(item, is_alive):
                     raise InputError("expected an item of the catalogue", field="id")
                 if change == "patch" and fields is not None:
-                    fields = merged_parts(fields, _field_names(state.catalogue, item))
+                    current = () if number < 0 else state.catalogue.fields(number).keys()
+                    fields = merged_parts(fields, current)
             except InputError as problem:
                 status.update(status="rejected", error=f"{problem.field}: {problem.message}")
                 continue
@@ -119,13 +121,3 @@ def _parsed(row: Any) -> tuple[str, str, str | None]:
             f"expected only id and op beside fields; put {others} into fields", field="fields"
         )
     return item, change, fields_text(fields)
-
-
-def _field_names(catalogue: Catalogue, item: str) -> list[str]:
-    number = catalogue.number(item)
-    return [] if number < 0 else list(catalogue.fields(number))
-
-
-def _is_alive(catalogue: Catalogue, item: str) -> bool:
-    number = catalogue.number(item)
-    return number >= 0 and bool(catalogue.alive[number])

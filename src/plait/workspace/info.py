@@ -48,6 +48,7 @@ def info(
     """
     state = engine.state()
     head = log.version
+    mib = 1024 * 1024 if sys.platform == "darwin" else 1024  # macOS counts bytes, others KiB
     return {
         "version": head,
         "folded": state.version,
@@ -65,7 +66,7 @@ def info(
             bundle_id for bundle_id in bundles.ids() if _knows_erased(bundles, bundle_id, state)
         ],
         "problems": engine.problems(),
-        "memory_mb": _peak_mb(),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / mib, 1),
     }
 
 
@@ -163,9 +164,3 @@ def _knows_erased(bundles: BundleStore, bundle: str, state: LiveState) -> bool:
         return bool(erased_since(bundles.manifest(bundle), state))
     except BundleError:
         return False
-
-
-def _peak_mb() -> float:
-    """The most memory that this process has held, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

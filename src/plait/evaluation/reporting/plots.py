@@ -283,7 +283,11 @@ def _draw_exposure(
         label="share of events",
     )
     for number, entry in enumerate(entries):
-        metric = _deepest(entry, "exposure")
+        metrics = {metric.partition("|")[0] for metric in entry.row["metrics"]}
+        depths = [
+            int(metric.partition("@")[2]) for metric in metrics if metric.startswith("exposure@")
+        ]
+        metric = f"exposure@{max(depths)}" if depths else "exposure"
         intervals = [entry.defined_metric(f"{metric}|{name}") for name in names]
         points = [(y, interval) for y, interval in enumerate(intervals) if interval is not None]
         if points:
@@ -301,10 +305,3 @@ def _draw_exposure(
     axes.set_xlabel("share of the positions")
     add_legend(figure, axes)
     return figure
-
-
-def _deepest(entry: ComparedRow, metric: str) -> str:
-    """The metric at its largest k, such as "exposure@10"."""
-    names = {name.partition("|")[0] for name in entry.row["metrics"]}
-    deepest = (name for name in names if name.startswith(f"{metric}@"))
-    return max(deepest, key=lambda name: int(name.partition("@")[2]), default=metric)

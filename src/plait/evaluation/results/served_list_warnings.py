@@ -30,7 +30,9 @@ def served_list_warnings(
     """
     warnings = []
     for name, recipe in recipes.items():
-        served = _served_seen(recipe)
+        rules = _rules(recipe)
+        removes = any(settings.get("seen", "once") != "off" for settings in rules)
+        served = "remove" if removes else "keep"
         if served != protocol.seen:
             text = (
                 f"the protocol {_VERBS[protocol.seen or 'keep']} seen items and recipe {name} "
@@ -38,7 +40,8 @@ def served_list_warnings(
                 f"served; --seen {served} measures that one"
             )
             warnings.append(DataWarning("served-seen", 1.0, True, text))
-        group_by = _served_group(recipe, catalogue)
+        fields = (group_field_of(catalogue, settings.get("group_by", "")) for settings in rules)
+        group_by = next(filter(None, fields), "")
         if bool(group_by) != bool(protocol.group_by):
             served_list = f"one item of each {group_by!r}" if group_by else "every item"
             option = f"--group-by {group_by}" if group_by else "no --group-by"
@@ -51,18 +54,6 @@ def served_list_warnings(
 
 
 _VERBS = {"keep": "keeps", "remove": "removes"}
-
-
-def _served_seen(recipe: Recipe) -> str:
-    """Whether the answers of a recipe "keep" seen items or "remove" them."""
-    removes = any(settings.get("seen", "once") != "off" for settings in _rules(recipe))
-    return "remove" if removes else "keep"
-
-
-def _served_group(recipe: Recipe, catalogue: Catalogue) -> str:
-    """The field of which the answers of a recipe show each value once, "" for none."""
-    fields = (group_field_of(catalogue, rules.get("group_by", "")) for rules in _rules(recipe))
-    return next(filter(None, fields), "")
 
 
 def _rules(recipe: Recipe) -> list[Mapping[str, Any]]:

@@ -127,7 +127,9 @@ class LiveCounts:
             days = rows["time"] // DAY
             weights *= np.exp2(self._ages(rows["time"]))
         keys = rows["user"].astype(np.int64) << 32 | rows["item"]
-        self._grow(len(state.catalogue))
+        more = len(state.catalogue) - self._counts.shape[1]
+        if more > 0:
+            self._counts = np.pad(self._counts, ((0, 0), (0, more)))
         for day in np.unique(days).tolist():
             self._add_day(day, keys[days == day], weights[days == day], state, is_counted)
         for day in sorted(self._counted)[:-_DAYS]:
@@ -175,11 +177,6 @@ class LiveCounts:
             ages[later] = self._age + np.cumsum(np.minimum(gaps, MAX_GAP))
             self._newest, self._age = int(times[later[-1]]), float(ages[later[-1]])
         return np.minimum(ages, 4 * MAX_AGE)
-
-    def _grow(self, n_items: int) -> None:
-        more = n_items - self._counts.shape[1]
-        if more > 0:
-            self._counts = np.pad(self._counts, ((0, 0), (0, more)))
 
 
 def normalize(counts: npt.NDArray[Any]) -> Float32Array:

@@ -253,8 +253,9 @@ class Popular(Stage[PopularConfig]):
         rows = np.zeros(len(queries.users), np.int32)
         if self._segments:
             for row, context in enumerate(queries.contexts):
-                value = _context_value(context, self.config.segment_by)
-                rows[row] = self._segments.get(value, 0)
+                field, user = self.config.segment_by, context.get("user")
+                inherited = user.get(field) if isinstance(user, Mapping) else None
+                rows[row] = self._segments.get(str(context.get(field, inherited)), 0)
         return rows
 
     def _scores(self, shares: Float32Array, segment: int) -> Float32Array:
@@ -273,13 +274,6 @@ def _user_values(dataset: Dataset, field: str) -> Any:
         return np.full(dataset.n_users, "", object)
     values = (dataset.users.columns[field].get(user) for user in range(dataset.n_users))
     return np.array(["" if value is None else str(value) for value in values], object)
-
-
-def _context_value(context: Mapping[str, Any], field: str) -> str:
-    """A value that comes with the request, or else a field of the user."""
-    user = context.get("user")
-    inherited = user.get(field) if isinstance(user, Mapping) else None
-    return str(context.get(field, inherited))
 
 
 def _rank(scores: Float32Array, tiebreak: UInt64Array) -> Int32Array:

@@ -12,7 +12,7 @@ from enum import IntFlag
 import numpy as np
 from scipy import sparse
 
-from plait.data.array_types import BoolArray, Int32Array, Int64Array, UInt64Array
+from plait.data.array_types import BoolArray, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.history import History
 from plait.utils.timestamps import DAY
@@ -199,7 +199,7 @@ def past_actions(history: History, row: int, numbers: Sequence[int]) -> PastActi
 def _popular(
     dataset: Dataset, limits: PopularityLimits, context_field: str
 ) -> dict[str, Int32Array]:
-    """The items near the top, of all users and by value of a field of users."""
+    """The items near the top, sorted, of all users and by value of a field of users."""
     events = dataset.interactions
     if not len(events):
         return {}
@@ -225,17 +225,7 @@ def _popular(
                 (user_pairs, dataset.n_users),
             )
         )
-        tops[value] = _near_top(counts, n_users, limits, dataset.catalogue.tiebreak)
+        size = min(limits.items, max(3, int(np.ceil(_TOP_SHARE * np.count_nonzero(counts)))))
+        order = np.lexsort((dataset.catalogue.tiebreak, -counts))[:size]
+        tops[value] = np.sort(order[n_users[order] >= limits.users]).astype(np.int32)
     return tops
-
-
-def _near_top(
-    counts: Int64Array,
-    n_users: Int64Array,
-    limits: PopularityLimits,
-    tiebreak: UInt64Array,
-) -> Int32Array:
-    """The numbers of the items near the top, sorted."""
-    size = min(limits.items, max(3, int(np.ceil(_TOP_SHARE * np.count_nonzero(counts)))))
-    order = np.lexsort((tiebreak, -counts))[:size]
-    return np.sort(order[n_users[order] >= limits.users]).astype(np.int32)

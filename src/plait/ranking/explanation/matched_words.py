@@ -32,7 +32,8 @@ def matched_words(catalogue: Catalogue, number: int, text: str) -> tuple[str, ..
         that differ from them in a short ending only ("mugs", "mug"); letters and digits alone.
     """
     spelled: dict[str, str] = {}
-    for word in _words(_document(catalogue, number)):
+    beginning = document(catalogue, number, word_fields(catalogue))[:_MAX_TEXT]
+    for word in _words(safe_text(beginning)):
         spelled.setdefault(_folded(word), word)
     matches: dict[str, None] = {}
     for asked in map(_folded, _words(safe_text(text[:_MAX_TEXT]))):
@@ -57,11 +58,6 @@ def title_words(title: str) -> frozenset[str]:
     """
     words = map(_folded, _words(title))
     return frozenset(word for word in words if len(word) >= _MIN_STEM or not word.isascii())
-
-
-def _document(catalogue: Catalogue, number: int) -> str:
-    """The beginning of what is written about an item, without markup."""
-    return safe_text(document(catalogue, number, word_fields(catalogue))[:_MAX_TEXT])
 
 
 @lru_cache(maxsize=4096)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -47,21 +48,38 @@ class PrometheusMetrics:
             ("outcome",),
             registry=own,
         )
-        self._head = _gauge(own, "plait_version_head", "The newest version in the log.", "max")
-        self._folded = _gauge(own, "plait_version_folded", "What every worker knows.", "livemin")
-        self._lag = _gauge(own, "plait_version_lag", "Versions the worst worker lacks.", "livemax")
-        self._ready = _gauge(own, "plait_ready_workers", "Workers that can answer.", "livesum")
-        self._degraded = _gauge(
-            own, "plait_degraded_workers", "Workers that answer from a stale state.", "livesum"
+        gauge = partial(Gauge, registry=own)
+        self._head = gauge(
+            "plait_version_head", "The newest version in the log.", multiprocess_mode="max"
         )
-        self._bundle = _gauge(
-            *(own, "plait_bundle_workers", "Workers by the bundle they answer from.", "livesum"),
-            labels=("bundle",),
+        self._folded = gauge(
+            "plait_version_folded", "What every worker knows.", multiprocess_mode="livemin"
         )
-        self._age = _gauge(
-            own, "plait_bundle_age_seconds", "The age of the oldest bundle that answers.", "livemax"
+        self._lag = gauge(
+            "plait_version_lag", "Versions the worst worker lacks.", multiprocess_mode="livemax"
         )
-        self._items = _gauge(own, "plait_catalogue_items", "Items in the catalogue.", "livemax")
+        self._ready = gauge(
+            "plait_ready_workers", "Workers that can answer.", multiprocess_mode="livesum"
+        )
+        self._degraded = gauge(
+            "plait_degraded_workers",
+            "Workers that answer from a stale state.",
+            multiprocess_mode="livesum",
+        )
+        self._bundle = gauge(
+            "plait_bundle_workers",
+            "Workers by the bundle they answer from.",
+            ("bundle",),
+            multiprocess_mode="livesum",
+        )
+        self._age = gauge(
+            "plait_bundle_age_seconds",
+            "The age of the oldest bundle that answers.",
+            multiprocess_mode="livemax",
+        )
+        self._items = gauge(
+            "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
+        )
         self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
@@ -132,15 +150,3 @@ class PrometheusMetrics:
         everybody = CollectorRegistry()
         MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
-
-
-def _gauge(
-    registry: CollectorRegistry,
-    name: str,
-    help_text: str,
-    mode: Literal["max", "livemin", "livemax", "livesum"],
-    *,
-    labels: Sequence[str] = (),
-) -> Gauge:
-    """A gauge whose values of all workers are combined in a mode."""
-    return Gauge(name, help_text, labels, multiprocess_mode=mode, registry=registry)
