@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import plait
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.eventlog import TYPE_CODES, EventLog
@@ -190,3 +191,14 @@ def test_declared_types_are_stored_with_the_first_value(log: EventLog) -> None:
     assert ("item", "price") not in log.schema().types
     log.append([put("pot", '{"price":"4"}')], types=types)  # type: ignore[arg-type]
     assert log.schema().types["item", "price"] == "number"
+
+
+def test_an_event_of_a_client_cannot_take_the_id_of_an_undo(tmp_path):
+    with plait.open(tmp_path) as shop:
+        rows = [{"event_id": "e", "user_id": "u", "item_id": "a", "timestamp": 1}]
+        import_id = shop.ingest(events=rows).import_id
+        shop.post([{"id": f"undo:{import_id}", "kind": "view", "user": "u", "item": "b"}])
+        shop.undo(import_id)
+        assert shop.info()["interactions"] == 1
+        with pytest.raises(ConflictError):
+            shop.undo(import_id)

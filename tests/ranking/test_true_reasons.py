@@ -202,3 +202,21 @@ def test_checker_finds_a_false_sentence(text):
     true_text = "Because you bought “Desk lamp”"
     assert not false_claims(facts, question, "SKU-4", [{"text": true_text}])
     assert false_claims(facts, question, "SKU-4", [{"text": true_text}] * 2)
+
+
+def test_what_no_catalogue_names_is_no_reason(tmp_path):
+    pairs = [(f"u{n}", item) for n in range(12) for item in ("ship", f"i{n % 4}", f"i{n % 3}")]
+    events = [
+        {"user": user, "item": item, "kind": "purchase", "time": 1_700_000_000 + n}
+        for n, (user, item) in enumerate(pairs)
+    ]
+    with plait.open(tmp_path) as shop:
+        shop.ingest(
+            events=events, items=[{"item": f"i{n}", "title": f"Thing {n}"} for n in range(6)]
+        )
+        shop.fit()
+        for user in ("u1", "u2", "u3"):
+            for item in shop.recommend(user, k=6).items:
+                assert all(reason["because"] != "ship" for reason in item.reasons)
+        similar = shop.similar(["i1", "ship"], k=4, event_types=["purchase"])
+        assert all(reason["because"] != "ship" for item in similar.items for reason in item.reasons)

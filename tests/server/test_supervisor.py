@@ -22,7 +22,7 @@ def test_the_first_start_says_the_key_and_later_ones_where_it_is(tmp_path):
     with Server(tmp_path / "home", key="") as first:
         key = re.fullmatch(r"key: (\S{20,})", first.lines[0])[1]
         assert first.lines[1].startswith("url: http://127.0.0.1:")
-        assert httpx.get(f"{first.url}/health").status_code == 200
+        assert httpx.get(f"{first.url}/health", timeout=30).status_code == 200
         with first.client() as client:
             assert client.get("/v1/info").status_code == 200
             not_ready = client.get("/ready")

@@ -52,7 +52,9 @@ def id_hash(external_id: str) -> int:
     Returns:
         A signed 64-bit integer (the first 8 bytes of a BLAKE2b digest).
     """
-    number: int = _unpack_int64(blake2b(external_id.encode(), digest_size=8).digest())[0]
+    number: int = _unpack_int64(
+        blake2b(external_id.encode(errors="surrogatepass"), digest_size=8).digest()
+    )[0]
     return number
 
 

@@ -72,6 +72,10 @@ class ImportHistory(ABC):
             )
         event = retract_event(record, f"undo:{record.id}", time.time_ns() // 1000)
         result = self.append([event])
+        if result.rows[0].status != "stored":  # another undo, or a client's event of that id
+            if any(entry.id == record.id and entry.retracted for entry in self.imports()):
+                return self.retract_import(record.id)
+            result = self.append([event._replace(id=f"undo:{record.id}:{uuid.uuid4().hex}")])
         return replace(record, retracted=result.version), result
 
     def retype_field(self, entity: str, name: str, dtype: FieldType) -> int:

@@ -238,9 +238,9 @@ class _RoleAssigner:
         missing = [role for role in required if role not in present]
         if not missing:
             return
-        lines = " ".join(f'{role} = "..."' for role in missing)
+        lines = "\n       ".join(f'{role} = "..."' for role in missing)
         columns = _list_columns([*self.columns, *self.parts])
-        hint = f"columns are {columns}; write in a mapping: [{self.kind}] {lines}"
+        hint = f"columns are {columns}; write in a mapping:\n       [{self.kind}]\n       {lines}"
         if any(name.replace(".", "", 1).lstrip("-").isdigit() for name in self.columns):
             hint += "; if the file has no header, name its columns: columns = [...]"
         raise MappingError(

@@ -113,7 +113,7 @@ class RejectsFile:
             StorageError: If the file cannot be written.
         """
         rows = (reject._replace(value="") if self._private else reject for reject in rejects)
-        lines = [orjson.dumps(row._asdict()) for row in rows]
+        lines = [orjson.dumps(row._replace(value=_encodable(row.value))._asdict()) for row in rows]
         if not lines:
             return
         with self._storage_errors():
@@ -153,3 +153,8 @@ class RejectsFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _encodable(value: str) -> str:
+    """The value without lone surrogates, which JSON cannot hold."""
+    return value.encode(errors="backslashreplace").decode()

@@ -224,7 +224,8 @@ class DataApi(ImportApi):
         Raises:
             NotFoundError: If the user is unknown.
         """
-        stored_id = self._consent.user_id(self._stored_id(user, "user"))
+        user = self._stored_id(user, "user")
+        stored_id = self._consent.user_id(user)
         state = self.host.sync()
         person = state.merges.person(state.users.number(stored_id))
         names = {user, *(state.users.ids[number] for number in person if number >= 0)}

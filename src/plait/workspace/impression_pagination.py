@@ -154,6 +154,7 @@ class ImpressionChains:
         Raises:
             NotFoundError: If no process has stored it within a second.
         """
+        request_id = str(request_id)
         # PostgreSQL refuses a NUL, for one: such an id is never looked up.
         row = self.rows.find(request_id) if request_id.isprintable() else None
         deadline = time.monotonic() + (ARRIVAL if _OWN_ID.match(request_id) else 0)

@@ -121,10 +121,13 @@ def _histories(
 
 def _with_controls(batch: QueryBatch, queries: Sequence[Query], state: LiveState) -> QueryBatch:
     """The batch with rules of seen items, boosts, pins and companions."""
-    evidence = [
-        state.companions(batch.items[row], query.event_types) if query.event_types else None
-        for row, query in enumerate(queries)
-    ]
+    described = state.catalogue.described
+    evidence = []
+    for row, query in enumerate(queries):
+        anchors = batch.items[row]
+        if query.event_types and described[anchors].any():  # shipping in a cart is no anchor
+            anchors = anchors[described[anchors]]
+        evidence.append(state.companions(anchors, query.event_types) if query.event_types else None)
     rows = [[] if shared is None else shared.items.tolist() for shared in evidence]
     rules = tuple(query.seen for query in queries if isinstance(query.seen, SeenRule))
     return replace(

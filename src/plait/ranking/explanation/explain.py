@@ -147,6 +147,17 @@ class Explain(Stage[ExplainConfig]):
         rows, columns = np.nonzero(items.columns["order"] >= 0)
         numbers = items.item_numbers[rows, columns].tolist()
         contributions = _contributions(items, rows, columns)
+        if queries.live is not None and queries.live.state.catalogue.described.any():
+            described = queries.live.state.catalogue.described
+            contributions = [  # what no catalogue names, such as shipping, is no reason
+                [
+                    part
+                    if part.because < 0 or described[part.because]
+                    else Contribution(part.model, part.rank, -1)
+                    for part in parts
+                ]
+                for parts in contributions
+            ]
         shown = list(zip(rows.tolist(), columns.tolist(), numbers, contributions, strict=True))
         contexts = self._contexts(queries, [(row, item, parts) for row, _, item, parts in shown])
         models = {part.model for parts in contributions for part in parts}
