@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import plait
-from plait.errors import InputError
+from plait.errors import InputError, PlaitError
 
 EVENTS = [
     {"user": "anna", "item": "mug", "time": "2026-11-01", "kind": "purchase"},
@@ -294,3 +294,31 @@ def test_posts_tell_misspelt_kinds_and_unknown_requests(shop: Any) -> None:
     shop.fit()
     request_id = shop.recommend("anna").request_id
     assert "notes" not in shop.post([row | {"kind": "click", "request_id": request_id}])[1][0]
+
+
+@pytest.mark.parametrize("how", ["column", "default"])
+def test_rows_that_delete_count_as_a_loss(shop, how):
+    shop.ingest(items=[{"item": f"i{n}", "title": f"t{n}"} for n in range(20)])
+    rows = [{"item": f"i{n}", "what": "delete"} for n in range(18)]
+    mapping = {"column": {"kind": "what"}, "default": {"kind_default": "delete"}}[how]
+    with pytest.raises(InputError):
+        shop.ingest(items=rows, map={"items": mapping})
+    assert shop.info()["items"] == 20
+    shop.ingest(items=rows, map={"items": mapping}, allow_loss=True)
+    assert shop.info()["items"] == 2
+    shop.ingest(items=[{"item": "i18", "what": "delete"}], map={"items": mapping}, allow_loss=True)
+    assert shop.info()["items"] == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda shop: shop.post(None),
+        lambda shop: shop.post("rows"),
+        lambda shop: shop.ingest(events=[], map=5),
+        lambda shop: shop.list(fields=5),
+    ],
+)
+def test_arguments_of_another_type_are_refused(shop, call):
+    with pytest.raises(PlaitError):
+        call(shop)

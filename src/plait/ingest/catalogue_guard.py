@@ -37,6 +37,7 @@ class CatalogueEffect:
         cleared: By field how many of those lose it.
         removed: The ids of the items that the source does not have, to be removed.
         unreadable: How many rows could not be read, so that their items may seem to be missing.
+        deleted: How many items rows of the source delete.
     """
 
     entity: Literal["item", "user"]
@@ -45,6 +46,7 @@ class CatalogueEffect:
     cleared: Mapping[str, int] = field(default_factory=dict)
     removed: Sequence[str] = ()
     unreadable: int = 0
+    deleted: int = 0
 
     def problems(self) -> list[ImportNote]:
         """Return why the import needs the caller's word; none if it does not."""
@@ -55,11 +57,11 @@ class CatalogueEffect:
             if count > MAX_LOSS * having:
                 message = f"it would clear {name!r} of {count:,} of the {having:,} {what} with it"
                 problems.append(ImportNote("clears-much", name, message, count))
-        count = len(self.removed)
+        count = len(self.removed) + self.deleted
         if count > MAX_LOSS * self.entries:
             message = f"it would remove {count:,} of {self.entries:,} {what}"
             problems.append(ImportNote("removes-much", self.entity, message, count))
-        if count and self.unreadable:
+        if self.removed and self.unreadable:
             message = f"{self.unreadable:,} rows cannot be read, and their {what} would be removed"
             problems.append(ImportNote("removes-unread", self.entity, message, self.unreadable))
         return problems
@@ -141,7 +143,8 @@ def catalogue_effect(
     ids = log.item_ids() if sync and missing else ()
     removed = [ids[number] for number in missing] if ids else []
     unreadable = sum(len(batch.rejects) for batch in batches)
-    return CatalogueEffect(entity, len(living), having, cleared, removed, unreadable)
+    deleted = sum(after.get(number, before[number]) is None for number in living)
+    return CatalogueEffect(entity, len(living), having, cleared, removed, unreadable, deleted)
 
 
 def _fields_by_number(changes: Iterable[EntityChange]) -> dict[int, _Names | None]:

@@ -202,6 +202,7 @@ def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, 
     if isinstance(source, str | Path):
         folder = str(Path(source).parent)
         source = _read_toml(Path(source))
+    _require_table(source, "the mapping")
     _require_known(source, (*FILE_KINDS, *_SHARED), "the mapping")
     shared = {name: value for name, value in source.items() if name in _SHARED}
     mappings: dict[str, ColumnMapping] = {}

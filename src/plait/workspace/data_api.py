@@ -76,6 +76,9 @@ class DataApi(ImportApi):
         Raises:
             StorageError: If they cannot be stored.
         """
+        posted: Any = events
+        if isinstance(posted, str | bytes) or not isinstance(posted, Sequence):
+            raise InputError("expected a list of rows", field="events")
         parsed = parse_event_rows(events)
         notes: dict[int, list[dict[str, Any]]] = {}
         rows: dict[int, dict[str, Any]] = {

@@ -309,7 +309,7 @@ class ListingApi:
         Raises:
             InputError: If a value of the query is wrong (FilterError for the filter).
         """
-        values = {"fields": fields, "counts": counts, "exclude": exclude}
+        values: dict[str, Any] = {"fields": fields, "counts": counts, "exclude": exclude}
         query = parse_list_query(
             {
                 "filter": filter or None,
@@ -321,7 +321,9 @@ class ListingApi:
                 "all": all,
                 "at_least": at_least,
                 **{
-                    name: value if isinstance(value, str) else [*value]
+                    name: [*value]
+                    if isinstance(value, Iterable) and not isinstance(value, str)
+                    else value
                     for name, value in values.items()
                 },
             }
