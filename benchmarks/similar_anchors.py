@@ -5,7 +5,7 @@
 
 Each recipe is fitted once on all but the last events and measured twice: as it is, and as before
 rare anchors and pairs of few users were discounted (`pair_shrinkage` and `rare_item_users` 0).
-Anchors are told apart by the number of users who chose them in the training data. FOLDER holds
+Anchors are grouped by the number of users who chose them in the training data. FOLDER holds
 `amazon-beauty`, `ml-latest-small` and `movietweetings` (docs/datasets.md); Online Retail is
 embedded. Differences are paired; intervals are 95 % of a bootstrap over users.
 """

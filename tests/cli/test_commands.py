@@ -12,7 +12,6 @@ import pytest
 
 import plait
 from plait.cli.demo import MARK, empty_demo_home
-from plait.cli.main import main
 from plait.cli.output import NO_SCORE, score_text
 from plait.cli.progress import bars, line_reporter
 from plait.errors import ConflictError
@@ -21,24 +20,6 @@ from tests.workspace.workspace_fixtures import RECIPE, fitted
 
 QUERIES = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])
 COMMANDS = (*QUERIES, ["fit"], ["info"], ["evaluate", "--protocol", "time"])
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `plait` with arguments: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["plait", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as leaving:
-            code = leaving.code
-        else:
-            code = 0
-        out, err = capsys.readouterr()
-        return code or 0, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

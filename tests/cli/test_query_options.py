@@ -1,32 +1,12 @@
 """Options of recommend, search and similar, and `plait merge`, as a shell runs them."""
 
 import json
-import sys
 
 import pytest
 
-from plait.cli.main import main
 from plait.cli.query_options import QueryControls
 from plait.errors import InputError
 from tests.workspace.workspace_fixtures import LAMPS, MUGS, fitted
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `plait` with arguments: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["plait", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as leaving:
-            code = leaving.code
-        else:
-            code = 0
-        out, err = capsys.readouterr()
-        return code or 0, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,7 @@ def test_a_field_keeps_its_type_where_a_value_does_not_fit(log: EventLog) -> Non
     with pytest.raises(NotFoundError):
         log.retype_field("item", "nothing", "number")
     with pytest.raises(InputError):
-        log.retype_field("item", "name", "integer")  # type: ignore[arg-type]
+        log.retype_field("item", "name", "integer")
     assert log.retype_field("item", "name", dtype) == 2
 
 
@@ -187,9 +187,9 @@ def test_another_process_learns_of_another_type(log: EventLog, log_location: str
 
 def test_declared_types_are_stored_with_the_first_value(log: EventLog) -> None:
     types = {("item", "price"): "number"}
-    log.append([put("mug", '{"price":"much"}')], types=types)  # type: ignore[arg-type]
+    log.append([put("mug", '{"price":"much"}')], types=types)
     assert ("item", "price") not in log.schema().types
-    log.append([put("pot", '{"price":"4"}')], types=types)  # type: ignore[arg-type]
+    log.append([put("pot", '{"price":"4"}')], types=types)
     assert log.schema().types["item", "price"] == "number"
 
 

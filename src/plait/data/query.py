@@ -29,8 +29,8 @@ class Query:
         seen: Whether items that the user knows may be returned, or which of them may not; None:
             as the recipe's rules say.
         session: The id of a session, whose events join the user's.
-        event_types: Items are similar by these types of event alone: whoever bought one bought the
-            other; empty: as the models say.
+        event_types: Items are similar if users have events of these types with both, such as
+            purchases; empty: as the models say.
         boosts: Which items move up or down.
         pins: Items with a fixed position, in place of the recipe's.
         fields: The names of the fields to return with each item; "*" stands for all.

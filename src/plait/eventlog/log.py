@@ -254,7 +254,7 @@ class EventLog(LogReader, ImportHistory):
         return read_requests(self._store, min(until, self.version), chunk)
 
     def digests(self, offsets: Sequence[int]) -> dict[int, bytes]:
-        """Look up the digests of events, by which two logs can be told apart.
+        """Look up the digests of events, by which two logs are compared.
 
         Args:
             offsets: The offsets of the events.

@@ -1,7 +1,7 @@
 """Imports that can be taken back: where their rows are, and which of them no longer count.
 
 Taking an import back appends one "retract" record, which names the ranges of offsets that do not
-count any more. No row is edited: whoever reads the log sees the retracted rows under negative type
+count any more. No row is edited: readers of the log get the retracted rows with negative type
 codes, and the ids of their events are free again. `imports` is the index of both.
 """
 

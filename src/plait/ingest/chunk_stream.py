@@ -15,7 +15,7 @@ from plait.ingest.row_chunk import RowChunk
 
 __all__ = ["ChunkStream", "can_reopen"]
 
-_MOST_AHEAD = 4
+_MOST_AHEAD = 20
 """The most chunks that are kept of a source that can be read only once."""
 
 
@@ -78,7 +78,7 @@ class ChunkStream:
     def ahead(self) -> Iterator[RowChunk]:
         """Give the chunks that were not taken yet, without taking them.
 
-        Of a source that can be read only once, the next 200,000 rows.
+        Of a source that can be read only once, the next million rows.
         """
         if self._reopen is not None:
             yield from islice(self._reopen(), self._taken, None)

@@ -12,10 +12,10 @@ from plait.utils.timestamps import DAY, iso
 __all__ = ["source_warnings"]
 
 MIN_ROWS = 10
-"""From so many rows on a column in which all values differ is told."""
+"""The least number of rows at which a column in which all values differ gives a warning."""
 
 MANY_ROWS_AN_ID = 2.0
-"""From so many rows an item on a file of items looks like a log."""
+"""The least number of rows for each item at which a file of items looks like a log."""
 
 
 def source_warnings(

@@ -100,7 +100,7 @@ _NOBODY = ("user", f"expected {expected_id_of('user')}")
 """The field and the problem of a row that names neither a user nor a session."""
 
 _AFTER_USER = tuple(EventRow.model_fields)[tuple(EventRow.model_fields).index("user") + 1 :]
-"""The fields whose problems are told after a missing user."""
+"""The fields whose problems are reported only if the row names a user."""
 
 
 class ParsedRows(NamedTuple):

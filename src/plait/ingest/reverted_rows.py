@@ -18,6 +18,7 @@ from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.eventlog import AppendResult, EntityChange, RowStatus
 from plait.eventlog.retraction import ImportSource
+from plait.ingest.source_summary import ReferenceLog
 from plait.privacy.consent import is_yes
 from plait.schema.schema import Schema
 
@@ -29,7 +30,7 @@ Fields = dict[str, Any] | None
 
 
 @runtime_checkable
-class CatalogueLog(Protocol):
+class CatalogueLog(ReferenceLog, Protocol):
     """A log of items and users that can be read again; `plait.eventlog.EventLog` is one."""
 
     def append(
@@ -79,28 +80,8 @@ class CatalogueLog(Protocol):
             first: The number of the first name.
         """
 
-    def schema(self) -> Schema:
-        """Return the types of all fields."""
-
-    def has_catalogue(self) -> bool:
-        """Return whether any item has a row of its own."""
-
     def has_interactions(self) -> bool:
         """Return whether there is any interaction."""
-
-    def described_items(self, item_ids: Iterable[str]) -> set[str]:
-        """Find out which items a catalogue has named.
-
-        Args:
-            item_ids: External ids.
-        """
-
-    def known_requests(self, request_ids: Iterable[str]) -> set[str]:
-        """Find out which requests have a recorded answer.
-
-        Args:
-            request_ids: Ids of requests.
-        """
 
 
 class ReassertedEvent(NamedTuple):

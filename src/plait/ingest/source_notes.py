@@ -20,7 +20,7 @@ class ImportNote(NamedTuple):
     code: str
     field: str
     message: str
-    count: int = 0  # type: ignore[assignment]  # as tuple.count, which nobody needs here
+    count: int = 0  # type: ignore[assignment]  # hides the method tuple.count
 
 
 class NoteCollector:

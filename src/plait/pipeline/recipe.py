@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from plait.errors import InputError, RecipeError
 from plait.pipeline.config_validation import build_config
@@ -20,6 +20,7 @@ from plait.pipeline.stage import Stage
 
 __all__ = [
     "LADDER",
+    "LadderStep",
     "Recipe",
     "build_stage",
     "load_recipe",
@@ -40,7 +41,12 @@ _KEYS = (
     "models",
     "steps",
 )
-LADDER = (
+LadderStep = Literal[
+    "popular-in-context", "popular-in-category", "category", "most-popular", "newest", "catalogue"
+]
+"""The steps of the ladder: see `plait.ranking.fallback`."""
+
+LADDER: tuple[LadderStep, ...] = (
     "popular-in-context",
     "popular-in-category",
     "category",

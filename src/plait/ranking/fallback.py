@@ -11,7 +11,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from plait.data.query_batch import QueryBatch
 from plait.data.state_view import State
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.pipeline.fitted_state import STATE_FILE
-from plait.pipeline.recipe import LADDER
+from plait.pipeline.recipe import LADDER, LadderStep
 from plait.pipeline.stage import Stage
 from plait.ranking.filters.category_terms import (
     category_mask,
@@ -33,12 +33,7 @@ from plait.ranking.filters.category_terms import (
 from plait.ranking.item_variants import best_of_each_group, further_products
 from plait.ranking.newest_items import arrival_times
 
-__all__ = ["Fallback", "FallbackConfig", "FilledBy", "LadderStep"]
-
-LadderStep = Literal[
-    "popular-in-context", "popular-in-category", "category", "most-popular", "newest", "catalogue"
-]
-"""The steps of the ladder: see `FallbackConfig.ladder`."""
+__all__ = ["Fallback", "FallbackConfig", "FilledBy"]
 
 _TOP = 10
 """How many items of a category or context are called popular."""
@@ -51,7 +46,7 @@ _SCORE_STEP = 1e-3
 class FallbackConfig:
     """Settings of the fallback; a recipe gives the ladder as `fallback`."""
 
-    ladder: tuple[LadderStep, ...] = LADDER  # type: ignore[assignment]
+    ladder: tuple[LadderStep, ...] = LADDER
     """Where the missing items come from, step by step: what is popular among users of the same
     context (the segment of `popular`); what is popular in the category that the filter names or in
     that of the item to start from; what else is in the category of that item; what is popular at

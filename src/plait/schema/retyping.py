@@ -31,7 +31,7 @@ def is_stored_as(value: Any, dtype: str) -> bool:
     return type(value) in _STORED.get(dtype, (str,))
 
 
-def as_type(value: Any, dtype: str) -> Any:
+def as_type(value: Any, dtype: FieldType) -> Any:
     """Convert a value that was stored under another type.
 
     Args:
@@ -70,9 +70,9 @@ def retyped(value: Any, stored: FieldType, dtype: FieldType) -> Any:
     return _converted(value, dtype)
 
 
-def _converted(value: Any, dtype: str) -> Any:
+def _converted(value: Any, dtype: FieldType) -> Any:
     if isinstance(value, list) and dtype not in ("set", "place"):
         if len(value) != 1:
             raise ValueError("a single value")
         value = value[0]
-    return COERCE[dtype](value)  # type: ignore[index]
+    return COERCE[dtype](value)

@@ -272,7 +272,7 @@ class DataApi(ImportApi):
             time=time.time_ns() // 1000,
             fields=fields,
         )
-        for problem in self._log.schema().admit([event]).lost:  # whoever sends one can mend it
+        for problem in self._log.schema().admit([event]).lost:  # the caller can correct it
             raise InputError(problem.error, field=problem.field)
         if self._consent.required:
             self.host.sync()

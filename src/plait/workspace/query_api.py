@@ -111,8 +111,8 @@ class QueryApi:
             item: The item, or several, such as those of a cart.
             user: The user, known or not.
             k: How many items.
-            event_types: Items that share users with these by such events come first, as in
-                ["purchase"]: whoever bought one bought the other.
+            event_types: Items come first whose users also have events of these types with
+                the given items; ["purchase"] is "bought together".
             options: See `QueryOptions`; seen items are kept unless they say otherwise.
 
         Raises:

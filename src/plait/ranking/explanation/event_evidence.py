@@ -87,7 +87,7 @@ class EventEvidence:
             dataset: The log; only events of positive weight.
             actions: The action of each event type; any other is `Action.OTHER`.
             limits: What counts as popular.
-            context_field: A field of users by whose values popularity is told apart; "" for none.
+            context_field: The field of users that popularity is counted by; "" for none.
 
         Returns:
             The evidence.
