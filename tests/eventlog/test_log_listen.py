@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from plait.data.types import Event
 from plait.eventlog import EventLog, Impression
 from plait.state import Follower
+from tests.polling import until
 
 NEVER = 600_000
 """Milliseconds between two polls of a follower that relies on notifications."""
@@ -18,13 +18,6 @@ NEVER = 600_000
 
 def view(number: int) -> Event:
     return Event("interaction", f"e{number}", "view", "u", f"i{number}", number + 1)
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """What the routes answer, over a real server and a real home."""
 
-import time
-
 import pytest
 
+from tests.polling import until
 from tests.server.fixtures import LAMPS, MUGS, ids
 
 SHAPE = {"request_id", "bundle", "version", "worker", "items", "degraded"}
@@ -152,13 +151,6 @@ def test_any_id_can_be_put_patched_read_and_deleted(client, kind, outside):
     assert got["version"] > put.json()["version"]
     assert client.delete(path).status_code == 200
     assert client.get(path).status_code == 404
-
-
-def until(is_reached, seconds=30.0):
-    deadline = time.perf_counter() + seconds
-    while not is_reached():
-        assert time.perf_counter() < deadline, "not within the time allowed"
-        time.sleep(0.01)
 
 
 def test_a_new_item_is_found_recommended_and_gone_again(client):

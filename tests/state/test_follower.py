@@ -1,5 +1,4 @@
 import threading
-import time
 
 import pytest
 
@@ -7,6 +6,7 @@ from plait.data.types import Event
 from plait.errors import StorageError
 from plait.eventlog import EventLog
 from plait.state import Follower
+from tests.polling import until
 
 
 def view(number):
@@ -17,13 +17,6 @@ def view(number):
 def log(tmp_path):
     with EventLog.open(tmp_path) as opened:
         yield opened
-
-
-def until(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.002)
 
 
 def test_events_of_another_process_are_applied_soon(log, tmp_path):

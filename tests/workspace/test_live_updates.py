@@ -16,14 +16,8 @@ from plait.errors import (
     RecipeError,
 )
 from plait.pipeline.recipe import Recipe
+from tests.polling import until
 from tests.workspace.workspace_fixtures import MUGS, RECIPE, fill
-
-
-def until(condition, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.005)
 
 
 def click(user, item, **more):

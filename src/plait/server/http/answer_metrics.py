@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,6 +19,9 @@ MAX_PLACEMENT_LENGTH = 64
 MAX_REMEMBERED = 100_000
 """Answers whose placement is remembered, and answers that are known to have led to an event."""
 
+MAX_UNRESOLVED = 1_000
+"""Requests that are looked up a second time; of further ones the oldest are forgotten."""
+
 _OTHER = "other"
 
 
@@ -26,9 +30,11 @@ class AnswerMetrics:
 
     Args:
         registry: Where the meters are registered.
+        resolve_after: Seconds after which every process has stored the impressions of its answers.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, resolve_after: float = 0.5) -> None:
+        self._resolve_after = resolve_after
         self._answers = Counter(
             "plait_answers",
             "Answers by what they held: all that was asked for (full), less (short), "
@@ -52,6 +58,7 @@ class AnswerMetrics:
         self._labels: set[str] = set()
         self._shown: OrderedDict[str, str] = OrderedDict()
         self._done: OrderedDict[str, None] = OrderedDict()
+        self._unresolved: OrderedDict[str, float] = OrderedDict()
 
     def answered(self, route: str, response: Any, k: int, context: Mapping[str, Any]) -> None:
         """Count an answer.
@@ -98,11 +105,36 @@ class AnswerMetrics:
             placement = self._shown.get(request_id)
             if placement is None:
                 context = context_of(request_id)
-                if context is None:
+                if context is None:  # another process may not have stored the impression yet
+                    limit = MAX_UNRESOLVED
+                    self._remember(self._unresolved, request_id, time.monotonic(), limit)
                     continue
                 placement = self._label(context)
-            self._remember(self._done, request_id, None)
-            self._clicked.labels(placement).inc()
+            self._count_click(request_id, placement)
+
+    def resolve(self, context_of: Callable[[str], Mapping[str, Any] | None]) -> None:
+        """Look up once more the requests that were unknown when an event named them.
+
+        Args:
+            context_of: See `clicked`.
+        """
+        while due := self._pop_unresolved():
+            if due not in self._done and (context := context_of(due)) is not None:
+                self._count_click(due, self._label(context))
+
+    def _pop_unresolved(self) -> str | None:
+        """The oldest unresolved request, if every process has had time to store its impression."""
+        with self._lock:
+            for request_id, since in self._unresolved.items():
+                if time.monotonic() - since < self._resolve_after:
+                    break
+                del self._unresolved[request_id]
+                return request_id
+        return None
+
+    def _count_click(self, request_id: str, placement: str) -> None:
+        self._remember(self._done, request_id, None)
+        self._clicked.labels(placement).inc()
 
     def _label(self, context: Mapping[str, Any]) -> str:
         """The placement as a label: few, short, and never a number that might name a person."""
@@ -117,8 +149,14 @@ class AnswerMetrics:
                 self._labels.add(label)
         return label
 
-    def _remember(self, memory: OrderedDict[str, Any], request_id: str, value: Any) -> None:
+    def _remember(
+        self,
+        memory: OrderedDict[str, Any],
+        request_id: str,
+        value: Any,
+        limit: int = MAX_REMEMBERED,
+    ) -> None:
         with self._lock:
             memory[request_id] = value
-            while len(memory) > MAX_REMEMBERED:
+            while len(memory) > limit:
                 memory.popitem(last=False)

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from plait.errors import PlaitError
@@ -81,6 +82,8 @@ class WorkerHealth:
             with contextlib.suppress(PlaitError):
                 vitals = await self._wait(self.workspace.vitals)
                 self.metrics.observe(vitals)
+                context_of = self.workspace.chains.context_of
+                await self._wait(partial(self.metrics.answers.resolve, context_of))
                 if vitals["bundle"] != frozen_bundle and self._is_warm:
                     frozen_bundle = vitals["bundle"]
                     await self._wait(_freeze_gc)
