@@ -2,7 +2,8 @@
 
 Items that a user interacted with at the same time are a basket. Pairs in one basket count fully,
 pairs `d` baskets apart `discount` to the power of d - 1, and pairs against the order of time only
-in part. Large baskets weigh less for each pair, long histories less for each basket.
+in part. Large baskets weigh less for each pair, long histories less for each basket. An item that a
+user comes back to n times counts log2(1 + n) times in all, so that no user outvotes the others.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from plait.data.array_types import Float32Array, Int32Array, Int64Array
-from plait.data.dataset import Dataset
+from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import offsets_of
 from plait.features.blockwise import blocks, map_blocks, sample_items
 from plait.features.sparse_topk import filter_entries, rows_of
@@ -52,6 +53,7 @@ class CooccurrenceCounts:
         distance_weights: float32 [2 * window + 1], the weight of a basket by its distance, from
             `window` before to `window` after; 0 in the middle.
         event_counts: int64 [n], the events of each item.
+        popularity: float32 [n], the same with what a user comes back to counted as in pairs.
     """
 
     baskets_by_item: sparse.csr_matrix
@@ -60,6 +62,7 @@ class CooccurrenceCounts:
     n_after: Int32Array
     distance_weights: Float32Array
     event_counts: Int64Array
+    popularity: Float32Array
 
     @staticmethod
     def of(dataset: Dataset, config: PairConfig) -> CooccurrenceCounts:
@@ -83,6 +86,7 @@ class CooccurrenceCounts:
             np.minimum(after, config.window).astype(np.int32),
             _distance_weights(config),
             np.bincount(dataset.interactions.items, minlength=dataset.n_items),
+            _popularity(dataset),
         )
 
     @property
@@ -161,7 +165,8 @@ def _weighted_baskets(
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Int64Array]:
     """The two sides of a pair, float32 CSR [n_baskets, n_items], and the user of every basket.
 
-    Both are divided by the size of the basket, the first also by the length of the history.
+    Both are divided by the size of the basket, the first also by the length of the history; an item
+    weighs less in each basket, the more baskets of the user hold it.
     """
     interactions = dataset.interactions
     is_new = np.ones(len(interactions), np.bool_)
@@ -176,11 +181,28 @@ def _weighted_baskets(
     users = interactions.users[is_new].astype(np.int64)
     sizes = np.maximum(np.asarray(baskets.sum(axis=1)).ravel(), 1)
     scaled = _scale_rows(baskets, sizes**-config.basket_norm)
+    scaled.data *= _repetition_weights(scaled, users)
     weights = np.ones(len(users), np.float32)
     if config.damp_long_histories:
         lengths = np.bincount(interactions.users, minlength=dataset.n_users)
         weights = (1 / np.log1p(lengths[users])).astype(np.float32)
     return _scale_rows(scaled, weights), scaled, users
+
+
+def _popularity(dataset: Dataset) -> Float32Array:
+    """float32 [n]: log2(1 + n) for each user with n events of an item, summed."""
+    keys = user_item_keys(dataset.interactions, dataset.n_items)
+    pairs, counts = np.unique(keys, return_counts=True)
+    items = pairs % max(dataset.n_items, 1)
+    return np.bincount(items, np.log2(1 + counts), dataset.n_items).astype(np.float32)
+
+
+def _repetition_weights(baskets: sparse.csr_matrix, users: Int64Array) -> Float32Array:
+    """float32 [nnz]: log2(1 + n) / n for an item that n baskets of a user hold."""
+    keys = users[rows_of(baskets)] * baskets.shape[1] + baskets.indices
+    _, pairs, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    weights: Float32Array = (np.log2(1 + counts) / counts).astype(np.float32)
+    return weights[pairs]
 
 
 def _distance_weights(config: PairConfig) -> Float32Array:

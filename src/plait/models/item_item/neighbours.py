@@ -54,7 +54,7 @@ class Neighbours(ItemItem[NeighboursConfig]):
         # Twice: the blocks, and the matrix that is stacked from them.
         needed = int(2 * 8 * n_items * counts.mean_row_entries(row_limit))
         require_memory({"top_k": needed}, f"fitting `{self.name}`")
-        popularity = np.maximum(counts.event_counts, 1).astype(np.float32)
+        popularity = np.maximum(counts.popularity, np.float32(1))
         source = popularity ** np.float32(-self.config.source_popularity_exponent)
         target = popularity ** np.float32(-self.config.target_popularity_exponent)
 

@@ -14,6 +14,7 @@ from plait.data.array_types import Float64Array, Int64Array
 from plait.data.dataset import Dataset, Interactions, user_item_keys
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
+from plait.models.popularity.daily_cells import DailyCells, robust_interactions
 from plait.utils.timestamps import DAY
 
 __all__ = [
@@ -90,34 +91,40 @@ def best_half_life(dataset: Dataset) -> float:
     users, items = np.divmod(keys, dataset.n_items)
     counts = np.unique(users, return_counts=True)[1]
     targets = Ragged.from_lengths(items.astype(np.int32), counts)
-    past = interactions.take(interactions.times <= cut)
-    return select_half_life(past, targets, None, dataset.n_items)
+    return select_half_life(dataset.keep(interactions.times <= cut), targets, None)
 
 
-def select_half_life(
-    past: Interactions, targets: Ragged, blocked: Ragged | None, n_items: int
-) -> float:
+def select_half_life(past: Dataset, targets: Ragged, blocked: Ragged | None) -> float:
     """Choose the half-life whose list of popular items has the best mean NDCG@10.
 
     Args:
-        past: the interactions that popularity is counted from.
-        targets: the target items of B queries that come after `past`.
-        blocked: items that are left out of the list of each query; None: none.
-        n_items: the number of items.
+        past: The data set that popularity is counted from.
+        targets: The target items of B queries that come after `past`.
+        blocked: Items that are left out of the list of each query; None: none.
 
     Returns:
         Days, one of HALF_LIVES.
     """
-    if len(past) > _MAX_EVENTS:
-        newest = np.argpartition(past.times, -_MAX_EVENTS)[-_MAX_EVENTS:]
-        past = past.take(np.isin(np.arange(len(past)), newest))
-    gains = [mean_ndcg(_ranks(past, days, n_items), targets, blocked) for days in HALF_LIVES]
+    events = past.interactions
+    if len(events) > _MAX_EVENTS:
+        newest = np.argpartition(events.times, -_MAX_EVENTS)[-_MAX_EVENTS:]
+        events = events.take(np.isin(np.arange(len(events)), newest))
+    counted = robust_interactions(events, is_timed=True)
+    unit = max(past.event_weights.values(), default=1.0)
+    gains = [
+        mean_ndcg(_ranks(counted, days, unit, past.n_items), targets, blocked)
+        for days in HALF_LIVES
+    ]
     return HALF_LIVES[int(np.argmax(np.round(gains, 6)))]
 
 
-def _ranks(past: Interactions, days: float, n_items: int) -> Float64Array:
+def _ranks(counted: Interactions, half_life: float, unit: float, n_items: int) -> Float64Array:
     """The rank of each item by decayed counts, from 1; equal counts share their mean rank."""
-    counts = np.bincount(past.items, past.weights * decay_weights(past.times, days), n_items)
+    weights = counted.weights.astype(np.float64)
+    decayed = weights * decay_weights(counted.times, half_life)
+    items = counted.items.astype(np.int64)
+    cells = DailyCells.of(counted.times // DAY, items, weights, decayed)
+    counts = np.bincount(cells.items, cells.saturated(unit), n_items)
     return np.asarray(rankdata(-counts, method="average"), np.float64)
 
 

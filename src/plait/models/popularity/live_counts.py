@@ -1,30 +1,35 @@
 """Popularity between two fits: the counts of a fit and what the log says since, with one decay.
 
-A user counts once for an item on a day, with the event of the largest weight.
+Who counts how much is that of a fit (`daily_cells`). Exact is what lies within the newest
+interactions at hand: who chose an item long before may count for it once more.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
-from plait.data.dataset import Interactions, event_type_weights
+from plait.data.array_types import Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.dataset import event_type_weights
 from plait.data.recent_interactions import MAX_RECENT_ROWS
 from plait.data.state_view import State
+from plait.models.popularity.counted_pairs import Count, CountedPairs, item_of, pair_keys, user_of
+from plait.models.popularity.daily_cells import DailyCells
 from plait.models.popularity.half_life_selection import MAX_AGE, MAX_GAP
 from plait.utils.timestamps import DAY
 
-__all__ = ["FittedCounts", "LiveCounts", "normalize", "once_a_day"]
+__all__ = ["FittedCounts", "LiveCounts", "newest_cells", "normalize"]
 
-_DAYS = 2
-"""For how many of the newest days it is known who counted for what."""
+_NOTHING = 1e-9
+"""Smaller counts are rounding errors."""
 
+_NO_CELLS = DailyCells.of(*(np.zeros(0, np.int64) for _ in range(2)), np.zeros(0), np.zeros(0))
 
 @dataclass(frozen=True, slots=True)
 class FittedCounts:
@@ -39,6 +44,10 @@ class FittedCounts:
         event_weights: The weight of each event type; "*" stands for any other.
         segment_by: The user field of the segments; "" without segments.
         segments: The row of each value of that field.
+        unit: The weight of one user, the largest of an event type.
+        n_items: How many items each user chose, up to two, int32 [n_users].
+        cell_rows: The segment of each of the newest cells, 0 for all users, int32 [C].
+        cells: These cells: what items got on the newest days.
     """
 
     version: int
@@ -49,6 +58,10 @@ class FittedCounts:
     event_weights: Mapping[str, float]
     segment_by: str
     segments: Mapping[str, int]
+    unit: float
+    n_items: Int32Array
+    cell_rows: Int32Array
+    cells: DailyCells
 
 
 class LiveCounts:
@@ -109,56 +122,79 @@ class LiveCounts:
         return counts
 
     def _reset(self) -> None:
+        fitted = self._fitted
         self._latest, self._stop = None, 0
+        self._newest, self._age, self._dropped_age = fitted.newest, 0.0, 0.0
+        self._pairs = CountedPairs(fitted.n_items)
         self._counts = self._fitted_counts.copy()
-        self._newest, self._age = self._fitted.newest, 0.0
-        self._counted: dict[int, dict[int, float]] = {}
+        self._cells: dict[tuple[int, int], DailyCells] = {}
+        starts = np.flatnonzero(
+            (np.diff(fitted.cell_rows, prepend=-1) != 0)
+            | (np.diff(fitted.cells.days, prepend=-1) != 0)
+        )
+        for start, stop in pairwise([*starts.tolist(), len(fitted.cells)]):
+            place = int(fitted.cell_rows[start]), int(fitted.cells.days[start])
+            self._cells[place] = fitted.cells.take(slice(start, stop))
 
     def _add(self, rows: npt.NDArray[Any], state: State, *, is_counted: bool = True) -> None:
         """Count rows; without `is_counted` they are only remembered as counted by the fit."""
         fitted = self._fitted
-        if not is_counted:
-            rows = rows[rows["time"] // DAY > fitted.newest // DAY - _DAYS]
         by_type = event_type_weights(state.event_types, fitted.event_weights)
         weights = by_type[rows["event_type"]] if len(rows) else np.zeros(0, np.float32)
         rows, weights = rows[weights > 0], weights[weights > 0].astype(np.float64)
-        days = np.zeros(len(rows), np.int64)
-        if fitted.is_timed:
-            days = rows["time"] // DAY
-            weights *= np.exp2(self._ages(rows["time"]))
-        keys = rows["user"].astype(np.int64) << 32 | rows["item"]
+        days = rows["time"] // DAY if fitted.is_timed else np.zeros(len(rows), np.int64)
+        keys = pair_keys(rows["user"], rows["item"])
+        order = np.lexsort((weights, days, keys))
+        order = order[np.append(np.diff(keys[order]) != 0, True)] if len(order) else order
+        if not is_counted:
+            self._pairs.remember(keys[order], days[order], weights[order])
+            return
+        ages = self._ages(rows["time"]) if fitted.is_timed else np.zeros(len(rows))
         more = len(state.catalogue) - self._counts.shape[1]
         if more > 0:
             self._counts = np.pad(self._counts, ((0, 0), (0, more)))
-        for day in np.unique(days).tolist():
-            self._add_day(day, keys[days == day], weights[days == day], state, is_counted)
-        for day in sorted(self._counted)[:-_DAYS]:
-            del self._counted[day]
+        order = np.sort(order)
+        column = state.users.columns.get(fitted.segment_by)
+        changes: dict[tuple[int, int], list[Count]] = {}
+        for key, day, weight, age in zip(
+            keys[order].tolist(),
+            days[order].tolist(),
+            weights[order].tolist(),
+            (ages[order] + self._dropped_age).tolist(),
+            strict=True,
+        ):
+            places = {0}
+            if column is not None:
+                places.add(fitted.segments.get(str(column.get(user_of(key))), 0))
+            for count in self._pairs.count(key, day, weight, age):
+                for place in places:
+                    changes.setdefault((place, count.day), []).append(count)
+        for place, counts in changes.items():
+            self._change_day(*place, counts)
+        self._counts[self._counts < _NOTHING] = 0
 
-    def _add_day(
-        self, day: int, keys: Int64Array, weights: Float64Array, state: State, is_counted: bool
-    ) -> None:
-        """Count the pairs of a user and an item on one day by what they exceed before."""
-        pairs, groups = np.unique(keys, return_inverse=True)
-        largest = np.zeros(len(pairs))
-        np.maximum.at(largest, groups, weights)
-        counted = self._counted.setdefault(day, {})
-        before = np.array([counted.get(pair, 0.0) for pair in pairs.tolist()])
-        largest = np.maximum(largest, before)
-        if len(counted) > MAX_RECENT_ROWS:  # memory is bounded; a user may then count twice
-            counted.clear()
-        counted.update(zip(pairs.tolist(), largest.tolist(), strict=True))
-        if not is_counted:
-            return
-        users, items = pairs >> 32, pairs & 0xFFFFFFFF
-        np.add.at(self._counts[0], items, largest - before)
-        column = state.users.columns.get(self._fitted.segment_by)
-        if column is not None:
-            rows = np.array(
-                [self._fitted.segments.get(str(column.get(user)), 0) for user in users.tolist()]
-            )
-            inside = rows > 0
-            np.add.at(self._counts, (rows[inside], items[inside]), (largest - before)[inside])
+    def _change_day(self, row: int, day: int, counts: Sequence[Count]) -> None:
+        """Bring the cells of a day up to date; its limit may change for all of its items."""
+        before = self._cells.get((row, day), _NO_CELLS)
+        mean_decay = before.decayed / np.maximum(before.counts, _NOTHING)
+        decay_by_item = dict(zip(before.items.tolist(), mean_decay.tolist(), strict=True))
+        items = np.array([item_of(count.pair) for count in counts], np.int64)
+        added = np.array([count.count for count in counts])
+        decay = np.exp2(np.array([count.age for count in counts]) - self._dropped_age)
+        unknown = np.flatnonzero(np.isnan(decay))
+        decay[unknown] = [decay_by_item.get(item, 0.0) for item in items[unknown].tolist()]
+        # A cell that is no longer at hand stays as the fit left it.
+        added[unknown] *= decay[unknown] > 0
+        after = DailyCells.of(
+            np.full(len(before) + len(items), day, np.int64),
+            np.concatenate([before.items, items]),
+            np.concatenate([before.counts, added]),
+            np.concatenate([before.decayed, added * decay]),
+        )
+        unit = self._fitted.unit
+        np.subtract.at(self._counts[row], before.items, before.saturated(unit))
+        np.add.at(self._counts[row], after.items, after.saturated(unit))
+        self._cells[row, day] = after
 
     def _ages(self, times: Int64Array) -> Float64Array:
         """How many half-lives after the fit's newest event each time counts as, float64 [N]."""
@@ -167,8 +203,12 @@ class LiveCounts:
             return np.zeros(len(times))
         if self._age > MAX_AGE:  # else the numbers would leave the range of floats
             self._counts *= np.exp2(-self._age)
+            self._cells = {
+                place: replace(cells, decayed=cells.decayed * np.exp2(-self._age))
+                for place, cells in self._cells.items()
+            }
+            self._dropped_age += self._age
             self._age = 0.0
-            self._counted.clear()
         ages = np.maximum(self._age - (self._newest - times) / (DAY * days), -MAX_AGE)
         later = np.flatnonzero(times > self._newest)
         if len(later):
@@ -193,23 +233,22 @@ def normalize(counts: npt.NDArray[Any]) -> Float32Array:
     return shares
 
 
-def once_a_day(interactions: Interactions, *, is_timed: bool) -> BoolArray:
-    """Mark one interaction of each user with an item on a day.
+def newest_cells(cells: Sequence[DailyCells]) -> tuple[Int32Array, DailyCells]:
+    """Choose the cells that can still change after a fit.
 
     Args:
-        interactions: N interactions, ordered by user and time.
-        is_timed: Whether `times` are times; if not, all of them are one day.
+        cells: Those of all users, then of each segment.
 
     Returns:
-        bool [N], the interaction with the largest weight, of equal ones the last.
+        The segment of each, int32 [C], and the cells: whole days, the newest that hold 2^18.
     """
-    items = interactions.items.astype(np.int64)
-    keys = interactions.users * (items.max(initial=0) + 1) + items
-    days = interactions.times // DAY if is_timed else np.zeros_like(keys)
-    order = np.lexsort((interactions.weights, days, keys))
-    keys, days = keys[order], days[order]
-    is_last = np.ones(len(keys), np.bool_)
-    is_last[:-1] = (keys[1:] != keys[:-1]) | (days[1:] != days[:-1])
-    marked = np.zeros(len(keys), np.bool_)
-    marked[order[is_last]] = True
-    return marked
+    if not cells:
+        return np.zeros(0, np.int32), _NO_CELLS
+    days = np.sort(np.concatenate([part.days for part in cells]))
+    first = days[-MAX_RECENT_ROWS] + 1 if len(days) > MAX_RECENT_ROWS else 0
+    parts = [part.take(part.days >= first) for part in cells]
+    rows = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
+    columns = ("days", "items", "counts", "decayed")
+    return rows, DailyCells(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in columns)
+    )

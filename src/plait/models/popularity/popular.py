@@ -1,6 +1,7 @@
 """Recommends popular items: counts that decay exponentially with age, by user segment if set.
 
-A user counts once for an item on a day. Between two fits the counts follow the log.
+A user counts once for an item, and neither one user nor the burst of a day outweighs the others
+(`daily_cells`). Between two fits the counts follow the log.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import State
+from plait.models.popularity.daily_cells import DailyCells, items_by_user, robust_interactions
 from plait.models.popularity.half_life_selection import (
     best_half_life,
     decay_weights,
@@ -33,8 +35,8 @@ from plait.models.popularity.half_life_selection import (
 from plait.models.popularity.live_counts import (
     FittedCounts,
     LiveCounts,
+    newest_cells,
     normalize,
-    once_a_day,
 )
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.fitted_state import read_state, write_state
@@ -44,10 +46,11 @@ from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 from plait.pipeline.topk import top_k
+from plait.utils.timestamps import DAY
 
 __all__ = ["Popular", "PopularConfig"]
 
-_COUNTS = "counts"
+_COUNTS = "daily_counts"
 """The folder of what a fit leaves for the time after it."""
 
 _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
@@ -113,36 +116,43 @@ class Popular(Stage[PopularConfig]):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self.clone()
         is_timed = dataset.clock == "time"
-        dataset = dataset.keep(once_a_day(dataset.interactions, is_timed=is_timed))
-        interactions = dataset.interactions
-        weights = interactions.weights.astype(np.float64)
-        if is_timed:
-            if self.config.half_life_days is None:
-                fitted._half_life_days = best_half_life(dataset)
-            weights *= decay_weights(interactions.times, fitted._half_life_days)
+        if is_timed and self.config.half_life_days is None:
+            fitted._half_life_days = best_half_life(dataset)
+        counted = robust_interactions(dataset.interactions, is_timed=is_timed)
         masks: list[Any] = [slice(None)]
         if self.config.segment_by:
             dataset.users.check_fields([self.config.segment_by], "segment_by")
-            segments = _user_values(dataset, self.config.segment_by)[interactions.users]
+            segments = _user_values(dataset, self.config.segment_by)[counted.users]
             names = sorted(set(segments.tolist()) - {""})
             fitted._segments = {name: row for row, name in enumerate(names, 1)}
             masks += [segments == name for name in names]
-        counts = np.stack(
-            [
-                np.bincount(interactions.items[mask], weights[mask], dataset.n_items)
-                for mask in masks
-            ]
-        )
+        decay = decay_weights(counted.times, fitted._half_life_days if is_timed else 0.0)
+        weights = counted.weights.astype(np.float64)
+        unit = max(dataset.event_weights.values(), default=1.0)
+        days = counted.times // DAY
+        cells: list[DailyCells] = []
+        counts = np.zeros((len(masks), dataset.n_items))
+        for row, mask in enumerate(masks):
+            items, decayed = counted.items[mask].astype(np.int64), (weights * decay)[mask]
+            if is_timed:
+                cells.append(DailyCells.of(days[mask], items, weights[mask], decayed))
+                items, decayed = cells[-1].items.astype(np.int64), cells[-1].saturated(unit)
+            counts[row] = np.bincount(items, decayed, dataset.n_items)
         fitted._shares = normalize(counts)
+        rows, newest = newest_cells(cells)
         fitted._fitted_counts = FittedCounts(
             dataset.version,
             counts.sum(axis=1),
-            int(interactions.times.max(initial=0)),
+            int(dataset.interactions.times.max(initial=0)),
             is_timed,
             fitted._half_life_days,
             dict(dataset.event_weights),
             self.config.segment_by,
             fitted._segments,
+            unit,
+            items_by_user(counted, dataset.n_users),
+            rows,
+            newest,
         )
         scores = (fitted._scores(fitted._shares, row) for row in range(len(counts)))
         fitted._rankings = np.stack([_rank(row, dataset.catalogue.tiebreak) for row in scores])
@@ -152,8 +162,7 @@ class Popular(Stage[PopularConfig]):
         is_set = self.config.half_life_days is not None
         if is_set or dataset.clock != "time" or not len(targets.values):
             return self
-        past = dataset.interactions.take(once_a_day(dataset.interactions, is_timed=True))
-        days = select_half_life(past, targets, queries.blocked, dataset.n_items)
+        days = select_half_life(dataset, targets, queries.blocked)
         config = replace(self.config, half_life_days=days)
         return type(self)(config, name=self.name).fit(dataset)
 
