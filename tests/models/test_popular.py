@@ -54,15 +54,24 @@ def countries():
     return make_dataset(events, users={user: {"country": user[:2]} for user, _, _ in events})
 
 
+def log_count(users):
+    """What a day without five items counts: the first user in full, more by their logarithm."""
+    return 1 + np.log(users)
+
+
 def test_scores_mix_the_popularity_of_the_segment_with_that_of_all_users():
+    """Who chose beer or tea alone counts half: 2 for beer, 2.5 for tea, 3 for rice."""
     dataset = countries()
     stage = popular(dataset, segment_by="country", segment_weight=0.5)
     contexts = [{"country": "de"}, {"user": {"country": "cn"}}, {"country": "fr"}, {}]
     queries = ask(dataset.catalogue, contexts=contexts)
     de, cn, fr, none = scores(stage, queries, dataset.catalogue, "beer", "tea", "rice")
-    overall = [3 / 9, 3 / 9, 3 / 9]
-    assert de == pytest.approx([(3 / 9 + 3 / 4) / 2, 3 / 18, (3 / 9 + 1 / 4) / 2])
-    assert cn == pytest.approx([3 / 18, (3 / 9 + 3 / 5) / 2, (3 / 9 + 2 / 5) / 2])
+    overall = log_count(np.array([2, 2.5, 3]))
+    overall /= overall.sum()
+    german = np.array([log_count(2), 0, log_count(1)]) / (log_count(2) + log_count(1))
+    chinese = np.array([0, log_count(2.5), log_count(2)]) / (log_count(2.5) + log_count(2))
+    assert de == pytest.approx((overall + german) / 2)
+    assert cn == pytest.approx((overall + chinese) / 2)
     assert fr == pytest.approx(overall)
     assert none == pytest.approx(overall)
 

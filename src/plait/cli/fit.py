@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -10,7 +11,7 @@ from plait.cli.options import Home, open_home
 from plait.cli.progress import bars
 from plait.training.process_group import ProcessGroup
 
-__all__ = ["fit"]
+__all__ = ["fit", "warnings_of"]
 
 
 def fit(
@@ -44,8 +45,33 @@ def fit(
         with bars() as advance:
             bundle = workspace.fit(choice, seed=seed, progress=advance, track=track or ())
         if ProcessGroup.current().is_main:
-            learned = workspace.info()["bundle"].get("learned", {}).values()
+            current = workspace.info()["bundle"]
+            learned = current.get("learned", {}).values()
             languages = {stage["language"] for stage in learned if "language" in stage}
             for language in sorted(languages):
                 print(f"language: {language}")
+            for line in warnings_of(current):
+                print(f"warning: {line}")
             print(f"bundle: {bundle}")
+
+
+def warnings_of(bundle: Mapping[str, Any]) -> list[str]:
+    """Say what looks wrong in the events that a bundle was fitted on.
+
+    Args:
+        bundle: What `info` says of it.
+
+    Returns:
+        Sentences.
+    """
+    lines = []
+    if late := bundle.get("times_in_the_future", 0):
+        lines.append(f"{late} events lie in the future; they count as of the last time before now")
+    for item in bundle.get("doubtful_items", ()):
+        who = (
+            f"{item['new_users']} of its {item['users']} users of the last week are new"
+            if item["reason"] == "new-users"
+            else f"its {item['events']} events of the last week are of {item['users']} users"
+        )
+        lines.append(f"the rise of item {item['item']} is doubtful: {who}")
+    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -26,11 +25,15 @@ from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.eventlog.user_merges import with_target_numbers
 from plait.schema.schema import FieldProblem
+from plait.utils.stamp_clock import StampClock
 
 __all__ = ["MAX_RETURNED_ROWS", "Appender", "EventBatch"]
 
 MAX_RETURNED_ROWS = 10_000
 """Above this many stored rows, an append does not return them: a follower reads them in chunks."""
+
+
+_CLOCK = StampClock()
 
 
 class EventBatch:
@@ -45,7 +48,7 @@ class EventBatch:
     """
 
     def __init__(self, events: Sequence[Event]) -> None:
-        now = time.time_ns() // 1000
+        now = _CLOCK.now()
         self.events = [event._replace(time=now) if event.time == NOW else event for event in events]
         self.digests: list[bytes] = []
         self.hashes: list[int] = []

@@ -8,16 +8,18 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from plait.data.plausible_times import with_plausible_times
 from plait.data.types import Dataset
 from plait.errors import ConflictError, InputError, RecipeError, StorageError
 from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
+from plait.features.doubtful_items import doubtful_items
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_compatibility import event_marks, numbering
 from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
@@ -81,6 +83,7 @@ def fit(
     progress = progress if group.is_main else no_progress
     with _alone(lock) if group.is_main else nullcontext():
         dataset = _read(log, group.broadcast(log.version), progress)
+        dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
         seconds = _StageSeconds()
         folder = _folder(lock.parent / "work", chosen, dataset, seed)
         pipeline = fit_recipe(
@@ -97,6 +100,7 @@ def fit(
         bundle = ""
         if group.is_main:
             notes = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
+            notes |= {"times_in_the_future": n_late, "doubtful_items": _doubtful(dataset, chosen)}
             bundle = bundles.save(pipeline, notes | _notes(dataset, seed, seconds))
             bundles.use(bundle)
             _tidy(folder)
@@ -143,6 +147,11 @@ def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
         return None
     goal = tuple(kind for kind in recipe.target_events if kind in dataset.event_types)
     return default_split(dataset, target_events=goal, event_weights=recipe.event_weights, seed=seed)
+
+
+def _doubtful(dataset: Dataset, recipe: Recipe) -> list[Mapping[str, Any]]:
+    """The items whose rise comes from few or new users, of events that count in the recipe."""
+    return [item.to_dict() for item in doubtful_items(dataset.weighted(recipe.event_weights))]
 
 
 def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, Any]:

@@ -132,6 +132,8 @@ def _current(
         "fit_seconds": notes.get("seconds", {}),
         "fitted_on": {name: notes.get(name) for name in ("items", "users", "events")},
         "learned": _learned(engine),
+        "doubtful_items": notes.get("doubtful_items", []),
+        "times_in_the_future": notes.get("times_in_the_future", 0),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from plait.errors import StorageError
+from plait.errors import BundleError, StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
@@ -226,8 +226,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
         Returns:
             `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
-            `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
-            `problems`, `impressions_written`, `impressions_dropped`.
+            `bundle_age` in seconds, `items` (how many the catalogue has), `doubtful_items` (how
+            many the bundle was warned of), `ready`, `degraded`, `problems`, `impressions_written`, `impressions_dropped`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
         loaded, head = self.host.loaded, None
@@ -239,12 +239,22 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             "bundle": self.host.bundle,
             "bundle_age": None if loaded is None else bundle_age(loaded.bundle),
             "items": None if loaded is None else int(loaded.state.catalogue.alive.sum()),
+            "doubtful_items": self._n_doubtful(),
             "ready": loaded is not None,
             "degraded": self.host.degraded(),
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
         }
+
+    def _n_doubtful(self) -> int | None:
+        """How many items of the bundle in use rise by few or new users; None without a bundle."""
+        if not self.host.bundle:
+            return None
+        with suppress(BundleError):
+            notes = self._bundles.manifest(self.host.bundle).get("notes", {})
+            return len(notes.get("doubtful_items", ()))
+        return None
 
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""

@@ -7,6 +7,7 @@ interactions at hand: who chose an item long before may count for it once more.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -142,14 +143,18 @@ class LiveCounts:
         by_type = event_type_weights(state.event_types, fitted.event_weights)
         weights = by_type[rows["event_type"]] if len(rows) else np.zeros(0, np.float32)
         rows, weights = rows[weights > 0], weights[weights > 0].astype(np.float64)
-        days = rows["time"] // DAY if fitted.is_timed else np.zeros(len(rows), np.int64)
+        times = rows["time"]
+        if fitted.is_timed:  # a time that cannot be would make all others old
+            now = max(time.time_ns() // 1000, fitted.newest)
+            times = np.where(times > now + DAY, now, times)
+        days = times // DAY if fitted.is_timed else np.zeros(len(rows), np.int64)
         keys = pair_keys(rows["user"], rows["item"])
         order = np.lexsort((weights, days, keys))
         order = order[np.append(np.diff(keys[order]) != 0, True)] if len(order) else order
         if not is_counted:
             self._pairs.remember(keys[order], days[order], weights[order])
             return
-        ages = self._ages(rows["time"]) if fitted.is_timed else np.zeros(len(rows))
+        ages = self._ages(times) if fitted.is_timed else np.zeros(len(rows))
         more = len(state.catalogue) - self._counts.shape[1]
         if more > 0:
             self._counts = np.pad(self._counts, ((0, 0), (0, more)))

@@ -80,6 +80,11 @@ class PrometheusMetrics:
         self._items = gauge(
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
+        self._doubtful = gauge(
+            "plait_doubtful_items",
+            "Items whose rise comes from few or new users.",
+            multiprocess_mode="livemax",
+        )
         self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
@@ -129,7 +134,8 @@ class PrometheusMetrics:
         if vitals["head"] is not None:
             self._head.set(vitals["head"])
             self._lag.set(max(0, vitals["head"] - vitals["version"]))
-        for name, gauge in (("bundle_age", self._age), ("items", self._items)):
+        gauges = {"bundle_age": self._age, "items": self._items, "doubtful_items": self._doubtful}
+        for name, gauge in gauges.items():
             if vitals[name] is not None:
                 gauge.set(vitals[name])
         self._degraded.set(1 if vitals["degraded"] else 0)
