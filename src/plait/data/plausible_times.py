@@ -1,4 +1,4 @@
-"""Brings times that cannot be back into the log's range, as a clock that jumped ahead leaves them."""
+"""Brings times that cannot be, as a clock that jumped ahead leaves them, back into the log."""
 
 from __future__ import annotations
 

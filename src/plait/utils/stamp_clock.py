@@ -1,4 +1,4 @@
-"""The time that events without one are stamped with: a clock that jumps for a while does not count."""
+"""The time that events without a time get: a clock that jumps for a while does not count."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def fit(
         )
         bundle = ""
         if group.is_main:
-            notes = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
+            notes: dict[str, Any] = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
             notes |= {"times_in_the_future": n_late, "doubtful_items": _doubtful(dataset, chosen)}
             bundle = bundles.save(pipeline, notes | _notes(dataset, seed, seconds))
             bundles.use(bundle)

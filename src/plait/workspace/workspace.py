@@ -227,7 +227,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         Returns:
             `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
             `bundle_age` in seconds, `items` (how many the catalogue has), `doubtful_items` (how
-            many the bundle was warned of), `ready`, `degraded`, `problems`, `impressions_written`, `impressions_dropped`.
+            many the bundle was warned of), `ready`, `degraded`, `problems`,
+            `impressions_written`, `impressions_dropped`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
         loaded, head = self.host.loaded, None

@@ -54,13 +54,13 @@ class Count(NamedTuple):
     Attributes:
         pair: The pair of user and item.
         day: The day.
-        count: Negative for what no longer counts.
+        amount: Negative for what no longer counts.
         age: When, in half-lives after the fit; NaN: some time that day.
     """
 
     pair: int
     day: int
-    count: float
+    amount: float
     age: float
 
 

@@ -60,8 +60,8 @@ class DailyCells:
         """
         width = int(items.max(initial=0)) + 1
         keys, cells = np.unique(days * width + items, return_inverse=True)
-        sums = np.bincount(cells, counts, len(keys))
-        decayed_sums = np.bincount(cells, decayed, len(keys))
+        sums: Float64Array = np.bincount(cells, counts, len(keys)).astype(np.float64)
+        decayed_sums: Float64Array = np.bincount(cells, decayed, len(keys)).astype(np.float64)
         stays = sums > 1e-9
         return DailyCells(
             (keys // width)[stays].astype(np.int32),
@@ -82,8 +82,9 @@ class DailyCells:
         Returns:
             These cells.
         """
-        columns = (self.days, self.items, self.counts, self.decayed)
-        return DailyCells(*(column[where] for column in columns))
+        return DailyCells(
+            self.days[where], self.items[where], self.counts[where], self.decayed[where]
+        )
 
     def saturated(self, unit: float) -> Float64Array:
         """Compute what each cell counts.

@@ -30,7 +30,8 @@ __all__ = ["FittedCounts", "LiveCounts", "newest_cells", "normalize"]
 _NOTHING = 1e-9
 """Smaller counts are rounding errors."""
 
-_NO_CELLS = DailyCells.of(*(np.zeros(0, np.int64) for _ in range(2)), np.zeros(0), np.zeros(0))
+_NO_CELLS = DailyCells(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0))
+
 
 @dataclass(frozen=True, slots=True)
 class FittedCounts:
@@ -141,8 +142,8 @@ class LiveCounts:
         """Count rows; without `is_counted` they are only remembered as counted by the fit."""
         fitted = self._fitted
         by_type = event_type_weights(state.event_types, fitted.event_weights)
-        weights = by_type[rows["event_type"]] if len(rows) else np.zeros(0, np.float32)
-        rows, weights = rows[weights > 0], weights[weights > 0].astype(np.float64)
+        by_row = by_type[rows["event_type"]] if len(rows) else np.zeros(0, np.float32)
+        rows, weights = rows[by_row > 0], by_row[by_row > 0].astype(np.float64)
         times = rows["time"]
         if fitted.is_timed:  # a time that cannot be would make all others old
             now = max(time.time_ns() // 1000, fitted.newest)
@@ -174,8 +175,8 @@ class LiveCounts:
             for count in self._pairs.count(key, day, weight, age):
                 for place in places:
                     changes.setdefault((place, count.day), []).append(count)
-        for place, counts in changes.items():
-            self._change_day(*place, counts)
+        for (row, day), counts in changes.items():
+            self._change_day(row, day, counts)
         self._counts[self._counts < _NOTHING] = 0
 
     def _change_day(self, row: int, day: int, counts: Sequence[Count]) -> None:
@@ -184,7 +185,7 @@ class LiveCounts:
         mean_decay = before.decayed / np.maximum(before.counts, _NOTHING)
         decay_by_item = dict(zip(before.items.tolist(), mean_decay.tolist(), strict=True))
         items = np.array([item_of(count.pair) for count in counts], np.int64)
-        added = np.array([count.count for count in counts])
+        added = np.array([count.amount for count in counts])
         decay = np.exp2(np.array([count.age for count in counts]) - self._dropped_age)
         unknown = np.flatnonzero(np.isnan(decay))
         decay[unknown] = [decay_by_item.get(item, 0.0) for item in items[unknown].tolist()]
