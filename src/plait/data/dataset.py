@@ -1,4 +1,4 @@
-"""A snapshot of the log as arrays; what every fit reads."""
+"""A snapshot of the log as arrays: the input of every fit."""
 
 from __future__ import annotations
 
