@@ -28,6 +28,7 @@ LAYERS = (
     "ranking",
     "state",
     "evaluation",
+    "experiments",
     "workspace",
     "server",
     "testing",
