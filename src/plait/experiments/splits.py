@@ -1,4 +1,4 @@
-"""Assigns the interactions of a data set to parts: by position, time, chance or user; and k-core."""
+"""Divides the interactions of a data set: by position, time, chance or user; and by k-core."""
 
 from __future__ import annotations
 
