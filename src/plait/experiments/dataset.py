@@ -98,7 +98,7 @@ class Dataset(arrays.Dataset):
             items: N ids.
             times: N times: datetimes, ISO 8601 texts or unix numbers; None: none has a time.
             values: N numbers, such as ratings; None: none has a value.
-            event_types: N event types; None: "rating" for those with a value, else "view".
+            event_types: N event types; None: "rating" if there are values, else "view".
 
         Returns:
             The data set.
@@ -106,7 +106,8 @@ class Dataset(arrays.Dataset):
         Raises:
             InputError: If the columns have unequal lengths.
         """
-        optional = {"time": times, "value": values, "kind": event_types}
+        value_name = "rating" if event_types is None else "value"
+        optional = {"time": times, value_name: values, "kind": event_types}
         columns = {"user": users, "item": items}
         columns |= {name: column for name, column in optional.items() if column is not None}
         if not all(hasattr(column, "dtype") for column in columns.values()):

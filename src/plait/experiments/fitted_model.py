@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -93,7 +94,7 @@ class FittedModel(Generic[ModelT]):
         Raises:
             InputError: If k is below 1, or the filter or `seen` is not valid.
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
             raise InputError(f"k is {k!r}, expected a whole number from 1 on", field="k")
         if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
             raise InputError(f"{self.model!r} does not recommend items")

@@ -57,7 +57,7 @@ class Ease(DenseScorer[EaseConfig]):
         interactions = interaction_matrix(dataset)
         counts = np.asarray(interactions.sum(axis=0)).ravel()
         by_popularity = np.lexsort((dataset.catalogue.tiebreak, -counts))
-        n_items = min(self.config.max_items, np.count_nonzero(counts))
+        n_items = min(self.config.max_items, int(np.count_nonzero(counts)))
         items = np.sort(by_popularity[:n_items])
         require_memory({"max_items": 8 * n_items**2}, f"fitting `{self.name}`")
         weights = regularized_inverse(interactions[:, items], self.config.l2, self.name)
