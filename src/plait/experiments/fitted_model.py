@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -26,7 +25,7 @@ from plait.state import DatasetState
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FittedModel", "queries_for"]
+__all__ = ["FittedModel", "check_count", "queries_for"]
 
 ModelT = TypeVar("ModelT")
 
@@ -51,6 +50,20 @@ def queries_for(
     nothing = Ragged.empty(len(users))
     eval_queries = EvalQueries(users, starts.astype(np.int64), stops.astype(np.int64), now, nothing)
     return queries_of(dataset, eval_queries, event_weights, None)
+
+
+def check_count(count: Any, field: str) -> None:
+    """Check a number of items.
+
+    Args:
+        count: The number, of Python or numpy.
+        field: The name that the error gives.
+
+    Raises:
+        InputError: If it is no whole number from 1 on.
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise InputError(f"{field} is {count!r}, expected a whole number from 1 on", field=field)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,8 +107,7 @@ class FittedModel(Generic[ModelT]):
         Raises:
             InputError: If k is below 1, or the filter or `seen` is not valid.
         """
-        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
-            raise InputError(f"k is {k!r}, expected a whole number from 1 on", field="k")
+        check_count(k, "k")
         if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
             raise InputError(f"{self.model!r} does not recommend items")
         retriever, scorer = self.stage, self.stage
@@ -156,7 +168,9 @@ class FittedModel(Generic[ModelT]):
 
         Raises:
             NotFoundError: If an item is unknown.
+            InputError: If k is below 1.
         """
+        check_count(k, "k")
         ids = [str(item) for item in items]
         numbers = self.dataset.catalogue.numbers(ids)
         if len(numbers) and numbers.min() < 0:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from plait.errors import InputError
+from plait.experiments.fitted_model import check_count
 from plait.experiments.list_frames import read_lists, read_pairs
 from plait.experiments.metric_definitions import (
     Metric,
@@ -84,9 +85,11 @@ def score(
 
 
 def _cutoffs(k: int | Sequence[int]) -> list[int]:
-    ks = [k] if isinstance(k, int | np.integer) else list(k)
-    if not ks or any(isinstance(cut, bool) or int(cut) != cut or cut < 1 for cut in ks):
-        raise InputError(f"k is {k!r}, expected whole numbers from 1 on", field="k")
+    ks: list[Any] = list(k) if isinstance(k, Sequence | np.ndarray) else [k]
+    if not ks:
+        raise InputError("k is empty, expected whole numbers from 1 on", field="k")
+    for cut in ks:
+        check_count(cut, "k")
     return sorted({int(cut) for cut in ks})
 
 
