@@ -1,4 +1,4 @@
-"""Popularity between two fits: the counts of a fit and what the log says since, with one decay.
+"""Popularity between fits: counts of the fit and of later events, with one decay.
 
 Who counts how much is that of a fit (`daily_cells`). Exact is what lies within the newest
 interactions at hand: who chose an item long before may count for it once more.
@@ -197,9 +197,10 @@ class LiveCounts:
             np.concatenate([before.counts, added]),
             np.concatenate([before.decayed, added * decay]),
         )
-        unit = self._fitted.unit
-        np.subtract.at(self._counts[row], before.items, before.saturated(unit))
-        np.add.at(self._counts[row], after.items, after.saturated(unit))
+        for cells, sign in ((before, -1), (after, 1)):
+            is_timed, unit = self._fitted.is_timed, self._fitted.unit
+            amounts = cells.saturated(unit) if is_timed else cells.decayed
+            np.add.at(self._counts[row], cells.items, sign * amounts)
         self._cells[row, day] = after
 
     def _ages(self, times: Int64Array) -> Float64Array:
