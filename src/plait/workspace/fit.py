@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,7 @@ def fit(
     with _alone(lock) if group.is_main else nullcontext():
         dataset = _read(log, group.broadcast(log.version), progress)
         dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
-        seconds = _StageSeconds()
-        folder = _folder(lock.parent / "work", chosen, dataset, seed)
+        seconds, folder = _StageSeconds(), _folder(lock.parent / "work", chosen, dataset, seed)
         pipeline = fit_recipe(
             chosen,
             dataset,
@@ -99,13 +98,9 @@ def fit(
         )
         bundle = ""
         if group.is_main:
-            notes: dict[str, Any] = {
-                "shipped_recipe": choice.shipped,
-                "times_in_the_future": n_late,
-                "doubtful_items": _doubtful(dataset, chosen),
-                **event_marks(log, dataset.version),
-            }
-            bundle = bundles.save(pipeline, notes | _notes(dataset, seed, seconds))
+            marks = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
+            notes = _notes(dataset, chosen, n_late, seed, seconds)
+            bundle = bundles.save(pipeline, {**marks, **notes})
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)
@@ -153,13 +148,14 @@ def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
     return default_split(dataset, target_events=goal, event_weights=recipe.event_weights, seed=seed)
 
 
-def _doubtful(dataset: Dataset, recipe: Recipe) -> list[Mapping[str, Any]]:
-    """The items whose rise comes from few or new users, of events that count in the recipe."""
-    return [item.to_dict() for item in doubtful_items(dataset.weighted(recipe.event_weights))]
-
-
-def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, Any]:
+def _notes(
+    dataset: Dataset, recipe: Recipe, n_late: int, seed: int, seconds: dict[str, float]
+) -> dict[str, Any]:
+    """What a fit was made on and with, and which items look bought among events that count."""
+    doubtful = doubtful_items(dataset.weighted(recipe.event_weights))
     return {
+        "times_in_the_future": n_late,
+        "doubtful_items": [item.to_dict() for item in doubtful],
         "seed": seed,
         "seconds": seconds,
         "items": dataset.n_items,

@@ -81,9 +81,7 @@ class PrometheusMetrics:
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
         self._doubtful = gauge(
-            "plait_doubtful_items",
-            "Items whose rise comes from few or new users.",
-            multiprocess_mode="livemax",
+            "plait_doubtful_items", "Items with few or new users.", multiprocess_mode="livemax"
         )
         self.answers = AnswerMetrics(own)
         self._turn = 0
