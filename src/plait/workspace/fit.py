@@ -99,8 +99,7 @@ def fit(
         bundle = ""
         if group.is_main:
             marks = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
-            notes = _notes(dataset, chosen, n_late, seed, seconds)
-            bundle = bundles.save(pipeline, {**marks, **notes})
+            bundle = bundles.save(pipeline, marks | _notes(dataset, chosen, n_late, seed, seconds))
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)
