@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import starmap
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +15,7 @@ from plait.eventlog.group_commit import GroupCommitWriter
 from plait.ingest.importer import Importer
 from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import RecipeLike
 from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.erasure import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
@@ -126,7 +125,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     def evaluate(
         self,
         protocol: str | Protocol = "leave-one-out",
-        recipes: Iterable[str | Path | Recipe] = ("default",),
+        recipes: RecipeLike | Iterable[RecipeLike] = ("default",),
         *,
         progress: Progress | None = None,
         **options: Any,
@@ -157,7 +156,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
     def tune(
         self,
-        recipe: str | Path | Recipe = "default",
+        recipe: RecipeLike = "default",
         protocol: str = "leave-one-out",
         *,
         metric: str = "ndcg@10",
