@@ -122,6 +122,10 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        bundle = self._bundles.current() or "nothing fitted"
+        return f"Workspace({str(self.settings.home)!r}, {bundle})"
+
     def evaluate(
         self,
         protocol: str | Protocol = "leave-one-out",
