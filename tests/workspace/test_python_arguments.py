@@ -1,5 +1,9 @@
 """Arguments of Python calls: numbers of numpy, single values, recipes as mappings."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -155,3 +159,22 @@ def test_two_fits_write_two_runs(tmp_path):
             workspace.fit(recipe, track="tensorboard")
     runs = {path.name for path in (tmp_path / "tracking").glob("*-first-sequence")}
     assert len(runs) == 2
+
+
+def test_a_home_without_a_folder_is_deleted_when_closed():
+    workspace = plait.open(None)
+    folder = workspace.settings.home
+    workspace.post([{"user": user, "item": "a", "kind": "view"} for user in "uv"])
+    assert repr(workspace.dataset()).startswith("Dataset: 2 users, 1 items, 2 view")
+    workspace.fit()
+    assert workspace.recommend(user="w", k=1).ids == ["a"]
+    assert folder.is_dir()
+    workspace.close()
+    assert not folder.exists()
+
+
+def test_a_home_without_a_folder_is_deleted_when_the_process_ends():
+    code = "import plait; print(plait.open(None).settings.home)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip()
+    assert not Path(out.stdout.strip()).exists()
