@@ -42,7 +42,7 @@ def plain_events(rows: int) -> pl.DataFrame:
 
 
 def order_lines(rows: int) -> pl.DataFrame:
-    """Purchases with times as text, amounts and fields of their own, as an order system has them."""
+    """Purchases with times as text, amounts and fields, as an order system has them."""
     chance = np.random.default_rng(8)
     start = np.datetime64("2023-01-01T00:00:00")
     return plain_events(rows).with_columns(
