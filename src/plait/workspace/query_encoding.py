@@ -61,7 +61,7 @@ def encode_queries(
         rejected = events.filter(events.weights < 0).ragged
         history = events.filter(events.weights > 0)
     anchors = excluded = nothing
-    candidates = keep_seen = None
+    candidates = keep_seen = shown = None
     if queries[0].candidates is not None:
         distinct = [dict.fromkeys(query.candidates or ()) for query in queries]
         candidates = _ragged(distinct, catalogue)
@@ -69,6 +69,8 @@ def encode_queries(
         anchors = _ragged([query.items for query in queries], catalogue)
     if any(query.exclude for query in queries):
         excluded = _ragged([query.exclude for query in queries], catalogue)
+    if any(query.shown for query in queries):
+        shown = _ragged([query.shown for query in queries], catalogue)
     if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
     batch = QueryBatch(
@@ -89,6 +91,7 @@ def encode_queries(
         group_by=queries[0].group_by,
         live=live,
         languages=tuple(query.language for query in queries),
+        shown=shown,
     )
     if any(
         query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
