@@ -253,11 +253,7 @@ class Rules(Stage[RulesConfig]):
         anchors = queries.items
         if len(anchors.values) and self.config.anchor_variants == "hide":
             anchors = with_own_variants(queries)
-        if queries.shown is not None:
-            blocked.append(("excluded", queries.shown))
-            if queries.groups is not None:
-                blocked.append((VARIANT, queries.groups.with_variants(queries.shown)))
-        return [*blocked, ("anchor", anchors)]
+        return [*blocked, *_shown_before(queries), ("anchor", anchors)]
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
@@ -307,6 +303,16 @@ class Rules(Stage[RulesConfig]):
         numbers = queries.live.state.catalogue.numbers(pin.item for pin in pins)
         ranks = np.array([pin.place - 1 for pin in pins], np.int64)
         return numbers[numbers >= 0], ranks[numbers >= 0]
+
+
+def _shown_before(queries: QueryBatch) -> list[tuple[str, Ragged]]:
+    """What earlier responses have shown, and what shares its groups, with the reason."""
+    if queries.shown is None:
+        return []
+    blocked = [("excluded", queries.shown)]
+    if queries.groups is not None:
+        blocked.append((VARIANT, queries.groups.with_variants(queries.shown)))
+    return blocked
 
 
 def _query_filters(queries: QueryBatch, catalogue: Catalogue) -> BoolArray:

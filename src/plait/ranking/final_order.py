@@ -55,9 +55,7 @@ class Policy(Stage[NoConfig]):
         if queries.companions is not None:
             own_score, has_companions = items.column("score"), queries.companions.lengths > 0
             falling = _falling_scores(own_score, order)
-            items = items.with_columns(
-                score=np.where(has_companions[:, None], falling, own_score)
-            )
+            items = items.with_columns(score=np.where(has_companions[:, None], falling, own_score))
         return items.with_columns(order=order, propensity=(order >= 0).astype(np.float32))
 
 
