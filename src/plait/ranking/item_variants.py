@@ -30,6 +30,7 @@ from plait.schema.inference import words_of
 
 __all__ = [
     "GROUP_FIELDS",
+    "VARIANT",
     "best_of_each_group",
     "further_products",
     "group_field_of",
@@ -42,6 +43,9 @@ __all__ = [
 
 GROUP_FIELDS = ("parent", "parent_id", "item_group_id", "group_id", "variant_of")
 """The fields that "auto" looks for, in this order; case and separators do not count."""
+
+VARIANT = "variant"
+"""Why an item is left out whose product is shown by another one."""
 
 _GROUPING_TYPES = ("category", "text", "number", "set")
 

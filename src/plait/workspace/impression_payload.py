@@ -21,7 +21,7 @@ __all__ = ["decode_payload", "impression_payload"]
 _DEFAULTS = {
     name: default
     for name, default in asdict(Query()).items()
-    if name not in ("user", "context", "session")
+    if name not in ("user", "context", "session", "shown")
 }
 
 

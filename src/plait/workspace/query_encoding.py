@@ -60,15 +60,12 @@ def encode_queries(
     if len(events.weights) and events.weights.min() <= 0:
         rejected = events.filter(events.weights < 0).ragged
         history = events.filter(events.weights > 0)
-    anchors = excluded = nothing
     candidates = keep_seen = None
     if queries[0].candidates is not None:
         distinct = [dict.fromkeys(query.candidates or ()) for query in queries]
         candidates = _ragged(distinct, catalogue)
-    if any(query.items for query in queries):
-        anchors = _ragged([query.items for query in queries], catalogue)
-    if any(query.exclude for query in queries):
-        excluded = _ragged([query.exclude for query in queries], catalogue)
+    anchors = _ragged_if_any([query.items for query in queries], catalogue) or nothing
+    excluded = _ragged_if_any([query.exclude for query in queries], catalogue) or nothing
     if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
     batch = QueryBatch(
@@ -89,6 +86,7 @@ def encode_queries(
         group_by=queries[0].group_by,
         live=live,
         languages=tuple(query.language for query in queries),
+        shown=_ragged_if_any([query.shown for query in queries], catalogue),
     )
     if any(
         query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
@@ -158,6 +156,11 @@ def _ragged(id_lists: Sequence[Iterable[str]], catalogue: Catalogue) -> Ragged:
     """The numbers of external ids; unknown ids are left out."""
     rows = [[number for number in map(catalogue.number, ids) if number >= 0] for ids in id_lists]
     return Ragged.from_rows(rows)
+
+
+def _ragged_if_any(id_lists: Sequence[Iterable[str]], catalogue: Catalogue) -> Ragged | None:
+    """The numbers of external ids, None without any id."""
+    return _ragged(id_lists, catalogue) if any(id_lists) else None
 
 
 def _with_session(past: History, session: Ragged, times: Int64Array) -> History:

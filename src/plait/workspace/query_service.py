@@ -145,11 +145,7 @@ class QueryService:
             query,
             exclude=tuple(excluded),
             session=self._user_id(payloads[0].get("session", ABSENT)),
-            pins=tuple(
-                replace(pin, position=pin.position - len(shown))
-                for pin in query.pins
-                if pin.position > len(shown)
-            ),
+            shown=tuple(shown),
         )
         if query.candidates is not None:
             remaining = tuple(item for item in query.candidates if item not in excluded)
