@@ -152,10 +152,20 @@ class _RoleAssigner:
             rules=self._rules(roles, default),
             types={**suffixed, **mapping.types},
             nested=nested,
-            own_parts=frozenset({*used, *flagged, *renamed, *self.mapping.split} & {*self.parts}),
+            own_parts=self._own_parts({*used, *flagged, *renamed, *mapping.split}, fields),
             properties=properties,
             most_frequent=bool(mapping.most_frequent or counted or properties),
             mapping=mapping,
+        )
+
+    def _own_parts(
+        self, columns: set[str], fields: tuple[tuple[str, str], ...]
+    ) -> frozenset[str]:
+        """The parts that are columns of their own, by the names that the fields of objects have."""
+        names, parts = dict(fields), columns & self.parts.keys()
+        parents = {part: self.parts[part] for part in parts}
+        return frozenset(
+            names.get(parent, parent) + part[len(parent) :] for part, parent in parents.items()
         )
 
     def _properties(self) -> Mapping[str, str]:

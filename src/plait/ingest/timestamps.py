@@ -11,9 +11,10 @@ import polars as pl
 from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
 from plait.ingest.numeric_dates import NumericReading, wall_times_of_numbers
+from plait.ingest.plain_values import is_unicode
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
-from plait.ingest.time_formats import is_unicode, numbers_as_texts, wall_times
+from plait.ingest.time_formats import numbers_as_texts, wall_times
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
 from plait.schema.missing_words import BLANKS
 

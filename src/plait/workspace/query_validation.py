@@ -12,6 +12,7 @@ from pydantic import ValidationError as ModelError
 from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
+from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.reason_templates import LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
@@ -92,6 +93,8 @@ def _context(value: Any) -> Any:
     if not isinstance(value, Mapping) or not value:
         return value
     try:
+        if is_nested_too_deep(value):  # orjson would end the process for deep tuples
+            raise ValueError(f"more than {MAX_LEVELS} levels of lists and objects")
         size = len(orjson.dumps(dict(value), option=orjson.OPT_SERIALIZE_NUMPY))
     except (TypeError, ValueError) as problem:
         message = f"context holds a value that JSON cannot express: {problem}"
