@@ -15,7 +15,7 @@ from plait.eventlog.append_result import AppendResult, NewNames
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets
-from plait.eventlog.event_id_index import EventIdIndex
+from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.log import EventLog
@@ -87,15 +87,15 @@ class DryRunLog(LogReader, ImportHistory):
 class _DryRunIndex(EventIdIndex):
     """The ids of the log, and those that the dry run would have stored."""
 
-    def __init__(self, digests: Mapping[str, bytes]) -> None:
+    def __init__(self, events: Mapping[str, StoredEvent]) -> None:
         super().__init__()
-        self._digests = digests
+        self._events = events
 
     def find(
         self, store: Store, connection: Connection, hashes: Sequence[int], last: int
-    ) -> Mapping[str, bytes]:
+    ) -> Mapping[str, StoredEvent]:
         known = super().find(store, connection, hashes, last)
-        return ChainMap(dict(known), dict(self._digests)) if known else self._digests
+        return ChainMap(dict(known), dict(self._events)) if known else self._events
 
 
 class _DryRunAppender(Appender):
@@ -104,8 +104,8 @@ class _DryRunAppender(Appender):
     def __init__(self, store: Store, erased: ErasedUsers | None) -> None:
         super().__init__(store, erased)
         self.schema: Schema | None = None
-        self._digests: dict[str, bytes] = {}
-        self._event_ids = _DryRunIndex(self._digests)
+        self._events: dict[str, StoredEvent] = {}
+        self._event_ids = _DryRunIndex(self._events)
         self._new_ids: dict[str, set[str]] = {"items": set(), "users": set()}
         self._new_kinds: set[str] = set()
 
@@ -119,7 +119,7 @@ class _DryRunAppender(Appender):
         untyped: Collection[tuple[str, str]] = (),
     ) -> AppendResult:
         for index in batch.pending:
-            self._digests[batch.events[index].id] = batch.digests[index]
+            self._events[batch.events[index].id] = StoredEvent(batch.digests[index])
         self.schema = self._schema.keep(untyped)
         kinds = self._event_types.unknown(event.event_type for event in events)
         new_kinds = [kind for kind in kinds if kind not in self._new_kinds]
