@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
-from plait.eventlog import TYPE_CODES, EventChunk, EventLog
+from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog.log_reader import LogReader
 from plait.schema.schema import Schema, typed
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
@@ -103,7 +104,7 @@ def apply_changes(
     return catalogue.updated(list(_effective(catalogue, changes)))
 
 
-def item_catalogue(log: EventLog) -> Catalogue:
+def item_catalogue(log: LogReader) -> Catalogue:
     """Read the items of a log, without its interactions.
 
     Args:
