@@ -38,7 +38,10 @@ def list_items(
         list[str] | None, typer.Option(help="A field to show, may be repeated; none: title.")
     ] = None,
     count: Annotated[
-        list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--count", "--counts", help="A field whose values are counted, may be repeated."
+        ),
     ] = None,
     group_by: _GroupBy = None,
     all: Annotated[

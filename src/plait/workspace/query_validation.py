@@ -14,7 +14,7 @@ from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
 from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
 from plait.ingest.posted_rows import SESSION
-from plait.pipeline.reason_templates import LANGUAGES
+from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
@@ -113,7 +113,8 @@ def _language(value: Any) -> Any:
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         message = f"reasons cannot be written in {value[:40]!r}, expected one of {known}"
-        hint = "leave language out: the recipe has a default"
+        code = LANGUAGE_NAMES.get(value.strip().lower(), "")
+        hint = f"write {code}" if code else "leave language out: the recipe has a default"
         raise InputError(message, hint=hint, field="language")
     return language
 
