@@ -18,9 +18,12 @@ from plait.utils.number_texts import (
     unambiguous_number,
 )
 
-__all__ = ["number_parser", "plain_numbers", "survey_decimals"]
+__all__ = ["currencies_in", "number_parser", "plain_numbers", "survey_decimals"]
 
 _EITHER = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+_CURRENCY = r"(?:\p{L}{0,3}\p{Sc}|\b\p{L}{2,4}\b\.?)"
+_SAME_CURRENCY = {"EUR": "€", "EURO": "€", "USD": "$", "US$": "$", "GBP": "£", "BRL": "R$"}
+_SAME_CURRENCY |= {"SFR": "CHF", "FR": "CHF", "JPY": "¥", "CNY": "¥", "RMB": "¥"}
 _SAMPLE = 200
 
 
@@ -51,6 +54,21 @@ def survey_decimals(column: RawColumn) -> DecimalEvidence:
     if sample.others * 2 > min(len(others), _SAMPLE) and len(others) > len(plain):
         return evidence
     return survey_numbers(others.to_list()) + evidence._replace(others=0)
+
+
+def currencies_in(column: RawColumn) -> list[str]:
+    """List the signs and codes of currencies in a column.
+
+    Args:
+        column: N values of any type.
+
+    Returns:
+        The signs and codes, each once, sorted.
+    """
+    texts = _texts(column)
+    marks = texts.filter(texts.str.contains(r"[0-9]")).str.extract_all(_CURRENCY).explode()
+    names = (mark.upper().rstrip(".") for mark in marks.drop_nulls().unique().to_list())
+    return sorted({_SAME_CURRENCY.get(name, name) for name in names})
 
 
 def number_parser(decimal: Decimal | None) -> Callable[[str], float | None]:

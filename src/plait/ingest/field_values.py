@@ -40,7 +40,7 @@ class LostField(NamedTuple):
 
 def fields_json(
     fields: Any,
-    columns: Mapping[str, Any] | None = None,
+    columns: Iterable[tuple[str, Any]] = (),
     *,
     words: Collection[str] = FIELD_WORDS,
     without: Collection[str] = (),
@@ -69,7 +69,7 @@ def fields_json(
     if not isinstance(fields, Mapping):
         raise FieldError(EXPECTED["fields"], "fields")
     flat: dict[str, Any] = {}
-    for name, value in (columns or {}).items():
+    for name, value in columns:
         if type(value) in _PLAIN:  # the usual case; chunks have no words that mean None
             flat[name] = value
         elif value is not None and not _is_refused(name, value, lost):

@@ -99,14 +99,13 @@ def any_times(
         Microseconds since 1970 UTC, Int64 [N], and which values are there, bool [N].
     """
     zone = timezone or "UTC"
-    if formats:
-        return _from_formats(column, zone, formats)
     times, present = _in_units(column, zone)
+    if formats or reading != "unix":
+        times = _without_small_numbers(column, times)
     if reading != "unix":
         days = _to_utc(wall_times_of_numbers(column, reading), zone)
-        times = _without_small_numbers(column, times)
         times = days.zip_with(days.is_not_null(), times)
-    return times, present
+    return (_in_formats(column, times, zone, formats) if formats else times), present
 
 
 def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
@@ -123,17 +122,15 @@ def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
     return _from_typed(column, zone), column.is_not_null()
 
 
-def _from_formats(
-    column: RawColumn, zone: str, formats: Sequence[str]
-) -> tuple[pl.Series, pl.Series]:
-    """Times in one of the formats; what has none of them must be unmistakable without one."""
-    times, present = _in_units(column, zone)
-    times = _without_small_numbers(column, times)
+def _in_formats(
+    column: RawColumn, times: pl.Series, zone: str, formats: Sequence[str]
+) -> pl.Series:
+    """Times in one of the formats; what has none of them keeps the time that it has without."""
     texts = numbers_as_texts(column)
     for pattern in reversed(formats):
         parsed = _to_utc(wall_times(texts, pattern), zone)
         times = parsed.zip_with(parsed.is_not_null(), times)
-    return times, present
+    return times
 
 
 def _without_small_numbers(column: RawColumn, times: pl.Series) -> pl.Series:
