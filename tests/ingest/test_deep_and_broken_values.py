@@ -1,4 +1,4 @@
-"""Values that are nested thousands deep, and text that is no Unicode: a clear line at every door."""
+"""Values nested thousands deep, and text that is no Unicode: a clear line at every door."""
 
 import orjson
 import pandas as pd

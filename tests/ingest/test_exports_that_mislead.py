@@ -225,7 +225,8 @@ def test_a_missing_column_is_refused_with_the_nearest_and_the_next_step(table, s
 
 
 def test_headers_in_the_middle_of_a_file_are_left_out_and_told(shop):
-    text = "Codice articolo;Denominazione\r\n007;Caffè\r\nCodice articolo;Denominazione\r\n008;Tè\r\n"
+    header = "Codice articolo;Denominazione"
+    text = "\r\n".join([header, "007;Caffè", header, "008;Tè", ""])
     report = shop.ingest(items=text.encode("utf-8-sig"))
     result = report.by_kind["items"]
     assert (result.stored, findings(result)["repeated-header"].count) == (2, 1)

@@ -84,7 +84,9 @@ class ImportHistory(ABC):
             result = self.append([event._replace(id=f"undo:{record.id}:{uuid.uuid4().hex}")])
         with self._store.reading("read the imports") as connection:
             staying = read_staying_rows(self._store, connection, result.version)
-            left = [entry for entry in read_imports(self._store, connection) if entry.id == record.id]
+            left = [
+                entry for entry in read_imports(self._store, connection) if entry.id == record.id
+            ]
         counted = left[0] if left else replace(record, rows={}, ranges=())
         return replace(counted, retracted=result.version, staying=staying), result
 

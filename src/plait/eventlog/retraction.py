@@ -254,8 +254,9 @@ def with_row_runs(store: Store, connection: Connection, events: Sequence[Event])
                 "ranges": [run[:2] for run in runs if not run.import_id],
                 "staying": [tuple(run) for run in runs if run.import_id],
             }
-            event = event._replace(fields=orjson.dumps(content).decode())
-        completed.append(event)
+            completed.append(event._replace(fields=orjson.dumps(content).decode()))
+        else:
+            completed.append(event)
     return completed
 
 
@@ -342,7 +343,8 @@ def _free_ids(
     entries: list[tuple[int, int, int]] = []
     if staying:
         rows = RetractedRows(*np.array([(*run[:2], 0) for run in staying], np.int64).T)
-        known = list(store.rows(connection, f"SELECT run, hash, seq FROM event_ids {where}", *place))  # noqa: S608 ours
+        sql = f"SELECT run, hash, seq FROM event_ids {where}"  # noqa: S608 ours
+        known = list(store.rows(connection, sql, *place))
         mask = rows.mask(np.array([entry[2] for entry in known], np.int64))
         entries = [entry for entry, stays in zip(known, mask.tolist(), strict=True) if stays]
     store.rows(connection, f"DELETE FROM event_ids {where}", *place)  # noqa: S608 ours

@@ -167,9 +167,7 @@ class _RoleAssigner:
             mapping=mapping,
         )
 
-    def _own_parts(
-        self, columns: set[str], fields: tuple[tuple[str, str], ...]
-    ) -> frozenset[str]:
+    def _own_parts(self, columns: set[str], fields: tuple[tuple[str, str], ...]) -> frozenset[str]:
         """The parts that are columns of their own, by the names that the fields of objects have."""
         names, parts = dict(fields), columns & self.parts.keys()
         parents = {part: self.parts[part] for part in parts}

@@ -22,7 +22,7 @@ from plait.ingest.numeric_dates import (
     may_hold_excel_days,
     survey_times,
 )
-from plait.ingest.row_chunk import RowChunk
+from plait.ingest.row_chunk import RawColumn, RowChunk
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.time_formats import has_separator, numbers_as_texts, wall_times
 from plait.schema.inference import infer_type, is_code, is_set_name

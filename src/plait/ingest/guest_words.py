@@ -9,7 +9,7 @@ __all__ = ["is_guest_word", "is_number"]
 
 _NUMBERS = frozenset({"0", "00", "000", "0000", "-1"})
 
-_WORDS = frozenset(
+_WORDS = (
     "guest guests guestuser guestcustomer guestcheckout anonymous anonymoususer anon unknown"
     " unknownuser unregistered notloggedin notregistered nouser nologin loggedout visitor nobody"
     " nan null none undefined"
@@ -22,9 +22,11 @@ _WORDS = frozenset(
     " convidado clienteconvidado visita desconhecido semconta anonima"
     " gastklant anoniem bezoeker onbekend nietingelogd zonderaccount"
     " gosc anonimowy nieznany host anonymni gaest ukendt gjest ukjent okand vieras misafir"
-    " гость аноним 匿名 匿名用户 游客 访客 未登录 ゲスト 未ログイン 비회원 게스트 ضيف".split()
+    " гость аноним 匿名 匿名用户 游客 访客 未登录 ゲスト 未ログイン 비회원 게스트 ضيف"
 )
 """Without case, accents, blanks and signs."""
+
+_NAMES = frozenset(_WORDS.split())
 
 
 def is_guest_word(user_id: str) -> bool:
@@ -34,7 +36,7 @@ def is_guest_word(user_id: str) -> bool:
         user_id: The id of a user.
     """
     text = user_id.strip(BLANKS)
-    return is_number(text) or normalized_name(text) in _WORDS
+    return is_number(text) or normalized_name(text) in _NAMES
 
 
 def is_number(user_id: str) -> bool:

@@ -17,10 +17,11 @@ __all__ = ["source_notes", "source_warnings"]
 MIN_ROWS = 10
 """The least number of rows at which a column in which all values differ gives a warning."""
 
-_TOTALS = frozenset(
+_TOTAL_WORDS = (
     "total totals grandtotal subtotal sum totale totali totalgeneral totalgeral totalgenerale"
-    " gesamt gesamtsumme summe zwischensumme somme soustotal subtotale suma soma totaal som".split()
+    " gesamt gesamtsumme summe zwischensumme somme soustotal subtotale suma soma totaal som"
 )
+_TOTALS = frozenset(_TOTAL_WORDS.split())
 
 MANY_EVENTS, MOST_OF_A_USER = 100, 0.2
 """From so many events of a source on, a larger share than this of a user gives a warning."""
@@ -121,7 +122,9 @@ def _absent_kinds(source: SummaryCollector) -> Iterator[tuple[str, ImportNote]]:
     column = _column_of(source, "kind")
     for name in sorted(source.absent_kinds):
         near = similar_name(name, sorted(source.unmapped_kinds))
-        message = f"no row has the event type {name!r}, which the mapping names in [{source.kind}.kinds]"
+        message = (
+            f"no row has the event type {name!r}, which the mapping names in [{source.kind}.kinds]"
+        )
         message += f"; {near!r} is near" if near else ""
         yield near, ImportNote("absent-kind", column, message)
 

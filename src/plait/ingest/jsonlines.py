@@ -57,10 +57,10 @@ class _ChunkWriter:
         for value, line in zip(values, raw, strict=True):
             self._row += 1
             if isinstance(value, Mapping):
-                value = _with_text_names(value)
-                dicts.append(value)
+                named = _with_text_names(value)
+                dicts.append(named)
                 rows.append(self._row)
-                self._names.update(dict.fromkeys(value))
+                self._names.update(dict.fromkeys(named))
             else:
                 reason = expected or _expected_of(line)
                 rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
