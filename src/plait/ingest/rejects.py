@@ -118,7 +118,10 @@ class RejectsFile:
             StorageError: If the file cannot be written.
         """
         rows = (reject._replace(value="") if self._private else reject for reject in rejects)
-        lines = [orjson.dumps(_encodable(row)._asdict()) for row in rows]
+        lines = []
+        for row in rows:  # lone surrogates, which JSON cannot hold, are written as their escapes
+            field, value = with_escapes(row.field), with_escapes(row.value)
+            lines.append(orjson.dumps(row._replace(field=field, value=value)._asdict()))
         if not lines:
             return
         with self._storage_errors():
@@ -158,8 +161,3 @@ class RejectsFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _encodable(reject: Rejected) -> Rejected:
-    """The line without lone surrogates, which JSON cannot hold."""
-    return reject._replace(field=with_escapes(reject.field), value=with_escapes(reject.value))

@@ -101,7 +101,9 @@ def any_times(
     zone = timezone or "UTC"
     times, present = _in_units(column, zone)
     if formats or reading != "unix":
-        times = _without_small_numbers(column, times)
+        # a small number is more likely something else than a unix time
+        is_number = numbers_as_texts(column).str.contains(UNIX_PATTERN).fill_null(False)
+        times = times.set(is_number & (times.abs() < _UNMISTAKABLE).fill_null(True), None)
     if reading != "unix":
         days = _to_utc(wall_times_of_numbers(column, reading), zone)
         times = days.zip_with(days.is_not_null(), times)
@@ -131,12 +133,6 @@ def _in_formats(
         parsed = _to_utc(wall_times(texts, pattern), zone)
         times = parsed.zip_with(parsed.is_not_null(), times)
     return times
-
-
-def _without_small_numbers(column: RawColumn, times: pl.Series) -> pl.Series:
-    """The times but for numbers that are more likely something else than a unix time."""
-    is_number = numbers_as_texts(column).str.contains(UNIX_PATTERN).fill_null(False)
-    return times.set(is_number & (times.abs() < _UNMISTAKABLE).fill_null(True), None)
 
 
 def _from_typed(column: pl.Series, zone: str) -> pl.Series:
