@@ -49,7 +49,7 @@ def bundles(home: Home, json: AsJson = False) -> None:
     if described:
         Console(width=None if sys.stdout.isatty() else 200).print(table)
     else:
-        print("no bundle yet: plait fit makes one")
+        print("no bundle yet: plait fit --recipe NAME makes one (plait recipe list)")
 
 
 def _cells(entry: dict[str, Any]) -> tuple[str, ...]:

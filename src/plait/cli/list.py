@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["list_items"]
 
 
+_Count = Annotated[
+    list[str] | None,
+    typer.Option("--count", "--counts", help="A field whose values are counted, may be repeated."),
+]
 _GroupBy = Annotated[
     str | None, typer.Option(help="List one item of each value of a field; auto: of each product.")
 ]
@@ -37,9 +41,7 @@ def list_items(
     field: Annotated[
         list[str] | None, typer.Option(help="A field to show, may be repeated; none: title.")
     ] = None,
-    count: Annotated[
-        list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
-    ] = None,
+    count: _Count = None,
     group_by: _GroupBy = None,
     all: Annotated[
         bool, typer.Option("--all", help="Also what the rules of the recipe keep back.")

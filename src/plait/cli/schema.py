@@ -15,6 +15,17 @@ __all__ = ["schema"]
 _ENTITIES = {"items": "item", "users": "user", "events": "interaction"}
 _USAGE = "plait schema set FIELD TYPE"
 
+_USES = {
+    "text": "search in its words",
+    "category": 'filters such as {field} == "value", counts of its values',
+    "set": 'filters such as "value" in {field}, counts of its members',
+    "number": "filters such as {field} < 20, sorting by amount",
+    "time": 'filters such as {field} > "2026-01-31", sorting by time',
+    "place": "filters such as distance({field}, 48.2, 16.4) < 5",
+    "media": "addresses that responses return",
+}
+"""What a field of each type is good for."""
+
 Change = Annotated[
     list[str] | None, typer.Argument(metavar="[set FIELD TYPE]", help="Give a field another type.")
 ]
@@ -47,8 +58,11 @@ def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = F
                 hint = f"{_USAGE} --of {owners[0]}"
                 raise InputError(f"{' and '.join(owners)} have a field {field!r}", hint=hint)
             owner = of or (owners[0] if owners else "items")
+            before = types[_ENTITIES[owner]].get(field, "")
             workspace.set_field_type(_ENTITIES[owner], field, dtype)
             types = workspace.field_types()
+            if not json:
+                print(*_effects(owner, field, before, dtype), sep="\n")
     plain = {kind: types[entity] for kind, entity in _ENTITIES.items()}
     if json:
         print_json(plain)
@@ -58,3 +72,15 @@ def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = F
             print(f"{kind}  {name}  {dtype}")
     if not any(plain.values()):
         print("no fields yet")
+
+
+def _effects(owner: str, field: str, before: str, after: str) -> list[str]:
+    """What changes with the type of a field, in a few lines."""
+    if before == after:
+        return [f"{owner}  {field} is {after} already"]
+    return [
+        f"{owner}  {field}: {before} -> {after}",
+        f"  no longer: {_USES[before].format(field=field)}",
+        f"  from now on: {_USES[after].format(field=field)}",
+        "  filters and recipes that use it may need a change; models read it so after the next fit",
+    ]

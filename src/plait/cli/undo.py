@@ -41,6 +41,8 @@ def undo(
     else:
         rows = sum(records[0].rows.values())
         print(f"import {records[0].id} taken back: {rows:,} rows do not count any more")
+        for later, count in records[0].staying.items():
+            print(f"{count:,} rows stay: import {later} named them again")
         print("models are fitted on them until the next plait fit")
 
 
@@ -60,4 +62,5 @@ def _plain(record: ImportRecord) -> dict[str, object]:
             for (kind, name), count in record.rows.items()
         ],
         "undone": record.retracted is not None,
+        "staying": record.staying,
     }

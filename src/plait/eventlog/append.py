@@ -15,13 +15,14 @@ from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, Ro
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
-from plait.eventlog.event_id_index import EventIdIndex
+from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.field_retyping import apply_retype_records
 from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
 from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
-from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
+from plait.eventlog.repeated_rows import note_repeats
+from plait.eventlog.retraction import ImportSource, record_rows, retract_rows, with_row_runs
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.eventlog.user_merges import with_target_numbers
@@ -42,6 +43,7 @@ class EventBatch:
         hashes: By index, the hash of the event's id (0 if it is rejected).
         pending: The indices of the events that are still to be stored, ascending.
         erased_ids: The external ids of the users that the batch erases.
+        repeated_offsets: The offsets of the rows of the log that the batch repeats.
     """
 
     def __init__(self, events: Sequence[Event]) -> None:
@@ -51,6 +53,7 @@ class EventBatch:
         self.hashes: list[int] = []
         self.pending: list[int] = []
         self.erased_ids: set[str] = set()
+        self.repeated_offsets: list[int] = []
         self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
@@ -93,16 +96,18 @@ class EventBatch:
         """
         self._lost.setdefault(index, []).append(problem)
 
-    def mark_known(self, digests: Mapping[str, bytes]) -> None:
+    def mark_known(self, stored: Mapping[str, StoredEvent]) -> None:
         """Mark the pending events whose ids the log has as duplicates or conflicts.
 
         Args:
-            digests: By event id, the digests of the stored events.
+            stored: By event id the stored events.
         """
         for index in self.pending:
-            digest = digests.get(self.events[index].id)
-            if digest is not None:
-                self._compare(index, digest)
+            event = stored.get(self.events[index].id)
+            if event is not None:
+                self._compare(index, event.digest)
+                if self.digests[index] == event.digest:
+                    self.repeated_offsets.append(event.offset)
         self.pending = [index for index in self.pending if self._statuses[index] is None]
 
     def mark_repeats(self) -> None:
@@ -219,6 +224,8 @@ class Appender:
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
             batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+        if source is not None and batch.repeated_offsets:
+            note_repeats(self._store, connection, *source[:2], batch.repeated_offsets)
         if self._erased is not None and (head.erasures or batch.erased_ids):
             self._erased.refuse(self._store, connection, head, batch)
         events = self._admit(batch)
@@ -313,6 +320,8 @@ class Appender:
         rebuilds = not record_types.isdisjoint(("retract", "retype"))
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
         n_users = head.users
+        if "retract" in record_types:
+            events = with_row_runs(store, connection, events)
         if "merge" in record_types:
             events = with_target_numbers(store, connection, events, self._users, n_users)
             n_users = self._users.count

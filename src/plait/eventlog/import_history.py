@@ -16,7 +16,12 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.field_retyping import retype_event
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.retraction import ImportRecord, read_imports, retract_event
+from plait.eventlog.retraction import (
+    ImportRecord,
+    read_imports,
+    read_staying_rows,
+    retract_event,
+)
 from plait.eventlog.stored_schema import load_schema
 
 __all__ = ["ImportHistory", "new_import_id"]
@@ -43,7 +48,8 @@ class ImportHistory(ABC):
     def retract_import(self, import_id: str = "") -> tuple[ImportRecord, AppendResult]:
         """Take an import back: its rows stay in the log and do not count any more.
 
-        The same rows can be imported again afterwards.
+        The same rows can be imported again afterwards. Rows that a later import named again still
+        count, and belong to that import from now on.
 
         Args:
             import_id: The id of the import; "" for the last one that counts.
@@ -76,7 +82,13 @@ class ImportHistory(ABC):
             if any(entry.id == record.id and entry.retracted for entry in self.imports()):
                 return self.retract_import(record.id)
             result = self.append([event._replace(id=f"undo:{record.id}:{uuid.uuid4().hex}")])
-        return replace(record, retracted=result.version), result
+        with self._store.reading("read the imports") as connection:
+            staying = read_staying_rows(self._store, connection, result.version)
+            left = [
+                entry for entry in read_imports(self._store, connection) if entry.id == record.id
+            ]
+        counted = left[0] if left else replace(record, rows={}, ranges=())
+        return replace(counted, retracted=result.version, staying=staying), result
 
     def retype_field(self, entity: str, name: str, dtype: FieldType) -> int:
         """Give a field another type; its values in the log are read as that type from now on.

@@ -39,6 +39,7 @@ __all__ = [
     "impressions",
     "items",
     "kinds",
+    "repeated_rows",
     "run_of",
     "users",
 ]
@@ -179,6 +180,16 @@ imports = Table(
     Column("retracted", BigInteger),
 )
 """One row for each batch of an import, see `plait.eventlog.retraction`."""
+
+repeated_rows = Table(
+    "repeated_rows",
+    METADATA,
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+)
+"""The rows that imports named again, see `plait.eventlog.repeated_rows`."""
 
 impressions = Table(
     "impressions",

@@ -43,10 +43,10 @@ _Role = Annotated[
 _Text = Annotated[str, "a text"]
 _Flag = Annotated[bool, "true or false"]
 _Texts = Annotated[tuple[str, ...], Strict(False), "a list of texts"]
-_Formats = Annotated[
+_TextOrTexts = Annotated[
     tuple[str, ...],
     Strict(False),
-    BeforeValidator(lambda formats: [formats] if isinstance(formats, str) else formats),
+    BeforeValidator(lambda texts: [texts] if isinstance(texts, str) else texts),
     "a text, or a list of texts",
 ]
 _Decimal = Annotated[Literal["", ",", "."], '"," or "."']
@@ -87,6 +87,8 @@ class ColumnMapping:
         kind_default: The event type where the file states none; of facts the relation.
         kinds: Other names for event types: the name in the file = the event type.
         when: Rules by event type: the first type that has a rule that holds is that of the row.
+        anonymous: Ids of users that stand for people who are not known, in any case: their rows
+            belong to their sessions, and a row without a session to one of its own.
         where: Rules that a row must fulfil, all of them; other rows are left out.
         fields: Columns as fields: a name, or false to leave it out; "*" = false leaves out all
             others.
@@ -132,6 +134,7 @@ class ColumnMapping:
     kind_default: _Text = ""
     kinds: _TextTable = field(default_factory=dict)
     when: _RuleTable = field(default_factory=dict)
+    anonymous: _TextOrTexts = ()
     where: _WhereRules = ()
     fields: _FieldTable = field(default_factory=dict)
     types: _TextTable = field(default_factory=dict)
@@ -143,7 +146,7 @@ class ColumnMapping:
     properties: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
     timezone: _Text = ""
-    time_format: _Formats = ()
+    time_format: _TextOrTexts = ()
     decimal: _Decimal = ""
     source: _Text = ""
     columns: _Texts = ()
@@ -177,7 +180,7 @@ _SHARED = (
 )
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {
-    "events": ("when",),
+    "events": ("when", "anonymous"),
     "items": ("most_frequent", "properties"),
     "users": ("most_frequent", "properties"),
     "facts": ("head_prefix", "tail_prefix", "alias"),

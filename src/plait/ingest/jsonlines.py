@@ -14,6 +14,7 @@ import orjson
 
 from plait.errors import InputError
 from plait.ingest.line_splitter import BadLine, without_bom
+from plait.ingest.plain_values import MAX_LEVELS, with_escapes
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
 
@@ -26,6 +27,8 @@ _LITERAL_LIMIT = 4 << 20
 """The longest text in bytes that is read as a literal of Python."""
 
 _CONSTANTS = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_TOO_DEEP = re.compile(r"depth|recursion", re.IGNORECASE)
 _PYTHON_NAMES = re.compile(rb"[{,]\s*u?'")
 
 
@@ -41,7 +44,7 @@ class _ChunkWriter:
     def __init__(self, source: str, names: Iterable[str]) -> None:
         self._source = source
         self._row = 0
-        self._names = dict.fromkeys(names)
+        self._names = dict.fromkeys(map(_text_name, names))
 
     def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str = "") -> DictChunk:
         """A chunk of the objects in `values`; other values are refused, and `raw` is reported.
@@ -54,15 +57,29 @@ class _ChunkWriter:
         for value, line in zip(values, raw, strict=True):
             self._row += 1
             if isinstance(value, Mapping):
-                dicts.append(value)
+                named = _with_text_names(value)
+                dicts.append(named)
                 rows.append(self._row)
-                self._names.update(dict.fromkeys(value))
+                self._names.update(dict.fromkeys(named))
             else:
-                reason = expected or "a JSON object on each line"
-                if not expected and isinstance(line, bytes) and _PYTHON_NAMES.search(line):
-                    reason += ", with double quotes: this is Python's notation"
+                reason = expected or _expected_of(line)
                 rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
+
+
+def _expected_of(line: Any) -> str:
+    """What was expected of a line that is no object."""
+    expected = "a JSON object on each line"
+    if not isinstance(line, bytes):
+        return expected
+    if _PYTHON_NAMES.search(line):
+        return f"{expected}, with double quotes: this is Python's notation"
+    try:
+        orjson.loads(line)
+    except ValueError as problem:
+        if _TOO_DEEP.search(str(problem)):
+            return f"{expected}, of at most {MAX_LEVELS} levels of lists and objects"
+    return expected
 
 
 def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
@@ -128,12 +145,12 @@ def _parse_line(line: bytes) -> Any:
 def _parse_dialect(text: bytes) -> Any:
     """What Python writes for JSON, or instead of it; None if it is neither.
 
-    NaN, which `json.dumps` writes, is None, and Infinity a number that is refused later. The quotes
-    of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a literal, which is data
-    and never run.
+    NaN, which `json.dumps` writes, is None; Infinity and half of a pair of surrogates cost their
+    field later. The quotes of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a
+    literal, which is data and never run.
     """
     try:
-        if b"NaN" in text or b"Infinity" in text:
+        if b"NaN" in text or b"Infinity" in text or _SURROGATE.search(text):
             return json.loads(text, parse_constant=_CONSTANTS.get)
     except (ValueError, RecursionError):
         pass
@@ -190,14 +207,18 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
     """
     known = dicts if isinstance(dicts, Sequence) else ()
     objects = (row for row in known if isinstance(row, Mapping))
-    writer = _ChunkWriter(name, map(str, dict.fromkeys(chain.from_iterable(objects))))
+    writer = _ChunkWriter(name, dict.fromkeys(chain.from_iterable(objects)))
     values = iter(dicts)
     while batch := list(islice(values, ROWS)):
-        rows = [_with_text_names(row) if isinstance(row, Mapping) else row for row in batch]
-        yield writer.chunk(rows, batch, "an object (names and values)")
+        yield writer.chunk(batch, batch, "an object (names and values)")
 
 
 def _with_text_names(row: Mapping[Any, Any]) -> Mapping[str, Any]:
-    if all(type(name) is str for name in row):
+    if all(type(name) is str and name.isascii() for name in row):
         return row
-    return {str(name): value for name, value in row.items()}
+    return {_text_name(name): value for name, value in row.items()}
+
+
+def _text_name(name: Any) -> str:
+    """The name of a column as text that can be stored."""
+    return with_escapes(str(name))

@@ -172,7 +172,7 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
 def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
     """The rows with datetimes, where their times are days that are written as numbers."""
     times = [row.get("time") if isinstance(row, Mapping) else None for row in rows]
-    numbers = (time for time in times if type(time) is not str or time.strip().isdecimal())
+    numbers = (time for time in times if type(time) is not str or "-" not in time)
     if not any(may_be_day(number) for number in numbers if number is not None):
         return rows
     reading = survey_times(times).reading

@@ -218,7 +218,8 @@ class BundleStore:
         """
         bundle = bundle or self.current()
         if not bundle:
-            raise NotReadyError("nothing is fitted yet", hint="plait fit --home DIR")
+            hint = "plait fit --home DIR --recipe NAME (plait recipe list shows them)"
+            raise NotReadyError("nothing is fitted yet", hint=hint)
         manifest = self.manifest(bundle)
         folder = self.root / bundle
         if check:

@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
-from plait.eventlog import TYPE_CODES, EventChunk, EventLog
+from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog.log_reader import LogReader
 from plait.schema.schema import Schema, typed
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
@@ -105,7 +106,7 @@ def apply_changes(
     return catalogue.updated(list(_effective(catalogue, changes)))
 
 
-def item_catalogue(log: EventLog, is_read: Callable[[str], bool] | None = None) -> Catalogue:
+def item_catalogue(log: LogReader, is_read: Callable[[str], bool] | None = None) -> Catalogue:
     """Read the items of a log, without its interactions.
 
     Args:

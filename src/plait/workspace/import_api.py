@@ -84,24 +84,24 @@ class ImportApi:
         if self._consent.required:
             self.host.sync()
         options = ImportOptions(dry_run, replace, sync, allow_loss)
-        importer = (
-            Importer(DryRunLog(self._log), self._consent)
-            if dry_run
-            else Importer(self._log, self._consent, rejects=self._rejects)
-        )
+        log = DryRunLog(self._log) if dry_run else self._log
+        rejects = None if dry_run else self._rejects
+        importer = Importer(log, self._consent, rejects=rejects)
         report = ingest(importer, self._consent, sources, map, progress or ignore, options)
         if not dry_run:
             self.host.catch_up(report.version)
-            if items is not None:
-                sellable = describe_sellable(self._item_catalogue())
-                report = dataclasses.replace(report, sellable=sellable)
+        if items is not None:
+            sellable = describe_sellable(self._item_catalogue(log))
+            report = dataclasses.replace(report, sellable=sellable)
         return report
 
-    def _item_catalogue(self) -> Catalogue:
-        """The items now, at least with the fields that `describe_sellable` looks at."""
-        if self.host.started:
-            return self.host.state().catalogue
-        return item_catalogue(self._log, describes_sale)
+    def _item_catalogue(self, log: EventLog | DryRunLog) -> Catalogue:
+        """The items after an import, at least with the fields that `describe_sellable` reads;
+        without a state that follows the log they are read alone.
+        """
+        is_followed = log is self._log and self.host.started
+        state = self.host.state() if is_followed else None
+        return item_catalogue(log, describes_sale) if state is None else state.catalogue
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

@@ -191,6 +191,13 @@ def _sort_keys(query: ListQuery, state: LiveState, model: LoadedModel | None) ->
     name = query.sort
     if len(name) > 2 and name[0] == name[-1] == "`":  # a field that is called as an order is
         name = name[1:-1]
+    if name[:1] in ("-", "+") and name not in state.catalogue.columns:
+        order = "desc" if name[0] == "-" else "asc"
+        raise InputError(
+            f"there is no field {name!r} to sort by",
+            hint=f"the direction is a setting of its own: sort {name[1:]}, order {order}",
+            field="sort",
+        )
     return field_keys(state.catalogue, name)
 
 

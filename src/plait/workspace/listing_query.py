@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as ModelError
 
 from plait.errors import InputError
@@ -61,7 +61,9 @@ class ListQuery(BaseModel):
         default_factory=list, description='the fields to return; ["*"]: all'
     )
     counts: Annotated[list[_Name], Field(max_length=MAX_COUNTED_FIELDS)] = Field(
-        default_factory=list, description="fields whose values are counted over all that is listed"
+        default_factory=list,
+        description="fields whose values are counted over all that is listed; also `count`",
+        validation_alias=AliasChoices("counts", "count"),
     )
     exclude: Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)] = Field(
         default_factory=list, description="items that must not come"

@@ -27,7 +27,7 @@ __all__ = ["NOT_READ", "LiveModel", "LoadedModel"]
 NOT_READ = "the log has not been read yet"
 """The problem of a host that was not started."""
 
-FIT_HINT = "plait fit --home DIR, or Workspace.fit()"
+FIT_HINT = "plait fit --home DIR --recipe NAME (plait recipe list), or Workspace.fit(NAME)"
 """The next step where no bundle answers, unless an extra is missing."""
 
 BUNDLE_POLL = 0.1

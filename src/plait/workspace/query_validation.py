@@ -12,8 +12,9 @@ from pydantic import ValidationError as ModelError
 from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
+from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
 from plait.ingest.posted_rows import SESSION
-from plait.pipeline.reason_templates import LANGUAGES
+from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
@@ -92,6 +93,8 @@ def _context(value: Any) -> Any:
     if not isinstance(value, Mapping) or not value:
         return value
     try:
+        if is_nested_too_deep(value):  # orjson would end the process for deep tuples
+            raise ValueError(f"more than {MAX_LEVELS} levels of lists and objects")
         size = len(orjson.dumps(dict(value), option=orjson.OPT_SERIALIZE_NUMPY))
     except (TypeError, ValueError) as problem:
         message = f"context holds a value that JSON cannot express: {problem}"
@@ -110,7 +113,8 @@ def _language(value: Any) -> Any:
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         message = f"reasons cannot be written in {value[:40]!r}, expected one of {known}"
-        hint = "leave language out: the recipe has a default"
+        code = LANGUAGE_NAMES.get(value.strip().lower(), "")
+        hint = f"write {code}" if code else "leave language out: the recipe has a default"
         raise InputError(message, hint=hint, field="language")
     return language
 
