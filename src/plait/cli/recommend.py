@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +10,10 @@ import typer
 
 from plait.cli.option_groups import takes_option_group
 from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
-from plait.cli.output import print_response
+from plait.cli.output import print_json, print_lines, print_response
 from plait.cli.query_options import QueryControls
 from plait.errors import InputError
+from plait.utils.printable_text import printable_line
 
 __all__ = ["recommend"]
 
@@ -53,9 +53,9 @@ def recommend(
         responses = workspace.recommend_many(names, k=k, filter=filter, **keywords)
         for name, response in zip(names, responses, strict=True):
             if json:
-                print(dumps({"user": name, **response.to_dict()}, ensure_ascii=False, default=str))
+                print_json({"user": name, **response.to_dict()}, indent=None)
             else:
-                print(name, *response.ids, sep="\t")
+                print_lines("\t".join(map(printable_line, (name, *response.ids))))
 
 
 def _user_ids(path: Path) -> list[str]:

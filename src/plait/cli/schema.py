@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from plait.cli.options import AsJson, Home, open_home
-from plait.cli.output import print_json
+from plait.cli.output import print_json, print_lines
 from plait.errors import InputError
 
 __all__ = ["schema"]
@@ -55,6 +55,6 @@ def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = F
         return
     for kind, fields in plain.items():
         for name, dtype in fields.items():
-            print(f"{kind}  {name}  {dtype}")
+            print_lines(f"{kind}  {name}  {dtype}")
     if not any(plain.values()):
-        print("no fields yet")
+        print_lines("no fields yet")

@@ -57,4 +57,5 @@ def _translated(doing: str, problem: BaseException) -> StorageError:
     original = problem.orig if isinstance(problem, DBAPIError) and problem.orig else problem
     text = str(original).strip() or type(original).__name__
     hint = next((hint for sign, hint in _HINTS if sign in text.lower()), "")
-    return StorageError(f"cannot {doing}: {text.splitlines()[0]}", hint=hint)
+    public = f"cannot {doing}: the database refuses or does not answer"
+    return StorageError(f"cannot {doing}: {text.splitlines()[0]}", hint=hint, public=public)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
+from plait.utils.bounded_parsing import parse_toml
 
 __all__ = ["FILE_KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 
@@ -215,10 +215,10 @@ def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise MappingError(f"the mapping {path} does not exist", hint="check the path") from problem
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # no TOML, or not in UTF-8
         raise MappingError(f"the mapping {path} is not valid TOML: {problem}") from problem
 
 

@@ -20,6 +20,7 @@ from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
 from plait.settings import Settings, load_settings
+from plait.utils.private_files import restrict_new_files
 
 __all__ = ["main", "work"]
 
@@ -59,6 +60,7 @@ def work(
         PlaitError: If the home cannot be opened.
     """
     configure(settings.log_level)
+    restrict_new_files()
     sys.setswitchinterval(SWITCH_SECONDS)
     server = _Server(_config(settings, plait.workspace.open(settings)))
     if lifeline is not None:

@@ -28,6 +28,7 @@ from plait.evaluation.results.undefined_metrics import (
     undefined_metric_notes,
     undefined_reason,
 )
+from plait.utils.printable_text import printable
 
 __all__ = ["render_page", "write_pages"]
 
@@ -123,7 +124,9 @@ def render_page(comparison: Comparison) -> str:
     )
     labels = {row.label for row in rows}
     differences = [gap for gap in comparison.differences if gap.against in labels]
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=_without_controls
+    )
     return environment.get_template("comparison_page.html.j2").render(
         protocol=report["protocol"],
         options=_describe_options(report["protocol"]),
@@ -145,6 +148,11 @@ def render_page(comparison: Comparison) -> str:
         warnings=active_warnings(comparison),
         looked=max(int(run.report.get("looked") or 0) for run in comparison.runs),
     )
+
+
+def _without_controls(value: Any) -> Any:
+    """A value of the page: in texts control characters are visible, drawings stay as they are."""
+    return printable(value) if type(value) is str else value
 
 
 def _describe_options(protocol: dict[str, Any]) -> list[str]:
