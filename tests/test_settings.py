@@ -7,7 +7,6 @@ import pytest
 from plait.errors import InputError
 from plait.settings import Settings, child_environment, load_settings
 
-
 LONG = "a-key-of-16-char"
 
 
@@ -79,7 +78,9 @@ def test_secrets_are_not_shown(tmp_path, name):
     with pytest.raises(InputError) as caught:
         load_settings(tmp_path, **{name: {"s3cret": 1}})
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in repr(Settings(key="s3cret-of-16-char", database="postgresql://u:s3cret@h/n"))
+    assert "s3cret" not in repr(
+        Settings(key="s3cret-of-16-char", database="postgresql://u:s3cret@h/n")
+    )
 
 
 def test_a_child_process_loads_the_same_settings(tmp_path, monkeypatch):

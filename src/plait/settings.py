@@ -24,6 +24,7 @@ from plait.errors import InputError
 __all__ = [
     "KEY_LENGTH",
     "Settings",
+    "allocator_arenas",
     "child_environment",
     "database_url_error",
     "load_settings",
@@ -36,9 +37,8 @@ PREFIX = "PLAIT_"
 KEY_LENGTH = 16
 """The fewest characters of a key of the server: a shorter one can be guessed."""
 
-ALLOCATOR_ARENAS = "2"
-"""How many memory arenas a server process has. The C library gives every thread one of its own,
-which keeps what the thread freed: with many threads that write, the memory of a worker grows."""
+ALLOCATOR_ARENAS = 2
+"""How many arenas of memory a server process has, see `plait.utils.allocator`."""
 
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -315,8 +315,12 @@ def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
         PREFIX + name.upper(): ",".join(value) if isinstance(value, tuple) else str(value)
         for name, value in values.items()
     }
-    arenas = {"MALLOC_ARENA_MAX": ALLOCATOR_ARENAS, **os.environ}  # an operator may set another
-    return {**arenas, **texts, METRICS: str(metrics)}
+    return {**os.environ, **texts, METRICS: str(metrics)}
+
+
+def allocator_arenas() -> int:
+    """Return how many arenas of memory a server process should have; 0: the environment says."""
+    return 0 if "MALLOC_ARENA_MAX" in os.environ else ALLOCATOR_ARENAS
 
 
 def process_rank_and_size() -> tuple[int, int]:

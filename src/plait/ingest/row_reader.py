@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -31,6 +30,7 @@ from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
 from plait.schema.missing_words import MissingWords
+from plait.utils.owned_folders import make_owned_folder
 
 __all__ = ["RowReader", "Source", "is_file"]
 
@@ -198,7 +198,7 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         opened.close()
         yield opened.path
         return
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+    with closing(make_owned_folder("copy")) as folder, (folder.path / "rows").open("wb") as copy:
         try:
             for block in opened.blocks():
                 copy.write(block)
@@ -210,4 +210,4 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         if opened.damage:
             hint = f"expected {opened.damage}"
             raise InputError(f"{opened.name} cannot be read", hint=hint)
-        yield Path(copy.name)
+        yield folder.path / "rows"

@@ -93,10 +93,9 @@ def check_log(
     notes, head = manifest["notes"], log.version
     if head < manifest["version"]:
         raise BundleError(
-            f"the log is shorter than the one that bundle {bundle} was fitted on: it ends at offset"
-            f" {head}, the bundle knows events up to {manifest['version']}, so events were lost",
-            hint="put a backup of the log back (plait.db and plait.db-wal together), or fit again "
-            "on what is left",
+            f"bundle {bundle} was fitted on another log, or events of this one were lost: it ends"
+            f" at offset {head}, and the bundle knows events up to {manifest['version']}",
+            hint="put a backup of the log back (plait.db and plait.db-wal together), or fit again",
         )
     check_numbering(bundle, notes, item_ids)
     marks = {int(offset): mark for offset, mark in notes.get("event_marks", {}).items()}

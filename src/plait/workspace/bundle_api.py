@@ -17,6 +17,7 @@ from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
+from plait.utils.owned_folders import sweep_owned_folders
 from plait.utils.timestamps import DAY
 from plait.workspace.fit import Progress, fit
 from plait.workspace.info import erased_since
@@ -84,6 +85,7 @@ class BundleApi:
         """
         home = self.settings.home
         is_main = ProcessGroup.current().is_main
+        sweep_owned_folders()
         try:
             choice = self.recipe_of_next_fit(recipe)
             bundle = fit(

@@ -27,6 +27,7 @@ from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
 from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress
+from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.listing import ListingApi
@@ -252,4 +253,5 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
         pseudonyms = self.settings.pseudonyms
-        return info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        described = info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        return described | {"warnings": home_warnings(self.settings.home)}
