@@ -49,6 +49,7 @@ _Formats = Annotated[
     BeforeValidator(lambda formats: [formats] if isinstance(formats, str) else formats),
     "a text, or a list of texts",
 ]
+_Count = Annotated[int, Field(ge=0), "a whole number"]
 _Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
@@ -111,6 +112,7 @@ class ColumnMapping:
         escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
+        max_rows: The most rows of the file; 0: what a file of its size can honestly hold.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
         tail_prefix: The same for tails.
         alias: A table of other ids for the heads and tails of facts.
@@ -152,6 +154,7 @@ class ColumnMapping:
     escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
+    max_rows: _Count = 0
     head_prefix: _Text = ""
     tail_prefix: _Text = ""
     alias: Alias | None = None
@@ -174,6 +177,7 @@ _SHARED = (
     "quote",
     "escape",
     "source",
+    "max_rows",
 )
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {

@@ -29,6 +29,7 @@ from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
+from plait.ingest.row_limit import check_row_count
 from plait.schema.missing_words import MissingWords
 from plait.utils.owned_folders import make_owned_folder
 
@@ -99,6 +100,9 @@ class RowReader:
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
+                if self._bytes is not None:
+                    size = max(self._bytes.size or 0, self._bytes.consumed)
+                    check_row_count(self._rows, size, self._mapping.max_rows, self._name)
                 yield chunk if self._words is None else replace(chunk, words=self._words)
             if self._bytes is not None and self._bytes.damage:
                 expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
@@ -165,8 +169,9 @@ class RowReader:
             return names_in_lines(runs)
 
     def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
+        limit = self._mapping.max_rows
         with _as_path(opened) as path:
-            yield from read_parquet(path, self._name)
+            yield from read_parquet(path, self._name, opened.size or opened.consumed, limit)
 
 
 @contextmanager
