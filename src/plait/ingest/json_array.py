@@ -25,8 +25,8 @@ def array_parts(text: bytes) -> Iterator[bytes]:
         text: The array.
 
     Yields:
-        Arrays of some of its elements each, in their order, mostly of `BLOCK` bytes or less; together they
-        hold all. Whether they are valid JSON is not checked.
+        Arrays of some of its elements each, in their order, of about `BLOCK` bytes where elements
+        are shorter; together they hold all. Whether they are valid JSON is not checked.
 
     Raises:
         ValueError: If the brackets do not make one array, or an element is missing.
