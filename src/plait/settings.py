@@ -1,4 +1,4 @@
-"""The settings of an operator: defaults, `HOME/plait.toml`, then the environment, which wins.
+"""The settings of an operator: defaults, `HOME/plait.toml`, then the environment.
 
 Unknown keys are refused. This is the only module that reads the environment.
 """
@@ -255,7 +255,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     if secret and mode & _OTHERS:
         raise InputError(
             f"{path} sets {secret}, and others may read it: its mode is {mode:04o}, expected 0600",
-            hint=f"chmod 600 {path}; if anybody may have read it, change what it sets",
+            hint=f"chmod 600 {path}; if another person may have read it, change what it sets",
             field=secret,
         )
     return values

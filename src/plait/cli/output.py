@@ -1,4 +1,4 @@
-"""What commands print: lines, JSON, scores, and tables; data in it cannot steer a terminal."""
+"""Prints lines, JSON, scores and tables for commands; data in them cannot steer a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder through which worker processes add up their meters.
+"""Makes the folder in which worker processes share their metrics.
 
 Each server has one of its own, which its parent and its workers hold, see
 `plait.utils.owned_folders`.
