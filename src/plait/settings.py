@@ -232,13 +232,6 @@ def load_settings(home: Path | str | None = None, **overrides: Any) -> Settings:
         raise _input_error(problem) from None  # the original may contain a password
 
 
-def _short(value: Any) -> str:
-    """A value as Python writes it: its beginning, and not its depths."""
-    brief = reprlib.Repr()
-    brief.maxstring = 200
-    return brief.repr(value)
-
-
 def _read_file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
@@ -251,7 +244,11 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: its values are nested too deep") from problem
     except ValueError as problem:  # no TOML, or not in UTF-8
         raise InputError(f"{path} is not valid TOML: {problem}") from problem
-    secret = next((name for name in values if _is_secret(name, values[name])), "")
+    secrets = {name for name in _SECRETS & values.keys() if values[name]}
+    database = values.get("database")
+    if not (isinstance(database, str) and _PASSWORD.search(database)):
+        secrets.discard("database")
+    secret = min(secrets, default="")
     if secret and mode & _OTHERS:
         raise InputError(
             f"{path} sets {secret}, and others may read it: its mode is {mode:04o}, expected 0600",
@@ -259,13 +256,6 @@ def _read_file(path: Path) -> dict[str, Any]:
             field=secret,
         )
     return values
-
-
-def _is_secret(name: str, value: Any) -> bool:
-    """Whether a value must be kept from others: a key, or a database with a password."""
-    if name == "database":
-        return isinstance(value, str) and _PASSWORD.search(value) is not None
-    return name in _SECRETS and bool(value)
 
 
 def database_url_error(url: str) -> tuple[str, str]:
@@ -294,7 +284,9 @@ def _input_error(problem: ValidationError) -> InputError:
     if name not in _NAMES:
         hint = f"settings are {', '.join(sorted(_NAMES))}"
         return InputError(f"unknown setting {name!r}", hint=hint, field=name)
-    value = name if name in _SECRETS else f"{name} = {_short(error['input'])}"
+    brief = reprlib.Repr()  # the beginning of a value, and not its depths
+    brief.maxstring = 200
+    value = name if name in _SECRETS else f"{name} = {brief.repr(error['input'])}"
     hint = f"give {context['ge']} or more" if "ge" in context else context.get("hint", "")
     return InputError(f"{value}: {error['msg']}", hint=hint, field=name)
 

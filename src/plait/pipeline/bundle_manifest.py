@@ -94,10 +94,11 @@ def check_stage_paths(recipe: Recipe, modules: tuple[str, ...], whose: str) -> N
 def _type_errors(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What is malformed, and what was expected."""
     version, files, notes = (manifest[name] for name in ("version", "files", "notes"))
+    recipe = manifest["recipe"] if isinstance(manifest["recipe"], dict) else {"extends": ""}
     if not _is_count(version):
         yield "version", "an offset of the log"
-    if not _is_whole_recipe(manifest["recipe"]):
-        yield "recipe", "a whole recipe with a name"
+    if "extends" in recipe or not isinstance(recipe.get("name", ""), str):
+        yield "recipe", "a whole recipe with a name"  # one that extends another would read a file
     if not isinstance(manifest.get("made", ""), str):
         yield "made", "a time"
     if not isinstance(files, dict) or not all(map(_is_file_entry, files.items())):
@@ -116,12 +117,6 @@ def _note_errors(notes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         offset.isdecimal() and isinstance(mark, str) for offset, mark in marks.items()
     ):
         yield "notes.event_marks", "a table of offsets"
-
-
-def _is_whole_recipe(value: Any) -> bool:
-    """Whether a recipe may be read: one that extends another would read a file."""
-    has_name = isinstance(value, dict) and isinstance(value.get("name", ""), str)
-    return has_name and "extends" not in value
 
 
 def _is_count(value: Any) -> bool:

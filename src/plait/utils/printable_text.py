@@ -25,7 +25,7 @@ def printable(text: str) -> str:
     Returns:
         Text that moves nothing on a terminal and reads in its logical order.
     """
-    return _CONTROLS.sub(_escaped, text)
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def printable_line(text: str) -> str:
@@ -50,8 +50,3 @@ def escape_controls_in_json(document: str) -> str:
         JSON of the same value.
     """
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -125,7 +125,10 @@ def render_page(comparison: Comparison) -> str:
     labels = {row.label for row in rows}
     differences = [gap for gap in comparison.differences if gap.against in labels]
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=_without_controls
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        # Of texts control characters are made visible; drawings are no plain texts and stay.
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     return environment.get_template("comparison_page.html.j2").render(
         protocol=report["protocol"],
@@ -148,11 +151,6 @@ def render_page(comparison: Comparison) -> str:
         warnings=active_warnings(comparison),
         looked=max(int(run.report.get("looked") or 0) for run in comparison.runs),
     )
-
-
-def _without_controls(value: Any) -> Any:
-    """A value of the page: in texts control characters are visible, drawings stay as they are."""
-    return printable(value) if type(value) is str else value
 
 
 def _describe_options(protocol: dict[str, Any]) -> list[str]:

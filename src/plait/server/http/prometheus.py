@@ -81,9 +81,7 @@ class PrometheusMetrics:
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
         self._problems = gauge(
-            "plait_problems",
-            "Problems that /v1/info lists, of the worst worker.",
-            multiprocess_mode="livemax",
+            "plait_problems", "Problems of the worst worker.", multiprocess_mode="livemax"
         )
         self.answers = AnswerMetrics(own)
         self._turn = 0
