@@ -25,7 +25,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-KEY = "benchmark"
+KEY = "key-of-the-benchmark"
 SERVE = """
 import sys
 from plait.server.server import serve

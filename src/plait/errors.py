@@ -49,6 +49,8 @@ class PlaitError(Exception):
         code: A stable name of the class of errors, part of HTTP responses.
         status: The HTTP status.
         message: What went wrong, what was expected.
+        public: What a client of the server may know of it: the message, unless that holds the
+            words of a database or a path.
         hint: The next step for the reader, "" if there is none.
         field: The part of the input at fault, "" if there is none.
     """
@@ -58,7 +60,7 @@ class PlaitError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = self.public = message
         self.hint = hint
         self.field = field
 
@@ -153,10 +155,21 @@ class BundleError(PlaitError):
 
 
 class StorageError(PlaitError):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written.
+
+    Args:
+        message: What went wrong, in the words of the database too.
+        hint: The next step for the reader.
+        field: The part of the input at fault.
+        public: What a client of the server may know of it; "": the message.
+    """
 
     code = "storage"
     status = 507
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "", public: str = "") -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.public = public or message
 
 
 class MissingExtraError(PlaitError):

@@ -15,7 +15,7 @@ from plait.server.worker import work
 from plait.settings import Settings
 from plait.utils.timestamps import DAY
 
-KEY, READ, INGEST = "key-of-the-owner", "key-that-reads", "key-that-writes"
+KEY, READ, INGEST = "key-of-the-owner", "key-of-a-reader-", "key-of-a-writer-"
 NOW = time.time_ns() // 1000
 
 RECIPE = Recipe.of(

@@ -35,7 +35,8 @@ def test_a_key_is_made_once_and_kept_for_its_owner(tmp_path):
 
 
 def test_the_key_of_the_settings_needs_no_file(tmp_path):
-    assert ensure_key(Settings(home=tmp_path, key="mine")) == ("mine", False)
+    own = "a-key-of-the-settings"
+    assert ensure_key(Settings(home=tmp_path, key=own)) == (own, False)
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from plait.cli.options import Home, open_home
+from plait.cli.output import print_lines
 from plait.cli.progress import bars
 from plait.training.process_group import ProcessGroup
 
@@ -40,12 +41,12 @@ def fit(
     with open_home(home) as workspace:
         choice = workspace.recipe_of_next_fit(recipe)
         if recipe is None and ProcessGroup.current().is_main:
-            print(f"recipe: {choice}", flush=True)
+            print_lines(f"recipe: {choice}", flush=True)
         with bars() as advance:
             bundle = workspace.fit(choice, seed=seed, progress=advance, track=track or ())
         if ProcessGroup.current().is_main:
             learned = workspace.info()["bundle"].get("learned", {}).values()
             languages = {stage["language"] for stage in learned if "language" in stage}
             for language in sorted(languages):
-                print(f"language: {language}")
-            print(f"bundle: {bundle}")
+                print_lines(f"language: {language}")
+            print_lines(f"bundle: {bundle}")

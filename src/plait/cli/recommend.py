@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,12 @@ import typer
 
 from plait.cli.option_groups import takes_option_group
 from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
-from plait.cli.output import print_response
+from plait.cli.output import print_json, print_lines, print_response
 from plait.cli.query_options import QueryControls
 from plait.errors import InputError
 from plait.ingest.column_synonyms import is_user_column
 from plait.schema.missing_words import MISSING_WORDS
+from plait.utils.printable_text import printable_line
 
 __all__ = ["recommend"]
 
@@ -56,9 +56,9 @@ def recommend(
         responses = workspace.recommend_many(names, k=k, filter=filter, **keywords)
         for name, response in zip(names, responses, strict=True):
             if json:
-                print(dumps({"user": name, **response.to_dict()}, ensure_ascii=False, default=str))
+                print_json({"user": name, **response.to_dict()}, indent=None)
             else:
-                print(name, *response.ids, sep="\t")
+                print_lines("\t".join(map(printable_line, (name, *response.ids))))
 
 
 def _user_ids(path: Path, known: Container[str]) -> list[str]:
@@ -75,8 +75,10 @@ def _user_ids(path: Path, known: Container[str]) -> list[str]:
     header = [name for name in lines[:1] if is_user_column(name) and name not in known]
     missing = [line for line in lines if line in MISSING_WORDS and line not in known]
     if header:
-        print(f"{path}: the first line, {header[0]!r}, is a header and no user", file=sys.stderr)
+        note = f"{path}: the first line, {header[0]!r}, is a header and no user"
+        print_lines(note, to_stderr=True)
     if missing:
         count = f"{len(missing):,} line{'s' * (len(missing) > 1)}"
-        print(f"{path}: {count} such as {missing[0]!r} name no user", file=sys.stderr)
+        note = f"{path}: {count} such as {missing[0]!r} name no user"
+        print_lines(note, to_stderr=True)
     return [line for line in lines[len(header) :] if line not in missing]

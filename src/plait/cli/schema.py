@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from plait.cli.options import AsJson, Home, open_home
-from plait.cli.output import print_json
+from plait.cli.output import print_json, print_lines
 from plait.errors import InputError
 
 __all__ = ["schema"]
@@ -62,16 +62,16 @@ def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = F
             workspace.set_field_type(_ENTITIES[owner], field, dtype)
             types = workspace.field_types()
             if not json:
-                print(*_effects(owner, field, before, dtype), sep="\n")
+                print_lines(*_effects(owner, field, before, dtype))
     plain = {kind: types[entity] for kind, entity in _ENTITIES.items()}
     if json:
         print_json(plain)
         return
     for kind, fields in plain.items():
         for name, dtype in fields.items():
-            print(f"{kind}  {name}  {dtype}")
+            print_lines(f"{kind}  {name}  {dtype}")
     if not any(plain.values()):
-        print("no fields yet")
+        print_lines("no fields yet")
 
 
 def _effects(owner: str, field: str, before: str, after: str) -> list[str]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import tempfile
 import unicodedata
 import weakref
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data.catalogue import Catalogue
 from plait.features.shared_work import shared
+from plait.utils.owned_folders import make_owned_folder
 
 if TYPE_CHECKING:
     import tantivy
@@ -210,6 +209,6 @@ def private_cache_folder(path: str) -> Path:
             and os.access(folder, os.W_OK)
         ):
             return folder
-    temporary = Path(tempfile.mkdtemp(prefix="plait-jieba-"))
-    weakref.finalize(_jieba, shutil.rmtree, temporary, ignore_errors=True)
-    return temporary
+    temporary = make_owned_folder("dictionary")
+    weakref.finalize(_jieba, temporary.close)
+    return temporary.path

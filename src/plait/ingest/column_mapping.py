@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
+from plait.utils.bounded_parsing import parse_toml
 
 __all__ = ["FILE_KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 
@@ -49,6 +49,7 @@ _TextOrTexts = Annotated[
     BeforeValidator(lambda texts: [texts] if isinstance(texts, str) else texts),
     "a text, or a list of texts",
 ]
+_Count = Annotated[int, Field(ge=0), "a whole number"]
 _Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
@@ -113,6 +114,7 @@ class ColumnMapping:
         escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
+        max_rows: The most rows of the file; 0: what a file of its size can honestly hold.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
         tail_prefix: The same for tails.
         alias: A table of other ids for the heads and tails of facts.
@@ -155,6 +157,7 @@ class ColumnMapping:
     escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
+    max_rows: _Count = 0
     head_prefix: _Text = ""
     tail_prefix: _Text = ""
     alias: Alias | None = None
@@ -177,6 +180,7 @@ _SHARED = (
     "quote",
     "escape",
     "source",
+    "max_rows",
 )
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {
@@ -218,10 +222,10 @@ def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise MappingError(f"the mapping {path} does not exist", hint="check the path") from problem
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # no TOML, or not in UTF-8
         raise MappingError(f"the mapping {path} is not valid TOML: {problem}") from problem
 
 

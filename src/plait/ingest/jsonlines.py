@@ -13,7 +13,8 @@ import numpy as np
 import orjson
 
 from plait.errors import InputError
-from plait.ingest.line_splitter import BadLine, without_bom
+from plait.ingest.json_array import array_parts
+from plait.ingest.line_splitter import BadLine, without_blank_lines, without_bom
 from plait.ingest.plain_values import MAX_LEVELS, with_escapes
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
@@ -21,7 +22,7 @@ from plait.ingest.row_chunk import ROWS, DictChunk
 __all__ = ["ARRAY_LIMIT", "names_in_lines", "read_array", "read_dicts", "read_jsonlines"]
 
 ARRAY_LIMIT = 64 << 20
-"""The longest JSON array in bytes: it cannot be read piece by piece."""
+"""The longest JSON array in bytes: all of it is read before its first row is taken."""
 
 _LITERAL_LIMIT = 4 << 20
 """The longest text in bytes that is read as a literal of Python."""
@@ -101,7 +102,8 @@ def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
 
 
 def _lines_of(run: bytes) -> list[bytes]:
-    return [line for line in without_bom(run).split(b"\n") if line.strip()]
+    lines = without_blank_lines(without_bom(run)).split(b"\n")
+    return [line for line in lines if line.strip()]
 
 
 def read_jsonlines(
@@ -183,15 +185,32 @@ def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
             raise InputError(limit, hint="write one object a line (JSON lines) instead")
     text = without_bom(bytes(data))
     try:
-        values = orjson.loads(text)
+        # Once for the names of all rows, and to refuse a damaged array before its first row.
+        names: dict[str, None] = {}
+        for row in _rows_of_array(text):
+            if isinstance(row, Mapping):
+                names.update(dict.fromkeys(row))
     except ValueError as problem:
-        values = _parse_dialect(text)
+        values = _parse_dialect(text) if len(text) <= _LITERAL_LIMIT else None
         if not isinstance(values, list):
             message = f"{name} is not valid JSON: {problem}"
             hint = "write it with json.dump: this is Python's notation"
             hint = hint if _PYTHON_NAMES.search(text) else ""
             raise InputError(message, hint=hint) from problem
-    return read_dicts(values, name)
+        return read_dicts(values, name)
+    return _write_rows(_rows_of_array(text), _ChunkWriter(name, names))
+
+
+def _rows_of_array(text: bytes) -> Iterator[Any]:
+    """The elements of an array, of which few are in memory; ValueError if it is not JSON."""
+    for part in array_parts(text):
+        try:
+            yield from orjson.loads(part)
+        except ValueError:
+            values = _parse_dialect(part)
+            if not isinstance(values, list):
+                raise
+            yield from values
 
 
 def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
@@ -202,13 +221,17 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
             known before the first chunk.
         name: The name of the source.
 
-    Yields:
+    Returns:
         Chunks of at most `ROWS` rows.
     """
     known = dicts if isinstance(dicts, Sequence) else ()
     objects = (row for row in known if isinstance(row, Mapping))
-    writer = _ChunkWriter(name, dict.fromkeys(chain.from_iterable(objects)))
-    values = iter(dicts)
+    names = dict.fromkeys(chain.from_iterable(objects))
+    return _write_rows(dicts, _ChunkWriter(name, names))
+
+
+def _write_rows(rows: Iterable[Any], writer: _ChunkWriter) -> Iterator[DictChunk]:
+    values = iter(rows)
     while batch := list(islice(values, ROWS)):
         yield writer.chunk(batch, batch, "an object (names and values)")
 

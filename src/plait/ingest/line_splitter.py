@@ -11,7 +11,19 @@ import numpy as np
 
 from plait.errors import MappingError
 
-__all__ = ["LINE_LIMIT", "BadLine", "decode_blocks", "read_lines", "unify_line_ends", "without_bom"]
+__all__ = [
+    "LINE_LIMIT",
+    "BadLine",
+    "decode_blocks",
+    "read_lines",
+    "shorten_blank_runs",
+    "unify_line_ends",
+    "without_blank_lines",
+    "without_bom",
+]
+
+_BLANKS = b" \t\r\n"
+_BLANK_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 
 LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
@@ -49,6 +61,34 @@ def without_bom(data: bytes) -> bytes:
         The same without the mark, if it begins with one.
     """
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def without_blank_lines(data: bytes) -> bytes:
+    """Remove the lines that hold nothing but blanks.
+
+    Args:
+        data: Whole lines, of which no value runs over several.
+
+    Returns:
+        The other lines.
+    """
+    return _BLANK_LINES.sub(b"\n", data.lstrip(_BLANKS))
+
+
+def shorten_blank_runs(data: bytes, limit: int) -> bytes:
+    """Cut runs of empty lines that are longer than any record, be it quoted.
+
+    Args:
+        data: Whole lines.
+        limit: The longest record in bytes.
+
+    Returns:
+        The lines, with at most `limit` empty ones in a row.
+    """
+    run = b"\n" * (limit + 1)
+    if run not in data:
+        return data
+    return re.sub(rb"\n{%d,}" % len(run), run, data)
 
 
 def unify_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -30,7 +29,9 @@ from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
+from plait.ingest.row_limit import check_row_count
 from plait.schema.missing_words import MissingWords
+from plait.utils.owned_folders import make_owned_folder
 
 __all__ = ["RowReader", "Source", "is_file"]
 
@@ -99,6 +100,9 @@ class RowReader:
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
+                if self._bytes is not None:
+                    size = max(self._bytes.size or 0, self._bytes.consumed)
+                    check_row_count(self._rows, size, self._mapping.max_rows, self._name)
                 yield chunk if self._words is None else replace(chunk, words=self._words)
             if self._bytes is not None and self._bytes.damage:
                 expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
@@ -167,8 +171,9 @@ class RowReader:
             return names_in_lines(runs)
 
     def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
+        limit = self._mapping.max_rows
         with _as_path(opened) as path:
-            yield from read_parquet(path, self._name)
+            yield from read_parquet(path, self._name, opened.size or opened.consumed, limit)
 
 
 @contextmanager
@@ -200,7 +205,7 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         opened.close()
         yield opened.path
         return
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+    with closing(make_owned_folder("copy")) as folder, (folder.path / "rows").open("wb") as copy:
         try:
             for block in opened.blocks():
                 copy.write(block)
@@ -212,7 +217,7 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         if opened.damage:
             hint = f"expected {opened.damage}"
             raise InputError(f"{opened.name} cannot be read", hint=hint)
-        yield Path(copy.name)
+        yield folder.path / "rows"
 
 
 def _from_columns(columns: Mapping[str, Any]) -> pl.DataFrame | list[dict[str, Any]]:

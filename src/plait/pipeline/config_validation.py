@@ -36,6 +36,9 @@ __all__ = ["KEY", "Limit", "bounded_field", "build_config", "check", "limit_of"]
 KEY = "limit"
 """The key of the bounds in the metadata of a field."""
 
+_MOST = 2**31 - 1
+"""The largest whole number of a setting without a bound of its own: larger sizes fit nowhere."""
+
 _EXPECTED = {
     "tuple_type": "a list",
     "mapping_type": "a table",
@@ -215,7 +218,8 @@ def _bounded(hint: Any, limit: Limit) -> Any:
 
     origin, arguments = get_origin(hint), get_args(hint)
     if hint in (int, float):
-        bounds = Field(ge=limit.least, gt=limit.above, le=limit.most, lt=limit.below)
+        most = _MOST if hint is int and limit.most is None else limit.most
+        bounds = Field(ge=limit.least, gt=limit.above, le=most, lt=limit.below)
         finite = [Field(allow_inf_nan=False)] if hint is float else []
         return Annotated[(hint, Strict(), bounds, *finite)]
     if hint in (str, bool):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +17,7 @@ from plait.pipeline.config_validation import build_config
 from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
+from plait.utils.bounded_parsing import parse_toml
 from plait.utils.plain_arguments import without_numpy
 
 __all__ = [
@@ -59,6 +59,9 @@ LADDER: tuple[LadderStep, ...] = (
     "catalogue",
 )
 """Where the items come from that fill a list which the models leave short, in this order."""
+MAX_CANDIDATES = 100_000
+"""The most candidates of one model: every query holds an array of that length for each model."""
+
 _EXTENSION_KEYS = ("extends", "without")
 
 
@@ -127,9 +130,11 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
     if not models:
         raise RecipeError("the recipe has no model", hint="add [models.popular]", field="models")
     candidates = data.get("candidates_per_model", 200)
-    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
+    is_count = isinstance(candidates, int) and not isinstance(candidates, bool)
+    if not is_count or not 1 <= candidates <= MAX_CANDIDATES:
         raise RecipeError(
-            f"candidates_per_model is {candidates!r}, expected a whole number above 0",
+            f"candidates_per_model is {candidates!r}, expected a whole number from 1 to "
+            f"{MAX_CANDIDATES}",
             field="candidates_per_model",
         )
     return Recipe(
@@ -277,7 +282,7 @@ def _shipped_evidence() -> Mapping[str, Any]:
 
     Without them a rejection would count as evidence of taste.
     """
-    default = tomllib.loads(recipe_source("default"))
+    default = parse_toml(recipe_source("default"))
     return {key: default[key] for key in ("event_weights", "triples")}
 
 
@@ -330,8 +335,8 @@ def _read_recipe(name: str, folder: Path) -> tuple[dict[str, Any], Path]:
             f"no recipe {name!r}", hint=f"name one of {known}, or a TOML file", field="recipe"
         )
     try:
-        return tomllib.loads(source), path.parent
-    except tomllib.TOMLDecodeError as problem:
+        return parse_toml(source), path.parent
+    except ValueError as problem:
         raise RecipeError(f"{name} is not valid TOML: {problem}", field="recipe") from problem
 
 

@@ -8,7 +8,6 @@ it, with the document frequencies and mean lengths of the bundle, so that scores
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings
+from plait.utils.owned_folders import make_owned_folder
 
 __all__ = ["Lexical", "LexicalConfig"]
 
@@ -93,9 +93,11 @@ class Lexical(Stage[LexicalConfig]):
         dataset.catalogue.check_fields(self.config.fields, "fields")
         fitted = self.clone()
         fitted._language = resolve_language(self.config.language, dataset.catalogue)
-        folder = tempfile.mkdtemp(prefix="plait-words-")
-        weakref.finalize(fitted, shutil.rmtree, folder, ignore_errors=True)
-        fitted._build_index(Path(folder), dataset.catalogue)
+        folder = make_owned_folder("words")
+        weakref.finalize(fitted, folder.close)
+        index_folder = folder.path / "index"
+        index_folder.mkdir()
+        fitted._build_index(index_folder, dataset.catalogue)
         return fitted
 
     def describe(self) -> dict[str, Any]:

@@ -7,19 +7,18 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from plait.errors import StorageError
-from plait.settings import Settings
+from plait.settings import KEY_LENGTH, Settings
+from plait.utils.private_files import exposed_mode, make_private_folder
 
 __all__ = ["KEY_FILE", "KeyRing", "ensure_key"]
 
 KEY_FILE = "key"
 _ALL = frozenset({"read", "ingest", "admin"})
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyRing:
@@ -101,7 +100,7 @@ def ensure_key(settings: Settings) -> tuple[str, bool]:
         return settings.key, False
     path = settings.home / KEY_FILE
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
         with _locked(settings.home / "key.lock"):
             if path.exists():
                 return _read(path), False
@@ -128,10 +127,14 @@ def _read(path: Path) -> str:
         ) from problem
     if not key:
         raise StorageError(f"{path} is empty", hint="remove it, and the next start makes a new key")
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & _OTHERS:
+    if len(key) < KEY_LENGTH:
         raise StorageError(
-            f"others may read {path}: its mode is {mode:04o}, expected 0600",
+            f"the key in {path} has {len(key)} characters, expected {KEY_LENGTH} or more",
+            hint="remove it, and the next start makes a new key",
+        )
+    if mode := exposed_mode(path):
+        raise StorageError(
+            f"others may read {path}: its mode is {mode}, expected 0600",
             hint=f"chmod 600 {path}; if another person may have read it, remove it: "
             "the next start makes a new key",
         )

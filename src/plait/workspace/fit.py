@@ -172,7 +172,7 @@ def _notes(dataset: Dataset, seed: int, seconds: dict[str, float]) -> dict[str, 
 def _alone(lock: Path) -> Iterator[None]:
     """Hold the lock of a home; the system lets go of it when the process ends, however it ends."""
     try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as problem:
         raise StorageError(f"cannot write {lock}: {problem}") from problem
     try:

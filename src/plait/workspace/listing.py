@@ -23,7 +23,8 @@ from plait.ranking.newest_items import arrival_times
 from plait.state import LiveState
 from plait.utils.timestamps import iso
 from plait.workspace.listing_query import Cursor, ListQuery, parse_list_query
-from plait.workspace.live_model import LiveModel, LoadedModel
+from plait.workspace.live_model import LiveModel
+from plait.workspace.loaded_model import LoadedModel
 from plait.workspace.query_encoding import encode_queries
 from plait.workspace.readable_fields import readable_fields
 

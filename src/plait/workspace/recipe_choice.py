@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plait.errors import PlaitError, RecipeError
 from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_manifest import check_stage_paths
 from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
 from plait.settings import Settings
 
@@ -50,8 +51,18 @@ def choose_recipe(
         The recipe and where it comes from.
 
     Raises:
-        RecipeError: If the recipe is unknown or wrong, or that of the bundle in use is unreadable.
+        RecipeError: If the recipe is unknown or wrong, that of the bundle in use is unreadable, or
+            it names a stage that no later process would load, see the setting `stage_modules`.
     """
+    choice = _chosen(recipe, settings, bundles)
+    check_stage_paths(choice.recipe, settings.stage_modules, f"the recipe {choice.recipe.name!r}")
+    return choice
+
+
+def _chosen(
+    recipe: RecipeLike | RecipeChoice | None, settings: Settings, bundles: BundleStore
+) -> RecipeChoice:
+    """The recipe of a fit; its stages are not imported yet."""
     if isinstance(recipe, RecipeChoice):
         return recipe
     if isinstance(recipe, Recipe | Mapping):
@@ -62,10 +73,10 @@ def choose_recipe(
         in_home = settings.home / settings.recipe
         is_file = settings.recipe not in recipe_names() and in_home.is_file()
         return _load(in_home if is_file else settings.recipe, "the setting recipe")
-    current = bundles.current()
-    if not current:
-        return _load(FIRST, "the first fit of this home")
     try:
+        current = bundles.current()
+        if not current:
+            return _load(FIRST, "the first fit of this home")
         manifest = bundles.manifest(current)
         shipped = str(manifest.get("notes", {}).get("shipped_recipe") or "")
         if shipped in recipe_names():

@@ -22,10 +22,12 @@ from plait.privacy.erasure import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
 from plait.utils.no_op import ignore
+from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
 from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress
+from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.listing import ListingApi
@@ -65,8 +67,10 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             settings.database or home,
             erasure_key=lambda make: erasure_key(settings, make=make),
         )
-        home.mkdir(parents=True, exist_ok=True)
-        self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
+        make_private_folder(home)
+        self._bundles = BundleStore(
+            home / "bundles", keep=settings.keep_bundles, stage_modules=settings.stage_modules
+        )
         self._webhooks = Webhooks(settings)
         self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
         consent = ConsentPolicy(
@@ -267,4 +271,5 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
         pseudonyms = self.settings.pseudonyms
-        return info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        described = info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        return described | {"warnings": home_warnings(self.settings.home)}

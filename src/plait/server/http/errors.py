@@ -57,7 +57,7 @@ def error_response(problem: PlaitError) -> Response:
         headers["retry-after"] = "1"
     if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
         headers["connection"] = "close"
-    details = (problem.code, problem.message, problem.hint, problem.field)
+    details = (problem.code, problem.public, problem.hint, problem.field)
     return _shaped(problem.status, *details, headers=headers)
 
 

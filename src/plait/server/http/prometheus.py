@@ -80,6 +80,9 @@ class PrometheusMetrics:
         self._items = gauge(
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
+        self._problems = gauge(
+            "plait_problems", "Problems of the worst worker.", multiprocess_mode="livemax"
+        )
         self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
@@ -132,6 +135,7 @@ class PrometheusMetrics:
         for name, gauge in (("bundle_age", self._age), ("items", self._items)):
             if vitals[name] is not None:
                 gauge.set(vitals[name])
+        self._problems.set(len(vitals["problems"]))
         self._degraded.set(1 if vitals["degraded"] else 0)
         self._ready.set(1 if vitals["ready"] else 0)
         current = {vitals["bundle"]} if vitals["bundle"] else set()
