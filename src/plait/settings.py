@@ -6,6 +6,7 @@ Unknown keys are refused. This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import field, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from plait.errors import InputError
 
 __all__ = [
+    "RATE_COSTS",
     "Settings",
     "child_environment",
     "load_settings",
@@ -31,6 +33,19 @@ PREFIX = "PLAIT_"
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus_client reads when it is imported."""
+
+
+RATE_COSTS = {
+    "search": 1.0,
+    "recommend": 1.0,
+    "similar": 1.0,
+    "rank": 1.0,
+    "next": 1.0,
+    "list": 1.0,
+    "row": 0.01,
+    "other": 0.2,
+}
+"""The tokens that each kind of request takes; `row` is one of a body beyond its first."""
 
 
 def _check_level(level: str) -> str:
@@ -79,9 +94,21 @@ def _check_web_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     return urls
 
 
+def _check_costs(costs: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in costs:
+        kind, _, cost = (part.strip() for part in entry.partition("="))
+        if kind not in RATE_COSTS or not re.fullmatch(r"\d+(\.\d+)?|\.\d+", cost):
+            hint = f"like search=2; kinds are {', '.join(RATE_COSTS)}"
+            raise PydanticCustomError("cost", "no cost of a kind of request", {"hint": hint})
+    return costs
+
+
 Keys = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Origins = Annotated[Keys, AfterValidator(_check_origins)]
 WebUrls = Annotated[Keys, AfterValidator(_check_web_urls)]
+Costs = Annotated[Keys, AfterValidator(_check_costs)]
+Rate = Annotated[float, Field(ge=0, le=1e9)]
+Seconds = Annotated[float, Field(ge=0.001, le=1e6)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(ge=1)]
 
@@ -113,6 +140,12 @@ class Settings:
         cors_origins: The origins of web pages that may call the server; "*": any.
         body_limit: The largest request body, in bytes.
         batch_limit: The most rows in one request.
+        rate_limit_key: How many tokens a second each key may take; 0: as many as it likes.
+        rate_limit_user: How many tokens a second each user may take; 0: as many as the user likes.
+        rate_limit_window_s: A key or user that was quiet may take the tokens of so many seconds
+            at once.
+        rate_costs: What kinds of requests cost in tokens where it is not what `RATE_COSTS` says,
+            such as "search=2".
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
         stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
@@ -145,6 +178,10 @@ class Settings:
     cors_origins: Origins = ()
     body_limit: PositiveCount = 16 * 1024 * 1024
     batch_limit: PositiveCount = 10_000
+    rate_limit_key: Rate = 1000.0
+    rate_limit_user: Rate = 100.0
+    rate_limit_window_s: Seconds = 10.0
+    rate_costs: Costs = ()
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25
     stale_wait_ms: Count = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 
 import orjson
@@ -16,6 +17,7 @@ from plait.errors import (
     InputError,
     NotReadyError,
     PlaitError,
+    RateLimitError,
     SlowClientError,
     TooLargeError,
 )
@@ -55,6 +57,8 @@ def error_response(problem: PlaitError) -> Response:
         headers["www-authenticate"] = "Bearer"
     if isinstance(problem, NotReadyError):
         headers["retry-after"] = "1"
+    if isinstance(problem, RateLimitError):
+        headers["retry-after"] = str(math.ceil(problem.retry_after_s))
     if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
         headers["connection"] = "close"
     details = (problem.code, problem.message, problem.hint, problem.field)

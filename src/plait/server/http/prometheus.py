@@ -48,6 +48,9 @@ class PrometheusMetrics:
             ("outcome",),
             registry=own,
         )
+        self._rate_limited = Counter(
+            "plait_rate_limited", "Requests refused by a rate limit.", ("by",), registry=own
+        )
         gauge = partial(Gauge, registry=own)
         self._head = gauge(
             "plait_version_head", "The newest version in the log.", multiprocess_mode="max"
@@ -118,6 +121,14 @@ class PrometheusMetrics:
         """
         for status in statuses:
             self._events.labels(status).inc()
+
+    def rate_limited(self, by: str) -> None:
+        """Count a request that a rate limit refused.
+
+        Args:
+            by: Whose limit it was: "key" or "user".
+        """
+        self._rate_limited.labels(by).inc()
 
     def observe(self, vitals: Mapping[str, Any]) -> None:
         """Set the gauges to the state of the workspace.

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from plait.data.types import event_type_weights
 from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.rate_limits import RateLimits
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import RecommendBatch
 from plait.server.http.worker_health import WorkerHealth
@@ -73,12 +74,14 @@ class Service:
         settings: The settings of the home.
         workspace: The open home.
         metrics: What Prometheus scrapes.
+        limits: What keys and users may ask for.
         most: Requests that may be under way, of either sort.
 
     Attributes:
         settings: The settings of the home.
         workspace: The open home.
         metrics: What Prometheus scrapes.
+        limits: What keys and users may ask for.
         wait: Runs a call that waits for the store in a thread; a coroutine function.
         health: Whether this worker can answer.
     """
@@ -88,12 +91,14 @@ class Service:
         settings: Settings,
         workspace: Workspace,
         metrics: PrometheusMetrics,
+        limits: RateLimits,
         *,
         most: int = MAX_UNDER_WAY,
     ) -> None:
         self.settings = settings
         self.workspace = workspace
         self.metrics = metrics
+        self.limits = limits
         workspace.host.on_timings = metrics.stages
         self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
@@ -114,8 +119,14 @@ class Service:
             The response as JSON.
 
         Raises:
+            RateLimitError: If the user asks for too much.
             TooLargeError: If a list is longer than `batch_limit`.
         """
+        if body.user is not None:
+            limits = self.limits
+            wait_s = limits.users.take_for(body.user, limits.costs_by_kind[route])
+            if wait_s:
+                raise limits.refused_user(body.user, wait_s)
         for field in ("items", "exclude", "history"):
             count, limit = len(getattr(body, field, ())), self.settings.batch_limit
             if count > limit:
