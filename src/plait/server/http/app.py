@@ -100,6 +100,16 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
             response_model=None,
             response_class=Response,
         )
+        if route.method == "GET":  # RFC 9110, 9.1: HEAD wherever GET is
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                dependencies=[Depends(requires(route.permission, *route.also))],
+                include_in_schema=False,
+                response_model=None,
+                response_class=Response,
+            )
     openapi.describe(app, all_routes())
     answer_errors(app)
     # The last one added is the first one met.
