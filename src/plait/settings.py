@@ -146,6 +146,10 @@ class Settings:
             at once.
         rate_costs: What kinds of requests cost in tokens where it is not what `RATE_COSTS` says,
             such as "search=2".
+        new_fields_per_request: How many fields a request may bring that the log does not know.
+        new_kinds_per_request: How many event types a request may bring that the log does not know.
+        new_fields_per_day: How many such fields each key may bring in a day; 0: any number.
+        new_kinds_per_day: How many such event types each key may bring in a day; 0: any number.
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
         stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
@@ -182,6 +186,10 @@ class Settings:
     rate_limit_user: Rate = 100.0
     rate_limit_window_s: Seconds = 10.0
     rate_costs: Costs = ()
+    new_fields_per_request: Count = 100
+    new_kinds_per_request: Count = 20
+    new_fields_per_day: Count = 500
+    new_kinds_per_day: Count = 100
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25
     stale_wait_ms: Count = 1000

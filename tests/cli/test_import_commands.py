@@ -74,3 +74,30 @@ def test_a_partial_export_stops_and_names_the_option(shop):
     assert plain["items"]["cleared"] == {"title": 3}
     plain = json.loads(shop("ingest", "--items", "part.csv", "--sync", "--allow-loss", "--json")[1])
     assert plain["items"]["removed"] == 17
+
+
+def test_a_field_and_a_kind_are_retired_and_restored(shop):
+    shop("ingest", "--items", "items.csv", "--events", "events.csv")
+    kind = json.loads(shop("info", "--json")[1])["event_types"]
+    kind = next(iter(kind))
+    for name, options in (("title", ()), (kind, ("--of", "kinds"))):
+        assert shop("schema", "retire", name, *options)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert "title" not in fields["items"]
+    assert fields["retired"] == {"items": ["title"], "kinds": [kind]}
+    assert f"kinds  {kind}  retired" in shop("schema")[1]
+    assert shop("schema", "retire", "title")[0] == 2
+    assert kind not in json.loads(shop("info", "--json")[1])["event_types"]
+    for name in ("title", kind):
+        assert shop("schema", "restore", name)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert (fields["items"]["title"], "retired" in fields) == ("text", False)
+    assert kind in json.loads(shop("info", "--json")[1])["event_types"]
+
+
+@pytest.mark.parametrize(
+    "change", [("retire",), ("set", "a"), ("restore", "a", "b"), ("drop", "a")]
+)
+def test_what_is_no_change_of_the_schema_is_refused(shop, change):
+    shop("ingest", "--items", "items.csv")
+    assert shop("schema", *change)[0] == 2

@@ -167,6 +167,11 @@ class EventLog(LogReader, ImportHistory):
         """
         self._appender.reserved |= frozenset(names)
 
+    @property
+    def reserved_kinds(self) -> frozenset[str]:
+        """The event types that fit however many others there are."""
+        return self._appender.reserved
+
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.
 

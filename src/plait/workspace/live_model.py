@@ -340,6 +340,7 @@ class LiveModel:
         follower.catch_up(manifest["version"])
         check_log(bundle, manifest["notes"], self._log, follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
+        self._log.reserve_kinds(set(pipeline.recipe.event_weights) - {"*"})
         with self._refreshing:
             state = follower.state
             model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from plait.errors import InputError
 from plait.server.http.json_body import object_of
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
+from plait.server.http.rate_limits import KeyNameBudget
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.workspace_service import Service
 
@@ -40,6 +41,8 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
     """
     service: Service = request.app.state.service
     limit = service.settings.batch_limit
+    names = partial(KeyNameBudget, service.limits, request.state.key)
+    append = partial(append, names=names)
     pay = partial(service.limits.pay_rows, request.state.key, request.state.granted)
     paid = 0 if request.state.granted == {"events"} else 1  # rows that the request itself pays for
     if is_lines(request):

@@ -83,6 +83,12 @@ class PrometheusMetrics:
         self._items = gauge(
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
+        self._names = gauge(
+            "plait_names",
+            "Fields of items, users and interactions, and kinds of events, in use.",
+            ("of",),
+            multiprocess_mode="livemax",
+        )
         self.answers = AnswerMetrics(own)
         self._turn = 0
         self._counted: dict[str, int] = {}
@@ -143,6 +149,8 @@ class PrometheusMetrics:
         for name, gauge in (("bundle_age", self._age), ("items", self._items)):
             if vitals[name] is not None:
                 gauge.set(vitals[name])
+        for owner, count in (vitals["names"] or {}).items():
+            self._names.labels(owner).set(count)
         self._degraded.set(1 if vitals["degraded"] else 0)
         self._ready.set(1 if vitals["ready"] else 0)
         current = {vitals["bundle"]} if vitals["bundle"] else set()

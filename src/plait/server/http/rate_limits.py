@@ -9,7 +9,9 @@ from plait.errors import RateLimitError
 from plait.server.http.token_buckets import TokenBuckets
 from plait.settings import RATE_COSTS, Settings, metrics_folder
 
-__all__ = ["RateLimits"]
+__all__ = ["KeyNameBudget", "RateLimits"]
+
+DAY_S = 86_400
 
 USER_BUCKETS = 2**18
 """Two of a thousand busy users share a bucket with another one of them."""
@@ -40,6 +42,8 @@ class RateLimits:
     Attributes:
         keys: The buckets of the keys, by their numbers.
         users: The buckets of the users, by name.
+        new_names: For fields and for event types: how many may be new in a request, and the buckets
+            of the keys, from which each new one takes a token.
         count_refusal: Called with "key" or "user" whenever one of them has to wait.
         costs: What a request costs, in tokens, by its path; others cost `other`.
         costs_by_kind: The same by the kind of request.
@@ -51,13 +55,19 @@ class RateLimits:
     ) -> None:
         self.count_refusal = count_refusal
         folder = metrics_folder() if settings.workers > 1 else None
-        keys_file, users_file = (
-            folder and folder / name for name in ("rate-limit-keys", "rate-limit-users")
-        )
+        names = ("rate-limit-keys", "rate-limit-users", "new-fields", "new-kinds")
+        keys_file, users_file, *new_names = (folder and folder / name for name in names)
         window, self._key_rate = settings.rate_limit_window_s, settings.rate_limit_key
         self._user_rate = settings.rate_limit_user
         self.keys = TokenBuckets(self._key_rate, window, n_keys, keys_file)
         self.users = TokenBuckets(self._user_rate, window, USER_BUCKETS, users_file)
+        self.new_names = tuple(
+            (limit, TokenBuckets(per_day / DAY_S, DAY_S, n_keys, file))
+            for limit, per_day, file in (
+                (settings.new_fields_per_request, settings.new_fields_per_day, new_names[0]),
+                (settings.new_kinds_per_request, settings.new_kinds_per_day, new_names[1]),
+            )
+        )
         named = (entry.partition("=")[::2] for entry in settings.rate_costs)
         self.costs_by_kind = {**RATE_COSTS, **{kind.strip(): float(cost) for kind, cost in named}}
         self.other = self.costs_by_kind["other"]
@@ -137,3 +147,34 @@ class RateLimits:
             user = row.get("user") if isinstance(row, dict) else None
             if isinstance(user, str) and (wait_s := self.users.take_for(user, self.other)):
                 raise self.refused_user(user, wait_s)
+
+
+class KeyNameBudget:
+    """The new fields and event types that a request may still bring, a `NameBudget`.
+
+    Args:
+        limits: The limits of the server.
+        key: The number of the key that the request came by.
+    """
+
+    def __init__(self, limits: RateLimits, key: int) -> None:
+        self._limits = limits
+        self._key = key
+
+    def left(self) -> tuple[int, int]:
+        """Return how many fields, and how many event types, may still be new."""
+        fields, kinds = (
+            max(0, int(min(limit, buckets.level(self._key))))
+            for limit, buckets in self._limits.new_names
+        )
+        return fields, kinds
+
+    def spend(self, fields: int, kinds: int) -> None:
+        """Count names that were let in.
+
+        Args:
+            fields: How many fields.
+            kinds: How many event types.
+        """
+        for count, (_, buckets) in zip((fields, kinds), self._limits.new_names, strict=True):
+            buckets.take(self._key, count, on_credit=True)

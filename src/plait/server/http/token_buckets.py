@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import mmap
 import os
 import threading
@@ -71,6 +72,17 @@ class TokenBuckets:
             if self._file >= 0:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         return 0.0 if is_granted else missing_ns / _SECOND
+
+    def level(self, bucket: int) -> float:
+        """Return how many tokens a bucket holds: below 0 where it owes some, infinite without rate.
+
+        Args:
+            bucket: The number of the bucket.
+        """
+        if not self._token_ns:
+            return math.inf
+        missing_ns = max(0, self._full_at[bucket] - time.monotonic_ns())
+        return (self._window_ns - missing_ns) / self._token_ns
 
     def take_for(self, name: str, tokens: float) -> float:
         """Take tokens out of the bucket of a name; few names share one.

@@ -20,6 +20,7 @@ from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import RecommendBatch
 from plait.server.http.worker_health import WorkerHealth
 from plait.settings import Settings
+from plait.workspace.new_names import BudgetSource
 from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json
@@ -198,16 +199,19 @@ class Service:
         """
         return await self._query_calls.run(lambda: self.workspace.why(request_id))
 
-    def post_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+    def post_events(
+        self, rows: Sequence[Any], *, names: BudgetSource
+    ) -> tuple[int, list[dict[str, Any]]]:
         """Append events, and count the answers that led to them.
 
         Args:
             rows: The rows of a request.
+            names: Makes the budget of new fields and event types of its key.
 
         Returns:
             See `Workspace.post`.
         """
-        version, statuses = self.workspace.post(rows)
+        version, statuses = self.workspace.post(rows, names=names)
         stored = [
             row
             for row, status in zip(rows, statuses, strict=True)
