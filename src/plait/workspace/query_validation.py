@@ -14,7 +14,7 @@ from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.reason_templates import LANGUAGES
-from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
     Boosts,
@@ -115,14 +115,20 @@ def _language(value: Any) -> Any:
     return language
 
 
-_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(id_text)]
+_IdText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
+_AnyId = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ID_LENGTH),
+    BeforeValidator(id_text, json_schema_input_type=_IdText | WholeNumber),
+]
 """An id from Python: an empty one is allowed, and is unknown."""
 
 ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
+_SessionText = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION))
+]
 _SessionId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION)),
-    BeforeValidator(id_text),
+    _SessionText, BeforeValidator(id_text, json_schema_input_type=_SessionText | WholeNumber)
 ]
 _Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
 _ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]

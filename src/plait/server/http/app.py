@@ -110,7 +110,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
                 response_model=None,
                 response_class=Response,
             )
-    openapi.describe(app, all_routes())
+    openapi.describe(app, all_routes(), settings.batch_limit)
     answer_errors(app)
     # The last one added is the first one met.
     timeout_s = settings.client_timeout_ms / 1000

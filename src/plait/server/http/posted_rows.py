@@ -19,7 +19,7 @@ from plait.server.http.workspace_service import Service
 
 __all__ = ["append_rows"]
 
-Append = Callable[[Sequence[Any]], tuple[int, list[dict[str, Any]]]]
+Append = Callable[..., tuple[int, list[dict[str, Any]]]]
 Pay = Callable[[Sequence[Any]], None]
 
 
