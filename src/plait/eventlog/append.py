@@ -158,7 +158,7 @@ class Appender:
 
     Args:
         store: The database.
-        erased: Refuses rows of erased users; None: nobody is refused.
+        erased: Refuses rows of erased users; None: no user is refused.
 
     Attributes:
         reserved: The event types that fit however many others there are.

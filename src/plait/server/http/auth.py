@@ -1,4 +1,4 @@
-"""Who may ask, and how much: a key on every route but a few open ones, checked first of all."""
+"""Checks the API key of a request, and its rate, before anything else."""
 
 from __future__ import annotations
 
