@@ -90,8 +90,7 @@ class BulkItems(DataApi):
         for index, (place, stored) in enumerate(zip(places, result.rows, strict=True)):
             error = f"{stored.field}: {stored.error}" if stored.field else stored.error
             statuses[place].update(status=stored.status, error=error if stored.error else "")
-            if stored.lost or index in bounded.lost:
-                lost = [*bounded.lost.get(index, ()), *stored.lost]
+            if lost := [*bounded.lost.get(index, ()), *stored.lost]:
                 statuses[place]["lost"] = lost_fields(lost)
         # A large body waits for the one before it alone, so that the next can be read meanwhile.
         is_small = len(events) <= SMALL_BODY

@@ -109,10 +109,10 @@ class NameBounds:
             parsed.lost.setdefault(parsed.places[index], []).extend(lost)
         for index, error in bounded.rejected.items():
             parsed.rejected[parsed.places[index]] = (parsed.events[index].id, "kind", error)
-        kept = [index for index in range(len(parsed.events)) if index not in bounded.rejected]
+        admitted = [index for index in range(len(parsed.events)) if index not in bounded.rejected]
         return parsed._replace(
-            events=[bounded.events[index] for index in kept],
-            places=[parsed.places[index] for index in kept],
+            events=[bounded.events[index] for index in admitted],
+            places=[parsed.places[index] for index in admitted],
         )
 
     def _look_up(self) -> None:

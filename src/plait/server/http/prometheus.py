@@ -84,10 +84,7 @@ class PrometheusMetrics:
             "plait_catalogue_items", "Items in the catalogue.", multiprocess_mode="livemax"
         )
         self._names = gauge(
-            "plait_names",
-            "Fields of items, users and interactions, and kinds of events, in use.",
-            ("of",),
-            multiprocess_mode="livemax",
+            "plait_names", "Fields and kinds in use.", ("of",), multiprocess_mode="livemax"
         )
         self.answers = AnswerMetrics(own)
         self._turn = 0
