@@ -43,10 +43,7 @@ class PrometheusMetrics:
             "plait_events", "Rows posted, by what came of them.", ("status",), registry=own
         )
         self._impressions = Counter(
-            "plait_impressions",
-            "Answers shown, by whether that is kept.",
-            ("outcome",),
-            registry=own,
+            "plait_impressions", "Answers, by whether they are kept.", ("outcome",), registry=own
         )
         self._rate_limited = Counter(
             "plait_rate_limited", "Requests refused by a rate limit.", ("by",), registry=own
