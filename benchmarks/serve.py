@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 KEY = "key-of-the-benchmark"
@@ -62,10 +63,15 @@ class Connection:
 
 
 class Measured:
-    """What one kind of request took, in seconds from the moment it was due."""
+    """What one kind of request took, in seconds from the moment it was due.
+
+    `due` says by answer when that was, in seconds from the first; `statuses` counts all requests.
+    """
 
     def __init__(self):
         self.seconds, self.errors = [], 0
+        self.statuses = Counter()
+        self.due = []
 
     def line(self, name):
         ordered = sorted(self.seconds)
@@ -109,8 +115,10 @@ class Paced:
                 status = connection.send(request)
             except OSError:
                 status, connection = 0, Connection(self.address)
+            self.measured.statuses[status] += 1
             if status == 200:
                 self.measured.seconds.append(time.perf_counter() - due)
+                self.measured.due.append(due - self.begun)
             else:
                 self.measured.errors += 1
         connection.socket.close()
@@ -154,8 +162,10 @@ def prepared(home):
 
 
 @contextlib.contextmanager
-def server(home, workers):
+def server(home, workers, **settings):
+    """The URL and the address of a server with such settings."""
     environment = {**os.environ, "PLAIT_KEY": KEY}
+    environment |= {f"PLAIT_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(home), str(workers)],
         stdout=subprocess.PIPE,

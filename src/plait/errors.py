@@ -14,6 +14,7 @@
     ├── SlowClientError       408  a request that did not arrive in time
     ├── ConflictError         409  a known id with other content
     ├── TooLargeError         413  a body, batch or field above its limit
+    ├── RateLimitError        429  a key or a user that asks for more than its rate
     ├── NotReadyError         503  there is no fitted bundle yet
     ├── BundleError           500  a damaged bundle, or one of another version
     ├── StorageError          507  the database cannot be opened, read or written
@@ -34,6 +35,7 @@ __all__ = [
     "NotReadyError",
     "PlaitError",
     "ProtocolError",
+    "RateLimitError",
     "RecipeError",
     "ScopeError",
     "SlowClientError",
@@ -139,6 +141,29 @@ class TooLargeError(PlaitError):
 
     code = "too_large"
     status = 413
+
+
+class RateLimitError(PlaitError):
+    """A key or a user asks for more than its rate.
+
+    Args:
+        message: Who asks for more than what.
+        retry_after_s: Seconds until the next request may pass.
+        hint: The next step.
+        field: The part of the request that names who asks.
+
+    Attributes:
+        retry_after_s: Seconds until the next request may pass.
+    """
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(
+        self, message: str, retry_after_s: float, *, hint: str = "", field: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(PlaitError):

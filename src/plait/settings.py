@@ -23,6 +23,7 @@ from plait.errors import InputError
 
 __all__ = [
     "KEY_LENGTH",
+    "RATE_COSTS",
     "Settings",
     "allocator_arenas",
     "child_environment",
@@ -43,6 +44,19 @@ ALLOCATOR_ARENAS = 2
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus_client reads when it is imported."""
+
+
+RATE_COSTS = {
+    "search": 1.0,
+    "recommend": 1.0,
+    "similar": 1.0,
+    "rank": 1.0,
+    "next": 1.0,
+    "list": 1.0,
+    "row": 0.01,
+    "other": 0.2,
+}
+"""The tokens that each kind of request takes; `row` is one of a body beyond its first."""
 
 
 def _check_level(level: str) -> str:
@@ -109,12 +123,24 @@ def _check_web_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     return urls
 
 
+def _check_costs(costs: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in costs:
+        kind, _, cost = (part.strip() for part in entry.partition("="))
+        if kind not in RATE_COSTS or not re.fullmatch(r"\d+(\.\d+)?|\.\d+", cost):
+            hint = f"like search=2; kinds are {', '.join(RATE_COSTS)}"
+            raise PydanticCustomError("cost", "no cost of a kind of request", {"hint": hint})
+    return costs
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Key = Annotated[str, AfterValidator(_check_key)]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_split)]
 Modules = Annotated[Names, AfterValidator(_check_modules)]
 Origins = Annotated[Names, AfterValidator(_check_origins)]
 WebUrls = Annotated[Names, AfterValidator(_check_web_urls)]
+Costs = Annotated[Names, AfterValidator(_check_costs)]
+Rate = Annotated[float, Field(ge=0, le=1e9)]
+Seconds = Annotated[float, Field(ge=0.001, le=1e6)]
 Count = Annotated[int, Field(ge=0)]
 PositiveCount = Annotated[int, Field(ge=1)]
 
@@ -147,6 +173,16 @@ class Settings:
         cors_origins: The origins of web pages that may call the server; "*": any.
         body_limit: The largest request body, in bytes.
         batch_limit: The most rows in one request.
+        rate_limit_key: How many tokens a second each key may take; 0: as many as it likes.
+        rate_limit_user: How many tokens a second each user may take; 0: as many as the user likes.
+        rate_limit_window_s: A key or user that was quiet may take the tokens of so many seconds
+            at once.
+        rate_costs: What kinds of requests cost in tokens where it is not what `RATE_COSTS` says,
+            such as "search=2".
+        new_fields_per_request: How many fields a request may bring that the log does not know.
+        new_kinds_per_request: How many event types a request may bring that the log does not know.
+        new_fields_per_day: How many such fields each key may bring in a day; 0: any number.
+        new_kinds_per_day: How many such event types each key may bring in a day; 0: any number.
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
         stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
@@ -181,6 +217,14 @@ class Settings:
     cors_origins: Origins = ()
     body_limit: PositiveCount = 16 * 1024 * 1024
     batch_limit: PositiveCount = 10_000
+    rate_limit_key: Rate = 1000.0
+    rate_limit_user: Rate = 100.0
+    rate_limit_window_s: Seconds = 10.0
+    rate_costs: Costs = ()
+    new_fields_per_request: Count = 100
+    new_kinds_per_request: Count = 20
+    new_fields_per_day: Count = 500
+    new_kinds_per_day: Count = 100
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25
     stale_wait_ms: Count = 1000

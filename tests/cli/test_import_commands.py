@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import plait
 from plait.cli.main import main
 
 ITEMS = "item,title,code\n" + "".join(f"i{row},Mug {row},{row}\n" for row in range(20))
@@ -30,6 +31,11 @@ def shop(monkeypatch, capsys, tmp_path):
 
     run.folder = tmp_path
     return run
+
+
+def info_of(shop):
+    with plait.open(shop.folder / "home") as workspace:
+        return workspace.info()
 
 
 def test_ingest_tells_what_it_understood(shop):
@@ -131,3 +137,30 @@ def test_list_counts_under_both_names(shop):
     for option in ("--count", "--counts"):
         counts = json.loads(shop("list", option, "title", "--json")[1])["counts"]
         assert len(counts["title"]) == 20
+
+
+def test_a_field_and_a_kind_are_retired_and_restored(shop):
+    shop("ingest", "--items", "items.csv", "--events", "events.csv")
+    (kind,) = info_of(shop)["kinds"]
+    for name, options in (("title", ()), (kind, ("--of", "kinds"))):
+        assert shop("schema", "retire", name, *options)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert "title" not in fields["items"]
+    assert fields["retired"] == {"items": ["title"], "kinds": [kind]}
+    assert f"kinds  {kind}  retired" in shop("schema")[1]
+    assert shop("schema", "retire", "title")[0] == 2
+    assert info_of(shop)["interactions"] == 0
+    for name in ("title", kind):
+        assert shop("schema", "restore", name)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert (fields["items"]["title"], "retired" in fields) == ("text", False)
+    assert info_of(shop)["interactions"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("retire",), ("set", "a"), ("restore", "a", "b"), ("drop", "a"), ("retire", "nothing")],
+)
+def test_what_is_no_change_of_the_schema_is_refused(shop, change):
+    shop("ingest", "--items", "items.csv")
+    assert shop("schema", *change)[0] == 2

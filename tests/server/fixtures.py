@@ -73,9 +73,8 @@ def make_home(home, **settings):
 @contextlib.contextmanager
 def served(home, **settings_values):
     """A client of the real server on a free port; the server runs in a thread of this process."""
-    settings = Settings(
-        home=home, key=KEY, read_keys=(READ,), ingest_keys=(INGEST,), **settings_values
-    )
+    keys = {"key": KEY, "read_keys": (READ,), "ingest_keys": (INGEST,)}
+    settings = Settings(**{"home": home, **keys, **settings_values})
     listener = bound("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     lifeline, hold = os.pipe()

@@ -72,12 +72,12 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path):
 
 def test_scopes():
     ring = KeyRing("admin", read=("reader", "both"), ingest=("writer", "both"))
-    assert ring.scopes(b"admin") == {"read", "ingest", "admin"}
-    assert ring.scopes(b"reader") == {"read"}
-    assert ring.scopes(b"writer") == {"ingest"}
-    assert ring.scopes(b"both") == {"read", "ingest"}
+    assert ring.find(b"admin").scopes == {"read", "ingest", "admin"}
+    assert ring.find(b"reader").scopes == {"read"}
+    assert ring.find(b"writer").scopes == {"ingest"}
+    assert ring.find(b"both").scopes == {"read", "ingest"}
     for wrong in (b"", b"admi", b"admin ", b"ADMIN", b"\xff\xfe", b"x" * 100_000):
-        assert ring.scopes(wrong) == frozenset()
+        assert ring.find(wrong).scopes == frozenset()
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])

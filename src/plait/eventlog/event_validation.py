@@ -126,7 +126,7 @@ def _record_problem(event: Event) -> Problem | None:
         return None
     if record_type == "fact":
         return _triple_problem(event)
-    if record_type in ("retract", "retype"):
+    if record_type in ("retract", "retype", "retire"):
         return None if event.fields else Problem("fields", "expected what the record is about")
     if record_type in ("erase", "merge"):
         if event.user is None:

@@ -16,6 +16,7 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.field_retyping import retype_event
 from plait.eventlog.log_counters import read_head
+from plait.eventlog.retired_names import retire_event
 from plait.eventlog.retraction import (
     ImportRecord,
     read_imports,
@@ -123,6 +124,24 @@ class ImportHistory(ABC):
         now = time.time_ns() // 1000
         event = retype_event(f"retype:{uuid.uuid4().hex}", entity, name, dtype, now)
         return self.append([event]).version
+
+    def retire(self, entity: str, name: str, *, restore: bool = False) -> int:
+        """Stop to use a field or an event type; or use it again, with all that the log has of it.
+
+        Args:
+            entity: Whose field it is: "item", "user" or "interaction"; "kind" for an event type.
+            name: The name of the field or event type.
+            restore: Whether to take that back.
+
+        Returns:
+            The last offset of the log.
+
+        Raises:
+            NotFoundError: If there is no such name.
+            ConflictError: If it is retired already; with `restore`: if it is not.
+        """
+        now, event_id = time.time_ns() // 1000, f"retire:{uuid.uuid4().hex}"
+        return self.append([retire_event(event_id, entity, name, now, restore=restore)]).version
 
     def known_requests(self, request_ids: Iterable[str]) -> set[str]:
         """Find out which requests have a recorded answer.

@@ -6,7 +6,7 @@ A home's log is a SQLite file; a PostgreSQL database holds one log for servers o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -158,6 +158,19 @@ class EventLog(LogReader, ImportHistory):
         own = result._replace(rows=result.rows[: len(events)])
         own.new = result.new
         return own
+
+    def reserve_kinds(self, names: Iterable[str]) -> None:
+        """Let event types fit into this log however many others there are.
+
+        Args:
+            names: Their names, which are added to those that were reserved before.
+        """
+        self._appender.reserved |= frozenset(names)
+
+    @property
+    def reserved_kinds(self) -> frozenset[str]:
+        """The event types that fit however many others there are."""
+        return self._appender.reserved
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.

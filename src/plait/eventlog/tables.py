@@ -40,11 +40,23 @@ __all__ = [
     "items",
     "kinds",
     "repeated_rows",
+    "retired",
     "run_of",
     "users",
 ]
 
-TYPES = ("interaction", "item", "user", "fact", "erase", "erased", "merge", "retract", "retype")
+TYPES = (
+    "interaction",
+    "item",
+    "user",
+    "fact",
+    "erase",
+    "erased",
+    "merge",
+    "retract",
+    "retype",
+    "retire",
+)
 """The types of rows by code; an "erased" row is what an erasure leaves of an event. `EventLog.read`
 gives rows that were taken back the code -1 - code: they are of none of these types."""
 
@@ -167,6 +179,15 @@ fields = Table(
     Column("type", String(16), nullable=False),
 )
 """The type of every field of every entity ("item", "user", ...)."""
+
+retired = Table(
+    "retired",
+    METADATA,
+    Column("entity", String(16), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", String(16), nullable=False),
+)
+"""What is no longer used: fields with the type they had, and event types (entity "kind")."""
 
 imports = Table(
     "imports",

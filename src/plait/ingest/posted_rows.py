@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -36,6 +37,7 @@ from plait.ingest.scalar_parsers import (
     present,
     required,
 )
+from plait.schema.event_bounds import MAX_EVENT_TYPE_LENGTH, MAX_ID_LENGTH, WholeNumber
 
 __all__ = ["SESSION", "EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
 
@@ -67,9 +69,26 @@ def _fields_of(value: Any, info: ValidationInfo) -> str | None:
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
-_OptionalId = Annotated[str | None, BeforeValidator(present(parse_id))]
-_ItemId = Annotated[str, BeforeValidator(required(present(parse_id), expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(required(present(parse_event_type), EXPECTED["kind"]))]
+_IdText = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH)]
+_ItemText = Annotated[_IdText, StringConstraints(min_length=1)]
+_KindText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EVENT_TYPE_LENGTH)]
+_OptionalId = Annotated[
+    str | None,
+    BeforeValidator(present(parse_id), json_schema_input_type=_IdText | WholeNumber | None),
+]
+_ItemId = Annotated[
+    str,
+    BeforeValidator(
+        required(present(parse_id), expected_id_of("item")),
+        json_schema_input_type=_ItemText | WholeNumber,
+    ),
+]
+_EventType = Annotated[
+    str,
+    BeforeValidator(
+        required(present(parse_event_type), EXPECTED["kind"]), json_schema_input_type=_KindText
+    ),
+]
 
 
 class EventRow(BaseModel):
@@ -79,11 +98,12 @@ class EventRow(BaseModel):
 
     id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
     kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
-        None, description="the session: without a user the event is the session's"
-    )
+    session: Annotated[
+        str | None,
+        BeforeValidator(_session_id, json_schema_input_type=_IdText | WholeNumber | None),
+    ] = Field(None, description="the session: without a user the event is the session's")
     user: _OptionalId = Field(None, description="who; needed where there is no session")
-    item: _ItemId = Field(description="what", min_length=1)
+    item: _ItemId = Field(description="what")
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
     )

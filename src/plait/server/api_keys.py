@@ -10,15 +10,28 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from plait.errors import StorageError
 from plait.settings import KEY_LENGTH, Settings
 from plait.utils.private_files import exposed_mode, make_private_folder
 
-__all__ = ["KEY_FILE", "KeyRing", "ensure_key"]
+__all__ = ["KEY_FILE", "KeyRing", "KnownKey", "ensure_key"]
 
 KEY_FILE = "key"
 _ALL = frozenset({"read", "ingest", "admin"})
+
+
+class KnownKey(NamedTuple):
+    """What is known of a presented key.
+
+    Attributes:
+        number: Its place among the keys of the home, the same in every process; -1 if unknown.
+        scopes: What it permits; empty if unknown.
+    """
+
+    number: int
+    scopes: frozenset[str]
 
 
 class KeyRing:
@@ -61,8 +74,11 @@ class KeyRing:
         limited = (settings.read_keys, settings.ingest_keys, settings.events_keys)
         return KeyRing(ensure_key(settings)[0], *limited)
 
-    def scopes(self, presented: bytes) -> frozenset[str]:
-        """Look up what a key permits.
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, presented: bytes) -> KnownKey:
+        """Look up a key.
 
         Every known key is compared as a whole, whatever the others gave: the time taken
         does not depend on how similar a key is.
@@ -71,14 +87,14 @@ class KeyRing:
             presented: The key of a request.
 
         Returns:
-            Its scopes, none if the key is unknown.
+            Its number and its scopes: of a key that is listed several times, all of them.
         """
         digest = hashlib.sha256(presented).digest()
-        granted: frozenset[str] = frozenset()
-        for known, scopes in self._known:
+        number, granted = -1, frozenset[str]()
+        for place, (known, scopes) in enumerate(self._known):
             if hmac.compare_digest(digest, known):
-                granted |= scopes
-        return granted
+                number, granted = place, granted | scopes
+        return KnownKey(number, granted)
 
 
 def ensure_key(settings: Settings) -> tuple[str, bool]:

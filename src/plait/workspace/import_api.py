@@ -145,6 +145,51 @@ class ImportApi:
         self.host.catch_up(version)
         return version
 
+    def retire(self, entity: str, name: str) -> int:
+        """Stop to use a field or an event type.
+
+        What the log has of it stays and is left out of everything; rows that bring the field are
+        stored without it, rows of the event type are rejected. `restore` takes it back.
+
+        Args:
+            entity: Whose field it is: "item", "user" or "interaction"; "kind" for an event type.
+            name: The name of the field or event type.
+
+        Returns:
+            The version that holds the change.
+
+        Raises:
+            NotFoundError: If there is no such name.
+            ConflictError: If it is retired already.
+        """
+        version = self._log.retire(entity, name)
+        self.host.catch_up(version)
+        return version
+
+    def restore(self, entity: str, name: str) -> int:
+        """Use a retired field or event type again, with all that the log has of it.
+
+        Args:
+            entity: As for `retire`.
+            name: The name of the field or event type.
+
+        Returns:
+            The version that holds the change.
+
+        Raises:
+            ConflictError: If it is not retired.
+        """
+        version = self._log.retire(entity, name, restore=True)
+        self.host.catch_up(version)
+        return version
+
+    def retired(self) -> dict[str, list[str]]:
+        """Return what is no longer used, by "item", "user", "interaction" and "kind"."""
+        names: dict[str, list[str]] = {}
+        for entity, name in sorted(self._log.schema().retired):
+            names.setdefault(entity, []).append(name)
+        return names
+
     def field_types(self) -> dict[str, dict[str, FieldType]]:
         """Return the types of all fields by entity ("item", "user", "interaction") and name."""
         types: dict[str, dict[str, FieldType]] = {"item": {}, "user": {}, "interaction": {}}

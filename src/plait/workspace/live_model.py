@@ -336,6 +336,7 @@ class LiveModel:
         follower.catch_up(manifest["version"])
         check_log(bundle, manifest, self._log, follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
+        self._log.reserve_kinds(set(pipeline.recipe.event_weights) - {"*"})
         with self._refreshing:
             state = follower.state
             model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))

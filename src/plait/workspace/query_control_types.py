@@ -93,7 +93,7 @@ def id_text(value: Any) -> Any:
 
 
 def whole_number(value: Any) -> Any:
-    """Take numpy's whole numbers as Python's.
+    """Take numpy's whole numbers as Python's, and a number like 35.0, which JSON holds to be whole.
 
     Args:
         value: What the caller gave.
@@ -101,7 +101,8 @@ def whole_number(value: Any) -> Any:
     Returns:
         An int; anything else as it is.
     """
-    return int(value) if isinstance(value, np.integer) else value
+    is_whole = isinstance(value, np.integer) or (isinstance(value, float) and value.is_integer())
+    return int(value) if is_whole else value
 
 
 def as_list(value: Any) -> Any:

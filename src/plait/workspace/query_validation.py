@@ -15,7 +15,7 @@ from plait.errors import InputError, TooLargeError
 from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
-from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
     Boosts,
@@ -119,14 +119,20 @@ def _language(value: Any) -> Any:
     return language
 
 
-_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(id_text)]
+_IdText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
+_AnyId = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ID_LENGTH),
+    BeforeValidator(id_text, json_schema_input_type=_IdText | WholeNumber),
+]
 """An id from Python: an empty one is allowed, and is unknown."""
 
 ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
+_SessionText = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION))
+]
 _SessionId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION)),
-    BeforeValidator(id_text),
+    _SessionText, BeforeValidator(id_text, json_schema_input_type=_SessionText | WholeNumber)
 ]
 _Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
 _ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]

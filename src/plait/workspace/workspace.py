@@ -13,6 +13,7 @@ from plait.errors import StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.eventlog.snapshot import snapshot
+from plait.ingest.event_type_names import USUAL_EVENT_TYPES
 from plait.ingest.importer import Importer
 from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
@@ -68,6 +69,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             erasure_key=lambda make: erasure_key(settings, make=make),
         )
         make_private_folder(home)
+        log.reserve_kinds(USUAL_EVENT_TYPES)
         self._bundles = BundleStore(
             home / "bundles", keep=settings.keep_bundles, stage_modules=settings.stage_modules
         )
@@ -247,17 +249,19 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         """Return the health metrics of this process.
 
         Returns:
-            `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
+            `head` (the version of the log, None while it cannot be read), `version`, `names`
+            (how many fields each entity has, and event types as "kind"; None too), `bundle`,
             `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
             `problems`, `impressions_written`, `impressions_dropped`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
-        loaded, head = self.host.loaded, None
+        loaded, head, names = self.host.loaded, None, None
         with suppress(StorageError):
-            head = self._log.version
+            head, names = self._log.version, self._log.name_counts()
         return {
             "head": head,
             "version": self.host.version,
+            "names": names,
             "bundle": self.host.bundle,
             "bundle_age": None if loaded is None else bundle_age(loaded.bundle),
             "items": None if loaded is None else int(loaded.state.catalogue.alive.sum()),

@@ -15,10 +15,12 @@ from starlette.responses import Response
 from plait.data.types import event_type_weights
 from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.rate_limits import RateLimits
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import RecommendBatch
 from plait.server.http.worker_health import WorkerHealth
 from plait.settings import Settings
+from plait.workspace.new_names import BudgetSource
 from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json
@@ -73,12 +75,14 @@ class Service:
         settings: The settings of the home.
         workspace: The open home.
         metrics: What Prometheus scrapes.
+        limits: What keys and users may ask for.
         most: Requests that may be under way, of either sort.
 
     Attributes:
         settings: The settings of the home.
         workspace: The open home.
         metrics: What Prometheus scrapes.
+        limits: What keys and users may ask for.
         wait: Runs a call that waits for the store in a thread; a coroutine function.
         health: Whether this worker can answer.
     """
@@ -88,12 +92,14 @@ class Service:
         settings: Settings,
         workspace: Workspace,
         metrics: PrometheusMetrics,
+        limits: RateLimits,
         *,
         most: int = MAX_UNDER_WAY,
     ) -> None:
         self.settings = settings
         self.workspace = workspace
         self.metrics = metrics
+        self.limits = limits
         workspace.host.on_timings = metrics.stages
         self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
@@ -114,8 +120,14 @@ class Service:
             The response as JSON.
 
         Raises:
+            RateLimitError: If the user asks for too much.
             TooLargeError: If a list is longer than `batch_limit`.
         """
+        if body.user is not None:
+            limits = self.limits
+            wait_s = limits.users.take_for(body.user, limits.costs_by_kind[route])
+            if wait_s:
+                raise limits.refused_user(body.user, wait_s)
         for field in ("items", "exclude", "history"):
             count, limit = len(getattr(body, field, ())), self.settings.batch_limit
             if count > limit:
@@ -187,16 +199,19 @@ class Service:
         """
         return await self._query_calls.run(lambda: self.workspace.why(request_id))
 
-    def post_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+    def post_events(
+        self, rows: Sequence[Any], *, names: BudgetSource
+    ) -> tuple[int, list[dict[str, Any]]]:
         """Append events, and count the answers that led to them.
 
         Args:
             rows: The rows of a request.
+            names: Makes the budget of new fields and event types of its key.
 
         Returns:
             See `Workspace.post`.
         """
-        version, statuses = self.workspace.post(rows)
+        version, statuses = self.workspace.post(rows, names=names)
         stored = [
             row
             for row, status in zip(rows, statuses, strict=True)
