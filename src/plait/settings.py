@@ -112,6 +112,7 @@ class Settings:
         events_keys: Keys that may only post events, such as those of web pages.
         cors_origins: The origins of web pages that may call the server; "*": any.
         body_limit: The largest request body, in bytes.
+        query_body_limit: The largest body of a query, in bytes.
         batch_limit: The most rows in one request.
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
@@ -144,6 +145,7 @@ class Settings:
     events_keys: Keys = field(default=(), repr=False)
     cors_origins: Origins = ()
     body_limit: PositiveCount = 16 * 1024 * 1024
+    query_body_limit: PositiveCount = 1024 * 1024
     batch_limit: PositiveCount = 10_000
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25

@@ -9,11 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.errors import InputError
 from plait.server.http.dependencies import reply
-from plait.server.http.json_body import object_of
+from plait.server.http.json_body import rows_of_body
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
-from plait.server.http.request_limits import too_many_rows
 from plait.server.http.workspace_service import Service
 
 __all__ = ["append_rows"]
@@ -53,16 +51,7 @@ def _append_body(
     append: Append, raw: bytes, name: str, limit: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """The rows of {"events": [...]}."""
-    body = object_of(raw)
-    for key in body:
-        if key != name:
-            raise InputError(f"there is no field {key!r}", hint=f"fields are {name}", field=key)
-    rows = body.get(name)
-    if not isinstance(rows, list):
-        raise InputError(f"{name} is not a list", hint=f'send {{"{name}": [...]}}', field=name)
-    if len(rows) > limit:
-        raise too_many_rows(name, len(rows), limit)
-    return append(rows)
+    return append(rows_of_body(raw, name, limit))
 
 
 def _append_lines(append: Append, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:

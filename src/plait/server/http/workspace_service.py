@@ -37,6 +37,12 @@ QUERY_THREADS = 16
 """Threads that wait before they can answer: for a version, or for what another response showed.
 They are separate, so that no number of such queries keeps an event from being stored."""
 
+PARSE_THREADS = 2
+"""Threads that parse long bodies: more would only take turns, and hold their memory meanwhile."""
+
+CHAIN_THREADS = 8
+"""Threads that look up what earlier responses showed, for `next` and `requests`."""
+
 MAX_UNDER_WAY = 512
 """Requests that may be under way in one process, of either sort; the next gets 503."""
 
@@ -80,6 +86,7 @@ class Service:
         workspace: The open home.
         metrics: What Prometheus scrapes.
         wait: Runs a call that waits for the store in a thread; a coroutine function.
+        parse: Parses a long body in a thread; a coroutine function.
         health: Whether this worker can answer.
     """
 
@@ -97,7 +104,10 @@ class Service:
         workspace.host.on_timings = metrics.stages
         self._store_calls = _BoundedExecutor("plait-wait", STORE_THREADS, most)
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
+        self._parse_calls = _BoundedExecutor("plait-parse", PARSE_THREADS, most)
+        self._chain_calls = _BoundedExecutor("plait-chain", CHAIN_THREADS, most)
         self.wait = self._store_calls.run
+        self.parse = self._parse_calls.run
         self.health = WorkerHealth(workspace, metrics, wait=self.wait, query=self._query_calls.run)
 
     async def answer(self, request: Request, body: QueryModel, route: str) -> Response:
@@ -171,7 +181,7 @@ class Service:
             The response as JSON.
         """
         queries = self.workspace.queries
-        response = await self._query_calls.run(lambda: queries.next(request_id, k))
+        response = await self._chain_calls.run(lambda: queries.next(request_id, k))
         request.state.request_id = response.request_id
         self.metrics.answers.continued(request_id, response, k)
         return Response(to_json(response), media_type="application/json")
@@ -185,7 +195,7 @@ class Service:
         Returns:
             See `Workspace.why`.
         """
-        return await self._query_calls.run(lambda: self.workspace.why(request_id))
+        return await self._chain_calls.run(lambda: self.workspace.why(request_id))
 
     def post_events(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
         """Append events, and count the answers that led to them.
@@ -219,6 +229,6 @@ class Service:
 
     def close(self) -> None:
         """Let what is under way finish, then close the workspace, which writes what it holds."""
-        self._query_calls.close()
-        self._store_calls.close()
+        for calls in (self._parse_calls, self._chain_calls, self._query_calls, self._store_calls):
+            calls.close()
         self.workspace.close()
