@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -122,15 +122,16 @@ def as_list(value: Any) -> Any:
     return list(value) if is_list else value
 
 
-def bounded_list(most: int) -> tuple[Any, ...]:
+def bounded_list(most: int, *before: Callable[[Any], Any]) -> tuple[Any, ...]:
     """Return what bounds a list: its length is judged before its elements, and the first wrong
     element ends the validation.
 
     Args:
         most: The greatest length.
+        before: Functions that make a list of what a caller gives.
 
     Returns:
-        Annotations of a list type, to be unpacked behind all others.
+        Annotations of a list type, to be unpacked directly behind it.
     """
 
     def check(value: Any) -> Any:
@@ -139,7 +140,8 @@ def bounded_list(most: int) -> tuple[Any, ...]:
             raise PydanticKnownError("too_long", context)
         return value
 
-    return FailFast(), Field(max_length=most), BeforeValidator(check)
+    conversions = map(BeforeValidator, before)
+    return FailFast(), Field(max_length=most), *conversions, BeforeValidator(check)
 
 
 def _sequence(value: Any) -> Any:
@@ -176,14 +178,14 @@ _EventType = Annotated[
     BeforeValidator(_event_type),
 ]
 EventTypes = Annotated[
-    list[_EventType], BeforeValidator(_sequence), *bounded_list(MAX_EVENT_TYPES)
+    list[_EventType], *bounded_list(MAX_EVENT_TYPES, _sequence)
 ]
 _Expression = Annotated[
     str, StringConstraints(min_length=1, max_length=_MAX_FILTER), AfterValidator(_expression)
 ]
 _Days = Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False)]
 _FieldName = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_NAME)]
-FieldNames = Annotated[list[_FieldName], BeforeValidator(_sequence), *bounded_list(MAX_FIELDS)]
+FieldNames = Annotated[list[_FieldName], *bounded_list(MAX_FIELDS, _sequence)]
 
 
 class _Control(BaseModel):
@@ -216,7 +218,7 @@ class SeenModel(_Control):
     )
     days: _Days | None = Field(None, description="for how many days; none: for good")
     cooldown: Annotated[
-        list[CooldownModel], BeforeValidator(_tables), *bounded_list(MAX_COOLDOWNS)
+        list[CooldownModel], *bounded_list(MAX_COOLDOWNS, _tables)
     ] = Field(
         default_factory=list,
         description="other periods for some items; the first that matches holds",
@@ -305,13 +307,12 @@ def _distinct(pins: list[PinModel]) -> list[PinModel]:
 Seen = Annotated[Any, PlainValidator(_seen), WithJsonSchema(_SEEN_SCHEMA)]
 """What `seen` may be; the value is "keep", "remove" or a `SeenRule`."""
 
-Boosts = Annotated[list[BoostModel], BeforeValidator(_tables), *bounded_list(MAX_BOOSTS)]
+Boosts = Annotated[list[BoostModel], *bounded_list(MAX_BOOSTS, _tables)]
 """What `boosts` may be."""
 
 Pins = Annotated[
     list[PinModel],
-    BeforeValidator(_pin_tables),
-    *bounded_list(MAX_PINS),
+    *bounded_list(MAX_PINS, _pin_tables),
     AfterValidator(_distinct),
 ]
 """What `pins` may be."""
