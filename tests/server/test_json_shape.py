@@ -44,7 +44,7 @@ def test_json_shape_agrees_with_the_parsed_value_whatever_the_block(monkeypatch,
         rows = [random_value(source) for _ in range(source.randrange(6))]
         body = {"events": rows}
         raw = json.dumps(body, ensure_ascii=source.random() < 0.5).encode()
-        shape = json_shape(raw)
+        shape = json_shape(raw, 10_000)
         assert shape.depth == depth_of(body)
         assert count_of(body) <= shape.values <= 2 * count_of(body)
         assert json.loads(raw[shape.list_start : shape.list_end + 1]) == rows
@@ -54,10 +54,10 @@ def test_json_shape_agrees_with_the_parsed_value_whatever_the_block(monkeypatch,
 
 
 def test_json_shape_of_text_that_is_not_closed_has_no_end_of_its_list():
-    shape = json_shape(b'{"events": [1, 2')
+    shape = json_shape(b'{"events": [1, 2', 10)
     assert (shape.list_start, shape.list_end) == (11, -1)
     assert np.array_equal(shape.commas, [13])
 
 
 def test_json_shape_of_deep_text_is_its_depth():
-    assert json_shape(b"[" * 100_000).depth == 100_000
+    assert json_shape(b"[" * 100_000, 100_000).depth == 100_000

@@ -278,7 +278,7 @@ class LiveModel:
         return self._follower.catch_up(self._log.version)
 
     def wait_for(self, version: int, timeout: float) -> bool:
-        """Wait until the state has reached an offset.
+        """Wait until the state has reached an offset; not at all for one beyond the log.
 
         Args:
             version: The offset.
@@ -286,10 +286,29 @@ class LiveModel:
 
         Returns:
             Whether the state has reached it.
+
+        Raises:
+            StorageError: If the log cannot be read.
         """
         self.start()
         assert self._follower is not None
+        if self._follower.state.version < version and self._log.version < version:
+            return False
         return self._follower.wait_for(version, timeout)
+
+    def head(self) -> int:
+        """Read the version of the log, and let the state follow it at once.
+
+        Returns:
+            The last offset of the log.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        self.start()
+        assert self._follower is not None
+        self._follower.wait_for(head := self._log.version, 0)
+        return head
 
     def wait_for_deltas(self, version: int, timeout: float) -> bool:
         """Wait until the stages know the items of a version; at once where no bundle answers yet.

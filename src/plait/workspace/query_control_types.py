@@ -13,7 +13,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    FailFast,
     Field,
     PlainValidator,
     StringConstraints,
@@ -141,7 +140,7 @@ def bounded_list(most: int, *before: Callable[[Any], Any]) -> tuple[Any, ...]:
         return value
 
     conversions = map(BeforeValidator, before)
-    return FailFast(), Field(max_length=most), *conversions, BeforeValidator(check)
+    return Field(max_length=most, fail_fast=True), *conversions, BeforeValidator(check)
 
 
 def _sequence(value: Any) -> Any:

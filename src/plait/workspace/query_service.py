@@ -56,13 +56,19 @@ class QueryService:
         self._stale_wait = stale_wait
 
     def run(
-        self, queries: Sequence[Query], *, at_least: int | None = None, route: str = "ask"
+        self,
+        queries: Sequence[Query],
+        *,
+        at_least: int | None = None,
+        is_fresh: bool = True,
+        route: str = "ask",
     ) -> list[Response]:
         """Answer queries.
 
         Args:
             queries: Valid queries, as `plait.workspace.query_validation` makes them.
             at_least: The version that the state should have reached; the query waits for it.
+            is_fresh: Whether the state has reached the version that the caller has waited for.
             route: The name under which the responses are remembered.
 
         Returns:
@@ -72,7 +78,7 @@ class QueryService:
             NotFoundError: If an item to start from is unknown.
             NotReadyError: Before the first fit.
         """
-        results = self._compute(queries, at_least, route=route)
+        results = self._compute(queries, at_least, is_fresh=is_fresh, route=route)
         for _, impression in results:
             self._chains.add(impression)
         return [response for response, _ in results]
@@ -170,12 +176,13 @@ class QueryService:
         at_least: int | None = None,
         *,
         route: str,
+        is_fresh: bool = True,
         continuation_id: str = "",
         is_timed: bool = True,
         is_resolved: bool = False,
     ) -> list[tuple[Response, Impression]]:
         """The response to each query and what is to be remembered of it."""
-        is_fresh = not self._host.is_behind
+        is_fresh = is_fresh and not self._host.is_behind
         if at_least is not None:
             is_fresh = self._host.wait_for(at_least, self._stale_wait)
         model = self._host.serving()

@@ -97,7 +97,7 @@ def check_shape(raw: bytes) -> None:
     brackets = raw.count(b"[") + raw.count(b"{")
     if brackets <= MAX_DEPTH and raw.count(b",") + brackets < MAX_VALUES:
         return
-    shape = json_shape(raw)
+    shape = json_shape(raw, MAX_VALUES)
     if shape.depth > MAX_DEPTH:
         raise InputError(f"the body is nested deeper than {MAX_DEPTH} levels", field="body")
     if shape.values > MAX_VALUES:
@@ -124,16 +124,16 @@ def rows_of_body(raw: bytes, name: str, limit: int) -> list[Any]:
         if len(rows) > limit:
             raise too_many_rows(name, len(rows), limit)
         return rows
-    shape = json_shape(raw)
+    shape = json_shape(raw, MAX_ROW_VALUES)
     if shape.depth > MAX_DEPTH:
         raise InputError(f"the body is nested deeper than {MAX_DEPTH} levels", field="body")
+    if shape.values > MAX_ROW_VALUES:
+        raise too_many_values(MAX_ROW_VALUES)
     start, end = shape.list_start + 1, shape.list_end
-    if not 0 < start < end or start + len(raw) - end > SMALL_BODY:
+    if not 0 < start <= end or start + len(raw) - end > SMALL_BODY:
         raise _no_list(name)
     if len(shape.commas) >= limit:
         raise too_many_rows(name, len(shape.commas) + 1, limit)
-    if shape.values > MAX_ROW_VALUES:
-        raise too_many_values(MAX_ROW_VALUES)
     if _only_list(object_of(raw[:start] + raw[end:]), name):
         raise _no_list(name)  # another list came first
     rows: list[Any] = []

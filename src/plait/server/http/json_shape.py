@@ -52,11 +52,12 @@ class JsonShape:
     commas: Int64Array
 
 
-def json_shape(raw: bytes) -> JsonShape:
+def json_shape(raw: bytes, most: int) -> JsonShape:
     """Measure a text.
 
     Args:
         raw: The bytes of the text, UTF-8.
+        most: The most values it may hold; what comes behind more of them is not looked at.
 
     Returns:
         Its shape.
@@ -76,6 +77,8 @@ def json_shape(raw: bytes) -> JsonShape:
             is_within = (positions > start) & (positions < (end if end >= 0 else len(raw)))
             commas.append(positions[is_within & (codes == _COMMA) & (levels == 2)])
         level = int(levels[-1]) if len(levels) else level
+        if values > most:
+            break
     return JsonShape(deepest, values, start, end, np.concatenate(commas))
 
 

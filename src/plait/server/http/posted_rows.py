@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.server.http.dependencies import reply
-from plait.server.http.json_body import rows_of_body
+from plait.server.http.json_body import SMALL_BODY, rows_of_body
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
 from plait.server.http.workspace_service import Service
 
@@ -41,7 +41,11 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
         version, rows = await service.wait(partial(_append_lines, append, lines))
     else:
         raw = await request.body()
-        version, rows = await service.wait(partial(_append_body, append, raw, name, limit))
+        if len(raw) > SMALL_BODY:
+            body = await service.parse(partial(rows_of_body, raw, name, limit))
+            version, rows = await service.wait(partial(append, body))
+        else:
+            version, rows = await service.wait(partial(_append_body, append, raw, name, limit))
     if name == "events":
         service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})

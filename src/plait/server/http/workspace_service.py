@@ -17,8 +17,11 @@ from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.request_limits import too_many_rows
 from plait.server.http.request_models import RecommendBatch
+from plait.server.http.version_waiters import VersionWaiters
 from plait.server.http.worker_health import WorkerHealth
 from plait.settings import Settings
+from plait.workspace.listing import Listing
+from plait.workspace.listing_query import ListQuery
 from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json
@@ -33,12 +36,15 @@ T = TypeVar("T")
 STORE_THREADS = 32
 """Threads that wait for a commit or for the store. One commit serves many of them."""
 
-QUERY_THREADS = 16
-"""Threads that wait before they can answer: for a version, or for what another response showed.
-They are separate, so that no number of such queries keeps an event from being stored."""
+QUERY_THREADS = 4
+"""Threads that look at the head of the log for queries that wait for a version. They are separate,
+so that no number of such queries keeps an event from being stored."""
 
 PARSE_THREADS = 2
 """Threads that parse long bodies: more would only take turns, and hold their memory meanwhile."""
+
+LIST_THREADS = 2
+"""Threads that compute listings, which take their time and hold the interpreter's lock."""
 
 CHAIN_THREADS = 8
 """Threads that look up what earlier responses showed, for `next` and `requests`."""
@@ -87,6 +93,7 @@ class Service:
         metrics: What Prometheus scrapes.
         wait: Runs a call that waits for the store in a thread; a coroutine function.
         parse: Parses a long body in a thread; a coroutine function.
+        waiters: Lets requests wait for a version.
         health: Whether this worker can answer.
     """
 
@@ -106,14 +113,21 @@ class Service:
         self._query_calls = _BoundedExecutor("plait-ask", QUERY_THREADS, most)
         self._parse_calls = _BoundedExecutor("plait-parse", PARSE_THREADS, most)
         self._chain_calls = _BoundedExecutor("plait-chain", CHAIN_THREADS, most)
+        self._list_calls = _BoundedExecutor("plait-list", LIST_THREADS, most)
         self.wait = self._store_calls.run
         self.parse = self._parse_calls.run
+        self.waiters = VersionWaiters(
+            lambda: workspace.version,
+            lambda: self._query_calls.run(workspace.host.head),
+            settings.stale_wait_ms / 1000,
+        )
         self.health = WorkerHealth(workspace, metrics, wait=self.wait, query=self._query_calls.run)
 
     async def answer(self, request: Request, body: QueryModel, route: str) -> Response:
         """Answer a query.
 
-        A query for a version that is not known yet waits in a thread, so that it delays no other.
+        A query for a version that is not known yet waits without a thread, so that it delays no
+        other; for one that the log does not hold it does not wait.
 
         Args:
             request: The request, which gets the id of the response.
@@ -131,12 +145,8 @@ class Service:
             if count > limit:
                 raise too_many_rows(field, count, limit)
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
-        if at_least is not None and at_least > self.workspace.version:
-            responses = await self._query_calls.run(
-                lambda: run([query], at_least=at_least, route=route)
-            )
-        else:
-            responses = run([query], at_least=at_least, route=route)
+        is_fresh = at_least is None or await self.waiters.reached(at_least)
+        responses = run([query], is_fresh=is_fresh, route=route)
         request.state.request_id = responses[0].request_id
         self.metrics.answers.answered(route, responses[0], query.k, query.context)
         return Response(to_json(responses[0]), media_type="application/json")
@@ -152,22 +162,29 @@ class Service:
             The responses as JSON.
         """
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
-        wait, is_fresh = self.settings.stale_wait_ms / 1000, True
-        if at_least is not None:
-            host = self.workspace.host
-            is_fresh = await self._query_calls.run(lambda: host.wait_for(at_least, wait))
+        is_fresh = at_least is None or await self.waiters.reached(at_least)
         responses = []
         for first in range(0, len(body.users), BATCH_SIZE):
             users = body.users[first : first + BATCH_SIZE]
-            responses += run([replace(query, user=user) for user in users], route=route)
+            batch = [replace(query, user=user) for user in users]
+            responses += run(batch, is_fresh=is_fresh, route=route)
             await asyncio.sleep(0)
         for response in responses:
             self.metrics.answers.answered(route, response, query.k, query.context)
-        if not is_fresh:
-            responses = [
-                replace(response, degraded=[*response.degraded, "stale"]) for response in responses
-            ]
         return Response(many_json(body.users, responses), media_type="application/json")
+
+    async def list_items(self, query: ListQuery) -> Listing:
+        """Answer with a page of a listing.
+
+        Args:
+            query: The query.
+
+        Returns:
+            The page.
+        """
+        at_least, list_items = query.at_least, self.workspace.run_listing
+        is_fresh = at_least is None or await self.waiters.reached(at_least)
+        return await self._list_calls.run(lambda: list_items(query, is_fresh=is_fresh))
 
     async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
         """Answer with more of an earlier response.
@@ -229,6 +246,12 @@ class Service:
 
     def close(self) -> None:
         """Let what is under way finish, then close the workspace, which writes what it holds."""
-        for calls in (self._parse_calls, self._chain_calls, self._query_calls, self._store_calls):
+        for calls in (
+            self._parse_calls,
+            self._list_calls,
+            self._chain_calls,
+            self._query_calls,
+            self._store_calls,
+        ):
             calls.close()
         self.workspace.close()
