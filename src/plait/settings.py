@@ -117,6 +117,8 @@ class Settings:
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
         stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
+        history_limit: How many events of a user the models see, the newest.
+        query_budget_ms: How much processor time a costly query may take.
         impressions: Whether responses are recorded.
         impressions_days: How long impressions are kept.
         consent_required: Whether events of users without consent are refused.
@@ -150,6 +152,8 @@ class Settings:
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25
     stale_wait_ms: Count = 1000
+    history_limit: PositiveCount = 5000
+    query_budget_ms: PositiveCount = 5000
     impressions: bool = True
     impressions_days: Count = 90
     consent_required: bool = False

@@ -20,7 +20,7 @@ from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
-from plait.workspace.query_encoding import encode_queries
+from plait.workspace.query_encoding import HISTORY_LIMIT, encode_queries
 
 __all__ = ["NOT_READ", "LiveModel", "LoadedModel"]
 
@@ -48,12 +48,14 @@ class LoadedModel:
         pipeline: The fitted pipeline.
         state: The state of the log.
         live: The same state with what the stages know beside their bundle.
+        history_limit: The most events of a user that the models see.
     """
 
     bundle: str
     pipeline: Pipeline
     state: LiveState
     live: StateView
+    history_limit: int = HISTORY_LIMIT
 
     def run(
         self, queries: Sequence[Query], watch: OnStageTimed = ignore
@@ -68,7 +70,9 @@ class LoadedModel:
             The encoded batch, and its candidates after the last step.
         """
         event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(queries, self.state, self.live, event_weights)
+        batch = encode_queries(
+            queries, self.state, self.live, event_weights, self.history_limit
+        )
         return batch, self.pipeline.run(batch, watch)
 
 
@@ -79,16 +83,25 @@ class LiveModel:
         log: The log to follow.
         bundles: The bundles of the home.
         poll_ms: Milliseconds between two polls of the log.
+        history_limit: The most events of a user that the models see.
 
     Attributes:
         on_timings: Called after each batch with the seconds of every stage, by its name.
     """
 
-    def __init__(self, log: EventLog, bundles: BundleStore, *, poll_ms: int = 25) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        bundles: BundleStore,
+        *,
+        poll_ms: int = 25,
+        history_limit: int = HISTORY_LIMIT,
+    ) -> None:
         self.on_timings: Callable[[Mapping[str, float]], object] = ignore
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms
+        self._history_limit = history_limit
         self._loaded: LoadedModel | None = None
         self._with_deltas: tuple[Pipeline, StateView] | None = None
         self._swapping = threading.Lock()
@@ -184,8 +197,9 @@ class LiveModel:
         state = follower.state
         if state is loaded.state:
             return loaded
+        live = StateView(state, loaded.live.deltas)
         current = LoadedModel(
-            loaded.bundle, loaded.pipeline, state, StateView(state, loaded.live.deltas)
+            loaded.bundle, loaded.pipeline, state, live, loaded.history_limit
         )
         with self._swapping:
             if self._loaded is loaded:
@@ -361,7 +375,8 @@ class LiveModel:
         pipeline = self._bundles.load(bundle)
         with self._refreshing:
             state = follower.state
-            model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))
+            live = StateView(state, deltas(pipeline, state))
+            model = LoadedModel(bundle, pipeline, state, live, self._history_limit)
             _try_out(model)
             with self._swapping:
                 self._loaded, self._with_deltas = model, (pipeline, model.live)

@@ -13,9 +13,10 @@ from typing import Any
 from plait.data.catalogue import Catalogue
 from plait.data.query_controls import SeenRule
 from plait.data.types import ABSENT, Query
-from plait.errors import NotFoundError
+from plait.errors import BudgetError, NotFoundError
 from plait.eventlog import Impression
 from plait.ingest.posted_rows import SESSION
+from plait.pipeline.pipeline import OnStageTimed
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
 from plait.workspace.companion_reasons import with_companion_reasons
@@ -62,6 +63,7 @@ class QueryService:
         at_least: int | None = None,
         is_fresh: bool = True,
         route: str = "ask",
+        budget: float | None = None,
     ) -> list[Response]:
         """Answer queries.
 
@@ -70,15 +72,20 @@ class QueryService:
             at_least: The version that the state should have reached; the query waits for it.
             is_fresh: Whether the state has reached the version that the caller has waited for.
             route: The name under which the responses are remembered.
+            budget: The most processor time of this thread, in seconds; None: no bound. It is
+                looked at after every stage.
 
         Returns:
             The response to each query, in their order.
 
         Raises:
+            BudgetError: If the queries take more than `budget`.
             NotFoundError: If an item to start from is unknown.
             NotReadyError: Before the first fit.
         """
-        results = self._compute(queries, at_least, is_fresh=is_fresh, route=route)
+        results = self._compute(
+            queries, at_least, is_fresh=is_fresh, route=route, budget=budget
+        )
         for _, impression in results:
             self._chains.add(impression)
         return [response for response, _ in results]
@@ -180,6 +187,7 @@ class QueryService:
         continuation_id: str = "",
         is_timed: bool = True,
         is_resolved: bool = False,
+        budget: float | None = None,
     ) -> list[tuple[Response, Impression]]:
         """The response to each query and what is to be remembered of it."""
         is_fresh = is_fresh and not self._host.is_behind
@@ -189,9 +197,11 @@ class QueryService:
         if not is_resolved:
             queries = self._resolve(queries, model.state.catalogue)
         results: dict[int, tuple[Response, Impression]] = {}
+        end = None if budget is None else time.thread_time() + budget
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
             timings: dict[str, float] = {}
-            batch, items = model.run([queries[position] for position in group], timings.__setitem__)
+            watch = timings.__setitem__ if end is None else _watch_until(end, timings)
+            batch, items = model.run([queries[position] for position in group], watch)
             if is_timed:
                 self._host.on_timings(timings)
             for row, position in enumerate(group):
@@ -253,6 +263,20 @@ class QueryService:
         if query.session is not None:
             session = self._consent.user_id(SESSION + query.session)
         return replace(query, user=user or session, session=session if user else None)
+
+
+def _watch_until(end: float, timings: dict[str, float]) -> OnStageTimed:
+    """Notes what each stage took; BudgetError once this thread's processor time is past `end`."""
+
+    def watch(stage: str, seconds: float) -> None:
+        timings[stage] = seconds
+        if time.thread_time() > end:
+            raise BudgetError(
+                "the query takes more work than one query may",
+                hint="ask for fewer items, or raise query_budget_ms",
+            )
+
+    return watch
 
 
 def _unknown_event_types(query: Query, event_types: Sequence[str]) -> list[str]:

@@ -66,7 +66,12 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         home.mkdir(parents=True, exist_ok=True)
         self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
         self._webhooks = Webhooks(settings)
-        self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
+        self.host = host = LiveModel(
+            log,
+            self._bundles,
+            poll_ms=settings.poll_ms,
+            history_limit=settings.history_limit,
+        )
         consent = ConsentPolicy(
             settings.consent_required,
             settings.pseudonyms,

@@ -7,11 +7,13 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from plait.data.query_controls import SeenRule
 from plait.data.types import event_type_weights
 from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
@@ -46,6 +48,12 @@ PARSE_THREADS = 2
 LIST_THREADS = 2
 """Threads that compute listings, which take their time and hold the interpreter's lock."""
 
+COSTLY_ITEMS = 200
+"""A query that names, excludes or asks for more items is costly: it does not hold up the others."""
+
+COSTLY_TEXT = 500
+"""The same of a text or filter of more characters."""
+
 CHAIN_THREADS = 8
 """Threads that look up what earlier responses showed, for `next` and `requests`."""
 
@@ -79,7 +87,8 @@ class Service:
 
     Queries are computed on the event loop itself: computing holds the interpreter's lock, so a
     thread beside the loop would only take turns with it (at 100 requests a second p99 was 115 ms
-    with one, 14 ms without). What waits, for a commit, the store or a version, does so in threads.
+    with one, 14 ms without). Costly ones, which would hold everybody up, take those turns in one
+    thread, with a bound on their work. What waits, for a commit or the store, does so in threads.
 
     Args:
         settings: The settings of the home.
@@ -114,6 +123,7 @@ class Service:
         self._parse_calls = _BoundedExecutor("plait-parse", PARSE_THREADS, most)
         self._chain_calls = _BoundedExecutor("plait-chain", CHAIN_THREADS, most)
         self._list_calls = _BoundedExecutor("plait-list", LIST_THREADS, most)
+        self._costly_calls = _BoundedExecutor("plait-costly", 1, most)
         self.wait = self._store_calls.run
         self.parse = self._parse_calls.run
         self.waiters = VersionWaiters(
@@ -144,9 +154,16 @@ class Service:
             count, limit = len(getattr(body, field, ())), self.settings.batch_limit
             if count > limit:
                 raise too_many_rows(field, count, limit)
+        is_costly = _is_costly(body)
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
         is_fresh = at_least is None or await self.waiters.reached(at_least)
-        responses = run([query], is_fresh=is_fresh, route=route)
+        if is_costly:
+            budget = self.settings.query_budget_ms / 1000
+            responses = await self._costly_calls.run(
+                lambda: run([query], is_fresh=is_fresh, route=route, budget=budget)
+            )
+        else:
+            responses = run([query], is_fresh=is_fresh, route=route)
         request.state.request_id = responses[0].request_id
         self.metrics.answers.answered(route, responses[0], query.k, query.context)
         return Response(to_json(responses[0]), media_type="application/json")
@@ -163,12 +180,14 @@ class Service:
         """
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
         is_fresh = at_least is None or await self.waiters.reached(at_least)
+        budget = self.settings.query_budget_ms / 1000
         responses = []
         for first in range(0, len(body.users), BATCH_SIZE):
             users = body.users[first : first + BATCH_SIZE]
-            batch = [replace(query, user=user) for user in users]
-            responses += run(batch, is_fresh=is_fresh, route=route)
-            await asyncio.sleep(0)
+            answer = partial(run, [replace(query, user=user) for user in users])
+            responses += await self._costly_calls.run(
+                partial(answer, is_fresh=is_fresh, route=route, budget=budget)
+            )
         for response in responses:
             self.metrics.answers.answered(route, response, query.k, query.context)
         return Response(many_json(body.users, responses), media_type="application/json")
@@ -249,9 +268,22 @@ class Service:
         for calls in (
             self._parse_calls,
             self._list_calls,
+            self._costly_calls,
             self._chain_calls,
             self._query_calls,
             self._store_calls,
         ):
             calls.close()
         self.workspace.close()
+
+
+def _is_costly(body: QueryModel) -> bool:
+    """Whether a query may take much longer than a usual one."""
+    sizes = (len(getattr(body, name, ())) for name in ("items", "exclude", "history"))
+    texts = (len(getattr(body, name, None) or "") for name in ("filter", "text"))
+    return (
+        getattr(body, "k", 0) + sum(sizes) > COSTLY_ITEMS
+        or sum(texts) > COSTLY_TEXT
+        or bool(getattr(body, "boosts", ()))
+        or isinstance(getattr(body, "seen", None), SeenRule)
+    )
