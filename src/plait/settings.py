@@ -121,6 +121,7 @@ class Settings:
         query_budget_ms: How much processor time a costly query may take.
         impressions: Whether responses are recorded.
         impressions_days: How long impressions are kept.
+        impressions_mb: How many megabytes impressions may take; the oldest are deleted first.
         consent_required: Whether events of users without consent are refused.
         pseudonyms: Whether keyed pseudonyms are stored in place of user ids.
         pseudonym_key: The key of the pseudonyms; empty: the one in HOME/pseudonym.key, made at
@@ -156,6 +157,7 @@ class Settings:
     query_budget_ms: PositiveCount = 5000
     impressions: bool = True
     impressions_days: Count = 90
+    impressions_mb: PositiveCount = 2000
     consent_required: bool = False
     pseudonyms: bool = False
     pseudonym_key: str = field(default="", repr=False)

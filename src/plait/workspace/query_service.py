@@ -21,7 +21,7 @@ from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
 from plait.workspace.companion_reasons import with_companion_reasons
 from plait.workspace.impression_pagination import ImpressionChains
-from plait.workspace.impression_payload import decode_payload, impression_payload
+from plait.workspace.impression_payload import decode_payload, impression_payload, shown_ids
 from plait.workspace.item_fields import check_field_names
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
@@ -150,7 +150,7 @@ class QueryService:
     def _continue(self, chain: Sequence[Impression], k: int) -> tuple[Response, Impression]:
         payloads = [decode_payload(row) for row in chain]
         stated = payloads[0]["query"]
-        shown = [str(item["id"]) for payload in payloads for item in payload["items"]]
+        shown = [item for payload in payloads for item in shown_ids(payload)]
         excluded = dict.fromkeys((*stated.get("exclude", ()), *shown))
         user = self._user_id(chain[0].user)
         query = validate_query(Query(**{**stated, "exclude": (), "k": k, "user": user}))
@@ -231,7 +231,9 @@ class QueryService:
                     route,
                     model.bundle,
                     model.state.version,
-                    impression_payload(query, items, row, slate, response, session),
+                    impression_payload(
+                        query, items, row, slate, response, model.state.catalogue, session
+                    ),
                 )
                 results[position] = response, impression
         return [results[position] for position in range(len(queries))]

@@ -83,7 +83,12 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             self, log, Importer(self._writer, consent), host, consent, home / "rejects"
         )
         self.chains = ImpressionChains(
-            ImpressionBuffer(log.add_impressions, log.impression)
+            ImpressionBuffer(
+                log.add_impressions,
+                log.impression,
+                bound=log.bound_impressions,
+                most_bytes=settings.impressions_mb * 1_000_000,
+            )
             if settings.impressions
             else InMemoryImpressions()
         )
@@ -232,7 +237,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         Returns:
             `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
             `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
-            `problems`, `impressions_written`, `impressions_dropped`.
+            `problems`, `impressions_written`, `impressions_dropped`, `impressions_pruned`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
         loaded, head = self.host.loaded, None
@@ -249,6 +254,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
+            "impressions_pruned": getattr(self.chains.rows, "pruned", 0),
         }
 
     def info(self) -> dict[str, Any]:
