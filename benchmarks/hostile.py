@@ -18,7 +18,6 @@ import collections
 import json
 import os
 import random
-import socket
 import string
 import subprocess
 import sys
@@ -315,7 +314,9 @@ class Probe:
         number = first
         while not self._is_over.is_set():
             due = self._begin + number * PROBE_INTERVAL
-            while due < time.perf_counter() - PROBE_INTERVAL * len(self._threads):  # skip what is late
+            while due < time.perf_counter() - PROBE_INTERVAL * len(
+                self._threads
+            ):  # skip what is late
                 number += len(self._threads)
                 due = self._begin + number * PROBE_INTERVAL
             number += len(self._threads)
@@ -362,7 +363,7 @@ def send(address: tuple[str, int], request: bytes) -> int:
         connection.socket.settimeout(120)
         with connection.socket:
             return connection.send(request)
-    except (ConnectionError, socket.timeout):
+    except (TimeoutError, ConnectionError):
         return 0
 
 

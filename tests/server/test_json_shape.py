@@ -1,5 +1,6 @@
 """What is measured of JSON before it is parsed is what the parsed value says."""
 
+import itertools
 import json
 import random
 
@@ -9,7 +10,21 @@ import pytest
 from plait.server.http import json_shape as module
 from plait.server.http.json_shape import json_shape
 
-TEXTS = ["", '"', "\\", '\\"', "[", "]}", ",", "{,}", "ä灯", "a\\\\", '"}],[{"', "\\" * 7, '\\"' * 3]
+TEXTS = [
+    "",
+    '"',
+    "\\",
+    '\\"',
+    "[",
+    "]}",
+    ",",
+    "{,}",
+    "ä灯",
+    "a\\\\",
+    '"}],[{"',
+    "\\" * 7,
+    '\\"' * 3,
+]
 
 
 def depth_of(value):
@@ -49,7 +64,7 @@ def test_json_shape_agrees_with_the_parsed_value_whatever_the_block(monkeypatch,
         assert count_of(body) <= shape.values <= 2 * count_of(body)
         assert json.loads(raw[shape.list_start : shape.list_end + 1]) == rows
         ends = [shape.list_start, *shape.commas.tolist(), shape.list_end]
-        parts = [raw[a + 1 : b] for a, b in zip(ends, ends[1:], strict=False)]
+        parts = [raw[a + 1 : b] for a, b in itertools.pairwise(ends)]
         assert [json.loads(part) for part in parts if part.strip()] == rows
 
 

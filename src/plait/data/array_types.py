@@ -13,9 +13,9 @@ __all__ = [
     "Int16Array",
     "Int32Array",
     "Int64Array",
+    "UInt8Array",
     "UInt32Array",
     "UInt64Array",
-    "UInt8Array",
 ]
 
 Int16Array = npt.NDArray[np.int16]

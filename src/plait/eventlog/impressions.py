@@ -132,11 +132,12 @@ def oldest_within(store: Store, connection: Connection, most: int) -> int | None
     """
     length = store.byte_length("payload")
     sql = f"SELECT time, {length} FROM impressions ORDER BY time DESC"  # noqa: S608 ours
-    total, oldest = 0, None
+    total = 0
+    oldest: int | None = None
     for time, size in store.rows(connection, sql):
         total += size + OVERHEAD
         if total > most:
-            return oldest if oldest is not None else time + 1
+            return int(time) + 1 if oldest is None else oldest
         oldest = time
     return None
 

@@ -74,7 +74,8 @@ class InteractionRows(NamedTuple):
         Returns:
             The selected rows.
         """
-        return InteractionRows(*(column[rows] for column in self))
+        columns: list[npt.NDArray[Any]] = [*self]
+        return InteractionRows(*(column[rows] for column in columns))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -304,13 +305,10 @@ class InteractionIndex:
             for run in self.runs:
                 rows = run.distinct.get(user)
                 if rows is None:
-                    rows = InteractionRows(
-                        np.zeros(0, np.int32),
-                        *(
-                            column[run.user_slice(user)]
-                            for column in (run.items, run.event_types, run.times)
-                        ),
-                    )
+                    own = run.user_slice(user)
+                    nobody = np.zeros(0, np.int32)
+                    columns = run.items[own], run.event_types[own], run.times[own]
+                    rows = InteractionRows(nobody, *columns)
                 blocks.append(rows._replace(users=np.zeros(len(rows.items), np.int32)))
             blocks.append(_columns((0, *row) for row in (self.loose or {}).get(user, ())))
         return InteractionRows.concat(blocks)

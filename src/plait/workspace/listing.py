@@ -341,7 +341,9 @@ class ListingApi:
             The page.
         """
         if is_fresh is None:
-            is_fresh = query.at_least is None or self.host.wait_for(query.at_least, self._stale_wait)
+            is_fresh = query.at_least is None or self.host.wait_for(
+                query.at_least, self._stale_wait
+            )
         state = self.host.state()
         model = self.host.loaded
         return listing(query, state, model, is_fresh=is_fresh and not self.host.is_behind)

@@ -70,9 +70,7 @@ class LoadedModel:
             The encoded batch, and its candidates after the last step.
         """
         event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(
-            queries, self.state, self.live, event_weights, self.history_limit
-        )
+        batch = encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
         return batch, self.pipeline.run(batch, watch)
 
 
@@ -198,9 +196,7 @@ class LiveModel:
         if state is loaded.state:
             return loaded
         live = StateView(state, loaded.live.deltas)
-        current = LoadedModel(
-            loaded.bundle, loaded.pipeline, state, live, loaded.history_limit
-        )
+        current = LoadedModel(loaded.bundle, loaded.pipeline, state, live, loaded.history_limit)
         with self._swapping:
             if self._loaded is loaded:
                 self._loaded = current

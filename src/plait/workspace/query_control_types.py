@@ -176,9 +176,7 @@ _EventType = Annotated[
     StringConstraints(min_length=1, max_length=_MAX_NAME),
     BeforeValidator(_event_type),
 ]
-EventTypes = Annotated[
-    list[_EventType], *bounded_list(MAX_EVENT_TYPES, _sequence)
-]
+EventTypes = Annotated[list[_EventType], *bounded_list(MAX_EVENT_TYPES, _sequence)]
 _Expression = Annotated[
     str, StringConstraints(min_length=1, max_length=_MAX_FILTER), AfterValidator(_expression)
 ]
@@ -216,9 +214,7 @@ class SeenModel(_Control):
         default_factory=list, description="the kinds of event that count, purchase; none: all"
     )
     days: _Days | None = Field(None, description="for how many days; none: for good")
-    cooldown: Annotated[
-        list[CooldownModel], *bounded_list(MAX_COOLDOWNS, _tables)
-    ] = Field(
+    cooldown: Annotated[list[CooldownModel], *bounded_list(MAX_COOLDOWNS, _tables)] = Field(
         default_factory=list,
         description="other periods for some items; the first that matches holds",
     )

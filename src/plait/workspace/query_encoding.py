@@ -64,9 +64,7 @@ def encode_queries(
     catalogue, now = state.catalogue, time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
-    user_numbers, history, events = _histories(
-        queries, state, times, event_weights, history_limit
-    )
+    user_numbers, history, events = _histories(queries, state, times, event_weights, history_limit)
     seen, rejected = Ragged(events.items, events.offsets), nothing
     if len(events.weights) and events.weights.min() <= 0:
         rejected = events.filter(events.weights < 0).ragged

@@ -83,9 +83,7 @@ class QueryService:
             NotFoundError: If an item to start from is unknown.
             NotReadyError: Before the first fit.
         """
-        results = self._compute(
-            queries, at_least, is_fresh=is_fresh, route=route, budget=budget
-        )
+        results = self._compute(queries, at_least, is_fresh=is_fresh, route=route, budget=budget)
         for _, impression in results:
             self._chains.add(impression)
         return [response for response, _ in results]

@@ -121,10 +121,10 @@ def rows_of_body(raw: bytes, name: str, limit: int) -> list[Any]:
         TooLargeError: If it has more than `limit` rows, or more than `MAX_ROW_VALUES` values.
     """
     if len(raw) <= SMALL_BODY:
-        rows = _only_list(object_of(raw), name)
-        if len(rows) > limit:
-            raise too_many_rows(name, len(rows), limit)
-        return rows
+        short = _only_list(object_of(raw), name)
+        if len(short) > limit:
+            raise too_many_rows(name, len(short), limit)
+        return short
     shape = json_shape(raw, MAX_ROW_VALUES)
     if shape.depth > MAX_DEPTH:
         raise InputError(f"the body is nested deeper than {MAX_DEPTH} levels", field="body")
