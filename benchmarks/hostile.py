@@ -2,12 +2,11 @@
 
     python benchmarks/hostile.py [--requests 10000] [--seed 0] [--only NAME] [--home DIR]
 
-One worker serves Online Retail from a process of its own. One connection sends hostile requests, one
-after another, of every shape below, each made anew from a seed: deep, long, wide, of wrong types,
-with giant numbers and texts, unknown fields, filters, duplicates; as JSON and as NDJSON. Beside it a
-probe asks `/v1/recommend`. Reported are the waits of the probe (first without anything beside it), the
-memory of the server, the statuses, and by shape the longest wait. Waits are counted twice: in seconds
-by the probe, and within the server as the processor time that passed between two turns of its event
+One worker serves Online Retail from a process of its own. One connection sends hostile requests,
+one after another, of every shape below, each made anew from a seed. Beside it a probe asks
+`/v1/recommend`. Reported are the waits of the probe (first without anything beside it), the memory
+of the server, the statuses, and by shape the longest wait. Waits are counted twice: in seconds by
+the probe, and within the server as the processor time that passed between two turns of its event
 loop (a task that sleeps a millisecond), which does not count what else the machine does.
 """
 

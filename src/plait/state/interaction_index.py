@@ -25,7 +25,7 @@ MAX_LOOSE = 2048
 """How many single rows are kept by user before they become a run."""
 
 LONG_HISTORY = 4096
-"""From so many rows of one user in a run on, the newest of each item and event type are kept too."""
+"""A run keeps the newest rows of each item and event type too, of a user with so many rows."""
 
 LooseRow = tuple[int, int, int]
 """(item, event type, time) of one interaction."""

@@ -296,9 +296,6 @@ class LiveModel:
 
         Returns:
             Whether the state has reached it.
-
-        Raises:
-            StorageError: If the log cannot be read.
         """
         self.start()
         assert self._follower is not None
@@ -307,14 +304,7 @@ class LiveModel:
         return self._follower.wait_for(version, timeout)
 
     def head(self) -> int:
-        """Read the version of the log, and let the state follow it at once.
-
-        Returns:
-            The last offset of the log.
-
-        Raises:
-            StorageError: If the log cannot be read.
-        """
+        """Return the version of the log, and let the state follow it at once."""
         self.start()
         assert self._follower is not None
         self._follower.wait_for(head := self._log.version, 0)

@@ -125,6 +125,11 @@ def rows_of_body(raw: bytes, name: str, limit: int) -> list[Any]:
         if len(short) > limit:
             raise too_many_rows(name, len(short), limit)
         return short
+    return _rows_of_long_body(raw, name, limit)
+
+
+def _rows_of_long_body(raw: bytes, name: str, limit: int) -> list[Any]:
+    """The rows, parsed piece by piece once the shape of the body is known to be right."""
     shape = json_shape(raw, MAX_ROW_VALUES)
     if shape.depth > MAX_DEPTH:
         raise InputError(f"the body is nested deeper than {MAX_DEPTH} levels", field="body")

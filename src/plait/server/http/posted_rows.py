@@ -45,17 +45,10 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
             body = await service.parse(partial(rows_of_body, raw, name, limit))
             version, rows = await service.wait(partial(append, body))
         else:
-            version, rows = await service.wait(partial(_append_body, append, raw, name, limit))
+            version, rows = await service.wait(lambda: append(rows_of_body(raw, name, limit)))
     if name == "events":
         service.metrics.rows(row["status"] for row in rows)
     return reply({"version": version, "rows": rows})
-
-
-def _append_body(
-    append: Append, raw: bytes, name: str, limit: int
-) -> tuple[int, list[dict[str, Any]]]:
-    """The rows of {"events": [...]}."""
-    return append(rows_of_body(raw, name, limit))
 
 
 def _append_lines(append: Append, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
