@@ -9,18 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from plait.data.types import CandidateLists, Query, QueryBatch, StateView
+from plait.data.types import Query, StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_compatibility import check_log
-from plait.pipeline.pipeline import OnStageTimed, Pipeline
+from plait.pipeline.pipeline import Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
-from plait.workspace.query_encoding import HISTORY_LIMIT, encode_queries
+from plait.workspace.loaded_model import LoadedModel
+from plait.workspace.query_encoding import HISTORY_LIMIT
 
 __all__ = ["NOT_READ", "LiveModel", "LoadedModel"]
 
@@ -37,41 +38,6 @@ RETRY = 5.0
 """Seconds until a bundle that could not be loaded is tried again."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadedModel:
-    """Everything that a response is computed from.
-
-    Attributes:
-        bundle: The id of the bundle.
-        pipeline: The fitted pipeline.
-        state: The state of the log.
-        live: The same state with what the stages know beside their bundle.
-        history_limit: The most events of a user that the models see.
-    """
-
-    bundle: str
-    pipeline: Pipeline
-    state: LiveState
-    live: StateView
-    history_limit: int = HISTORY_LIMIT
-
-    def run(
-        self, queries: Sequence[Query], watch: OnStageTimed = ignore
-    ) -> tuple[QueryBatch, CandidateLists]:
-        """Run one batch through the pipeline.
-
-        Args:
-            queries: Valid queries of one group.
-            watch: Told how long each stage took.
-
-        Returns:
-            The encoded batch, and its candidates after the last step.
-        """
-        event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
-        return batch, self.pipeline.run(batch, watch)
 
 
 class LiveModel:

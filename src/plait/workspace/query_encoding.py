@@ -53,10 +53,8 @@ def encode_queries(
         queries: B queries that agree in what `group_by_batch_key` looks at.
         state: The state to look users and items up in.
         live: The same state with the deltas of the stages.
-        event_weights: The weight of each event type: events above zero are history, those below
-            zero hide their item, and all of them count as seen.
-        history_limit: The most events of a user that the models see. What the user has seen or
-            hidden is exact beyond it.
+        event_weights: The weight of each event type: above zero it is history, below zero it hides.
+        history_limit: The most events of a user that the models see.
 
     Returns:
         The batch.
@@ -65,7 +63,7 @@ def encode_queries(
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
     user_numbers, history, events = _histories(queries, state, times, event_weights, history_limit)
-    seen, rejected = Ragged(events.items, events.offsets), nothing
+    rejected = nothing
     if len(events.weights) and events.weights.min() <= 0:
         rejected = events.filter(events.weights < 0).ragged
         history = history.filter(history.weights > 0)
@@ -83,7 +81,7 @@ def encode_queries(
     batch = QueryBatch(
         users=user_numbers,
         history=history,
-        seen=seen,
+        seen=Ragged(events.items, events.offsets),
         rejected=rejected,
         items=anchors,
         texts=tuple(query.text for query in queries),
@@ -99,12 +97,15 @@ def encode_queries(
         live=live,
         languages=tuple(query.language for query in queries),
     )
-    if any(
+    return _with_controls(batch, queries, state) if _have_controls(queries) else batch
+
+
+def _have_controls(queries: Sequence[Query]) -> bool:
+    """Whether any query has boosts, pins, event types or a rule of seen items of its own."""
+    return any(
         query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
         for query in queries
-    ):
-        return _with_controls(batch, queries, state)
-    return batch
+    )
 
 
 def _histories(
