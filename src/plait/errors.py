@@ -173,6 +173,13 @@ class NotReadyError(PlaitError):
     status = 503
 
 
+class BudgetError(PlaitError):
+    """A query takes more work than the server gives to one."""
+
+    code = "over_budget"
+    status = 503
+
+
 class BundleError(PlaitError):
     """A bundle is damaged, of another version, or not a bundle."""
 

@@ -172,6 +172,7 @@ class Settings:
         events_keys: Keys that may only post events, such as those of web pages.
         cors_origins: The origins of web pages that may call the server; "*": any.
         body_limit: The largest request body, in bytes.
+        query_body_limit: The largest body of a query, in bytes.
         batch_limit: The most rows in one request.
         rate_limit_key: How many tokens a second each key may take; 0: as many as it likes.
         rate_limit_user: How many tokens a second each user may take; 0: as many as the user likes.
@@ -186,8 +187,11 @@ class Settings:
         client_timeout_ms: How long a client may take to send a request or to receive a response.
         poll_ms: How often a worker looks for what other processes wrote.
         stale_wait_ms: How long a read with `at_least` waits before its response is degraded.
+        history_limit: How many events of a user the models see, the newest.
+        query_budget_ms: How much processor time a costly query may take.
         impressions: Whether responses are recorded.
         impressions_days: How long impressions are kept.
+        impressions_mb: How many megabytes impressions may take; the oldest are deleted first.
         consent_required: Whether events of users without consent are refused.
         pseudonyms: Whether keyed pseudonyms are stored in place of user ids.
         pseudonym_key: The key of the pseudonyms; empty: the one in HOME/pseudonym.key, made at
@@ -216,6 +220,7 @@ class Settings:
     events_keys: Keys = field(default=(), repr=False)
     cors_origins: Origins = ()
     body_limit: PositiveCount = 16 * 1024 * 1024
+    query_body_limit: PositiveCount = 1024 * 1024
     batch_limit: PositiveCount = 10_000
     rate_limit_key: Rate = 1000.0
     rate_limit_user: Rate = 100.0
@@ -228,8 +233,11 @@ class Settings:
     client_timeout_ms: PositiveCount = 30_000
     poll_ms: PositiveCount = 25
     stale_wait_ms: Count = 1000
+    history_limit: PositiveCount = 5000
+    query_budget_ms: PositiveCount = 5000
     impressions: bool = True
     impressions_days: Count = 90
+    impressions_mb: PositiveCount = 2000
     consent_required: bool = False
     pseudonyms: bool = False
     pseudonym_key: str = field(default="", repr=False)

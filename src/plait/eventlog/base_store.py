@@ -126,6 +126,23 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def byte_length(self, column: str) -> str:
+        """Return the SQL of the length of a text in bytes.
+
+        Args:
+            column: The column that holds it.
+        """
+
+    @abstractmethod
+    def random_text(self, length: str, *, is_binary: bool = False) -> str:
+        """Return the SQL of random text, another for every row.
+
+        Args:
+            length: The SQL of its length.
+            is_binary: Whether bytes are made, of which there are 16.
+        """
+
+    @abstractmethod
     def change_token(self) -> object:
         """Return a value that is cheap to read and changes when another connection commits."""
 

@@ -28,6 +28,7 @@ from plait.eventlog.impressions import (
     Impression,
     find_impression,
     insert_impressions,
+    oldest_within,
     read_impressions,
 )
 from plait.eventlog.log_counters import read_head
@@ -314,6 +315,19 @@ class EventLog(LogReader, ImportHistory):
             The impressions, oldest first.
         """
         return read_impressions(self._store, chunk)
+
+    def bound_impressions(self, most: int) -> int:
+        """Delete the oldest impressions, so that all together take a limited space.
+
+        Args:
+            most: The most bytes.
+
+        Returns:
+            How many were deleted.
+        """
+        with self._store.reading("read impressions") as connection:
+            oldest = oldest_within(self._store, connection, most)
+        return 0 if oldest is None else self.prune_impressions(oldest)
 
     def prune_impressions(self, before: int) -> int:
         """Delete old impressions.

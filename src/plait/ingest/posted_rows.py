@@ -116,6 +116,9 @@ class EventRow(BaseModel):
     )
 
 
+_MAX_SHOWN = 200
+"""How many characters of an unknown name are repeated."""
+
 _NOBODY = ("user", f"expected {expected_id_of('user')}")
 """The field and the problem of a row that names neither a user nor a session."""
 
@@ -151,6 +154,14 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     parsed = ParsedRows([], [], {}, {})
     for index, row in enumerate(_with_times(rows)):
         lost: list[LostField] = []
+        if isinstance(row, Mapping) and len(row) > len(EventRow.model_fields):
+            name = next(name for name in row if name not in EventRow.model_fields)
+            event_id = row.get("id")
+            parsed.rejected[index] = (
+                event_id if isinstance(event_id, str) else "",
+                *_unknown_field(str(name)),
+            )
+            continue
         try:
             valid = EventRow.model_validate(row, context={"lost": lost})
         except ValidationError as error:
@@ -256,7 +267,7 @@ def _row_problem(error: ValidationError) -> tuple[str, str]:
     problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
     field = str(problem["loc"][0]) if problem["loc"] else ""
     if problem["type"] == "extra_forbidden":
-        return field, f"unknown field {field!r}, expected one of {', '.join(EventRow.model_fields)}"
+        return _unknown_field(field)
     if problem["type"] == "missing":
         expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
         return field, f"expected {expected}"
@@ -264,3 +275,10 @@ def _row_problem(error: ValidationError) -> tuple[str, str]:
     if isinstance(refusal, FieldError):
         return refusal.field or field, f"expected {refusal}"
     return field, "expected an object"
+
+
+def _unknown_field(name: str) -> tuple[str, str]:
+    """The field and the problem of a row with a field that no event has."""
+    name = name[:_MAX_SHOWN]
+    known = ", ".join(EventRow.model_fields)
+    return name, f"unknown field {name!r}, expected one of {known}"

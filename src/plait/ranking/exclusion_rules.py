@@ -245,6 +245,8 @@ class Rules(Stage[RulesConfig]):
             blocked.append(("seen", queries.seen))
         elif queries.candidates is None and self.config.seen == "cooldown":
             history = queries.history
+            if queries.events is not None:  # the history may be cut, what is known is not
+                history = queries.events.filter(queries.events.weights > 0)
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
             blocked.append(("cooldown", history.filter(history.times > since).ragged))
         if queries.groups is not None and queries.groups.are_products:

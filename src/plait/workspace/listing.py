@@ -338,18 +338,20 @@ class ListingApi:
         )
         return self.run_listing(query)
 
-    def run_listing(self, query: ListQuery) -> Listing:
+    def run_listing(self, query: ListQuery, *, is_fresh: bool | None = None) -> Listing:
         """List items for a query that was validated.
 
         Args:
             query: The query.
+            is_fresh: Whether the state has reached `query.at_least`; None: waits for it.
 
         Returns:
             The page.
         """
-        is_fresh = True
-        if query.at_least is not None:
-            is_fresh = self.host.wait_for(query.at_least, self._stale_wait)
+        if is_fresh is None:
+            is_fresh = query.at_least is None or self.host.wait_for(
+                query.at_least, self._stale_wait
+            )
         state = self.host.state()
         model = self.host.loaded
         return listing(query, state, model, is_fresh=is_fresh and not self.host.is_behind)

@@ -21,6 +21,7 @@ from plait.pipeline.pipeline import Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
 from plait.workspace.loaded_model import LoadedModel, try_out
+from plait.workspace.query_encoding import HISTORY_LIMIT
 
 __all__ = ["NOT_READ", "LiveModel"]
 
@@ -46,16 +47,25 @@ class LiveModel:
         log: The log to follow.
         bundles: The bundles of the home.
         poll_ms: Milliseconds between two polls of the log.
+        history_limit: The most events of a user that the models see.
 
     Attributes:
         on_timings: Called after each batch with the seconds of every stage, by its name.
     """
 
-    def __init__(self, log: EventLog, bundles: BundleStore, *, poll_ms: int = 25) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        bundles: BundleStore,
+        *,
+        poll_ms: int = 25,
+        history_limit: int = HISTORY_LIMIT,
+    ) -> None:
         self.on_timings: Callable[[Mapping[str, float]], object] = ignore
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms
+        self._history_limit = history_limit
         self._loaded: LoadedModel | None = None
         self._with_deltas: tuple[Pipeline, StateView] | None = None
         self._swapping = threading.Lock()
@@ -152,9 +162,8 @@ class LiveModel:
         state = follower.state
         if state is loaded.state:
             return loaded
-        current = LoadedModel(
-            loaded.bundle, loaded.pipeline, state, StateView(state, loaded.live.deltas)
-        )
+        live = StateView(state, loaded.live.deltas)
+        current = LoadedModel(loaded.bundle, loaded.pipeline, state, live, loaded.history_limit)
         with self._swapping:
             if self._loaded is loaded:
                 self._loaded = current
@@ -248,7 +257,7 @@ class LiveModel:
         return self._follower.catch_up(self._log.version)
 
     def wait_for(self, version: int, timeout: float) -> bool:
-        """Wait until the state has reached an offset.
+        """Wait until the state has reached an offset; not at all for one beyond the log.
 
         Args:
             version: The offset.
@@ -259,7 +268,16 @@ class LiveModel:
         """
         self.start()
         assert self._follower is not None
+        if self._follower.state.version < version and self._log.version < version:
+            return False
         return self._follower.wait_for(version, timeout)
+
+    def head(self) -> int:
+        """Return the version of the log, and let the state follow it at once."""
+        self.start()
+        assert self._follower is not None
+        self._follower.wait_for(head := self._log.version, 0)
+        return head
 
     def wait_for_deltas(self, version: int, timeout: float) -> bool:
         """Wait until the stages know the items of a version; at once where no bundle answers yet.
@@ -339,7 +357,8 @@ class LiveModel:
         self._log.reserve_kinds(set(pipeline.recipe.event_weights) - {"*"})
         with self._refreshing:
             state = follower.state
-            model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))
+            live = StateView(state, deltas(pipeline, state))
+            model = LoadedModel(bundle, pipeline, state, live, self._history_limit)
             try_out(model)
             with self._swapping:
                 self._loaded, self._with_deltas = model, (pipeline, model.live)

@@ -10,7 +10,7 @@ from plait.errors import BundleError, MissingExtraError
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import LiveState
 from plait.utils.no_op import ignore
-from plait.workspace.query_encoding import encode_queries
+from plait.workspace.query_encoding import HISTORY_LIMIT, encode_queries
 
 __all__ = ["LoadedModel", "try_out"]
 
@@ -24,12 +24,14 @@ class LoadedModel:
         pipeline: The fitted pipeline.
         state: The state of the log.
         live: The same state with what the stages know beside their bundle.
+        history_limit: The most events of a user that the models see.
     """
 
     bundle: str
     pipeline: Pipeline
     state: LiveState
     live: StateView
+    history_limit: int = HISTORY_LIMIT
 
     def run(
         self, queries: Sequence[Query], watch: OnStageTimed = ignore
@@ -44,7 +46,7 @@ class LoadedModel:
             The encoded batch, and its candidates after the last step.
         """
         event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(queries, self.state, self.live, event_weights)
+        batch = encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
         return batch, self.pipeline.run(batch, watch)
 
 

@@ -74,7 +74,12 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             home / "bundles", keep=settings.keep_bundles, stage_modules=settings.stage_modules
         )
         self._webhooks = Webhooks(settings)
-        self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
+        self.host = host = LiveModel(
+            log,
+            self._bundles,
+            poll_ms=settings.poll_ms,
+            history_limit=settings.history_limit,
+        )
         consent = ConsentPolicy(
             settings.consent_required,
             settings.pseudonyms,
@@ -86,7 +91,12 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             self, log, Importer(self._writer, consent), host, consent, home / "rejects"
         )
         self.chains = ImpressionChains(
-            ImpressionBuffer(log.add_impressions, log.impression)
+            ImpressionBuffer(
+                log.add_impressions,
+                log.impression,
+                bound=log.bound_impressions,
+                most_bytes=settings.impressions_mb * 1_000_000,
+            )
             if settings.impressions
             else InMemoryImpressions()
         )
@@ -252,7 +262,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             `head` (the version of the log, None while it cannot be read), `version`, `names`
             (how many fields each entity has, and event types as "kind"; None too), `bundle`,
             `bundle_age` in seconds, `items` (how many the catalogue has), `ready`, `degraded`,
-            `problems`, `impressions_written`, `impressions_dropped`.
+            `problems`, `impressions_written`, `impressions_dropped`, `impressions_pruned`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
         loaded, head, names = self.host.loaded, None, None
@@ -270,6 +280,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
+            "impressions_pruned": getattr(self.chains.rows, "pruned", 0),
         }
 
     def info(self) -> dict[str, Any]:

@@ -114,7 +114,13 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
     answer_errors(app)
     # The last one added is the first one met.
     timeout_s = settings.client_timeout_ms / 1000
-    app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, timeout_s=timeout_s)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        limit=settings.body_limit,
+        timeout_s=timeout_s,
+        query_limit=settings.query_body_limit,
+        query_paths=[route.path for route in all_routes() if route.body and not route.lines],
+    )
     app.add_middleware(AuthMiddleware, keys=keys, limits=limits)
     if settings.cors_origins:
         app.add_middleware(CorsMiddleware, origins=settings.cors_origins)

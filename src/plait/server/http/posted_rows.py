@@ -10,11 +10,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.errors import InputError
-from plait.server.http.json_body import object_of
+from plait.server.http.json_body import SMALL_BODY, rows_of_body
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
 from plait.server.http.rate_limits import KeyNameBudget
-from plait.server.http.request_limits import too_many_rows
 from plait.server.http.workspace_service import Service
 
 __all__ = ["append_rows"]
@@ -48,7 +46,12 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
     if is_lines(request):
         call = partial(_append_lines, append, pay, await lines_of(request, limit, name))
     else:
-        call = partial(_append_body, append, pay, paid, await request.body(), name, limit)
+        raw = await request.body()
+        if len(raw) > SMALL_BODY:
+            parsed = await service.parse(partial(rows_of_body, raw, name, limit))
+            call = partial(_append_paid, append, pay, paid, parsed)
+        else:
+            call = partial(_append_body, append, pay, paid, raw, name, limit)
     version, rows = await service.wait(call)
     if name == "events":
         service.metrics.rows(row["status"] for row in rows)
@@ -60,15 +63,12 @@ def _append_body(
     append: Append, pay: Pay, paid: int, raw: bytes, name: str, limit: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """The rows of {"events": [...]}."""
-    body = object_of(raw)
-    for key in body:
-        if key != name:
-            raise InputError(f"there is no field {key!r}", hint=f"fields are {name}", field=key)
-    rows = body.get(name)
-    if not isinstance(rows, list):
-        raise InputError(f"{name} is not a list", hint=f'send {{"{name}": [...]}}', field=name)
-    if len(rows) > limit:
-        raise too_many_rows(name, len(rows), limit)
+    return _append_paid(append, pay, paid, rows_of_body(raw, name, limit))
+
+
+def _append_paid(
+    append: Append, pay: Pay, paid: int, rows: list[Any]
+) -> tuple[int, list[dict[str, Any]]]:
     if len(rows) > paid:
         pay(rows)
     return append(rows)

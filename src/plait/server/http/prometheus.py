@@ -155,7 +155,7 @@ class PrometheusMetrics:
         for bundle in self._bundles | current:
             self._bundle.labels(bundle).set(1 if bundle in current else 0)
         self._bundles |= current
-        for outcome in ("written", "dropped"):
+        for outcome in ("written", "dropped", "pruned"):
             total = int(vitals[f"impressions_{outcome}"])
             self._impressions.labels(outcome).inc(total - self._counted.get(outcome, 0))
             self._counted[outcome] = total

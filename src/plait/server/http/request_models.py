@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from plait.ingest.posted_rows import EventRow
 from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
+from plait.workspace.query_control_types import bounded_list
 from plait.workspace.query_validation import (
     MAX_ITEMS,
     ExternalId,
@@ -51,8 +52,8 @@ class RecommendBatch(Recommend):
     """Items for each of many users; what else the body says holds for all of them."""
 
     user: None = Field(None, description="must be absent: users names them")
-    users: list[ExternalId] = Field(
-        min_length=1, max_length=MAX_ITEMS, description="who asks; unknown users are welcome"
+    users: Annotated[list[ExternalId], *bounded_list(MAX_ITEMS)] = Field(
+        min_length=1, description="who asks; unknown users are welcome"
     )
 
 
