@@ -77,6 +77,8 @@ def fill(shop: Shop, n_items: int = 120, n_users: int = 150) -> None:
                         "category": f"{NOUNS[n % 6]}s",
                         "price": 2.5 + n % 40,
                         "serial": 0,
+                        "tags": [COLOURS[n % 5], f"series {n % 9}"],
+                        "place": {"lat": 52.0 + n % 7, "lon": 13.0},
                     },
                 }
                 for n in range(n_items)
