@@ -29,7 +29,7 @@ from faults.shops import SqliteShops
 from fuzzing.case_runner import run_cases
 from fuzzing.targets import TARGETS, outcome
 
-BATCH = 2000
+BATCH = 10_000
 
 
 def fuzz_files(

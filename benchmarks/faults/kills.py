@@ -22,10 +22,12 @@ SECONDS = {"ingest": 4.0, "fit": 4.0}
 """How long a command takes; corrected by each that is let run."""
 
 
-def kill_writers(shop: Shop, rng: random.Random, ledger: Ledger, rounds: int = 5) -> Counter[str]:
+def kill_writers(
+    shop: Shop, rng: random.Random, ledger: Ledger, rounds: int = 5, first: int = 0
+) -> Counter[str]:
     """Three processes append to one log; some die while they open it, others while they write."""
     counts: Counter[str] = Counter()
-    for turn in range(rounds):
+    for turn in range(first, first + rounds):
         names = [f"{shop.home.name}-{turn}.{index}" for index in range(3)]
         writers = {name: ForkedProcess(shop, "write", shop.location, name) for name in names}
         while turn % 3 and not all(writer.output() for writer in writers.values()):

@@ -17,7 +17,7 @@ from faults.server_load import ServerLoad
 from faults.server_process import Server
 from faults.shops import PostgresServer, Shop
 
-__all__ = ["cut_sessions", "fill_disk", "jump_clock", "limit_files", "tmpfs"]
+__all__ = ["cut_sessions", "fill_disk", "jump_clock", "limit_files", "no_disk", "tmpfs"]
 
 DAY_SECONDS = 86_400
 BLOCK = bytes(1 << 16)
@@ -116,6 +116,12 @@ def _fill(ballast: Path) -> None:
     with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as file:
         while file.write(BLOCK):
             pass
+
+
+@contextlib.contextmanager
+def no_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """What `tmpfs` gives a user who may not mount."""
+    yield None
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import signal
+import subprocess
 import time
 import warnings
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ RECIPE = {
 COLOURS = ("red", "green", "blue", "white", "black")
 NOUNS = ("lamp", "mug", "desk", "chair", "vase", "clock")
 DAY_SECONDS = 86_400
+START_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -208,8 +210,16 @@ class PostgresServer:
         process.wait(30)
 
     def start(self) -> None:
-        """Start again, if it does not run."""
-        self._handle.ensure_postgres_running()
+        """Start again, if it does not run; recovery may take longer than pgserver waits."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._handle.ensure_postgres_running()
+            except subprocess.SubprocessError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     @property
     def _socket(self) -> Path:
