@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -106,8 +107,8 @@ class Chaos:
         )
         try:
             return run(shop, rng, ledger, **more)
-        except AssertionError as failure:
-            ledger.unexpected.append(str(failure))
+        except (AssertionError, subprocess.SubprocessError) as failure:
+            ledger.unexpected.append(str(failure)[:1000])
             return Counter()
 
     @contextlib.contextmanager
@@ -213,7 +214,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60, help="start no cycle after that")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--store", choices=(SQLITE, POSTGRES), help="only this one")
-    parser.add_argument("--scenario", help="only this one")
+    parser.add_argument("--scenario", action="append", help="only these; may be repeated")
     parser.add_argument("--out", type=Path, help="where cycles are written and read again")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -222,7 +223,7 @@ def main() -> int:
     cycles = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     stores = [options.store] if options.store else [SQLITE, POSTGRES]
     steps = plan(stores, os.geteuid() == 0)
-    steps = [step for step in steps if options.scenario in (None, step[0])]
+    steps = [step for step in steps if not options.scenario or step[0] in options.scenario]
     deadline = time.monotonic() + 60 * options.minutes
     with (
         tempfile.TemporaryDirectory(prefix="plait-chaos-") as scratch,

@@ -18,6 +18,9 @@ from faults.shops import Shop
 
 __all__ = ["kill_fits", "kill_imports", "kill_servers", "kill_writers"]
 
+DRAIN_SECONDS = 90
+"""Workers finish what is under way for half a minute, on a busy machine for longer."""
+
 SECONDS = {"ingest": 4.0, "fit": 4.0}
 """How long a command takes; corrected by each that is let run."""
 
@@ -75,7 +78,7 @@ def kill_servers(shop: Shop, rng: random.Random, ledger: Ledger, rounds: int = 2
                     os.kill(pid, signal.SIGKILL)
                 counts["kills"] += len(victims)
                 server.process.wait()
-                if not is_gone(pids, 30):
+                if not is_gone(pids, DRAIN_SECONDS):
                     ledger.unexpected.append("workers outlive their parent")
         with Server(shop) as server:
             counts["starts"] += 1
