@@ -20,6 +20,7 @@ import random
 import tempfile
 import threading
 import time
+import uuid
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class Mix:
         self._rng, self._lock = random.Random(seed), threading.Lock()
         self._users, self._items, self._ids = users, items, list(items)
         self._guests, self._count = deque[str](), 0
+        self._name = uuid.uuid4().hex[:8]  # an id that was erased once is refused for good
         self.request_ids = deque[str](maxlen=1000)
 
     def make(self) -> tuple[str, bytes]:
@@ -105,7 +107,7 @@ class Mix:
             "item": self._rng.choice(self._ids),
         }
         if self._rng.random() < 0.2:
-            self._guests.append(f"guest-{self._count}")
+            self._guests.append(f"guest-{self._name}-{self._count}")
             return {**event, "user": self._guests[-1]}
         return {**event, "user": self._rng.choice(self._users)}
 

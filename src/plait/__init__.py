@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plait.data.types import Event, Query
+    from plait.experiments.dataset import Dataset
+    from plait.experiments.score import score
     from plait.workspace import open
 
-__all__ = ["Event", "Query", "__version__", "open"]
+__all__ = ["Dataset", "Event", "Query", "__version__", "open", "score"]
 
 __version__ = "0.1.0"
 
-_MODULES = {"Event": "plait.data.types", "Query": "plait.data.types", "open": "plait.workspace"}
+_MODULES = {
+    "Dataset": "plait.experiments.dataset",
+    "Event": "plait.data.types",
+    "Query": "plait.data.types",
+    "open": "plait.workspace",
+    "score": "plait.experiments.score",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""The settings of an operator: defaults, `HOME/plait.toml`, then the environment, which wins.
+"""The settings of an operator: defaults, `HOME/plait.toml`, then the environment.
 
 Unknown keys are refused. This is the only module that reads the environment.
 """

@@ -63,6 +63,7 @@ def test_guide_prints_what_it_shows(tmp_path):
         ("README.md", SMALL_DATASET),
         ("docs/index.md", SMALL_SHOP),
         ("docs/evaluation.md", FITTED_SHOP),
+        ("docs/python.md", SMALL_DATASET),
     ],
 )
 def test_python_blocks_of_a_page_run(page, setup, tmp_path):

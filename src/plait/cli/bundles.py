@@ -1,4 +1,4 @@
-"""`plait bundles`, `plait rollback` and `plait bundle`: what is fitted, and which of it answers."""
+"""`plait bundles`, `plait rollback` and `plait bundle`: list, switch, export and import fits."""
 
 from __future__ import annotations
 

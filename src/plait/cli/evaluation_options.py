@@ -41,7 +41,8 @@ class EvaluationOptions:
         float | None, typer.Option(help="For held-out-users: the share of users that is held out.")
     ] = None
     fold_in: Annotated[
-        float | None, typer.Option(help="For held-out-users: the share of a history that is told.")
+        float | None,
+        typer.Option(help="For held-out-users: the share of a history that the model may see."),
     ] = None
     test_events: Annotated[
         Path | None, typer.Option(help="For ratings: a file of ratings to predict.")
@@ -60,7 +61,7 @@ class EvaluationOptions:
         list[str] | None,
         typer.Option(
             help="For clicks: a kind that is a miss, may be repeated; or answers: what Plait's own "
-            "answers showed and nobody took."
+            "answers showed without a click."
         ),
     ] = None
     group: Annotated[str, typer.Option(help="A category of items, or of users, to report by.")] = ""

@@ -1,4 +1,4 @@
-"""What commands print: JSON, scores, and responses as tables."""
+"""Prints results of commands: JSON, scores, and responses as tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known about items (or users): ids, typed fields, which are alive. Immutable.
+"""The catalogue of items (or users): ids, typed fields, deletions. Immutable.
 
 A new version shares every column that did not change with the version before it.
 """

@@ -1,10 +1,10 @@
-"""A snapshot of the log as arrays; what every fit reads."""
+"""A snapshot of the log as arrays: the input of every fit."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -151,7 +151,7 @@ class Dataset:
         """The count of user numbers, those of erased users included."""
         return len(self.users)
 
-    def keep(self, where: npt.NDArray[Any]) -> Dataset:
+    def keep(self, where: npt.NDArray[Any]) -> Self:
         """Return the same snapshot with some of its interactions.
 
         Args:
@@ -162,7 +162,7 @@ class Dataset:
         """
         return replace(self, interactions=self.interactions.take(where))
 
-    def weighted(self, weights: Mapping[str, float]) -> Dataset:
+    def weighted(self, weights: Mapping[str, float]) -> Self:
         """Weight the interactions by event type, and drop those of weight zero or less.
 
         Args:

@@ -46,7 +46,7 @@ class QueryBatch:
         blocked: By query, items that need not be retrieved.
         mask: bool [B or 1, n_items], which items may be retrieved; None: all.
         pinned: Items that the rules add to the candidates.
-        events: All events of each user, of whatever weight, oldest first; None: not known.
+        events: All events of each user, of any weight, oldest first; None: not known.
         seen_rules: By query, which seen items may not be returned; None: as `keep_seen` says.
         boosts: By query, which items move up or down.
         pins: By query, the numbers and the ranks from 0 of items with a fixed rank.

@@ -1,4 +1,4 @@
-"""What a query may ask beside its filters: seen items by kind, boosts, pins."""
+"""Controls of a query beside its filters: seen items by event type, boosts, pins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest interactions in the order of the log: what counts that follow it read."""
+"""The newest interactions in the order of the log: the input of counts between fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state that stages may read while they answer queries."""
+"""The state that stages read while they answer queries."""
 
 from __future__ import annotations
 

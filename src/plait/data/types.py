@@ -1,4 +1,4 @@
-"""All value types in one module.
+"""Gathers all value types in one module.
 
 Three kinds of id are kept apart. *External ids* are strings, used in requests, files and the log.
 *Item numbers* and *user numbers* are int32, given once by the log and never reused. *Rows* are

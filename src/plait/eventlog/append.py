@@ -157,7 +157,7 @@ class Appender:
 
     Args:
         store: The database.
-        erased: Refuses rows of erased users; None: nobody is refused.
+        erased: Refuses rows of erased users; None: no user is refused.
     """
 
     def __init__(self, store: Store, erased: ErasedUsers | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A log that says what an import would store, and stores nothing."""
+"""A log that reports what an import would store, and stores nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log requires of an event, and the digest by which it recognises an event.
+"""The checks of an event before storage, and the digest that identifies an event.
 
 Only what the tables need is checked: types, ids, ranges, and JSON that can be stored. The rules
 about content (plausible times, control characters) are those of `plait.schema.event_bounds`.

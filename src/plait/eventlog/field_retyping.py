@@ -1,4 +1,4 @@
-"""Gives a field another type: a "retype" record, and the values in the log read anew."""
+"""Changes the type of a field: a "retype" record, and stored values parsed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The half of a log that knows what was imported, and takes imports back."""
+"""The part of a log that lists its imports and reverts them."""
 
 from __future__ import annotations
 

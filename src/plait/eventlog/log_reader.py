@@ -1,4 +1,4 @@
-"""The half of a log that reads names, numbers and fields."""
+"""The part of a log that reads ids, counters and fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a log lies: SQLite in a home, or PostgreSQL behind a URL."""
+"""Opens the store of a log: SQLite in a home, or PostgreSQL by its URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log as other packages use it: what reads events, and what writes them."""
+"""The interfaces of the log that other packages use: one to read, one to append."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports that can be taken back: where their rows are, and which of them no longer count.
+"""Reverted imports: the rows of each import, and which of them no longer count.
 
 Taking an import back appends one "retract" record, which names the ranges of offsets that do not
 count any more. No row is edited: readers of the log get the retracted rows with negative type

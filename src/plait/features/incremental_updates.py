@@ -1,4 +1,4 @@
-"""Items whose fields changed after a fit, and what a stage derived for them since.
+"""Features of items that changed after a fit.
 
 Fields are compared by hash, so that a change of a field that a stage does not read (a price, a
 stock) encodes nothing.

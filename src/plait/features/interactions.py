@@ -1,4 +1,4 @@
-"""From histories to matrices of users by items."""
+"""Builds user-item matrices from histories."""
 
 from __future__ import annotations
 

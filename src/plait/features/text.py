@@ -1,4 +1,4 @@
-"""From text to terms, the same way for items and queries.
+"""Splits text into terms, the same way for items and queries.
 
 Chinese has no spaces: runs of Han characters are segmented by jieba. Everything else is split at
 characters that are neither letters nor digits, lower-cased, stripped of accents and stemmed by
@@ -160,7 +160,7 @@ def _jieba() -> Any:
 
 
 def private_cache_folder(path: str) -> Path:
-    """A folder that nobody else can write to: jieba keeps its dictionary there, by marshal.
+    """A folder that no other account can write to: jieba keeps its dictionary there, by marshal.
 
     Args:
         path: The folder to use; it is made if it does not exist.

@@ -1,4 +1,4 @@
-"""Items as sparse vectors of the values of their fields (TF-IDF: Salton and Buckley, 1988)."""
+"""Items as sparse TF-IDF vectors of their field values (Salton and Buckley, 1988)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chunks of a source one after the other, with a look at those that follow."""
+"""The chunks of a source in order, with a look ahead at later chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mapping states in TOML what the columns of a file mean, where their names do not show it."""
+"""Mappings: TOML that declares the meaning of the columns of a file."""
 
 from __future__ import annotations
 

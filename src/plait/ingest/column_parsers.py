@@ -1,4 +1,4 @@
-"""Columns of raw values to ids, numbers and event types; what does not fit is marked, row by row.
+"""Parses columns of raw values to ids, numbers and event types, and marks the rows that fail.
 
 The rules are those of `plait.ingest.scalar_parsers`. A column of one type is parsed as a whole, one
 of several types (objects of JSON, Python rows) value by value.

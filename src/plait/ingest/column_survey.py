@@ -1,4 +1,4 @@
-"""Decides, for a source as a whole, how its columns of times and amounts are written.
+"""Decides how a source writes its times and amounts, one decision for each column.
 
 The rows that come first decide where they leave no doubt. Where they do not, the rows that follow
 are looked at before the first is taken, so that the outcome does not depend on where a chunk ends.

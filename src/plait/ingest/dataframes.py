@@ -1,4 +1,4 @@
-"""Frames in memory, polars' or pandas'."""
+"""Reads data frames of polars and pandas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of amounts as people write them: what separates the decimals, and the numbers."""
+"""Parses columns of amounts after deciding which sign separates their decimals."""
 
 from __future__ import annotations
 

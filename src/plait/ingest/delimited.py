@@ -1,4 +1,4 @@
-"""CSV, TSV and similar files: the separator found, the header read, rows as frames of strings."""
+"""Reads CSV, TSV and similar files: detects the separator and header, yields rows of strings."""
 
 from __future__ import annotations
 

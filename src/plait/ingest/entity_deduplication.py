@@ -1,4 +1,4 @@
-"""One row an item (or user) from a file with many: each field with its most frequent value."""
+"""Merges several rows of one item (or user) into one: the most frequent value of each field."""
 
 from __future__ import annotations
 

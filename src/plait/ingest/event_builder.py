@@ -1,4 +1,4 @@
-"""A chunk of rows to a batch of events."""
+"""Builds a batch of events from a chunk of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids of events that have none, derived from source, time, content and its repetitions."""
+"""Derives ids of events without one from source, time, content and repetition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any source to batches of events."""
+"""Reads any source as batches of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of event types that look like misspellings of others."""
+"""Finds event types that look like misspellings of other event types."""
 
 from __future__ import annotations
 

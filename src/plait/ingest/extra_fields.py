@@ -1,4 +1,4 @@
-"""The columns that play no role, as the JSON text of each row's fields."""
+"""Collects columns without a role as the JSON text of each row's fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of new fields, from rows of the whole source, not only from those that come first."""
+"""Infers the types of new fields from rows of the whole source."""
 
 from __future__ import annotations
 

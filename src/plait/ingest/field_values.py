@@ -1,4 +1,4 @@
-"""The fields of an event as JSON: objects flattened, what no field may hold left out."""
+"""The fields of an event as JSON: nested objects flattened, invalid values left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looks wrong in a source although every row of it can be stored."""
+"""Warnings about a source whose rows can all be stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON lines, a JSON array, and dictionaries in memory: one object a row."""
+"""Reads JSON lines, JSON arrays and dictionaries in memory: one object for each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks of bytes to whole lines; lines that are too long or not text are set aside."""
+"""Splits blocks of bytes into whole lines; sets aside lines that are too long or not text."""
 
 from __future__ import annotations
 

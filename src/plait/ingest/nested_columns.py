@@ -1,4 +1,4 @@
-"""The parts of objects within rows as columns with dotted names: `lager.verfuegbar`, `name.de`."""
+"""Nested objects as columns with dotted names: `lager.verfuegbar`, `name.de`."""
 
 from __future__ import annotations
 

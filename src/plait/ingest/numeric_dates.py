@@ -1,4 +1,4 @@
-"""Days that are written as numbers: 20220408, 20220408123000, and Excel's 44659.5.
+"""Parses days that are written as numbers: 20220408, 20220408123000, and Excel's 44659.5.
 
 As unix times they would lie in the first days of 1970, or far in the future. A column is read so
 only if its numbers, all over the source, are such days.

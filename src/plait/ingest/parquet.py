@@ -1,4 +1,4 @@
-"""Parquet files as chunks of rows."""
+"""Reads Parquet files as chunks of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program of its own: reads a Parquet file to its end and reports why it cannot.
+"""A separate program that reads a Parquet file to its end and reports why reading fails.
 
 Damaged pages can make polars abort the process that reads them. So `plait.ingest.parquet` runs
 this program on a file first: only its process ends then.

@@ -1,4 +1,4 @@
-"""Objects of Python, numpy and pandas as the plain values that JSON has, and times."""
+"""Converts objects of Python, numpy and pandas to JSON values and times."""
 
 from __future__ import annotations
 

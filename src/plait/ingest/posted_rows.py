@@ -1,4 +1,4 @@
-"""Rows of a request (or any list of dicts) as interactions, each checked by itself."""
+"""Parses posted rows (dictionaries) as events, each row by itself."""
 
 from __future__ import annotations
 

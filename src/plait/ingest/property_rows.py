@@ -1,4 +1,4 @@
-"""One row an item (or user) from a file whose rows hold one field each: item, property, value."""
+"""Builds one row for each item (or user) from a file of item, property, value rows."""
 
 from __future__ import annotations
 

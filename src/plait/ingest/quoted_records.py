@@ -1,4 +1,4 @@
-"""Lines of separated values to records, where quotes or missing values need care."""
+"""Splits delimited lines into records where quotes or missing values need care."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def split_line(line: str, style: RecordStyle) -> list[str]:
 
 
 def read_first(lines: Sequence[str], style: RecordStyle) -> tuple[list[str], int]:
-    """Read the first record, whatever its width.
+    """Read the first record, of any width.
 
     Args:
         lines: The lines, at least one.

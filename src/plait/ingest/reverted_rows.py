@@ -1,4 +1,4 @@
-"""Re-appends rows of a catalogue whose event ids the log has, but whose values are not current.
+"""Appends again the catalogue rows whose event ids are stored but whose values are not current.
 
 A row about an item (or a user) without time and id has an id derived from its content. When a file
 goes back to values that it had before, its rows have ids that the log has already, and yet they

@@ -1,4 +1,4 @@
-"""Rows of a source, at most 50,000 at a time, with named columns, whatever the format was."""
+"""Rows of a source, at most 50,000 at a time, with named columns, from any format."""
 
 from __future__ import annotations
 

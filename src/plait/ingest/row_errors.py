@@ -1,4 +1,4 @@
-"""What is wrong with the rows and the fields of a chunk, collected column by column."""
+"""Collects errors of rows and fields of a chunk, column by column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any source as chunks of rows; its first bytes show the format, not its name."""
+"""Reads any source as chunks of rows; detects the format from the first bytes."""
 
 from __future__ import annotations
 

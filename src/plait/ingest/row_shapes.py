@@ -1,4 +1,4 @@
-"""What a mapping does to the shape of rows before their columns are read.
+"""Reshapes rows as a mapping asks, before their columns are read.
 
 Rows of exports are not always one event, or one item: a line of an order names its customer once, a
 list holds the items of a purchase, a column holds two values.

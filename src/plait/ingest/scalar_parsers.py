@@ -1,4 +1,4 @@
-"""The one set of rules by which outside values become parts of an event.
+"""Parses outside values as parts of an event: the one set of rules of all readers.
 
 Requests, NDJSON, Python rows, files and frames all use them. `plait.ingest.posted_rows` applies
 them to one row; `plait.ingest.column_parsers` and `plait.ingest.timestamps` apply them to whole

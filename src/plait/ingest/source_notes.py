@@ -1,4 +1,4 @@
-"""Notes: what a reader did with the values of a source that its user should know of."""
+"""Notes of a reader about values that it changed or left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an import understood of a source: columns, times, and what is new in it."""
+"""Summarises a source for the receipt of its import: columns, times, and new ids."""
 
 from __future__ import annotations
 

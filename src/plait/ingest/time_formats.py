@@ -1,4 +1,4 @@
-"""Times in the strptime formats of a mapping."""
+"""Parses times in the strptime formats of a mapping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A column of times to microseconds since 1970 UTC."""
+"""Parses a column of times to microseconds since 1970 UTC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lists of all users show, in expectation over ties: coverage, novelty, exposure."""
+"""Metrics of the lists of all users, in expectation over ties: coverage, novelty, exposure."""
 
 from __future__ import annotations
 

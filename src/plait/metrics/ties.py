@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int64Array
 
 __all__ = ["TieGroups", "quantize_scores", "tie_groups"]
 
@@ -91,7 +92,7 @@ class TieGroups:
         return totals
 
 
-def tie_groups(scores: Float32Array, valid: BoolArray, depth: int) -> TieGroups:
+def tie_groups(scores: npt.NDArray[np.floating], valid: BoolArray, depth: int) -> TieGroups:
     """Group the best candidates of each list by score.
 
     Args:
@@ -122,7 +123,7 @@ def tie_groups(scores: Float32Array, valid: BoolArray, depth: int) -> TieGroups:
     return TieGroups(batch, depth, rows[first], starts, sizes, members, cells)
 
 
-def quantize_scores(scores: Float32Array) -> Float32Array:
+def quantize_scores(scores: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Drop the last bits of scores, which depend on the order of summation.
 
     The scores of identical items are equal in theory; in float32 the position of an item in an

@@ -1,3 +1,51 @@
-"""Models that learn from behaviour or content, by family."""
+"""Models that learn from behaviour or content, by family.
 
-__all__: list[str] = []
+The names below are the models for Python: `from plait import models`, then `models.EASE(l2=200)`.
+Each is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plait.experiments.estimators import (
+        BM25,
+        BPR,
+        EASE,
+        HSTU,
+        IALS,
+        BERT4Rec,
+        Content,
+        GRU4Rec,
+        ItemKNN,
+        LightGCN,
+        Linear,
+        Popular,
+        SASRec,
+        SVDpp,
+    )
+
+__all__ = [
+    "BM25",
+    "BPR",
+    "EASE",
+    "HSTU",
+    "IALS",
+    "BERT4Rec",
+    "Content",
+    "GRU4Rec",
+    "ItemKNN",
+    "LightGCN",
+    "Linear",
+    "Popular",
+    "SASRec",
+    "SVDpp",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'plait.models' has no attribute {name!r}")
+    value: object = getattr(import_module("plait.experiments.estimators"), name)
+    globals()[name] = value
+    return value

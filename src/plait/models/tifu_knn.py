@@ -1,4 +1,4 @@
-"""Recommends what a user consumes repeatedly, and what similar users consume: TIFU-KNN.
+"""TIFU-KNN: recommends repeat consumption of a user and of similar users.
 
 Without groups and neighbours the score is a frequency: an event of the history weighs
 `basket_decay` to the power of its age in baskets.

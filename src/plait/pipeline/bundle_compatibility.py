@@ -57,7 +57,7 @@ def check_numbering(bundle: str, notes: Mapping[str, Any], ids: Sequence[str]) -
 
 
 def event_marks(log: EventLog, version: int) -> dict[str, dict[str, str]]:
-    """Describe the events of a log, so that another log can be told from it.
+    """Describe the events of a log, so that another log can be distinguished from it.
 
     Args:
         log: The log.

@@ -1,4 +1,4 @@
-"""What a fit gets beside the data: a seed, a validation set, a folder for checkpoints."""
+"""Inputs of a fit beside the data: a seed, a validation set, a folder for checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model declares that the fusion treats it."""
+"""Declares the default fusion weight of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a model declares what its explanations claim."""
+"""Declares the claims of a model's explanations."""
 
 from __future__ import annotations
 

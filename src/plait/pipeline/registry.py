@@ -22,6 +22,7 @@ ENTRY_POINT_GROUP = "plait.stages"
 
 BUILT_IN: Mapping[str, str] = {
     "content": "plait.models.content:Content",
+    "ease": "plait.models.item_item.ease:Ease",
     "explain": "plait.ranking.explanation.explain:Explain",
     "factors": "plait.models.factorization.matrix_factorization:Factors",
     "fuse": "plait.ranking.fusion.fuse:Fuse",

@@ -1,4 +1,4 @@
-"""The contract of stages: a typed config, and one or more of the abilities below.
+"""The contract of stages: a typed config, and one or more abilities.
 
 A constructor only stores its arguments; `fit` returns a new fitted object. A pipeline finds out
 which abilities a stage has by `isinstance`, once when it is built.

@@ -1,6 +1,6 @@
-"""Which items can be had now, by the fields of a catalogue that say so.
+"""Which items are available now, by stock and date fields of a catalogue.
 
-Known names are found whatever their case and separators (`in_stock`, `inStock`, "In stock"). A
+Known names match regardless of case and separators (`in_stock`, `inStock`, "In stock"). A
 missing value says nothing, so the item counts as available; an item is available if no field
 denies it.
 """

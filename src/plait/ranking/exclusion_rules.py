@@ -1,4 +1,4 @@
-"""Rules: what must not be shown, applied before retrieval and checked after it; and pinned items.
+"""Exclusion rules, applied before retrieval and checked after it; and pinned items.
 
 `limit` sets what retrievers leave out; `apply` marks the candidates that break a rule, with the
 reason. The caller's own list is not shortened by what the user has seen or what no catalogue

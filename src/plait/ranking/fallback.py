@@ -1,4 +1,4 @@
-"""Fills a list that the models leave short: popular items, the newest, at last any that may come.
+"""Fills a list that the models leave short: popular items, then newest, then any that pass.
 
 Every query that asks for items to show (no text, no list of the caller's) gets as many as it asks
 for, as long as as many pass the rules, its filter and what it excludes. What the models found keeps

@@ -1,4 +1,4 @@
-"""The slate: which candidates are shown, at which rank, and with which probability."""
+"""Selects the slate: which candidates are shown, at which rank, with which probability."""
 
 from __future__ import annotations
 

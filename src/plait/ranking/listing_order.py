@@ -1,4 +1,4 @@
-"""The order of a complete listing: by a field, popularity or newness, and where a page begins.
+"""The order of a complete listing: by field, popularity or newness; and the start of a page.
 
 A page begins behind the sort value and the tie-break of the last item that was shown, not behind a
 count of items: what does not change itself is shown once, whatever else comes, goes or changes.

@@ -1,4 +1,4 @@
-"""When items came: by a date field of the catalogue, or by the log."""
+"""The arrival time of items: by a date field of the catalogue, or by the log."""
 
 from __future__ import annotations
 

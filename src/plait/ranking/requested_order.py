@@ -1,4 +1,4 @@
-"""The order that a query asks for: companions first, boosted items up, buried ones down.
+"""Applies the order that a query requests: companions first, boosts up, buries down.
 
 Scores of different recipes differ in scale and sign, so a boost moves an item by its place in the
 list and not by its score: an item at place p with the factor f goes to where place

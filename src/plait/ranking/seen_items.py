@@ -1,4 +1,4 @@
-"""Which items a user has seen too lately: by type of event, and with periods by kind of item."""
+"""Items that a user has seen too recently: by event type, with periods by category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a catalogue lets recommendations show, in words: for the receipt of an import and `info`."""
+"""Describes which items of a catalogue recommendations may show: for receipts and `info`."""
 
 from __future__ import annotations
 

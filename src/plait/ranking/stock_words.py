@@ -101,7 +101,7 @@ def is_negative(text: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def is_stock_word(text: str) -> bool:
-    """Tell whether a value can only speak of stock, whatever the name of its field.
+    """Return whether a value describes stock under any field name.
 
     Args:
         text: The value.

@@ -1,4 +1,4 @@
-"""Converts values from outside to the canonical JSON value of a field type.
+"""Converts outside values to the canonical JSON value of a field type.
 
 Every conversion raises ValueError with a description of what was expected.
 """

@@ -1,4 +1,4 @@
-"""What stands for no value: blanks, and words that programs write where there is none.
+"""Words and placeholders that stand for a missing value.
 
 In an id, a time or a number none of them can be a value. In a text some can: NA is the code of
 Namibia, None an answer. So there are two lists.
@@ -16,7 +16,7 @@ _INVISIBLE = (0xAD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F))
 _INVISIBLE += (*range(0x2060, 0x2065), *range(0x2066, 0x206A), 0xFEFF)
 
 BLANKS = "".join(map(chr, (*_WHITE_SPACE, *_INVISIBLE)))
-"""What is cut off around ids, words and numbers: white space, and signs that nobody sees, such as
+"""What is cut off around ids, words and numbers: white space, and invisible characters, such as
 the byte order mark, the soft hyphen, and those of width 0 or of the direction of writing."""
 
 _NEVER_A_VALUE = frozenset({"", "NULL", "null", "\\N", "NaN", "nan", "<NA>", "NaT", "#N/A"})

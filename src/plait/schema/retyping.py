@@ -1,4 +1,4 @@
-"""Stored values of a field that has another type now."""
+"""Converts stored values of a field to its new type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of fields: inferred when a field first has a value, stored, and never changed.
+"""The types of fields: inferred from the first values, stored, changed only on request.
 
 A value that does not fit the stored type is drift: its row is stored without it, the type stays.
 """

@@ -1,4 +1,4 @@
-"""The keys of a home: made once, kept for their owner only, compared in constant time."""
+"""The API keys of a home: made once, readable by their owner only, compared in constant time."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _read(path: Path) -> str:
     if mode & _OTHERS:
         raise StorageError(
             f"others may read {path}: its mode is {mode:04o}, expected 0600",
-            hint=f"chmod 600 {path}; if anybody may have read it, remove it: "
+            hint=f"chmod 600 {path}; if another person may have read it, remove it: "
             "the next start makes a new key",
         )
     return key

@@ -1,4 +1,4 @@
-"""The server's log: plain lines on stderr, of which none holds an id, a text or a key."""
+"""The server's log: plain lines on stderr without ids, texts or keys."""
 
 from __future__ import annotations
 

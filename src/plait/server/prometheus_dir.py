@@ -1,4 +1,4 @@
-"""The folder through which worker processes add up their meters, and what dead servers left of it.
+"""The folder in which worker processes share their metrics, and its cleanup.
 
 Each server has one of its own. Its parent and its workers hold a lock on it, which the system lets
 go when the last of them is gone, however they went: so the next start can tell what nobody needs.
@@ -50,7 +50,7 @@ def shared_meters(base: Path | None = None) -> Iterator[tuple[Path, int]]:
 
 
 def _sweep(base: Path) -> None:
-    """Remove our own folders that nobody holds."""
+    """Remove our own folders that no process holds."""
     for folder in base.glob(f"{PREFIX}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.geteuid():

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end a server, those too that come before there is one."""
+"""Ends a server on SIGTERM and SIGINT, during its start too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several server processes on one socket: started, watched, replaced when they die, stopped.
+"""Starts, watches, replaces and stops several server processes on one socket.
 
 Each worker holds the reading end of a pipe whose writing end only the parent has: when the parent
 is gone, however it went, its workers notice and stop too, so that the home can be served again.

@@ -1,4 +1,4 @@
-"""One server process: uvicorn over the application, until it is told to end or orphaned."""
+"""One server process: runs uvicorn until it is stopped or loses its parent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
 SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter from the others. Python's own 5 ms would be added to
-the time of whoever waits for an answer being computed beside it."""
+the time of a query that is computed at the same moment."""
 
 
 class _Server(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Items that responses showed, and which of them were followed by an event.
+"""Items that responses showed, and which of them an event followed.
 
 They join a data set as interactions of an event type of their own, for the clicks protocol.
 """

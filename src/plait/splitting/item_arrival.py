@@ -1,4 +1,4 @@
-"""Which items a data set knows at a moment: items that appear later are hidden."""
+"""Restricts a data set to the items that had appeared by a given time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Item and user events of the log as changes to a catalogue."""
+"""Applies item and user events of the log to a catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items that share users with other items, counted in the live state: bought together means bought.
+"""Counts, in the live state, the items that share users with an item, by event type.
 
 The fitted models learn from all types of events together; here only the types that a query names
 count, up to the last event. Two items share a user who had an event of such a type with both.

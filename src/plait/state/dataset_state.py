@@ -1,4 +1,4 @@
-"""A snapshot of the log as a state: what evaluation hands to stages that read one."""
+"""A data set as a state, for evaluation."""
 
 from __future__ import annotations
 

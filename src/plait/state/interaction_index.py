@@ -1,4 +1,4 @@
-"""What users did, as a few sorted runs: a large old one, smaller newer ones, a few loose rows.
+"""Interactions by user, as a few sorted runs: one large, smaller newer ones, loose rows.
 
 The shape of a log-structured merge tree (O'Neil et al., 1996): appending is cheap, no version
 copies the past, and a history is read from at most a handful of runs. Everything is immutable.

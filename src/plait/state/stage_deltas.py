@@ -1,4 +1,4 @@
-"""What a bundle does not know yet: vectors, words and counts of items newer than its fit."""
+"""Features of items newer than the fit: vectors, words and counts."""
 
 from __future__ import annotations
 

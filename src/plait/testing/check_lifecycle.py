@@ -1,4 +1,4 @@
-"""Checks of a stage as an object: constructor, config, fit, and what it leaves on disk."""
+"""Checks of a stage as an object: constructor, config, fit, and saved files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of steps: they add columns to candidate lists and take nothing away."""
+"""Checks of steps: they add columns to candidate lists and remove none."""
 
 from __future__ import annotations
 

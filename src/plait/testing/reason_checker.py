@@ -262,7 +262,7 @@ _JUDGES: Mapping[str, Callable[[_Claim], bool]] = {
 
 
 def _unfit(facts: LogFacts, text: str) -> list[str]:
-    """What is wrong with a sentence, whatever it says."""
+    """Problems of a sentence of any claim."""
     problems = [] if len(text) <= _LONGEST else ["too long"]
     if any(unicodedata.category(letter) in ("Cc", "Cf") for letter in text) or "<" in text:
         problems.append("control characters or markup")

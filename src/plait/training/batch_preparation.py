@@ -1,4 +1,4 @@
-"""From batches of arrays to tensors on the device: grouping, checks, sharding and transfer."""
+"""Turns batches of arrays into tensors on the device: grouping, checks, sharding, transfer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training batches: what a model yields and what the loop counts."""
+"""Training batches and their number of targets."""
 
 from __future__ import annotations
 

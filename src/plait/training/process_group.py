@@ -59,7 +59,7 @@ class ProcessGroup:
         if not distributed.is_initialized():
             from accelerate import PartialState
 
-            for cpu in (False, True):  # without a GPU a group forms only if told to use CPUs
+            for cpu in (False, True):  # without a GPU a group forms only with the CPU option
                 PartialState._reset_state()  # it remembers its first answer
                 PartialState(cpu=cpu)
                 if distributed.is_initialized():

@@ -1,4 +1,4 @@
-"""Seeds, fingerprints and identities: what makes two training runs the same."""
+"""Seeds and fingerprints that make training runs reproducible."""
 
 from __future__ import annotations
 

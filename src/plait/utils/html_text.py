@@ -1,4 +1,4 @@
-"""The text that people read in HTML."""
+"""Extracts the visible text of HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them: `1.299,00 €`, `CHF 1'299.00`, `€ 12,-`, `(4,50)`.
+"""Parses numbers in text: `1.299,00 €`, `CHF 1'299.00`, `€ 12,-`, `(4,50)`.
 
 A dot and a comma may each separate thousands or decimals. A text that makes sense under one of the
 two readings alone is unambiguous; `1,299` is not.

@@ -1,4 +1,4 @@
-"""Says of items that share users with an anchor how many do."""
+"""Reasons that state how many users an item shares with an anchor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The half of a workspace that writes: rows in bulk, items and users one at a time."""
+"""The part of a workspace that writes: rows in bulk, items and users one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The road from an open home to a report."""
+"""Evaluates recipes on the data of an open home."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AUTO = "auto"
 """The protocol that follows from the data."""
 
 OPTIONS = ("seeds", "group", "test_events", "map")
-"""What an evaluation can be told beside its protocol."""
+"""The options of an evaluation beside its protocol."""
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""Fits a recipe on everything the log holds, and makes the bundle the current one."""
+"""Fits a recipe on the whole log, and makes its bundle the current one."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _check_answers(recipe: Recipe) -> None:
     """RecipeError where no step orders an answer: such a recipe can be measured, but not asked."""
     if not any("order" in step.writes for step in Pipeline.build(recipe).steps):
         raise RecipeError(
-            f"no step of the recipe {recipe.name!r} orders an answer, so nobody could ask it",
+            f"no step of the recipe {recipe.name!r} orders an answer, so it could not be queried",
             hint="add [steps.policy], behind [steps.fuse]; plait evaluate does without",
             field="steps",
         )
@@ -131,14 +131,14 @@ def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
 
 
 def _tidy(done: Path) -> None:
-    """Remove what a fit that is done kept, and what those left that nobody took up."""
+    """Remove the checkpoints of a finished fit and of fits that were never resumed."""
     for folder in done.parent.glob("fit-*"):
         if folder == done or time.time() - folder.stat().st_mtime > _WEEK:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
-    """What the fusion may learn from; None where nobody did anything yet."""
+    """The data that the fusion learns from; None for a log without interactions."""
     if not len(dataset.weighted(recipe.event_weights).interactions):
         return None
     goal = tuple(kind for kind in recipe.target_events if kind in dataset.event_types)

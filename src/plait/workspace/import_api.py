@@ -1,4 +1,4 @@
-"""The part of a workspace that imports files, takes imports back and changes types of fields."""
+"""The part of a workspace that imports files, reverts imports and changes types of fields."""
 
 from __future__ import annotations
 

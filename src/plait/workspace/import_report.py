@@ -1,4 +1,4 @@
-"""What became of the files of an import, and what was understood of them."""
+"""The report of an import: rows by status, and the receipt of each file."""
 
 from __future__ import annotations
 

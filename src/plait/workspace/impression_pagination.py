@@ -1,4 +1,4 @@
-"""What was shown, remembered: why a response was as it was, and what may continue it."""
+"""Continues earlier responses and explains them, from their stored impressions."""
 
 from __future__ import annotations
 

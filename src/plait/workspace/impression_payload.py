@@ -1,4 +1,4 @@
-"""What is remembered of a response, as the text of a JSON object: written and read here."""
+"""The stored JSON of a response: written and read here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a home holds, for people: counts, fields, bundles, weights, memory."""
+"""The content of a home for people: counts, fields, bundles, weights, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and frames into the log."""
+"""Imports files and data frames into the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of items that a caller asks for."""
+"""Selects the item fields that a caller requests."""
 
 from __future__ import annotations
 

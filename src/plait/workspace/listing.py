@@ -1,4 +1,4 @@
-"""The complete listing of a catalogue: what passes a filter, in a stated order, page by page."""
+"""The complete listing of a catalogue: filtered, in a stated order, page by page."""
 
 from __future__ import annotations
 

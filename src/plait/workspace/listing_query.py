@@ -1,4 +1,4 @@
-"""What a listing may ask for: one typed model for HTTP bodies and for Python; and its cursor."""
+"""The body of a listing request, one typed model for HTTP and Python; and its cursor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds what answers: one reference to (bundle, pipeline, state, deltas), replaced while it runs.
+"""Holds the model that answers: (bundle, pipeline, state, deltas), replaced while it runs.
 
 A request takes the reference once and finishes with what it took. Three things replace it: a newer
 state, newer deltas of the stages, and a new current bundle.

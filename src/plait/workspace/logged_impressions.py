@@ -1,4 +1,4 @@
-"""What the answers of a home showed, for the evaluation that asks what of it was taken."""
+"""The impressions of a home as evaluation data."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
         recorded += 1
         user = dataset.merges.root(row.user)
         if not 0 <= user < dataset.n_users:
-            continue  # whoever is unknown has no misses: the clicks alone would mislead
+            continue  # an unknown user has no misses: the clicks alone would mislead
         ids = (str(entry["id"]) for entry in orjson.loads(row.payload)["items"])
         shown = dataset.catalogue.numbers(ids)
         answers[row.request_id] = len(responses)

@@ -1,4 +1,4 @@
-"""`plait.open`: the way into the library."""
+"""`plait.open`: opens a home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What looks wrong in posted events that are stored all the same."""
+"""Warnings about posted events that are stored all the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_NAMES = 10_000
 
 
 class PostNotes:
-    """Finds misspelt event types and requests that nobody answered.
+    """Finds misspelt event types and request ids of no recorded answer.
 
     Args:
         log: The log that the events go to.

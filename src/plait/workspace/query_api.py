@@ -1,4 +1,4 @@
-"""The half of a workspace that answers: recommend, search, similar, rank, next, why."""
+"""The part of a workspace that answers: recommend, search, similar, rank, next, why."""
 
 from __future__ import annotations
 

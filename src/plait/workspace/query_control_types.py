@@ -1,4 +1,4 @@
-"""Types of what a query asks beside its filters, as HTTP bodies and Python give them."""
+"""Types of query controls, as HTTP bodies and Python pass them."""
 
 from __future__ import annotations
 

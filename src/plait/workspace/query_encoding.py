@@ -1,4 +1,4 @@
-"""From validated queries to the arrays that stages read."""
+"""Encodes validated queries as arrays for stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers queries with the model that is loaded, and remembers what was shown."""
+"""Answers queries with the loaded model, and records the impressions."""
 
 from __future__ import annotations
 

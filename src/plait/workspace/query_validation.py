@@ -1,4 +1,4 @@
-"""What a query may say: one typed model for HTTP bodies and for Python, validated once."""
+"""The body of a query, one typed model for HTTP and Python, validated once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields of items and users, and what is wrong with them, as JSON carries them."""
+"""Fields of items and users as JSON, with the problems of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which recipe a fit takes: the one that is named, the setting, that of the bundle in use."""
+"""Chooses the recipe of a fit: by argument, by setting, or that of the bundle in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The road from an open home to a tuned recipe."""
+"""Tunes a recipe on the data of an open home."""
 
 from __future__ import annotations
 

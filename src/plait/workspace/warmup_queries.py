@@ -1,4 +1,4 @@
-"""The queries that a server answers to itself before it is ready."""
+"""The warm-up queries of a server before it is ready."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def warmup_queries(state: LiveState) -> list[Query]:
         state: The state whose users and items the queries name.
 
     Returns:
-        Queries of known users and of nobody, for words, for an item, and for a list.
+        Queries of known users and without a user, for words, for an item, and for a list.
     """
     catalogue = state.catalogue
     entries = enumerate(catalogue.ids[:N_EXAMINED])

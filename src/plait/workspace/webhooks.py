@@ -1,4 +1,4 @@
-"""Webhooks: a POST to the operator's URLs when there is a new bundle, or a fit has failed.
+"""Webhooks: a POST to the operator's URLs after a new bundle or a failed fit.
 
 A fit never waits for a receiver and never fails because of one: threads deliver, and closing the
 workspace waits for them, which takes at most as long as the timeouts of all tries together.

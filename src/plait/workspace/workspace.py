@@ -1,4 +1,4 @@
-"""An open home: write to it, fit it, query it."""
+"""An open home: writes to it, fits it, queries it."""
 
 from __future__ import annotations
 

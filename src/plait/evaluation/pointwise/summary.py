@@ -1,4 +1,4 @@
-"""What the reports of ratings and clicks have in common: rows, differences and counts."""
+"""Parts that the reports of ratings and of clicks share: rows, differences and counts."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def rank_split(
 
 
 def _allowed_by_seen_rule(queries: QueryBatch, items: CandidateLists) -> BoolArray:
-    """Bool [B, K]: what the protocol's seen rule permits, whatever the recipe's rules are."""
+    """Bool [B, K]: what the protocol's seen rule permits, regardless of the recipe's rules."""
     if queries.keep_seen is None or queries.keep_seen.all():
         return np.ones(items.shape, np.bool_)
     return queries.keep_seen[:, None] | ~queries.seen.isin(items.item_numbers)

@@ -1,4 +1,4 @@
-"""Lets an item take over part of the behaviour of items of similar content."""
+"""Blends the co-occurrence of an item with that of items of similar content."""
 
 from __future__ import annotations
 

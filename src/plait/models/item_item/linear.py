@@ -41,7 +41,7 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.training.memory_budget import SHARE, available_bytes, require_memory, total_bytes
 
-__all__ = ["Linear", "LinearConfig", "dense_needs", "sparse_needs"]
+__all__ = ["Linear", "LinearConfig", "dense_needs", "regularized_inverse", "sparse_needs"]
 
 _BLOCK = 1024
 
@@ -131,7 +131,7 @@ class Linear(ItemItem[LinearConfig]):
         )
         hint = f'set method = "sparse", or max_dense_items below {affordable}'
         require_memory(needs, f"fitting `{self.name}`", hints={"max_dense_items": hint})
-        weights = _regularized_inverse(interactions, self.config.l2, self.name)
+        weights = regularized_inverse(interactions, self.config.l2, self.name)
         if self.config.order_aware:
             pairs = cooccurrence_matrix(dataset, self.config)[items][:, items]
             return _multiply_symmetric(weights, pairs)
@@ -184,10 +184,22 @@ def sparse_needs(interactions: sparse.csr_matrix, config: LinearConfig) -> dict[
     }
 
 
-def _regularized_inverse(
+def regularized_inverse(
     interactions: sparse.csr_matrix, l2: float, stage_name: str
 ) -> Float32Array:
-    """float32 [n, n]: (X'X + l2 I)^-1 by Cholesky, in place; PlaitError if it is singular."""
+    """Compute (X'X + l2 I)^-1 by Cholesky, in place.
+
+    Args:
+        interactions: X, CSR [users, n] of ones.
+        l2: The strength of the ridge.
+        stage_name: The stage that an error names.
+
+    Returns:
+        float32 [n, n].
+
+    Raises:
+        PlaitError: If the matrix is singular.
+    """
     size = interactions.shape[1]
     if not size:
         return np.zeros((0, 0), np.float32)

@@ -1,4 +1,4 @@
-"""Popularity between two fits: the counts of a fit and what the log says since, with one decay.
+"""Popularity between fits: counts of the fit and of later events, with one decay.
 
 A user counts once for an item on a day, with the event of the largest weight.
 """

@@ -1,4 +1,4 @@
-"""From a data set to a trained `sequence`: table rows, batches, loss and validation."""
+"""Trains `sequence` on a data set: embedding rows, batches, loss and validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log says of items and pairs of items: who bought, viewed or rated them, what is popular.
+"""Counts of the log as evidence for reasons: purchases, views, ratings, pairs, popularity.
 
 Sentences are checked against these counts, whatever the models that chose the items computed.
 """
@@ -139,7 +139,7 @@ class EventEvidence:
         return False
 
     def others_chose(self, number: int, user: int, alive: BoolArray) -> bool:
-        """Whether anybody but one user had to do with an item.
+        """Whether more than one user interacted with an item.
 
         Args:
             number: The item.

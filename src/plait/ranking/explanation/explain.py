@@ -1,4 +1,4 @@
-"""Explains in words why each item is shown; reads columns and the catalogue, computes no score."""
+"""Adds the reasons of each item in words; reads columns and the catalogue, computes no score."""
 
 from __future__ import annotations
 

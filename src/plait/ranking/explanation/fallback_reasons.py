@@ -1,4 +1,4 @@
-"""Why an item that no model found fills a list."""
+"""Reasons of items that fill a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words of a text occur in an item."""
+"""Finds the words of a text that occur in an item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the reasons of one answer: the first claim of each model that the log bears out."""
+"""Writes the reasons of one answer: the first claim of each model that the log confirms."""
 
 from __future__ import annotations
 

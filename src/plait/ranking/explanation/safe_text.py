@@ -1,4 +1,4 @@
-"""Makes text of others fit to stand in a sentence: without control characters and markup, short."""
+"""Makes foreign text safe to quote in a sentence: short, without control characters or markup."""
 
 from __future__ import annotations
 

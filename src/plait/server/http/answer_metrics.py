@@ -1,4 +1,4 @@
-"""Counts answers by their outcome, and which of them led to an event."""
+"""Counts answers by outcome, and answers that led to an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application: the routes table, the middleware around it, and the workspace beneath it."""
+"""Builds the application: the routes table, the middleware, and the workspace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask: a key on every route but a few open ones, checked before anything else is."""
+"""Checks the API key of a request before anything else."""
 
 from __future__ import annotations
 

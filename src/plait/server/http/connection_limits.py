@@ -1,4 +1,4 @@
-"""The wire beneath the application: what a client may send, and how long it may take.
+"""Limits of a connection: the size of heads, and how long a client may take.
 
 uvicorn waits for ever for the first request of a connection, for the end of a head or of a body
 that nobody reads, and for a client that takes no answer; and it takes heads of any length. Here all

@@ -1,4 +1,4 @@
-"""What endpoints take from a request, and how they reply."""
+"""Reads bodies and parameters for endpoints, and renders their responses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
 def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
-    """Make the dependency that reads a request body, whatever its content type says.
+    """Make the dependency that reads a request body, regardless of its content type.
 
     Args:
         model: The model of the body.

@@ -1,4 +1,4 @@
-"""Bodies of one JSON object a line (NDJSON), read as they come; each line is checked by itself."""
+"""Reads bodies of one JSON object a line (NDJSON) as they arrive; checks each line by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/openapi.json and /docs: what the routes are. Open, because they hold nothing of the home."""
+"""Serves /openapi.json and /docs; both are open, because they hold no data of the home."""
 
 from __future__ import annotations
 

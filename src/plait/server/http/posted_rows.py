@@ -1,4 +1,4 @@
-"""Bodies of many rows, as {"events": [...]} or as NDJSON, and what becomes of each row."""
+"""Bodies of many rows, as {"events": [...]} or as NDJSON, and the status of each row."""
 
 from __future__ import annotations
 

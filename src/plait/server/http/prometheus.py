@@ -1,4 +1,4 @@
-"""What Prometheus may scrape, summed over the worker processes."""
+"""The Prometheus metrics of all worker processes."""
 
 from __future__ import annotations
 
@@ -147,6 +147,6 @@ class PrometheusMetrics:
         """The exposition of all workers, in Prometheus' text format."""
         if metrics_folder() is None:
             return generate_latest(self._registry)
-        everybody = CollectorRegistry()
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        return generate_latest(all_workers)

@@ -1,4 +1,4 @@
-"""Bounds on what a request may carry, enforced before it is held in memory."""
+"""Bounds of a request, enforced before it is held in memory."""
 
 from __future__ import annotations
 

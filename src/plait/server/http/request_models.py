@@ -1,4 +1,4 @@
-"""Request bodies: closed models, so that a misspelt field is refused by its name."""
+"""Request bodies: closed models that refuse a misspelt field by its name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ItemRow(BaseModel):
     id: str = Field(description="the item")
     op: str = Field("upsert", description="upsert: all fields; merge: some fields; delete")
     fields: dict[str, Any] | None = Field(
-        None, description="the fields; without it, whatever stands beside id and op"
+        None, description="the fields; without it, every key beside id and op"
     )
 
 

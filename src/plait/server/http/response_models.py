@@ -1,4 +1,4 @@
-"""What responses carry, as OpenAPI documents it; responses are rendered without these models."""
+"""Response bodies as OpenAPI documents them; responses are rendered without these models."""
 
 from __future__ import annotations
 

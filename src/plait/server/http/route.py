@@ -1,4 +1,4 @@
-"""What a route is: a method, a path, a permission, a function, and the types of its bodies."""
+"""A route: method, path, permission, function, and the types of its bodies."""
 
 from __future__ import annotations
 

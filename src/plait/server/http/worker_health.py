@@ -1,4 +1,4 @@
-"""Whether a worker can answer: readiness, the first queries, the gauges, and memory."""
+"""Readiness, warm-up, gauges and memory of a worker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class WorkerHealth:
         """Return why this worker should not be queried yet.
 
         Returns:
-            Reasons that anybody may read, without the words of a database or a file; none when
+            Reasons that are safe to publish, without the words of a database or a file; none when
             all is well.
         """
         problems = [problem.partition(":")[0] for problem in self.workspace.readiness()]

@@ -1,4 +1,4 @@
-"""What the routes of one process stand on: the workspace, the threads that call it, the metrics."""
+"""The workspace, threads and metrics that the routes of one process use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/health and /ready: is the process alive, and can it answer. Both are open."""
+"""/health and /ready: whether the process runs, and whether it can answer. Both are open."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ async def list_items(
     """All items that pass a filter, in a stated order, page by page; needs no fit.
 
     `cursor` of a response leads to the next page: nothing comes twice and nothing is left out,
-    whatever is posted meanwhile. `total` counts the whole listing.
+    regardless of what is posted meanwhile. `total` counts the whole listing.
     """
     service = service_of(request)
     count, limit = len(body.exclude), service.settings.batch_limit

@@ -1,4 +1,4 @@
-"""GET /v1/info and GET /metrics: for people and machines that watch."""
+"""GET /v1/info and GET /metrics."""
 
 from __future__ import annotations
 

@@ -1,0 +1,329 @@
+"""A data set for experiments: read from files or frames, filtered, and turned into frames."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+
+from plait.data import dataset as arrays
+from plait.data.array_types import BoolArray, Int64Array
+from plait.errors import InputError
+from plait.eventlog import EventLog
+from plait.eventlog.snapshot import snapshot
+from plait.experiments import splits
+from plait.experiments.dataset_summary import html_table, summary_text
+from plait.ingest import FileKind, read_events
+from plait.ingest.importer import Importer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Dataset"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset(arrays.Dataset):
+    """An immutable data set; every method returns a new one with the same numbers.
+
+    Users and items are known by their ids, as strings, exactly as `plait ingest` stores them.
+
+    Example:
+        >>> import plait
+        >>> baskets = {"ann": ["lamp", "bulb"], "bob": ["lamp", "bulb"], "eve": ["mug"]}
+        >>> pairs = [(user, item) for user, items in baskets.items() for item in items]
+        >>> data = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> data
+        Dataset: 3 users, 3 items, 5 view
+        >>> train, test = data.split_last()
+        >>> test.to_frame()["item"].to_list()
+        ['bulb', 'bulb']
+    """
+
+    @classmethod
+    def of(
+        cls,
+        events: Any,
+        *,
+        items: Any = None,
+        users: Any = None,
+        facts: Any = None,
+        mapping: Any = None,
+    ) -> Self:
+        """Read a data set from files or frames, by the rules of `plait ingest`.
+
+        Args:
+            events: The interactions: a path, a polars, pandas or pyarrow frame, a dictionary of
+                columns, or dictionaries. Columns are recognised by their names.
+            items: The catalogue, likewise; None for none.
+            users: Fields of users, likewise.
+            facts: Triples of a knowledge graph, likewise.
+            mapping: The meaning of columns whose names do not show it, as for `plait ingest`.
+
+        Returns:
+            The data set. Rows that cannot be read are left out with a warning.
+
+        Raises:
+            InputError: If a source is empty or not a table, or no row can be read.
+            MappingError: If the columns cannot be recognised.
+        """
+        sources: dict[FileKind, Any] = {"items": items, "users": users, "events": events}
+        sources["facts"] = facts
+        with TemporaryDirectory(prefix="plait-dataset-") as folder, EventLog.open(folder) as log:
+            importer = Importer(log)
+            for kind, source in sources.items():
+                if source is not None:
+                    _add_source(importer, kind, source, mapping)
+            return cls.from_snapshot(snapshot(log))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        users: Iterable[Any],
+        items: Iterable[Any],
+        times: Iterable[Any] | None = None,
+        *,
+        values: Iterable[Any] | None = None,
+        event_types: Iterable[str] | None = None,
+    ) -> Self:
+        """Build a data set of N interactions from columns, by the rules of `of`.
+
+        Args:
+            users: N ids.
+            items: N ids.
+            times: N times: datetimes, ISO 8601 texts or unix numbers; None: none has a time.
+            values: N numbers, such as ratings; None: none has a value.
+            event_types: N event types; None: "rating" if there are values, else "view".
+
+        Returns:
+            The data set.
+
+        Raises:
+            InputError: If the columns have unequal lengths.
+        """
+        value_name = "rating" if event_types is None else "value"
+        optional = {"time": times, value_name: values, "kind": event_types}
+        columns = {"user": users, "item": items}
+        columns |= {name: column for name, column in optional.items() if column is not None}
+        if not all(hasattr(column, "dtype") for column in columns.values()):
+            columns = {name: list(column) for name, column in columns.items()}
+        lengths = {name: len(cast(Sized, column)) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"columns of unequal length: {lengths}")
+        if all(hasattr(column, "dtype") for column in columns.values()):
+            return cls.of(columns)
+        rows = zip(*columns.values(), strict=True)
+        return cls.of([dict(zip(columns, row, strict=True)) for row in rows])
+
+    @classmethod
+    def from_snapshot(cls, dataset: arrays.Dataset) -> Self:
+        """Return a snapshot of a log as a data set for experiments; no array is copied.
+
+        Args:
+            dataset: The snapshot.
+        """
+        return cls(**{part.name: getattr(dataset, part.name) for part in fields(arrays.Dataset)})
+
+    @property
+    def user_ids(self) -> list[str]:
+        """The ids of the users with interactions, by number."""
+        return [self.users.id(number) for number in np.unique(self.interactions.users).tolist()]
+
+    @property
+    def item_ids(self) -> list[str]:
+        """The ids of the items with interactions, by number."""
+        return [self.catalogue.id(number) for number in np.unique(self.interactions.items).tolist()]
+
+    def __len__(self) -> int:
+        return len(self.interactions)
+
+    def filter(self, condition: str | pl.Expr | Callable[[pl.DataFrame], Any] | Any) -> Self:
+        """Keep the interactions that meet a condition.
+
+        Args:
+            condition: An expression over the columns of `to_frame`: a polars expression, the text
+                of one in SQL such as "value >= 4", a function of the frame that returns a mask, or
+                a mask bool [N].
+
+        Returns:
+            The data set; users and items that lose all their interactions go.
+
+        Raises:
+            InputError: If the condition does not give one boolean for each interaction.
+        """
+        return self._only(splits.condition_mask(self.to_frame(), condition))
+
+    def kcore(self, least: int = 5, *, users: int | None = None, items: int | None = None) -> Self:
+        """Keep users and items with enough interactions, repeated until all have enough.
+
+        Args:
+            least: The fewest interactions of a user and of an item.
+            users: The fewest of a user; None: `least`.
+            items: The fewest of an item; None: `least`.
+
+        Returns:
+            The data set; users and items outside the core go.
+        """
+        least_users = least if users is None else users
+        least_items = least if items is None else items
+        return self._only(splits.kcore_mask(self.interactions, least_users, least_items))
+
+    def sample(self, *, users: int | float, seed: int = 0) -> Self:
+        """Draw users, with all their interactions.
+
+        Args:
+            users: How many, or a share below 1.
+            seed: The seed of the draw.
+
+        Returns:
+            The data set; users that are not drawn go, items stay.
+        """
+        drawn = splits.drawn_users(self, users, seed)
+        return self.keep(drawn[self.interactions.users])
+
+    def split_last(self, n: int = 1) -> tuple[Self, ...]:
+        """Split by position: the last n interactions of every user, a part for each.
+
+        Args:
+            n: How many are held out: 1 gives train and test, 2 train, validation and test.
+
+        Returns:
+            n + 1 data sets, train first. Users with fewer than n + 1 interactions are in train
+            alone.
+        """
+        return self._parts(splits.last_parts(self.interactions, n), n + 1)
+
+    def split_time(self, *cuts: float | str | datetime) -> tuple[Self, ...]:
+        """Split by time.
+
+        Args:
+            cuts: Ascending times, or shares of the interactions between 0 and 1, oldest first.
+
+        Returns:
+            One data set more than there are cuts: before the first, from it to the next, ...
+
+        Raises:
+            InputError: If interactions have no times, or cuts do not ascend.
+        """
+        return self._parts(splits.time_parts(self, cuts), len(cuts) + 1)
+
+    def split_random(
+        self, share: float = 0.2, *, by: str = "user", seed: int = 0
+    ) -> tuple[Self, Self]:
+        """Split at random.
+
+        Args:
+            share: The share of the interactions in the second part.
+            by: "user": of every user this share, rounded down; "event": of all interactions.
+            seed: The seed of the draw.
+
+        Returns:
+            Train and test.
+
+        Raises:
+            InputError: If `share` does not lie between 0 and 1, or `by` is unknown.
+        """
+        train, test = self._parts(splits.random_parts(self, share, by, seed), 2)
+        return train, test
+
+    def split_users(self, share: float = 0.2, *, seed: int = 0) -> tuple[Self, Self]:
+        """Split users: those of the second part are in no way in the first.
+
+        Args:
+            share: The share of the users in the second part, or how many from 1 on.
+            seed: The seed of the draw.
+
+        Returns:
+            The data sets of the other and of the drawn users.
+        """
+        drawn = splits.drawn_users(self, share, seed)
+        train, test = self._parts(drawn[self.interactions.users].astype(np.int64), 2)
+        return train, test
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return the interactions as a polars frame.
+
+        Returns:
+            The columns user, item, kind, time (UTC; absent without times) and value (absent
+            without values), ordered by user and time.
+        """
+        import polars as pl
+
+        events = self.interactions
+        columns: dict[str, Any] = {
+            "user": pl.Series(self.users.ids, dtype=pl.String).gather(events.users),
+            "item": pl.Series(self.catalogue.ids, dtype=pl.String).gather(events.items),
+            "kind": pl.Series(self.event_types, dtype=pl.String).gather(events.event_types),
+        }
+        if self.clock == "time":
+            columns["time"] = pl.Series(events.times).cast(pl.Datetime("us", "UTC"))
+        if not np.isnan(events.values).all():
+            columns["value"] = pl.Series(events.values).fill_nan(None)
+        return pl.DataFrame(columns)
+
+    def _only(self, mask: BoolArray) -> Self:
+        """The interactions of a mask; users and items that lose all of theirs are not alive."""
+        selected = self.keep(mask)
+        before, after = self.interactions, selected.interactions
+        users, items = (
+            replace(catalogue, alive=catalogue.alive & ~_lost(old, new, len(catalogue)))
+            for catalogue, old, new in (
+                (self.users, before.users, after.users),
+                (self.catalogue, before.items, after.items),
+            )
+        )
+        return replace(selected, users=users, catalogue=items)
+
+    def _parts(self, parts: Int64Array, count: int) -> tuple[Self, ...]:
+        return tuple(self.keep(parts == part) for part in range(count))
+
+    def __repr__(self) -> str:
+        return summary_text(self)
+
+    def _repr_html_(self) -> str:
+        return html_table(self)
+
+
+def _lost(before: Any, after: Any, size: int) -> BoolArray:
+    """bool [size]: numbers that occur in `before` and not in `after`."""
+    lost = np.zeros(size, np.bool_)
+    lost[before] = True
+    lost[after] = False
+    return lost
+
+
+def _add_source(importer: Importer, kind: FileKind, source: Any, mapping: Any) -> None:
+    """Import one source; rejected rows are a warning, or an error if there is no other row."""
+    table = _as_table(source)
+    result = importer.add(
+        read_events(table, kind, mapping, types=importer.field_types()), source=kind
+    )
+    if not result.rejected:
+        return
+    problems = "; ".join(
+        f"row {problem.row}: {problem.field} {problem.expected}" for problem in result.problems[:3]
+    )
+    message = f"{result.rejected:,} rows of {kind} cannot be read: {problems}"
+    if not result.stored:
+        raise InputError(message, field=kind)
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _as_table(source: Any) -> Any:
+    """A dictionary of columns or a pyarrow table as a polars frame; other sources as they are."""
+    import polars as pl
+
+    is_columns = isinstance(source, Mapping)
+    if is_columns or type(source).__module__.partition(".")[0] == "pyarrow":
+        try:
+            return pl.DataFrame(source) if is_columns else pl.from_arrow(source)
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as problem:
+            raise InputError(f"the columns are no table: {problem}") from problem
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes) and not len(source):
+        raise InputError("there are no rows", hint="pass a frame, a path or dictionaries")
+    return source

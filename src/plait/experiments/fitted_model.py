@@ -1,0 +1,282 @@
+"""A fitted model: lists for many users, scores of pairs, similar items, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from plait.data import dataset as arrays
+from plait.data.array_types import Float32Array, Int32Array, Int64Array
+from plait.data.candidates import CandidateLists
+from plait.data.query_batch import QueryBatch
+from plait.data.ragged import Ragged
+from plait.data.state_view import StateView
+from plait.errors import InputError, NotFoundError
+from plait.experiments.dataset import Dataset
+from plait.pipeline.batch_inference import batch_size, in_batches
+from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage
+from plait.ranking.filters.filter_expression import compile_filter
+from plait.splitting.eval_queries import EvalQueries, queries_of
+from plait.state import DatasetState
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["FittedModel", "check_count", "queries_for"]
+
+ModelT = TypeVar("ModelT")
+
+
+def queries_for(
+    dataset: arrays.Dataset, users: Int32Array, event_weights: dict[str, float]
+) -> QueryBatch:
+    """Build the queries of users from all their interactions.
+
+    Args:
+        dataset: The data set.
+        users: int32 [B], user numbers, -1 for unknown users.
+        event_weights: Weights by event type.
+
+    Returns:
+        B queries at the time of the last interaction.
+    """
+    numbers = dataset.interactions.users
+    starts, stops = (np.searchsorted(numbers, users, side) for side in ("left", "right"))
+    times = dataset.interactions.times
+    now = np.full(len(users), times.max(initial=0), np.int64)
+    nothing = Ragged.empty(len(users))
+    eval_queries = EvalQueries(users, starts.astype(np.int64), stops.astype(np.int64), now, nothing)
+    return queries_of(dataset, eval_queries, event_weights, None)
+
+
+def check_count(count: Any, field: str) -> None:
+    """Check a number of items.
+
+    Args:
+        count: The number, of Python or numpy.
+        field: The name that the error gives.
+
+    Raises:
+        InputError: If it is no whole number from 1 on.
+    """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+        raise InputError(f"{field} is {count!r}, expected a whole number from 1 on", field=field)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedModel(Generic[ModelT]):
+    """A fitted model with the data that it was fitted on.
+
+    Attributes:
+        model: The model with its settings, not fitted.
+        stage: The fitted stage, as recipes use it.
+        dataset: The training data; its interactions are the histories of the users.
+        event_weights: Weights by event type; events of weight 0 or less are no evidence.
+    """
+
+    model: ModelT
+    stage: Stage
+    dataset: Dataset
+    event_weights: dict[str, float]
+
+    def recommend(
+        self,
+        users: Dataset | Iterable[Any] | None = None,
+        k: int = 10,
+        *,
+        seen: str | Dataset = "remove",
+        filter: str | None = None,  # noqa: A002  the word of the other routes
+    ) -> pl.DataFrame:
+        """Recommend items to many users.
+
+        Args:
+            users: Ids, or a data set whose users are meant; None: all users of the training data.
+                An unknown user has an empty history.
+            k: How many items for each.
+            seen: "remove": nothing that the user interacted with in training; "keep": seen items
+                too; a data set: nothing that the user interacted with there.
+            filter: An expression over item fields, such as `price < 20`; only items that meet it.
+
+        Returns:
+            The columns user, item, rank (from 1) and score, by user in the order of `users`. A user
+            of whom the model knows nothing has no rows.
+
+        Raises:
+            InputError: If k is below 1, or the filter or `seen` is not valid.
+        """
+        check_count(k, "k")
+        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
+            raise InputError(f"{self.model!r} does not recommend items")
+        retriever, scorer = self.stage, self.stage
+        ids = self._ids_of(users)
+        queries = self._queries(self.dataset.users.numbers(ids))
+        mask = self.dataset.catalogue.alive[None]
+        if filter is not None:
+            mask = mask & compile_filter(filter).mask(self.dataset.catalogue)
+        queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=int(k))
+
+        def best(_start: int, batch: QueryBatch) -> CandidateLists:
+            candidates = retriever.retrieve(batch, int(k))
+            numbers = candidates.item_numbers
+            return candidates.with_columns(score=scorer.score(batch, numbers))
+
+        parts = [part for _, part in in_batches(queries, best, size=batch_size(len(mask[0])))]
+        return _list_frame(ids, parts, self.dataset.catalogue.ids)
+
+    def scores(self, pairs: Any) -> pl.DataFrame:
+        """Score pairs of a user and an item.
+
+        Args:
+            pairs: A frame with the columns user and item, or an iterable of (user, item).
+
+        Returns:
+            The columns user, item and score, in the order of the pairs: the model's raw score, null
+            where it cannot score; and rating, for models that predict ratings.
+        """
+        import polars as pl
+
+        if not isinstance(self.stage, Scorer):
+            raise InputError(f"{self.model!r} has no scores")
+        users, items = _pair_columns(pairs)
+        distinct = dict.fromkeys(users)
+        rows = dict(zip(distinct, range(len(distinct)), strict=True))
+        owners = np.array([rows[user] for user in users], np.int64)
+        order = np.argsort(owners, kind="stable")
+        counts = np.bincount(owners, minlength=len(rows))
+        numbers = self.dataset.catalogue.numbers(items)
+        padded = Ragged.from_lengths(numbers[order], counts.astype(np.int64)).to_padded()
+        queries = self._queries(self.dataset.users.numbers(distinct))
+        columns: dict[str, Float32Array] = {"score": self._scored(queries, padded, counts, order)}
+        if isinstance(self.stage, RatingPredictor) and self.stage.can_predict_ratings:
+            columns["rating"] = columns["score"]
+        frame = pl.DataFrame({"user": users, "item": items, **columns})
+        return frame.with_columns(pl.col(name).fill_nan(None) for name in columns)
+
+    def similar(self, items: Iterable[Any], k: int = 10) -> pl.DataFrame:
+        """Find items similar to others.
+
+        Args:
+            items: Ids of items.
+            k: How many for each.
+
+        Returns:
+            The columns item, similar, rank (from 1) and score. An item without evidence has no
+            rows.
+
+        Raises:
+            NotFoundError: If an item is unknown.
+            InputError: If k is below 1.
+        """
+        check_count(k, "k")
+        ids = [str(item) for item in items]
+        numbers = self.dataset.catalogue.numbers(ids)
+        if len(numbers) and numbers.min() < 0:
+            raise NotFoundError(f"no item {ids[int(numbers.argmin())]!r}", field="items")
+        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
+            raise InputError(f"{self.model!r} does not recommend items")
+        anchors = Ragged.from_lengths(numbers, np.ones(len(ids), np.int64))
+        queries = replace(
+            self._queries(np.full(len(ids), -1, np.int32)),
+            items=anchors,
+            blocked=anchors,
+            mask=self.dataset.catalogue.alive[None],
+            k=k,
+        )
+        candidates = self.stage.retrieve(queries, k)
+        scores = self.stage.score(queries, candidates.item_numbers)
+        part = candidates.with_columns(score=scores)
+        frame = _list_frame(ids, [part], self.dataset.catalogue.ids)
+        return frame.rename({"item": "similar", "user": "item"})
+
+    def _queries(self, users: Int32Array) -> QueryBatch:
+        queries = queries_for(self.dataset, users, self.event_weights)
+        return replace(queries, live=StateView(DatasetState.of(self.dataset), {}))
+
+    def _ids_of(self, users: Dataset | Iterable[Any] | None) -> list[str]:
+        if users is None:
+            return self.dataset.user_ids
+        if isinstance(users, Dataset):
+            return users.user_ids
+        if isinstance(users, str | bytes):
+            raise InputError(f"users is {users!r}, expected a list of ids", field="users")
+        return [str(user) for user in users]
+
+    def _blocked(self, ids: list[str], queries: QueryBatch, seen: str | Dataset) -> Ragged | None:
+        if isinstance(seen, Dataset):
+            numbers = self.dataset.users.numbers(ids)
+            if seen.n_items != self.dataset.n_items:
+                raise InputError("seen is a data set with other items", field="seen")
+            return queries_for(seen, numbers, self.event_weights).seen
+        if seen not in ("remove", "keep"):
+            message = f"seen is {seen!r}, expected 'remove', 'keep' or a data set"
+            raise InputError(message, field="seen")
+        return queries.seen if seen == "remove" else None
+
+    def _scored(
+        self, queries: QueryBatch, numbers: Int32Array, counts: Int64Array, order: Int64Array
+    ) -> Float32Array:
+        """The scores of padded items [B, K] in the order of the pairs, float32 [N]."""
+        assert isinstance(self.stage, Scorer)
+        scorer = self.stage
+        size = batch_size(self.dataset.n_items)
+
+        def scored(start: int, batch: QueryBatch) -> Float32Array:
+            return scorer.score(batch, numbers[start : start + len(batch)])
+
+        parts = [part for _, part in in_batches(queries, scored, size=size)]
+        dense = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+        is_pair = np.arange(dense.shape[1]) < counts[:, None]
+        scores = np.empty(len(order), np.float32)
+        scores[order] = dense[is_pair]
+        return scores
+
+    def __repr__(self) -> str:
+        return f"{self.model!r} fitted on {str(self.dataset).partition(chr(10))[0]}"
+
+
+def _list_frame(owners: list[str], parts: list[CandidateLists], item_ids: Any) -> pl.DataFrame:
+    """Lists as rows of user, item, rank and score; padding and unscored items are left out."""
+    import polars as pl
+
+    rows, items, ranks, scores = [], [], [], []
+    start = 0
+    for part in parts:
+        score = part.column("score")
+        present = (part.item_numbers >= 0) & ~np.isnan(score)
+        row, _ = np.nonzero(present)
+        rows.append(row + start)
+        items.append(part.item_numbers[present])
+        ranks.append((np.cumsum(present, axis=1))[present])
+        scores.append(score[present])
+        start += len(part.item_numbers)
+    users = pl.Series(owners, dtype=pl.String)
+    catalogue = pl.Series(list(item_ids), dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "user": users.gather(_joined(rows, np.int64)),
+            "item": catalogue.gather(_joined(items, np.int32)),
+            "rank": _joined(ranks, np.int64).astype(np.int32),
+            "score": _joined(scores, np.float32),
+        }
+    )
+
+
+def _joined(parts: list[Any], dtype: Any) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+
+def _pair_columns(pairs: Any) -> tuple[list[str], list[str]]:
+    """The users and items of pairs."""
+    if hasattr(pairs, "columns"):
+        missing = {"user", "item"} - set(pairs.columns)
+        if missing:
+            message = f"no column {min(missing)!r}; there are {list(pairs.columns)}"
+            raise InputError(message, field="pairs")
+        return [str(user) for user in pairs["user"]], [str(item) for item in pairs["item"]]
+    rows = [tuple(pair) for pair in pairs]
+    if any(len(row) != 2 for row in rows):
+        raise InputError("pairs have a user and an item each", field="pairs")
+    return [str(user) for user, _ in rows], [str(item) for _, item in rows]

@@ -1,0 +1,210 @@
+"""Divides the interactions of a data set: by position, time, chance or user; and by k-core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
+from plait.data.dataset import Dataset, Interactions
+from plait.errors import InputError
+from plait.utils.timestamps import to_micros
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = [
+    "condition_mask",
+    "drawn_users",
+    "kcore_mask",
+    "last_parts",
+    "random_parts",
+    "time_parts",
+]
+
+
+def condition_mask(frame: pl.DataFrame, condition: Any) -> BoolArray:
+    """Evaluate a condition on interactions.
+
+    Args:
+        frame: N interactions.
+        condition: A polars expression, the text of one in SQL, a function of the frame, or a mask.
+
+    Returns:
+        bool [N]; False where the condition is null.
+
+    Raises:
+        InputError: If the condition cannot be evaluated, or does not give N booleans.
+    """
+    import polars as pl
+
+    try:
+        if isinstance(condition, str):
+            condition = pl.sql_expr(condition)
+        if isinstance(condition, pl.Expr):
+            values: Any = frame.select(mask=condition)["mask"].fill_null(False).to_numpy()
+        else:
+            values = condition(frame) if callable(condition) else condition
+        mask = np.asarray(values)
+    except pl.exceptions.PolarsError as problem:
+        raise InputError(
+            f"the condition cannot be evaluated: {problem}",
+            hint=f"columns are {', '.join(frame.columns)}",
+            field="condition",
+        ) from problem
+    if mask.dtype != np.bool_ or mask.shape != (len(frame),):
+        message = (
+            f"the condition gives {mask.dtype} {list(mask.shape)}, expected bool [{len(frame)}]"
+        )
+        raise InputError(message, field="condition")
+    return mask
+
+
+def kcore_mask(interactions: Interactions, least_users: int, least_items: int) -> BoolArray:
+    """Select the interactions of users and items that all have enough of them.
+
+    Args:
+        interactions: N interactions.
+        least_users: The fewest interactions of a user.
+        least_items: The fewest interactions of an item.
+
+    Returns:
+        bool [N].
+    """
+    mask = np.ones(len(interactions), np.bool_)
+    while True:
+        counts = [
+            np.bincount(numbers[mask], minlength=int(numbers.max(initial=-1)) + 1)
+            for numbers in (interactions.users, interactions.items)
+        ]
+        enough = mask & (counts[0][interactions.users] >= least_users)
+        enough &= counts[1][interactions.items] >= least_items
+        if enough.sum() == mask.sum():
+            return mask
+        mask = enough
+
+
+def last_parts(interactions: Interactions, n: int) -> Int64Array:
+    """Assign the last n interactions of each user to parts of their own.
+
+    Args:
+        interactions: N interactions, ordered by user.
+        n: How many are held out, at least 1.
+
+    Returns:
+        int64 [N]: n for the last of a user, n - 1 for the one before, ..., 0 for the others and
+        for users with n interactions or fewer.
+
+    Raises:
+        InputError: If n is below 1.
+    """
+    if n < 1:
+        raise InputError(f"n is {n}, expected 1 or more", field="n")
+    starts, lengths = _user_ranges(interactions.users)
+    ends = np.repeat(starts + lengths, lengths)
+    from_end = ends - 1 - np.arange(len(interactions))
+    parts = np.maximum(n - from_end, 0)
+    parts[np.repeat(lengths, lengths) <= n] = 0
+    return parts
+
+
+def time_parts(dataset: Dataset, cuts: Sequence[float | str | datetime]) -> Int64Array:
+    """Assign interactions to the periods between times.
+
+    Args:
+        dataset: N interactions with times.
+        cuts: Ascending times, or shares of the interactions between 0 and 1.
+
+    Returns:
+        int64 [N]: how many cuts lie at or before each interaction.
+
+    Raises:
+        InputError: If interactions have no times, or cuts do not ascend.
+    """
+    if dataset.clock != "time":
+        raise InputError(
+            "some interactions have no time",
+            hint="split by position: split_last()",
+            field="time",
+        )
+    if not cuts:
+        raise InputError("no cut: pass a time or a share between 0 and 1", field="cuts")
+    times = dataset.interactions.times
+    moments = np.array([_moment(cut, times) for cut in cuts], np.int64)
+    if (np.diff(moments) < 0).any():
+        raise InputError("the cuts do not ascend", field="cuts")
+    return np.searchsorted(moments, times, side="right").astype(np.int64)
+
+
+def random_parts(dataset: Dataset, share: float, by: str, seed: int) -> Int64Array:
+    """Draw the interactions of the second part.
+
+    Args:
+        dataset: N interactions.
+        share: Their share, between 0 and 1.
+        by: "user": the share of every user, rounded down; "event": of all interactions.
+        seed: The seed of the draw.
+
+    Returns:
+        int64 [N]: 1 for the drawn, 0 for the others.
+
+    Raises:
+        InputError: If `share` does not lie between 0 and 1, or `by` is unknown.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share is {share}, expected a number between 0 and 1", field="share")
+    if by not in ("user", "event"):
+        raise InputError(f"by is {by!r}, expected 'user' or 'event'", field="by")
+    order = np.random.default_rng(seed).random(len(dataset.interactions))
+    if by == "event":
+        parts = np.zeros(len(order), np.int64)
+        parts[np.argsort(order, kind="stable")[: int(share * len(order))]] = 1
+        return parts
+    users = dataset.interactions.users
+    starts, lengths = _user_ranges(users)
+    shuffled = np.lexsort((order, users))
+    ranks = np.empty(len(order), np.int64)
+    ranks[shuffled] = np.arange(len(order)) - np.repeat(starts, lengths)
+    # A hair more, so that a share such as 0.1 of 10 gives 1 and not 0.
+    counts = np.floor(share * lengths + 1e-9).astype(np.int64)
+    return (ranks < np.repeat(counts, lengths)).astype(np.int64)
+
+
+def drawn_users(dataset: Dataset, size: float, seed: int) -> BoolArray:
+    """Draw users with interactions.
+
+    Args:
+        dataset: The data set.
+        size: Their share below 1, or their number.
+        seed: The seed of the draw.
+
+    Returns:
+        bool [n_users].
+
+    Raises:
+        InputError: If `size` is 0 or less, or more than there are.
+    """
+    present = np.unique(dataset.interactions.users)
+    count = int(size * len(present)) if size < 1 else int(size)
+    if not 0 < count <= len(present):
+        message = f"{size} users of {len(present)}, expected a share below 1 or a number up to it"
+        raise InputError(message, field="users")
+    drawn = np.zeros(dataset.n_users, np.bool_)
+    drawn[np.random.default_rng(seed).permutation(present)[:count]] = True
+    return drawn
+
+
+def _user_ranges(users: Int32Array) -> tuple[Int64Array, Int64Array]:
+    """The first interaction of each user that occurs, and how many there are; users are sorted."""
+    starts = np.flatnonzero(np.diff(users, prepend=-1))
+    return starts, np.diff(np.append(starts, len(users)))
+
+
+def _moment(cut: Any, times: Int64Array) -> int:
+    """A cut as microseconds; a share becomes the time from which on the later ones follow."""
+    if isinstance(cut, float) and 0 < cut < 1:
+        return int(np.sort(times)[min(int(cut * len(times)), len(times) - 1)]) if len(times) else 0
+    return to_micros(cut, "cuts")

@@ -1,0 +1,155 @@
+"""Data sets from frames: the rules of ingest, filters, k-core and splits."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import plait
+from plait.errors import InputError
+
+ROWS = {
+    "user": [1, 1, 1, 2, 2, 3],
+    "item": ["a", "b", "c", "a", "b", "d"],
+    "rating": [5.0, 3.0, 4.0, 2.0, 5.0, 1.0],
+    "time": [10, 20, 30, 15, 25, 40],
+}
+
+
+def pairs(data):
+    return [(row["user"], row["item"]) for row in data.to_frame().iter_rows(named=True)]
+
+
+@pytest.fixture
+def ratings():
+    return plait.Dataset.of(ROWS)
+
+
+@pytest.mark.parametrize(
+    "make", [dict, pl.DataFrame, pd.DataFrame, pa.table, lambda rows: pl.DataFrame(rows).to_dicts()]
+)
+def test_every_kind_of_table_gives_the_same_data(make, ratings):
+    assert plait.Dataset.of(make(ROWS)).to_frame().equals(ratings.to_frame())
+
+
+def test_arrays_follow_the_rules_of_ingest(ratings):
+    data = plait.Dataset.from_arrays(
+        np.array([1.0, 1, 1, 2, 2, 3]),
+        ROWS["item"],
+        ROWS["time"],
+        values=ROWS["rating"],
+    )
+    assert data.to_frame().equals(ratings.to_frame())
+    assert data.user_ids == ["1", "2", "3"]  # a whole number has no point, as ingest says
+
+
+def test_a_row_without_a_user_is_left_out_with_a_warning():
+    rows = [{"user": "1", "item": "a"}, {"user": float("nan"), "item": "b"}]
+    with pytest.warns(UserWarning, match="1 rows of events"):
+        data = plait.Dataset.of(rows)
+    assert pairs(data) == [("1", "a")]
+
+
+def test_columns_of_unequal_length_are_refused():
+    with pytest.raises(InputError):
+        plait.Dataset.from_arrays(["1", "2"], ["a"])
+
+
+def test_catalogue_and_fields_come_with_the_items():
+    items = pl.DataFrame({"item": ["a", "z"], "title": ["Lamp", "Vase"]})
+    data = plait.Dataset.of(ROWS, items=items)
+    assert data.catalogue.fields(data.catalogue.number("z")) == {"title": "Vase"}
+    assert "item fields title" in repr(data)
+    assert "<td>title</td>" in data._repr_html_()
+
+
+def test_repr_is_short_and_counts(ratings):
+    assert repr(ratings) == "Dataset: 3 users, 4 items, 6 rating\n1970-01-01 to 1970-01-01"
+
+
+def test_html_escapes_event_types():
+    data = plait.Dataset.of([{"user": "1", "item": "a", "kind": "<b>x"}])
+    assert "<b>" not in data._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "value >= 4",
+        pl.col("value") >= 4,
+        lambda frame: frame["value"] >= 4,
+        np.array([True, False, True, False, True, False]),
+    ],
+    ids=["sql", "expression", "function", "mask"],
+)
+def test_filter_keeps_the_interactions_that_meet_the_condition(ratings, condition):
+    filtered = ratings.filter(condition)
+    assert pairs(filtered) == [("1", "a"), ("1", "c"), ("2", "b")]
+    assert not filtered.catalogue.alive[filtered.catalogue.number("d")]
+    assert filtered.n_items == ratings.n_items
+
+
+@pytest.mark.parametrize("condition", ["price > 3", [True], "value", lambda _: 1])
+def test_a_condition_that_is_no_mask_is_refused(ratings, condition):
+    with pytest.raises(InputError) as problem:
+        ratings.filter(condition)
+    assert problem.value.field == "condition"
+
+
+def test_kcore_repeats_until_all_have_enough(ratings):
+    assert pairs(ratings.kcore(2)) == [("1", "a"), ("1", "b"), ("2", "a"), ("2", "b")]
+    assert len(ratings.kcore(1, users=3)) == 3
+
+
+def test_split_last_holds_out_one_part_for_each_place(ratings):
+    train, validation, test = ratings.split_last(2)
+    assert pairs(validation) == [("1", "b")]
+    assert pairs(test) == [("1", "c")]
+    assert pairs(train) == [("1", "a"), ("2", "a"), ("2", "b"), ("3", "d")]
+
+
+def test_split_time_cuts_at_times_and_at_shares(ratings):
+    before, after = ratings.split_time("1970-01-01T00:00:25Z")
+    assert [len(before), len(after)] == [3, 3]
+    assert pairs(ratings.split_time(0.5)[1]) == [("1", "c"), ("2", "b"), ("3", "d")]
+    with pytest.raises(InputError):
+        ratings.split_time(0.9, 0.1)
+    with pytest.raises(InputError):
+        plait.Dataset.from_arrays(["1"], ["a"]).split_time(0.5)
+
+
+@given(share=st.floats(0.05, 0.95), seed=st.integers(0, 5), by=st.sampled_from(["user", "event"]))
+def test_split_random_divides_every_interaction_once(share, seed, by):
+    data = RANDOM
+    train, test = data.split_random(share, by=by, seed=seed)
+    assert sorted(pairs(train) + pairs(test)) == sorted(pairs(data))
+    if by == "user":
+        lengths = np.bincount(data.interactions.users)
+        drawn = np.bincount(test.interactions.users, minlength=len(lengths))
+        assert (drawn == np.floor(share * lengths + 1e-9)).all()
+
+
+def test_split_users_separates_users_and_sample_draws_them():
+    train, test = RANDOM.split_users(3, seed=1)
+    assert len(test.user_ids) == 3
+    assert not set(train.user_ids) & set(test.user_ids)
+    assert len(RANDOM.sample(users=0.5).user_ids) == 4
+    with pytest.raises(InputError):
+        RANDOM.sample(users=9)
+
+
+@pytest.mark.parametrize("arguments", [{"share": 1.0}, {"share": 0}, {"by": "item"}])
+def test_split_random_refuses_impossible_arguments(arguments):
+    with pytest.raises(InputError):
+        RANDOM.split_random(**arguments)
+
+
+_GENERATOR = np.random.default_rng(0)
+RANDOM = plait.Dataset.from_arrays(
+    [f"u{user}" for user in np.repeat(np.arange(8), np.arange(1, 9))],
+    [f"i{item}" for item in _GENERATOR.permutation(36)],
+    list(range(36)),
+)

@@ -1,0 +1,184 @@
+"""Single models: settings, lists of many users, scores of pairs, similar items."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+
+import plait
+from plait import models
+from plait.errors import InputError, MissingExtraError, NotFoundError, RecipeError
+
+CORE = ["EASE", "Linear", "ItemKNN", "Popular", "Content"]
+NETWORKS = ["SASRec", "GRU4Rec", "BERT4Rec", "HSTU", "LightGCN"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = np.random.default_rng(1)
+    rows = [
+        {"user": f"u{user}", "item": f"i{(start + step) % 12}", "time": 100 * user + step}
+        for user, start in enumerate(generator.integers(0, 12, 60))
+        for step in range(5)
+    ]
+    titles = [
+        {"item": f"i{number}", "title": f"thing {'red' if number < 6 else 'blue'}"}
+        for number in range(12)
+    ]
+    return plait.Dataset.of(rows, items=titles)
+
+
+@pytest.mark.parametrize("name", models.__all__)
+def test_settings_are_attributes_and_make_a_clone(name):
+    model = getattr(models, name)()
+    again = model.clone()
+    assert again is not model
+    assert again.get_params() == model.get_params()
+    assert repr(again) == f"{name}()"
+    for setting in model.get_params():
+        assert f"{setting}:" in type(model).__doc__
+
+
+def test_set_params_checks_names_and_values():
+    model = models.EASE()
+    assert model.set_params(l2=50.0).l2 == 50.0
+    assert repr(model) == "EASE(l2=50.0)"
+    with pytest.raises(InputError):
+        model.set_params(alpha=1)
+    with pytest.raises(RecipeError):
+        model.set_params(l2=-1.0)
+    assert model.l2 == 50.0
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert models.SASRec(dim=np.int64(32), dropout=np.float32(0.5)).get_params()["dim"] == 32
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_lists_leave_out_what_was_seen_and_ranks_count_from_one(name, data):
+    fitted = getattr(models, name)().fit(data)
+    lists = fitted.recommend(k=4)
+    seen = set(data.to_frame().select("user", "item").iter_rows())
+    assert len(lists)
+    assert not seen & set(lists.select("user", "item").iter_rows())
+    for _, rows in lists.group_by("user"):
+        assert rows["rank"].to_list() == list(range(1, len(rows) + 1))
+        assert (rows["score"].diff().drop_nulls() <= 1e-6).all()
+
+
+def test_ease_equals_the_closed_form(data):
+    frame = data.to_frame()
+    matrix = np.zeros((data.n_users, data.n_items))
+    matrix[data.users.numbers(frame["user"]), data.catalogue.numbers(frame["item"])] = 1
+    inverse = np.linalg.inv(matrix.T @ matrix + 10 * np.eye(data.n_items))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    pairs = [(user, item) for user in data.user_ids[:5] for item in data.item_ids]
+    scores = models.EASE(l2=10.0).fit(data).scores(pairs)["score"].to_numpy()
+    expected = (matrix @ weights)[data.users.numbers(data.user_ids[:5])]
+    expected = expected[:, data.catalogue.numbers(data.item_ids)].ravel()
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_item_knn_is_the_cosine_of_users(data):
+    frame = data.to_frame()
+    users = {item: set(rows["user"]) for (item,), rows in frame.group_by("item")}
+    fitted = models.ItemKNN(k=12).fit(data)
+    neighbours = fitted.similar(["i0"], k=3)
+    cosines = {
+        item: len(users["i0"] & users[item]) / (len(users["i0"]) * len(users[item])) ** 0.5
+        for item in users
+        if item != "i0"
+    }
+    best = sorted(cosines.values(), reverse=True)[:3]
+    assert [round(cosines[item], 6) for item in neighbours["similar"]] == pytest.approx(best)
+
+
+def test_popular_items_are_those_of_most_events(data):
+    counts = Counter(data.to_frame()["item"])
+    lists = models.Popular().fit(data).recommend(["a stranger"], k=3, seen="keep")
+    assert [counts[item] for item in lists["item"]] == sorted(counts.values(), reverse=True)[:3]
+
+
+def test_rejections_are_no_evidence():
+    rows = [{"user": f"u{n}", "item": "good", "kind": "view"} for n in range(5)]
+    rows += [{"user": f"h{n}", "item": "bad", "kind": "hide"} for n in range(9)]
+    fitted = models.Popular().fit(plait.Dataset.of(rows))
+    assert fitted.recommend(["new"], k=2)["item"].to_list() == ["good"]
+
+
+def test_seen_filter_and_users_choose_what_is_recommended(data):
+    titled = models.Popular().fit(data)
+    with_seen = titled.recommend(["u1"], k=12, seen="keep")
+    assert len(with_seen) == 12
+    assert len(titled.recommend(["u1"], k=12)) == 7
+    red = titled.recommend(["u1"], k=12, seen="keep", filter='title contains "red"')
+    assert set(red["item"]) == {f"i{number}" for number in range(6)}
+    train, test = data.split_last()
+    assert set(titled.recommend(test, k=1)["user"]) == set(test.user_ids)
+    assert len(titled.recommend(["u1"], k=12, seen=train)) == 8
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"k": 0}, {"k": "5"}, {"k": True}, {"seen": "maybe"}, {"users": "u1"}]
+)
+def test_recommend_refuses_impossible_arguments(data, arguments):
+    with pytest.raises(InputError):
+        models.Popular().fit(data).recommend(**arguments)
+
+
+def test_scores_stand_in_the_order_of_the_pairs(data):
+    fitted = models.EASE().fit(data)
+    pairs = [("u3", "i1"), ("u1", "i2"), ("u3", "i0"), ("nobody", "i0"), ("u1", "no such item")]
+    scores = fitted.scores(pairs)
+    assert list(scores.select("user", "item").iter_rows()) == pairs
+    alone = fitted.scores(pl.DataFrame({"user": ["u3"], "item": ["i0"]}))
+    assert scores["score"][2] == pytest.approx(alone["score"][0])
+    assert scores["score"].is_null().to_list() == [False, False, False, True, True]
+
+
+def test_similar_to_an_unknown_item_is_an_error(data):
+    with pytest.raises(NotFoundError):
+        models.EASE().fit(data).similar(["zz"])
+
+
+def test_validation_of_other_users_is_refused(data):
+    pytest.importorskip("torch")
+    other = plait.Dataset.from_arrays(["x"], ["y"])
+    with pytest.raises(InputError):
+        models.SASRec(epochs=1).fit(data, validation=other)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_train_and_recommend(name, data):
+    pytest.importorskip("torch")
+    train, validation = data.split_last()
+    fitted = getattr(models, name)(dim=8, layers=1, epochs=2).fit(train, validation=validation)
+    assert len(fitted.recommend(validation, k=3))
+
+
+@pytest.mark.parametrize("name", ["IALS", "BPR"])
+def test_factors_of_implicit_recommend(name, data):
+    pytest.importorskip("implicit")
+    fitted = getattr(models, name)(factors=4, iterations=3).fit(data)
+    assert len(fitted.recommend(k=3))
+
+
+def test_svdpp_predicts_ratings():
+    rows = [
+        {"user": f"u{user}", "item": f"i{item}", "rating": 5.0 if user % 2 == item % 2 else 1.0}
+        for user in range(20)
+        for item in range(20)
+        if (user + 3 * item) % 7
+    ]
+    fitted = models.SVDpp(factors=4, iterations=60, burn_in=20).fit(plait.Dataset.of(rows))
+    ratings = fitted.scores([("u0", "i0"), ("u0", "i7")])["rating"]
+    assert ratings[0] > 4
+    assert ratings[1] < 2
+
+
+def test_models_without_their_extra_name_it():
+    assert issubclass(MissingExtraError, Exception)
+    with pytest.raises(AttributeError):
+        models.NoSuchModel  # noqa: B018
