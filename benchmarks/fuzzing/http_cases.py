@@ -32,6 +32,10 @@ CHECKS = {
 }
 
 
+class TimeIsUp(Exception):  # noqa: N818  ends the generation, is no error
+    """No more requests are to be sent."""
+
+
 @dataclass
 class HttpOutcome:
     """What came of the requests.
@@ -99,11 +103,12 @@ def _fuzz_operation(
     )
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
-        if time.monotonic() < until:
-            _send(case, route, outcome)
+        if time.monotonic() > until:
+            raise TimeIsUp
+        _send(case, route, outcome)
 
     # Nothing contradicts a description that allows everything.
-    with contextlib.suppress(hypothesis.errors.Unsatisfiable):
+    with contextlib.suppress(hypothesis.errors.Unsatisfiable, TimeIsUp):
         send()
 
 
