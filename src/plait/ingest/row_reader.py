@@ -111,6 +111,8 @@ class RowReader:
     def _read_table(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         if is_pandas(source):
             source = from_pandas(source)
+        elif isinstance(source, Mapping):
+            source = _from_columns(source)
         elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pl.LazyFrame):
             source = pl.DataFrame(source)
         if isinstance(source, pl.DataFrame):
@@ -118,7 +120,7 @@ class RowReader:
             return iter(read_frames([with_texts(source)], self._name))
         if isinstance(source, pl.LazyFrame):
             return iter(read_frames(source.collect_batches(maintain_order=True), self._name))
-        if isinstance(source, Iterable) and not isinstance(source, Mapping):
+        if isinstance(source, Iterable):
             self._total = len(source) if isinstance(source, Sized) else None
             return iter(read_dicts(source, self._name))
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
@@ -211,3 +213,18 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
             hint = f"expected {opened.damage}"
             raise InputError(f"{opened.name} cannot be read", hint=hint)
         yield Path(copy.name)
+
+
+def _from_columns(columns: Mapping[str, Any]) -> pl.DataFrame | list[dict[str, Any]]:
+    """A mapping of names to columns as a frame, or as rows where polars refuses the values."""
+    lengths = {name: len(column) for name, column in columns.items() if isinstance(column, Sized)}
+    if len(lengths) < len(columns) or any(isinstance(columns[name], str) for name in lengths):
+        message = "cannot read rows from a dictionary whose values are not columns"
+        raise InputError(message, hint="give a list of dictionaries, or of each column a list")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns of unequal length: {lengths}")
+    try:
+        return pl.DataFrame(columns)
+    except (pl.exceptions.PolarsError, TypeError):
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]

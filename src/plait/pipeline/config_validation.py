@@ -24,10 +24,9 @@ from typing import (
     get_type_hints,
 )
 
-import numpy as np
-
 from plait.errors import InputError, RecipeError
 from plait.pipeline.renamed_settings import reject_unknown_keys
+from plait.utils.plain_arguments import without_numpy
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -155,10 +154,7 @@ def _with_defaults(default: Any, settings: Mapping[str, Any], where: str) -> dic
 def _fields_of(config: Any) -> dict[str, Any]:
     """The values of a config by field, numpy scalars as Python's."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in values.items()
-    }
+    return {name: without_numpy(value) for name, value in values.items()}
 
 
 def _validated(config_class: type, value: Any, where: str, *, instances_only: bool) -> Any:

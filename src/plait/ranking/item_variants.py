@@ -33,6 +33,7 @@ __all__ = [
     "best_of_each_group",
     "further_products",
     "group_field_of",
+    "is_group_name",
     "product_groups",
     "requested_groups",
     "shown_variants",
@@ -102,6 +103,15 @@ def group_field_of(catalogue: Catalogue, group_by: str) -> str:
             field="group_by",
         )
     return group_by
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether "auto" may take a field of this name.
+
+    Args:
+        name: The name of the field, in any case and with any separators.
+    """
+    return _key(name) in map(_key, GROUP_FIELDS)
 
 
 def requested_groups(queries: QueryBatch, usual: str) -> ProductGroups | None:

@@ -273,7 +273,7 @@ def typed(
         without HTML, null as None. Fields without a type (which never had a value) are left out.
     """
     values: dict[str, Any] = {}
-    for name, value in orjson.loads(fields or "{}").items():
+    for name, value in orjson.loads(fields).items() if fields and types else ():
         kind = types.get((entity, name))
         if kind is not None:
             values[name] = _readable(value, kind)

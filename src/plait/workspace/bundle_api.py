@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from plait.errors import BundleError, NotFoundError, PlaitError
@@ -12,11 +11,12 @@ from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
+from plait.utils.plain_arguments import as_list, without_numpy
 from plait.utils.timestamps import DAY
 from plait.workspace.fit import Progress, fit
 from plait.workspace.info import erased_since
@@ -41,9 +41,7 @@ class BundleApi:
     _bundles: BundleStore
     _webhooks: Webhooks
 
-    def recipe_of_next_fit(
-        self, recipe: str | Path | Recipe | RecipeChoice | None = None
-    ) -> RecipeChoice:
+    def recipe_of_next_fit(self, recipe: RecipeLike | RecipeChoice | None = None) -> RecipeChoice:
         """Return the recipe that `fit` would take.
 
         Args:
@@ -59,7 +57,7 @@ class BundleApi:
 
     def fit(
         self,
-        recipe: str | Path | Recipe | RecipeChoice | None = None,
+        recipe: RecipeLike | RecipeChoice | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         track: Sequence[str] = (),
@@ -91,9 +89,9 @@ class BundleApi:
                 self._bundles,
                 home / "fit.lock",
                 choice,
-                seed=seed,
+                seed=without_numpy(seed),
                 progress=progress or ignore,
-                trackers=tuple(tracker(name, home / "tracking") for name in track),
+                trackers=tuple(tracker(name, home / "tracking") for name in as_list(track)),
             )
         except Exception as problem:
             if is_main:

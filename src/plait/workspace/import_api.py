@@ -12,7 +12,7 @@ from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
-from plait.ranking.sellable_items import describe_sellable
+from plait.ranking.sellable_items import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op import ignore
 from plait.workspace.fit import Progress
@@ -98,8 +98,10 @@ class ImportApi:
         return report
 
     def _item_catalogue(self) -> Catalogue:
-        """The items now; without a state that follows the log they are read alone."""
-        return self.host.state().catalogue if self.host.started else item_catalogue(self._log)
+        """The items now, at least with the fields that `describe_sellable` looks at."""
+        if self.host.started:
+            return self.host.state().catalogue
+        return item_catalogue(self._log, describes_sale)
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

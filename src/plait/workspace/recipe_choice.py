@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from plait.errors import PlaitError, RecipeError
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.recipe import Recipe, load_recipe, recipe_names
+from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
 from plait.settings import Settings
 
 __all__ = ["RecipeChoice", "choose_recipe"]
@@ -35,7 +36,7 @@ class RecipeChoice:
 
 
 def choose_recipe(
-    recipe: str | Path | Recipe | RecipeChoice | None, settings: Settings, bundles: BundleStore
+    recipe: RecipeLike | RecipeChoice | None, settings: Settings, bundles: BundleStore
 ) -> RecipeChoice:
     """Choose the recipe of a fit.
 
@@ -53,8 +54,8 @@ def choose_recipe(
     """
     if isinstance(recipe, RecipeChoice):
         return recipe
-    if isinstance(recipe, Recipe):
-        return RecipeChoice(recipe, "as asked")
+    if isinstance(recipe, Recipe | Mapping):
+        return RecipeChoice(recipe_from(recipe), "as asked")
     if recipe is not None:
         return _load(recipe, "as asked")
     if settings.recipe:

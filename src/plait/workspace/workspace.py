@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import starmap
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from plait.errors import StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
+from plait.eventlog.snapshot import snapshot
 from plait.ingest.importer import Importer
 from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import RecipeLike
 from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.erasure import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
+    from plait.experiments.dataset import Dataset
 
 __all__ = ["Workspace"]
 
@@ -54,6 +55,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         host: Holds the state and the model that answers.
         queries: Runs queries; what HTTP stands on.
         chains: Remembers what was shown.
+        remove_folder: Called when the workspace has been closed; deletes a temporary home.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -87,6 +89,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             self, QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
         )
         self.post_notes.answers = self.chains.rows if settings.impressions else None
+        self.remove_folder: Callable[[], object] = ignore
         self._watch: OnStageTimed = ignore
         self._closed = False
 
@@ -111,6 +114,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         finally:
             self._log.close()
         self._webhooks.close()
+        self.remove_folder()
 
     def __enter__(self) -> Self:
         return self
@@ -123,10 +127,24 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        bundle = self._bundles.current() or "nothing fitted"
+        return f"Workspace({str(self.settings.home)!r}, {bundle})"
+
+    def dataset(self) -> Dataset:
+        """Return everything that the log holds as a data set for experiments.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        from plait.experiments.dataset import Dataset
+
+        return Dataset.from_snapshot(snapshot(self._log))
+
     def evaluate(
         self,
         protocol: str | Protocol = "leave-one-out",
-        recipes: Iterable[str | Path | Recipe] = ("default",),
+        recipes: RecipeLike | Iterable[RecipeLike] = ("default",),
         *,
         progress: Progress | None = None,
         **options: Any,
@@ -157,7 +175,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
     def tune(
         self,
-        recipe: str | Path | Recipe = "default",
+        recipe: RecipeLike = "default",
         protocol: str = "leave-one-out",
         *,
         metric: str = "ndcg@10",

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_comparison", "print_report", "report_table", "write_json"]
+__all__ = ["print_comparison", "print_report", "report_table", "report_text", "write_json"]
 
+
+_TEXT_WIDTH = 120
 
 _MAX_WIDTH = 10_000
 """Wider than any table."""
@@ -37,6 +39,21 @@ def print_report(report: Report, console: Console | None = None) -> None:
     """
     tables = [report_table(report), *group_tables(report, main_metric(report.protocol))]
     _print(tables, report_notes(report), console)
+
+
+def report_text(report: Report) -> str:
+    """Return what `print_report` prints, as text without colours.
+
+    Args:
+        report: The report.
+    """
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    print_report(report, Console(file=out, width=_TEXT_WIDTH))
+    return out.getvalue().rstrip()
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:

@@ -127,7 +127,8 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         is_first = not isinstance(previous, ItemUpdates)
         empty = sparse.csr_matrix((0, n_items), dtype=np.float32)
         updates: Updates = Updates.empty(version, empty) if is_first else previous
-        numbers = updates.changed_outside(catalogue, self._known)
+        fields = self._tfidf.fields(catalogue)
+        numbers, hashes = updates.outdated_outside(catalogue, fields, self._known)
         neighbors = similar_rows(
             self._tfidf.vectors(catalogue, numbers),
             self._content_vectors,
@@ -137,7 +138,7 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         )
         retained = updates.values[updates.retained(numbers)]
         rows = sparse.vstack([retained, rows_to_sum_1(neighbors)]).tocsr()
-        return updates.extended(catalogue, numbers, rows)
+        return updates.extended(catalogue, numbers, rows, hashes)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
         updates: Updates | None = updates_in(queries, self.name)
