@@ -45,15 +45,19 @@ class Connection:
 
     def send(self, request):
         """The status of the answer, once all of it has arrived."""
+        return self.exchange(request)[0]
+
+    def exchange(self, request):
+        """The status and the body of the answer."""
         self.socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._more()
         head, _, body = received.partition(b"\r\n\r\n")
-        missing = int(re.search(rb"content-length: (\d+)", head)[1]) - len(body)
-        while missing > 0:
-            missing -= len(self._more())
-        return int(head[9:12])
+        length = int(re.search(rb"content-length: (\d+)", head)[1])
+        while len(body) < length:
+            body += self._more()
+        return int(head[9:12]), body
 
     def _more(self):
         received = self.socket.recv(65536)
