@@ -15,7 +15,7 @@ DEV := $(VENV)/.installed-dev
 INPUTS := pyproject.toml constraints.txt
 JOBS ?= 2
 
-.PHONY: help demo test check lint architecture bench docs clean
+.PHONY: help demo test check lint architecture bench docs hashes clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,14 @@ endif
 
 docs: $(DEV) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# What an installation with hashes reads; without --universal it would hold for this platform alone.
+EXTRAS ?= postgres
+hashes: $(CORE) ## pin the core and EXTRAS ("postgres report") with hashes, in constraints-hashed.txt
+	$(PIP) uv
+	@rm -f constraints-hashed.txt  # uv would take over the hashes that stand in it
+	$(BIN)/uv pip compile --quiet pyproject.toml $(EXTRAS:%=--extra %) -c constraints.txt --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header -o constraints-hashed.txt
 
 clean: ## remove the environment, caches and built documentation
 	rm -rf $(VENV) .cache site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -23,9 +23,10 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
-KEY = "benchmark"
+KEY = "key-of-the-benchmark"
 SERVE = """
 import sys
 from plait.server.server import serve
@@ -44,15 +45,19 @@ class Connection:
 
     def send(self, request):
         """The status of the answer, once all of it has arrived."""
+        return self.exchange(request)[0]
+
+    def exchange(self, request):
+        """The status and the body of the answer."""
         self.socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._more()
         head, _, body = received.partition(b"\r\n\r\n")
-        missing = int(re.search(rb"content-length: (\d+)", head)[1]) - len(body)
-        while missing > 0:
-            missing -= len(self._more())
-        return int(head[9:12])
+        length = int(re.search(rb"content-length: (\d+)", head)[1])
+        while len(body) < length:
+            body += self._more()
+        return int(head[9:12]), body
 
     def _more(self):
         received = self.socket.recv(65536)
@@ -62,10 +67,15 @@ class Connection:
 
 
 class Measured:
-    """What one kind of request took, in seconds from the moment it was due."""
+    """What one kind of request took, in seconds from the moment it was due.
+
+    `due` says by answer when that was, in seconds from the first; `statuses` counts all requests.
+    """
 
     def __init__(self):
         self.seconds, self.errors = [], 0
+        self.statuses = Counter()
+        self.due = []
 
     def line(self, name):
         ordered = sorted(self.seconds)
@@ -109,8 +119,10 @@ class Paced:
                 status = connection.send(request)
             except OSError:
                 status, connection = 0, Connection(self.address)
+            self.measured.statuses[status] += 1
             if status == 200:
                 self.measured.seconds.append(time.perf_counter() - due)
+                self.measured.due.append(due - self.begun)
             else:
                 self.measured.errors += 1
         connection.socket.close()
@@ -154,8 +166,10 @@ def prepared(home):
 
 
 @contextlib.contextmanager
-def server(home, workers):
+def server(home, workers, **settings):
+    """The URL and the address of a server with such settings."""
     environment = {**os.environ, "PLAIT_KEY": KEY}
+    environment |= {f"PLAIT_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(home), str(workers)],
         stdout=subprocess.PIPE,

@@ -4,7 +4,8 @@
         [--recipe default] [--users 0] [--json]
 
 Each recipe is fitted once on all but the last events and measured twice: as it is, and as before
-rare anchors and pairs of few users were discounted (`pair_shrinkage` and `rare_item_users` 0).
+rare anchors and pairs of few users were discounted (`item_query_pair_shrinkage` and
+`rare_item_users` 0).
 Anchors are grouped by the number of users who chose them in the training data. FOLDER holds
 `amazon-beauty`, `ml-latest-small` and `movietweetings` (docs/datasets.md); Online Retail is
 embedded. Differences are paired; intervals are 95 % of a bootstrap over users.
@@ -101,7 +102,7 @@ def hits(pipeline: Pipeline, items: np.ndarray, targets: np.ndarray) -> np.ndarr
 def without_discounts(recipe: Recipe) -> Recipe:
     """The recipe in which a pair of one user counts in full, and a rare anchor as any other."""
     models = {
-        name: {**settings, "pair_shrinkage": 0.0}
+        name: {**settings, "item_query_pair_shrinkage": settings.get("pair_shrinkage", 0.0)}
         if settings.get("stage", name) == "neighbours"
         else settings
         for name, settings in recipe.models.items()

@@ -7,9 +7,12 @@ import pytest
 from plait.errors import InputError
 from plait.settings import Settings, child_environment, load_settings
 
+LONG = "a-key-of-16-char"
 
-def write(folder, text):
+
+def write(folder, text, mode=0o600):
     (folder / "plait.toml").write_text(text, encoding="utf-8")
+    (folder / "plait.toml").chmod(mode)
 
 
 @pytest.mark.parametrize(
@@ -19,10 +22,11 @@ def write(folder, text):
         ("workers = '3'", 3),
         ("impressions = 'no'", False),
         ("impressions = 0", False),
-        ("key = 5", "5"),
-        ('key = " k\\n"', "k"),
-        ("read_keys = ['a ', '', 'b']", ("a", "b")),
-        ("read_keys = 'a, b,'", ("a", "b")),
+        ("webhook_secret = 5", "5"),
+        (f'key = " {LONG}\\n"', LONG),
+        (f"read_keys = ['{LONG} ', '', '{LONG}b']", (LONG, f"{LONG}b")),
+        (f"read_keys = '{LONG}, {LONG}b,'", (LONG, f"{LONG}b")),
+        ("stage_modules = 'shop, shop_models.own'", ("shop", "shop_models.own")),
         ("log_level = 'WARNING'", "WARNING"),
     ],
 )
@@ -74,11 +78,13 @@ def test_secrets_are_not_shown(tmp_path, name):
     with pytest.raises(InputError) as caught:
         load_settings(tmp_path, **{name: {"s3cret": 1}})
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in repr(Settings(key="s3cret", database="postgresql://u:s3cret@h/n"))
+    assert "s3cret" not in repr(
+        Settings(key="s3cret-of-16-char", database="postgresql://u:s3cret@h/n")
+    )
 
 
 def test_a_child_process_loads_the_same_settings(tmp_path, monkeypatch):
-    settings = load_settings(tmp_path, workers=3, read_keys=("a", "b"), pseudonyms=True)
+    settings = load_settings(tmp_path, workers=3, read_keys=(LONG, f"{LONG}b"), pseudonyms=True)
     for name, value in child_environment(settings, tmp_path / "metrics").items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings

@@ -14,6 +14,7 @@
     ├── SlowClientError       408  a request that did not arrive in time
     ├── ConflictError         409  a known id with other content
     ├── TooLargeError         413  a body, batch or field above its limit
+    ├── RateLimitError        429  a key or a user that asks for more than its rate
     ├── NotReadyError         503  there is no fitted bundle yet
     ├── BundleError           500  a damaged bundle, or one of another version
     ├── StorageError          507  the database cannot be opened, read or written
@@ -34,6 +35,7 @@ __all__ = [
     "NotReadyError",
     "PlaitError",
     "ProtocolError",
+    "RateLimitError",
     "RecipeError",
     "ScopeError",
     "SlowClientError",
@@ -49,6 +51,8 @@ class PlaitError(Exception):
         code: A stable name of the class of errors, part of HTTP responses.
         status: The HTTP status.
         message: What went wrong, what was expected.
+        public: What a client of the server may know of it: the message, unless that holds the
+            words of a database or a path.
         hint: The next step for the reader, "" if there is none.
         field: The part of the input at fault, "" if there is none.
     """
@@ -58,7 +62,7 @@ class PlaitError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = self.public = message
         self.hint = hint
         self.field = field
 
@@ -139,10 +143,40 @@ class TooLargeError(PlaitError):
     status = 413
 
 
+class RateLimitError(PlaitError):
+    """A key or a user asks for more than its rate.
+
+    Args:
+        message: Who asks for more than what.
+        retry_after_s: Seconds until the next request may pass.
+        hint: The next step.
+        field: The part of the request that names who asks.
+
+    Attributes:
+        retry_after_s: Seconds until the next request may pass.
+    """
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(
+        self, message: str, retry_after_s: float, *, hint: str = "", field: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
 class NotReadyError(PlaitError):
     """There is no fitted bundle yet."""
 
     code = "not_ready"
+    status = 503
+
+
+class BudgetError(PlaitError):
+    """A query takes more work than the server gives to one."""
+
+    code = "over_budget"
     status = 503
 
 
@@ -153,10 +187,21 @@ class BundleError(PlaitError):
 
 
 class StorageError(PlaitError):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written.
+
+    Args:
+        message: What went wrong, in the words of the database too.
+        hint: The next step for the reader.
+        field: The part of the input at fault.
+        public: What a client of the server may know of it; "": the message.
+    """
 
     code = "storage"
     status = 507
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "", public: str = "") -> None:
+        super().__init__(message, hint=hint, field=field)
+        self.public = public or message
 
 
 class MissingExtraError(PlaitError):

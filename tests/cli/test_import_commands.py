@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import plait
 from plait.cli.main import main
 
 ITEMS = "item,title,code\n" + "".join(f"i{row},Mug {row},{row}\n" for row in range(20))
@@ -30,6 +31,11 @@ def shop(monkeypatch, capsys, tmp_path):
 
     run.folder = tmp_path
     return run
+
+
+def info_of(shop):
+    with plait.open(shop.folder / "home") as workspace:
+        return workspace.info()
 
 
 def test_ingest_tells_what_it_understood(shop):
@@ -74,3 +80,87 @@ def test_a_partial_export_stops_and_names_the_option(shop):
     assert plain["items"]["cleared"] == {"title": 3}
     plain = json.loads(shop("ingest", "--items", "part.csv", "--sync", "--allow-loss", "--json")[1])
     assert plain["items"]["removed"] == 17
+
+
+def test_an_undo_tells_which_rows_stay(shop):
+    first = json.loads(shop("ingest", "--items", "items.csv", "--json")[1])["import"]
+    (shop.folder / "items2.csv").write_text("item,title,code\ni1,Mug 1,1\nx,New,3\n")
+    (shop.folder / "map.toml").write_text('[items]\nsource = "items"\n')
+    mapping = shop.folder / "map.toml"
+    later = json.loads(
+        shop("ingest", "--items", "items2.csv", "--map", mapping, "--json")[1]
+    )["import"]  # fmt: skip
+    undone = json.loads(shop("undo", first, "--json")[1])["undone"]
+    assert (undone["sources"][0]["rows"], undone["staying"]) == (19, {later: 1})
+    assert json.loads(shop("list", "--json")[1])["total"] == 2
+
+
+def test_another_type_of_a_field_tells_what_changes(shop):
+    shop("ingest", "--items", "items.csv")
+    shop("schema", "set", "code", "category")
+    code, out, _ = shop("schema", "set", "code", "text")
+    assert code == 0
+    assert "category -> text" in out
+    assert 'code == "value"' in out
+    assert "already" in shop("schema", "set", "code", "text")[1]
+
+
+def test_a_list_of_users_passes_over_header_and_missing_words(shop):
+    shop("ingest", "--items", "items.csv", "--events", "events.csv")
+    assert shop("fit", "--recipe", "shop")[0] == 0
+    (shop.folder / "users.csv").write_text("Kundennr\nu\nNA\nstranger\n")
+    code, out, err = shop("recommend", "--users", "users.csv", "-k", "1")
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["u", "stranger"]
+    assert "'Kundennr'" in err
+    assert "'NA'" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (("list", "--sort", "-title"), "order desc"),
+        (("list", "--filter", 'title = "x"'), "=="),
+        (("recommend", "--language", "french"), "fr"),
+        (("recommend",), "--recipe"),
+    ],
+)
+def test_a_wrong_question_names_what_to_write(command, hint, shop):
+    shop("ingest", "--items", "items.csv")
+    code, _, err = shop(*command)
+    assert code == 2
+    assert hint in err
+
+
+def test_list_counts_under_both_names(shop):
+    shop("ingest", "--items", "items.csv")
+    for option in ("--count", "--counts"):
+        counts = json.loads(shop("list", option, "title", "--json")[1])["counts"]
+        assert len(counts["title"]) == 20
+
+
+def test_a_field_and_a_kind_are_retired_and_restored(shop):
+    shop("ingest", "--items", "items.csv", "--events", "events.csv")
+    (kind,) = info_of(shop)["kinds"]
+    for name, options in (("title", ()), (kind, ("--of", "kinds"))):
+        assert shop("schema", "retire", name, *options)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert "title" not in fields["items"]
+    assert fields["retired"] == {"items": ["title"], "kinds": [kind]}
+    assert f"kinds  {kind}  retired" in shop("schema")[1]
+    assert shop("schema", "retire", "title")[0] == 2
+    assert info_of(shop)["interactions"] == 0
+    for name in ("title", kind):
+        assert shop("schema", "restore", name)[0] == 0
+    fields = json.loads(shop("schema", "--json")[1])
+    assert (fields["items"]["title"], "retired" in fields) == ("text", False)
+    assert info_of(shop)["interactions"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("retire",), ("set", "a"), ("restore", "a", "b"), ("drop", "a"), ("retire", "nothing")],
+)
+def test_what_is_no_change_of_the_schema_is_refused(shop, change):
+    shop("ingest", "--items", "items.csv")
+    assert shop("schema", *change)[0] == 2

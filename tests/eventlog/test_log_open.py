@@ -28,7 +28,7 @@ RELEASED = Path(__file__).parent / "released"
 SECOND = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0005", "0004"
 def upgrade():
     op.add_column("events", sa.Column("weather", sa.Text))
 """
@@ -49,7 +49,7 @@ def next_scripts(tmp_path: Path) -> Path:
     """The migrations of a later version, which has one more."""
     folder = tmp_path / "later"
     shutil.copytree(migrate.SCRIPTS, folder)
-    (folder / "versions" / "0002_weather.py").write_text(SECOND)
+    (folder / "versions" / "0005_weather.py").write_text(SECOND)
     return folder
 
 
@@ -132,8 +132,8 @@ def test_a_migration_while_others_write(log_location: str, next_scripts: Path) -
         writers = [pool.submit(write, log, name) for log, name in zip(logs, "abc", strict=False)]
         while logs[3].version < 10:
             time.sleep(0.001)
-        migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0003")
-        assert ["0002" in writer.result() for writer in writers] == [True] * 3
+        migrate.migrate(logs[3]._store, scripts=next_scripts, newest="0005")
+        assert ["0004" in writer.result() for writer in writers] == [True] * 3
         with logs[3]._store.reading() as connection:
             rows = connection.execute(text("SELECT id, weather FROM events ORDER BY seq")).all()
         assert len(stored) >= 10
@@ -141,12 +141,12 @@ def test_a_migration_while_others_write(log_location: str, next_scripts: Path) -
 
 
 def test_a_migration_that_fails_changes_nothing(log_location: str, next_scripts: Path) -> None:
-    broken = next_scripts / "versions" / "0002_weather.py"
+    broken = next_scripts / "versions" / "0005_weather.py"
     broken.write_text(SECOND + '    op.execute("SELECT nonsense FROM nowhere")\n')
     with EventLog.open(log_location) as log:
         log.append([click("a")])
         with pytest.raises(StorageError):
-            migrate.migrate(log._store, scripts=next_scripts, newest="0003")
+            migrate.migrate(log._store, scripts=next_scripts, newest="0005")
         assert log.append([click("b")]).version == 2
         with log._store.reading() as connection, pytest.raises(Exception, match="weather"):
             connection.execute(text("SELECT weather FROM events"))

@@ -1,5 +1,7 @@
 """Tests of `neighbours`: direction, distance, seed items, explanations, content smoothing."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -258,3 +260,79 @@ def test_pair_of_several_users_outranks_one_of_a_single_user():
         for shrinkage in (0.0, 5.0)
     )
     assert after[0] / after[1] == pytest.approx(before[0] / before[1] * (4 / 9) / (1 / 6))
+
+
+def printer_shop():
+    """Four customers took a toner with the printer; one took a coat with it, and that six times."""
+    events = [(f"u{user}", item, 0) for user in range(4) for item in ("printer", "toner")]
+    events += [("v", item, time) for time in range(6) for item in ("printer", "coat")]
+    return make_dataset(events)
+
+
+def anchored_scores(stage, dataset):
+    """How similar toner and coat are to the printer."""
+    query = ask(dataset.catalogue, [], anchors=[["printer"]])
+    return scores(stage, query, dataset.catalogue, "toner", "coat")[0]
+
+
+def test_pairs_of_few_users_count_less_only_in_queries_that_start_from_items():
+    dataset = printer_shop()
+    shrunk, plain = (
+        neighbours(dataset, item_query_pair_shrinkage=shrinkage) for shrinkage in (5.0, 0.0)
+    )
+    assert plain._item_query_weights is None
+    histories, anchors = (["printer"], [], ["printer"]), [[], ["printer"], ["printer"]]
+    after, before = (
+        scores(
+            stage,
+            ask(dataset.catalogue, *histories, anchors=anchors),
+            dataset.catalogue,
+            "toner",
+            "coat",
+        )
+        for stage in (shrunk, plain)
+    )
+    user, anchor, both = after
+    assert user == pytest.approx(before[0])
+    assert anchor == pytest.approx(before[1] * [4 / 9, 1 / 6])
+    assert both == pytest.approx(anchor)
+    assert before[1, 0] < before[1, 1]
+    assert anchor[0] > anchor[1]
+    assert anchored_scores(shrunk, dataset) == pytest.approx(anchor)
+
+
+def test_item_queries_replace_the_shrinkage_of_the_others():
+    dataset = printer_shop()
+    replaced, alone = (
+        anchored_scores(neighbours(dataset, **settings), dataset)
+        for settings in ({"pair_shrinkage": 2.0}, {})
+    )
+    assert replaced == pytest.approx(alone)
+
+
+def test_explain_of_an_item_query_goes_by_its_own_weights():
+    events = [(f"u{user}", item, 0) for user in range(4) for item in ("printer", "ink")]
+    events += [("v", item, time) for time in range(6) for item in ("coat", "ink")]
+    dataset = make_dataset(events)
+    stage, both = neighbours(dataset), ["coat", "printer"]
+    numbers = dataset.catalogue.numbers(["ink"])[None, :]
+    by_items = stage.explain(ask(dataset.catalogue, [], anchors=[both]), numbers)
+    assert dataset.catalogue.id(by_items[0, 0]) == "printer"
+    before = neighbours(dataset, item_query_pair_shrinkage=0.0)
+    by_items = before.explain(ask(dataset.catalogue, [], anchors=[both]), numbers)
+    assert dataset.catalogue.id(by_items[0, 0]) == "coat"
+
+
+def test_a_bundle_without_weights_of_item_queries_loads(tmp_path):
+    dataset = printer_shop()
+    stage = neighbours(dataset)
+    stage.save(tmp_path)
+    loaded = Neighbours.load(stage.config, "neighbours", tmp_path)
+    expected = anchored_scores(stage, dataset)
+    assert anchored_scores(loaded, dataset) == pytest.approx(expected)
+    state = json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))
+    del state["_item_query_weights"]
+    (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    earlier = Neighbours.load(stage.config, "neighbours", tmp_path)
+    plain = neighbours(dataset, item_query_pair_shrinkage=0.0)
+    assert anchored_scores(earlier, dataset) == pytest.approx(anchored_scores(plain, dataset))

@@ -27,7 +27,7 @@ def pipeline():
 
 @pytest.fixture
 def store(tmp_path):
-    return BundleStore(tmp_path / "bundles")
+    return BundleStore(tmp_path / "bundles", stage_modules=("tests", "a"))
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ from plait.pipeline.bundle import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from tests.pipeline.fake_stages import dataset, recipe
 
-store = BundleStore(Path(sys.argv[1]))
+store = BundleStore(Path(sys.argv[1]), stage_modules=("tests",))
 pipeline = Pipeline.build(recipe()).fit(dataset([[1, 2], [2, 3]]))
 print("ready", flush=True)
 while True:

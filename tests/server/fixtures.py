@@ -15,7 +15,7 @@ from plait.server.worker import work
 from plait.settings import Settings
 from plait.utils.timestamps import DAY
 
-KEY, READ, INGEST = "key-of-the-owner", "key-that-reads", "key-that-writes"
+KEY, READ, INGEST = "key-of-the-owner", "key-of-a-reader-", "key-of-a-writer-"
 NOW = time.time_ns() // 1000
 
 RECIPE = Recipe.of(
@@ -73,9 +73,8 @@ def make_home(home, **settings):
 @contextlib.contextmanager
 def served(home, **settings_values):
     """A client of the real server on a free port; the server runs in a thread of this process."""
-    settings = Settings(
-        home=home, key=KEY, read_keys=(READ,), ingest_keys=(INGEST,), **settings_values
-    )
+    keys = {"key": KEY, "read_keys": (READ,), "ingest_keys": (INGEST,)}
+    settings = Settings(**{"home": home, **keys, **settings_values})
     listener = bound("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     lifeline, hold = os.pipe()

@@ -167,3 +167,106 @@ def test_a_trailer_is_no_header(wire, header):
     lines = [*head_lines, "transfer-encoding: chunked", "", "0"]
     wire.sendall("\r\n".join([*lines, f"{header}: {value}", "", ""]).encode())
     assert rest_of(wire).startswith(b"HTTP/1.1 401")
+
+
+def answered(wire, lines, body=b""):
+    """Everything the server sends to a request, which ends the connection."""
+    wire.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+    return rest_of(wire)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["GET /health HTTP/1.1"],
+        ["GET /health HTTP/1.1", "host: plait", "host: plait"],
+        ["GET /health HTTP/1.1", "Host: plait", "HOST: elsewhere"],
+        ["GET /health HTTP/1.0", "host: plait", "host: plait"],
+        *(["GET /health HTTP/1.1", f"host: {host}"] for host in (
+            *("a b", "a/b", "user@plait", "plait:80a", "plait:80:80", "[::1", "a%2", "pl\u00e4it"),
+            *("plait, elsewhere", "http://plait", "[plait]", "a\\b", "a\"b"),
+        )),
+        ["GET /health HTTP/2.0", "host: plait"],
+        ["GET /health HTTP/0.9", "host: plait"],
+        ["GET /health"],
+        ["GET /health HTTP/3.0", "host: plait"],
+    ],
+    ids=lambda lines: " | ".join(lines).encode("ascii", "replace").decode(),
+)  # fmt: skip
+def test_a_head_without_the_one_valid_host_or_version_is_refused(wire, lines):
+    assert_told(answered(wire, lines), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "plait", "plait:80", "plait:", "127.0.0.1:8000", "[::1]:80", "a_b.%c3%a4", "[v1.a:b]"],
+)
+def test_a_host_of_rfc_3986_is_taken(wire, host):
+    lines = ["GET /health HTTP/1.1", f"host: {host}", "connection: close"]
+    assert answered(wire, lines).startswith(b"HTTP/1.1 200")
+
+
+def test_http_1_0_needs_no_host(wire):
+    assert answered(wire, ["GET /health HTTP/1.0"]).startswith(b"HTTP/1.1 200")
+
+
+def test_the_second_of_two_pipelined_requests_needs_a_host_too(wire):
+    wire.sendall(head(path="/health", method="GET"))
+    assert wire.recv(65536).startswith(b"HTTP/1.1 200")
+    assert_told(answered(wire, ["GET /health HTTP/1.1"]), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/ready", "/docs", "/openapi.json", "/metrics", "/v1/info"]
+)
+def test_head_is_answered_like_get_without_a_body(wire, hasty, path):
+    raw = answered(wire, head(path, "HEAD", connection="close").decode().split("\r\n")[:-2])
+    first, _, body = raw.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200")
+    assert body == b""
+    expected = hasty.get(path).headers["content-type"]
+    assert f"content-type: {expected}".encode() in first.lower()
+
+
+def test_head_needs_a_key_where_get_does(wire):
+    raw = answered(
+        wire, head("/v1/info", "HEAD", key="wrong", connection="close").decode().split("\r\n")[:-2]
+    )
+    assert raw.startswith(b"HTTP/1.1 401")
+    assert raw.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/info", "GET, HEAD"),
+        ("/v1/items/a", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("/v1/next", "POST"),
+    ],
+)
+def test_a_refused_method_names_all_that_there_are(hasty, path, methods):
+    answer = hasty.request("TRACE", path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == methods
+
+
+def test_a_client_that_closes_its_sending_side_gets_its_answer(wire):
+    body = b'{"events": [{"kind": "view", "user": "u", "item": "lamp-1"}]}'
+    wire.sendall(head("/v1/events", content_length=len(body)) + body)
+    wire.shutdown(socket.SHUT_WR)
+    raw = rest_of(wire)
+    assert raw.startswith(b"HTTP/1.1 200")
+    assert json.loads(raw.partition(b"\r\n\r\n")[2])["rows"][0]["status"] == "stored"
+
+
+def test_a_client_that_closes_its_sending_side_gets_all_answers_it_asked_for(wire):
+    wire.sendall(head(path="/health", method="GET") * 3)
+    wire.shutdown(socket.SHUT_WR)
+    assert rest_of(wire).count(b"HTTP/1.1 200") == 3
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health HT", head(content_length=100) + b'{"user":'])
+def test_a_client_that_closes_its_sending_side_too_early_is_hung_up_on(wire, sent):
+    wire.sendall(sent)
+    wire.shutdown(socket.SHUT_WR)
+    assert b"HTTP/1.1 200" not in rest_of(wire)

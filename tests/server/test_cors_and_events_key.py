@@ -9,7 +9,7 @@ from plait.settings import Settings, load_settings
 from tests.server.fixtures import KEY, bearer, served
 from tests.server.test_auth import address, name
 
-PAGE, BROWSER = "https://shop.example", "key-of-the-page"
+PAGE, BROWSER = "https://shop.example", "key-of-the-page-1"
 ROW = {"kind": "view", "user": "person-1", "item": "lamp-1"}
 
 

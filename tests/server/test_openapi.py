@@ -78,3 +78,31 @@ def test_the_page_names_every_route(client):
         assert f"{method} {path}" in page.text
     assert "<script" not in page.text
     assert "//" not in page.text
+
+
+def test_ids_are_declared_as_what_is_taken(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    for model, field in (("Rank", "items"), ("Recommend", "exclude"), ("RecommendBatch", "users")):
+        text, number = schemas[model]["properties"][field]["items"]["anyOf"]
+        assert (text["type"], text["minLength"], text["maxLength"]) == ("string", 1, 512)
+        assert number["type"] == "integer"
+    for field in ("id", "user", "item", "request_id"):
+        declared = schemas["EventRow"]["properties"][field]["anyOf"]
+        assert {"type": "string", "maxLength": 512}.items() <= declared[0].items()
+        assert declared[1]["type"] == "integer"
+    rows = [{"kind": "view", "user": 7, "item": 11}]
+    assert client.post("/v1/events", json={"events": rows}).json()["rows"][0]["status"] == "stored"
+    assert client.post("/v1/recommend", json={"user": 7, "k": 3.0}).status_code == 200
+
+
+def test_batches_and_free_bodies_are_bounded_and_429_is_declared(client):
+    api = client.get("/openapi.json").json()
+    schemas = api["components"]["schemas"]
+    assert schemas["Events"]["properties"]["events"]["maxItems"] == 50  # the setting batch_limit
+    assert schemas["Items"]["properties"]["items"]["maxItems"] == 50
+    put = api["paths"]["/v1/items/{id}"]["put"]
+    free = put["requestBody"]["content"]["application/json"]["schema"]
+    assert (free["maxProperties"], free["propertyNames"]["maxLength"]) == (1000, 200)
+    assert put["parameters"][0]["schema"]["minLength"] == 1
+    assert "Retry-After" in put["responses"]["429"]["headers"]
+    assert "429" not in api["paths"]["/health"]["get"]["responses"]

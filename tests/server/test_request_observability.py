@@ -10,6 +10,7 @@ import pytest
 import plait.workspace
 from plait.errors import NotReadyError
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.rate_limits import RateLimits
 from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.workspace_service import Service
 
@@ -69,7 +70,9 @@ def test_a_fault_after_the_answer_began_is_logged(log):
 
 def test_only_so_many_requests_may_be_under_way(tmp_path):
     shop = plait.workspace.open(tmp_path)
-    service = Service(shop.settings, shop, PrometheusMetrics(), most=1)
+    metrics = PrometheusMetrics()
+    limits = RateLimits(shop.settings, 1, metrics.rate_limited)
+    service = Service(shop.settings, shop, metrics, limits, most=1)
 
     async def two():
         first = asyncio.create_task(service.wait(lambda: time.sleep(0.2)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from plait.data.types import Event
 from plait.eventlog import EventLog
+from plait.ranking.sellable_items import describe_sellable, describes_sale
 from plait.state import LiveState
 from plait.state.catalogue_updates import item_catalogue
 
@@ -41,3 +42,22 @@ def test_the_items_are_those_of_the_live_state(tmp_path):
 def test_an_empty_log_has_no_items(tmp_path):
     with EventLog.open(tmp_path) as log:
         assert len(item_catalogue(log)) == 0
+
+
+def test_the_fields_that_are_read_are_enough_to_describe_what_is_sold(tmp_path):
+    with EventLog.open(tmp_path) as log:
+        log.append(
+            [
+                Event("interaction", "v1", "view", "anna", "POSTAGE", 1),
+                item(
+                    1, "put", "red", title="Red mug", inStock="yes", Parent="mug", status="sold out"
+                ),
+                item(2, "put", "blue", title="Blue mug", inStock="no", Parent="mug"),
+                item(3, "put", "old", title="Pot", inStock="yes", available_until="2001-02-03"),
+            ]
+        )
+        part, whole = item_catalogue(log, describes_sale), item_catalogue(log)
+    assert set(whole.columns) - set(part.columns) == {"title"}
+    assert describe_sellable(part) == describe_sellable(whole)
+    assert describe_sellable(part).n_unavailable == 3
+    assert describe_sellable(part).group_field == "Parent"

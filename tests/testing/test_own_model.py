@@ -41,7 +41,7 @@ def test_model_is_found_by_its_path_and_survives_save_and_load(examples, tmp_pat
     best = listed(stage.retrieve(on_day(dataset.catalogue, 7), 4), dataset.catalogue)[0]
     assert set(best) == {"milk-0", "bread-0", "milk-3", "bread-3"}
     expected = pipeline.retrieve_and_score(on_day(dataset.catalogue, 8))
-    store = BundleStore(tmp_path)
+    store = BundleStore(tmp_path, stage_modules=("own_model",))
     loaded = store.load(store.save(pipeline))
     items = loaded.retrieve_and_score(on_day(dataset.catalogue, 8))
     np.testing.assert_array_equal(items.item_numbers, expected.item_numbers)

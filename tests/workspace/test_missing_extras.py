@@ -32,7 +32,7 @@ def test_what_is_to_be_installed_is_the_hint(tmp_path):
         whole = type(pipeline)(recipe, tuple(models), built.steps, pipeline.version)
         notes = shop._bundles.manifest(shop._bundles.current())["notes"]
         shop._bundles.use(shop._bundles.save(whole, notes))
-    with plait.open(tmp_path) as shop:
+    with plait.open(tmp_path, stage_modules=("tests",)) as shop:
         with pytest.raises(NotReadyError) as it:
             shop.recommend("user1")
         problems = shop.info()["problems"]

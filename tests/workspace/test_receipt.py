@@ -100,6 +100,44 @@ def test_a_dry_run_tells_the_same_and_stores_nothing(shop: Any, empty_home: Path
     assert (again.stored, again.by_kind["events"].duplicate) == (0, 5)
 
 
+CATALOGUE = [
+    {"item": "mug", "parent": "p1", "price": 3, "stock": 2},
+    {"item": "cup", "parent": "p1", "price": 4, "stock": 0},
+    {"item": "box", "parent": "p2", "price": 5, "stock": 1},
+]
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_a_dry_run_tells_stock_variants_and_hidden_items(is_started: bool, shop: Any) -> None:
+    if is_started:
+        shop.start()
+    shop.ingest(items=CATALOGUE[:2])
+    sources = {
+        "items": [{"item": "mug", "stock": 0}, CATALOGUE[2]],
+        "events": [{"user": "anna", "item": name} for name in ("mug", "shipping", "tip")],
+    }
+    dry = shop.ingest(**sources, dry_run=True)
+    stored = shop.ingest(**sources)
+    assert dry.sellable == stored.sellable
+    assert (dry.sellable.n_unavailable, dry.sellable.n_uncatalogued) == (2, 2)
+    assert (dry.sellable.group_field, dry.sellable.n_products) == ("parent", 2)
+    assert dry.lines()[1:] == stored.lines()[:-1]
+    removed = shop.ingest(items=CATALOGUE[:1], sync=True, dry_run=True).sellable
+    assert removed == shop.ingest(items=CATALOGUE[:1], sync=True, allow_loss=True).sellable
+
+
+def test_a_dry_run_agrees_about_rows_that_are_equal_to_older_states(shop: Any) -> None:
+    def price(*prices: int) -> list[dict[str, Any]]:
+        return [{"item": "mug", "price": number} for number in prices]
+
+    for prices in ([3], [4]):
+        shop.ingest(items=price(*prices))
+    for prices in ([3], [4], [3, 5], [5, 3, 4, 5], [4, 3], [9, 3, 9], [3, 9]):
+        dry = shop.ingest(items=price(*prices), dry_run=True).by_kind["items"]
+        stored = shop.ingest(items=price(*prices)).by_kind["items"]
+        assert (dry.stored, dry.duplicate) == (stored.stored, stored.duplicate)
+
+
 def test_a_dry_run_of_a_file_that_loses_much_says_so(shop: Any) -> None:
     shop.ingest(items=ITEMS)
     report = shop.ingest(items=[{"item": "mug", "title": ""}], dry_run=True)

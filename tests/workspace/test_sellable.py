@@ -243,7 +243,10 @@ def test_the_receipt_of_an_import_says_what_is_shown(tmp_path):
         started = shop.start().ingest(items=[{"item": "shirt0-M", "in_stock": "sold out"}])
         assert started.sellable is not None
         assert started.sellable.n_unavailable == 13
-        assert shop.ingest(items=list(item_rows()), dry_run=True).sellable is None
+        again = shop.ingest(items=[{"item": "shirt1-M", "in_stock": "no"}], dry_run=True)
+        assert again.sellable is not None
+        assert again.sellable.n_unavailable == 14
+        assert shop.ingest(events=[{"user": "u", "item": "i"}], dry_run=True).sellable is None
 
 
 def test_every_bundled_recipe_hides_what_is_not_sold():

@@ -23,8 +23,9 @@ def test_a_level_may_be_in_capitals(tmp_path):
 
 
 def test_what_stands_around_a_key_is_no_part_of_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("PLAIT_KEY", " mine\n")
-    monkeypatch.setenv("PLAIT_READ_KEYS", "one, two,\n")
+    keys = ("key-number-one-00", "key-number-two-00")
+    monkeypatch.setenv("PLAIT_KEY", f" {keys[0]}\n")
+    monkeypatch.setenv("PLAIT_READ_KEYS", f"{keys[0]}, {keys[1]},\n")
     settings = load_settings(tmp_path)
-    assert settings.key == "mine"
-    assert settings.read_keys == ("one", "two")
+    assert settings.key == keys[0]
+    assert settings.read_keys == keys

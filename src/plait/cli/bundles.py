@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from plait.cli.options import AsJson, Home, open_home
-from plait.cli.output import print_json
+from plait.cli.output import add_row, new_table, print_json, print_lines, print_table
 
 __all__ = ["bundle", "bundle_copy", "bundle_export", "bundle_import", "bundles", "rollback"]
 
@@ -38,18 +38,13 @@ def bundles(home: Home, json: AsJson = False) -> None:
     if json:
         print_json(described)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for heading in ("bundle", "live", "recipe", "made", "MB", "events", "erased since"):
-        table.add_column(heading, overflow="fold")
+    table = new_table(("bundle", "live", "recipe", "made", "MB", "events", "erased since"))
     for entry in described:
-        table.add_row(*_cells(entry))
+        add_row(table, _cells(entry))
     if described:
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        print_table(table, width=200)
     else:
-        print("no bundle yet: plait fit makes one")
+        print_lines("no bundle yet: plait fit --recipe NAME makes one (plait recipe list)")
 
 
 def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -83,7 +78,7 @@ def rollback(
         BundleError: If the bundle is damaged or belongs to another log.
     """
     with open_home(home) as workspace:
-        print(f"bundle: {workspace.rollback(bundle_id)}")
+        print_lines(f"bundle: {workspace.rollback(bundle_id)}")
 
 
 @bundle.command("export", help="Write a bundle as one file.")
@@ -118,7 +113,7 @@ def bundle_export(
             raise StorageError(f"{file} cannot be written: {problem.strerror}") from problem
         finally:
             draft.unlink(missing_ok=True)
-    print(f"bundle: {exported}")
+    print_lines(f"bundle: {exported}")
 
 
 @bundle.command("import", help="Take over a bundle that plait bundle export wrote.")
@@ -151,7 +146,7 @@ def bundle_import(
                 raise InputError(message, field="file") from problem
             with archive:
                 imported = workspace.import_bundle(archive, use=use)
-    print(f"bundle: {imported}")
+    print_lines(f"bundle: {imported}")
 
 
 @bundle.command("copy", help="Copy a bundle into another home of the same log.")
@@ -178,4 +173,4 @@ def bundle_copy(
             workspace.export_bundle(archive, bundle_id)
         archive.seek(0)
         with open_home(to) as workspace:
-            print(f"bundle: {workspace.import_bundle(archive, use=use)}")
+            print_lines(f"bundle: {workspace.import_bundle(archive, use=use)}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from plait.cli.options import Home
+from plait.cli.output import print_lines
 from plait.cli.progress import bars
 
 __all__ = ["copy_log"]
@@ -34,6 +35,6 @@ def copy_log(
         place = workspace.settings.database or home
     with bars() as advance:
         counts = copy(place, to, advance)
-    print(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
-    print("copied and compared; stop the servers before the copy, and now set")
-    print("  database = the URL, in plait.toml or PLAIT_DATABASE")
+    print_lines(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+    print_lines("copied and compared; stop the servers before the copy, and now set")
+    print_lines("  database = the URL, in plait.toml or PLAIT_DATABASE")

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plait.cli.output import score_text
+from plait.cli.output import print_lines, score_text
 from plait.cli.progress import bars
 from plait.errors import ConflictError
 
@@ -53,14 +53,14 @@ def demo(
         with _server(home) as (url, key):
             _show(url, key, titles, last_event)
             _evaluate(home)
-            print(f"\nurl: {url}\nkey: {key}\n")
-            print(*_curl_commands(url, key), sep="\n")
+            print_lines("", f"url: {url}", f"key: {key}", "")
+            print_lines(*_curl_commands(url, key))
             if not once:
-                print("\nThe server runs until Ctrl-C.")
+                print_lines("", "The server runs until Ctrl-C.")
                 try:
                     signal.pause()
                 except KeyboardInterrupt:
-                    print()
+                    print_lines()
 
 
 @contextmanager
@@ -106,10 +106,10 @@ def _prepare(home: Path) -> tuple[Titles, datetime]:
     with open_workspace(home) as workspace, bars() as advance:
         frames: dict[str, Any] = {**datasets.load("online-retail")}
         imported = workspace.ingest(**frames, progress=advance)
-        print(*imported.lines(), sep="\n")
+        print_lines(*imported.lines())
         start = time.perf_counter()
         workspace.fit("default", progress=advance)
-        print(f"the fit took {time.perf_counter() - start:.0f} s")
+        print_lines(f"the fit took {time.perf_counter() - start:.0f} s")
     titles = dict(zip(frames["items"]["StockCode"], frames["items"]["Description"], strict=True))
     return titles, max(frames["events"]["InvoiceDate"])
 
@@ -121,7 +121,7 @@ def _evaluate(home: Path) -> None:
 
     with open_workspace(home) as workspace, bars() as advance:
         report = workspace.evaluate("time", test_days=TEST_DAYS, progress=advance)
-    print(f"\nhow good that is, measured on the last {TEST_DAYS} days")
+    print_lines("", f"how good that is, measured on the last {TEST_DAYS} days")
     print_report(report)
 
 
@@ -142,15 +142,15 @@ def _show(url: str, key: str, titles: Titles, last_event: datetime) -> None:
     _print(f"recommended to user {USER} after buying {first}", after, titles)
     old_ids = {item["id"] for item in before["items"]}
     new_ids = [item["id"] for item in after["items"] if item["id"] not in old_ids]
-    print(f"  new in the list: {', '.join(new_ids) or 'nothing'}")
+    print_lines(f"  new in the list: {', '.join(new_ids) or 'nothing'}")
 
 
 def _print(heading: str, response: dict[str, Any], titles: Titles) -> None:
-    print(f"\n{heading}")
+    print_lines("", heading)
     for item in response["items"]:
         why = item["reasons"][0]["text"] if item["reasons"] else ""
         score = score_text(item["score"], "6.2f")
-        print(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {score}  {why}")
+        print_lines(f"  {item['id']:>7}  {titles.get(item['id'], ''):<36} {score}  {why}")
 
 
 def _curl_commands(url: str, key: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from plait.cli.evaluation_options import (
     takes_evaluation_options,
 )
 from plait.cli.options import Home, check_targets, open_home
+from plait.cli.output import print_lines
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def evaluate(
     with open_home(home) as workspace, bars() as advance:
         report = workspace.evaluate(protocol, recipe or ["default"], progress=advance, **keywords)
     print_report(report)
-    print(f"run: {report.run}")
+    print_lines(f"run: {report.run}")
     if json is not None:
         write_report(json, report)
     if html is not None or png is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from plait.cli.options import Home, open_home
+from plait.cli.output import print_lines
 from plait.cli.progress import bars
 from plait.training.process_group import ProcessGroup
 
@@ -41,7 +42,7 @@ def fit(
     with open_home(home) as workspace:
         choice = workspace.recipe_of_next_fit(recipe)
         if recipe is None and ProcessGroup.current().is_main:
-            print(f"recipe: {choice}", flush=True)
+            print_lines(f"recipe: {choice}", flush=True)
         with bars() as advance:
             bundle = workspace.fit(choice, seed=seed, progress=advance, track=track or ())
         if ProcessGroup.current().is_main:
@@ -49,10 +50,10 @@ def fit(
             learned = current.get("learned", {}).values()
             languages = {stage["language"] for stage in learned if "language" in stage}
             for language in sorted(languages):
-                print(f"language: {language}")
+                print_lines(f"language: {language}")
             for line in warnings_of(current):
-                print(f"warning: {line}")
-            print(f"bundle: {bundle}")
+                print_lines(f"warning: {line}")
+            print_lines(f"bundle: {bundle}")
 
 
 def warnings_of(bundle: Mapping[str, Any]) -> list[str]:

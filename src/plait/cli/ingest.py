@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from plait.cli.options import AsJson, Home, open_home
-from plait.cli.output import print_json
+from plait.cli.output import print_json, print_lines
 from plait.cli.progress import bars
 from plait.errors import InputError
 
@@ -69,7 +69,7 @@ def ingest(
     if json:
         print_json(imported.to_dict())
     else:
-        print(*imported.lines(), sep="\n")
+        print_lines(*imported.lines())
     for name, counts in imported.by_kind.items():
         if counts.rows and counts.rows == counts.rejected:
             raise InputError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plait.cli.options import AsJson, Filter, Home, HowMany, open_home
-from plait.cli.output import WIDE, print_json
+from plait.cli.output import add_row, new_table, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from plait.workspace.listing import Listing
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["list_items"]
 
 
+_Count = Annotated[
+    list[str] | None,
+    typer.Option("--count", "--counts", help="A field whose values are counted, may be repeated."),
+]
 _GroupBy = Annotated[
     str | None, typer.Option(help="List one item of each value of a field; auto: of each product.")
 ]
@@ -37,9 +40,7 @@ def list_items(
     field: Annotated[
         list[str] | None, typer.Option(help="A field to show, may be repeated; none: title.")
     ] = None,
-    count: Annotated[
-        list[str] | None, typer.Option(help="A field whose values are counted, may be repeated.")
-    ] = None,
+    count: _Count = None,
     group_by: _GroupBy = None,
     all: Annotated[
         bool, typer.Option("--all", help="Also what the rules of the recipe keep back.")
@@ -83,21 +84,15 @@ def list_items(
 
 def _print_page(page: Listing) -> None:
     """Print a page as a table; in a pipe one line an item."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     names = list(dict.fromkeys(name for item in page.items for name in item.fields))
-    table = Table(box=None, header_style="bold")
-    for heading in ("item", *names):
-        table.add_column(heading, overflow="fold")
+    table = new_table(("item", *names))
     for item in page.items:
         values = ("" if name not in item.fields else str(item.fields[name]) for name in names)
-        table.add_row(*map(Text, (item.id, *values)))  # no markup: a title may hold brackets
+        add_row(table, (item.id, *values))
     if page.items:
-        (Console() if sys.stdout.isatty() else Console(width=WIDE)).print(table)
-    print(f"{len(page.items)} of {page.total} items")
+        print_table(table)
+    print_lines(f"{len(page.items)} of {page.total} items")
     for name, counts in page.counts.items():
-        print(f"{name}: " + ", ".join(f"{entry.value} {entry.count}" for entry in counts))
+        print_lines(f"{name}: " + ", ".join(f"{entry.value} {entry.count}" for entry in counts))
     if page.cursor:
-        print(f"next page: --cursor {page.cursor}")
+        print_lines(f"next page: --cursor {page.cursor}")

@@ -27,6 +27,8 @@ from plait.cli.similar import similar
 from plait.cli.tune import tune
 from plait.cli.undo import undo
 from plait.errors import PlaitError
+from plait.utils.printable_text import printable
+from plait.utils.private_files import restrict_new_files
 
 __all__ = ["app", "main"]
 
@@ -89,14 +91,21 @@ def main() -> None:
     """Run the command that `sys.argv` names.
 
     Raises:
-        SystemExit: With status 2 and one line on stderr after a `PlaitError`, 130 after Ctrl-C.
+        SystemExit: With status 2 and a line on stderr after a `PlaitError` or where memory does
+            not suffice, 130 after Ctrl-C.
     """
+    restrict_new_files()
     try:
         app()
     except PlaitError as error:
-        print(f"plait: {error.message}", file=sys.stderr)
+        print(f"plait: {printable(error.message)}", file=sys.stderr)
         if error.hint:
-            print(f"       {error.hint}", file=sys.stderr)
+            print(f"       {printable(error.hint)}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError as problem:
+        reason = printable(str(problem)) or "an allocation failed"
+        print(f"plait: there is too little memory: {reason}", file=sys.stderr)
+        print("       what was stored before is intact", file=sys.stderr)
         sys.exit(2)
     except SystemExit as leaving:
         if leaving.code == INTERRUPTED:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from plait.cli.options import Home, open_home
+from plait.cli.output import print_lines
 from plait.errors import InputError
 
 __all__ = ["merge"]
@@ -41,7 +42,7 @@ def merge(
     with open_home(home) as workspace:
         if into is None:
             version = workspace.unmerge_users(source)
-            print(f"{source} is apart again, version {version}")
+            print_lines(f"{source} is apart again, version {version}")
         else:
             version = workspace.merge_users(source, into)
-            print(f"{source} is {into}, version {version}")
+            print_lines(f"{source} is {into}, version {version}")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from plait.utils.printable_text import printable_line
+
 __all__ = ["Advance", "bars", "line_reporter"]
 
 Advance = Callable[[str, float, float], None]
@@ -44,13 +46,13 @@ def bars() -> Iterator[Advance]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
     )
     progress = Progress(*columns, console=Console(stderr=True))
     tasks: dict[str, TaskID] = {}
 
     def advance(work: str, done: float, total: float) -> None:
-        name, _, detail = work.partition(" · ")
+        name, _, detail = printable_line(work).partition(" · ")
         if name not in tasks:
             progress.start()
             tasks[name] = progress.add_task(name, total=None, detail="")
@@ -81,6 +83,7 @@ def line_reporter(interval: float = LINE_INTERVAL) -> Advance:
         if now >= due:
             due = now + interval
             amount = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
-            print(f"plait: {now - start:.0f} s: {work}: {amount}", file=sys.stderr, flush=True)
+            line = f"plait: {now - start:.0f} s: {printable_line(work)}: {amount}"
+            print(line, file=sys.stderr, flush=True)
 
     return advance

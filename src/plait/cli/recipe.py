@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from plait.cli.output import print_lines
 from plait.errors import ConflictError
 from plait.pipeline.recipe import load_recipe, recipe_names, recipe_source
 
@@ -24,7 +25,7 @@ def list_recipes() -> None:
     names = recipe_names()
     width = max(map(len, names))
     for name in names:
-        print(f"{name:<{width}}  {load_recipe(name).description}")
+        print_lines(f"{name:<{width}}  {load_recipe(name).description}")
 
 
 @app.command()
@@ -34,7 +35,7 @@ def show(name: Name) -> None:
     Args:
         name: The name of the recipe.
     """
-    print(recipe_source(name), end="")
+    print_lines(*recipe_source(name).splitlines())
 
 
 @app.command()
@@ -58,4 +59,4 @@ def copy(
             file.write(source)
     except FileExistsError as error:
         raise ConflictError(f"{target} exists", hint="name a new file, or delete it") from error
-    print(f"wrote {target}; fit it with: plait fit --home DIR --recipe {target}")
+    print_lines(f"wrote {target}; fit it with: plait fit --home DIR --recipe {target}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from json import dumps
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +11,12 @@ import typer
 
 from plait.cli.option_groups import takes_option_group
 from plait.cli.options import AsJson, Filter, Home, HowMany, User, open_home
-from plait.cli.output import print_response
+from plait.cli.output import print_json, print_lines, print_response
 from plait.cli.query_options import QueryControls
 from plait.errors import InputError
+from plait.ingest.column_synonyms import is_user_column
+from plait.schema.missing_words import MISSING_WORDS
+from plait.utils.printable_text import printable_line
 
 __all__ = ["recommend"]
 
@@ -49,19 +52,33 @@ def recommend(
             response = workspace.recommend(user=user, k=k, filter=filter, **keywords)
             print_response(workspace, response, json)
             return
-        names = _user_ids(users)
+        names = _user_ids(users, workspace.host.state().users.index)
         responses = workspace.recommend_many(names, k=k, filter=filter, **keywords)
         for name, response in zip(names, responses, strict=True):
             if json:
-                print(dumps({"user": name, **response.to_dict()}, ensure_ascii=False, default=str))
+                print_json({"user": name, **response.to_dict()}, indent=None)
             else:
-                print(name, *response.ids, sep="\t")
+                print_lines("\t".join(map(printable_line, (name, *response.ids))))
 
 
-def _user_ids(path: Path) -> list[str]:
-    """The ids of a file, one a line; "-" is the standard input."""
+def _user_ids(path: Path, known: Container[str]) -> list[str]:
+    """The ids of a file, one a line; "-" is the standard input.
+
+    A header and words for missing values are passed over, unless there is a user of that name.
+    """
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"{path} cannot be read: {problem}", field="users") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip().strip('"').strip() for line in text.splitlines()]
+    lines = [line for line in lines if line]
+    header = [name for name in lines[:1] if is_user_column(name) and name not in known]
+    missing = [line for line in lines if line in MISSING_WORDS and line not in known]
+    if header:
+        note = f"{path}: the first line, {header[0]!r}, is a header and no user"
+        print_lines(note, to_stderr=True)
+    if missing:
+        count = f"{len(missing):,} line{'s' * (len(missing) > 1)}"
+        note = f"{path}: {count} such as {missing[0]!r} name no user"
+        print_lines(note, to_stderr=True)
+    return [line for line in lines[len(header) :] if line not in missing]

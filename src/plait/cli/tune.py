@@ -9,6 +9,7 @@ import typer
 
 from plait.cli.evaluation_options import EvaluationOptions, takes_evaluation_options
 from plait.cli.options import Home, check_targets, open_home
+from plait.cli.output import print_lines
 from plait.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def tune(
     def on_trial(trial: Trial, best: Tuned | None) -> None:
         reached = "given up early" if trial.value is None else f"{trial.value:.5f}"
         ahead = "" if best is None else f", best {best.value:.5f}"
-        typer.echo(f"trial {trial.number}: {metric} {reached}{ahead}")
+        print_lines(f"trial {trial.number}: {metric} {reached}{ahead}")
         if best is not None and out is not None:
             _write(out, best, protocol)
 
@@ -72,10 +73,10 @@ def tune(
             **keywords,
         )
     start = "" if tuned.start is None else f", as given {tuned.start:.5f}"
-    typer.echo(f"best of {len(tuned.trials)} trials: {metric} {tuned.value:.5f}{start}")
+    print_lines(f"best of {len(tuned.trials)} trials: {metric} {tuned.value:.5f}{start}")
     if out is not None:
         _write(out, tuned, protocol)
-        typer.echo(f"recipe: {out}")
+        print_lines(f"recipe: {out}")
 
 
 def _write(path: Path, best: Tuned, protocol: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plait.cli.options import AsJson, Home, open_home
-from plait.cli.output import print_json
+from plait.cli.output import print_json, print_lines
 from plait.eventlog.retraction import ImportRecord
 from plait.utils.timestamps import iso
 
@@ -37,11 +37,13 @@ def undo(
         plain = [_plain(record) for record in records]
         print_json(plain if list else {"version": version, "undone": plain[0]})
     elif list:
-        print(*(map(_line, records) if records else ["no imports"]), sep="\n")
+        print_lines(*(map(_line, records) if records else ["no imports"]))
     else:
         rows = sum(records[0].rows.values())
-        print(f"import {records[0].id} taken back: {rows:,} rows do not count any more")
-        print("models are fitted on them until the next plait fit")
+        print_lines(f"import {records[0].id} taken back: {rows:,} rows do not count any more")
+        for later, count in records[0].staying.items():
+            print_lines(f"{count:,} rows stay: import {later} named them again")
+        print_lines("models are fitted on them until the next plait fit")
 
 
 def _line(record: ImportRecord) -> str:
@@ -60,4 +62,5 @@ def _plain(record: ImportRecord) -> dict[str, object]:
             for (kind, name), count in record.rows.items()
         ],
         "undone": record.retracted is not None,
+        "staying": record.staying,
     }

@@ -13,6 +13,7 @@ __all__ = [
     "Int16Array",
     "Int32Array",
     "Int64Array",
+    "UInt8Array",
     "UInt32Array",
     "UInt64Array",
 ]
@@ -20,6 +21,7 @@ __all__ = [
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
+UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
 Float32Array = npt.NDArray[np.float32]

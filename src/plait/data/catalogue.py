@@ -70,14 +70,28 @@ class Column:
             self._encoded.append(EncodedColumn.of(self.values))
         return self._encoded[0]
 
-    def keep_encoding(self, previous: Column, numbers: Sequence[int]) -> None:
-        """Take over the encoding of the version before, if it was ever used.
+    def with_values(self, cells: Mapping[int, Any]) -> Column:
+        """Return a column in which some entries have other values.
 
         Args:
-            previous: The column before.
-            numbers: The entries that may differ.
+            cells: The values by number of the entry, None for no value.
+
+        Returns:
+            The column; self if there are no values.
         """
-        if previous._encoded and not self._encoded:
+        if not cells:
+            return self
+        missing = _MISSING.get(self.type)
+        new = (missing if value is None else value for value in cells.values())
+        column = replace(self, values=self.values.copy())
+        numbers = list(cells)
+        column.values[numbers] = np.fromiter(new, self.values.dtype, len(cells))
+        column._keep_encoding(self, numbers)
+        return column
+
+    def _keep_encoding(self, previous: Column, numbers: Sequence[int]) -> None:
+        """Take over the encoding of the version before, which differs in some entries."""
+        if previous._encoded:
             self._encoded.append(previous._encoded[0].with_values(numbers, self.values))
 
     @staticmethod
@@ -124,7 +138,7 @@ class Column:
             return self
         tail = Column.missing(self.type, more).values
         column = Column(self.type, np.concatenate([self.values, tail]))
-        column.keep_encoding(self, ())
+        column._keep_encoding(self, ())
         return column
 
 
@@ -288,7 +302,7 @@ class Catalogue:
             return self
         alive, changed = self.alive.copy(), self.changed.copy()
         described = self.described.copy()
-        columns = self._copied(changes)
+        cells: dict[str, dict[int, Any]] = {name: {} for name in self.columns}
         for number, kind, fields, offset in changes:
             alive[number] = kind != "delete"
             if kind == "touch":
@@ -296,13 +310,11 @@ class Catalogue:
             changed[number] = offset
             described[number] |= kind != "delete"
             if kind in ("put", "delete"):
-                for column in columns.values():
-                    column.values[number] = _MISSING.get(column.type)
+                for values in cells.values():
+                    values[number] = None
             for name, value in fields.items():
-                column = columns[name]
-                column.values[number] = _MISSING.get(column.type) if value is None else value
-        for name, column in columns.items():
-            column.keep_encoding(self.columns[name], [change.number for change in changes])
+                cells[name][number] = value
+        columns = {name: column.with_values(cells[name]) for name, column in self.columns.items()}
         return replace(self, alive=alive, changed=changed, columns=columns, described=described)
 
     def without_id(self, number: int) -> Catalogue:
@@ -319,12 +331,3 @@ class Catalogue:
             del self.index[ids[number]]
         ids[number] = ""
         return replace(self.updated([Change(number, "delete", {}, -1)]), ids=tuple(ids))
-
-    def _copied(self, changes: Sequence[Change]) -> dict[str, Column]:
-        """All columns, those that `changes` may write to as copies."""
-        every = any(change.kind in ("put", "delete") for change in changes)
-        names = {name for change in changes for name in change.fields}
-        return {
-            name: replace(column, values=column.values.copy()) if every or name in names else column
-            for name, column in self.columns.items()
-        }

@@ -12,7 +12,9 @@ NOW = -(1 << 62)
 Until then such events are equal whenever they are sent, so that a repeated one is recognised.
 """
 
-RecordType = Literal["interaction", "item", "user", "fact", "erase", "merge", "retract", "retype"]
+RecordType = Literal[
+    "interaction", "item", "user", "fact", "erase", "merge", "retract", "retype", "retire"
+]
 
 
 class Event(NamedTuple):
@@ -20,7 +22,8 @@ class Event(NamedTuple):
 
     Attributes:
         record_type: "interaction", "item", "user", "fact" (a triple), "erase", "merge", "retract"
-            (an import is taken back) or "retype" (a field gets another type).
+            (an import is taken back), "retype" (a field gets another type) or "retire" (a field or
+            an event type is no longer used, or is used again).
         id: The external id of the event.
         event_type: The type of an interaction ("view", "purchase", ...), the change of an item or
             user ("put", "patch", "delete"), or the relation of a triple.

@@ -37,6 +37,9 @@ class Query:
         language: The language of the reasons; None: as the recipe says.
         group_by: The field of which each value is shown once ("auto": the field that names an
             item's product), "" for no groups; None: as the recipe's rules say.
+        shown: Items of the earlier responses that this one continues. They do not come again,
+            nor does what shares their group; they count in the places of pins and boosts. Only
+            a continuation sets it.
     """
 
     user: str | None = None
@@ -57,3 +60,4 @@ class Query:
     fields: tuple[str, ...] = ()
     language: str | None = None
     group_by: str | None = None
+    shown: tuple[str, ...] = ()

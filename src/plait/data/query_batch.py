@@ -20,7 +20,7 @@ __all__ = ["QueryBatch"]
 _PER_QUERY = (
     *("users", "history", "seen", "rejected", "items", "texts", "contexts", "filters", "exclude"),
     *("times", "keep_seen", "candidates", "blocked", "pinned"),
-    *("events", "seen_rules", "boosts", "pins", "companions", "languages"),
+    *("events", "seen_rules", "boosts", "pins", "companions", "languages", "shown"),
 )
 """The fields of a batch that have one entry for each query; `mask` may have one for all."""
 
@@ -52,6 +52,8 @@ class QueryBatch:
         pins: By query, the numbers and the ranks from 0 of items with a fixed rank.
         companions: By query, items that share users with `items`, best first; they come first.
         languages: The language of the reasons by query; None: as the recipe says.
+        shown: By query, the items of the earlier responses that it continues, in the places that
+            pins and boosts count from; None: it is the first.
         group_by: The field of which each value is shown once, for all queries of the batch; "":
             no groups; None: as the rules say.
         groups: The groups that the rules made of it.
@@ -84,6 +86,7 @@ class QueryBatch:
     pins: tuple[tuple[tuple[int, int], ...], ...] | None = None
     companions: Ragged | None = None
     languages: tuple[str | None, ...] | None = None
+    shown: Ragged | None = None
     group_by: str | None = None
     groups: ProductGroups | None = None
     is_replayed: bool = False

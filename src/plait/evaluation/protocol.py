@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from plait.data.types import Dataset
 from plait.errors import ProtocolError
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.recipe import Recipe
 from plait.splitting.click_attribution import ANSWERS, ATTRIBUTION_WINDOW
 from plait.splitting.splits import Seen, repeat_share, window
@@ -85,8 +86,8 @@ class Protocol:
     goal: tuple[str, ...] = ()
     k: tuple[int, ...] = (5, 10)
     refit: bool = False
-    seed: int = 0
-    resamples: int = 1000
+    seed: int = bounded_field(0, Limit(least=0))
+    resamples: int = bounded_field(1000, Limit(least=1))
     windows: int = 1
     test_users: float = 0.1
     fold_in: float = 0.8

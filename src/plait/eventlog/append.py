@@ -14,13 +14,15 @@ from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, Ro
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
-from plait.eventlog.event_id_index import EventIdIndex
+from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.field_retyping import apply_retype_records
-from plait.eventlog.id_allocation import MAX_EVENT_TYPES, EventTypeTable, IdAllocator
+from plait.eventlog.id_allocation import EventTypeTable, IdAllocator
 from plait.eventlog.log_counters import LogHead, read_head, write_head
 from plait.eventlog.read import EventChunk, chunk_from_rows
-from plait.eventlog.retraction import ImportSource, record_rows, retract_rows
+from plait.eventlog.repeated_rows import note_repeats
+from plait.eventlog.retired_names import apply_retire_records
+from plait.eventlog.retraction import ImportSource, record_rows, retract_rows, with_row_runs
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
 from plait.eventlog.user_merges import with_target_numbers
@@ -45,6 +47,7 @@ class EventBatch:
         hashes: By index, the hash of the event's id (0 if it is rejected).
         pending: The indices of the events that are still to be stored, ascending.
         erased_ids: The external ids of the users that the batch erases.
+        repeated_offsets: The offsets of the rows of the log that the batch repeats.
     """
 
     def __init__(self, events: Sequence[Event]) -> None:
@@ -54,6 +57,7 @@ class EventBatch:
         self.hashes: list[int] = []
         self.pending: list[int] = []
         self.erased_ids: set[str] = set()
+        self.repeated_offsets: list[int] = []
         self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
@@ -96,16 +100,18 @@ class EventBatch:
         """
         self._lost.setdefault(index, []).append(problem)
 
-    def mark_known(self, digests: Mapping[str, bytes]) -> None:
+    def mark_known(self, stored: Mapping[str, StoredEvent]) -> None:
         """Mark the pending events whose ids the log has as duplicates or conflicts.
 
         Args:
-            digests: By event id, the digests of the stored events.
+            stored: By event id the stored events.
         """
         for index in self.pending:
-            digest = digests.get(self.events[index].id)
-            if digest is not None:
-                self._compare(index, digest)
+            event = stored.get(self.events[index].id)
+            if event is not None:
+                self._compare(index, event.digest)
+                if self.digests[index] == event.digest:
+                    self.repeated_offsets.append(event.offset)
         self.pending = [index for index in self.pending if self._statuses[index] is None]
 
     def mark_repeats(self) -> None:
@@ -161,9 +167,13 @@ class Appender:
     Args:
         store: The database.
         erased: Refuses rows of erased users; None: no user is refused.
+
+    Attributes:
+        reserved: The event types that fit however many others there are.
     """
 
     def __init__(self, store: Store, erased: ErasedUsers | None = None) -> None:
+        self.reserved: frozenset[str] = frozenset()
         self._store = store
         self._items = IdAllocator("items")
         self._users = IdAllocator("users")
@@ -222,6 +232,8 @@ class Appender:
         hashes = [batch.hashes[index] for index in batch.pending]
         if hashes:
             batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+        if source is not None and batch.repeated_offsets:
+            note_repeats(self._store, connection, *source[:2], batch.repeated_offsets)
         if self._erased is not None and (head.erasures or batch.erased_ids):
             self._erased.refuse(self._store, connection, head, batch)
         events = self._admit(batch)
@@ -245,11 +257,10 @@ class Appender:
         if not batch.pending:
             return []
         events = [batch.events[index] for index in batch.pending]
-        free = MAX_EVENT_TYPES - len(self._event_types.numbers)
-        new_types = self._event_types.unknown(
-            batch.events[index].event_type for index in batch.pending
+        retired = self._schema.retired_kinds
+        excess = self._event_types.without_place(
+            (event.event_type for event in events), self.reserved, len(retired)
         )
-        excess = set(new_types[free:])
         admission = self._schema.admit(events)
         for problem in admission.lost:
             batch.leave_out(batch.pending[problem.index], problem)
@@ -257,8 +268,13 @@ class Appender:
         for index, event in zip(batch.pending, admission.events, strict=True):
             if isinstance(event, FieldProblem):
                 batch.reject(index, event.field, event.error, event)
+            elif event.event_type in retired:
+                error = f"expected another event type, {event.event_type!r} was retired"
+                batch.reject(index, "kind", error)
             elif event.event_type in excess:
-                error = f"expected one of the {MAX_EVENT_TYPES} event types there are"
+                error = (
+                    f"expected one of the {len(self._event_types.numbers)} event types there are"
+                )
                 batch.reject(index, "kind", error)
             else:
                 admitted.append(
@@ -313,9 +329,11 @@ class Appender:
         """Store `events` (those of `batch.pending`), the ids and types they need, and the head."""
         store = self._store
         record_types = {event.record_type for event in events}
-        rebuilds = not record_types.isdisjoint(("retract", "retype"))
+        rebuilds = not record_types.isdisjoint(("retract", "retype", "retire"))
         erasing = {index for index, event in enumerate(events) if event.record_type == "erase"}
         n_users = head.users
+        if "retract" in record_types:
+            events = with_row_runs(store, connection, events)
         if "merge" in record_types:
             events = with_target_numbers(store, connection, events, self._users, n_users)
             n_users = self._users.count
@@ -336,7 +354,10 @@ class Appender:
             head.fields,
             unused=untyped,
             removed=retract_rows(store, connection, events, head.seq + 1) if rebuilds else (),
-            changed=rebuilds and apply_retype_records(store, connection, events),
+            changed=rebuilds
+            and apply_retype_records(store, connection, events)
+            + apply_retire_records(store, connection, events)
+            > 0,
         )
         write_head(
             connection,
@@ -381,7 +402,7 @@ def _without_unused_ids(event: Event) -> Event:
         triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
         text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
         return event._replace(item=None, user=None, fields=text)
-    if event.record_type in ("retract", "retype"):
+    if event.record_type in ("retract", "retype", "retire"):
         return event._replace(user=None, item=None)
     # An erase event keeps the user alone, and no id that contains the user's.
     event_id = new_id() if event.user is not None and event.user in event.id else event.id

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from plait.errors import StorageError
 from plait.eventlog.postgres_listener import Listener
-from plait.eventlog.storage_errors import storage_errors
+from plait.eventlog.storage_errors import damage_of, storage_errors
 
 __all__ = ["Store"]
 
@@ -23,6 +24,7 @@ class Store(ABC):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._damage = ""
 
     @contextmanager
     def writing(self, doing: str = "write to the log") -> Iterator[Connection]:
@@ -35,8 +37,15 @@ class Store(ABC):
             The connection of the transaction.
 
         Raises:
-            StorageError: If the database refuses.
+            StorageError: If the database refuses, or a part of it could not be read before: what
+                is written there could not be read again.
         """
+        if self._damage:
+            raise StorageError(
+                f"cannot {doing}: the database is damaged ({self._damage})",
+                hint="nothing is stored until it is whole: put a backup in its place, then restart",
+                public=f"cannot {doing}: the database is damaged",
+            )
         with storage_errors(doing), self.engine.connect() as connection, connection.begin():
             self.acquire_write_lock(connection)
             yield connection
@@ -54,8 +63,12 @@ class Store(ABC):
         Raises:
             StorageError: If the database refuses.
         """
-        with storage_errors(doing), self.engine.connect() as connection:
-            yield connection
+        try:
+            with storage_errors(doing), self.engine.connect() as connection:
+                yield connection
+        except StorageError as problem:
+            self._damage = self._damage or damage_of(problem)
+            raise
 
     @abstractmethod
     def acquire_write_lock(self, connection: Connection) -> None:
@@ -110,6 +123,23 @@ class Store(ABC):
 
         Returns:
             The rows as tuples.
+        """
+
+    @abstractmethod
+    def byte_length(self, column: str) -> str:
+        """Return the SQL of the length of a text in bytes.
+
+        Args:
+            column: The column that holds it.
+        """
+
+    @abstractmethod
+    def random_text(self, length: str, *, is_binary: bool = False) -> str:
+        """Return the SQL of random text, another for every row.
+
+        Args:
+            length: The SQL of its length.
+            is_binary: Whether bytes are made, of which there are 16.
         """
 
     @abstractmethod

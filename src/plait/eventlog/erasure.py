@@ -7,12 +7,12 @@ overwrites a row is about as long as the row was. `secure_delete` zeroes the res
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection, bindparam, delete, update
 
 from plait.data.event import Event
@@ -20,12 +20,15 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.tables import ERASED, TYPE_CODES, event_ids, events, impressions, run_of, users
+from plait.eventlog.tables import ERASED, RUN_BITS, TYPE_CODES, impressions, users
 
 __all__ = ["UserRowOffsets", "erase_event", "erase_users", "find_traces", "new_id"]
 
 BATCH_SIZE = 20_000
 """How many rows are overwritten at a time."""
+
+_MANY_ROWS = 2000
+"""From so many rows in a run of the index of ids on, the run is read as a whole."""
 
 _MAX_NOISE = 400
 """How many bytes of a long value its replacement keeps."""
@@ -91,6 +94,7 @@ def erase_users(
         offsets = [*traces.offsets, *newer]
     else:  # another process has erased users or given numbers in between: search everything
         offsets = _offsets_of(store, connection, users_to_erase, 0)
+    _free_ids(store, connection, offsets)  # while the rows still have their ids
     for first in range(0, len(offsets), BATCH_SIZE):
         _overwrite_events(store, connection, offsets[first : first + BATCH_SIZE])
     _overwrite_users(store, connection, users_to_erase)
@@ -114,28 +118,44 @@ def _offsets_of(
 
 
 def _overwrite_events(store: Store, connection: Connection, offsets: Sequence[int]) -> None:
+    """The database makes the noise itself: a user may have a million rows."""
     in_offsets, parameter = store.in_clause(list(offsets))
-    sql = f"SELECT seq, id, request_id, fields FROM events WHERE seq {in_offsets}"  # noqa: S608 ours
-    rows = list(store.rows(connection, sql, parameter))
-    if not rows:
-        return
-    nothing = dict.fromkeys(
-        ("kind_no", "user_no", "item_no", "time", "position", "value", "request_id", "fields")
+    lengths = (store.byte_length(column) for column in ("id", "request_id", "fields"))
+    length = " + ".join(
+        f"CASE WHEN {size} > {_MAX_NOISE} THEN {_MAX_NOISE} ELSE COALESCE({size}, 0) END"
+        for size in lengths
     )
-    connection.execute(
-        update(events)
-        .where(events.c.seq == bindparam("at"))
-        .values(type=ERASED, id=bindparam("new"), digest=bindparam("noise"), **nothing),
-        [{"at": row[0], "new": _noise(row[1:]), "noise": os.urandom(16)} for row in rows],
+    nothing = ", ".join(
+        f"{name} = NULL"
+        for name in (
+            *("kind_no", "user_no", "item_no", "time", "position", "value", "request_id"),
+            "fields",
+        )
     )
-    connection.execute(
-        delete(event_ids).where(
-            event_ids.c.run == bindparam("in_run"),
-            event_ids.c.hash == bindparam("was"),
-            event_ids.c.seq == bindparam("at"),
-        ),
-        [{"at": row[0], "was": id_hash(row[1]), "in_run": run_of(row[0])} for row in rows],
+    noise, digest = store.random_text(f"({length})"), store.random_text("16", is_binary=True)
+    sql = (
+        f"UPDATE events SET type = {ERASED}, id = {noise}, digest = {digest}, {nothing}"  # noqa: S608 ours
+        f" WHERE seq {in_offsets}"
     )
+    store.rows(connection, sql, parameter)
+
+
+def _free_ids(store: Store, connection: Connection, offsets: Sequence[int]) -> None:
+    """Remove the rows from the index of ids, each of its pages touched once."""
+    numbers = np.sort(np.array(offsets, np.int64))
+    runs = numbers >> RUN_BITS
+    for run in np.unique(runs).tolist():
+        own = numbers[runs == run].tolist()
+        in_offsets, parameter = store.in_clause(own)
+        if len(own) > _MANY_ROWS:
+            sql = f"DELETE FROM event_ids WHERE run = ? AND seq {in_offsets}"  # noqa: S608 ours
+            store.rows(connection, sql, run, parameter)
+            continue
+        sql = f"SELECT seq, id FROM events WHERE seq {in_offsets}"  # noqa: S608 ours
+        rows = sorted((id_hash(row[1]), row[0]) for row in store.rows(connection, sql, parameter))
+        for hash_, seq in rows:
+            sql = "DELETE FROM event_ids WHERE run = ? AND hash = ? AND seq = ?"
+            store.rows(connection, sql, run, hash_, seq)
 
 
 def _overwrite_users(store: Store, connection: Connection, numbers: Sequence[int]) -> None:

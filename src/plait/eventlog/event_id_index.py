@@ -8,7 +8,8 @@ its run was cached costs a look-up that finds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
@@ -17,13 +18,25 @@ from plait.data.array_types import Int64Array, UInt32Array
 from plait.eventlog.base_store import Store
 from plait.eventlog.tables import run_of
 
-__all__ = ["EventIdIndex"]
+__all__ = ["EventIdIndex", "StoredEvent"]
 
 LARGE = 10_000
 """The smallest batch for which runs are cached."""
 
 MAX_RUNS = 64
 """How many runs are cached at most: 256 MB."""
+
+
+class StoredEvent(NamedTuple):
+    """An event of the log.
+
+    Attributes:
+        digest: The digest of its content.
+        offset: Its offset; -1 if it is not stored yet.
+    """
+
+    digest: bytes
+    offset: int = -1
 
 
 class EventIdIndex:
@@ -34,7 +47,7 @@ class EventIdIndex:
 
     def find(
         self, store: Store, connection: Connection, hashes: Sequence[int], last: int
-    ) -> Mapping[str, bytes]:
+    ) -> Mapping[str, StoredEvent]:
         """Look up the events that have some hashes.
 
         Args:
@@ -44,21 +57,21 @@ class EventIdIndex:
             last: The last offset of the log.
 
         Returns:
-            The digests of the events by id; other ids with the same hashes may be among them.
+            The events by id; others whose ids have the same hashes may be among them.
         """
         newest = run_of(last)
         sorted_hashes = np.sort(np.array(hashes, np.int64))
         if len(sorted_hashes) < LARGE:
-            return dict(_stored(store, connection, range(newest + 1), sorted_hashes))
+            return _stored(store, connection, range(newest + 1), sorted_hashes)
         self._cache_next_run(store, connection, newest)
         uncached = [run for run in range(newest + 1) if run not in self._upper_halves]
-        digests = dict(_stored(store, connection, uncached, sorted_hashes))
+        events = _stored(store, connection, uncached, sorted_hashes)
         wanted_halves = _upper(sorted_hashes)
         for run, halves in self._upper_halves.items():
             indices = np.minimum(np.searchsorted(halves, wanted_halves), len(halves) - 1)
             candidates = sorted_hashes[halves[indices] == wanted_halves]
-            digests.update(_stored(store, connection, [run], candidates))
-        return digests
+            events.update(_stored(store, connection, [run], candidates))
+        return events
 
     def _cache_next_run(self, store: Store, connection: Connection, newest: int) -> None:
         """Cache one run for each batch, so that no batch waits for all of them."""
@@ -80,13 +93,14 @@ def _upper(sorted_hashes: Int64Array) -> UInt32Array:
 
 def _stored(
     store: Store, connection: Connection, runs: Sequence[int], sorted_hashes: Int64Array
-) -> Iterator[tuple[str, bytes]]:
+) -> dict[str, StoredEvent]:
     if not len(runs) or not len(sorted_hashes):
-        return iter(())
+        return {}
     in_runs, run_parameter = store.in_clause(list(runs))
     in_hashes, hash_parameter = store.in_clause(sorted_hashes.tolist())
     sql = (
-        "SELECT e.id, e.digest FROM event_ids i JOIN events e ON e.seq = i.seq"  # noqa: S608 ours
+        "SELECT e.id, e.digest, e.seq FROM event_ids i JOIN events e ON e.seq = i.seq"  # noqa: S608 ours
         f" WHERE i.run {in_runs} AND i.hash {in_hashes}"
     )
-    return store.rows(connection, sql, run_parameter, hash_parameter)
+    rows = store.rows(connection, sql, run_parameter, hash_parameter)
+    return {event_id: StoredEvent(digest, offset) for event_id, digest, offset in rows}

@@ -91,9 +91,14 @@ def _content_digest(event: Event) -> bytes | Problem:
 def _column_problem(event: Event) -> Problem | None:
     """The first value that is too long or out of the range of its column."""
     _, event_id, _, user, item, time, position, value, _, fields = event
-    for name, external_id in (("id", event_id), ("user", user), ("item", item)):
-        if external_id is not None and not 0 < len(external_id) <= MAX_ID_LENGTH:
-            return Problem(name, f"expected an id of 1 to {MAX_ID_LENGTH} characters")
+    if not (
+        0 < len(event_id) <= MAX_ID_LENGTH
+        and (user is None or 0 < len(user) <= MAX_ID_LENGTH)
+        and (item is None or 0 < len(item) <= MAX_ID_LENGTH)
+    ):
+        ids = {"id": event_id, "user": user, "item": item}
+        name = next(n for n, i in ids.items() if i is not None and not 0 < len(i) <= MAX_ID_LENGTH)
+        return Problem(name, f"expected an id of 1 to {MAX_ID_LENGTH} characters")
     if time is not None and time != NOW and not MIN_TIME <= time < MAX_TIME:
         return Problem("time", "expected a time between the years 1 and 9999")
     if position is not None and not -_MAX_INT <= position <= _MAX_INT:
@@ -121,7 +126,7 @@ def _record_problem(event: Event) -> Problem | None:
         return None
     if record_type == "fact":
         return _triple_problem(event)
-    if record_type in ("retract", "retype"):
+    if record_type in ("retract", "retype", "retire"):
         return None if event.fields else Problem("fields", "expected what the record is about")
     if record_type in ("erase", "merge"):
         if event.user is None:

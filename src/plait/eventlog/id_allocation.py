@@ -13,6 +13,7 @@ from plait.eventlog.event_validation import id_hash
 
 __all__ = [
     "MAX_EVENT_TYPES",
+    "MAX_UNRESERVED_EVENT_TYPES",
     "EventTypeTable",
     "IdAllocator",
     "find_numbers",
@@ -20,6 +21,11 @@ __all__ = [
 
 MAX_CACHED = 1_000_000
 MAX_EVENT_TYPES = 32_767
+"""The most numbers that event types, changes and relations can have, retired ones included."""
+
+MAX_UNRESERVED_EVENT_TYPES = 24_000
+"""The most names in use from which a new one needs to be reserved: what is left is for reserved
+names, and for new ones in the place of retired ones."""
 
 
 def find_numbers(
@@ -141,6 +147,26 @@ class EventTypeTable:
             The new names in the order in which they appear.
         """
         return [name for name in dict.fromkeys(names) if name and name not in self.numbers]
+
+    def without_place(
+        self, names: Iterable[str], reserved: Collection[str], n_retired: int
+    ) -> set[str]:
+        """Find the new names for which there is no number left.
+
+        Args:
+            names: Event types.
+            reserved: Those that fit however many others there are.
+            n_retired: How many of the names that have a number are retired.
+
+        Returns:
+            Those of the names that can get no number.
+        """
+        new = self.unknown(names)
+        count = len(self.numbers)
+        places = max(0, MAX_UNRESERVED_EVENT_TYPES - count + n_retired)
+        others = [name for name in new if name not in reserved]
+        admitted = [name for name in new if name in reserved] + others[:places]
+        return set(new) - set(admitted[: MAX_EVENT_TYPES - count])
 
     def add(self, store: Store, connection: Connection, names: Iterable[str]) -> list[str]:
         """Give numbers to the names that have none, and store them.

@@ -16,7 +16,13 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.field_retyping import retype_event
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.retraction import ImportRecord, read_imports, retract_event
+from plait.eventlog.retired_names import retire_event
+from plait.eventlog.retraction import (
+    ImportRecord,
+    read_imports,
+    read_staying_rows,
+    retract_event,
+)
 from plait.eventlog.stored_schema import load_schema
 
 __all__ = ["ImportHistory", "new_import_id"]
@@ -43,7 +49,8 @@ class ImportHistory(ABC):
     def retract_import(self, import_id: str = "") -> tuple[ImportRecord, AppendResult]:
         """Take an import back: its rows stay in the log and do not count any more.
 
-        The same rows can be imported again afterwards.
+        The same rows can be imported again afterwards. Rows that a later import named again still
+        count, and belong to that import from now on.
 
         Args:
             import_id: The id of the import; "" for the last one that counts.
@@ -76,7 +83,13 @@ class ImportHistory(ABC):
             if any(entry.id == record.id and entry.retracted for entry in self.imports()):
                 return self.retract_import(record.id)
             result = self.append([event._replace(id=f"undo:{record.id}:{uuid.uuid4().hex}")])
-        return replace(record, retracted=result.version), result
+        with self._store.reading("read the imports") as connection:
+            staying = read_staying_rows(self._store, connection, result.version)
+            left = [
+                entry for entry in read_imports(self._store, connection) if entry.id == record.id
+            ]
+        counted = left[0] if left else replace(record, rows={}, ranges=())
+        return replace(counted, retracted=result.version, staying=staying), result
 
     def retype_field(self, entity: str, name: str, dtype: FieldType) -> int:
         """Give a field another type; its values in the log are read as that type from now on.
@@ -111,6 +124,24 @@ class ImportHistory(ABC):
         now = time.time_ns() // 1000
         event = retype_event(f"retype:{uuid.uuid4().hex}", entity, name, dtype, now)
         return self.append([event]).version
+
+    def retire(self, entity: str, name: str, *, restore: bool = False) -> int:
+        """Stop to use a field or an event type; or use it again, with all that the log has of it.
+
+        Args:
+            entity: Whose field it is: "item", "user" or "interaction"; "kind" for an event type.
+            name: The name of the field or event type.
+            restore: Whether to take that back.
+
+        Returns:
+            The last offset of the log.
+
+        Raises:
+            NotFoundError: If there is no such name.
+            ConflictError: If it is retired already; with `restore`: if it is not.
+        """
+        now, event_id = time.time_ns() // 1000, f"retire:{uuid.uuid4().hex}"
+        return self.append([retire_event(event_id, entity, name, now, restore=restore)]).version
 
     def known_requests(self, request_ids: Iterable[str]) -> set[str]:
         """Find out which requests have a recorded answer.

@@ -18,6 +18,7 @@ __all__ = [
     "ImpressionBuffer",
     "find_impression",
     "insert_impressions",
+    "oldest_within",
     "read_impressions",
 ]
 
@@ -25,6 +26,16 @@ _log = logging.getLogger(__name__)
 
 _COLUMNS = ("request_id", "time", "user_no", "route", "bundle", "version", "payload")
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM impressions"  # noqa: S608 ours
+
+
+OVERHEAD = 200
+"""About how many bytes an impression takes beside its payload."""
+
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+"""How many bytes of impressions may wait."""
+
+CHECKS = 16
+"""The space of all impressions is looked at whenever a sixteenth of it was written."""
 
 
 class Impression(NamedTuple):
@@ -108,6 +119,29 @@ def read_impressions(store: Store, chunk: int) -> Iterator[Impression]:
         last = (rows[-1].time, rows[-1].request_id)
 
 
+def oldest_within(store: Store, connection: Connection, most: int) -> int | None:
+    """Find the time from which on impressions are kept, so that they take a limited space.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+        most: The most bytes of all payloads together.
+
+    Returns:
+        The time of the oldest one that is kept, microseconds since 1970 UTC; None where all fit.
+    """
+    length = store.byte_length("payload")
+    sql = f"SELECT time, {length} FROM impressions ORDER BY time DESC"  # noqa: S608 ours
+    total = 0
+    oldest: int | None = None
+    for time, size in store.rows(connection, sql):
+        total += size + OVERHEAD
+        if total > most:
+            return int(time) + 1 if oldest is None else oldest
+        oldest = time
+    return None
+
+
 def _from_row(row: Sequence[Any]) -> Impression:
     impression = Impression(*row)
     return impression if row[2] is not None else impression._replace(user=ABSENT)
@@ -123,10 +157,14 @@ class ImpressionBuffer:
         add: Stores impressions, such as `EventLog.add_impressions`.
         find: Looks up the impression of a request, such as `EventLog.impression`.
         every: The shortest time between two commits, in seconds.
-        limit: How many impressions may wait.
+        limit: How many impressions may wait; together they have `MAX_WAITING_BYTES` at most.
+        bound: Deletes the oldest impressions beyond a number of bytes and returns how many, such
+            as `EventLog.bound_impressions`; None: nothing is deleted.
+        most_bytes: That number.
 
     Attributes:
         dropped: How many impressions were dropped.
+        pruned: How many were deleted because all of them took too much space.
         problem: Why the database refused last, None after a success.
     """
 
@@ -137,8 +175,13 @@ class ImpressionBuffer:
         *,
         every: float = 0.1,
         limit: int = 10_000,
+        bound: Callable[[int], int] | None = None,
+        most_bytes: int = 0,
     ) -> None:
-        self.dropped = 0
+        self.dropped = self.pruned = 0
+        self._bound, self._most_bytes = bound, most_bytes
+        self._unchecked_bytes = most_bytes  # so that the first commit looks at what is there
+        self._waiting_bytes = 0
         self.problem: StorageError | None = None
         self._add, self._find = add, find
         self._every, self._limit = every, limit
@@ -157,8 +200,10 @@ class ImpressionBuffer:
         """
         with self._changed:
             self._waiting[row.request_id] = row
-            while len(self._waiting) > self._limit:
-                self._waiting.pop(next(iter(self._waiting)))
+            self._waiting_bytes += len(row.payload)
+            while len(self._waiting) > self._limit or self._waiting_bytes > MAX_WAITING_BYTES:
+                dropped = self._waiting.pop(next(iter(self._waiting)))
+                self._waiting_bytes -= len(dropped.payload)
                 self.dropped += 1
             self._changed.notify()
 
@@ -189,6 +234,11 @@ class ImpressionBuffer:
                 for row in rows:
                     if self._waiting.get(row.request_id) is row:
                         del self._waiting[row.request_id]
+                self._waiting_bytes = sum(len(row.payload) for row in self._waiting.values())
+            self._unchecked_bytes += sum(len(row.payload) for row in rows)
+            if self._bound is not None and self._unchecked_bytes * CHECKS >= self._most_bytes:
+                self._unchecked_bytes = 0
+                self.pruned += self._bound(self._most_bytes)
 
     def close(self) -> None:
         """Store what waits and stop the thread.

@@ -6,7 +6,7 @@ A home's log is a SQLite file; a PostgreSQL database holds one log for servers o
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from plait.eventlog.impressions import (
     Impression,
     find_impression,
     insert_impressions,
+    oldest_within,
     read_impressions,
 )
 from plait.eventlog.log_counters import read_head
@@ -158,6 +159,19 @@ class EventLog(LogReader, ImportHistory):
         own = result._replace(rows=result.rows[: len(events)])
         own.new = result.new
         return own
+
+    def reserve_kinds(self, names: Iterable[str]) -> None:
+        """Let event types fit into this log however many others there are.
+
+        Args:
+            names: Their names, which are added to those that were reserved before.
+        """
+        self._appender.reserved |= frozenset(names)
+
+    @property
+    def reserved_kinds(self) -> frozenset[str]:
+        """The event types that fit however many others there are."""
+        return self._appender.reserved
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
         """Store field types before any value is known; this takes no offset.
@@ -301,6 +315,19 @@ class EventLog(LogReader, ImportHistory):
             The impressions, oldest first.
         """
         return read_impressions(self._store, chunk)
+
+    def bound_impressions(self, most: int) -> int:
+        """Delete the oldest impressions, so that all together take a limited space.
+
+        Args:
+            most: The most bytes.
+
+        Returns:
+            How many were deleted.
+        """
+        with self._store.reading("read impressions") as connection:
+            oldest = oldest_within(self._store, connection, most)
+        return 0 if oldest is None else self.prune_impressions(oldest)
 
     def prune_impressions(self, before: int) -> int:
         """Delete old impressions.

@@ -10,7 +10,7 @@ from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import read_head
 from plait.eventlog.read import EntityChange, read_entity_changes
 from plait.eventlog.stored_schema import load_schema
-from plait.schema.schema import Schema
+from plait.schema.schema import EVENT_TYPES, Schema
 
 __all__ = ["LogReader"]
 
@@ -86,6 +86,20 @@ class LogReader:
             The names by number: event types, changes ("put", ...) and relations of triples.
         """
         return self._names("kinds", "name", first)
+
+    def name_counts(self) -> dict[str, int]:
+        """Count the fields by entity ("item", "user", ...) and, as "kind", the event types in use.
+
+        Returns:
+            The counts; changes and relations count as event types, and nothing that was retired.
+        """
+        fields = "SELECT entity, count(*) FROM fields GROUP BY entity"
+        retired = "SELECT count(*) FROM retired WHERE entity = ?"
+        with self._store.reading() as connection:
+            kinds = read_head(self._store, connection).kinds
+            counts = dict(self._store.rows(connection, fields))
+            n_retired = next(iter(self._store.rows(connection, retired, EVENT_TYPES)))[0]
+        return {**counts, EVENT_TYPES: kinds - n_retired}
 
     def _names(self, table: str, column: str, first: int) -> list[str]:
         sql = f"SELECT {column} FROM {table} WHERE number >= ? ORDER BY number"  # noqa: S608 ours

@@ -12,7 +12,7 @@ from plait.eventlog.base_store import Store
 __all__ = ["NEWEST", "SCRIPTS", "check_schema", "migrate"]
 
 SCRIPTS = Path(__file__).with_name("migrations")
-NEWEST = "0002"
+NEWEST = "0004"
 """The revision that this code reads and writes; the last file in `migrations/versions`."""
 
 

@@ -12,6 +12,8 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.postgres import PostgresStore
 from plait.eventlog.sqlite import SqliteStore
 from plait.eventlog.storage_errors import storage_errors
+from plait.settings import database_url_error
+from plait.utils.private_files import make_private_folder
 
 __all__ = ["FILE_NAME", "open_store"]
 
@@ -35,10 +37,14 @@ def open_store(url_or_path: str | Path, create: bool) -> Store:
     """
     text = str(url_or_path)
     if isinstance(url_or_path, str) and "://" in text:
+        message, hint = database_url_error(text)
+        if message:
+            raise InputError(message, hint=hint, field="log")
         try:
             url = make_url(text)
-        except ArgumentError as problem:
-            raise InputError(f"not a database URL: {problem}", field="log") from problem
+        except (ArgumentError, ValueError):  # its words may quote the password
+            hint = "like postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+            raise InputError("not a database URL", hint=hint, field="log") from None
         if url.get_backend_name() != "postgresql":
             raise InputError(
                 f"the log cannot be stored in {url.get_backend_name()!r}",
@@ -50,5 +56,5 @@ def open_store(url_or_path: str | Path, create: bool) -> Store:
     if not create and not (home / FILE_NAME).is_file():
         raise StorageError(f"no log in {home}", hint="is this the home you mean?")
     with storage_errors(f"create {home}"):
-        home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(home)
     return SqliteStore(home / FILE_NAME)

@@ -64,6 +64,15 @@ class PostgresStore(Store):
         cursor = _driver(connection).cursor(binary=True)
         return iter(cursor.execute(sql.replace("?", "%s"), values))
 
+    def byte_length(self, column: str) -> str:
+        return f"octet_length({column})"
+
+    def random_text(self, length: str, *, is_binary: bool = False) -> str:
+        text = "md5(random()::text || clock_timestamp()::text)"
+        if is_binary:
+            return f"decode({text}, 'hex')"
+        return f"substr(repeat({text}, {length} / 32 + 1), 1, greatest({length}, 1))"
+
     def change_token(self) -> object:
         """The last offset."""
         with self.reading("poll the log") as connection:

@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 from plait.data.array_types import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
 from plait.eventlog.base_store import Store
+from plait.eventlog.retired_names import read_retired_kinds
 from plait.eventlog.retraction import read_retracted_rows
 from plait.eventlog.tables import TYPE_CODES
+from plait.schema.schema import EVENT_TYPES
 
 __all__ = [
     "EntityChange",
@@ -38,6 +40,7 @@ _COLUMNS: list[tuple[str, Any]] = [
     ("fields", object),
 ]
 _ROW = np.dtype(_COLUMNS)
+_WITH_EVENT_TYPE = (TYPE_CODES["interaction"], TYPE_CODES["fact"])
 T = TypeVar("T")
 _EVENTS_SQL = (
     f"SELECT seq, type, coalesce(kind_no, {ABSENT}), coalesce(user_no, {ABSENT}),"  # noqa: S608
@@ -53,7 +56,7 @@ class EventChunk:
     Attributes:
         offsets: int64 [N], the places of the events in the log.
         types: int8 [N], record types, indices into `plait.eventlog.TYPES`; -1 - index where the
-            import of the row was taken back.
+            import of the row was taken back, or the event type was retired.
         kinds: int16 [N], the numbers of event types (see `EventLog.kinds`), -1 for none.
         users: int32 [N], user numbers, -1 for none.
         items: int32 [N], item numbers, -1 for none.
@@ -134,8 +137,11 @@ def read_chunks(store: Store, after: int, until: int, chunk: int) -> Iterator[Ev
     """
     with store.reading() as connection:
         retracted = read_retracted_rows(store, connection)
+        retired = read_retired_kinds(store, connection)
     for events in _in_pieces(store, _EVENTS_SQL, after, until, chunk, _to_chunk):
         mask = retracted.mask(events.offsets)
+        if len(retired):
+            mask |= np.isin(events.kinds, retired) & np.isin(events.types, _WITH_EVENT_TYPE)
         events.types[mask] = -1 - events.types[mask]
         yield events
 
@@ -178,7 +184,9 @@ def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, s
     """
     sql = (
         f"SELECT seq, request_id FROM events WHERE type = {TYPE_CODES['interaction']}"  # noqa: S608
-        " AND request_id IS NOT NULL AND seq > ? AND seq <= ? ORDER BY seq"
+        " AND request_id IS NOT NULL AND seq > ? AND seq <= ?"
+        " AND NOT EXISTS (SELECT 1 FROM kinds k JOIN retired r ON r.name = k.name"
+        f" WHERE r.entity = '{EVENT_TYPES}' AND k.number = kind_no) ORDER BY seq"
     )
     with store.reading() as connection:
         retracted = read_retracted_rows(store, connection)

@@ -2,11 +2,13 @@
 
 Taking an import back appends one "retract" record, which names the ranges of offsets that do not
 count any more. No row is edited: readers of the log get the retracted rows with negative type
-codes, and the ids of their events are free again. `imports` is the index of both.
+codes, and the ids of their events are free again. `imports` is the index of both. Rows that a
+later import named again stay, and belong to that import from then on.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,6 +21,7 @@ from sqlalchemy import Connection
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
+from plait.eventlog.repeated_rows import RowRun, forget_repeats, row_runs
 from plait.eventlog.tables import TYPE_CODES, run_of
 
 __all__ = [
@@ -28,9 +31,11 @@ __all__ = [
     "RetractedRows",
     "read_imports",
     "read_retracted_rows",
+    "read_staying_rows",
     "record_rows",
     "retract_event",
     "retract_rows",
+    "with_row_runs",
 ]
 
 
@@ -60,6 +65,8 @@ class ImportRecord:
         rows: How many rows it stored, by (kind, source).
         ranges: The first and the last offset of each of its batches.
         retracted: The offset of the record that took it back; None if it counts.
+        staying: How many of its rows still count because later imports named them again, by the
+            id of the import; known where it is taken back.
     """
 
     id: str
@@ -67,6 +74,7 @@ class ImportRecord:
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
     ranges: tuple[tuple[int, int], ...] = ()
     retracted: int | None = None
+    staying: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +200,7 @@ def read_imports(store: Store, connection: Connection) -> list[ImportRecord]:
         rows = {**known.rows, key: known.rows.get(key, 0) + last - first + 1}
         ranges = (*known.ranges, (first, last))
         records[import_id] = ImportRecord(import_id, time, rows, ranges, retracted)
-    return list(records.values())
+    return sorted(records.values(), key=lambda record: record.time)
 
 
 def read_retracted_rows(store: Store, connection: Connection) -> RetractedRows:
@@ -225,6 +233,58 @@ def retract_event(record: ImportRecord, event_id: str, time: int) -> Event:
     return Event("retract", event_id, time=time, fields=orjson.dumps(content).decode())
 
 
+def with_row_runs(store: Store, connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """Complete "retract" records: the rows that do not count, and those that later imports repeat.
+
+    Args:
+        store: The database.
+        connection: The connection of the open transaction.
+        events: The events of a batch.
+
+    Returns:
+        The events, with the ranges as they are at this moment.
+    """
+    completed = []
+    for event in events:
+        if event.record_type == "retract":
+            import_id = orjson.loads(event.fields or "{}").get("import", "")
+            runs = _runs_of_import(store, connection, import_id)
+            content = {
+                "import": import_id,
+                "ranges": [run[:2] for run in runs if not run.import_id],
+                "staying": [tuple(run) for run in runs if run.import_id],
+            }
+            completed.append(event._replace(fields=orjson.dumps(content).decode()))
+        else:
+            completed.append(event)
+    return completed
+
+
+def _runs_of_import(store: Store, connection: Connection, import_id: str) -> list[RowRun]:
+    sql = "SELECT first, last FROM imports WHERE id = ? AND retracted IS NULL ORDER BY first"
+    batches = list(store.rows(connection, sql, import_id))
+    forget_repeats(store, connection, import_id)
+    return row_runs(store, connection, batches)
+
+
+def read_staying_rows(store: Store, connection: Connection, offset: int) -> dict[str, int]:
+    """Read how many rows of an import that was taken back stay.
+
+    Args:
+        store: The database.
+        connection: An open connection to it.
+        offset: The offset of the record that took it back.
+
+    Returns:
+        The counts by the id of the later import that named the rows again.
+    """
+    text = next(store.rows(connection, "SELECT fields FROM events WHERE seq = ?", offset))[0]
+    counts: dict[str, int] = {}
+    for first, last, import_id, _ in orjson.loads(text).get("staying", ()):
+        counts[import_id] = counts.get(import_id, 0) + last - first + 1
+    return counts
+
+
 def retract_rows(
     store: Store, connection: Connection, events: Sequence[Event], offset: int
 ) -> set[tuple[str, str]]:
@@ -239,29 +299,64 @@ def retract_rows(
     Returns:
         The fields, by (entity, name), of which no row that counts has a value any more.
     """
-    retracted = [
-        (seq, first, last)
-        for seq, event in enumerate(events, offset)
-        if event.record_type == "retract"
-        for first, last in orjson.loads(event.fields or "{}").get("ranges", ())
-    ]
-    for seq, first, last in retracted:
-        mark = "UPDATE imports SET retracted = ? WHERE first = ?"
-        _execute(store, connection, mark, seq, first)
-        free = "DELETE FROM event_ids WHERE run >= ? AND run <= ? AND seq >= ? AND seq <= ?"
-        _execute(store, connection, free, run_of(first), run_of(last), first, last)
-    return _orphaned_fields(store, connection, retracted) if retracted else set()
+    batches: list[tuple[int, int]] = []
+    for seq, event in enumerate(events, offset):
+        if event.record_type == "retract":
+            content = orjson.loads(event.fields or "{}")
+            runs = [RowRun(*run) for run in (*content["ranges"], *content["staying"])]
+            batches += _retract_runs(store, connection, content["import"], sorted(runs), seq)
+    return _orphaned_fields(store, connection, batches) if batches else set()
 
 
-def _execute(store: Store, connection: Connection, sql: str, *values: Any) -> None:
-    store.rows(connection, sql, *values)
+def _retract_runs(
+    store: Store, connection: Connection, import_id: str, runs: Sequence[RowRun], seq: int
+) -> list[tuple[int, int]]:
+    """Mark the runs of an import in `imports`, and free their ids; returns its batches.
+
+    Rows that stay belong to the import that named them again from now on.
+    """
+    sql = "SELECT first, last, kind, source, time FROM imports WHERE id = ? AND retracted IS NULL"
+    batches = list(store.rows(connection, sql + " ORDER BY first", import_id))
+    store.rows(connection, "DELETE FROM imports WHERE id = ? AND retracted IS NULL", import_id)
+    firsts = [run.first for run in runs]
+    rows = []
+    for first, last, kind, source, time in batches:
+        inner = runs[bisect_left(firsts, first) : bisect_right(firsts, last)]
+        rows += [
+            (run.first, run.last, run.import_id, run.time, kind, source, None)
+            if run.import_id
+            else (run.first, run.last, import_id, time, kind, source, seq)
+            for run in inner
+        ]
+        _free_ids(store, connection, first, last, [run for run in inner if run.import_id])
+    columns = ("first", "last", "id", "time", "kind", "source", "retracted")
+    store.insert(connection, "imports", columns, rows)
+    return [(first, last) for first, last, *_ in batches]
+
+
+def _free_ids(
+    store: Store, connection: Connection, first: int, last: int, staying: Sequence[RowRun]
+) -> None:
+    """Free the ids of the rows of a batch, but not of those that stay."""
+    where = "WHERE run >= ? AND run <= ? AND seq >= ? AND seq <= ?"
+    place = (run_of(first), run_of(last), first, last)
+    entries: list[tuple[int, int, int]] = []
+    if staying:
+        rows = RetractedRows(*np.array([(*run[:2], 0) for run in staying], np.int64).T)
+        sql = f"SELECT run, hash, seq FROM event_ids {where}"  # noqa: S608 ours
+        known = list(store.rows(connection, sql, *place))
+        mask = rows.mask(np.array([entry[2] for entry in known], np.int64))
+        entries = [entry for entry, stays in zip(known, mask.tolist(), strict=True) if stays]
+    store.rows(connection, f"DELETE FROM event_ids {where}", *place)  # noqa: S608 ours
+    store.insert(connection, "event_ids", ("run", "hash", "seq"), entries)
 
 
 def _orphaned_fields(
-    store: Store, connection: Connection, retracted: Sequence[tuple[int, int, int]]
+    store: Store, connection: Connection, batches: Sequence[tuple[int, int]]
 ) -> set[tuple[str, str]]:
+    """The fields of the batches of an import of which no row that counts has a value."""
     names: set[tuple[str, str]] = set()
-    for _, first, last in retracted:
+    for first, last in batches:
         sql = "SELECT type, fields FROM events WHERE seq >= ? AND seq <= ? AND fields IS NOT NULL"
         for code, text in store.rows(connection, sql, first, last):
             names |= _valued_fields(code, text)

@@ -109,6 +109,14 @@ class SqliteStore(Store):
     def rows(self, connection: Connection, sql: str, *values: Any) -> Iterator[Any]:
         return _driver(connection).execute(sql, values)
 
+    def byte_length(self, column: str) -> str:
+        return f"length(CAST({column} AS BLOB))"
+
+    def random_text(self, length: str, *, is_binary: bool = False) -> str:
+        if is_binary:
+            return f"randomblob({length})"
+        return f"lower(substr(hex(randomblob({length} / 2 + 1)), 1, max({length}, 1)))"
+
     def change_token(self) -> object:
         """`PRAGMA data_version` of a connection that never writes."""
         with self._polling, storage_errors("poll the log"):

@@ -10,7 +10,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from plait.errors import StorageError
 
-__all__ = ["storage_errors"]
+__all__ = ["damage_of", "storage_errors"]
+
+_DAMAGE = ("malformed", "not a database", "invalid page", "could not read block")
+"""What SQLite and PostgreSQL say of a file that holds something else than they wrote."""
 
 _HINTS = (
     ("disk is full", "free some space and try again; what was stored before is intact"),
@@ -20,6 +23,8 @@ _HINTS = (
     ("readonly", "let this user write to the file and to its directory"),
     ("read-only", "let this user write to the file and to its directory"),
     ("permission denied", "let this user write to the file and to its directory"),
+    ("invalid page", "the file is damaged: put a backup in its place"),
+    ("could not read block", "the file is damaged: put a backup in its place"),
     ("malformed", "the file is damaged: put a backup in its place"),
     ("not a database", "the file is damaged or not a database: put a backup in its place"),
     ("locked", "another process has been writing for too long: try again"),
@@ -53,8 +58,22 @@ def storage_errors(doing: str) -> Iterator[None]:
         raise _translated(doing, problem) from problem
 
 
+def damage_of(problem: StorageError) -> str:
+    """Return what a database said of damage to its file.
+
+    Args:
+        problem: The error of a read.
+
+    Returns:
+        The words, "" if the error has another cause.
+    """
+    text = problem.message
+    return text if any(sign in text.lower() for sign in _DAMAGE) else ""
+
+
 def _translated(doing: str, problem: BaseException) -> StorageError:
     original = problem.orig if isinstance(problem, DBAPIError) and problem.orig else problem
     text = str(original).strip() or type(original).__name__
     hint = next((hint for sign, hint in _HINTS if sign in text.lower()), "")
-    return StorageError(f"cannot {doing}: {text.splitlines()[0]}", hint=hint)
+    public = f"cannot {doing}: the database refuses or does not answer"
+    return StorageError(f"cannot {doing}: {text.splitlines()[0]}", hint=hint, public=public)

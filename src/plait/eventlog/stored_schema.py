@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from plait.data.catalogue import FieldType
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.schema.schema import Admission, Schema
+from plait.schema.schema import EVENT_TYPES, Admission, Schema
 
 __all__ = ["StoredSchema", "load_schema"]
 
@@ -25,13 +25,20 @@ def load_schema(store: Store, connection: Connection) -> Schema:
         The schema as it is stored.
     """
     rows = store.rows(connection, "SELECT entity, name, type FROM fields")
-    return Schema({(entity, name): field_type for entity, name, field_type in rows})
+    types = {(entity, name): field_type for entity, name, field_type in rows}
+    retired = store.rows(connection, "SELECT entity, name FROM retired")
+    return Schema(types, frozenset((entity, name) for entity, name in retired))
 
 
 class StoredSchema:
-    """The schema as of one value of the head's counter `fields`; read again when that changes."""
+    """The schema as of one value of the head's counter `fields`; read again when that changes.
+
+    Attributes:
+        retired_kinds: The event types that are no longer used.
+    """
 
     def __init__(self) -> None:
+        self.retired_kinds: frozenset[str] = frozenset()
         self._count = -1
         self._saved = Schema({})
         self._current = self._saved
@@ -47,6 +54,9 @@ class StoredSchema:
         if count != self._count:
             self._saved = load_schema(store, connection)
             self._count = count
+            self.retired_kinds = frozenset(
+                name for entity, name in self._saved.retired if entity == EVENT_TYPES
+            )
         self._current = self._saved
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:
@@ -135,7 +145,7 @@ class StoredSchema:
             for key, kind in self._current.types.items()
             if key in known or key not in unused
         }
-        self._saved = Schema(types)
+        self._saved = Schema(types, self._current.retired)
         return self._saved
 
     def invalidate(self) -> None:

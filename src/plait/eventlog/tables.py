@@ -39,11 +39,24 @@ __all__ = [
     "impressions",
     "items",
     "kinds",
+    "repeated_rows",
+    "retired",
     "run_of",
     "users",
 ]
 
-TYPES = ("interaction", "item", "user", "fact", "erase", "erased", "merge", "retract", "retype")
+TYPES = (
+    "interaction",
+    "item",
+    "user",
+    "fact",
+    "erase",
+    "erased",
+    "merge",
+    "retract",
+    "retype",
+    "retire",
+)
 """The types of rows by code; an "erased" row is what an erasure leaves of an event. `EventLog.read`
 gives rows that were taken back the code -1 - code: they are of none of these types."""
 
@@ -167,6 +180,15 @@ fields = Table(
 )
 """The type of every field of every entity ("item", "user", ...)."""
 
+retired = Table(
+    "retired",
+    METADATA,
+    Column("entity", String(16), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("type", String(16), nullable=False),
+)
+"""What is no longer used: fields with the type they had, and event types (entity "kind")."""
+
 imports = Table(
     "imports",
     METADATA,
@@ -179,6 +201,16 @@ imports = Table(
     Column("retracted", BigInteger),
 )
 """One row for each batch of an import, see `plait.eventlog.retraction`."""
+
+repeated_rows = Table(
+    "repeated_rows",
+    METADATA,
+    Column("block", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+)
+"""The rows that imports named again, see `plait.eventlog.repeated_rows`."""
 
 impressions = Table(
     "impressions",

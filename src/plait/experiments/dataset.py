@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -110,15 +110,10 @@ class Dataset(arrays.Dataset):
         optional = {"time": times, value_name: values, "kind": event_types}
         columns = {"user": users, "item": items}
         columns |= {name: column for name, column in optional.items() if column is not None}
-        if not all(hasattr(column, "dtype") for column in columns.values()):
-            columns = {name: list(column) for name, column in columns.items()}
-        lengths = {name: len(cast(Sized, column)) for name, column in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise InputError(f"columns of unequal length: {lengths}")
-        if all(hasattr(column, "dtype") for column in columns.values()):
-            return cls.of(columns)
-        rows = zip(*columns.values(), strict=True)
-        return cls.of([dict(zip(columns, row, strict=True)) for row in rows])
+        is_array = {name: hasattr(column, "dtype") for name, column in columns.items()}
+        return cls.of(
+            {name: column if is_array[name] else list(column) for name, column in columns.items()}
+        )
 
     @classmethod
     def from_snapshot(cls, dataset: arrays.Dataset) -> Self:
@@ -299,9 +294,8 @@ def _lost(before: Any, after: Any, size: int) -> BoolArray:
 
 def _add_source(importer: Importer, kind: FileKind, source: Any, mapping: Any) -> None:
     """Import one source; rejected rows are a warning, or an error if there is no other row."""
-    table = _as_table(source)
     result = importer.add(
-        read_events(table, kind, mapping, types=importer.field_types()), source=kind
+        read_events(source, kind, mapping, types=importer.field_types()), source=kind
     )
     if not result.rejected:
         return
@@ -312,18 +306,3 @@ def _add_source(importer: Importer, kind: FileKind, source: Any, mapping: Any) -
     if not result.stored:
         raise InputError(message, field=kind)
     warnings.warn(message, UserWarning, stacklevel=4)
-
-
-def _as_table(source: Any) -> Any:
-    """A dictionary of columns or a pyarrow table as a polars frame; other sources as they are."""
-    import polars as pl
-
-    is_columns = isinstance(source, Mapping)
-    if is_columns or type(source).__module__.partition(".")[0] == "pyarrow":
-        try:
-            return pl.DataFrame(source) if is_columns else pl.from_arrow(source)
-        except (pl.exceptions.PolarsError, TypeError, ValueError) as problem:
-            raise InputError(f"the columns are no table: {problem}") from problem
-    if isinstance(source, Sequence) and not isinstance(source, str | bytes) and not len(source):
-        raise InputError("there are no rows", hint="pass a frame, a path or dictionaries")
-    return source

@@ -18,6 +18,7 @@ from plait.experiments.fitted_model import FittedModel, queries_for
 from plait.pipeline.fit_context import FitContext, Tracker, ValidationSet, no_progress
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe
 from plait.pipeline.stage import Fittable, Stage, Trainable
+from plait.utils.plain_arguments import without_numpy
 
 __all__ = ["Estimator"]
 
@@ -40,7 +41,7 @@ class Estimator:
         """Keep the arguments of the constructor, and check them."""
         for name, value in arguments.items():
             if name != "self" and not name.startswith("__"):
-                setattr(self, name, value.item() if isinstance(value, np.generic) else value)
+                setattr(self, name, without_numpy(value))
         self.stage()
 
     def stage(self) -> Stage:
@@ -49,8 +50,8 @@ class Estimator:
         Raises:
             RecipeError: If a setting is not allowed.
         """
-        settings = {key: _plain(value) for key, value in self._settings().items()}
-        return build_stage(type(self).__name__.lower(), {"stage": self.stage_name, **settings})
+        settings = {"stage": self.stage_name, **self._settings()}
+        return build_stage(type(self).__name__.lower(), settings)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name.
@@ -141,13 +142,6 @@ class Estimator:
             if value != defaults[name].default
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
-
-
-def _plain(value: Any) -> Any:
-    """A setting as a recipe holds it: nested tables without numpy's scalars."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _evidence(

@@ -143,9 +143,10 @@ def row_topk(matrix: Float32Array, count: int, tiebreak: UInt64Array) -> sparse.
     is_tied = matrix[tied_rows] == threshold[tied_rows]
     remaining = np.count_nonzero(is_tied, axis=1) - excess[tied_rows]
     order = np.argsort(tiebreak)
-    is_first = np.empty_like(is_tied)
-    is_first[:, order] = np.cumsum(is_tied[:, order], axis=1) <= remaining[:, None]
-    mask[tied_rows] &= ~is_tied | is_first
+    tie_rows, tie_columns = np.nonzero(is_tied[:, order])
+    ranks = np.arange(len(tie_rows)) - np.searchsorted(tie_rows, np.arange(len(is_tied)))[tie_rows]
+    is_late = ranks >= remaining[tie_rows]
+    mask[tied_rows[tie_rows[is_late]], order[tie_columns[is_late]]] = False
     rows, columns = np.nonzero(mask)
     offsets = np.searchsorted(rows, np.arange(len(matrix) + 1))
     return sparse.csr_matrix((matrix[rows, columns], columns, offsets), shape=matrix.shape)

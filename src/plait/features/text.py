@@ -10,8 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import tempfile
 import unicodedata
 import weakref
 from collections.abc import Sequence
@@ -21,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plait.data.catalogue import Catalogue
+from plait.features.shared_work import shared
+from plait.utils.owned_folders import make_owned_folder
 
 if TYPE_CHECKING:
     import tantivy
 
-__all__ = ["Analyzer", "document", "title_field", "word_fields"]
+__all__ = ["Analyzer", "document", "title_field", "word_fields", "word_values"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SEPARATORS = re.compile(r"[^\w]+|_+")
@@ -58,6 +58,17 @@ class Analyzer:
         """
         return list(self.tantivy.analyze(self.normalize(text)))
 
+    def terms_of_texts(self, texts: Sequence[str]) -> list[list[str]]:
+        """Cut texts into terms; within `shared_work` each text once.
+
+        Args:
+            texts: N texts.
+
+        Returns:
+            The terms of each, [N], which nobody may change.
+        """
+        return shared(("terms", self.language), texts, self.terms)
+
     def count(self, normalized: str) -> int:
         """Count the terms of a normalised text.
 
@@ -81,6 +92,8 @@ class Analyzer:
         Returns:
             The text in Unicode form NFKC, Chinese segmented, without punctuation.
         """
+        if text.isascii():
+            return _SEPARATORS.sub(" ", text)
         normalized = unicodedata.normalize("NFKC", text)
         if _HAN.search(normalized):
             normalized = _HAN.sub(
@@ -129,10 +142,28 @@ def document(catalogue: Catalogue, number: int, fields: Sequence[str]) -> str:
     Returns:
         One text; empty fields are left out.
     """
-    values = (catalogue.columns[name].get(number) for name in fields)
-    return " ".join(
-        " ".join(value) if isinstance(value, tuple) else str(value) for value in values if value
-    )
+    return " ".join(word_values(catalogue, number, fields))
+
+
+def word_values(catalogue: Catalogue, number: int, fields: Sequence[str]) -> list[str]:
+    """List the words of some fields of an item, value by value.
+
+    Args:
+        catalogue: the items.
+        number: the item number.
+        fields: field names, in their order.
+
+    Returns:
+        The texts; each member of a set is one.
+    """
+    texts: list[str] = []
+    for name in fields:
+        value = catalogue.columns[name].get(number)
+        if isinstance(value, tuple):
+            texts += value
+        elif value:
+            texts.append(str(value))
+    return texts
 
 
 @cache
@@ -178,6 +209,6 @@ def private_cache_folder(path: str) -> Path:
             and os.access(folder, os.W_OK)
         ):
             return folder
-    temporary = Path(tempfile.mkdtemp(prefix="plait-jieba-"))
-    weakref.finalize(_jieba, shutil.rmtree, temporary, ignore_errors=True)
-    return temporary
+    temporary = make_owned_folder("dictionary")
+    weakref.finalize(_jieba, temporary.close)
+    return temporary.path

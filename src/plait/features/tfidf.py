@@ -11,8 +11,9 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.array_types import Float32Array, Int32Array
-from plait.data.catalogue import Catalogue
+from plait.data.catalogue import Catalogue, Column
 from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
+from plait.features.shared_work import shared
 from plait.features.sparse_topk import _SMALL
 from plait.features.text import Analyzer, word_fields
 from plait.pipeline.config_validation import Limit, bounded_field
@@ -76,7 +77,7 @@ class Tfidf:
         config = replace(config, language=resolve_language(config.language, catalogue))
         numbers = np.flatnonzero(catalogue.alive).astype(np.int32)
         reader = Tfidf(config)
-        documents = [reader.features(catalogue, number) for number in numbers.tolist()]
+        documents = reader._documents(catalogue, numbers)
         counts = Counter(itertools.chain.from_iterable(documents))
         limit = max(config.max_df * len(numbers), _SMALL)
         names = sorted(name for name, count in counts.items() if config.min_df <= count <= limit)
@@ -99,7 +100,7 @@ class Tfidf:
         Returns:
             Unit vectors, float32 CSR [N, V].
         """
-        return self._vectors([self.features(catalogue, number) for number in numbers.tolist()])
+        return self._vectors(self._documents(catalogue, numbers))
 
     def text_vectors(self, texts: Sequence[str | None]) -> sparse.csr_matrix:
         """Compute the vectors of free texts.
@@ -110,7 +111,8 @@ class Tfidf:
         Returns:
             Unit vectors, float32 CSR [B, V]; zero where no word is known.
         """
-        return self._vectors([self._text_features(text or "") for text in texts])
+        analyzer = self._analyzer()
+        return self._vectors([self._text_features(analyzer, text or "") for text in texts])
 
     def fields(self, catalogue: Catalogue) -> list[str]:
         """List the fields that are read.
@@ -123,55 +125,55 @@ class Tfidf:
         """
         return word_fields(catalogue, self.config.fields)
 
-    def features(self, catalogue: Catalogue, number: int) -> dict[str, float]:
-        """Extract the features of an item, before any vocabulary.
+    def _documents(self, catalogue: Catalogue, numbers: Int32Array) -> list[dict[str, float]]:
+        """The weight of each feature by name, of N items, before any vocabulary."""
+        columns = [(name, catalogue.columns[name]) for name in self.fields(catalogue)]
+        analyzer = self._analyzer()
+        purpose = "tfidf", id(catalogue), replace(self.config, min_df=0, max_df=0)
+        return shared(purpose, numbers.tolist(), lambda n: self._features(analyzer, columns, n))
 
-        Args:
-            catalogue: the items.
-            number: the item number.
-
-        Returns:
-            The weight of each feature by name.
-        """
+    def _features(
+        self, analyzer: Analyzer, columns: Sequence[tuple[str, Column]], number: int
+    ) -> dict[str, float]:
+        """The weight of each feature of an item."""
         features: dict[str, float] = {}
-        for name in self.fields(catalogue):
-            column = catalogue.columns[name]
+        for name, column in columns:
             value = column.get(number)
             if value is None:
                 continue
             if column.type == "text":
-                features.update(self._text_features(value))
+                features.update(self._text_features(analyzer, value))
             elif column.type == "set":
-                members = (f"{name}={member}".lower() for member in value)
+                members = [f"{name}={member}".lower() for member in value]
                 features.update(dict.fromkeys(members, self.config.set_member_weight))
             else:
                 features[f"{name}={value}".lower()] = self.config.category_weight
         return features
 
-    def _text_features(self, text: str) -> dict[str, float]:
-        """The features of one text: its terms, and pairs of neighbouring terms."""
+    def _analyzer(self) -> Analyzer:
         language = self.config.language
-        terms = Analyzer(FALLBACK if language == AUTO else language).terms(text)
+        return Analyzer(FALLBACK if language == AUTO else language)
+
+    def _text_features(self, analyzer: Analyzer, text: str) -> dict[str, float]:
+        """The features of one text: its terms, and pairs of neighbouring terms."""
+        terms = analyzer.terms_of_texts([text])[0]
         features = dict.fromkeys(terms, 1.0)
         if self.config.bigram_weight:
-            bigrams = (f"{first} {second}" for first, second in itertools.pairwise(terms))
+            bigrams = map(" ".join, itertools.pairwise(terms))
             features.update(dict.fromkeys(bigrams, self.config.bigram_weight))
         return features
 
     def _vectors(self, documents: Sequence[dict[str, float]]) -> sparse.csr_matrix:
         """Unit vectors from the features of each document, float32 CSR, columns sorted."""
-        known = [
-            [
-                (self.vocabulary[name], weight)
-                for name, weight in features.items()
-                if name in self.vocabulary
-            ]
-            for features in documents
-        ]
-        entries = list(itertools.chain.from_iterable(known))
-        columns = np.array([column for column, _ in entries], np.int32)
-        weights = np.array([weight for _, weight in entries], np.float32) * self.idf[columns]
-        offsets = np.cumsum([0, *map(len, known)])
+        names = itertools.chain.from_iterable(documents)
+        all_columns = np.array([self.vocabulary.get(name, -1) for name in names], np.int32)
+        all_weights = itertools.chain.from_iterable(features.values() for features in documents)
+        is_known = all_columns >= 0
+        columns = all_columns[is_known]
+        weights = np.fromiter(all_weights, np.float32, len(all_columns))[is_known]
+        weights *= self.idf[columns]
+        ends = np.cumsum([0, *map(len, documents)])
+        offsets = np.append(0, np.cumsum(is_known))[ends]
         shape = (len(documents), len(self.vocabulary))
         matrix = sparse.csr_matrix((weights, columns, offsets), shape=shape)
         matrix.sort_indices()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from plait.errors import InputError
+from plait.ingest.named_pipes import open_fifo
 
 __all__ = ["BLOCK", "ByteSource", "open_bytes", "zstd_module"]
 
@@ -229,10 +230,12 @@ def _check_compressed(stream: BinaryIO, name: str) -> None:
     stream.seek(start)
 
 
-def _open_path(path: Path) -> tuple[BinaryIO, int]:
+def _open_path(path: Path) -> tuple[BinaryIO, int | None]:
     if path.is_dir():
         raise InputError(f"{path} is a folder", hint="name a file in it")
     try:
+        if path.is_fifo():
+            return open_fifo(path), None
         return path.open("rb"), path.stat().st_size
     except FileNotFoundError as problem:
         raise InputError(f"the file {path} does not exist", hint="check the path") from problem

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
+from plait.utils.bounded_parsing import parse_toml
 
 __all__ = ["FILE_KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 
@@ -43,12 +43,13 @@ _Role = Annotated[
 _Text = Annotated[str, "a text"]
 _Flag = Annotated[bool, "true or false"]
 _Texts = Annotated[tuple[str, ...], Strict(False), "a list of texts"]
-_Formats = Annotated[
+_TextOrTexts = Annotated[
     tuple[str, ...],
     Strict(False),
-    BeforeValidator(lambda formats: [formats] if isinstance(formats, str) else formats),
+    BeforeValidator(lambda texts: [texts] if isinstance(texts, str) else texts),
     "a text, or a list of texts",
 ]
+_Count = Annotated[int, Field(ge=0), "a whole number"]
 _Decimal = Annotated[Literal["", ",", "."], '"," or "."']
 _Rules = Annotated[
     list[str], BeforeValidator(lambda rules: [rules] if isinstance(rules, str) else rules)
@@ -87,6 +88,8 @@ class ColumnMapping:
         kind_default: The event type where the file states none; of facts the relation.
         kinds: Other names for event types: the name in the file = the event type.
         when: Rules by event type: the first type that has a rule that holds is that of the row.
+        anonymous: Ids of users that stand for people who are not known, in any case: their rows
+            belong to their sessions, and a row without a session to one of its own.
         where: Rules that a row must fulfil, all of them; other rows are left out.
         fields: Columns as fields: a name, or false to leave it out; "*" = false leaves out all
             others.
@@ -111,6 +114,7 @@ class ColumnMapping:
         escape: What stands before a quote inside a quoted value; found out if empty.
         encoding: The encoding of the file.
         missing: What stands for no value in a delimited file.
+        max_rows: The most rows of the file; 0: what a file of its size can honestly hold.
         head_prefix: Put before ids of heads that are no items, so that they differ from items.
         tail_prefix: The same for tails.
         alias: A table of other ids for the heads and tails of facts.
@@ -132,6 +136,7 @@ class ColumnMapping:
     kind_default: _Text = ""
     kinds: _TextTable = field(default_factory=dict)
     when: _RuleTable = field(default_factory=dict)
+    anonymous: _TextOrTexts = ()
     where: _WhereRules = ()
     fields: _FieldTable = field(default_factory=dict)
     types: _TextTable = field(default_factory=dict)
@@ -143,7 +148,7 @@ class ColumnMapping:
     properties: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
     timezone: _Text = ""
-    time_format: _Formats = ()
+    time_format: _TextOrTexts = ()
     decimal: _Decimal = ""
     source: _Text = ""
     columns: _Texts = ()
@@ -152,6 +157,7 @@ class ColumnMapping:
     escape: _Text = ""
     encoding: _Text = ""
     missing: _Texts | None = None
+    max_rows: _Count = 0
     head_prefix: _Text = ""
     tail_prefix: _Text = ""
     alias: Alias | None = None
@@ -174,10 +180,11 @@ _SHARED = (
     "quote",
     "escape",
     "source",
+    "max_rows",
 )
 _COMMON = (*_SHARED, *_TABLES, "kind_default", "columns", "missing", "explode", "where")
 _OWN = {
-    "events": ("when",),
+    "events": ("when", "anonymous"),
     "items": ("most_frequent", "properties"),
     "users": ("most_frequent", "properties"),
     "facts": ("head_prefix", "tail_prefix", "alias"),
@@ -215,10 +222,10 @@ def load_mapping(source: str | Path | Mapping[str, Any] | None) -> Mapping[str, 
 
 def _read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as problem:
         raise MappingError(f"the mapping {path} does not exist", hint="check the path") from problem
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # no TOML, or not in UTF-8
         raise MappingError(f"the mapping {path} is not valid TOML: {problem}") from problem
 
 

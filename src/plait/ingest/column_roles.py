@@ -17,12 +17,13 @@ from plait.ingest.column_synonyms import (
     is_quantity,
     normalized_name,
 )
+from plait.ingest.event_type_names import similar_name
 from plait.ingest.property_rows import property_columns
 from plait.ingest.row_conditions import Rule, parse_rule
 
-__all__ = ["ColumnRoles", "assign_roles"]
+__all__ = ["ColumnRoles", "assign_roles", "missing_column_hint"]
 
-_RATINGS = ("rating", "bookrating", "starrating", "bewertung", "stars", "overall", "score", "rate")
+_RATINGS = ROLES["events"]["value"][0] | {"stars", "overall", "score", "rate"}
 _SEARCHES = ("searchterm", "searchquery", "query")
 _INVOICES = ("invoiceno", "invoice", "invoiceid", "rechnungsnummer", "rechnungsnr")
 _TYPE_BY_COLUMN = {"relevance": "judgement", "tag": "tag", "tagid": "tag"}
@@ -46,6 +47,7 @@ class ColumnRoles:
         rules: By event type the rules that give a row that type.
         types: Declared types by field name.
         nested: The column that holds an object of fields.
+        parts: By dotted name of a part of an object the column that holds the object.
         properties: The columns of the names and values of rows that hold one field each.
         own_parts: Parts of objects that are columns of their own, or left out.
         most_frequent: Whether rows are only counted, see `plait.ingest.entity_deduplication`.
@@ -61,6 +63,7 @@ class ColumnRoles:
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     nested: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     own_parts: frozenset[str] = frozenset()
     most_frequent: bool = False
@@ -69,6 +72,11 @@ class ColumnRoles:
     def by_column(self) -> dict[str, str]:
         """Return what each column is: its role, "field <name>", or "fields" for an object."""
         roles = {column: f"field {name}" for column, name in self.fields}
+        names = dict(self.fields)
+        for part, parent in self.parts.items():  # an object becomes a field for each part
+            name = names.get(parent, "") + part[len(parent) :]
+            if parent in names and name not in self.own_parts:
+                roles.setdefault(part, f"field {name}")
         for name, columns in self.mapping.flags.items():
             roles |= dict.fromkeys(columns, f"field {name}")
         roles |= {self.nested: "fields"} if self.nested else {}
@@ -152,10 +160,19 @@ class _RoleAssigner:
             rules=self._rules(roles, default),
             types={**suffixed, **mapping.types},
             nested=nested,
-            own_parts=frozenset({*used, *flagged, *renamed, *self.mapping.split} & {*self.parts}),
+            parts=self.parts,
+            own_parts=self._own_parts({*used, *flagged, *renamed, *mapping.split}, fields),
             properties=properties,
             most_frequent=bool(mapping.most_frequent or counted or properties),
             mapping=mapping,
+        )
+
+    def _own_parts(self, columns: set[str], fields: tuple[tuple[str, str], ...]) -> frozenset[str]:
+        """The parts that are columns of their own, by the names that the fields of objects have."""
+        names, parts = dict(fields), columns & self.parts.keys()
+        parents = {part: self.parts[part] for part in parts}
+        return frozenset(
+            names.get(parent, parent) + part[len(parent) :] for part, parent in parents.items()
         )
 
     def _properties(self) -> Mapping[str, str]:
@@ -219,7 +236,7 @@ class _RoleAssigner:
             return candidates[0]
         raise MappingError(
             f"{self.name} has no column {name!r}, which the mapping names for {field_name}",
-            hint=f"columns are {_list_columns([*self.columns, *self.parts])}",
+            hint=missing_column_hint(name, [*self.columns, *self.parts]),
             field=field_name,
         )
 
@@ -291,7 +308,7 @@ class _RoleAssigner:
     def _refuse_same_names(self, names: Mapping[str, str]) -> None:
         columns: dict[str, str] = {}
         for column, name in [*names.items(), *((flag, flag) for flag in self.mapping.flags)]:
-            if name in columns:
+            if name in columns and self.parts.get(column) != columns[name]:
                 both = f"{columns[name]} and {column}"
                 raise MappingError(
                     f"{self.name}: the columns {both} are both field {name!r}",
@@ -328,6 +345,24 @@ class _RoleAssigner:
             *(Rule(name, "<", "0") for name in self.columns if is_quantity(name)),
         ]
         return (("return", tuple(returns)),) if returns else ()
+
+
+def missing_column_hint(name: str, columns: Sequence[str]) -> str:
+    """Say what to do where a mapping names a column that a file lacks.
+
+    Args:
+        name: The column.
+        columns: Those that the file has.
+
+    Returns:
+        The nearest of them, all of them, and the next step.
+    """
+    near = similar_name(name, columns)
+    guess = f"did you mean {_quote(near)}? " if near else ""
+    return (
+        f"{guess}columns are {_list_columns(columns)}; correct the name, or import a file that "
+        "lacks the column with a mapping that does not name it: its fields stay as they are"
+    )
 
 
 def _field_name(column: str) -> str:

@@ -13,10 +13,16 @@ import polars as pl
 
 from plait.data.catalogue import FieldType
 from plait.ingest.column_mapping import ColumnMapping
+from plait.ingest.column_parsers import parse_event_types
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.decimal_columns import survey_decimals
-from plait.ingest.numeric_dates import NumericReading, TimeEvidence, survey_times
-from plait.ingest.row_chunk import RowChunk
+from plait.ingest.decimal_columns import currencies_in, survey_decimals
+from plait.ingest.numeric_dates import (
+    NumericReading,
+    TimeEvidence,
+    may_hold_excel_days,
+    survey_times,
+)
+from plait.ingest.row_chunk import RawColumn, RowChunk
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.time_formats import has_separator, numbers_as_texts, wall_times
 from plait.schema.inference import infer_type, is_code, is_set_name
@@ -43,6 +49,8 @@ class ColumnSurvey:
 
     Attributes:
         notes: What was found since `take_notes` and is worth knowing.
+        absent_kinds: Names on the left side of the mapping's `kinds` that no row has so far.
+        unmapped_kinds: Names of rows that the mapping does not mention.
     """
 
     def __init__(self, mapping: ColumnMapping, types: Mapping[str, str]) -> None:
@@ -52,6 +60,20 @@ class ColumnSurvey:
         self._numbers: dict[str, _Numbers] = {}
         self._times: dict[str, bool] = {}
         self.notes: list[ImportNote] = []
+        self.absent_kinds = {name.strip().lower() for name in mapping.kinds}
+        self.unmapped_kinds: set[str] = set()
+        self._mapped_kinds = {*self.absent_kinds, *mapping.kinds.values(), ""}
+
+    def note_kinds(self, column: RawColumn) -> None:
+        """Take up which names of event types the rows have.
+
+        Args:
+            column: The column of event types.
+        """
+        if self.absent_kinds:
+            names = {*parse_event_types(column, {}, "").values.unique().to_list()}
+            self.absent_kinds -= names
+            self.unmapped_kinds |= names - self._mapped_kinds
 
     def examine(self, chunk: RowChunk, roles: ColumnRoles, ahead: Ahead) -> None:
         """Look at the columns that are not decided yet.
@@ -124,13 +146,18 @@ class ColumnSurvey:
         return notes
 
     def _examine_times(self, column: str, chunk: RowChunk, ahead: Ahead) -> None:
-        if column in self._readings or self.mapping.time_format:
+        if column in self._readings:
             return
-        evidence = survey_times(chunk.raw(column))
+        formats = self.mapping.time_format
+        if formats and not may_hold_excel_days(chunk.raw(column)):
+            return
+        evidence = survey_times(chunk.raw(column), formats)
         if evidence.reading in ("calendar", "excel"):
             for later in ahead():
-                evidence += survey_times(later.raw(column))
-        if evidence.reading is not None:
+                evidence += survey_times(later.raw(column), formats)
+        if formats and evidence.reading != "excel":  # numbers have a format, or are refused
+            self._readings[column] = "unix"
+        elif evidence.reading is not None:
             self._readings[column] = evidence.reading
             self._note_reading(column, evidence)
 
@@ -161,6 +188,13 @@ class ColumnSurvey:
         if decided is not None:
             self._numbers[column] = decided
             self._note_numbers(column, decided, evidence)
+            currencies = currencies_in(chunk.raw(column)) if decided != "none" else []
+            if len(currencies) > 1:
+                message = (
+                    f"its amounts are in several currencies ({', '.join(currencies[:5])}), which "
+                    "are read as if they were one; give each a column of its own"
+                )
+                self.notes.append(ImportNote("mixed-currencies", column, message))
 
     @staticmethod
     def _decide(evidence: DecimalEvidence, kind: str) -> _Numbers | None:

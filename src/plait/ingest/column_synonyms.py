@@ -16,6 +16,7 @@ __all__ = [
     "USER_FIELDS",
     "is_order_number",
     "is_quantity",
+    "is_user_column",
     "normalized_name",
 ]
 
@@ -56,7 +57,11 @@ _USER = _tiers(
     " reviewerid buyerid clientid profileid personid playerid subscriberid householdid"
     " kundennummer kundennr kundenid kunde kdnr benutzerid benutzer nutzerid"
     " numeroclient idclient codeclient client utilisateur idutilisateur"
-    " numerocliente idcliente codigocliente cliente usuario idusuario",
+    " numeroclient noclient nclient refclient idacheteur"
+    " numerocliente idcliente codigocliente cliente usuario idusuario idcomprador"
+    " codicecliente numcliente ncliente idutente idacquirente idutilizador clienteid"
+    " klantnummer klantnr klantid gebruikerid gebruikersid",
+    "acheteur comprador utente acquirente utilizador klant gebruiker",
     "cookieid deviceid anonymousid fullvisitorid userpseudoid",
 )
 _ITEM = _tiers(
@@ -67,7 +72,12 @@ _ITEM = _tiers(
     " eventitemid businessid restaurantid hotelid poiid venueid adid imageid"
     " artikelnummer artikelnr artnr artikelid artikel produktnummer produktnr produktid"
     " referenceproduit referencearticle codeproduit codearticle idproduit numeroarticle"
-    " codigoproducto referenciaproducto idproducto idarticulo codigoarticulo",
+    " refproduit refarticle idarticle noarticle narticle"
+    " codigoproducto referenciaproducto idproducto idarticulo codigoarticulo"
+    " codicearticolo codiceprodotto idprodotto idarticolo riferimentoprodotto"
+    " codigoproduto idproduto referenciaproduto idartigo codigoartigo referenciaartigo"
+    " artikelcode productnummer productcode",
+    "produit producto articulo articolo prodotto produto artigo",
     "parentasin",
 )
 _ITEM_OWN = (*_ITEM, frozenset({"id"}))
@@ -78,14 +88,19 @@ _TIME = _tiers(
     " unixtimestamp sentat servertime loggedat eventdate ratedat clickedat viewedat watchedat"
     " timestampms timems reviewdate tdat transactiondt reviewedat"
     " bestelldatum kaufdatum rechnungsdatum bestellzeit zeitpunkt zeitstempel"
-    " datecommande dateachat datefacture horodatage"
-    " fechapedido fechacompra fechafactura",
+    " datecommande datedecommande dateachat datefacture dateheure horodatage"
+    " fechapedido fechacompra fechafactura fechahora fechadepedido fechadecompra"
+    " dataordine datadellordine dataacquisto datafattura dataora datavendita"
+    " datapedido datacompra datahora datadopedido datadacompra datafatura dataencomenda"
+    " besteldatum orderdatum aankoopdatum factuurdatum tijdstip",
     "date day datum fecha",
 )
 _CHANGED = _tiers("updatedat modifiedat lastmodified lastupdated changedat", "timestamp")
 _KIND = _tiers(
     "eventtype kind feedbacktype interactiontype behaviortype behaviourtype actiontype",
-    "event action interaction behavior behaviour eventname",
+    "event action interaction behavior behaviour eventname"
+    " aktion ereignis ereignistyp aktionstyp typeevenement typeaction evenement"
+    " accion tipoevento tipoaccion evento azione tipoazione acao accao tipoacao actie gebeurtenis",
     "type",
 )
 
@@ -96,7 +111,8 @@ ROLES: Mapping[str, Mapping[str, tuple[frozenset[str], ...]]] = {
         "time": _TIME,
         "kind": _KIND,
         "value": _tiers(
-            "rating bookrating starrating bewertung",
+            "rating bookrating starrating bewertung valutazione voto avaliacao beoordeling"
+            " puntuacion valoracion",
             "value eventvalue",
             "score stars overall rate",
             "weight playcount",
@@ -106,7 +122,12 @@ ROLES: Mapping[str, Mapping[str, tuple[frozenset[str], ...]]] = {
             "sessionid session",
             "invoiceno invoice invoiceid orderid order orderno ordernumber basketid cartid"
             " transactionid visitid bestellnummer bestellnr auftragsnummer auftragsnr"
-            " rechnungsnummer rechnungsnr numerocommande numerofacture numeropedido numerofactura",
+            " rechnungsnummer rechnungsnr numerocommande numerofacture numeropedido numerofactura"
+            " nocommande ncommande idcommande refcommande idpedido npedido nopedido"
+            " numeroordine nordine noordine idordine numerofattura"
+            " idencomenda numeroencomenda numerofatura"
+            " ordernummer bestelnummer bestelnr factuurnummer factuurnr",
+            "commande facture pedido factura ordine fattura encomenda fatura bestelling",
         ),
         "request_id": _tiers("requestid recommid recommendationid"),
         "id": _tiers("eventid", "id"),
@@ -160,7 +181,42 @@ TITLES = (
     "titulo",
     "nombreproducto",
     "prodname",
+    "libelle",
+    "libelleproduit",
+    "libellearticle",
+    "intitule",
+    "nomdeproduit",
+    "nomduproduit",
+    "nomarticle",
+    "designationproduit",
+    "designationarticle",
+    "nom",
+    "nombredelproducto",
+    "nombrearticulo",
+    "denominacion",
+    "nombre",
+    "titolo",
+    "nomeprodotto",
+    "nomearticolo",
+    "nomedelprodotto",
+    "denominazione",
+    "nomeproduto",
+    "nomedoproduto",
+    "nomeartigo",
+    "designacao",
+    "denominacao",
+    "nome",
+    "productnaam",
+    "artikelnaam",
+    "artikelomschrijving",
+    "benaming",
+    "naam",
     "description",
+    "beschreibung",
+    "descripcion",
+    "descrizione",
+    "descricao",
+    "omschrijving",
 )
 """Names of columns that may hold the title of an item, best first."""
 
@@ -178,7 +234,7 @@ USER_FIELDS = _words(
 )
 """The columns that are fields of a user that is read from a file of events."""
 
-_ORDERS = ROLES["events"]["session"][1]
+_ORDERS = frozenset().union(*ROLES["events"]["session"][1:])
 
 
 def is_order_number(name: str) -> bool:
@@ -190,7 +246,10 @@ def is_order_number(name: str) -> bool:
     return normalized_name(name) in _ORDERS
 
 
-_QUANTITIES = _words("quantity qty amount units menge anzahl stueckzahl quantite cantidad")
+_QUANTITIES = _words(
+    "quantity qty amount units menge anzahl stueckzahl quantite qte cantidad unidades"
+    " quantita qta pezzi quantidade qtd qtde aantal stuks hoeveelheid"
+)
 
 
 def is_quantity(name: str) -> bool:
@@ -199,14 +258,13 @@ def is_quantity(name: str) -> bool:
     Args:
         name: The name of the column.
     """
-    return normalized_name(name) in (
-        "quantity",
-        "qty",
-        "amount",
-        "units",
-        "menge",
-        "anzahl",
-        "stueckzahl",
-        "quantite",
-        "cantidad",
-    )
+    return normalized_name(name) in _QUANTITIES
+
+
+def is_user_column(name: str) -> bool:
+    """Return whether a name is one that columns of users have.
+
+    Args:
+        name: The name of the column.
+    """
+    return any(normalized_name(name) in tier for tier in _USER)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 
+from plait.ingest.plain_values import is_unicode
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import NUMBER_PATTERN
 from plait.utils.number_texts import (
@@ -17,9 +18,12 @@ from plait.utils.number_texts import (
     unambiguous_number,
 )
 
-__all__ = ["number_parser", "plain_numbers", "survey_decimals"]
+__all__ = ["currencies_in", "number_parser", "plain_numbers", "survey_decimals"]
 
 _EITHER = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+_CURRENCY = r"(?:\p{L}{0,3}\p{Sc}|\b\p{L}{2,4}\b\.?)"
+_SAME_CURRENCY = {"EUR": "€", "EURO": "€", "USD": "$", "US$": "$", "GBP": "£", "BRL": "R$"}
+_SAME_CURRENCY |= {"SFR": "CHF", "FR": "CHF", "JPY": "¥", "CNY": "¥", "RMB": "¥"}
 _SAMPLE = 200
 
 
@@ -52,6 +56,21 @@ def survey_decimals(column: RawColumn) -> DecimalEvidence:
     return survey_numbers(others.to_list()) + evidence._replace(others=0)
 
 
+def currencies_in(column: RawColumn) -> list[str]:
+    """List the signs and codes of currencies in a column.
+
+    Args:
+        column: N values of any type.
+
+    Returns:
+        The signs and codes, each once, sorted.
+    """
+    texts = _texts(column)
+    marks = texts.filter(texts.str.contains(r"[0-9]")).str.extract_all(_CURRENCY).explode()
+    names = (mark.upper().rstrip(".") for mark in marks.drop_nulls().unique().to_list())
+    return sorted({_SAME_CURRENCY.get(name, name) for name in names})
+
+
 def number_parser(decimal: Decimal | None) -> Callable[[str], float | None]:
     """Return the rule that reads the texts of a column.
 
@@ -77,7 +96,7 @@ def plain_numbers(values: list[Any], decimal: Decimal | None) -> list[Any]:
         The values; a text that a program reads as the same number, or that is none, stays.
     """
     parse = number_parser(decimal)
-    texts = pl.Series([value for value in values if type(value) is str], dtype=pl.String).unique()
+    texts = _texts_of_values(values).drop_nulls().unique()
     odd = ~texts.str.contains(NUMBER_PATTERN)
     if decimal == ",":
         odd = odd | texts.str.contains(_EITHER)
@@ -91,8 +110,14 @@ def plain_numbers(values: list[Any], decimal: Decimal | None) -> list[Any]:
 def _texts(column: RawColumn) -> pl.Series:
     """The texts of a column that are not blank."""
     if not isinstance(column, pl.Series):
-        column = pl.Series([v if type(v) is str else None for v in column], dtype=pl.String)
+        column = _texts_of_values(column)
     elif column.dtype != pl.String:
         return pl.Series([], dtype=pl.String)
     texts = column.drop_nulls().str.strip_chars()
     return texts.filter(texts != "")
+
+
+def _texts_of_values(values: Sequence[Any]) -> pl.Series:
+    """The texts among Python values, String [N]; lone surrogates are in none that is a number."""
+    texts = [value if type(value) is str and is_unicode(value) else None for value in values]
+    return pl.Series(texts, dtype=pl.String)

@@ -12,7 +12,7 @@ import polars as pl
 
 from plait.data.array_types import Int64Array
 from plait.errors import MappingError
-from plait.ingest.line_splitter import LINE_LIMIT, BadLine, without_bom
+from plait.ingest.line_splitter import LINE_LIMIT, BadLine, shorten_blank_runs, without_bom
 from plait.ingest.quoted_records import RecordStyle, read_first, read_records, split_line
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, FrameChunk
@@ -28,6 +28,7 @@ MISSING = ("", "NULL", "null", "\\N")
 _UNIT = "\x1f"
 """Stands in for a separator of several characters."""
 
+_EMPTY_LINES = re.compile(rb"\n\n+")
 _blank_lines = re.compile(rb"\A(?:[ \t]*\n)+")
 _excel_line = re.compile(rb'\A"?sep=(.)"?\n')
 
@@ -184,6 +185,10 @@ class _DelimitedReader:
         if not data:
             return
         style = self._style
+        if any(mark.encode() in data for mark in (style.quote, style.escape) if mark):
+            data = shorten_blank_runs(data, self._dialect.limit)
+        else:
+            data = _EMPTY_LINES.sub(b"\n", data).removeprefix(b"\n")
         if len(self._separator) > 1:
             data = data.replace(self._separator.encode(), _UNIT.encode())
         frame = self._parse_simple(data, style)

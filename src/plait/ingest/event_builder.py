@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import repeat
 from typing import Any
 
@@ -63,6 +64,8 @@ class EventBatch:
         notes: What to know about the values of these rows.
         losses: Fields that were left out of rows which are stored without them.
         roles: What each column is: "user", "time", ..., "field <name>", or "" if it is not read.
+        absent_kinds: Names in the mapping's `kinds` that no row up to here has.
+        unmapped_kinds: Names of event types that it does not mention, as long as some are absent.
     """
 
     source: str
@@ -77,6 +80,8 @@ class EventBatch:
     notes: Sequence[ImportNote] = ()
     losses: Sequence[Rejected] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
+    absent_kinds: frozenset[str] = frozenset()
+    unmapped_kinds: frozenset[str] = frozenset()
 
 
 _Columns = dict[str, pl.Series]
@@ -168,6 +173,8 @@ class EventBuilder:
             notes=[*chunk.notes, *self._survey.take_notes()],
             losses=errors.lost_fields,
             roles=dict.fromkeys(chunk.names, "") | roles.by_column(),
+            absent_kinds=frozenset(self._survey.absent_kinds),
+            unmapped_kinds=frozenset(self._survey.unmapped_kinds),
         )
 
     def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
@@ -235,20 +242,44 @@ class EventBuilder:
         roles = self.roles.roles
         no_users = pl.repeat(None, len(chunk.rows), dtype=pl.String, eager=True)
         users = errors.ids(roles["user"], "user") if "user" in roles else no_users
+        is_guest = self._are_guests(users)
+        users = users.set(is_guest, None) if is_guest.any() else users
         if "session" in roles and users.null_count():
             sessions = errors.ids(roles["session"], "session")
             users = users.zip_with(users.is_not_null(), "session:" + sessions)
             too_long = (users.str.len_chars() > MAX_ID_LENGTH).fill_null(False)
             errors.refuse(too_long, "session", roles["session"], "a shorter id of the session")
+        if is_guest.any():
+            users = users.zip_with(~(is_guest & users.is_null()), self._own_sessions(chunk))
         column = roles.get("user", roles.get("session", ""))
         errors.refuse(users.is_null(), "user", column, expected_id_of("user"))
         return users
+
+    def _are_guests(self, users: pl.Series) -> pl.Series:
+        """Where a word stands for a user who is not known."""
+        words = [word.strip().lower() for word in self.roles.mapping.anonymous]
+        if not words:
+            return users.is_null() & False
+        return users.str.to_lowercase().is_in(words).fill_null(False)
+
+    def _own_sessions(self, chunk: RowChunk) -> pl.Series:
+        """A session for each row, which follows from its item and its time (or its place)."""
+        roles = self.roles.roles
+        names = [roles[role] for role in ("item", "time", "position") if role in roles]
+        columns = [chunk.column(name).to_list() for name in names]
+        if "time" not in roles:
+            columns.append(chunk.rows.tolist())
+        texts = (repr(row).encode(errors="backslashreplace") for row in zip(*columns, strict=True))
+        hashes = (blake2b(text, digest_size=8).hexdigest() for text in texts)
+        return pl.Series([f"session:guest-{digest}" for digest in hashes], dtype=pl.String)
 
     def _event_types(self, chunk: RowChunk, errors: RowErrors) -> pl.Series:
         roles = self.roles
         if "kind" in roles.roles:
             column = roles.roles["kind"]
-            types, invalid = parse_event_types(chunk.raw(column), roles.kinds, roles.kind_default)
+            raw = chunk.raw(column)
+            self._survey.note_kinds(raw)
+            types, invalid = parse_event_types(raw, roles.kinds, roles.kind_default)
             errors.refuse(invalid, "kind", column, EXPECTED["kind"])
         else:
             types = pl.repeat(roles.kind_default, len(chunk.rows), dtype=pl.String, eager=True)

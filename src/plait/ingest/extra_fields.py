@@ -156,7 +156,7 @@ def _nested_rows(
     malformed: list[int] = []
     for index, inner in enumerate(nested):
         lost: list[LostField] = []
-        row = {name: column[index] for name, column in zip(names, columns, strict=True)}
+        row = [(name, column[index]) for name, column in zip(names, columns, strict=True)]
         try:
             text = fields_json(inner, row, words=words, without=roles.own_parts, lost=lost)
         except FieldError:

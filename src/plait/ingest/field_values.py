@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep, with_escapes
+from plait.ingest.rejects import shortened
 from plait.ingest.scalar_parsers import EXPECTED, FieldError
 from plait.schema.coercion import LATITUDE, LONGITUDE
 from plait.schema.missing_words import BLANKS, FIELD_WORDS
@@ -18,6 +20,8 @@ __all__ = ["LostField", "fields_json", "is_location", "label_of", "parts_of"]
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 _MAX_DEPTH = 16
 _PLAIN = frozenset((str, int, bool))
+_EXPRESSIBLE = "a value that JSON can express: Unicode text, numbers, lists, objects"
+_LEVELS = f"at most {MAX_LEVELS} levels of lists and objects"
 
 
 class LostField(NamedTuple):
@@ -36,7 +40,7 @@ class LostField(NamedTuple):
 
 def fields_json(
     fields: Any,
-    columns: Mapping[str, Any] | None = None,
+    columns: Iterable[tuple[str, Any]] = (),
     *,
     words: Collection[str] = FIELD_WORDS,
     without: Collection[str] = (),
@@ -65,21 +69,24 @@ def fields_json(
     if not isinstance(fields, Mapping):
         raise FieldError(EXPECTED["fields"], "fields")
     flat: dict[str, Any] = {}
-    for name, value in (columns or {}).items():
+    for name, value in columns:
         if type(value) in _PLAIN:  # the usual case; chunks have no words that mean None
             flat[name] = value
-        elif value is not None:
+        elif value is not None and not _is_refused(name, value, lost):
             parts = _flattened(name, value, words)
             present = ((part, inner) for part, inner in parts if inner is not None)
-            _set_fields(flat, present, without, lost)
+            _set_fields(flat, present, () if name in without else without, lost)
     for name, value in fields.items():
-        _set_fields(flat, _flattened(str(name), value, words), without, lost)
+        if not _is_refused(str(name), value, lost):
+            _set_fields(flat, _flattened(str(name), value, words), without, lost)
     try:
         return orjson.dumps(flat, option=_JSON_OPTIONS).decode() if flat else None
     except (TypeError, ValueError) as problem:
+        refused: list[LostField] = [] if lost is None else lost
+        text = _expressible(flat, refused)
         if lost is None:
-            raise FieldError(f"values that JSON can express ({problem})", "fields") from problem
-    return _expressible(flat, lost)
+            raise FieldError(refused[0].expected, refused[0].name) from problem
+        return text
 
 
 def _expressible(flat: Mapping[str, Any], lost: list[LostField]) -> str | None:
@@ -90,8 +97,18 @@ def _expressible(flat: Mapping[str, Any], lost: list[LostField]) -> str | None:
             orjson.dumps({name: value}, option=_JSON_OPTIONS)
             fields[name] = value
         except (TypeError, ValueError):
-            lost.append(LostField(name, repr(value), "a value that JSON can express"))
+            lost.append(LostField(with_escapes(name), with_escapes(shortened(value)), _EXPRESSIBLE))
     return orjson.dumps(fields, option=_JSON_OPTIONS).decode() if fields else None
+
+
+def _is_refused(name: str, value: Any, lost: list[LostField] | None) -> bool:
+    """Whether a value is nested too deep to be looked at; FieldError where that is not noted."""
+    if type(value) in _PLAIN or not is_nested_too_deep(value):
+        return False
+    if lost is None:
+        raise FieldError(_LEVELS, name)
+    lost.append(LostField(with_escapes(name), shortened(value), _LEVELS))
+    return True
 
 
 def _flattened(
@@ -128,7 +145,7 @@ def label_of(key: Any) -> str:
     Args:
         key: The key in the object.
     """
-    return " ".join(str(key).split()).rstrip(": ")
+    return with_escapes(" ".join(str(key).split()).rstrip(": "))
 
 
 def parts_of(value: Any) -> Mapping[Any, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,8 +105,7 @@ class ImportTally:
         self._rows += len(batch.events)
         self._counts["duplicate"] += batch.repeated
         self._counts["rejected"] += len(batch.rejects)
-        for note in batch.notes:
-            self._notes.add(note)
+        self.add_notes(batch.notes)
         losses, problems = list(batch.losses), list(batch.rejects)
         if result is not None:
             self._version = result.version
@@ -119,6 +118,15 @@ class ImportTally:
         if file is not None and problems:
             file.write(sorted(problems, key=lambda problem: problem.row))
             file.flush()
+
+    def add_notes(self, notes: Iterable[ImportNote]) -> None:
+        """Take up what to know of the source.
+
+        Args:
+            notes: The notes.
+        """
+        for note in notes:
+            self._notes.add(note)
 
     def reassert(self, events: Sequence[ReassertedEvent], result: AppendResult) -> None:
         """Count duplicates that are stored after all.

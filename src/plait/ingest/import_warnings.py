@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from plait.ingest.event_type_names import misspelt
+from plait.ingest.column_synonyms import normalized_name
+from plait.ingest.event_type_names import misspelt, similar_name
+from plait.ingest.guest_words import is_guest_word, is_number
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import ReferenceLog, SummaryCollector
+from plait.ingest.translated_kinds import usual_event_type
 from plait.utils.timestamps import DAY, iso
 
-__all__ = ["source_warnings"]
+__all__ = ["source_notes", "source_warnings"]
 
 MIN_ROWS = 10
 """The least number of rows at which a column in which all values differ gives a warning."""
+
+_TOTAL_WORDS = (
+    "total totals grandtotal subtotal sum totale totali totalgeneral totalgeral totalgenerale"
+    " gesamt gesamtsumme summe zwischensumme somme soustotal subtotale suma soma totaal som"
+)
+_TOTALS = frozenset(_TOTAL_WORDS.split())
+
+MANY_EVENTS, MOST_OF_A_USER = 100, 0.2
+"""From so many events of a source on, a larger share than this of a user gives a warning."""
+
+MANY_OF_A_NUMBER = 2.0
+"""So many times the events of the average user make a number such as 0 a word for guests."""
 
 MANY_ROWS_AN_ID = 2.0
 """The least number of rows for each item at which a file of items looks like a log."""
@@ -36,8 +51,12 @@ def source_warnings(
         yield from _odd_times(source, is_first)
         yield from _columns_that_differ(source)
         yield from _odd_event_types(source, event_types)
+        yield from (note for near, note in _absent_kinds(source) if near)
+        yield from _translated_kinds(source)
+        yield from _users_that_are_many(source)
         yield from _unknown_requests(source, log)
-    elif source.kind in ("items", "users"):
+    yield from _totals(source)
+    if source.kind in ("items", "users"):
         yield from _looks_like_a_log(source)
 
 
@@ -82,6 +101,86 @@ def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterat
         if not all(letter.isalnum() or letter in " _-.:/" for letter in name):
             message = f"the event type {name!r} has signs that names rarely have"
             yield ImportNote("odd-kind", _column_of(source, "kind"), message, count)
+
+
+def source_notes(source: SummaryCollector) -> list[ImportNote]:
+    """Find what is worth knowing of a source as a whole, and nothing wrong.
+
+    Args:
+        source: What the source holds.
+
+    Returns:
+        A note for each finding.
+    """
+    return [note for near, note in _absent_kinds(source) if not near]
+
+
+def _absent_kinds(source: SummaryCollector) -> Iterator[tuple[str, ImportNote]]:
+    """Names in the mapping's table of event types that no row has, after the nearest there is."""
+    if not source.rows:
+        return
+    column = _column_of(source, "kind")
+    for name in sorted(source.absent_kinds):
+        near = similar_name(name, sorted(source.unmapped_kinds))
+        message = (
+            f"no row has the event type {name!r}, which the mapping names in [{source.kind}.kinds]"
+        )
+        message += f"; {near!r} is near" if near else ""
+        yield near, ImportNote("absent-kind", column, message)
+
+
+def _translated_kinds(source: SummaryCollector) -> Iterator[ImportNote]:
+    """Event types that are other words for usual ones, which no recipe knows."""
+    for name, count in source.kinds.items():
+        usual = usual_event_type(name)
+        if usual and usual != name:
+            message = (
+                f"the event type {name!r} looks like {usual!r} and counts as a kind of its own, "
+                f'unless a mapping says [events.kinds] "{name}" = "{usual}"'
+            )
+            yield ImportNote("translated-kind", _column_of(source, "kind"), message, count)
+
+
+def _totals(source: SummaryCollector) -> Iterator[ImportNote]:
+    """Lines of totals, which exports end with, among the ids."""
+    for role, ids in (("item", source.items), ("user", source.users)):
+        for name in (name for name in ids if normalized_name(name) in _TOTALS):
+            column = _column_of(source, role)
+            message = (
+                f"the {role} {name!r} looks like a line of totals; a mapping leaves it out: "
+                f'where = "{column} is not {name}"'
+            )
+            yield ImportNote("totals-row", column, message, ids[name])
+
+
+def _users_that_are_many(source: SummaryCollector) -> Iterator[ImportNote]:
+    """Words for guests among the users, and an id that has much of the events."""
+    column = _column_of(source, "user")
+    guests = {
+        name: count
+        for name, count in source.users.items()
+        if is_guest_word(name)
+        and (not is_number(name) or count * len(source.users) > MANY_OF_A_NUMBER * source.rows)
+    }
+    for name, count in sorted(guests.items(), key=lambda entry: (-entry[1], entry[0])):
+        message = (
+            f"{count / source.rows:.0%} of the events are of the user {name!r}, which looks like "
+            "the word for guests: they count as one customer, unless a mapping says "
+            f"anonymous = {[name]!r} in [events]"
+        )
+        yield ImportNote("guest-word", column, message, count)
+    name, count = source.users.most_common(1)[0] if source.users else ("", 0)
+    if (
+        name not in guests
+        and len(source.users) >= MIN_ROWS
+        and source.rows >= MANY_EVENTS
+        and count > MOST_OF_A_USER * source.rows
+    ):
+        message = (
+            f"{count / source.rows:.0%} of the events are of the user {name!r}: if it stands for "
+            f"all who are not known, say anonymous = {[name]!r} in the mapping's [events]"
+        )
+        yield ImportNote("user-dominates", column, message, count)
 
 
 def _unknown_requests(source: SummaryCollector, log: ReferenceLog | None) -> Iterator[ImportNote]:

@@ -16,7 +16,7 @@ from plait.eventlog.retraction import ImportSource
 from plait.ingest.catalogue_guard import CatalogueEffect
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.import_result import ImportResult, ImportTally
-from plait.ingest.import_warnings import source_warnings
+from plait.ingest.import_warnings import source_notes, source_warnings
 from plait.ingest.rejects import RejectsFile
 from plait.ingest.reverted_rows import CatalogueLog, Reconciler
 from plait.ingest.source_notes import ImportNote
@@ -167,6 +167,7 @@ class Importer:
         if effect is not None and effect.removed:
             tally.add_removals(self.append(effect.removals(), mark))
         warnings = source_warnings(collector, log, known_kinds, is_first)
+        tally.add_notes(source_notes(collector))
         return tally.result(_with_effect(collector.summary(log), effect, warnings))
 
     def _rejects_file(self, tally: ImportTally) -> RejectsFile | None:

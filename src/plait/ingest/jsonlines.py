@@ -13,19 +13,23 @@ import numpy as np
 import orjson
 
 from plait.errors import InputError
-from plait.ingest.line_splitter import BadLine, without_bom
+from plait.ingest.json_array import array_parts
+from plait.ingest.line_splitter import BadLine, without_blank_lines, without_bom
+from plait.ingest.plain_values import MAX_LEVELS, with_escapes
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, DictChunk
 
 __all__ = ["ARRAY_LIMIT", "names_in_lines", "read_array", "read_dicts", "read_jsonlines"]
 
 ARRAY_LIMIT = 64 << 20
-"""The longest JSON array in bytes: it cannot be read piece by piece."""
+"""The longest JSON array in bytes: all of it is read before its first row is taken."""
 
 _LITERAL_LIMIT = 4 << 20
 """The longest text in bytes that is read as a literal of Python."""
 
 _CONSTANTS = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_TOO_DEEP = re.compile(r"depth|recursion", re.IGNORECASE)
 _PYTHON_NAMES = re.compile(rb"[{,]\s*u?'")
 
 
@@ -41,7 +45,7 @@ class _ChunkWriter:
     def __init__(self, source: str, names: Iterable[str]) -> None:
         self._source = source
         self._row = 0
-        self._names = dict.fromkeys(names)
+        self._names = dict.fromkeys(map(_text_name, names))
 
     def chunk(self, values: Sequence[Any], raw: Sequence[Any], expected: str = "") -> DictChunk:
         """A chunk of the objects in `values`; other values are refused, and `raw` is reported.
@@ -54,15 +58,29 @@ class _ChunkWriter:
         for value, line in zip(values, raw, strict=True):
             self._row += 1
             if isinstance(value, Mapping):
-                dicts.append(value)
+                named = _with_text_names(value)
+                dicts.append(named)
                 rows.append(self._row)
-                self._names.update(dict.fromkeys(value))
+                self._names.update(dict.fromkeys(named))
             else:
-                reason = expected or "a JSON object on each line"
-                if not expected and isinstance(line, bytes) and _PYTHON_NAMES.search(line):
-                    reason += ", with double quotes: this is Python's notation"
+                reason = expected or _expected_of(line)
                 rejects.append(Rejected(self._source, self._row, "", shortened(line), reason))
         return DictChunk(dicts, np.array(rows, np.int64), list(self._names), rejects)
+
+
+def _expected_of(line: Any) -> str:
+    """What was expected of a line that is no object."""
+    expected = "a JSON object on each line"
+    if not isinstance(line, bytes):
+        return expected
+    if _PYTHON_NAMES.search(line):
+        return f"{expected}, with double quotes: this is Python's notation"
+    try:
+        orjson.loads(line)
+    except ValueError as problem:
+        if _TOO_DEEP.search(str(problem)):
+            return f"{expected}, of at most {MAX_LEVELS} levels of lists and objects"
+    return expected
 
 
 def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
@@ -84,7 +102,8 @@ def names_in_lines(runs: Iterable[bytes | BadLine]) -> list[str]:
 
 
 def _lines_of(run: bytes) -> list[bytes]:
-    return [line for line in without_bom(run).split(b"\n") if line.strip()]
+    lines = without_blank_lines(without_bom(run)).split(b"\n")
+    return [line for line in lines if line.strip()]
 
 
 def read_jsonlines(
@@ -128,12 +147,12 @@ def _parse_line(line: bytes) -> Any:
 def _parse_dialect(text: bytes) -> Any:
     """What Python writes for JSON, or instead of it; None if it is neither.
 
-    NaN, which `json.dumps` writes, is None, and Infinity a number that is refused later. The quotes
-    of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a literal, which is data
-    and never run.
+    NaN, which `json.dumps` writes, is None; Infinity and half of a pair of surrogates cost their
+    field later. The quotes of `repr`, as in the Amazon data of 2014 and in Steam's, are read as a
+    literal, which is data and never run.
     """
     try:
-        if b"NaN" in text or b"Infinity" in text:
+        if b"NaN" in text or b"Infinity" in text or _SURROGATE.search(text):
             return json.loads(text, parse_constant=_CONSTANTS.get)
     except (ValueError, RecursionError):
         pass
@@ -166,15 +185,32 @@ def read_array(blocks: Iterable[bytes], name: str) -> Iterator[DictChunk]:
             raise InputError(limit, hint="write one object a line (JSON lines) instead")
     text = without_bom(bytes(data))
     try:
-        values = orjson.loads(text)
+        # Once for the names of all rows, and to refuse a damaged array before its first row.
+        names: dict[str, None] = {}
+        for row in _rows_of_array(text):
+            if isinstance(row, Mapping):
+                names.update(dict.fromkeys(row))
     except ValueError as problem:
-        values = _parse_dialect(text)
+        values = _parse_dialect(text) if len(text) <= _LITERAL_LIMIT else None
         if not isinstance(values, list):
             message = f"{name} is not valid JSON: {problem}"
             hint = "write it with json.dump: this is Python's notation"
             hint = hint if _PYTHON_NAMES.search(text) else ""
             raise InputError(message, hint=hint) from problem
-    return read_dicts(values, name)
+        return read_dicts(values, name)
+    return _write_rows(_rows_of_array(text), _ChunkWriter(name, names))
+
+
+def _rows_of_array(text: bytes) -> Iterator[Any]:
+    """The elements of an array, of which few are in memory; ValueError if it is not JSON."""
+    for part in array_parts(text):
+        try:
+            yield from orjson.loads(part)
+        except ValueError:
+            values = _parse_dialect(part)
+            if not isinstance(values, list):
+                raise
+            yield from values
 
 
 def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
@@ -185,19 +221,27 @@ def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:
             known before the first chunk.
         name: The name of the source.
 
-    Yields:
+    Returns:
         Chunks of at most `ROWS` rows.
     """
     known = dicts if isinstance(dicts, Sequence) else ()
     objects = (row for row in known if isinstance(row, Mapping))
-    writer = _ChunkWriter(name, map(str, dict.fromkeys(chain.from_iterable(objects))))
-    values = iter(dicts)
+    names = dict.fromkeys(chain.from_iterable(objects))
+    return _write_rows(dicts, _ChunkWriter(name, names))
+
+
+def _write_rows(rows: Iterable[Any], writer: _ChunkWriter) -> Iterator[DictChunk]:
+    values = iter(rows)
     while batch := list(islice(values, ROWS)):
-        rows = [_with_text_names(row) if isinstance(row, Mapping) else row for row in batch]
-        yield writer.chunk(rows, batch, "an object (names and values)")
+        yield writer.chunk(batch, batch, "an object (names and values)")
 
 
 def _with_text_names(row: Mapping[Any, Any]) -> Mapping[str, Any]:
-    if all(type(name) is str for name in row):
+    if all(type(name) is str and name.isascii() for name in row):
         return row
-    return {str(name): value for name, value in row.items()}
+    return {_text_name(name): value for name, value in row.items()}
+
+
+def _text_name(name: Any) -> str:
+    """The name of a column as text that can be stored."""
+    return with_escapes(str(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -10,11 +11,25 @@ import numpy as np
 
 from plait.errors import MappingError
 
-__all__ = ["LINE_LIMIT", "BadLine", "decode_blocks", "read_lines", "unify_line_ends", "without_bom"]
+__all__ = [
+    "LINE_LIMIT",
+    "BadLine",
+    "decode_blocks",
+    "read_lines",
+    "shorten_blank_runs",
+    "unify_line_ends",
+    "without_blank_lines",
+    "without_bom",
+]
+
+_BLANKS = b" \t\r\n"
+_BLANK_LINES = re.compile(rb"\n[ \t\r\n]*\n")
 
 LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
 
+_SHOWN = 4000
+_WORDS = re.compile(r"\w+")
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, with whose mark it begins
@@ -46,6 +61,34 @@ def without_bom(data: bytes) -> bytes:
         The same without the mark, if it begins with one.
     """
     return data.removeprefix(codecs.BOM_UTF8)
+
+
+def without_blank_lines(data: bytes) -> bytes:
+    """Remove the lines that hold nothing but blanks.
+
+    Args:
+        data: Whole lines, of which no value runs over several.
+
+    Returns:
+        The other lines.
+    """
+    return _BLANK_LINES.sub(b"\n", data.lstrip(_BLANKS))
+
+
+def shorten_blank_runs(data: bytes, limit: int) -> bytes:
+    """Cut runs of empty lines that are longer than any record, be it quoted.
+
+    Args:
+        data: Whole lines.
+        limit: The longest record in bytes.
+
+    Returns:
+        The lines, with at most `limit` empty ones in a row.
+    """
+    run = b"\n" * (limit + 1)
+    if run not in data:
+        return data
+    return re.sub(rb"\n{%d,}" % len(run), run, data)
 
 
 def unify_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -139,8 +182,20 @@ def _line_problem(line: bytes, limit: int) -> BadLine | None:
     if b"\0" in line:
         return BadLine(line, "text without NUL bytes in the encoding of the file")
     if not _is_utf8(line):
-        return BadLine(line, "UTF-8 text (a mapping can name another `encoding`)")
+        return BadLine(line, f"UTF-8 text (a mapping can name another: {_likely_encoding(line)})")
     return None
+
+
+def _likely_encoding(line: bytes) -> str:
+    """The setting for an encoding of western Europe, and a word that it gives."""
+    line = line[:_SHOWN]
+    try:
+        name, text = "cp1252", line.decode("cp1252")
+    except UnicodeDecodeError:
+        name, text = "latin-1", line.decode("latin-1")
+    words = (word for word in _WORDS.findall(text) if not word.isascii())
+    word = max(words, key=len, default="")[:40]
+    return f'encoding = "{name}"' + (f" reads {word!r}" if word else "")
 
 
 def _too_long(line: bytes, limit: int) -> BadLine:

@@ -6,6 +6,8 @@ only if its numbers, all over the source, are such days.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ import polars as pl
 from plait.data.array_types import Float64Array
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN
-from plait.ingest.time_formats import numbers_as_texts
+from plait.ingest.time_formats import numbers_as_texts, wall_times
 
 __all__ = ["NumericReading", "TimeEvidence", "may_be_day", "survey_times", "wall_times_of_numbers"]
 
@@ -23,6 +25,9 @@ NumericReading = Literal["unix", "calendar", "excel"]
 
 _CALENDAR = r"^(?:19|20)[0-9]{6}(?:[0-9]{2}|[0-9]{4}|[0-9]{6}|[0-9]{9})?$"
 _WHOLE = r"^([0-9]+)\.0*$"
+_COMMA = r"^([0-9]{5}),([0-9]+)$"
+_EXCEL = r"^[2-6][0-9]{4}(?:\.[0-9]+)?$"
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]*)?").fullmatch
 _EXCEL_FIRST, _EXCEL_LAST = 20_000, 60_000
 _EXCEL_1970 = 25_569
 _MILLIS_OF_DAY = 86_400_000
@@ -68,18 +73,29 @@ def may_be_day(value: Any) -> bool:
     """
     if isinstance(value, str):
         text = value.strip()
-        value = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+        is_number = _NUMBER(text) and len(text) <= _MOST_DIGITS
+        value = float(text.replace(",", ".")) if is_number else None
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         return False
     is_excel = bool(_EXCEL_FIRST <= value <= _EXCEL_LAST)
     return is_excel or any(19 * scale <= value < 21 * scale for scale in _CALENDAR_SCALES)
 
 
-def survey_times(column: RawColumn) -> TimeEvidence:
+def may_hold_excel_days(column: RawColumn) -> bool:
+    """Return whether any value of a column has the form of a day of a spreadsheet.
+
+    Args:
+        column: N values of any type.
+    """
+    return bool(_texts(column).str.contains(_EXCEL).any())
+
+
+def survey_times(column: RawColumn, formats: Sequence[str] = ()) -> TimeEvidence:
     """Look at the numbers of a column of times.
 
     Args:
         column: N values of any type.
+        formats: Strptime formats; what fits one is no number.
 
     Returns:
         How many there are, and how many of them are days.
@@ -89,6 +105,8 @@ def survey_times(column: RawColumn) -> TimeEvidence:
     ):
         return TimeEvidence()
     texts = _texts(column)
+    for pattern in formats:
+        texts = texts.filter(wall_times(texts, pattern).is_null())
     numbers = texts.filter(texts.str.contains(UNIX_PATTERN).fill_null(False))
     if not len(numbers):
         return TimeEvidence()
@@ -114,8 +132,8 @@ def wall_times_of_numbers(column: RawColumn, reading: NumericReading) -> pl.Seri
 
 
 def _texts(column: RawColumn) -> pl.Series:
-    """The numbers as texts; whole ones without a point."""
-    return numbers_as_texts(column).str.replace(_WHOLE, "${1}")
+    """The numbers as texts; whole ones without a point, and no decimal comma in days of Excel."""
+    return numbers_as_texts(column).str.replace(_WHOLE, "${1}").str.replace(_COMMA, "${1}.${2}")
 
 
 def _from_calendar(texts: pl.Series) -> pl.Series:

@@ -11,13 +11,14 @@ from plait.errors import InputError
 from plait.ingest.dataframes import notes_of_raw_bytes, read_frames
 from plait.ingest.parquet_probe import probe_parquet, readable_columns
 from plait.ingest.row_chunk import ROWS, FrameChunk
+from plait.ingest.row_limit import check_row_count, most_rows
 
 __all__ = ["read_parquet"]
 
 _READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 
 
-def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
+def read_parquet(path: Path, name: str, size: int, limit: int = 0) -> Iterator[FrameChunk]:
     """Read a Parquet file.
 
     It is read once before, in another process, so that damage is found before the first row is
@@ -26,16 +27,19 @@ def read_parquet(path: Path, name: str) -> Iterator[FrameChunk]:
     Args:
         path: The file.
         name: The name of the source.
+        size: Its length on disk in bytes, compressed as it came.
+        limit: The most rows, see `plait.ingest.row_limit.most_rows`.
 
     Yields:
         Chunks of at most `ROWS` rows.
 
     Raises:
-        InputError: If the file cannot be read to its end.
+        InputError: If the file cannot be read to its end, or claims too many rows.
     """
-    reason = probe_parquet(path)
-    if reason:
-        raise _unreadable(name, reason)
+    probe = probe_parquet(path, most_rows(size, limit))
+    if probe.problem:
+        raise _unreadable(name, probe.problem)
+    check_row_count(probe.rows, size, limit, name)
     try:
         lazy = pl.scan_parquet(path, glob=False)
         schema = lazy.collect_schema()

@@ -10,16 +10,20 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-__all__ = ["PARQUET", "probe_parquet", "readable_columns"]
+__all__ = ["PARQUET", "ParquetProbe", "probe_parquet", "readable_columns"]
 
 PARQUET = b"PAR1"
 """How a Parquet file begins, and ends."""
 
 _UNREADABLE = 3
 """The exit status for a file that cannot be read."""
+
+_TOO_MANY = 4
+"""The exit status for a file that claims more rows than asked for."""
 
 
 def readable_columns(schema: Mapping[str, pl.DataType]) -> list[str]:
@@ -34,44 +38,66 @@ def readable_columns(schema: Mapping[str, pl.DataType]) -> list[str]:
     return [name for name, dtype in schema.items() if not isinstance(dtype, pl.Binary | pl.Object)]
 
 
-def probe_parquet(path: Path) -> str:
+class ParquetProbe(NamedTuple):
+    """What a first look at a file showed.
+
+    Attributes:
+        problem: Why it cannot be read; "" if it can.
+        rows: How many rows it claims, if they are more than asked for; else 0.
+    """
+
+    problem: str = ""
+    rows: int = 0
+
+
+def probe_parquet(path: Path, most: int) -> ParquetProbe:
     """Find out whether a Parquet file can be read, in half a second and the time to read it.
 
     Args:
         path: The file.
+        most: The most rows; a file that claims more is not read.
 
     Returns:
-        Why it cannot be read; "" if it can.
+        Why it cannot be read, or how many rows are too many.
     """
     with path.open("rb") as file:
         file.seek(-len(PARQUET), 2)
         if file.read() != PARQUET:
-            return "it ends early"
+            return ParquetProbe("it ends early")
     if not sys.executable or getattr(sys, "frozen", False):
-        return ""  # there is no Python to run
-    command = [sys.executable, "-P", __file__, str(path)]
+        return ParquetProbe()  # there is no Python to run
+    command = [sys.executable, "-P", __file__, str(path), str(most)]
     done = subprocess.run(  # noqa: S603 this very file
         command, check=False, stdin=subprocess.DEVNULL, capture_output=True
     )
+    output = done.stdout.decode("utf-8", "replace").strip()
     if done.returncode < 0:
-        return f"its pages are damaged, or there is too little memory (signal {-done.returncode})"
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == _UNREADABLE else ""
+        signal = -done.returncode
+        reason = f"its pages are damaged, or there is too little memory (signal {signal})"
+        return ParquetProbe(reason)
+    if done.returncode == _TOO_MANY:
+        return ParquetProbe(rows=int(output))
+    return ParquetProbe(output if done.returncode == _UNREADABLE else "")
 
 
-def _problem(path: str) -> str:
+def _problem(path: str, most: int) -> tuple[int, str]:
+    """The exit status, and what is printed."""
     try:
         lazy = pl.scan_parquet(path, glob=False)
+        rows = lazy.select(pl.len()).collect().item()  # as its end claims
+        if rows > most:
+            return _TOO_MANY, str(rows)
         lazy = lazy.select(readable_columns(lazy.collect_schema()))
         for _ in lazy.collect_batches(chunk_size=50_000):
             pass
     except pl.exceptions.PanicException:  # its message is about polars, not about the file
-        return "its parts contradict each other"
+        return _UNREADABLE, "its parts contradict each other"
     except (pl.exceptions.PolarsError, OSError, ValueError) as problem:
-        return str(problem).split("\n", 1)[0][:200] or type(problem).__name__
-    return ""
+        return _UNREADABLE, str(problem).split("\n", 1)[0][:200] or type(problem).__name__
+    return 0, ""
 
 
 if __name__ == "__main__":
-    reason = _problem(sys.argv[1])
-    sys.stdout.write(reason)
-    sys.exit(_UNREADABLE if reason else 0)
+    status, output = _problem(sys.argv[1], int(sys.argv[2]))
+    sys.stdout.write(output)
+    sys.exit(status)

@@ -13,10 +13,13 @@ from uuid import UUID
 
 import numpy as np
 
-__all__ = ["plain_value"]
+__all__ = ["MAX_LEVELS", "is_nested_too_deep", "is_unicode", "plain_value", "with_escapes"]
 
+MAX_LEVELS = 64
+"""How many levels of lists and objects a value may have."""
+
+_CONTAINERS = (list, tuple, set, frozenset, Mapping)
 _PLAIN = frozenset({str, int, bool, type(None), date})
-_DEPTH = 64
 _SECONDS = timedelta(seconds=1)
 _control_character = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]").search
 
@@ -34,7 +37,53 @@ def plain_value(value: Any) -> Any:
     Returns:
         The plain value; an object of an unknown type, and bytes that are no text, as they are.
     """
-    return _plain(value, _DEPTH)
+    return _plain(value, MAX_LEVELS)
+
+
+def is_nested_too_deep(value: Any) -> bool:
+    """Return whether a value has more than `MAX_LEVELS` levels of lists and objects.
+
+    Args:
+        value: Any value.
+    """
+    level = [value]
+    for _ in range(MAX_LEVELS + 1):
+        level = [
+            inner
+            for holder in level
+            if isinstance(holder, _CONTAINERS)
+            for inner in (holder.values() if isinstance(holder, Mapping) else holder)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text has no lone surrogates, which only Python strings can hold.
+
+    Args:
+        text: Any text.
+    """
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def with_escapes(text: str) -> str:
+    """Write lone surrogates of a text as their escapes, so that it can be stored and printed.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text; most are as they were.
+    """
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -43,7 +92,7 @@ def _plain(value: Any, depth: int) -> Any:
         return value
     if cls is float:
         return None if value != value else value
-    if isinstance(value, list | tuple | set | frozenset | Mapping):
+    if isinstance(value, _CONTAINERS):
         return _plain_container(value, depth - 1) if depth else value
     if isinstance(value, np.ndarray | np.generic):
         return _plain(_numpy_value(value), depth)

@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -36,6 +37,7 @@ from plait.ingest.scalar_parsers import (
     present,
     required,
 )
+from plait.schema.event_bounds import MAX_EVENT_TYPE_LENGTH, MAX_ID_LENGTH, WholeNumber
 
 __all__ = ["SESSION", "EventRow", "ParsedRows", "fields_text", "merged_parts", "parse_event_rows"]
 
@@ -67,9 +69,26 @@ def _fields_of(value: Any, info: ValidationInfo) -> str | None:
 _TIME_SCHEMA = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "null"}]}
 _FIELDS_SCHEMA = {"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}
 
-_OptionalId = Annotated[str | None, BeforeValidator(present(parse_id))]
-_ItemId = Annotated[str, BeforeValidator(required(present(parse_id), expected_id_of("item")))]
-_EventType = Annotated[str, BeforeValidator(required(present(parse_event_type), EXPECTED["kind"]))]
+_IdText = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH)]
+_ItemText = Annotated[_IdText, StringConstraints(min_length=1)]
+_KindText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EVENT_TYPE_LENGTH)]
+_OptionalId = Annotated[
+    str | None,
+    BeforeValidator(present(parse_id), json_schema_input_type=_IdText | WholeNumber | None),
+]
+_ItemId = Annotated[
+    str,
+    BeforeValidator(
+        required(present(parse_id), expected_id_of("item")),
+        json_schema_input_type=_ItemText | WholeNumber,
+    ),
+]
+_EventType = Annotated[
+    str,
+    BeforeValidator(
+        required(present(parse_event_type), EXPECTED["kind"]), json_schema_input_type=_KindText
+    ),
+]
 
 
 class EventRow(BaseModel):
@@ -79,11 +98,12 @@ class EventRow(BaseModel):
 
     id: _OptionalId = Field(None, description="yours; the same id twice is stored once")
     kind: _EventType = Field(description="view, click, cart, purchase, rating, hide, return, ...")
-    session: Annotated[str | None, BeforeValidator(_session_id)] = Field(
-        None, description="the session: without a user the event is the session's"
-    )
+    session: Annotated[
+        str | None,
+        BeforeValidator(_session_id, json_schema_input_type=_IdText | WholeNumber | None),
+    ] = Field(None, description="the session: without a user the event is the session's")
     user: _OptionalId = Field(None, description="who; needed where there is no session")
-    item: _ItemId = Field(description="what", min_length=1)
+    item: _ItemId = Field(description="what")
     time: Annotated[int, PlainValidator(_time_or_now), WithJsonSchema(_TIME_SCHEMA)] = Field(
         None, validate_default=True, description="ISO 8601 or unix time; now if absent"
     )
@@ -95,6 +115,9 @@ class EventRow(BaseModel):
         Field(None, description="anything else")
     )
 
+
+_MAX_SHOWN = 200
+"""How many characters of an unknown name are repeated."""
 
 _NOBODY = ("user", f"expected {expected_id_of('user')}")
 """The field and the problem of a row that names neither a user nor a session."""
@@ -131,6 +154,14 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
     parsed = ParsedRows([], [], {}, {})
     for index, row in enumerate(_with_times(rows)):
         lost: list[LostField] = []
+        if isinstance(row, Mapping) and len(row) > len(EventRow.model_fields):
+            name = next(name for name in row if name not in EventRow.model_fields)
+            event_id = row.get("id")
+            parsed.rejected[index] = (
+                event_id if isinstance(event_id, str) else "",
+                *_unknown_field(str(name)),
+            )
+            continue
         try:
             valid = EventRow.model_validate(row, context={"lost": lost})
         except ValidationError as error:
@@ -172,7 +203,7 @@ def parse_event_rows(rows: Sequence[Any]) -> ParsedRows:
 def _with_times(rows: Sequence[Any]) -> Sequence[Any]:
     """The rows with datetimes, where their times are days that are written as numbers."""
     times = [row.get("time") if isinstance(row, Mapping) else None for row in rows]
-    numbers = (time for time in times if type(time) is not str or time.strip().isdecimal())
+    numbers = (time for time in times if type(time) is not str or "-" not in time)
     if not any(may_be_day(number) for number in numbers if number is not None):
         return rows
     reading = survey_times(times).reading
@@ -236,7 +267,7 @@ def _row_problem(error: ValidationError) -> tuple[str, str]:
     problem = min(problems, key=lambda entry: entry["type"] != "extra_forbidden")
     field = str(problem["loc"][0]) if problem["loc"] else ""
     if problem["type"] == "extra_forbidden":
-        return field, f"unknown field {field!r}, expected one of {', '.join(EventRow.model_fields)}"
+        return _unknown_field(field)
     if problem["type"] == "missing":
         expected = EXPECTED["kind"] if field == "kind" else expected_id_of(field)
         return field, f"expected {expected}"
@@ -244,3 +275,10 @@ def _row_problem(error: ValidationError) -> tuple[str, str]:
     if isinstance(refusal, FieldError):
         return refusal.field or field, f"expected {refusal}"
     return field, "expected an object"
+
+
+def _unknown_field(name: str) -> tuple[str, str]:
+    """The field and the problem of a row with a field that no event has."""
+    name = name[:_MAX_SHOWN]
+    known = ", ".join(EventRow.model_fields)
+    return name, f"unknown field {name!r}, expected one of {known}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from plait.errors import StorageError
+from plait.ingest.plain_values import with_escapes
 
 __all__ = ["Rejected", "RejectsFile", "forget", "shortened"]
 
@@ -50,7 +52,10 @@ def shortened(value: Any) -> str:
     """
     if isinstance(value, bytes):
         value = value[: 4 * _LONGEST].decode("utf-8", "replace")
-    text = "" if value is None else str(value)
+    try:
+        text = "" if value is None else str(value)
+    except RecursionError:  # lists in lists, thousands deep
+        text = reprlib.repr(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
@@ -113,7 +118,10 @@ class RejectsFile:
             StorageError: If the file cannot be written.
         """
         rows = (reject._replace(value="") if self._private else reject for reject in rejects)
-        lines = [orjson.dumps(row._replace(value=_encodable(row.value))._asdict()) for row in rows]
+        lines = []
+        for row in rows:  # lone surrogates, which JSON cannot hold, are written as their escapes
+            field, value = with_escapes(row.field), with_escapes(row.value)
+            lines.append(orjson.dumps(row._replace(field=field, value=value)._asdict()))
         if not lines:
             return
         with self._storage_errors():
@@ -153,8 +161,3 @@ class RejectsFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _encodable(value: str) -> str:
-    """The value without lone surrogates, which JSON cannot hold."""
-    return value.encode(errors="backslashreplace").decode()

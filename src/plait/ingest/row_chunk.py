@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ import orjson
 import polars as pl
 
 from plait.data.array_types import Int64Array
-from plait.ingest.plain_values import plain_value
+from plait.ingest.plain_values import is_nested_too_deep, plain_value
 from plait.ingest.rejects import Rejected
 from plait.ingest.source_notes import ImportNote
 from plait.schema.coercion import MAX_EXACT
@@ -294,6 +295,8 @@ def _as_text(value: Any) -> str:
         return repr(value)
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
+    if is_nested_too_deep(value):  # orjson ends the process for tuples thousands deep
+        return reprlib.repr(value)
     try:
         return orjson.dumps(value, option=_JSON_OPTIONS).decode()
     except TypeError:

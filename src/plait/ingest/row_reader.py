@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -30,7 +29,9 @@ from plait.ingest.parquet import read_parquet
 from plait.ingest.parquet_probe import PARQUET
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import ROWS, DictChunk, FrameChunk, RowChunk
+from plait.ingest.row_limit import check_row_count
 from plait.schema.missing_words import MissingWords
+from plait.utils.owned_folders import make_owned_folder
 
 __all__ = ["RowReader", "Source", "is_file"]
 
@@ -99,6 +100,9 @@ class RowReader:
         try:
             for chunk in self._chunks:
                 self._rows += len(chunk.rows) + len(chunk.rejects)
+                if self._bytes is not None:
+                    size = max(self._bytes.size or 0, self._bytes.consumed)
+                    check_row_count(self._rows, size, self._mapping.max_rows, self._name)
                 yield chunk if self._words is None else replace(chunk, words=self._words)
             if self._bytes is not None and self._bytes.damage:
                 expected = f"{self._bytes.damage}; what follows row {self._rows} cannot be read"
@@ -111,6 +115,8 @@ class RowReader:
     def _read_table(self, source: Any) -> Iterator[FrameChunk | DictChunk]:
         if is_pandas(source):
             source = from_pandas(source)
+        elif isinstance(source, Mapping):
+            source = _from_columns(source)
         elif hasattr(source, "__arrow_c_stream__") and not isinstance(source, pl.LazyFrame):
             source = pl.DataFrame(source)
         if isinstance(source, pl.DataFrame):
@@ -118,7 +124,7 @@ class RowReader:
             return iter(read_frames([with_texts(source)], self._name))
         if isinstance(source, pl.LazyFrame):
             return iter(read_frames(source.collect_batches(maintain_order=True), self._name))
-        if isinstance(source, Iterable) and not isinstance(source, Mapping):
+        if isinstance(source, Iterable):
             self._total = len(source) if isinstance(source, Sized) else None
             return iter(read_dicts(source, self._name))
         hint = "give a path, bytes, a binary stream, a data frame or a list of dictionaries"
@@ -165,8 +171,9 @@ class RowReader:
             return names_in_lines(runs)
 
     def _read_parquet(self, opened: ByteSource) -> Iterator[FrameChunk | DictChunk]:
+        limit = self._mapping.max_rows
         with _as_path(opened) as path:
-            yield from read_parquet(path, self._name)
+            yield from read_parquet(path, self._name, opened.size or opened.consumed, limit)
 
 
 @contextmanager
@@ -198,7 +205,7 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         opened.close()
         yield opened.path
         return
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as copy:
+    with closing(make_owned_folder("copy")) as folder, (folder.path / "rows").open("wb") as copy:
         try:
             for block in opened.blocks():
                 copy.write(block)
@@ -210,4 +217,19 @@ def _as_path(opened: ByteSource) -> Iterator[Path]:
         if opened.damage:
             hint = f"expected {opened.damage}"
             raise InputError(f"{opened.name} cannot be read", hint=hint)
-        yield Path(copy.name)
+        yield folder.path / "rows"
+
+
+def _from_columns(columns: Mapping[str, Any]) -> pl.DataFrame | list[dict[str, Any]]:
+    """A mapping of names to columns as a frame, or as rows where polars refuses the values."""
+    lengths = {name: len(column) for name, column in columns.items() if isinstance(column, Sized)}
+    if len(lengths) < len(columns) or any(isinstance(columns[name], str) for name in lengths):
+        message = "cannot read rows from a dictionary whose values are not columns"
+        raise InputError(message, hint="give a list of dictionaries, or of each column a list")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"columns of unequal length: {lengths}")
+    try:
+        return pl.DataFrame(columns)
+    except (pl.exceptions.PolarsError, TypeError):
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -16,6 +16,7 @@ import polars as pl
 from plait.data.array_types import Int64Array
 from plait.errors import MappingError
 from plait.ingest.column_mapping import ColumnMapping
+from plait.ingest.column_roles import missing_column_hint
 from plait.ingest.nested_columns import NestedChunk, with_dotted_columns
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RowChunk
 from plait.ingest.row_conditions import parse_rule
@@ -44,6 +45,7 @@ def shaped(chunks: Iterator[RowChunk], mapping: ColumnMapping, name: str) -> Ite
 
 
 def _shaped(chunk: RowChunk, mapping: ColumnMapping, filler: _Filler, name: str) -> RowChunk:
+    chunk = _without_headers(chunk)
     for group, columns in mapping.fill.items():
         _require(chunk, [group, *columns], name)
     chunk = with_dotted_columns(filler.filled(chunk))
@@ -56,6 +58,21 @@ def _shaped(chunk: RowChunk, mapping: ColumnMapping, filler: _Filler, name: str)
         groups = texts.str.extract_groups(pattern).struct.unnest()
         chunk = _with_columns(chunk, groups.to_dict(as_series=False))
     return _selected(chunk, mapping.where) if mapping.where else chunk
+
+
+def _without_headers(chunk: RowChunk) -> RowChunk:
+    """The rows without copies of the header, as files that were put together have."""
+    if not isinstance(chunk, FrameChunk) or not chunk.textual or len(chunk.names) < 2:
+        return chunk
+    first, *others = chunk.names
+    is_header = (chunk.frame.get_column(first) == first).fill_null(False)
+    for name in others if is_header.any() else ():
+        is_header = is_header & (chunk.frame.get_column(name) == name).fill_null(False)
+    if not is_header.any():
+        return chunk
+    message = "rows that repeat the header are left out"
+    note = ImportNote("repeated-header", "", message, int(is_header.sum()))
+    return _taken(chunk, (~is_header).arg_true().to_numpy(), [*chunk.notes, note])
 
 
 def _selected(chunk: RowChunk, rules: Sequence[str]) -> RowChunk:
@@ -87,7 +104,7 @@ def _require(chunk: RowChunk, columns: Sequence[str], name: str) -> None:
     if missing is not None:
         raise MappingError(
             f"{name} has no column {missing!r}, which the mapping names",
-            hint=f"columns are {', '.join(sorted(known)[:30])}",
+            hint=missing_column_hint(missing, sorted(known)),
             field=missing,
         )
 

@@ -152,10 +152,12 @@ class SummaryCollector:
         self.kind = kind
         self.rows = 0
         self.items: Counter[str] = Counter()
-        self.users: set[str] = set()
+        self.users: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         self.roles: dict[str, str] = {}
+        self.absent_kinds: frozenset[str] = frozenset()
+        self.unmapped_kinds: frozenset[str] = frozenset()
         self.first_time: int | None = None
         self.last_time: int | None = None
         self._new_items = self._new_users = 0
@@ -169,6 +171,7 @@ class SummaryCollector:
             result: What became of it.
         """
         self.roles |= batch.roles
+        self.absent_kinds, self.unmapped_kinds = batch.absent_kinds, batch.unmapped_kinds
         events = batch.events
         if not events or result is None:
             return
@@ -180,9 +183,9 @@ class SummaryCollector:
             self._new_kinds += result.new.kinds
             self.kinds.update(map(_kind, events))
         if self.kind in ("events", "items"):
-            self.items.update(map(_item, events))
+            self.items.update(filter(None, map(_item, events)))
         if self.kind in ("events", "users"):
-            self.users.update(map(_user, events))
+            self.users.update(filter(None, map(_user, events)))
         if self.kind == "events" and "request_id" in batch.roles.values():
             self.requests.update(name for name in map(_request, events) if name is not None)
 
@@ -222,10 +225,18 @@ class SummaryCollector:
         types = {} if schema is None else schema.types
         entity = _ENTITIES.get(self.kind, "")
         columns = []
+        objects = {
+            ".".join(column.split(".")[:end])
+            for column in self.roles
+            for end in range(1, column.count(".") + 1)
+        }
         for column, role in self.roles.items():
             if role.startswith("field "):
                 name = role.removeprefix("field ")
                 dtype = types.get((entity, name), "")
+                is_shared = list(self.roles.values()).count(role) > 1
+                if column in objects and (is_shared or not dtype):
+                    continue  # its parts are the fields
                 columns.append(ColumnSummary(column, "field", name, dtype))
             else:
                 dtype = _ROLE_TYPES.get(role, "id") if role else ""

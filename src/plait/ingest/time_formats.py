@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from plait.errors import MappingError
+from plait.ingest.plain_values import is_unicode
 from plait.ingest.row_chunk import RawColumn
 
-__all__ = ["check_time_formats", "has_separator", "is_unicode", "numbers_as_texts", "wall_times"]
+__all__ = ["check_time_formats", "has_separator", "numbers_as_texts", "wall_times"]
 
 _DAY = re.compile(r"%[-_0]?[dejDFxsc+vu]")
 _MONTH = re.compile(r"%[-_0]?[mbBhjDFxsc+vV]")
@@ -106,18 +107,3 @@ def _text(value: Any) -> str | None:
     is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
     text = str(value) if is_number else None
     return text if text is None or is_unicode(text) else None
-
-
-def is_unicode(text: str) -> bool:
-    """Return whether a text has no lone surrogates, which only Python strings can hold.
-
-    Args:
-        text: Any text.
-    """
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

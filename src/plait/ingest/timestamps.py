@@ -11,9 +11,10 @@ import polars as pl
 from plait.errors import MappingError
 from plait.ingest.column_parsers import ParsedColumn
 from plait.ingest.numeric_dates import NumericReading, wall_times_of_numbers
+from plait.ingest.plain_values import is_unicode
 from plait.ingest.row_chunk import RawColumn
 from plait.ingest.scalar_parsers import UNIX_PATTERN, FieldError, wall_time
-from plait.ingest.time_formats import is_unicode, numbers_as_texts, wall_times
+from plait.ingest.time_formats import numbers_as_texts, wall_times
 from plait.schema.event_bounds import EARLIEST_TIME, MAX_CLOCK_SKEW
 from plait.schema.missing_words import BLANKS
 
@@ -98,14 +99,15 @@ def any_times(
         Microseconds since 1970 UTC, Int64 [N], and which values are there, bool [N].
     """
     zone = timezone or "UTC"
-    if formats:
-        return _from_formats(column, zone, formats)
     times, present = _in_units(column, zone)
+    if formats or reading != "unix":
+        # a small number is more likely something else than a unix time
+        is_number = numbers_as_texts(column).str.contains(UNIX_PATTERN).fill_null(False)
+        times = times.set(is_number & (times.abs() < _UNMISTAKABLE).fill_null(True), None)
     if reading != "unix":
         days = _to_utc(wall_times_of_numbers(column, reading), zone)
-        times = _without_small_numbers(column, times)
         times = days.zip_with(days.is_not_null(), times)
-    return times, present
+    return (_in_formats(column, times, zone, formats) if formats else times), present
 
 
 def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
@@ -122,23 +124,15 @@ def _in_units(column: RawColumn, zone: str) -> tuple[pl.Series, pl.Series]:
     return _from_typed(column, zone), column.is_not_null()
 
 
-def _from_formats(
-    column: RawColumn, zone: str, formats: Sequence[str]
-) -> tuple[pl.Series, pl.Series]:
-    """Times in one of the formats; what has none of them must be unmistakable without one."""
-    times, present = _in_units(column, zone)
-    times = _without_small_numbers(column, times)
+def _in_formats(
+    column: RawColumn, times: pl.Series, zone: str, formats: Sequence[str]
+) -> pl.Series:
+    """Times in one of the formats; what has none of them keeps the time that it has without."""
     texts = numbers_as_texts(column)
     for pattern in reversed(formats):
         parsed = _to_utc(wall_times(texts, pattern), zone)
         times = parsed.zip_with(parsed.is_not_null(), times)
-    return times, present
-
-
-def _without_small_numbers(column: RawColumn, times: pl.Series) -> pl.Series:
-    """The times but for numbers that are more likely something else than a unix time."""
-    is_number = numbers_as_texts(column).str.contains(UNIX_PATTERN).fill_null(False)
-    return times.set(is_number & (times.abs() < _UNMISTAKABLE).fill_null(True), None)
+    return times
 
 
 def _from_typed(column: pl.Series, zone: str) -> pl.Series:

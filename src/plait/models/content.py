@@ -164,12 +164,12 @@ class Content(DenseScorer[ContentConfig]):
             previous = Updates.empty(version, ContentSpace.of(empty, self._axes))
         updates: Updates = previous
         fields_read = self._tfidf.fields(catalogue)
-        numbers = updates.outdated_items(catalogue, fields_read, self._field_hashes)
+        numbers, hashes = updates.outdated_items(catalogue, fields_read, self._field_hashes)
         space = updates.values
         if len(numbers):
             new = ContentSpace.of(self._tfidf.vectors(catalogue, numbers), self._axes)
             space = space.joined(updates.retained(numbers), new)
-        return updates.extended(catalogue, numbers, space)
+        return updates.extended(catalogue, numbers, space, hashes)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
         updates: Updates | None = updates_in(queries, self.name)

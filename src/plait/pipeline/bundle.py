@@ -26,17 +26,24 @@ from plait.pipeline.bundle_files import (
     sync_files,
     sync_folder,
 )
+from plait.pipeline.bundle_manifest import (
+    MANIFEST,
+    SCHEMA,
+    check_stage_paths,
+    read_manifest,
+)
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
+from plait.utils.bounded_parsing import parse_json
 
 __all__ = ["SCHEMA", "BundleStore", "bundle_age"]
 
-SCHEMA = 2
-"""The version of the layout; a bundle of another one is refused."""
-
 KEPT = 3
 """How many bundles stay by default."""
+
+_LONGEST_ID = 256
+"""The most bytes that are read of the file that names the bundle in use."""
 
 
 def bundle_age(bundle: str) -> float | None:
@@ -61,26 +68,51 @@ class BundleStore:
     Args:
         root: The folder of the bundles.
         keep: How many of them stay.
+        stage_modules: The modules and packages whose stages a bundle may name by their path; from
+            others only registered stages are imported.
     """
 
-    def __init__(self, root: Path, *, keep: int = KEPT) -> None:
+    def __init__(
+        self, root: Path, *, keep: int = KEPT, stage_modules: tuple[str, ...] = ()
+    ) -> None:
         self.root = root
         self._keep = keep
+        self._stage_modules = stage_modules
         self._history = root.with_name(f"{root.name}.jsonl")
 
     def current(self) -> str:
-        """The id of the bundle in use, "" if there is none yet."""
+        """The id of the bundle in use, "" if there is none yet.
+
+        Raises:
+            BundleError: The file that names it cannot be read.
+        """
+        path = self.root / "current"
         try:
-            return (self.root / "current").read_text(encoding="utf-8").strip()
+            with path.open("rb") as file:
+                # What is no UTF-8 is the id of no bundle, which is then refused by that name.
+                return file.read(_LONGEST_ID).decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
+        except OSError as problem:
+            raise BundleError(
+                f"{path} cannot be read: {problem.strerror}",
+                hint="remove it; plait rollback ID names a bundle again",
+            ) from problem
 
     def ids(self) -> list[str]:
         """The ids of all bundles, oldest first."""
         if not self.root.is_dir():
             return []
-        folders = [path for path in self.root.iterdir() if (path / "manifest.json").is_file()]
+        folders = [path for path in self.root.iterdir() if (path / MANIFEST).is_file()]
         return sorted(path.name for path in folders if not path.name.startswith("."))
+
+    def substitutes(self) -> list[str]:
+        """The ids that may answer where the current bundle does not, newest first.
+
+        Bundles that were stored and never put into use are not among them.
+        """
+        used = {entry.get("bundle") for entry in self.history()}
+        return [bundle for bundle in reversed(self.ids()) if not used or bundle in used]
 
     def save(self, pipeline: Pipeline, notes: dict[str, Any] | None = None) -> str:
         """Write a fitted pipeline; `use` makes it the current one.
@@ -116,7 +148,7 @@ class BundleStore:
                     str(path.relative_to(draft)): file_hash(path) for path in bundle_files(draft)
                 },
             }
-            (draft / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            (draft / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             sync_files(draft)
             draft.rename(self.root / bundle)
             sync_folder(self.root)
@@ -160,14 +192,14 @@ class BundleStore:
     def history(self) -> list[dict[str, Any]]:
         """Which bundles were put into use, oldest first: `time`, `bundle`, `previous`, `reason`."""
         try:
-            lines = self._history.read_text(encoding="utf-8").splitlines()
+            lines = self._history.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
         entries = []
         for line in lines:
             with suppress(ValueError):  # a line that a crash cut off
-                entries.append(json.loads(line))
-        return entries
+                entries.append(parse_json(line))
+        return [entry for entry in entries if isinstance(entry, dict)]
 
     def size(self, bundle: str) -> int:
         """How many bytes the files of a bundle take.
@@ -186,24 +218,7 @@ class BundleStore:
         Raises:
             BundleError: The manifest is unreadable, incomplete, or of another version.
         """
-        path = self.root / bundle / "manifest.json"
-        try:
-            manifest: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as problem:
-            raise BundleError(f"bundle {bundle!r} has no readable manifest: {problem}") from problem
-        if not isinstance(manifest, dict) or manifest.get("format") != "plait-bundle":
-            raise BundleError(f"{bundle!r} is not a bundle of Plait")
-        if manifest.get("schema") != SCHEMA:
-            raise BundleError(
-                f"bundle {bundle} has schema {manifest.get('schema')}, this version reads {SCHEMA}",
-                hint="fit again, or use the version that wrote it",
-            )
-        missing = {"files", "recipe", "version"} - manifest.keys()
-        if missing:
-            raise BundleError(
-                f"the manifest of bundle {bundle} lacks {min(missing)!r}", hint="fit again"
-            )
-        return dict(manifest)
+        return read_manifest(self.root / bundle)
 
     def load(self, bundle: str = "", *, check: bool = True) -> Pipeline:
         """Restore the pipeline of a bundle.
@@ -218,16 +233,20 @@ class BundleStore:
         """
         bundle = bundle or self.current()
         if not bundle:
-            raise NotReadyError("nothing is fitted yet", hint="plait fit --home DIR")
+            hint = "plait fit --home DIR --recipe NAME (plait recipe list shows them)"
+            raise NotReadyError("nothing is fitted yet", hint=hint)
         manifest = self.manifest(bundle)
         folder = self.root / bundle
         if check:
             check_hashes(folder, manifest["files"])
         try:
             recipe = Recipe.of(manifest["recipe"])
+            check_stage_paths(recipe, self._stage_modules, "its recipe")
             unfitted = Pipeline.build(recipe, stored=True)
         except RecipeError as problem:
-            raise BundleError(f"bundle {bundle} cannot be built: {problem}") from problem
+            raise BundleError(
+                f"bundle {bundle} cannot be built: {problem.message}", hint=problem.hint
+            ) from problem
         return Pipeline(
             recipe,
             tuple(_loaded(stage, folder) for stage in unfitted.models),

@@ -74,7 +74,7 @@ def event_marks(log: EventLog, version: int) -> dict[str, dict[str, str]]:
 
 
 def check_log(
-    bundle: str, notes: Mapping[str, Any], log: EventLog, item_ids: Sequence[str]
+    bundle: str, manifest: Mapping[str, Any], log: EventLog, item_ids: Sequence[str]
 ) -> None:
     """Check that a log holds the items and events that a bundle was fitted on.
 
@@ -82,13 +82,21 @@ def check_log(
 
     Args:
         bundle: The id of the bundle.
-        notes: The notes of its manifest.
+        manifest: Its manifest.
         log: The log.
         item_ids: The external ids of its items by number.
 
     Raises:
-        BundleError: If the log holds other items or events.
+        BundleError: If the log ends before the event up to which the bundle was fitted, or holds
+            other items or events.
     """
+    notes, head = manifest["notes"], log.version
+    if head < manifest["version"]:
+        raise BundleError(
+            f"bundle {bundle} was fitted on another log, or events of this one were lost: it ends"
+            f" at offset {head}, and the bundle knows events up to {manifest['version']}",
+            hint="put a backup of the log back (plait.db and plait.db-wal together), or fit again",
+        )
     check_numbering(bundle, notes, item_ids)
     marks = {int(offset): mark for offset, mark in notes.get("event_marks", {}).items()}
     digests = log.digests(sorted(marks)) if marks else {}

@@ -9,10 +9,14 @@ import numpy as np
 from plait.data.array_types import ABSENT, Int32Array
 from plait.data.candidates import CandidateLists
 
-__all__ = ["COMPANIONS", "unite"]
+__all__ = ["COMPANIONS", "SHOWN", "unite"]
 
 COMPANIONS = "companions"
 """The source of candidates that share users with the items of a query: `companions.rank`."""
+
+SHOWN = "shown"
+"""The source of items that earlier responses have shown, where boosts count their places:
+`shown.rank`."""
 
 _PADDING = np.int64(1) << 40
 """Sorts behind every item number."""

@@ -24,10 +24,9 @@ from typing import (
     get_type_hints,
 )
 
-import numpy as np
-
 from plait.errors import InputError, RecipeError
 from plait.pipeline.renamed_settings import reject_unknown_keys
+from plait.utils.plain_arguments import without_numpy
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -36,6 +35,9 @@ __all__ = ["KEY", "Limit", "bounded_field", "build_config", "check", "limit_of"]
 
 KEY = "limit"
 """The key of the bounds in the metadata of a field."""
+
+_MOST = 2**31 - 1
+"""The largest whole number of a setting without a bound of its own: larger sizes fit nowhere."""
 
 _EXPECTED = {
     "tuple_type": "a list",
@@ -155,10 +157,7 @@ def _with_defaults(default: Any, settings: Mapping[str, Any], where: str) -> dic
 def _fields_of(config: Any) -> dict[str, Any]:
     """The values of a config by field, numpy scalars as Python's."""
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in values.items()
-    }
+    return {name: without_numpy(value) for name, value in values.items()}
 
 
 def _validated(config_class: type, value: Any, where: str, *, instances_only: bool) -> Any:
@@ -219,7 +218,8 @@ def _bounded(hint: Any, limit: Limit) -> Any:
 
     origin, arguments = get_origin(hint), get_args(hint)
     if hint in (int, float):
-        bounds = Field(ge=limit.least, gt=limit.above, le=limit.most, lt=limit.below)
+        most = _MOST if hint is int and limit.most is None else limit.most
+        bounds = Field(ge=limit.least, gt=limit.above, le=most, lt=limit.below)
         finite = [Field(allow_inf_nan=False)] if hint is float else []
         return Annotated[(hint, Strict(), bounds, *finite)]
     if hint in (str, bool):

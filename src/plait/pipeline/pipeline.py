@@ -16,7 +16,7 @@ import numpy as np
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
 from plait.pipeline.candidate_depth import with_enough_groups
-from plait.pipeline.candidate_union import COMPANIONS, unite
+from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
@@ -325,6 +325,8 @@ class Pipeline:
             retrieved[PINS] = queries.pinned.to_padded()
         if queries.companions is not None:
             retrieved[COMPANIONS] = queries.companions.to_padded()
+        if queries.shown is not None and queries.boosts is not None:
+            retrieved[SHOWN] = queries.shown.to_padded()
         return unite(retrieved, len(queries.users))
 
     def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:

@@ -5,10 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["LANGUAGES", "Claim", "ReasonTemplates"]
+__all__ = ["LANGUAGES", "LANGUAGE_NAMES", "Claim", "ReasonTemplates"]
 
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 """The languages that sentences come in."""
+
+LANGUAGE_NAMES = {
+    "english": "en",
+    "german": "de",
+    "deutsch": "de",
+    "french": "fr",
+    "français": "fr",
+    "francais": "fr",
+    "spanish": "es",
+    "español": "es",
+    "espanol": "es",
+    "chinese": "zh",
+    "中文": "zh",
+}
+"""The code of each by the names that people write."""
 
 
 class Claim(StrEnum):

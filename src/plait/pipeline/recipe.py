@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +17,17 @@ from plait.pipeline.config_validation import build_config
 from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
+from plait.utils.bounded_parsing import parse_toml
+from plait.utils.plain_arguments import without_numpy
 
 __all__ = [
     "LADDER",
     "LadderStep",
     "Recipe",
+    "RecipeLike",
     "build_stage",
     "load_recipe",
+    "recipe_from",
     "recipe_names",
     "recipe_source",
     "resolve_extends",
@@ -55,6 +59,9 @@ LADDER: tuple[LadderStep, ...] = (
     "catalogue",
 )
 """Where the items come from that fill a list which the models leave short, in this order."""
+MAX_CANDIDATES = 100_000
+"""The most candidates of one model: every query holds an array of that length for each model."""
+
 _EXTENSION_KEYS = ("extends", "without")
 
 
@@ -99,7 +106,7 @@ class Recipe:
         Raises:
             RecipeError: A key is unknown or its value is not allowed; the first one is named.
         """
-        return _recipe(resolve_extends(_table(data, "the recipe"), Path()))
+        return _recipe(resolve_extends(without_numpy(_table(data, "the recipe")), Path()))
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that `of` reads; it fits into JSON and TOML."""
@@ -110,24 +117,31 @@ class Recipe:
         return data
 
 
+RecipeLike = str | Path | Mapping[str, Any] | Recipe
+"""A recipe as Python calls take it: a shipped name, a TOML file, the mapping of one, a `Recipe`."""
+
+
 def _recipe(data: Mapping[str, Any]) -> Recipe:
     reject_unknown_keys(data, _KEYS, "the recipe")
-    triples = _table(data.get("triples", {}), "triples")
+    data = {**_shipped_evidence(), **data}
+    triples = _table(data["triples"], "triples")
     reject_unknown_keys(triples, ("exclude_relations",), "[triples]")
     models = _stages(data.get("models", {}), "models")
     if not models:
         raise RecipeError("the recipe has no model", hint="add [models.popular]", field="models")
     candidates = data.get("candidates_per_model", 200)
-    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
+    is_count = isinstance(candidates, int) and not isinstance(candidates, bool)
+    if not is_count or not 1 <= candidates <= MAX_CANDIDATES:
         raise RecipeError(
-            f"candidates_per_model is {candidates!r}, expected a whole number above 0",
+            f"candidates_per_model is {candidates!r}, expected a whole number from 1 to "
+            f"{MAX_CANDIDATES}",
             field="candidates_per_model",
         )
     return Recipe(
         name=str(data.get("name", "unnamed")),
         description=str(data.get("description", "")),
         candidates_per_model=candidates,
-        event_weights=_weights(data.get("event_weights", {})),
+        event_weights=_weights(data["event_weights"]),
         target_events=_strings(data.get("target_events", ()), "target_events"),
         excluded_relations=_strings(
             triples.get("exclude_relations", ()), "triples.exclude_relations"
@@ -262,6 +276,38 @@ def recipe_source(name: str) -> str:
     return (resources.files("plait") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
+@cache
+def _shipped_evidence() -> Mapping[str, Any]:
+    """The weights of event types and the excluded relations of a recipe that sets neither.
+
+    Without them a rejection would count as evidence of taste.
+    """
+    default = parse_toml(recipe_source("default"))
+    return {key: default[key] for key in ("event_weights", "triples")}
+
+
+def recipe_from(value: RecipeLike) -> Recipe:
+    """A recipe in any of the forms that Python calls take.
+
+    Args:
+        value: A recipe; the mapping that a recipe file would hold; the name of a shipped recipe; or
+            the path of a TOML file.
+
+    Raises:
+        RecipeError: There is no such recipe, or a key in it is wrong.
+    """
+    if isinstance(value, Recipe):
+        return value
+    if isinstance(value, Mapping):
+        return Recipe.of(value)
+    if not isinstance(value, str | Path):
+        raise RecipeError(
+            f"a recipe is {value!r}, expected a name, a TOML file, a mapping or a Recipe",
+            field="recipe",
+        )
+    return load_recipe(value)
+
+
 def load_recipe(name: str | Path) -> Recipe:
     """A recipe from a file.
 
@@ -289,8 +335,8 @@ def _read_recipe(name: str, folder: Path) -> tuple[dict[str, Any], Path]:
             f"no recipe {name!r}", hint=f"name one of {known}, or a TOML file", field="recipe"
         )
     try:
-        return tomllib.loads(source), path.parent
-    except tomllib.TOMLDecodeError as problem:
+        return parse_toml(source), path.parent
+    except ValueError as problem:
         raise RecipeError(f"{name} is not valid TOML: {problem}", field="recipe") from problem
 
 

@@ -32,7 +32,10 @@ def key_in_file(path: Path, *, make: bool = True) -> bytes:
             _make_key(path)
         return path.read_text(encoding="utf-8").strip().encode()
     except OSError as problem:
-        raise StorageError(f"cannot read or create {path}: {problem}") from problem
+        raise StorageError(
+            f"cannot read or create {path}: {problem}",
+            public=f"the file {path.name} of the home cannot be read or created",
+        ) from problem
 
 
 def _make_key(path: Path) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "AvailabilityRule",
     "availability_of",
     "check_availability_fields",
+    "is_availability_name",
 ]
 
 AUTO = "auto"
@@ -144,6 +145,15 @@ def availability_of(catalogue: Catalogue, fields: Sequence[str] = (AUTO,)) -> Av
     if availability is None:
         availability = cached[key] = _read(catalogue, key)
     return availability
+
+
+def is_availability_name(name: str) -> bool:
+    """Return whether a field of this name may say whether an item can be had.
+
+    Args:
+        name: The name of the field, in any case and with any separators.
+    """
+    return _key(name) in _STOCK_NAMES | _WORD_NAMES | {_FROM, _UNTIL}
 
 
 def check_availability_fields(catalogue: Catalogue, fields: Sequence[str], setting: str) -> None:

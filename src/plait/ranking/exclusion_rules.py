@@ -35,7 +35,12 @@ from plait.ranking.availability import (
     check_availability_fields,
 )
 from plait.ranking.filters.filter_expression import compile_filter
-from plait.ranking.item_variants import product_groups, requested_groups, with_own_variants
+from plait.ranking.item_variants import (
+    VARIANT,
+    product_groups,
+    requested_groups,
+    with_own_variants,
+)
 from plait.ranking.requested_order import boost_factors
 from plait.ranking.seen_items import seen_items
 from plait.utils.timestamps import DAY
@@ -185,7 +190,8 @@ class Rules(Stage[RulesConfig]):
         removals = [(reason, _outside(numbers, mask)) for reason, mask in masks]
         for reason, blocked in blocked_items:
             is_blocked = blocked.isin(numbers)
-            if queries.pins is not None and reason in ("seen", "cooldown"):
+            is_yielding = queries.pins is not None and reason in ("seen", "cooldown")
+            if is_yielding or reason == VARIANT:
                 is_blocked &= pinned < 0
             removals.append((reason, is_blocked))
         for reason, is_removed in removals:
@@ -207,6 +213,9 @@ class Rules(Stage[RulesConfig]):
             has_pins = self._has_pins(queries)[:, None]
             for number, rank in zip(*self._pins(queries), strict=True):
                 pinned[(numbers == number) & has_pins] = rank
+        if queries.shown is not None:  # a rank counts from the first response
+            n_shown = queries.shown.lengths[:, None].astype(np.int32)
+            pinned[:] = np.where(pinned < n_shown, ABSENT, pinned - n_shown)
 
     @functools.cached_property
     def _seen_rule(self) -> SeenRule | None:
@@ -236,6 +245,8 @@ class Rules(Stage[RulesConfig]):
             blocked.append(("seen", queries.seen))
         elif queries.candidates is None and self.config.seen == "cooldown":
             history = queries.history
+            if queries.events is not None:  # the history may be cut, what is known is not
+                history = queries.events.filter(queries.events.weights > 0)
             since = queries.times[history.rows] - np.int64(self.config.cooldown_days * DAY)
             blocked.append(("cooldown", history.filter(history.times > since).ragged))
         if queries.groups is not None and queries.groups.are_products:
@@ -244,7 +255,7 @@ class Rules(Stage[RulesConfig]):
         anchors = queries.items
         if len(anchors.values) and self.config.anchor_variants == "hide":
             anchors = with_own_variants(queries)
-        return [*blocked, ("anchor", anchors)]
+        return [*blocked, *_shown_before(queries), ("anchor", anchors)]
 
     def _masks(self, queries: QueryBatch) -> list[tuple[str, BoolArray]]:
         """Masks bool [1 or B, n], each with the reason why other items are removed."""
@@ -294,6 +305,16 @@ class Rules(Stage[RulesConfig]):
         numbers = queries.live.state.catalogue.numbers(pin.item for pin in pins)
         ranks = np.array([pin.place - 1 for pin in pins], np.int64)
         return numbers[numbers >= 0], ranks[numbers >= 0]
+
+
+def _shown_before(queries: QueryBatch) -> list[tuple[str, Ragged]]:
+    """What earlier responses have shown, and what shares its groups, with the reason."""
+    if queries.shown is None:
+        return []
+    blocked = [("excluded", queries.shown)]
+    if queries.groups is not None:
+        blocked.append((VARIANT, queries.groups.with_variants(queries.shown)))
+    return blocked
 
 
 def _query_filters(queries: QueryBatch, catalogue: Catalogue) -> BoolArray:

@@ -206,10 +206,13 @@ class Fallback(Stage[FallbackConfig]):
         if "removed_by" in items.columns:
             present = present & (items.columns["removed_by"] < 0)
         shown = present
-        if queries.groups is not None:  # a list of products needs k of them
-            groups = queries.groups.of_items(items.item_numbers)
-            shown = best_of_each_group(groups, (), present, items.item_numbers)
-        missing = queries.k - shown.sum(axis=1)
+        pinned = items.columns.get("pinned", np.full(items.shape, ABSENT))
+        if queries.groups is not None:  # a list of products needs k of them, as the policy shows
+            groups, is_pinned = queries.groups.of_items(items.item_numbers), present & (pinned >= 0)
+            shown = best_of_each_group(groups, (is_pinned * 1,), present, items.item_numbers)
+            shown |= is_pinned
+        # What is pinned behind the list leaves its place to others.
+        missing = queries.k - (shown & (pinned < queries.k)).sum(axis=1)
         if queries.live is None or queries.candidates is not None or missing.max(initial=0) <= 0:
             return items
         rows = [

@@ -30,9 +30,11 @@ from plait.schema.inference import words_of
 
 __all__ = [
     "GROUP_FIELDS",
+    "VARIANT",
     "best_of_each_group",
     "further_products",
     "group_field_of",
+    "is_group_name",
     "product_groups",
     "requested_groups",
     "shown_variants",
@@ -41,6 +43,9 @@ __all__ = [
 
 GROUP_FIELDS = ("parent", "parent_id", "item_group_id", "group_id", "variant_of")
 """The fields that "auto" looks for, in this order; case and separators do not count."""
+
+VARIANT = "variant"
+"""Why an item is left out whose product is shown by another one."""
 
 _GROUPING_TYPES = ("category", "text", "number", "set")
 
@@ -102,6 +107,15 @@ def group_field_of(catalogue: Catalogue, group_by: str) -> str:
             field="group_by",
         )
     return group_by
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether "auto" may take a field of this name.
+
+    Args:
+        name: The name of the field, in any case and with any separators.
+    """
+    return _key(name) in map(_key, GROUP_FIELDS)
 
 
 def requested_groups(queries: QueryBatch, usual: str) -> ProductGroups | None:

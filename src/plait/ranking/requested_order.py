@@ -57,15 +57,19 @@ def requested_order(
     factors: Float32Array | None,
     companion_ranks: Int32Array | None,
     present: BoolArray,
+    has_place: BoolArray | None = None,
 ) -> tuple[Float64Array, Int32Array]:
     """Replace scores by those that give the requested order.
 
     Args:
         score: float32 [B, K], larger is better.
         ties: What orders candidates of equal score, [B, K], smaller first.
-        factors: The factors of the boosts, float32 [B, K]; None: there are none.
+        factors: The factors of the boosts, float32 [B, K]; NaN for what fills a list, which no
+            boost moves and which stays behind all others; None: there are no boosts.
         companion_ranks: int32 [B, K], the rank of a companion and -1 for others; None: none.
         present: bool [B, K], the candidates that may be shown; the others come last.
+        has_place: bool [B, K], those and what earlier responses of this list have shown; None:
+            there are none.
 
     Returns:
         Scores float64 [B, K], -inf for those that may not be shown, and the places int32 [B, K]
@@ -75,13 +79,15 @@ def requested_order(
     if companion_ranks is not None:
         behind = np.iinfo(np.int32).max
         keys = (*keys, np.where(companion_ranks < 0, behind, companion_ranks))
-    ranking = np.lexsort((*keys, ~present), axis=1)
+    counted = present if has_place is None else has_place
+    ranking = np.lexsort((*keys, ~counted), axis=1)
     places: Int32Array = np.empty(score.shape, np.int32)
     np.put_along_axis(places, ranking, np.arange(score.shape[1], dtype=np.int32)[None, :], axis=1)
     moved: Float64Array = places.astype(np.float64) + _HEAD
     if factors is not None:
         with np.errstate(divide="ignore", over="ignore"):
             moved = moved ** (1.0 / factors.astype(np.float64))
+        moved[np.isnan(moved)] = np.inf
     return np.where(present, -moved, -np.inf), places
 
 

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 
 from plait.data.catalogue import Catalogue
-from plait.ranking.availability import AUTO, AvailabilityRule, availability_of
-from plait.ranking.item_variants import group_field_of, product_groups
+from plait.ranking.availability import (
+    AUTO,
+    AvailabilityRule,
+    availability_of,
+    is_availability_name,
+)
+from plait.ranking.item_variants import group_field_of, is_group_name, product_groups
 
-__all__ = ["SellableItems", "describe_sellable"]
+__all__ = ["SellableItems", "describe_sellable", "describes_sale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class SellableItems:
             The attributes by name.
         """
         return {**asdict(self), "availability": [asdict(rule) for rule in self.availability]}
+
+
+def describes_sale(name: str) -> bool:
+    """Return whether `describe_sellable` looks at a field, by default.
+
+    Args:
+        name: The name of the field.
+    """
+    return name == AUTO or is_availability_name(name) or is_group_name(name)
 
 
 def describe_sellable(catalogue: Catalogue, fields: Sequence[str] = (AUTO,)) -> SellableItems:

@@ -19,6 +19,8 @@ K1, B = 1.2, 0.75
 _Key = tuple[str, str]
 """A field of the index ("title", "body") and a term."""
 
+_ADDED = [("code", np.int32), ("number", np.int32), ("weight", np.float32)]
+
 Terms = Mapping[str, Sequence[str]]
 """By field of the index the terms of one document, repetitions included."""
 
@@ -35,23 +37,25 @@ class IndexStatistics:
     mean_lengths: Mapping[str, float]
     n_documents: int
 
-    def term_weight(self, index_field: str, frequency: int, length: int) -> float:
-        """Compute the BM25 weight of a term in a document, without idf.
+    def term_weights(self, index_field: str, terms: Sequence[str]) -> dict[_Key, float]:
+        """Compute the BM25 weight of every term of a document's field, without idf.
 
         Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond" (2009).
 
         Args:
             index_field: the field of the index.
-            frequency: how often the term occurs in the field.
-            length: the number of terms of the field.
+            terms: the terms of the field, repetitions included.
 
         Returns:
-            The weight, below `K1` + 1.
+            The weights by field and term, below `K1` + 1.
         """
         mean = max(self.mean_lengths.get(index_field, 1.0), 1e-9)
-        stored_length = _BYTE_LENGTHS[bisect_right(_BYTE_LENGTHS, length) - 1]  # as tantivy has it
-        relative_length = stored_length / mean
-        return frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * relative_length))
+        stored_length = _BYTE_LENGTHS[bisect_right(_BYTE_LENGTHS, len(terms)) - 1]  # as tantivy's
+        norm = K1 * (1 - B + B * (stored_length / mean))
+        return {
+            (index_field, term): frequency * (K1 + 1) / (frequency + norm)
+            for term, frequency in Counter(terms).items()
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,31 +122,28 @@ def extend_postings(
         numbers, weights = entries[key]
         mask = ~np.isin(numbers, indexed)
         entries[key] = numbers[mask], weights[mask]
-    added: dict[_Key, list[tuple[int, float]]] = {}
+    codes: dict[_Key, int] = {}
+    added: list[tuple[int, int, float]] = []
     for number, terms in terms_by_item.items():
-        term_weights = _term_weights(terms, statistics)
-        keys[number] = tuple(term_weights)
-        for key, weight in term_weights.items():
-            added.setdefault(key, []).append((number, weight))
-    for key, postings in added.items():
-        new_numbers, new_weights = zip(*postings, strict=True)
-        numbers, weights = entries.get(key, (np.zeros(0, np.int32), np.zeros(0, np.float32)))
-        entries[key] = (
-            np.concatenate([numbers, np.array(new_numbers, np.int32)]),
-            np.concatenate([weights, np.array(new_weights, np.float32)]),
-        )
+        weights_by_key: dict[_Key, float] = {}
+        for index_field, field_terms in terms.items():
+            weights_by_key |= statistics.term_weights(index_field, field_terms)
+        keys[number] = tuple(weights_by_key)
+        for key, weight in weights_by_key.items():
+            added.append((codes.setdefault(key, len(codes)), number, weight))
+    table = np.array(added, _ADDED)
+    table = table[np.argsort(table["code"], kind="stable")]
+    ends = np.cumsum(np.bincount(table["code"], minlength=len(codes))).tolist()
+    new_numbers, new_weights = table["number"].copy(), table["weight"].copy()
+    for key, start, end in zip(codes, [0, *ends], ends, strict=False):
+        posting = new_numbers[start:end], new_weights[start:end]
+        if key in entries:
+            numbers, weights = entries[key]
+            posting = np.concatenate([numbers, posting[0]]), np.concatenate([weights, posting[1]])
+        entries[key] = posting
     retained = updates.item_numbers[updates.retained(indexed)]
     has_terms = [bool(keys[number]) for number in (*retained.tolist(), *terms_by_item)]
     return Postings(np.array(has_terms, np.bool_), keys, entries)
-
-
-def _term_weights(terms: Terms, statistics: IndexStatistics) -> dict[_Key, float]:
-    """The BM25 weight of every term of a document, without idf."""
-    return {
-        (index_field, term): statistics.term_weight(index_field, frequency, len(field_terms))
-        for index_field, field_terms in terms.items()
-        for term, frequency in Counter(field_terms).items()
-    }
 
 
 def _byte_lengths() -> list[int]:

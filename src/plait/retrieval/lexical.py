@@ -8,10 +8,10 @@ it, with the document frequencies and mean lengths of the bundle, so that scores
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,12 +25,13 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
 from plait.features.language_detection import AUTO, FALLBACK, Language, resolve_language
-from plait.features.text import Analyzer, document, title_field, word_fields
+from plait.features.text import Analyzer, document, title_field, word_fields, word_values
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.bm25_overlay import IndexStatistics, Postings, Terms, extend_postings
+from plait.utils.owned_folders import make_owned_folder
 
 __all__ = ["Lexical", "LexicalConfig"]
 
@@ -92,9 +93,11 @@ class Lexical(Stage[LexicalConfig]):
         dataset.catalogue.check_fields(self.config.fields, "fields")
         fitted = self.clone()
         fitted._language = resolve_language(self.config.language, dataset.catalogue)
-        folder = tempfile.mkdtemp(prefix="plait-words-")
-        weakref.finalize(fitted, shutil.rmtree, folder, ignore_errors=True)
-        fitted._build_index(Path(folder), dataset.catalogue)
+        folder = make_owned_folder("words")
+        weakref.finalize(fitted, folder.close)
+        index_folder = folder.path / "index"
+        index_folder.mkdir()
+        fitted._build_index(index_folder, dataset.catalogue)
         return fitted
 
     def describe(self) -> dict[str, Any]:
@@ -134,15 +137,22 @@ class Lexical(Stage[LexicalConfig]):
         is_first = not isinstance(previous, ItemUpdates)
         updates: Updates = Updates.empty(version, Postings()) if is_first else previous
         fields = word_fields(catalogue, self.config.fields)
-        numbers = updates.outdated_items(catalogue, fields, self._field_hashes)
-        terms = {number: self._terms_of_item(catalogue, number) for number in numbers.tolist()}
+        numbers, hashes = updates.outdated_items(catalogue, fields, self._field_hashes)
+        terms = self._terms_of_items(catalogue, numbers)
         postings = extend_postings(updates, terms, self._statistics)
-        return updates.extended(catalogue, numbers, postings)
+        return updates.extended(catalogue, numbers, postings, hashes)
 
-    def _terms_of_item(self, catalogue: Catalogue, number: int) -> Terms:
+    def _terms_of_items(self, catalogue: Catalogue, numbers: Int32Array) -> Mapping[int, Terms]:
+        """By item its terms; each value alone, since many items share one."""
+        analyzer, item_fields = self.analyzer, self._item_fields(catalogue)
         return {
-            index_field: self.analyzer.terms(document(catalogue, number, fields))
-            for index_field, fields in self._item_fields(catalogue).items()
+            number: {
+                index_field: [
+                    *chain(*analyzer.terms_of_texts(word_values(catalogue, number, fields)))
+                ]
+                for index_field, fields in item_fields.items()
+            }
+            for number in numbers.tolist()
         }
 
     def _item_fields(self, catalogue: Catalogue) -> dict[str, list[str]]:

@@ -66,9 +66,9 @@ def _to_number(value: Any) -> float | None:
     if kind is int:
         return int(value)
     if kind is str:
-        if value.strip(BLANKS) in MISSING_WORDS:
-            return None
         value = _parse_number(value)
+        if value is None:
+            return None
     elif kind is not float:
         raise ValueError("a number")
     if not math.isfinite(value):
@@ -77,13 +77,19 @@ def _to_number(value: Any) -> float | None:
     return int(value) if is_whole else float(value)
 
 
-def _parse_number(text: str) -> float:
+def _parse_number(text: str) -> float | None:
+    """The number of a text; None for a word that means missing."""
+    number = None
     try:
         if "_" not in text:
-            return float(text)
+            number = float(text)
     except ValueError:
         pass
-    number = unambiguous_number(text)
+    if number is not None and math.isfinite(number):  # the usual case first: words are rare
+        return number
+    if text.strip(BLANKS) in MISSING_WORDS:
+        return None
+    number = unambiguous_number(text) if number is None else number
     if number is None:
         raise ValueError("a number")
     return number

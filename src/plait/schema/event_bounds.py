@@ -7,6 +7,9 @@ for files). The log itself checks only what its tables need.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import Field
 
 from plait.utils.timestamps import DAY
 
@@ -17,6 +20,7 @@ __all__ = [
     "MAX_EVENT_TYPE_LENGTH",
     "MAX_ID_LENGTH",
     "MAX_VALUE",
+    "WholeNumber",
     "event_type_problem",
     "id_problem",
     "is_plausible_time",
@@ -40,6 +44,9 @@ MAX_CLOCK_SKEW = DAY
 
 CONTROL_CHARACTERS = r"[\x00-\x1f\x7f-\x9f]"
 """A regular expression of the characters that ids may not contain: they break lines of files."""
+
+WholeNumber = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
+"""A whole number that JSON carries without loss: it stands for the id that it spells."""
 
 _find_control_character = re.compile(CONTROL_CHARACTERS).search
 

@@ -6,7 +6,7 @@ A value that does not fit the stored type is drift: its row is stored without it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
@@ -21,10 +21,22 @@ from plait.schema.inference import infer_type
 from plait.schema.retyping import as_type, is_stored_as
 from plait.utils.html_text import plain_text
 
-__all__ = ["ENTITIES", "MAX_FIELDS", "MAX_NAME", "Admission", "FieldProblem", "Schema", "typed"]
+__all__ = [
+    "ENTITIES",
+    "EVENT_TYPES",
+    "MAX_FIELDS",
+    "MAX_NAME",
+    "Admission",
+    "FieldProblem",
+    "Schema",
+    "typed",
+]
 
 ENTITIES = ("item", "user", "interaction", "impression")
 """The entities that may have typed fields."""
+
+EVENT_TYPES = "kind"
+"""What stands for an entity where an event type is retired."""
 
 MAX_FIELDS = 1000
 """The most fields of an entity: more are a mistake, such as ids used as names."""
@@ -80,9 +92,12 @@ class Schema:
 
     Attributes:
         types: The types by (entity, field name).
+        retired: The fields, by (entity, field name), that are no longer used, and the event types,
+            as ("kind", name).
     """
 
     types: Mapping[_Key, FieldType] = field(default_factory=dict)
+    retired: frozenset[_Key] = frozenset()
     _coerce: _Coercers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +128,7 @@ class Schema:
         for name, kind in types.items():
             self._check_declared(entity, name, kind)
         new = {(entity, name): cast(FieldType, kind) for name, kind in types.items()}
-        declared = Schema({**self.types, **new})
+        declared = Schema({**self.types, **new}, self.retired)
         count = len(declared._coerce[entity])
         if count > MAX_FIELDS:
             raise InputError(
@@ -129,6 +144,9 @@ class Schema:
         if not _is_field_name(name):
             hint = f"a name has 1 to {MAX_NAME} printable characters"
             raise InputError(f"{name[:MAX_NAME]!r} cannot be the name of a field", hint=hint)
+        if (entity, name) in self.retired:
+            hint = "plait schema restore takes that back; or give the column another field name"
+            raise ConflictError(f"the field {name!r} was retired", hint=hint, field=name)
         stored = self.types.get((entity, name), kind)
         if stored != kind:
             raise ConflictError(
@@ -166,7 +184,9 @@ class Schema:
                 schema = self.learn([events[voter] for voter in with_fields])
                 result = _convert(event, index, schema._coerce[event.record_type])
             if result is None:
-                result, lost = _without_misfits(event, index, schema._coerce[event.record_type])
+                result, lost = _without_misfits(
+                    event, index, schema._coerce[event.record_type], self.retired
+                )
                 admission.lost.extend(lost)
             admission.events[index] = result
         return admission._replace(schema=schema)
@@ -184,7 +204,7 @@ class Schema:
         for event in events:
             known = self._coerce[event.record_type]
             for name, value in (_parse(event) or {}).items():
-                if name not in known:
+                if name not in known and (event.record_type, name) not in self.retired:
                     values_by_key.setdefault((event.record_type, name), []).append(value)
         types = dict(self.types)
         counts = Counter(entity for entity, _ in types)
@@ -194,7 +214,7 @@ class Schema:
             if kind is not None and counts[entity] < MAX_FIELDS and _is_field_name(name):
                 types[key] = kind
                 counts[entity] += 1
-        return Schema(types)
+        return Schema(types, self.retired)
 
 
 def _is_field_name(name: str) -> bool:
@@ -231,7 +251,7 @@ def _with_fields(event: Event, fields: Mapping[str, Any]) -> Event:
 
 
 def _without_misfits(
-    event: Event, index: int, coerce: Mapping[str, Callable[[Any], Any]]
+    event: Event, index: int, coerce: Mapping[str, Callable[[Any], Any]], retired: Collection[_Key]
 ) -> tuple[Event, list[FieldProblem]]:
     """The event without the fields that do not fit, and what is wrong with these."""
     fields: dict[str, Any] = {}
@@ -239,7 +259,9 @@ def _without_misfits(
     for name, value in (_parse(event) or {}).items():
         is_empty = value is None or value == "" or value == []
         if not is_empty and name not in coerce:
-            lost.append(_untyped_field_problem(index, name, value))
+            is_retired = (event.record_type, name) in retired
+            expected = f"no {name!r}, which was retired" if is_retired else _expected(name, value)
+            lost.append(FieldProblem(index, name[:MAX_NAME], value, expected))
             continue
         try:
             fields[name] = None if is_empty else coerce[name](value)
@@ -248,14 +270,13 @@ def _without_misfits(
     return _with_fields(event, fields), lost
 
 
-def _untyped_field_problem(index: int, name: str, value: Any) -> FieldProblem:
-    """Why a field could not be given a type."""
+def _expected(name: str, value: Any) -> str:
+    """What was expected of a field that could not be given a type."""
     if not _is_field_name(name):
-        expected = f"a field name of 1 to {MAX_NAME} printable characters"
-        return FieldProblem(index, name[:MAX_NAME], value, expected)
+        return f"a field name of 1 to {MAX_NAME} printable characters"
     if isinstance(value, dict):
-        return FieldProblem(index, name, value, "text, a number, a list or {lat, lon}")
-    return FieldProblem(index, name, value, f"one of the {MAX_FIELDS} fields there are")
+        return "text, a number, a list or {lat, lon}"
+    return f"one of the {MAX_FIELDS} fields there are"
 
 
 def typed(
@@ -273,7 +294,7 @@ def typed(
         without HTML, null as None. Fields without a type (which never had a value) are left out.
     """
     values: dict[str, Any] = {}
-    for name, value in orjson.loads(fields or "{}").items():
+    for name, value in orjson.loads(fields).items() if fields and types else ():
         kind = types.get((entity, name))
         if kind is not None:
             values[name] = _readable(value, kind)

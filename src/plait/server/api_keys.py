@@ -7,19 +7,31 @@ import hashlib
 import hmac
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from plait.errors import StorageError
-from plait.settings import Settings
+from plait.settings import KEY_LENGTH, Settings
+from plait.utils.private_files import exposed_mode, make_private_folder
 
-__all__ = ["KEY_FILE", "KeyRing", "ensure_key"]
+__all__ = ["KEY_FILE", "KeyRing", "KnownKey", "ensure_key"]
 
 KEY_FILE = "key"
 _ALL = frozenset({"read", "ingest", "admin"})
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class KnownKey(NamedTuple):
+    """What is known of a presented key.
+
+    Attributes:
+        number: Its place among the keys of the home, the same in every process; -1 if unknown.
+        scopes: What it permits; empty if unknown.
+    """
+
+    number: int
+    scopes: frozenset[str]
 
 
 class KeyRing:
@@ -62,8 +74,11 @@ class KeyRing:
         limited = (settings.read_keys, settings.ingest_keys, settings.events_keys)
         return KeyRing(ensure_key(settings)[0], *limited)
 
-    def scopes(self, presented: bytes) -> frozenset[str]:
-        """Look up what a key permits.
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, presented: bytes) -> KnownKey:
+        """Look up a key.
 
         Every known key is compared as a whole, whatever the others gave: the time taken
         does not depend on how similar a key is.
@@ -72,14 +87,14 @@ class KeyRing:
             presented: The key of a request.
 
         Returns:
-            Its scopes, none if the key is unknown.
+            Its number and its scopes: of a key that is listed several times, all of them.
         """
         digest = hashlib.sha256(presented).digest()
-        granted: frozenset[str] = frozenset()
-        for known, scopes in self._known:
+        number, granted = -1, frozenset[str]()
+        for place, (known, scopes) in enumerate(self._known):
             if hmac.compare_digest(digest, known):
-                granted |= scopes
-        return granted
+                number, granted = place, granted | scopes
+        return KnownKey(number, granted)
 
 
 def ensure_key(settings: Settings) -> tuple[str, bool]:
@@ -101,7 +116,7 @@ def ensure_key(settings: Settings) -> tuple[str, bool]:
         return settings.key, False
     path = settings.home / KEY_FILE
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
         with _locked(settings.home / "key.lock"):
             if path.exists():
                 return _read(path), False
@@ -128,10 +143,14 @@ def _read(path: Path) -> str:
         ) from problem
     if not key:
         raise StorageError(f"{path} is empty", hint="remove it, and the next start makes a new key")
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & _OTHERS:
+    if len(key) < KEY_LENGTH:
         raise StorageError(
-            f"others may read {path}: its mode is {mode:04o}, expected 0600",
+            f"the key in {path} has {len(key)} characters, expected {KEY_LENGTH} or more",
+            hint="remove it, and the next start makes a new key",
+        )
+    if mode := exposed_mode(path):
+        raise StorageError(
+            f"others may read {path}: its mode is {mode}, expected 0600",
             hint=f"chmod 600 {path}; if another person may have read it, remove it: "
             "the next start makes a new key",
         )

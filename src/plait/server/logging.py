@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import logging.config
 
+from plait.utils.printable_text import printable
+
 __all__ = ["configure"]
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class _LineFormatter(logging.Formatter):
+    """Makes control characters visible: a terminal that shows the log must not obey them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def configure(level: str) -> None:
@@ -21,7 +32,7 @@ def configure(level: str) -> None:
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+            "formatters": {"line": {"()": _LineFormatter, "format": _FORMAT}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "loggers": {"plait": plait_logger, "uvicorn": plait_logger, "uvicorn.access": silent},
         }

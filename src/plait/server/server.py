@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import sys
 import threading
@@ -11,11 +12,16 @@ from collections.abc import Callable
 
 from plait.errors import InputError
 from plait.server.api_keys import KEY_FILE, ensure_key
+from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import Supervisor
 from plait.settings import Settings
+from plait.utils.owned_folders import sweep_owned_folders
+from plait.workspace.home_warnings import home_warnings
 
 __all__ = ["bound", "serve"]
+
+_log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 
@@ -37,6 +43,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         InputError: If the address is not available.
         StorageError: If the home cannot be written.
     """
+    configure(settings.log_level)
+    sweep_owned_folders()
     with Signals() as signals:
         key, made = ensure_key(settings)
         listener = bound(settings.host, settings.port)
@@ -47,6 +55,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         elif not settings.key:
             _say(f"the key is in {settings.home / KEY_FILE}")
         _say(f"url: {url}")
+        for warning in home_warnings(settings.home):
+            _log.warning("%s", warning)
         stopped = threading.Event()
         if on_ready is not None:
             arguments = (url, on_ready, stopped)

@@ -19,7 +19,9 @@ from plait.server.http.connection_limits import protocol_with_timeouts
 from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
-from plait.settings import Settings, load_settings
+from plait.settings import Settings, allocator_arenas, load_settings
+from plait.utils.allocator import limit_arenas
+from plait.utils.private_files import restrict_new_files
 
 __all__ = ["main", "work"]
 
@@ -59,6 +61,8 @@ def work(
         PlaitError: If the home cannot be opened.
     """
     configure(settings.log_level)
+    restrict_new_files()
+    limit_arenas(allocator_arenas())
     sys.setswitchinterval(SWITCH_SECONDS)
     server = _Server(_config(settings, plait.workspace.open(settings)))
     if lifeline is not None:

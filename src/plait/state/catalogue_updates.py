@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
-from plait.eventlog import TYPE_CODES, EventChunk, EventLog
+from plait.eventlog import TYPE_CODES, EventChunk
+from plait.eventlog.log_reader import LogReader
 from plait.schema.schema import Schema, typed
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
@@ -63,10 +65,11 @@ def with_new_entries(catalogue: Catalogue, ids: Sequence[str], size: int) -> Cat
     first = len(catalogue)
     if size <= first:
         return catalogue
-    grown = catalogue.with_ids(ids[: size - first])
+    new_ids = ids[: size - first]
+    grown = catalogue.with_ids(new_ids)
     grown.index.pop("", None)
-    named = (number for number in range(first, len(grown)) if grown.ids[number])
-    return grown.updated([Change(number, "touch", {}, -1) for number in named])
+    is_named = np.fromiter(map(bool, new_ids), np.bool_, len(new_ids))
+    return replace(grown, alive=np.concatenate([catalogue.alive, is_named]))
 
 
 def apply_changes(
@@ -103,19 +106,23 @@ def apply_changes(
     return catalogue.updated(list(_effective(catalogue, changes)))
 
 
-def item_catalogue(log: EventLog) -> Catalogue:
+def item_catalogue(log: LogReader, is_read: Callable[[str], bool] | None = None) -> Catalogue:
     """Read the items of a log, without its interactions.
 
     Args:
         log: The log.
+        is_read: Whether a field of this name is read; None: all are.
 
     Returns:
-        The items as they are now; ids that only interactions name are among them.
+        The items as they are now, with the fields that are read; ids that only interactions name
+        are among them.
 
     Raises:
         StorageError: If the log cannot be read.
     """
     ids, types = log.item_ids(), log.schema().types
+    if is_read is not None:
+        types = {key: dtype for key, dtype in types.items() if is_read(key[1])}
     changes = [
         Change(number, _CHANGES[kind], typed(fields, "item", types), offset)
         for offset, number, kind, fields in log.entity_changes("item")

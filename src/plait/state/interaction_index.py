@@ -6,8 +6,9 @@ copies the past, and a history is read from at most a handful of runs. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +16,16 @@ import numpy.typing as npt
 
 from plait.data.array_types import Int16Array, Int32Array, Int64Array
 
-__all__ = ["InteractionIndex", "InteractionRows", "SortedRun"]
+__all__ = ["InteractionIndex", "InteractionRows", "SortedRun", "newest_rows"]
 
 MERGE_RATIO = 8
 """A run is merged into the one before it once it holds more than an eighth of its rows."""
 
 MAX_LOOSE = 2048
 """How many single rows are kept by user before they become a run."""
+
+LONG_HISTORY = 4096
+"""A run keeps the newest rows of each item and event type too, of a user with so many rows."""
 
 LooseRow = tuple[int, int, int]
 """(item, event type, time) of one interaction."""
@@ -61,16 +65,17 @@ class InteractionRows(NamedTuple):
             return blocks[0]
         return InteractionRows(*(np.concatenate(column) for column in zip(*blocks, strict=True)))
 
-    def take(self, rows: npt.NDArray[Any]) -> InteractionRows:
+    def take(self, rows: npt.NDArray[Any] | slice) -> InteractionRows:
         """Select rows.
 
         Args:
-            rows: Indices or a mask.
+            rows: Indices, a mask or a slice.
 
         Returns:
             The selected rows.
         """
-        return InteractionRows(*(column[rows] for column in self))
+        columns: list[npt.NDArray[Any]] = [*self]
+        return InteractionRows(*(column[rows] for column in columns))
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -83,6 +88,8 @@ class SortedRun:
         items: int32 [N].
         event_types: int16 [N].
         times: int64 [N].
+        distinct: By the number of a user with a long history the newest row of each item and
+            event type, by item.
     """
 
     users: Int32Array
@@ -90,6 +97,7 @@ class SortedRun:
     items: Int32Array
     event_types: Int16Array
     times: Int64Array
+    distinct: Mapping[int, InteractionRows] = field(default_factory=dict)
 
     @staticmethod
     def from_rows(rows: InteractionRows) -> SortedRun:
@@ -108,7 +116,11 @@ class SortedRun:
         users, items, event_types, times = rows
         starts = np.flatnonzero(np.diff(users, prepend=-1)) if len(users) else np.zeros(0, "i8")
         offsets = np.append(starts, len(users)).astype(np.int64)
-        return SortedRun(users[starts], offsets, items, event_types, times)
+        distinct = {
+            int(users[offsets[n]]): _distinct(rows.take(slice(offsets[n], offsets[n + 1])))
+            for n in np.flatnonzero(np.diff(offsets) >= LONG_HISTORY).tolist()
+        }
+        return SortedRun(users[starts], offsets, items, event_types, times, distinct)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -132,11 +144,12 @@ class SortedRun:
             return slice(0, 0)
         return slice(int(self.offsets[position]), int(self.offsets[position + 1]))
 
-    def batch_rows(self, users: Int32Array) -> InteractionRows:
-        """Collect the rows of several users.
+    def batch_rows(self, users: Int32Array, most: int) -> InteractionRows:
+        """Collect the newest rows of several users.
 
         Args:
             users: int32 [B] user numbers.
+            most: The most rows of each.
 
         Returns:
             Their rows; `users` holds the row of the batch, 0..B-1.
@@ -145,8 +158,9 @@ class SortedRun:
             return InteractionRows.empty()
         positions = np.minimum(self.users.searchsorted(users), len(self.users) - 1)
         is_known = self.users[positions] == users
-        starts = np.where(is_known, self.offsets[positions], 0)
-        counts = np.where(is_known, self.offsets[positions + 1] - starts, 0)
+        ends = self.offsets[positions + 1]
+        starts = np.where(is_known, np.maximum(self.offsets[positions], ends - most), 0)
+        counts = np.where(is_known, ends - starts, 0)
         owners = np.repeat(np.arange(len(users)), counts)
         firsts = np.cumsum(counts) - counts
         rows = np.arange(len(owners)) - np.repeat(firsts - starts, counts)
@@ -245,11 +259,12 @@ class InteractionIndex:
         loose = [row[0] for rows in (self.loose or {}).values() for row in rows]
         return counts + np.bincount(np.array(loose, np.int64), minlength=n_items)
 
-    def user_rows(self, user: int) -> InteractionRows:
-        """Collect the rows of one user.
+    def user_rows(self, user: int, most: int = sys.maxsize) -> InteractionRows:
+        """Collect the newest rows of one user.
 
         Args:
             user: The user number.
+            most: The most rows.
 
         Returns:
             What the user did, oldest first; `users` is all zero.
@@ -258,6 +273,8 @@ class InteractionIndex:
         for run in self.runs:
             own = run.user_slice(user)
             if own.start < own.stop:
+                if own.stop - own.start > most:
+                    own = slice(own.stop - most, own.stop)
                 zeros = np.zeros(own.stop - own.start, np.int32)
                 columns = run.items[own], run.event_types[own], run.times[own]
                 blocks.append(InteractionRows(zeros, *columns))
@@ -269,21 +286,47 @@ class InteractionIndex:
         rows = blocks[0] if len(blocks) == 1 else InteractionRows.concat(blocks)
         if len(blocks) == 1 and not loose:
             return rows
-        if np.all(rows.times[1:] >= rows.times[:-1]):
-            return rows
-        return rows.take(np.argsort(rows.times, kind="stable"))
+        if not np.all(rows.times[1:] >= rows.times[:-1]):
+            rows = rows.take(np.argsort(rows.times, kind="stable"))
+        return rows.take(slice(-most, None)) if len(rows.items) > most else rows
 
-    def batch_rows(self, users: Int32Array) -> tuple[Int64Array, InteractionRows]:
-        """Collect the rows of several users.
+    def distinct_rows(self, users: Sequence[int]) -> InteractionRows:
+        """Collect the rows of one person, without most of the older repetitions.
+
+        Args:
+            users: The numbers of the person.
+
+        Returns:
+            At least the newest row of each item and event type, in no stated order; `users` is
+            all zero.
+        """
+        blocks = [InteractionRows.empty()]
+        for user in users:
+            for run in self.runs:
+                rows = run.distinct.get(user)
+                if rows is None:
+                    own = run.user_slice(user)
+                    nobody = np.zeros(0, np.int32)
+                    columns = run.items[own], run.event_types[own], run.times[own]
+                    rows = InteractionRows(nobody, *columns)
+                blocks.append(rows._replace(users=np.zeros(len(rows.items), np.int32)))
+            blocks.append(_columns((0, *row) for row in (self.loose or {}).get(user, ())))
+        return InteractionRows.concat(blocks)
+
+    def batch_rows(
+        self, users: Int32Array, most: int = sys.maxsize
+    ) -> tuple[Int64Array, InteractionRows]:
+        """Collect the newest rows of several users.
 
         Args:
             users: int32 [B] user numbers.
+            most: The most rows of each.
 
         Returns:
             `offsets` int64 [B + 1] and the rows, each user's oldest first; `users` holds the row
             of the batch, 0..B-1.
         """
-        blocks = [run.batch_rows(users) for run in self.runs]
+        blocks = [run.batch_rows(users, most) for run in self.runs]
         loose = self.loose or {}
         blocks.append(
             _columns(
@@ -295,8 +338,37 @@ class InteractionIndex:
         rows = InteractionRows.concat(blocks)
         if len(self.runs) != 1 or self.loose_count:
             rows = rows.take(np.lexsort((rows.times, rows.users)))
-        counts = np.bincount(rows.users, minlength=len(users))
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), rows
+        return newest_rows(rows, len(users), most)
+
+
+def newest_rows(
+    rows: InteractionRows, n_users: int, most: int
+) -> tuple[Int64Array, InteractionRows]:
+    """Keep the newest rows of each user.
+
+    Args:
+        rows: Rows by user, each user's oldest first; `users` holds 0..B-1.
+        n_users: B.
+        most: The most rows of each.
+
+    Returns:
+        `offsets` int64 [B + 1] and the rows that are left.
+    """
+    counts = np.bincount(rows.users, minlength=n_users)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    if len(rows.users) <= most or counts.max(initial=0) <= most:
+        return offsets, rows
+    ages = np.repeat(offsets[1:], counts) - np.arange(len(rows.users))
+    counts = np.minimum(counts, most)
+    rows = rows.take(ages <= most)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), rows
+
+
+def _distinct(rows: InteractionRows) -> InteractionRows:
+    """Of rows of one user, oldest first, the newest of each item and event type, by item."""
+    keys = rows.items.astype(np.int64) << 16 | rows.event_types.astype(np.int64)
+    _, last = np.unique(keys[::-1], return_index=True)
+    return rows.take(len(keys) - 1 - last)
 
 
 def _columns(rows: Iterable[tuple[int, ...]]) -> InteractionRows:

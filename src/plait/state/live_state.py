@@ -6,6 +6,7 @@ one reference.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Change
+from plait.data.ragged import offsets_of
 from plait.data.recent_interactions import RecentInteractions
 from plait.data.types import History, event_type_weights
 from plait.data.user_merges import UserMerges
@@ -23,7 +25,7 @@ from plait.eventlog.user_merges import apply_merges, targets_of
 from plait.schema.schema import Schema
 from plait.state.catalogue_updates import EntityNames, apply_changes, with_new_entries
 from plait.state.companions import Companions, companions
-from plait.state.interaction_index import InteractionIndex, InteractionRows
+from plait.state.interaction_index import InteractionIndex, InteractionRows, newest_rows
 
 __all__ = ["LiveState"]
 
@@ -116,9 +118,13 @@ class LiveState:
         return after._without(erased_users) if erased_users else after
 
     def history(
-        self, users: Int32Array, kinds: Mapping[str, float], sessions: Int32Array | None = None
+        self,
+        users: Int32Array,
+        kinds: Mapping[str, float],
+        sessions: Int32Array | None = None,
+        most: int = sys.maxsize,
     ) -> History:
-        """Return everything that users did, oldest first, under whichever of their ids.
+        """Return the newest of what users did, oldest first, under whichever of their ids.
 
         Ordered by (time, offset); an event without time stands at its position, one without
         either at its offset. Events of one time under several ids stand id by id.
@@ -127,19 +133,45 @@ class LiveState:
             users: int32 [B] user numbers, -1 for an unknown user.
             kinds: The weight of each event type; "*" stands for any other.
             sessions: int32 [B], the numbers of users whose events are joined to each; -1 for none.
+            most: The most events of each user.
 
         Returns:
             The histories, with the weight of every event.
         """
         weights = event_type_weights(self.event_types, kinds)
         if sessions is not None or self.merges.targets:
-            offsets, rows = self._joined_rows(users, sessions)
+            offsets, rows = self._joined_rows(users, sessions, most)
         elif len(users) == 1:
-            rows = self.events.user_rows(int(users[0]))
+            rows = self.events.user_rows(int(users[0]), most)
             offsets = np.array([0, len(rows.items)], np.int64)
         else:
-            offsets, rows = self.events.batch_rows(users)
+            offsets, rows = self.events.batch_rows(users, most)
         return History(offsets, rows.items, rows.times, weights[rows.event_types], rows.event_types)
+
+    def distinct_history(
+        self, users: Int32Array, kinds: Mapping[str, float], sessions: Int32Array | None = None
+    ) -> History:
+        """Return all items that users know, however long ago, without most repetitions.
+
+        Args:
+            users: int32 [B] user numbers, -1 for an unknown user.
+            kinds: The weight of each event type; "*" stands for any other.
+            sessions: int32 [B], the numbers of users whose events are joined to each; -1 for none.
+
+        Returns:
+            At least the newest event of each user with each item of each event type, in no stated
+            order.
+        """
+        weights = event_type_weights(self.event_types, kinds)
+        blocks = [
+            self.events.distinct_rows(self._numbers(user, row, sessions))
+            for row, user in enumerate(users.tolist())
+        ]
+        lengths = np.array([len(block.items) for block in blocks], np.int64)
+        rows = InteractionRows.concat(blocks)
+        return History(
+            offsets_of(lengths), rows.items, rows.times, weights[rows.event_types], rows.event_types
+        )
 
     def companions(self, items: Int32Array, event_types: Sequence[str]) -> Companions:
         """Find items that share users with some items.
@@ -160,26 +192,25 @@ class LiveState:
             self.catalogue.tiebreak,
         )
 
+    def _numbers(self, user: int, row: int, sessions: Int32Array | None) -> list[int]:
+        """The numbers of a user under all ids, with those of the session."""
+        session = () if sessions is None else self.merges.person(int(sessions[row]))
+        return list(dict.fromkeys([*self.merges.person(user), *session]))
+
     def _joined_rows(
-        self, users: Int32Array, sessions: Int32Array | None
+        self, users: Int32Array, sessions: Int32Array | None, most: int
     ) -> tuple[Int64Array, InteractionRows]:
-        """The rows of each user under all ids, with those of the session, oldest first."""
+        """The newest rows of each user under all ids, with those of the session, oldest first."""
         pairs = [
             (row, number)
             for row, user in enumerate(users.tolist())
-            for number in dict.fromkeys(
-                [
-                    *self.merges.person(user),
-                    *(() if sessions is None else self.merges.person(int(sessions[row]))),
-                ]
-            )
+            for number in self._numbers(user, row, sessions)
         ]
         owners, numbers = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
-        _, rows = self.events.batch_rows(numbers)
+        _, rows = self.events.batch_rows(numbers, most)
         owned = rows._replace(users=owners[rows.users])
         order = np.lexsort((owned.times, owned.users))
-        counts = np.bincount(owned.users, minlength=len(users))
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), owned.take(order)
+        return newest_rows(owned.take(order), len(users), most)
 
     def _without(self, users: set[int]) -> LiveState:
         """The state without what users did."""

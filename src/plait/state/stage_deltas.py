@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plait.data.types import State, StateView
+from plait.features.shared_work import shared_work
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.stage import IncrementalStage
 
@@ -30,8 +31,9 @@ def deltas(
     if previous is not None and previous.state.catalogue is state.catalogue:
         return previous.deltas
     earlier: Mapping[str, Any] = {} if previous is None else previous.deltas
-    return {
-        stage.name: stage.update(state.catalogue, pipeline.version, earlier.get(stage.name))
-        for stage in pipeline.stages
-        if isinstance(stage, IncrementalStage)
-    }
+    with shared_work():
+        return {
+            stage.name: stage.update(state.catalogue, pipeline.version, earlier.get(stage.name))
+            for stage in pipeline.stages
+            if isinstance(stage, IncrementalStage)
+        }

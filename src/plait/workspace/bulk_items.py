@@ -13,6 +13,7 @@ from plait.ingest.posted_rows import fields_text, merged_parts
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.workspace.data_api import DELTA_WAIT, DataApi, id_text
+from plait.workspace.new_names import BoundedEvents, BudgetSource
 from plait.workspace.readable_fields import lost_fields
 
 __all__ = ["OPERATIONS", "BulkItems"]
@@ -35,13 +36,16 @@ _KEYS = ("id", "op", "fields")
 class BulkItems(DataApi):
     """Writes rows of items; a row that is wrong costs itself alone."""
 
-    def post_items(self, rows: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
+    def post_items(
+        self, rows: Sequence[Any], *, names: BudgetSource | None = None
+    ) -> tuple[int, list[dict[str, Any]]]:
         """Describe, change or delete many items in one commit.
 
         Args:
             rows: Mappings with `id`; `op`, "upsert" (the default: all fields, as `put_item`),
                 "merge" (as `patch_item`) or "delete"; and `fields`, or the fields beside `id` and
                 `op` where a row has no `fields`.
+            names: Makes the budget of new fields of whoever posts; None: any number may be new.
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each, in their
@@ -80,13 +84,14 @@ class BulkItems(DataApi):
             events.append(Event("item", event_id, change, None, item, now, fields=fields))
         if not events:
             return state.version, statuses
-        result = self._importer.append(events)
+        bounded = BoundedEvents(events) if names is None else self.name_bounds.bound(events, names)
+        result = self._importer.append(bounded.events)
         self.host.catch_up(result.version, result.chunk)
-        for place, stored in zip(places, result.rows, strict=True):
+        for index, (place, stored) in enumerate(zip(places, result.rows, strict=True)):
             error = f"{stored.field}: {stored.error}" if stored.field else stored.error
             statuses[place].update(status=stored.status, error=error if stored.error else "")
-            if stored.lost:
-                statuses[place]["lost"] = lost_fields(stored.lost)
+            if lost := [*bounded.lost.get(index, ()), *stored.lost]:
+                statuses[place]["lost"] = lost_fields(lost)
         # A large body waits for the one before it alone, so that the next can be read meanwhile.
         is_small = len(events) <= SMALL_BODY
         self.host.wait_for_deltas(result.version if is_small else state.version, DELTA_WAIT)

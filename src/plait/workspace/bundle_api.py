@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from plait.errors import BundleError, NotFoundError, PlaitError
@@ -12,11 +11,13 @@ from plait.eventlog import EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_compatibility import check_log
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import tracker
 from plait.utils.no_op import ignore
+from plait.utils.owned_folders import sweep_owned_folders
+from plait.utils.plain_arguments import as_list, without_numpy
 from plait.utils.timestamps import DAY
 from plait.workspace.fit import Progress, fit
 from plait.workspace.info import erased_since
@@ -41,9 +42,7 @@ class BundleApi:
     _bundles: BundleStore
     _webhooks: Webhooks
 
-    def recipe_of_next_fit(
-        self, recipe: str | Path | Recipe | RecipeChoice | None = None
-    ) -> RecipeChoice:
+    def recipe_of_next_fit(self, recipe: RecipeLike | RecipeChoice | None = None) -> RecipeChoice:
         """Return the recipe that `fit` would take.
 
         Args:
@@ -59,7 +58,7 @@ class BundleApi:
 
     def fit(
         self,
-        recipe: str | Path | Recipe | RecipeChoice | None = None,
+        recipe: RecipeLike | RecipeChoice | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         track: Sequence[str] = (),
@@ -84,6 +83,7 @@ class BundleApi:
         """
         home = self.settings.home
         is_main = ProcessGroup.current().is_main
+        sweep_owned_folders()
         try:
             choice = self.recipe_of_next_fit(recipe)
             bundle = fit(
@@ -91,9 +91,9 @@ class BundleApi:
                 self._bundles,
                 home / "fit.lock",
                 choice,
-                seed=seed,
+                seed=without_numpy(seed),
                 progress=progress or ignore,
-                trackers=tuple(tracker(name, home / "tracking") for name in track),
+                trackers=tuple(tracker(name, home / "tracking") for name in as_list(track)),
             )
         except Exception as problem:
             if is_main:
@@ -153,7 +153,9 @@ class BundleApi:
         """
         ids, current = self._bundles.ids(), self._bundles.current()
         if not bundle:
-            bundle = max((name for name in ids if name < current), default="")
+            # Where no whole file names the bundle in use, the newest one takes its place.
+            older = [name for name in ids if name < current or current not in ids]
+            bundle = max(older, default="")
         if bundle not in ids:
             message = f"no bundle {bundle!r}" if bundle else "there is no older bundle"
             hint = f"there are {', '.join(ids)}" if ids else "plait fit makes one"
@@ -209,7 +211,7 @@ class BundleApi:
 
     def _check_bundle(self, bundle: str, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError unless the bundle was fitted on this log."""
-        check_log(bundle, manifest["notes"], self._log, self._log.item_ids())
+        check_log(bundle, manifest, self._log, self._log.item_ids())
 
 
 def _success(bundle: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,5 +228,5 @@ def _success(bundle: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _failure(problem: Exception) -> dict[str, Any]:
     """What a webhook says of a failed fit; an unexpected error is named by its type alone."""
     if isinstance(problem, PlaitError):
-        return {"error": problem.code, "message": problem.message, "hint": problem.hint}
+        return {"error": problem.code, "message": problem.public, "hint": problem.hint}
     return {"error": "internal", "message": type(problem).__name__, "hint": ""}

@@ -21,6 +21,7 @@ from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
 from plait.workspace.import_api import ImportApi
 from plait.workspace.live_model import LiveModel
+from plait.workspace.new_names import BudgetSource, NameBounds
 from plait.workspace.post_notes import PostNotes
 from plait.workspace.readable_fields import lost_fields, readable_fields
 
@@ -45,6 +46,7 @@ class DataApi(ImportApi):
 
     Attributes:
         post_notes: Finds what looks wrong in posted events.
+        name_bounds: Leaves out new fields and event types beyond a budget.
     """
 
     def __init__(
@@ -57,15 +59,20 @@ class DataApi(ImportApi):
     ) -> None:
         super().__init__(log, host, consent, rejects)
         self.post_notes = PostNotes(log)
+        self.name_bounds = NameBounds(log)
         self._importer = importer
 
-    def post(self, events: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
+    def post(
+        self, events: Sequence[Mapping[str, Any]], *, names: BudgetSource | None = None
+    ) -> tuple[int, list[dict[str, Any]]]:
         """Append interactions; the next response of this process knows of them.
 
         Args:
             events: Rows as `POST /v1/events` has them: `id`, `kind`, `user`, `item`, `time`,
                 `value`, `request_id`, `fields`. A row without an id gets one; without a time it
                 happens now.
+            names: Makes the budget of new fields and event types of whoever posts; None: any
+                number may be new.
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each: "stored",
@@ -80,6 +87,11 @@ class DataApi(ImportApi):
         if isinstance(posted, str | bytes) or not isinstance(posted, Sequence):
             raise InputError("expected a list of rows", field="events")
         parsed = parse_event_rows(events)
+        known = self.name_bounds.kinds
+        if names is not None and any(
+            event.fields or event.event_type not in known for event in parsed.events
+        ):
+            parsed = self.name_bounds.bound_rows(parsed, names)
         notes: dict[int, list[dict[str, Any]]] = {}
         rows: dict[int, dict[str, Any]] = {
             position: {
@@ -108,12 +120,15 @@ class DataApi(ImportApi):
                 rows[position]["notes"] = notes[index]
         return result.version, [rows[position] for position in range(len(events))]
 
-    def put_item(self, item: str, fields: Mapping[str, Any]) -> int:
+    def put_item(
+        self, item: str, fields: Mapping[str, Any], *, names: BudgetSource | None = None
+    ) -> int:
         """Describe an item.
 
         Args:
             item: Its id.
             fields: All its fields.
+            names: Makes the budget of new fields of whoever asks; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -121,14 +136,17 @@ class DataApi(ImportApi):
         Raises:
             InputError: If the id or a field cannot be stored; `field` names it.
         """
-        return self._change("item", item, "put", fields_text(fields))
+        return self._change("item", item, "put", fields_text(fields), names)
 
-    def patch_item(self, item: str, fields: Mapping[str, Any]) -> int:
+    def patch_item(
+        self, item: str, fields: Mapping[str, Any], *, names: BudgetSource | None = None
+    ) -> int:
         """Change some fields of an item (JSON merge patch, RFC 7396).
 
         Args:
             item: Its id.
             fields: The fields to change; None removes one.
+            names: Makes the budget of new fields of whoever asks; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -137,7 +155,7 @@ class DataApi(ImportApi):
             NotFoundError: If the item is unknown.
             InputError: If a field cannot be stored; `field` names it.
         """
-        return self._patch("item", item, fields)
+        return self._patch("item", item, fields, names)
 
     def get_item(self, item: str) -> dict[str, Any]:
         """Return what is known of an item.
@@ -168,12 +186,15 @@ class DataApi(ImportApi):
         self._find("item", item)
         return self._change("item", item, "delete", None)
 
-    def put_user(self, user: str, fields: Mapping[str, Any]) -> int:
+    def put_user(
+        self, user: str, fields: Mapping[str, Any], *, names: BudgetSource | None = None
+    ) -> int:
         """Describe a user.
 
         Args:
             user: The user's id.
             fields: All fields.
+            names: Makes the budget of new fields of whoever asks; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -181,14 +202,17 @@ class DataApi(ImportApi):
         Raises:
             InputError: If the id or a field cannot be stored; `field` names it.
         """
-        return self._change("user", user, "put", fields_text(fields))
+        return self._change("user", user, "put", fields_text(fields), names)
 
-    def patch_user(self, user: str, fields: Mapping[str, Any]) -> int:
+    def patch_user(
+        self, user: str, fields: Mapping[str, Any], *, names: BudgetSource | None = None
+    ) -> int:
         """Change some fields of a user (JSON merge patch, RFC 7396).
 
         Args:
             user: The user's id.
             fields: The fields to change; None removes one.
+            names: Makes the budget of new fields of whoever asks; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -197,7 +221,7 @@ class DataApi(ImportApi):
             NotFoundError: If the user is unknown.
             InputError: If a field cannot be stored; `field` names it.
         """
-        return self._patch("user", user, fields)
+        return self._patch("user", user, fields, names)
 
     def get_user(self, user: str) -> dict[str, Any]:
         """Return what is known of a user.
@@ -252,13 +276,26 @@ class DataApi(ImportApi):
         values = readable_fields(catalogue, number) if number >= 0 else {}
         return str(values.get("title") or values.get("name") or item)
 
-    def _patch(self, entity: Entity, external_id: str, fields: Mapping[str, Any]) -> int:
+    def _patch(
+        self,
+        entity: Entity,
+        external_id: str,
+        fields: Mapping[str, Any],
+        names: BudgetSource | None,
+    ) -> int:
         text = fields_text(fields)
         catalogue, number = self._find(entity, external_id)
         text = merged_parts(text, catalogue.fields(number))
-        return self._change(entity, external_id, "patch", text)
+        return self._change(entity, external_id, "patch", text, names)
 
-    def _change(self, entity: Entity, external_id: str, change: str, fields: str | None) -> int:
+    def _change(
+        self,
+        entity: Entity,
+        external_id: str,
+        change: str,
+        fields: str | None,
+        names: BudgetSource | None = None,
+    ) -> int:
         name = self._stored_id(external_id, entity)
         expected = "an id" if name.strip(BLANKS) in MISSING_WORDS else id_problem(name)
         if expected and change != "delete":  # whatever is stored can be deleted
@@ -274,6 +311,9 @@ class DataApi(ImportApi):
         )
         for problem in self._log.schema().admit([event]).lost:  # the caller can correct it
             raise InputError(problem.error, field=problem.field)
+        if names is not None:
+            for lost in self.name_bounds.bound([event], names).lost.get(0, ()):
+                raise InputError(f"expected {lost.expected}", field=lost.name)
         if self._consent.required:
             self.host.sync()
         result = self._importer.append([event])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.pipeline.recipe import Recipe, load_recipe
+from plait.pipeline.config_validation import check
+from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
 from plait.training.process_group import require_single_process
+from plait.utils.plain_arguments import as_list, without_numpy
 from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
 from plait.workspace.test_ratings import rated_file
@@ -25,6 +27,9 @@ __all__ = ["check_test", "evaluate", "protocol_of"]
 AUTO = "auto"
 """The protocol that follows from the data."""
 
+_LISTS = {"goal", "k", "negative"}
+"""Options of which there may be several."""
+
 OPTIONS = ("seeds", "group", "test_events", "map")
 """The options of an evaluation beside its protocol."""
 
@@ -32,7 +37,7 @@ OPTIONS = ("seeds", "group", "test_events", "map")
 def evaluate(
     log: EventLog,
     protocol: str | Protocol,
-    recipes: Iterable[str | Path | Recipe],
+    recipes: RecipeLike | Iterable[RecipeLike],
     options: Mapping[str, Any],
     *,
     history: Path,
@@ -64,11 +69,14 @@ def evaluate(
     """
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
+    seeds = without_numpy(settings.get("seeds", 1))
+    if type(seeds) is not int:
+        raise InputError(f"seeds is {seeds!r}, expected how many seeds", field="seeds")
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
     is_auto = protocol == AUTO
     settled = protocol_of("time" if is_auto else protocol, protocol_options)
-    named = [recipes] if isinstance(recipes, str | Path | Recipe) else list(recipes)
-    loaded_recipes = [entry if isinstance(entry, Recipe) else load_recipe(entry) for entry in named]
+    named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
+    loaded_recipes = [recipe_from(entry) for entry in named]
     events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
@@ -81,7 +89,7 @@ def evaluate(
         dataset,
         loaded_recipes,
         settled,
-        seeds=settings.get("seeds", 1),
+        seeds=seeds,
         group=settings.get("group") or "",
         test=test,
         progress=progress,
@@ -112,15 +120,16 @@ def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protoco
                 hint=f"there are {', '.join((*known, *OPTIONS))}",
                 field=name,
             )
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-    }
+    values: dict[str, Any] = {name: without_numpy(value) for name, value in options.items()}
+    for name in _LISTS & values.keys():
+        values[name] = tuple(as_list(values[name]))
     if isinstance(protocol, Protocol):
         if values:
             raise InputError("options come with the name of a protocol", field=next(iter(values)))
         checked = protocol
     else:
         checked = Protocol(name=protocol, **values)  # type: ignore[arg-type]
+        check(replace(checked, name="time"))  # the name is checked below, with its own message
     checked.check()
     return checked
 

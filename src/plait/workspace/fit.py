@@ -9,7 +9,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def fit(
             live=state_view_of,
             watch=seconds,
             progress=progress,
-            context=FitContext(folder=folder, trackers=trackers),
+            context=FitContext(folder=folder, trackers=trackers, name=_run_name(folder)),
         )
         bundle = ""
         if group.is_main:
@@ -130,6 +131,17 @@ def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
     """Where this very fit keeps its place."""
     identity = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
     return work / f"fit-{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
+
+
+def _run_name(folder: Path) -> str:
+    """The name of the run in trackers: that of its first start, also after an interruption."""
+    started = folder / "started"
+    with suppress(OSError):
+        return started.read_text(encoding="utf-8")
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{folder.name.removeprefix('fit-')[:6]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    started.write_text(name, encoding="utf-8")
+    return name
 
 
 def _tidy(done: Path) -> None:
@@ -168,7 +180,7 @@ def _notes(
 def _alone(lock: Path) -> Iterator[None]:
     """Hold the lock of a home; the system lets go of it when the process ends, however it ends."""
     try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as problem:
         raise StorageError(f"cannot write {lock}: {problem}") from problem
     try:

@@ -12,7 +12,7 @@ from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
-from plait.ranking.sellable_items import describe_sellable
+from plait.ranking.sellable_items import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op import ignore
 from plait.workspace.fit import Progress
@@ -84,22 +84,24 @@ class ImportApi:
         if self._consent.required:
             self.host.sync()
         options = ImportOptions(dry_run, replace, sync, allow_loss)
-        importer = (
-            Importer(DryRunLog(self._log), self._consent)
-            if dry_run
-            else Importer(self._log, self._consent, rejects=self._rejects)
-        )
+        log = DryRunLog(self._log) if dry_run else self._log
+        rejects = None if dry_run else self._rejects
+        importer = Importer(log, self._consent, rejects=rejects)
         report = ingest(importer, self._consent, sources, map, progress or ignore, options)
         if not dry_run:
             self.host.catch_up(report.version)
-            if items is not None:
-                sellable = describe_sellable(self._item_catalogue())
-                report = dataclasses.replace(report, sellable=sellable)
+        if items is not None:
+            sellable = describe_sellable(self._item_catalogue(log))
+            report = dataclasses.replace(report, sellable=sellable)
         return report
 
-    def _item_catalogue(self) -> Catalogue:
-        """The items now; without a state that follows the log they are read alone."""
-        return self.host.state().catalogue if self.host.started else item_catalogue(self._log)
+    def _item_catalogue(self, log: EventLog | DryRunLog) -> Catalogue:
+        """The items after an import, at least with the fields that `describe_sellable` reads;
+        without a state that follows the log they are read alone.
+        """
+        is_followed = log is self._log and self.host.started
+        state = self.host.state() if is_followed else None
+        return item_catalogue(log, describes_sale) if state is None else state.catalogue
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""
@@ -142,6 +144,51 @@ class ImportApi:
         version = self._log.retype_field(entity, field, cast("FieldType", type))
         self.host.catch_up(version)
         return version
+
+    def retire(self, entity: str, name: str) -> int:
+        """Stop to use a field or an event type.
+
+        What the log has of it stays and is left out of everything; rows that bring the field are
+        stored without it, rows of the event type are rejected. `restore` takes it back.
+
+        Args:
+            entity: Whose field it is: "item", "user" or "interaction"; "kind" for an event type.
+            name: The name of the field or event type.
+
+        Returns:
+            The version that holds the change.
+
+        Raises:
+            NotFoundError: If there is no such name.
+            ConflictError: If it is retired already.
+        """
+        version = self._log.retire(entity, name)
+        self.host.catch_up(version)
+        return version
+
+    def restore(self, entity: str, name: str) -> int:
+        """Use a retired field or event type again, with all that the log has of it.
+
+        Args:
+            entity: As for `retire`.
+            name: The name of the field or event type.
+
+        Returns:
+            The version that holds the change.
+
+        Raises:
+            ConflictError: If it is not retired.
+        """
+        version = self._log.retire(entity, name, restore=True)
+        self.host.catch_up(version)
+        return version
+
+    def retired(self) -> dict[str, list[str]]:
+        """Return what is no longer used, by "item", "user", "interaction" and "kind"."""
+        names: dict[str, list[str]] = {}
+        for entity, name in sorted(self._log.schema().retired):
+            names.setdefault(entity, []).append(name)
+        return names
 
     def field_types(self) -> dict[str, dict[str, FieldType]]:
         """Return the types of all fields by entity ("item", "user", "interaction") and name."""

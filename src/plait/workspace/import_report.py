@@ -26,7 +26,8 @@ class ImportReport:
         by_kind: `plait.ingest.import_result.ImportResult` by "items", "users", ...
         import_id: The id of the import, by which it can be taken back.
         dry_run: Whether nothing was stored.
-        sellable: What the catalogue lets recommendations show now; None if no items were stored.
+        sellable: What the catalogue lets recommendations show afterwards; None without a source of
+            items.
     """
 
     by_kind: Mapping[str, ImportResult]
@@ -57,10 +58,10 @@ class ImportReport:
     def lines(self) -> list[str]:
         """For people: a line a source, what was understood of it, and what looks wrong."""
         lines = [line for kind, result in self.by_kind.items() for line in _lines(kind, result)]
-        if self.dry_run:
-            return ["dry run: nothing was stored", *lines]
         if self.sellable is not None:
             lines += _shown(self.sellable)
+        if self.dry_run:
+            return ["dry run: nothing was stored", *lines]
         if any(result.stored or result.summary.removed for result in self.by_kind.values()):
             lines.append(f"import {self.import_id}; plait undo takes it back")
         return lines

@@ -21,6 +21,9 @@ ARRIVAL = 1.0
 MAX_RECENT = 1000
 """How many impressions are kept in memory where none are stored."""
 
+MAX_RECENT_BYTES = 32 * 1024 * 1024
+"""How many bytes their payloads may have together."""
+
 MAX_CHAIN = 1000
 """The most responses that may continue one."""
 
@@ -58,15 +61,18 @@ class ImpressionStore(Protocol):
 
 
 class InMemoryImpressions:
-    """The last thousand impressions of this process: where none are to be stored."""
+    """The last thousand impressions of this process, in limited memory: where none are stored."""
 
     def __init__(self) -> None:
         self._rows: OrderedDict[str, Impression] = OrderedDict()
+        self._size = 0
 
     def add(self, row: Impression) -> None:
         self._rows[row.request_id] = row
-        while len(self._rows) > MAX_RECENT:
-            self._rows.popitem(last=False)
+        self._size += len(row.payload)
+        while len(self._rows) > MAX_RECENT or self._size > MAX_RECENT_BYTES:
+            _, oldest = self._rows.popitem(last=False)
+            self._size -= len(oldest.payload)
 
     def find(self, request_id: str) -> Impression | None:
         return self._rows.get(request_id)

@@ -5,23 +5,30 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from plait.data.catalogue import Catalogue
 from plait.data.types import ABSENT, CandidateLists, Query
 from plait.eventlog import Impression
-from plait.workspace.response import Response
+from plait.workspace.response import Response, items_json
 
-__all__ = ["decode_payload", "impression_payload"]
+__all__ = ["MAX_DESCRIBED", "decode_payload", "impression_payload", "shown_ids"]
+
+MAX_DESCRIBED = 200
+"""Of how many items of a response the reasons are remembered."""
+
+MAX_BYTES = 256 * 1024
+"""The fields of the items of a longer response are not remembered."""
 
 _DEFAULTS = {
     name: default
     for name, default in asdict(Query()).items()
-    if name not in ("user", "context", "session")
+    if name not in ("user", "context", "session", "shown")
 }
 
 
@@ -31,6 +38,7 @@ def impression_payload(
     row: int,
     slate: npt.NDArray[np.int64],
     response: Response,
+    catalogue: Catalogue,
     session: int = ABSENT,
 ) -> str:
     """Render what is remembered of a response.
@@ -43,15 +51,19 @@ def impression_payload(
         row: The row of the query in the batch.
         slate: The columns of the slate within the row.
         response: The response.
+        catalogue: The items that the log knows.
         session: The number of the user who stands for the session, -1 for none.
 
     Returns:
         A JSON object: the `query`; the `items` as the client sees them, and as `evidence` the
         propensity of each and every model's rank and score; how many `candidates` there were and
-        what `removed` the others; and the number of the user who stands for the `session`.
+        what `removed` the others; and the number of the user who stands for the `session`. Of a
+        long response the items behind the first `MAX_DESCRIBED` are ids alone, `more`; of the
+        query's lists the ids that the log does not know are counted, `unknown`.
     """
     stated = {name: getattr(query, name) for name in _DEFAULTS}
     stated = {name: value for name, value in stated.items() if value != _DEFAULTS[name]}
+    unknown = _without_unknown_ids(stated, catalogue)
     if query.context:
         stated["context"] = query.context
     columns = items.columns
@@ -64,16 +76,55 @@ def impression_payload(
     return orjson.dumps(
         {
             "query": stated,
-            "items": orjson.Fragment(response.items_json),
-            "evidence": _evidence(columns, row, slate),
+            **_items(response),
+            "evidence": _evidence(columns, row, slate[:MAX_DESCRIBED]),
             "candidates": int((items.item_numbers[row] >= 0).sum()),
             "removed": removed,
             "degraded": response.degraded,
             "worker": response.worker,
             **({} if session == ABSENT else {"session": session}),
+            **({"unknown": unknown} if unknown else {}),
         },
         option=orjson.OPT_SERIALIZE_NUMPY,
     ).decode()
+
+
+def _items(response: Response) -> dict[str, Any]:
+    """The items that are remembered: the first ones with their reasons, the others by id."""
+    rendered, items = response.items_json, response.items
+    if len(items) <= MAX_DESCRIBED and len(rendered) <= MAX_BYTES:
+        return {"items": orjson.Fragment(rendered)}
+    described = items_json([replace(item, fields=None) for item in items[:MAX_DESCRIBED]])
+    more = [item.id for item in items[MAX_DESCRIBED:] if item.status != "unknown"]
+    return {"items": orjson.Fragment(described), **({"more": more} if more else {})}
+
+
+def _without_unknown_ids(stated: dict[str, Any], catalogue: Catalogue) -> dict[str, int]:
+    """Take ids that the log does not know out of the lists of a query; how many there were."""
+    counts = {}
+    names = ["exclude", "history"]
+    if stated.get("k", _DEFAULTS["k"]) >= len(stated.get("candidates") or ()):
+        names.append("candidates")  # all of them were answered: nothing continues with the others
+    for name in names:
+        if not stated.get(name):
+            continue
+        known = [item for item in stated[name] if catalogue.number(item) >= 0]
+        if len(known) < len(stated[name]):
+            counts[name] = len(stated[name]) - len(known)
+            stated[name] = known
+    return counts
+
+
+def shown_ids(payload: Mapping[str, Any]) -> list[str]:
+    """Return the ids of all items that a response showed.
+
+    Args:
+        payload: The payload of its impression.
+
+    Returns:
+        The ids, best first.
+    """
+    return [*(str(item["id"]) for item in payload["items"]), *payload.get("more", ())]
 
 
 def decode_payload(row: Impression) -> dict[str, Any]:

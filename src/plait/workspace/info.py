@@ -113,10 +113,11 @@ def _current(
     bundles: BundleStore, engine: LiveModel, state: LiveState, head: int
 ) -> dict[str, Any] | None:
     """The bundle in use: where it comes from, how far behind the log it is, what it weighs."""
-    current = bundles.current()
-    if not current:
-        return None
+    current = ""
     try:
+        current = bundles.current()
+        if not current:
+            return None
         manifest = bundles.manifest(current)
     except BundleError as problem:
         return {"id": current, "problem": str(problem)}

@@ -23,7 +23,8 @@ from plait.ranking.newest_items import arrival_times
 from plait.state import LiveState
 from plait.utils.timestamps import iso
 from plait.workspace.listing_query import Cursor, ListQuery, parse_list_query
-from plait.workspace.live_model import LiveModel, LoadedModel
+from plait.workspace.live_model import LiveModel
+from plait.workspace.loaded_model import LoadedModel
 from plait.workspace.query_encoding import encode_queries
 from plait.workspace.readable_fields import readable_fields
 
@@ -191,6 +192,13 @@ def _sort_keys(query: ListQuery, state: LiveState, model: LoadedModel | None) ->
     name = query.sort
     if len(name) > 2 and name[0] == name[-1] == "`":  # a field that is called as an order is
         name = name[1:-1]
+    if name[:1] in ("-", "+") and name not in state.catalogue.columns:
+        order = "desc" if name[0] == "-" else "asc"
+        raise InputError(
+            f"there is no field {name!r} to sort by",
+            hint=f"the direction is a setting of its own: sort {name[1:]}, order {order}",
+            field="sort",
+        )
     return field_keys(state.catalogue, name)
 
 
@@ -330,18 +338,20 @@ class ListingApi:
         )
         return self.run_listing(query)
 
-    def run_listing(self, query: ListQuery) -> Listing:
+    def run_listing(self, query: ListQuery, *, is_fresh: bool | None = None) -> Listing:
         """List items for a query that was validated.
 
         Args:
             query: The query.
+            is_fresh: Whether the state has reached `query.at_least`; None: waits for it.
 
         Returns:
             The page.
         """
-        is_fresh = True
-        if query.at_least is not None:
-            is_fresh = self.host.wait_for(query.at_least, self._stale_wait)
+        if is_fresh is None:
+            is_fresh = query.at_least is None or self.host.wait_for(
+                query.at_least, self._stale_wait
+            )
         state = self.host.state()
         model = self.host.loaded
         return listing(query, state, model, is_fresh=is_fresh and not self.host.is_behind)

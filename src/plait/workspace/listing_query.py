@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import ValidationError as ModelError
 
 from plait.errors import InputError
 from plait.ranking.listing_order import Position
+from plait.workspace.query_control_types import bounded_list
 from plait.workspace.query_validation import (
     MAX_EXCLUDED,
     MAX_FILTER,
@@ -57,13 +58,15 @@ class ListQuery(BaseModel):
     cursor: Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None = Field(
         None, description="the cursor of the page before; none: the first page"
     )
-    fields: Annotated[list[_Name], Field(max_length=MAX_FIELDS)] = Field(
+    fields: Annotated[list[_Name], *bounded_list(MAX_FIELDS)] = Field(
         default_factory=list, description='the fields to return; ["*"]: all'
     )
-    counts: Annotated[list[_Name], Field(max_length=MAX_COUNTED_FIELDS)] = Field(
-        default_factory=list, description="fields whose values are counted over all that is listed"
+    counts: Annotated[list[_Name], *bounded_list(MAX_COUNTED_FIELDS)] = Field(
+        default_factory=list,
+        description="fields whose values are counted over all that is listed; also `count`",
+        validation_alias=AliasChoices("counts", "count"),
     )
-    exclude: Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)] = Field(
+    exclude: Annotated[list[ExternalId], *bounded_list(MAX_EXCLUDED)] = Field(
         default_factory=list, description="items that must not come"
     )
     group_by: Annotated[str, StringConstraints(max_length=MAX_NAME)] | None = Field(

@@ -9,25 +9,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from plait.data.types import CandidateLists, Query, QueryBatch, StateView
+from plait.data.types import StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
 from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_compatibility import check_log
-from plait.pipeline.pipeline import OnStageTimed, Pipeline
+from plait.pipeline.pipeline import Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore
-from plait.workspace.query_encoding import encode_queries
+from plait.workspace.loaded_model import LoadedModel, try_out
+from plait.workspace.query_encoding import HISTORY_LIMIT
 
-__all__ = ["NOT_READ", "LiveModel", "LoadedModel"]
+__all__ = ["NOT_READ", "LiveModel"]
 
 NOT_READ = "the log has not been read yet"
 """The problem of a host that was not started."""
 
-FIT_HINT = "plait fit --home DIR, or Workspace.fit()"
+FIT_HINT = "plait fit --home DIR --recipe NAME (plait recipe list), or Workspace.fit(NAME)"
 """The next step where no bundle answers, unless an extra is missing."""
 
 BUNDLE_POLL = 0.1
@@ -39,39 +40,6 @@ RETRY = 5.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadedModel:
-    """Everything that a response is computed from.
-
-    Attributes:
-        bundle: The id of the bundle.
-        pipeline: The fitted pipeline.
-        state: The state of the log.
-        live: The same state with what the stages know beside their bundle.
-    """
-
-    bundle: str
-    pipeline: Pipeline
-    state: LiveState
-    live: StateView
-
-    def run(
-        self, queries: Sequence[Query], watch: OnStageTimed = ignore
-    ) -> tuple[QueryBatch, CandidateLists]:
-        """Run one batch through the pipeline.
-
-        Args:
-            queries: Valid queries of one group.
-            watch: Told how long each stage took.
-
-        Returns:
-            The encoded batch, and its candidates after the last step.
-        """
-        event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(queries, self.state, self.live, event_weights)
-        return batch, self.pipeline.run(batch, watch)
-
-
 class LiveModel:
     """Follows a log and a folder of bundles, and holds the model that answers now.
 
@@ -79,16 +47,25 @@ class LiveModel:
         log: The log to follow.
         bundles: The bundles of the home.
         poll_ms: Milliseconds between two polls of the log.
+        history_limit: The most events of a user that the models see.
 
     Attributes:
         on_timings: Called after each batch with the seconds of every stage, by its name.
     """
 
-    def __init__(self, log: EventLog, bundles: BundleStore, *, poll_ms: int = 25) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        bundles: BundleStore,
+        *,
+        poll_ms: int = 25,
+        history_limit: int = HISTORY_LIMIT,
+    ) -> None:
         self.on_timings: Callable[[Mapping[str, float]], object] = ignore
         self._log = log
         self._bundles = bundles
         self._poll_ms = poll_ms
+        self._history_limit = history_limit
         self._loaded: LoadedModel | None = None
         self._with_deltas: tuple[Pipeline, StateView] | None = None
         self._swapping = threading.Lock()
@@ -96,7 +73,8 @@ class LiveModel:
         self._refreshed = threading.Condition()
         self._starting = threading.Lock()
         self._reloading = threading.Lock()
-        self._failed_bundle, self._retry_at = "", 0.0
+        self._failed_bundle: str | None = None
+        self._retry_at = 0.0
         self._started = False
         self._follower: Follower | None = None
         self._starter, self._start_problem = threading.Thread(), ""
@@ -184,9 +162,8 @@ class LiveModel:
         state = follower.state
         if state is loaded.state:
             return loaded
-        current = LoadedModel(
-            loaded.bundle, loaded.pipeline, state, StateView(state, loaded.live.deltas)
-        )
+        live = StateView(state, loaded.live.deltas)
+        current = LoadedModel(loaded.bundle, loaded.pipeline, state, live, loaded.history_limit)
         with self._swapping:
             if self._loaded is loaded:
                 self._loaded = current
@@ -245,6 +222,8 @@ class LiveModel:
             return [NOT_READ]
         remedy = "" if self._hint == FIT_HINT else f" ({self._hint})"
         problems = [self._problem + remedy] if self._problem else []
+        if self._problem and self._loaded is not None:
+            problems.append(f"another bundle answers: {self._loaded.bundle}")
         if follower.error:
             problems.append(f"the log cannot be followed: {follower.error}")
         if not follower.alive:
@@ -278,7 +257,7 @@ class LiveModel:
         return self._follower.catch_up(self._log.version)
 
     def wait_for(self, version: int, timeout: float) -> bool:
-        """Wait until the state has reached an offset.
+        """Wait until the state has reached an offset; not at all for one beyond the log.
 
         Args:
             version: The offset.
@@ -289,7 +268,16 @@ class LiveModel:
         """
         self.start()
         assert self._follower is not None
+        if self._follower.state.version < version and self._log.version < version:
+            return False
         return self._follower.wait_for(version, timeout)
+
+    def head(self) -> int:
+        """Return the version of the log, and let the state follow it at once."""
+        self.start()
+        assert self._follower is not None
+        self._follower.wait_for(head := self._log.version, 0)
+        return head
 
     def wait_for_deltas(self, version: int, timeout: float) -> bool:
         """Wait until the stages know the items of a version; at once where no bundle answers yet.
@@ -307,43 +295,71 @@ class LiveModel:
     def reload_if_changed(self) -> bool:
         """Load the current bundle if it is another one.
 
-        A bundle that cannot be loaded or cannot answer leaves the previous one in use.
+        A bundle that cannot be loaded or cannot answer leaves the previous one in use. Where there
+        is none, at a start, the newest bundle answers that can, and `problems` says so.
 
         Returns:
             False if loading failed.
         """
         with self._reloading:
-            current = ""
+            current, is_waiting = None, time.monotonic() < self._retry_at
             try:
                 current = self._bundles.current()
-                if current and current != self.bundle:
-                    if current == self._failed_bundle and time.monotonic() < self._retry_at:
+                if not current or current != self.bundle:
+                    if is_waiting and current == self._failed_bundle:
                         return False
-                    self._load(current)
-                self._problem, self._hint = "", FIT_HINT
+                    self._load_named(current)
+                self._problem, self._hint, self._failed_bundle = "", FIT_HINT, None
             except Exception as problem:  # noqa: BLE001  kept, shown, tried again
-                reason, self._hint = f"{type(problem).__name__}: {problem}", FIT_HINT
-                if isinstance(problem, MissingExtraError):
-                    reason, self._hint = problem.message, problem.hint
-                elif isinstance(problem, PlaitError):
-                    reason = str(problem)
-                self._problem = f"the current bundle does not load: {reason}"
+                if is_waiting and current is None:
+                    return False
+                self._keep_problem(problem)
                 self._failed_bundle, self._retry_at = current, time.monotonic() + RETRY
-                _log.debug("bundle %s does not load: %s", current, reason)
+                if self._loaded is None and not isinstance(problem, MissingExtraError):
+                    self._load_substitute(current)
                 return False
             return True
+
+    def _load_named(self, current: str) -> None:
+        if current:
+            self._load(current)
+        elif self._bundles.history():
+            raise BundleError("no file names the bundle in use", hint="plait rollback ID does")
+
+    def _keep_problem(self, problem: Exception) -> None:
+        reason, self._hint = f"{type(problem).__name__}: {problem}", FIT_HINT
+        if isinstance(problem, MissingExtraError):
+            reason, self._hint = problem.message, problem.hint
+        elif isinstance(problem, PlaitError):
+            reason = str(problem)
+        self._problem = f"the current bundle does not load: {reason}"
+        _log.debug("%s", self._problem)
+
+    def _load_substitute(self, current: str | None) -> None:
+        """Load the newest other bundle that can answer; the problem of the current one stays."""
+        for bundle in self._bundles.substitutes():
+            if bundle != current:
+                try:
+                    self._load(bundle)
+                except Exception as problem:  # noqa: BLE001  the next one is tried
+                    _log.debug("bundle %s does not load: %s", bundle, problem)
+                    continue
+                _log.warning("the current bundle does not load, bundle %s answers", bundle)
+                return
 
     def _load(self, bundle: str) -> None:
         follower = self._follower
         assert follower is not None
         manifest = self._bundles.manifest(bundle)
         follower.catch_up(manifest["version"])
-        check_log(bundle, manifest["notes"], self._log, follower.state.catalogue.ids)
+        check_log(bundle, manifest, self._log, follower.state.catalogue.ids)
         pipeline = self._bundles.load(bundle)
+        self._log.reserve_kinds(set(pipeline.recipe.event_weights) - {"*"})
         with self._refreshing:
             state = follower.state
-            model = LoadedModel(bundle, pipeline, state, StateView(state, deltas(pipeline, state)))
-            _try_out(model)
+            live = StateView(state, deltas(pipeline, state))
+            model = LoadedModel(bundle, pipeline, state, live, self._history_limit)
+            try_out(model)
             with self._swapping:
                 self._loaded, self._with_deltas = model, (pipeline, model.live)
         with self._refreshed:
@@ -378,22 +394,3 @@ class LiveModel:
     def _run(self) -> None:
         while not self._closing.wait(BUNDLE_POLL):
             self.reload_if_changed()
-
-
-def _try_out(model: LoadedModel) -> None:
-    """Answer a few queries, so that the first caller does not wait for memory and caches.
-
-    Raises BundleError if the bundle cannot answer, MissingExtraError if it could with an extra.
-    """
-    users = [user for user in model.state.users.ids[:8] if user]
-    queries = [Query(), Query(text="a"), *(Query(user=user) for user in users)]
-    try:
-        for query in (*queries, *queries):
-            model.run([query])
-    except MissingExtraError:
-        raise  # another fit would need it too
-    except Exception as problem:
-        raise BundleError(
-            f"bundle {model.bundle} cannot answer: {type(problem).__name__}: {problem}",
-            hint="fit again",
-        ) from problem

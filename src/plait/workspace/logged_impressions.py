@@ -18,6 +18,7 @@ from plait.splitting.click_attribution import (
     ImpressionItems,
     with_impressions,
 )
+from plait.workspace.impression_payload import shown_ids
 
 __all__ = ["with_answers"]
 
@@ -75,8 +76,7 @@ def _showings(log: EventLog, dataset: Dataset) -> tuple[ImpressionItems, int]:
         user = dataset.merges.root(row.user)
         if not 0 <= user < dataset.n_users:
             continue  # an unknown user has no misses: the clicks alone would mislead
-        ids = (str(entry["id"]) for entry in orjson.loads(row.payload)["items"])
-        shown = dataset.catalogue.numbers(ids)
+        shown = dataset.catalogue.numbers(shown_ids(orjson.loads(row.payload)))
         answers[row.request_id] = len(responses)
         responses.append((user, row.time, row.version))
         items.append(shown[shown >= 0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,12 @@ from plait.workspace.workspace import Workspace
 __all__ = ["open"]
 
 
-def open(home: Path | str | Settings, **settings: Any) -> Workspace:  # noqa: A001  plait.open
+def open(home: Path | str | Settings | None, **settings: Any) -> Workspace:  # noqa: A001  plait.open
     """Open a home, a folder that is made if it is missing.
 
     Args:
-        home: The folder, or settings that name it.
+        home: The folder, or settings that name it; None: a temporary folder that is deleted when
+            the workspace is closed, or forgotten, or the process ends.
         settings: Settings as in `plait.settings.Settings`; they go before `plait.toml` and the
             environment.
 
@@ -50,4 +54,9 @@ def open(home: Path | str | Settings, **settings: Any) -> Workspace:  # noqa: A0
             raise InputError(
                 f"there is no setting {name!r}", hint=f"there are {', '.join(known)}", field=name
             )
+    if home is None:
+        folder = Path(tempfile.mkdtemp(prefix="plait-home-"))
+        workspace = Workspace(load_settings(folder, **settings))
+        workspace.remove_folder = weakref.finalize(workspace, shutil.rmtree, folder, True)
+        return workspace
     return Workspace(home if isinstance(home, Settings) else load_settings(home, **settings))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from plait.data.query_controls import Cooldown, SeenRule
 from plait.errors import FilterError, InputError
@@ -36,6 +39,7 @@ __all__ = [
     "Seen",
     "SeenModel",
     "as_list",
+    "bounded_list",
     "id_text",
     "whole_number",
 ]
@@ -93,7 +97,7 @@ def id_text(value: Any) -> Any:
 
 
 def whole_number(value: Any) -> Any:
-    """Take numpy's whole numbers as Python's.
+    """Take numpy's whole numbers as Python's, and a number like 35.0, which JSON holds to be whole.
 
     Args:
         value: What the caller gave.
@@ -101,7 +105,8 @@ def whole_number(value: Any) -> Any:
     Returns:
         An int; anything else as it is.
     """
-    return int(value) if isinstance(value, np.integer) else value
+    is_whole = isinstance(value, np.integer) or (isinstance(value, float) and value.is_integer())
+    return int(value) if is_whole else value
 
 
 def as_list(value: Any) -> Any:
@@ -115,6 +120,28 @@ def as_list(value: Any) -> Any:
     """
     is_list = isinstance(value, Iterable) and not isinstance(value, str | bytes)
     return list(value) if is_list else value
+
+
+def bounded_list(most: int, *before: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Return what bounds a list: its length is judged before its elements, and the first wrong
+    element ends the validation.
+
+    Args:
+        most: The greatest length.
+        before: Functions that make a list of what a caller gives.
+
+    Returns:
+        Annotations of a list type, to be unpacked directly behind it.
+    """
+
+    def check(value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(value) > most:
+            context = {"field_type": "List", "max_length": most, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", context)
+        return value
+
+    conversions = map(BeforeValidator, before)
+    return Field(max_length=most, fail_fast=True), *conversions, BeforeValidator(check)
 
 
 def _sequence(value: Any) -> Any:
@@ -150,21 +177,28 @@ _EventType = Annotated[
     StringConstraints(min_length=1, max_length=_MAX_NAME),
     BeforeValidator(_event_type),
 ]
-EventTypes = Annotated[
-    list[_EventType], BeforeValidator(_sequence), Field(max_length=MAX_EVENT_TYPES)
-]
+EventTypes = Annotated[list[_EventType], *bounded_list(MAX_EVENT_TYPES, _sequence)]
 _Expression = Annotated[
     str, StringConstraints(min_length=1, max_length=_MAX_FILTER), AfterValidator(_expression)
 ]
 _Days = Annotated[float, Field(ge=0, le=MAX_DAYS, allow_inf_nan=False)]
 _FieldName = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_NAME)]
-FieldNames = Annotated[list[_FieldName], BeforeValidator(_sequence), Field(max_length=MAX_FIELDS)]
+FieldNames = Annotated[list[_FieldName], *bounded_list(MAX_FIELDS, _sequence)]
 
 
 class _Control(BaseModel):
     """Closed, and strict about types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, value: Any) -> Any:
+        """Among more fields than there are the first unknown one ends the validation."""
+        if isinstance(value, dict) and len(value) > len(cls.model_fields):
+            name = next(key for key in value if key not in cls.model_fields)
+            raise PydanticCustomError("value_error", f"there is no field {str(name)[:200]!r}")
+        return value
 
 
 class CooldownModel(_Control):
@@ -181,9 +215,8 @@ class SeenModel(_Control):
         default_factory=list, description="the kinds of event that count, purchase; none: all"
     )
     days: _Days | None = Field(None, description="for how many days; none: for good")
-    cooldown: Annotated[list[CooldownModel], BeforeValidator(_tables)] = Field(
+    cooldown: Annotated[list[CooldownModel], *bounded_list(MAX_COOLDOWNS, _tables)] = Field(
         default_factory=list,
-        max_length=MAX_COOLDOWNS,
         description="other periods for some items; the first that matches holds",
     )
 
@@ -230,7 +263,7 @@ def _seen(value: Any) -> Any:
     if isinstance(table, list):
         table = {"exclude": table}
     elif not isinstance(table, dict):
-        raise InputError(f"seen is {value!r}", hint=_SEEN_HINT, field="seen")
+        raise InputError(f"seen is {reprlib.repr(value)}", hint=_SEEN_HINT, field="seen")
     if "cooldowns" in table:  # the name that stages and stored responses have
         table["cooldown"] = table.pop("cooldowns")
     try:
@@ -270,13 +303,12 @@ def _distinct(pins: list[PinModel]) -> list[PinModel]:
 Seen = Annotated[Any, PlainValidator(_seen), WithJsonSchema(_SEEN_SCHEMA)]
 """What `seen` may be; the value is "keep", "remove" or a `SeenRule`."""
 
-Boosts = Annotated[list[BoostModel], BeforeValidator(_tables), Field(max_length=MAX_BOOSTS)]
+Boosts = Annotated[list[BoostModel], *bounded_list(MAX_BOOSTS, _tables)]
 """What `boosts` may be."""
 
 Pins = Annotated[
     list[PinModel],
-    BeforeValidator(_pin_tables),
-    Field(max_length=MAX_PINS),
+    *bounded_list(MAX_PINS, _pin_tables),
     AfterValidator(_distinct),
 ]
 """What `pins` may be."""

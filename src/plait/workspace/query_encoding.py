@@ -17,7 +17,10 @@ from plait.data.types import ABSENT, History, Query, QueryBatch, StateView
 from plait.pipeline.candidate_union import COMPANIONS
 from plait.state import LiveState
 
-__all__ = ["encode_queries", "group_by_batch_key"]
+__all__ = ["HISTORY_LIMIT", "encode_queries", "group_by_batch_key"]
+
+HISTORY_LIMIT = 5000
+"""How many events of a user the models see by default, the newest."""
 
 
 def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
@@ -38,7 +41,11 @@ def group_by_batch_key(queries: Sequence[Query]) -> list[list[int]]:
 
 
 def encode_queries(
-    queries: Sequence[Query], state: LiveState, live: StateView, event_weights: Mapping[str, float]
+    queries: Sequence[Query],
+    state: LiveState,
+    live: StateView,
+    event_weights: Mapping[str, float],
+    history_limit: int = HISTORY_LIMIT,
 ) -> QueryBatch:
     """Encode queries of one group as a batch.
 
@@ -46,8 +53,8 @@ def encode_queries(
         queries: B queries that agree in what `group_by_batch_key` looks at.
         state: The state to look users and items up in.
         live: The same state with the deltas of the stages.
-        event_weights: The weight of each event type: events above zero are history, those below
-            zero hide their item, and all of them count as seen.
+        event_weights: The weight of each event type: above zero it is history, below zero it hides.
+        history_limit: The most events of a user that the models see.
 
     Returns:
         The batch.
@@ -55,26 +62,23 @@ def encode_queries(
     catalogue, now = state.catalogue, time.time_ns() // 1000
     times = np.array([now if query.time is None else query.time for query in queries], np.int64)
     nothing = Ragged(np.zeros(0, np.int32), np.zeros(len(queries) + 1, np.int64))
-    user_numbers, events, seen = _histories(queries, state, times, event_weights)
-    history, rejected = events, nothing
+    user_numbers, history, events = _histories(queries, state, times, event_weights, history_limit)
+    rejected = nothing
     if len(events.weights) and events.weights.min() <= 0:
         rejected = events.filter(events.weights < 0).ragged
-        history = events.filter(events.weights > 0)
-    anchors = excluded = nothing
+        history = history.filter(history.weights > 0)
     candidates = keep_seen = None
     if queries[0].candidates is not None:
         distinct = [dict.fromkeys(query.candidates or ()) for query in queries]
         candidates = _ragged(distinct, catalogue)
-    if any(query.items for query in queries):
-        anchors = _ragged([query.items for query in queries], catalogue)
-    if any(query.exclude for query in queries):
-        excluded = _ragged([query.exclude for query in queries], catalogue)
+    anchors = _ragged_if_any([query.items for query in queries], catalogue) or nothing
+    excluded = _ragged_if_any([query.exclude for query in queries], catalogue) or nothing
     if isinstance(queries[0].seen, str):
         keep_seen = np.array([query.seen == "keep" for query in queries], np.bool_)
     batch = QueryBatch(
         users=user_numbers,
         history=history,
-        seen=seen,
+        seen=Ragged(events.items, events.offsets),
         rejected=rejected,
         items=anchors,
         texts=tuple(query.text for query in queries),
@@ -89,13 +93,17 @@ def encode_queries(
         group_by=queries[0].group_by,
         live=live,
         languages=tuple(query.language for query in queries),
+        shown=_ragged_if_any([query.shown for query in queries], catalogue),
     )
-    if any(
+    return _with_controls(batch, queries, state) if _have_controls(queries) else batch
+
+
+def _have_controls(queries: Sequence[Query]) -> bool:
+    """Whether any query has boosts, pins, event types or a rule of seen items of its own."""
+    return any(
         query.boosts or query.pins or query.event_types or isinstance(query.seen, SeenRule)
         for query in queries
-    ):
-        return _with_controls(batch, queries, state)
-    return batch
+    )
 
 
 def _histories(
@@ -103,20 +111,27 @@ def _histories(
     state: LiveState,
     times: Int64Array,
     event_weights: Mapping[str, float],
-) -> tuple[Int32Array, History, Ragged]:
-    """The users, all events of each user, session and request, and the items of these events."""
+    history_limit: int,
+) -> tuple[Int32Array, History, History]:
+    """The users; the newest events of each user, session and request; and, for what is seen, all
+    of them, of which repetitions may be missing where there are more.
+    """
     user_numbers = state.users.numbers([query.user for query in queries])
     if state.merges.targets:
         user_numbers = state.merges.root_numbers(user_numbers)
     sessions = None
     if any(query.session for query in queries):
         sessions = state.users.numbers([query.session for query in queries])
-    past = state.history(user_numbers, event_weights, sessions)
-    seen = Ragged(past.items, past.offsets)
-    if not any(query.history for query in queries):
-        return user_numbers, past, seen
-    stated = _ragged([query.history for query in queries], state.catalogue)
-    return user_numbers, _with_session(past, stated, times), seen.hstack(stated)
+    past = state.history(user_numbers, event_weights, sessions, history_limit)
+    known = past
+    if len(past.items) >= history_limit and past.lengths.max() >= history_limit:
+        known = state.distinct_history(user_numbers, event_weights, sessions)
+    if any(query.history for query in queries):
+        stated = _ragged([query.history for query in queries], state.catalogue)
+        is_whole = known is past
+        past = _with_session(past, stated, times)
+        known = past if is_whole else _with_session(known, stated, times)
+    return user_numbers, past, known
 
 
 def _with_controls(batch: QueryBatch, queries: Sequence[Query], state: LiveState) -> QueryBatch:
@@ -158,6 +173,11 @@ def _ragged(id_lists: Sequence[Iterable[str]], catalogue: Catalogue) -> Ragged:
     """The numbers of external ids; unknown ids are left out."""
     rows = [[number for number in map(catalogue.number, ids) if number >= 0] for ids in id_lists]
     return Ragged.from_rows(rows)
+
+
+def _ragged_if_any(id_lists: Sequence[Iterable[str]], catalogue: Catalogue) -> Ragged | None:
+    """The numbers of external ids, None without any id."""
+    return _ragged(id_lists, catalogue) if any(id_lists) else None
 
 
 def _with_session(past: History, session: Ragged, times: Int64Array) -> History:

@@ -13,14 +13,15 @@ from typing import Any
 from plait.data.catalogue import Catalogue
 from plait.data.query_controls import SeenRule
 from plait.data.types import ABSENT, Query
-from plait.errors import NotFoundError
+from plait.errors import BudgetError, NotFoundError
 from plait.eventlog import Impression
 from plait.ingest.posted_rows import SESSION
+from plait.pipeline.pipeline import OnStageTimed
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
 from plait.workspace.companion_reasons import with_companion_reasons
 from plait.workspace.impression_pagination import ImpressionChains
-from plait.workspace.impression_payload import decode_payload, impression_payload
+from plait.workspace.impression_payload import decode_payload, impression_payload, shown_ids
 from plait.workspace.item_fields import check_field_names
 from plait.workspace.live_model import LiveModel
 from plait.workspace.query_encoding import group_by_batch_key
@@ -56,23 +57,33 @@ class QueryService:
         self._stale_wait = stale_wait
 
     def run(
-        self, queries: Sequence[Query], *, at_least: int | None = None, route: str = "ask"
+        self,
+        queries: Sequence[Query],
+        *,
+        at_least: int | None = None,
+        is_fresh: bool = True,
+        route: str = "ask",
+        budget: float | None = None,
     ) -> list[Response]:
         """Answer queries.
 
         Args:
             queries: Valid queries, as `plait.workspace.query_validation` makes them.
             at_least: The version that the state should have reached; the query waits for it.
+            is_fresh: Whether the state has reached the version that the caller has waited for.
             route: The name under which the responses are remembered.
+            budget: The most processor time of this thread, in seconds; None: no bound. It is
+                looked at after every stage.
 
         Returns:
             The response to each query, in their order.
 
         Raises:
+            BudgetError: If the queries take more than `budget`.
             NotFoundError: If an item to start from is unknown.
             NotReadyError: Before the first fit.
         """
-        results = self._compute(queries, at_least, route=route)
+        results = self._compute(queries, at_least, is_fresh=is_fresh, route=route, budget=budget)
         for _, impression in results:
             self._chains.add(impression)
         return [response for response, _ in results]
@@ -137,7 +148,7 @@ class QueryService:
     def _continue(self, chain: Sequence[Impression], k: int) -> tuple[Response, Impression]:
         payloads = [decode_payload(row) for row in chain]
         stated = payloads[0]["query"]
-        shown = [str(item["id"]) for payload in payloads for item in payload["items"]]
+        shown = [item for payload in payloads for item in shown_ids(payload)]
         excluded = dict.fromkeys((*stated.get("exclude", ()), *shown))
         user = self._user_id(chain[0].user)
         query = validate_query(Query(**{**stated, "exclude": (), "k": k, "user": user}))
@@ -145,11 +156,7 @@ class QueryService:
             query,
             exclude=tuple(excluded),
             session=self._user_id(payloads[0].get("session", ABSENT)),
-            pins=tuple(
-                replace(pin, position=pin.position - len(shown))
-                for pin in query.pins
-                if pin.position > len(shown)
-            ),
+            shown=tuple(shown),
         )
         if query.candidates is not None:
             remaining = tuple(item for item in query.candidates if item not in excluded)
@@ -170,21 +177,25 @@ class QueryService:
         at_least: int | None = None,
         *,
         route: str,
+        is_fresh: bool = True,
         continuation_id: str = "",
         is_timed: bool = True,
         is_resolved: bool = False,
+        budget: float | None = None,
     ) -> list[tuple[Response, Impression]]:
         """The response to each query and what is to be remembered of it."""
-        is_fresh = not self._host.is_behind
+        is_fresh = is_fresh and not self._host.is_behind
         if at_least is not None:
             is_fresh = self._host.wait_for(at_least, self._stale_wait)
         model = self._host.serving()
         if not is_resolved:
             queries = self._resolve(queries, model.state.catalogue)
         results: dict[int, tuple[Response, Impression]] = {}
+        end = None if budget is None else time.thread_time() + budget
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
             timings: dict[str, float] = {}
-            batch, items = model.run([queries[position] for position in group], timings.__setitem__)
+            watch = timings.__setitem__ if end is None else _watch_until(end, timings)
+            batch, items = model.run([queries[position] for position in group], watch)
             if is_timed:
                 self._host.on_timings(timings)
             for row, position in enumerate(group):
@@ -214,7 +225,9 @@ class QueryService:
                     route,
                     model.bundle,
                     model.state.version,
-                    impression_payload(query, items, row, slate, response, session),
+                    impression_payload(
+                        query, items, row, slate, response, model.state.catalogue, session
+                    ),
                 )
                 results[position] = response, impression
         return [results[position] for position in range(len(queries))]
@@ -246,6 +259,20 @@ class QueryService:
         if query.session is not None:
             session = self._consent.user_id(SESSION + query.session)
         return replace(query, user=user or session, session=session if user else None)
+
+
+def _watch_until(end: float, timings: dict[str, float]) -> OnStageTimed:
+    """Notes what each stage took; BudgetError once this thread's processor time is past `end`."""
+
+    def watch(stage: str, seconds: float) -> None:
+        timings[stage] = seconds
+        if time.thread_time() > end:
+            raise BudgetError(
+                "the query takes more work than one query may",
+                hint="ask for fewer items, or raise query_budget_ms",
+            )
+
+    return watch
 
 
 def _unknown_event_types(query: Query, event_types: Sequence[str]) -> list[str]:

@@ -12,9 +12,10 @@ from pydantic import ValidationError as ModelError
 from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
+from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
 from plait.ingest.posted_rows import SESSION
-from plait.pipeline.reason_templates import LANGUAGES
-from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
+from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
     Boosts,
@@ -23,6 +24,7 @@ from plait.workspace.query_control_types import (
     Pins,
     Seen,
     as_list,
+    bounded_list,
     id_text,
     whole_number,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "Similar",
     "model_error",
     "parse_query",
+    "unknown_field_error",
     "validate_query",
 ]
 
@@ -50,6 +53,8 @@ MAX_EXCLUDED = 10_000
 MAX_TEXT = 2_000
 MAX_CONTEXT = 16 * 1024
 MAX_FILTER = 10_000
+MAX_SHOWN = 200
+"""How many characters of what a caller sent are repeated in an error."""
 
 
 class QueryOptions(TypedDict, total=False):
@@ -92,6 +97,8 @@ def _context(value: Any) -> Any:
     if not isinstance(value, Mapping) or not value:
         return value
     try:
+        if is_nested_too_deep(value):  # orjson would end the process for deep tuples
+            raise ValueError(f"more than {MAX_LEVELS} levels of lists and objects")
         size = len(orjson.dumps(dict(value), option=orjson.OPT_SERIALIZE_NUMPY))
     except (TypeError, ValueError) as problem:
         message = f"context holds a value that JSON cannot express: {problem}"
@@ -110,24 +117,31 @@ def _language(value: Any) -> Any:
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         message = f"reasons cannot be written in {value[:40]!r}, expected one of {known}"
-        hint = "leave language out: the recipe has a default"
+        code = LANGUAGE_NAMES.get(value.strip().lower(), "")
+        hint = f"write {code}" if code else "leave language out: the recipe has a default"
         raise InputError(message, hint=hint, field="language")
     return language
 
 
-_AnyId = Annotated[str, StringConstraints(max_length=MAX_ID_LENGTH), BeforeValidator(id_text)]
+_IdText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)]
+_AnyId = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ID_LENGTH),
+    BeforeValidator(id_text, json_schema_input_type=_IdText | WholeNumber),
+]
 """An id from Python: an empty one is allowed, and is unknown."""
 
 ExternalId = Annotated[_AnyId, StringConstraints(min_length=1)]
-_SessionId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION)),
-    BeforeValidator(id_text),
+_SessionText = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH - len(SESSION))
 ]
-_Ids = Annotated[list[ExternalId], Field(max_length=MAX_ITEMS)]
-_ExcludedIds = Annotated[list[ExternalId], Field(max_length=MAX_EXCLUDED)]
-_AnyIds = Annotated[list[_AnyId], BeforeValidator(as_list), Field(max_length=MAX_ITEMS)]
-_AnyExcludedIds = Annotated[list[_AnyId], BeforeValidator(as_list), Field(max_length=MAX_EXCLUDED)]
+_SessionId = Annotated[
+    _SessionText, BeforeValidator(id_text, json_schema_input_type=_SessionText | WholeNumber)
+]
+_Ids = Annotated[list[ExternalId], *bounded_list(MAX_ITEMS)]
+_ExcludedIds = Annotated[list[ExternalId], *bounded_list(MAX_EXCLUDED)]
+_AnyIds = Annotated[list[_AnyId], *bounded_list(MAX_ITEMS, as_list)]
+_AnyExcludedIds = Annotated[list[_AnyId], *bounded_list(MAX_EXCLUDED, as_list)]
 _Count = Annotated[int, Field(ge=1, le=MAX_ITEMS), BeforeValidator(whole_number)]
 _Version = Annotated[int, Field(ge=0), BeforeValidator(whole_number)]
 _Context = Annotated[dict[str, Any], BeforeValidator(_context)]
@@ -342,8 +356,7 @@ def model_error(
     path = ".".join(str(step) for step in first["loc"])
     top = path.partition(".")[0]
     if kind == "extra_forbidden":
-        known = ", ".join(model.model_fields)
-        return InputError(f"there is no field {path!r}", hint=f"fields are {known}", field=path)
+        return unknown_field_error(model, {path: None})
     field = path if nested else top
     if kind in ("too_long", "string_too_long"):
         unit = "ids" if kind == "too_long" else "characters"
@@ -355,3 +368,19 @@ def model_error(
     hint = f"{path}: {description}" if description else ""
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     return InputError(f"{path}: {message[:1].lower()}{message[1:]}", hint=hint, field=field)
+
+
+def unknown_field_error(model: type[BaseModel], value: Mapping[str, Any]) -> InputError:
+    """Make the error for a field that a model does not have.
+
+    Args:
+        model: The model.
+        value: Fields by name, at least one of which the model lacks.
+
+    Returns:
+        The error for the first of them.
+    """
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    path = next(name for name in value if name not in known)[:MAX_SHOWN]
+    hint = f"fields are {', '.join(model.model_fields)}"
+    return InputError(f"there is no field {path!r}", hint=hint, field=path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from plait.errors import PlaitError, RecipeError
 from plait.pipeline.bundle import BundleStore
-from plait.pipeline.recipe import Recipe, load_recipe, recipe_names
+from plait.pipeline.bundle_manifest import check_stage_paths
+from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
 from plait.settings import Settings
 
 __all__ = ["RecipeChoice", "choose_recipe"]
@@ -35,7 +37,7 @@ class RecipeChoice:
 
 
 def choose_recipe(
-    recipe: str | Path | Recipe | RecipeChoice | None, settings: Settings, bundles: BundleStore
+    recipe: RecipeLike | RecipeChoice | None, settings: Settings, bundles: BundleStore
 ) -> RecipeChoice:
     """Choose the recipe of a fit.
 
@@ -49,22 +51,32 @@ def choose_recipe(
         The recipe and where it comes from.
 
     Raises:
-        RecipeError: If the recipe is unknown or wrong, or that of the bundle in use is unreadable.
+        RecipeError: If the recipe is unknown or wrong, that of the bundle in use is unreadable, or
+            it names a stage that no later process would load, see the setting `stage_modules`.
     """
+    choice = _chosen(recipe, settings, bundles)
+    check_stage_paths(choice.recipe, settings.stage_modules, f"the recipe {choice.recipe.name!r}")
+    return choice
+
+
+def _chosen(
+    recipe: RecipeLike | RecipeChoice | None, settings: Settings, bundles: BundleStore
+) -> RecipeChoice:
+    """The recipe of a fit; its stages are not imported yet."""
     if isinstance(recipe, RecipeChoice):
         return recipe
-    if isinstance(recipe, Recipe):
-        return RecipeChoice(recipe, "as asked")
+    if isinstance(recipe, Recipe | Mapping):
+        return RecipeChoice(recipe_from(recipe), "as asked")
     if recipe is not None:
         return _load(recipe, "as asked")
     if settings.recipe:
         in_home = settings.home / settings.recipe
         is_file = settings.recipe not in recipe_names() and in_home.is_file()
         return _load(in_home if is_file else settings.recipe, "the setting recipe")
-    current = bundles.current()
-    if not current:
-        return _load(FIRST, "the first fit of this home")
     try:
+        current = bundles.current()
+        if not current:
+            return _load(FIRST, "the first fit of this home")
         manifest = bundles.manifest(current)
         shipped = str(manifest.get("notes", {}).get("shipped_recipe") or "")
         if shipped in recipe_names():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
+from plait.utils.owned_folders import make_owned_folder
 from plait.workspace.fit import no_progress
 from plait.workspace.ingest import ingest
 
@@ -38,8 +39,8 @@ def rated_file(events: Any, mapping: Any, dataset: Dataset) -> Dataset:
         ProtocolError: If none of their users is known.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="plait-test-") as folder,
-        EventLog.open(folder) as scratch,
+        closing(make_owned_folder("ratings")) as folder,
+        EventLog.open(folder.path / "home") as scratch,
     ):
         importer, consent = Importer(scratch), ConsentPolicy()
         receipts = ingest(importer, consent, {"events": events}, mapping, no_progress)

@@ -10,8 +10,9 @@ from plait.evaluation.tuning.search import Trial, Tuned
 from plait.evaluation.tuning.search import tune as search
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.pipeline.recipe import Recipe, load_recipe
+from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.training.process_group import require_single_process
+from plait.utils.plain_arguments import as_list
 from plait.workspace.evaluate import check_test, protocol_of
 from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
@@ -22,7 +23,7 @@ __all__ = ["tune"]
 
 def tune(
     log: EventLog,
-    recipe: str | Path | Recipe,
+    recipe: RecipeLike,
     protocol: str,
     options: Mapping[str, Any],
     *,
@@ -63,7 +64,7 @@ def tune(
     settled = protocol_of(protocol, rest)
     events = options.get("test_events")
     check_test(events, settled)
-    loaded_recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    loaded_recipe = recipe_from(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     dataset = with_answers(log, dataset, settled, loaded_recipe, flush)
     return search(
@@ -73,7 +74,7 @@ def tune(
         metric=metric,
         trials=trials,
         folder=folder,
-        only=only,
+        only=as_list(only),
         test=None if events is None else rated_file(events, options.get("map"), dataset),
         progress=progress,
         on_trial=on_trial,

@@ -6,26 +6,29 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import starmap
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from plait.errors import BundleError, StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
+from plait.eventlog.snapshot import snapshot
+from plait.ingest.event_type_names import USUAL_EVENT_TYPES
 from plait.ingest.importer import Importer
 from plait.pipeline.bundle import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
-from plait.pipeline.recipe import Recipe
+from plait.pipeline.recipe import RecipeLike
 from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.erasure import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
 from plait.utils.no_op import ignore
+from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
 from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress
+from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
 from plait.workspace.listing import ListingApi
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
+    from plait.experiments.dataset import Dataset
 
 __all__ = ["Workspace"]
 
@@ -54,6 +58,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         host: Holds the state and the model that answers.
         queries: Runs queries; what HTTP stands on.
         chains: Remembers what was shown.
+        remove_folder: Called when the workspace has been closed; deletes a temporary home.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,10 +68,18 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             settings.database or home,
             erasure_key=lambda make: erasure_key(settings, make=make),
         )
-        home.mkdir(parents=True, exist_ok=True)
-        self._bundles = BundleStore(home / "bundles", keep=settings.keep_bundles)
+        make_private_folder(home)
+        log.reserve_kinds(USUAL_EVENT_TYPES)
+        self._bundles = BundleStore(
+            home / "bundles", keep=settings.keep_bundles, stage_modules=settings.stage_modules
+        )
         self._webhooks = Webhooks(settings)
-        self.host = host = LiveModel(log, self._bundles, poll_ms=settings.poll_ms)
+        self.host = host = LiveModel(
+            log,
+            self._bundles,
+            poll_ms=settings.poll_ms,
+            history_limit=settings.history_limit,
+        )
         consent = ConsentPolicy(
             settings.consent_required,
             settings.pseudonyms,
@@ -78,7 +91,12 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             self, log, Importer(self._writer, consent), host, consent, home / "rejects"
         )
         self.chains = ImpressionChains(
-            ImpressionBuffer(log.add_impressions, log.impression)
+            ImpressionBuffer(
+                log.add_impressions,
+                log.impression,
+                bound=log.bound_impressions,
+                most_bytes=settings.impressions_mb * 1_000_000,
+            )
             if settings.impressions
             else InMemoryImpressions()
         )
@@ -87,6 +105,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             self, QueryService(host, self.chains, consent, stale_wait=self._stale_wait)
         )
         self.post_notes.answers = self.chains.rows if settings.impressions else None
+        self.remove_folder: Callable[[], object] = ignore
         self._watch: OnStageTimed = ignore
         self._closed = False
 
@@ -111,6 +130,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         finally:
             self._log.close()
         self._webhooks.close()
+        self.remove_folder()
 
     def __enter__(self) -> Self:
         return self
@@ -123,10 +143,24 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        bundle = self._bundles.current() or "nothing fitted"
+        return f"Workspace({str(self.settings.home)!r}, {bundle})"
+
+    def dataset(self) -> Dataset:
+        """Return everything that the log holds as a data set for experiments.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        from plait.experiments.dataset import Dataset
+
+        return Dataset.from_snapshot(snapshot(self._log))
+
     def evaluate(
         self,
         protocol: str | Protocol = "leave-one-out",
-        recipes: Iterable[str | Path | Recipe] = ("default",),
+        recipes: RecipeLike | Iterable[RecipeLike] = ("default",),
         *,
         progress: Progress | None = None,
         **options: Any,
@@ -157,7 +191,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
     def tune(
         self,
-        recipe: str | Path | Recipe = "default",
+        recipe: RecipeLike = "default",
         protocol: str = "leave-one-out",
         *,
         metric: str = "ndcg@10",
@@ -225,18 +259,20 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         """Return the health metrics of this process.
 
         Returns:
-            `head` (the version of the log, None while it cannot be read), `version`, `bundle`,
+            `head` (the version of the log, None while it cannot be read), `version`, `names`
+            (how many fields each entity has, and event types as "kind"; None too), `bundle`,
             `bundle_age` in seconds, `items` (how many the catalogue has), `doubtful_items` (how
             many the bundle was warned of), `ready`, `degraded`, `problems`,
-            `impressions_written`, `impressions_dropped`.
+            `impressions_written`, `impressions_dropped`, `impressions_pruned`.
         """
         dropped = getattr(self.chains.rows, "dropped", 0)
-        loaded, head = self.host.loaded, None
+        loaded, head, names = self.host.loaded, None, None
         with suppress(StorageError):
-            head = self._log.version
+            head, names = self._log.version, self._log.name_counts()
         return {
             "head": head,
             "version": self.host.version,
+            "names": names,
             "bundle": self.host.bundle,
             "bundle_age": None if loaded is None else bundle_age(loaded.bundle),
             "items": None if loaded is None else int(loaded.state.catalogue.alive.sum()),
@@ -246,6 +282,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             "problems": self.host.problems(),
             "impressions_written": self.chains.count - dropped,
             "impressions_dropped": dropped,
+            "impressions_pruned": getattr(self.chains.rows, "pruned", 0),
         }
 
     def _n_doubtful(self) -> int | None:
@@ -260,4 +297,5 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
     def info(self) -> dict[str, Any]:
         """Return what the home holds: counts, event types, fields, bundles, weights, memory."""
         pseudonyms = self.settings.pseudonyms
-        return info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        described = info(self._log, self._bundles, self.host, pseudonyms=pseudonyms)
+        return described | {"warnings": home_warnings(self.settings.home)}

@@ -26,7 +26,13 @@ from plait.state import DatasetState, deltas
 from plait.training.item_eligibility import with_limits
 from plait.training.pipeline_fit import Progress
 
-__all__ = ["final_scores", "rank_split", "state_view_of", "without_explanations"]
+__all__ = [
+    "final_scores",
+    "rank_split",
+    "require_final_score",
+    "state_view_of",
+    "without_explanations",
+]
 
 
 class _StageSeconds:
@@ -133,6 +139,24 @@ def _retrieved_by(items: CandidateLists, model: Stage) -> BoolArray:
     return retrieved
 
 
+def require_final_score(pipeline: Pipeline) -> None:
+    """Check, before anything is fitted, that a pipeline gives each candidate one score.
+
+    Args:
+        pipeline: The pipeline.
+
+    Raises:
+        RecipeError: If there are several models and no step that fuses them.
+    """
+    if len(pipeline.models) > 1 and not any("score" in step.writes for step in pipeline.steps):
+        raise RecipeError(
+            f"the recipe {pipeline.recipe.name!r} has {len(pipeline.models)} models and no step "
+            "that writes score",
+            hint="add [steps.fuse]; or compare single models, a recipe each",
+            field="steps",
+        )
+
+
 def final_scores(items: CandidateLists, pipeline: Pipeline) -> Float32Array:
     """Return the final scores of candidates.
 
@@ -142,16 +166,7 @@ def final_scores(items: CandidateLists, pipeline: Pipeline) -> Float32Array:
 
     Returns:
         float32 [B, K]: the fused score, or that of the only model.
-
-    Raises:
-        RecipeError: If there are several models and no step that fuses them.
     """
     if "score" in items.columns:
         return np.asarray(items.columns["score"])
-    if len(pipeline.models) > 1:
-        raise RecipeError(
-            f"the recipe {pipeline.recipe.name!r} has {len(pipeline.models)} models and no step "
-            "that writes score",
-            hint="add [steps.fuse]",
-        )
     return np.asarray(items.column(f"{pipeline.models[0].name}.score"))

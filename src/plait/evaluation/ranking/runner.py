@@ -30,7 +30,7 @@ from plait.evaluation.ranking.folds import Fold, make_folds
 from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.evaluation.ranking.product_targets import check_group_by, merge_variants
-from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
+from plait.evaluation.ranking.rank_queries import rank_split, require_final_score, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
 from plait.evaluation.results.paired_difference import Difference
@@ -38,6 +38,7 @@ from plait.evaluation.results.report import Report
 from plait.evaluation.results.served_list_warnings import served_list_warnings
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
+from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.ranking.item_variants import product_groups
 from plait.training.pipeline_fit import Progress, fit_recipe
@@ -93,8 +94,11 @@ def evaluate_rankings(
 
     Raises:
         ProtocolError: If a window has no queries, or no field groups items as the protocol says.
+        RecipeError: If a recipe has several models and no step that fuses them.
     """
     check_group_by(dataset, protocol.group_by)
+    for recipe in named.values():
+        require_final_score(Pipeline.build(recipe))
     task = _RankingTask(dataset, protocol, group, seeds, progress)
     by_recipe: dict[str, list[ModelResult]] = {}
     first: list[_Window] = []

@@ -28,6 +28,7 @@ from plait.evaluation.results.undefined_metrics import (
     undefined_metric_notes,
     undefined_reason,
 )
+from plait.utils.printable_text import printable
 
 __all__ = ["render_page", "write_pages"]
 
@@ -123,7 +124,12 @@ def render_page(comparison: Comparison) -> str:
     )
     labels = {row.label for row in rows}
     differences = [gap for gap in comparison.differences if gap.against in labels]
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        # Of texts control characters are made visible; drawings are no plain texts and stay.
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
     return environment.get_template("comparison_page.html.j2").render(
         protocol=report["protocol"],
         options=_describe_options(report["protocol"]),

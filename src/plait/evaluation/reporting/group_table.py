@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING
 
 from plait.evaluation.results.report import FUSED, Report, Result
 from plait.evaluation.results.undefined_metrics import DASH
+from plait.utils.printable_text import printable_line
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
-__all__ = ["group_tables", "new_table"]
+__all__ = ["group_tables", "new_table", "text_cell"]
+
+
+def text_cell(text: str) -> Text:
+    """Make a cell or heading of text from data: what looks like markup in it is none.
+
+    Args:
+        text: Such as a category, or the name of a recipe.
+
+    Returns:
+        The text, its control characters visible.
+    """
+    from rich.text import Text
+
+    return Text(printable_line(text))
 
 
 def new_table(first: str, *headings: str) -> Table:
@@ -28,9 +44,9 @@ def new_table(first: str, *headings: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(first, no_wrap=True)
+    table.add_column(text_cell(first), no_wrap=True)
     for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(text_cell(heading), justify="right", no_wrap=True)
     return table
 
 
@@ -58,7 +74,9 @@ def group_tables(report: Report, main_metric: str) -> Iterator[Table]:
         table = new_table(f"{metric} by {group['field']}", "items", "events", *names)
         for value, share in group["shares"].items():
             cells = (_cell(row, f"{metric}|{value}", 3) for row in rows)
-            table.add_row(value, f"{share['items']:.3f}", f"{share['events']:.3f}", *cells)
+            table.add_row(
+                text_cell(value), f"{share['items']:.3f}", f"{share['events']:.3f}", *cells
+            )
         yield table
     metrics = {name for row in rows for name in row.metrics}
     slices: Mapping[str, int] = report.data.get("slices", {})
@@ -68,7 +86,7 @@ def group_tables(report: Report, main_metric: str) -> Iterator[Table]:
         table = new_table(f"{main_metric} by {field}", "queries", *names)
         for name in user_groups:
             cells = (_cell(row, f"{main_metric}|{name}", 4) for row in rows)
-            table.add_row(name.partition("=")[2], f"{slices[name]:,}", *cells)
+            table.add_row(text_cell(name.partition("=")[2]), f"{slices[name]:,}", *cells)
         yield table
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait.errors import MissingExtraError
 from plait.evaluation.results.comparison import ComparedRow
+from plait.utils.printable_text import printable_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,6 +121,7 @@ def _text_colour(colour: str) -> Any:
     names = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")
     settings: dict[Any, Any] = dict.fromkeys(names, colour)
     settings |= {"svg.fonttype": "path", "svg.hashsalt": "plait"}
+    settings |= {"text.parse_math": False, "text.usetex": False}  # names may hold dollar signs
     settings |= {"xtick.color": GREY, "ytick.color": GREY}
     return mpl.rc_context(settings)
 
@@ -205,6 +207,9 @@ def shorten(label: str) -> str:
         label: The name.
 
     Returns:
-        At most 34 characters.
+        One line of at most 34 characters; matplotlib would leave a label out of the legend that
+        begins with an underscore.
     """
+    label = printable_line(label)
+    label = f" {label}" if label.startswith("_") else label
     return label if len(label) <= 34 else f"{label[:16]}…{label[-17:]}"

@@ -217,6 +217,8 @@ def _draw_cost(
     *,
     by_seconds: bool,
 ) -> Figure:
+    from matplotlib.ticker import LogFormatter
+
     figure, (axes,) = new_figure(4.2)
     for entry in entries:
         interval = entry.defined_metric(metric)
@@ -237,6 +239,7 @@ def _draw_cost(
     if by_seconds:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:g}")
+        axes.xaxis.set_minor_formatter(LogFormatter())  # the usual one writes mathematics
     axes.set_xlabel(axis_label)
     axes.set_ylabel(metric)
     axes.margins(x=0.06)

@@ -7,7 +7,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from plait.evaluation.reporting.comparison_notes import comparison_notes
-from plait.evaluation.reporting.group_table import group_tables, new_table
+from plait.evaluation.reporting.group_table import group_tables, new_table, text_cell
 from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
 from plait.evaluation.reporting.report_notes import report_notes
 from plait.evaluation.results.comparison import Comparison
@@ -16,13 +16,16 @@ from plait.evaluation.results.report import FUSED, Report
 from plait.evaluation.results.run_store import write_json
 from plait.evaluation.results.undefined_metrics import DASH
 from plait.metrics.bootstrap import Interval
+from plait.utils.printable_text import printable_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["print_comparison", "print_report", "report_table", "write_json"]
+__all__ = ["print_comparison", "print_report", "report_table", "report_text", "write_json"]
 
+
+_TEXT_WIDTH = 120
 
 _MAX_WIDTH = 10_000
 """Wider than any table."""
@@ -37,6 +40,21 @@ def print_report(report: Report, console: Console | None = None) -> None:
     """
     tables = [report_table(report), *group_tables(report, main_metric(report.protocol))]
     _print(tables, report_notes(report), console)
+
+
+def report_text(report: Report) -> str:
+    """Return what `print_report` prints, as text without colours.
+
+    Args:
+        report: The report.
+    """
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    print_report(report, Console(file=out, width=_TEXT_WIDTH))
+    return out.getvalue().rstrip()
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
@@ -54,7 +72,9 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             for interval in intervals
         ]
         costs = (f"{entry.row['fit_seconds']:.1f}", f"{entry.row['peak_mb']:,.0f}")
-        table.add_row(entry.label, *cells, *costs, style="dim" if entry.baseline else None)
+        table.add_row(
+            text_cell(entry.label), *cells, *costs, style="dim" if entry.baseline else None
+        )
     _print([table], comparison_notes(comparison), console)
 
 
@@ -80,7 +100,7 @@ def report_table(report: Report) -> Table:
         ]
         costs = (f"{row.fit_seconds:.1f}", f"{row.evaluate_seconds:.1f}", f"{row.peak_mb:,.0f}")
         style = "dim" if row.baseline else "bold" if row.model.endswith(FUSED) else None
-        table.add_row(row.model, *cells, *costs, style=style)
+        table.add_row(text_cell(row.model), *cells, *costs, style=style)
     return table
 
 
@@ -94,7 +114,7 @@ def _print(tables: Sequence[Table], lines: Iterable[str], console: Console | Non
         wide = Console(file=out.file, width=max(width, 1), force_terminal=out.is_terminal)
         wide.print(*[""] * (number > 0), table, sep="\n")
     for line in lines:
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+        out.print(printable_line(line), soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def _format_interval(interval: Interval, *, with_bounds: bool) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import PerQueryMetrics
 from plait.metrics.bootstrap import Interval
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["FUSED", "Report", "Result", "has_no_lists"]
 
@@ -77,7 +80,7 @@ class Result:
         return row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """The result of an evaluation.
 
@@ -105,6 +108,31 @@ class Report:
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     run: str = ""
     detail: PerQueryMetrics | None = None
+
+    def __repr__(self) -> str:
+        rows = ", ".join(row.model for row in self.results)
+        return f"Report({self.protocol.name}, hash {self.protocol.hash}: {rows})"
+
+    def __str__(self) -> str:
+        """The tables and notes that `plait evaluate` prints."""
+        from plait.evaluation.reporting.table import report_text
+
+        return report_text(self)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return every metric of every row.
+
+        Returns:
+            A polars frame with the columns model, baseline, metric, value, low and high.
+        """
+        import polars as pl
+
+        cells = [
+            {"model": row.model, "baseline": row.baseline, "metric": name, **interval._asdict()}
+            for row in self.results
+            for name, interval in row.metrics.items()
+        ]
+        return pl.DataFrame(cells)
 
     def result(self, model: str) -> Result:
         """Look up a row.

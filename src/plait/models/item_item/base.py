@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import TypeVar
 
-from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
@@ -66,7 +66,8 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
 
     Scores are 0 without evidence for an item, NaN for unknown items and for queries without known
     items. `explain` names the item of the history that adds most. A subclass computes the matrix in
-    `_item_matrix`; its largest entries are kept, after smoothing by content.
+    `_item_matrix`, and in `_item_query_matrix` another for queries that start from items; their
+    largest entries are kept, after smoothing by content.
     """
 
     Config = ItemItemConfig
@@ -78,14 +79,17 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_weights": sparse.csr_matrix,
+        "_item_query_weights": sparse.csr_matrix | None,
         "_known": BoolArray,
         "_tfidf": Tfidf | None,
         "_content_vectors": sparse.csr_matrix,
     }
+    optional_state = frozenset({"_item_query_weights"})
 
     def __init__(self, config: ItemItemConfigT | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._weights = sparse.csr_matrix((0, 0), dtype=np.float32)
+        self._item_query_weights: sparse.csr_matrix | None = None
         self._known: BoolArray = np.zeros(0, np.bool_)
         self._tfidf: Tfidf | None = None
         self._content_vectors = sparse.csr_matrix((0, 0), dtype=np.float32)
@@ -94,9 +98,15 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
     def _item_matrix(self, dataset: Dataset) -> Float32Array | sparse.csr_matrix:
         """The weights of the row's item for the column's, [n_items, n_items], dense or sparse."""
 
+    def _item_query_matrix(self, dataset: Dataset, matrix: Any) -> Any:
+        """The same for queries that start from items, given `_item_matrix`; None: no other."""
+        return None
+
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self.clone()
         matrix, tiebreak = self._item_matrix(dataset), dataset.catalogue.tiebreak
+        item_query_matrix = self._item_query_matrix(dataset, matrix)
+        smoothing = None
         if self.config.content_smoothing:
             fitted._tfidf, vectors = Tfidf.fit(self.config.content, dataset.catalogue)
             # Items without behaviour have none to contribute: they would crowd out those that do.
@@ -111,14 +121,24 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
                 self.config.content_neighbors,
                 tiebreak,
             )
-            fitted._weights = smooth(smoothing, matrix, self.config.top_k, tiebreak)
-        else:
-            ranges = row_ranges(matrix.shape[0])
-            blocks = [largest_entries(matrix[rows], self.config.top_k, tiebreak) for rows in ranges]
-            fitted._weights = stack(blocks, matrix.shape)
+        fitted._weights = self._largest_weights(matrix, smoothing, tiebreak)
+        if item_query_matrix is not None:
+            fitted._item_query_weights = self._largest_weights(
+                item_query_matrix, smoothing, tiebreak
+            )
         fitted._known = np.zeros(dataset.n_items, np.bool_)
         fitted._known[np.unique(fitted._weights.indices)] = True
         return fitted
+
+    def _largest_weights(
+        self, matrix: Any, smoothing: sparse.csr_matrix | None, tiebreak: UInt64Array
+    ) -> sparse.csr_matrix:
+        """The largest entries of each row, after smoothing by content if there is any."""
+        if smoothing is not None:
+            return smooth(smoothing, matrix, self.config.top_k, tiebreak)
+        ranges = row_ranges(matrix.shape[0])
+        blocks = [largest_entries(matrix[rows], self.config.top_k, tiebreak) for rows in ranges]
+        return stack(blocks, matrix.shape)
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates | None:
         if self._tfidf is None:
@@ -127,7 +147,8 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         is_first = not isinstance(previous, ItemUpdates)
         empty = sparse.csr_matrix((0, n_items), dtype=np.float32)
         updates: Updates = Updates.empty(version, empty) if is_first else previous
-        numbers = updates.changed_outside(catalogue, self._known)
+        fields = self._tfidf.fields(catalogue)
+        numbers, hashes = updates.outdated_outside(catalogue, fields, self._known)
         neighbors = similar_rows(
             self._tfidf.vectors(catalogue, numbers),
             self._content_vectors,
@@ -137,17 +158,27 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         )
         retained = updates.values[updates.retained(numbers)]
         rows = sparse.vstack([retained, rows_to_sum_1(neighbors)]).tocsr()
-        return updates.extended(catalogue, numbers, rows)
+        return updates.extended(catalogue, numbers, rows, hashes)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
         updates: Updates | None = updates_in(queries, self.name)
-        scores = self._smoothed_history(queries, updates).matmul(self._weights)
+        scores = self._weighted_sums(queries, self._smoothed_history(queries, updates))
         is_empty = ~scores.any(axis=1)
         new_scores = None if updates is None else self._scores_of_updates(updates, scores)
         scores[:, ~self._known] = np.nan
         if updates is not None and new_scores is not None:
             scores = overlay_items(scores, updates.item_numbers, new_scores, axis=1)
         scores[is_empty] = np.nan
+        return scores
+
+    def _weighted_sums(self, queries: QueryBatch, history: SparseRows) -> Float32Array:
+        """History times matrix, float32 [B, n]; items of a query have a matrix of their own."""
+        if self._item_query_weights is None or not len(queries.items.values):
+            return history.matmul(self._weights)
+        is_item_query = (queries.items.lengths > 0)[history.rows]
+        scores = history.where(is_item_query).matmul(self._item_query_weights)
+        if not is_item_query.all():
+            scores += history.where(~is_item_query).matmul(self._weights)
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
@@ -159,10 +190,11 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
             items, weights = history.columns[events], history.weights[events]
             known = (numbers[row] >= 0) & (numbers[row] < n_items)
             if len(items) and known.any():
+                matrix = self._weights
+                if self._item_query_weights is not None and len(queries.items[row]):
+                    matrix = self._item_query_weights
                 candidates = numbers[row][known]
-                explanations[row, known] = top_contributor(
-                    self._weights, items, weights, candidates
-                )
+                explanations[row, known] = top_contributor(matrix, items, weights, candidates)
         return explanations
 
     @property

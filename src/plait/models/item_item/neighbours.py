@@ -7,17 +7,18 @@ After item-based and sequential nearest neighbours (Sarwar et al., 2001; Ludewig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from plait.data.dataset import Dataset
-from plait.features.blockwise import map_blocks
+from plait.features.blockwise import blocks, map_blocks
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig
 from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts
-from plait.pipeline.config_validation import Limit
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.search_space import Range, tunable
 from plait.training.memory_budget import require_memory
 
@@ -39,6 +40,9 @@ class NeighboursConfig(ItemItemConfig):
     pair_shrinkage: float = tunable(0.0, Range(0.0, 10.0), Limit(least=0))
     """A pair that n users share counts n / (n + this): what one user did by chance does not outrank
     what several did; 0: every pair counts in full."""
+    item_query_pair_shrinkage: float = bounded_field(5.0, Limit(least=0))
+    """The same for queries that start from items ("more like this"), where a single pair may be all
+    that is known."""
 
 
 class Neighbours(ItemItem[NeighboursConfig]):
@@ -52,7 +56,8 @@ class Neighbours(ItemItem[NeighboursConfig]):
         n_items = len(counts.event_counts)
         row_limit = max(self.config.top_k, _MAX_PAIRS // max(n_items, 1))
         # Twice: the blocks, and the matrix that is stacked from them.
-        needed = int(2 * 8 * n_items * counts.mean_row_entries(row_limit))
+        n_copies = 2 if self._has_one_shrinkage else 3  # the third is `_item_query_matrix`
+        needed = int(n_copies * 8 * n_items * counts.mean_row_entries(row_limit))
         require_memory({"top_k": needed}, f"fitting `{self.name}`")
         popularity = np.maximum(counts.popularity, np.float32(1))
         source = popularity ** np.float32(-self.config.source_popularity_exponent)
@@ -75,3 +80,24 @@ class Neighbours(ItemItem[NeighboursConfig]):
         matrix = map_blocks(normalized_rows, counts.blocks, 2)
         matrix.sort_indices()
         return matrix
+
+    @property
+    def _has_one_shrinkage(self) -> bool:
+        """Whether queries that start from items and others have the same weights."""
+        return self.config.item_query_pair_shrinkage == self.config.pair_shrinkage
+
+    def _item_query_matrix(self, dataset: Dataset, matrix: Any) -> Any:
+        if self._has_one_shrinkage:
+            return None
+        before = np.float32(self.config.pair_shrinkage)
+        after = np.float32(self.config.item_query_pair_shrinkage)
+        interactions = interaction_matrix(dataset)
+        users_by_item = interactions.T.tocsr()
+
+        def shrunk_rows(block: slice) -> sparse.csr_matrix:
+            users = (users_by_item[block] @ interactions).tocsr()
+            users.data = (users.data + before) / (users.data + after)
+            return matrix[block].multiply(users).tocsr()
+
+        event_counts = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
+        return map_blocks(shrunk_rows, blocks(event_counts), 2)

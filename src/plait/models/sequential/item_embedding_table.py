@@ -105,9 +105,10 @@ class ItemSpace:
         updates: ItemUpdates[ItemVectors] = ItemUpdates.empty(version, self.items)
         if isinstance(previous, ItemUpdates):
             updates = previous
-        numbers = updates.outdated_items(catalogue, self.tfidf.fields(catalogue), self.hashes)
+        fields = self.tfidf.fields(catalogue)
+        numbers, hashes = updates.outdated_items(catalogue, fields, self.hashes)
         if not len(numbers):
-            return updates.extended(catalogue, numbers, updates.values)
+            return updates.extended(catalogue, numbers, updates.values, hashes)
         size = max(len(updates.values.table), int(numbers.max()) + 1)
         table = _resized(updates.values.table, size)
         known = _resized(updates.values.known, size)
@@ -115,7 +116,7 @@ class ItemSpace:
         id_vectors = _resized(self.id_vectors, size)[numbers]
         table[numbers] = id_vectors + features @ self.feature_vectors
         known[numbers] = (np.diff(features.indptr) > 0) | id_vectors.any(axis=1)
-        return updates.extended(catalogue, numbers, ItemVectors(table, known))
+        return updates.extended(catalogue, numbers, ItemVectors(table, known), hashes)
 
 
 def _resized(array: Any, size: int) -> Any:

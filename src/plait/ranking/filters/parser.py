@@ -165,6 +165,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         match = _TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
             start = position + len(text[position:]) - len(text[position:].lstrip())
+            if text[start] == "=":
+                raise _syntax_error("a single = compares nothing, expected ==", start)
             raise _syntax_error(f"cannot read {text[start : start + 12]!r}", start)
         word = match[match.lastgroup]
         kind = match.lastgroup

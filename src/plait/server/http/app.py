@@ -18,6 +18,7 @@ from plait.server.http.auth import AuthMiddleware, requires
 from plait.server.http.cors import CorsMiddleware
 from plait.server.http.errors import answer_errors
 from plait.server.http.prometheus import PrometheusMetrics
+from plait.server.http.rate_limits import RateLimits
 from plait.server.http.request_limits import BodyLimitMiddleware
 from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.route import Route
@@ -74,6 +75,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
     """
     metrics = PrometheusMetrics()
     keys = KeyRing.of(settings)
+    limits = RateLimits(settings, len(keys), metrics.rate_limited)
     app = FastAPI(
         title="Plait",
         version=version("plait"),
@@ -84,7 +86,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.service = Service(settings, workspace, metrics)
+    app.state.service = Service(settings, workspace, metrics, limits)
     for route in all_routes():
         app.add_api_route(
             route.path,
@@ -98,12 +100,28 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
             response_model=None,
             response_class=Response,
         )
-    openapi.describe(app, all_routes())
+        if route.method == "GET":  # RFC 9110, 9.1: HEAD wherever GET is
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                dependencies=[Depends(requires(route.permission, *route.also))],
+                include_in_schema=False,
+                response_model=None,
+                response_class=Response,
+            )
+    openapi.describe(app, all_routes(), settings.batch_limit)
     answer_errors(app)
     # The last one added is the first one met.
     timeout_s = settings.client_timeout_ms / 1000
-    app.add_middleware(BodyLimitMiddleware, limit=settings.body_limit, timeout_s=timeout_s)
-    app.add_middleware(AuthMiddleware, keys=keys)
+    app.add_middleware(
+        BodyLimitMiddleware,
+        limit=settings.body_limit,
+        timeout_s=timeout_s,
+        query_limit=settings.query_body_limit,
+        query_paths=[route.path for route in all_routes() if route.body and not route.lines],
+    )
+    app.add_middleware(AuthMiddleware, keys=keys, limits=limits)
     if settings.cors_origins:
         app.add_middleware(CorsMiddleware, origins=settings.cors_origins)
     app.add_middleware(AccessLogMiddleware, metrics=metrics)

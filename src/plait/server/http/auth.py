@@ -1,4 +1,4 @@
-"""Checks the API key of a request before anything else."""
+"""Checks the API key of a request, and its rate, before anything else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plait.errors import AuthError, ScopeError
 from plait.server.api_keys import KeyRing
 from plait.server.http.errors import error_response
+from plait.server.http.rate_limits import RateLimits
 
 __all__ = ["OPEN_PATHS", "AuthMiddleware", "Permission", "requires"]
 
@@ -25,16 +26,19 @@ _HINT = (
 
 
 class AuthMiddleware:
-    """ASGI middleware: 401 without a known key, on paths that do not exist too.
+    """ASGI middleware: 401 without a known key, on paths that do not exist too; 429 for a key that
+    asks for more than its rate, before its body is read.
 
     Args:
         app: The application.
         keys: The known keys.
+        limits: What they may ask for.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, limits: RateLimits) -> None:
         self.app = app
         self.keys = keys
+        self.limits = limits
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
@@ -46,9 +50,13 @@ class AuthMiddleware:
                 break  # a bearer token goes before X-API-Key
             if name == b"x-api-key":
                 presented = value.strip()
-        granted = self.keys.scopes(presented)
+        number, granted = self.keys.find(presented)
         if granted:
-            scope.setdefault("state", {})["granted"] = granted
+            limits = self.limits
+            wait_s = limits.keys.take(number, limits.costs.get(scope["path"], limits.other))
+            if wait_s:
+                return error_response(limits.refused_key(wait_s))(scope, receive, send)
+            scope.setdefault("state", {}).update(granted=granted, key=number)
             return self.app(scope, receive, send)
         # Whether a key came is no secret; whether it resembles one is, and is not said.
         message = "this key is unknown" if presented else "this needs a key"

@@ -1,13 +1,15 @@
 """Limits of a connection: the size of heads, and how long a client may take.
 
 uvicorn waits for ever for the first request of a connection, for the end of a head or of a body
-that nobody reads, and for a client that takes no answer; and it takes heads of any length. Here all
-of that has an end, and what is no HTTP is answered in the one shape of every error.
+that nobody reads, and for a client that takes no answer; and it takes heads of any length, of any
+version and without a host. Here all of that has an end, and what is no HTTP/1.1 is answered in the
+one shape of every error. A client that has sent all it wants to, and says so, gets its answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +26,13 @@ __all__ = ["LONGEST_HEAD", "protocol_with_timeouts"]
 LONGEST_HEAD = 64 * 1024
 """The longest request line and headers together, in bytes."""
 
+_VERSIONS = ("1.0", "1.1")
+_is_host = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+\]"
+    rb"|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?"
+).fullmatch
+"""A host and a port as a URI has them (RFC 3986, 3.2.2); empty where the URI has none."""
+
 _LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
@@ -39,7 +48,7 @@ def protocol_with_timeouts(seconds: float) -> type[HttpToolsProtocol]:
     return type("Guarded", (TimeoutProtocol,), {"timeout_s": seconds})
 
 
-class _HeadTooLongError(Exception):
+class _RefusedHeadError(Exception):
     """Stops the parser."""
 
 
@@ -55,6 +64,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().__init__(*args, **named)
         self._whole, self._in_head = True, False
         self._known = self._unknown = 0
+        self._hosts: list[bytes] = []
+        self._problem = ""
         self._late: asyncio.TimerHandle | None = None
         self._stuck: asyncio.TimerHandle | None = None
 
@@ -86,6 +97,7 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._whole, self._in_head = False, True
         self._known = self._unknown = 0
+        self._hosts = []
         self._cancel_late()
         super().on_message_begin()
 
@@ -97,9 +109,20 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._count(len(name) + len(value))
         if self._in_head:  # a trailer never becomes a header (RFC 9110, 6.5.1)
             super().on_header(name, value)
+            if len(name) == len(b"host") and name.lower() == b"host":
+                self._hosts.append(value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        version, hosts = self.parser.get_http_version(), self._hosts
+        if version not in _VERSIONS:
+            self._problem = f"HTTP/{version} is not spoken here"
+        elif len(hosts) != 1 and (hosts or version != "1.0"):
+            self._problem = f"the request has {len(hosts)} Host headers, expected 1"
+        elif hosts and not _is_host(hosts[0].strip()):
+            self._problem = "the Host header is no host and port"
+        if self._problem:  # RFC 9112, 3.2
+            raise _RefusedHeadError
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -110,7 +133,14 @@ class TimeoutProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._known += size
         if self._known > LONGEST_HEAD:
-            raise _HeadTooLongError
+            raise _RefusedHeadError
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more; whether it is to get an answer before the connection ends."""
+        if self._whole and self._is_answering:
+            self.cycle.keep_alive = False
+            return True
+        return False
 
     # -- a client that takes its time
 
@@ -156,7 +186,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._known > LONGEST_HEAD:
             self._refuse_head()
         else:
-            self._end(HTTPStatus.BAD_REQUEST, "bad_request", msg, "send HTTP/1.1")
+            message = self._problem or msg
+            self._end(HTTPStatus.BAD_REQUEST, "bad_request", message, "send HTTP/1.1")
 
     def _refuse_head(self) -> None:
         message = f"the request line and headers are longer than {LONGEST_HEAD} bytes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.errors import InputError
-from plait.server.http.json_body import object_of, parsed
+from plait.server.http.json_body import SMALL_BODY, object_of, parsed
 from plait.server.http.workspace_service import Service
 
 __all__ = ["json_body", "json_object", "path_id", "reply", "service_of"]
@@ -31,7 +32,10 @@ def json_body(model: type[BodyT]) -> Callable[[Request], Awaitable[BodyT]]:
     """
 
     async def read(request: Request) -> BodyT:
-        return parsed(model, await request.body())
+        raw = await request.body()
+        if len(raw) <= SMALL_BODY:
+            return parsed(model, raw)
+        return await service_of(request).parse(partial(parsed, model, raw))
 
     return read
 
@@ -48,7 +52,10 @@ async def json_object(request: Request) -> dict[str, Any]:
     Raises:
         InputError: If the body is not a JSON object.
     """
-    return object_of(await request.body())
+    raw = await request.body()
+    if len(raw) <= SMALL_BODY:
+        return object_of(raw)
+    return await service_of(request).parse(partial(object_of, raw))
 
 
 def service_of(request: Request) -> Service:

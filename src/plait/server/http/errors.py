@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 
 import orjson
@@ -10,12 +11,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from plait.errors import (
     AuthError,
     InputError,
     NotReadyError,
     PlaitError,
+    RateLimitError,
     SlowClientError,
     TooLargeError,
 )
@@ -55,9 +58,11 @@ def error_response(problem: PlaitError) -> Response:
         headers["www-authenticate"] = "Bearer"
     if isinstance(problem, NotReadyError):
         headers["retry-after"] = "1"
+    if isinstance(problem, RateLimitError):
+        headers["retry-after"] = str(math.ceil(problem.retry_after_s))
     if isinstance(problem, TooLargeError | SlowClientError):  # what is left of it stays unread
         headers["connection"] = "close"
-    details = (problem.code, problem.message, problem.hint, problem.field)
+    details = (problem.code, problem.public, problem.hint, problem.field)
     return _shaped(problem.status, *details, headers=headers)
 
 
@@ -117,17 +122,27 @@ async def _plait(_request: Request, problem: Exception) -> Response:
     return error_response(problem)
 
 
-async def _http(_request: Request, problem: Exception) -> Response:
+async def _http(request: Request, problem: Exception) -> Response:
     """What the router says itself: no such path, no such method."""
     assert isinstance(problem, HTTPException)
     status = HTTPStatus(problem.status_code)
+    headers = dict(problem.headers or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:  # the router names the methods of one route
+        routes = [route for route in request.app.routes if isinstance(route, Route)]
+        methods = {
+            method
+            for route in routes
+            if route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+        headers["Allow"] = ", ".join(sorted(methods))
     return _shaped(
         status,
         status.name.lower(),
         str(problem.detail),
         _HINTS.get(status, ""),
         "",
-        headers=dict(problem.headers or {}),
+        headers=headers,
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from plait.errors import TooLargeError
-from plait.server.http.json_body import MAX_DEPTH, is_too_deep
+from plait.errors import InputError, TooLargeError
+from plait.server.http.json_body import MAX_ROW_VALUES, check_shape
+from plait.server.http.request_limits import too_many_values
 
 __all__ = ["MEDIA_TYPE", "is_lines", "lines_of", "rows_of"]
 
@@ -72,16 +73,24 @@ def rows_of(lines: list[bytes]) -> tuple[list[Any], dict[int, str]]:
 
     Returns:
         Their values, None for a line that cannot be parsed; and by its index what is wrong with it.
+
+    Raises:
+        TooLargeError: If they hold more than `MAX_ROW_VALUES` values.
     """
     rows: list[Any] = []
     errors: dict[int, str] = {}
+    budget = MAX_ROW_VALUES
     for index, line in enumerate(lines):
         value: Any = None
+        budget -= line.count(b",") + line.count(b"[") + line.count(b"{")
+        if budget < 0:
+            raise too_many_values(MAX_ROW_VALUES)
         try:
+            check_shape(line)
             value = orjson.loads(line.removeprefix(_BOM) if index == 0 else line)
         except orjson.JSONDecodeError as problem:
             errors[index] = f"expected one JSON object in UTF-8: {problem}"
-        if line.count(b"[") + line.count(b"{") > MAX_DEPTH and is_too_deep(value):
-            value, errors[index] = None, f"expected an object of at most {MAX_DEPTH} levels"
+        except (InputError, TooLargeError) as problem:
+            errors[index] = f"expected a smaller object: {problem.message}"
         rows.append(value)
     return rows, errors

@@ -11,6 +11,8 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from plait.schema.event_bounds import MAX_ID_LENGTH
+from plait.schema.schema import MAX_FIELDS, MAX_NAME
 from plait.server.http.dependencies import reply
 from plait.server.http.docs_page import docs_page
 from plait.server.http.ndjson import MEDIA_TYPE
@@ -20,7 +22,15 @@ from plait.server.http.route import Route
 __all__ = ["ROUTES", "describe", "operation", "responses"]
 
 _REF = "#/components/schemas/{model}"
-_ANY_OBJECT = {"type": "object", "additionalProperties": True}
+_ANY_OBJECT = {
+    "type": "object",
+    "additionalProperties": True,
+    "propertyNames": {"minLength": 1, "maxLength": MAX_NAME},
+    "maxProperties": MAX_FIELDS,
+}
+_PATH_ID = {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH}
+_ROWS = {"Events": "events", "Items": "items"}
+"""The models of batches, and the lists in them."""
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -68,8 +78,7 @@ def operation(route: Route) -> dict[str, Any]:
         described["requestBody"] = {"required": True, "content": content}
     names = [step[1:-1].partition(":")[0] for step in route.path.split("/") if step[:1] == "{"]
     described["parameters"] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in names
+        {"name": name, "in": "path", "required": True, "schema": _PATH_ID} for name in names
     ]
     return described
 
@@ -86,6 +95,12 @@ def responses(route: Route) -> dict[int | str, dict[str, Any]]:
     described: dict[int | str, dict[str, Any]] = {
         "default": {"model": ErrorResponse, "description": "Error"}
     }
+    if route.permission != "open":
+        described[429] = {
+            "model": ErrorResponse,
+            "description": "The key or the user asks for more than its rate",
+            "headers": {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}},
+        }
     if route.response is not None:
         described[200] = {"model": route.response, "description": "OK"}
     elif route.media_type:
@@ -94,12 +109,13 @@ def responses(route: Route) -> dict[int | str, dict[str, Any]]:
     return described
 
 
-def describe(app: FastAPI, routes: Sequence[Route]) -> None:
+def describe(app: FastAPI, routes: Sequence[Route], batch_limit: int) -> None:
     """Let `app.openapi()` hold the models of the request bodies too.
 
     Args:
         app: The application.
         routes: Its routes.
+        batch_limit: The most rows in one request.
     """
     generate = app.openapi
     cached: dict[str, Any] = {}
@@ -112,6 +128,8 @@ def describe(app: FastAPI, routes: Sequence[Route]) -> None:
             components = cached.setdefault("components", {})
             components.setdefault("schemas", {}).update(bodies.get("$defs", {}))
             components["securitySchemes"] = _SECURITY
+            for model, name in _ROWS.items():
+                components["schemas"][model]["properties"][name]["maxItems"] = batch_limit
         return cached
 
     app.openapi = openapi  # type: ignore[method-assign]

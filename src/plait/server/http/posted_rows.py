@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plait.errors import InputError
-from plait.server.http.dependencies import reply
-from plait.server.http.json_body import object_of
+from plait.server.http.json_body import SMALL_BODY, rows_of_body
 from plait.server.http.ndjson import is_lines, lines_of, rows_of
-from plait.server.http.request_limits import too_many_rows
+from plait.server.http.rate_limits import KeyNameBudget
 from plait.server.http.workspace_service import Service
 
 __all__ = ["append_rows"]
 
-Append = Callable[[Sequence[Any]], tuple[int, list[dict[str, Any]]]]
+Append = Callable[..., tuple[int, list[dict[str, Any]]]]
+Pay = Callable[[Sequence[Any]], None]
 
 
 async def append_rows(request: Request, name: str, append: Append) -> Response:
@@ -34,40 +34,50 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
 
     Raises:
         InputError: If the body is neither.
+        RateLimitError: If a user posts too much by a key that may post events alone.
         TooLargeError: If it has more than `batch_limit` rows.
     """
     service: Service = request.app.state.service
     limit = service.settings.batch_limit
+    names = partial(KeyNameBudget, service.limits, request.state.key)
+    append = partial(append, names=names)
+    pay = partial(service.limits.pay_rows, request.state.key, request.state.granted)
+    paid = 0 if request.state.granted == {"events"} else 1  # rows that the request itself pays for
     if is_lines(request):
-        lines = await lines_of(request, limit, name)
-        version, rows = await service.wait(partial(_append_lines, append, lines))
+        call = partial(_append_lines, append, pay, await lines_of(request, limit, name))
     else:
         raw = await request.body()
-        version, rows = await service.wait(partial(_append_body, append, raw, name, limit))
+        if len(raw) > SMALL_BODY:
+            parsed = await service.parse(partial(rows_of_body, raw, name, limit))
+            call = partial(_append_paid, append, pay, paid, parsed)
+        else:
+            call = partial(_append_body, append, pay, paid, raw, name, limit)
+    version, rows = await service.wait(call)
     if name == "events":
         service.metrics.rows(row["status"] for row in rows)
-    return reply({"version": version, "rows": rows})
+    content = orjson.dumps({"version": version, "rows": rows})
+    return Response(content, media_type="application/json")
 
 
 def _append_body(
-    append: Append, raw: bytes, name: str, limit: int
+    append: Append, pay: Pay, paid: int, raw: bytes, name: str, limit: int
 ) -> tuple[int, list[dict[str, Any]]]:
     """The rows of {"events": [...]}."""
-    body = object_of(raw)
-    for key in body:
-        if key != name:
-            raise InputError(f"there is no field {key!r}", hint=f"fields are {name}", field=key)
-    rows = body.get(name)
-    if not isinstance(rows, list):
-        raise InputError(f"{name} is not a list", hint=f'send {{"{name}": [...]}}', field=name)
-    if len(rows) > limit:
-        raise too_many_rows(name, len(rows), limit)
+    return _append_paid(append, pay, paid, rows_of_body(raw, name, limit))
+
+
+def _append_paid(
+    append: Append, pay: Pay, paid: int, rows: list[Any]
+) -> tuple[int, list[dict[str, Any]]]:
+    if len(rows) > paid:
+        pay(rows)
     return append(rows)
 
 
-def _append_lines(append: Append, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
+def _append_lines(append: Append, pay: Pay, lines: list[bytes]) -> tuple[int, list[dict[str, Any]]]:
     """The rows of NDJSON; a line that is not JSON is one more row that is rejected."""
     rows, errors = rows_of(lines)
+    pay(rows)
     version, statuses = append(rows)
     for index, error in errors.items():
         statuses[index]["error"] = error

@@ -43,10 +43,10 @@ class PrometheusMetrics:
             "plait_events", "Rows posted, by what came of them.", ("status",), registry=own
         )
         self._impressions = Counter(
-            "plait_impressions",
-            "Answers shown, by whether that is kept.",
-            ("outcome",),
-            registry=own,
+            "plait_impressions", "Answers, by whether they are kept.", ("outcome",), registry=own
+        )
+        self._rate_limited = Counter(
+            "plait_rate_limited", "Requests refused by a rate limit.", ("by",), registry=own
         )
         gauge = partial(Gauge, registry=own)
         self._head = gauge(
@@ -82,6 +82,12 @@ class PrometheusMetrics:
         )
         self._doubtful = gauge(
             "plait_doubtful_items", "Items with few or new users.", multiprocess_mode="livemax"
+        )
+        self._problems = gauge(
+            "plait_problems", "Problems of the worst worker.", multiprocess_mode="livemax"
+        )
+        self._names = gauge(
+            "plait_names", "Fields and kinds in use.", ("of",), multiprocess_mode="livemax"
         )
         self.answers = AnswerMetrics(own)
         self._turn = 0
@@ -122,6 +128,14 @@ class PrometheusMetrics:
         for status in statuses:
             self._events.labels(status).inc()
 
+    def rate_limited(self, by: str) -> None:
+        """Count a request that a rate limit refused.
+
+        Args:
+            by: Whose limit it was: "key" or "user".
+        """
+        self._rate_limited.labels(by).inc()
+
     def observe(self, vitals: Mapping[str, Any]) -> None:
         """Set the gauges to the state of the workspace.
 
@@ -136,13 +150,16 @@ class PrometheusMetrics:
         for name, gauge in gauges.items():
             if vitals[name] is not None:
                 gauge.set(vitals[name])
+        self._problems.set(len(vitals["problems"]))
+        for owner, count in (vitals["names"] or {}).items():
+            self._names.labels(owner).set(count)
         self._degraded.set(1 if vitals["degraded"] else 0)
         self._ready.set(1 if vitals["ready"] else 0)
         current = {vitals["bundle"]} if vitals["bundle"] else set()
         for bundle in self._bundles | current:
             self._bundle.labels(bundle).set(1 if bundle in current else 0)
         self._bundles |= current
-        for outcome in ("written", "dropped"):
+        for outcome in ("written", "dropped", "pruned"):
             total = int(vitals[f"impressions_{outcome}"])
             self._impressions.labels(outcome).inc(total - self._counted.get(outcome, 0))
             self._counted[outcome] = total

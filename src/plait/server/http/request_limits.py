@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plait.errors import SlowClientError, TooLargeError
 from plait.server.http.errors import error_response
 
-__all__ = ["BodyLimitMiddleware", "too_many_rows"]
+__all__ = ["BodyLimitMiddleware", "too_many_rows", "too_many_values"]
 
 MIN_BYTES_PER_SECOND = 16 * 1024
 """How fast a body must arrive on average, once the time limit is over."""
@@ -26,19 +26,33 @@ class BodyLimitMiddleware:
         app: The application.
         limit: The longest body in bytes.
         timeout_s: The time limit in seconds.
+        query_limit: The longest body of a query in bytes.
+        query_paths: The paths of queries.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit: int,
+        timeout_s: float,
+        *,
+        query_limit: int,
+        query_paths: Collection[str] = (),
+    ) -> None:
         self.app = app
         self.limit = limit
         self.timeout_s = timeout_s
+        self.query_limit = min(query_limit, limit)
+        self.query_paths = frozenset(query_paths)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self.app(scope, receive, send)
+        is_query = scope["path"] in self.query_paths
+        limit = self.query_limit if is_query else self.limit
         for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self.limit:
-                return error_response(self._too_long())(scope, receive, send)
+            if name == b"content-length" and value.isdigit() and int(value) > limit:
+                return error_response(_too_long(limit, is_query))(scope, receive, send)
         size, is_complete = 0, False
         start = asyncio.get_running_loop().time()
 
@@ -54,8 +68,8 @@ class BodyLimitMiddleware:
                 raise self._too_slow() from None
             size += len(message.get("body", b""))
             is_complete = not message.get("more_body", False)
-            if size > self.limit:
-                raise self._too_long()
+            if size > limit:
+                raise _too_long(limit, is_query)
             return message
 
         return self.app(scope, receive_limited, send)
@@ -67,12 +81,12 @@ class BodyLimitMiddleware:
             field="body",
         )
 
-    def _too_long(self) -> TooLargeError:
-        return TooLargeError(
-            f"the body is longer than {self.limit} bytes",
-            hint="send several smaller requests, or raise body_limit",
-            field="body",
-        )
+
+def _too_long(limit: int, is_query: bool) -> TooLargeError:
+    hint = "send several smaller requests, or raise body_limit"
+    if is_query:
+        hint = "send a shorter query, or raise query_body_limit"
+    return TooLargeError(f"the body is longer than {limit} bytes", hint=hint, field="body")
 
 
 def too_many_rows(field: str, count: int, limit: int) -> TooLargeError:
@@ -90,4 +104,20 @@ def too_many_rows(field: str, count: int, limit: int) -> TooLargeError:
         f"{field} has {count} rows, the limit is {limit}",
         hint="send several smaller requests, or raise batch_limit",
         field=field,
+    )
+
+
+def too_many_values(limit: int) -> TooLargeError:
+    """Make the error for a body that holds too many values.
+
+    Args:
+        limit: How many it may hold.
+
+    Returns:
+        The error.
+    """
+    return TooLargeError(
+        f"the body holds more than {limit} values",
+        hint="send several smaller requests",
+        field="body",
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from plait.ingest.posted_rows import EventRow
+from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
+from plait.workspace.query_control_types import bounded_list
 from plait.workspace.query_validation import (
     MAX_ITEMS,
     ExternalId,
@@ -50,8 +52,8 @@ class RecommendBatch(Recommend):
     """Items for each of many users; what else the body says holds for all of them."""
 
     user: None = Field(None, description="must be absent: users names them")
-    users: list[ExternalId] = Field(
-        min_length=1, max_length=MAX_ITEMS, description="who asks; unknown users are welcome"
+    users: Annotated[list[ExternalId], *bounded_list(MAX_ITEMS)] = Field(
+        min_length=1, description="who asks; unknown users are welcome"
     )
 
 
@@ -60,8 +62,12 @@ class ItemRow(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    id: str = Field(description="the item")
-    op: str = Field("upsert", description="upsert: all fields; merge: some fields; delete")
+    id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)] | WholeNumber = (
+        Field(description="the item")
+    )
+    op: Literal["upsert", "merge", "delete", "put", "patch"] = Field(
+        "upsert", description="upsert: all fields; merge: some fields; delete"
+    )
     fields: dict[str, Any] | None = Field(
         None, description="the fields; without it, every key beside id and op"
     )

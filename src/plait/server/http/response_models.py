@@ -258,5 +258,6 @@ class InfoResponse(BaseModel):
         "the field that names a product"
     )
     fitted_on_erased: list[str] = Field(description="bundles fitted on users erased since")
-    problems: list[str]
+    problems: list[str] = Field(description="what keeps this process from being up to date")
+    warnings: list[str] = Field(description="what puts the data of the home at risk")
     memory_mb: float

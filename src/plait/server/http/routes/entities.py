@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from plait.server.http.dependencies import json_object, path_id, reply, service_of
+from plait.server.http.rate_limits import KeyNameBudget
 from plait.server.http.response_models import ChangeResponse, EntityResponse
 from plait.server.http.route import Route
 from plait.workspace import Workspace
@@ -30,10 +32,13 @@ _DESCRIPTIONS = {
 }
 
 
-def _change(call: Callable[[Workspace, str, dict[str, Any]], int]) -> Endpoint:
+def _change(call: Callable[..., int]) -> Endpoint:
     async def change(request: Request, external_id: Id, fields: Fields) -> Response:
         service = service_of(request)
-        version = await service.wait(lambda: call(service.workspace, external_id, fields))
+        names = partial(KeyNameBudget, service.limits, request.state.key)
+        version = await service.wait(
+            lambda: call(service.workspace, external_id, fields, names=names)
+        )
         return reply({"id": external_id, "version": version})
 
     return change

@@ -28,7 +28,8 @@ async def ready(request: Request) -> Response:
     if reasons:
         raise NotReadyError(
             "; ".join(reasons),
-            hint="wait while it starts; without a bundle, plait fit --home DIR; /v1/info says more",
+            hint="wait while it starts; without a bundle, plait fit --home DIR --recipe NAME;"
+            " /v1/info says more",
         )
     degraded = service.workspace.host.degraded()
     return reply({"status": "ready", **({"degraded": degraded} if degraded else {})})

@@ -29,7 +29,7 @@ async def list_items(
     count, limit = len(body.exclude), service.settings.batch_limit
     if count > limit:
         raise too_many_rows("exclude", count, limit)
-    page = await service.wait(lambda: service.workspace.run_listing(body))
+    page = await service.list_items(body)
     return reply(page.to_dict())
 
 

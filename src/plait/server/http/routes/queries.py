@@ -23,6 +23,7 @@ from plait.server.http.response_models import (
     RequestResponse,
 )
 from plait.server.http.route import Route
+from plait.server.http.workspace_service import Service
 
 __all__ = ["ROUTES"]
 
@@ -31,31 +32,37 @@ async def recommend(
     request: Request, body: Annotated[Recommend, Depends(json_body(Recommend))]
 ) -> Response:
     """Items for a user, known or not, best first, each with its reasons."""
-    return await service_of(request).answer(request, body, "recommend")
+    service: Service = request.app.state.service
+    return await service.answer(request, body, "recommend")
 
 
 async def recommend_batch(
     request: Request, body: Annotated[RecommendBatch, Depends(json_body(RecommendBatch))]
 ) -> Response:
     """Items for each of many users, as for a newsletter; each has a request id of its own."""
-    return await service_of(request).answer_many(body, "recommend")
+    service = service_of(request)
+    service.limits.admit_users(request.state.key, body.users, "recommend")
+    return await service.answer_many(body, "recommend")
 
 
 async def search(request: Request, body: Annotated[Search, Depends(json_body(Search))]) -> Response:
     """Items for words, and for the user who typed them if one is named."""
-    return await service_of(request).answer(request, body, "search")
+    service: Service = request.app.state.service
+    return await service.answer(request, body, "search")
 
 
 async def similar(
     request: Request, body: Annotated[Similar, Depends(json_body(Similar))]
 ) -> Response:
     """Items like one item, in the light of the user if one is named."""
-    return await service_of(request).answer(request, body, "similar")
+    service: Service = request.app.state.service
+    return await service.answer(request, body, "similar")
 
 
 async def rank(request: Request, body: Annotated[Rank, Depends(json_body(Rank))]) -> Response:
     """The caller's items in the order that suits the user, each with its reasons."""
-    return await service_of(request).answer(request, body, "rank")
+    service: Service = request.app.state.service
+    return await service.answer(request, body, "rank")
 
 
 async def next_items(request: Request, body: Annotated[Next, Depends(json_body(Next))]) -> Response:
