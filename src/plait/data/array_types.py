@@ -13,9 +13,10 @@ __all__ = [
     "Int16Array",
     "Int32Array",
     "Int64Array",
-    "UInt8Array",
+    "ObjectArray",
     "UInt32Array",
     "UInt64Array",
+    "UInt8Array",
 ]
 
 Int16Array = npt.NDArray[np.int16]
@@ -27,6 +28,7 @@ UInt64Array = npt.NDArray[np.uint64]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+ObjectArray = npt.NDArray[np.object_]
 
 ABSENT = -1
 """The index of no item and no user: pads candidate lists, stands for an unknown user."""
