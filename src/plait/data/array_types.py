@@ -14,9 +14,9 @@ __all__ = [
     "Int32Array",
     "Int64Array",
     "ObjectArray",
+    "UInt8Array",
     "UInt32Array",
     "UInt64Array",
-    "UInt8Array",
 ]
 
 Int16Array = npt.NDArray[np.int16]
