@@ -89,3 +89,12 @@ def test_a_child_process_loads_the_same_settings(tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
     assert dataclasses.replace(settings, port=1).port == 1
+
+
+def test_a_file_that_is_not_utf8_and_a_home_with_too_long_a_name_are_refused(tmp_path):
+    (tmp_path / "plait.toml").write_bytes(b'recipe = "caf\xe9"\n')
+    for home in (tmp_path, tmp_path / ("x" * 5000)):
+        with pytest.raises(InputError) as refused:
+            load_settings(home)
+        assert refused.value.message.startswith(f"{home}/plait.toml")
+        assert "\n" not in refused.value.message

@@ -285,9 +285,9 @@ def load_settings(home: Path | str | None = None, **overrides: Any) -> Settings:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
     try:
+        if not path.is_file():
+            return {}
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as problem:

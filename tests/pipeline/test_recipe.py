@@ -34,6 +34,8 @@ MODELS = {"models": {"popular": {}}}
         ([], "the recipe"),
         ({"extends": 3}, "extends"),
         ({"extends": "nothing"}, "recipe"),
+        ({"extends": "too-long" * 1000}, "recipe"),
+        ({"extends": "nul\0"}, "recipe"),
         ({**MODELS, "without": ["popular"]}, "without"),
         ({"extends": "default", "without": ["sequence"]}, "without"),
         ({"extends": "default", "models": {"linear": 3}}, "models.linear"),

@@ -51,8 +51,8 @@ def test_rows_of_a_long_body_are_those_that_a_parser_finds():
 def test_rows_of_a_wrong_body_are_refused_whatever_its_length(raw, field, size):
     value = b'"' + b"x" * size + b'"'
     value += b"," if raw.endswith(b"]" * 70 + b"]}") else b""
-    found = refused(InputError, rows_of_body, raw % value, "events", 100)
-    assert field is None or found == field
+    error_field = refused(InputError, rows_of_body, raw % value, "events", 100)
+    assert field is None or error_field == field
 
 
 def test_rows_beyond_the_limit_are_refused_before_they_are_parsed():

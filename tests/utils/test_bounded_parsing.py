@@ -1,5 +1,7 @@
 """Malformed and deep files are one error, whoever reads them."""
 
+from types import MappingProxyType
+
 import pytest
 
 from plait.errors import MappingError, RecipeError
@@ -39,14 +41,21 @@ def test_recipe_with_too_many_candidates_is_refused_by_name(count):
 def nested(levels):
     value = 1
     for level in range(levels):
-        value = [value, 2] if level % 2 else {"a": value}
+        value = ({"a": value}, [value, 2], (2, value), MappingProxyType({"a": value}))[level % 4]
     return value
 
 
 @pytest.mark.parametrize("levels", [0, 1, 5, 1000])
-def test_is_nested_deeper_counts_lists_and_tables(levels):
+def test_is_nested_deeper_counts_lists_tuples_and_mappings(levels):
     assert is_nested_deeper(nested(levels), levels - 1) is (levels > 0)
     assert not is_nested_deeper(nested(levels), levels)
+
+
+def test_is_nested_deeper_looks_into_sets_and_ends_for_a_list_that_holds_itself():
+    assert is_nested_deeper([{frozenset({("a",)})}], 3)
+    endless = []
+    endless.append(endless)
+    assert is_nested_deeper(endless, MAX_LEVELS)
 
 
 def test_values_up_to_the_limit_are_parsed():

@@ -43,9 +43,9 @@ def test_seen_and_hidden_items_stay_out_however_long_ago(shop):
 
 
 def test_rules_by_event_type_reach_beyond_the_limit(shop):
-    kept = shop.recommend("crawler", k=30, seen=["buy"]).ids
-    assert "mug4" not in kept
-    assert set(LAMPS) <= set(kept)
+    shown_ids = shop.recommend("crawler", k=30, seen=["buy"]).ids
+    assert "mug4" not in shown_ids
+    assert set(LAMPS) <= set(shown_ids)
 
 
 def test_guest_history_of_a_session_counts_beyond_the_limit(shop):

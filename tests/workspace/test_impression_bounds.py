@@ -71,10 +71,10 @@ def test_the_oldest_impressions_beyond_the_bound_are_deleted(tmp_path):
         )
         buffer.add(impression(100))
         buffer.close()
-        kept = [row.time for row in log.impressions()]
-        assert kept == list(range(101 - len(kept), 101))
-        assert 45 <= len(kept) <= 50
-        assert buffer.pruned == 101 - len(kept)
+        times = [row.time for row in log.impressions()]
+        assert times == list(range(101 - len(times), 101))
+        assert 45 <= len(times) <= 50
+        assert buffer.pruned == 101 - len(times)
         assert log.bound_impressions(10_000_000) == 0
 
 

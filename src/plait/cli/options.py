@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plait.utils.path_kind import path_kind
+
 if TYPE_CHECKING:
     from plait.workspace import Workspace
 
@@ -49,7 +51,7 @@ def open_home(home: Path, *, must_exist: bool = True) -> Iterator[Workspace]:
     from plait.settings import load_settings
     from plait.workspace import open as open_workspace
 
-    if home.exists() and not home.is_dir():
+    if path_kind(home) not in ("folder", "nothing"):
         raise InputError(f"{home} is not a folder", hint="--home names a folder")
     settings = load_settings(home)
     if must_exist and not settings.database and not (home / FILE_NAME).is_file():
@@ -76,7 +78,7 @@ def check_targets(*files: Path | None, html: Path | None = None, png: Path | Non
     from plait.errors import StorageError
 
     for path in (*files, html):
-        if path is not None and not path.absolute().parent.is_dir():
+        if path is not None and path_kind(path.absolute().parent) != "folder":
             raise StorageError(
                 f"{path} cannot be written: the folder {path.parent} does not exist",
                 hint=f"mkdir -p {path.parent}",

@@ -13,6 +13,7 @@ __all__ = [
     "Int16Array",
     "Int32Array",
     "Int64Array",
+    "ObjectArray",
     "UInt8Array",
     "UInt32Array",
     "UInt64Array",
@@ -27,6 +28,7 @@ UInt64Array = npt.NDArray[np.uint64]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+ObjectArray = npt.NDArray[np.object_]
 
 ABSENT = -1
 """The index of no item and no user: pads candidate lists, stands for an unknown user."""

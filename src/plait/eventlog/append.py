@@ -13,7 +13,7 @@ from plait.data.types import NOW, Event
 from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, RowStatus
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
-from plait.eventlog.erasure import UserRowOffsets, erase_users, new_id
+from plait.eventlog.erasure import UserRowOffsets, erase_users
 from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.field_retyping import apply_retype_records
@@ -25,6 +25,7 @@ from plait.eventlog.retired_names import apply_retire_records
 from plait.eventlog.retraction import ImportSource, record_rows, retract_rows, with_row_runs
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
+from plait.eventlog.unused_ids import without_unused_ids
 from plait.eventlog.user_merges import with_target_numbers
 from plait.schema.schema import FieldProblem
 from plait.utils.stamp_clock import StampClock
@@ -286,7 +287,7 @@ class Appender:
 
     def _stored_form(self, event: Event) -> Event:
         """The event as its row holds it; an erase event keeps a hash of the user's id."""
-        stored = _without_unused_ids(event)
+        stored = without_unused_ids(event)
         if event.record_type == "erase" and event.user is not None and self._erased is not None:
             stored = stored._replace(fields=self._erased.fields_of_erasure(event.user))
         return stored
@@ -388,22 +389,3 @@ def _without_values(
             values = orjson.loads(text)
             names -= {key for key in names if values.get(key[1]) is not None}
     return names
-
-
-def _without_unused_ids(event: Event) -> Event:
-    """The event without the ids that its type does not use; a triple's head moves to its fields."""
-    if event.record_type == "merge":
-        return Event("merge", event.id, event.event_type, event.user, event.item, event.time)
-    if event.record_type == "item":
-        return event._replace(user=None)
-    if event.record_type == "user":
-        return event._replace(item=None)
-    if event.record_type == "fact":
-        triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
-        text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()
-        return event._replace(item=None, user=None, fields=text)
-    if event.record_type in ("retract", "retype", "retire"):
-        return event._replace(user=None, item=None)
-    # An erase event keeps the user alone, and no id that contains the user's.
-    event_id = new_id() if event.user is not None and event.user in event.id else event.id
-    return Event("erase", event_id, user=event.user, time=event.time)

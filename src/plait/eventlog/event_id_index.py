@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from plait.data.array_types import Int64Array, UInt32Array
 from plait.eventlog.base_store import Store
-from plait.eventlog.tables import run_of
+from plait.eventlog.tables import RUN_BITS
 
 __all__ = ["EventIdIndex", "StoredEvent"]
 
@@ -59,7 +59,7 @@ class EventIdIndex:
         Returns:
             The events by id; others whose ids have the same hashes may be among them.
         """
-        newest = run_of(last)
+        newest = last >> RUN_BITS
         sorted_hashes = np.sort(np.array(hashes, np.int64))
         if len(sorted_hashes) < LARGE:
             return _stored(store, connection, range(newest + 1), sorted_hashes)

@@ -90,8 +90,8 @@ class IdAllocator:
         numbers = self._numbers
         if len(numbers) > MAX_CACHED:
             numbers.clear()
-        if count:
-            unknown = (name for name in ids if name is not None and name not in numbers)
+        unknown = {name for name in ids if name is not None and name not in numbers}
+        if count and unknown:
             numbers.update(find_numbers(store, connection, self._table, unknown))
         assigned: list[int | None] = []
         new_rows: list[tuple[int, str, int]] = []

@@ -57,7 +57,10 @@ def snapshot(
             records.extend(_records(chunk, record_type, kinds))
         if progress is not None:
             progress(int(chunk.offsets[-1]), version)
-    interactions = _concatenate(columns)
+    interactions = Columns.empty()
+    if columns["users"]:  # the parts of each column are freed before the next is made
+        joined = {name: np.concatenate(columns.pop(name)) for name in Columns.__slots__}
+        interactions = Columns(**joined)
     if len(merges):  # the events of merged users are those of the users that they became
         interactions = replace(interactions, users=merges.root_numbers(interactions.users))
     parts = DatasetParts(
@@ -88,10 +91,3 @@ def _records(chunk: EventChunk, record_type: str, kinds: Sequence[str]) -> Itera
         chunk.times[indices].tolist(),
         [chunk.fields[index] for index in indices.tolist()],
     )
-
-
-def _concatenate(columns: dict[str, list[npt.NDArray[Any]]]) -> Columns:
-    """One array a column; the parts of each are freed before the next is made."""
-    if not columns["users"]:
-        return Columns.empty()
-    return Columns(**{name: np.concatenate(columns.pop(name)) for name in Columns.__slots__})

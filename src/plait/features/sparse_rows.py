@@ -14,7 +14,6 @@ from scipy import sparse
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from plait.data.history import History
-from plait.data.ragged import offsets_of
 
 __all__ = ["SparseRows", "decayed_history", "take_rows"]
 
@@ -74,7 +73,7 @@ class SparseRows:
         Returns:
             The entries where the mask holds; all B rows stay.
         """
-        offsets = offsets_of(mask)[self.offsets]
+        offsets = np.searchsorted(np.flatnonzero(mask), self.offsets)
         return SparseRows(offsets, self.columns[mask], self.weights[mask], self.width)
 
     def scaled(self, factors: Float32Array) -> SparseRows:
@@ -185,7 +184,7 @@ class SparseRows:
         if len(self.offsets) - 1 > _SCIPY_ROWS:
             product: Float32Array = (self.csr @ matrix).toarray().astype(np.float32, copy=False)
             return product
-        entries, lengths = _row_entries(matrix, self.columns)
+        entries, lengths, _ = _row_entries(matrix, self.columns)
         cells = np.repeat(self.rows * matrix.shape[1], lengths) + matrix.indices[entries]
         weights = np.repeat(self.weights, lengths) * matrix.data[entries]
         return _sum_cells(cells, weights, len(self.offsets) - 1, matrix.shape[1])
@@ -199,10 +198,9 @@ class SparseRows:
         Returns:
             B rows over n columns, duplicates not yet added up.
         """
-        entries, lengths = _row_entries(matrix, self.columns)
+        entries, lengths, offsets = _row_entries(matrix, self.columns)
         weights = np.repeat(self.weights, lengths) * matrix.data[entries]
-        offsets = offsets_of(lengths)[self.offsets]
-        return SparseRows(offsets, matrix.indices[entries], weights, matrix.shape[1])
+        return SparseRows(offsets[self.offsets], matrix.indices[entries], weights, matrix.shape[1])
 
     def projected(self, axes: Float32Array) -> Float32Array:
         """Multiply by a dense matrix.
@@ -250,10 +248,8 @@ def take_rows(matrix: sparse.csr_matrix, rows: Int32Array) -> SparseRows:
     Returns:
         The B rows in the order of `rows`.
     """
-    entries, lengths = _row_entries(matrix, rows)
-    return SparseRows(
-        offsets_of(lengths), matrix.indices[entries], matrix.data[entries], matrix.shape[1]
-    )
+    entries, _, offsets = _row_entries(matrix, rows)
+    return SparseRows(offsets, matrix.indices[entries], matrix.data[entries], matrix.shape[1])
 
 
 def decayed_history(
@@ -286,13 +282,19 @@ def decayed_history(
     return cached
 
 
-def _row_entries(matrix: sparse.csr_matrix, rows: Int32Array) -> tuple[Int64Array, Int64Array]:
-    """The positions in a CSR matrix of the entries of some rows, and the length of each row."""
+def _row_entries(
+    matrix: sparse.csr_matrix, rows: Int32Array
+) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """The positions in a CSR matrix of the entries of some rows, and each row's length and offset.
+
+    The offsets, int64 [B + 1], say where each of the rows begins among these positions.
+    """
     starts = matrix.indptr[rows]
     lengths = matrix.indptr[rows + 1] - starts
-    ends = np.cumsum(lengths, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths), lengths
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    entries = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+    return entries, lengths, offsets
 
 
 def _sum_cells(cells: Int64Array, weights: Float32Array, batch: int, width: int) -> Float32Array:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 
 from plait.errors import InputError
 from plait.ingest.named_pipes import open_fifo
+from plait.utils.path_kind import path_kind
 
 __all__ = ["BLOCK", "ByteSource", "open_bytes", "zstd_module"]
 
@@ -231,7 +232,7 @@ def _check_compressed(stream: BinaryIO, name: str) -> None:
 
 
 def _open_path(path: Path) -> tuple[BinaryIO, int | None]:
-    if path.is_dir():
+    if path_kind(path) == "folder":
         raise InputError(f"{path} is a folder", hint="name a file in it")
     try:
         if path.is_fifo():

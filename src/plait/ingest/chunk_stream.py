@@ -12,6 +12,7 @@ import polars as pl
 
 from plait.ingest.dataframes import is_pandas
 from plait.ingest.row_chunk import RowChunk
+from plait.utils.path_kind import path_kind
 
 __all__ = ["ChunkStream", "can_reopen"]
 
@@ -26,7 +27,7 @@ def can_reopen(source: Any) -> bool:
         source: A path, bytes, a stream, a frame or dictionaries.
     """
     if isinstance(source, str | Path):
-        return Path(source).is_file()
+        return path_kind(Path(source)) == "file"
     return is_pandas(source) or isinstance(
         source, bytes | bytearray | memoryview | pl.DataFrame | pl.LazyFrame | Sequence
     )

@@ -29,6 +29,7 @@ from plait.ingest.row_reader import RowReader, Source
 from plait.ingest.row_shapes import shaped
 from plait.ingest.time_formats import check_time_formats
 from plait.ingest.timestamps import check_timezone, now_micros
+from plait.utils.path_kind import path_kind
 
 __all__ = ["read_events"]
 
@@ -260,7 +261,7 @@ def _read_aliases(alias: Alias | None, source: object, folder: str) -> dict[str,
         return {}
     folders = [Path(source).parent] if isinstance(source, str | Path) else []
     candidates = [parent / alias.file for parent in [*folders, Path(folder or "."), Path()]]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    path = next((candidate for candidate in candidates if path_kind(candidate) == "file"), None)
     if path is None:
         hint = f"looked at {', '.join(map(str, candidates))}"
         message = f"the alias table {alias.file} does not exist"

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep, with_escapes
+from plait.ingest.plain_values import MAX_LEVELS, with_escapes
 from plait.ingest.rejects import shortened
 from plait.ingest.scalar_parsers import EXPECTED, FieldError
 from plait.schema.coercion import LATITUDE, LONGITUDE
 from plait.schema.missing_words import BLANKS, FIELD_WORDS
+from plait.utils.bounded_parsing import is_nested_deeper
 
 __all__ = ["LostField", "fields_json", "is_location", "label_of", "parts_of"]
 
@@ -103,7 +104,7 @@ def _expressible(flat: Mapping[str, Any], lost: list[LostField]) -> str | None:
 
 def _is_refused(name: str, value: Any, lost: list[LostField] | None) -> bool:
     """Whether a value is nested too deep to be looked at; FieldError where that is not noted."""
-    if type(value) in _PLAIN or not is_nested_too_deep(value):
+    if type(value) in _PLAIN or not is_nested_deeper(value, MAX_LEVELS):
         return False
     if lost is None:
         raise FieldError(_LEVELS, name)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import numpy as np
 
-__all__ = ["MAX_LEVELS", "is_nested_too_deep", "is_unicode", "plain_value", "with_escapes"]
+__all__ = ["MAX_LEVELS", "is_unicode", "plain_value", "with_escapes"]
 
 MAX_LEVELS = 64
 """How many levels of lists and objects a value may have."""
@@ -38,25 +38,6 @@ def plain_value(value: Any) -> Any:
         The plain value; an object of an unknown type, and bytes that are no text, as they are.
     """
     return _plain(value, MAX_LEVELS)
-
-
-def is_nested_too_deep(value: Any) -> bool:
-    """Return whether a value has more than `MAX_LEVELS` levels of lists and objects.
-
-    Args:
-        value: Any value.
-    """
-    level = [value]
-    for _ in range(MAX_LEVELS + 1):
-        level = [
-            inner
-            for holder in level
-            if isinstance(holder, _CONTAINERS)
-            for inner in (holder.values() if isinstance(holder, Mapping) else holder)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def is_unicode(text: str) -> bool:

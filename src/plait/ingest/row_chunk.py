@@ -12,11 +12,12 @@ import orjson
 import polars as pl
 
 from plait.data.array_types import Int64Array
-from plait.ingest.plain_values import is_nested_too_deep, plain_value
+from plait.ingest.plain_values import MAX_LEVELS, plain_value
 from plait.ingest.rejects import Rejected
 from plait.ingest.source_notes import ImportNote
 from plait.schema.coercion import MAX_EXACT
 from plait.schema.missing_words import BLANKS, MissingWords
+from plait.utils.bounded_parsing import is_nested_deeper
 
 __all__ = [
     "ROWS",
@@ -295,7 +296,7 @@ def _as_text(value: Any) -> str:
         return repr(value)
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
-    if is_nested_too_deep(value):  # orjson ends the process for tuples thousands deep
+    if is_nested_deeper(value, MAX_LEVELS):  # orjson ends the process for tuples thousands deep
         return reprlib.repr(value)
     try:
         return orjson.dumps(value, option=_JSON_OPTIONS).decode()

@@ -18,6 +18,7 @@ from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
 from plait.utils.bounded_parsing import parse_toml
+from plait.utils.path_kind import path_kind
 from plait.utils.plain_arguments import without_numpy
 
 __all__ = [
@@ -327,7 +328,7 @@ def _read_recipe(name: str, folder: Path) -> tuple[dict[str, Any], Path]:
     path = folder / name
     if name in recipe_names():
         source = recipe_source(name)
-    elif path.is_file():
+    elif path_kind(path) == "file":
         source = _read(path)
     else:
         known = ", ".join(recipe_names())

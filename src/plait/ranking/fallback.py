@@ -369,7 +369,7 @@ def _appended(
     items: CandidateLists, filled: dict[int, list[tuple[int, FilledBy]]], present: BoolArray
 ) -> CandidateLists:
     """The candidates and behind them the filled ones, whose scores fall below all others."""
-    batch, width = items.shape
+    batch, width = items.item_numbers.shape
     more = max(map(len, filled.values()), default=0)
     if not more:
         return items

@@ -63,7 +63,7 @@ def _merits(queries: QueryBatch, items: CandidateLists, present: BoolArray) -> t
     """What candidates are ranked by: a score [B, K], larger first, and ties, smaller first."""
     shown = items.columns.get(f"{SHOWN}.rank")
     has_place = present if shown is None else present | (shown >= 0)
-    score: Any = np.where(has_place, items.column("score"), np.float32(-np.inf))
+    score: Any = np.where(has_place, items.columns["score"], np.float32(-np.inf))
     score = np.where(np.isnan(score), np.float32(-np.inf), score)
     ties = _ties(queries, items.item_numbers)
     boost = items.columns.get("boost")

@@ -123,7 +123,10 @@ def _match_clicks(
     interactions: Interactions, is_click: BoolArray, impressions: ImpressionItems, n_items: int
 ) -> tuple[Int64Array, Int64Array]:
     """When each impression was first clicked (or `_NEVER`) and was shown, int64 [M] each."""
-    answers = _named_answers(interactions.offsets, impressions)
+    positions = np.searchsorted(impressions.naming, interactions.offsets)
+    has_name = np.append(impressions.naming, -1)[positions] == interactions.offsets
+    # The response that each event names, `OTHER` or `_UNNAMED`.
+    answers = np.where(has_name, np.append(impressions.named, _UNNAMED)[positions], _UNNAMED)
     n_answers = int(max(impressions.answers.max(initial=-1), answers.max(initial=-1))) + 1
     answer_times = np.full(n_answers, _NEVER, np.int64)
     np.minimum.at(answer_times, impressions.answers, impressions.times)
@@ -137,13 +140,6 @@ def _match_clicks(
     ):
         np.minimum.at(click_times, clicked, events.times[clicks])
     return click_times, answer_times[impressions.answers]
-
-
-def _named_answers(offsets: Int64Array, impressions: ImpressionItems) -> Int64Array:
-    """The response that the event at each offset names, `OTHER` or `_UNNAMED`; int64 [N]."""
-    positions = np.searchsorted(impressions.naming, offsets)
-    has_name = np.append(impressions.naming, -1)[positions] == offsets
-    return np.where(has_name, np.append(impressions.named, _UNNAMED)[positions], _UNNAMED)
 
 
 def _clicks_by_request(

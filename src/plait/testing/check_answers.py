@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float32Array, Int32Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Explainer, Retriever, Scorer
@@ -47,7 +47,10 @@ def check_score_format(case: StageCase) -> None:
         assert scores.dtype == np.float32, f"{case} returns scores of type {scores.dtype}"
         assert scores.shape == numbers.shape, f"{case} returns scores of shape {scores.shape}"
         assert np.isnan(scores[numbers < 0]).all(), f"{case} scores padding"
-        is_known = (numbers < n_items) | _is_mentioned(queries, numbers)
+        # What the query itself holds exists, even if the fit did not have it.
+        own = [{*queries.history.ragged[row], *queries.items[row]} for row in range(len(queries))]
+        mentioned = [[number in own[row] for number in line] for row, line in enumerate(numbers)]
+        is_known = (numbers < n_items) | np.array(mentioned, np.bool_)
         assert (np.isnan(scores) | is_known).all(), f"{case} scores items that do not exist"
         assert not np.isinf(scores).any(), f"{case} returns infinite scores"
         empty = stage.score(queries, numbers[:, :0])
@@ -200,12 +203,6 @@ def _queries(world: str, seeds: int = 4) -> Iterator[tuple[QueryBatch, Int32Arra
     for seed in range(seeds):
         queries = probes(dataset, seed)
         yield queries, probe_numbers(dataset, len(queries), seed)
-
-
-def _is_mentioned(queries: QueryBatch, numbers: Int32Array) -> BoolArray:
-    """Whether the query itself holds the item, which so exists even if the fit did not have it."""
-    own = [{*queries.history.ragged[row], *queries.items[row]} for row in range(len(queries))]
-    return np.array([[number in own[row] for number in line] for row, line in enumerate(numbers)])
 
 
 def _scores_of(stage: Any, query: QueryBatch, candidates: Int32Array) -> Float32Array:

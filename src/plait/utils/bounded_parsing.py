@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 __all__ = ["MAX_LEVELS", "is_nested_deeper", "parse_json", "parse_toml"]
 
 MAX_LEVELS = 64
 """How deeply tables and lists may be nested in a file."""
+
+_CONTAINERS = (list, tuple, set, frozenset, Mapping)
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -48,19 +50,19 @@ def parse_json(text: str) -> Any:
 
 
 def is_nested_deeper(value: Any, levels: int) -> bool:
-    """Return whether dictionaries and lists are nested deeper than a number of levels.
+    """Return whether mappings, lists, tuples and sets are nested deeper than a number of levels.
 
     Args:
         value: Any value, such as JSON or TOML holds.
-        levels: The number of levels; a value that is neither dictionary nor list has none.
+        levels: The number of levels; a value that contains no others, such as a text, has none.
     """
     open_values = [iter((value,))]
     while open_values:
         for child in open_values[-1]:
-            if isinstance(child, dict | list):
+            if isinstance(child, _CONTAINERS):
                 if len(open_values) > levels:
                     return True
-                open_values.append(iter(child.values() if isinstance(child, dict) else child))
+                open_values.append(iter(child.values() if isinstance(child, Mapping) else child))
                 break
         else:
             open_values.pop()

@@ -69,9 +69,7 @@ def evaluate(
     """
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
-    seeds = without_numpy(settings.get("seeds", 1))
-    if type(seeds) is not int:
-        raise InputError(f"seeds is {seeds!r}, expected how many seeds", field="seeds")
+    seeds = _seed_count(settings.get("seeds", 1))
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
     is_auto = protocol == AUTO
     settled = protocol_of("time" if is_auto else protocol, protocol_options)
@@ -97,6 +95,14 @@ def evaluate(
     )
     save_run(history.parent / "runs", report)
     return report
+
+
+def _seed_count(value: Any) -> int:
+    """How many seeds an evaluation takes the mean of."""
+    seeds = without_numpy(value)
+    if type(seeds) is not int:
+        raise InputError(f"seeds is {seeds!r}, expected how many seeds", field="seeds")
+    return seeds
 
 
 def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:

@@ -85,7 +85,10 @@ def fit(
     with _alone(lock) if group.is_main else nullcontext():
         dataset = _read(log, group.broadcast(log.version), progress)
         dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
-        seconds, folder = _StageSeconds(), _folder(lock.parent / "work", chosen, dataset, seed)
+        seconds = _StageSeconds()
+        identity = json.dumps([chosen.to_dict(), dataset.version, seed], sort_keys=True)
+        digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+        folder = lock.parent / "work" / f"fit-{digest}"  # where this very fit keeps its place
         pipeline = fit_recipe(
             chosen,
             dataset,
@@ -125,12 +128,6 @@ def _check_answers(recipe: Recipe) -> None:
             hint="add [steps.policy], behind [steps.fuse]; plait evaluate does without",
             field="steps",
         )
-
-
-def _folder(work: Path, recipe: Recipe, dataset: Dataset, seed: int) -> Path:
-    """Where this very fit keeps its place."""
-    identity = json.dumps([recipe.to_dict(), dataset.version, seed], sort_keys=True)
-    return work / f"fit-{hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()}"
 
 
 def _run_name(folder: Path) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
-from plait.data.catalogue import Catalogue, FieldType
+from plait.data.catalogue import FieldType
 from plait.eventlog import EventLog
 from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
@@ -91,17 +91,12 @@ class ImportApi:
         if not dry_run:
             self.host.catch_up(report.version)
         if items is not None:
-            sellable = describe_sellable(self._item_catalogue(log))
-            report = dataclasses.replace(report, sellable=sellable)
+            is_followed = log is self._log and self.host.started
+            state = self.host.state() if is_followed else None
+            # Without a state that follows the log, the items are read alone.
+            catalogue = item_catalogue(log, describes_sale) if state is None else state.catalogue
+            report = dataclasses.replace(report, sellable=describe_sellable(catalogue))
         return report
-
-    def _item_catalogue(self, log: EventLog | DryRunLog) -> Catalogue:
-        """The items after an import, at least with the fields that `describe_sellable` reads;
-        without a state that follows the log they are read alone.
-        """
-        is_followed = log is self._log and self.host.started
-        state = self.host.state() if is_followed else None
-        return item_catalogue(log, describes_sale) if state is None else state.catalogue
 
     def imports(self) -> list[ImportRecord]:
         """Return the imports that stored anything, oldest first."""

@@ -85,7 +85,9 @@ class NameBounds:
         """
         fields, kinds = self._new(events)
         if fields or kinds:
-            self._look_up()
+            schema = self._log.schema()
+            self._fields = frozenset(schema.types) | schema.retired  # the log refuses these itself
+            self.kinds = self._log.reserved_kinds.union(self._log.kinds())
             fields, kinds = self._new(events)
         if not (fields or kinds):
             return BoundedEvents(list(events))
@@ -114,11 +116,6 @@ class NameBounds:
             events=[bounded.events[index] for index in admitted],
             places=[parsed.places[index] for index in admitted],
         )
-
-    def _look_up(self) -> None:
-        schema = self._log.schema()
-        self._fields = frozenset(schema.types) | schema.retired  # the log refuses these itself
-        self.kinds = self._log.reserved_kinds.union(self._log.kinds())
 
     def _new(self, events: Sequence[Event]) -> tuple[list[tuple[str, str]], list[str]]:
         """The fields and the event types that are not known, in the order of the events."""

@@ -159,10 +159,6 @@ def _tables(value: Any) -> Any:
     return [_table(entry) for entry in entries] if isinstance(entries, list) else entries
 
 
-def _event_type(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 def _expression(text: str) -> str:
     """An expression that parses; ValueError says where it does not."""
     try:
@@ -175,7 +171,7 @@ def _expression(text: str) -> str:
 _EventType = Annotated[
     str,
     StringConstraints(min_length=1, max_length=_MAX_NAME),
-    BeforeValidator(_event_type),
+    BeforeValidator(lambda value: value.strip().lower() if isinstance(value, str) else value),
 ]
 EventTypes = Annotated[list[_EventType], *bounded_list(MAX_EVENT_TYPES, _sequence)]
 _Expression = Annotated[

@@ -12,10 +12,11 @@ from pydantic import ValidationError as ModelError
 from plait.data.query_controls import Boost, PinnedItem, SeenRule
 from plait.data.types import Query
 from plait.errors import InputError, TooLargeError
-from plait.ingest.plain_values import MAX_LEVELS, is_nested_too_deep
+from plait.ingest.plain_values import MAX_LEVELS
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
+from plait.utils.bounded_parsing import is_nested_deeper
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_control_types import (
     Boosts,
@@ -97,7 +98,7 @@ def _context(value: Any) -> Any:
     if not isinstance(value, Mapping) or not value:
         return value
     try:
-        if is_nested_too_deep(value):  # orjson would end the process for deep tuples
+        if is_nested_deeper(value, MAX_LEVELS):  # orjson would end the process for deep tuples
             raise ValueError(f"more than {MAX_LEVELS} levels of lists and objects")
         size = len(orjson.dumps(dict(value), option=orjson.OPT_SERIALIZE_NUMPY))
     except (TypeError, ValueError) as problem:

@@ -11,6 +11,7 @@ from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_manifest import check_stage_paths
 from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
 from plait.settings import Settings
+from plait.utils.path_kind import path_kind
 
 __all__ = ["RecipeChoice", "choose_recipe"]
 
@@ -71,7 +72,7 @@ def _chosen(
         return _load(recipe, "as asked")
     if settings.recipe:
         in_home = settings.home / settings.recipe
-        is_file = settings.recipe not in recipe_names() and in_home.is_file()
+        is_file = settings.recipe not in recipe_names() and path_kind(in_home) == "file"
         return _load(in_home if is_file else settings.recipe, "the setting recipe")
     try:
         current = bundles.current()

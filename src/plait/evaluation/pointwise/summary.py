@@ -98,7 +98,10 @@ def paired_differences(
     for fused, *models in by_recipe.values():
         others = [row.model for row in (*models, *baselines)]
         for metric in detail.metrics:
-            opponents = dict.fromkeys([_best_row(detail, metric, others), first])
+            means = detail.means([(row, metric) for row in others], resamples=0, seed=0)[0]
+            scores = means if is_better(metric, 1.0) else -means
+            best = int(np.where(np.isnan(scores), -np.inf, scores).argmax())
+            opponents = dict.fromkeys([others[best], first])
             for other in opponents:
                 if other == fused.model:
                     continue
@@ -108,12 +111,6 @@ def paired_differences(
                 n_users = detail.count_users(metric)
                 differences.append(Difference(metric, fused.model, other, gap, users=n_users))
     return [difference for difference in differences if difference.known]
-
-
-def _best_row(detail: PerQueryMetrics, metric: str, rows: Sequence[str]) -> str:
-    means = detail.means([(row, metric) for row in rows], resamples=0, seed=0)[0]
-    scores = means if is_better(metric, 1.0) else -means
-    return rows[int(np.where(np.isnan(scores), -np.inf, scores).argmax())]
 
 
 def data_sizes(dataset: Dataset, test: Examples, learn: Examples) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from plait.errors import InputError, NotFoundError, StorageError
 from plait.evaluation.results.per_query import PerQueryMetrics, read_per_query, write_per_query
 from plait.evaluation.results.report import Report
+from plait.utils.path_kind import path_kind
 
 __all__ = ["MAX_RUNS", "Run", "find_run", "read_run", "save_run", "write_json", "write_report"]
 
@@ -187,9 +188,9 @@ def find_run(name: str, home: Path | None) -> Path:
         NotFoundError: If no run, or more than one, fits `name`.
     """
     path = Path(name)
-    if path.is_file():
+    if path_kind(path) == "file":
         return path
-    if (path / REPORT).is_file():
+    if path_kind(path / REPORT) == "file":
         return path / REPORT
     stored = sorted((home / "runs").glob(f"*/{REPORT}")) if home is not None else []
     matches = [report for report in stored if report.parent.name.startswith(name)]

@@ -79,12 +79,15 @@ class CooccurrenceCounts:
         positions = np.arange(len(users))
         before = positions - np.searchsorted(users, users)
         after = np.searchsorted(users, users, side="right") - 1 - positions
+        forward = np.float64(config.discount) ** np.arange(config.window)
+        # The weights of the baskets from `window` before to `window` after; 0 in the middle.
+        distances = np.concatenate([config.backward * forward[::-1], [0], forward])
         return CooccurrenceCounts(
             weighted.T.tocsr(),
             scaled,
             np.minimum(before, config.window).astype(np.int32),
             np.minimum(after, config.window).astype(np.int32),
-            _distance_weights(config),
+            distances.astype(np.float32),
             np.bincount(dataset.interactions.items, minlength=dataset.n_items),
             _popularity(dataset),
         )
@@ -203,12 +206,6 @@ def _repetition_weights(baskets: sparse.csr_matrix, users: Int64Array) -> Float3
     _, pairs, counts = np.unique(keys, return_inverse=True, return_counts=True)
     weights: Float32Array = (np.log2(1 + counts) / counts).astype(np.float32)
     return weights[pairs]
-
-
-def _distance_weights(config: PairConfig) -> Float32Array:
-    """The weights of the baskets from `window` before to `window` after; 0 in the middle."""
-    forward = np.float64(config.discount) ** np.arange(config.window)
-    return np.concatenate([config.backward * forward[::-1], [0], forward]).astype(np.float32)
 
 
 def _scale_rows(matrix: sparse.csr_matrix, factors: npt.NDArray[np.floating]) -> sparse.csr_matrix:

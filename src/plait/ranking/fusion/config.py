@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from plait.data.array_types import Float32Array
+from plait.data.array_types import Float32Array, ObjectArray
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
-__all__ = ["MODEL_SETTINGS", "FuseConfig"]
+__all__ = ["MODEL_SETTINGS", "WEIGHT_SETTINGS", "FuseConfig", "ModelSettings"]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
@@ -31,6 +31,9 @@ MODEL_SETTINGS = (
 )
 """The settings that name models."""
 
+WEIGHT_SETTINGS = ("weights", "text_query_weights", "item_query_weights")
+"""The settings with the given weights, by type of query: a user, a text, items."""
+
 _DECLARED = {
     "missing_score": "missing_score",
     "weights": "weight",
@@ -38,6 +41,18 @@ _DECLARED = {
     "item_query_weights": "item_query_weight",
 }
 """The settings that models declare defaults for: the setting, the field of `FusionDefaults`."""
+
+
+class ModelSettings(NamedTuple):
+    """What the settings say of S models, as arrays that every request reads.
+
+    Attributes:
+        weights: The given weights, float32 [3, S], a row for each of `WEIGHT_SETTINGS`.
+        missing_score: What stands in for a missing score, object [S, 1, 1].
+    """
+
+    weights: Float32Array
+    missing_score: ObjectArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +185,18 @@ class FuseConfig:
             float32 [S].
         """
         return np.array(self.by_model(setting, models), np.float32)
+
+    def of_models(self, models: Sequence[str]) -> ModelSettings:
+        """What the settings say of some models.
+
+        Args:
+            models: The names of S models.
+
+        Returns:
+            Arrays that must not be changed.
+        """
+        missing = np.array(self.by_model("missing_score", models), object)
+        return ModelSettings(
+            np.stack([self.weights_of(setting, models) for setting in WEIGHT_SETTINGS]),
+            missing[:, None, None],
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -35,10 +36,10 @@ __all__ = ["Fuse"]
 UNMATCHED = "unmatched"
 
 _USER, _TEXT, _ITEMS = range(3)
-"""The types of a query, by which weights are chosen."""
+"""The types of a query, by which weights are chosen: rows of `ModelSettings.weights`."""
 
-_WEIGHT_SETTINGS = ("weights", "text_query_weights", "item_query_weights")
-"""The setting with the given weights, by type of query."""
+_MODEL_SETS = 64
+"""How many sets of models have their settings cached: a request that lacks models makes another."""
 
 
 class Fuse(Stage[FuseConfig]):
@@ -61,6 +62,7 @@ class Fuse(Stage[FuseConfig]):
 
     def __init__(self, config: FuseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
+        self._settings_of = lru_cache(_MODEL_SETS)(self.config.of_models)
         self._learned: FusionWeights | None = None
         self._item_users: Float32Array = np.zeros(0, np.float32)
         """How many users chose each item; empty without a fit."""
@@ -179,13 +181,14 @@ class Fuse(Stage[FuseConfig]):
             others = [name for name in names if name not in gated]
             is_other_query = _query_types(queries) != _USER
             present &= _retrieved_by(items, others) | is_other_query[:, None]
+        settings = self._settings_of(tuple(names))
         signals = self._normalized(items, names, present)
         active = signals.active[:, :, 0].T
         weights = self.weights(queries, names) * active
         # Where every model that scores the query was learned to have no weight, as a model of
         # popularity may be among users with a history, the given weights hold.
         without_weight = ~weights.any(axis=1)
-        weights[without_weight] = self.config.weights_of("weights", names) * active[without_weight]
+        weights[without_weight] = settings.weights[_USER] * active[without_weight]
         sums = np.abs(weights).sum(axis=1, keepdims=True)
         weights /= np.where(sums > 0, sums, np.float32(1))
         shares = weights.T[:, :, None] * self._filled(signals, names)
@@ -205,8 +208,8 @@ class Fuse(Stage[FuseConfig]):
             float32 [B, S].
         """
         types = _query_types(queries)
-        by_type = [self.config.weights_of(setting, models) for setting in _WEIGHT_SETTINGS]
-        weights = np.stack(by_type)[types]
+        by_type = self._settings_of(tuple(models)).weights
+        weights = by_type[types]
         if (types == _ITEMS).any() and len(self._item_users) and self.config.rare_item_users:
             rarity = self._rarity(queries)[types == _ITEMS, None]
             rare = self.config.rare_item_weights(models)
@@ -277,7 +280,6 @@ class Fuse(Stage[FuseConfig]):
         if len(set(transforms)) > 1:
             return concat_signals([self._normalized(items, [name], present) for name in names])
         scores = [items.columns[f"{name}.score"] for name in names]
-        missing = np.array(self.config.by_model("missing_score", names), object)
         return normalize_scores(
             np.array(scores, np.float32).reshape(shape),
             present,
@@ -286,7 +288,7 @@ class Fuse(Stage[FuseConfig]):
                 self.config.normalization,
                 self.config.log_offset,
             ),
-            zero=(missing == "zero")[:, None, None],
+            zero=self._settings_of(tuple(names)).missing_score == "zero",
         )
 
     def _filled(self, signals: NormalizedScores, names: Sequence[str]) -> Float32Array:
@@ -295,7 +297,7 @@ class Fuse(Stage[FuseConfig]):
             return signals.values
         fixed = self.config.missing_margin
         learned = fixed if self._learned is None else self._learned.margin
-        missing = np.array(self.config.by_model("missing_score", names), object)[:, None, None]
+        missing = self._settings_of(tuple(names)).missing_score
         margins = np.where(missing == "learned", learned, fixed)
         return signals.filled(missing == "minimum", margins.astype(np.float32))
 

@@ -87,29 +87,7 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = Service(settings, workspace, metrics, limits)
-    for route in all_routes():
-        app.add_api_route(
-            route.path,
-            route.endpoint,
-            methods=[route.method],
-            summary=route.summary,
-            dependencies=[Depends(requires(route.permission, *route.also))],
-            openapi_extra=openapi.operation(route),
-            responses=openapi.responses(route),
-            operation_id=route.operation_id or route.endpoint.__name__,
-            response_model=None,
-            response_class=Response,
-        )
-        if route.method == "GET":  # RFC 9110, 9.1: HEAD wherever GET is
-            app.add_api_route(
-                route.path,
-                route.endpoint,
-                methods=["HEAD"],
-                dependencies=[Depends(requires(route.permission, *route.also))],
-                include_in_schema=False,
-                response_model=None,
-                response_class=Response,
-            )
+    _add_routes(app)
     openapi.describe(app, all_routes(), settings.batch_limit)
     answer_errors(app)
     # The last one added is the first one met.
@@ -126,6 +104,33 @@ def create_app(settings: Settings, workspace: Workspace) -> FastAPI:
         app.add_middleware(CorsMiddleware, origins=settings.cors_origins)
     app.add_middleware(AccessLogMiddleware, metrics=metrics)
     return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    """Add every route, each behind the check of its scope; HEAD wherever GET is."""
+    for route in all_routes():
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            summary=route.summary,
+            dependencies=[Depends(requires(route.permission, *route.also))],
+            openapi_extra=openapi.operation(route),
+            responses=openapi.responses(route),
+            operation_id=route.operation_id or route.endpoint.__name__,
+            response_model=None,
+            response_class=Response,
+        )
+        if route.method == "GET":  # RFC 9110, 9.1
+            app.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                dependencies=[Depends(requires(route.permission, *route.also))],
+                include_in_schema=False,
+                response_model=None,
+                response_class=Response,
+            )
 
 
 @asynccontextmanager

@@ -49,9 +49,9 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
         raw = await request.body()
         if len(raw) > SMALL_BODY:
             parsed = await service.parse(partial(rows_of_body, raw, name, limit))
-            call = partial(_append_paid, append, pay, paid, parsed)
+            call = partial(_append_body, append, pay, paid, lambda: parsed)
         else:
-            call = partial(_append_body, append, pay, paid, raw, name, limit)
+            call = partial(_append_body, append, pay, paid, partial(rows_of_body, raw, name, limit))
     version, rows = await service.wait(call)
     if name == "events":
         service.metrics.rows(row["status"] for row in rows)
@@ -60,15 +60,10 @@ async def append_rows(request: Request, name: str, append: Append) -> Response:
 
 
 def _append_body(
-    append: Append, pay: Pay, paid: int, raw: bytes, name: str, limit: int
+    append: Append, pay: Pay, paid: int, rows_of_request: Callable[[], list[Any]]
 ) -> tuple[int, list[dict[str, Any]]]:
-    """The rows of {"events": [...]}."""
-    return _append_paid(append, pay, paid, rows_of_body(raw, name, limit))
-
-
-def _append_paid(
-    append: Append, pay: Pay, paid: int, rows: list[Any]
-) -> tuple[int, list[dict[str, Any]]]:
+    """The rows of {"events": [...]}; those that the request itself does not pay for are paid."""
+    rows = rows_of_request()
     if len(rows) > paid:
         pay(rows)
     return append(rows)

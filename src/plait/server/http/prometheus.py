@@ -58,19 +58,11 @@ class PrometheusMetrics:
         self._lag = gauge(
             "plait_version_lag", "Versions the worst worker lacks.", multiprocess_mode="livemax"
         )
-        self._ready = gauge(
-            "plait_ready_workers", "Workers that can answer.", multiprocess_mode="livesum"
-        )
-        self._degraded = gauge(
-            "plait_degraded_workers",
-            "Workers that answer from a stale state.",
-            multiprocess_mode="livesum",
-        )
-        self._bundle = gauge(
-            "plait_bundle_workers",
-            "Workers by the bundle they answer from.",
-            ("bundle",),
-            multiprocess_mode="livesum",
+        total = partial(gauge, multiprocess_mode="livesum")
+        self._ready = total("plait_ready_workers", "Workers that can answer.")
+        self._degraded = total("plait_degraded_workers", "Workers that answer from a stale state.")
+        self._bundle = total(
+            "plait_bundle_workers", "Workers by the bundle they answer from.", ("bundle",)
         )
         self._age = gauge(
             "plait_bundle_age_seconds",
