@@ -14,6 +14,7 @@ import uvicorn
 
 import plait.workspace
 from plait.errors import PlaitError
+from plait.server.freed_memory import FreedMemory
 from plait.server.http.app import create_app
 from plait.server.http.connection_limits import protocol_with_timeouts
 from plait.server.logging import configure
@@ -68,7 +69,12 @@ def work(
     if lifeline is not None:
         threading.Thread(target=_orphaned, args=(lifeline, server), daemon=True).start()
     signals.on_signal(lambda number: server.handle_exit(number, None))
-    server.run(sockets=[listener])
+    freed_memory = FreedMemory()
+    freed_memory.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        freed_memory.close()
     return 0
 
 

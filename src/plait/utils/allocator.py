@@ -1,4 +1,4 @@
-"""The memory allocator of the C library, held to few arenas."""
+"""The memory allocator of the C library: few arenas, and what they hold unused is given back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import sys
 from contextlib import suppress
 
-__all__ = ["limit_arenas"]
+__all__ = ["limit_arenas", "return_free_memory"]
 
 _M_ARENA_MAX = -8
 """The parameter of glibc's `mallopt`."""
@@ -24,3 +24,14 @@ def limit_arenas(count: int) -> None:
     if count and sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, count)
+
+
+def return_free_memory() -> None:
+    """Give the system back all memory that this process has freed; does nothing without glibc.
+
+    The allocator gives back only what lies at the end of an arena. What was freed below it stays
+    resident, and large arrays of other sizes do not fit into its gaps.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
