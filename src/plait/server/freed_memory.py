@@ -31,7 +31,7 @@ class FreedMemory:
     def __init__(self, most_growth: int = MOST_GROWTH) -> None:
         self._most_growth = most_growth
         self._process = psutil.Process()
-        self._least = 0
+        self._least = -most_growth  # the first look always gives back
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plait-freed-memory", daemon=True)
 

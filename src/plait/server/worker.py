@@ -20,8 +20,8 @@ from plait.server.http.connection_limits import protocol_with_timeouts
 from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
-from plait.settings import Settings, allocator_arenas, load_settings
-from plait.utils.allocator import limit_arenas
+from plait.settings import Settings, allocator_arenas, allocator_free_bytes, load_settings
+from plait.utils.allocator import limit_arenas, limit_free_memory
 from plait.utils.private_files import restrict_new_files
 
 __all__ = ["main", "work"]
@@ -64,6 +64,7 @@ def work(
     configure(settings.log_level)
     restrict_new_files()
     limit_arenas(allocator_arenas())
+    limit_free_memory(allocator_free_bytes())
     sys.setswitchinterval(SWITCH_SECONDS)
     server = _Server(_config(settings, plait.workspace.open(settings)))
     if lifeline is not None:
