@@ -33,7 +33,7 @@ def slow(fitted, tmp_path_factory):
     """The owner's client of a server whose keys have ten tokens and whose users have two."""
     home = shutil.copytree(fitted, tmp_path_factory.mktemp("slow") / "home")
     numbers = range(len(TESTS))
-    keys = {f"{kind}_keys": tuple(f"{kind}-{n}" for n in numbers) for kind in KINDS}
+    keys = {f"{kind}_keys": tuple(f"{kind}-{n}-of-this-test" for n in numbers) for kind in KINDS}
     with served(home, **keys, **SLOW) as client:
         yield client
 
@@ -44,7 +44,7 @@ def asker(slow, request):
     number = TESTS.index(request.function.__name__)
 
     def post(path, times=1, kind="read", **named):
-        headers = bearer(f"{kind}-{number}")
+        headers = bearer(f"{kind}-{number}-of-this-test")
         return [slow.post(path, headers=headers, **named) for _ in range(times)]
 
     return post

@@ -183,9 +183,9 @@ class SummaryCollector:
             self._new_kinds += result.new.kinds
             self.kinds.update(map(_kind, events))
         if self.kind in ("events", "items"):
-            self.items.update(map(_item, events))
+            self.items.update(filter(None, map(_item, events)))
         if self.kind in ("events", "users"):
-            self.users.update(map(_user, events))
+            self.users.update(filter(None, map(_user, events)))
         if self.kind == "events" and "request_id" in batch.roles.values():
             self.requests.update(name for name in map(_request, events) if name is not None)
 
