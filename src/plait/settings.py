@@ -26,6 +26,7 @@ __all__ = [
     "RATE_COSTS",
     "Settings",
     "allocator_arenas",
+    "allocator_free_bytes",
     "child_environment",
     "database_url_error",
     "load_settings",
@@ -40,6 +41,9 @@ KEY_LENGTH = 16
 
 ALLOCATOR_ARENAS = 2
 """How many arenas of memory a server process has, see `plait.utils.allocator`."""
+
+ALLOCATOR_FREE_BYTES = 8 << 20
+"""How much free memory each arena of a server process may keep, see `plait.utils.allocator`."""
 
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -365,6 +369,12 @@ def child_environment(settings: Settings, metrics: Path) -> dict[str, str]:
 def allocator_arenas() -> int:
     """Return how many arenas of memory a server process should have; 0: the environment says."""
     return 0 if "MALLOC_ARENA_MAX" in os.environ else ALLOCATOR_ARENAS
+
+
+def allocator_free_bytes() -> int:
+    """Return how many free bytes an arena may keep; 0: the environment says."""
+    names = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}
+    return 0 if names & os.environ.keys() else ALLOCATOR_FREE_BYTES
 
 
 def process_rank_and_size() -> tuple[int, int]:

@@ -154,3 +154,23 @@ def test_every_merged_user_has_one_root(steps: list[tuple[int, int | None]]) -> 
         assert number in merges.person(number)
         assert merges.person(number) == merges.person(root)
         assert not merges.without(range(6)).targets
+
+
+def test_erasing_follows_merges_of_another_process_after_an_earlier_erasure(
+    log: EventLog, log_location: str
+) -> None:
+    log.append([click("a", "guest", "i"), click("b", "ann", "j"), click("c", "bob", "k")])
+    log.erase("bob")  # this process has read the merges up to here
+    with EventLog.open(log_location) as other:
+        other.append([merge("m", "guest", "ann")])
+    log.erase("ann")
+    assert log.numbers("user", ["guest", "ann"]) == {}
+
+
+def test_erasing_leaves_a_user_who_was_taken_apart_after_an_earlier_erasure(log: EventLog) -> None:
+    log.append([click("a", "guest", "i"), click("b", "ann", "j"), click("c", "bob", "k")])
+    log.append([merge("m", "guest", "ann")])
+    log.erase("bob")
+    log.append([merge("n", "guest", None)])
+    log.erase("ann")
+    assert list(log.numbers("user", ["guest", "ann"])) == ["guest"]

@@ -70,6 +70,19 @@ class Store(ABC):
             self._damage = self._damage or damage_of(problem)
             raise
 
+    @contextmanager
+    def scanning(self) -> Iterator[Connection]:
+        """Open a short transaction that reads many rows, each once: nothing needs to stay cached.
+
+        Yields:
+            The connection of the transaction.
+
+        Raises:
+            StorageError: If the database refuses.
+        """
+        with self.reading() as connection:
+            yield connection
+
     @abstractmethod
     def acquire_write_lock(self, connection: Connection) -> None:
         """Wait until this transaction is the only one that writes.

@@ -72,7 +72,7 @@ def find_traces(store: Store, ids: Iterable[str]) -> UserRowOffsets:
     Returns:
         The numbers and the rows of those users that are known.
     """
-    with store.reading() as connection:
+    with store.scanning() as connection:
         seen = read_head(store, connection).seq
         numbers = frozenset(find_numbers(store, connection, "users", ids).values())
         return UserRowOffsets(numbers, _offsets_of(store, connection, numbers, 0, seen), seen)

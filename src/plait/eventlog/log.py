@@ -42,7 +42,7 @@ from plait.eventlog.read import (
     read_requests,
 )
 from plait.eventlog.retraction import ImportSource
-from plait.eventlog.user_merges import other_ids_of
+from plait.eventlog.user_merges import MergeHistory
 from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["FILE_NAME", "EventLog"]
@@ -62,6 +62,7 @@ class EventLog(LogReader, ImportHistory):
         self._store = store
         self._erased = None if erasure_key is None else ErasedUsers(erasure_key)
         self._appender = Appender(store, self._erased)
+        self._merges = MergeHistory(store)
         self._append_lock = threading.Lock()
         self._purge_due = False
         self._change_token: object = None
@@ -139,7 +140,7 @@ class EventLog(LogReader, ImportHistory):
         """
         with collector_paused() if len(events) >= LARGE_BATCH else nullcontext():
             batch = EventBatch(events)
-            if batch.erased_ids and (others := other_ids_of(self._store, batch.erased_ids)):
+            if batch.erased_ids and (others := self._merges.other_ids_of(batch.erased_ids)):
                 batch = EventBatch([*events, *map(erase_event, others)])
             with self._append_lock:
                 # Before the transaction: it may take long, and others can still write.

@@ -194,12 +194,15 @@ def read_requests(store: Store, until: int, chunk: int) -> Iterator[tuple[int, s
         yield from retracted.without(rows)
 
 
-def read_merges(store: Store, connection: Connection, until: int) -> Iterator[EventChunk]:
+def read_merges(
+    store: Store, connection: Connection, after: int, until: int
+) -> Iterator[EventChunk]:
     """Read the merges and erasures of users.
 
     Args:
         store: The database.
         connection: An open connection to it.
+        after: The offset before the first event.
         until: The offset of the last event.
 
     Yields:
@@ -208,7 +211,7 @@ def read_merges(store: Store, connection: Connection, until: int) -> Iterator[Ev
     sql = _EVENTS_SQL.replace(
         "WHERE", f"WHERE type IN ({TYPE_CODES['merge']}, {TYPE_CODES['erase']}) AND"
     )
-    yield _to_chunk(store.rows(connection, sql, 0, until))
+    yield _to_chunk(store.rows(connection, sql, after, until))
 
 
 def _in_pieces(
@@ -221,7 +224,7 @@ def _in_pieces(
 ) -> Iterator[T]:
     """What `sql` selects, `size` offsets a transaction: never one long transaction."""
     for start in range(after, until, size):
-        with store.reading() as connection:
+        with store.scanning() as connection:
             rows = collect(store.rows(connection, sql, start, min(start + size, until)))
         yield rows
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ __all__ = ["SqliteStore", "file_system"]
 BUSY_SECONDS = 60.0
 """How long a transaction waits for the write lock."""
 
+CACHE_KB = 32_768
+"""Pages that a connection may cache: a batch of new ids touches many pages of the index of ids."""
+
+SCAN_CACHE_KB = 2_048
+"""Pages that it may cache while it reads the log once from one end to the other."""
+
 _NETWORK = re.compile(
     r"(acfs|afs|beegfs|ceph|cifs|coda|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs\d?|ocfs2|orangefs|pvfs2"
     r"|smb\d|smbfs|fuse\.(ceph|gcsfuse|glusterfs|rclone|s3fs|sshfs))\Z"
@@ -33,7 +39,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA secure_delete=ON",  # deleted content is overwritten with zeros
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-32768",
+    f"PRAGMA cache_size=-{CACHE_KB}",
     "PRAGMA wal_autocheckpoint=8000",
     "PRAGMA journal_size_limit=67108864",
 )
@@ -73,11 +79,22 @@ class SqliteStore(Store):
         engine = create_engine(
             f"sqlite+pysqlite:///{path}",
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            pool_use_lifo=True,  # a cache for each connection: few of them are in use
         )
         event.listen(engine, "connect", _prepare)
         super().__init__(engine)
         self._poll: sqlite3.Connection | None = None
         self._polling = threading.Lock()
+
+    @contextmanager
+    def scanning(self) -> Iterator[Connection]:
+        with self.reading() as connection:
+            driver = _driver(connection)
+            driver.execute(f"PRAGMA cache_size=-{SCAN_CACHE_KB}")
+            try:
+                yield connection
+            finally:
+                driver.execute(f"PRAGMA cache_size=-{CACHE_KB}")
 
     def acquire_write_lock(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -23,7 +23,7 @@ from plait.eventlog.log_counters import read_head
 from plait.eventlog.read import EventChunk, read_merges
 from plait.eventlog.tables import TYPE_CODES
 
-__all__ = ["apply_merges", "other_ids_of", "targets_of", "with_target_numbers"]
+__all__ = ["MergeHistory", "apply_merges", "targets_of", "with_target_numbers"]
 
 _MERGE, _ERASE = TYPE_CODES["merge"], TYPE_CODES["erase"]
 
@@ -103,30 +103,51 @@ def with_target_numbers(
     ]
 
 
-def other_ids_of(store: Store, ids: Collection[str]) -> list[str]:
-    """Find under which other ids some users are known.
+class MergeHistory:
+    """The merges of a log, read as it grows: each of its rows once. Safe among threads.
 
     Args:
         store: The database.
-        ids: External ids of users.
-
-    Returns:
-        The ids of the users with whom they were merged, without those of `ids`.
     """
-    with store.reading() as connection:
-        numbers = find_numbers(store, connection, "users", ids)
-        if not numbers:
-            return []
-        merges = UserMerges()
-        for chunk in read_merges(store, connection, read_head(store, connection).seq):
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read = (0, UserMerges())  # up to which offset, and what there is
+
+    def other_ids_of(self, ids: Collection[str]) -> list[str]:
+        """Find under which other ids some users are known.
+
+        Args:
+            ids: External ids of users.
+
+        Returns:
+            The ids of the users with whom they were merged, without those of `ids`.
+
+        Raises:
+            StorageError: If the log cannot be read.
+        """
+        with self._store.scanning() as connection:
+            numbers = find_numbers(self._store, connection, "users", ids)
+            if not numbers:
+                return []
+            merges = self._merges(connection)
+            person = {other for number in numbers.values() for other in merges.person(number)}
+            others = sorted(person - set(numbers.values()))
+            if not others:
+                return []
+            in_numbers, parameter = self._store.in_clause(others)
+            sql = f"SELECT id FROM users WHERE number {in_numbers} AND erased = 0 ORDER BY number"  # noqa: S608 ours
+            return [row[0] for row in self._store.rows(connection, sql, parameter)]
+
+    def _merges(self, connection: Connection) -> UserMerges:
+        """The merges now. Two threads may read the same rows, and then come to the same."""
+        seen, merges = self._read
+        head = read_head(self._store, connection).seq
+        for chunk in read_merges(self._store, connection, seen, head):
             merges = apply_merges(merges, chunk)
-        person = {other for number in numbers.values() for other in merges.person(number)}
-        others = sorted(person - set(numbers.values()))
-        if not others:
-            return []
-        in_numbers, parameter = store.in_clause(others)
-        sql = f"SELECT id FROM users WHERE number {in_numbers} AND erased = 0 ORDER BY number"  # noqa: S608 ours
-        return [row[0] for row in store.rows(connection, sql, parameter)]
+        if head > seen:
+            self._read = head, merges
+        return merges
 
 
 def _target(fields: str | None) -> int | None:

@@ -14,13 +14,14 @@ import uvicorn
 
 import plait.workspace
 from plait.errors import PlaitError
+from plait.server.freed_memory import FreedMemory
 from plait.server.http.app import create_app
 from plait.server.http.connection_limits import protocol_with_timeouts
 from plait.server.logging import configure
 from plait.server.signals import Signals
 from plait.server.supervisor import DRAIN_SECONDS, STARTUP_FAILED
-from plait.settings import Settings, allocator_arenas, load_settings
-from plait.utils.allocator import limit_arenas
+from plait.settings import Settings, allocator_arenas, allocator_free_bytes, load_settings
+from plait.utils.allocator import limit_arenas, limit_free_memory
 from plait.utils.private_files import restrict_new_files
 
 __all__ = ["main", "work"]
@@ -63,12 +64,18 @@ def work(
     configure(settings.log_level)
     restrict_new_files()
     limit_arenas(allocator_arenas())
+    limit_free_memory(allocator_free_bytes())
     sys.setswitchinterval(SWITCH_SECONDS)
     server = _Server(_config(settings, plait.workspace.open(settings)))
     if lifeline is not None:
         threading.Thread(target=_orphaned, args=(lifeline, server), daemon=True).start()
     signals.on_signal(lambda number: server.handle_exit(number, None))
-    server.run(sockets=[listener])
+    freed_memory = FreedMemory()
+    freed_memory.start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        freed_memory.close()
     return 0
 
 
