@@ -72,10 +72,7 @@ def _check_level(level: str) -> str:
 
 def _check_url(url: str) -> str:
     if url and "://" not in url:
-        hint = (
-            "like postgresql+psycopg://USER:PASSWORD@HOST/NAME; "
-            "without the setting the log is an SQLite file in the home"
-        )
+        hint = "like postgresql+psycopg://USER:PASSWORD@HOST/NAME; without it the log is SQLite"
         raise PydanticCustomError("url", "no URL", {"hint": hint})
     message, hint = database_url_error(url)
     if message:

@@ -71,14 +71,13 @@ def evaluate(
     settings = {name: options[name] for name in options if name in OPTIONS}
     seeds = _seed_count(settings.get("seeds", 1))
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
-    is_auto = protocol == AUTO
-    settled = protocol_of("time" if is_auto else protocol, protocol_options)
+    settled = protocol_of("time" if protocol == AUTO else protocol, protocol_options)
     named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
     loaded_recipes = [recipe_from(entry) for entry in named]
     events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
-    if is_auto and dataset.clock != "time":
+    if protocol == AUTO and dataset.clock != "time":
         settled = protocol_of("leave-one-out", protocol_options)
     test = None if events is None else rated_file(events, settings.get("map"), dataset)
     if loaded_recipes:  # without a recipe there is nothing to measure, as is said below

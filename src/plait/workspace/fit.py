@@ -86,9 +86,7 @@ def fit(
         dataset = _read(log, group.broadcast(log.version), progress)
         dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
         seconds = _StageSeconds()
-        identity = json.dumps([chosen.to_dict(), dataset.version, seed], sort_keys=True)
-        digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-        folder = lock.parent / "work" / f"fit-{digest}"  # where this very fit keeps its place
+        folder = lock.parent / "work" / _fit_name(chosen, dataset.version, seed)
         pipeline = fit_recipe(
             chosen,
             dataset,
@@ -107,6 +105,13 @@ def fit(
             bundles.use(bundle)
             _tidy(folder)
         return group.broadcast(bundle)
+
+
+def _fit_name(recipe: Recipe, version: int, seed: int) -> str:
+    """The name of the folder in which exactly this fit can be resumed."""
+    identity = json.dumps([recipe.to_dict(), version, seed], sort_keys=True)
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    return f"fit-{digest}"
 
 
 def _read(log: EventLog, until: int, progress: Progress) -> Dataset:
