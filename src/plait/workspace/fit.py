@@ -57,9 +57,8 @@ def fit(
     """Fit a recipe on everything that a log holds, and put the bundle into use.
 
     The weights of fusion are learned on held-out events, then the models are fitted again on all.
-    Models trained by gradient keep checkpoints in `work`, beside the lock, so that an interrupted
-    fit continues. Processes started together (`torchrun`) share the batches of these models; the
-    first one reads the version of the log and saves the bundle.
+    Checkpoints of gradient training lie in `work`, beside the lock: an interrupted fit continues.
+    Processes of one `torchrun` share the batches of these models; the first one saves the bundle.
 
     Args:
         log: The log.
