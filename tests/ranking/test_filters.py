@@ -101,7 +101,7 @@ def test_distance_in_kilometres():
         ("   ", "empty"),
         ("price <", "the end"),
         ("price < 20 and", "the end"),
-        ("price = 20", "'= 20'"),
+        ("price = 20", "=="),
         ("price < 20 20", "expected the end"),
         ("1 < price < 20", "do not chain"),
         ("(price < 20", r"'\)'"),

@@ -137,7 +137,7 @@ def test_plug_in_model_has_the_weight_and_the_sentence_that_it_declares(world, t
     recipe = load_recipe("default")
     models = {"popular": {}, "mine": {"stage": f"{__name__}:Declaring"}}
     pipeline = Pipeline.build(replace(recipe, models=models)).fit(world)
-    store = BundleStore(tmp_path)
+    store = BundleStore(tmp_path, stage_modules=(__name__,))
     for built in (pipeline, store.load(store.save(pipeline))):
         assert built.steps[0].config.weights == {"*": 1.0, "popular": 0.3, "mine": 0.7}
         assert sentences(built, world)["mine"] == {"Listed by mine, first of all"}
