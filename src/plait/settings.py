@@ -42,9 +42,6 @@ KEY_LENGTH = 16
 ALLOCATOR_ARENAS = 2
 """How many arenas of memory a server process has, see `plait.utils.allocator`."""
 
-ALLOCATOR_FREE_BYTES = 8 << 20
-"""How much free memory each arena of a server process may keep, see `plait.utils.allocator`."""
-
 LEVELS = ("debug", "info", "warning", "error")
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that prometheus_client reads when it is imported."""
@@ -371,7 +368,7 @@ def allocator_arenas() -> int:
 def allocator_free_bytes() -> int:
     """Return how many free bytes an arena may keep; 0: the environment says."""
     names = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}
-    return 0 if names & os.environ.keys() else ALLOCATOR_FREE_BYTES
+    return 0 if names & os.environ.keys() else 8 << 20
 
 
 def process_rank_and_size() -> tuple[int, int]:

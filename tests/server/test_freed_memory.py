@@ -25,9 +25,9 @@ blocks = [libc.malloc(60_000) for _ in range(4000)]
 for block in blocks: ctypes.memset(block, 1, 60_000)
 full = megabytes()
 for block in blocks[:-1]: libc.free(block)  # the last one keeps the allocator from shrinking
-resident = megabytes()
+retained = megabytes()
 {give_back}
-print(full - before, resident - before, megabytes() - before)
+print(full - before, retained - before, megabytes() - before)
 """
 
 
@@ -63,9 +63,9 @@ def growths(give_back: str) -> list[int]:
 
 
 def test_freed_memory_stays_resident_until_it_is_given_back():
-    full, resident, after = growths("assert watcher.give_back()")
+    full, retained, after = growths("assert watcher.give_back()")
     assert full > 200
-    assert resident > 200
+    assert retained > 200
     assert after < 30
 
 
@@ -104,8 +104,7 @@ def test_the_end_of_the_arena_of_a_thread_stays_resident_beyond_the_limit_only()
         ).stdout
         for limit in (0, 8 << 20)
     ]
-    numbers = (map(int, text.split()) for text in outputs)
-    (full, resident), (limited_full, limited_resident) = numbers
+    (full, retained), (limited_full, limited_kept) = (map(int, text.split()) for text in outputs)
     assert min(full, limited_full) > 35
-    assert resident > 25
-    assert limited_resident < 15
+    assert retained > 25
+    assert limited_kept < 15

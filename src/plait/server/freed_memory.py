@@ -50,7 +50,7 @@ class FreedMemory:
         Returns:
             Whether it had grown.
         """
-        resident = self._process.memory_info().rss
+        resident: int = self._process.memory_info().rss
         has_grown = resident > self._least + self._most_growth
         if has_grown:
             return_free_memory()
