@@ -37,7 +37,7 @@ def factors(dataset, method, **changes):
 @pytest.mark.parametrize("method", list(SMALL))
 def test_vectors_beyond_memory_are_rejected_before_the_fit(method):
     with pytest.raises(InputError) as error:
-        factors(checkerboard(), method, factors=10**12)
+        factors(checkerboard(), method, factors=2**31 - 1)
     assert (error.value.field, error.value.hint) == ("factors", "make factors smaller")
 
 

@@ -52,7 +52,7 @@ def test_users_are_recommended_items_of_their_colour():
 
 def test_vectors_beyond_memory_are_rejected_before_training():
     with pytest.raises(InputError) as error:
-        graph(market(), embedding_dim=10**12)
+        graph(market(), embedding_dim=2**31 - 1)
     assert error.value.field == "embedding_dim"
     assert error.value.hint == "make embedding_dim smaller"
 

@@ -287,9 +287,9 @@ def test_a_checkpoint_of_items_with_other_fields_is_rejected(tmp_path):
         ({"num_layers": 0}, "sequence.num_layers"),
         ({"mask_probability": 1.0}, "sequence.mask_probability"),
         ({"training": replace(FAST, batch_size=0)}, "sequence.training.batch_size"),
-        ({"embedding_dim": 2**33}, "embedding_dim"),
-        ({"max_length": 2**36}, "max_length"),
-        ({"loss": "sampled", "num_negatives": 2**40}, "num_negatives"),
+        ({"embedding_dim": 2**31 - 2}, "embedding_dim"),
+        ({"max_length": 2**31 - 1}, "max_length"),
+        ({"loss": "sampled", "num_negatives": 2**31 - 1}, "num_negatives"),
     ],
 )
 def test_a_setting_out_of_bounds_or_beyond_memory_is_named(changes, field):
