@@ -91,7 +91,7 @@ def test_excluded_triples_reach_no_stage():
     pipeline = Pipeline.build(recipe(triples={"exclude_relations": ["also_bought"]}))
     data = dataset(ROWS, triples=[(0, "brand", "OPI"), (1, "also_bought", "i2")])
     assert pipeline.fit(data).models[0].triples.relations == ("brand",)
-    unfiltered = Pipeline.build(recipe())
+    unfiltered = Pipeline.build(recipe(triples={}))
     assert unfiltered.fit(data).models[0].triples.relations == ("brand", "also_bought")
 
 
