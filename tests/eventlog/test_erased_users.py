@@ -12,7 +12,7 @@ import plait
 from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import EventLog
-from plait.privacy.erasure import erasure_hash, key_mark
+from plait.privacy.erasure_hashes import erasure_hash, key_mark
 from plait.utils.timestamps import DAY
 
 KEY = b"a key of at least sixteen bytes"

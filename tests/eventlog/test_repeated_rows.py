@@ -10,8 +10,8 @@ import plait
 from plait.data.types import Event
 from plait.errors import NotFoundError
 from plait.eventlog import EventLog
+from plait.eventlog.import_row_owners import MAX_IMPORTS, note_repeats, row_runs
 from plait.eventlog.log_copy import copy_log
-from plait.eventlog.repeated_rows import MAX_IMPORTS, note_repeats, row_runs
 from plait.eventlog.retraction import ImportSource, record_rows
 from plait.eventlog.snapshot import snapshot
 from plait.state import LiveState

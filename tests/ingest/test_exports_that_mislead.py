@@ -11,7 +11,7 @@ from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.column_roles import assign_roles
 from plait.ingest.guest_words import is_guest_word
 from plait.ingest.posted_rows import parse_event_rows
-from plait.ingest.translated_kinds import usual_event_type
+from plait.ingest.translated_event_types import usual_event_type
 
 
 @pytest.fixture

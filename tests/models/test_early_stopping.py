@@ -11,7 +11,7 @@ import torch
 from plait.errors import ConflictError
 from plait.features.item_vocabulary import Vocabulary
 from plait.models.factorization.matrix_factorization import Factors, FactorsConfig
-from plait.models.graph.graph_scorer import Graph, GraphConfig
+from plait.models.graph.graph_recommender import Graph, GraphConfig
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.splitting.splits import leave_one_out
 from plait.testing.synthetic_data import checkerboard, market

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from plait.data.types import Triples
 from plait.errors import InputError
-from plait.models.graph.graph_scorer import Graph, GraphConfig, normalize_adjacency
+from plait.models.graph.graph_recommender import Graph, GraphConfig, normalize_adjacency
 from plait.testing.catalogue_changes import changed, state_with
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import checkerboard, late_arrivals, make_dataset, market

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from plait.models.graph.graph_scorer import Graph, GraphConfig
+from plait.models.graph.graph_recommender import Graph, GraphConfig
 from plait.testing.synthetic_data import late_arrivals
 from plait.training.config import TrainingConfig
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from plait.errors import BundleError, NotReadyError, StorageError
-from plait.pipeline.bundle import KEPT, BundleStore
+from plait.pipeline.bundle_store import KEPT, BundleStore
 from plait.pipeline.pipeline import Pipeline
 from tests.pipeline.fake_stages import HERE, asked, dataset, listed, recipe
 
@@ -163,7 +163,7 @@ def test_old_draft_is_removed_and_a_new_one_stays(store, bundle, pipeline):
 KILLED = """
 import sys
 from pathlib import Path
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from tests.pipeline.fake_stages import dataset, recipe
 

@@ -10,7 +10,7 @@ import pytest
 import plait
 from plait.data.types import Dataset, StateView
 from plait.errors import RecipeError
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.pipeline import Pipeline
@@ -18,7 +18,7 @@ from plait.pipeline.reason_templates import ReasonTemplates
 from plait.pipeline.recipe import load_recipe, recipe_names
 from plait.pipeline.registry import load_all_stages
 from plait.pipeline.stage import Scorer
-from plait.state.dataset_state import DatasetState
+from plait.state.snapshot_state import DatasetState
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import market
 

@@ -9,9 +9,9 @@ from plait.data.query_controls import Boost, Cooldown, SeenRule
 from plait.data.types import StateView
 from plait.errors import FilterError, RecipeError
 from plait.pipeline.recipe import build_stage
+from plait.ranking.boost_and_bury import requested_order
 from plait.ranking.exclusion_rules import Rules, RulesConfig
 from plait.ranking.final_order import Policy
-from plait.ranking.requested_order import requested_order
 from tests.ranking.candidate_fixtures import Standing, ask, candidates, catalogue, ragged
 
 VIEW, PURCHASE = 0, 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from plait.data.types import Event
 from plait.eventlog import EventLog
-from plait.ranking.sellable_items import describe_sellable, describes_sale
+from plait.ranking.sellable_summary import describe_sellable, describes_sale
 from plait.state import LiveState
 from plait.state.catalogue_updates import item_catalogue
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.testing import conformance

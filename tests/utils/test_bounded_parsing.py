@@ -7,7 +7,7 @@ import pytest
 from plait.errors import MappingError, RecipeError
 from plait.ingest.column_mapping import load_mapping
 from plait.pipeline.recipe import Recipe, load_recipe
-from plait.utils.bounded_parsing import MAX_LEVELS, is_nested_deeper, parse_json, parse_toml
+from plait.utils.toml_json import MAX_LEVELS, is_nested_deeper, parse_json, parse_toml
 
 MALFORMED = {
     "lists": b"a = " + b"[" * 3000 + b"]" * 3000,

@@ -7,8 +7,8 @@ import pytest
 
 import plait
 from plait.errors import BundleError, NotReadyError, RecipeError
-from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_manifest import check_stage_paths
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.recipe import Recipe
 from tests.workspace.workspace_fixtures import RECIPE, fitted
 

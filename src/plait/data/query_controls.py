@@ -42,7 +42,7 @@ class Boost:
 
     Attributes:
         filter: A filter expression: which items.
-        factor: How far; see `plait.ranking.requested_order`.
+        factor: How far; see `plait.ranking.boost_and_bury`.
     """
 
     filter: str

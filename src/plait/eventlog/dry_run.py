@@ -21,7 +21,7 @@ from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.log import EventLog
 from plait.eventlog.log_counters import LogHead
-from plait.eventlog.log_reader import LogReader
+from plait.eventlog.log_lookups import LogReader
 from plait.eventlog.read import EntityChange
 from plait.eventlog.retraction import ImportSource
 from plait.schema.schema import Schema

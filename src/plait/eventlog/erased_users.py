@@ -20,7 +20,7 @@ from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import LogHead, read_head
 from plait.eventlog.tables import TYPE_CODES
 from plait.privacy.consent import consent_in
-from plait.privacy.erasure import erasure_hash, key_mark
+from plait.privacy.erasure_hashes import erasure_hash, key_mark
 from plait.schema.schema import FieldProblem
 
 if TYPE_CHECKING:

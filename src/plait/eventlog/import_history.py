@@ -16,13 +16,13 @@ from plait.eventlog.base_store import Store
 from plait.eventlog.event_validation import id_hash
 from plait.eventlog.field_retyping import retype_event
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.retired_names import retire_event
 from plait.eventlog.retraction import (
     ImportRecord,
     read_imports,
     read_staying_rows,
     retract_event,
 )
+from plait.eventlog.schema_retirement import retire_event
 from plait.eventlog.stored_schema import load_schema
 
 __all__ = ["ImportHistory", "new_import_id"]

@@ -32,7 +32,7 @@ from plait.eventlog.impressions import (
     read_impressions,
 )
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.log_reader import LogReader
+from plait.eventlog.log_lookups import LogReader
 from plait.eventlog.migrate import migrate
 from plait.eventlog.open_store import FILE_NAME, open_store
 from plait.eventlog.postgres_listener import Listener

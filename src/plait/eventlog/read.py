@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from plait.data.array_types import ABSENT, Float32Array, Int16Array, Int32Array, Int64Array
 from plait.data.catalogue import NO_TIME
 from plait.eventlog.base_store import Store
-from plait.eventlog.retired_names import read_retired_kinds
 from plait.eventlog.retraction import read_retracted_rows
+from plait.eventlog.schema_retirement import read_retired_kinds
 from plait.eventlog.tables import TYPE_CODES
 from plait.schema.schema import EVENT_TYPES
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.types import Event
 from plait.eventlog.base_store import Store
-from plait.eventlog.repeated_rows import RowRun, forget_repeats, row_runs
+from plait.eventlog.import_row_owners import RowRun, forget_repeats, row_runs
 from plait.eventlog.tables import TYPE_CODES, run_of
 
 __all__ = [

@@ -210,7 +210,7 @@ repeated_rows = Table(
     Column("time", BigInteger, nullable=False),
     Column("bits", LargeBinary, nullable=False),
 )
-"""The rows that imports named again, see `plait.eventlog.repeated_rows`."""
+"""The rows that imports named again, see `plait.eventlog.import_row_owners`."""
 
 impressions = Table(
     "impressions",

@@ -56,15 +56,18 @@ def read_lists(source: Any, name: str) -> pl.DataFrame:
     Raises:
         InputError: As for `read_pairs`, or if a user has an item twice or a score is missing.
     """
-    if isinstance(source, Mapping) and not _is_columns(source):
+    keys = source if isinstance(source, Mapping) else ()
+    names = {normalized_name(str(key)) for key in keys}
+    is_table = all(any(names & tier for tier in ROLES["events"][role]) for role in ("user", "item"))
+    if isinstance(source, Mapping) and not is_table:
         rows = [(user, item) for user, items in source.items() for item in items]
         source = pl.DataFrame({"user": [row[0] for row in rows], "item": [row[1] for row in rows]})
     table = _as_frame(source, name)
-    names = {normalized_name(column): column for column in table.columns}
-    if "rank" in names:
-        scores = -table[names["rank"]].cast(pl.Float64)
+    columns = {normalized_name(column): column for column in table.columns}
+    if "rank" in columns:
+        scores = -table[columns["rank"]].cast(pl.Float64)
     else:
-        column = next((names[score] for score in _SCORES if score in names), None)
+        column = next((columns[score] for score in _SCORES if score in columns), None)
         position = -pl.int_range(pl.len()).cast(pl.Float64)
         scores = table.select(score=position if column is None else pl.col(column))["score"]
     lists = _ids(table, name).with_columns(scores.cast(pl.Float64).alias("score"))
@@ -95,11 +98,6 @@ def _as_frame(source: Any, name: str) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, TypeError, ValueError) as problem:
         message = f"{name} is no table of users and items: {problem}"
         raise InputError(message, hint="pass a frame with the columns user and item") from problem
-
-
-def _is_columns(source: Mapping[Any, Any]) -> bool:
-    names = {normalized_name(key) for key in source if isinstance(key, str)}
-    return all(any(names & tier for tier in ROLES["events"][role]) for role in ("user", "item"))
 
 
 def _ids(table: pl.DataFrame, name: str) -> pl.DataFrame:

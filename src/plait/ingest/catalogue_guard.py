@@ -14,8 +14,8 @@ import orjson
 from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import EntityChange
+from plait.ingest.catalogue_reconciliation import CatalogueLog
 from plait.ingest.event_builder import EventBatch
-from plait.ingest.reverted_rows import CatalogueLog
 from plait.ingest.source_notes import ImportNote
 
 __all__ = ["MAX_LOSS", "CatalogueEffect", "catalogue_effect"]

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 
 from plait.data.catalogue import FIELD_TYPES
 from plait.errors import MappingError
-from plait.utils.bounded_parsing import parse_toml
+from plait.utils.toml_json import parse_toml
 
 __all__ = ["FILE_KINDS", "Alias", "ColumnMapping", "FileKind", "load_mapping"]
 

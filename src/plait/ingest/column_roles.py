@@ -17,7 +17,7 @@ from plait.ingest.column_synonyms import (
     is_quantity,
     normalized_name,
 )
-from plait.ingest.event_type_names import similar_name
+from plait.ingest.event_type_spelling import similar_name
 from plait.ingest.property_rows import property_columns
 from plait.ingest.row_conditions import Rule, parse_rule
 

@@ -16,13 +16,13 @@ from plait.data.array_types import Int64Array
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
 from plait.ingest.cleared_fields import with_cleared_fields
+from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_parsers import (
     parse_event_types,
     parse_integers,
     parse_numbers,
 )
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.column_survey import ColumnSurvey
 from plait.ingest.event_ids import EventIdFactory, content_of
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.rejects import Rejected

@@ -13,9 +13,9 @@ from plait.data.catalogue import FieldType
 from plait.errors import InputError, MappingError
 from plait.ingest.chunk_stream import ChunkStream, can_reopen
 from plait.ingest.column_mapping import FILE_KINDS, Alias, ColumnMapping, FileKind, load_mapping
+from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_parsers import parse_ids
 from plait.ingest.column_roles import ColumnRoles, assign_roles
-from plait.ingest.column_survey import ColumnSurvey
 from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.entity_deduplication import ID, MajorityVote
 from plait.ingest.event_builder import RECORD_TYPES, EventBatch, EventBuilder
@@ -26,7 +26,7 @@ from plait.ingest.nested_columns import parts_in
 from plait.ingest.property_rows import PROPERTIES_NOTE, PropertyMerge
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.row_reader import RowReader, Source
-from plait.ingest.row_shapes import shaped
+from plait.ingest.row_reshaping import shaped
 from plait.ingest.time_formats import check_time_formats
 from plait.ingest.timestamps import check_timezone, now_micros
 from plait.utils.path_kind import path_kind

@@ -10,8 +10,8 @@ import orjson
 import polars as pl
 
 from plait.ingest.column_mapping import ColumnMapping
+from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.column_survey import ColumnSurvey
 from plait.ingest.decimal_columns import plain_numbers
 from plait.ingest.field_values import LostField, fields_json
 from plait.ingest.numeric_dates import NumericReading

@@ -9,8 +9,8 @@ import numpy as np
 
 from plait.data.catalogue import FieldType
 from plait.data.types import Event, RecordType
+from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_roles import ColumnRoles
-from plait.ingest.column_survey import ColumnSurvey
 from plait.ingest.extra_fields import fields_of
 from plait.ingest.nested_columns import NestedChunk
 from plait.ingest.row_chunk import DictChunk, FrameChunk, RowChunk

@@ -14,7 +14,7 @@ from plait.ingest.rejects import shortened
 from plait.ingest.scalar_parsers import EXPECTED, FieldError
 from plait.schema.coercion import LATITUDE, LONGITUDE
 from plait.schema.missing_words import BLANKS, FIELD_WORDS
-from plait.utils.bounded_parsing import is_nested_deeper
+from plait.utils.toml_json import is_nested_deeper
 
 __all__ = ["LostField", "fields_json", "is_location", "label_of", "parts_of"]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from plait.data.types import Event
 from plait.eventlog import AppendResult, RowStatus
+from plait.ingest.catalogue_reconciliation import ReassertedEvent
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.rejects import Rejected, RejectsFile, shortened
-from plait.ingest.reverted_rows import ReassertedEvent
 from plait.ingest.source_notes import ImportNote, NoteCollector
 from plait.ingest.source_summary import SourceSummary
 

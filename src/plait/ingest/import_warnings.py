@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from plait.ingest.column_synonyms import normalized_name
-from plait.ingest.event_type_names import misspelt, similar_name
+from plait.ingest.event_type_spelling import misspelt, similar_name
 from plait.ingest.guest_words import is_guest_word, is_number
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import ReferenceLog, SummaryCollector
-from plait.ingest.translated_kinds import usual_event_type
+from plait.ingest.translated_event_types import usual_event_type
 from plait.utils.timestamps import DAY, iso
 
 __all__ = ["source_notes", "source_warnings"]

@@ -14,11 +14,11 @@ from plait.errors import InputError
 from plait.eventlog import AppendResult, EventLogWriter, RowStatus
 from plait.eventlog.retraction import ImportSource
 from plait.ingest.catalogue_guard import CatalogueEffect
+from plait.ingest.catalogue_reconciliation import CatalogueLog, Reconciler
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.import_result import ImportResult, ImportTally
 from plait.ingest.import_warnings import source_notes, source_warnings
 from plait.ingest.rejects import RejectsFile
-from plait.ingest.reverted_rows import CatalogueLog, Reconciler
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary, SummaryCollector
 from plait.privacy.consent import ConsentPolicy
@@ -124,7 +124,7 @@ class Importer:
 
         What was stored before a failure stays, and importing again stores the others. A row of a
         catalogue that the log has already is stored again if it is no longer current:
-        `plait.ingest.reverted_rows`.
+        `plait.ingest.catalogue_reconciliation`.
 
         Args:
             batches: The batches.

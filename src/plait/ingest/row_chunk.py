@@ -17,7 +17,7 @@ from plait.ingest.rejects import Rejected
 from plait.ingest.source_notes import ImportNote
 from plait.schema.coercion import MAX_EXACT
 from plait.schema.missing_words import BLANKS, MissingWords
-from plait.utils.bounded_parsing import is_nested_deeper
+from plait.utils.toml_json import is_nested_deeper
 
 __all__ = [
     "ROWS",

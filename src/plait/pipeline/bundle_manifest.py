@@ -8,8 +8,8 @@ from typing import Any
 
 from plait.errors import BundleError, RecipeError
 from plait.pipeline.recipe import Recipe
-from plait.utils.bounded_parsing import parse_json
 from plait.utils.printable_text import printable_line
+from plait.utils.toml_json import parse_json
 
 __all__ = ["MANIFEST", "SCHEMA", "check_stage_paths", "read_manifest"]
 

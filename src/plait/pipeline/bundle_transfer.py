@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from plait.errors import BundleError
-from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_files import (
     bundle_files,
     check_hashes,
@@ -20,6 +19,7 @@ from plait.pipeline.bundle_files import (
     sync_files,
     sync_folder,
 )
+from plait.pipeline.bundle_store import BundleStore
 
 __all__ = ["export_bundle", "import_bundle"]
 

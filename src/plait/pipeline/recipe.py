@@ -17,9 +17,9 @@ from plait.pipeline.config_validation import build_config
 from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
-from plait.utils.bounded_parsing import parse_toml
 from plait.utils.path_kind import path_kind
 from plait.utils.plain_arguments import without_numpy
+from plait.utils.toml_json import parse_toml
 
 __all__ = [
     "LADDER",

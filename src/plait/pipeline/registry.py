@@ -26,7 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "explain": "plait.ranking.explanation.explain:Explain",
     "factors": "plait.models.factorization.matrix_factorization:Factors",
     "fuse": "plait.ranking.fusion.fuse:Fuse",
-    "graph": "plait.models.graph.graph_scorer:Graph",
+    "graph": "plait.models.graph.graph_recommender:Graph",
     "lexical": "plait.retrieval.lexical:Lexical",
     "linear": "plait.models.item_item.linear:Linear",
     "neighbours": "plait.models.item_item.neighbours:Neighbours",

@@ -34,6 +34,7 @@ from plait.ranking.availability import (
     availability_of,
     check_availability_fields,
 )
+from plait.ranking.boost_and_bury import boost_factors
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.ranking.item_variants import (
     VARIANT,
@@ -41,7 +42,6 @@ from plait.ranking.item_variants import (
     requested_groups,
     with_own_variants,
 )
-from plait.ranking.requested_order import boost_factors
 from plait.ranking.seen_items import seen_items
 from plait.utils.timestamps import DAY
 

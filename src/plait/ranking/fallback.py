@@ -25,13 +25,13 @@ from plait.models.popularity.popular import Popular, PopularConfig
 from plait.pipeline.fitted_state import STATE_FILE
 from plait.pipeline.recipe import LADDER, LadderStep
 from plait.pipeline.stage import Stage
-from plait.ranking.filters.category_terms import (
+from plait.ranking.item_arrival_times import arrival_times
+from plait.ranking.item_variants import best_of_each_group, further_products
+from plait.ranking.query_category import (
     category_mask,
     category_of_filter,
     category_of_items,
 )
-from plait.ranking.item_variants import best_of_each_group, further_products
-from plait.ranking.newest_items import arrival_times
 
 __all__ = ["Fallback", "FallbackConfig", "FilledBy"]
 

@@ -9,15 +9,15 @@ import numpy as np
 from plait.data.types import ABSENT, BoolArray, CandidateLists, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.candidate_union import COMPANIONS, SHOWN
 from plait.pipeline.stage import NoConfig, Stage
+from plait.ranking.boost_and_bury import requested_order
 from plait.ranking.item_variants import VARIANT, shown_variants
-from plait.ranking.requested_order import requested_order
 
 __all__ = ["Policy"]
 
 
 class Policy(Stage[NoConfig]):
     """Ranks by `score`, deterministically: pins have their ranks, companions and boosted items
-    those of `plait.ranking.requested_order`, ties are broken by `tiebreak`.
+    those of `plait.ranking.boost_and_bury`, ties are broken by `tiebreak`.
 
     An item that is pinned behind the list stays behind all others, until a later response reaches
     its rank. Scores fall where companions come first: the score of an item is then at least that

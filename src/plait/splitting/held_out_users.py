@@ -18,7 +18,7 @@ from plait.data.dataset import Dataset, first_seen, ranking_target_mask
 from plait.data.ragged import Ragged, index_ranges
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import EvalQueries, queries_of
-from plait.splitting.item_arrival import alive_items
+from plait.splitting.known_items import alive_items
 from plait.splitting.splits import Seen, Split
 
 __all__ = ["held_out_users"]

@@ -15,7 +15,7 @@ from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.click_attribution import ANSWERS, clicked_by
 from plait.splitting.eval_queries import EvalQueries, queries_of
-from plait.splitting.item_arrival import alive_items, new_items_at
+from plait.splitting.known_items import alive_items, new_items_at
 
 __all__ = ["Examples", "click_examples", "positive_interactions", "rated_events", "rating_examples"]
 

@@ -25,7 +25,7 @@ from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import ProtocolError
 from plait.splitting.eval_queries import EvalQueries, queries_of
-from plait.splitting.item_arrival import alive_items, new_items_at
+from plait.splitting.known_items import alive_items, new_items_at
 from plait.utils.timestamps import DAY
 
 __all__ = [

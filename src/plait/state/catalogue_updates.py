@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.catalogue import Catalogue, Change, FieldType
 from plait.eventlog import TYPE_CODES, EventChunk
-from plait.eventlog.log_reader import LogReader
+from plait.eventlog.log_lookups import LogReader
 from plait.schema.schema import Schema, typed
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]

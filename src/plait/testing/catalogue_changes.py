@@ -12,7 +12,7 @@ from plait.data.types import (
     StateView,
 )
 from plait.pipeline.stage import IncrementalStage, Stage
-from plait.state.dataset_state import DatasetState
+from plait.state.snapshot_state import DatasetState
 
 __all__ = ["changed", "state_with"]
 

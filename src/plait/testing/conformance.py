@@ -23,7 +23,7 @@ from plait.testing import (
     check_answers,
     check_lifecycle,
     check_renumbering,
-    check_steps,
+    check_rerankers,
     check_updates,
 )
 from plait.testing.stage_case import StageCase
@@ -34,7 +34,13 @@ Check = Callable[[StageCase], None]
 
 CHECKS: Mapping[str, Check] = {
     name: getattr(module, name)
-    for module in (check_lifecycle, check_answers, check_renumbering, check_updates, check_steps)
+    for module in (
+        check_lifecycle,
+        check_answers,
+        check_renumbering,
+        check_updates,
+        check_rerankers,
+    )
     for name in module.__all__
     if name.startswith("check_")
 }

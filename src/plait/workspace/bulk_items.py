@@ -12,9 +12,9 @@ from plait.errors import InputError
 from plait.ingest.posted_rows import fields_text, merged_parts
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
-from plait.workspace.data_api import DELTA_WAIT, DataApi, id_text
-from plait.workspace.new_names import BoundedEvents, BudgetSource
-from plait.workspace.readable_fields import lost_fields
+from plait.workspace.field_serialization import lost_fields
+from plait.workspace.name_quota import BoundedEvents, BudgetSource
+from plait.workspace.write_api import DELTA_WAIT, DataApi, id_text
 
 __all__ = ["OPERATIONS", "BulkItems"]
 

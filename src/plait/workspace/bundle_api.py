@@ -8,8 +8,8 @@ from typing import IO, Any
 
 from plait.errors import BundleError, NotFoundError, PlaitError
 from plait.eventlog import EventLog
-from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_log
+from plait.pipeline.bundle_log_match import check_log
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
 from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings

@@ -21,8 +21,8 @@ from plait.evaluation.ranking.rank_queries import state_view_of
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.features.doubtful_items import doubtful_items
-from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import event_marks, numbering
+from plait.pipeline.bundle_log_match import event_marks, numbering
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe

@@ -12,7 +12,7 @@ from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
-from plait.ranking.sellable_items import describe_sellable, describes_sale
+from plait.ranking.sellable_summary import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op import ignore
 from plait.workspace.fit import Progress

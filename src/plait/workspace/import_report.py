@@ -9,7 +9,7 @@ from typing import Any
 from plait.ingest.import_result import ImportResult
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary
-from plait.ranking.sellable_items import SellableItems
+from plait.ranking.sellable_summary import SellableItems
 from plait.utils.timestamps import iso
 
 __all__ = ["ImportReport"]

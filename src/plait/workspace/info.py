@@ -11,9 +11,9 @@ import numpy as np
 
 from plait.errors import BundleError
 from plait.eventlog import EventLog
-from plait.pipeline.bundle import BundleStore
+from plait.pipeline.bundle_store import BundleStore
 from plait.ranking.exclusion_rules import Rules
-from plait.ranking.sellable_items import describe_sellable
+from plait.ranking.sellable_summary import describe_sellable
 from plait.state import LiveState
 from plait.workspace.live_model import LiveModel
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from plait.data.catalogue import Catalogue
 from plait.errors import InputError
-from plait.workspace.readable_fields import readable_fields, readable_value
+from plait.workspace.field_serialization import readable_fields, readable_value
 
 __all__ = ["ALL_FIELDS", "check_field_names", "selected_fields"]
 

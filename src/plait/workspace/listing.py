@@ -18,15 +18,15 @@ from plait.errors import InputError
 from plait.models.popularity.popular import Popular
 from plait.ranking.exclusion_rules import Rules
 from plait.ranking.filters.filter_expression import compile_filter
+from plait.ranking.item_arrival_times import arrival_times
 from plait.ranking.listing_order import Position, SortKeys, field_keys, ordered
-from plait.ranking.newest_items import arrival_times
 from plait.state import LiveState
 from plait.utils.timestamps import iso
+from plait.workspace.field_serialization import readable_fields
 from plait.workspace.listing_query import Cursor, ListQuery, parse_list_query
 from plait.workspace.live_model import LiveModel
 from plait.workspace.loaded_model import LoadedModel
 from plait.workspace.query_encoding import encode_queries
-from plait.workspace.readable_fields import readable_fields
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,8 +15,8 @@ from dataclasses import replace
 from plait.data.types import StateView
 from plait.errors import BundleError, MissingExtraError, NotReadyError, PlaitError
 from plait.eventlog import EventChunk, EventLog
-from plait.pipeline.bundle import BundleStore
-from plait.pipeline.bundle_compatibility import check_log
+from plait.pipeline.bundle_log_match import check_log
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from plait.state import Follower, LiveState, deltas
 from plait.utils.no_op import ignore

@@ -7,7 +7,7 @@ from typing import Any
 
 from plait.data.types import Event
 from plait.eventlog import EventLog
-from plait.ingest.event_type_names import USUAL_EVENT_TYPES, similar_name
+from plait.ingest.event_type_spelling import USUAL_EVENT_TYPES, similar_name
 from plait.ingest.source_notes import ImportNote
 from plait.workspace.impression_pagination import ImpressionStore
 

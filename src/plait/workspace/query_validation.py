@@ -16,8 +16,8 @@ from plait.ingest.plain_values import MAX_LEVELS
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.reason_templates import LANGUAGE_NAMES, LANGUAGES
 from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
-from plait.utils.bounded_parsing import is_nested_deeper
 from plait.utils.timestamps import to_micros
+from plait.utils.toml_json import is_nested_deeper
 from plait.workspace.query_control_types import (
     Boosts,
     EventTypes,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plait.errors import PlaitError, RecipeError
-from plait.pipeline.bundle import BundleStore
 from plait.pipeline.bundle_manifest import check_stage_paths
+from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
 from plait.settings import Settings
 from plait.utils.path_kind import path_kind

@@ -9,7 +9,7 @@ from plait.data.types import Event
 from plait.errors import ConflictError, InputError, NotFoundError
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
-from plait.workspace.data_api import DataApi
+from plait.workspace.write_api import DataApi
 
 __all__ = ["UserMerging"]
 

@@ -13,20 +13,19 @@ from plait.errors import BundleError, StorageError
 from plait.eventlog import EventLog, ImpressionBuffer
 from plait.eventlog.group_commit import GroupCommitWriter
 from plait.eventlog.snapshot import snapshot
-from plait.ingest.event_type_names import USUAL_EVENT_TYPES
+from plait.ingest.event_type_spelling import USUAL_EVENT_TYPES
 from plait.ingest.importer import Importer
-from plait.pipeline.bundle import BundleStore, bundle_age
+from plait.pipeline.bundle_store import BundleStore, bundle_age
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import RecipeLike
 from plait.privacy.consent import ConsentPolicy, has_consented
-from plait.privacy.erasure import erasure_key
+from plait.privacy.erasure_hashes import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
 from plait.utils.no_op import ignore
 from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
-from plait.workspace.data_api import DataApi
 from plait.workspace.fit import Progress
 from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
@@ -37,6 +36,7 @@ from plait.workspace.query_api import QueryApi
 from plait.workspace.query_service import QueryService
 from plait.workspace.user_merging import UserMerging
 from plait.workspace.webhooks import Webhooks
+from plait.workspace.write_api import DataApi
 
 if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol

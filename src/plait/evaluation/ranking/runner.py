@@ -15,7 +15,7 @@ from plait.data.types import Dataset
 from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.baselines import baselines
-from plait.evaluation.ranking.exposure import (
+from plait.evaluation.ranking.catalogue_metrics import (
     add_catalogue_metrics,
     history_popularity,
     item_statistics,
@@ -34,8 +34,8 @@ from plait.evaluation.ranking.rank_queries import rank_split, require_final_scor
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.results.data_warnings import data_warnings, sparse_tail_note
 from plait.evaluation.results.paired_difference import Difference
+from plait.evaluation.results.protocol_mismatch_warnings import served_list_warnings
 from plait.evaluation.results.report import Report
-from plait.evaluation.results.served_list_warnings import served_list_warnings
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""Training of `plait.models.graph.graph_scorer`: vectors that are propagated over a graph."""
+"""Training of `plait.models.graph.graph_recommender`: vectors that are propagated over a graph."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, updates_in
 from plait.features.interactions import query_history
 from plait.features.tfidf import TfidfConfig
+from plait.models.sequential.history_explanation import nearest_history_item
 from plait.models.sequential.item_embedding_table import ItemSpace, ItemVectors
 from plait.models.sequential.item_logits import ItemLogits
-from plait.models.sequential.nearest_history_item import nearest_history_item
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.full_catalogue_scorer import take_scores

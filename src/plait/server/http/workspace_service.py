@@ -25,7 +25,7 @@ from plait.server.http.worker_health import WorkerHealth
 from plait.settings import Settings
 from plait.workspace.listing import Listing
 from plait.workspace.listing_query import ListQuery
-from plait.workspace.new_names import BudgetSource
+from plait.workspace.name_quota import BudgetSource
 from plait.workspace.query_api import BATCH_SIZE
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json

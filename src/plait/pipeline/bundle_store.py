@@ -35,7 +35,7 @@ from plait.pipeline.bundle_manifest import (
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
-from plait.utils.bounded_parsing import parse_json
+from plait.utils.toml_json import parse_json
 
 __all__ = ["SCHEMA", "BundleStore", "bundle_age"]
 

@@ -19,11 +19,11 @@ from plait.ingest.rejects import forget
 from plait.privacy.consent import ConsentPolicy
 from plait.schema.event_bounds import id_problem
 from plait.schema.missing_words import BLANKS, MISSING_WORDS
+from plait.workspace.field_serialization import lost_fields, readable_fields
 from plait.workspace.import_api import ImportApi
 from plait.workspace.live_model import LiveModel
-from plait.workspace.new_names import BudgetSource, NameBounds
+from plait.workspace.name_quota import BudgetSource, NameBounds
 from plait.workspace.post_notes import PostNotes
-from plait.workspace.readable_fields import lost_fields, readable_fields
 
 __all__ = ["DELTA_WAIT", "DataApi", "id_text"]
 

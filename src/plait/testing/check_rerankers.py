@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.data.types import CandidateLists, QueryBatch, StateView
 from plait.pipeline.stage import Reranker
-from plait.state.dataset_state import DatasetState
+from plait.state.snapshot_state import DatasetState
 from plait.testing.queries import candidates, probes
 from plait.testing.stage_case import StageCase, able, arrays_in, dataset_of, same
 from plait.testing.synthetic_data import WORLDS
