@@ -6,7 +6,6 @@ again (the generic cell rate algorithm). Taking tokens moves that moment; nothin
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import math
 import mmap
@@ -20,6 +19,9 @@ __all__ = ["TokenBuckets"]
 
 _SECOND = 1_000_000_000
 _BYTES = 8
+
+_MAX_WAIT_NS = 20_000_000
+"""How long to wait for the lock of another process."""
 
 
 class TokenBuckets:
@@ -59,10 +61,7 @@ class TokenBuckets:
             return 0.0
         with self._threads:
             if self._file >= 0:
-                # Another process holds the lock for a microsecond. If it was stopped meanwhile,
-                # a request too many may pass; waiting for it could stop this server too.
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock_file()
             now = time.monotonic_ns()
             full_at = max(self._full_at[bucket], now)
             missing_ns = full_at + min(cost_ns, self._window_ns) - now - self._window_ns
@@ -72,6 +71,23 @@ class TokenBuckets:
             if self._file >= 0:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         return 0.0 if is_granted else missing_ns / _SECOND
+
+    def _lock_file(self) -> None:
+        """Keep other processes out, which hold the lock for a microsecond.
+
+        If one was stopped meanwhile, a request too many may pass after `_MAX_WAIT_NS`: waiting
+        longer could stop this server too.
+        """
+        deadline = time.monotonic_ns() + _MAX_WAIT_NS
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic_ns() > deadline:
+                    return
+                time.sleep(0)  # lets the other one run
+            else:
+                return
 
     def level(self, bucket: int) -> float:
         """Return how many tokens a bucket holds: below 0 where it owes some, infinite without rate.
