@@ -5,7 +5,7 @@
 
 Each attack goes through the log: its rows are imported into a copy of the home, the recipe is
 fitted again, and real users are asked. With `--live` they are posted to a fitted home and no fit
-follows. The target is an item of some twenty users that nobody's ten best hold. All
+follows. The target is an item of some twenty users that is in no user's top ten. All
 rows lie in the last hour of the log, those of the slow attacks in the days before. FOLDER holds
 `movietweetings` (docs/datasets.md); Online Retail is embedded.
 
@@ -203,7 +203,7 @@ def sampled(world: World, count: int) -> list[str]:
 
 
 def with_target(home: Workspace, world: World, options: argparse.Namespace) -> World:
-    """The world with an item that nobody's ten best hold."""
+    """The world with an item that is in no user's top ten."""
     shown = {item for ids in answers(home, sampled(world, options.users)) for item in ids}
     shown |= set(home.recommend(None, k=DEEP).ids)
     target = options.target or next(item for item in world.rare if item not in shown)

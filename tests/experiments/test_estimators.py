@@ -8,7 +8,7 @@ import pytest
 
 import plait
 from plait import models
-from plait.errors import InputError, MissingExtraError, NotFoundError, RecipeError
+from plait.errors import InputError, NotFoundError, RecipeError
 
 CORE = ["EASE", "Linear", "ItemKNN", "Popular", "Content"]
 NETWORKS = ["SASRec", "GRU4Rec", "BERT4Rec", "HSTU", "LightGCN"]
@@ -178,7 +178,6 @@ def test_svdpp_predicts_ratings():
     assert ratings[1] < 2
 
 
-def test_models_without_their_extra_name_it():
-    assert issubclass(MissingExtraError, Exception)
+def test_a_name_that_is_no_model_is_an_attribute_error():
     with pytest.raises(AttributeError):
         models.NoSuchModel  # noqa: B018

@@ -135,12 +135,11 @@ def test_every_named_metric_is_between_zero_and_one():
     assert all(0 <= row["value"] <= 1 for row in table.to_frame().iter_rows(named=True))
 
 
-def test_the_values_are_those_of_plait_evaluate(tmp_path):
-    """The same lists and targets under the same definition give the same figure to 1e-12."""
+def test_ndcg_of_many_lists_is_that_of_the_formula():
     rng = np.random.default_rng(3)
     lists = {f"u{u}": [f"i{i}" for i in rng.permutation(30)[:10]] for u in range(40)}
     test = [(f"u{u}", f"i{i}") for u in range(40) for i in rng.permutation(30)[: 1 + u % 4]]
-    table = plait.score({"m": lists}, test, k=5, metrics=["ndcg", "recall@min"])
+    table = plait.score({"m": lists}, test, k=5, metrics="ndcg")
     expected = []
     for user, items in lists.items():
         wanted_ids = {item for owner, item in test if owner == user}

@@ -1,4 +1,4 @@
-"""Malformed and deep files are one error, whoever reads them."""
+"""Malformed and deep files are one error in every reader."""
 
 from types import MappingProxyType
 

@@ -78,8 +78,7 @@ class Estimator:
             known = ", ".join(self.get_params())
             message = f"{type(self).__name__} has no setting {unknown[0]!r}"
             raise InputError(message, hint=f"settings are {known}", field=unknown[0])
-        type(self)(**{**self.get_params(), **settings})  # checks them before any is changed
-        self._store({**self.get_params(), **settings})
+        self.__dict__ = vars(type(self)(**{**self.get_params(), **settings}))
         return self
 
     def clone(self) -> Self:

@@ -16,6 +16,7 @@ from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
 from plait.experiments.dataset import Dataset
+from plait.experiments.list_frames import read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
 from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage
 from plait.ranking.filters.filter_expression import compile_filter
@@ -108,23 +109,13 @@ class FittedModel(Generic[ModelT]):
             InputError: If k is below 1, or the filter or `seen` is not valid.
         """
         check_count(k, "k")
-        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
-            raise InputError(f"{self.model!r} does not recommend items")
-        retriever, scorer = self.stage, self.stage
         ids = self._ids_of(users)
         queries = self._queries(self.dataset.users.numbers(ids))
         mask = self.dataset.catalogue.alive[None]
         if filter is not None:
             mask = mask & compile_filter(filter).mask(self.dataset.catalogue)
         queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=int(k))
-
-        def best(_start: int, batch: QueryBatch) -> CandidateLists:
-            candidates = retriever.retrieve(batch, int(k))
-            numbers = candidates.item_numbers
-            return candidates.with_columns(score=scorer.score(batch, numbers))
-
-        parts = [part for _, part in in_batches(queries, best, size=batch_size(len(mask[0])))]
-        return _list_frame(ids, parts, self.dataset.catalogue.ids)
+        return _list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
 
     def scores(self, pairs: Any) -> pl.DataFrame:
         """Score pairs of a user and an item.
@@ -140,7 +131,8 @@ class FittedModel(Generic[ModelT]):
 
         if not isinstance(self.stage, Scorer):
             raise InputError(f"{self.model!r} has no scores")
-        users, items = _pair_columns(pairs)
+        table = read_ids(pairs, "pairs")
+        users, items = table["user"].to_list(), table["item"].to_list()
         distinct = dict.fromkeys(users)
         rows = dict(zip(distinct, range(len(distinct)), strict=True))
         owners = np.array([rows[user] for user in users], np.int64)
@@ -175,21 +167,29 @@ class FittedModel(Generic[ModelT]):
         numbers = self.dataset.catalogue.numbers(ids)
         if len(numbers) and numbers.min() < 0:
             raise NotFoundError(f"no item {ids[int(numbers.argmin())]!r}", field="items")
-        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
-            raise InputError(f"{self.model!r} does not recommend items")
         anchors = Ragged.from_lengths(numbers, np.ones(len(ids), np.int64))
         queries = replace(
             self._queries(np.full(len(ids), -1, np.int32)),
             items=anchors,
             blocked=anchors,
             mask=self.dataset.catalogue.alive[None],
-            k=k,
+            k=int(k),
         )
-        candidates = self.stage.retrieve(queries, k)
-        scores = self.stage.score(queries, candidates.item_numbers)
-        part = candidates.with_columns(score=scores)
-        frame = _list_frame(ids, [part], self.dataset.catalogue.ids)
+        frame = _list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
         return frame.rename({"item": "similar", "user": "item"})
+
+    def _best_items(self, queries: QueryBatch) -> list[CandidateLists]:
+        """The best `queries.k` items of each query with their scores, batch by batch."""
+        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
+            raise InputError(f"{self.model!r} does not recommend items")
+        retriever, scorer = self.stage, self.stage
+
+        def best(_start: int, batch: QueryBatch) -> CandidateLists:
+            candidates = retriever.retrieve(batch, batch.k)
+            return candidates.with_columns(score=scorer.score(batch, candidates.item_numbers))
+
+        size = batch_size(self.dataset.n_items)
+        return [part for _, part in in_batches(queries, best, size=size)]
 
     def _queries(self, users: Int32Array) -> QueryBatch:
         queries = queries_for(self.dataset, users, self.event_weights)
@@ -266,17 +266,3 @@ def _list_frame(owners: list[str], parts: list[CandidateLists], item_ids: Any) -
 
 def _joined(parts: list[Any], dtype: Any) -> Any:
     return np.concatenate(parts) if parts else np.zeros(0, dtype)
-
-
-def _pair_columns(pairs: Any) -> tuple[list[str], list[str]]:
-    """The users and items of pairs."""
-    if hasattr(pairs, "columns"):
-        missing = {"user", "item"} - set(pairs.columns)
-        if missing:
-            message = f"no column {min(missing)!r}; there are {list(pairs.columns)}"
-            raise InputError(message, field="pairs")
-        return [str(user) for user in pairs["user"]], [str(item) for item in pairs["item"]]
-    rows = [tuple(pair) for pair in pairs]
-    if any(len(row) != 2 for row in rows):
-        raise InputError("pairs have a user and an item each", field="pairs")
-    return [str(user) for user, _ in rows], [str(item) for _, item in rows]

@@ -14,7 +14,7 @@ from plait.ingest.column_parsers import parse_ids
 from plait.ingest.column_synonyms import ROLES, normalized_name
 from plait.ingest.dataframes import from_pandas, is_pandas
 
-__all__ = ["read_lists", "read_pairs"]
+__all__ = ["read_ids", "read_lists", "read_pairs"]
 
 _SCORES = ("score", "weight", "prediction", "rating")
 """The names of the column of scores, in the order of preference."""
@@ -37,8 +37,7 @@ def read_pairs(source: Any, name: str) -> pl.DataFrame:
     if isinstance(source, arrays.Dataset):
         frame = Dataset.from_snapshot(source).to_frame()
         return frame.select("user", "item").unique(maintain_order=True)
-    table = _as_frame(source, name)
-    return _ids(table, name).unique(maintain_order=True)
+    return read_ids(source, name).unique(maintain_order=True)
 
 
 def read_lists(source: Any, name: str) -> pl.DataFrame:
@@ -70,7 +69,7 @@ def read_lists(source: Any, name: str) -> pl.DataFrame:
         column = next((columns[score] for score in _SCORES if score in columns), None)
         position = -pl.int_range(pl.len()).cast(pl.Float64)
         scores = table.select(score=position if column is None else pl.col(column))["score"]
-    lists = _ids(table, name).with_columns(scores.cast(pl.Float64).alias("score"))
+    lists = read_ids(table, name).with_columns(scores.cast(pl.Float64).alias("score"))
     if (missing := lists["score"].null_count() + lists["score"].is_nan().sum()) > 0:
         raise InputError(f"{name}: {missing} rows have no rank or score", field=name)
     twice = lists.filter(pl.struct("user", "item").is_duplicated())
@@ -100,8 +99,20 @@ def _as_frame(source: Any, name: str) -> pl.DataFrame:
         raise InputError(message, hint="pass a frame with the columns user and item") from problem
 
 
-def _ids(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The columns of users and items as ids."""
+def read_ids(source: Any, name: str) -> pl.DataFrame:
+    """Read the users and items of rows, by the rules of `plait ingest` for ids.
+
+    Args:
+        source: A frame, a dictionary of columns, or (user, item) tuples.
+        name: What messages call the source.
+
+    Returns:
+        A row for each row of the source: user and item as strings.
+
+    Raises:
+        InputError: If there are no such columns, or a value is no id.
+    """
+    table = _as_frame(source, name)
     columns = {}
     for role in ("user", "item"):
         values = table[_column(table, role, name)]

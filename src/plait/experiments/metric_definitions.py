@@ -8,7 +8,7 @@ target, else 0:
 - `precision`: h / k; `f1`: the harmonic mean of precision and recall@min;
 - `hit_rate`: 1 if h > 0; `mrr`: 1 / rank of the first target, 0 without one;
 - `ndcg`: sum of r_i / log2(i + 1), divided by that of min(k, T) targets at the top, as RecBole and
-  LensKit; `ndcg@rectools`: divided by that of k targets, whatever T is;
+  LensKit; `ndcg@rectools`: divided by that of k targets, for any T;
 - `map`: sum of r_i * precision at i, divided by min(k, T), as RecBole; `map@rectools`: by T;
 - `rbp`: (1 - p) * sum of r_i * p^(i - 1) with p = 0.8 (Moffat and Zobel, TOIS 2008).
 

@@ -40,7 +40,7 @@ def shared(
     Args:
         purpose: What is derived, with everything that it depends on beside the key.
         keys: The N keys.
-        derive: Derives the value of a key; nobody may change the value.
+        derive: Derives the value of a key; the value must not be changed.
 
     Returns:
         The values [N].

@@ -65,7 +65,7 @@ class Analyzer:
             texts: N texts.
 
         Returns:
-            The terms of each, [N], which nobody may change.
+            The terms of each, [N]; they must not be changed.
         """
         return shared(("terms", self.language), texts, self.terms)
 

@@ -1,4 +1,4 @@
-"""Opens a named pipe, and gives up where nobody writes to it."""
+"""Opens a named pipe for reading, with a time limit for its writer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def open_fifo(path: Path, seconds: float | None = None) -> BinaryIO:
         The stream.
 
     Raises:
-        InputError: If nobody opens the pipe to write.
+        InputError: If no process opens the pipe for writing in time.
         OSError: If the pipe cannot be opened.
     """
     seconds = WRITER_SECONDS if seconds is None else seconds
@@ -47,7 +47,7 @@ def open_fifo(path: Path, seconds: float | None = None) -> BinaryIO:
         if not isinstance(opened[0], OSError):
             opened[0].close()
         raise InputError(
-            f"nobody has written to the pipe {path} for {seconds:g} seconds",
+            f"no process opened the pipe {path} for writing within {seconds:g} seconds",
             hint="start what writes to it first, or name a file",
         )
     if isinstance(opened[0], OSError):

@@ -1,4 +1,4 @@
-"""Temporary folders with an owner: removed by it, or after its death by whoever starts next.
+"""Temporary folders that their process removes, or the next start if the process died.
 
 The owner holds a lock on a file in the folder. The system lets go of it when the last process that
 holds it is gone, however it went.

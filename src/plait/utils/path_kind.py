@@ -1,4 +1,4 @@
-"""What lies at a path that somebody typed, whatever the file system says to the path itself."""
+"""The kind of file at a path; a path that cannot exist is treated as missing."""
 
 from __future__ import annotations
 

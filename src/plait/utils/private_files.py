@@ -24,7 +24,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def restrict_new_files() -> None:
-    """Let whatever this process and its children make from now on be readable by its owner only."""
+    """Make new files of this process and its children readable by their owner only."""
     os.umask(_OTHERS)
 
 
@@ -35,7 +35,7 @@ def exposed_mode(path: Path) -> str:
         path: The file or folder.
 
     Returns:
-        The mode in octal, such as "0755"; "" if nobody else may use it, or there is none.
+        The mode in octal, such as "0755"; "" if no other account may use it, or there is none.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)

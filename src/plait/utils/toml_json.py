@@ -1,6 +1,6 @@
 """TOML and JSON of files: what is malformed, or nested too deep to be read safely, is a ValueError.
 
-Python's parsers, and whatever walks their values, call themselves for each level of nesting: a file
+Parsers of Python, and code that walks their values, recurse at each level of nesting: a file
 of a few kilobytes can exhaust the stack.
 """
 
@@ -31,7 +31,8 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: If it is not TOML, or nested deeper than `MAX_LEVELS`.
     """
-    return _checked(tomllib.loads, text)  # type: ignore[no-any-return]
+    document: dict[str, Any] = _checked(tomllib.loads, text)
+    return document
 
 
 def parse_json(text: str) -> Any:

@@ -45,7 +45,7 @@ class BulkItems(DataApi):
             rows: Mappings with `id`; `op`, "upsert" (the default: all fields, as `put_item`),
                 "merge" (as `patch_item`) or "delete"; and `fields`, or the fields beside `id` and
                 `op` where a row has no `fields`.
-            names: Makes the budget of new fields of whoever posts; None: any number may be new.
+            names: Makes the budget of new fields of the caller; None: any number may be new.
 
         Returns:
             The version that holds them, and a row {"id", "status", "error"} for each, in their

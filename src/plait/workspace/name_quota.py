@@ -25,7 +25,7 @@ _TOO_MANY = "no more new {what} than the request or its key may bring"
 
 
 class NameBudget(Protocol):
-    """How many new names whoever asks may bring."""
+    """How many new names a caller may bring."""
 
     def left(self) -> tuple[int, int]:
         """Return how many fields, and how many event types, may still be new."""
@@ -78,7 +78,7 @@ class NameBounds:
 
         Args:
             events: The events of one request.
-            budget: Makes the budget of whoever sent it.
+            budget: Makes the budget of the sender.
 
         Returns:
             The events, and what was left out.
@@ -101,7 +101,7 @@ class NameBounds:
 
         Args:
             parsed: The rows of one request.
-            budget: Makes the budget of whoever sent it.
+            budget: Makes the budget of the sender.
 
         Returns:
             The rows; those of too many event types are rejected.

@@ -71,7 +71,7 @@ class DataApi(ImportApi):
             events: Rows as `POST /v1/events` has them: `id`, `kind`, `user`, `item`, `time`,
                 `value`, `request_id`, `fields`. A row without an id gets one; without a time it
                 happens now.
-            names: Makes the budget of new fields and event types of whoever posts; None: any
+            names: Makes the budget of new fields and event types of the caller; None: any
                 number may be new.
 
         Returns:
@@ -128,7 +128,7 @@ class DataApi(ImportApi):
         Args:
             item: Its id.
             fields: All its fields.
-            names: Makes the budget of new fields of whoever asks; None: any number may be new.
+            names: Makes the budget of new fields of the caller; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -146,7 +146,7 @@ class DataApi(ImportApi):
         Args:
             item: Its id.
             fields: The fields to change; None removes one.
-            names: Makes the budget of new fields of whoever asks; None: any number may be new.
+            names: Makes the budget of new fields of the caller; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -194,7 +194,7 @@ class DataApi(ImportApi):
         Args:
             user: The user's id.
             fields: All fields.
-            names: Makes the budget of new fields of whoever asks; None: any number may be new.
+            names: Makes the budget of new fields of the caller; None: any number may be new.
 
         Returns:
             The version that holds the change.
@@ -212,7 +212,7 @@ class DataApi(ImportApi):
         Args:
             user: The user's id.
             fields: The fields to change; None removes one.
-            names: Makes the budget of new fields of whoever asks; None: any number may be new.
+            names: Makes the budget of new fields of the caller; None: any number may be new.
 
         Returns:
             The version that holds the change.

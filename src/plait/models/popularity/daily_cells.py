@@ -56,7 +56,7 @@ class DailyCells:
             decayed: float64 [N].
 
         Returns:
-            The cells, without those that nobody counts for any longer.
+            The cells, without those that no longer count.
         """
         width = int(items.max(initial=0)) + 1
         keys, cells = np.unique(days * width + items, return_inverse=True)

@@ -135,8 +135,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         if self._known > LONGEST_HEAD:
             raise _RefusedHeadError
 
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """The client sends no more; whether it is to get an answer before the connection ends."""
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio reads it, uvicorn has None
+        """Keep the connection open, after the client has closed its side, until it is answered."""
         if self._whole and self._is_answering:
             self.cycle.keep_alive = False
             return True

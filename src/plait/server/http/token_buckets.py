@@ -51,7 +51,7 @@ class TokenBuckets:
         Args:
             bucket: The number of the bucket, below `count`.
             tokens: How many to take.
-            on_credit: Take them whatever it holds; who takes next waits until the debt is paid.
+            on_credit: Take them even if it holds fewer; the next request waits for the debt.
 
         Returns:
             0 where the tokens were taken; else the seconds until the bucket holds enough.

@@ -11,7 +11,7 @@ from plait.errors import NotReadyError, StorageError
 __all__ = ["VersionWaiters"]
 
 STEP = 0.005
-"""Seconds between two looks at the version, while somebody waits."""
+"""Seconds between two looks at the version, while a request waits."""
 
 
 class _Waiter(NamedTuple):
@@ -23,7 +23,7 @@ class _Waiter(NamedTuple):
 class VersionWaiters:
     """Lets coroutines wait until the state has reached a version.
 
-    A version beyond the head of the log is not waited for: nobody can know whether it ever comes.
+    A request for a version beyond the head of the log does not wait, because it may never come.
 
     Args:
         version: Returns the version of the state.
