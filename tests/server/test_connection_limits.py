@@ -8,6 +8,7 @@ import time
 import pytest
 
 from plait.server.http.connection_limits import LONGEST_HEAD
+from tests.polling import until
 from tests.server.fixtures import KEY, served
 
 PATIENCE = 0.4
@@ -15,9 +16,10 @@ PATIENCE = 0.4
 
 @pytest.fixture(scope="module")
 def hasty(fitted, tmp_path_factory):
-    """A server that waits for nobody longer than `PATIENCE` seconds."""
+    """A server, ready to answer, that gives a client `PATIENCE` seconds for a request."""
     home = shutil.copytree(fitted, tmp_path_factory.mktemp("hasty") / "home")
     with served(home, client_timeout_ms=int(PATIENCE * 1000), body_limit=300_000) as client:
+        until(lambda: client.get("/ready").status_code == 200)
         yield client
 
 
