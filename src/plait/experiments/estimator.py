@@ -32,16 +32,24 @@ class Estimator:
 
     stage_name: ClassVar[str] = ""
     """The registered name of the stage."""
+    data_names: ClassVar[tuple[str, ...]] = ()
+    """The arguments of the constructor that are data and no settings."""
 
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the stage, as a recipe gives them."""
-        return self.get_params()
+        return self._settings_by_name()
+
+    def _settings_by_name(self) -> dict[str, Any]:
+        """The arguments that are settings."""
+        params = self.get_params()
+        return {name: value for name, value in params.items() if name not in self.data_names}
 
     def _store(self, arguments: Mapping[str, Any]) -> None:
         """Keep the arguments of the constructor, and check them."""
         for name, value in arguments.items():
             if name != "self" and not name.startswith("__"):
-                setattr(self, name, without_numpy(value))
+                is_data = name in self.data_names
+                setattr(self, name, value if is_data else without_numpy(value))
         self.stage()
 
     def stage(self) -> Stage:
@@ -137,7 +145,7 @@ class Estimator:
         defaults = inspect.signature(type(self)).parameters
         changed = [
             f"{name}={value!r}"
-            for name, value in self.get_params().items()
+            for name, value in self._settings_by_name().items()
             if value != defaults[name].default
         ]
         return f"{type(self).__name__}({', '.join(changed)})"

@@ -16,7 +16,7 @@ from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
 from plait.experiments.dataset import Dataset
-from plait.experiments.list_frames import read_ids
+from plait.ingest.list_frames import parse_id_column, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
 from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage
 from plait.ranking.filters.filter_expression import compile_filter
@@ -163,7 +163,7 @@ class FittedModel(Generic[ModelT]):
             InputError: If k is below 1.
         """
         check_count(k, "k")
-        ids = [str(item) for item in items]
+        ids = parse_id_column(items, "item", "items").to_list()
         numbers = self.dataset.catalogue.numbers(ids)
         if len(numbers) and numbers.min() < 0:
             raise NotFoundError(f"no item {ids[int(numbers.argmin())]!r}", field="items")
@@ -200,9 +200,7 @@ class FittedModel(Generic[ModelT]):
             return self.dataset.user_ids
         if isinstance(users, Dataset):
             return users.user_ids
-        if isinstance(users, str | bytes):
-            raise InputError(f"users is {users!r}, expected a list of ids", field="users")
-        return [str(user) for user in users]
+        return parse_id_column(users, "user", "users").to_list()
 
     def _blocked(self, ids: list[str], queries: QueryBatch, seen: str | Dataset) -> Ragged | None:
         if isinstance(seen, Dataset):

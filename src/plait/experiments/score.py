@@ -10,7 +10,7 @@ import polars as pl
 
 from plait.errors import InputError
 from plait.experiments.fitted_model import check_count
-from plait.experiments.list_frames import read_lists, read_pairs
+from plait.experiments.list_frames import read_pairs
 from plait.experiments.metric_definitions import (
     Metric,
     RankedLists,
@@ -18,6 +18,7 @@ from plait.experiments.metric_definitions import (
     own_metric_values,
 )
 from plait.experiments.score_table import ScoreTable, UserMetrics
+from plait.ingest.list_frames import read_lists
 
 __all__ = ["score"]
 

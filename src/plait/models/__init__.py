@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SASRec,
         SVDpp,
     )
+    from plait.experiments.external_estimators import Given, Vectors
 
 __all__ = [
     "BM25",
@@ -34,18 +35,23 @@ __all__ = [
     "BERT4Rec",
     "Content",
     "GRU4Rec",
+    "Given",
     "ItemKNN",
     "LightGCN",
     "Linear",
     "Popular",
     "SASRec",
     "SVDpp",
+    "Vectors",
 ]
+
+_EXTERNAL = ("Given", "Vectors")
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'plait.models' has no attribute {name!r}")
-    value: object = getattr(import_module("plait.experiments.estimators"), name)
+    module = "external_estimators" if name in _EXTERNAL else "estimators"
+    value: object = getattr(import_module(f"plait.experiments.{module}"), name)
     globals()[name] = value
     return value

@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "explain": "plait.ranking.explanation.explain:Explain",
     "factors": "plait.models.factorization.matrix_factorization:Factors",
     "fuse": "plait.ranking.fusion.fuse:Fuse",
+    "given": "plait.models.external.listed_scores:Given",
     "graph": "plait.models.graph.graph_recommender:Graph",
     "lexical": "plait.retrieval.lexical:Lexical",
     "linear": "plait.models.item_item.linear:Linear",
@@ -36,6 +37,7 @@ BUILT_IN: Mapping[str, str] = {
     "repeat": "plait.models.tifu_knn:Repeat",
     "rules": "plait.ranking.exclusion_rules:Rules",
     "sequence": "plait.models.sequential.sequential_recommender:Sequence",
+    "vectors": "plait.models.external.listed_vectors:Vectors",
 }
 """The stages that ship with Plait: name to `module:Class`.
 
