@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
-import orjson
 from sqlalchemy import Connection
 
 from plait.data.catalogue import FieldType
@@ -14,6 +12,7 @@ from plait.eventlog.append_result import NOTHING_NEW, AppendResult, NewNames, Ro
 from plait.eventlog.base_store import Store
 from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets, erase_users
+from plait.eventlog.event_admission import admit_events, event_rows, fields_without_values
 from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
 from plait.eventlog.event_validation import Problem, id_hash, validate_event
 from plait.eventlog.field_retyping import apply_retype_records
@@ -24,8 +23,7 @@ from plait.eventlog.read import EventChunk, chunk_from_rows
 from plait.eventlog.retraction import ImportSource, record_rows, retract_rows, with_row_runs
 from plait.eventlog.schema_retirement import apply_retire_records
 from plait.eventlog.stored_schema import StoredSchema
-from plait.eventlog.tables import EVENT_COLUMNS, TYPE_CODES
-from plait.eventlog.unused_ids import without_unused_ids
+from plait.eventlog.tables import EVENT_COLUMNS
 from plait.eventlog.user_merges import with_target_numbers
 from plait.schema.schema import FieldProblem
 from plait.utils.stamp_clock import StampClock
@@ -237,12 +235,19 @@ class Appender:
             note_repeats(self._store, connection, *source[:2], batch.repeated_offsets)
         if self._erased is not None and (head.erasures or batch.erased_ids):
             self._erased.refuse(self._store, connection, head, batch)
-        events = self._admit(batch)
+        events = admit_events(
+            batch, self._schema, self._event_types, reserved=self.reserved, erased=self._erased
+        )
         batch.mark_repeats()
         if not events:
             return batch.result(head.seq)
         result = self._insert(
-            connection, head, batch, events, traces, _without_values(types, events) if types else ()
+            connection,
+            head,
+            batch,
+            events,
+            traces,
+            fields_without_values(types, events) if types else (),
         )
         if source is not None:
             record_rows(self._store, connection, source, head.seq + 1, result.version)
@@ -252,71 +257,6 @@ class Appender:
         """Drop the caches of ids and types: a transaction has failed."""
         for cache in (self._items, self._users, self._event_types, self._schema):
             cache.invalidate()
-
-    def _admit(self, batch: EventBatch) -> list[Event]:
-        """Pending events that fit the field types, which may grow with them; rejects the others."""
-        if not batch.pending:
-            return []
-        events = [batch.events[index] for index in batch.pending]
-        retired = self._schema.retired_kinds
-        excess = self._event_types.without_place(
-            (event.event_type for event in events), self.reserved, len(retired)
-        )
-        admission = self._schema.admit(events)
-        for problem in admission.lost:
-            batch.leave_out(batch.pending[problem.index], problem)
-        admitted, indices = [], []
-        for index, event in zip(batch.pending, admission.events, strict=True):
-            if isinstance(event, FieldProblem):
-                batch.reject(index, event.field, event.error, event)
-            elif event.event_type in retired:
-                error = f"expected another event type, {event.event_type!r} was retired"
-                batch.reject(index, "kind", error)
-            elif event.event_type in excess:
-                error = (
-                    f"expected one of the {len(self._event_types.numbers)} event types there are"
-                )
-                batch.reject(index, "kind", error)
-            else:
-                admitted.append(
-                    event if event.record_type == "interaction" else self._stored_form(event)
-                )
-                indices.append(index)
-        batch.pending = indices
-        return admitted
-
-    def _stored_form(self, event: Event) -> Event:
-        """The event as its row holds it; an erase event keeps a hash of the user's id."""
-        stored = without_unused_ids(event)
-        if event.record_type == "erase" and event.user is not None and self._erased is not None:
-            stored = stored._replace(fields=self._erased.fields_of_erasure(event.user))
-        return stored
-
-    def _rows(
-        self,
-        batch: EventBatch,
-        events: Sequence[Event],
-        users: Sequence[int | None],
-        items: Sequence[int | None],
-        first: int,
-    ) -> list[tuple[Any, ...]]:
-        """The rows of the table of events, in the order of `EVENT_COLUMNS`."""
-        kinds = self._event_types.numbers
-        return [
-            (
-                offset,
-                event.id,
-                batch.digests[index],
-                TYPE_CODES[event.record_type],
-                kinds.get(event.event_type),
-                user,
-                item,
-                *event[5:],
-            )
-            for offset, (index, event, user, item) in enumerate(
-                zip(batch.pending, events, users, items, strict=True), first
-            )
-        ]
 
     def _insert(
         self,
@@ -342,7 +282,8 @@ class Appender:
         user_ids = [event.user for event in events]
         users = self._users.assign(store, connection, user_ids, n_users, erasing)
         new_kinds = self._event_types.add(store, connection, [event.event_type for event in events])
-        rows = self._rows(batch, events, users, items, head.seq + 1)
+        kinds = self._event_types.numbers
+        rows = event_rows(batch, events, kinds, users, items, head.seq + 1)
         store.insert(connection, "events", EVENT_COLUMNS, rows)
         store.index_events(connection, [batch.hashes[i] for i in batch.pending], head.seq + 1)
         erased = [number for index in erasing if (number := users[index]) is not None]
@@ -374,18 +315,3 @@ class Appender:
         counts = self._items.count - head.items, self._users.count - head.users
         chunk = chunk_from_rows(rows) if not erased and len(rows) <= MAX_RETURNED_ROWS else None
         return batch.result(version, chunk, NewNames(*counts, tuple(new_kinds)))
-
-
-def _without_values(
-    types: Mapping[tuple[str, str], FieldType], events: Sequence[Event]
-) -> set[tuple[str, str]]:
-    """Those of the declared fields that no event has a value for."""
-    names = set(types)
-    for event in events:
-        if not names:
-            break
-        text = event.fields
-        if text and any(f'"{name}":' in text for entity, name in names):
-            values = orjson.loads(text)
-            names -= {key for key in names if values.get(key[1]) is not None}
-    return names

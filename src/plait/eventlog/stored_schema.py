@@ -57,6 +57,10 @@ class StoredSchema:
             self.retired_kinds = frozenset(
                 name for entity, name in self._saved.retired if entity == EVENT_TYPES
             )
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the types that are stored."""
         self._current = self._saved
 
     def declare(self, types: Mapping[tuple[str, str], FieldType]) -> None:

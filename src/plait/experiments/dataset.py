@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,12 +13,12 @@ import numpy as np
 from plait.data import dataset as arrays
 from plait.data.array_types import BoolArray, Int64Array
 from plait.errors import InputError
-from plait.eventlog import EventLog
+from plait.eventlog.memory_log import MemoryLog
 from plait.eventlog.snapshot import snapshot
 from plait.experiments import splits
 from plait.experiments.dataset_summary import html_table, summary_text
-from plait.ingest import FileKind, read_events
-from plait.ingest.importer import Importer
+from plait.ingest import FileKind
+from plait.ingest.memory_import import import_into_memory
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,12 +73,11 @@ class Dataset(arrays.Dataset):
         """
         sources: dict[FileKind, Any] = {"items": items, "users": users, "events": events}
         sources["facts"] = facts
-        with TemporaryDirectory(prefix="plait-dataset-") as folder, EventLog.open(folder) as log:
-            importer = Importer(log)
-            for kind, source in sources.items():
-                if source is not None:
-                    _add_source(importer, kind, source, mapping)
-            return cls.from_snapshot(snapshot(log))
+        log = MemoryLog()
+        for kind, source in sources.items():
+            if source is not None:
+                _add_source(log, kind, source, mapping)
+        return cls.from_snapshot(snapshot(log))
 
     @classmethod
     def from_arrays(
@@ -292,11 +290,9 @@ def _lost(before: Any, after: Any, size: int) -> BoolArray:
     return lost
 
 
-def _add_source(importer: Importer, kind: FileKind, source: Any, mapping: Any) -> None:
+def _add_source(log: MemoryLog, kind: FileKind, source: Any, mapping: Any) -> None:
     """Import one source; rejected rows are a warning, or an error if there is no other row."""
-    result = importer.add(
-        read_events(source, kind, mapping, types=importer.field_types()), source=kind
-    )
+    result = import_into_memory(log, source, kind, mapping)
     if not result.rejected:
         return
     problems = "; ".join(

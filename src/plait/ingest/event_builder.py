@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import repeat
@@ -12,9 +12,10 @@ import numpy as np
 import orjson
 import polars as pl
 
-from plait.data.array_types import Int64Array
-from plait.data.catalogue import FieldType
+from plait.data.array_types import Float32Array, Int64Array
+from plait.data.catalogue import NO_TIME, FieldType
 from plait.data.types import Event, RecordType
+from plait.eventlog.memory_log import InteractionColumns
 from plait.ingest.cleared_fields import with_cleared_fields
 from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_parsers import (
@@ -24,7 +25,7 @@ from plait.ingest.column_parsers import (
 )
 from plait.ingest.column_roles import ColumnRoles
 from plait.ingest.event_ids import EventIdFactory, content_of
-from plait.ingest.extra_fields import fields_of
+from plait.ingest.extra_fields import fields_of, has_plain_fields
 from plait.ingest.rejects import Rejected
 from plait.ingest.row_chunk import RowChunk
 from plait.ingest.row_errors import RowErrors
@@ -66,6 +67,7 @@ class EventBatch:
         roles: What each column is: "user", "time", ..., "field <name>", or "" if it is not read.
         absent_kinds: Names in the mapping's `kinds` that no row up to here has.
         unmapped_kinds: Names of event types that it does not mention, as long as some are absent.
+        columns: The events as columns without fields, in place of `events`; None: there are none.
     """
 
     source: str
@@ -82,6 +84,7 @@ class EventBatch:
     roles: Mapping[str, str] = field(default_factory=dict)
     absent_kinds: frozenset[str] = frozenset()
     unmapped_kinds: frozenset[str] = frozenset()
+    columns: InteractionColumns | None = None
 
 
 _Columns = dict[str, pl.Series]
@@ -104,6 +107,20 @@ def _events(record_type: RecordType, ids: Sequence[str], columns: _Columns) -> l
     return list(map(tuple.__new__, repeat(Event), rows))
 
 
+def _integers(columns: _Columns, name: str) -> Int64Array:
+    """A column of times or positions, `NO_TIME` for none."""
+    if name not in columns:
+        return np.full(len(columns["user"]), NO_TIME, np.int64)
+    return columns[name].fill_null(NO_TIME).to_numpy().astype(np.int64)
+
+
+def _numbers(columns: _Columns, name: str) -> Float32Array:
+    """A column of values, NaN for none."""
+    if name not in columns:
+        return np.full(len(columns["user"]), np.nan, np.float32)
+    return columns[name].cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float32)
+
+
 class EventBuilder:
     """Makes batches of the chunks of one source; remembers which contents came before.
 
@@ -114,6 +131,8 @@ class EventBuilder:
         now: The current time in microseconds since 1970 UTC.
         aliases: Other ids of heads and tails, by the id that the file has.
         merge: Whether an empty cell of an item or a user clears the field.
+        takes_columns: Returns whether interactions of these event types are wanted as columns;
+            their fields are not read then. None: they never are.
     """
 
     def __init__(
@@ -125,9 +144,11 @@ class EventBuilder:
         now: int,
         aliases: Mapping[str, str] | None = None,
         merge: bool = False,
+        takes_columns: Callable[[Iterable[str]], bool] | None = None,
     ) -> None:
         self.roles = roles
         self._merge = merge
+        self._takes_columns = takes_columns
         self._record_type = RECORD_TYPES[roles.kind]
         self._event_ids = event_ids
         self._survey = survey
@@ -161,10 +182,14 @@ class EventBuilder:
             distinct = self._distinct_rows(columns, len(accepted))
             repeated = len(accepted) - len(distinct)
             columns, accepted = _select(columns, distinct), accepted[distinct]
-        ids = [""] * len(accepted) if roles.most_frequent else self._ids(columns)
+        as_columns = self._as_columns(chunk, columns)
+        if roles.most_frequent or as_columns is not None:
+            ids = [""] * len(accepted)
+        else:
+            ids = self._ids(columns)
         return EventBatch(
             roles.name,
-            _events(self._record_type, ids, columns),
+            [] if as_columns is not None else _events(self._record_type, ids, columns),
             chunk.rows[accepted],
             [*chunk.rejects, *errors.rejects],
             repeated,
@@ -175,6 +200,7 @@ class EventBuilder:
             roles=dict.fromkeys(chunk.names, "") | roles.by_column(),
             absent_kinds=frozenset(self._survey.absent_kinds),
             unmapped_kinds=frozenset(self._survey.unmapped_kinds),
+            columns=as_columns,
         )
 
     def _add_interactions(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
@@ -195,7 +221,32 @@ class EventBuilder:
             errors.refuse(invalid, "value", roles["value"], EXPECTED["value"])
         if "request_id" in roles:
             columns["request_id"] = errors.ids(roles["request_id"], "request_id")
-        columns["fields"] = fields_of(chunk, self.roles, errors, self._survey)
+        if self._skips_fields(chunk):
+            columns["fields"] = pl.repeat(None, len(chunk.rows), dtype=pl.String, eager=True)
+        else:
+            columns["fields"] = fields_of(chunk, self.roles, errors, self._survey)
+
+    def _skips_fields(self, chunk: RowChunk) -> bool:
+        """Whether the fields of these rows can neither refuse a row nor be asked for."""
+        return self._takes_columns is not None and has_plain_fields(chunk, self.roles)
+
+    def _as_columns(self, chunk: RowChunk, columns: _Columns) -> InteractionColumns | None:
+        """The interactions as columns, where the caller takes these."""
+        if self._takes_columns is None or self.roles.kind != "events":
+            return None
+        kinds = columns["kind"].unique(maintain_order=True).to_list()
+        is_named = all(kind and "\0" not in kind for kind in kinds)
+        if not (is_named and self._skips_fields(chunk) and self._takes_columns(kinds)):
+            return None
+        return InteractionColumns(
+            columns["user"].to_list(),
+            columns["item"].to_list(),
+            columns["kind"].to_list(),
+            _integers(columns, "time"),
+            _integers(columns, "position"),
+            _numbers(columns, "value"),
+            self._ids(columns) if "id" in columns else None,
+        )
 
     def _add_changes(self, chunk: RowChunk, errors: RowErrors, columns: _Columns) -> None:
         columns["kind"] = self._event_types(chunk, errors)

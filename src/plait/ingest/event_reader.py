@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -47,6 +47,7 @@ def read_events(
     line_limit: int = LINE_LIMIT,
     types: Mapping[tuple[str, str], FieldType] = MappingProxyType({}),
     merge: bool = False,
+    takes_columns: Callable[[Iterable[str]], bool] | None = None,
 ) -> Iterator[EventBatch]:
     """Read the rows of a file, a body, a frame or dictionaries as batches of events, in order.
 
@@ -64,6 +65,7 @@ def read_events(
         types: The types of the fields that the log knows, by (entity, field).
         merge: Whether a row of an item or a user that does not say what it is changes the fields
             that it has a column for, instead of replacing the item or user.
+        takes_columns: Whether interactions of these event types are wanted as columns.
 
     Returns:
         The batches. The first chunk has been read when this returns.
@@ -92,7 +94,7 @@ def read_events(
     known = {field_name: dtype for (owner, field_name), dtype in types.items() if owner == entity}
     survey = ColumnSurvey(columns, known)
     return _EventReader(
-        kind, columns, name, rows, stream, event_ids, survey, aliases, now, merge
+        kind, columns, name, rows, stream, event_ids, survey, aliases, now, merge, takes_columns
     ).batches()
 
 
@@ -110,6 +112,7 @@ class _EventReader:
     aliases: Mapping[str, str]
     now: int | None
     merge: bool = False
+    takes_columns: Callable[[Iterable[str]], bool] | None = None
     columns: tuple[str, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     builder: EventBuilder | None = None
@@ -169,6 +172,7 @@ class _EventReader:
             now=now,
             aliases=self.aliases,
             merge=merge and not roles.most_frequent,
+            takes_columns=self.takes_columns,
         )
 
     def _batches(self, chunks: Iterable[RowChunk]) -> Iterator[EventBatch]:
@@ -189,6 +193,8 @@ class _EventReader:
 
     def _with_types(self, chunk: RowChunk, batch: EventBatch) -> EventBatch:
         """The batch with types for new fields, where the source has more rows than this chunk."""
+        if batch.columns is not None:
+            return batch
         if self.inferred is None and self.builder is not None and self.votes is None:
             chunks = self.stream.all_rows(chunk)
             entity = RECORD_TYPES[self.kind]

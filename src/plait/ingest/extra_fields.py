@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
 import polars as pl
 
+from plait.eventlog.event_validation import MAX_FIELDS_LENGTH
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.column_notation import ColumnSurvey
 from plait.ingest.column_roles import ColumnRoles
@@ -21,7 +23,10 @@ from plait.ingest.scalar_parsers import EXPECTED, FieldError
 from plait.ingest.timestamps import any_times
 from plait.utils.timestamps import MAX_TIME, MIN_TIME, iso
 
-__all__ = ["fields_of"]
+__all__ = ["fields_of", "has_plain_fields"]
+
+_NUMBER_LENGTH, _ESCAPE_LENGTH = 64, 6
+"""The most characters of a number or a time, and of one character in JSON."""
 
 _JSON_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
@@ -56,6 +61,29 @@ def fields_of(
     nested = chunk.values(roles.nested) if roles.nested else [None] * len(chunk.rows)
     texts = _nested_rows(names, columns, nested, roles, errors, chunk.words.in_fields)
     return pl.Series(texts, dtype=pl.String)
+
+
+def has_plain_fields(chunk: RowChunk, roles: ColumnRoles) -> bool:
+    """Return whether the fields of every row are numbers and texts that one event can hold.
+
+    Args:
+        chunk: N rows.
+        roles: Which columns are fields.
+
+    Returns:
+        Whether `fields_of` would refuse no row, and no log its fields.
+    """
+    if roles.nested or not isinstance(chunk, FrameChunk):
+        return False
+    length = sum(map(len, chain.from_iterable(roles.mapping.flags.values())))
+    for name, field in roles.fields:
+        column = chunk.column(name)
+        if column.dtype.is_nested() or column.dtype in (pl.Object, pl.Binary):
+            return False
+        is_text = column.dtype in (pl.String, pl.Categorical, pl.Enum)
+        longest = column.cast(pl.String).str.len_bytes().max() if is_text else 0
+        length += len(field) + _NUMBER_LENGTH + int(longest or 0)  # type: ignore[arg-type]
+    return length * _ESCAPE_LENGTH < MAX_FIELDS_LENGTH
 
 
 def _field_values(

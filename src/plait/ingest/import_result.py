@@ -119,6 +119,16 @@ class ImportTally:
             file.write(sorted(problems, key=lambda problem: problem.row))
             file.flush()
 
+    def add_stored(self, count: int, version: int) -> None:
+        """Count rows that were stored as columns.
+
+        Args:
+            count: How many.
+            version: The log's last offset after them.
+        """
+        self._counts["stored"] += count
+        self._version = version
+
     def add_notes(self, notes: Iterable[ImportNote]) -> None:
         """Take up what to know of the source.
 
