@@ -37,10 +37,11 @@ class Estimator:
 
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the stage, as a recipe gives them."""
-        return self._settings_by_name()
+        return self.settings
 
-    def _settings_by_name(self) -> dict[str, Any]:
-        """The arguments that are settings."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the constructor, without those that are data."""
         params = self.get_params()
         return {name: value for name, value in params.items() if name not in self.data_names}
 
@@ -141,11 +142,30 @@ class Estimator:
             stage = stage.fit(data, seed=int(seed))
         return FittedModel(self.clone(), stage, Dataset.from_snapshot(train), weights)
 
+    def write_data(self, folder: Path) -> None:
+        """Write the arguments that are data, for a saved model.
+
+        Args:
+            folder: The folder of the saved model.
+        """
+
+    @classmethod
+    def read_data(cls, folder: Path) -> dict[str, Any]:
+        """Read what `write_data` wrote.
+
+        Args:
+            folder: The folder of the saved model.
+
+        Returns:
+            Arguments of the constructor by name.
+        """
+        return {}
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
         changed = [
             f"{name}={value!r}"
-            for name, value in self._settings_by_name().items()
+            for name, value in self.settings.items()
             if value != defaults[name].default
         ]
         return f"{type(self).__name__}({', '.join(changed)})"

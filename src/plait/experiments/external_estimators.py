@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from plait.experiments.estimator import Estimator
 from plait.models.external.listed_scores import Given as GivenStage
 from plait.models.external.listed_scores import score_lists
 from plait.models.external.listed_vectors import Vectors as VectorsStage
 from plait.models.external.listed_vectors import checked_vectors
+from plait.pipeline.array_files import read_arrays, read_strings, write_arrays, write_strings
 from plait.pipeline.stage import Stage
 
 __all__ = ["Given", "Vectors"]
@@ -45,6 +49,13 @@ class Given(Estimator):
         stage = super().stage()
         assert isinstance(stage, GivenStage)
         return stage.with_lists(self._lists)
+
+    def write_data(self, folder: Path) -> None:
+        self._lists.write_parquet(folder / "lists.parquet")
+
+    @classmethod
+    def read_data(cls, folder: Path) -> dict[str, Any]:
+        return {"lists": pl.read_parquet(folder / "lists.parquet")}
 
 
 class Vectors(Estimator):
@@ -94,3 +105,12 @@ class Vectors(Estimator):
         stage = super().stage()
         assert isinstance(stage, VectorsStage)
         return stage.with_vectors(self._ids, self._array)
+
+    def write_data(self, folder: Path) -> None:
+        write_strings(folder / "ids.json", self._ids)
+        write_arrays(folder / "vectors.safetensors", {"vectors": self._array})
+
+    @classmethod
+    def read_data(cls, folder: Path) -> dict[str, Any]:
+        arrays = read_arrays(folder / "vectors.safetensors")
+        return {"ids": read_strings(folder / "ids.json"), "vectors": arrays.get("vectors")}

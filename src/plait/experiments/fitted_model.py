@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -16,9 +17,10 @@ from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
 from plait.experiments.dataset import Dataset
+from plait.experiments.vector_table import VectorTable
 from plait.ingest.list_frames import parse_id_column, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
-from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage
+from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage, VectorModel
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.state import DatasetState
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["FittedModel", "check_count", "queries_for"]
 
 ModelT = TypeVar("ModelT")
+
+_USERS_IN_BATCH = 512
+"""Users whose vectors are computed together."""
 
 
 def queries_for(
@@ -82,6 +87,28 @@ class FittedModel(Generic[ModelT]):
     stage: Stage
     dataset: Dataset
     event_weights: dict[str, float]
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """How the model was fitted, for a saved model: arguments of the constructor by name."""
+        return {}
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a folder, which `plait.models.load` reads.
+
+        The folder holds settings, what was learned, event weights and the training data, as JSON
+        and safetensors.
+
+        Args:
+            path: The folder. It may hold a saved model, which is replaced, or nothing.
+
+        Raises:
+            InputError: If the folder holds something else, or the class is none of `plait.models`.
+            StorageError: If the folder cannot be written.
+        """
+        from plait.experiments.model_files import save
+
+        save(self, path)
 
     def recommend(
         self,
@@ -177,6 +204,42 @@ class FittedModel(Generic[ModelT]):
         )
         frame = _list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
         return frame.rename({"item": "similar", "user": "item"})
+
+    @property
+    def item_vectors(self) -> VectorTable:
+        """The vectors of the items that have one, by id.
+
+        Raises:
+            InputError: If the model has no vectors.
+        """
+        return VectorTable.of(self.dataset.catalogue.ids, self._vector_model.item_vectors())
+
+    @property
+    def user_vectors(self) -> VectorTable:
+        """The vectors of the users of the training data, computed from their histories.
+
+        The model orders items by the product of these with `item_vectors`.
+
+        Raises:
+            InputError: If the model has no vectors.
+        """
+        model, ids = self._vector_model, self.dataset.user_ids
+        queries = self._queries(self.dataset.users.numbers(ids))
+
+        def vectors(_start: int, batch: QueryBatch) -> Float32Array:
+            return model.user_vectors(batch)
+
+        parts = [part for _, part in in_batches(queries, vectors, size=_USERS_IN_BATCH)]
+        return VectorTable.of(ids, np.concatenate(parts) if parts else np.zeros((0, 1), np.float32))
+
+    @property
+    def _vector_model(self) -> VectorModel:
+        if not isinstance(self.stage, VectorModel):
+            raise InputError(
+                f"{type(self.model).__name__} has no vectors",
+                hint="IALS, BPR, SVDpp, LightGCN, Vectors and the networks have",
+            )
+        return self.stage
 
     def _best_items(self, queries: QueryBatch) -> list[CandidateLists]:
         """The best `queries.k` items of each query with their scores, batch by batch."""

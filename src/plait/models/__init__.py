@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         SVDpp,
     )
     from plait.experiments.external_estimators import Given, Vectors
+    from plait.experiments.model_files import load
 
 __all__ = [
     "BM25",
@@ -43,15 +44,21 @@ __all__ = [
     "SASRec",
     "SVDpp",
     "Vectors",
+    "load",
 ]
 
-_EXTERNAL = ("Given", "Vectors")
+_MODULES = {
+    "Given": "external_estimators",
+    "Vectors": "external_estimators",
+    "load": "model_files",
+}
+"""The modules of `plait.experiments` that hold what is not in `estimators`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'plait.models' has no attribute {name!r}")
-    module = "external_estimators" if name in _EXTERNAL else "estimators"
+    module = _MODULES.get(name, "estimators")
     value: object = getattr(import_module(f"plait.experiments.{module}"), name)
     globals()[name] = value
     return value

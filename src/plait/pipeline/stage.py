@@ -34,6 +34,7 @@ __all__ = [
     "Scorer",
     "Stage",
     "Trainable",
+    "VectorModel",
 ]
 
 
@@ -230,6 +231,34 @@ class RatingPredictor(Protocol):
         Returns:
             float32 [B, K] in the unit of the training ratings; NaN where the model cannot predict,
             and for padding.
+        """
+
+
+@runtime_checkable
+class VectorModel(Protocol):
+    """A model that orders items by the product of their vectors with that of the user."""
+
+    def item_vectors(self) -> Float32Array:
+        """Return the vectors of the items of the fit.
+
+        Returns:
+            float32 [n, D]; NaN for items without a vector.
+
+        Raises:
+            InputError: The settings make a model without vectors.
+        """
+
+    def user_vectors(self, queries: QueryBatch) -> Float32Array:
+        """Compute the vectors of users.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            float32 [B, D]; NaN for users of whom the model knows nothing.
+
+        Raises:
+            InputError: The settings make a model without vectors.
         """
 
 

@@ -34,7 +34,7 @@ from plait.features.sparse_rows import decayed_history
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
 from plait.models.factorization.ials_bpr import FactorSpace, fit_bpr, fit_ials, solve_users
 from plait.models.factorization.neumf_inference import NeuMFScorer
-from plait.models.factorization.rating_prediction import predict_ratings
+from plait.models.factorization.rating_prediction import predict_ratings, rating_user_vectors
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.full_catalogue_scorer import DenseScorer
@@ -171,14 +171,61 @@ class Factors(DenseScorer[FactorsConfig]):
         config, model = self.config, self._model
         if isinstance(model, BayesianMF):
             return predict_ratings(model, queries, model.items)
-        n_items = len(model.items if isinstance(model, FactorSpace) else model.rows)
+        if isinstance(model, FactorSpace):
+            return self._solved_users(model, queries) @ model.items.T
         history = decayed_history(
-            query_history(queries), config.basket_decay, n_items, config.max_baskets
+            query_history(queries), config.basket_decay, len(model.rows), config.max_baskets
         )
+        return model.score_all(history)
+
+    def item_vectors(self) -> Float32Array:
+        """Return the vectors of items; under mf and svdpp a 1 and the bias come first.
+
+        Returns:
+            float32 [n, D]; NaN for unknown items.
+
+        Raises:
+            InputError: The method is neumf, whose score is no product.
+        """
+        model = self._model
         if isinstance(model, NeuMFScorer):
-            return model.score_all(history)
+            raise InputError(f"{self.name}: neumf has no vectors whose product is the score")
+        if isinstance(model, FactorSpace):
+            return model.items
+        ones = np.where(np.isnan(model.items[:, :1]), np.nan, 1)
+        return np.hstack([ones, model.items]).astype(np.float32)
+
+    def user_vectors(self, queries: QueryBatch) -> Float32Array:
+        """Compute the vectors of users.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            float32 [B, D]; NaN for unknown users. The product with `item_vectors` is the score,
+            under mf and svdpp the rating before it is clipped to the range of the training ratings.
+
+        Raises:
+            InputError: The method is neumf, whose score is no product.
+        """
+        model = self._model
+        if isinstance(model, NeuMFScorer):
+            raise InputError(f"{self.name}: neumf has no vectors whose product is the score")
+        if isinstance(model, BayesianMF):
+            vectors = rating_user_vectors(model, queries)
+            bias = vectors[:, :1] + model.scale[0]
+            ones = np.where(np.isnan(bias), np.nan, 1)
+            return np.hstack([bias, ones, vectors[:, 1:]]).astype(np.float32)
+        return self._solved_users(model, queries)
+
+    def _solved_users(self, model: FactorSpace, queries: QueryBatch) -> Float32Array:
+        """The users of ials and bpr, float32 [B, D]."""
+        config = self.config
+        history = decayed_history(
+            query_history(queries), config.basket_decay, len(model.items), config.max_baskets
+        )
         alpha = config.alpha if config.method == "ials" else _BPR_ALPHA
-        return solve_users(model, history, alpha=alpha) @ model.items.T
+        return solve_users(model, history, alpha=alpha)
 
     @property
     def _gibbs_config(self) -> GibbsConfig:

@@ -29,7 +29,7 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Choice, Range, tunable
 
-__all__ = ["Ratings", "RatingsConfig", "predict_ratings"]
+__all__ = ["Ratings", "RatingsConfig", "predict_ratings", "rating_user_vectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,19 @@ def predict_ratings(model: BayesianMF, queries: QueryBatch, items: Float32Array)
     Returns:
         float32 [B, n]; NaN where user or item is unknown.
     """
+    return model.predict(rating_user_vectors(model, queries), items)
+
+
+def rating_user_vectors(model: BayesianMF, queries: QueryBatch) -> Float32Array:
+    """Compute the vectors of users.
+
+    Args:
+        model: The fitted model.
+        queries: B queries.
+
+    Returns:
+        float32 [B, 1 + rank]; NaN for users of whom nothing is known.
+    """
     history = queries.history
     n_items = len(model.rated)
     is_rated = history.items < n_items
@@ -143,4 +156,4 @@ def predict_ratings(model: BayesianMF, queries: QueryBatch, items: Float32Array)
     implicit = co_occurrence_features(history.rows[is_rated], history.items[is_rated], shape)
     users = [context.get("user") for context in queries.contexts]
     fields = [user if isinstance(user, dict) else {} for user in users]
-    return model.predict(model.user_vectors(queries.users, implicit, fields), items)
+    return model.user_vectors(queries.users, implicit, fields)

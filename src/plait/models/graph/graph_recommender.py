@@ -166,11 +166,31 @@ class Graph(DenseScorer[GraphConfig]):
             float32 [B, n]; NaN for unknown items and for histories without a known item.
         """
         items, messages = self._vectors(queries)
-        known = self._known_history(queries, items)
-        users = l2_normalize(known.projected(messages))
-        users[np.diff(known.offsets) == 0] = np.nan
-        scores: Float32Array = users @ items.T
+        scores: Float32Array = self._users(queries, items, messages) @ items.T
         return scores
+
+    def item_vectors(self) -> Float32Array:
+        """Return the vectors of items, float32 [n, D], of length 1; NaN for unknown items."""
+        return self._items
+
+    def user_vectors(self, queries: QueryBatch) -> Float32Array:
+        """Compute the vectors of users; their products with `item_vectors` are the scores.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            float32 [B, D], of length 1; NaN for histories without a known item.
+        """
+        return self._users(queries, *self._vectors(queries))
+
+    def _users(
+        self, queries: QueryBatch, items: Float32Array, messages: Float32Array
+    ) -> Float32Array:
+        known = self._known_history(queries, items)
+        users: Float32Array = l2_normalize(known.projected(messages))
+        users[np.diff(known.offsets) == 0] = np.nan
+        return users
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         items, messages = self._vectors(queries)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from plait.data.array_types import ABSENT, Float32Array, Int32Array
+from plait.data.array_types import ABSENT, Float32Array, Int32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
@@ -227,6 +227,27 @@ class Sequence(Stage[SequenceConfig]):
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         return nearest_history_item(query_history(queries), self._items(queries), numbers)
 
+    def item_vectors(self) -> Float32Array:
+        """Return the vectors of items, float32 [n, D]; NaN for unknown items."""
+        items = self._space.items
+        return np.where(items.known[:, None], items.table, np.float32(np.nan))
+
+    def user_vectors(self, queries: QueryBatch) -> Float32Array:
+        """Compute the states after histories; their products with `item_vectors` are the logits.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            float32 [B, D]; NaN without a known item in the history.
+        """
+        dim = self._space.items.table.shape[1]
+        vectors = np.full((len(queries), dim), np.nan, np.float32)
+        if self._shape is not None:
+            states, rows = self._encoded(queries, self._items(queries))
+            vectors[rows] = states
+        return vectors
+
     def _logits(self, queries: QueryBatch) -> ItemLogits:
         """The logits of all items, computed once for a batch."""
         if self.name not in queries.cache:
@@ -237,14 +258,19 @@ class Sequence(Stage[SequenceConfig]):
     def _compute_logits(self, queries: QueryBatch) -> ItemLogits:
         if self._shape is None:
             return ItemLogits.empty()
+        items = self._items(queries)
+        states, rows = self._encoded(queries, items)
+        return ItemLogits.of(states, rows, items, self._space.items.known)
+
+    def _encoded(self, queries: QueryBatch, items: ItemVectors) -> tuple[Float32Array, Int64Array]:
+        """The states after histories with a known item, and the queries they belong to."""
+        assert self._shape is not None
         require_extra(f"the stage {self.name!r}")
         from plait.models.sequential.inference import build_network, encode_histories
 
         if self._network is None:  # two threads may both build it: they build the same
             self._network = build_network(self._shape, self._weights)
-        items = self._items(queries)
-        states, rows = encode_histories(self._network, query_history(queries), items)
-        return ItemLogits.of(states, rows, items, self._space.items.known)
+        return encode_histories(self._network, query_history(queries), items)
 
     def _items(self, queries: QueryBatch) -> ItemVectors:
         """The vectors of items as they are now."""
