@@ -13,6 +13,7 @@ from plait.metrics.dcg import discount
 from plait.pipeline.fusion_defaults import MissingScore
 from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.score_normalization import NormalizedScores
+from plait.ranking.fusion.voting import RANK_METHODS
 from plait.ranking.fusion.weight_optimization import (
     FusionExamples,
     coordinate_ascent,
@@ -205,7 +206,7 @@ def _learned_margin(
         for signal, missing in zip(candidates.signals, candidates.missing, strict=True)
         if missing == "learned"
     ]
-    if config.method == "rrf" or not has_gaps:
+    if config.method in RANK_METHODS or not has_gaps:
         return config.missing_margin
     if int(np.logical_or.reduce(has_gaps).sum()) < config.min_band_queries:
         return config.missing_margin

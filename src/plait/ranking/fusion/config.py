@@ -14,7 +14,7 @@ from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
-__all__ = ["MODEL_SETTINGS", "WEIGHT_SETTINGS", "FuseConfig", "ModelSettings"]
+__all__ = ["MODEL_SETTINGS", "RANKER_METHODS", "WEIGHT_SETTINGS", "FuseConfig", "ModelSettings"]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
@@ -30,6 +30,9 @@ MODEL_SETTINGS = (
     "require_gain",
 )
 """The settings that name models."""
+
+RANKER_METHODS = ("lambdarank", "mixer")
+"""The methods that learn a ranker on top of the weights."""
 
 WEIGHT_SETTINGS = ("weights", "text_query_weights", "item_query_weights")
 """The settings with the given weights, by type of query: a user, a text, items."""
@@ -63,10 +66,21 @@ class FuseConfig:
     replaces the defaults that the models declare.
     """
 
-    method: Literal["weighted", "rrf"] = "weighted"
-    """A weighted sum of comparable scores, or reciprocal rank fusion."""
+    method: Literal["weighted", "rrf", "borda", "majority", "lambdarank", "mixer"] = "weighted"
+    """A weighted sum of comparable scores; or of points by rank: reciprocal ranks, Borda counts,
+    votes of a majority; or the sum and what boosted trees (lambdarank) or a small neural network
+    (mixer) add to it."""
     k: float = bounded_field(60.0, Limit(least=0))
     """The constant of reciprocal rank fusion; the larger, the less the first ranks stand out."""
+    majority_ranks: int = bounded_field(10, Limit(least=1))
+    """How many items each model votes for under "majority"."""
+    ranker_depth: int = bounded_field(100, Limit(least=2))
+    """How many candidates, those with the largest sums, a learned ranker orders anew."""
+    max_trees: int = bounded_field(120, Limit(least=1))
+    """The largest number of trees under "lambdarank"; how many there are follows from held-out
+    queries."""
+    hidden_units: int = bounded_field(16, Limit(least=1))
+    """The size of the hidden layer under "mixer"."""
     transform: Curve = "log"
     """How scores are transformed within a query: none, log, rank."""
     transforms: Mapping[str, Curve] = field(default_factory=dict)

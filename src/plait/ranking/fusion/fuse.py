@@ -21,22 +21,36 @@ from plait.ranking.fusion.band_weights import (
     learn_band_weights,
     passes_gain_test,
 )
-from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, FuseConfig
+from plait.ranking.fusion.candidate_columns import (
+    ITEM_QUERY,
+    TEXT_QUERY,
+    USER_QUERY,
+    model_ranks,
+    query_types,
+    retrieved_by,
+    scoring_models,
+)
+from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, RANKER_METHODS, FuseConfig
+from plait.ranking.fusion.item_statistics import ItemStatistics, item_statistics
+from plait.ranking.fusion.ranker_training import (
+    LearnedRanker,
+    WeightedScores,
+    learn_ranker,
+    rerank,
+    user_targets,
+)
 from plait.ranking.fusion.score_normalization import (
     NormalizedScores,
     ScoreShape,
     concat_signals,
-    dense_ranks,
     normalize_scores,
-    reciprocal_ranks,
 )
+from plait.ranking.fusion.voting import RANK_METHODS, points_of_ranks
+from plait.utils.optional_imports import require_extra
 
 __all__ = ["Fuse"]
 
 UNMATCHED = "unmatched"
-
-_USER, _TEXT, _ITEMS = range(3)
-"""The types of a query, by which weights are chosen: rows of `ModelSettings.weights`."""
 
 _MODEL_SETS = 64
 """How many sets of models have their settings cached: a request that lacks models makes another."""
@@ -51,12 +65,14 @@ class Fuse(Stage[FuseConfig]):
     """
 
     Config = FuseConfig
-    test_variants = ({"method": "rrf"},)
+    test_variants = ({"method": "rrf"}, {"method": "borda"}, {"method": "majority"})
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_learned": FusionWeights | None,
         "_item_users": Float32Array,
+        "_statistics": ItemStatistics | None,
+        "_ranker": LearnedRanker | None,
     }
-    optional_state = frozenset({"_item_users"})
+    optional_state = frozenset({"_item_users", "_statistics", "_ranker"})
     reads = ("*.score", "*.rank")
     writes = ("score", "*.share")
 
@@ -66,6 +82,8 @@ class Fuse(Stage[FuseConfig]):
         self._learned: FusionWeights | None = None
         self._item_users: Float32Array = np.zeros(0, np.float32)
         """How many users chose each item; empty without a fit."""
+        self._statistics: ItemStatistics | None = None
+        self._ranker: LearnedRanker | None = None
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self._with(self.config, self._learned)
@@ -73,6 +91,8 @@ class Fuse(Stage[FuseConfig]):
         pairs = np.unique(events.items.astype(np.int64) * dataset.n_users + events.users)
         items = pairs // max(dataset.n_users, 1)
         fitted._item_users = np.bincount(items, minlength=dataset.n_items).astype(np.float32)
+        if self.config.method in RANKER_METHODS:
+            fitted._statistics = item_statistics(dataset)
         return fitted
 
     def with_models(self, models: Sequence[Stage]) -> Self:
@@ -89,7 +109,12 @@ class Fuse(Stage[FuseConfig]):
         stage = type(self)(config, name=self.name)
         stage._learned = learned
         stage._item_users = self._item_users
+        stage._statistics, stage._ranker = self._statistics, self._ranker
         return stage
+
+    def _check(self) -> None:
+        if self.config.method == "lambdarank":
+            require_extra(f"{self.name} with method lambdarank", "lightgbm")
 
     @property
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
@@ -112,12 +137,19 @@ class Fuse(Stage[FuseConfig]):
         Returns:
             A new stage; it has the given weights if no query counts.
         """
-        names = _models(items)
-        present = items.present
-        if queries.blocked is not None:
-            present &= ~queries.blocked.isin(items.item_numbers)
-        is_user_query = _query_types(queries) == _USER
-        is_target = targets.isin(items.item_numbers) & present & is_user_query[:, None]
+        weighted = self._with(self.config, self._learned_weights(queries, items, targets))
+        if self.config.method not in RANKER_METHODS or self._statistics is None:
+            return weighted
+        weighted._ranker = learn_ranker(
+            weighted.config, weighted.weighted_scores, self._statistics, (queries, items, targets)
+        )
+        return weighted
+
+    def _learned_weights(
+        self, queries: QueryBatch, items: CandidateLists, targets: Ragged
+    ) -> FusionWeights | None:
+        names = scoring_models(items)
+        present, is_target = user_targets(queries, items, targets)
         rows = np.nonzero(is_target.any(axis=1))[0]
         rows = rows[:: max(1, -(-len(rows) // self.config.max_queries))]
         columns = {name: column[rows] for name, column in items.columns.items() if "." in name}
@@ -125,7 +157,7 @@ class Fuse(Stage[FuseConfig]):
         lengths = queries.history.lengths[rows]
         candidates = self._candidates(sample, names, present[rows], is_target[rows], lengths)
         learned = learn_band_weights(self.config, candidates)
-        return self._with(self.config, self._gated(candidates, sample, learned))
+        return self._gated(candidates, sample, learned)
 
     def _candidates(
         self,
@@ -154,7 +186,7 @@ class Fuse(Stage[FuseConfig]):
         others = [name for name in candidates.names if name not in gated]
         if learned is None or not gated or not others:
             return learned
-        present = candidates.present & _retrieved_by(items, others)
+        present = candidates.present & retrieved_by(items, others)
         other_candidates = self._candidates(
             items, others, present, candidates.targets, candidates.lengths
         )
@@ -174,13 +206,30 @@ class Fuse(Stage[FuseConfig]):
             items: Their candidates, scored by every model.
         """
         items = self._require_match(queries, items)
-        names = _models(items)
+        weighted = self.weighted_scores(queries, items)
+        score = weighted.scores
+        if self._ranker is not None and self._statistics is not None:
+            score = rerank(
+                self._ranker, self._statistics, queries, items, weighted, self.config.ranker_depth
+            )
+        shares = zip(weighted.models, weighted.shares, strict=True)
+        columns = {f"{name}.share": share for name, share in shares}
+        return items.with_columns(**columns, score=score)
+
+    def weighted_scores(self, queries: QueryBatch, items: CandidateLists) -> WeightedScores:
+        """Compute the weighted sums of the scores of all models.
+
+        Args:
+            queries: B queries.
+            items: Their candidates, scored by every model.
+        """
+        names = scoring_models(items)
         present = items.item_numbers >= 0
         gated = self._gated_out(names)
         if gated:
             others = [name for name in names if name not in gated]
-            is_other_query = _query_types(queries) != _USER
-            present &= _retrieved_by(items, others) | is_other_query[:, None]
+            is_other_query = query_types(queries) != USER_QUERY
+            present &= retrieved_by(items, others) | is_other_query[:, None]
         settings = self._settings_of(tuple(names))
         signals = self._normalized(items, names, present)
         active = signals.active[:, :, 0].T
@@ -188,14 +237,14 @@ class Fuse(Stage[FuseConfig]):
         # Where every model that scores the query was learned to have no weight, as a model of
         # popularity may be among users with a history, the given weights hold.
         without_weight = ~weights.any(axis=1)
-        weights[without_weight] = settings.weights[_USER] * active[without_weight]
+        weights[without_weight] = settings.weights[USER_QUERY] * active[without_weight]
         sums = np.abs(weights).sum(axis=1, keepdims=True)
-        weights /= np.where(sums > 0, sums, np.float32(1))
+        sums = np.where(sums > 0, sums, np.float32(1)).astype(np.float32)
+        weights /= sums
         shares = weights.T[:, :, None] * self._filled(signals, names)
         is_scored = present & active.any(axis=1, keepdims=True)
-        score = np.where(is_scored, shares.sum(axis=0), np.float32(np.nan)).astype(np.float32)
-        columns = {f"{name}.share": share for name, share in zip(names, shares, strict=True)}
-        return items.with_columns(**columns, score=score)
+        scores = np.where(is_scored, shares.sum(axis=0), np.float32(np.nan)).astype(np.float32)
+        return WeightedScores(tuple(names), signals, shares, sums, scores)
 
     def weights(self, queries: QueryBatch, models: Sequence[str]) -> Float32Array:
         """The weights of models, before shares are taken.
@@ -207,14 +256,14 @@ class Fuse(Stage[FuseConfig]):
         Returns:
             float32 [B, S].
         """
-        types = _query_types(queries)
+        types = query_types(queries)
         by_type = self._settings_of(tuple(models)).weights
         weights = by_type[types]
-        if (types == _ITEMS).any() and len(self._item_users) and self.config.rare_item_users:
-            rarity = self._rarity(queries)[types == _ITEMS, None]
+        if (types == ITEM_QUERY).any() and len(self._item_users) and self.config.rare_item_users:
+            rarity = self._rarity(queries)[types == ITEM_QUERY, None]
             rare = self.config.rare_item_weights(models)
-            weights[types == _ITEMS] += rarity * (rare - by_type[_ITEMS])
-        rows = np.nonzero(types == _USER)[0]
+            weights[types == ITEM_QUERY] += rarity * (rare - by_type[ITEM_QUERY])
+        rows = np.nonzero(types == USER_QUERY)[0]
         learned = self._learned
         if learned is None:
             for name in self._gated_out(models):
@@ -271,10 +320,14 @@ class Fuse(Stage[FuseConfig]):
         One pass, because a request is a batch of one and every call of numpy has its price.
         """
         shape = (len(names), *present.shape)
-        if self.config.method == "rrf":
-            ranks = [_ranks(items, name, present) for name in names]
-            return reciprocal_ranks(
-                np.array(ranks, np.float32).reshape(shape), present, self.config.k
+        if self.config.method in RANK_METHODS:
+            ranks = [model_ranks(items, name, present) for name in names]
+            return points_of_ranks(
+                self.config.method,
+                np.array(ranks, np.float32).reshape(shape),
+                present,
+                k=self.config.k,
+                majority_ranks=self.config.majority_ranks,
             )
         transforms = [self.config.transforms.get(name, self.config.transform) for name in names]
         if len(set(transforms)) > 1:
@@ -293,7 +346,7 @@ class Fuse(Stage[FuseConfig]):
 
     def _filled(self, signals: NormalizedScores, names: Sequence[str]) -> Float32Array:
         """The scores float32 [S, B, K], with what stands in for missing ones."""
-        if self.config.method == "rrf":
+        if self.config.method in RANK_METHODS:
             return signals.values
         fixed = self.config.missing_margin
         learned = fixed if self._learned is None else self._learned.margin
@@ -305,7 +358,7 @@ class Fuse(Stage[FuseConfig]):
         """Mark candidates that do not match the text, pinned ones and the caller's list apart."""
         columns = [f"{name}.score" for name in self.config.match or ()]
         columns = [column for column in columns if column in items.columns]
-        is_text_query = _query_types(queries) == _TEXT
+        is_text_query = query_types(queries) == TEXT_QUERY
         if not columns or not is_text_query.any() or queries.candidates is not None:
             return items
         is_item = items.item_numbers >= 0
@@ -313,39 +366,3 @@ class Fuse(Stage[FuseConfig]):
         if queries.pins is not None:
             matches |= items.column(f"{PINS}.rank") >= 0
         return items.mark_removed(is_text_query[:, None] & ~matches & is_item, UNMATCHED)
-
-
-def _query_types(queries: QueryBatch) -> Int64Array:
-    """The type of every query, int64 [B]; text comes before items, items before the user."""
-    has_text = np.array([bool(text and text.strip()) for text in queries.texts], np.bool_)
-    return np.where(has_text, _TEXT, np.where(queries.items.lengths > 0, _ITEMS, _USER))
-
-
-def _ranks(items: CandidateLists, name: str, present: BoolArray) -> Float32Array:
-    """Ranks from 0 of what a model retrieved, or else of its scores; NaN where there is none."""
-    ranks = items.columns.get(f"{name}.rank")
-    if ranks is None:
-        scores = items.column(f"{name}.score")
-        return dense_ranks(scores, present & np.isfinite(scores))
-    return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
-
-
-def _retrieved_by(items: CandidateLists, names: Sequence[str]) -> BoolArray:
-    """The candidates that some of `names`, or a source that is no model, retrieved, bool [B, K].
-
-    All candidates, where none of them retrieves.
-    """
-    models = _models(items)
-    sources = [name.removesuffix(".rank") for name in items.columns if name.endswith(".rank")]
-    sources = [name for name in sources if name in names or name not in models]
-    if not sources:
-        return np.ones(items.shape, np.bool_)
-    retrieved: BoolArray = np.logical_or.reduce(
-        [items.column(f"{name}.rank") >= 0 for name in sources]
-    )
-    return retrieved
-
-
-def _models(items: CandidateLists) -> list[str]:
-    """The models that have scored, in the order of the columns."""
-    return [name.removesuffix(".score") for name in items.columns if name.endswith(".score")]

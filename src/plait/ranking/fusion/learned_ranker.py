@@ -1,0 +1,252 @@
+"""Fusion that is learned: what a ranker adds to the weighted sum of the best candidates.
+
+A ranker starts from the weighted sum, so that with nothing to add it ranks as before. How long it
+is trained follows from cross-validation over queries, and a ranker whose held-out gain is within
+its standard error is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
+from plait.ranking.fusion.weight_optimization import dcg, is_significant
+
+__all__ = [
+    "CrossValidation",
+    "FitRanker",
+    "Ranker",
+    "RankingExamples",
+    "TreeRanker",
+    "cross_validate",
+    "fit_trees",
+]
+
+_FOLDS = 3
+_STEPS = 12
+"""The lengths of training that are compared: so many parts of the longest."""
+
+_TREES: dict[str, Any] = {
+    "objective": "lambdarank",
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "min_data_in_leaf": 100,
+    "feature_fraction": 0.7,
+    "lambda_l2": 5.0,
+    "max_bin": 63,
+    "lambdarank_truncation_level": 20,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbose": -1,
+}
+"""Small trees and a strong pull to zero: a few thousand queries teach little more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingExamples:
+    """Q training queries with D candidates each.
+
+    Attributes:
+        features: float32 [Q, D, F].
+        sums: The weighted sums, from which a ranker starts, float32 [Q, D]; NaN for padding.
+        targets: The relevant candidates, bool [Q, D].
+        ideals: The largest DCG@10 that each query can have, targets that are no candidates
+            included, float64 [Q].
+    """
+
+    features: Float32Array
+    sums: Float32Array
+    targets: BoolArray
+    ideals: Float64Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def present(self) -> BoolArray:
+        """Which candidates are no padding, bool [Q, D]."""
+        return np.isfinite(self.sums)
+
+    def take(self, rows: Int64Array | BoolArray) -> RankingExamples:
+        """Select queries.
+
+        Args:
+            rows: Their positions or a mask.
+        """
+        return RankingExamples(
+            self.features[rows], self.sums[rows], self.targets[rows], self.ideals[rows]
+        )
+
+    def ndcgs(self, adjustments: Float64Array) -> Float64Array:
+        """NDCG@10 of every query.
+
+        Args:
+            adjustments: What is added to the sums, float64 [Q, D].
+
+        Returns:
+            float64 [Q].
+        """
+        scores = np.where(self.present, self.sums + adjustments, -np.inf).astype(np.float32)
+        return dcg(scores, self.targets & self.present) / self.ideals
+
+
+class Ranker(Protocol):
+    """What a learned fusion adds to the weighted sum of a candidate."""
+
+    def adjustments(self, features: Float32Array, part: float = 1.0) -> Float64Array:
+        """Compute what is added.
+
+        Args:
+            features: float32 [N, F].
+            part: The part of the training that counts, from 0 to 1.
+
+        Returns:
+            float64 [N].
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreeRanker:
+    """Boosted trees by LightGBM.
+
+    Attributes:
+        models: The models that take part, in the order of the features.
+        trees: The model of LightGBM in its text format.
+        n_trees: How many trees it has.
+        gain: By feature, its share in the gain of all splits.
+    """
+
+    models: tuple[str, ...]
+    trees: str
+    n_trees: int
+    gain: dict[str, float]
+
+    def adjustments(self, features: Float32Array, part: float = 1.0) -> Float64Array:
+        """Compute what the trees add.
+
+        Args:
+            features: float32 [N, F].
+            part: The part of the trees that counts, from 0 to 1.
+
+        Returns:
+            float64 [N].
+        """
+        count = max(1, round(part * self.n_trees))
+        predicted = _booster(self.trees).predict(features, num_iteration=count, num_threads=1)
+        return np.asarray(predicted, np.float64)
+
+
+@lru_cache(8)
+def _booster(trees: str) -> Any:
+    """The model of LightGBM that a text describes."""
+    import lightgbm
+
+    return lightgbm.Booster(model_str=trees)
+
+
+FitRanker = Callable[[RankingExamples, float, int], Ranker]
+"""Fits a ranker on examples: for a part of the longest training, from a seed."""
+
+
+def fit_trees(
+    models: Sequence[str], features: Sequence[str], n_trees: int, smallest_leaf: int
+) -> FitRanker:
+    """Return a function that fits boosted trees by LambdaMART (Burges, 2010).
+
+    Args:
+        models: The models that take part.
+        features: The names of the features.
+        n_trees: The number of trees of the longest training.
+        smallest_leaf: How many candidates a leaf has at least.
+
+    Returns:
+        The function.
+    """
+
+    def fit(examples: RankingExamples, part: float, seed: int) -> TreeRanker:
+        import lightgbm
+
+        present = examples.present
+        data = lightgbm.Dataset(
+            examples.features[present],
+            examples.targets[present].astype(np.int8),
+            group=present.sum(axis=1),
+            init_score=examples.sums[present].astype(np.float64),
+            feature_name=[name.replace(":", "_") for name in features],
+            params={"verbose": -1, "max_bin": _TREES["max_bin"]},
+        )
+        count = max(1, round(part * n_trees))
+        settings = {**_TREES, "seed": seed, "min_data_in_leaf": smallest_leaf}
+        booster = lightgbm.train(settings, data, count)
+        gains = booster.feature_importance("gain")
+        total = max(float(gains.sum()), 1e-9)
+        named = {name: float(gain / total) for name, gain in zip(features, gains, strict=True)}
+        return TreeRanker(tuple(models), booster.model_to_string(), count, named)
+
+    return fit
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """What held-out queries say of a ranker.
+
+    Attributes:
+        part: The part of the longest training that ranks held-out queries best; 0: none gains.
+        ndcg: NDCG@10 of held-out queries with it.
+        weighted_ndcg: That of the weighted sum.
+    """
+
+    part: float
+    ndcg: float
+    weighted_ndcg: float
+
+
+def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> CrossValidation:
+    """Choose the length of training by queries that are not trained on.
+
+    Args:
+        examples: The training queries.
+        fit: Fits a ranker.
+        seed: The seed of the fits.
+
+    Returns:
+        The choice; its part is 0 if no length gains more than the standard error of its gain.
+    """
+    parts = [step / _STEPS for step in range(1, _STEPS + 1)]
+    before = examples.ndcgs(np.zeros(examples.sums.shape))
+    after = np.zeros((_STEPS, len(examples)))
+    folds = np.arange(len(examples)) % _FOLDS
+    for fold in range(_FOLDS):
+        ranker = fit(examples.take(folds != fold), 1.0, seed)
+        rows = np.flatnonzero(folds == fold)
+        held_out = examples.take(rows)
+        for step, part in enumerate(parts):
+            after[step, rows] = held_out.ndcgs(adjustments_of(ranker, held_out, part))
+    best = int(after.mean(axis=1).argmax())
+    gains = is_significant(after[best] - before)
+    part = parts[best] if gains else 0.0
+    return CrossValidation(part, float(after[best].mean()), float(before.mean()))
+
+
+def adjustments_of(ranker: Ranker, examples: RankingExamples, part: float = 1.0) -> Float64Array:
+    """Compute what a ranker adds to the sums of examples.
+
+    Args:
+        ranker: The ranker.
+        examples: Q queries with D candidates.
+        part: The part of the training that counts.
+
+    Returns:
+        float64 [Q, D]; 0 for padding.
+    """
+    added = np.zeros(examples.sums.shape)
+    present = examples.present
+    if present.any():
+        added[present] = ranker.adjustments(examples.features[present], part)
+    return added
