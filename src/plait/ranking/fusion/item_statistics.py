@@ -80,7 +80,7 @@ def item_statistics(dataset: Dataset) -> ItemStatistics:
         # Without times an event is the more recent, the fewer events of its user follow.
         age = _events_behind(dataset) if not has_times else events.times.max() - events.times
         is_recent = age <= np.quantile(age, _RECENT_SHARE)
-        recent = np.bincount(events.items[is_recent], minlength=n_items)
+        recent += np.bincount(events.items[is_recent], minlength=n_items)
     if has_times and len(events):
         order = np.argsort(events.times, kind="stable")
         days = events.times[order] / DAY

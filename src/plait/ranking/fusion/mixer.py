@@ -56,7 +56,8 @@ class MixerRanker:
         """
         inputs = _inputs(features, self.means, self.scales)
         layer = np.tanh(inputs @ self.hidden + self.bias)
-        return (layer @ self.output).astype(np.float64) * (part * self.strength)
+        added: Float64Array = (layer @ self.output).astype(np.float64) * (part * self.strength)
+        return added
 
 
 def fit_mixer(models: Sequence[str], hidden_units: int) -> FitRanker:

@@ -126,7 +126,11 @@ def learn_ranker(
         return None
     fit = _fit_function(config, models, len(examples))
     chosen = cross_validate(examples, fit, seed=0)
-    return fit(examples, chosen.part, 0) if chosen.part else None
+    if not chosen.part:
+        return None
+    ranker = fit(examples, chosen.part, 0)
+    assert isinstance(ranker, TreeRanker | MixerRanker)
+    return ranker
 
 
 def best_candidates(
