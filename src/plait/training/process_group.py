@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self, TypeVar
 
 from plait.errors import InputError
@@ -36,6 +38,7 @@ class ProcessGroup:
         group = cls(*process_rank_and_size())
         if group.size > 1:
             require_extra("training in several processes")
+            _leave_group_at_exit()
         return group
 
     @property
@@ -68,6 +71,19 @@ class ProcessGroup:
         distributed.broadcast_object_list(values, src=0)
         received: T = values[0]
         return received
+
+
+@cache
+def _leave_group_at_exit() -> None:
+    """Let this process leave its group when it ends: threads that still run would abort it."""
+    atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def require_single_process(command: str) -> None:
