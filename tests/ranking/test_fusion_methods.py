@@ -82,6 +82,10 @@ def learner(method, **settings):
     return stage.fit(make_dataset(events))
 
 
+def learned(method, lesson):
+    return learner(method).learn_weights(*lesson).learn_ranker(*lesson)
+
+
 def ndcg(stage, asked, items, targets):
     scores = stage.apply(asked, items).column("score")
     is_target = targets.isin(items.item_numbers)
@@ -94,7 +98,10 @@ def ndcg(stage, asked, items, targets):
 @pytest.fixture(scope="module")
 def taught():
     lesson = crossed()
-    return {name: learner(name).learn_weights(*lesson) for name in ("weighted", *LEARNED)}
+    return {
+        name: learner(name).learn_weights(*lesson).learn_ranker(*lesson)
+        for name in ("weighted", *LEARNED)
+    }
 
 
 @pytest.mark.parametrize("method", LEARNED)
@@ -106,7 +113,7 @@ def test_a_ranker_learns_what_no_weighted_sum_can_express(taught, method):
 @pytest.mark.parametrize("method", LEARNED)
 def test_learning_a_ranker_is_deterministic(taught, method):
     asked, items, targets = crossed()
-    again = learner(method).learn_weights(asked, items, targets)
+    again = learned(method, (asked, items, targets))
     first, second = (stage.apply(asked, items).column("score") for stage in (taught[method], again))
     np.testing.assert_array_equal(first, second)
 
@@ -132,7 +139,11 @@ def test_a_ranker_that_gains_nothing_is_not_used(method):
     asked = ask(*[[0]] * 200)
     lesson = asked, items, ragged(*[[target] for target in targets])
     ranked, weighted = (
-        learner(name).learn_weights(*lesson).apply(asked, items).column("score")
+        learner(name)
+        .learn_weights(*lesson)
+        .learn_ranker(*lesson)
+        .apply(asked, items)
+        .column("score")
         for name in (method, "weighted")
     )
     np.testing.assert_array_equal(ranked, weighted)
@@ -168,12 +179,12 @@ def test_a_ranker_changes_no_answer_to_words_or_items(taught, method):
 
 @pytest.mark.parametrize("method", LEARNED)
 def test_without_a_fit_or_with_few_queries_the_weighted_sum_answers(method):
-    asked, items, targets = crossed(queries=30)
+    asked, items, targets = lesson = crossed(queries=30)
     expected = Fuse(FuseConfig(), name="fuse").learn_weights(asked, items, targets)
     for stage in (Fuse(FuseConfig(method=method), name="fuse"), learner(method)):
-        learned = stage.learn_weights(asked, items, targets)
+        taught = stage.learn_weights(*lesson).learn_ranker(*lesson)
         np.testing.assert_array_equal(
-            learned.apply(asked, items).column("score"),
+            taught.apply(asked, items).column("score"),
             expected.apply(asked, items).column("score"),
         )
 

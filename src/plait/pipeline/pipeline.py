@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryB
 from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
 from plait.pipeline.fit_context import FitContext
+from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
     CandidateFilter,
@@ -37,7 +38,7 @@ from plait.pipeline.stage_checks import (
     check_unique_names,
 )
 
-__all__ = ["FALLBACK", "PINS", "HasLearnedWeights", "OnStageTimed", "Pipeline", "SelfTuning"]
+__all__ = ["FALLBACK", "PINS", "OnStageTimed", "Pipeline"]
 
 PINS = "pins"
 """The source of candidates that the rules pin, in place of a model: `pins.rank`."""
@@ -52,40 +53,6 @@ OnStageTimed = Callable[[str, float], None]
 
 
 _Apply = Callable[[QueryBatch, CandidateLists], CandidateLists]
-
-
-@runtime_checkable
-class HasLearnedWeights(Protocol):
-    """A step with a few numbers that are learned from held-out targets, such as the fusion."""
-
-    def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
-        """Learn from held-out targets.
-
-        Args:
-            queries: B queries.
-            items: Their candidates [B, K], scored by every model.
-            targets: The relevant items of each query.
-
-        Returns:
-            A new step.
-        """
-
-
-@runtime_checkable
-class SelfTuning(Protocol):
-    """A fitted model with a setting that is chosen by held-out targets."""
-
-    def select_setting(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Self:
-        """Choose the setting under which the targets rank best.
-
-        Args:
-            dataset: The data set that the model was fitted on.
-            queries: B queries.
-            targets: The relevant items of each query.
-
-        Returns:
-            The model with the best setting, fitted on the same data; later fits keep the setting.
-        """
 
 
 def _ignore(_name: str, _seconds: float) -> None:

@@ -1,6 +1,8 @@
 """Fits a recipe: the models, then the weights of its fusion on held-out targets.
 
-No model is fitted on those targets; only early stopping of gradient training looks at them.
+No model is fitted on those targets; only early stopping of gradient training looks at them. A
+ranker, which learns many numbers, learns from the same targets or, where the models are not fitted
+again, from the last event of each user in the training part, with models fitted without it.
 """
 
 from __future__ import annotations
@@ -8,20 +10,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.pipeline.fit_context import FitContext, Progress, ValidationSet
-from plait.pipeline.pipeline import HasLearnedWeights, OnStageTimed, Pipeline
+from plait.pipeline.learned_steps import HasLearnedRanker, HasLearnedWeights
+from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.splits import MIN_QUERIES, Split
 from plait.training.item_eligibility import allowed_targets, with_limits
 from plait.utils.no_op import ignore
 
-__all__ = ["MakeStateView", "Progress", "fit_recipe"]
+__all__ = ["Lesson", "MakeSplit", "MakeStateView", "OnLearned", "Progress", "fit_recipe"]
 
 MakeStateView = Callable[[Pipeline, Dataset], StateView]
 """Returns what a fitted pipeline sees beside its bundle when the log stands as in a data set."""
+
+MakeSplit = Callable[[], Split]
+"""Makes a split when it is needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """Held-out queries with the candidates of a fitted pipeline.
+
+    Attributes:
+        pipeline: The pipeline, whose models did not see the targets.
+        queries: B queries.
+        items: Their candidates [B, K], scored by every model.
+        targets: The relevant items of each query.
+    """
+
+    pipeline: Pipeline
+    queries: QueryBatch
+    items: CandidateLists
+    targets: Ragged
+
+
+OnLearned = Callable[[Pipeline, Lesson, Lesson | None], None]
+"""Called with the pipeline that learned, what its weights learned from, and what a ranker may learn
+from instead; None: from the same."""
+
+
+def _ignore_lesson(_pipeline: Pipeline, _lesson: Lesson, _inner: Lesson | None) -> None:
+    """Keep nothing of what was learned from."""
 
 
 def fit_recipe(
@@ -35,6 +68,8 @@ def fit_recipe(
     watch: OnStageTimed = ignore,
     progress: Progress = ignore,
     context: FitContext | None = None,
+    ranker_split: MakeSplit | None = None,
+    on_learned: OnLearned = _ignore_lesson,
 ) -> Pipeline:
     """Fit the models on the training part of a split, then learn settings and fusion weights.
 
@@ -52,6 +87,9 @@ def fit_recipe(
         progress: Called with the name of a step, what is done of it and the total.
         context: A folder in which an interrupted fit resumes, and trackers; its seed, progress and
             validation set are set here.
+        ranker_split: Makes the split that a ranker learns from, in the place of `split`, with
+            models fitted once more on its training part.
+        on_learned: Called with what the fusion, and a ranker, learned from.
 
     Returns:
         The fitted pipeline.
@@ -62,7 +100,9 @@ def fit_recipe(
         queries_suffice = len(split) >= MIN_QUERIES
         learns = queries_suffice and (_has_learned_weights(pipeline) or _is_trainable(pipeline))
         if learns or not refit:
-            pipeline = _HeldOutFit(split, live, watch, context).fit(pipeline, learns=learns)
+            pipeline = _HeldOutFit(split, live, watch, context, ranker_split, on_learned).fit(
+                pipeline, learns=learns
+            )
     if refit or split is None:
         pipeline = _fit(pipeline, dataset, watch, context.for_part("again"))
     return pipeline
@@ -76,9 +116,11 @@ class _HeldOutFit:
     live: MakeStateView | None
     watch: OnStageTimed
     context: FitContext
+    ranker_split: MakeSplit | None
+    on_learned: OnLearned
 
     def fit(self, pipeline: Pipeline, *, learns: bool) -> Pipeline:
-        """Fit the models and, if anything `learns`, select settings and learn fusion weights."""
+        """Fit the models and, if anything `learns`, select settings and learn the fusion."""
         split = self.split
         validation = self._validation_set(pipeline) if learns and _is_trainable(pipeline) else None
         context = replace(self.context.for_part("first"), held=validation)
@@ -97,15 +139,38 @@ class _HeldOutFit:
         state view has nothing else.
         """
         unfitted = replace(pipeline, models=(), steps=())
-        queries = replace(with_limits(pipeline, self._queries(unfitted)), live=None)
+        queries = replace(with_limits(pipeline, self._queries(unfitted, self.split)), live=None)
         targets = allowed_targets(queries, self.split.targets)
         n_queries = int((targets.lengths > 0).sum())
         return ValidationSet(queries, targets) if n_queries >= MIN_QUERIES else None
 
     def _learn_fusion(self, pipeline: Pipeline) -> Pipeline:
-        """The pipeline with fusion weights learned from the targets of the split."""
-        split, progress = self.split, self.context.progress
-        queries = self._queries(pipeline)
+        """The pipeline with fusion weights, and a ranker, learned from held-out targets."""
+        lesson = self._lesson(pipeline, self.split)
+        pipeline = pipeline.learn_weights(lesson.queries, lesson.items, lesson.targets)
+        if self.ranker_split is None:
+            pipeline = _with_rankers(pipeline, lesson, pipeline)
+            self.on_learned(pipeline, lesson, None)
+            return pipeline
+        needs_inner = _has_ranker(pipeline) or self.on_learned is not _ignore_lesson
+        inner = self._lesson_of_train(pipeline) if needs_inner else None
+        if inner is not None:
+            pipeline = _with_rankers(pipeline, inner, inner.pipeline)
+        self.on_learned(pipeline, lesson, inner)
+        return pipeline
+
+    def _lesson_of_train(self, pipeline: Pipeline) -> Lesson | None:
+        """Candidates for the last events of the training part, by models fitted without them."""
+        assert self.ranker_split is not None
+        split = self.ranker_split()
+        if len(split) < MIN_QUERIES:
+            return None
+        context = self.context.for_part("inner")
+        return self._lesson(_fit(pipeline, split.train, self.watch, context), split)
+
+    def _lesson(self, pipeline: Pipeline, split: Split) -> Lesson:
+        """The candidates of a fitted pipeline for the queries of a split."""
+        queries, progress = self._queries(pipeline, split), self.context.progress
         size = batch_size(split.train.n_items)
 
         def retrieve(_start: int, batch: QueryBatch) -> CandidateLists:
@@ -115,17 +180,33 @@ class _HeldOutFit:
         for start, candidates in in_batches(queries, retrieve, size=size):
             batches.append(candidates)
             progress("learn", min(start + size, len(queries)), len(queries))
-        return pipeline.learn_weights(queries, concat_candidates(batches), split.targets)
+        return Lesson(pipeline, queries, concat_candidates(batches), split.targets)
 
-    def _queries(self, pipeline: Pipeline) -> QueryBatch:
-        """The queries of the split, with the state view that `pipeline` has."""
+    def _queries(self, pipeline: Pipeline, split: Split) -> QueryBatch:
+        """The queries of a split, with the state view that `pipeline` has."""
         if self.live is None:
-            return self.split.queries
-        return replace(self.split.queries, live=self.live(pipeline, self.split.query_time_data))
+            return split.queries
+        return replace(split.queries, live=self.live(pipeline, split.query_time_data))
 
 
 def _has_learned_weights(pipeline: Pipeline) -> bool:
     return any(isinstance(step, HasLearnedWeights) for step in pipeline.steps)
+
+
+def _has_ranker(pipeline: Pipeline) -> bool:
+    return any(isinstance(step, HasLearnedRanker) and step.has_ranker for step in pipeline.steps)
+
+
+def _with_rankers(pipeline: Pipeline, lesson: Lesson, learner: Pipeline) -> Pipeline:
+    """The pipeline with the rankers that the steps of `learner` learn from a lesson."""
+    pairs = zip(pipeline.steps, learner.steps, strict=True)
+    steps = tuple(
+        step.with_ranker_of(learning.learn_ranker(lesson.queries, lesson.items, lesson.targets))
+        if isinstance(learning, HasLearnedRanker) and isinstance(step, HasLearnedRanker)
+        else step
+        for step, learning in pairs
+    )
+    return replace(pipeline, steps=steps)
 
 
 def _is_trainable(pipeline: Pipeline) -> bool:

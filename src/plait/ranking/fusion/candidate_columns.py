@@ -9,6 +9,7 @@ import numpy as np
 from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query_batch import QueryBatch
+from plait.pipeline.pipeline import PINS
 from plait.ranking.fusion.score_normalization import dense_ranks
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "USER_QUERY",
     "model_ranks",
     "query_types",
+    "require_match",
     "retrieved_by",
     "scoring_models",
     "without_model",
@@ -24,6 +26,8 @@ __all__ = [
 
 USER_QUERY, TEXT_QUERY, ITEM_QUERY = range(3)
 """The types of a query, by which weights are chosen: rows of `ModelSettings.weights`."""
+
+_UNMATCHED = "unmatched"
 
 
 def query_types(queries: QueryBatch) -> Int64Array:
@@ -57,6 +61,31 @@ def model_ranks(items: CandidateLists, name: str, present: BoolArray) -> Float32
         scores = items.column(f"{name}.score")
         return dense_ranks(scores, present & np.isfinite(scores))
     return np.where(ranks < 0, np.nan, ranks).astype(np.float32)
+
+
+def require_match(
+    queries: QueryBatch, items: CandidateLists, models: Sequence[str]
+) -> CandidateLists:
+    """Mark candidates that do not match the text, pinned ones and the caller's list apart.
+
+    Args:
+        queries: B queries.
+        items: Their candidates.
+        models: A query with text keeps what one of these models scores above zero; those without
+            scores are ignored.
+
+    Returns:
+        The candidates, some of them removed as "unmatched".
+    """
+    columns = [f"{name}.score" for name in models if f"{name}.score" in items.columns]
+    is_text_query = query_types(queries) == TEXT_QUERY
+    if not columns or not is_text_query.any() or queries.candidates is not None:
+        return items
+    is_item = items.item_numbers >= 0
+    matches = np.logical_or.reduce([items.column(column) > 0 for column in columns])
+    if queries.pins is not None:
+        matches |= items.column(f"{PINS}.rank") >= 0
+    return items.mark_removed(is_text_query[:, None] & ~matches & is_item, _UNMATCHED)
 
 
 def retrieved_by(items: CandidateLists, names: Sequence[str]) -> BoolArray:

@@ -14,7 +14,14 @@ from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
-__all__ = ["MODEL_SETTINGS", "RANKER_METHODS", "WEIGHT_SETTINGS", "FuseConfig", "ModelSettings"]
+__all__ = [
+    "MODEL_SETTINGS",
+    "RANKER_METHODS",
+    "WEIGHT_SETTINGS",
+    "FuseConfig",
+    "FusionMethod",
+    "ModelSettings",
+]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
@@ -30,6 +37,8 @@ MODEL_SETTINGS = (
     "require_gain",
 )
 """The settings that name models."""
+
+FusionMethod = Literal["weighted", "rrf", "borda", "majority", "lambdarank", "mixer"]
 
 RANKER_METHODS = ("lambdarank", "mixer")
 """The methods that learn a ranker on top of the weights."""
@@ -66,7 +75,7 @@ class FuseConfig:
     replaces the defaults that the models declare.
     """
 
-    method: Literal["weighted", "rrf", "borda", "majority", "lambdarank", "mixer"] = "weighted"
+    method: FusionMethod = "weighted"
     """A weighted sum of comparable scores; or of points by rank: reciprocal ranks, Borda counts,
     votes of a majority; or the sum and what boosted trees (lambdarank) or a small neural network
     (mixer) add to it."""

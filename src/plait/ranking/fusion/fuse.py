@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,6 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
-from plait.pipeline.pipeline import PINS
 from plait.pipeline.stage import Stage
 from plait.ranking.fusion.band_weights import (
     FusionCandidates,
@@ -23,14 +23,20 @@ from plait.ranking.fusion.band_weights import (
 )
 from plait.ranking.fusion.candidate_columns import (
     ITEM_QUERY,
-    TEXT_QUERY,
     USER_QUERY,
     model_ranks,
     query_types,
+    require_match,
     retrieved_by,
     scoring_models,
 )
-from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, RANKER_METHODS, FuseConfig
+from plait.ranking.fusion.config import (
+    ANY,
+    MODEL_SETTINGS,
+    RANKER_METHODS,
+    FuseConfig,
+    FusionMethod,
+)
 from plait.ranking.fusion.item_statistics import ItemStatistics, item_statistics
 from plait.ranking.fusion.ranker_training import (
     LearnedRanker,
@@ -49,8 +55,6 @@ from plait.ranking.fusion.voting import RANK_METHODS, points_of_ranks
 from plait.utils.optional_imports import require_extra
 
 __all__ = ["Fuse"]
-
-UNMATCHED = "unmatched"
 
 _MODEL_SETS = 64
 """How many sets of models have their settings cached: a request that lacks models makes another."""
@@ -86,12 +90,12 @@ class Fuse(Stage[FuseConfig]):
         self._ranker: LearnedRanker | None = None
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
-        fitted = self._with(self.config, self._learned)
+        fitted = self._with(self.config, self._learned, self._ranker)
         events = dataset.interactions
         pairs = np.unique(events.items.astype(np.int64) * dataset.n_users + events.users)
         items = pairs // max(dataset.n_users, 1)
         fitted._item_users = np.bincount(items, minlength=dataset.n_items).astype(np.float32)
-        if self.config.method in RANKER_METHODS:
+        if self.has_ranker:
             fitted._statistics = item_statistics(dataset)
         return fitted
 
@@ -103,13 +107,15 @@ class Fuse(Stage[FuseConfig]):
         """
         defaults = {model.name: model.fusion_defaults for model in models}
         config = self.config.with_model_defaults(defaults)
-        return self if config == self.config else self._with(config, self._learned)
+        return self if config == self.config else self._with(config, self._learned, self._ranker)
 
-    def _with(self, config: FuseConfig, learned: FusionWeights | None) -> Self:
+    def _with(
+        self, config: FuseConfig, learned: FusionWeights | None, ranker: LearnedRanker | None
+    ) -> Self:
         stage = type(self)(config, name=self.name)
         stage._learned = learned
         stage._item_users = self._item_users
-        stage._statistics, stage._ranker = self._statistics, self._ranker
+        stage._statistics, stage._ranker = self._statistics, ranker
         return stage
 
     def _check(self) -> None:
@@ -137,13 +143,49 @@ class Fuse(Stage[FuseConfig]):
         Returns:
             A new stage; it has the given weights if no query counts.
         """
-        weighted = self._with(self.config, self._learned_weights(queries, items, targets))
-        if self.config.method not in RANKER_METHODS or self._statistics is None:
-            return weighted
-        weighted._ranker = learn_ranker(
-            weighted.config, weighted.weighted_scores, self._statistics, (queries, items, targets)
-        )
-        return weighted
+        return self._with(self.config, self._learned_weights(queries, items, targets), None)
+
+    @property
+    def has_ranker(self) -> bool:
+        """Whether the method learns a ranker beside the weights."""
+        return self.config.method in RANKER_METHODS
+
+    def learn_ranker(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
+        """Learn what a ranker adds to the weighted sum, if the method has one.
+
+        Args:
+            queries: B queries.
+            items: Their candidates [B, K], scored by models that did not see the targets.
+            targets: The relevant items of each query.
+
+        Returns:
+            A new stage; it has no ranker if the method has none, this stage is not fitted, or a
+            ranker gains nothing on queries that it has not seen.
+        """
+        stage = self._with(self.config, self._learned, None)
+        if self.has_ranker and self._statistics is not None:
+            stage._ranker = learn_ranker(
+                self.config, stage.weighted_scores, self._statistics, (queries, items, targets)
+            )
+        return stage
+
+    def with_ranker_of(self, other: Self) -> Self:
+        """This step with the ranker that another one learned.
+
+        Args:
+            other: The other step.
+        """
+        return self._with(self.config, self._learned, other._ranker)
+
+    def with_method(self, method: FusionMethod) -> Self:
+        """This step with another method and what both methods learn alike: the weights of sums.
+
+        Args:
+            method: The other method.
+        """
+        config = replace(self.config, method=method)
+        same_weights = {method, self.config.method} <= {"weighted", *RANKER_METHODS}
+        return self._with(config, self._learned if same_weights else None, None)
 
     def _learned_weights(
         self, queries: QueryBatch, items: CandidateLists, targets: Ragged
@@ -205,7 +247,7 @@ class Fuse(Stage[FuseConfig]):
             queries: B queries.
             items: Their candidates, scored by every model.
         """
-        items = self._require_match(queries, items)
+        items = require_match(queries, items, self.config.match or ())
         weighted = self.weighted_scores(queries, items)
         score = weighted.scores
         if self._ranker is not None and self._statistics is not None:
@@ -301,6 +343,7 @@ class Fuse(Stage[FuseConfig]):
         config = self.config.with_model_defaults({})
         return {
             "method": config.method,
+            "ranker": None if self._ranker is None else self._ranker.describe(),
             "learned": learned is not None,
             "scalars": 0 if learned is None else learned.n_weights,
             "margin": config.missing_margin if learned is None else learned.margin,
@@ -353,16 +396,3 @@ class Fuse(Stage[FuseConfig]):
         missing = self._settings_of(tuple(names)).missing_score
         margins = np.where(missing == "learned", learned, fixed)
         return signals.filled(missing == "minimum", margins.astype(np.float32))
-
-    def _require_match(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
-        """Mark candidates that do not match the text, pinned ones and the caller's list apart."""
-        columns = [f"{name}.score" for name in self.config.match or ()]
-        columns = [column for column in columns if column in items.columns]
-        is_text_query = query_types(queries) == TEXT_QUERY
-        if not columns or not is_text_query.any() or queries.candidates is not None:
-            return items
-        is_item = items.item_numbers >= 0
-        matches = np.logical_or.reduce([items.column(column) > 0 for column in columns])
-        if queries.pins is not None:
-            matches |= items.column(f"{PINS}.rank") >= 0
-        return items.mark_removed(is_text_query[:, None] & ~matches & is_item, UNMATCHED)

@@ -96,6 +96,26 @@ class RankingExamples:
         return dcg(scores, self.targets & self.present) / self.ideals
 
 
+@dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """What held-out queries say of a ranker.
+
+    Attributes:
+        part: The part of the longest training that ranks held-out queries best; 0: none gains.
+        ndcg: NDCG@10 of held-out queries with it.
+        weighted_ndcg: That of the weighted sum.
+    """
+
+    part: float
+    ndcg: float
+    weighted_ndcg: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, rounded, for reports."""
+        names = {"ndcg": self.ndcg, "weighted_ndcg": self.weighted_ndcg}
+        return {name: round(value, 4) for name, value in names.items()}
+
+
 class Ranker(Protocol):
     """What a learned fusion adds to the weighted sum of a candidate."""
 
@@ -120,12 +140,23 @@ class TreeRanker:
         trees: The model of LightGBM in its text format.
         n_trees: How many trees it has.
         gain: By feature, its share in the gain of all splits.
+        validation: What held-out queries said.
     """
 
     models: tuple[str, ...]
     trees: str
     n_trees: int
     gain: dict[str, float]
+    validation: CrossValidation | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Size, gain on held-out queries and the ten features that gain most, for reports."""
+        best = sorted(self.gain.items(), key=lambda entry: -entry[1])[:10]
+        return {
+            "trees": self.n_trees,
+            **(self.validation.to_dict() if self.validation else {}),
+            "features": {name: round(share, 4) for name, share in best},
+        }
 
     def adjustments(self, features: Float32Array, part: float = 1.0) -> Float64Array:
         """Compute what the trees add.
@@ -190,21 +221,6 @@ def fit_trees(
         return TreeRanker(tuple(models), booster.model_to_string(), count, named)
 
     return fit
-
-
-@dataclass(frozen=True, slots=True)
-class CrossValidation:
-    """What held-out queries say of a ranker.
-
-    Attributes:
-        part: The part of the longest training that ranks held-out queries best; 0: none gains.
-        ndcg: NDCG@10 of held-out queries with it.
-        weighted_ndcg: That of the weighted sum.
-    """
-
-    part: float
-    ndcg: float
-    weighted_ndcg: float
 
 
 def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> CrossValidation:

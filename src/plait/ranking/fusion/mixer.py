@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array
-from plait.ranking.fusion.learned_ranker import FitRanker, RankingExamples
+from plait.ranking.fusion.learned_ranker import CrossValidation, FitRanker, RankingExamples
 
 __all__ = ["MixerRanker", "fit_mixer"]
 
@@ -34,6 +35,7 @@ class MixerRanker:
         bias: float32 [H].
         output: The weights of the output, float32 [H].
         strength: What the output is multiplied by.
+        validation: What held-out queries said.
     """
 
     models: tuple[str, ...]
@@ -43,6 +45,15 @@ class MixerRanker:
     bias: Float32Array
     output: Float32Array
     strength: float
+    validation: CrossValidation | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Size and gain on held-out queries, for reports."""
+        return {
+            "hidden_units": len(self.output),
+            "strength": round(self.strength, 4),
+            **(self.validation.to_dict() if self.validation else {}),
+        }
 
     def adjustments(self, features: Float32Array, part: float = 1.0) -> Float64Array:
         """Compute what the network adds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def learn_ranker(
         return None
     ranker = fit(examples, chosen.part, 0)
     assert isinstance(ranker, TreeRanker | MixerRanker)
-    return ranker
+    return replace(ranker, validation=chosen)
 
 
 def best_candidates(
