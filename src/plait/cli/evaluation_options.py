@@ -72,6 +72,13 @@ class EvaluationOptions:
             "the field that names an item's product."
         ),
     ] = ""
+    fusion_methods: Annotated[
+        bool,
+        typer.Option("--fusion-methods", help="Add a row for each other method of the fusion."),
+    ] = False
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Add a row without each model of the recipe.")
+    ] = False
     k: Annotated[str, typer.Option(help="Cut-offs, with commas between.")] = "5,10"
     seed: Annotated[int, typer.Option(help="What chance starts from.")] = 0
     seeds: Annotated[int, typer.Option(help="Fit from so many seeds, and pool them.")] = 1

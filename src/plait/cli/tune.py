@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["tune"]
 
 
-@takes_evaluation_options(without=("refit", "group", "seeds"))
+@takes_evaluation_options(without=("refit", "group", "seeds", "fusion_methods", "ablate"))
 def tune(
     home: Home,
     recipe: Annotated[str, typer.Option(help="A shipped recipe, or a TOML file.")] = "default",

@@ -15,6 +15,7 @@ from plait.errors import InputError
 from plait.evaluation.pointwise.clicks import evaluate_clicks
 from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
+from plait.evaluation.ranking.fusion_rows import NO_ROWS, FusionOptions
 from plait.evaluation.ranking.item_groups import check_group
 from plait.evaluation.ranking.runner import evaluate_rankings
 from plait.evaluation.results.evaluation_log import (
@@ -23,6 +24,7 @@ from plait.evaluation.results.evaluation_log import (
     recipe_hash,
 )
 from plait.evaluation.results.fingerprint import interactions_fingerprint, ratings_fingerprint
+from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margin
 from plait.pipeline.pipeline import Pipeline
@@ -46,12 +48,13 @@ def evaluate(
     seeds: int = 1,
     group: str = "",
     test: Dataset | None = None,
+    fusion: FusionOptions = NO_ROWS,
     progress: Progress = ignore,
     history: Path | None = None,
 ) -> Report:
     """Evaluate recipes by a protocol. Nothing that serves is read or written.
 
-    Rows are `fused`, every model, and baselines; with several recipes RECIPE/ROW and baselines.
+    Rows are `fused`, every model, baselines; with several recipes RECIPE/ROW, and baselines.
 
     Args:
         dataset: The data set.
@@ -59,6 +62,7 @@ def evaluate(
         protocol: The protocol; open options are resolved on the data.
         seeds: Number of seeds to fit with, from the protocol's seed on; the rows are their means.
         group: A field of items, to report their exposure, or of users, as slices.
+        fusion: Which rows of other fusions there are.
         test: Rated events for the ratings protocol, with the numbers of `dataset`.
         progress: Called with ("RECIPE: fit", finished, total).
         history: File that records every evaluation.
@@ -71,10 +75,7 @@ def evaluate(
         ProtocolError: If the data do not allow the protocol or leave no test query.
     """
     named = _distinct_names(recipes)
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise InputError(
-            f"invalid number of seeds {seeds}", hint=f"expected 1 to {MAX_SEEDS}", field="seeds"
-        )
+    _check_seeds(seeds)
     check_group(dataset, group)
     protocol = with_test_file(protocol.resolved(dataset, recipes[0]), test)
     fit_seeds = tuple(range(protocol.seed, protocol.seed + seeds))
@@ -83,12 +84,13 @@ def evaluate(
     elif protocol.name == "clicks":
         report, rows = evaluate_clicks(dataset, named, protocol, fit_seeds, progress)
     else:
-        report, rows = evaluate_rankings(dataset, named, protocol, group, fit_seeds, progress)
+        report, rows = evaluate_rankings(
+            dataset, named, protocol, fit_seeds, progress, group=group, fusion=fusion
+        )
     identity = {"version": dataset.version, "fingerprint": interactions_fingerprint(dataset)}
-    variances = {row.model: SeedVariance(seeds, row.spread) for row in report.results}
     report = replace(
         report,
-        paired=with_seed_margin(report.paired, variances),
+        paired=_with_seed_margin(report, seeds),
         data={**identity, **report.data},
         seeds=fit_seeds,
         recipes={name: _describe_recipe(recipe) for name, recipe in named.items()},
@@ -98,6 +100,20 @@ def evaluate(
         report = _record(history, report, named, rows)
     _log.info("evaluated %s by %s, run %s", ", ".join(named), protocol.name, report.run)
     return report
+
+
+def _with_seed_margin(report: Report, seeds: int) -> Sequence[Difference]:
+    """The differences of a report, with how far seeds alone may move them."""
+    variances = {row.model: SeedVariance(seeds, row.spread) for row in report.results}
+    return with_seed_margin(report.paired, variances)
+
+
+def _check_seeds(seeds: int) -> None:
+    """InputError if there are too few or too many."""
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InputError(
+            f"invalid number of seeds {seeds}", hint=f"expected 1 to {MAX_SEEDS}", field="seeds"
+        )
 
 
 def with_test_file(protocol: Protocol, test: Dataset | None) -> Protocol:

@@ -40,12 +40,14 @@ class Lesson:
         queries: B queries.
         items: Their candidates [B, K], scored by every model.
         targets: The relevant items of each query.
+        train: The data that the models were fitted on.
     """
 
     pipeline: Pipeline
     queries: QueryBatch
     items: CandidateLists
     targets: Ragged
+    train: Dataset
 
 
 OnLearned = Callable[[Pipeline, Lesson, Lesson | None], None]
@@ -180,7 +182,8 @@ class _HeldOutFit:
         for start, candidates in in_batches(queries, retrieve, size=size):
             batches.append(candidates)
             progress("learn", min(start + size, len(queries)), len(queries))
-        return Lesson(pipeline, queries, concat_candidates(batches), split.targets)
+        items = concat_candidates(batches)
+        return Lesson(pipeline, queries, items, split.targets, split.train)
 
     def _queries(self, pipeline: Pipeline, split: Split) -> QueryBatch:
         """The queries of a split, with the state view that `pipeline` has."""

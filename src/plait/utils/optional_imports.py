@@ -6,7 +6,16 @@ from importlib.util import find_spec
 
 from plait.errors import MissingExtraError
 
-__all__ = ["require_extra"]
+__all__ = ["is_installed", "require_extra"]
+
+
+def is_installed(module: str) -> bool:
+    """Tell whether a module can be imported.
+
+    Args:
+        module: The name of the module.
+    """
+    return find_spec(module) is not None
 
 
 def require_extra(feature: str, *modules: str, extra: str = "deep") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from plait.errors import InputError
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
+from plait.evaluation.ranking.fusion_rows import FusionOptions
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
@@ -30,7 +31,7 @@ AUTO = "auto"
 _LISTS = {"goal", "k", "negative"}
 """Options of which there may be several."""
 
-OPTIONS = ("seeds", "group", "test_events", "map")
+OPTIONS = ("seeds", "group", "fusion_methods", "ablate", "test_events", "map")
 """The options of an evaluation beside its protocol."""
 
 
@@ -53,8 +54,8 @@ def evaluate(
         protocol: The protocol or its name; "auto": `time` where the log has times, else
             leave-one-out.
         recipes: The recipes, their files or their names.
-        options: Those of the protocol, and `seeds`, `group`, `test_events` (rated events for the
-            ratings protocol, in any form that `ingest` takes) with their `map`.
+        options: Those of the protocol and `OPTIONS`; `test_events` are rated events for the
+            ratings protocol, in any form that `ingest` takes.
         history: The file that records every evaluation on test data; the run is saved in `runs`
             beside it.
         flush: Stores impressions that are still buffered.
@@ -72,8 +73,7 @@ def evaluate(
     seeds = _seed_count(settings.get("seeds", 1))
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
     settled = protocol_of("time" if protocol == AUTO else protocol, protocol_options)
-    named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
-    loaded_recipes = [recipe_from(entry) for entry in named]
+    loaded_recipes = _recipes(recipes)
     events = settings.get("test_events")
     check_test(events, settled)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
@@ -89,11 +89,18 @@ def evaluate(
         seeds=seeds,
         group=settings.get("group") or "",
         test=test,
+        fusion=FusionOptions(*(_is_set(name, settings) for name in ("fusion_methods", "ablate"))),
         progress=progress,
         history=history,
     )
     save_run(history.parent / "runs", report)
     return report
+
+
+def _recipes(recipes: RecipeLike | Iterable[RecipeLike]) -> list[Recipe]:
+    """The recipes to evaluate, loaded."""
+    named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
+    return [recipe_from(entry) for entry in named]
 
 
 def _seed_count(value: Any) -> int:
@@ -102,6 +109,16 @@ def _seed_count(value: Any) -> int:
     if type(seeds) is not int:
         raise InputError(f"seeds is {seeds!r}, expected how many seeds", field="seeds")
     return seeds
+
+
+def _is_set(name: str, settings: Mapping[str, Any]) -> bool:
+    """The value of an option that is true or false."""
+    value = settings.get(name, False)
+    if not isinstance(value, bool):
+        raise InputError(
+            f"{name} is {value!r}, expected true or false", hint=f"{name}=True", field=name
+        )
+    return value
 
 
 def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protocol:

@@ -172,7 +172,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
                 leave-one-out.
             recipes: The recipes to compare.
             progress: Told the step, how much of it is done, and how much there is.
-            options: Those of `Protocol` (test_days, k, ...), and seeds, group, test_events, map.
+            options: Those of `Protocol` (test_days, k, ...), and seeds, group, fusion_methods,
+                ablate, test_events, map.
 
         Raises:
             ProtocolError: If the data do not allow the protocol.

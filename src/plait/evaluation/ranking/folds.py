@@ -11,6 +11,7 @@ from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.splits import Split, leave_one_out, time_split
+from plait.training.pipeline_fit import MakeSplit
 
 __all__ = ["Fold", "make_folds"]
 
@@ -26,12 +27,15 @@ class Fold(NamedTuple):
         test: The test split.
         refit: Whether models are fitted again on `test.train` once the fusion is learned.
         window: First day of the window, "" if there is only one window.
+        ranker_split: Makes the split that a ranker learns from where the models are not fitted
+            again: the last event of each user in the training data; None: it learns from `learn`.
     """
 
     learn: Split
     test: Split
     refit: bool
     window: str = ""
+    ranker_split: MakeSplit | None = None
 
 
 def make_folds(
@@ -55,6 +59,7 @@ def make_folds(
     if protocol.name == "time":
         windows = range(protocol.windows, 0, -1)
         return [_time_fold(dataset, protocol, back, options) for back in windows]
+    last_event = {**options, "max_queries": MAX_QUERIES}
     split: Callable[..., Split]
     if protocol.name == "leave-one-out":
         split = partial(leave_one_out, dataset, seen=protocol.seen, **options)
@@ -62,7 +67,13 @@ def make_folds(
         options |= {"test_user_ratio": protocol.test_users, "fold_in_ratio": protocol.fold_in}
         split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
     learn = split(fold="validation", max_queries=MAX_QUERIES)
-    return [Fold(learn, split(fold="test", refit=protocol.refit), protocol.refit)]
+    test = split(fold="test", refit=protocol.refit)
+    if protocol.refit:
+        return [Fold(learn, test, refit=True)]
+    inner = partial(
+        leave_one_out, learn.train, seen=protocol.seen or "remove", refit=True, **last_event
+    )
+    return [Fold(learn, test, refit=False, ranker_split=inner)]
 
 
 def _time_fold(dataset: Dataset, protocol: Protocol, back: int, options: Mapping[str, Any]) -> Fold:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from plait.data.array_types import BoolArray, Float32Array
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.errors import RecipeError
+from plait.evaluation.ranking.fusion_rows import FusionRow
 from plait.evaluation.ranking.per_user import BatchMetrics, ModelResult, Scorer
 from plait.evaluation.results.report import FUSED
 from plait.pipeline.batch_inference import batch_size, in_batches, n_active_threads
@@ -78,7 +80,12 @@ def without_explanations(pipeline: Pipeline) -> Pipeline:
 
 
 def rank_split(
-    pipeline: Pipeline, split: Split, scorer: Scorer, deepest: int, progress: Progress
+    pipeline: Pipeline,
+    split: Split,
+    scorer: Scorer,
+    deepest: int,
+    progress: Progress,
+    fusion_rows: Sequence[FusionRow] = (),
 ) -> list[ModelResult]:
     """Rank the candidates of all queries.
 
@@ -88,20 +95,23 @@ def rank_split(
         scorer: Computes the metrics of the split.
         deepest: Length of the longest list that is measured.
         progress: Called with "ask", the number of finished queries, and their total.
+        fusion_rows: Other fusions of the same scores.
 
     Returns:
-        `fused` and a row for every model, with their seconds of evaluation.
+        `fused`, a row for every model, with their seconds of evaluation, and the other fusions.
     """
     pipeline = without_explanations(pipeline).without(FALLBACK)  # the models are measured
     live = state_view_of(pipeline, split.query_time_data)
     queries = replace(split.queries, live=live, k=deepest)
     seconds = _StageSeconds()
-    names = (FUSED, *(model.name for model in pipeline.models))
+    variants = [(row, row.pipeline(pipeline, split.train)) for row in fusion_rows]
+    names = (FUSED, *(model.name for model in pipeline.models), *(row.name for row in fusion_rows))
     rows = {name: scorer.new_result(name) for name in names}
 
     def evaluate(start: int, batch: QueryBatch) -> dict[str, BatchMetrics]:
         limited = with_limits(pipeline, batch)
-        items = pipeline.rerank(limited, pipeline.retrieve_and_score(limited, seconds), seconds)
+        scored = pipeline.retrieve_and_score(limited, seconds)
+        items = pipeline.rerank(limited, scored, seconds)
         outcomes = scorer.match_targets(start, items.item_numbers)
         allowed = items.present & _allowed_by_seen_rule(batch, items)
         metrics = {FUSED: scorer.batch_metrics(outcomes, final_scores(items, pipeline), allowed)}
@@ -109,6 +119,11 @@ def rank_split(
             scores = items.column(f"{model.name}.score")
             valid = allowed & _retrieved_by(items, model)
             metrics[model.name] = scorer.batch_metrics(outcomes, scores, valid)
+        for row, variant in variants:
+            items = variant.rerank(limited, row.candidates(scored))
+            outcomes = scorer.match_targets(start, items.item_numbers)
+            allowed = items.present & _allowed_by_seen_rule(batch, items)
+            metrics[row.name] = scorer.batch_metrics(outcomes, items.column("score"), allowed)
         return metrics
 
     began = time.perf_counter()

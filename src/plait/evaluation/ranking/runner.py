@@ -27,6 +27,7 @@ from plait.evaluation.ranking.fold_aggregation import (
     mean_over_seeds,
 )
 from plait.evaluation.ranking.folds import Fold, make_folds
+from plait.evaluation.ranking.fusion_rows import FusionOptions, FusionRows, is_fusion_row
 from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
 from plait.evaluation.ranking.product_targets import check_group_by, merge_variants
@@ -56,6 +57,7 @@ class _RankingTask:
     group: str
     seeds: tuple[int, ...]
     progress: Progress
+    fusion: FusionOptions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,9 +77,11 @@ def evaluate_rankings(
     dataset: Dataset,
     named: Mapping[str, Recipe],
     protocol: Protocol,
-    group: str,
     seeds: tuple[int, ...],
     progress: Progress,
+    *,
+    group: str,
+    fusion: FusionOptions,
 ) -> tuple[Report, dict[str, list[str]]]:
     """Evaluate recipes by a protocol that ranks.
 
@@ -85,9 +89,10 @@ def evaluate_rankings(
         dataset: The data set.
         named: Recipes by name.
         protocol: A resolved protocol.
-        group: Field of items or users to report by, "" for none.
         seeds: Seeds of the fits.
         progress: Called with a description, the finished and the total number of steps.
+        group: Field of items or users to report by, "" for none.
+        fusion: Which rows of other fusions there are.
 
     Returns:
         The report, and the names of its rows by recipe.
@@ -99,7 +104,7 @@ def evaluate_rankings(
     check_group_by(dataset, protocol.group_by)
     for recipe in named.values():
         require_final_score(Pipeline.build(recipe))
-    task = _RankingTask(dataset, protocol, group, seeds, progress)
+    task = _RankingTask(dataset, protocol, group, seeds, progress, fusion)
     by_recipe: dict[str, list[ModelResult]] = {}
     first: list[_Window] = []
     for name, recipe in named.items():
@@ -108,13 +113,11 @@ def evaluate_rankings(
         by_recipe[name] = _evaluate_recipe(task, name, recipe, windows)
     baseline_rows = _evaluate_baselines(task, first)
     if len(named) > 1:
-        for name, rows in by_recipe.items():
-            for row in rows:
-                row.model = f"{name}/{row.model}"
+        _name_by_recipe(by_recipe)
     eval_set = concat_eval_sets([window.eval_set for window in first])
     rows = [*itertools.chain(*by_recipe.values()), *baseline_rows]
-    targets = max(len(eval_set.targets), 1)
-    tied = max(float(rows[0].tied.sum()) for rows in by_recipe.values()) / targets
+    tied = max(float(rows[0].tied.sum()) for rows in by_recipe.values())
+    tied /= max(len(eval_set.targets), 1)
     report = Report(
         protocol,
         summarize(rows, eval_set, protocol),
@@ -129,6 +132,13 @@ def evaluate_rankings(
         detail=per_query_metrics(rows, eval_set),
     )
     return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
+
+
+def _name_by_recipe(by_recipe: Mapping[str, list[ModelResult]]) -> None:
+    """Put the names of the recipes before those of the rows."""
+    for name, rows in by_recipe.items():
+        for row in rows:
+            row.model = f"{name}/{row.model}"
 
 
 def _make_windows(task: _RankingTask, recipe: Recipe) -> list[_Window]:
@@ -200,6 +210,8 @@ def _evaluate_window(
     def progress(what: str, done: int, total: int) -> None:
         task.progress(f"{label}: {what}", done, total)
 
+    others = FusionRows(task.fusion)
+    learning = {"on_learned": others.on_learned} if task.fusion.any_row else {}
     with costs.peak:
         began = time.perf_counter()
         pipeline = fit_recipe(
@@ -211,10 +223,13 @@ def _evaluate_window(
             live=state_view_of,
             watch=costs.on_stage_fitted,
             progress=progress,
+            ranker_split=fold.ranker_split,
+            **learning,
         )
         costs.total_fit_seconds = time.perf_counter() - began
         scorer = window.scorer(task.protocol)
-        rows = rank_split(pipeline, fold.test, scorer, max(task.protocol.k), progress)
+        deepest = max(task.protocol.k)
+        rows = rank_split(pipeline, fold.test, scorer, deepest, progress, others.rows)
         for row in rows:
             row.fit_seconds = costs.fit_seconds_of(row.model)
             row.peak_mb = costs.peak_mb_of(row.model)
@@ -244,8 +259,14 @@ def _paired_differences(
     """Each fusion against the best other row, and against the fusion of the first recipe."""
     differences: list[Difference] = []
     first = next(iter(by_recipe.values()))[0]
-    for fused, *models in by_recipe.values():
+    deciding = f"ndcg@{max(protocol.k)}"
+    for fused, *others in by_recipe.values():
+        models = [row for row in others if not is_fusion_row(row.model)]
         differences += differences_to_best(fused, [*models, *baseline_rows], eval_set, protocol)
+        for other in others:
+            if is_fusion_row(other.model):
+                gaps = differences_to_best(fused, [other], eval_set, protocol)
+                differences += [gap for gap in gaps if gap.metric == deciding]
         if fused is not first:
             differences += differences_to_best(fused, [first], eval_set, protocol)
     return differences

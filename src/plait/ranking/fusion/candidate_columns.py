@@ -16,6 +16,7 @@ __all__ = [
     "ITEM_QUERY",
     "TEXT_QUERY",
     "USER_QUERY",
+    "item_rarity",
     "model_ranks",
     "query_types",
     "require_match",
@@ -43,6 +44,27 @@ def query_types(queries: QueryBatch) -> Int64Array:
     return np.where(
         has_text, TEXT_QUERY, np.where(queries.items.lengths > 0, ITEM_QUERY, USER_QUERY)
     )
+
+
+def item_rarity(
+    queries: QueryBatch, item_users: Float32Array, rare_item_users: float
+) -> Float32Array:
+    """Compute how little is known of whom the items of each query are for.
+
+    Args:
+        queries: B queries.
+        item_users: How many users chose each item, float32 [n].
+        rare_item_users: With so many users an item is half rare.
+
+    Returns:
+        From 0 to 1, float32 [B].
+    """
+    items = queries.items
+    known = items.values < len(item_users)
+    users = np.where(known, item_users[np.where(known, items.values, 0)], 0)
+    rarity = rare_item_users / (users + np.float32(rare_item_users))
+    sums = np.bincount(items.rows, rarity, minlength=len(items))
+    return (sums / np.maximum(items.lengths, 1)).astype(np.float32)
 
 
 def model_ranks(items: CandidateLists, name: str, present: BoolArray) -> Float32Array:

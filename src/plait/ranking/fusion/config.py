@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from plait.pipeline.search_space import Range, tunable
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
 __all__ = [
+    "FUSION_METHODS",
     "MODEL_SETTINGS",
     "RANKER_METHODS",
     "WEIGHT_SETTINGS",
@@ -39,6 +40,7 @@ MODEL_SETTINGS = (
 """The settings that name models."""
 
 FusionMethod = Literal["weighted", "rrf", "borda", "majority", "lambdarank", "mixer"]
+FUSION_METHODS: tuple[FusionMethod, ...] = get_args(FusionMethod)
 
 RANKER_METHODS = ("lambdarank", "mixer")
 """The methods that learn a ranker on top of the weights."""

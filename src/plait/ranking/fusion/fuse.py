@@ -24,6 +24,7 @@ from plait.ranking.fusion.band_weights import (
 from plait.ranking.fusion.candidate_columns import (
     ITEM_QUERY,
     USER_QUERY,
+    item_rarity,
     model_ranks,
     query_types,
     require_match,
@@ -144,6 +145,11 @@ class Fuse(Stage[FuseConfig]):
             A new stage; it has the given weights if no query counts.
         """
         return self._with(self.config, self._learned_weights(queries, items, targets), None)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether weights were learned."""
+        return self._learned is not None
 
     @property
     def has_ranker(self) -> bool:
@@ -302,7 +308,8 @@ class Fuse(Stage[FuseConfig]):
         by_type = self._settings_of(tuple(models)).weights
         weights = by_type[types]
         if (types == ITEM_QUERY).any() and len(self._item_users) and self.config.rare_item_users:
-            rarity = self._rarity(queries)[types == ITEM_QUERY, None]
+            rarity = item_rarity(queries, self._item_users, self.config.rare_item_users)
+            rarity = rarity[types == ITEM_QUERY, None]
             rare = self.config.rare_item_weights(models)
             weights[types == ITEM_QUERY] += rarity * (rare - by_type[ITEM_QUERY])
         rows = np.nonzero(types == USER_QUERY)[0]
@@ -318,15 +325,6 @@ class Fuse(Stage[FuseConfig]):
             else:
                 weights[rows, column] *= np.float32(learned.idle)
         return weights
-
-    def _rarity(self, queries: QueryBatch) -> Float32Array:
-        """From 0 to 1 how little is known of whom the items of a query are for, float32 [B]."""
-        items = queries.items
-        known = items.values < len(self._item_users)
-        users = np.where(known, self._item_users[np.where(known, items.values, 0)], 0)
-        rarity = self.config.rare_item_users / (users + np.float32(self.config.rare_item_users))
-        sums = np.bincount(items.rows, rarity, minlength=len(items))
-        return (sums / np.maximum(items.lengths, 1)).astype(np.float32)
 
     def _gated_out(self, names: Sequence[str]) -> list[str]:
         """The models that failed the gain test, or were never tested; none if no other is there."""
