@@ -12,7 +12,7 @@ from tests.dataset_fixtures import random_rows, world
 
 DATA = world(random_rows())
 MODELS = ("popular", "neighbours")
-OTHERS = ("rrf", "borda", "majority", "lambdarank", "mixer")
+OTHERS = ("bagging", "rrf", "borda", "majority", "lambdarank", "mixer")
 
 
 def recipe(**fuse):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from plait.pipeline.recipe import build_stage
-from plait.ranking.fusion.config import FuseConfig
+from plait.ranking.fusion.config import FUSION_METHODS, FuseConfig
 from plait.ranking.fusion.fuse import Fuse
 from plait.ranking.fusion.learned_ranker import RankingExamples
 from plait.testing.synthetic_data import make_dataset
 from tests.ranking.candidate_fixtures import ask, candidates, ragged
+from tests.ranking.planted_signal import fuse, weights_of, world
 
 NAN = float("nan")
 LEARNED = ("lambdarank", "mixer")
@@ -194,3 +195,30 @@ def test_an_unknown_method_is_refused():
 
     with pytest.raises(RecipeError):
         build_stage("fuse", {"method": "condorcet"})
+
+
+def test_bagged_weights_lie_between_those_of_the_draws_and_find_the_planted_ones():
+    asked, items, targets = world()
+    settings = {"method": "bagging", "history_length_bands": (0, 10)}
+    few, many = weights_of(fuse(**settings).learn_weights(asked, items, targets))
+    assert few["short"] > 5 * max(few["long"], few["dice"])
+    assert many["long"] > 5 * max(many["short"], many["dice"])
+    single, several = (
+        weights_of(fuse(**settings, bags=bags).learn_weights(asked, items, targets))
+        for bags in (1, 5)
+    )
+    assert single != several
+
+
+def test_bagging_learns_from_two_queries_and_from_none():
+    asked, items, targets = world(queries=2)
+    assert fuse(method="bagging").learn_weights(asked, items, targets).is_learned
+    nothing = ragged([], [])
+    assert not fuse(method="bagging").learn_weights(asked, items, nothing).is_learned
+
+
+@pytest.mark.parametrize("method", FUSION_METHODS)
+def test_weights_that_sum_to_zero_leave_finite_scores(method):
+    items = candidates([0, 1], a__score=[[2.0, 1.0]], b__score=[[1.0, 5.0]])
+    for weights in ({"*": 0.0}, {"a": 1.0, "b": -1.0}):
+        assert np.isfinite(fused(method, items, weights=weights)).all()

@@ -39,7 +39,7 @@ MODEL_SETTINGS = (
 )
 """The settings that name models."""
 
-FusionMethod = Literal["weighted", "rrf", "borda", "majority", "lambdarank", "mixer"]
+FusionMethod = Literal["weighted", "bagging", "rrf", "borda", "majority", "lambdarank", "mixer"]
 FUSION_METHODS: tuple[FusionMethod, ...] = get_args(FusionMethod)
 
 RANKER_METHODS = ("lambdarank", "mixer")
@@ -78,13 +78,16 @@ class FuseConfig:
     """
 
     method: FusionMethod = "weighted"
-    """A weighted sum of comparable scores; or of points by rank: reciprocal ranks, Borda counts,
+    """A weighted sum of comparable scores, its weights perhaps the mean of several draws of queries
+    (bagging); or of points by rank: reciprocal ranks, Borda counts,
     votes of a majority; or the sum and what boosted trees (lambdarank) or a small neural network
     (mixer) add to it."""
     k: float = bounded_field(60.0, Limit(least=0))
     """The constant of reciprocal rank fusion; the larger, the less the first ranks stand out."""
     majority_ranks: int = bounded_field(10, Limit(least=1))
     """How many items each model votes for under "majority"."""
+    bags: int = bounded_field(5, Limit(least=1))
+    """How many draws of half of the queries weights are the mean of under "bagging"."""
     ranker_depth: int = bounded_field(100, Limit(least=2))
     """How many candidates, those with the largest sums, a learned ranker orders anew."""
     max_trees: int = bounded_field(120, Limit(least=1))

@@ -15,6 +15,7 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Stage
+from plait.ranking.fusion.bagging import learn_bagged_weights
 from plait.ranking.fusion.band_weights import (
     FusionCandidates,
     FusionWeights,
@@ -127,10 +128,7 @@ class Fuse(Stage[FuseConfig]):
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """The models that each setting names."""
         named = {setting: getattr(self.config, setting) or () for setting in MODEL_SETTINGS}
-        return {
-            setting: tuple(name for name in names if name != ANY)
-            for setting, names in named.items()
-        }
+        return {key: tuple(name for name in names if name != ANY) for key, names in named.items()}
 
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
         """Learn weights from held-out targets.
@@ -204,8 +202,12 @@ class Fuse(Stage[FuseConfig]):
         sample = CandidateLists(items.item_numbers[rows], columns)
         lengths = queries.history.lengths[rows]
         candidates = self._candidates(sample, names, present[rows], is_target[rows], lengths)
-        learned = learn_band_weights(self.config, candidates)
+        learned = self._learn(candidates)
         return self._gated(candidates, sample, learned)
+
+    def _learn(self, candidates: FusionCandidates) -> FusionWeights | None:
+        learn = learn_bagged_weights if self.config.method == "bagging" else learn_band_weights
+        return learn(self.config, candidates)
 
     def _candidates(
         self,
@@ -239,7 +241,7 @@ class Fuse(Stage[FuseConfig]):
             items, others, present, candidates.targets, candidates.lengths
         )
         rows = np.nonzero(other_candidates.targets.any(axis=1))[0]
-        other_learned = learn_band_weights(self.config, other_candidates.rows(rows))
+        other_learned = self._learn(other_candidates.rows(rows))
         if other_learned is None or passes_gain_test(
             self.config, candidates, learned, other_candidates, other_learned
         ):
