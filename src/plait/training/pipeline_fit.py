@@ -22,7 +22,15 @@ from plait.splitting.splits import MIN_QUERIES, Split
 from plait.training.item_eligibility import allowed_targets, with_limits
 from plait.utils.no_op import ignore
 
-__all__ = ["Lesson", "MakeSplit", "MakeStateView", "OnLearned", "Progress", "fit_recipe"]
+__all__ = [
+    "Lesson",
+    "MakeSplit",
+    "MakeStateView",
+    "OnLearned",
+    "Progress",
+    "fit_recipe",
+    "ignore_lesson",
+]
 
 MakeStateView = Callable[[Pipeline, Dataset], StateView]
 """Returns what a fitted pipeline sees beside its bundle when the log stands as in a data set."""
@@ -55,8 +63,14 @@ OnLearned = Callable[[Pipeline, Lesson, Lesson | None], None]
 from instead; None: from the same."""
 
 
-def _ignore_lesson(_pipeline: Pipeline, _lesson: Lesson, _inner: Lesson | None) -> None:
-    """Keep nothing of what was learned from."""
+def ignore_lesson(_pipeline: Pipeline, _lesson: Lesson, _inner: Lesson | None) -> None:
+    """Keep nothing of what was learned from.
+
+    Args:
+        _pipeline: The pipeline that learned.
+        _lesson: What its weights learned from.
+        _inner: What a ranker may learn from instead.
+    """
 
 
 def fit_recipe(
@@ -71,7 +85,7 @@ def fit_recipe(
     progress: Progress = ignore,
     context: FitContext | None = None,
     ranker_split: MakeSplit | None = None,
-    on_learned: OnLearned = _ignore_lesson,
+    on_learned: OnLearned = ignore_lesson,
 ) -> Pipeline:
     """Fit the models on the training part of a split, then learn settings and fusion weights.
 
@@ -154,7 +168,7 @@ class _HeldOutFit:
             pipeline = _with_rankers(pipeline, lesson, pipeline)
             self.on_learned(pipeline, lesson, None)
             return pipeline
-        needs_inner = _has_ranker(pipeline) or self.on_learned is not _ignore_lesson
+        needs_inner = _has_ranker(pipeline) or self.on_learned is not ignore_lesson
         inner = self._lesson_of_train(pipeline) if needs_inner else None
         if inner is not None:
             pipeline = _with_rankers(pipeline, inner, inner.pipeline)

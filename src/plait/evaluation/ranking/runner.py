@@ -42,7 +42,7 @@ from plait.evaluation.stage_costs import StageCosts
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.ranking.item_variants import product_groups
-from plait.training.pipeline_fit import Progress, fit_recipe
+from plait.training.pipeline_fit import Progress, fit_recipe, ignore_lesson
 from plait.utils.peak_memory import PeakMemory
 
 __all__ = ["evaluate_rankings"]
@@ -211,7 +211,6 @@ def _evaluate_window(
         task.progress(f"{label}: {what}", done, total)
 
     others = FusionRows(task.fusion)
-    learning = {"on_learned": others.on_learned} if task.fusion.any_row else {}
     with costs.peak:
         began = time.perf_counter()
         pipeline = fit_recipe(
@@ -224,7 +223,7 @@ def _evaluate_window(
             watch=costs.on_stage_fitted,
             progress=progress,
             ranker_split=fold.ranker_split,
-            **learning,
+            on_learned=others.on_learned if task.fusion.any_row else ignore_lesson,
         )
         costs.total_fit_seconds = time.perf_counter() - began
         scorer = window.scorer(task.protocol)

@@ -37,7 +37,8 @@ def learn_bagged_weights(config: FuseConfig, candidates: FusionCandidates) -> Fu
     aligned = [_aligned(weights, whole) for weights in learned if weights is not None]
     if not aligned:
         return whole
-    return replace(whole, weights=np.mean(aligned, axis=0, dtype=np.float64).astype(np.float32))
+    weights = np.asarray(np.mean(aligned, axis=0, dtype=np.float64), np.float32)
+    return replace(whole, weights=weights)
 
 
 def _aligned(weights: FusionWeights, whole: FusionWeights) -> Float32Array:
