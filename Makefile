@@ -47,9 +47,12 @@ architecture: $(DEV)
 
 check: lint architecture ## style, types, documentation and the shape of the code
 
-# Tests marked `alone` run first, one at a time and without coverage, because they measure times (exit status 5: there
-# are none); then all others, $(JOBS) at a time. One thread a process: several processes of small matrices only get in
-# each other's way. COVERAGE=0 switches the figure off, a figure below MIN_COVERAGE fails.
+# Tests marked `alone` run first and without coverage, because they start servers and kill processes, which the others
+# would slow down (exit status 5: there are none); then all others; $(JOBS) at a time. One thread a process: several
+# processes of small matrices only get in each other's way. Files keep their order: by the number of their tests, the
+# longest ones (docs) would come last, with one job at work. COVERAGE=0 switches the figure off, a figure below
+# MIN_COVERAGE fails.
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 COVERAGE ?= 1
 MIN_COVERAGE ?= 92
 ifneq ($(COVERAGE),0)
@@ -57,8 +60,8 @@ MEASURE := --cov=plait --cov-branch --cov-report=
 endif
 test: export OMP_NUM_THREADS := 1
 test: lint ## everything `check` does, then the whole suite with its branch coverage
-	$(BIN)/pytest -m alone || [ $$? -eq 5 ]
-	$(BIN)/pytest -m 'not alone' -n $(JOBS) --dist loadfile $(MEASURE)
+	$(BIN)/pytest -m alone $(PARALLEL) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'not alone' $(PARALLEL) $(MEASURE)
 ifdef MEASURE
 	@printf 'branch coverage in percent: '; $(BIN)/coverage report --format=total --fail-under=$(MIN_COVERAGE)
 endif

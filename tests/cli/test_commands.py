@@ -229,7 +229,8 @@ def test_ingest_interrupted_keeps_what_was_stored(tmp_path):
                 out.write(rows)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.decode() == "plait: interrupted; what was stored before is intact\n"
+    last = err.decode().splitlines()[-1]  # a slow machine writes lines of progress before
+    assert last == "plait: interrupted; what was stored before is intact"
     with plait.open(tmp_path / "home") as workspace:
         assert workspace.info()["interactions"] > 100_000
 

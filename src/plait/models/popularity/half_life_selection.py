@@ -8,7 +8,6 @@ MovieLens latest-small, split by time, 365 days instead of a week doubles NDCG@1
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from plait.data.array_types import Float64Array, Int64Array
 from plait.data.dataset import Dataset, Interactions, user_item_keys
@@ -122,6 +121,8 @@ def _ranks(counted: Interactions, half_life: float, unit: float, n_items: int) -
     """The rank of each item by decayed counts, from 1; equal counts share their mean rank."""
     weights = counted.weights.astype(np.float64)
     decayed = weights * decay_weights(counted.times, half_life)
+    from scipy.stats import rankdata  # takes most of a second to import
+
     items = counted.items.astype(np.int64)
     cells = DailyCells.of(counted.times // DAY, items, weights, decayed)
     counts = np.bincount(cells.items, cells.saturated(unit), n_items)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array
 from plait.ranking.fusion.learned_ranker import CrossValidation, FitRanker, RankingExamples
@@ -110,6 +109,8 @@ class _Training:
 
     def run(self, seed: int) -> Float64Array:
         """The weights that fit best, float64."""
+        from scipy.optimize import minimize  # servers do not need it
+
         width = self.inputs.shape[1]
         random = np.random.default_rng(seed)
         start = np.concatenate(

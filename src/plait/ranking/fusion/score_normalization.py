@@ -14,7 +14,6 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from plait.data.array_types import BoolArray, Float32Array, Int64Array
 
@@ -176,6 +175,8 @@ def dense_ranks(scores: Float32Array, known: BoolArray) -> Float32Array:
     Returns:
         Ranks from 0, float32 [..., K]; NaN where not `known`.
     """
+    from scipy.stats import rankdata  # takes most of a second to import
+
     order = rankdata(np.where(known, -scores, np.inf), method="min", axis=-1) - 1
     return np.where(known, order, np.nan).astype(np.float32)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from plait.metrics.dcg import discount, ideal_dcg
@@ -130,6 +129,8 @@ def maximize_likelihood(
         gradient = flat @ probabilities.ravel() / n_queries - target_signals
         regularised = likelihood + 0.5 * pull * float(distance @ distance)
         return regularised, (gradient + pull * distance).astype(np.float64)
+
+    from scipy.optimize import minimize  # servers do not need it, and it takes time to import
 
     bounds = [
         ((None if negative else 0.0), None) if is_free else (value, value)
