@@ -9,10 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plait.data.types import Event, Query
     from plait.experiments.dataset import Dataset
+    from plait.experiments.fusion import fuse
     from plait.experiments.score import score
+    from plait.experiments.search import grid, search
+    from plait.pipeline.search_space import Range
     from plait.workspace import open
 
-__all__ = ["Dataset", "Event", "Query", "__version__", "open", "score"]
+__all__ = [
+    "Dataset",
+    "Event",
+    "Query",
+    "Range",
+    "__version__",
+    "fuse",
+    "grid",
+    "open",
+    "score",
+    "search",
+]
 
 __version__ = "0.1.0"
 
@@ -20,6 +34,10 @@ _MODULES = {
     "Dataset": "plait.experiments.dataset",
     "Event": "plait.data.types",
     "Query": "plait.data.types",
+    "fuse": "plait.experiments.fusion",
+    "Range": "plait.pipeline.search_space",
+    "grid": "plait.experiments.search",
+    "search": "plait.experiments.search",
     "open": "plait.workspace",
     "score": "plait.experiments.score",
 }

@@ -191,6 +191,9 @@ class Blend(Stage):
     writes = ("score",)
     learned = 1.0
 
+    def learns_weights(self, models):
+        return True
+
     def learn_weights(self, queries, items, targets):
         fitted = type(self)(self.config, name=self.name)
         witness.taught.append((queries, items, targets))

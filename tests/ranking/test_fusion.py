@@ -13,6 +13,7 @@ from plait.errors import BundleError, RecipeError
 from plait.pipeline.fitted_state import STATE_FILE
 from plait.pipeline.recipe import build_stage
 from plait.ranking.fusion.config import FuseConfig
+from plait.ranking.fusion.fixed_weights import FixedWeights
 from plait.ranking.fusion.fuse import Fuse
 from plait.ranking.fusion.score_normalization import ScoreShape, normalize_scores, reciprocal_ranks
 from plait.ranking.fusion.weight_optimization import (
@@ -376,3 +377,33 @@ def test_reciprocal_of_nothing():
 def test_wrong_settings_are_refused(given_):
     with pytest.raises(RecipeError):
         build_stage("fuse", given_)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "field"),
+    [
+        ({"history_from": [1]}, "fuse.fixed.history_from"),
+        ({"history_from": [0, 5, 5]}, "fuse.fixed.history_from"),
+        ({"history_from": []}, "fuse.fixed.history_from"),
+        ({"history_from": [0, 5], "weights": {"short": [1.0]}}, "fuse.fixed.weights.short"),
+    ],
+)
+def test_fixed_weights_need_ascending_bands_and_a_weight_for_each(fixed, field):
+    with pytest.raises(RecipeError) as problem:
+        build_stage("fuse", {"fixed": fixed})
+    assert problem.value.field == field
+
+
+def test_fixed_weights_score_as_the_learned_ones_that_they_are():
+    asked, items, targets = world()
+    learned = fuse(history_length_bands=(0, 10)).learn_weights(asked, items, targets)
+    weights = learned.learned
+    columns = zip(weights.models, weights.weights.T.tolist(), strict=True)
+    fixed = FixedWeights(
+        tuple(weights.lower.tolist()), {name: tuple(row) for name, row in columns}, weights.margin
+    )
+    stage = fuse(fixed=fixed)
+    assert scored(stage, items, asked).column("score") == pytest.approx(
+        scored(learned, items, asked).column("score"), nan_ok=True
+    )
+    assert stage.learn_weights(asked, items, targets).learned is stage.learned is not None

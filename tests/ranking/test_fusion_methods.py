@@ -212,9 +212,9 @@ def test_bagged_weights_lie_between_those_of_the_draws_and_find_the_planted_ones
 
 def test_bagging_learns_from_two_queries_and_from_none():
     asked, items, targets = world(queries=2)
-    assert fuse(method="bagging").learn_weights(asked, items, targets).is_learned
+    assert fuse(method="bagging").learn_weights(asked, items, targets).learned
     nothing = ragged([], [])
-    assert not fuse(method="bagging").learn_weights(asked, items, nothing).is_learned
+    assert not fuse(method="bagging").learn_weights(asked, items, nothing).learned
 
 
 @pytest.mark.parametrize("method", FUSION_METHODS)

@@ -5,6 +5,7 @@ import pytest
 
 from plait.data.types import CandidateLists
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
+from plait.pipeline.recipe import Recipe
 from plait.splitting.splits import default_split, leave_one_out
 from plait.training.pipeline_fit import fit_recipe
 from tests.dataset_fixtures import random_rows, world
@@ -34,6 +35,24 @@ def test_without_refit_models_are_fitted_once():
     pipeline = fit_recipe(recipe("Spy"), DATA, split, refit=False)
     assert len(witness.fits) == 1
     assert pipeline.steps[0].learned == 2
+
+
+@pytest.mark.parametrize(
+    ("models", "fixed", "fits"),
+    [
+        (("Spy", "Counts"), {}, 2),
+        (("Spy",), {}, 1),
+        (("Spy", "Counts"), {"weights": {"spy": [1.0], "counts": [2.0]}}, 1),
+    ],
+)
+def test_a_model_is_fitted_once_where_the_fusion_has_no_weight_to_learn(models, fixed, fits):
+    toy = recipe(*models).to_dict()
+    toy["steps"] = {"fuse": {"fixed": fixed}}
+    pipeline = fit_recipe(Recipe.of(toy), DATA, default_split(DATA), refit=True)
+    assert len(witness.fits) == fits
+    learned = pipeline.steps[0].learned
+    assert (learned is not None) == (len(models) > 1)
+    assert not fixed or learned.weights.tolist() == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize("refit", [True, False])

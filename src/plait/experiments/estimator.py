@@ -20,7 +20,7 @@ from plait.pipeline.recipe import Recipe, build_stage, load_recipe
 from plait.pipeline.stage import Fittable, Stage, Trainable
 from plait.utils.plain_arguments import without_numpy
 
-__all__ = ["Estimator"]
+__all__ = ["Estimator", "validation_set"]
 
 
 class Estimator:
@@ -59,8 +59,11 @@ class Estimator:
         Raises:
             RecipeError: If a setting is not allowed.
         """
-        settings = {"stage": self.stage_name, **self._settings()}
-        return build_stage(type(self).__name__.lower(), settings)
+        return build_stage(type(self).__name__.lower(), self.recipe_table())
+
+    def recipe_table(self) -> dict[str, Any]:
+        """Return the table that a recipe has for this model: the stage and its settings."""
+        return {"stage": self.stage_name, **self._settings()}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name.
@@ -131,7 +134,7 @@ class Estimator:
         if isinstance(stage, Trainable):
             context = FitContext(
                 seed=int(seed),
-                held=None if validation is None else _validation_set(train, validation, weights),
+                held=None if validation is None else validation_set(train, validation, weights),
                 folder=None if folder is None else Path(folder),
                 progress=progress or no_progress,
                 trackers=tuple(trackers),
@@ -183,10 +186,19 @@ def _evidence(
     return replace(data, triples=data.triples.without_relations(recipe.excluded_relations))
 
 
-def _validation_set(
+def validation_set(
     train: arrays.Dataset, validation: arrays.Dataset, weights: dict[str, float]
 ) -> ValidationSet:
-    """The histories of the users of the validation data, and what they did there."""
+    """Return the histories of the users of validation data, and what they did there.
+
+    Args:
+        train: The data set of the histories.
+        validation: The interactions to predict.
+        weights: Weights by event type; events of weight 0 or less are no targets.
+
+    Raises:
+        InputError: If `validation` has other users or items than `train`.
+    """
     same_users = train.users.ids == validation.users.ids
     if not same_users or train.catalogue.ids != validation.catalogue.ids:
         raise InputError(

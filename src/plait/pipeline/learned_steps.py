@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, QueryBatch
+from plait.pipeline.stage import Stage
 
 __all__ = ["HasLearnedRanker", "HasLearnedWeights", "SelfTuning"]
 
@@ -13,6 +15,13 @@ __all__ = ["HasLearnedRanker", "HasLearnedWeights", "SelfTuning"]
 @runtime_checkable
 class HasLearnedWeights(Protocol):
     """A step with a few numbers that are learned from held-out targets, such as the fusion."""
+
+    def learns_weights(self, models: Sequence[Stage]) -> bool:
+        """Return whether there is anything to learn for some models.
+
+        Args:
+            models: The models of the pipeline.
+        """
 
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
         """Learn from held-out targets.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from plait.errors import InputError, RecipeError
 from plait.pipeline.config_validation import build_config
@@ -23,6 +23,7 @@ from plait.utils.toml_json import parse_toml
 
 __all__ = [
     "LADDER",
+    "HasRecipe",
     "LadderStep",
     "Recipe",
     "RecipeLike",
@@ -118,8 +119,17 @@ class Recipe:
         return data
 
 
-RecipeLike = str | Path | Mapping[str, Any] | Recipe
-"""A recipe as Python calls take it: a shipped name, a TOML file, the mapping of one, a `Recipe`."""
+@runtime_checkable
+class HasRecipe(Protocol):
+    """What can be served as a recipe, such as the result of `plait.fuse`."""
+
+    def recipe(self) -> Recipe:
+        """Return the recipe."""
+
+
+RecipeLike = str | Path | Mapping[str, Any] | Recipe | HasRecipe
+"""A recipe as Python calls take it: a shipped name, a TOML file, the mapping of one, a `Recipe`, or
+what has a recipe."""
 
 
 def _recipe(data: Mapping[str, Any]) -> Recipe:
@@ -291,14 +301,16 @@ def recipe_from(value: RecipeLike) -> Recipe:
     """A recipe in any of the forms that Python calls take.
 
     Args:
-        value: A recipe; the mapping that a recipe file would hold; the name of a shipped recipe; or
-            the path of a TOML file.
+        value: A recipe; the mapping that a recipe file would hold; the name of a shipped recipe;
+            the path of a TOML file; or what has a recipe, such as the result of `plait.fuse`.
 
     Raises:
         RecipeError: There is no such recipe, or a key in it is wrong.
     """
     if isinstance(value, Recipe):
         return value
+    if isinstance(value, HasRecipe):
+        return value.recipe()
     if isinstance(value, Mapping):
         return Recipe.of(value)
     if not isinstance(value, str | Path):

@@ -14,7 +14,7 @@ from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.pipeline.fit_context import FitContext, Progress, ValidationSet
-from plait.pipeline.learned_steps import HasLearnedRanker, HasLearnedWeights
+from plait.pipeline.learned_steps import HasLearnedRanker, HasLearnedWeights, SelfTuning
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
@@ -90,7 +90,8 @@ def fit_recipe(
     """Fit the models on the training part of a split, then learn settings and fusion weights.
 
     With fewer than 20 queries, or without a split, nothing is learned and the fusion keeps its
-    default weights. If no step learns and no model trains, the first of two fits is left out.
+    default weights. If no step learns and no model trains or chooses a setting, the first of two
+    fits is left out; a single model has no weight to learn.
 
     Args:
         recipe: The recipe, or a pipeline built from it.
@@ -114,7 +115,7 @@ def fit_recipe(
     context = replace(context or FitContext(), seed=seed, progress=progress)
     if split is not None:
         queries_suffice = len(split) >= MIN_QUERIES
-        learns = queries_suffice and (_has_learned_weights(pipeline) or _is_trainable(pipeline))
+        learns = queries_suffice and _learns_from_targets(pipeline)
         if learns or not refit:
             pipeline = _HeldOutFit(split, live, watch, context, ranker_split, on_learned).fit(
                 pipeline, learns=learns
@@ -206,8 +207,16 @@ class _HeldOutFit:
         return replace(split.queries, live=self.live(pipeline, split.query_time_data))
 
 
+def _learns_from_targets(pipeline: Pipeline) -> bool:
+    chooses = any(isinstance(model, SelfTuning) for model in pipeline.models)
+    return chooses or _has_learned_weights(pipeline) or _is_trainable(pipeline)
+
+
 def _has_learned_weights(pipeline: Pipeline) -> bool:
-    return any(isinstance(step, HasLearnedWeights) for step in pipeline.steps)
+    return any(
+        isinstance(step, HasLearnedWeights) and step.learns_weights(pipeline.models)
+        for step in pipeline.steps
+    )
 
 
 def _has_ranker(pipeline: Pipeline) -> bool:

@@ -34,10 +34,12 @@ class BundleApi:
     Attributes:
         settings: The settings of the home.
         host: Holds the model that answers.
+        opened_recipe: The recipe that the home was opened with, unless it is a setting.
     """
 
     settings: Settings
     host: LiveModel
+    opened_recipe: RecipeChoice | None = None
     _log: EventLog
     _bundles: BundleStore
     _webhooks: Webhooks
@@ -54,7 +56,8 @@ class BundleApi:
         Raises:
             RecipeError: If there is no such recipe, or it cannot be read.
         """
-        return choose_recipe(recipe, self.settings, self._bundles)
+        chosen = self.opened_recipe if recipe is None else recipe
+        return choose_recipe(chosen, self.settings, self._bundles)
 
     def fit(
         self,
@@ -66,8 +69,9 @@ class BundleApi:
         """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
 
         Args:
-            recipe: The recipe, its file, or the name of one that comes with Plait; None: the
-                setting `recipe`, else the recipe of the bundle in use, else "default".
+            recipe: The recipe, its file, or the name of one that comes with Plait; None: that
+                of `plait.open`, else the setting `recipe`, else the recipe of the bundle in use,
+                else "default".
             seed: Of everything random.
             progress: Told the step, how much of it is done, and how much there is.
             track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.

@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError
+from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.settings import Settings, load_settings
+from plait.workspace.recipe_choice import RecipeChoice
 from plait.workspace.workspace import Workspace
 
 __all__ = ["open"]
 
 
-def open(home: Path | str | Settings | None, **settings: Any) -> Workspace:  # noqa: A001  plait.open
+def open(  # noqa: A001  plait.open
+    home: Path | str | Settings | None, *, recipe: RecipeLike | None = None, **settings: Any
+) -> Workspace:
     """Open a home, a folder that is made if it is missing.
 
     Args:
         home: The folder, or settings that name it; None: a temporary folder that is deleted when
             the workspace is closed, or forgotten, or the process ends.
+        recipe: What `fit` fits unless it is told otherwise, such as the result of `plait.fuse`; a
+            name or a file is the setting `recipe`. None: as `plait.toml` says.
         settings: Settings as in `plait.settings.Settings`; they go before `plait.toml` and the
             environment.
 
@@ -31,6 +37,7 @@ def open(home: Path | str | Settings | None, **settings: Any) -> Workspace:  # n
     Raises:
         StorageError: If the log cannot be opened.
         InputError: If a setting does not exist.
+        RecipeError: If a recipe that is no name and no file is wrong.
 
     Example:
         >>> import plait
@@ -54,6 +61,18 @@ def open(home: Path | str | Settings | None, **settings: Any) -> Workspace:  # n
             raise InputError(
                 f"there is no setting {name!r}", hint=f"there are {', '.join(known)}", field=name
             )
+    choice = None
+    if isinstance(recipe, str | Path):
+        settings["recipe"] = str(recipe)
+    elif recipe is not None:
+        choice = RecipeChoice(recipe_from(recipe), "as opened")
+    workspace = _opened(home, settings)
+    workspace.opened_recipe = choice
+    return workspace
+
+
+def _opened(home: Path | str | Settings | None, settings: dict[str, Any]) -> Workspace:
+    """The workspace of a home, or of a temporary folder."""
     if home is None:
         folder = Path(tempfile.mkdtemp(prefix="plait-home-"))
         workspace = Workspace(load_settings(folder, **settings))

@@ -9,7 +9,14 @@ from pathlib import Path
 from plait.errors import PlaitError, RecipeError
 from plait.pipeline.bundle_manifest import check_stage_paths
 from plait.pipeline.bundle_store import BundleStore
-from plait.pipeline.recipe import Recipe, RecipeLike, load_recipe, recipe_from, recipe_names
+from plait.pipeline.recipe import (
+    HasRecipe,
+    Recipe,
+    RecipeLike,
+    load_recipe,
+    recipe_from,
+    recipe_names,
+)
 from plait.settings import Settings
 from plait.utils.path_kind import path_kind
 
@@ -66,7 +73,7 @@ def _chosen(
     """The recipe of a fit; its stages are not imported yet."""
     if isinstance(recipe, RecipeChoice):
         return recipe
-    if isinstance(recipe, Recipe | Mapping):
+    if isinstance(recipe, Recipe | Mapping | HasRecipe):
         return RecipeChoice(recipe_from(recipe), "as asked")
     if recipe is not None:
         return _load(recipe, "as asked")

@@ -151,7 +151,7 @@ def _method_rows(fuse: Fuse, lesson: Lesson, inner: Lesson | None) -> list[Fusio
 def _with_method(fuse: Fuse, method: FusionMethod, lesson: Lesson, inner: Lesson | None) -> Fuse:
     """The step under another method, learned."""
     step = fuse.with_method(method)
-    if not step.is_learned:
+    if step.learned is None:
         step = step.learn_weights(lesson.queries, lesson.items, lesson.targets)
     return _with_ranker(step, lesson if inner is None else inner)
 

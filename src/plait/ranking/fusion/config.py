@@ -12,6 +12,7 @@ from plait.data.array_types import Float32Array, ObjectArray
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults, MissingScore
 from plait.pipeline.search_space import Range, tunable
+from plait.ranking.fusion.fixed_weights import FixedWeights
 from plait.ranking.fusion.score_normalization import Curve, Scale
 
 __all__ = [
@@ -144,6 +145,8 @@ class FuseConfig:
     """Rounds of coordinate ascent on NDCG@10 after the likelihood; 0: none."""
     max_queries: int = bounded_field(8_000, Limit(least=1))
     """The number of queries that are learned from, evenly spaced."""
+    fixed: FixedWeights = field(default_factory=FixedWeights)
+    """Weights by band that hold for queries of a user or a history; nothing is learned then."""
 
     def with_model_defaults(self, defaults: Mapping[str, FusionDefaults]) -> FuseConfig:
         """The config with every setting that the recipe leaves out as the models declare it.

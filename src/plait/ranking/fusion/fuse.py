@@ -14,7 +14,7 @@ from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
-from plait.pipeline.stage import Stage
+from plait.pipeline.stage import Scorer, Stage
 from plait.ranking.fusion.bagging import learn_bagged_weights
 from plait.ranking.fusion.band_weights import (
     FusionCandidates,
@@ -39,6 +39,7 @@ from plait.ranking.fusion.config import (
     FuseConfig,
     FusionMethod,
 )
+from plait.ranking.fusion.fixed_weights import check_fixed_weights, weights_by_band
 from plait.ranking.fusion.item_statistics import ItemStatistics, item_statistics
 from plait.ranking.fusion.ranker_training import (
     LearnedRanker,
@@ -85,7 +86,7 @@ class Fuse(Stage[FuseConfig]):
     def __init__(self, config: FuseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
         self._settings_of = lru_cache(_MODEL_SETS)(self.config.of_models)
-        self._learned: FusionWeights | None = None
+        self._learned = weights_by_band(self.config.fixed)
         self._item_users: Float32Array = np.zeros(0, np.float32)
         """How many users chose each item; empty without a fit."""
         self._statistics: ItemStatistics | None = None
@@ -123,31 +124,26 @@ class Fuse(Stage[FuseConfig]):
     def _check(self) -> None:
         if self.config.method == "lambdarank":
             require_extra(f"{self.name} with method lambdarank", "lightgbm")
+        check_fixed_weights(self.config.fixed, f"{self.name}.fixed")
 
     @property
     def referenced_models(self) -> Mapping[str, tuple[str, ...]]:
         """The models that each setting names."""
         named = {setting: getattr(self.config, setting) or () for setting in MODEL_SETTINGS}
+        named["fixed.weights"] = self.config.fixed.weights
         return {key: tuple(name for name in names if name != ANY) for key, names in named.items()}
 
+    def learns_weights(self, models: Sequence[Stage]) -> bool:
+        several = sum(isinstance(model, Scorer) for model in models) > 1
+        return self.has_ranker or (several and not self.config.fixed.weights)
+
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
-        """Learn weights from held-out targets.
-
-        Args:
-            queries: B queries.
-            items: Their candidates [B, K], scored by every model.
-            targets: The relevant items of each query. A query counts if it has neither text nor
-                items, and one of its targets is a candidate that is not blocked.
-
-        Returns:
-            A new stage; it has the given weights if no query counts.
-        """
         return self._with(self.config, self._learned_weights(queries, items, targets), None)
 
     @property
-    def is_learned(self) -> bool:
-        """Whether weights were learned."""
-        return self._learned is not None
+    def learned(self) -> FusionWeights | None:
+        """The learned or fixed weights; None before any are learned."""
+        return self._learned
 
     @property
     def has_ranker(self) -> bool:
@@ -194,6 +190,12 @@ class Fuse(Stage[FuseConfig]):
     def _learned_weights(
         self, queries: QueryBatch, items: CandidateLists, targets: Ragged
     ) -> FusionWeights | None:
+        """The weights by those queries without text or items that have a target among candidates.
+
+        The given weights hold if there is none.
+        """
+        if self.config.fixed.weights:
+            return self._learned
         names = scoring_models(items)
         present, is_target = user_targets(queries, items, targets)
         rows = np.nonzero(is_target.any(axis=1))[0]

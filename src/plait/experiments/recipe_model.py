@@ -1,0 +1,166 @@
+"""A whole recipe as a single model for experiments, fitted on one's own split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from plait.data import dataset as arrays
+from plait.errors import InputError
+from plait.evaluation.ranking.rank_queries import (
+    require_final_score,
+    state_view_of,
+    without_explanations,
+)
+from plait.evaluation.tuning.search import with_settings
+from plait.experiments.dataset import Dataset
+from plait.experiments.estimator import Estimator, validation_set
+from plait.experiments.fitted_model import FittedModel
+from plait.experiments.pipeline_stage import PipelineStage
+from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
+from plait.pipeline.pipeline import FALLBACK, Pipeline
+from plait.pipeline.recipe import RecipeLike, recipe_from
+from plait.pipeline.stage import Stage
+from plait.splitting.splits import Split
+from plait.training.pipeline_fit import fit_recipe
+
+__all__ = ["FromRecipe"]
+
+
+class FromRecipe(Estimator):
+    """A recipe as a model: what it fuses is fitted on `train` and weighed on `validation`.
+
+    The settings of stages are settings of the model by the name "stage.setting":
+    `FromRecipe("default").set_params(**{"linear.l2": 50.0})`.
+
+    Args:
+        recipe: A recipe, its mapping, its file, or the name of one that comes with Plait.
+    """
+
+    def __init__(self, *, recipe: RecipeLike = "default") -> None:
+        self.recipe = recipe_from(recipe)
+        require_final_score(Pipeline.build(self.recipe))
+
+    def recipe_table(self) -> dict[str, Any]:
+        """Refuse: a recipe has many tables.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            f"the recipe {self.recipe.name!r} cannot be a model of another recipe",
+            hint="fuse its models themselves, or extend the recipe",
+        )
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings.
+
+        Args:
+            settings: The recipe, or values by "stage.setting".
+
+        Returns:
+            This model.
+
+        Raises:
+            InputError: If there is no such stage.
+            RecipeError: If there is no such setting, or a value is not allowed.
+        """
+        recipe = recipe_from(settings.pop("recipe", self.recipe))
+        for name in settings:
+            stage = name.partition(".")[0]
+            if stage not in {**recipe.models, **recipe.steps}:
+                known = ", ".join([*recipe.models, *recipe.steps])
+                message = f"the recipe {recipe.name!r} has no stage for the setting {name!r}"
+                raise InputError(message, hint=f"its stages are {known}", field=name)
+        changed = with_settings(recipe, settings)
+        Pipeline.build(changed)
+        self.recipe = changed
+        return self
+
+    def clone(self) -> Self:
+        """Return a model of the same recipe."""
+        return type(self)(recipe=self.recipe)
+
+    def stage(self) -> Stage:
+        """Return all models of the recipe as one stage, not fitted."""
+        return PipelineStage(_measured(Pipeline.build(self.recipe)))
+
+    def fit(
+        self,
+        train: arrays.Dataset,
+        *,
+        validation: arrays.Dataset | None = None,
+        seed: int = 0,
+        event_weights: Mapping[str, float] | None = None,
+        progress: Progress | None = None,
+        trackers: tuple[Tracker, ...] | list[Tracker] = (),
+        folder: str | Path | None = None,
+    ) -> FittedModel[Self]:
+        """Fit the models of the recipe on `train`, and learn its fusion on `validation`.
+
+        Args:
+            train: The training data.
+            validation: Interactions to predict from those of `train`: weights of the fusion are
+                learned on them, and training by gradient stops when it no longer improves on them.
+                None: the weights are those of the recipe.
+            seed: The seed of random choices.
+            event_weights: Weights by event type; None: those of the recipe.
+            progress: Called with the name of the work, how much is done and how much there is.
+            trackers: Where the values of each epoch are recorded.
+            folder: Where an interrupted training is resumed from; None: nowhere.
+
+        Returns:
+            The fitted model; its lists are those of the recipe without the items that fill lists
+            which the models leave short.
+
+        Raises:
+            InputError: If `validation` has other users or items.
+        """
+        recipe = self.recipe
+        if event_weights is not None:
+            recipe = replace(recipe, event_weights=dict(event_weights))
+        weights = dict(recipe.event_weights)
+        context = FitContext(
+            folder=None if folder is None else Path(folder),
+            trackers=tuple(trackers),
+            name=recipe.name,
+        )
+        pipeline = fit_recipe(
+            _measured(Pipeline.build(recipe)),
+            train,
+            None if validation is None else _split(train, validation, weights),
+            refit=False,
+            seed=int(seed),
+            live=state_view_of,
+            progress=progress or no_progress,
+            context=context,
+        )
+        data = Dataset.from_snapshot(train)
+        return FittedModel(self.clone(), PipelineStage(pipeline), data, weights)
+
+    def __repr__(self) -> str:
+        return f"FromRecipe({self.recipe.name!r})"
+
+
+def _measured(pipeline: Pipeline) -> Pipeline:
+    """The pipeline without explanations and the step that fills lists."""
+    return without_explanations(pipeline).without(FALLBACK)
+
+
+def _split(train: arrays.Dataset, validation: arrays.Dataset, weights: dict[str, float]) -> Split:
+    """The users of the validation data with their targets, as fits of recipes learn from them."""
+    held = validation_set(train, validation, weights)
+    has_events = np.bincount(train.interactions.items, minlength=train.n_items) > 0
+    return Split(
+        train=train,
+        query_time_data=train,
+        queries=held.queries,
+        targets=held.targets,
+        users=held.queries.users,
+        excluded=0,
+        new=~has_events,
+    )
