@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from plait.features.text import (
+    LONGEST_TEXT,
     Analyzer,
     document,
     private_cache_folder,
@@ -44,6 +45,22 @@ def test_terms_are_not_stemmed_without_a_language():
 def test_count_of_normalized_text_equals_the_number_of_terms(text):
     analyzer = Analyzer("english")
     assert analyzer.count(analyzer.normalize(text)) == len(analyzer.terms(text))
+
+
+def test_normalize_reads_a_bounded_beginning_of_a_text():
+    analyzer = Analyzer("")
+    words = [f"word{number}" for number in range(10_000)]
+    normalized = analyzer.normalize(" ".join(words)).split()
+    assert 0 < len(normalized) < len(words)
+    assert normalized[:-1] == words[: len(normalized) - 1]
+    assert len(analyzer.normalize("\u6c49" * 1_000_000)) < 3 * LONGEST_TEXT
+
+
+def test_a_long_run_of_chinese_has_the_words_of_its_pieces():
+    analyzer = Analyzer("")
+    sentence = "我们今天去北京天安门广场看升旗"
+    words = set(analyzer.terms(sentence))
+    assert words <= set(analyzer.terms(sentence * 200))
 
 
 def test_word_fields_title_and_document_of_a_catalogue():

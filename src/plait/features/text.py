@@ -34,6 +34,12 @@ _WORD_TYPES = ("text", "category", "set")
 LONGEST_TERM = 64
 """Longer terms are dropped as noise: hashes, encoded data."""
 
+LONGEST_TEXT = 20_000
+"""How many characters of a text are read, from its beginning: an item is a few thousand words."""
+
+_LONGEST_RUN = 500
+"""How many characters of Chinese are segmented at a time: the time grows with the square."""
+
 
 class Analyzer:
     """Cuts text into terms.
@@ -90,16 +96,22 @@ class Analyzer:
             text: any text.
 
         Returns:
-            The text in Unicode form NFKC, Chinese segmented, without punctuation.
+            The text in Unicode form NFKC, Chinese segmented, without punctuation; of a longer text
+            the first `LONGEST_TEXT` characters.
         """
+        text = text[:LONGEST_TEXT]
         if text.isascii():
             return _SEPARATORS.sub(" ", text)
         normalized = unicodedata.normalize("NFKC", text)
         if _HAN.search(normalized):
-            normalized = _HAN.sub(
-                lambda run: f" {' '.join(_jieba().cut_for_search(run[0]))} ", normalized
-            )
+            normalized = _HAN.sub(_segmented, normalized)
         return _SEPARATORS.sub(" ", normalized)
+
+
+def _segmented(run: re.Match[str]) -> str:
+    """The words of Chinese characters, between spaces."""
+    pieces = (run[0][at : at + _LONGEST_RUN] for at in range(0, len(run[0]), _LONGEST_RUN))
+    return f" {' '.join(word for piece in pieces for word in _jieba().cut_for_search(piece))} "
 
 
 def word_fields(catalogue: Catalogue, chosen: Sequence[str] = ()) -> list[str]:

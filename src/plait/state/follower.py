@@ -18,6 +18,9 @@ _log = logging.getLogger(__name__)
 LISTENING_PAUSE = 0.25
 """Seconds between two polls of a log that announces its appends, in case one gets lost."""
 
+CLOSING = 10.0
+"""Seconds for which a thread that still works is waited for; it ends with the process."""
+
 MAX_PAUSE = 5.0
 """After failures the log is polled at growing intervals, at most this many seconds apart."""
 
@@ -79,13 +82,13 @@ class Follower:
             self._listener = self._log.listen(self._poll_soon)
 
     def close(self) -> None:
-        """Stop and wait for the thread."""
+        """Stop and wait for the thread, which may still read long texts, `CLOSING` seconds."""
         self._closing = True
         if self._listener is not None:
             self._listener.close()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSING)
             self._thread = None
 
     def catch_up(self, version: int, appended: EventChunk | None = None) -> LiveState:
