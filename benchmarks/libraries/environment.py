@@ -16,6 +16,7 @@ TORCH = "torch==2.13.0"
 PACKAGES: Mapping[str, Sequence[str]] = {
     "cornac": ("cornac==3.0.1", TORCH),
     "implicit": ("implicit==0.7.3",),
+    "lenskit": ("lenskit==2025.8.1",),  # its metrics; newer versions need Python 3.12
     # Its code needs names that numpy 2, pandas 3 and scipy 1.12 removed (np.float_,
     # dok_matrix._update); what it asks pip for is satisfied with all of them.
     "recbole": ("recbole==1.2.1", TORCH, "numpy<2", "pandas<3", "scipy<1.12"),

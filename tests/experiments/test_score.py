@@ -54,11 +54,13 @@ def test_equal_scores_count_as_the_mean_over_their_orders(scores, targets, k):
         for order in permutations(range(len(scores)))
         if all(scores[a] >= scores[b] for a, b in pairwise(order))
     }
-    for metric in ("ndcg", "recall", "mrr", "map", "hit_rate"):
-        each = [
-            value(metric, k, {"u": [items[place] for place in order]}, test) for order in orders
-        ]
-        assert value(metric, k, tied, test) == pytest.approx(np.mean(each))
+    metrics = ["ndcg", "recall", "mrr", "map", "hit_rate", "rbp", "ndcg@lenskit", "map@lenskit"]
+    lists = {str(order): {"u": [items[place] for place in order]} for order in orders}
+    table = plait.score({"tied": tied} | lists, test, k=k, metrics=metrics, resamples=2)
+    for metric in metrics:
+        name = f"{metric}@{k}"
+        mean = np.mean([table.value(model, name) for model in lists])
+        assert table.value("tied", name) == pytest.approx(mean)
 
 
 def test_rank_decides_before_score_and_columns_of_other_libraries_are_found():

@@ -1,20 +1,25 @@
 """The metrics of lists by name, in the definitions of several libraries.
 
-With T targets of a user, h of them among the first k items, r_i = 1 if the item at rank i is a
-target, else 0:
+With T targets of a user, h of them among the first k items of a list of n items, r_i = 1 if the
+item at rank i is a target, else 0. A name without a library is that of `plait evaluate`, RecBole
+and RecTools, where they agree:
 
-- `recall`: h / T, as RecBole, RecTools and LensKit; `recall@min`: h / min(k, T), which
-  `plait evaluate` reports under the name recall;
-- `precision`: h / k; `f1`: the harmonic mean of precision and recall@min;
+- `recall`: h / T; `recall@min`, `recall@lenskit`: h / min(k, T), which `plait evaluate` reports
+  under the name recall;
+- `precision`: h / k; `precision@lenskit`: h / min(k, n);
+- `f1`: the harmonic mean of precision and recall@min; `f1@rectools`: of precision and recall;
 - `hit_rate`: 1 if h > 0; `mrr`: 1 / rank of the first target, 0 without one;
-- `ndcg`: sum of r_i / log2(i + 1), divided by that of min(k, T) targets at the top, as RecBole and
-  LensKit; `ndcg@rectools`: divided by that of k targets, for any T;
-- `map`: sum of r_i * precision at i, divided by min(k, T), as RecBole; `map@rectools`: by T;
-- `rbp`: (1 - p) * sum of r_i * p^(i - 1) with p = 0.8 (Moffat and Zobel, TOIS 2008).
+- `ndcg`: sum of r_i / log2(i + 1), divided by that of min(k, T) targets at the top;
+  `ndcg@rectools`: divided by that of k targets, for any T; `ndcg@lenskit`: with the discount
+  1 / log2(i), 1 for the first rank;
+- `map`: sum of r_i * precision at i, divided by min(k, T); `map@rectools`: by T; `map@lenskit`: by
+  min(k, n, T);
+- `rbp`: (1 - p) * sum of r_i * p^(i - 1) with p = 0.8 (Moffat and Zobel, 2008); `rbp@lenskit`: with
+  p = 0.85.
 
 Items of equal score stand in random order: the metrics are expectations over it
-(`plait.metrics.ranking`); those that a user passes as a function, and rbp, see ties in the order of
-the frame.
+(`plait.metrics.ranking`). Those that a user passes as a function see ties in the order of the
+frame. The metrics beyond accuracy are those of `plait.experiments.beyond_accuracy`.
 """
 
 from __future__ import annotations
@@ -24,11 +29,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float64Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.errors import InputError
 from plait.metrics.dcg import ideal_dcg
+from plait.metrics.expected_gains import clipped_discounts, expected_gains, geometric_weights
 from plait.metrics.ranking import user_metrics
-from plait.metrics.ties import tie_groups
+from plait.metrics.ties import TieGroups, tie_groups
 
 __all__ = ["METRIC_NAMES", "Metric", "RankedLists", "metric_values", "own_metric_values"]
 
@@ -36,12 +42,13 @@ Metric = str | Callable[[list[str], set[str]], float]
 """The name of a metric, or a function of a list of items and the set of targets."""
 
 METRIC_NAMES = (
-    *("ndcg", "ndcg@rectools", "recall", "recall@min", "precision", "f1", "hit_rate", "mrr"),
-    *("map", "map@rectools", "rbp"),
+    *("ndcg", "ndcg@rectools", "ndcg@lenskit", "recall", "recall@min", "recall@lenskit"),
+    *("precision", "precision@lenskit", "f1", "f1@rectools", "hit_rate", "mrr"),
+    *("map", "map@rectools", "map@lenskit", "rbp", "rbp@lenskit"),
 )
 
-_PERSISTENCE = 0.8
-"""The p of rbp."""
+_PERSISTENCE = {"rbp": 0.8, "rbp@lenskit": 0.85}
+"""The p of rbp by name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +61,9 @@ class RankedLists:
         n_targets: int64 [U], how many targets each user has.
         items: By user the ids of the list.
         targets: By user the ids of the targets.
+        numbers: int32 [U, K], item numbers of a catalogue, -1 pads.
+        target_rows: int64 [T], the user of each target.
+        target_numbers: int32 [T], the item number of each target.
     """
 
     scores: Float64Array
@@ -61,6 +71,49 @@ class RankedLists:
     n_targets: Int64Array
     items: Sequence[list[str]]
     targets: Sequence[set[str]]
+    numbers: Int32Array
+    target_rows: Int64Array
+    target_numbers: Int32Array
+
+    def groups(self, depth: int) -> TieGroups:
+        """Return the first items of the lists as groups of equal scores.
+
+        Args:
+            depth: How many positions to cover.
+        """
+        # In float64 nothing is rounded into a tie.
+        return tie_groups(self.scores, np.isfinite(self.scores), depth)
+
+    def with_targets(self, counts: BoolArray) -> tuple[Int64Array, RankedLists]:
+        """Return the lists of the users who have certain targets, with these targets alone.
+
+        Args:
+            counts: bool [n], by item number, which targets count.
+
+        Returns:
+            int64 [V], the users, and their lists.
+        """
+        is_target = counts[self.target_numbers]
+        n_targets = np.bincount(self.target_rows[is_target], minlength=len(self.items))
+        rows = np.flatnonzero(n_targets)
+        position = np.cumsum(n_targets > 0) - 1
+        part = RankedLists(
+            self.scores[rows],
+            self.is_hit[rows] & counts[self.numbers[rows]],
+            n_targets[rows],
+            [self.items[row] for row in rows.tolist()],
+            [self.targets[row] for row in rows.tolist()],
+            self.numbers[rows],
+            position[self.target_rows[is_target]],
+            self.target_numbers[is_target],
+        )
+        return rows, part
+
+    @property
+    def lengths(self) -> Int64Array:
+        """The length of each list, int64 [U]."""
+        lengths: Int64Array = np.isfinite(self.scores).sum(axis=1)
+        return lengths
 
 
 def metric_values(
@@ -69,39 +122,49 @@ def metric_values(
     """Compute metrics of every user.
 
     Args:
-        lists: The lists of U users.
-        names: Names of metrics.
+        lists: The lists of U users, each of which has a target.
+        names: Names of `METRIC_NAMES`.
         ks: The cut-offs.
 
     Returns:
         float64 [U] by metric and cut-off: "ndcg@10", "ndcg@rectools@10".
-
-    Raises:
-        InputError: If there is no such metric.
     """
-    unknown = [name for name in names if name not in METRIC_NAMES]
-    if unknown:
-        hint = f"there are {', '.join(METRIC_NAMES)}; or pass a function of items and targets"
-        raise InputError(f"no metric {unknown[0]!r}", hint=hint, field="metrics")
-    depth = max(ks)
-    # In float64 nothing is rounded into a tie.
-    groups = tie_groups(lists.scores, np.isfinite(lists.scores), depth)
-    hits, targets = groups.hits(lists.is_hit), lists.n_targets
-    standard = user_metrics(groups, hits, targets, ks)
+    groups = lists.groups(max(ks))
+    standard = user_metrics(groups, groups.hits(lists.is_hit), lists.n_targets, ks)
     values: dict[str, Float64Array] = {}
     for k in ks:
-        ideal = np.minimum(k, targets)
-        gain = ideal_dcg(k)
-        by_name = {
-            "recall": standard[f"recall@{k}"] * ideal / targets,
-            "recall@min": standard[f"recall@{k}"],
-            "ndcg@rectools": standard[f"ndcg@{k}"] * gain[ideal] / gain[k],
-            "map@rectools": standard[f"map@{k}"] * ideal / targets,
-            "rbp": _rank_biased_precision(lists, k),
-        }
+        at_k = {name: standard[f"{name}@{k}"] for name in ("recall", "precision", "ndcg", "map")}
+        variants = _variants(lists, groups, k, at_k)
         for name in names:
-            values[f"{name}@{k}"] = by_name[name] if name in by_name else standard[f"{name}@{k}"]
+            values[f"{name}@{k}"] = variants[name] if name in variants else standard[f"{name}@{k}"]
     return values
+
+
+def _variants(
+    lists: RankedLists, groups: TieGroups, k: int, at_k: Mapping[str, Float64Array]
+) -> dict[str, Float64Array]:
+    """The metrics that are not those of `plait evaluate`; `at_k` holds these at the cut-off."""
+    targets = lists.n_targets
+    ideal, shown = np.minimum(k, targets), np.minimum(k, lists.lengths)
+    gain, is_hit = ideal_dcg(k), lists.is_hit.astype(np.float64)
+    clipped = clipped_discounts(k)
+    recall, precision = at_k["recall"] * ideal / targets, at_k["precision"]
+    some = np.maximum(shown, 1)
+    return {
+        "recall": recall,
+        "recall@min": at_k["recall"],
+        "recall@lenskit": at_k["recall"],
+        "precision@lenskit": precision * k / some,
+        "f1@rectools": 2 * precision * recall / np.where(recall > 0, precision + recall, 1.0),
+        "ndcg@rectools": at_k["ndcg"] * gain[ideal] / gain[k],
+        "ndcg@lenskit": expected_gains(groups, clipped, is_hit) / np.cumsum(clipped)[ideal - 1],
+        "map@rectools": at_k["map"] * ideal / targets,
+        "map@lenskit": at_k["map"] * ideal / np.minimum(ideal, some),
+        **{
+            name: expected_gains(groups, geometric_weights(k, persistence), is_hit)
+            for name, persistence in _PERSISTENCE.items()
+        },
+    }
 
 
 def own_metric_values(
@@ -129,11 +192,4 @@ def own_metric_values(
             raise InputError(message, field="metrics") from problem
         if values[name].shape != (len(lists.items),) or not np.isfinite(values[name]).all():
             raise InputError(f"metric {name!r} does not return a finite number", field="metrics")
-    return values
-
-
-def _rank_biased_precision(lists: RankedLists, k: int) -> Float64Array:
-    hits = lists.is_hit[:, :k]
-    weights = (1 - _PERSISTENCE) * _PERSISTENCE ** np.arange(hits.shape[1])
-    values: Float64Array = hits @ weights
     return values

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from plait.errors import InputError
-from plait.experiments.fitted_model import check_count
-from plait.experiments.list_frames import read_pairs
+from plait.data.array_types import Float64Array, Int64Array
+from plait.experiments.beyond_accuracy import CATALOGUE_METRICS, beyond_accuracy_values
+from plait.experiments.evaluated_users import evaluated_users
+from plait.experiments.item_facts import ItemFacts
 from plait.experiments.metric_definitions import (
     Metric,
     RankedLists,
     metric_values,
     own_metric_values,
 )
+from plait.experiments.score_request import ScoreRequest, score_request
+from plait.experiments.score_slices import Slices, score_slices
 from plait.experiments.score_table import ScoreTable, UserMetrics
 from plait.ingest.list_frames import read_lists
 
@@ -30,22 +32,32 @@ def score(
     k: int | Sequence[int] = (10,),
     metrics: Sequence[Metric] | Metric = ("ndcg", "recall"),
     seen: Any = None,
+    train: Any = None,
+    items: Any = None,
+    users: Any = None,
+    slices: Sequence[str] | str = (),
+    candidates: str = "all",
+    propensity: float = 0.5,
     resamples: int = 1000,
     seed: int = 0,
 ) -> ScoreTable:
     """Measure recommendation lists.
 
     Args:
-        lists: By name the lists of a model: a frame with user, item and rank or score (of
-            `recommend`, RecTools, RecBole, LensKit or your own), or user to a list of items. A
-            single one is named "lists".
+        lists: By name the lists of a model: a frame with user, item and rank or score, or user to
+            a list of items. A single one is named "lists".
         test: The targets: a data set, or a frame with user and item. Every user in it counts; one
             without a list counts as 0.
         k: Cut-offs.
-        metrics: Names of `plait.experiments.metric_definitions`, or functions of a list of items
-            and the set of targets of a user that return a number.
-        seen: Interactions that do not count: their items leave the lists, so that others move up,
-            and the targets; None: nothing leaves.
+        metrics: Names of `plait.experiments.metric_definitions` and `beyond_accuracy`, or functions
+            of a list of items and a set of targets.
+        seen: Interactions whose items leave lists and targets; None: nothing leaves.
+        train: Training interactions, for metrics beyond accuracy and slices; None: `seen`.
+        items: Fields of items, for revenue, similarity and slices; None: those of `train`.
+        users: Fields of users, for slices; likewise.
+        slices: "history", "popularity", or categories of users or items.
+        candidates: "all", or "sampled:99": the lists keep the targets and 99 random items.
+        propensity: The power of popularity that is the propensity for `recall@ips`, `ndcg@ips`.
         resamples: Samples of users for the intervals.
         seed: The seed of the samples.
 
@@ -53,68 +65,62 @@ def score(
         The table: means over users, 95 % intervals, values per user.
 
     Raises:
-        InputError: If a table cannot be understood, or no target is left.
+        InputError: If a table, an option or a metric lacks what it needs.
 
     Example:
         >>> import plait
         >>> lists = {"mine": {"ann": ["lamp", "mug"], "bob": ["mug", "lamp"]}}
-        >>> table = plait.score(lists, [("ann", "lamp"), ("bob", "lamp")], k=1)
-        >>> table.value("mine", "ndcg@1")
+        >>> plait.score(lists, [("ann", "lamp"), ("bob", "lamp")], k=1).value("mine", "ndcg@1")
         0.5
     """
-    ks = _cutoffs(k)
-    names, functions = _split_metrics(metrics)
-    past = None if seen is None else read_pairs(seen, "seen")
-    targets = _unseen_targets(read_pairs(test, "test"), past)
-    users = targets["user"].unique(maintain_order=True)
+    request = score_request(k, metrics, slices, candidates, propensity, seed)
+    evaluated = evaluated_users(test, seen, train, items, users, request)
     by_name = lists if _is_by_name(lists) else {"lists": lists}
-    rows = {}
-    for name, source in by_name.items():
-        frame = read_lists(source, str(name))
-        ranked, flags = _ranked(frame, targets, users, past, max(ks))
-        values = metric_values(ranked, names, ks) | own_metric_values(ranked, functions)
-        rows[str(name)] = UserMetrics(ranked.items, values, flags)
-    settings = {
-        "k": ks,
-        "users": len(users),
-        "targets": len(targets),
-        "seen": "kept" if past is None else "removed from lists and targets",
-        "ties": "expected value over their order",
-        "interval": f"95 %, {resamples} bootstrap samples of users, seed {seed}",
-    }
-    return ScoreTable(users.to_list(), rows, settings, resamples, seed)
+    frames = {str(name): read_lists(source, str(name)) for name, source in by_name.items()}
+    depth = max(request.ks)
+    ranked = {name: evaluated.ranked(frame, depth) for name, frame in frames.items()}
+    parts = score_slices(request.slices, evaluated.users.to_list(), evaluated.facts)
+    rows = {name: _row(*lists, request, parts, evaluated.facts) for name, lists in ranked.items()}
+    interval = f"95 %, {resamples} bootstrap samples of users, seed {seed}"
+    settings = {**evaluated.settings(request), "interval": interval}
+    return ScoreTable(evaluated.users.to_list(), rows, settings, resamples, seed)
 
 
-def _cutoffs(k: int | Sequence[int]) -> list[int]:
-    ks: list[Any] = list(k) if isinstance(k, Sequence | np.ndarray) else [k]
-    if not ks:
-        raise InputError("k is empty, expected whole numbers from 1 on", field="k")
-    for cut in ks:
-        check_count(cut, "k")
-    return sorted({int(cut) for cut in ks})
+def _row(
+    lists: RankedLists,
+    flags: Sequence[str],
+    request: ScoreRequest,
+    slices: Slices,
+    facts: ItemFacts,
+) -> UserMetrics:
+    """All metrics of a model, in the order of their names."""
+    values = metric_values(lists, request.accuracy, request.ks)
+    if request.others:
+        values |= beyond_accuracy_values(lists, request.others, request.ks, facts)
+    values |= own_metric_values(lists, request.functions)
+    by_slice: dict[str, dict[str, Float64Array]] = {}
+    for name, is_inside in slices.users.items():
+        by_slice[name] = {
+            metric: np.where(is_inside, column, np.nan)
+            for metric, column in values.items()
+            if not metric.startswith(CATALOGUE_METRICS)
+        }
+    for name, counts in slices.items.items():
+        rows, part = lists.with_targets(counts)
+        if len(rows) and request.accuracy:
+            columns = metric_values(part, request.accuracy, request.ks)
+            by_slice[name] = {
+                metric: _scattered(column, rows, len(lists.items))
+                for metric, column in columns.items()
+            }
+    return UserMetrics(lists.items, values, flags, by_slice)
 
 
-def _unseen_targets(targets: pl.DataFrame, past: pl.DataFrame | None) -> pl.DataFrame:
-    if past is not None:
-        targets = targets.join(past, on=["user", "item"], how="anti", maintain_order="left")
-    if not len(targets):
-        raise InputError("test has no target", hint="all of them may be in seen", field="test")
-    return targets
-
-
-def _split_metrics(
-    metrics: Sequence[Metric] | Metric,
-) -> tuple[list[str], dict[str, Callable[[list[str], set[str]], float]]]:
-    """The names, and the functions by their names."""
-    if isinstance(metrics, str) or callable(metrics):
-        metrics = [metrics]
-    names = [metric for metric in metrics if isinstance(metric, str)]
-    functions = {
-        getattr(metric, "__name__", f"metric_{index}"): metric
-        for index, metric in enumerate(metrics)
-        if not isinstance(metric, str)
-    }
-    return names, functions
+def _scattered(values: Float64Array, rows: Int64Array, size: int) -> Float64Array:
+    """The values at their rows, NaN elsewhere: float64 [size]."""
+    column = np.full(size, np.nan)
+    column[rows] = values
+    return column
 
 
 def _is_by_name(lists: Any) -> bool:
@@ -124,51 +130,3 @@ def _is_by_name(lists: Any) -> bool:
     value = next(iter(lists.values()))
     is_table = hasattr(value, "columns") or isinstance(value, Mapping)
     return is_table or hasattr(value, "column_names")
-
-
-def _ranked(
-    frame: pl.DataFrame,
-    targets: pl.DataFrame,
-    users: pl.Series,
-    past: pl.DataFrame | None,
-    depth: int,
-) -> tuple[RankedLists, list[str]]:
-    """The lists of the users of the test, to the depth that is measured and the ties there."""
-    flags = []
-    pair = ["user", "item"]
-    if past is not None:
-        n_before = len(frame)
-        frame = frame.join(past, on=pair, how="anti", maintain_order="left")
-        if len(frame) < n_before:
-            flags.append(f"{n_before - len(frame):,} seen items left the lists")
-    frame = frame.sort("score", descending=True, maintain_order=True)
-    place = pl.col("score").rank("min", descending=True).over("user")
-    frame = frame.filter(place <= depth)
-    is_target = targets.with_columns(is_hit=pl.lit(value=True))
-    frame = frame.join(is_target, on=pair, how="left", maintain_order="left")
-    by_user = frame.group_by("user", maintain_order=True).agg("item", "score", "is_hit")
-    order = pl.DataFrame({"user": users}).join(
-        by_user, on="user", how="left", maintain_order="left"
-    )
-    missing = order["item"].null_count()
-    if missing:
-        flags.append(f"{missing:,} of {len(users):,} users have no list and count as 0")
-    items = [entry or [] for entry in order["item"].to_list()]
-    width = max(1, *map(len, items))
-    short = sum(len(entry) < depth for entry in items) - missing
-    if short:
-        flags.append(f"{short:,} lists have fewer than {depth} items")
-    scores = np.full((len(users), width), -np.inf)
-    is_hit = np.zeros((len(users), width), np.bool_)
-    lengths = np.array([len(entry) for entry in items])
-    cells = np.arange(width) < lengths[:, None]
-    listed = order.explode("item", "score", "is_hit").filter(pl.col("item").is_not_null())
-    scores[cells] = listed["score"].to_numpy()
-    is_hit[cells] = listed["is_hit"].fill_null(value=False).to_numpy()
-    wanted_items = (
-        pl.DataFrame({"user": users})
-        .join(targets.group_by("user").agg("item"), on="user", maintain_order="left")["item"]
-        .to_list()
-    )
-    n_targets = np.array([len(entry) for entry in wanted_items], np.int64)
-    return RankedLists(scores, is_hit, n_targets, items, [set(row) for row in wanted_items]), flags

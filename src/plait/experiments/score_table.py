@@ -25,11 +25,13 @@ class UserMetrics:
         items: The measured list of each user.
         values: float64 [U] by metric.
         flags: What a reader must know, such as users without a list.
+        slices: By slice and metric float64 [U], NaN for users outside the slice.
     """
 
     items: Sequence[list[str]]
     values: Mapping[str, Float64Array]
     flags: Sequence[str] = ()
+    slices: Mapping[str, Mapping[str, Float64Array]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,9 +68,7 @@ class ScoreTable:
             known = ", ".join(row.values)
             raise NotFoundError(f"no metric {metric!r}", hint=f"there are {known}", field="metric")
         if model not in self._means:
-            table = np.stack(list(row.values.values()), axis=1)
-            means = intervals(table, resamples=self.resamples, seed=self.seed)
-            self._means[model] = dict(zip(row.values, means, strict=True))
+            self._means[model] = self._intervals(row.values)
         return self._means[model][metric]
 
     def value(self, model: str, metric: str) -> float:
@@ -97,12 +97,35 @@ class ScoreTable:
             NotFoundError: If there is no such model.
         """
         first, second = self._row(model).values, self._row(against).values
-        gaps = np.stack([first[metric] - second[metric] for metric in first], axis=1)
-        means = intervals(gaps, resamples=self.resamples, seed=self.seed)
+        gaps = {metric: first[metric] - second[metric] for metric in first}
         return [
-            Difference(metric, model, against, gap, users=len(self.users))
-            for metric, gap in zip(first, means, strict=True)
+            Difference(metric, model, against, gap, users=int(np.isfinite(gaps[metric]).sum()))
+            for metric, gap in self._intervals(gaps).items()
         ]
+
+    def by_slice(self) -> pl.DataFrame:
+        """Return the means by slice.
+
+        A slice of users holds these users. A slice of targets, such as "popularity:1-4", holds the
+        users who have such a target, and no other target counts.
+
+        Returns:
+            The columns model, slice, users, metric, value, low and high.
+        """
+        cells = [
+            {
+                "model": model,
+                "slice": name,
+                "users": int(np.isfinite(values[metric]).sum()),
+                "metric": metric,
+                **interval._asdict(),
+            }
+            for model, row in self.rows.items()
+            for name, values in row.slices.items()
+            for metric, interval in self._intervals(values).items()
+        ]
+        kinds = {"model": pl.String, "slice": pl.String, "users": pl.Int64, "metric": pl.String}
+        return pl.DataFrame(cells, schema={**kinds, **dict.fromkeys(Interval._fields, pl.Float64)})
 
     def per_user(self, model: str) -> pl.DataFrame:
         """Return the values of every user.
@@ -111,14 +134,16 @@ class ScoreTable:
             model: The name of the model.
 
         Returns:
-            The columns user, items (the measured list), and one for each metric.
+            The columns user, items (the measured list), and one for each metric, null where a
+            list is too short to have a value.
 
         Raises:
             NotFoundError: If there is no such model.
         """
         row = self._row(model)
         lists = pl.Series("items", list(row.items), dtype=pl.List(pl.String))
-        return pl.DataFrame({"user": list(self.users), "items": lists, **row.values})
+        values = {name: pl.Series(column).fill_nan(None) for name, column in row.values.items()}
+        return pl.DataFrame({"user": list(self.users), "items": lists, **values})
 
     def to_frame(self) -> pl.DataFrame:
         """Return the table as a frame.
@@ -173,6 +198,18 @@ class ScoreTable:
     def _repr_html_(self) -> str:
         html: str = self.to_frame()._repr_html_()
         return html
+
+    def _intervals(self, columns: Mapping[str, Float64Array]) -> dict[str, Interval]:
+        """The means over the users who have a value, by metric."""
+        masks = {name: np.isfinite(column) for name, column in columns.items()}
+        complete = [name for name, mask in masks.items() if mask.all()]
+        groups = [complete, *([name] for name in columns if name not in complete)]
+        means: dict[str, Interval] = {}
+        for names in filter(None, groups):
+            table = np.stack([columns[name][masks[name]] for name in names], axis=1)
+            estimates = intervals(table, resamples=self.resamples, seed=self.seed)
+            means |= dict(zip(names, estimates, strict=True))
+        return {name: means[name] for name in columns}
 
     def _row(self, model: str) -> UserMetrics:
         if model not in self.rows:
