@@ -95,6 +95,12 @@ class MappingError(InputError):
     code = "bad_mapping"
 
 
+class StageError(PlaitError):
+    """A stage returned what the contract of stages does not allow."""
+
+    code = "bad_stage"
+
+
 class ProtocolError(InputError):
     """The data do not allow the evaluation protocol."""
 

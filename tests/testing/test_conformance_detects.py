@@ -120,6 +120,38 @@ class Drops(Stage):
         return CandidateLists(items.item_numbers)
 
 
+class Guesses(Popular):
+    def score(self, queries, numbers):
+        scores = super().score(queries, numbers)
+        is_unknown = (queries.history.lengths == 0)[:, None] & (numbers >= 0)
+        return np.where(is_unknown, np.float32(0.5), scores)
+
+
+class WritesMore(Stage):
+    writes = ("noted",)
+
+    def apply(self, queries, items):
+        column = np.zeros(items.shape, np.float32)
+        return items.with_columns(noted=column, unsaid=column)
+
+
+class ReadsMore(Stage):
+    reads = ("order",)
+    writes = ("noted",)
+
+    def apply(self, queries, items):
+        return items.with_columns(noted=items.column("score") + items.column("order"))
+
+
+@dataclass(frozen=True)
+class Demanding:
+    size: int
+
+
+class NeedsSize(Popular):
+    Config = Demanding
+
+
 @pytest.mark.parametrize(
     ("stage", "check"),
     [
@@ -139,12 +171,27 @@ class Drops(Stage):
         (Frail, "check_handles_edge_cases"),
         (Idle, "check_has_ability"),
         (Drops, "check_step_only_adds_columns"),
+        (Guesses, "check_unknown_is_no_constant"),
+        (WritesMore, "check_step_declares_columns"),
+        (ReadsMore, "check_step_declares_columns"),
     ],
 )
 def test_broken_stage_fails_the_check_of_its_fault(stage, check):
     case, *_ = conformance.stage_cases(stage)
     with pytest.raises((AssertionError, TypeError)):
         conformance.run(case, check)
+
+
+def test_a_config_without_defaults_is_refused_once_and_names_the_setting():
+    with pytest.raises(InputError) as problem:
+        conformance.cases(Popular, NeedsSize)
+    assert problem.value.field == "size"
+    assert "NeedsSize" in str(problem.value)
+
+
+def test_cases_have_the_name_of_their_stage_in_pytest():
+    case, *_ = conformance.stage_cases(Popular)
+    assert case.__name__ == str(case) == "popular"
 
 
 def test_unknown_check_is_refused():

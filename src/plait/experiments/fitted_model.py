@@ -21,6 +21,7 @@ from plait.experiments.vector_table import VectorTable
 from plait.ingest.list_frames import parse_id_column, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
 from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage, VectorModel
+from plait.pipeline.stage_calls import retrieve_items, score_items
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.state import DatasetState
@@ -248,8 +249,8 @@ class FittedModel(Generic[ModelT]):
         retriever, scorer = self.stage, self.stage
 
         def best(_start: int, batch: QueryBatch) -> CandidateLists:
-            candidates = retriever.retrieve(batch, batch.k)
-            return candidates.with_columns(score=scorer.score(batch, candidates.item_numbers))
+            numbers = retrieve_items(retriever, batch, batch.k)
+            return CandidateLists(numbers, {"score": score_items(scorer, batch, numbers)})
 
         size = batch_size(self.dataset.n_items)
         return [part for _, part in in_batches(queries, best, size=size)]

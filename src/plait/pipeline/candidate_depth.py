@@ -7,6 +7,7 @@ import numpy as np
 from plait.data.array_types import Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.pipeline.stage import Retriever
+from plait.pipeline.stage_calls import retrieve_items
 
 __all__ = ["with_enough_groups"]
 
@@ -36,5 +37,5 @@ def with_enough_groups(
         if not (n_groups < queries.k).any():
             break
         depth *= _GROWTH
-        numbers = model.retrieve(queries, depth).item_numbers
+        numbers = retrieve_items(model, queries, depth)
     return numbers

@@ -31,6 +31,13 @@ from plait.pipeline.stage import (
     Stage,
     Trainable,
 )
+from plait.pipeline.stage_calls import (
+    call_step,
+    explain_items,
+    fit_stage,
+    retrieve_items,
+    score_items,
+)
 from plait.pipeline.stage_checks import (
     check_models,
     check_referenced_models,
@@ -203,7 +210,7 @@ class Pipeline:
         scores: dict[str, Any] = {}
         for name, model in self._scorers:
             start = time.perf_counter()
-            scores[f"{name}.score"] = model.score(queries, items.item_numbers)
+            scores[f"{name}.score"] = score_items(model, queries, items.item_numbers)
             watch(f"{name}.score", time.perf_counter() - start)
         return items.with_columns(**scores)
 
@@ -217,13 +224,13 @@ class Pipeline:
             items: Their scored candidates.
             watch: Called with the seconds that each stage took.
         """
-        for name, reads, apply in self._appliers:
-            if "*.because" in reads:
+        for step, apply in self._appliers:
+            if "*.because" in step.reads:
                 items = self._with_explanations(queries, items)
             start, before = time.perf_counter(), items
-            items = apply(queries, items)
+            items = call_step(step, apply, queries, items)
             if items is not before:  # a list that is long enough needs no fallback
-                watch(name, time.perf_counter() - start)
+                watch(step.name, time.perf_counter() - start)
         return items
 
     def run(self, queries: QueryBatch, watch: OnStageTimed = _ignore) -> CandidateLists:
@@ -269,9 +276,9 @@ class Pipeline:
         return tuple((model.name, model) for model in self.models if isinstance(model, Explainer))
 
     @cached_property
-    def _appliers(self) -> tuple[tuple[str, tuple[str, ...], _Apply], ...]:
+    def _appliers(self) -> tuple[tuple[Stage, _Apply], ...]:
         return tuple(
-            (step.name, step.reads, step.apply if isinstance(step, Reranker) else step.fill)
+            (step, step.apply if isinstance(step, Reranker) else step.fill)
             for step in self.steps
             if isinstance(step, Reranker | Filler)
         )
@@ -283,7 +290,7 @@ class Pipeline:
         depth = self.recipe.candidates_per_model
         for name, model in self._retrievers:
             start = time.perf_counter()
-            numbers = model.retrieve(queries, depth).item_numbers
+            numbers = retrieve_items(model, queries, depth)
             if queries.groups is not None:
                 numbers = with_enough_groups(model, queries, numbers, depth)
             watch(f"{name}.retrieve", time.perf_counter() - start)
@@ -306,7 +313,7 @@ class Pipeline:
         explanations: dict[str, Any] = {}
         for name, model in self._explainers:
             because = np.full(order.shape, ABSENT, np.int32)
-            because[rows, columns] = model.explain(queries, shown)[rows, ranks]
+            because[rows, columns] = explain_items(model, queries, shown)[rows, ranks]
             explanations[f"{name}.because"] = because
         return items.with_columns(**explanations)
 
@@ -324,10 +331,6 @@ def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageT
     if not isinstance(stage, Trainable | Fittable):
         return stage
     start = time.perf_counter()
-    fitted: Any
-    if isinstance(stage, Trainable):
-        fitted = stage.train(dataset, context.for_stage(stage.name))
-    else:
-        fitted = stage.fit(dataset, seed=context.seed)
+    fitted = fit_stage(stage, dataset, context)
     watch(stage.name, time.perf_counter() - start)
     return fitted

@@ -89,9 +89,11 @@ def _import_stage(path: str, name: str) -> type[Stage]:
     module_name, _, class_name = path.partition(":")
     try:
         stage = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as problem:
+    except Exception as problem:  # a module may raise anything
+        is_usual = isinstance(problem, ImportError | AttributeError)
+        kind = "" if is_usual else f"{type(problem).__name__}: "
         raise RecipeError(
-            f"cannot load the stage {name!r}: {problem}",
+            f"cannot load the stage {name!r}: {kind}{problem}",
             hint="package.module:Class, found on Python's path: PYTHONPATH=FOLDER adds a folder",
             field="stage",
         ) from problem

@@ -62,6 +62,8 @@ class Stage(Generic[ConfigT]):
     Config: ClassVar[type[Any]] = NoConfig
     reads: ClassVar[tuple[str, ...]] = ()
     """The columns that a step reads; "*.score" stands for those of all models."""
+    optional_reads: ClassVar[tuple[str, ...]] = ()
+    """The columns that a step reads only where a step before it wrote them."""
     writes: ClassVar[tuple[str, ...]] = ()
     """The columns that a step adds."""
     fitted_state: ClassVar[Mapping[str, Any]] = {}

@@ -13,7 +13,7 @@ from plait.data.array_types import Float32Array, Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Explainer, Retriever, Scorer
-from plait.testing.queries import probe_numbers, probes
+from plait.testing.queries import ask, probe_numbers, probes
 from plait.testing.stage_case import Answers, StageCase, able, arrays_in, dataset_of, same
 from plait.testing.synthetic_data import WORLDS
 
@@ -26,6 +26,7 @@ __all__ = [
     "check_retrieves_best_first",
     "check_score_format",
     "check_thread_safe",
+    "check_unknown_is_no_constant",
 ]
 
 _TOLERANCE = 1e-5
@@ -196,6 +197,26 @@ def check_thread_safe(case: StageCase) -> None:
         actual = list(pool.map(lambda pair: Answers.of(stage, *pair), inputs))
     for threaded, single in zip(actual, expected, strict=True):
         assert threaded.same(single, _TOLERANCE), f"{case} answers otherwise in threads"
+
+
+def check_unknown_is_no_constant(case: StageCase) -> None:
+    """A query of which nothing is known has no score, or one that depends on the item.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
+    if not able(stage, Scorer):
+        return
+    dataset = dataset_of("market")
+    numbers = np.arange(dataset.n_items, dtype=np.int32)[None]
+    scores = stage.score(ask(dataset.catalogue, []), numbers)
+    values = np.unique(scores[~np.isnan(scores)])
+    is_constant = len(values) == 1 and np.isfinite(scores).sum() > 1
+    assert not is_constant, (
+        f"{case} scores every item {float(values[0]):g} for a query of which nothing is known; "
+        "expected NaN"
+    )
 
 
 def _queries(world: str, seeds: int = 4) -> Iterator[tuple[QueryBatch, Int32Array]]:

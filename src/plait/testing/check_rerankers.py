@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from plait.testing.synthetic_data import WORLDS
 
 __all__ = [
     "check_step_batch_equals_single",
+    "check_step_declares_columns",
     "check_step_only_adds_columns",
     "check_step_save_load_round_trip",
 ]
@@ -49,6 +50,45 @@ def check_step_only_adds_columns(case: StageCase) -> None:
                 assert written, f"{case} does not write its column {declared}"
             for old, now in zip(before, arrays_in(items), strict=True):
                 assert _equal(old, now), f"{case} changes its input"
+
+
+def check_step_declares_columns(case: StageCase) -> None:
+    """A step reads and writes only the columns that `reads` and `writes` declare.
+
+    Args:
+        case: The stage to check.
+    """
+    stage = case.fitted("market")
+    if not able(stage, Reranker):
+        return
+    for queries, items in _inputs("market"):
+        columns = _ReadColumns(items.columns)
+        result = stage.apply(queries, replace(items, columns=columns))
+        added = {name for name, column in result.columns.items() if columns.get(name) is not column}
+        undeclared = sorted(name for name in added if not _is_declared(name, stage.writes))
+        assert not undeclared, f"{case} writes {', '.join(undeclared)}, which writes does not name"
+        declared = (*stage.reads, *stage.optional_reads, *stage.writes, "removed_by")
+        undeclared = sorted(name for name in columns.read if not _is_declared(name, declared))
+        assert not undeclared, f"{case} reads {', '.join(undeclared)}, which reads does not name"
+
+
+class _ReadColumns(dict[str, Any]):
+    """Columns that remember which of them were looked at one by one."""
+
+    def __init__(self, columns: Mapping[str, Any]) -> None:
+        super().__init__(columns)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def _is_declared(name: str, declared: Sequence[str]) -> bool:
+    """Whether a column is one of these, of which "*.score" stands for those of all models."""
+    return any(
+        name.endswith(entry[1:]) if entry.startswith("*") else name == entry for entry in declared
+    )
 
 
 def check_step_batch_equals_single(case: StageCase) -> None:

@@ -13,6 +13,7 @@ For a stage of your own::
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -74,16 +75,37 @@ def stage_cases(*stages: type[Any] | str) -> list[StageCase]:
 
     Returns:
         One case for each stage and variant.
+
+    Raises:
+        InputError: If a setting of a stage has no default.
     """
     classes = load_all_stages() if not stages else {}
     for stage in stages:
         cls = stage_class(stage) if isinstance(stage, str) else stage
         classes[cls.__name__.lower()] = cls
+    for cls in classes.values():
+        _check_defaults(cls)
     return [
         StageCase(name, cls, settings)
         for name, cls in classes.items()
         for settings in ({}, *cls.test_variants)
     ]
+
+
+def _check_defaults(cls: type[Any]) -> None:
+    """Raise InputError if the config cannot be made without arguments."""
+    config = cls.Config
+    required = [
+        entry.name
+        for entry in (dataclasses.fields(config) if dataclasses.is_dataclass(config) else ())
+        if entry.init
+        and entry.default is dataclasses.MISSING
+        and entry.default_factory is dataclasses.MISSING
+    ]
+    if required:
+        message = f"{config.__name__} of {cls.__name__} has no default for {', '.join(required)}"
+        hint = "every setting needs a default, so that a recipe may leave it out"
+        raise InputError(message, hint=hint, field=required[0])
 
 
 def cases(*stages: type[Any] | str) -> list[tuple[StageCase, str]]:

@@ -48,6 +48,11 @@ class StageCase:
         )
         return f"{self.name}[{listed}]" if listed else self.name
 
+    @property
+    def __name__(self) -> str:
+        """What pytest calls the case."""
+        return str(self)
+
     def stage(self) -> Any:
         """A new stage that is not fitted."""
         config = build_config(self.stage_class.Config, self.settings, self.name)

@@ -100,6 +100,7 @@ class Explain(Stage[ExplainConfig]):
     fitted_state: ClassVar[Mapping[str, Any]] = {"_evidence": EventEvidence}
     optional_state = frozenset({"_evidence"})
     reads = ("order", "*.because", "*.rank", "*.score")
+    optional_reads = ("*.share",)
     writes = ("reasons",)
 
     def __init__(self, config: ExplainConfig | None = None, *, name: str = "") -> None:

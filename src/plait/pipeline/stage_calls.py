@@ -1,0 +1,201 @@
+"""Calls stages and checks what they return, so that an error names the stage at fault.
+
+An exception of a stage keeps its type and gets a note with the name of the stage and the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
+from plait.errors import StageError
+from plait.pipeline.fit_context import FitContext
+from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage, Trainable
+
+__all__ = ["call_step", "explain_items", "fit_stage", "retrieve_items", "score_items"]
+
+
+def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext) -> Any:
+    """Fit a stage; one that trains by gradient is trained.
+
+    Args:
+        stage: The stage.
+        dataset: The data set.
+        context: What a fit needs.
+
+    Returns:
+        The fitted stage.
+
+    Raises:
+        StageError: If the fit returns anything else.
+    """
+    name = _name(stage)
+    method = "train" if isinstance(stage, Trainable) else "fit"
+    with _noted(stage, method):
+        if isinstance(stage, Trainable):
+            fitted: Any = stage.train(dataset, context.for_stage(name))
+        else:
+            fitted = stage.fit(dataset, seed=context.seed)
+    if not isinstance(fitted, Stage):
+        hint = "return the fitted copy that self.clone() made"
+        raise _error(stage, method, _described(fitted), "a fitted stage", hint)
+    return fitted
+
+
+def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
+    """Retrieve candidates.
+
+    Args:
+        model: The model.
+        queries: B queries.
+        k: The number of candidates.
+
+    Returns:
+        int32 [B, at most k], -1 pads.
+
+    Raises:
+        StageError: If the model returns anything else.
+    """
+    with _noted(model, "retrieve"):
+        items: Any = model.retrieve(queries, k)
+    if not isinstance(items, CandidateLists):
+        hint = "return CandidateLists(item_numbers)"
+        raise _error(model, "retrieve", _described(items), "CandidateLists", hint)
+    numbers: Any = items.item_numbers
+    if not _fits(numbers, np.int32, (len(queries), None)) or numbers.shape[1] > k:
+        expected = f"int32 [{len(queries)}, at most {k}]"
+        raise _error(model, "retrieve", f"item numbers {_described(numbers)}", expected)
+    return items.item_numbers
+
+
+def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
+    """Score items.
+
+    Args:
+        model: The model.
+        queries: B queries.
+        numbers: Item numbers, int32 [B, K].
+
+    Returns:
+        float32 [B, K].
+
+    Raises:
+        StageError: If the model returns anything else.
+    """
+    with _noted(model, "score"):
+        scores: Any = model.score(queries, numbers)
+    return _checked(model, "score", scores, np.float32, numbers.shape)
+
+
+def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
+    """Find the items that explain candidates.
+
+    Args:
+        model: The model.
+        queries: B queries.
+        numbers: Item numbers, int32 [B, K].
+
+    Returns:
+        int32 [B, K].
+
+    Raises:
+        StageError: If the model returns anything else.
+    """
+    with _noted(model, "explain"):
+        because: Any = model.explain(queries, numbers)
+    return _checked(model, "explain", because, np.int32, numbers.shape)
+
+
+def call_step(
+    step: Stage,
+    method: Callable[[QueryBatch, CandidateLists], CandidateLists],
+    queries: QueryBatch,
+    items: CandidateLists,
+) -> CandidateLists:
+    """Let a step add columns, or candidates behind the others.
+
+    Args:
+        step: The step.
+        method: Its `apply` or `fill`.
+        queries: B queries.
+        items: Their candidates [B, K].
+
+    Returns:
+        The candidates with more columns, [B, K or more].
+
+    Raises:
+        StageError: If the step returns anything else.
+    """
+    name = getattr(method, "__name__", "apply")
+    with _noted(step, name):
+        result: Any = method(queries, items)
+    if not isinstance(result, CandidateLists):
+        hint = "return items.with_columns(**{'name': column})"
+        raise _error(step, name, _described(result), "CandidateLists", hint)
+    if result is items:
+        return result
+    rows, width = result.shape
+    if rows != items.shape[0] or width < items.shape[1]:
+        raise _error(step, name, f"candidates {list(result.shape)}", f"{list(items.shape)}")
+    for column, values in result.columns.items():
+        if not isinstance(values, np.ndarray) or values.shape[:2] != result.shape:
+            text = f"the column {column!r} as {_described(values)}"
+            raise _error(step, name, text, f"an array [{rows}, {width}]")
+    return result
+
+
+def _checked(
+    stage: object, method: str, values: Any, dtype: type, shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    if not _fits(values, dtype, shape):
+        expected = f"{np.dtype(dtype).name} {list(shape)}"
+        raise _error(stage, method, _described(values), expected)
+    array: npt.NDArray[Any] = values
+    return array
+
+
+def _fits(values: Any, dtype: type, shape: tuple[int | None, ...]) -> bool:
+    """Whether this is an array of the type and the shape, None standing for any length."""
+    return (
+        isinstance(values, np.ndarray)
+        and values.dtype == dtype
+        and values.ndim == len(shape)
+        and all(size in (None, actual) for size, actual in zip(shape, values.shape, strict=True))
+    )
+
+
+def _described(value: Any) -> str:
+    """The type of a value; of an array dtype and shape."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype.name} {list(value.shape)}"
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def _error(stage: object, method: str, actual: str, expected: str, hint: str = "") -> StageError:
+    message = f"{_place(stage, method)} returned {actual}, expected {expected}"
+    default = "plait.testing.conformance checks the contract of a stage"
+    return StageError(message, hint=hint or default, field=_name(stage))
+
+
+def _place(stage: object, method: str) -> str:
+    cls = type(stage)
+    return f"{method} of the stage {_name(stage)!r} ({cls.__module__}:{cls.__qualname__})"
+
+
+def _name(stage: object) -> str:
+    return str(getattr(stage, "name", type(stage).__name__))
+
+
+@contextmanager
+def _noted(stage: object, method: str) -> Iterator[None]:
+    """Adds to an exception which stage it is from."""
+    try:
+        yield
+    except Exception as problem:
+        problem.add_note(f"in {_place(stage, method)}")
+        raise
