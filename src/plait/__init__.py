@@ -43,7 +43,13 @@ _MODULES = {
 }
 
 
+_SUBMODULES = ("datasets", "models")
+"""Packages that need no import of their own: `plait.datasets.load`."""
+
+
 def __getattr__(name: str) -> object:
+    if name in _SUBMODULES:
+        return import_module(f"plait.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'plait' has no attribute {name!r}; expected one of {__all__}")
     value: object = getattr(import_module(_MODULES[name]), name)

@@ -16,12 +16,15 @@
     ├── TooLargeError         413  a body, batch or field above its limit
     ├── RateLimitError        429  a key or a user that asks for more than its rate
     ├── NotReadyError         503  there is no fitted bundle yet
+    ├── StageError            500  a stage that breaks the contract of stages
     ├── BundleError           500  a damaged bundle, or one of another version
     ├── StorageError          507  the database cannot be opened, read or written
     └── MissingExtraError     501  an optional package is not installed
 """
 
 from __future__ import annotations
+
+import re
 
 __all__ = [
     "AuthError",
@@ -39,9 +42,25 @@ __all__ = [
     "RecipeError",
     "ScopeError",
     "SlowClientError",
+    "StageError",
     "StorageError",
     "TooLargeError",
 ]
+
+
+_OPTION = re.compile(r"--([a-z][a-z-]+)(?: ([a-z][a-z0-9-]+)(?=$|[,;)]| --))?")
+
+
+def _in_python(text: str) -> str:
+    """A message with options as the arguments of Python; a whole command stays as it is."""
+    if re.search(r"\bplait [a-z]", text):
+        return text
+
+    def argument(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        return name if option[2] is None else f'{name}="{option[2]}"'
+
+    return _OPTION.sub(argument, text)
 
 
 class PlaitError(Exception):
@@ -53,7 +72,8 @@ class PlaitError(Exception):
         message: What went wrong, what was expected.
         public: What a client of the server may know of it: the message, unless that holds the
             words of a database or a path.
-        hint: The next step for the reader, "" if there is none.
+        hint: The next step for the reader, "" if there is none. `--test-days` in it names an
+            option of the command line; the text of the exception has the argument `test_days`.
         field: The part of the input at fault, "" if there is none.
     """
 
@@ -67,7 +87,8 @@ class PlaitError(Exception):
         self.field = field
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        text = f"{self.message} ({self.hint})" if self.hint else self.message
+        return _in_python(text)
 
 
 class InputError(PlaitError):

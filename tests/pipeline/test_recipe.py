@@ -127,7 +127,7 @@ def test_round_trip_through_json():
             "event_weights": {"view": 1, "hide": -1},
             "target_events": ["purchase"],
             "triples": {"exclude_relations": ["also_bought"]},
-            "models": {"a": {"stage": "popular"}, "b": {}},
+            "models": {"a": {"stage": "popular"}, "linear": {}},
             "steps": {"fuse": {"history_length_bands": [0, 1]}},
         }
     )
@@ -175,3 +175,29 @@ def test_a_table_within_keeps_what_the_stage_has():
         build_stage("graph", {"training": {"epoch": 3}})
     with pytest.raises(RecipeError):
         build_stage("graph", {"training": {"epochs": "many"}})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "field"),
+    [
+        ({"models": {"popula": {}}}, "stage"),
+        ({"models": {"popular": {"half_live": 3}}}, "half_live"),
+        ({"models": {"linear": {"l2": "200"}}}, "linear.l2"),
+        ({"models": {"linear": {"order_aware": "yes"}}}, "linear.order_aware"),
+        (
+            {
+                "models": {"popular": {}},
+                "steps": {"explain": {"templates": {"popular": "Often after {becaus}"}}},
+            },
+            "explain.templates.popular",
+        ),
+    ],
+)
+def test_a_mapping_with_an_unknown_stage_setting_or_value_is_refused_at_once(recipe, field):
+    with pytest.raises(RecipeError) as problem:
+        Recipe.of(recipe)
+    assert problem.value.field == field
+
+
+def test_the_recipe_of_a_bundle_is_read_without_its_stages():
+    assert Recipe.stored({"models": {"gone": {"old": 1}}}).models == {"gone": {"old": 1}}

@@ -78,9 +78,9 @@ def test_sentences_of_queries_with_text_or_items():
 
 
 def test_templates_and_title_field_of_the_recipe():
-    templates = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item} {x}"}
+    templates = {"popular": "{item} is hot ({model})", "linear": "{because} goes with {item}"}
     assert text("popular", 0, templates=templates) == "Red mug is hot (popular)"
-    assert text("linear", 0, 2, templates=templates) == "Red lamp goes with Red mug {x}"
+    assert text("linear", 0, 2, templates=templates) == "Red lamp goes with Red mug"
     assert text("linear", 0, 2, ask((2,)), title="brand") == "Because of “OPI”"
 
 

@@ -70,6 +70,13 @@ class Dataset(arrays.Dataset):
         Raises:
             InputError: If a source is empty or not a table, or no row can be read.
             MappingError: If the columns cannot be recognised.
+
+        Example:
+            >>> import plait
+            >>> events = {"userId": [1, 1, 2], "movieId": [7, 8, 7], "rating": [4.5, 3, 5]}
+            >>> plait.Dataset.of(events, items=[{"movieId": 7, "title": "Heat"}])
+            Dataset: 2 users, 2 items, 3 rating
+            item fields title
         """
         sources: dict[FileKind, Any] = {"items": items, "users": users, "events": events}
         sources["facts"] = facts
@@ -103,6 +110,11 @@ class Dataset(arrays.Dataset):
 
         Raises:
             InputError: If the columns have unequal lengths.
+
+        Example:
+            >>> import plait
+            >>> plait.Dataset.from_arrays(["ann", "bob"], ["mug", "mug"], values=[5, 3])
+            Dataset: 2 users, 1 items, 2 rating
         """
         value_name = "rating" if event_types is None else "value"
         optional = {"time": times, value_name: values, "kind": event_types}
@@ -148,6 +160,12 @@ class Dataset(arrays.Dataset):
 
         Raises:
             InputError: If the condition does not give one boolean for each interaction.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann", "bob"], ["mug", "mug"], values=[5, 3])
+            >>> data.filter("value >= 4").user_ids
+            ['ann']
         """
         return self._only(splits.condition_mask(self.to_frame(), condition))
 
@@ -161,6 +179,12 @@ class Dataset(arrays.Dataset):
 
         Returns:
             The data set; users and items outside the core go.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann", "bob", "bob"], ["mug", "mug", "cup"])
+            >>> data.kcore(1, items=2).item_ids
+            ['mug']
         """
         least_users = least if users is None else users
         least_items = least if items is None else items
@@ -175,6 +199,12 @@ class Dataset(arrays.Dataset):
 
         Returns:
             The data set; users that are not drawn go, items stay.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann", "bob", "eve"], ["mug", "mug", "cup"])
+            >>> len(data.sample(users=2, seed=1).user_ids)
+            2
         """
         drawn = splits.drawn_users(self, users, seed)
         return self.keep(drawn[self.interactions.users])
@@ -188,6 +218,12 @@ class Dataset(arrays.Dataset):
         Returns:
             n + 1 data sets, train first. Users with fewer than n + 1 interactions are in train
             alone.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann"] * 3, ["mug", "cup", "pot"], [1, 2, 3])
+            >>> [part.item_ids for part in data.split_last(2)]
+            [['mug'], ['cup'], ['pot']]
         """
         return self._parts(splits.last_parts(self.interactions, n), n + 1)
 
@@ -202,6 +238,13 @@ class Dataset(arrays.Dataset):
 
         Raises:
             InputError: If interactions have no times, or cuts do not ascend.
+
+        Example:
+            >>> import plait
+            >>> days = ["2024-01-01", "2024-02-01", "2024-03-01"]
+            >>> data = plait.Dataset.from_arrays(["ann"] * 3, ["mug", "cup", "pot"], days)
+            >>> [len(part) for part in data.split_time("2024-02-15")]
+            [2, 1]
         """
         return self._parts(splits.time_parts(self, cuts), len(cuts) + 1)
 
@@ -220,6 +263,12 @@ class Dataset(arrays.Dataset):
 
         Raises:
             InputError: If `share` does not lie between 0 and 1, or `by` is unknown.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann"] * 5, ["mug", "cup", "pot", "jar", "jug"])
+            >>> [len(part) for part in data.split_random(0.4, seed=1)]
+            [3, 2]
         """
         train, test = self._parts(splits.random_parts(self, share, by, seed), 2)
         return train, test
@@ -244,6 +293,12 @@ class Dataset(arrays.Dataset):
         Returns:
             The columns user, item, kind, time (UTC; absent without times) and value (absent
             without values), ordered by user and time.
+
+        Example:
+            >>> import plait
+            >>> data = plait.Dataset.from_arrays(["ann", "bob"], ["mug", "cup"])
+            >>> data.to_frame().to_dicts()[0]
+            {'user': 'ann', 'item': 'mug', 'kind': 'view'}
         """
         import polars as pl
 

@@ -240,7 +240,7 @@ class BundleStore:
         if check:
             check_hashes(folder, manifest["files"])
         try:
-            recipe = Recipe.of(manifest["recipe"])
+            recipe = Recipe.stored(manifest["recipe"])
             check_stage_paths(recipe, self._stage_modules, "its recipe")
             unfitted = Pipeline.build(recipe, stored=True)
         except RecipeError as problem:

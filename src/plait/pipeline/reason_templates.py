@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
-__all__ = ["LANGUAGES", "LANGUAGE_NAMES", "Claim", "ReasonTemplates"]
+from plait.errors import InputError
+
+__all__ = [
+    "LANGUAGES",
+    "LANGUAGE_NAMES",
+    "PLACEHOLDERS",
+    "Claim",
+    "ReasonTemplates",
+    "check_placeholders",
+]
+
+PLACEHOLDERS = (
+    *("item", "because", "query_item", "field", "value", "words", "context", "model", "count"),
+)
+"""What a sentence of one's own may contain, in braces."""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 """The languages that sentences come in."""
@@ -96,3 +113,27 @@ class ReasonTemplates:
     like_query_item: Claim | tuple[Claim, ...] | str = Claim.GOES_WITH
     context: Claim | tuple[Claim, ...] | str = ""
     default: Claim | tuple[Claim, ...] | str = Claim.HISTORY
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            template = getattr(self, part.name)
+            if isinstance(template, str) and not isinstance(template, Claim):
+                check_placeholders(template, part.name)
+
+
+def check_placeholders(template: str, field: str) -> None:
+    """Check that a sentence has no placeholder that nothing stands for.
+
+    Args:
+        template: The sentence.
+        field: What holds it, for the message.
+
+    Raises:
+        InputError: If a placeholder is unknown.
+    """
+    names = _PLACEHOLDER.findall(template)
+    unknown = next((name for name in names if name not in PLACEHOLDERS), None)
+    if unknown is not None:
+        known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        message = f"{field} is {template!r}, in which nothing stands for {{{unknown}}}"
+        raise InputError(message, hint=f"there are {known}", field=field)

@@ -106,7 +106,24 @@ class Recipe:
                 steps of the other recipe to leave out.
 
         Raises:
-            RecipeError: A key is unknown or its value is not allowed; the first one is named.
+            RecipeError: A key, a stage or a setting is unknown, or a value is not allowed; the
+                first one is named. A stage named by `package.module:Class` is not looked at yet.
+        """
+        recipe = Recipe.stored(data)
+        for name, settings in (*recipe.models.items(), *recipe.steps.items()):
+            if ":" not in str(settings.get("stage", name)):
+                build_stage(name, settings)
+        return recipe
+
+    @staticmethod
+    def stored(data: Mapping[str, Any]) -> Recipe:
+        """Construct a recipe that was checked when it was made, such as that of a bundle.
+
+        Args:
+            data: As for `of`; no stage is imported.
+
+        Raises:
+            RecipeError: A key is unknown or its value is not allowed.
         """
         return _recipe(resolve_extends(without_numpy(_table(data, "the recipe")), Path()))
 

@@ -20,6 +20,7 @@ from plait.pipeline.fit_context import FitContext
 from plait.pipeline.fitted_state import present_state, read_state, write_state
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import ReasonTemplates
+from plait.pipeline.settings_doc import SettingsDoc
 
 __all__ = [
     "CandidateFilter",
@@ -79,6 +80,13 @@ class Stage(Generic[ConfigT]):
     beside its defaults."""
     is_stochastic: ClassVar[bool] = False
     """Whether a fit depends on the seed; not needed for models that train by gradient."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        config = vars(cls).get("Config")
+        written = vars(config).get("__doc__") if isinstance(config, type) else None
+        if isinstance(written, str):
+            config.__doc__ = SettingsDoc(written)  # type: ignore[union-attr, assignment]
 
     def __init__(self, config: ConfigT | None = None, *, name: str = "") -> None:
         self.config: ConfigT = self.Config() if config is None else config

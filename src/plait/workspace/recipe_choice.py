@@ -89,7 +89,7 @@ def _chosen(
         shipped = str(manifest.get("notes", {}).get("shipped_recipe") or "")
         if shipped in recipe_names():
             return _load(shipped, f"the recipe of the bundle in use, {current}")
-        stored = Recipe.of(manifest["recipe"])
+        stored = Recipe.stored(manifest["recipe"])
     except PlaitError as problem:
         raise RecipeError(
             f"the recipe of the bundle in use cannot be read: {problem.message}",

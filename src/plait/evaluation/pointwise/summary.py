@@ -54,7 +54,8 @@ def mean_metrics(
         values = np.array([seed[metric] for seed in seeds])
         metrics[metric] = Interval(*values.mean(axis=0).tolist())
         if len(seeds) > 1:
-            spread[metric] = float(values[:, 0].std(ddof=1))
+            is_same = bool((values[:, 0] == values[0, 0]).all())  # else rounding leaves 1e-16
+            spread[metric] = 0.0 if is_same else float(values[:, 0].std(ddof=1))
     return metrics, spread
 
 

@@ -95,7 +95,8 @@ def mean_over_seeds(seeds: Sequence[ModelResult], history_popularity: Float64Arr
     result = _combine(seeds, _finite_mean, np.mean)
     for name in dict.fromkeys(name for total in totals for name in total):
         values = [total.get(name, nan) for total in totals]
-        result.spread[name] = float(np.std(values, ddof=1))
+        is_same = all(value == values[0] for value in values)  # else rounding leaves 1e-16
+        result.spread[name] = 0.0 if is_same else float(np.std(values, ddof=1))
     return result
 
 

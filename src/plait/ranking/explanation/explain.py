@@ -18,7 +18,7 @@ from plait.data.history import History
 from plait.data.query_batch import QueryBatch
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.pipeline import PINS
-from plait.pipeline.reason_templates import Claim, ReasonTemplates
+from plait.pipeline.reason_templates import Claim, ReasonTemplates, check_placeholders
 from plait.pipeline.recipe import LADDER
 from plait.pipeline.stage import Stage
 from plait.ranking.explanation.event_evidence import (
@@ -113,6 +113,10 @@ class Explain(Stage[ExplainConfig]):
             **dict.fromkeys(self.config.bought_events, Action.BOUGHT),
         }
         """The action of each event type; those that sentences do not speak of are left out."""
+
+    def _check(self) -> None:
+        for model, template in self.config.templates.items():
+            check_placeholders(template, f"{self.name}.templates.{model}")
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         config = self.config

@@ -1,0 +1,130 @@
+"""Fetches files of public data sets from their official homes, checked by SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from plait.errors import InputError, StorageError
+
+__all__ = ["RemoteFile", "fetch", "sha256_of"]
+
+MAX_BYTES = 4 << 30
+"""The largest file that is fetched."""
+
+_CHECKSUMS = "checksums.json"
+"""The file of a folder that holds the hashes of files without a published one."""
+
+_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file at its official home.
+
+    Attributes:
+        url: Its address.
+        sha256: The hash that it must have; "" if none is published: then the hash of the first
+            download is recorded, and later ones must agree.
+    """
+
+    url: str
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path:
+    """Return the path of a file in a folder; download it where it is missing.
+
+    Args:
+        file: The file.
+        folder: Where files stay; it is made.
+        notice: Called with what a user should know of a download.
+
+    Returns:
+        The path, whose content has the right hash.
+
+    Raises:
+        InputError: If the content has another hash.
+        StorageError: If the file cannot be downloaded or written.
+    """
+    path = folder / file.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        recorded = _recorded(folder)
+        expected = file.sha256 or recorded.get(file.name, "")
+        if path.exists():
+            _check(sha256_of(path), expected, path)
+            return path
+        part = _download(file.url, folder)
+    except (OSError, urllib.error.URLError) as problem:
+        hint = f"fetch it by hand and put it to {path}"
+        raise StorageError(f"cannot fetch {file.url}: {problem}", hint=hint) from problem
+    try:
+        digest = sha256_of(part)
+        _check(digest, expected, file.url)
+        if not expected:
+            notice(f"{file.name} has no published hash: {digest} is recorded, and checked later")
+            text = json.dumps({**recorded, file.name: digest}, indent=1)
+            (folder / _CHECKSUMS).write_text(text, "utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits.
+
+    Args:
+        path: The file.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    """The hashes of earlier downloads by the name of the file."""
+    path = folder / _CHECKSUMS
+    if not path.exists():
+        return {}
+    hashes: dict[str, str] = json.loads(path.read_text("utf-8"))
+    return hashes
+
+
+def _check(digest: str, expected: str, place: Path | str) -> None:
+    if expected and digest != expected:
+        message = f"{place} has the SHA-256 {digest}, expected {expected}"
+        hint = "the file is damaged, or its home has changed it; delete it to fetch it again"
+        raise InputError(message, hint=hint)
+
+
+def _download(url: str, folder: Path) -> Path:
+    """Write what stands at an address to a new file of the folder."""
+    if not url.startswith(("https://", "http://")):
+        raise OSError("expected an address that begins with https://")
+    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as target:
+            request = urllib.request.Request(url, headers={"User-Agent": "plait"})  # noqa: S310 checked
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as source:  # noqa: S310 checked
+                if int(source.headers.get("Content-Length") or 0) > MAX_BYTES:
+                    raise OSError(f"the file has more than {MAX_BYTES:,} bytes")
+                shutil.copyfileobj(source, target, 1 << 20)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
