@@ -50,7 +50,7 @@ def setting_texts(config_class: type) -> dict[str, str]:
     Returns:
         The texts by field, "" where there is none.
     """
-    texts = {entry.name: "" for entry in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    texts = {entry.name: "" for entry in dataclasses.fields(config_class)}
     for base in reversed(config_class.__mro__):
         if dataclasses.is_dataclass(base):
             texts.update(_texts_of(base))
@@ -66,10 +66,10 @@ def _texts_of(config_class: type) -> dict[str, str]:
     assert isinstance(definition, ast.ClassDef)
     texts = {}
     for entry, below in zip(definition.body, definition.body[1:], strict=False):
-        is_field = isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name)
-        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if is_field and is_text and isinstance(below.value.value, str):
-            texts[entry.target.id] = " ".join(below.value.value.split())
+        if not (isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name)):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            texts[entry.target.id] = " ".join(str(below.value.value).split())
     return texts
 
 
@@ -77,7 +77,8 @@ def _default(entry: dataclasses.Field[object]) -> str:
     if entry.default is not dataclasses.MISSING:
         return repr(entry.default)
     factory = entry.default_factory
-    return "required" if factory is dataclasses.MISSING else f"{factory.__name__}()"
+    is_required = factory is dataclasses.MISSING
+    return "required" if is_required else f"{getattr(factory, '__name__', factory)}()"
 
 
 def _bounds(limit: Limit) -> str:

@@ -83,10 +83,10 @@ class Stage(Generic[ConfigT]):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        config = vars(cls).get("Config")
+        config: Any = vars(cls).get("Config")
         written = vars(config).get("__doc__") if isinstance(config, type) else None
         if isinstance(written, str):
-            config.__doc__ = SettingsDoc(written)  # type: ignore[union-attr, assignment]
+            config.__doc__ = SettingsDoc(written)
 
     def __init__(self, config: ConfigT | None = None, *, name: str = "") -> None:
         self.config: ConfigT = self.Config() if config is None else config

@@ -142,7 +142,8 @@ def call_step(
     rows, width = result.shape
     if rows != items.shape[0] or width < items.shape[1]:
         raise _error(step, name, f"candidates {list(result.shape)}", f"{list(items.shape)}")
-    for column, values in result.columns.items():
+    columns: dict[str, Any] = dict(result.columns)
+    for column, values in columns.items():
         if not isinstance(values, np.ndarray) or values.shape[:2] != result.shape:
             text = f"the column {column!r} as {_described(values)}"
             raise _error(step, name, text, f"an array [{rows}, {width}]")
