@@ -1,5 +1,7 @@
 """A shop of 600 customers with a known order of items, and accounts that push one of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,70 @@ def test_fifty_new_accounts_in_an_hour_are_not_among_the_ten_best(half_life_days
     assert rank(attack, half_life_days=half_life_days) > 10
 
 
+@pytest.mark.parametrize("half_life_days", [0.5, 4.0, 0.0])
+@pytest.mark.parametrize("accounts", [50, 500])
+@pytest.mark.parametrize("disguise", [[], ["i0", "i1", "i2"]], ids=["alone", "with bestsellers"])
+def test_newcomers_of_any_number_are_not_among_the_ten_best(accounts, disguise, half_life_days):
+    attack = [
+        (f"fake{account}", item, DAYS - (account + 1) / 48_000 - turn / 50_000)
+        for account in range(accounts)
+        for turn, item in enumerate([TARGET, *disguise])
+    ]
+    assert rank(attack, half_life_days=half_life_days) > 10
+
+
+def test_accounts_that_came_for_one_item_stay_newcomers_to_it_whatever_their_age():
+    attack = [
+        (f"fake{account}", TARGET, DAYS - day - account / 100)
+        for account in range(50)
+        for day in (0, 20, 40)
+    ]
+    assert rank(attack, half_life_days=0.5) > 10
+
+
+def test_a_hundred_customers_in_a_day_are_among_the_ten_best():
+    hit = [(f"u{number}", TARGET, DAYS - number / 200) for number in range(100)]
+    assert rank(hit, half_life_days=0.5) <= 10
+
+
+def test_newcomers_count_in_full_where_all_users_are_new():
+    events = [(f"u{number}", f"i{number % 5}", number / 100) for number in range(100)]
+    robust = robust_interactions(make_dataset(events).interactions, is_timed=True)
+    assert robust.is_newcomer.all()
+    cells = robust.cells(slice(None), np.ones(100))
+    assert cells.saturated(1.0, 1e9 * robust.newcomer_ratio()) == pytest.approx(
+        replace(cells, newcomers=np.zeros(len(cells))).saturated(1.0, 0.0)
+    )
+
+
+def test_robust_interactions_call_newcomer_who_comes_with_an_item_within_a_week():
+    events = [("a", "x", 0), ("a", "y", 6), ("a", "z", 7), ("a", "x", 30), ("b", "x", 50)]
+    dataset = make_dataset(events)
+    robust = robust_interactions(dataset.interactions, is_timed=True)
+    users, items = dataset.users.ids, dataset.catalogue.ids
+    rows = robust.interactions
+    pairs = zip(rows.users.tolist(), rows.items.tolist(), strict=True)
+    names = [(users[user], items[item]) for user, item in pairs]
+    assert dict(zip(names, robust.is_newcomer.tolist(), strict=True)) == {
+        ("a", "x"): True,
+        ("a", "y"): True,
+        ("a", "z"): False,
+        ("b", "x"): True,
+    }
+    assert robust.newcomer_ratio() == pytest.approx(2.5)
+    assert not robust_interactions(dataset.interactions, is_timed=False).is_newcomer.any()
+
+
+def test_saturated_counts_newcomers_up_to_what_established_users_let_expect():
+    counts = np.array([60.0, 60.0, 5.0, 60.0])
+    newcomers = np.array([50.0, 60.0, 5.0, 0.0])
+    days = np.arange(4)
+    cells = DailyCells.of(days, np.zeros(4, np.int64), counts, counts, newcomers)
+    bounded = np.array([10 + 1.5 * 11, 1.5, 1.5, 60])
+    assert cells.saturated(100.0, 1.5) == pytest.approx([60, 60, 5, 60])
+    assert cells.saturated(1.0, 1.5) == pytest.approx(1 + np.log(bounded))
+
+
 def test_a_hit_that_customers_buy_day_by_day_is_first_within_a_week():
     customers = iter(np.random.default_rng(1).permutation(600).tolist())
     hit = [
@@ -73,7 +139,7 @@ def test_robust_interactions_keep_the_newest_day_of_a_pair_and_halve_users_of_on
     kinds = ["view", "view", "view", "purchase", "view"]
     weights = {"view": 1.0, "purchase": 2.0}
     dataset = make_dataset(events, kinds=kinds).weighted(weights)
-    counted = robust_interactions(dataset.interactions, is_timed=True)
+    counted = robust_interactions(dataset.interactions, is_timed=True).interactions
     names, items = dataset.users.ids, dataset.catalogue.ids
     rows = zip(counted.users.tolist(), counted.items.tolist(), counted.weights, strict=True)
     result = {(names[user], items[item]): float(weight) for user, item, weight in rows}
@@ -84,8 +150,8 @@ def test_saturated_counts_in_full_up_to_the_fifth_item_of_a_day_and_by_logarithm
     counts = np.array([80.0, 9.0, 8.0, 6.0, 4.0, 2.0, 30.0])
     days = np.array([1, 1, 1, 1, 1, 1, 2])
     items = np.array([0, 1, 2, 3, 4, 5, 0])
-    cells = DailyCells.of(days, items, counts, counts / 2)
+    cells = DailyCells.of(days, items, counts, counts / 2, np.zeros(7))
     expected = np.where(
         counts <= 4, counts, np.where(days == 1, 4 * (1 + np.log(counts / 4)), 1 + np.log(counts))
     )
-    assert cells.saturated(1.0) == pytest.approx(expected / 2)
+    assert cells.saturated(1.0, 0.0) == pytest.approx(expected / 2)

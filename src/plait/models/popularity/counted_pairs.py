@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from plait.data.array_types import Float64Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.recent_interactions import MAX_RECENT_ROWS
-from plait.models.popularity.daily_cells import SINGLE_ITEM_WEIGHT
+from plait.models.popularity.daily_cells import NEWCOMER_DAYS, SINGLE_ITEM_WEIGHT
 
 __all__ = ["Count", "CountedPairs", "item_of", "pair_keys", "user_of"]
 
 _SHIFT = 32
+
+_NEVER = np.iinfo(np.int32).max
+"""The first day of a user without an event."""
 
 
 def pair_keys(users: Int32Array, items: Int32Array) -> Int64Array:
@@ -56,12 +59,14 @@ class Count(NamedTuple):
         day: The day.
         amount: Negative for what no longer counts.
         age: When, in half-lives after the fit; NaN: some time that day.
+        is_newcomer: Whether the user came with the item.
     """
 
     pair: int
     day: int
     amount: float
     age: float
+    is_newcomer: bool
 
 
 class _Choice(NamedTuple):
@@ -69,6 +74,7 @@ class _Choice(NamedTuple):
 
     day: int
     weight: float
+    is_newcomer: bool
     age: float = math.nan
 
 
@@ -77,29 +83,61 @@ class CountedPairs:
 
     Args:
         n_items: How many items each user chose before, up to two, int32 [n_users].
+        first_days: The day of the first event of each user, int32 [n_users].
     """
 
-    def __init__(self, n_items: Int32Array) -> None:
+    def __init__(self, n_items: Int32Array, first_days: Int32Array) -> None:
         self._fitted_items = n_items
+        self._fitted_first_days = first_days
+        self._first_days: dict[int, int] = {}
         self._n_items: dict[int, int] = {}
         self._keys = np.zeros(0, np.int64)
         self._days = np.zeros(0, np.int64)
         self._weights = np.zeros(0)
+        self._newcomers = np.zeros(0, np.bool_)
         self._changed: dict[int, _Choice] = {}
         self._only: dict[int, int] = {}
 
-    def remember(self, keys: Int64Array, days: Int64Array, weights: Float64Array) -> None:
+    def remember(
+        self, keys: Int64Array, days: Int64Array, weights: Float64Array, first: Int64Array
+    ) -> None:
         """Take note of what a fit has counted.
 
         Args:
             keys: int64 [N], ascending.
             days: int64 [N], the newest day of each.
             weights: float64 [N], the largest weight on it.
+            first: int64 [N], the first day of each that is at hand.
         """
         if len(keys):
             self._keys, self._days, self._weights = keys, days, weights
+            self._newcomers = self.came_with_item(keys, first)
 
-    def count(self, key: int, day: int, weight: float, age: float) -> Iterator[Count]:
+    def came_with_item(self, keys: Int64Array, first: Int64Array) -> BoolArray:
+        """Tell for which items users are newcomers; their first days follow.
+
+        Args:
+            keys: Pairs, int64 [N].
+            first: The first day of each, int64 [N].
+
+        Returns:
+            bool [N].
+        """
+        users = keys >> _SHIFT
+        known = self._fitted_first_days
+        is_fitted = users < len(known)
+        if is_fitted.all():
+            arrivals = np.minimum(known[users], first)
+            if (arrivals == known[users]).all():
+                return np.asarray(first - arrivals < NEWCOMER_DAYS, np.bool_)
+        for user, day in zip(users.tolist(), first.tolist(), strict=True):
+            self._first_days[user] = min(self._first_day(user), day)
+        arrivals = np.array([self._first_day(user) for user in users.tolist()], np.int64)
+        return np.asarray(first - arrivals < NEWCOMER_DAYS, np.bool_)
+
+    def count(
+        self, key: int, day: int, weight: float, age: float, *, is_newcomer: bool
+    ) -> Iterator[Count]:
         """Count an event of a pair.
 
         Args:
@@ -107,6 +145,7 @@ class CountedPairs:
             day: The day of the event.
             weight: The weight of its type.
             age: When, in half-lives after the fit.
+            is_newcomer: Whether the user came with the item, if the pair is new.
 
         Yields:
             What changes.
@@ -128,9 +167,10 @@ class CountedPairs:
                 yield from self._rest_of_first(user)
         scale = SINGLE_ITEM_WEIGHT if n_items == 1 else 1.0
         if before is not None:
-            yield Count(key, before.day, -before.weight * scale, before.age)
-        self._changed[key] = _Choice(day, weight, age)
-        yield Count(key, day, weight * scale, age)
+            is_newcomer = before.is_newcomer
+            yield Count(key, before.day, -before.weight * scale, before.age, is_newcomer)
+        self._changed[key] = _Choice(day, weight, is_newcomer, age)
+        yield Count(key, day, weight * scale, age, is_newcomer)
 
     def _rest_of_first(self, user: int) -> Iterator[Count]:
         """What the first item of a user gets in addition when the user chooses another."""
@@ -143,7 +183,7 @@ class CountedPairs:
         counted = self._find(first)
         if counted is not None:
             rest = (1 - SINGLE_ITEM_WEIGHT) * counted.weight
-            yield Count(first, counted.day, rest, counted.age)
+            yield Count(first, counted.day, rest, counted.age, counted.is_newcomer)
 
     def _find(self, key: int) -> _Choice | None:
         changed = self._changed.get(key)
@@ -152,7 +192,17 @@ class CountedPairs:
         position = int(self._keys.searchsorted(key))
         if position == len(self._keys) or self._keys[position] != key:
             return None
-        return _Choice(int(self._days[position]), float(self._weights[position]))
+        return _Choice(
+            int(self._days[position]),
+            float(self._weights[position]),
+            bool(self._newcomers[position]),
+        )
+
+    def _first_day(self, user: int) -> int:
+        if user in self._first_days:
+            return self._first_days[user]
+        is_known = user < len(self._fitted_first_days)
+        return int(self._fitted_first_days[user]) if is_known else _NEVER
 
     def _item_count(self, user: int) -> int:
         known = self._fitted_items[user] if user < len(self._fitted_items) else 0

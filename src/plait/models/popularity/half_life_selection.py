@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from plait.data.array_types import Float64Array, Int64Array
-from plait.data.dataset import Dataset, Interactions, user_item_keys
+from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
-from plait.models.popularity.daily_cells import DailyCells, robust_interactions
+from plait.models.popularity.daily_cells import NEWCOMER_LIMIT, robust_interactions
 from plait.utils.timestamps import DAY
 
 __all__ = [
@@ -70,11 +70,12 @@ def decay_weights(times: Int64Array, half_life_days: float) -> Float64Array:
     return np.exp2(-np.minimum(ages, MAX_AGE))
 
 
-def best_half_life(dataset: Dataset) -> float:
+def best_half_life(dataset: Dataset, newcomer_limit: float = NEWCOMER_LIMIT) -> float:
     """Choose the half-life that predicts the last tenth of the events best from the others.
 
     Args:
         dataset: a data set with times.
+        newcomer_limit: up to how many times their expected number newcomers count.
 
     Returns:
         Days, one of HALF_LIVES.
@@ -90,16 +91,23 @@ def best_half_life(dataset: Dataset) -> float:
     users, items = np.divmod(keys, dataset.n_items)
     counts = np.unique(users, return_counts=True)[1]
     targets = Ragged.from_lengths(items.astype(np.int32), counts)
-    return select_half_life(dataset.keep(interactions.times <= cut), targets, None)
+    past = dataset.keep(interactions.times <= cut)
+    return select_half_life(past, targets, None, newcomer_limit)
 
 
-def select_half_life(past: Dataset, targets: Ragged, blocked: Ragged | None) -> float:
+def select_half_life(
+    past: Dataset,
+    targets: Ragged,
+    blocked: Ragged | None,
+    newcomer_limit: float = NEWCOMER_LIMIT,
+) -> float:
     """Choose the half-life whose list of popular items has the best mean NDCG@10.
 
     Args:
         past: The data set that popularity is counted from.
         targets: The target items of B queries that come after `past`.
         blocked: Items that are left out of the list of each query; None: none.
+        newcomer_limit: Up to how many times their expected number newcomers count.
 
     Returns:
         Days, one of HALF_LIVES.
@@ -110,22 +118,19 @@ def select_half_life(past: Dataset, targets: Ragged, blocked: Ragged | None) -> 
         events = events.take(np.isin(np.arange(len(events)), newest))
     counted = robust_interactions(events, is_timed=True)
     unit = max(past.event_weights.values(), default=1.0)
-    gains = [
-        mean_ndcg(_ranks(counted, days, unit, past.n_items), targets, blocked)
-        for days in HALF_LIVES
-    ]
+    most_newcomers = newcomer_limit * counted.newcomer_ratio()
+    gains: list[float] = []
+    for days in HALF_LIVES:
+        cells = counted.cells(slice(None), decay_weights(counted.interactions.times, days))
+        counts = np.bincount(cells.items, cells.saturated(unit, most_newcomers), past.n_items)
+        gains.append(mean_ndcg(_ranks(counts), targets, blocked))
     return HALF_LIVES[int(np.argmax(np.round(gains, 6)))]
 
 
-def _ranks(counted: Interactions, half_life: float, unit: float, n_items: int) -> Float64Array:
-    """The rank of each item by decayed counts, from 1; equal counts share their mean rank."""
-    weights = counted.weights.astype(np.float64)
-    decayed = weights * decay_weights(counted.times, half_life)
+def _ranks(counts: Float64Array) -> Float64Array:
+    """The rank of each item from 1; equal counts share their mean rank."""
     from scipy.stats import rankdata  # takes most of a second to import
 
-    items = counted.items.astype(np.int64)
-    cells = DailyCells.of(counted.times // DAY, items, weights, decayed)
-    counts = np.bincount(cells.items, cells.saturated(unit), n_items)
     return np.asarray(rankdata(-counts, method="average"), np.float64)
 
 

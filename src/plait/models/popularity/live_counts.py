@@ -30,7 +30,7 @@ __all__ = ["FittedCounts", "LiveCounts", "newest_cells", "normalize"]
 _NOTHING = 1e-9
 """Smaller counts are rounding errors."""
 
-_NO_CELLS = DailyCells(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0))
+_NO_CELLS = DailyCells(np.zeros(0, np.int32), np.zeros(0, np.int32), *np.zeros((3, 0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class FittedCounts:
         segments: The row of each value of that field.
         unit: The weight of one user, the largest of an event type.
         n_items: How many items each user chose, up to two, int32 [n_users].
+        first_days: The day of the first event of each user, int32 [n_users].
+        most_newcomers: How much newcomers of a day may weigh, established users being 1.
         cell_rows: The segment of each of the newest cells, 0 for all users, int32 [C].
         cells: These cells: what items got on the newest days.
     """
@@ -62,6 +64,8 @@ class FittedCounts:
     segments: Mapping[str, int]
     unit: float
     n_items: Int32Array
+    first_days: Int32Array
+    most_newcomers: float
     cell_rows: Int32Array
     cells: DailyCells
 
@@ -127,7 +131,7 @@ class LiveCounts:
         fitted = self._fitted
         self._latest, self._stop = None, 0
         self._newest, self._age, self._dropped_age = fitted.newest, 0.0, 0.0
-        self._pairs = CountedPairs(fitted.n_items)
+        self._pairs = CountedPairs(fitted.n_items, fitted.first_days)
         self._counts = self._fitted_counts.copy()
         self._cells: dict[tuple[int, int], DailyCells] = {}
         starts = np.flatnonzero(
@@ -151,28 +155,32 @@ class LiveCounts:
         days = times // DAY if fitted.is_timed else np.zeros(len(rows), np.int64)
         keys = pair_keys(rows["user"], rows["item"])
         order = np.lexsort((weights, days, keys))
-        order = order[np.append(np.diff(keys[order]) != 0, True)] if len(order) else order
+        is_last = np.append(np.diff(keys[order]) != 0, np.ones(min(1, len(order)), np.bool_))
+        order, first = order[is_last], days[order[np.roll(is_last, 1)]]
         if not is_counted:
-            self._pairs.remember(keys[order], days[order], weights[order])
+            self._pairs.remember(keys[order], days[order], weights[order], first)
             return
+        newcomers = self._pairs.came_with_item(keys[order], first)
         ages = self._ages(times) if fitted.is_timed else np.zeros(len(rows))
         more = len(state.catalogue) - self._counts.shape[1]
         if more > 0:
             self._counts = np.pad(self._counts, ((0, 0), (0, more)))
-        order = np.sort(order)
+        by_row = np.argsort(order)
+        order = order[by_row]
         column = state.users.columns.get(fitted.segment_by)
         changes: dict[tuple[int, int], list[Count]] = {}
-        for key, day, weight, age in zip(
+        for key, day, weight, age, is_newcomer in zip(
             keys[order].tolist(),
             days[order].tolist(),
             weights[order].tolist(),
             (ages[order] + self._dropped_age).tolist(),
+            newcomers[by_row].tolist(),
             strict=True,
         ):
             places = {0}
             if column is not None:
                 places.add(fitted.segments.get(str(column.get(user_of(key))), 0))
-            for count in self._pairs.count(key, day, weight, age):
+            for count in self._pairs.count(key, day, weight, age, is_newcomer=is_newcomer):
                 for place in places:
                     changes.setdefault((place, count.day), []).append(count)
         for (row, day), counts in changes.items():
@@ -196,10 +204,15 @@ class LiveCounts:
             np.concatenate([before.items, items]),
             np.concatenate([before.counts, added]),
             np.concatenate([before.decayed, added * decay]),
+            np.concatenate([before.newcomers, added * [count.is_newcomer for count in counts]]),
         )
+        fitted = self._fitted
         for cells, sign in ((before, -1), (after, 1)):
-            is_timed, unit = self._fitted.is_timed, self._fitted.unit
-            amounts = cells.saturated(unit) if is_timed else cells.decayed
+            amounts = (
+                cells.saturated(fitted.unit, fitted.most_newcomers)
+                if fitted.is_timed
+                else cells.decayed
+            )
             np.add.at(self._counts[row], cells.items, sign * amounts)
         self._cells[row, day] = after
 
@@ -255,7 +268,7 @@ def newest_cells(cells: Sequence[DailyCells]) -> tuple[Int32Array, DailyCells]:
     first = days[-MAX_RECENT_ROWS] + 1 if len(days) > MAX_RECENT_ROWS else 0
     parts = [part.take(part.days >= first) for part in cells]
     rows = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part) for part in parts])
-    columns = ("days", "items", "counts", "decayed")
+    columns = ("days", "items", "counts", "decayed", "newcomers")
     return rows, DailyCells(
         *(np.concatenate([getattr(part, name) for part in parts]) for name in columns)
     )

@@ -1,7 +1,7 @@
 """Recommends popular items: counts that decay exponentially with age, by user segment if set.
 
-A user counts once for an item, and neither one user nor the burst of a day outweighs the others
-(`daily_cells`). Between two fits the counts follow the log.
+A user counts once for an item, and neither one user nor newcomers nor the burst of a day outweigh
+the others (`daily_cells`). Between two fits the counts follow the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import State
-from plait.models.popularity.daily_cells import DailyCells, items_by_user, robust_interactions
+from plait.models.popularity.daily_cells import (
+    NEWCOMER_LIMIT,
+    DailyCells,
+    first_days,
+    items_by_user,
+    robust_interactions,
+)
 from plait.models.popularity.half_life_selection import (
     best_half_life,
     decay_weights,
@@ -38,7 +44,7 @@ from plait.models.popularity.live_counts import (
     newest_cells,
     normalize,
 )
-from plait.pipeline.config_validation import Limit
+from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fitted_state import read_state, write_state
 from plait.pipeline.full_catalogue_scorer import mask_disallowed, take_scores
 from plait.pipeline.fusion_defaults import FusionDefaults
@@ -46,11 +52,10 @@ from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 from plait.pipeline.topk import top_k
-from plait.utils.timestamps import DAY
 
 __all__ = ["Popular", "PopularConfig"]
 
-_COUNTS = "daily_counts"
+_COUNTS = "robust_counts"
 """The folder of what a fit leaves for the time after it."""
 
 _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
@@ -67,6 +72,9 @@ class PopularConfig:
     """A user field ("country"); the popularity among users of the same value is mixed in."""
     segment_weight: float = tunable(0.5, Range(0.0, 1.0), Limit(least=0, most=1))
     """The share of the segment's popularity in a score."""
+    newcomer_limit: float = bounded_field(NEWCOMER_LIMIT, Limit(least=0))
+    """Up to how many times the number that the other users of a day let expect those count who came
+    for an item; a large number: all of them."""
 
     @property
     def inactive_settings(self) -> tuple[str, ...]:
@@ -117,8 +125,10 @@ class Popular(Stage[PopularConfig]):
         fitted = self.clone()
         is_timed = dataset.clock == "time"
         if is_timed and self.config.half_life_days is None:
-            fitted._half_life_days = best_half_life(dataset)
-        counted = robust_interactions(dataset.interactions, is_timed=is_timed)
+            fitted._half_life_days = best_half_life(dataset, self.config.newcomer_limit)
+        robust = robust_interactions(dataset.interactions, is_timed=is_timed)
+        counted = robust.interactions
+        most_newcomers = self.config.newcomer_limit * robust.newcomer_ratio()
         masks: list[Any] = [slice(None)]
         if self.config.segment_by:
             dataset.users.check_fields([self.config.segment_by], "segment_by")
@@ -127,17 +137,16 @@ class Popular(Stage[PopularConfig]):
             fitted._segments = {name: row for row, name in enumerate(names, 1)}
             masks += [segments == name for name in names]
         decay = decay_weights(counted.times, fitted._half_life_days if is_timed else 0.0)
-        weights = counted.weights.astype(np.float64)
         unit = max(dataset.event_weights.values(), default=1.0)
-        days = counted.times // DAY
         cells: list[DailyCells] = []
         counts = np.zeros((len(masks), dataset.n_items))
         for row, mask in enumerate(masks):
-            items, decayed = counted.items[mask].astype(np.int64), (weights * decay)[mask]
+            items, amounts = counted.items[mask], counted.weights[mask].astype(np.float64)
             if is_timed:
-                cells.append(DailyCells.of(days[mask], items, weights[mask], decayed))
-                items, decayed = cells[-1].items.astype(np.int64), cells[-1].saturated(unit)
-            counts[row] = np.bincount(items, decayed, dataset.n_items)
+                cells.append(robust.cells(mask, decay))
+                items = cells[-1].items
+                amounts = cells[-1].saturated(unit, most_newcomers)
+            counts[row] = np.bincount(items, amounts, dataset.n_items)
         fitted._shares = normalize(counts)
         rows, newest = newest_cells(cells)
         fitted._fitted_counts = FittedCounts(
@@ -151,6 +160,8 @@ class Popular(Stage[PopularConfig]):
             fitted._segments,
             unit,
             items_by_user(counted, dataset.n_users),
+            first_days(dataset.interactions, dataset.n_users),
+            most_newcomers,
             rows,
             newest,
         )
@@ -162,7 +173,8 @@ class Popular(Stage[PopularConfig]):
         is_set = self.config.half_life_days is not None
         if is_set or dataset.clock != "time" or not len(targets.values):
             return self
-        days = select_half_life(dataset, targets, queries.blocked)
+        limit = self.config.newcomer_limit
+        days = select_half_life(dataset, targets, queries.blocked, limit)
         config = replace(self.config, half_life_days=days)
         return type(self)(config, name=self.name).fit(dataset)
 
