@@ -7,7 +7,7 @@ Each attack goes through the log: its rows are imported into a copy of the home,
 fitted again, and real users are asked. With `--live` they are posted to a fitted home and no fit
 follows. The target is an item of some twenty users that is in no user's top ten. All
 rows lie in the last hour of the log, those of the slow attacks in the days before. FOLDER holds
-`movietweetings` (docs/datasets.md); Online Retail is embedded.
+`movietweetings` and `amazon-beauty` with its times (docs/datasets.md); Online Retail is embedded.
 
 Random, average, bandwagon and segment attacks are those of Lam and Riedl (2004) and Mobasher et al.
 (2007), for events without ratings: what differs is which items stand beside the target.
@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from similar_anchors import sources
+import polars as pl
+import similar_anchors
 
 import plait
 from plait.eventlog import EventLog
@@ -86,6 +87,13 @@ def disguised(
     return rows
 
 
+def after_a_week(world: World) -> Rows:
+    """Fifty accounts with a bestseller each, and eight days later the target."""
+    for account in range(50):
+        yield account, world.ranked[account % ANCHORS], 8 * DAY + HOUR * account / 50
+        yield account, world.target, HOUR * account / 50
+
+
 def spread(world: World, draw: random.Random) -> list[str]:
     return draw.sample(world.ranked, 20)
 
@@ -107,6 +115,7 @@ ATTACKS: dict[str, Callable[[World], Rows]] = {
     "50 x 1": repeated(50, 1),
     "50 x 20": repeated(50, 20),
     "50 x 10 days": repeated(50, 10, DAY),
+    "50 after a week": after_a_week,
     "50 with 20 bestsellers": disguised(50, lambda world, _: world.ranked[:20]),
     "50 random": disguised(50, spread),
     "50 average": disguised(50, spread, 100),
@@ -115,9 +124,19 @@ ATTACKS: dict[str, Callable[[World], Rows]] = {
     ),
     "50 segment": disguised(50, lambda world, _: world.companions[:10]),
 }
-"""Accounts, and what each does: the target so many times, at once or one a day; or once, behind 20
-items, of all or the best, today or over 100 days; behind 5 bestsellers and 15 others (bandwagon);
-behind 10 that go together (segment)."""
+"""Accounts, and what each does: the target so many times, at once or one a day; or once, eight days
+after a bestseller; behind 20 items, of all or the best, today or over 100 days; behind 5
+bestsellers and 15 others (bandwagon); behind 10 that go together (segment)."""
+
+
+def sources(data: Path | None) -> dict[str, Any]:
+    """What to ingest, by data set, all with times."""
+    known: dict[str, Any] = dict(similar_anchors.sources(data))
+    if data is not None:
+        rows = pl.read_parquet(data / "amazon-beauty" / "interactions_with_time.parquet")
+        timed = rows.select("user_id", "item_id", time="unix_time").drop_nulls()
+        known["beauty"] = {**known["beauty"], "events": timed}
+    return known
 
 
 def seen_by_attacker(home: Path) -> World:
@@ -262,7 +281,7 @@ def main() -> None:
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    names = set(options.only.split(",")) - {""} or {"online-retail", "movietweetings"}
+    names = set(options.only.split(",")) - {""} or {"online-retail", "movietweetings", "beauty"}
     if not options.json:
         heads = "data|attack|events|in top 10 of|first for|stranger|similar|flagged|NDCG@10"
         print(f"| {' | '.join(heads.split('|'))} |\n{'|---' * 9}|")
