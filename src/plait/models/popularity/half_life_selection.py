@@ -122,7 +122,8 @@ def select_half_life(
     gains: list[float] = []
     for days in HALF_LIVES:
         cells = counted.cells(slice(None), decay_weights(counted.interactions.times, days))
-        counts = np.bincount(cells.items, cells.saturated(unit, most_newcomers), past.n_items)
+        saturated = cells.saturated(unit, most_newcomers)
+        counts = np.bincount(cells.items, saturated, past.n_items).astype(np.float64)
         gains.append(mean_ndcg(_ranks(counts), targets, blocked))
     return HALF_LIVES[int(np.argmax(np.round(gains, 6)))]
 
