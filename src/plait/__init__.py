@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plait.data.types import Event, Query
+    from plait.experiments.curve import Curve
     from plait.experiments.dataset import Dataset
     from plait.experiments.fusion import fuse
     from plait.experiments.score import score
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from plait.workspace import open
 
 __all__ = [
+    "Curve",
     "Dataset",
     "Event",
     "Query",
@@ -31,6 +33,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
+    "Curve": "plait.experiments.curve",
     "Dataset": "plait.experiments.dataset",
     "Event": "plait.data.types",
     "Query": "plait.data.types",

@@ -7,7 +7,7 @@ import pytest
 from tests.architecture.source_tree import modules
 
 PRINTERS = {"print", "echo", "secho", "write", "Console", "add_row", "add_column"}
-SAFE = {"cli/output.py", "cli/main.py", "cli/progress.py"}
+SAFE = {"cli/output.py", "cli/main.py"}
 
 
 def prints(source):

@@ -13,9 +13,9 @@ import pytest
 import plait
 from plait.cli.demo import MARK, empty_demo_home
 from plait.cli.output import NO_SCORE, score_text
-from plait.cli.progress import bars, line_reporter
 from plait.errors import ConflictError
 from plait.pipeline.recipe import Recipe, load_recipe, recipe_names
+from plait.utils.progress_bars import bars, line_reporter
 from tests.workspace.workspace_fixtures import RECIPE, fitted
 
 QUERIES = (["recommend", "--user", "u"], ["recommend"], ["search", "lamp"], ["similar", "--item=a"])

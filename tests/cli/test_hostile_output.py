@@ -12,7 +12,6 @@ from rich.console import Console
 
 import plait as library
 from plait.cli import output
-from plait.cli.progress import line_reporter
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.reporting.comparison_page import render_page
@@ -24,6 +23,7 @@ from plait.evaluation.results.run_store import read_run, write_report
 from plait.pipeline.recipe import Recipe
 from plait.server.logging import configure
 from plait.utils.printable_text import escape_controls_in_json, printable, printable_line
+from plait.utils.progress_bars import line_reporter
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 from tests.workspace.workspace_fixtures import click_events, item_events

@@ -8,7 +8,7 @@ import typer
 
 from plait.cli.options import Home
 from plait.cli.output import print_lines
-from plait.cli.progress import bars
+from plait.utils.progress_bars import bars
 
 __all__ = ["copy_log"]
 

@@ -19,8 +19,8 @@ from typing import Annotated, Any
 import typer
 
 from plait.cli.output import print_lines, score_text
-from plait.cli.progress import bars
 from plait.errors import ConflictError
+from plait.utils.progress_bars import bars
 
 __all__ = ["demo", "empty_demo_home"]
 

@@ -15,7 +15,7 @@ from plait.cli.evaluation_options import (
 )
 from plait.cli.options import Home, check_targets, open_home
 from plait.cli.output import print_lines
-from plait.cli.progress import bars
+from plait.utils.progress_bars import bars
 
 if TYPE_CHECKING:
     from plait.evaluation.results.report import Report

@@ -9,8 +9,8 @@ import typer
 
 from plait.cli.options import Home, open_home
 from plait.cli.output import print_lines
-from plait.cli.progress import bars
 from plait.training.process_group import ProcessGroup
+from plait.utils.progress_bars import bars
 
 __all__ = ["fit", "warnings_of"]
 

@@ -9,8 +9,8 @@ import typer
 
 from plait.cli.options import AsJson, Home, open_home
 from plait.cli.output import print_json, print_lines
-from plait.cli.progress import bars
 from plait.errors import InputError
+from plait.utils.progress_bars import bars
 
 __all__ = ["ingest"]
 

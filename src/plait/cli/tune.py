@@ -10,7 +10,7 @@ import typer
 from plait.cli.evaluation_options import EvaluationOptions, takes_evaluation_options
 from plait.cli.options import Home, check_targets, open_home
 from plait.cli.output import print_lines
-from plait.cli.progress import bars
+from plait.utils.progress_bars import bars
 
 if TYPE_CHECKING:
     from plait.evaluation.tuning.search import Trial, Tuned

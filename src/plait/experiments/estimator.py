@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from plait.data import dataset as arrays
-from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.experiments.dataset import Dataset
-from plait.experiments.fitted_model import FittedModel, queries_for
-from plait.pipeline.fit_context import FitContext, Tracker, ValidationSet, no_progress
-from plait.pipeline.recipe import Recipe, build_stage, load_recipe
-from plait.pipeline.stage import Fittable, Stage, Trainable
+from plait.experiments.fit_data import FitData, fit_stage
+from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
+from plait.experiments.fitted_model import FittedModel
+from plait.pipeline.fit_context import FitContext, Progress
+from plait.pipeline.recipe import build_stage, load_recipe
+from plait.pipeline.stage import Stage
 from plait.utils.plain_arguments import without_numpy
 
-__all__ = ["Estimator", "validation_set"]
+__all__ = ["Estimator"]
 
 
 class Estimator:
@@ -34,6 +32,8 @@ class Estimator:
     """The registered name of the stage."""
     data_names: ClassVar[tuple[str, ...]] = ()
     """The arguments of the constructor that are data and no settings."""
+    weight_settings: ClassVar[Mapping[str, Any] | None] = None
+    """The settings under which the stage reads the weights of interactions; None: it cannot."""
 
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the stage, as a recipe gives them."""
@@ -53,17 +53,37 @@ class Estimator:
                 setattr(self, name, value if is_data else without_numpy(value))
         self.stage()
 
-    def stage(self) -> Stage:
+    def stage(self, *, weight: str | None = None) -> Stage:
         """Return the stage, not fitted, as recipes use it.
+
+        Args:
+            weight: As in `fit`.
 
         Raises:
             RecipeError: If a setting is not allowed.
+            InputError: If the model has no such weights.
         """
-        return build_stage(type(self).__name__.lower(), self.recipe_table())
+        table = self.recipe_table()
+        if weight is not None:
+            table |= self._weight_settings(weight)
+        return build_stage(type(self).__name__.lower(), table)
 
     def recipe_table(self) -> dict[str, Any]:
         """Return the table that a recipe has for this model: the stage and its settings."""
         return {"stage": self.stage_name, **self._settings()}
+
+    def _weight_settings(self, weight: str) -> Mapping[str, Any]:
+        """The settings of a stage that reads the weights of interactions."""
+        if weight != "value":
+            message = f"weight is {weight!r}, expected 'value' or None"
+            raise InputError(message, hint="interactions have no other number", field="weight")
+        if self.weight_settings is None:
+            raise InputError(
+                f"{type(self).__name__} cannot weigh interactions by their value",
+                hint="IALS and EASE can; or filter the data set by value",
+                field="weight",
+            )
+        return self.weight_settings
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name.
@@ -103,9 +123,12 @@ class Estimator:
         *,
         validation: arrays.Dataset | None = None,
         seed: int = 0,
+        weight: str | None = None,
         event_weights: Mapping[str, float] | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
-        trackers: tuple[Tracker, ...] | list[Tracker] = (),
+        device: str | None = None,
+        progress: Progress | bool | None = None,
+        trackers: Any = (),
+        callbacks: Any = (),
         folder: str | Path | None = None,
     ) -> FittedModel[Self]:
         """Fit the model. It stays as it is; the fitted model is another object.
@@ -115,35 +138,54 @@ class Estimator:
             validation: Interactions to predict from those of `train`: training by gradient stops
                 when their NDCG@10 no longer improves. Other models do not read them.
             seed: The seed of random choices.
+            weight: "value": an interaction counts in proportion to its value (plays, hours,
+                units), which must be above 0. IALS takes it as confidence, EASE as the entry of
+                its matrix; the other models have no such weights.
             event_weights: Weights by event type, "*" for all others; events of weight 0 or less
                 are no evidence. None: those of the recipe `default`.
-            progress: Called with the name of the work, how much is done and how much there is.
-            trackers: Where the values of each epoch are recorded.
+            device: "cpu", "cuda", "cuda:1" or "mps" in place of the setting of the model. Models
+                that are not trained by gradient have the CPU alone.
+            progress: True draws a progress bar on stderr. A function is called with the name of
+                the work, how much is done and how much there is.
+            trackers: Where the values of each epoch are recorded: `plait.Curve`, objects with the
+                methods of `plait.pipeline.fit_context.Tracker`, or the names "tensorboard",
+                "mlflow" and "wandb", which write to `tracking` in `folder` or the current folder.
+            callbacks: Functions of the number of finished epochs and their values, called after
+                each epoch of training by gradient; "stop" as answer ends it there.
             folder: Where an interrupted training is resumed from; None: nowhere.
 
         Returns:
             The fitted model.
 
         Raises:
-            InputError: If no interaction is evidence, or `validation` has other users or items.
+            InputError: If no interaction is evidence, `validation` has other users or items, or the
+                model has no such weights or device.
         """
-        recipe = load_recipe("default")
-        weights = dict(recipe.event_weights if event_weights is None else event_weights)
-        data = _evidence(train, weights, recipe)
-        stage = self.stage()
-        if isinstance(stage, Trainable):
+        weights = dict(load_recipe("default").event_weights)
+        if event_weights is not None:
+            weights = {str(kind): float(value) for kind, value in event_weights.items()}
+        model = self._on_device(device)
+        with reported_progress(progress) as report:
             context = FitContext(
                 seed=int(seed),
-                held=None if validation is None else validation_set(train, validation, weights),
                 folder=None if folder is None else Path(folder),
-                progress=progress or no_progress,
-                trackers=tuple(trackers),
-                name=stage.name,
+                progress=report,
+                trackers=trackers_of(trackers, folder),
+                callbacks=callbacks_of(callbacks),
+                name=run_name(type(self).__name__),
             )
-            stage = stage.train(data, context)
-        elif isinstance(stage, Fittable):
-            stage = stage.fit(data, seed=int(seed))
-        return FittedModel(self.clone(), stage, Dataset.from_snapshot(train), weights)
+            data = FitData(Dataset.from_snapshot(train), validation, weights, weight)
+            stage = fit_stage(model.stage(weight=weight), data, context)
+        return FittedModel(model, stage, data.train, weights, weight)
+
+    def _on_device(self, device: str | None) -> Self:
+        """A model of the same settings, but for the device."""
+        if device is None or (device == "cpu" and "device" not in self.get_params()):
+            return self.clone()
+        if "device" not in self.get_params():
+            message = f"{type(self).__name__} is fitted on the CPU, not on {device!r}"
+            raise InputError(message, hint="leave device out", field="device")
+        return type(self)(**{**self.get_params(), "device": device})
 
     def write_data(self, folder: Path) -> None:
         """Write the arguments that are data, for a saved model.
@@ -172,41 +214,3 @@ class Estimator:
             if value != defaults[name].default
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
-
-
-def _evidence(
-    train: arrays.Dataset, weights: Mapping[str, float], recipe: Recipe
-) -> arrays.Dataset:
-    """The training data without the events of weight 0 or less and the leaking relations."""
-    data = train.weighted(weights)
-    if len(train.interactions) and not len(data.interactions):
-        names = ", ".join(train.event_types)
-        message = f"no interaction is evidence: all event types ({names}) have weight 0 or less"
-        raise InputError(message, hint="pass event_weights", field="event_weights")
-    return replace(data, triples=data.triples.without_relations(recipe.excluded_relations))
-
-
-def validation_set(
-    train: arrays.Dataset, validation: arrays.Dataset, weights: dict[str, float]
-) -> ValidationSet:
-    """Return the histories of the users of validation data, and what they did there.
-
-    Args:
-        train: The data set of the histories.
-        validation: The interactions to predict.
-        weights: Weights by event type; events of weight 0 or less are no targets.
-
-    Raises:
-        InputError: If `validation` has other users or items than `train`.
-    """
-    same_users = train.users.ids == validation.users.ids
-    if not same_users or train.catalogue.ids != validation.catalogue.ids:
-        raise InputError(
-            "validation has other users or items than train",
-            hint="split one data set, or pass both frames to Dataset.of together",
-            field="validation",
-        )
-    later = validation.weighted(weights).interactions
-    users, counts = np.unique(later.users, return_counts=True)
-    targets = Ragged.from_lengths(later.items, counts.astype(np.int64))
-    return ValidationSet(queries_for(train, users.astype(np.int32), weights), targets)

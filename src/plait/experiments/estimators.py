@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -28,12 +29,15 @@ __all__ = [
 class EASE(Estimator):
     """EASE exactly as published (Steck, WWW 2019): all weights, no order, no recency.
 
+    An entry of the matrix is 1, under `fit(weight="value")` the sum of the user's values.
+
     Args:
         l2: The strength of the ridge.
         max_items: How many items, the most popular ones, take part.
     """
 
     stage_name = "ease"
+    weight_settings = types.MappingProxyType({"use_weights": True})
 
     def __init__(self, *, l2: float = 200.0, max_items: int = 25_000) -> None:
         self._store(locals())
@@ -55,7 +59,9 @@ class Linear(Estimator):
 
 
 class ItemKNN(Estimator):
-    """Item neighbours by cosine over users (Deshpande & Karypis, 2004), without order or age.
+    """Item neighbours by cosine (Deshpande & Karypis, 2004); n repeats count log2(1 + n).
+
+    Order and age of events play no part.
 
     Args:
         k: How many neighbours of each item count.
@@ -88,14 +94,16 @@ class _ImplicitFactors(Estimator):
     method: ClassVar[str] = ""
 
     def _settings(self) -> Mapping[str, Any]:
-        whole_history = {"basket_decay": 1.0, "max_baskets": 0}
+        whole_history = {"basket_decay": 1.0, "max_baskets": 0, "confidence": "item"}
         return {"method": self.method, **whole_history, **self.get_params()}
 
 
 class IALS(_ImplicitFactors):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) by the library implicit, with its defaults.
 
-    Users are solved from their history with the fitted item vectors, so unknown users are served.
+    Each item of a user has the confidence `alpha`, under `fit(weight="value")` alpha times the sum
+    of the values. Users are solved from their history with the fitted item vectors, so unknown
+    users are served.
 
     Args:
         factors: Dimensions of a vector.
@@ -105,6 +113,7 @@ class IALS(_ImplicitFactors):
     """
 
     method = "ials"
+    weight_settings = types.MappingProxyType({"confidence": "weight"})
 
     def __init__(
         self, *, factors: int = 100, l2: float = 0.01, alpha: float = 1.0, iterations: int = 15
@@ -162,13 +171,15 @@ class _SequenceNetwork(Estimator):
         heads: Heads of attention; they divide `dim`. Recurrent networks have none.
         max_length: How many of the newest events are read.
         dropout: The share of values that are dropped in training.
-        loss: "softmax" over all items, "sampled" over negatives that a batch shares, or "auto".
+        loss: "softmax" over all items, "sampled" over negatives that a batch shares, "bce" over one
+            negative of each position (from random vectors, without averaged weights; not BERT4Rec),
+            or "auto": softmax for up to 50,000 items.
         item_features: Whether the fields of items contribute to their vectors.
         epochs: The most passes over the data.
         batch_size: Histories in a batch.
         learning_rate: The largest learning rate.
         patience: Validations without improvement after which training stops; 0: never.
-        device: "auto" takes an accelerator if there is one, "cpu" never does.
+        device: "auto" takes an accelerator if there is one; or "cpu", "cuda", "cuda:1", "mps".
     """
 
     stage_name = "sequence"
@@ -199,6 +210,7 @@ class _SequenceNetwork(Estimator):
     def _settings(self) -> Mapping[str, Any]:
         settings = self.get_params()
         training = ("epochs", "batch_size", "learning_rate", "patience", "device")
+        is_published = settings["loss"] == "bce"
         return {
             "network": self.network,
             "embedding_dim": settings["dim"],
@@ -208,18 +220,20 @@ class _SequenceNetwork(Estimator):
             "dropout": settings["dropout"],
             "loss": settings["loss"],
             "use_item_features": settings["item_features"],
-            "training": {name: settings[name] for name in training} | {"ema_decay": 0.99},
+            "pmi_init_scale": 0.0 if is_published else None,
+            "training": {name: settings[name] for name in training}
+            | {"ema_decay": 0.0 if is_published else 0.99},
         }
 
 
 class SASRec(_SequenceNetwork):
-    """SASRec (Kang & McAuley, ICDM 2018), trained by softmax instead of one negative."""
+    """SASRec (Kang & McAuley, ICDM 2018) by softmax; loss="bce" is the published loss."""
 
     network = "sasrec"
 
 
 class BERT4Rec(_SequenceNetwork):
-    """BERT4Rec (Sun et al., CIKM 2019): masked items, attention in both directions."""
+    """BERT4Rec (Sun et al., CIKM 2019) with smoothed labels and vectors from co-occurrence."""
 
     network = "bert4rec"
 
@@ -231,7 +245,7 @@ class GRU4Rec(_SequenceNetwork):
 
 
 class HSTU(_SequenceNetwork):
-    """HSTU (Zhai et al., ICML 2024): attention without softmax, with relative times."""
+    """HSTU (Zhai et al., ICML 2024), trained by softmax over all instead of sampled items."""
 
     network = "hstu"
 
@@ -248,7 +262,7 @@ class LightGCN(Estimator):
         epochs: The most passes over the data.
         learning_rate: The learning rate.
         patience: Validations without improvement after which training stops; 0: never.
-        device: "auto" takes an accelerator if there is one, "cpu" never does.
+        device: "auto" takes an accelerator if there is one; or "cpu", "cuda", "cuda:1", "mps".
     """
 
     stage_name = "graph"

@@ -45,8 +45,8 @@ class Given(Estimator):
         self._lists = score_lists(lists, "lists")
         self._store({"lists": lists})
 
-    def stage(self) -> Stage:
-        stage = super().stage()
+    def stage(self, *, weight: str | None = None) -> Stage:
+        stage = super().stage(weight=weight)
         assert isinstance(stage, GivenStage)
         return stage.with_lists(self._lists)
 
@@ -101,8 +101,8 @@ class Vectors(Estimator):
             }
         )
 
-    def stage(self) -> Stage:
-        stage = super().stage()
+    def stage(self, *, weight: str | None = None) -> Stage:
+        stage = super().stage(weight=weight)
         assert isinstance(stage, VectorsStage)
         return stage.with_vectors(self._ids, self._array)
 

@@ -17,46 +17,35 @@ from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
 from plait.experiments.dataset import Dataset
+from plait.experiments.dataset_join import joined
+from plait.experiments.fit_data import FitData, fit_stage, queries_for
+from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
 from plait.experiments.vector_table import VectorTable
 from plait.ingest.list_frames import parse_id_column, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
-from plait.pipeline.stage import RatingPredictor, Retriever, Scorer, Stage, VectorModel
+from plait.pipeline.fit_context import FitContext, Progress
+from plait.pipeline.stage import (
+    Fittable,
+    RatingPredictor,
+    Retriever,
+    Scorer,
+    Stage,
+    VectorModel,
+    WarmStarter,
+)
 from plait.pipeline.stage_calls import retrieve_items, score_items
 from plait.ranking.filters.filter_expression import compile_filter
-from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.state import DatasetState
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FittedModel", "check_count", "queries_for"]
+__all__ = ["FittedModel", "check_count"]
 
 ModelT = TypeVar("ModelT")
 
 _USERS_IN_BATCH = 512
 """Users whose vectors are computed together."""
-
-
-def queries_for(
-    dataset: arrays.Dataset, users: Int32Array, event_weights: dict[str, float]
-) -> QueryBatch:
-    """Build the queries of users from all their interactions.
-
-    Args:
-        dataset: The data set.
-        users: int32 [B], user numbers, -1 for unknown users.
-        event_weights: Weights by event type.
-
-    Returns:
-        B queries at the time of the last interaction.
-    """
-    numbers = dataset.interactions.users
-    starts, stops = (np.searchsorted(numbers, users, side) for side in ("left", "right"))
-    times = dataset.interactions.times
-    now = np.full(len(users), times.max(initial=0), np.int64)
-    nothing = Ragged.empty(len(users))
-    eval_queries = EvalQueries(users, starts.astype(np.int64), stops.astype(np.int64), now, nothing)
-    return queries_of(dataset, eval_queries, event_weights, None)
 
 
 def check_count(count: Any, field: str) -> None:
@@ -82,17 +71,73 @@ class FittedModel(Generic[ModelT]):
         stage: The fitted stage, as recipes use it.
         dataset: The training data; its interactions are the histories of the users.
         event_weights: Weights by event type; events of weight 0 or less are no evidence.
+        weight: "value" if interactions count in proportion to their value; None: they do not.
+        warm_started: Whether `update` went on from an earlier fit.
     """
 
     model: ModelT
     stage: Stage
     dataset: Dataset
     event_weights: dict[str, float]
+    weight: str | None = None
+    warm_started: bool = False
 
     @property
     def notes(self) -> dict[str, Any]:
         """How the model was fitted, for a saved model: arguments of the constructor by name."""
-        return {}
+        return {"weight": self.weight, "warm_started": self.warm_started}
+
+    def update(
+        self,
+        new_events: Any,
+        *,
+        validation: arrays.Dataset | None = None,
+        seed: int = 0,
+        progress: Progress | bool | None = None,
+        trackers: Any = (),
+        callbacks: Any = (),
+    ) -> FittedModel[ModelT]:
+        """Fit on the training data and new events together. This model stays as it is.
+
+        IALS and the networks over histories go on from what they learned; without `validation` a
+        network trains for as many epochs as were best before. All other models are fitted anew,
+        which for models that count or are solved in closed form is the same. `warm_started` of the
+        result says which it was.
+
+        Args:
+            new_events: A data set, or anything that `plait.Dataset.of` reads. Its users and items
+                may be new.
+            validation: As for `fit`, with the users and items of the joined data.
+            seed: The seed of random choices.
+            progress: As for `fit`.
+            trackers: As for `fit`.
+            callbacks: As for `fit`.
+
+        Returns:
+            A fitted model; its `dataset` holds all events.
+
+        Raises:
+            InputError: If the events cannot be read, or only some of all have times.
+        """
+        if not isinstance(self.stage, Fittable):
+            message = f"{type(self).__name__} cannot be updated"
+            raise InputError(message, hint="update its models, and fuse them again")
+        new = new_events
+        if not isinstance(new, arrays.Dataset):
+            new = Dataset.of(new_events)
+        data = FitData(joined(self.dataset, new), validation, self.event_weights, self.weight)
+        is_warm = isinstance(self.stage, WarmStarter) and self.stage.can_warm_start
+        with reported_progress(progress) as report:
+            context = FitContext(
+                seed=int(seed),
+                progress=report,
+                trackers=trackers_of(trackers, None),
+                callbacks=callbacks_of(callbacks),
+                name=run_name(type(self.model).__name__),
+                warm_start=is_warm,
+            )
+            stage = fit_stage(self.stage, data, context)
+        return replace(self, stage=stage, dataset=data.train, warm_started=is_warm)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a folder, which `plait.models.load` reads.
@@ -256,7 +301,7 @@ class FittedModel(Generic[ModelT]):
         return [part for _, part in in_batches(queries, best, size=size)]
 
     def _queries(self, users: Int32Array) -> QueryBatch:
-        queries = queries_for(self.dataset, users, self.event_weights)
+        queries = queries_for(self.dataset, users, self.event_weights, self.weight)
         return replace(queries, live=StateView(DatasetState.of(self.dataset), {}))
 
     def _ids_of(self, users: Dataset | Iterable[Any] | None) -> list[str]:

@@ -15,7 +15,7 @@ from plait.data.query_batch import QueryBatch
 from plait.data.state_view import StateView
 from plait.errors import InputError
 from plait.experiments.dataset import Dataset
-from plait.experiments.estimator import validation_set
+from plait.experiments.fit_data import validation_set
 from plait.experiments.fitted_model import FittedModel
 from plait.experiments.fusion_inputs import check_models, fixed_weights, recipe_names
 from plait.experiments.list_frames import read_pairs

@@ -93,7 +93,7 @@ def load(path: str | Path) -> FittedModel[Any]:
     try:
         settings = _settings(model_class, manifest["settings"])
         model = model_class(**settings, **model_class.read_data(folder))
-        unfitted = model.stage()
+        unfitted = model.stage(weight=manifest["notes"].get("weight"))
         stage = type(unfitted).load(unfitted.config, unfitted.name, folder / "stage")
         weights = {str(kind): float(weight) for kind, weight in manifest["event_weights"].items()}
         data = read_dataset(folder / "dataset")

@@ -18,10 +18,12 @@ from plait.evaluation.ranking.rank_queries import (
 )
 from plait.evaluation.tuning.search import with_settings
 from plait.experiments.dataset import Dataset
-from plait.experiments.estimator import Estimator, validation_set
+from plait.experiments.estimator import Estimator
+from plait.experiments.fit_data import validation_set
+from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
 from plait.experiments.fitted_model import FittedModel
 from plait.experiments.pipeline_stage import PipelineStage
-from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
+from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.pipeline import FALLBACK, Pipeline
 from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.pipeline.stage import Stage
@@ -85,8 +87,16 @@ class FromRecipe(Estimator):
         """Return a model of the same recipe."""
         return type(self)(recipe=self.recipe)
 
-    def stage(self) -> Stage:
-        """Return all models of the recipe as one stage, not fitted."""
+    def stage(self, *, weight: str | None = None) -> Stage:
+        """Return all models of the recipe as one stage, not fitted.
+
+        Args:
+            weight: None; recipes do not weigh interactions by value.
+
+        Raises:
+            InputError: If there is a weight.
+        """
+        _check_options(weight, None)
         return PipelineStage(_measured(Pipeline.build(self.recipe)))
 
     def fit(
@@ -95,9 +105,12 @@ class FromRecipe(Estimator):
         *,
         validation: arrays.Dataset | None = None,
         seed: int = 0,
+        weight: str | None = None,
         event_weights: Mapping[str, float] | None = None,
-        progress: Progress | None = None,
-        trackers: tuple[Tracker, ...] | list[Tracker] = (),
+        device: str | None = None,
+        progress: Progress | bool | None = None,
+        trackers: Any = (),
+        callbacks: Any = (),
         folder: str | Path | None = None,
     ) -> FittedModel[Self]:
         """Fit the models of the recipe on `train`, and learn its fusion on `validation`.
@@ -108,9 +121,12 @@ class FromRecipe(Estimator):
                 learned on them, and training by gradient stops when it no longer improves on them.
                 None: the weights are those of the recipe.
             seed: The seed of random choices.
+            weight: None; recipes do not weigh interactions by value.
             event_weights: Weights by event type; None: those of the recipe.
-            progress: Called with the name of the work, how much is done and how much there is.
-            trackers: Where the values of each epoch are recorded.
+            device: None; the settings `training.device` of the recipe name devices.
+            progress: As for other models.
+            trackers: As for other models.
+            callbacks: As for other models.
             folder: Where an interrupted training is resumed from; None: nowhere.
 
         Returns:
@@ -118,32 +134,44 @@ class FromRecipe(Estimator):
             which the models leave short.
 
         Raises:
-            InputError: If `validation` has other users or items.
+            InputError: If `validation` has other users or items, or there is a weight or device.
         """
-        recipe = self.recipe
-        if event_weights is not None:
-            recipe = replace(recipe, event_weights=dict(event_weights))
-        weights = dict(recipe.event_weights)
+        _check_options(weight, device)
+        weights = dict(self.recipe.event_weights if event_weights is None else event_weights)
+        recipe = replace(self.recipe, event_weights=weights)
         context = FitContext(
             folder=None if folder is None else Path(folder),
-            trackers=tuple(trackers),
-            name=recipe.name,
+            trackers=trackers_of(trackers, folder),
+            callbacks=callbacks_of(callbacks),
+            name=run_name(recipe.name),
         )
-        pipeline = fit_recipe(
-            _measured(Pipeline.build(recipe)),
-            train,
-            None if validation is None else _split(train, validation, weights),
-            refit=False,
-            seed=int(seed),
-            live=state_view_of,
-            progress=progress or no_progress,
-            context=context,
+        with reported_progress(progress) as report:
+            pipeline = fit_recipe(
+                _measured(Pipeline.build(recipe)),
+                train,
+                None if validation is None else _split(train, validation, weights),
+                refit=False,
+                seed=int(seed),
+                live=state_view_of,
+                progress=report,
+                context=context,
+            )
+        return FittedModel(
+            self.clone(), PipelineStage(pipeline), Dataset.from_snapshot(train), weights
         )
-        data = Dataset.from_snapshot(train)
-        return FittedModel(self.clone(), PipelineStage(pipeline), data, weights)
 
     def __repr__(self) -> str:
         return f"FromRecipe({self.recipe.name!r})"
+
+
+def _check_options(weight: str | None, device: str | None) -> None:
+    """Raise InputError for options that recipes do not have."""
+    if weight is not None:
+        hint = "set use_weights or confidence of its models"
+        raise InputError("recipes have no weight of rows", hint=hint, field="weight")
+    if device is not None:
+        hint = "set training.device of its models"
+        raise InputError("recipes name their devices", hint=hint, field="device")
 
 
 def _measured(pipeline: Pipeline) -> Pipeline:

@@ -56,20 +56,22 @@ def user_histories(dataset: Dataset) -> History:
     return History(offsets_of(counts), interactions.items, interactions.times, interactions.weights)
 
 
-def interaction_matrix(dataset: Dataset) -> sparse.csr_matrix:
+def interaction_matrix(dataset: Dataset, *, weighted: bool = False) -> sparse.csr_matrix:
     """Mark which user interacted with which item.
 
     Args:
         dataset: the data set.
+        weighted: whether an entry is the sum of the weights of the interactions.
 
     Returns:
-        float32 CSR [n_users, n_items]: 1 where there is at least one interaction.
+        float32 CSR [n_users, n_items]: 1 where there is at least one interaction, or the weight.
     """
     interactions = dataset.interactions
-    ones = np.ones(len(interactions), np.float32)
+    weights = interactions.weights if weighted else np.ones(len(interactions), np.float32)
     shape = (dataset.n_users, dataset.n_items)
-    matrix = sparse.csr_matrix((ones, (interactions.users, interactions.items)), shape=shape)
-    matrix.data[:] = 1
+    matrix = sparse.csr_matrix((weights, (interactions.users, interactions.items)), shape=shape)
+    if not weighted:
+        matrix.data[:] = 1
     return matrix
 
 

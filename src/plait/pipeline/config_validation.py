@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
@@ -31,10 +32,22 @@ from plait.utils.plain_arguments import without_numpy
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["KEY", "Limit", "bounded_field", "build_config", "check", "limit_of"]
+__all__ = [
+    "KEY",
+    "Limit",
+    "TextForm",
+    "bounded_field",
+    "build_config",
+    "check",
+    "limit_of",
+    "text_field",
+]
 
 KEY = "limit"
 """The key of the bounds in the metadata of a field."""
+
+_FORM = "form"
+"""The key of the form of a text in the metadata of a field."""
 
 _MOST = 2**31 - 1
 """The largest whole number of a setting without a bound of its own: larger sizes fit nowhere."""
@@ -90,6 +103,33 @@ def bounded_field(default: Any, limit: Limit) -> Any:
         A dataclass field. `plait.pipeline.search_space.tunable` declares bounds as well.
     """
     return dataclasses.field(default=default, metadata={KEY: limit})
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """What a text looks like.
+
+    Attributes:
+        pattern: The regular expression that it matches as a whole.
+        expected: The same in words, for messages: the end of a sentence that begins with
+            "expected".
+    """
+
+    pattern: str
+    expected: str
+
+
+def text_field(default: str, form: TextForm) -> Any:
+    """Declare a field of a config whose text has a form.
+
+    Args:
+        default: The default of the field.
+        form: The form.
+
+    Returns:
+        A dataclass field.
+    """
+    return dataclasses.field(default=default, metadata={_FORM: form})
 
 
 def limit_of(field: dataclasses.Field[Any]) -> Limit:
@@ -203,6 +243,8 @@ def _config_type(config_class: type) -> Any:
     keys = {}
     for field in dataclasses.fields(config_class):
         hint = _bounded(hints.get(field.name, Any), limit_of(field))
+        if isinstance(form := field.metadata.get(_FORM), TextForm):
+            hint = Annotated[hint, AfterValidator(functools.partial(_check_form, form))]
         optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
         keys[field.name] = hint if optional else Required[hint]
     make_type: Any = TypedDict  # its checkers want literals
@@ -231,6 +273,15 @@ def _bounded(hint: Any, limit: Limit) -> Any:
     bounded = tuple(arg if arg is ... else _bounded(arg, limit) for arg in arguments)
     is_union = origin in (Union, UnionType)
     return functools.reduce(operator.or_, bounded) if is_union else origin[bounded]
+
+
+def _check_form(form: TextForm, text: str) -> str:
+    """The text, or pydantic's error if it does not have the form."""
+    from pydantic_core import PydanticCustomError
+
+    if not re.fullmatch(form.pattern, text):
+        raise PydanticCustomError("text_form", "{expected}", {"expected": form.expected})
+    return text
 
 
 def _first_error(problem: ValidationError, value: Any) -> tuple[str, Any, str]:

@@ -10,13 +10,18 @@ from typing import Protocol
 from plait.data.ragged import Ragged
 from plait.data.types import QueryBatch
 
-__all__ = ["FitContext", "Progress", "Tracker", "ValidationSet", "no_progress"]
+__all__ = ["Callback", "FitContext", "Progress", "Tracker", "ValidationSet", "no_progress"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the work, how much of it is done and how much there is (0: unknown).
 
 The name may have details, such as the loss and the speed, after a first " · ".
 """
+
+
+Callback = Callable[[int, Mapping[str, float]], str | None]
+"""Called after each epoch of a training with the number of finished epochs and the values that
+trackers get; "stop" ends the training there, None goes on."""
 
 
 def no_progress(_work: str, _done: int, _total: int) -> None:
@@ -78,6 +83,8 @@ class FitContext:
         progress: Called during the fit.
         trackers: Where training runs are recorded.
         name: The name of the run in trackers.
+        callbacks: Called after each epoch; each may stop the training.
+        warm_start: Whether a fitted stage goes on from what it learned, where it can.
     """
 
     seed: int = 0
@@ -86,6 +93,8 @@ class FitContext:
     progress: Progress = no_progress
     trackers: tuple[Tracker, ...] = ()
     name: str = ""
+    callbacks: tuple[Callback, ...] = ()
+    warm_start: bool = False
 
     def for_part(self, part: str) -> FitContext:
         """The context of a part of the fit, with its own folder and run name.

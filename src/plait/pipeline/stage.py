@@ -36,6 +36,7 @@ __all__ = [
     "Stage",
     "Trainable",
     "VectorModel",
+    "WarmStarter",
 ]
 
 
@@ -191,6 +192,18 @@ class Trainable(Protocol):
         Returns:
             A new stage; this one stays as it is.
         """
+
+
+@runtime_checkable
+class WarmStarter(Protocol):
+    """A trainable stage that can go on from an earlier fit, under `FitContext.warm_start`.
+
+    The users and items of the earlier fit have the same numbers in the new data.
+    """
+
+    @property
+    def can_warm_start(self) -> bool:
+        """Whether there is an earlier fit, under settings that allow it."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from plait.pipeline.config_validation import Limit, bounded_field, check
+from plait.pipeline.config_validation import Limit, TextForm, bounded_field, check, text_field
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["TrainingConfig", "TrainingResult"]
@@ -17,6 +17,8 @@ __all__ = ["TrainingConfig", "TrainingResult"]
 
 _IRRELEVANT = ("checkpoint_seconds", "device")
 """Settings that do not change the result."""
+
+_DEVICES = TextForm(r"auto|cpu|mps|cuda(:\d{1,3})?", "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class TrainingConfig:
     """Epochs from one validation to the next."""
     checkpoint_seconds: float = bounded_field(30.0, Limit(least=0))
     """The minimum number of seconds between checkpoints."""
-    device: Literal["auto", "cpu"] = "auto"
-    """`auto` takes an accelerator if there is one; `cpu` never does."""
+    device: str = text_field("auto", _DEVICES)
+    """`auto` takes an accelerator if there is one; or `cpu`, `cuda`, `cuda:1`, `mps`."""
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that affect the result."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Negatives"]
+__all__ = ["Negatives", "unseen_items"]
+
+_MAX_DRAWS = 20
+"""How often an item that the history holds is replaced by another draw."""
 
 
 class Negatives:
@@ -37,3 +40,24 @@ class Negatives:
         items = torch.searchsorted(self._edges, points, right=True)
         items = items.clamp(max=len(self._edges) - 1)
         return items, self._log_chances[items] + torch.log(torch.tensor(float(count)))
+
+
+def unseen_items(rows: Tensor, count: int) -> Tensor:
+    """Draw one item for each position but the first of each row, uniformly from those not in it.
+
+    Args:
+        rows: int64 [B, L], the items of histories as rows of a table from 1 on; 0 is padding.
+        count: How many items there are.
+
+    Returns:
+        int64 [B, L - 1], rows of the table from 1 on. Where a history holds nearly all items, one
+        of its own may be among them.
+    """
+    shape = (len(rows), max(rows.shape[1] - 1, 0))
+    drawn = torch.randint(1, count + 1, shape, device=rows.device)
+    for _ in range(_MAX_DRAWS):
+        is_seen = (drawn[:, :, None] == rows[:, None, :]).any(dim=2)
+        if not is_seen.any():
+            break
+        drawn = torch.where(is_seen, torch.randint_like(drawn, 1, count + 1), drawn)
+    return drawn

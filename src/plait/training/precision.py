@@ -12,7 +12,7 @@ from plait.errors import InputError
 from plait.training.config import TrainingConfig
 from plait.training.process_group import ProcessGroup
 
-__all__ = ["accelerator_of", "bfloat16_is_fast"]
+__all__ = ["accelerator_of", "bfloat16_is_fast", "require_device"]
 
 _FLAGS = ("avx512_bf16", "amx_bf16", " bf16")
 """CPU flags of native bfloat16 products: x86, x86, ARM."""
@@ -34,6 +34,27 @@ def bfloat16_is_fast(device: str = "cpu") -> bool:
     return any(flag in cpu_info for flag in _FLAGS)
 
 
+def require_device(device: str) -> None:
+    """Check that torch sees a device.
+
+    Args:
+        device: As in `TrainingConfig.device`.
+
+    Raises:
+        InputError: There is no such device.
+    """
+    kind, _, number = device.partition(":")
+    n_devices = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind in n_devices and int(number or 0) >= n_devices[kind]:
+        seen = [f"cuda:{number}" for number in range(n_devices["cuda"])]
+        seen += ["mps"] * n_devices["mps"]
+        raise InputError(
+            f"device is {device!r}, which torch does not see",
+            hint=f"there are {', '.join(['cpu', *seen])}",
+            field="device",
+        )
+
+
 _PRECISIONS = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
 
@@ -44,15 +65,19 @@ def accelerator_of(config: TrainingConfig) -> Any:
         config: Precision and device.
 
     Raises:
-        InputError: The precision is float16 and the device a CPU, where accelerate would compute in
-            float32 without a word.
+        InputError: There is no such device; or the precision is float16 and the device a CPU, where
+            accelerate would compute in float32 without a word.
     """
     from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+    from accelerate.state import AcceleratorState, PartialState
+
+    require_device(config.device)
 
     for cpu in (config.device == "cpu", True):
         # accelerate remembers the settings of the first one in a process and refuses others.
         AcceleratorState._reset_state(reset_partial_state=True)
+        if config.device not in ("auto", "cpu"):
+            PartialState().device = torch.device(config.device)
         accelerator = Accelerator(mixed_precision=_PRECISIONS[config.precision], cpu=cpu)
         # Without a GPU processes form a group only if CPUs are requested explicitly.
         if accelerator.num_processes >= ProcessGroup.current().size:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from plait.errors import PlaitError
-from plait.pipeline.fit_context import FitContext, Progress, Tracker
+from plait.errors import InputError, PlaitError
+from plait.pipeline.fit_context import Callback, FitContext, Progress, Tracker
 from plait.training.batch_preparation import group_batches, require_finite, shard, to_device
 from plait.training.batches import Batch, Batches, CountTargets, row_count
 from plait.training.checkpoints import FILE, read_checkpoint, write_checkpoint
@@ -82,6 +82,8 @@ class RunOptions:
         progress: Called with a line, batches done and batches in total.
         trackers: Records of the run; only rank 0 reports to them.
         name: The name of the run for trackers.
+        callbacks: Called after each epoch with its number and values; "stop" ends the run there.
+            Only those of rank 0 are called.
     """
 
     seed: int = 0
@@ -91,6 +93,7 @@ class RunOptions:
     progress: Progress = ignore
     trackers: Sequence[Tracker] = ()
     name: str = "run"
+    callbacks: Sequence[Callback] = ()
 
 
 def train(
@@ -171,6 +174,7 @@ def train_with_context(
             progress=context.progress,
             trackers=context.trackers,
             name=context.name or name,
+            callbacks=context.callbacks,
         ),
     )
 
@@ -207,6 +211,7 @@ class _TrainingRun:
         self._max_epochs = min(limit, config.epochs)
         self._is_main = bool(self._accelerator.is_main_process)
         self.trackers = options.trackers if self._is_main else ()
+        self._callbacks = options.callbacks
         self._meter = ThroughputMeter(
             options.progress if self._is_main else ignore,
             self._max_epochs * n_batches,
@@ -229,10 +234,26 @@ class _TrainingRun:
             if validate is not None and (is_last or state.epoch % self._config.validate_every == 0):
                 values[self._task.metric] = self._validated(validate)
             state.history.append({"epoch": float(state.epoch), **values})
+            values["items_per_second"] = self._meter.targets_per_second
             for tracker in self.trackers:
-                speed = {"items_per_second": self._meter.targets_per_second}
-                tracker.report(state.epoch, {**values, **speed})
+                tracker.report(state.epoch, values)
+            is_stopped = self._is_stopped(values)
             self._checkpoint_or_stop()
+            if is_stopped:
+                break
+
+    def _is_stopped(self, values: Mapping[str, float]) -> bool:
+        """Whether a callback stops the run; all are called, in the main process."""
+        if not self._callbacks:
+            return False
+        answers: list[Any] = []
+        if self._is_main:
+            answers = [callback(self._state.epoch, dict(values)) for callback in self._callbacks]
+        for answer in answers:
+            if answer not in (None, "stop"):
+                message = f"a callback returned {answer!r}, expected None or 'stop'"
+                raise InputError(message, field="callbacks")
+        return bool(ProcessGroup.current().broadcast("stop" in answers))
 
     def finish(self) -> TrainingResult:
         """Load the best weights into the module."""

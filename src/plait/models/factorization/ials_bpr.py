@@ -73,27 +73,38 @@ class FactorSpace:
         return FactorSpace(items, solved)
 
 
-def ordered_matrix(dataset: Dataset) -> tuple[sparse.csr_matrix, Int64Array]:
+def ordered_matrix(
+    dataset: Dataset, *, weighted: bool = False
+) -> tuple[sparse.csr_matrix, Int64Array]:
     """Return the interactions of users and items with an event.
 
     Rows and columns are ordered by the hashes of ids, because libraries draw random numbers by row.
 
     Args:
         dataset: The data.
+        weighted: Whether an entry is the sum of the weights of the events.
 
     Returns:
-        CSR [users, items] of ones, and int64 [items], the item numbers of its columns.
+        CSR [users, items] of ones or weights, and int64 [items], the item numbers of its columns.
     """
     events = dataset.interactions
     items = stable_order(events.items, dataset.catalogue)
     users = stable_order(events.users, dataset.users)
-    matrix = interaction_matrix(dataset)[users][:, items]
+    matrix = interaction_matrix(dataset, weighted=weighted)[users][:, items]
     matrix.sort_indices()
     return matrix, items
 
 
 def fit_ials(
-    dataset: Dataset, *, factors: int, iterations: int, l2: float, alpha: float, seed: int
+    dataset: Dataset,
+    *,
+    factors: int,
+    iterations: int,
+    l2: float,
+    alpha: float,
+    seed: int,
+    weighted: bool = False,
+    start: FactorSpace | None = None,
 ) -> FactorSpace:
     """Fit implicit alternating least squares.
 
@@ -104,12 +115,14 @@ def fit_ials(
         l2: The ridge.
         alpha: The confidence of an event.
         seed: Seed of the initial vectors.
+        weighted: Whether confidence is `alpha` times the weights of the events.
+        start: An earlier fit whose vectors are the initial ones of its items; None: all are drawn.
 
     Raises:
         MissingExtraError: implicit is not installed.
         InputError: The vectors do not fit into memory.
     """
-    matrix, rows = ordered_matrix(dataset)
+    matrix, rows = ordered_matrix(dataset, weighted=weighted)
     if not matrix.nnz:
         return FactorSpace.empty()
     _require_memory(matrix, factors)
@@ -124,8 +137,19 @@ def fit_ials(
             random_state=seed,
             use_cg=True,
         )
+        if start is not None:
+            model.item_factors = _initial_vectors(start, rows, factors, seed)
         model.fit(matrix, show_progress=False)
     return FactorSpace.of(dataset, rows, model.item_factors, l2)
+
+
+def _initial_vectors(start: FactorSpace, rows: Int64Array, factors: int, seed: int) -> Float32Array:
+    """The vectors of an earlier fit, float32 [m, D]; those of other items are drawn."""
+    drawn = np.random.default_rng(seed).random((len(rows), factors), np.float32) * 0.01
+    known = rows < len(start.items)
+    known[known] = ~np.isnan(start.items[rows[known], 0])
+    drawn[known] = start.items[rows[known]]
+    return drawn.astype(np.float32)
 
 
 def fit_bpr(

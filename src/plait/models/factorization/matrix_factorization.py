@@ -18,7 +18,7 @@ Items without an event (a rating) are NaN under all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -80,6 +80,10 @@ class FactorsConfig:
     """L2 regularisation of ials and bpr; 0: 10 and 0.01."""
     alpha: float = tunable(20.0, Range(1.0, 200.0, log=True), Limit(above=0))
     """The confidence of an event in ials; items without an event have confidence 1."""
+    confidence: Literal["history", "item", "weight"] = "history"
+    """What ials and bpr take for evidence: "history": each item once in the fit, and events by type
+    and age when a user is solved; "item": each item once in both; "weight": the sum of the weights
+    of the events with an item in both (ials)."""
     learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True), Limit(above=0))
     """The learning rate of bpr."""
     basket_decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
@@ -105,8 +109,10 @@ class FactorsConfig:
 
     @property
     def inactive_settings(self) -> tuple[str, ...]:
-        """Settings that the method does not read, which a search need not vary."""
-        return tuple(name for name, methods in _READ_BY.items() if self.method not in methods)
+        """Settings that are not read, which a search need not vary."""
+        ageless = ("basket_decay",) if self.confidence == "item" else ()
+        names = tuple(name for name, methods in _READ_BY.items() if self.method not in methods)
+        return tuple(dict.fromkeys((*names, *ageless)))
 
 
 class Factors(DenseScorer[FactorsConfig]):
@@ -116,7 +122,8 @@ class Factors(DenseScorer[FactorsConfig]):
     min_score = 0.0
     fitted_state: ClassVar[Mapping[str, Any]] = {"_model": FactorSpace | BayesianMF | NeuMFScorer}
     test_variants = (
-        {"method": "bpr", "factors": 8},
+        {"method": "bpr", "factors": 8, "confidence": "item"},
+        {"factors": 8, "confidence": "weight"},
         {"method": "mf", "iterations": 60, "burn_in": 20},
         {"method": "svdpp", "iterations": 60, "burn_in": 20},
         {"method": "neumf", "factors": 8, "training": {"epochs": 2, "batch_size": 64}},
@@ -135,6 +142,12 @@ class Factors(DenseScorer[FactorsConfig]):
             raise InputError(
                 f"{self.name}.factors is 1, expected 2 or more (or 0), as neumf halves them",
                 field=f"{self.name}.factors",
+            )
+        if self.config.confidence == "weight" and self.config.method != "ials":
+            raise InputError(
+                f"{self.name}.confidence is 'weight', which {self.config.method} does not have",
+                hint="ials has it",
+                field=f"{self.name}.confidence",
             )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
@@ -224,6 +237,9 @@ class Factors(DenseScorer[FactorsConfig]):
         history = decayed_history(
             query_history(queries), config.basket_decay, len(model.items), config.max_baskets
         )
+        if config.confidence == "item":
+            history = history.sum_duplicates()
+            history = replace(history, weights=np.ones_like(history.weights))
         alpha = config.alpha if config.method == "ials" else _BPR_ALPHA
         return solve_users(model, history, alpha=alpha)
 
@@ -255,7 +271,26 @@ class Factors(DenseScorer[FactorsConfig]):
         }
         if config.method == "bpr":
             return fit_bpr(dataset, learning_rate=config.learning_rate, **settings)
-        return fit_ials(dataset, alpha=config.alpha, **settings)
+        return fit_ials(
+            dataset,
+            alpha=config.alpha,
+            weighted=config.confidence == "weight",
+            start=self._start(context),
+            **settings,
+        )
+
+    def _start(self, context: FitContext) -> FactorSpace | None:
+        """The earlier fit to go on from."""
+        is_warm = context.warm_start and self.can_warm_start
+        return self._model if is_warm and isinstance(self._model, FactorSpace) else None
+
+    @property
+    def can_warm_start(self) -> bool:
+        """Whether there is an earlier fit of ials."""
+        model = self._model
+        return (
+            self.config.method == "ials" and isinstance(model, FactorSpace) and len(model.items) > 0
+        )
 
     def _fit_neumf(self, dataset: Dataset, context: FitContext) -> NeuMFScorer:
         require_extra("factors with method neumf")

@@ -36,6 +36,9 @@ class EaseConfig:
     max_items: int = bounded_field(25_000, Limit(least=1))
     """How many items, the most popular ones, take part: the weights of 25,000 take 2.5 GB, the fit
     twice as much."""
+    use_weights: bool = False
+    """Whether an entry of X is the sum of the weights of the user's events with the item, in the
+    fit and in the history; false: 1."""
 
 
 class Ease(DenseScorer[EaseConfig]):
@@ -43,7 +46,7 @@ class Ease(DenseScorer[EaseConfig]):
 
     Config = EaseConfig
     fitted_state: ClassVar[Mapping[str, Any]] = {"_weights": Float32Array, "_columns": Int32Array}
-    test_variants = ({"max_items": 10},)
+    test_variants = ({"max_items": 10}, {"use_weights": True})
 
     def __init__(self, config: EaseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
@@ -56,6 +59,8 @@ class Ease(DenseScorer[EaseConfig]):
         fitted = self.clone()
         interactions = interaction_matrix(dataset)
         counts = np.asarray(interactions.sum(axis=0)).ravel()
+        if self.config.use_weights:
+            interactions = interaction_matrix(dataset, weighted=True)
         by_popularity = np.lexsort((dataset.catalogue.tiebreak, -counts))
         n_items = min(self.config.max_items, int(np.count_nonzero(counts)))
         items = np.sort(by_popularity[:n_items])
@@ -78,7 +83,8 @@ class Ease(DenseScorer[EaseConfig]):
         if not len(items):
             return scores
         matrix = known.csr.astype(np.float32)[:, items]
-        matrix.data[:] = 1
+        if not self.config.use_weights:
+            matrix.data[:] = 1
         scores[:, items] = matrix @ self._weights
         scores[np.diff(matrix.indptr) == 0] = np.nan
         return scores

@@ -23,14 +23,14 @@ from plait.models.sequential.network import ItemEmbedding, NextItemModel, Sequen
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
 from plait.models.sequential.sequential_recommender import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
-from plait.training.losses import full_softmax, sampled_softmax
+from plait.training.losses import bce_loss, full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
-from plait.training.negative_sampling import Negatives
+from plait.training.negative_sampling import Negatives, unseen_items
 from plait.training.precision import bfloat16_is_fast
 from plait.training.ranking_validation import METRIC, RankingValidation
 from plait.training.run_identity import fingerprint, identity_of
 from plait.training.seeding import seeded
-from plait.training.sequence_batches import SequenceBatches, Sequences
+from plait.training.sequence_batches import PADDING, SequenceBatches, Sequences
 from plait.training.trainer import Objective, TrainingTask, train_with_context
 
 __all__ = ["SequenceFit", "fit_sequence"]
@@ -57,7 +57,11 @@ class SequenceFit:
 
 
 def fit_sequence(
-    config: SequenceConfig, dataset: Dataset, context: FitContext, best_epoch: int
+    config: SequenceConfig,
+    dataset: Dataset,
+    context: FitContext,
+    best_epoch: int,
+    start: SequenceFit | None = None,
 ) -> SequenceFit | None:
     """Train a network and its item vectors.
 
@@ -66,6 +70,7 @@ def fit_sequence(
         dataset: The data.
         context: How the stage is fitted.
         best_epoch: The best number of epochs of an earlier fit, 0 for none.
+        start: An earlier fit whose weights are the initial ones; its items have the same numbers.
 
     Returns:
         The result, or None if no user has two events, so that there is nothing to predict.
@@ -77,16 +82,12 @@ def fit_sequence(
     sequences = Sequences.of(user_histories(dataset), items.rows, config.max_length + 1)
     if not len(sequences):
         return None
-    if config.use_item_features:
-        tfidf, features = Tfidf.fit(config.features, dataset.catalogue)
-    else:
-        tfidf = Tfidf(config.features)
-        features = sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
+    tfidf, features = _item_features(config, dataset, start)
     needs = _memory_needs(config, sequences, len(items), features.shape[1])
     require_memory(needs, "training `sequence`")
     if context.folder is not None:
         sequences = sequences.mapped(context.folder / "rows.safetensors")
-    module = _module(config, dataset, items, features, context.seed)
+    module = _module(config, dataset, items, features, context.seed, start)
     shape = module.network.shape
     batches = SequenceBatches(
         sequences, config.training.batch_size, timed=shape.timed, seed=context.seed
@@ -116,14 +117,27 @@ def fit_sequence(
     )
 
 
+def _item_features(
+    config: SequenceConfig, dataset: Dataset, start: SequenceFit | None
+) -> tuple[Tfidf, sparse.csr_matrix]:
+    """The features of items; those of an earlier fit, to whose words its vectors belong."""
+    if not config.use_item_features:
+        return Tfidf(config.features), sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
+    if start is None:
+        return Tfidf.fit(config.features, dataset.catalogue)
+    tfidf = start.space.tfidf
+    return tfidf, tfidf.vectors(dataset.catalogue, np.arange(dataset.n_items, dtype=np.int32))
+
+
 def _module(
     config: SequenceConfig,
     dataset: Dataset,
     items: Vocabulary,
     features: sparse.csr_matrix,
     seed: int,
+    start: SequenceFit | None,
 ) -> NextItemModel:
-    """Network and item vectors with initial weights drawn by `seed`."""
+    """Network and item vectors with initial weights drawn by `seed`, or those of an earlier fit."""
     shape = NetworkShape(
         config.network,
         config.embedding_dim,
@@ -152,7 +166,24 @@ def _module(
         if scale:
             initial = scale * pmi_embeddings(dataset, items, config.embedding_dim, seed)
             table.ids.data += torch.from_numpy(initial)
-        return NextItemModel(SequentialNetwork(shape), table)
+        module = NextItemModel(SequentialNetwork(shape), table)
+    if start is not None:
+        _set_weights(module, items, start)
+    return module
+
+
+def _set_weights(module: NextItemModel, items: Vocabulary, start: SequenceFit) -> None:
+    """Set the weights of an earlier fit; items that it did not know keep their initial vectors."""
+    weights = {name: torch.tensor(array) for name, array in start.weights.items()}
+    shapes = {name: tensor.shape for name, tensor in module.network.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} == shapes:
+        module.network.load_state_dict(weights)
+    learned = start.space.id_vectors
+    rows = np.flatnonzero(items.numbers < len(learned))
+    rows = rows[learned[items.numbers[rows]].any(axis=1)]
+    module.items.ids.data[torch.from_numpy(rows)] = torch.tensor(learned[items.numbers[rows]])
+    if module.items.features is not None:
+        module.items.features.vectors.data.copy_(torch.tensor(start.space.feature_vectors))
 
 
 def _memory_needs(
@@ -183,6 +214,19 @@ def _is_sampled(config: SequenceConfig, n_items: int) -> bool:
 
 
 def _objective(config: SequenceConfig, items: Vocabulary) -> Objective:
+    if config.loss == "bce":
+
+        def bce_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+            states, table, targets = module(batch)
+            negatives = unseen_items(batch["items"], len(items))[batch["items"][:, 1:] != PADDING]
+            positive, negative = (
+                (states * functional.embedding(rows, table)).sum(1)
+                for rows in (targets, negatives - 1)
+            )
+            losses = bce_loss(positive, torch.ones_like(positive))
+            return losses + bce_loss(negative, torch.zeros_like(negative))
+
+        return bce_objective
     if not _is_sampled(config, len(items)):
 
         def softmax_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:

@@ -2,8 +2,9 @@
 
 One stage, five networks: causal transformer (`sasrec`, Kang & McAuley, ICDM 2018), `gru`
 (GRU4Rec), `lstm`, masked transformer (`bert4rec`) and `hstu`. They are trained by softmax over all
-items or over negatives that a batch shares, never by one negative per position (Petrov & Macdonald,
-RecSys 2023; Klenitskiy & Vasilev, RecSys 2023). An item's vector is learned and has the vectors of
+items or over negatives that a batch shares, which ranks better than one negative per position
+(Petrov & Macdonald, RecSys 2023; Klenitskiy & Vasilev, RecSys 2023); `loss = "bce"` is the latter,
+as SASRec was published. An item's vector is learned and has the vectors of
 its fields added, so an item that came after the fit has a vector too; without fields it has none
 (NaN).
 
@@ -60,9 +61,9 @@ class SequenceConfig:
     """How many of the newest events are read."""
     dropout: float = tunable(0.5, Range(0.1, 0.7), Limit(least=0, below=1))
     """The share of values that are dropped in training."""
-    loss: Literal["auto", "softmax", "sampled"] = "auto"
-    """Cross-entropy over all items, or over the target and shared negatives; `auto`: over all up
-    to 50,000 items."""
+    loss: Literal["auto", "softmax", "sampled", "bce"] = "auto"
+    """Cross-entropy over all items, or over the target and shared negatives; `bce`: binary, against
+    one negative (not `bert4rec`); `auto`: over all up to 50,000 items."""
     bf16_logits: bool = True
     """Compute the products of the softmax over all items in bfloat16, where that is native."""
     num_negatives: int = tunable(2048, Range(256, 8192, log=True), Limit(least=1))
@@ -97,7 +98,7 @@ class SequenceConfig:
         is_active = {
             "embedding_dim": all(size % self.num_heads == 0 for size in _DIMS.values),
             "num_negatives": self.loss == "sampled",
-            "label_smoothing": self.loss != "sampled",
+            "label_smoothing": self.loss in ("auto", "softmax"),
             "mask_probability": self.network == "bert4rec",
         }
         return tuple(name for name, active in is_active.items() if not active)
@@ -145,6 +146,7 @@ class Sequence(Stage[SequenceConfig]):
     }
     test_variants = (
         {"network": "bert4rec", "training": {"epochs": 2, "batch_size": 64}},
+        {"loss": "bce", "training": {"epochs": 2, "batch_size": 64}},
         {"network": "hstu", "training": {"epochs": 2, "batch_size": 64}, "loss": "sampled"},
     )
 
@@ -163,6 +165,12 @@ class Sequence(Stage[SequenceConfig]):
                 f"{self.name}.num_heads is {heads}, expected a divisor of embedding_dim {dim}",
                 field=f"{self.name}.num_heads",
             )
+        if self.config.loss == "bce" and self.config.network == "bert4rec":
+            raise InputError(
+                f"{self.name}.loss is 'bce', which bert4rec does not have",
+                hint="name softmax or sampled",
+                field=f"{self.name}.loss",
+            )
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         return self.train(dataset, FitContext(seed))
@@ -180,14 +188,22 @@ class Sequence(Stage[SequenceConfig]):
             PlaitError: What `plait.training.trainer.train` raises.
         """
         require_extra(f"the stage {self.name!r}")
-        from plait.models.sequential.fit import fit_sequence
+        from plait.models.sequential.fit import SequenceFit, fit_sequence
 
         fitted = self.clone()
-        result = fit_sequence(self.config, dataset, context, self._epochs)
+        start = None
+        if context.warm_start and self._shape is not None:
+            start = SequenceFit(self._space, self._shape, self._weights, self._epochs)
+        result = fit_sequence(self.config, dataset, context, self._epochs, start)
         if result is not None:
             fitted._space, fitted._shape = result.space, result.shape
             fitted._weights, fitted._epochs = result.weights, result.epochs
         return fitted
+
+    @property
+    def can_warm_start(self) -> bool:
+        """Whether training can go on from the fitted weights."""
+        return self._shape is not None
 
     def update(
         self, catalogue: Catalogue, version: int, previous: Any

@@ -84,6 +84,7 @@ def line_reporter(interval: float = LINE_INTERVAL) -> Advance:
             due = now + interval
             amount = f"{done:,.0f} of {total:,.0f}" if total else f"{done:,.0f}"
             line = f"plait: {now - start:.0f} s: {printable_line(work)}: {amount}"
-            print(line, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
     return advance
