@@ -15,10 +15,10 @@ DEV := $(VENV)/.installed-dev
 INPUTS := pyproject.toml constraints.txt
 JOBS ?= 2
 
-.PHONY: help demo test check lint architecture bench docs hashes clean
+.PHONY: help demo test check lint architecture bench notebooks docs hashes clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Plait needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
@@ -75,6 +75,9 @@ ifdef DATA
 	@echo "== models"; $(BIN)/python benchmarks/models.py "$(DATA)/amazon-beauty"
 	@echo "== datasets"; $(BIN)/python benchmarks/datasets.py --data "$(DATA)"
 endif
+
+notebooks: $(DEV) ## make and execute examples/*.ipynb from examples/notebooks/*.py
+	$(BIN)/python examples/make_notebooks.py
 
 docs: $(DEV) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -129,6 +129,19 @@ def test_the_recipe_of_a_fusion_serves_the_same_lists(fusion, parts):
         assert bundle["recipe"] == "fusion"
 
 
+def test_a_single_model_is_a_recipe_too(parts):
+    train = parts[0]
+    model = models.Linear(l2=5.0)
+    with plait.open(None, recipe=model) as home:
+        home.post(train.to_frame().to_dicts())
+        home.fit()
+        served = home.recommend(user="u0", k=3).ids
+    assert served == model.fit(train).recommend(["u0"], k=3)["item"].to_list()
+    with pytest.raises(InputError) as problem:
+        models.Given({"u0": ["i1"]}).recipe()
+    assert problem.value.field == "lists"
+
+
 def test_lists_of_other_systems_are_fused_but_are_in_no_recipe(fitted, parts):
     lists = fitted["Next (exact)"].recommend(k=10)
     members = {"given": models.Given(lists).fit(parts[0]), "Noise": fitted["Noise"]}
@@ -137,6 +150,20 @@ def test_lists_of_other_systems_are_fused_but_are_in_no_recipe(fitted, parts):
     with pytest.raises(InputError) as problem:
         fusion.recipe()
     assert problem.value.field == "given"
+
+
+def test_a_fusion_of_loaded_models_is_the_same(parts, tmp_path):
+    train, validation, _ = parts
+    members = {"linear": models.Linear(l2=5.0).fit(train), "knn": models.ItemKNN().fit(train)}
+    fusion = plait.fuse(members, validation=validation)
+    with pytest.raises(InputError):
+        fusion.save(tmp_path)
+    for name, member in fusion.fitted.items():
+        member.save(tmp_path / name)
+    loaded = {name: models.load(tmp_path / name) for name in members}
+    again = plait.fuse(loaded, validation=validation)
+    assert again.weights.equals(fusion.weights)
+    assert again.recommend(k=3).equals(fusion.recommend(k=3))
 
 
 def test_similar_items_are_those_of_the_models(parts):

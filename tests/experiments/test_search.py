@@ -140,7 +140,7 @@ def test_settings_of_a_recipe_are_searched_by_stage(parts):
     space = {"linear.l2": [5.0, 500.0], "fuse.method": ["weighted", "rrf"]}
     result = plait.grid(RECIPE, space, *parts[:2], metric="recall@1")
     assert len(result.trials) == 4
-    settings = result.best.recipe
+    settings = result.best.recipe()
     assert settings.models["linear"]["l2"] == result.best_trial.settings["linear.l2"]
     fused = result.best_fitted.recommend(parts[2], k=3)
     assert fused["user"].n_unique() == 60
@@ -148,7 +148,7 @@ def test_settings_of_a_recipe_are_searched_by_stage(parts):
 
 def test_a_recipe_is_fitted_on_ones_own_split(parts):
     train, validation, _ = parts
-    fitted = FromRecipe(recipe=RECIPE).fit(train, validation=validation)
+    fitted = FromRecipe(RECIPE).fit(train, validation=validation)
     (fuse,) = [step for step in fitted.stage.pipeline.steps if step.name == "fuse"]
     assert fuse.learned.queries.sum() == 60
     seen = set(train.to_frame().select("user", "item").iter_rows())

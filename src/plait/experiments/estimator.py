@@ -14,7 +14,7 @@ from plait.experiments.fit_data import FitData, fit_stage
 from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
 from plait.experiments.fitted_model import FittedModel
 from plait.pipeline.fit_context import FitContext, Progress
-from plait.pipeline.recipe import build_stage, load_recipe
+from plait.pipeline.recipe import Recipe, build_stage, load_recipe
 from plait.pipeline.stage import Stage
 from plait.utils.plain_arguments import without_numpy
 
@@ -84,6 +84,26 @@ class Estimator:
                 field="weight",
             )
         return self.weight_settings
+
+    def recipe(self) -> Recipe:
+        """Return a recipe of this model alone, which every call that takes a recipe takes.
+
+        Seen items do not come back, and lists that the model leaves short are filled, as in the
+        recipe `default`.
+
+        Raises:
+            InputError: If the model holds data that no recipe can hold, such as `Given`.
+        """
+        name = type(self).__name__
+        if self.data_names:
+            raise InputError(
+                f"{name} holds {self.data_names[0]}, which no recipe can hold",
+                hint="write them to a file, and name it in a recipe (stages given, vectors)",
+                field=self.data_names[0],
+            )
+        steps = {"fuse": {}, "rules": {"seen": "once"}, "policy": {}, "explain": {}}
+        models = {name.lower(): self.recipe_table()}
+        return Recipe.of({"name": name.lower(), "models": models, "steps": steps})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name.

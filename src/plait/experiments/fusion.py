@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,6 +133,20 @@ class Fusion(FittedModel[Recipe]):
             place = learned.models.index(model) if is_learned else 0
             columns[name] = learned.weights[:, place] if is_learned else zeros
         return pl.DataFrame(columns)
+
+    def save(self, path: str | Path) -> None:
+        """Refuse: models are saved one by one, and fused again in a moment.
+
+        Args:
+            path: Not written to.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "a fusion is not saved itself",
+            hint="save fusion.fitted[name] for each model, load them, and call plait.fuse again",
+        )
 
     def recipe(self) -> Recipe:
         """Return these models with these weights as a recipe.

@@ -25,7 +25,7 @@ from plait.experiments.fitted_model import FittedModel
 from plait.experiments.pipeline_stage import PipelineStage
 from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.pipeline import FALLBACK, Pipeline
-from plait.pipeline.recipe import RecipeLike, recipe_from
+from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
 from plait.pipeline.stage import Stage
 from plait.splitting.splits import Split
 from plait.training.pipeline_fit import fit_recipe
@@ -40,12 +40,16 @@ class FromRecipe(Estimator):
     `FromRecipe("default").set_params(**{"linear.l2": 50.0})`.
 
     Args:
-        recipe: A recipe, its mapping, its file, or the name of one that comes with Plait.
+        source: A recipe, its mapping, its file, or the name of one that comes with Plait.
     """
 
-    def __init__(self, *, recipe: RecipeLike = "default") -> None:
-        self.recipe = recipe_from(recipe)
-        require_final_score(Pipeline.build(self.recipe))
+    def __init__(self, source: RecipeLike = "default") -> None:
+        self.source = recipe_from(source)
+        require_final_score(Pipeline.build(self.source))
+
+    def recipe(self) -> Recipe:
+        """Return the recipe with its settings."""
+        return self.source
 
     def recipe_table(self) -> dict[str, Any]:
         """Refuse: a recipe has many tables.
@@ -54,7 +58,7 @@ class FromRecipe(Estimator):
             InputError: Always.
         """
         raise InputError(
-            f"the recipe {self.recipe.name!r} cannot be a model of another recipe",
+            f"the recipe {self.source.name!r} cannot be a model of another recipe",
             hint="fuse its models themselves, or extend the recipe",
         )
 
@@ -62,7 +66,7 @@ class FromRecipe(Estimator):
         """Change settings.
 
         Args:
-            settings: The recipe, or values by "stage.setting".
+            settings: The source, or values by "stage.setting".
 
         Returns:
             This model.
@@ -71,7 +75,7 @@ class FromRecipe(Estimator):
             InputError: If there is no such stage.
             RecipeError: If there is no such setting, or a value is not allowed.
         """
-        recipe = recipe_from(settings.pop("recipe", self.recipe))
+        recipe = recipe_from(settings.pop("source", self.source))
         for name in settings:
             stage = name.partition(".")[0]
             if stage not in {**recipe.models, **recipe.steps}:
@@ -80,12 +84,12 @@ class FromRecipe(Estimator):
                 raise InputError(message, hint=f"its stages are {known}", field=name)
         changed = with_settings(recipe, settings)
         Pipeline.build(changed)
-        self.recipe = changed
+        self.source = changed
         return self
 
     def clone(self) -> Self:
         """Return a model of the same recipe."""
-        return type(self)(recipe=self.recipe)
+        return type(self)(self.source)
 
     def stage(self, *, weight: str | None = None) -> Stage:
         """Return all models of the recipe as one stage, not fitted.
@@ -97,7 +101,7 @@ class FromRecipe(Estimator):
             InputError: If there is a weight.
         """
         _check_options(weight, None)
-        return PipelineStage(_measured(Pipeline.build(self.recipe)))
+        return PipelineStage(_measured(Pipeline.build(self.source)))
 
     def fit(
         self,
@@ -137,8 +141,8 @@ class FromRecipe(Estimator):
             InputError: If `validation` has other users or items, or there is a weight or device.
         """
         _check_options(weight, device)
-        weights = dict(self.recipe.event_weights if event_weights is None else event_weights)
-        recipe = replace(self.recipe, event_weights=weights)
+        weights = dict(self.source.event_weights if event_weights is None else event_weights)
+        recipe = replace(self.source, event_weights=weights)
         context = FitContext(
             folder=None if folder is None else Path(folder),
             trackers=trackers_of(trackers, folder),
@@ -161,7 +165,7 @@ class FromRecipe(Estimator):
         )
 
     def __repr__(self) -> str:
-        return f"FromRecipe({self.recipe.name!r})"
+        return f"FromRecipe({self.source.name!r})"
 
 
 def _check_options(weight: str | None, device: str | None) -> None:

@@ -256,7 +256,7 @@ def own_settings(model: Estimator, names: Iterable[str]) -> dict[str, Any]:
     """
     if not isinstance(model, FromRecipe):
         return {name: model.get_params()[name] for name in names}
-    stages = {**model.recipe.models, **model.recipe.steps}
+    stages = {**model.source.models, **model.source.steps}
     values = {}
     for name in names:
         stage, _, setting = name.partition(".")
@@ -271,11 +271,11 @@ def declared_space(model: Estimator) -> dict[str, Range | Choice]:
         model: The model; what its stages declare is widened to the settings that it has.
     """
     if isinstance(model, FromRecipe):
-        stages = {**model.recipe.models, **model.recipe.steps}
+        stages = {**model.source.models, **model.source.steps}
         configs = {name: build_stage(name, table).config for name, table in stages.items()}
         spaces = {
             name: space
-            for name, space in recipe_search_space(model.recipe).items()
+            for name, space in recipe_search_space(model.source).items()
             if name.partition(".")[2]
             not in getattr(configs[name.partition(".")[0]], "inactive_settings", ())
         }
@@ -292,10 +292,10 @@ def _as_model(searched: Any) -> Estimator:
         return searched.clone()
     if isinstance(searched, type) and issubclass(searched, Estimator):
         return searched()
-    return FromRecipe(recipe=recipe_from(searched))
+    return FromRecipe(recipe_from(searched))
 
 
 def _model_identity(model: Estimator) -> dict[str, Any]:
     if isinstance(model, FromRecipe):
-        return {"recipe": recipe_hash(model.recipe)}
+        return {"recipe": recipe_hash(model.source)}
     return {"class": type(model).__name__, "settings": settings_key(model.get_params())}
