@@ -22,6 +22,8 @@ UNBOUNDED = {
     "fuse.text_query_weights": "as above",
     "fuse.item_query_weights": "as above",
     "fuse.rare_item_query_weights": "as above",
+    "fuse.fixed.weights": "as above",
+    "fuse.fixed.margin": "as fuse.missing_margin",
 }
 """Numbers without bounds, and why."""
 
