@@ -166,6 +166,23 @@ def test_a_fusion_of_loaded_models_is_the_same(parts, tmp_path):
     assert again.recommend(k=3).equals(fusion.recommend(k=3))
 
 
+def test_a_model_of_values_keeps_its_histories_in_a_fusion(fitted, parts):
+    """EASE by value scores a user by the values of the history, the others do not."""
+    rows = parts[0].to_frame().with_row_index("value", offset=1)
+    train = plait.Dataset.of(rows.select("user", "item", "time", "value"))
+    valued = models.EASE(l2=5.0).fit(train, weight="value")
+    members = {"valued": valued, "Noise": Noise().fit(train)}
+    fusion = plait.fuse(members, weights={"valued": 1.0, "Noise": 0.0})
+    alone, fused = (model.recommend(k=3).select("user", "item") for model in (valued, fusion))
+    assert fused.equals(alone)
+    plain = {"valued": models.EASE(l2=5.0).fit(train), "Noise": members["Noise"]}
+    other = plait.fuse(plain, weights={"valued": 1.0, "Noise": 0.0}).recommend(k=3)
+    assert not other.select("user", "item").equals(alone)
+    with pytest.raises(InputError) as problem:
+        fusion.recipe()
+    assert problem.value.field == "valued"
+
+
 def test_similar_items_are_those_of_the_models(parts):
     members = {
         "linear": models.Linear(l2=5.0).fit(parts[0]),

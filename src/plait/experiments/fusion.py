@@ -24,6 +24,7 @@ from plait.experiments.metric_definitions import Metric
 from plait.experiments.pipeline_stage import PipelineStage
 from plait.experiments.score import score
 from plait.experiments.score_table import ScoreTable
+from plait.experiments.value_histories import ValueHistories
 from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, build_stage
@@ -155,13 +156,20 @@ class Fusion(FittedModel[Recipe]):
         and `fit` there fits the models on the log of the home and leaves the weights as they are.
 
         Raises:
-            InputError: If a model holds data that no recipe can hold, such as `Given`.
+            InputError: If a model holds data that no recipe can hold, such as `Given`, or counts
+                interactions by their value.
         """
         for name, model in self.fitted.items():
             if model.model.data_names:
                 raise InputError(
                     f"{name!r} holds {model.model.data_names[0]}, which no recipe can hold",
                     hint="write them to a file, and name it in a recipe (stages given, vectors)",
+                    field=name,
+                )
+            if model.weight is not None:
+                raise InputError(
+                    f"{name!r} was fitted with weight={model.weight!r}, which no recipe has",
+                    hint="fit it without weight to serve the fusion",
                     field=name,
                 )
         return self.model
@@ -248,9 +256,7 @@ def _fused(
     )
     step = build_stage("fuse", steps["fuse"])
     assert isinstance(step, Fuse)
-    stages = [
-        _renamed(model.stage, name) for name, model in zip(names, fitted.values(), strict=True)
-    ]
+    stages = [_member(model, name) for name, model in zip(names, fitted.values(), strict=True)]
     step = step.fit(first.dataset.weighted(first.event_weights))
     pipeline = Pipeline(recipe, tuple(stages), (step,), first.dataset.version)
     if validation is not None:
@@ -330,8 +336,10 @@ def _withrecipe_names(table: Mapping[str, Any], names: Mapping[str, str]) -> dic
     return {**table, "fixed": {"weights": {names[name]: fixed[name] for name in fixed}}}
 
 
-def _renamed(stage: Stage, name: str) -> Stage:
-    """The same fitted stage under another name; its arrays are shared."""
-    renamed = copy.copy(stage)
+def _member(model: FittedModel[Any], name: str) -> Stage:
+    """The fitted stage of a model under the name that it has in the fusion; arrays are shared."""
+    renamed = copy.copy(model.stage)
     renamed.name = name
-    return renamed
+    if model.weight is None:
+        return renamed
+    return ValueHistories(renamed, model.dataset, model.event_weights, name=name)

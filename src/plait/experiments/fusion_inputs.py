@@ -78,12 +78,6 @@ def check_models(fitted: Any) -> None:
                 hint="fit all models on the same train",
                 field=field_name,
             )
-        if model.weight is not None:
-            raise InputError(
-                f"{name!r} was fitted with weight={model.weight!r}, which a fusion does not have",
-                hint="fit it without weight",
-                field=field_name,
-            )
         if model.event_weights != first.event_weights:
             raise InputError(
                 f"{first_name!r} and {name!r} were fitted with different event_weights",
