@@ -21,7 +21,7 @@ PACKAGES: Mapping[str, Sequence[str]] = {
     # dok_matrix._update); what it asks pip for is satisfied with all of them.
     "recbole": ("recbole==1.2.1", TORCH, "numpy<2", "pandas<3", "scipy<1.12"),
     "rectools": ("rectools[torch]==0.19.0", TORCH),
-    "surprise": ("scikit-surprise==1.1.5",),
+    "surprise": ("scikit-surprise==1.1.5", "pandas"),
 }
 """What pip is asked for, in one go, so that it finds versions that fit each other."""
 

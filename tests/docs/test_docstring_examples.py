@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 import plait
-from plait import datasets
+from plait import datasets, models
 from plait.experiments.dataset import Dataset
 
 FUNCTIONS = {
@@ -22,12 +22,23 @@ FUNCTIONS = {
     "score": plait.score,
     "open": plait.open,
     "datasets.load": datasets.load,
+    "Curve": plait.Curve,
+    **{f"models.{name}": getattr(models, name) for name in models.__all__},
 }
+
+EXTRAS = {
+    "implicit": ("IALS", "BPR"),
+    "torch": ("SASRec", "GRU4Rec", "BERT4Rec", "HSTU", "LightGCN"),
+}
+"""The package that the example of a model needs."""
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_example_of_a_function_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for package, names in EXTRAS.items():
+        if name.removeprefix("models.") in names:
+            pytest.importorskip(package)
     examples = doctest.DocTestFinder(recurse=False).find(FUNCTIONS[name], name, globs={})
     assert any(example.examples for example in examples)
     runner = doctest.DocTestRunner()

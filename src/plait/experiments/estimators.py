@@ -1,4 +1,4 @@
-"""The models by the names of their papers, with keyword settings: EASE, IALS, SASRec and others."""
+"""The models by the names of their papers, with keyword settings: EASE, IALS and others."""
 
 from __future__ import annotations
 
@@ -12,16 +12,11 @@ __all__ = [
     "BM25",
     "BPR",
     "EASE",
-    "HSTU",
     "IALS",
-    "BERT4Rec",
     "Content",
-    "GRU4Rec",
     "ItemKNN",
-    "LightGCN",
     "Linear",
     "Popular",
-    "SASRec",
     "SVDpp",
 ]
 
@@ -34,6 +29,15 @@ class EASE(Estimator):
     Args:
         l2: The strength of the ridge.
         max_items: How many items, the most popular ones, take part.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> models.EASE(l2=1.0).fit(train).recommend(["joe"], k=1)["item"].to_list()
+        ['bulb']
     """
 
     stage_name = "ease"
@@ -50,6 +54,15 @@ class Linear(Estimator):
         l2: The strength of the ridge.
         basket_decay: The weight of a basket of the history, relative to the one after it.
         top_k: How many weights are kept for each item.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> models.Linear(l2=1.0).fit(train).recommend(["joe"], k=1)["item"].to_list()
+        ['bulb']
     """
 
     stage_name = "linear"
@@ -65,6 +78,15 @@ class ItemKNN(Estimator):
 
     Args:
         k: How many neighbours of each item count.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> models.ItemKNN(k=10).fit(train).recommend(["joe"], k=1)["item"].to_list()
+        ['bulb']
     """
 
     stage_name = "neighbours"
@@ -110,6 +132,15 @@ class IALS(_ImplicitFactors):
         l2: The ridge; implicit calls it regularization.
         alpha: The confidence of an event; items without one have confidence 1.
         iterations: Rounds.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> models.IALS(factors=2).fit(train).recommend(["joe"], k=1)["item"].to_list()
+        ['bulb']
     """
 
     method = "ials"
@@ -129,6 +160,15 @@ class BPR(_ImplicitFactors):
         l2: The ridge; implicit calls it regularization.
         learning_rate: The learning rate.
         iterations: Epochs.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> len(models.BPR(factors=2).fit(train).recommend(k=2).filter(user="joe"))
+        2
     """
 
     method = "bpr"
@@ -151,6 +191,17 @@ class SVDpp(Estimator):
         factors: Dimensions in each sample.
         iterations: Samples.
         burn_in: Samples that are dropped.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> users = [f"u{n % 8}" for n in range(40)]
+        >>> items = [f"i{n // 8}" for n in range(40)]
+        >>> stars = [5 if n % 2 else 1 for n in range(40)]
+        >>> train = plait.Dataset.from_arrays(users, items, values=stars)
+        >>> fitted = models.SVDpp(iterations=60, burn_in=20).fit(train)
+        >>> fitted.scores([("u1", "i3")])["rating"][0] > fitted.scores([("u2", "i3")])["rating"][0]
+        True
     """
 
     stage_name = "factors"
@@ -162,143 +213,20 @@ class SVDpp(Estimator):
         return {"method": "svdpp", **self.get_params()}
 
 
-class _SequenceNetwork(Estimator):
-    """A network over the order of a history. Needs the extra `deep`.
-
-    Args:
-        dim: The size of a vector.
-        layers: The number of layers.
-        heads: Heads of attention; they divide `dim`. Recurrent networks have none.
-        max_length: How many of the newest events are read.
-        dropout: The share of values that are dropped in training.
-        loss: "softmax" over all items, "sampled" over negatives that a batch shares, "bce" over one
-            negative of each position (from random vectors, without averaged weights; not BERT4Rec),
-            or "auto": softmax for up to 50,000 items.
-        item_features: Whether the fields of items contribute to their vectors.
-        epochs: The most passes over the data.
-        batch_size: Histories in a batch.
-        learning_rate: The largest learning rate.
-        patience: Validations without improvement after which training stops; 0: never.
-        device: "auto" takes an accelerator if there is one; or "cpu", "cuda", "cuda:1", "mps".
-    """
-
-    stage_name = "sequence"
-    network: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        settings = (_SequenceNetwork.__doc__ or "").partition("    Args:")
-        cls.__doc__ = f"{cls.__doc__}\n\n{''.join(settings[1:])}"
-
-    def __init__(
-        self,
-        *,
-        dim: int = 64,
-        layers: int = 2,
-        heads: int = 2,
-        max_length: int = 50,
-        dropout: float = 0.5,
-        loss: str = "auto",
-        item_features: bool = False,
-        epochs: int = 40,
-        batch_size: int = 256,
-        learning_rate: float = 2e-3,
-        patience: int = 3,
-        device: str = "auto",
-    ) -> None:
-        self._store(locals())
-
-    def _settings(self) -> Mapping[str, Any]:
-        settings = self.get_params()
-        training = ("epochs", "batch_size", "learning_rate", "patience", "device")
-        is_published = settings["loss"] == "bce"
-        return {
-            "network": self.network,
-            "embedding_dim": settings["dim"],
-            "num_layers": settings["layers"],
-            "num_heads": settings["heads"],
-            "max_length": settings["max_length"],
-            "dropout": settings["dropout"],
-            "loss": settings["loss"],
-            "use_item_features": settings["item_features"],
-            "pmi_init_scale": 0.0 if is_published else None,
-            "training": {name: settings[name] for name in training}
-            | {"ema_decay": 0.0 if is_published else 0.99},
-        }
-
-
-class SASRec(_SequenceNetwork):
-    """SASRec (Kang & McAuley, ICDM 2018) by softmax; loss="bce" is the published loss."""
-
-    network = "sasrec"
-
-
-class BERT4Rec(_SequenceNetwork):
-    """BERT4Rec (Sun et al., CIKM 2019) with smoothed labels and vectors from co-occurrence."""
-
-    network = "bert4rec"
-
-
-class GRU4Rec(_SequenceNetwork):
-    """GRU4Rec (Hidasi et al., ICLR 2016), trained by softmax instead of BPR-max."""
-
-    network = "gru"
-
-
-class HSTU(_SequenceNetwork):
-    """HSTU (Zhai et al., ICML 2024), trained by softmax over all instead of sampled items."""
-
-    network = "hstu"
-
-
-class LightGCN(Estimator):
-    """LightGCN (He et al., SIGIR 2020) without user vectors: users are sums over their history.
-
-    Trained by softmax over sampled items instead of BPR. Needs the extra `deep`.
-
-    Args:
-        dim: The size of a vector.
-        layers: Propagation steps over users.
-        num_negatives: Sampled negatives of a step; 0: all items.
-        epochs: The most passes over the data.
-        learning_rate: The learning rate.
-        patience: Validations without improvement after which training stops; 0: never.
-        device: "auto" takes an accelerator if there is one; or "cpu", "cuda", "cuda:1", "mps".
-    """
-
-    stage_name = "graph"
-
-    def __init__(
-        self,
-        *,
-        dim: int = 64,
-        layers: int = 3,
-        num_negatives: int = 1024,
-        epochs: int = 20,
-        learning_rate: float = 0.01,
-        patience: int = 3,
-        device: str = "auto",
-    ) -> None:
-        self._store(locals())
-
-    def _settings(self) -> Mapping[str, Any]:
-        settings = self.get_params()
-        training = ("epochs", "learning_rate", "patience", "device")
-        return {
-            "use_triples": False,
-            "embedding_dim": settings["dim"],
-            "num_layers": settings["layers"],
-            "num_negatives": settings["num_negatives"],
-            "basket_decay": 1.0,
-            "max_baskets": 0,
-            "training": {name: settings[name] for name in training} | {"batch_size": 4096},
-        }
-
-
 class Popular(Estimator):
     """The most popular items; every user gets the same, less what was seen.
 
     Args:
         half_life_days: After how many days the weight of an interaction halves; 0: never.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> baskets = {"ann": "lamp bulb", "bob": "lamp bulb mug", "eve": "mug cup", "joe": "lamp"}
+        >>> pairs = [(user, item) for user in baskets for item in baskets[user].split()]
+        >>> train = plait.Dataset.from_arrays(*zip(*pairs))
+        >>> models.Popular().fit(train).recommend(["a stranger"], k=1)["item"].to_list()
+        ['lamp']
     """
 
     stage_name = "popular"
@@ -313,6 +241,15 @@ class Content(Estimator):
     Args:
         fields: Fields to read; empty: all of type text, category and set.
         language: The stemmer's language; "auto": detected; "": none.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> titles = {"lamp": "red lamp", "bulb": "lamp bulb", "mug": "tea mug", "cup": "tea cup"}
+        >>> items = [{"item": item, "title": title} for item, title in titles.items()]
+        >>> train = plait.Dataset.of({"user": ["ann"], "item": ["lamp"]}, items=items)
+        >>> models.Content().fit(train).similar(["mug"], k=1)["similar"].to_list()
+        ['cup']
     """
 
     stage_name = "content"
@@ -328,6 +265,15 @@ class BM25(Estimator):
         fields: Fields to read; empty: all of type text, category and set.
         language: The stemmer's language; "auto": detected; "": none.
         title_boost: The weight of a word in the title, relative to one elsewhere.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> titles = {"lamp": "red lamp", "bulb": "lamp bulb", "mug": "tea mug", "cup": "tea cup"}
+        >>> items = [{"item": item, "title": title} for item, title in titles.items()]
+        >>> train = plait.Dataset.of({"user": ["ann"], "item": ["lamp"]}, items=items)
+        >>> models.BM25().fit(train).stage.name
+        'bm25'
     """
 
     stage_name = "lexical"

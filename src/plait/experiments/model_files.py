@@ -83,6 +83,14 @@ def load(path: str | Path) -> FittedModel[Any]:
 
     Raises:
         BundleError: If the folder is no saved model, of another version, or damaged.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> train = plait.Dataset.from_arrays(["ann", "ann", "bob"], ["lamp", "mug", "lamp"])
+        >>> models.Popular().fit(train).save("popular")
+        >>> models.load("popular").recommend(["bob"], k=1)["item"].to_list()
+        ['mug']
     """
     folder = Path(path)
     manifest = _manifest(folder)

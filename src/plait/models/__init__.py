@@ -12,20 +12,16 @@ if TYPE_CHECKING:
         BM25,
         BPR,
         EASE,
-        HSTU,
         IALS,
-        BERT4Rec,
         Content,
-        GRU4Rec,
         ItemKNN,
-        LightGCN,
         Linear,
         Popular,
-        SASRec,
         SVDpp,
     )
     from plait.experiments.external_estimators import Given, Vectors
     from plait.experiments.model_files import load
+    from plait.experiments.network_estimators import HSTU, BERT4Rec, GRU4Rec, LightGCN, SASRec
 
 __all__ = [
     "BM25",
@@ -51,6 +47,7 @@ _MODULES = {
     "Given": "external_estimators",
     "Vectors": "external_estimators",
     "load": "model_files",
+    **dict.fromkeys(("BERT4Rec", "GRU4Rec", "HSTU", "LightGCN", "SASRec"), "network_estimators"),
 }
 """The modules of `plait.experiments` that hold what is not in `estimators`."""
 
