@@ -75,6 +75,15 @@ def test_coverage_and_gini_belong_to_all_lists():
     assert per_user("gini", k=1)["u"] == pytest.approx(0.4)
 
 
+def test_the_best_value_is_bold_where_more_is_better():
+    lists = {"one": LISTS, "two": {"u": ["b"]}}
+    options = {"train": TRAIN, "items": ITEMS, "resamples": 10}
+    table = plait.score(lists, TEST, k=3, metrics=["ndcg", "popularity", "gini"], **options)
+    first, second = (line.split("|")[2:5] for line in table.to_markdown().splitlines()[2:])
+    assert ["**" in cell for cell in first] == [True, False, False]
+    assert not any("**" in cell for cell in second)
+
+
 def test_items_outside_the_catalogue_are_new():
     lists = {"u": ["unheard", "a"], "v": [], "n": ["a"]}
     table = score(list(BEYOND_ACCURACY), 2, lists)

@@ -17,6 +17,10 @@ from plait.metrics.bootstrap import Interval, intervals
 __all__ = ["ScoreTable", "UserMetrics"]
 
 
+_NO_BEST = ("popularity@", "gini@", "intra_list_similarity@")
+"""Metrics of which neither more nor less is better."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class UserMetrics:
     """The metrics of one model for U users.
@@ -221,7 +225,8 @@ class ScoreTable:
         """The header and the rows of the means; the best of each metric in bold."""
         metrics = list(dict.fromkeys(name for row in self.rows.values() for name in row.values))
         table = np.array([[self.value(model, metric) for metric in metrics] for model in self.rows])
-        best = table.max(axis=0, initial=-np.inf)
+        best = np.where(np.isnan(table), -np.inf, table).max(axis=0, initial=-np.inf)
+        best[[metric.startswith(_NO_BEST) for metric in metrics]] = np.nan
         body = [
             [
                 model,
