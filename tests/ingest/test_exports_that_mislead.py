@@ -45,6 +45,13 @@ def test_a_misspelt_name_in_the_table_of_kinds_is_told_with_the_nearest(shop):
     assert "'retour'" in note.message
 
 
+def test_very_many_event_types_are_told_at_once_and_not_compared(shop):
+    rows = {"user": ["u"] * 5000, "item": ["i"] * 5000, "kind": [f"k{n}" for n in range(5000)]}
+    codes = [note.code for note in shop.ingest(events=rows).warnings]  # compared, it takes a minute
+    assert codes.count("many-kinds") == 1
+    assert "misspelt-kind" not in codes
+
+
 def test_names_that_a_later_chunk_has_are_not_absent():
     lines = b"user,item,action\n" + b"u,i,vue\n" * 50_000 + b"u,i,achat\n"
     mapping = {"events": {"kinds": {"achat": "purchase", "vue": "view"}}}

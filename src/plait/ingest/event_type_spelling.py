@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import chain, islice
 
 __all__ = ["USUAL_EVENT_TYPES", "misspelt", "similar_name"]
 
@@ -32,6 +33,9 @@ USUAL_EVENT_TYPES = (
 )
 """Names that are never taken for misspellings."""
 
+MAX_COMPARED = 500
+"""How many known names a name is compared with at most, the likelier ones first."""
+
 _LONG = 6
 """From so many letters on two of them may be wrong."""
 
@@ -46,7 +50,7 @@ def misspelt(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
     Returns:
         By name the known name that is probably meant.
     """
-    right = dict.fromkeys([*USUAL_EVENT_TYPES, *known])
+    right = dict.fromkeys(islice(chain(USUAL_EVENT_TYPES, known), MAX_COMPARED))
     similar = {
         name: similar_name(name, [other for other in right if other != name])
         for name in names

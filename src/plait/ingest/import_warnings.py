@@ -17,6 +17,9 @@ __all__ = ["source_notes", "source_warnings"]
 MIN_ROWS = 10
 """The least number of rows at which a column in which all values differ gives a warning."""
 
+MANY_EVENT_TYPES = 200
+"""Above this many event types a source has another column for them, most likely."""
+
 _TOTAL_WORDS = (
     "total totals grandtotal subtotal sum totale totali totalgeneral totalgeral totalgenerale"
     " gesamt gesamtsumme summe zwischensumme somme soustotal subtotale suma soma totaal som"
@@ -88,6 +91,11 @@ def _columns_that_differ(source: SummaryCollector) -> Iterator[ImportNote]:
 
 
 def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterator[ImportNote]:
+    if len(source.kinds) > MANY_EVENT_TYPES:
+        column = _column_of(source, "kind")
+        message = f"there are {len(source.kinds):,} event types: is another column the event type?"
+        yield ImportNote("many-kinds", column, message, len(source.kinds))
+        return
     frequent = source.kinds.most_common()
     names = [*known, *(name for name, _ in frequent if name not in known)]
     for name, meant in misspelt(source.kinds, names).items():
