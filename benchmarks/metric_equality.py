@@ -1,10 +1,12 @@
 """Compares `plait.score` with the metric code of RecTools, RecBole and LensKit on the same lists.
 
     python benchmarks/metric_equality.py --work build/libraries [--library rectools ...] [--write]
+        [--data RATINGS]
 
 Environments are those of `benchmarks/libraries`, made below --work at first use. Prints the largest
-difference of any user by metric and library. --write renews the file of fixed values by which
-tests/experiments/test_metric_equality.py holds the equality without the libraries.
+difference of any user by metric and library; with --data also on the lists of EASE for the users of
+a file of ratings (5-core, a random fifth of each user held out). --write renews the fixed values by
+which tests/experiments/test_metric_equality.py holds the equality without the libraries.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import plait
+from plait import models
 
 HERE = Path(__file__).parent
 FIXTURE = HERE.parent / "tests" / "experiments" / "metric_values.json"
@@ -50,6 +53,27 @@ WORLDS = {"full": world(1, full=True), "short": world(2, full=False)}
 """RecBole measures full lists alone: its lists are a matrix."""
 
 
+def real_world(path: Path) -> dict[str, Any]:
+    """The lists of EASE, the held-out items and train of a file of ratings."""
+    train, test = plait.Dataset.of(path).kcore(5).split_random(0.2, seed=1)
+    frame = models.EASE(l2=200).fit(train).recommend(test, k=DEPTH)
+    number = {item: index for index, item in enumerate(train.item_ids)}
+    lists = dict(frame.group_by("user").agg("item").iter_rows())
+    targets = dict(test.to_frame().group_by("user").agg("item").iter_rows())
+    users = sorted(user for user in targets if len(lists.get(user, ())) == DEPTH)
+    place = {user: index for index, user in enumerate(train.user_ids)}
+    for item in test.item_ids:
+        number.setdefault(item, len(number))
+    pairs = train.to_frame().select("user", "item").unique(maintain_order=True).iter_rows()
+    return {
+        "lists": [[number[item] for item in lists[user]] for user in users],
+        "targets": [[number[item] for item in targets[user]] for user in users],
+        "train": [[place[user], number[item]] for user, item in pairs],
+        "n_items": len(number),
+        "ks": [1, 5, 10, 20],
+    }
+
+
 def own_values(lists: Mapping[str, Any], names: list[str]) -> dict[str, np.ndarray]:
     """The values of every user by `plait.score`, by metric and cut-off."""
     test = [(user, item) for user, items in enumerate(lists["targets"]) for item in items]
@@ -67,10 +91,10 @@ def own_values(lists: Mapping[str, Any], names: list[str]) -> dict[str, np.ndarr
     return {name: frame[name].to_numpy()[order] for name in frame.columns[2:]}
 
 
-def differences(name: str, values: Mapping[str, list[float]]) -> dict[str, float]:
+def differences(lists: Mapping[str, Any], values: Mapping[str, list[float]]) -> dict[str, float]:
     """The largest difference of any user and cut-off, by metric."""
     names = list(dict.fromkeys(metric.rpartition("@")[0] for metric in values))
-    own = own_values(WORLDS[name], names)
+    own = own_values(lists, names)
     largest = dict.fromkeys(names, 0.0)
     for metric, expected in values.items():
         gap = float(np.abs(own[metric] - np.array(expected)).max())
@@ -79,10 +103,12 @@ def differences(name: str, values: Mapping[str, list[float]]) -> dict[str, float
     return largest
 
 
-def measured(library: str, python: Path, work: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def measured(
+    library: str, python: Path, work: Path, worlds: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """The values by the library's own code, by world."""
-    for name, lists in WORLDS.items():
-        if library == "recbole" and name != "full":
+    for name, lists in worlds.items():
+        if library == "recbole" and name == "short":
             continue
         source, target = work / f"{name}.json", work / f"{library}-{name}.json"
         source.write_text(json.dumps(lists), "utf-8")
@@ -95,11 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/libraries"))
     parser.add_argument("--library", nargs="*", default=["rectools", "recbole", "lenskit"])
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE / "libraries"))
     from environment import InstallError, python_of
 
+    worlds = WORLDS | ({"real": real_world(options.data)} if options.data else {})
     records = []
     for library in options.library:
         try:
@@ -107,9 +135,10 @@ def main() -> None:
         except InstallError as problem:
             print(f"{library}: not installed: {problem}")
             continue
-        for name, record in measured(library, python, options.work):
-            records.append({"library": library, "world": name, **record})
-            for metric, gap in differences(name, record["values"]).items():
+        for name, record in measured(library, python, options.work, worlds):
+            if name in WORLDS:
+                records.append({"library": library, "world": name, **record})
+            for metric, gap in differences(worlds[name], record["values"]).items():
                 print(f"{library:10} {record['version']:10} {name:6} {metric:20} {gap:.1e}")
     if options.write:
         FIXTURE.write_text(json.dumps({"worlds": WORLDS, "records": records}) + "\n", "utf-8")
