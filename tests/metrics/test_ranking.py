@@ -39,6 +39,7 @@ def by_hand(order, targets, k):
         "precision": precision,
         "f1": 2 * precision * recall / (precision + recall) if any(hits) else 0.0,
         "map": average / ideal,
+        "rbp": sum(0.2 * 0.8 ** (rank - 1) for rank, hit in enumerate(hits, 1) if hit),
     }
 
 

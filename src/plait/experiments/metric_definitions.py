@@ -47,8 +47,8 @@ METRIC_NAMES = (
     *("map", "map@rectools", "map@lenskit", "rbp", "rbp@lenskit"),
 )
 
-_PERSISTENCE = {"rbp": 0.8, "rbp@lenskit": 0.85}
-"""The p of rbp by name."""
+_LENSKIT_PERSISTENCE = 0.85
+"""The p of LensKit's RBP."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,10 +160,7 @@ def _variants(
         "ndcg@lenskit": expected_gains(groups, clipped, is_hit) / np.cumsum(clipped)[ideal - 1],
         "map@rectools": at_k["map"] * ideal / targets,
         "map@lenskit": at_k["map"] * ideal / np.minimum(ideal, some),
-        **{
-            name: expected_gains(groups, geometric_weights(k, persistence), is_hit)
-            for name, persistence in _PERSISTENCE.items()
-        },
+        "rbp@lenskit": expected_gains(groups, geometric_weights(k, _LENSKIT_PERSISTENCE), is_hit),
     }
 
 

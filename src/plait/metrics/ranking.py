@@ -9,7 +9,8 @@ With T targets of a query and h of them among the first k items:
 - NDCG: the sum of 1 / log2(rank + 1) of the hits, divided by that of min(k, T) hits at the top
   (Järvelin and Kekäläinen, 2002);
 - MAP: the sum of the precision at the rank of each hit, divided by min(k, T) (Buckley and Voorhees,
-  2000).
+  2000);
+- RBP: the sum of 0.2 * 0.8^(rank - 1) of the hits (Moffat and Zobel, 2008).
 
 In a group of e tied items, h of which are targets, each position holds a target with probability
 h / e, two positions with probability h (h - 1) / (e (e - 1)): enough for metrics that are linear in
@@ -31,8 +32,11 @@ from plait.metrics.ties import TieGroups
 
 __all__ = ["METRICS", "linear_metrics", "sliced", "target_gains", "tied_targets", "user_metrics"]
 
-METRICS = ("recall", "ndcg", "mrr", "hit_rate", "precision", "f1", "map")
+METRICS = ("recall", "ndcg", "mrr", "hit_rate", "precision", "f1", "map", "rbp")
 """The metrics of one user, as `user_metrics` names them: "recall@10"."""
+
+PERSISTENCE = 0.8
+"""The p of RBP, the probability to look at the next item."""
 
 
 def user_metrics(
@@ -59,6 +63,7 @@ def user_metrics(
         metrics[f"hit_rate@{k}"] = _hit_rate(groups, hits, k)
         metrics[f"mrr@{k}"] = _reciprocal_rank(groups, hits, hits_above, k)
         metrics[f"map@{k}"] = _precision_sum(groups, hits, hits_above, k) / ideal
+        metrics[f"rbp@{k}"] = _rank_biased_precision(groups, hits, k)
     return {f"{name}@{k}": metrics[f"{name}@{k}"] for name in METRICS for k in ks}
 
 
@@ -210,3 +215,10 @@ def _precision_sum(
     slope = (hits - 1) / np.maximum(groups.sizes - 1, 1)
     values = (hits_above + 1 - (start + 1) * slope) * reciprocal + slope * inside
     return groups.summed(hits / groups.sizes * values)
+
+
+def _rank_biased_precision(groups: TieGroups, hits: Int64Array, k: int) -> Float64Array:
+    """The sum of (1 - p) p^rank of the hits, p = 0.8: by its geometric series over each group."""
+    start = np.minimum(groups.starts, k)
+    reached = PERSISTENCE**start - PERSISTENCE ** (start + groups.inside(k))
+    return groups.summed(hits / groups.sizes * reached)
