@@ -1,6 +1,7 @@
 """Simple stages with known answers; recipes name them as `tests.pipeline.fake_stages:X`."""
 
 import errno
+import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +22,18 @@ from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Stage
 
-__all__ = ["Best", "Counts", "Ending", "Full", "Older", "Shelf", "Sum", "Torn", "WithoutColumns"]
+__all__ = [
+    "Best",
+    "Counts",
+    "Ending",
+    "Frail",
+    "Full",
+    "Older",
+    "Shelf",
+    "Sum",
+    "Torn",
+    "WithoutColumns",
+]
 
 HERE = "tests.pipeline.fake_stages"
 
@@ -70,6 +82,22 @@ class Shelf(Counts):
             if end > queries.history.offsets[row]:
                 because[row] = queries.history.items[end - 1]
         return because
+
+
+class Frail(Counts):
+    """Fails where seven items are asked for, and takes its time where eight are."""
+
+    def score_all(self, queries):
+        if queries.k == 7:
+            raise ZeroDivisionError("seven")
+        if queries.k == 8:
+            time.sleep(0.03)
+        return super().score_all(queries)
+
+    def explain(self, queries, numbers):
+        if queries.k == 9:
+            raise ZeroDivisionError("nine")
+        return np.full(numbers.shape, ABSENT, np.int32)
 
 
 class Sum(Stage):

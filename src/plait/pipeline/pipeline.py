@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
+from plait.pipeline.model_failures import ModelFailures, attempt
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
     CandidateFilter,
@@ -198,24 +199,38 @@ class Pipeline:
         return queries
 
     def retrieve_and_score(
-        self, queries: QueryBatch, watch: OnStageTimed = _ignore
+        self,
+        queries: QueryBatch,
+        watch: OnStageTimed = _ignore,
+        failures: ModelFailures | None = None,
     ) -> CandidateLists:
         """Unite the candidates of all models and let each model score them.
 
         Args:
             queries: B queries, limited.
             watch: Called with the seconds that each stage took.
+            failures: Collects models that fail; the others go on. None: a failure is raised.
         """
-        items = self._candidates(queries, watch)
+        items = self._candidates(queries, watch, failures)
         scores: dict[str, Any] = {}
         for name, model in self._scorers:
             start = time.perf_counter()
-            scores[f"{name}.score"] = score_items(model, queries, items.item_numbers)
+            values = attempt(
+                failures, name, partial(score_items, model, queries, items.item_numbers)
+            )
+            if values is not None:
+                scores[f"{name}.score"] = values
             watch(f"{name}.score", time.perf_counter() - start)
+        if failures is not None:
+            failures.require_any(tuple(name for name, _ in self._scorers))
         return items.with_columns(**scores)
 
     def rerank(
-        self, queries: QueryBatch, items: CandidateLists, watch: OnStageTimed = _ignore
+        self,
+        queries: QueryBatch,
+        items: CandidateLists,
+        watch: OnStageTimed = _ignore,
+        failures: ModelFailures | None = None,
     ) -> CandidateLists:
         """Apply the steps in their order: fusion, rules, policy, explanations.
 
@@ -223,28 +238,36 @@ class Pipeline:
             queries: B queries, limited.
             items: Their scored candidates.
             watch: Called with the seconds that each stage took.
+            failures: Collects models that fail to explain; None: a failure is raised.
         """
         for step, apply in self._appliers:
             if "*.because" in step.reads:
-                items = self._with_explanations(queries, items)
+                items = self._with_explanations(queries, items, failures)
             start, before = time.perf_counter(), items
             items = call_step(step, apply, queries, items)
             if items is not before:  # a list that is long enough needs no fallback
                 watch(step.name, time.perf_counter() - start)
         return items
 
-    def run(self, queries: QueryBatch, watch: OnStageTimed = _ignore) -> CandidateLists:
+    def run(
+        self,
+        queries: QueryBatch,
+        watch: OnStageTimed = _ignore,
+        failures: ModelFailures | None = None,
+    ) -> CandidateLists:
         """Answer queries.
 
         Args:
             queries: B queries.
             watch: Called with the seconds that each stage took.
+            failures: Collects models that fail; the others answer. None: a failure is raised.
 
         Returns:
             The candidates; their column `order` is the ranking.
         """
         limited = self.limit(queries)
-        return self.rerank(limited, self.retrieve_and_score(limited, watch), watch)
+        items = self.retrieve_and_score(limited, watch, failures)
+        return self.rerank(limited, items, watch, failures)
 
     def without(self, *steps: str) -> Pipeline:
         """The same pipeline without some steps.
@@ -283,18 +306,19 @@ class Pipeline:
             if isinstance(step, Reranker | Filler)
         )
 
-    def _candidates(self, queries: QueryBatch, watch: OnStageTimed) -> CandidateLists:
+    def _candidates(
+        self, queries: QueryBatch, watch: OnStageTimed, failures: ModelFailures | None
+    ) -> CandidateLists:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
         retrieved: dict[str, Int32Array] = {}
         depth = self.recipe.candidates_per_model
         for name, model in self._retrievers:
             start = time.perf_counter()
-            numbers = retrieve_items(model, queries, depth)
-            if queries.groups is not None:
-                numbers = with_enough_groups(model, queries, numbers, depth)
+            numbers = attempt(failures, name, partial(_retrieved, model, queries, depth))
+            if numbers is not None:
+                retrieved[name] = numbers
             watch(f"{name}.retrieve", time.perf_counter() - start)
-            retrieved[name] = numbers
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
         if queries.companions is not None:
@@ -303,7 +327,9 @@ class Pipeline:
             retrieved[SHOWN] = queries.shown.to_padded()
         return unite(retrieved, len(queries.users))
 
-    def _with_explanations(self, queries: QueryBatch, items: CandidateLists) -> CandidateLists:
+    def _with_explanations(
+        self, queries: QueryBatch, items: CandidateLists, failures: ModelFailures | None
+    ) -> CandidateLists:
         """Adds `<model>.because` for shown candidates, -1 for all others."""
         order = items.columns["order"]
         rows, columns = np.nonzero(order >= 0)
@@ -313,9 +339,19 @@ class Pipeline:
         explanations: dict[str, Any] = {}
         for name, model in self._explainers:
             because = np.full(order.shape, ABSENT, np.int32)
-            because[rows, columns] = explain_items(model, queries, shown)[rows, ranks]
+            reasons = attempt(failures, name, partial(explain_items, model, queries, shown))
+            if reasons is not None:
+                because[rows, columns] = reasons[rows, ranks]
             explanations[f"{name}.because"] = because
         return items.with_columns(**explanations)
+
+
+def _retrieved(model: Retriever, queries: QueryBatch, depth: int) -> Int32Array:
+    """What a model retrieves; where products are shown once, enough of them."""
+    numbers = retrieve_items(model, queries, depth)
+    if queries.groups is None:
+        return numbers
+    return with_enough_groups(model, queries, numbers, depth)
 
 
 def _with_fallback(steps: tuple[Stage, ...], ladder: tuple[str, ...]) -> tuple[Stage, ...]:

@@ -40,6 +40,7 @@ _KEYS = (
     "name",
     "description",
     "candidates_per_model",
+    "model_budget_ms",
     "event_weights",
     "target_events",
     "triples",
@@ -78,6 +79,8 @@ class Recipe:
         steps: The same for the steps behind the models.
         description: One line of text.
         candidates_per_model: How many candidates each model retrieves.
+        model_budget_ms: How many milliseconds a model may take for an answer, else the others
+            answer without it; 0: any number.
         event_weights: The weight of each event type; "*" stands for any other. Zero is no evidence,
             a negative weight is a rejection.
         target_events: The event types that success is measured in; empty: all of positive weight.
@@ -95,6 +98,7 @@ class Recipe:
     target_events: tuple[str, ...] = ()
     excluded_relations: tuple[str, ...] = ()
     fallback: tuple[str, ...] = LADDER
+    model_budget_ms: float = 0.0
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> Recipe:
@@ -133,6 +137,8 @@ class Recipe:
         data["triples"] = {"exclude_relations": list(data.pop("excluded_relations"))}
         data["target_events"] = list(self.target_events)
         data["fallback"] = list(self.fallback) or "none"
+        if not self.model_budget_ms:
+            del data["model_budget_ms"]
         return data
 
 
@@ -169,6 +175,7 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         name=str(data.get("name", "unnamed")),
         description=str(data.get("description", "")),
         candidates_per_model=candidates,
+        model_budget_ms=_budget(data.get("model_budget_ms", 0.0)),
         event_weights=_weights(data["event_weights"]),
         target_events=_strings(data.get("target_events", ()), "target_events"),
         excluded_relations=_strings(
@@ -178,6 +185,17 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         models=models,
         steps=_stages(data.get("steps", {}), "steps"),
     )
+
+
+def _budget(value: Any) -> float:
+    """A number of milliseconds."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise RecipeError(
+            f"model_budget_ms is {value!r}, expected a number of milliseconds from 0 on",
+            hint="0 sets no limit",
+            field="model_budget_ms",
+        )
+    return float(value)
 
 
 def resolve_extends(

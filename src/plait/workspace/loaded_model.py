@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError
+from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import LiveState
 from plait.utils.no_op import ignore
@@ -34,20 +35,24 @@ class LoadedModel:
     history_limit: int = HISTORY_LIMIT
 
     def run(
-        self, queries: Sequence[Query], watch: OnStageTimed = ignore
+        self,
+        queries: Sequence[Query],
+        watch: OnStageTimed = ignore,
+        failures: ModelFailures | None = None,
     ) -> tuple[QueryBatch, CandidateLists]:
         """Run one batch through the pipeline.
 
         Args:
             queries: Valid queries of one group.
             watch: Told how long each stage took.
+            failures: Collects models that fail; the others answer. None: a failure is raised.
 
         Returns:
             The encoded batch, and its candidates after the last step.
         """
         event_weights = self.pipeline.recipe.event_weights
         batch = encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
-        return batch, self.pipeline.run(batch, watch)
+        return batch, self.pipeline.run(batch, watch, failures)
 
 
 def try_out(model: LoadedModel) -> None:

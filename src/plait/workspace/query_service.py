@@ -16,6 +16,7 @@ from plait.data.types import ABSENT, Query
 from plait.errors import BudgetError, NotFoundError
 from plait.eventlog import Impression
 from plait.ingest.posted_rows import SESSION
+from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
@@ -195,13 +196,14 @@ class QueryService:
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
             timings: dict[str, float] = {}
             watch = timings.__setitem__ if end is None else _watch_until(end, timings)
-            batch, items = model.run([queries[position] for position in group], watch)
+            failures = ModelFailures(model.pipeline.recipe.model_budget_ms)
+            batch, items = model.run([queries[position] for position in group], watch, failures)
             if is_timed:
                 self._host.on_timings(timings)
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)
-                degraded = [] if is_fresh else ["stale"]
+                degraded = [*([] if is_fresh else ["stale"]), *failures.errors]
                 session = ABSENT
                 if query.event_types or isinstance(query.seen, SeenRule):
                     degraded += _unknown_event_types(query, model.state.event_types)

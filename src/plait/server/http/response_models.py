@@ -91,7 +91,8 @@ class ItemsResponse(BaseModel):
     worker: str = Field(description="the process that answered")
     items: list[Item]
     degraded: list[str] = Field(
-        description='"stale": the state was behind at_least; "unknown_event_type:NAME"'
+        description='"stale": the state was behind at_least; the name of a model that failed or '
+        'took too long; "unknown_event_type:NAME"'
     )
 
 
