@@ -9,6 +9,7 @@ from plait.evaluation.ranking.folds import make_folds
 from plait.evaluation.ranking.fusion_rows import FusionOptions
 from plait.pipeline.recipe import Recipe
 from tests.dataset_fixtures import random_rows, world
+from tests.pipeline.fake_stages import HERE
 
 DATA = world(random_rows())
 MODELS = ("popular", "neighbours")
@@ -84,3 +85,10 @@ def test_rows_by_time_learn_from_the_window_before_the_cut():
     rows = {row.model for row in measured(recipe(), "time", methods=True).results}
     assert "fused:mixer" in rows
     assert not [row for row in rows if row.endswith(":validation")]
+
+
+def test_the_report_names_models_that_add_nothing():
+    level = {"name": "toy", "models": {"neighbours": {}, "level": {"stage": f"{HERE}:Level"}}}
+    report = measured(Recipe.of({**level, "steps": {"fuse": {}}}), ablate=True)
+    lines = [line for line in str(report).splitlines() if "adds nothing" in line]
+    assert [line.split()[0] for line in lines] == ["level"]

@@ -28,6 +28,7 @@ __all__ = [
     "Ending",
     "Frail",
     "Full",
+    "Level",
     "Older",
     "Shelf",
     "Sum",
@@ -82,6 +83,14 @@ class Shelf(Counts):
             if end > queries.history.offsets[row]:
                 because[row] = queries.history.items[end - 1]
         return because
+
+
+class Level(Counts):
+    """Scores all items alike, and knows no stranger."""
+
+    def score_all(self, queries):
+        level = np.ones((len(queries), len(self.counts)), np.float32)
+        return np.where(queries.history.lengths[:, None] > 0, level, np.float32(np.nan))
 
 
 class Frail(Counts):

@@ -28,6 +28,7 @@ __all__ = [
     "MakeStateView",
     "OnLearned",
     "Progress",
+    "Reduce",
     "fit_recipe",
     "ignore_lesson",
 ]
@@ -58,6 +59,9 @@ class Lesson:
     train: Dataset
 
 
+Reduce = Callable[[Pipeline, Lesson], tuple[Pipeline, Lesson]]
+"""Returns a pipeline with fewer models, and the lesson without their scores."""
+
 OnLearned = Callable[[Pipeline, Lesson, Lesson | None], None]
 """Called with the pipeline that learned, what its weights learned from, and what a ranker may learn
 from instead; None: from the same."""
@@ -86,6 +90,7 @@ def fit_recipe(
     context: FitContext | None = None,
     ranker_split: MakeSplit | None = None,
     on_learned: OnLearned = ignore_lesson,
+    reduce: Reduce | None = None,
 ) -> Pipeline:
     """Fit the models on the training part of a split, then learn settings and fusion weights.
 
@@ -107,6 +112,7 @@ def fit_recipe(
         ranker_split: Makes the split that a ranker learns from, in the place of `split`, with
             models fitted once more on its training part.
         on_learned: Called with what the fusion, and a ranker, learned from.
+        reduce: Leaves out models once the weights are learned, before they are fitted again.
 
     Returns:
         The fitted pipeline.
@@ -117,9 +123,9 @@ def fit_recipe(
         queries_suffice = len(split) >= MIN_QUERIES
         learns = queries_suffice and _learns_from_targets(pipeline)
         if learns or not refit:
-            pipeline = _HeldOutFit(split, live, watch, context, ranker_split, on_learned).fit(
-                pipeline, learns=learns
-            )
+            pipeline = _HeldOutFit(
+                split, live, watch, context, ranker_split, on_learned, reduce
+            ).fit(pipeline, learns=learns)
     if refit or split is None:
         pipeline = _fit(pipeline, dataset, watch, context.for_part("again"))
     return pipeline
@@ -135,6 +141,7 @@ class _HeldOutFit:
     context: FitContext
     ranker_split: MakeSplit | None
     on_learned: OnLearned
+    reduce: Reduce | None
 
     def fit(self, pipeline: Pipeline, *, learns: bool) -> Pipeline:
         """Fit the models and, if anything `learns`, select settings and learn the fusion."""
@@ -165,6 +172,8 @@ class _HeldOutFit:
         """The pipeline with fusion weights, and a ranker, learned from held-out targets."""
         lesson = self._lesson(pipeline, self.split)
         pipeline = pipeline.learn_weights(lesson.queries, lesson.items, lesson.targets)
+        if self.reduce is not None:
+            pipeline, lesson = self.reduce(pipeline, lesson)
         if self.ranker_split is None:
             pipeline = _with_rankers(pipeline, lesson, pipeline)
             self.on_learned(pipeline, lesson, None)

@@ -65,6 +65,8 @@ class BundleApi:
         seed: int = 0,
         progress: Progress | None = None,
         track: Sequence[str] = (),
+        *,
+        prune: bool = False,
     ) -> str:
         """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
 
@@ -75,6 +77,8 @@ class BundleApi:
             seed: Of everything random.
             progress: Told the step, how much of it is done, and how much there is.
             track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
+            prune: Whether models that add nothing to the ranking of held-out queries are left out
+                of the bundle; `info()["bundle"]["pruned"]` names them.
 
         Returns:
             The id of the bundle.
@@ -98,6 +102,7 @@ class BundleApi:
                 seed=without_numpy(seed),
                 progress=progress or ignore,
                 trackers=tuple(tracker(name, home / "tracking") for name in as_list(track)),
+                prune=prune,
             )
         except Exception as problem:
             if is_main:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
+from plait.ranking.fusion.pruning import Pruning
 from plait.splitting.splits import Split, default_split
 from plait.training.pipeline_fit import fit_recipe
 from plait.training.process_group import ProcessGroup
@@ -53,12 +54,13 @@ def fit(
     seed: int = 0,
     progress: Progress = no_progress,
     trackers: tuple[Tracker, ...] = (),
+    prune: bool = False,
 ) -> str:
     """Fit a recipe on everything that a log holds, and put the bundle into use.
 
-    The weights of fusion are learned on held-out events, then the models are fitted again on all.
-    Checkpoints of gradient training lie in `work`, beside the lock: an interrupted fit continues.
-    Processes of one `torchrun` share the batches of these models; the first one saves the bundle.
+    The fusion learns from held-out events, then the models are fitted again on all. Checkpoints of
+    gradient training lie in `work`, beside the lock: an interrupted fit continues. Processes of one
+    `torchrun` share the batches; the first one saves the bundle.
 
     Args:
         log: The log.
@@ -66,25 +68,25 @@ def fit(
         lock: The file that is locked while a fit runs.
         choice: The recipe.
         seed: The seed of random choices.
-        progress: Called with the step, how much of it is done, and how much there is.
+        progress: Called with the step, the number that is done of it, and the total.
         trackers: They receive the losses of training.
+        prune: Whether models that add nothing to held-out rankings are left out.
 
     Returns:
         The id of the bundle.
 
     Raises:
         InputError: If there is nothing to fit on.
-        RecipeError: If the recipe cannot be built, or has no step that orders items.
+        RecipeError: If the recipe cannot be built, or no step orders items.
         ConflictError: If another fit of the same home runs.
     """
-    chosen = choice.recipe
+    chosen, group = choice.recipe, ProcessGroup.current()
     _check_answers(chosen)
-    group = ProcessGroup.current()
     progress = progress if group.is_main else no_progress
     with _alone(lock) if group.is_main else nullcontext():
         dataset = _read(log, group.broadcast(log.version), progress)
         dataset, n_late = with_plausible_times(dataset, group.broadcast(time.time_ns() // 1000))
-        seconds = _StageSeconds()
+        seconds, pruning = _StageSeconds(), Pruning()
         folder = lock.parent / "work" / _fit_name(chosen, dataset.version, seed)
         pipeline = fit_recipe(
             chosen,
@@ -96,14 +98,24 @@ def fit(
             watch=seconds,
             progress=progress,
             context=FitContext(folder=folder, trackers=trackers, name=_run_name(folder)),
+            reduce=pruning if prune else None,
         )
         bundle = ""
         if group.is_main:
             marks = {"shipped_recipe": choice.shipped, **event_marks(log, dataset.version)}
-            bundle = bundles.save(pipeline, marks | _notes(dataset, chosen, n_late, seed, seconds))
-            bundles.use(bundle)
-            _tidy(folder)
+            marks |= _notes(dataset, chosen, n_late, seed, seconds) | _pruned(pruning, seconds)
+            bundle = _put_into_use(bundles, pipeline, marks, folder)
         return group.broadcast(bundle)
+
+
+def _put_into_use(
+    bundles: BundleStore, pipeline: Pipeline, notes: Mapping[str, Any], work: Path
+) -> str:
+    """Save a bundle, let it answer, and remove what the fit left in `work`; its id."""
+    bundle = bundles.save(pipeline, dict(notes))
+    bundles.use(bundle)
+    _tidy(work)
+    return bundle
 
 
 def _fit_name(recipe: Recipe, version: int, seed: int) -> str:
@@ -158,6 +170,14 @@ def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:
         return None
     goal = tuple(kind for kind in recipe.target_events if kind in dataset.event_types)
     return default_split(dataset, target_events=goal, event_weights=recipe.event_weights, seed=seed)
+
+
+def _pruned(pruning: Pruning, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The models that were left out, with the seconds that a fit of each took."""
+    models = [
+        {**model.to_dict(), "seconds": seconds.get(model.name, 0.0)} for model in pruning.pruned
+    ]
+    return {"pruned": models} if models else {}
 
 
 def _notes(

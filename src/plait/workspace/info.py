@@ -135,6 +135,7 @@ def _current(
         "learned": _learned(engine),
         "doubtful_items": notes.get("doubtful_items", []),
         "times_in_the_future": notes.get("times_in_the_future", 0),
+        **({"pruned": notes["pruned"]} if notes.get("pruned") else {}),
     }
 
 

@@ -189,21 +189,20 @@ class QueryService:
         if at_least is not None:
             is_fresh = self._host.wait_for(at_least, self._stale_wait)
         model = self._host.serving()
-        if not is_resolved:
-            queries = self._resolve(queries, model.state.catalogue)
+        queries = queries if is_resolved else self._resolve(queries, model.state.catalogue)
         results: dict[int, tuple[Response, Impression]] = {}
         end = None if budget is None else time.thread_time() + budget
         for group in [[0]] if len(queries) == 1 else group_by_batch_key(queries):
             timings: dict[str, float] = {}
             watch = timings.__setitem__ if end is None else _watch_until(end, timings)
             failures = ModelFailures(model.pipeline.recipe.model_budget_ms)
-            batch, items = model.run([queries[position] for position in group], watch, failures)
+            batch, items = model.run([queries[place] for place in group], watch, failures)
             if is_timed:
                 self._host.on_timings(timings)
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)
-                degraded = [*([] if is_fresh else ["stale"]), *failures.errors]
+                degraded = [*(["stale"] * (not is_fresh)), *failures.errors]
                 session = ABSENT
                 if query.event_types or isinstance(query.seen, SeenRule):
                     degraded += _unknown_event_types(query, model.state.event_types)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from plait.evaluation.protocol import Protocol
+from plait.evaluation.ranking.fusion_rows import WITHOUT
 from plait.evaluation.results.seed_variance import ONE_SEED, depends_on_seed
 from plait.evaluation.results.undefined_metrics import undefined_metric_notes
 
@@ -58,11 +59,26 @@ def report_notes(report: Report) -> Iterator[str]:
     ):
         yield ONE_SEED
     yield from (difference.conclusion for difference in report.paired)
+    yield from _describe_useless_models(report)
     for flag in report.flags:
         if flag.raised:
             yield f"flag {flag.name}: {flag.text}"
     if report.looked:
         yield f"this test has been evaluated {report.looked} time{'s' * (report.looked > 1)}"
+
+
+def _describe_useless_models(report: Report) -> Iterator[str]:
+    """The models without which the fusion is no worse outside the interval, and what they cost."""
+    for difference in report.paired:
+        recipe, _, row = difference.against.rpartition("/")
+        if not row.startswith(WITHOUT) or not (difference.tie or difference.difference.value < 0):
+            continue
+        name = row.removeprefix(WITHOUT)
+        seconds = report.result(f"{recipe}/{name}" if recipe else name).fit_seconds
+        yield (
+            f"{name} adds nothing to {difference.model} outside the interval; its fit takes "
+            f"{seconds:.1f} s (plait fit --prune leaves such models out)"
+        )
 
 
 def _describe_options(protocol: Protocol) -> list[str]:
