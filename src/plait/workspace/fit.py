@@ -59,8 +59,7 @@ def fit(
     """Fit a recipe on everything that a log holds, and put the bundle into use.
 
     The fusion learns from held-out events, then the models are fitted again on all. Checkpoints of
-    gradient training lie in `work`, beside the lock: an interrupted fit continues. Processes of one
-    `torchrun` share the batches; the first one saves the bundle.
+    gradient training lie in `work`, beside the lock: an interrupted fit continues.
 
     Args:
         log: The log.
