@@ -110,10 +110,10 @@ def candidate_features(
             *_items_and_pairs(best, queries, statistics),
             *_of_queries(best, queries, statistics),
         ]
-    shape = best.numbers.shape
-    return np.stack([np.broadcast_to(values, shape) for values in features], axis=-1).astype(
-        np.float32
-    )
+    stacked = np.empty((*best.numbers.shape, len(features)), np.float32)
+    for position, values in enumerate(features):
+        stacked[..., position] = values
+    return stacked
 
 
 def _aligned(models: Sequence[str], best: BestCandidates) -> list[Float32Array]:
