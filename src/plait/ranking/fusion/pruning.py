@@ -79,7 +79,7 @@ class Pruning:
         """
         self.pruned = []
         fuse = next((step for step in pipeline.steps if isinstance(step, Fuse)), None)
-        if fuse is None or not fuse.is_learned:
+        if fuse is None or fuse.learned is None:
             return pipeline, lesson
         needed = _needed(pipeline.models)
         while (least := _least_useful(fuse, lesson, needed)) is not None:
