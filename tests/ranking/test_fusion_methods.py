@@ -1,13 +1,19 @@
 """The methods of the fusion: votes, and rankers that are learned on top of the weighted sum."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from plait.pipeline.recipe import build_stage
+from plait.ranking.fusion.candidate_features import candidate_features, feature_names
 from plait.ranking.fusion.config import FUSION_METHODS, FuseConfig
 from plait.ranking.fusion.fuse import Fuse
+from plait.ranking.fusion.item_statistics import item_statistics
 from plait.ranking.fusion.learned_ranker import RankingExamples
+from plait.ranking.fusion.ranker_training import best_candidates
 from plait.testing.synthetic_data import make_dataset
+from plait.utils.timestamps import DAY
 from tests.ranking.candidate_fixtures import ask, candidates, ragged
 from tests.ranking.planted_signal import fuse, weights_of, world
 
@@ -222,3 +228,31 @@ def test_weights_that_sum_to_zero_leave_finite_scores(method):
     items = candidates([0, 1], a__score=[[2.0, 1.0]], b__score=[[1.0, 5.0]])
     for weights in ({"*": 0.0}, {"a": 1.0, "b": -1.0}):
         assert np.isfinite(fused(method, items, weights=weights)).all()
+
+
+def test_item_statistics_know_popularity_age_and_what_is_recent():
+    rows = [(f"u{user}", "old", user) for user in range(8)] + [("u0", "new", 20), ("u1", "new", 21)]
+    statistics = item_statistics(make_dataset(rows))
+    items = statistics.of(np.array([[0, 1, -1, 99]], np.int32))
+    assert items.popularity[0, 0] > items.popularity[0, 1]
+    assert items.trend[0, 1] > items.trend[0, 0]
+    assert items.last_day[0, 1] - items.first_day[0, 1] == pytest.approx(1, abs=0.01)
+    assert statistics.end_day == pytest.approx(items.last_day[0, 1], abs=0.01)
+    assert np.isnan(items.popularity[0, 2:]).all()
+
+
+def test_time_that_passes_after_the_fit_ages_no_item():
+    asked, items, _ = crossed(queries=5)
+    stage = learner("lambdarank")
+    best, _ = best_candidates(items, stage.weighted_scores(asked, items), 20)
+    later = replace(asked, times=asked.times + 99 * DAY)
+    names = feature_names(best.models)
+    now, then = (
+        candidate_features(best.models, best, queries, stage._statistics)[
+            ..., names.index("days_since_last_event")
+        ]
+        for queries in (asked, later)
+    )
+    assert np.isfinite(now).all()
+    np.testing.assert_array_equal(now, then)
+    assert candidate_features(best.models, best, asked, stage._statistics).shape[2] == len(names)

@@ -1,4 +1,7 @@
-"""Fits a recipe on the whole log, and makes its bundle the current one."""
+"""Fits a recipe on the whole log, and makes its bundle the current one.
+
+Processes of one `torchrun` share the batches of gradient training; the first one saves the bundle.
+"""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _items_and_pairs(
 ) -> list[Float32Array]:
     """What is known of each item, and of the user with this item."""
     items = statistics.of(best.numbers)
-    today = (queries.times / DAY).astype(np.float32)[:, None]
+    today = np.minimum(queries.times / DAY, items.end_day).astype(np.float32)[:, None]
     usual = _history_means(queries, statistics)[:, None]
     return [
         items.popularity,
@@ -173,7 +173,7 @@ def _of_queries(
     last = np.full(len(history), np.nan)
     has_events = lengths > 0
     last[has_events] = history.times[history.offsets[1:][has_events] - 1] / DAY
-    has_times = np.isfinite(statistics.last_day).any()
+    has_times = statistics.end_day > 0
     days = np.log1p(np.maximum(queries.times / DAY - last, 0))
     width = best.sums.shape[1]
     sums = np.nan_to_num(best.sums, nan=-np.inf)

@@ -30,12 +30,15 @@ class ItemStatistics:
             fifth, float32 [n].
         first_day: The day of the first event since 1970, float32 [n]; NaN without events or times.
         last_day: The day of the last event, float32 [n]; NaN as above.
+        end_day: The day of the last event of all, 0 without times. Ages count up to this day: what
+            happened since the fit is not in these statistics.
     """
 
     popularity: Float32Array
     trend: Float32Array
     first_day: Float32Array
     last_day: Float32Array
+    end_day: float = 0.0
 
     def of(self, numbers: Int32Array) -> ItemStatistics:
         """Select the statistics of items.
@@ -51,12 +54,13 @@ class ItemStatistics:
         unknown = np.float32(np.nan)
         if not len(self.popularity):
             empty = np.full(numbers.shape, unknown)
-            return ItemStatistics(empty, empty, empty, empty)
+            return ItemStatistics(empty, empty, empty, empty, self.end_day)
         return ItemStatistics(
             np.where(is_known, self.popularity[rows], unknown),
             np.where(is_known, self.trend[rows], unknown),
             np.where(is_known, self.first_day[rows], unknown),
             np.where(is_known, self.last_day[rows], unknown),
+            self.end_day,
         )
 
 
@@ -93,6 +97,7 @@ def item_statistics(dataset: Dataset) -> ItemStatistics:
         ((recent + _PRIOR_EVENTS * overall) / (counts + _PRIOR_EVENTS)).astype(np.float32),
         first.astype(np.float32),
         last.astype(np.float32),
+        float(np.nanmax(last)) if has_times and len(events) else 0.0,
     )
 
 

@@ -1,8 +1,8 @@
 """Fusion that is learned: what a ranker adds to the weighted sum of the best candidates.
 
 A ranker starts from the weighted sum, so that with nothing to add it ranks as before. How long it
-is trained follows from cross-validation over queries, and a ranker whose held-out gain is within
-its standard error is not used.
+is trained follows from cross-validation over queries, and a ranker whose held-out gain is within two
+standard errors is not used.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = [
 ]
 
 _FOLDS = 3
+_ERRORS = 2.0
+"""How many standard errors a ranker has to gain."""
+
 _STEPS = 12
 """The lengths of training that are compared: so many parts of the longest."""
 
@@ -232,7 +235,7 @@ def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> Cros
         seed: The seed of the fits.
 
     Returns:
-        The choice; its part is 0 if no length gains more than the standard error of its gain.
+        The choice; its part is 0 if no length gains more than two standard errors.
     """
     parts = [step / _STEPS for step in range(1, _STEPS + 1)]
     before = examples.ndcgs(np.zeros(examples.sums.shape))
@@ -245,7 +248,7 @@ def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> Cros
         for step, part in enumerate(parts):
             after[step, rows] = held_out.ndcgs(adjustments_of(ranker, held_out, part))
     best = int(after.mean(axis=1).argmax())
-    gains = is_significant(after[best] - before)
+    gains = is_significant(after[best] - before, _ERRORS)
     part = parts[best] if gains else 0.0
     return CrossValidation(part, float(after[best].mean()), float(before.mean()))
 
