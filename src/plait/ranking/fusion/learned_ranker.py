@@ -1,8 +1,8 @@
 """Fusion that is learned: what a ranker adds to the weighted sum of the best candidates.
 
 A ranker starts from the weighted sum, so that with nothing to add it ranks as before. How long it
-is trained follows from cross-validation over queries, and a ranker whose held-out gain is within two
-standard errors is not used.
+is trained follows from cross-validation over queries, and a ranker whose held-out gain is within
+two standard errors is not used.
 """
 
 from __future__ import annotations
