@@ -34,6 +34,7 @@ from plait.ranking.fusion.candidate_columns import (
 )
 from plait.ranking.fusion.config import (
     ANY,
+    FUSION_METHODS,
     MODEL_SETTINGS,
     RANKER_METHODS,
     FuseConfig,
@@ -72,7 +73,7 @@ class Fuse(Stage[FuseConfig]):
     """
 
     Config = FuseConfig
-    test_variants = ({"method": "rrf"}, {"method": "borda"}, {"method": "majority"})
+    test_variants = tuple({"method": name} for name in FUSION_METHODS if name != "lambdarank")
     fitted_state: ClassVar[Mapping[str, Any]] = {
         "_learned": FusionWeights | None,
         "_item_users": Float32Array,
