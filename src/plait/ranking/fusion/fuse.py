@@ -67,9 +67,8 @@ _MODEL_SETS = 64
 class Fuse(Stage[FuseConfig]):
     """Writes `score` and, for every model, `<model>.share`: its part of the score.
 
-    A model that scores no candidate of a query takes no part in it, and the weights of the others
-    grow accordingly. Without learned weights, and where none of the models that take part has one,
-    the given weights hold.
+    A model that scores no candidate of a query takes no part in it, and the other weights grow.
+    Without learned weights, and where no model that takes part has one, the given weights hold.
     """
 
     Config = FuseConfig
