@@ -47,6 +47,12 @@ _OF_QUERY = (
 
 _TENTH = 9
 
+_LOG_STEP = np.float32(0.25)
+"""To what popularity and ages, which are logarithms, are rounded."""
+
+_TREND_STEP = np.float32(0.1)
+"""To what trends, which are shares, are rounded."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BestCandidates:
@@ -153,13 +159,19 @@ def _items_and_pairs(
     today = np.minimum(queries.times / DAY, items.end_day).astype(np.float32)[:, None]
     usual = _history_means(queries, statistics)[:, None]
     return [
-        items.popularity,
-        items.trend,
-        np.log1p(np.maximum(today - items.first_day, 0)),
-        np.log1p(np.maximum(today - items.last_day, 0)),
-        items.popularity - usual,
+        _coarse(items.popularity, _LOG_STEP),
+        _coarse(items.trend, _TREND_STEP),
+        _coarse(np.log1p(np.maximum(today - items.first_day, 0)), _LOG_STEP),
+        _coarse(np.log1p(np.maximum(today - items.last_day, 0)), _LOG_STEP),
+        _coarse(items.popularity - usual, _LOG_STEP),
         _events_of_user(best.numbers, queries),
     ]
+
+
+def _coarse(values: Float32Array, step: np.float32) -> Float32Array:
+    """Values rounded, so that they tell items of a kind apart and not single items."""
+    rounded: Float32Array = np.round(values / step) * step
+    return rounded
 
 
 def _of_queries(

@@ -1,21 +1,27 @@
 """Fusion that is learned: what a ranker adds to the weighted sum of the best candidates.
 
 A ranker starts from the weighted sum, so that with nothing to add it ranks as before. How long it
-is trained follows from cross-validation over queries, and a ranker whose held-out gain is within
-two standard errors is not used.
+is trained follows from cross-validation over queries and items, and a ranker whose held-out gain is
+within two standard errors is not used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int64Array
-from plait.ranking.fusion.weight_optimization import dcg, is_significant
+from plait.data.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+)
+from plait.ranking.fusion.weight_optimization import dcg, ideal, is_significant
 
 __all__ = [
     "CrossValidation",
@@ -59,14 +65,13 @@ class RankingExamples:
         features: float32 [Q, D, F].
         sums: The weighted sums, from which a ranker starts, float32 [Q, D]; NaN for padding.
         targets: The relevant candidates, bool [Q, D].
-        ideals: The largest DCG@10 that each query can have, targets that are no candidates
-            included, float64 [Q].
+        numbers: The item numbers of the candidates, int32 [Q, D].
     """
 
     features: Float32Array
     sums: Float32Array
     targets: BoolArray
-    ideals: Float64Array
+    numbers: Int32Array
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -83,11 +88,21 @@ class RankingExamples:
             rows: Their positions or a mask.
         """
         return RankingExamples(
-            self.features[rows], self.sums[rows], self.targets[rows], self.ideals[rows]
+            self.features[rows], self.sums[rows], self.targets[rows], self.numbers[rows]
         )
 
+    def among(self, is_allowed: BoolArray) -> RankingExamples:
+        """The queries with fewer candidates; those without a target among them are left out.
+
+        Args:
+            is_allowed: Which candidates stay, bool [Q, D].
+        """
+        sums = np.where(is_allowed, self.sums, np.float32(np.nan))
+        targets = self.targets & is_allowed & self.present
+        return replace(self, sums=sums, targets=targets).take(targets.any(axis=1))
+
     def ndcgs(self, adjustments: Float64Array) -> Float64Array:
-        """NDCG@10 of every query.
+        """NDCG@10 of every query, as if its candidates were all there is.
 
         Args:
             adjustments: What is added to the sums, float64 [Q, D].
@@ -96,7 +111,8 @@ class RankingExamples:
             float64 [Q].
         """
         scores = np.where(self.present, self.sums + adjustments, -np.inf).astype(np.float32)
-        return dcg(scores, self.targets & self.present) / self.ideals
+        targets = self.targets & self.present
+        return dcg(scores, targets) / ideal(targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +243,10 @@ def fit_trees(
 
 
 def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> CrossValidation:
-    """Choose the length of training by queries that are not trained on.
+    """Choose the length of training by queries and items that are not trained on.
+
+    Held-out queries rank held-out items only. With queries alone held out, a ranker would gain by
+    telling apart, by their popularity and age, the items that were chosen in just these days.
 
     Args:
         examples: The training queries.
@@ -238,19 +257,32 @@ def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> Cros
         The choice; its part is 0 if no length gains more than two standard errors.
     """
     parts = [step / _STEPS for step in range(1, _STEPS + 1)]
-    before = examples.ndcgs(np.zeros(examples.sums.shape))
-    after = np.zeros((_STEPS, len(examples)))
-    folds = np.arange(len(examples)) % _FOLDS
+    query_folds = np.arange(len(examples))[:, None] % _FOLDS
+    item_folds = _fold_of_items(examples.numbers)
+    before: list[Float64Array] = []
+    after: list[Float64Array] = []
     for fold in range(_FOLDS):
-        ranker = fit(examples.take(folds != fold), 1.0, seed)
-        rows = np.flatnonzero(folds == fold)
-        held_out = examples.take(rows)
-        for step, part in enumerate(parts):
-            after[step, rows] = held_out.ndcgs(adjustments_of(ranker, held_out, part))
-    best = int(after.mean(axis=1).argmax())
-    gains = is_significant(after[best] - before, _ERRORS)
+        train = examples.among((query_folds != fold) & (item_folds != fold))
+        held_out = examples.among((query_folds == fold) & (item_folds == fold))
+        if not len(train) or not len(held_out):
+            continue
+        ranker = fit(train, 1.0, seed)
+        before.append(held_out.ndcgs(np.zeros(held_out.sums.shape)))
+        ndcgs = [held_out.ndcgs(adjustments_of(ranker, held_out, part)) for part in parts]
+        after.append(np.stack(ndcgs))
+    if not before:
+        return CrossValidation(0.0, 0.0, 0.0)
+    weighted, ranked = np.concatenate(before), np.concatenate(after, axis=1)
+    best = int(ranked.mean(axis=1).argmax())
+    gains = is_significant(ranked[best] - weighted, _ERRORS)
     part = parts[best] if gains else 0.0
-    return CrossValidation(part, float(after[best].mean()), float(before.mean()))
+    return CrossValidation(part, float(ranked[best].mean()), float(weighted.mean()))
+
+
+def _fold_of_items(numbers: Int32Array) -> Int64Array:
+    """The fold of each item, by a hash of its number: neighbours in the log are spread."""
+    hashed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return ((hashed >> np.uint64(32)) % np.uint64(_FOLDS)).astype(np.int64)
 
 
 def adjustments_of(ranker: Ranker, examples: RankingExamples, part: float = 1.0) -> Float64Array:

@@ -11,7 +11,6 @@ from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
-from plait.metrics.dcg import ideal_dcg
 from plait.ranking.fusion.candidate_columns import USER_QUERY, query_types
 from plait.ranking.fusion.candidate_features import (
     BestCandidates,
@@ -38,8 +37,6 @@ MIN_QUERIES = 50
 """With fewer queries no ranker is learned."""
 
 _BATCH = 512
-_TOP = 10
-_IDEAL = ideal_dcg(_TOP)
 _LEAF_SHARE = 5
 """A leaf has at least a fifth as many candidates as there are queries, up to a hundred."""
 
@@ -116,10 +113,11 @@ def learn_ranker(
         best, columns = best_candidates(part, weigh(batch, part), config.ranker_depth)
         is_best_target = np.take_along_axis(is_target[rows], columns, axis=1)
         useful = np.flatnonzero(is_best_target.any(axis=1))
-        counts = np.minimum(targets.lengths[rows][useful], _TOP)
         features = candidate_features(models, best, batch, statistics)[useful]
         parts.append(
-            RankingExamples(features, best.sums[useful], is_best_target[useful], _IDEAL[counts])
+            RankingExamples(
+                features, best.sums[useful], is_best_target[useful], best.numbers[useful]
+            )
         )
     examples = _concatenated(parts, config.max_queries)
     if len(examples) < MIN_QUERIES:
@@ -235,6 +233,6 @@ def _concatenated(parts: list[RankingExamples], max_queries: int) -> RankingExam
         np.concatenate([widened(part.features, np.nan) for part in parts]),
         np.concatenate([widened(part.sums, np.nan) for part in parts]),
         np.concatenate([widened(part.targets, False) for part in parts]),
-        np.concatenate([part.ideals for part in parts]),
+        np.concatenate([widened(part.numbers, -1) for part in parts]),
     )
     return examples.take(np.arange(0, len(examples), max(1, -(-len(examples) // max_queries))))
