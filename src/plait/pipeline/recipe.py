@@ -191,8 +191,7 @@ def _budget(value: Any) -> float:
     """A number of milliseconds."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise RecipeError(
-            f"model_budget_ms is {value!r}, expected a number of milliseconds from 0 on",
-            hint="0 sets no limit",
+            f"model_budget_ms is {value!r}, expected milliseconds, or 0 for no limit",
             field="model_budget_ms",
         )
     return float(value)

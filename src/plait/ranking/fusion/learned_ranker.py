@@ -81,11 +81,11 @@ class RankingExamples:
         """Which candidates are no padding, bool [Q, D]."""
         return np.isfinite(self.sums)
 
-    def take(self, rows: Int64Array | BoolArray) -> RankingExamples:
+    def take(self, rows: Int64Array) -> RankingExamples:
         """Select queries.
 
         Args:
-            rows: Their positions or a mask.
+            rows: Their positions.
         """
         return RankingExamples(
             self.features[rows], self.sums[rows], self.targets[rows], self.numbers[rows]
@@ -99,7 +99,8 @@ class RankingExamples:
         """
         sums = np.where(is_allowed, self.sums, np.float32(np.nan))
         targets = self.targets & is_allowed & self.present
-        return replace(self, sums=sums, targets=targets).take(targets.any(axis=1))
+        rows = np.flatnonzero(targets.any(axis=1))
+        return replace(self, sums=sums, targets=targets).take(rows)
 
     def ndcgs(self, adjustments: Float64Array) -> Float64Array:
         """NDCG@10 of every query, as if its candidates were all there is.
