@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from plait.errors import PlaitError, StageError
+from plait.errors import PlaitError, RecipeError, StageError
 
-__all__ = ["ModelFailures", "attempt"]
+__all__ = ["ModelFailures", "attempt", "checked_budget"]
 
 Result = TypeVar("Result")
 
@@ -76,6 +77,27 @@ class ModelFailures:
         """
         if models and all(name in self.errors for name in models):
             raise self.errors[models[0]]
+
+
+def checked_budget(value: Any) -> float:
+    """Check the budget that a recipe sets.
+
+    Args:
+        value: The milliseconds that a model may take.
+
+    Returns:
+        The same as a float.
+
+    Raises:
+        RecipeError: If it is no finite number from 0 on.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf:
+        raise RecipeError(
+            f"model_budget_ms is {value!r}, expected milliseconds, or 0 for no limit",
+            field="model_budget_ms",
+        )
+    return float(value)
 
 
 def attempt(

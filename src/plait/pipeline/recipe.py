@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from plait.errors import InputError, RecipeError
 from plait.pipeline.config_validation import build_config
+from plait.pipeline.model_failures import checked_budget
+from plait.pipeline.recipe_tables import merged, names_of, table_of
 from plait.pipeline.registry import stage_class
 from plait.pipeline.renamed_settings import reject_unknown_keys
 from plait.pipeline.stage import Stage
@@ -129,7 +131,7 @@ class Recipe:
         Raises:
             RecipeError: A key is unknown or its value is not allowed.
         """
-        return _recipe(resolve_extends(without_numpy(_table(data, "the recipe")), Path()))
+        return _recipe(resolve_extends(without_numpy(table_of(data, "the recipe")), Path()))
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that `of` reads; it fits into JSON and TOML."""
@@ -158,7 +160,7 @@ what has a recipe."""
 def _recipe(data: Mapping[str, Any]) -> Recipe:
     reject_unknown_keys(data, _KEYS, "the recipe")
     data = {**_shipped_evidence(), **data}
-    triples = _table(data["triples"], "triples")
+    triples = table_of(data["triples"], "triples")
     reject_unknown_keys(triples, ("exclude_relations",), "[triples]")
     models = _stages(data.get("models", {}), "models")
     if not models:
@@ -175,26 +177,16 @@ def _recipe(data: Mapping[str, Any]) -> Recipe:
         name=str(data.get("name", "unnamed")),
         description=str(data.get("description", "")),
         candidates_per_model=candidates,
-        model_budget_ms=_budget(data.get("model_budget_ms", 0.0)),
+        model_budget_ms=checked_budget(data.get("model_budget_ms", 0.0)),
         event_weights=_weights(data["event_weights"]),
-        target_events=_strings(data.get("target_events", ()), "target_events"),
-        excluded_relations=_strings(
+        target_events=names_of(data.get("target_events", ()), "target_events"),
+        excluded_relations=names_of(
             triples.get("exclude_relations", ()), "triples.exclude_relations"
         ),
         fallback=_ladder(data.get("fallback", LADDER)),
         models=models,
         steps=_stages(data.get("steps", {}), "steps"),
     )
-
-
-def _budget(value: Any) -> float:
-    """A number of milliseconds."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise RecipeError(
-            f"model_budget_ms is {value!r}, expected milliseconds, or 0 for no limit",
-            field="model_budget_ms",
-        )
-    return float(value)
 
 
 def resolve_extends(
@@ -230,7 +222,7 @@ def resolve_extends(
         )
     base, base_folder = _read_recipe(parent, folder)
     base = resolve_extends(base, base_folder, (*seen, parent))
-    for name in _strings(data.get("without", ()), "without"):
+    for name in names_of(data.get("without", ()), "without"):
         sections = [section for section in ("models", "steps") if name in base.get(section, {})]
         if not sections:
             raise RecipeError(
@@ -238,53 +230,31 @@ def resolve_extends(
             )
         for section in sections:
             base[section] = {key: value for key, value in base[section].items() if key != name}
-    return _merged({key: value for key, value in base.items() if key != "name"}, own)
-
-
-def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `own`; tables are merged key by key."""
-    merged = dict(base)
-    for key, new in own.items():
-        old = merged.get(key)
-        both_are_tables = isinstance(new, Mapping) and isinstance(old, Mapping)
-        merged[key] = _merged(dict(old or {}), new) if both_are_tables else new
-    return merged
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise RecipeError(f"{where} is {value!r}, expected a table", field=where)
-    return value
+    return merged({key: value for key, value in base.items() if key != "name"}, own)
 
 
 def _stages(value: Any, where: str) -> dict[str, dict[str, Any]]:
     """The tables of stages by name; a name is also that of a folder and of columns."""
     tables = {}
-    for name, settings in _table(value, where).items():
+    for name, settings in table_of(value, where).items():
         if not _NAME.fullmatch(name):
             raise RecipeError(
                 f"{where}.{name} is not a valid stage name",
                 hint="lower-case letters, digits, - and _, a letter first",
                 field=where,
             )
-        tables[name] = dict(_table(settings, f"{where}.{name}"))
+        tables[name] = dict(table_of(settings, f"{where}.{name}"))
     return tables
 
 
 def _weights(value: Any) -> dict[str, float]:
-    weights = _table(value, "event_weights")
+    weights = table_of(value, "event_weights")
     for event_type, weight in weights.items():
         number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not number or not math.isfinite(weight):
             field = f"event_weights.{event_type}"
             raise RecipeError(f"{field} is {weight!r}, expected a finite number", field=field)
     return {event_type: float(weight) for event_type, weight in weights.items()}
-
-
-def _strings(value: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise RecipeError(f"{where} is {value!r}, expected a list of names", field=where)
-    return tuple(value)
 
 
 def _ladder(value: Any) -> tuple[str, ...]:
