@@ -1,6 +1,7 @@
 """From ratings to the table of a paper, on MovieLens latest-small or any folder of its form.
 
-Run it with `python examples/paper_table.py FOLDER`; FOLDER holds ratings.csv and movies.csv.
+Run it with `python examples/paper_table.py FOLDER [USERS]`; FOLDER holds ratings.csv and
+movies.csv, and USERS draws so many users, for a quick run.
 """
 
 import sys
@@ -8,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+import polars as pl
 
 import plait
 from plait import models
@@ -18,15 +20,16 @@ def rbp(items: list[str], targets: set[str], p: float = 0.8) -> float:
     return (1 - p) * sum(p**rank for rank, item in enumerate(items) if item in targets)
 
 
-def main(folder: Path, scratch: Path) -> None:
+def main(folder: Path, scratch: Path, users: int | None) -> None:
     ratings, movies = pd.read_csv(folder / "ratings.csv"), pd.read_csv(folder / "movies.csv")
-    data = plait.Dataset.of(ratings, items=movies).kcore(5)
+    data = plait.Dataset.of(ratings, items=movies)
+    data = (data.sample(users=users, seed=0) if users else data).kcore(5)
     train, validation, test = data.split_last(2)
     print(data)
 
-    rated = ratings.groupby("movieId")["rating"].agg(["mean", "count"]).query("count >= 50")
-    best_rated = rated.nlargest(100, "mean").index.tolist()  # lists of another system
-    genres = movies["genres"].str.get_dummies("|")  # vectors of another system
+    rated = train.to_frame().group_by("item").agg(pl.col("value").mean(), pl.len())
+    best_rated = rated.filter(pl.col("len") >= 20).top_k(100, by="value")["item"].to_list()
+    genres = movies["genres"].str.get_dummies("|")
     curve = plait.Curve()
     fitted = {
         "EASE": models.EASE(l2=200).fit(train),
@@ -39,7 +42,7 @@ def main(folder: Path, scratch: Path) -> None:
     }
     print(curve.to_frame())
 
-    print(fitted["EASE"].scores([(1, 50), (2, 50)]))
+    print(fitted["EASE"].scores([(user, 50) for user in test.user_ids[:2]]))
     print(fitted["iALS"].similar([1], k=3))
     print(fitted["iALS"].item_vectors.vectors.shape)
     fitted["iALS"].save(scratch / "ials")
@@ -65,9 +68,10 @@ def main(folder: Path, scratch: Path) -> None:
     with plait.open(scratch / "shop", recipe=served) as shop:
         shop.ingest(events=data.to_frame(), items=movies)
         shop.fit()
-        print(shop.recommend(user="1", k=5).to_frame())
+        print(shop.recommend(user=test.user_ids[0], k=5).to_frame())
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch_folder:
-        main(Path(sys.argv[1]), Path(scratch_folder))
+        n_users = int(sys.argv[2]) if len(sys.argv) > 2 else None
+        main(Path(sys.argv[1]), Path(scratch_folder), n_users)

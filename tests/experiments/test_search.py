@@ -29,6 +29,14 @@ def test_a_grid_tries_all_combinations_and_keeps_the_best(parts):
     assert tried == [(1.0, 5), (1.0, 9), (2.0, 5), (2.0, 9)]
 
 
+def test_progress_counts_trials(parts):
+    calls = []
+    plait.grid(Next, {"step": [1, 2]}, *parts[:2], progress=lambda *call: calls.append(call))
+    assert calls == [("trials", 0, 2), ("trials", 1, 2), ("trials", 2, 2)]
+    result = plait.grid(Next, {"step": [1]}, *parts[:2], progress=True)
+    assert len(result.trials) == 1
+
+
 def test_a_function_of_lists_and_validation_can_be_minimised(parts):
     seen = []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plait.data import dataset as arrays
 from plait.errors import InputError, MissingExtraError
 from plait.experiments.estimator import Estimator
+from plait.experiments.fit_options import reported_progress
 from plait.experiments.fitted_model import FittedModel, check_count
 from plait.experiments.search_task import (
     ListMetric,
@@ -24,7 +25,7 @@ from plait.experiments.search_task import (
     with_model_settings,
 )
 from plait.experiments.trial_log import Trial, settings_key
-from plait.pipeline.fit_context import Progress, no_progress
+from plait.pipeline.fit_context import Progress
 from plait.pipeline.search_space import Choice, Range
 from plait.utils.plain_arguments import without_numpy
 
@@ -122,7 +123,7 @@ def grid(
     seen: str = "remove",
     seed: int = 0,
     storage: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Search:
     """Try all combinations of settings; all of them are checked before the first is fitted.
 
@@ -139,7 +140,7 @@ def grid(
         seed: The seed of each fit.
         storage: A folder that keeps finished trials: the same call, or one with more values, goes
             on after them. None: an interrupt loses them.
-        progress: Called with "trials", how many are done and how many there are.
+        progress: True draws a progress bar; or a function, as for `fit`.
 
     Returns:
         The trials and the best model.
@@ -158,7 +159,9 @@ def grid(
     """
     objective = Objective(metric, minimize, k, seen)
     task = SearchTask.of(model, train, validation, objective, seed, storage)
-    return Search.of(task, _run_all(task, _combinations(task, space), progress or no_progress))
+    combinations = _combinations(task, space)
+    with reported_progress(progress) as report:
+        return Search.of(task, _run_all(task, combinations, report))
 
 
 def search(
@@ -174,7 +177,7 @@ def search(
     seen: str = "remove",
     seed: int = 0,
     storage: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Search:
     """Search settings by optuna's TPE (Bergstra et al., 2011). Needs the extra `tune`.
 
@@ -193,7 +196,7 @@ def search(
         seen: As for `plait.grid`.
         seed: The seed of the search and of each fit.
         storage: A folder that keeps finished trials, as for `plait.grid`.
-        progress: Called with "trials", how many are done and how many there are.
+        progress: True draws a progress bar; or a function, as for `fit`.
 
     Returns:
         The trials and the best model.
@@ -206,8 +209,9 @@ def search(
     check_count(trials, "trials")
     objective = Objective(metric, minimize, k, seen)
     task = SearchTask.of(model, train, validation, objective, seed, storage)
-    drawn = _run_drawn(task, _domains(task.model, space), int(trials), progress or no_progress)
-    return Search.of(task, drawn)
+    domains = _domains(task.model, space)
+    with reported_progress(progress) as report:
+        return Search.of(task, _run_drawn(task, domains, int(trials), report))
 
 
 def _combinations(task: SearchTask, space: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
