@@ -91,6 +91,9 @@ class FuseConfig:
     """How many draws of half of the queries weights are the mean of under "bagging"."""
     ranker_depth: int = bounded_field(100, Limit(least=2))
     """How many candidates, those with the largest sums, a learned ranker orders anew."""
+    ranker_gain_errors: float = bounded_field(2.0, Limit(least=0))
+    """How many standard errors of NDCG@10 a learned ranker has to gain in cross-validation over
+    queries and items; with less the weighted sum answers."""
     max_trees: int = bounded_field(120, Limit(least=1))
     """The largest number of trees under "lambdarank"; how many there are follows from held-out
     queries."""

@@ -34,9 +34,6 @@ __all__ = [
 ]
 
 _FOLDS = 3
-_ERRORS = 2.0
-"""How many standard errors a ranker has to gain."""
-
 _STEPS = 12
 """The lengths of training that are compared: so many parts of the longest."""
 
@@ -243,7 +240,9 @@ def fit_trees(
     return fit
 
 
-def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> CrossValidation:
+def cross_validate(
+    examples: RankingExamples, fit: FitRanker, seed: int, errors: float
+) -> CrossValidation:
     """Choose the length of training by queries and items that are not trained on.
 
     Held-out queries rank held-out items only. With queries alone held out, a ranker would gain by
@@ -253,9 +252,10 @@ def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> Cros
         examples: The training queries.
         fit: Fits a ranker.
         seed: The seed of the fits.
+        errors: How many standard errors a ranker has to gain.
 
     Returns:
-        The choice; its part is 0 if no length gains more than two standard errors.
+        The choice; its part is 0 if no length gains more than that.
     """
     parts = [step / _STEPS for step in range(1, _STEPS + 1)]
     query_folds = np.arange(len(examples))[:, None] % _FOLDS
@@ -275,7 +275,7 @@ def cross_validate(examples: RankingExamples, fit: FitRanker, seed: int) -> Cros
         return CrossValidation(0.0, 0.0, 0.0)
     weighted, ranked = np.concatenate(before), np.concatenate(after, axis=1)
     best = int(ranked.mean(axis=1).argmax())
-    gains = is_significant(ranked[best] - weighted, _ERRORS)
+    gains = is_significant(ranked[best] - weighted, errors)
     part = parts[best] if gains else 0.0
     return CrossValidation(part, float(ranked[best].mean()), float(weighted.mean()))
 

@@ -123,7 +123,7 @@ def learn_ranker(
     if len(examples) < MIN_QUERIES:
         return None
     fit = _fit_function(config, models, len(examples))
-    chosen = cross_validate(examples, fit, seed=0)
+    chosen = cross_validate(examples, fit, 0, config.ranker_gain_errors)
     if not chosen.part:
         return None
     ranker = fit(examples, chosen.part, 0)
