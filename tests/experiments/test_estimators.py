@@ -195,6 +195,25 @@ def test_what_is_no_id_is_refused(data, users):
         models.Popular().fit(data).recommend(users)
 
 
+@pytest.mark.parametrize("model", [models.BM25(), models.Content()], ids=repr)
+def test_texts_are_searched(data, model):
+    fitted = model.fit(data)
+    lists = fitted.search(["red", "blue thing", "nothing of this"], k=3)
+    assert lists.columns == ["text", "item", "rank", "score"]
+    red = lists.filter(text="red")
+    assert red["rank"].to_list() == [1, 2, 3]
+    assert {int(item[1:]) for item in red["item"]} <= set(range(6))
+    assert not len(lists.filter(text="nothing of this"))
+    filtered = fitted.search(["thing red"], k=20, filter='title contains "blue"')
+    assert {int(item[1:]) for item in filtered["item"]} <= set(range(6, 12))
+
+
+@pytest.mark.parametrize("texts", ["red", [3], [None]])
+def test_what_is_no_text_is_not_searched(data, texts):
+    with pytest.raises(InputError):
+        models.BM25().fit(data).search(texts)
+
+
 def test_a_name_that_is_no_model_is_an_attribute_error():
     with pytest.raises(AttributeError):
         models.NoSuchModel  # noqa: B018

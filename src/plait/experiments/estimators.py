@@ -259,7 +259,7 @@ class Content(Estimator):
 
 
 class BM25(Estimator):
-    """Full-text search by BM25 (Robertson & Zaragoza, 2009): recommends for texts, not users.
+    """Full-text search by BM25 (Robertson & Zaragoza, 2009): `search` texts; nothing for users.
 
     Args:
         fields: Fields to read; empty: all of type text, category and set.
@@ -272,8 +272,8 @@ class BM25(Estimator):
         >>> titles = {"lamp": "red lamp", "bulb": "lamp bulb", "mug": "tea mug", "cup": "tea cup"}
         >>> items = [{"item": item, "title": title} for item, title in titles.items()]
         >>> train = plait.Dataset.of({"user": ["ann"], "item": ["lamp"]}, items=items)
-        >>> models.BM25().fit(train).stage.name
-        'bm25'
+        >>> models.BM25().fit(train).search(["tea"], k=5)["item"].sort().to_list()
+        ['cup', 'mug']
     """
 
     stage_name = "lexical"

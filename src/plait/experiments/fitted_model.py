@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.array_types import Float32Array, Int32Array, Int64Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
@@ -20,6 +20,7 @@ from plait.experiments.dataset import Dataset
 from plait.experiments.dataset_join import joined
 from plait.experiments.fit_data import FitData, fit_stage, queries_for
 from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
+from plait.experiments.list_frames import list_frame
 from plait.experiments.vector_table import VectorTable
 from plait.ingest.list_frames import parse_id_column, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
@@ -184,11 +185,9 @@ class FittedModel(Generic[ModelT]):
         check_count(k, "k")
         ids = self._ids_of(users)
         queries = self._queries(self.dataset.users.numbers(ids))
-        mask = self.dataset.catalogue.alive[None]
-        if filter is not None:
-            mask = mask & compile_filter(filter).mask(self.dataset.catalogue)
+        mask = self._mask(filter)
         queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=int(k))
-        return _list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
+        return list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
 
     def scores(self, pairs: Any) -> pl.DataFrame:
         """Score pairs of a user and an item.
@@ -248,8 +247,41 @@ class FittedModel(Generic[ModelT]):
             mask=self.dataset.catalogue.alive[None],
             k=int(k),
         )
-        frame = _list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
+        frame = list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
         return frame.rename({"item": "similar", "user": "item"})
+
+    def search(
+        self,
+        texts: Iterable[str],
+        k: int = 10,
+        *,
+        filter: str | None = None,  # noqa: A002  the word of the other routes
+    ) -> pl.DataFrame:
+        """Search items by text, with `BM25` and `Content`.
+
+        Args:
+            texts: Texts to search for.
+            k: How many items for each.
+            filter: As for `recommend`.
+
+        Returns:
+            The columns text, item, rank (from 1) and score. A text without a match has no rows.
+
+        Raises:
+            InputError: If k is below 1, texts are no list of texts, or the filter is not valid.
+        """
+        check_count(k, "k")
+        words = [] if isinstance(texts, str) else list(texts)
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in words):
+            raise InputError(f"texts is {texts!r}, expected a list of texts", field="texts")
+        queries = replace(
+            self._queries(np.full(len(words), -1, np.int32)),
+            texts=tuple(words),
+            mask=self._mask(filter),
+            k=int(k),
+        )
+        frame = list_frame(words, self._best_items(queries), self.dataset.catalogue.ids)
+        return frame.rename({"user": "text"})
 
     @property
     def item_vectors(self) -> VectorTable:
@@ -304,6 +336,13 @@ class FittedModel(Generic[ModelT]):
         queries = queries_for(self.dataset, users, self.event_weights, self.weight)
         return replace(queries, live=StateView(DatasetState.of(self.dataset), {}))
 
+    def _mask(self, expression: str | None) -> BoolArray:
+        """The items that are alive and meet a filter, bool [1, n]."""
+        mask = self.dataset.catalogue.alive[None]
+        if expression is None:
+            return mask
+        return mask & compile_filter(expression).mask(self.dataset.catalogue)
+
     def _ids_of(self, users: Dataset | Iterable[Any] | None) -> list[str]:
         if users is None:
             return self.dataset.user_ids
@@ -342,34 +381,3 @@ class FittedModel(Generic[ModelT]):
 
     def __repr__(self) -> str:
         return f"{self.model!r} fitted on {str(self.dataset).partition(chr(10))[0]}"
-
-
-def _list_frame(owners: list[str], parts: list[CandidateLists], item_ids: Any) -> pl.DataFrame:
-    """Lists as rows of user, item, rank and score; padding and unscored items are left out."""
-    import polars as pl
-
-    rows, items, ranks, scores = [], [], [], []
-    start = 0
-    for part in parts:
-        score = part.column("score")
-        present = (part.item_numbers >= 0) & ~np.isnan(score)
-        row, _ = np.nonzero(present)
-        rows.append(row + start)
-        items.append(part.item_numbers[present])
-        ranks.append((np.cumsum(present, axis=1))[present])
-        scores.append(score[present])
-        start += len(part.item_numbers)
-    users = pl.Series(owners, dtype=pl.String)
-    catalogue = pl.Series(list(item_ids), dtype=pl.String)
-    return pl.DataFrame(
-        {
-            "user": users.gather(_joined(rows, np.int64)),
-            "item": catalogue.gather(_joined(items, np.int32)),
-            "rank": _joined(ranks, np.int64).astype(np.int32),
-            "score": _joined(scores, np.float32),
-        }
-    )
-
-
-def _joined(parts: list[Any], dtype: Any) -> Any:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype)

@@ -1,16 +1,19 @@
-"""Reads pairs of users and items from data sets and frames."""
+"""Frames of pairs and lists: read from data sets and frames, written from candidate lists."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from plait.data import dataset as arrays
+from plait.data.candidates import CandidateLists
 from plait.experiments.dataset import Dataset
 from plait.ingest.list_frames import read_ids
 
-__all__ = ["read_pairs"]
+__all__ = ["list_frame", "read_pairs"]
 
 
 def read_pairs(source: Any, name: str) -> pl.DataFrame:
@@ -31,3 +34,44 @@ def read_pairs(source: Any, name: str) -> pl.DataFrame:
         frame = Dataset.from_snapshot(source).to_frame()
         return frame.select("user", "item").unique(maintain_order=True)
     return read_ids(source, name).unique(maintain_order=True)
+
+
+def list_frame(
+    owners: list[str], parts: list[CandidateLists], item_ids: Sequence[str]
+) -> pl.DataFrame:
+    """Write candidate lists as rows.
+
+    Args:
+        owners: The users of B lists.
+        parts: Batches of the lists with the column score, B rows in all.
+        item_ids: The ids of items by number.
+
+    Returns:
+        The columns user, item, rank (from 1) and score; padding and items without a score are left
+        out.
+    """
+    rows, items, ranks, scores = [], [], [], []
+    start = 0
+    for part in parts:
+        score = part.column("score")
+        present = (part.item_numbers >= 0) & ~np.isnan(score)
+        row, _ = np.nonzero(present)
+        rows.append(row + start)
+        items.append(part.item_numbers[present])
+        ranks.append((np.cumsum(present, axis=1))[present])
+        scores.append(score[present])
+        start += len(part.item_numbers)
+    users = pl.Series(owners, dtype=pl.String)
+    catalogue = pl.Series(list(item_ids), dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "user": users.gather(_joined(rows, np.int64)),
+            "item": catalogue.gather(_joined(items, np.int32)),
+            "rank": _joined(ranks, np.int64).astype(np.int32),
+            "score": _joined(scores, np.float32),
+        }
+    )
+
+
+def _joined(parts: list[Any], dtype: Any) -> Any:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
