@@ -8,6 +8,7 @@ from plait.pipeline.registry import load_all_stages
 from plait.pipeline.search_space import get_setting, search_space
 
 NOT_SEARCHED = {
+    "given": "it looks scores up",
     "lexical": "it scores queries with text, and no protocol has such queries",
     "rules": "rules follow from the business, not from accuracy",
     "explain": "it computes no score",
