@@ -14,13 +14,16 @@ def option_names(command):
 
 def test_evaluate_lists_its_options_in_order():
     shared = "test_days windows seen refit test_users fold_in test_events map test_share draw goal"
-    expected = f"home protocol recipe {shared} negative group group_by k seed seeds json html png"
+    rest = "negative train validation test candidates track group group_by"
+    rest += " fusion_methods ablate k seed seeds"
+    expected = f"home protocol recipe bundle {shared} {rest} json html png"
     assert option_names("evaluate") == expected.split()
 
 
 def test_tune_lists_its_options_in_order():
     shared = "test_days windows seen test_users fold_in test_events map test_share draw goal"
-    expected = f"home recipe trials metric protocol only out {shared} negative group_by k seed"
+    rest = "negative train validation test candidates track group_by k seed"
+    expected = f"home recipe trials metric protocol only out {shared} {rest}"
     assert option_names("tune") == expected.split()
 
 

@@ -34,7 +34,7 @@ def test_held_out_users_are_unknown_to_every_fit():
 
 
 def test_windows_are_consecutive_and_their_queries_are_pooled():
-    report = evaluate(DATA, [recipe("Spy")], WINDOWS)
+    report = evaluate(DATA, [recipe("Spy", "Counts")], WINDOWS)
     last = int(DATA.interactions.times.max())
     cuts = sorted({int(time) for queries in witness.asked for time in queries.times})
     assert cuts[-3:] == [last - back * 6 * DAY for back in (3, 2, 1)]

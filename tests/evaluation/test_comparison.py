@@ -129,13 +129,22 @@ def test_compare_uses_common_queries_only(tmp_path):
     ("options", "difference"),
     [
         ({"seen": "keep"}, "seen is 'remove' and 'keep'"),
-        ({"k": (3,)}, r"k is \[5, 10\] and \[3\]"),
+        ({"k": (3,)}, r"no metric in common: k is \[5, 10\] and \[3\]"),
         ({"name": "time"}, "name is 'leave-one-out' and 'time'"),
     ],
 )
 def test_compare_refuses_other_protocols(tmp_path, options, difference):
     with pytest.raises(ProtocolError, match=difference):
         compare([run(tmp_path, "a"), run(tmp_path, "b", **options)])
+
+
+def test_runs_of_other_k_and_resamples_are_compared_at_their_common_k(tmp_path):
+    first = run(tmp_path, "a", k=(5, 10), resamples=100)
+    second = run(tmp_path, "b", k=(3, 5), resamples=200)
+    assert first.hash != second.hash
+    comparison = compare([first, second])
+    assert comparison.metrics == ["ndcg@5", "recall@5"]
+    assert all(difference.difference.value == 0 for difference in comparison.differences)
 
 
 def test_compare_refuses_other_data(tmp_path):
@@ -213,13 +222,15 @@ def test_the_page_is_self_contained_and_shows_all_rows_and_plots(tmp_path):
     fields = {f"i{number}": {"colour": ("red", "<b>")[number % 2]} for number in range(40)}
     data = world(GROWING, item_fields=fields)
     report = evaluate(data, [recipe("Counts", "Follows", "Nothing")], Protocol(), group="colour")
+    bands = [{"history_from": 4, "queries": 9, "weights": {"follows": 0.625}}]
+    report = replace(report, fusion={"toy": {"bands": bands}})
     write_report(tmp_path / "a.json", report)
     write_pages([read_run(tmp_path / "a.json")], tmp_path / "a.html", tmp_path / "plots")
     text = (tmp_path / "a.html").read_text()
     assert "http" not in text.replace("http://www.w3.org", "")  # names of XML, nothing to load
     assert "<b>=" not in text
     assert "<script" not in text
-    for name in ("follows", "popular-recent", report.protocol.hash):
+    for name in ("follows", "popular-recent", report.protocol.hash, "history 4+", "0.625"):
         assert name in text
     assert ">nothing<" not in text  # it had no list for anybody
     file_names = sorted(path.name for path in (tmp_path / "plots").iterdir())

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from plait.errors import InputError, ProtocolError, RecipeError
+from plait.errors import InputError, ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
 from plait.pipeline.recipe import Recipe
@@ -126,10 +126,14 @@ def test_a_single_model_needs_no_fusion():
     assert report.result("fused").metrics["recall@1"].value == 1
 
 
-def test_two_models_without_fusion_are_refused():
-    with pytest.raises(RecipeError) as refused:
-        evaluate(clock(), [recipe("Follows", "Counts", steps=())], Protocol())
-    assert "[steps.fuse]" in refused.value.hint
+def test_two_models_without_fusion_have_a_row_each_and_none_for_both():
+    report = evaluate(clock(), [recipe("Counts", "Follows", steps=())], Protocol())
+    assert [row.model for row in report.results][:2] == ["counts", "follows"]
+    assert "fused" not in [row.model for row in report.results]
+    alone = evaluate(clock(), [recipe("Follows", steps=())], Protocol())
+    value = alone.result("fused").metrics["ndcg@10"].value
+    assert report.result("follows").metrics["ndcg@10"].value == value
+    assert report.paired == []
 
 
 def test_a_model_without_scores_has_metrics_of_zero():
@@ -244,7 +248,7 @@ def test_shipped_models_are_evaluated():
 def test_fusion_is_not_learned_without_earlier_events():
     """The window before the test begins before the first event."""
     data = world(random_rows(days=10))
-    report = evaluate(data, [recipe("Spy")], Protocol(name="time", test_days=6))
+    report = evaluate(data, [recipe("Spy", "Counts")], Protocol(name="time", test_days=6))
     assert not witness.taught
     assert [flag.name for flag in report.flags if flag.name == "unlearned"]
     assert report.data["learned_from"] == 0

@@ -19,6 +19,7 @@ def test_evaluations_are_counted_by_protocol(tmp_path):
     path = tmp_path / "home" / "evaluations.jsonl"
     looks = [evaluate(DATA, [TOY], Protocol(), history=path).looked for _ in range(2)]
     assert looks == [1, 2]
+    assert evaluate(DATA, [TOY], Protocol(k=(3,), resamples=50), history=path).looked == 3
     assert evaluate(DATA, [TOY], Protocol(seed=1), history=path).looked == 1
     assert evaluate(DATA, [TOY], Protocol()).looked == 0
 
@@ -40,13 +41,15 @@ def test_several_recipes_count_as_one_evaluation(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["recipe"] for line in lines] == ["one", "two"]
     assert set(lines[1]["metrics"]) == {"fused", "follows"}
-    assert count_evaluations(path, report.protocol.hash) == 1
+    assert count_evaluations(path, report.protocol) == 1
 
 
 def test_malformed_log_lines_are_skipped(tmp_path):
     path = tmp_path / "evaluations.jsonl"
-    path.write_text('{"run": "a", "protocol_hash": "x"}\n{"run": "b", "prot\n[]\n{}\n')
-    assert count_evaluations(path, "x") == 1
+    protocol = Protocol()
+    line = json.dumps({"run": "a", "protocol_hash": protocol.hash})
+    path.write_text(line + '\n{"run": "b", "prot\n[]\n{}\n')
+    assert count_evaluations(path, protocol) == 1
 
 
 def test_an_unwritable_log_raises_a_storage_error(tmp_path):

@@ -70,7 +70,7 @@ def assert_same_after_renaming(evaluated, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=str)
 def test_no_query_holds_its_target_or_anything_later(protocol):
     data = world(random_rows(events=600))
-    evaluate(data, [recipe("Spy")], protocol)
+    evaluate(data, [recipe("Spy", "Counts")], protocol)
     assert witness.asked
     for queries in witness.asked:
         late = queries.history.times > queries.times[queries.history.rows]
@@ -83,7 +83,7 @@ def test_no_query_holds_its_target_or_anything_later(protocol):
 @pytest.mark.parametrize("protocol", [LOO, Protocol(refit=True)], ids=str)
 def test_leave_one_out_fits_nothing_later_of_the_same_user(protocol):
     data = world(random_rows(events=600))
-    evaluate(data, [recipe("Spy")], protocol)
+    evaluate(data, [recipe("Spy", "Counts")], protocol)
     for user in range(data.n_users):
         own = data.interactions.offsets[data.interactions.users == user]
         for number, fitted in enumerate(witness.fits):
@@ -95,9 +95,9 @@ def test_leave_one_out_fits_nothing_later_of_the_same_user(protocol):
 
 def test_leave_one_out_needs_one_fit_and_refit_two():
     data = world(random_rows())
-    evaluate(data, [recipe("Spy")], LOO)
+    evaluate(data, [recipe("Spy", "Counts")], LOO)
     assert len(witness.fits) == 1
-    evaluate(data, [recipe("Spy")], Protocol(refit=True))
+    evaluate(data, [recipe("Spy", "Counts")], Protocol(refit=True))
     assert len(witness.fits) == 3
     assert len(witness.fits[2].interactions) - len(witness.fits[1].interactions) == data.n_users
 
@@ -105,7 +105,7 @@ def test_leave_one_out_needs_one_fit_and_refit_two():
 def test_time_protocol_fits_learns_and_tests_at_two_cuts():
     data = world(random_rows())
     cut = int(data.interactions.times.max()) - 10 * DAY
-    evaluate(data, [recipe("Spy")], TIME)
+    evaluate(data, [recipe("Spy", "Counts")], TIME)
     first, second = witness.fits
     assert first.interactions.times.max() <= cut - 10 * DAY
     assert cut - 10 * DAY < second.interactions.times.max() <= cut
@@ -126,7 +126,7 @@ def test_new_items_are_unknown_to_fits_and_reach_stages_as_updates():
     rows += [(f"u{number}", "new", days - 5) for number in range(5)]
     rows = sorted(rows, key=lambda row: row[2])
     data = world(rows, item_fields={"new": {"colour": "red"}})
-    evaluate(data, [recipe("Spy")], TIME)
+    evaluate(data, [recipe("Spy", "Counts")], TIME)
     new = data.catalogue.number("new")
     for fitted in witness.fits:
         assert not fitted.catalogue.alive[new]
@@ -148,7 +148,7 @@ def test_the_test_window_does_not_change_fits_or_fusion(name):
 
     def seen(flip):
         witness.__init__()
-        evaluate(drifting(flip), [recipe("Spy")], protocol)
+        evaluate(drifting(flip), [recipe("Spy", "Counts")], protocol)
         fits = [dataset_fingerprint(fitted) for fitted in witness.fits]
         lesson = [
             (queries.times.tolist(), queries.live.state.catalogue.fields(late), targets.values)
@@ -186,7 +186,7 @@ def drifting(flip):
 
 def test_the_fusion_learns_from_validation_targets_under_leave_one_out():
     data = world(random_rows())
-    evaluate(data, [recipe("Spy")], Protocol(seen="keep"))
+    evaluate(data, [recipe("Spy", "Counts")], Protocol(seen="keep"))
     (lesson,) = witness.taught
     queries, items, targets = lesson
     last_but_one = np.cumsum(np.bincount(data.interactions.users)) - 2

@@ -11,7 +11,8 @@ import pytest
 from plait.errors import InputError, ProtocolError, StorageError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.tuning.search import SHARE, STARTERS, tune, with_settings
+from plait.evaluation.tuning.search import STARTERS, tune, with_settings
+from plait.evaluation.tuning.tuning_data import SHARE
 from plait.evaluation.tuning.without_test_targets import sample_users, validation_data
 from plait.pipeline.recipe import Recipe, build_stage, load_recipe, recipe_names
 from plait.pipeline.recipe_writer import recipe_toml
@@ -338,7 +339,7 @@ def test_tune_refuses_a_metric_without_value(tmp_path, caplog):
 def test_no_trial_is_pruned_by_a_metric_that_few_users_leave_undefined(tmp_path):
     """Those who have both clicks and misses are none of the few that are tried first."""
     toy, clicks = recipe("Knob"), Protocol(name="clicks", test_days=10)
-    few = sample_users(lone(), SHARE, clicks.seed).interactions.users
+    few = np.flatnonzero(sample_users(lone(), SHARE, clicks.seed))
     data = lone(both=np.setdiff1d(np.arange(40), few))
     tuned = search(tmp_path, data, toy, STARTERS + 3, clicks, metric="gauc")
     assert all(trial.value is not None for trial in tuned.trials)

@@ -21,7 +21,7 @@ def fresh_witness():
 
 def test_with_refit_models_are_fitted_twice_and_weights_learned_between():
     split = default_split(DATA)
-    pipeline = fit_recipe(recipe("Spy"), DATA, split, refit=True)
+    pipeline = fit_recipe(recipe("Spy", "Counts"), DATA, split, refit=True)
     assert [len(dataset.interactions) for dataset in witness.fits] == [
         len(split.train.interactions),
         len(DATA.interactions),
@@ -32,7 +32,7 @@ def test_with_refit_models_are_fitted_twice_and_weights_learned_between():
 
 def test_without_refit_models_are_fitted_once():
     split = leave_one_out(DATA, "validation")
-    pipeline = fit_recipe(recipe("Spy"), DATA, split, refit=False)
+    pipeline = fit_recipe(recipe("Spy", "Counts"), DATA, split, refit=False)
     assert len(witness.fits) == 1
     assert pipeline.steps[0].learned == 2
 
@@ -58,7 +58,7 @@ def test_a_model_is_fitted_once_where_the_fusion_has_no_weight_to_learn(models, 
 @pytest.mark.parametrize("refit", [True, False])
 def test_with_too_few_queries_nothing_is_learned(refit):
     tiny = world(random_rows(users=5, events=40))
-    pipeline = fit_recipe(recipe("Spy"), tiny, default_split(tiny), refit=refit)
+    pipeline = fit_recipe(recipe("Spy", "Counts"), tiny, default_split(tiny), refit=refit)
     assert pipeline.steps[0].learned == 1
     assert len(witness.fits) == 1
     assert not witness.taught
@@ -66,13 +66,16 @@ def test_with_too_few_queries_nothing_is_learned(refit):
 
 def test_an_empty_log_and_a_missing_split_can_be_fitted():
     empty = world([])
-    assert fit_recipe(recipe("Counts"), empty, default_split(empty), refit=True).version == 0
-    assert fit_recipe(recipe("Counts"), DATA, None, refit=False).version == DATA.version
+    assert (
+        fit_recipe(recipe("Counts", "Follows"), empty, default_split(empty), refit=True).version
+        == 0
+    )
+    assert fit_recipe(recipe("Counts", "Follows"), DATA, None, refit=False).version == DATA.version
 
 
 def test_seen_items_are_no_candidates_where_the_split_removes_them():
     split = leave_one_out(DATA, "validation", "remove")
-    fit_recipe(recipe("Counts"), DATA, split, refit=False)
+    fit_recipe(recipe("Counts", "Follows"), DATA, split, refit=False)
     ((queries, items, _),) = witness.taught
     for row in range(len(queries)):
         assert not np.isin(items.item_numbers[row], queries.seen[row]).any()

@@ -324,7 +324,14 @@ def test_many_users_in_one_call(shop):
         shop.recommend(user, k=3, filter="price < 20").ids for user in users
     ]
     assert len({answer.request_id for answer in answers}) == len(users)
+    frame = answers.to_frame()
+    assert frame["user"].unique(maintain_order=True).to_list() == users[:-1]
+    assert frame["query"].to_list() == [n for n in range(len(users)) for _ in answers[n].ids]
+    last = frame.filter(frame["query"] == len(users) - 1)
+    assert last["id"].to_list() == answers[-1].ids
+    assert last["rank"].to_list() == [1, 2, 3]
     assert shop.recommend_many([]) == []
+    assert shop.recommend_many([]).to_frame().columns == frame.columns
     for wrong in ("user1", [3.5], None):
         with pytest.raises(InputError):
             shop.recommend_many(wrong)

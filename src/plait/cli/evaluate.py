@@ -29,12 +29,16 @@ def evaluate(
     protocol: Annotated[
         str,
         typer.Option(
-            help="leave-one-out, time, held-out-users, ratings or clicks; auto: time if the log "
-            "has times, else leave-one-out."
+            help="leave-one-out, time, held-out-users, split, ratings or clicks; auto: split "
+            "with --test, else time if the log has times, else leave-one-out."
         ),
     ] = "auto",
     recipe: Annotated[
         list[str] | None, typer.Option(help="A shipped recipe or a TOML file; may be repeated.")
+    ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="Measure this bundle, or current, as it is: nothing is fitted."),
     ] = None,
     *,
     options: EvaluationOptions,
@@ -48,6 +52,7 @@ def evaluate(
         home: The folder of the log, the bundles and the key.
         protocol: The name of the evaluation protocol.
         recipe: Names or paths of recipes; None: `default`.
+        bundle: The id of a bundle to measure instead of recipes, "current" for the one in use.
         options: What the command line says about the split, the metrics and the seeds.
         json: Where to write the report as JSON.
         html: Where to write the report as a page.
@@ -63,6 +68,9 @@ def evaluate(
 
     check_targets(json, html=html, png=png)
     keywords = options.to_keywords()
+    if bundle is not None:
+        _require_no_recipe(recipe)
+        keywords["bundle"] = bundle
     with open_home(home) as workspace, bars() as advance:
         report = workspace.evaluate(protocol, recipe or ["default"], progress=advance, **keywords)
     print_report(report)
@@ -71,6 +79,18 @@ def evaluate(
         write_report(json, report)
     if html is not None or png is not None:
         _draw(report, html, png)
+
+
+def _require_no_recipe(recipe: list[str] | None) -> None:
+    """InputError where a bundle and recipes are named: a bundle has its own."""
+    if recipe:
+        from plait.errors import InputError
+
+        raise InputError(
+            "--bundle measures a fitted recipe, and --recipe fits another",
+            hint="leave one of them out",
+            field="bundle",
+        )
 
 
 def _draw(report: Report, html: Html, png: Png) -> None:

@@ -47,7 +47,7 @@ class EvaluationOptions:
     test_events: Annotated[
         Path | None, typer.Option(help="For ratings: a file of ratings to predict.")
     ] = None
-    map: Annotated[Path | None, typer.Option(help="The mapping of --test-events.")] = None
+    map: Annotated[Path | None, typer.Option(help="The mapping of the files of events.")] = None
     test_share: Annotated[
         float | None, typer.Option(help="For ratings: the share that is drawn without a file.")
     ] = None
@@ -63,6 +63,23 @@ class EvaluationOptions:
             help="For clicks: a kind that is a miss, may be repeated; or answers: what Plait's own "
             "answers showed without a click."
         ),
+    ] = None
+    train: Annotated[
+        Path | None, typer.Option(help="For split: a file of training events; none: the log.")
+    ] = None
+    validation: Annotated[
+        Path | None,
+        typer.Option(help="For split: a file of events for early stopping and fusion weights."),
+    ] = None
+    test: Annotated[
+        Path | None, typer.Option(help="For split: a file of the events to predict.")
+    ] = None
+    candidates: Annotated[
+        str | None, typer.Option(help="all, or sampled:99: rank among so many drawn items.")
+    ] = None
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="Record training: tensorboard, mlflow, wandb; may be repeated."),
     ] = None
     group: Annotated[str, typer.Option(help="A category of items, or of users, to report by.")] = ""
     group_by: Annotated[

@@ -25,8 +25,12 @@ def tune(
     trials: Annotated[int, typer.Option(help="How many in all, earlier ones included.")] = 20,
     metric: Annotated[str, typer.Option(help="What fused shall be good at.")] = "ndcg@10",
     protocol: Annotated[
-        str, typer.Option(help="As for evaluate; only its validation part is looked at.")
-    ] = "leave-one-out",
+        str,
+        typer.Option(
+            help="As for evaluate, only its validation part is looked at; auto: split with "
+            "--validation, else leave-one-out."
+        ),
+    ] = "auto",
     only: Annotated[
         list[str] | None, typer.Option(help="Search what begins so, as linear.; may be repeated.")
     ] = None,
@@ -52,7 +56,7 @@ def tune(
         ProtocolError: If the data do not allow the protocol.
     """
     check_targets(out)
-    keywords = options.to_keywords()
+    keywords, protocol = options.to_keywords(), _protocol_of(protocol, options)
 
     def on_trial(trial: Trial, best: Tuned | None) -> None:
         reached = "given up early" if trial.value is None else f"{trial.value:.5f}"
@@ -72,14 +76,25 @@ def tune(
             on_trial=on_trial,
             **keywords,
         )
-    start = "" if tuned.start is None else f", as given {tuned.start:.5f}"
-    print_lines(f"best of {len(tuned.trials)} trials: {metric} {tuned.value:.5f}{start}")
+    print_lines(_summary(tuned, metric))
     if out is not None:
-        _write(out, tuned, protocol)
-        print_lines(f"recipe: {out}")
+        print_lines(_write(out, tuned, protocol))
 
 
-def _write(path: Path, best: Tuned, protocol: str) -> None:
+def _summary(tuned: Tuned, metric: str) -> str:
+    start = "" if tuned.start is None else f", as given {tuned.start:.5f}"
+    return f"best of {len(tuned.trials)} trials: {metric} {tuned.value:.5f}{start}"
+
+
+def _protocol_of(name: str, options: EvaluationOptions) -> str:
+    """The name of the protocol; auto: that of the data."""
+    if name != "auto":
+        return name
+    return "leave-one-out" if options.validation is None else "split"
+
+
+def _write(path: Path, best: Tuned, protocol: str) -> str:
+    """Write the best recipe; a line that names the file."""
     from plait.errors import StorageError
     from plait.pipeline.recipe_writer import recipe_toml
 
@@ -88,3 +103,4 @@ def _write(path: Path, best: Tuned, protocol: str) -> None:
         path.write_text(recipe_toml(best.recipe, [comment]), encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error}") from error
+    return f"recipe: {path}"

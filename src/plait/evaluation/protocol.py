@@ -5,52 +5,37 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from plait.data.types import Dataset
-from plait.errors import ProtocolError
+from plait.evaluation.protocol_checks import (
+    ALWAYS_HASHED,
+    NAMES,
+    PRECISION,
+    PROTOCOLS_WITH,
+    RANKING,
+    check_options,
+    require,
+    require_times,
+    sampled_candidates,
+    target_types,
+)
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.recipe import Recipe
 from plait.splitting.click_attribution import ANSWERS, ATTRIBUTION_WINDOW
 from plait.splitting.splits import Seen, repeat_share, window
 from plait.utils.timestamps import DAY
 
-__all__ = ["NAMES", "Name", "Protocol", "digest"]
+__all__ = ["NAMES", "PRECISION", "Name", "Protocol", "digest"]
 
 REPEATS = 0.1
-"""Above this share of repeats in train, the time protocol keeps seen items."""
+"""Above this share of repeats in train, the protocols time and split keep seen items."""
 
 NEGATIVES = ("impression", "shown", "skip", "dislike", "hide")
 """Negative event types of the clicks protocol, unless others are named."""
 
-Name = Literal["leave-one-out", "time", "held-out-users", "ratings", "clicks"]
-
-NAMES: tuple[str, ...] = get_args(Name)
-
-PROTOCOLS_WITH: Mapping[str, tuple[str, ...]] = {
-    "test_days": ("time", "clicks"),
-    "windows": ("time",),
-    "refit": ("leave-one-out", "held-out-users"),
-    "test_users": ("held-out-users",),
-    "fold_in": ("held-out-users",),
-    "test_share": ("ratings",),
-    "draw": ("ratings",),
-    "test_file": ("ratings",),
-    "negative": ("clicks",),
-    "k": ("leave-one-out", "time", "held-out-users"),
-    "group_by": ("leave-one-out", "time", "held-out-users"),
-}
-"""The protocols of each option that not all of them have."""
-
-ALWAYS_HASHED = ("test_days", "refit")
-"""Of these options, those that are hashed under every protocol."""
-
-REFUSED = {
-    ("leave-one-out", "test_days"): "leave-one-out has no test window",
-    ("time", "refit"): "the time protocol has no --refit: its models are always fitted on "
-    "everything before the cut",
-}
+Name = Literal["leave-one-out", "time", "held-out-users", "split", "ratings", "clicks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +63,9 @@ class Protocol:
         negative: Negative event types, or `answers` alone for impressions without interaction.
         group_by: Field whose values are shown once, "auto" for the one that names an item's
             product: a list has the best item of each, and any item of it is a hit.
+        candidates: "all" items, or "sampled:N": the targets of a query and N items that are drawn
+            among those that the user has not seen.
+        split_data: Fingerprint of the train, validation and test data of one's own split.
     """
 
     name: Name = "leave-one-out"
@@ -96,11 +84,18 @@ class Protocol:
     test_file: str = ""
     negative: tuple[str, ...] = ()
     group_by: str = ""
+    candidates: str = "all"
+    split_data: str = ""
 
     @property
     def ranks(self) -> bool:
         """Whether lists are measured; otherwise predictions are."""
-        return self.name in ("leave-one-out", "time", "held-out-users")
+        return self.name in RANKING
+
+    @property
+    def n_sampled(self) -> int:
+        """How many candidates are drawn for a query beside its targets; 0: all are candidates."""
+        return sampled_candidates(self.candidates)
 
     @property
     def of_answers(self) -> bool:
@@ -117,45 +112,27 @@ class Protocol:
         """12 hexadecimal digits of the SHA-256 of `to_dict` as canonical JSON."""
         return digest(self.to_dict())
 
+    @property
+    def comparison_hash(self) -> str:
+        """The hash without `k` and `resamples`: runs with the same one can be compared."""
+        return digest(
+            {name: value for name, value in self.to_dict().items() if name not in PRECISION}
+        )
+
     def check(self) -> None:
         """Validate everything that does not depend on data.
 
         Raises:
             ProtocolError: If an option is out of range or belongs to another protocol.
         """
-        _require(
-            self.name in NAMES,
-            f"unknown protocol {self.name!r}",
-            f"there are {', '.join(NAMES)}",
-            "protocol",
-        )
-        _require(
-            self.seen in (None, "keep", "remove"),
-            f"invalid seen {self.seen!r}",
-            "use keep or remove",
-            "seen",
-        )
-        _require(
-            bool(self.k) and min(self.k) >= 1,
-            f"invalid k {list(self.k)}",
-            "expected integers of 1 or more",
-            "k",
-        )
-        _require(
-            not self.of_answers or set(self.negative) == {ANSWERS},
-            f"{ANSWERS} cannot be combined with other negative event types: "
-            f"{', '.join(self.negative)} may describe the same impressions",
-            f"--negative {ANSWERS}, or only event types",
-            "negative",
-        )
-        self._check_foreign_options()
-        self._check_ranges()
+        check_options(self)
 
     def resolved(self, dataset: Dataset, recipe: Recipe) -> Protocol:
         """Set everything that was left open.
 
         Args:
-            dataset: The data set to evaluate on.
+            dataset: The data set to evaluate on; for one's own split what is known before the
+                test.
             recipe: The recipe, whose target events and weights decide an open `goal`.
 
         Returns:
@@ -165,26 +142,27 @@ class Protocol:
             ProtocolError: If the options or the data do not allow the evaluation.
         """
         self.check()
-        _require(
+        require(
             len(dataset.interactions) > 0,
             "the data hold no interactions to evaluate on",
             "plait ingest --home DIR --events FILE imports some",
             "protocol",
         )
         if self.name in ("time", "clicks"):
-            _require_times(dataset, self.name)
+            require_times(dataset, self.name)
         settled = replace(self, goal=self.goals(dataset, recipe))
         if self.name == "clicks":
             return settled._with_negatives(dataset)
         if self.name == "ratings":
             return replace(settled, seen="keep", test_days=None)
+        if self.name == "split":
+            return replace(settled, seen=self.seen or _seen_rule(dataset, settled.goal))
         if self.name != "time":
             return replace(settled, seen=self.seen or "remove", test_days=None)
         settled = replace(settled, test_days=self._days(dataset))
         if self.seen is None:
             train = dataset.keep(dataset.interactions.times <= settled.cut(dataset))
-            seen: Seen = "keep" if repeat_share(train, settled.goal) > REPEATS else "remove"
-            settled = replace(settled, seen=seen)
+            settled = replace(settled, seen=_seen_rule(train, settled.goal))
         return settled
 
     def goals(self, dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
@@ -201,13 +179,13 @@ class Protocol:
         Raises:
             ProtocolError: If a named event type does not occur, or none is left.
         """
-        types = _target_types(self.goal, dataset, recipe)
+        types = target_types(self.goal, dataset, recipe)
         if self.name != "clicks":
             return types
         named = self.goal or any(name in dataset.event_types for name in recipe.target_events)
         negative = {*(self.negative or NEGATIVES), *(() if named else NEGATIVES)}
         positive = tuple(name for name in types if name not in negative)
-        _require(
+        require(
             bool(positive) or not types,
             f"all target event types are negative ones too: {', '.join(types)}",
             "--goal TYPE, and --negative for other types",
@@ -229,11 +207,11 @@ class Protocol:
             ProtocolError: If nothing is left to fit on.
         """
         times = dataset.interactions.times
-        _require(len(times) > 0, "the data hold no interactions to evaluate on", "", "protocol")
+        require(len(times) > 0, "the data hold no interactions to evaluate on", "", "protocol")
         cut = int(times.max()) - back * self.length
         span = (int(times.max()) - int(times.min())) / DAY
         windows = f"{back} test windows" if back > 1 else "a test window"
-        _require(
+        require(
             cut >= int(times.min()),
             f"{windows} of {self.test_days or 0:g} days leave nothing of {span:.1f} days to fit on",
             f"use --test-days below {span / back:.1f}",
@@ -247,7 +225,7 @@ class Protocol:
         Options of other protocols are left out. `held` states that no tested pair of user and item
         is left in train; `taken` states when an impression counts as interacted with.
         """
-        fixed = {"ties": "expected", "candidates": "all", "history": "all"}
+        fixed = {"ties": "expected", "history": "all"}
         options = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -257,6 +235,7 @@ class Protocol:
             del options["windows"]  # hashes of a single window are older than the option
         if not options.get("group_by"):
             options.pop("group_by", None)  # hashes without groups are older, too
+        options.setdefault("candidates", "all")
         if self.test_file:
             options = {
                 name: value for name, value in options.items() if name not in ("test_share", "draw")
@@ -270,7 +249,7 @@ class Protocol:
     def _with_negatives(self, dataset: Dataset) -> Protocol:
         """A clicks protocol with everything set."""
         for name in self.negative:
-            _require(
+            require(
                 name in dataset.event_types,
                 f"unknown event type {name!r}",
                 f"there are {', '.join(sorted(dataset.event_types))}; "
@@ -285,48 +264,10 @@ class Protocol:
     def _days(self, dataset: Dataset) -> float:
         return round(window(dataset) / DAY, 6) if self.test_days is None else self.test_days
 
-    def _check_foreign_options(self) -> None:
-        """Options of other protocols have their default."""
-        _require(
-            self.seen != "remove" or self.ranks,
-            f"{self.name} produces no lists to remove seen items from",
-            "leave --seen out",
-            "seen",
-        )
-        for option in fields(self):
-            names = PROTOCOLS_WITH.get(option.name, NAMES)
-            _require(
-                self.name in names or getattr(self, option.name) == option.default,
-                REFUSED.get((self.name, option.name), f"{self.name} has no {option.name}"),
-                f"--protocol {' or '.join(names)} has it",
-                option.name,
-            )
 
-    def _check_ranges(self) -> None:
-        days = self.test_days
-        _require(
-            days is None or 0 < days < 40_000,
-            f"invalid --test-days {days}",
-            "expected days above 0 and below 40,000",
-            "test_days",
-        )
-        _require(
-            1 <= self.windows <= 100,
-            f"invalid --windows {self.windows}",
-            "expected 1 to 100",
-            "windows",
-        )
-        for name in ("fold_in", "test_share", "test_users"):
-            share = getattr(self, name)
-            _require(
-                0 < share < 1, f"invalid {name} {share:g}", "expected a share between 0 and 1", name
-            )
-        _require(
-            self.draw in ("random", "last"),
-            f"invalid draw {self.draw!r}",
-            "use random or last",
-            "draw",
-        )
+def _seen_rule(train: Dataset, goal: tuple[str, ...]) -> Seen:
+    """Whether seen items stay in lists: where people often take the same item again."""
+    return "keep" if repeat_share(train, goal) > REPEATS else "remove"
 
 
 def digest(value: Mapping[str, Any]) -> str:
@@ -340,44 +281,3 @@ def digest(value: Mapping[str, Any]) -> str:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _require(condition: bool, message: str, hint: str, field: str) -> None:
-    """ProtocolError unless a condition holds."""
-    if not condition:
-        raise ProtocolError(message, hint=hint, field=field)
-
-
-def _require_times(dataset: Dataset, name: str) -> None:
-    """Times that differ, so that the data can be cut by time."""
-    _require(
-        dataset.clock == "time",
-        "these interactions have positions and no times, so that they cannot be cut by time",
-        "use --protocol leave-one-out",
-        "protocol",
-    )
-    times = dataset.interactions.times
-    _require(
-        int(times.max()) > int(times.min()),
-        f"all interactions have the same time, so that the {name} protocol cannot cut them",
-        "use --protocol leave-one-out, or map the column that holds the times",
-        "protocol",
-    )
-
-
-def _target_types(goal: tuple[str, ...], dataset: Dataset, recipe: Recipe) -> tuple[str, ...]:
-    """Event types of `goal`, else of the recipe, else all with a weight above 0."""
-    types = tuple(sorted(dataset.event_types))
-    listed = f"there are {', '.join(types)}"
-    for name in goal:
-        _require(name in types, f"unknown event type {name!r}", listed, "goal")
-    targets = goal or tuple(name for name in recipe.target_events if name in types)
-    weights, default = recipe.event_weights, recipe.event_weights.get("*", 1.0)
-    targets = targets or tuple(name for name in types if weights.get(name, default) > 0)
-    _require(
-        bool(targets) or not types,
-        f"the recipe {recipe.name!r} gives no event type a weight above 0",
-        listed,
-        "goal",
-    )
-    return tuple(sorted(targets))

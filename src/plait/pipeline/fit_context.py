@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from plait.data.ragged import Ragged
 from plait.data.types import QueryBatch
+
+if TYPE_CHECKING:
+    from plait.pipeline.fit_cache import FitCache
 
 __all__ = ["Callback", "FitContext", "Progress", "Tracker", "ValidationSet", "no_progress"]
 
@@ -85,6 +88,7 @@ class FitContext:
         name: The name of the run in trackers.
         callbacks: Called after each epoch; each may stop the training.
         warm_start: Whether a fitted stage goes on from what it learned, where it can.
+        cache: Models that were fitted on the same data before; None: every model is fitted.
     """
 
     seed: int = 0
@@ -95,6 +99,7 @@ class FitContext:
     name: str = ""
     callbacks: tuple[Callback, ...] = ()
     warm_start: bool = False
+    cache: FitCache | None = None
 
     def for_part(self, part: str) -> FitContext:
         """The context of a part of the fit, with its own folder and run name.

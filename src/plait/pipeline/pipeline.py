@@ -17,6 +17,7 @@ from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
 from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
+from plait.pipeline.fit_cache import FitCache
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
 from plait.pipeline.model_failures import ModelFailures, attempt
@@ -141,28 +142,38 @@ class Pipeline:
         prepared = self._prepared(dataset)
         context = FitContext(seed) if context is None else context
         models = tuple(_fitted(stage, prepared, context, watch) for stage in self.models)
-        steps = tuple(_fitted(stage, prepared, context, watch) for stage in self.steps)
+        uncached = replace(context, cache=None)  # steps are cheap and depend on their models
+        steps = tuple(_fitted(stage, prepared, uncached, watch) for stage in self.steps)
         return replace(self, models=models, steps=steps, version=dataset.version)
 
-    def tune(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Pipeline:
+    def tune(
+        self,
+        dataset: Dataset,
+        queries: QueryBatch,
+        targets: Ragged,
+        cache: FitCache | None = None,
+    ) -> Pipeline:
         """Let models choose settings by held-out targets.
 
         Args:
             dataset: The data set that the models were fitted on.
             queries: B queries.
             targets: The relevant items of each query, from behind the data set.
+            cache: Models that chose by the same targets before; None: every model chooses.
 
         Returns:
             A new pipeline.
         """
         prepared = self._prepared(dataset)
-        models = tuple(
-            model.select_setting(prepared, queries, targets)
-            if isinstance(model, SelfTuning)
-            else model
-            for model in self.models
-        )
-        return replace(self, models=models)
+        inputs = {"data": prepared, "queries": queries, "targets": targets}
+
+        def select(model: Stage) -> Any:
+            if not isinstance(model, SelfTuning):
+                return model
+            compute = partial(_timed, partial(model.select_setting, prepared, queries, targets))
+            return compute()[0] if cache is None else cache.result(model, inputs, compute)[0]
+
+        return replace(self, models=tuple(map(select, self.models)))
 
     def learn_weights(
         self, queries: QueryBatch, items: CandidateLists, targets: Ragged
@@ -366,7 +377,17 @@ def _with_fallback(steps: tuple[Stage, ...], ladder: tuple[str, ...]) -> tuple[S
 def _fitted(stage: Stage, dataset: Dataset, context: FitContext, watch: OnStageTimed) -> Any:
     if not isinstance(stage, Trainable | Fittable):
         return stage
-    start = time.perf_counter()
-    fitted = fit_stage(stage, dataset, context)
-    watch(stage.name, time.perf_counter() - start)
+    fit = partial(_timed, partial(fit_stage, stage, dataset, context))
+    if context.cache is None or context.callbacks:  # callbacks may stop a fit anywhere
+        fitted, seconds = fit()
+    else:
+        inputs = {"data": dataset, "seed": context.seed, "validation": context.held}
+        fitted, seconds = context.cache.result(stage, inputs, fit)
+    watch(stage.name, seconds)
     return fitted
+
+
+def _timed(compute: Callable[[], Any]) -> tuple[Any, float]:
+    """A result and the seconds that it took."""
+    start = time.perf_counter()
+    return compute(), time.perf_counter() - start

@@ -107,8 +107,8 @@ def fit_recipe(
         live: Makes the state view that the queries of the split see.
         watch: Called with every stage and its seconds in each fit.
         progress: Called with the name of a step, what is done of it and the total.
-        context: A folder in which an interrupted fit resumes, and trackers; its seed, progress and
-            validation set are set here.
+        context: A folder in which an interrupted fit resumes, trackers, and a cache of fitted
+            models; its seed, progress and validation set are set here.
         ranker_split: Makes the split that a ranker learns from, in the place of `split`, with
             models fitted once more on its training part.
         on_learned: Called with what the fusion, and a ranker, learned from.
@@ -119,6 +119,8 @@ def fit_recipe(
     """
     pipeline = Pipeline.build(recipe) if isinstance(recipe, Recipe) else recipe
     context = replace(context or FitContext(), seed=seed, progress=progress)
+    if context.cache is not None and isinstance(recipe, Recipe):
+        context.cache.register(pipeline.models)
     if split is not None:
         queries_suffice = len(split) >= MIN_QUERIES
         learns = queries_suffice and _learns_from_targets(pipeline)
@@ -151,7 +153,7 @@ class _HeldOutFit:
         pipeline = _fit(pipeline, split.train, self.watch, context)
         if learns:
             queries = with_limits(pipeline, split.queries)
-            pipeline = pipeline.tune(split.train, queries, split.targets)
+            pipeline = pipeline.tune(split.train, queries, split.targets, self.context.cache)
         if learns and _has_learned_weights(pipeline):
             pipeline = self._learn_fusion(pipeline)
         return pipeline

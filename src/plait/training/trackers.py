@@ -10,8 +10,9 @@ from typing import Any
 from plait.errors import InputError
 from plait.pipeline.fit_context import Tracker
 from plait.utils.optional_imports import require_extra
+from plait.utils.plain_arguments import as_list
 
-__all__ = ["TRACKERS", "AccelerateTracker", "tracker"]
+__all__ = ["TRACKERS", "AccelerateTracker", "tracker", "trackers_from"]
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 """The names of trackers; each is an extra of that name."""
@@ -35,6 +36,35 @@ def tracker(name: str, folder: Path) -> Tracker:
         )
     require_extra(name, "torch", "accelerate", name, extra=name)
     return AccelerateTracker(name, folder)
+
+
+def trackers_from(values: Any, folder: Path) -> tuple[Tracker, ...]:
+    """Return trackers by their names, beside those that are trackers already.
+
+    Args:
+        values: Names of `TRACKERS` and objects with `begin`, `report` and `end`; one or several.
+        folder: Where trackers by name write.
+
+    Returns:
+        The trackers.
+
+    Raises:
+        InputError: No tracker has a name, or an object lacks a method.
+        MissingExtraError: The package of a tracker is not installed.
+    """
+    trackers: list[Tracker] = []
+    is_single = hasattr(values, "begin")
+    for entry in [values] if is_single else as_list(values):
+        value = tracker(entry, folder) if isinstance(entry, str) else entry
+        missing = [name for name in ("begin", "report", "end") if not hasattr(value, name)]
+        if missing:
+            raise InputError(
+                f"{value!r} is no tracker: it has no method {missing[0]}",
+                hint=f"pass one of {', '.join(TRACKERS)}, or an object with begin, report and end",
+                field="track",
+            )
+        trackers.append(value)
+    return tuple(trackers)
 
 
 class AccelerateTracker:

@@ -11,13 +11,15 @@ from plait.eventlog import EventLog
 from plait.pipeline.bundle_log_match import check_log
 from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
+from plait.pipeline.fit_context import Tracker
+from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
 from plait.training.process_group import ProcessGroup
-from plait.training.trackers import tracker
+from plait.training.trackers import trackers_from
 from plait.utils.no_op import ignore
 from plait.utils.owned_folders import sweep_owned_folders
-from plait.utils.plain_arguments import as_list, without_numpy
+from plait.utils.plain_arguments import without_numpy
 from plait.utils.timestamps import DAY
 from plait.workspace.fit import Progress, fit
 from plait.workspace.info import erased_since
@@ -64,7 +66,7 @@ class BundleApi:
         recipe: RecipeLike | RecipeChoice | None = None,
         seed: int = 0,
         progress: Progress | None = None,
-        track: Sequence[str] = (),
+        track: str | Tracker | Sequence[str | Tracker] = (),
         *,
         prune: bool = False,
     ) -> str:
@@ -76,7 +78,8 @@ class BundleApi:
                 else "default".
             seed: Of everything random.
             progress: Told the step, how much of it is done, and how much there is.
-            track: Trackers (`tensorboard`, `mlflow`, `wandb`) that write below HOME/tracking.
+            track: Trackers: names (`tensorboard`, `mlflow`, `wandb`) of those that write below
+                HOME/tracking, and objects with `begin`, `report` and `end`.
             prune: Whether models that add nothing to the ranking of held-out queries are left out
                 of the bundle; `info()["bundle"]["pruned"]` names them.
 
@@ -101,7 +104,7 @@ class BundleApi:
                 choice,
                 seed=without_numpy(seed),
                 progress=progress or ignore,
-                trackers=tuple(tracker(name, home / "tracking") for name in as_list(track)),
+                trackers=trackers_from(track, home / "tracking"),
                 prune=prune,
             )
         except Exception as problem:
@@ -217,6 +220,19 @@ class BundleApi:
             if self.host.started:
                 self.host.reload_if_changed()
         return bundle
+
+    def _load_bundle(self, bundle: str) -> Pipeline:
+        """A bundle of this home, ready to be measured; "current" is the one in use."""
+        if bundle == "current":
+            bundle = self._bundles.current()
+        elif bundle not in self._bundles.ids():
+            known = ", ".join(self._bundles.ids()) or "none"
+            raise NotFoundError(
+                f"no bundle {bundle!r}", hint=f"current, or one of: {known}", field="bundle"
+            )
+        pipeline = self._bundles.load(bundle)
+        self._check_bundle(bundle, self._bundles.manifest(bundle or self._bundles.current()))
+        return pipeline
 
     def _check_bundle(self, bundle: str, manifest: Mapping[str, Any]) -> None:
         """Raise BundleError unless the bundle was fitted on this log."""

@@ -7,23 +7,33 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from plait.data.dataset import Dataset, user_item_keys
 from plait.errors import InputError
+from plait.evaluation.evaluate import EvaluateOptions
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
+from plait.evaluation.ranking.fits import KeptFits
 from plait.evaluation.ranking.fusion_rows import FusionOptions
+from plait.evaluation.results.data_warnings import DataWarning
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.config_validation import check
+from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
+from plait.splitting.own_split import joined
 from plait.training.process_group import require_single_process
+from plait.training.trackers import trackers_from
 from plait.utils.plain_arguments import as_list, without_numpy
 from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
+from plait.workspace.own_split import read_split
 from plait.workspace.test_ratings import rated_file
 
-__all__ = ["check_test", "evaluate", "protocol_of"]
+__all__ = ["check_parts", "check_test", "evaluate", "protocol_of", "split_parts"]
 
 AUTO = "auto"
 """The protocol that follows from the data."""
@@ -31,18 +41,27 @@ AUTO = "auto"
 _LISTS = {"goal", "k", "negative"}
 """Options of which there may be several."""
 
-OPTIONS = ("seeds", "group", "fusion_methods", "ablate", "test_events", "map")
+PARTS = ("train", "validation", "test")
+"""The options that hold the parts of one's own split."""
+
+OPTIONS = (
+    *("seeds", "group", "fusion_methods", "ablate", "test_events", "map", *PARTS),
+    *("metrics", "track", "keep_fits", "bundle"),
+)
 """The options of an evaluation beside its protocol."""
+
+SPLIT = "split"
 
 
 def evaluate(
     log: EventLog,
-    protocol: str | Protocol,
+    protocol: str | Protocol | None,
     recipes: RecipeLike | Iterable[RecipeLike],
     options: Mapping[str, Any],
     *,
     history: Path,
     flush: Callable[[], None],
+    load_bundle: Callable[[str], Pipeline],
     progress: Progress,
 ) -> Report:
     """Take a snapshot of a log and evaluate recipes on it.
@@ -52,13 +71,13 @@ def evaluate(
     Args:
         log: The log.
         protocol: The protocol or its name; "auto": `time` where the log has times, else
-            leave-one-out.
-        recipes: The recipes, their files or their names.
-        options: Those of the protocol and `OPTIONS`; `test_events` are rated events for the
-            ratings protocol, in any form that `ingest` takes.
+            leave-one-out. None: `split` if there is test data, else leave-one-out.
+        recipes: The recipes, their files or their names; of no account with `bundle`.
+        options: Those of the protocol, and those that `Workspace.evaluate` describes.
         history: The file that records every evaluation on test data; the run is saved in `runs`
             beside it.
         flush: Stores impressions that are still buffered.
+        load_bundle: Loads a bundle of the home by its id, "current" for the one in use.
         progress: Called with the step, how much of it is done, and how much there is.
 
     Returns:
@@ -70,30 +89,57 @@ def evaluate(
     """
     require_single_process("an evaluation")
     settings = {name: options[name] for name in options if name in OPTIONS}
-    seeds = _seed_count(settings.get("seeds", 1))
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
+    parts = split_parts(settings)
+    if protocol is None or (protocol == AUTO and parts):
+        protocol = SPLIT if parts else "leave-one-out"
     settled = protocol_of("time" if protocol == AUTO else protocol, protocol_options)
-    loaded_recipes = _recipes(recipes)
-    events = settings.get("test_events")
-    check_test(events, settled)
+    check_parts(parts, settled)
+    fits = _fits(settings, settled, load_bundle)
+    loaded_recipes = _recipes(recipes) if fits.bundle is None else [fits.bundle.recipe]
+    check_test(settings.get("test_events"), settled)
+    inputs = _checked_inputs(settings, fits, history)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     if protocol == AUTO and dataset.clock != "time":
         settled = protocol_of("leave-one-out", protocol_options)
-    test = None if events is None else rated_file(events, settings.get("map"), dataset)
-    if loaded_recipes:  # without a recipe there is nothing to measure, as is said below
+    mapping, events = settings.get("map"), settings.get("test_events")
+    if events is not None:
+        inputs["test"] = rated_file(events, mapping, dataset)
+    if parts:
+        inputs["split"] = split = read_split(dataset, parts, mapping)
+        dataset = joined(split.known, split.test)
+    elif loaded_recipes:  # without a recipe there is nothing to measure, as is said below
         dataset = with_answers(log, dataset, settled, loaded_recipes[0], flush)
-    report = measure(
-        dataset,
-        loaded_recipes,
-        settled,
-        seeds=seeds,
-        group=settings.get("group") or "",
-        test=test,
-        fusion=FusionOptions(*(_is_set(name, settings) for name in ("fusion_methods", "ablate"))),
-        progress=progress,
-        history=history,
-    )
-    save_run(history.parent / "runs", report)
+    report = measure(dataset, loaded_recipes, settled, progress=progress, history=history, **inputs)
+    fitted_on = None if fits.bundle is None else snapshot(log, until=fits.bundle.version)
+    return _saved(report, history.parent / "runs", fitted_on)
+
+
+def _checked_inputs(settings: Mapping[str, Any], fits: KeptFits, history: Path) -> EvaluateOptions:
+    """The options of `plait.evaluation` that need no data."""
+    return {
+        "seeds": _seed_count(settings.get("seeds", 1)),
+        "group": settings.get("group") or "",
+        "metrics": settings.get("metrics") or (),
+        "fusion": _fusion_rows(settings),
+        "trackers": trackers_from(settings.get("track") or (), history.parent / "tracking"),
+        "fits": fits,
+    }
+
+
+def _fusion_rows(settings: Mapping[str, Any]) -> FusionOptions:
+    """Which rows of other fusions there are."""
+    return FusionOptions(*(_is_set(name, settings) for name in ("fusion_methods", "ablate")))
+
+
+def _saved(report: Report, folder: Path, fitted_on: Dataset | None) -> Report:
+    """Store a report, and those that it makes by `measure`; flag what a bundle was fitted on."""
+    if fitted_on is not None:
+        report = replace(report, flags=[*report.flags, *_fitted_on_test(report, fitted_on)])
+    again = report.again
+    if again is not None:
+        report = replace(report, again=lambda options: _saved(again(options), folder, fitted_on))
+    save_run(folder, report)
     return report
 
 
@@ -101,6 +147,81 @@ def _recipes(recipes: RecipeLike | Iterable[RecipeLike]) -> list[Recipe]:
     """The recipes to evaluate, loaded."""
     named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
     return [recipe_from(entry) for entry in named]
+
+
+def split_parts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the parts of one's own split.
+
+    Args:
+        options: Options by name.
+
+    Returns:
+        The parts that are set, by name.
+    """
+    return {name: options[name] for name in PARTS if options.get(name) is not None}
+
+
+def check_parts(parts: Mapping[str, Any], protocol: Protocol) -> None:
+    """Check that a protocol takes the parts of a split; needs no data.
+
+    Args:
+        parts: The parts by name.
+        protocol: The protocol.
+
+    Raises:
+        InputError: If there are parts and the protocol makes its own, or the other way round.
+    """
+    if parts and protocol.name != SPLIT:
+        raise InputError(
+            f"{next(iter(parts))} belongs to the protocol split, not to {protocol.name}",
+            hint="--protocol split, or leave the protocol out",
+            field="protocol",
+        )
+    if not parts and protocol.name == SPLIT:
+        raise InputError(
+            "the protocol split measures test data of one's own, and there is none",
+            hint="--train FILE --validation FILE --test FILE",
+            field="test",
+        )
+
+
+def _fits(
+    settings: Mapping[str, Any],
+    protocol: Protocol,
+    load_bundle: Callable[[str], Pipeline],
+) -> KeptFits:
+    """Where fitted recipes are kept, or the bundle that is measured instead of recipes."""
+    bundle = settings.get("bundle")
+    if bundle is None:
+        return KeptFits(keep=_is_set("keep_fits", settings))
+    is_fit = protocol.refit or _seed_count(settings.get("seeds", 1)) != 1
+    if is_fit or _fusion_rows(settings).any_row or not protocol.ranks:
+        raise InputError(
+            "a bundle is measured as it is, by a protocol that ranks: without refit, seeds and "
+            "rows of other fusions",
+            hint="leave bundle out to fit recipes",
+            field="bundle",
+        )
+    return KeptFits(bundle=load_bundle(str(bundle)))
+
+
+def _fitted_on_test(report: Report, fitted_on: Dataset) -> list[DataWarning]:
+    """The share of the targets that the bundle was fitted on."""
+    lists = report.lists
+    if lists is None:
+        return []
+    users = fitted_on.users.numbers(lists.user_ids[user] for user in lists.users.tolist())
+    targets = lists.targets
+    ids = (lists.item_ids[item] for item in targets.values.tolist())
+    keys = users[targets.rows].astype(np.int64) * fitted_on.n_items
+    keys += fitted_on.catalogue.numbers(ids)
+    is_known = np.isin(keys, user_item_keys(fitted_on.interactions, fitted_on.n_items))
+    share = float(is_known.mean()) if len(keys) else 0.0
+    text = (
+        f"{share:.1%} of the targets were in the log when the bundle was fitted: it has seen them, "
+        "so the figures are too high"
+    )
+    return [DataWarning("fitted-on-test", share, share > 0, text)]
 
 
 def _seed_count(value: Any) -> int:
@@ -134,7 +255,8 @@ def protocol_of(protocol: str | Protocol, options: Mapping[str, Any]) -> Protoco
     Raises:
         InputError: If an option is unknown or wrong.
     """
-    known = [option.name for option in fields(Protocol) if option.name not in ("name", "test_file")]
+    computed = ("name", "test_file", "split_data")
+    known = [option.name for option in fields(Protocol) if option.name not in computed]
     for name in options:
         if name not in known:
             raise InputError(

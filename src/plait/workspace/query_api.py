@@ -12,6 +12,7 @@ from plait.utils.timestamps import to_micros
 from plait.workspace.query_service import QueryService
 from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
 from plait.workspace.response import Response
+from plait.workspace.response_list import ResponseList
 
 __all__ = ["BATCH_SIZE", "QueryApi"]
 
@@ -53,7 +54,7 @@ class QueryApi:
 
     def recommend_many(
         self, users: Iterable[str], k: int = 10, **options: Unpack[QueryOptions]
-    ) -> list[Response]:
+    ) -> ResponseList:
         """Recommend items for many users, as for a newsletter.
 
         Args:
@@ -62,7 +63,7 @@ class QueryApi:
             options: See `QueryOptions`; they hold for all users.
 
         Returns:
-            The response to each user, in their order.
+            The response to each user, in their order; `to_frame()` has the items of all.
 
         Raises:
             InputError: If a value of the query is wrong.
@@ -73,13 +74,14 @@ class QueryApi:
         query = self._parsed("recommend_many", options, k=k)
         named = [replace(query, user=parse_query({"user": user}).user) for user in users]
         at_least = options.get("at_least")
-        return [
+        responses = (
             response
             for first in range(0, len(named), BATCH_SIZE)
             for response in self.queries.run(
                 named[first : first + BATCH_SIZE], at_least=at_least, route="recommend"
             )
-        ]
+        )
+        return ResponseList(responses, [query.user for query in named])
 
     def search(
         self, text: str, *, user: str | None = None, k: int = 10, **options: Unpack[QueryOptions]
@@ -182,14 +184,19 @@ class QueryApi:
         """
         return self.queries.explain_request(request_id)
 
-    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> list[Response]:
+    def ask(self, queries: Sequence[Query], *, at_least: int | None = None) -> ResponseList:
         """Answer several queries, in one batch where their shape allows it; see `recommend`.
 
         Args:
             queries: The queries.
             at_least: Wait until this version of the log is known, for a second at most.
+
+        Returns:
+            The response to each query, in their order; `to_frame()` has the items of all.
         """
-        return self.queries.run([validate_query(query) for query in queries], at_least=at_least)
+        checked = [validate_query(query) for query in queries]
+        responses = self.queries.run(checked, at_least=at_least)
+        return ResponseList(responses, [query.user for query in checked])
 
     def warm_up(self) -> None:
         """Answer a query of every kind and forget it, as servers do before they are ready."""

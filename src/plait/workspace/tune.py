@@ -6,16 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plait.evaluation.tuning.search import Trial, Tuned
+from plait.data.types import Dataset
+from plait.errors import InputError
+from plait.evaluation.protocol import Protocol
+from plait.evaluation.ranking.own_metrics import OwnMetric
+from plait.evaluation.tuning.search import Trial, Tuned, TuneOptions
 from plait.evaluation.tuning.search import tune as search
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
 from plait.pipeline.recipe import RecipeLike, recipe_from
+from plait.splitting.own_split import OwnSplit, joined
 from plait.training.process_group import require_single_process
+from plait.training.trackers import trackers_from
 from plait.utils.plain_arguments import as_list
-from plait.workspace.evaluate import check_test, protocol_of
+from plait.workspace.evaluate import PARTS, check_parts, check_test, protocol_of, split_parts
 from plait.workspace.fit import Progress
 from plait.workspace.logged_impressions import with_answers
+from plait.workspace.own_split import read_split
 from plait.workspace.test_ratings import rated_file
 
 __all__ = ["tune"]
@@ -24,26 +31,25 @@ __all__ = ["tune"]
 def tune(
     log: EventLog,
     recipe: RecipeLike,
-    protocol: str,
+    protocol: str | None,
     options: Mapping[str, Any],
     *,
-    metric: str,
+    metric: str | OwnMetric,
     trials: int,
     folder: Path,
     only: Sequence[str] = (),
     flush: Callable[[], None],
     progress: Progress,
-    on_trial: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], object],
 ) -> Tuned:
     """Take a snapshot of a log and search the settings of a recipe.
 
     Args:
         log: The log.
         recipe: The recipe, its file, or the name of one that comes with Plait.
-        protocol: The name of the protocol.
-        options: Those of the protocol, and `test_events` with their `map`, whose ratings are
-            left out of the search.
-        metric: The metric to maximise.
+        protocol: Its name; None: `split` if there is validation data, else leave-one-out.
+        options: Those of the protocol, and what `Workspace.tune` describes.
+        metric: The metric to maximise, or a function of a list and its targets.
         trials: The number of trials in all, those of earlier runs included.
         folder: Where the study is stored.
         only: Prefixes of `stage.setting`; other settings keep their values.
@@ -52,7 +58,7 @@ def tune(
         on_trial: Called after every trial with it and the best so far.
 
     Returns:
-        The best recipe and all trials.
+        The best recipe.
 
     Raises:
         InputError: If an option is unknown or wrong.
@@ -60,13 +66,16 @@ def tune(
         MissingExtraError: If optuna is not installed.
     """
     require_single_process("a search for settings")
-    rest = {name: value for name, value in options.items() if name not in ("test_events", "map")}
-    settled = protocol_of(protocol, rest)
-    events = options.get("test_events")
+    parts, events = split_parts(options), options.get("test_events")
+    settled = _settled(protocol, options, parts)
     check_test(events, settled)
     loaded_recipe = recipe_from(recipe)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
+    test = None if events is None else rated_file(events, options.get("map"), dataset)
+    split = _trials_split(dataset, parts, options.get("map")) if parts else None
+    dataset = dataset if split is None else joined(split.train, split.test)
     dataset = with_answers(log, dataset, settled, loaded_recipe, flush)
+    trackers = trackers_from(options.get("track") or (), folder.parent / "tracking")
     return search(
         dataset,
         loaded_recipe,
@@ -74,8 +83,28 @@ def tune(
         metric=metric,
         trials=trials,
         folder=folder,
-        only=as_list(only),
-        test=None if events is None else rated_file(events, options.get("map"), dataset),
         progress=progress,
         on_trial=on_trial,
+        **TuneOptions(only=as_list(only), test=test, split=split, trackers=trackers),
     )
+
+
+def _trials_split(dataset: Dataset, parts: Mapping[str, Any], mapping: Any) -> OwnSplit:
+    """The split that trials are measured on: its test is the validation data."""
+    measured = {"train": parts.get("train"), "test": parts["validation"]}
+    return read_split(dataset, measured, mapping)
+
+
+def _settled(name: str | None, options: Mapping[str, Any], parts: Mapping[str, Any]) -> Protocol:
+    """The protocol; InputError if the parts of a split do not suffice, or it makes its own."""
+    own = ("test_events", "map", "track", *PARTS)
+    rest = {option: value for option, value in options.items() if option not in own}
+    protocol = protocol_of(name or ("split" if parts else "leave-one-out"), rest)
+    check_parts(parts, protocol)
+    if parts and "validation" not in parts:
+        raise InputError(
+            "there is no validation data to tune on",
+            hint="pass validation as well; test data are not looked at",
+            field="validation",
+        )
+    return protocol

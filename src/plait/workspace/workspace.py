@@ -159,7 +159,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
     def evaluate(
         self,
-        protocol: str | Protocol = "leave-one-out",
+        protocol: str | Protocol | None = None,
         recipes: RecipeLike | Iterable[RecipeLike] = ("default",),
         *,
         progress: Progress | None = None,
@@ -169,14 +169,25 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
         Args:
             protocol: The protocol or its name; "auto": `time` where the log has times, else
-                leave-one-out.
+                leave-one-out. None: "split" if there is test data, else leave-one-out.
             recipes: The recipes to compare.
-            progress: Told the step, how much of it is done, and how much there is.
-            options: Those of `Protocol` (test_days, k, ...), and seeds, group, fusion_methods,
-                ablate, test_events, map.
+            progress: Called with the step, how much of it is done, and how much there is.
+            options: Those of `Protocol` (test_days, k, ...), and: `seeds`; `group`;
+                `fusion_methods` and `ablate`, further rows of fusions; `train`, `validation` and
+                `test`, one's own split as tables or data sets (without `train`
+                the log is the training data); `test_events` for the ratings protocol; `map`, the
+                mapping of such tables; `metrics`, functions of a list of ids and the set of
+                targets; `track`, names of trackers or trackers; `keep_fits`, to measure the fitted
+                models again by `Report.measure`; `bundle`, the id of a bundle, or "current", that
+                is measured as it is instead of recipes.
+
+        Returns:
+            The report.
 
         Raises:
+            InputError: If an option is unknown or wrong, or a table cannot be read.
             ProtocolError: If the data do not allow the protocol.
+            MissingExtraError: If a recipe or a tracker needs an extra that is not installed.
         """
         from plait.workspace.evaluate import evaluate
 
@@ -187,32 +198,38 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             options,
             history=self.settings.home / "evaluations.jsonl",
             flush=self.chains.rows.flush,
+            load_bundle=self._load_bundle,
             progress=progress or ignore,
         )
 
     def tune(
         self,
         recipe: RecipeLike = "default",
-        protocol: str = "leave-one-out",
+        protocol: str | None = None,
         *,
-        metric: str = "ndcg@10",
+        metric: str | Callable[[list[str], set[str]], float] = "ndcg@10",
         trials: int = 20,
         only: Sequence[str] = (),
         progress: Progress | None = None,
-        on_trial: Callable[[Trial, Tuned | None], None] | None = None,
+        on_trial: Callable[[Trial, Tuned | None], object] | None = None,
         **options: Any,
     ) -> Tuned:
         """Search the settings of a recipe on validation targets; a study of the home is resumed.
 
         Args:
             recipe: The recipe, its file, or the name of one that comes with Plait.
-            protocol: The name of the protocol.
-            metric: What to maximise.
+            protocol: The name of the protocol; None: "split" if there is validation data, else
+                leave-one-out.
+            metric: What to maximise: the name of a metric, or a function of a list of ids and the
+                set of targets.
             trials: How many settings to try.
             only: Prefixes of "stage.setting" to restrict the search to.
-            progress: Told the step, how much of it is done, and how much there is.
-            on_trial: Called after every trial with it and the best so far.
-            options: Those of the protocol; and `told`, the former name of `on_trial`.
+            progress: Called with the step, how much of it is done, and how much there is.
+            on_trial: Called after every trial with it and the best so far; if it returns "stop", no
+                other trial begins.
+            options: Those of the protocol; `train` and `validation`, one's own split as for
+                `evaluate` (`test` is not looked at); `track`; and `told`, the former name of
+                `on_trial`.
 
         Raises:
             MissingExtraError: If optuna is not installed.

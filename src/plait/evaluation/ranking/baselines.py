@@ -112,6 +112,9 @@ def _evaluate(
     began = time.perf_counter()
     for start, batch in split.queries.batches(BATCH_SIZE):
         lists = rank(batch)
+        if batch.candidates is not None:
+            is_candidate = batch.candidates.isin(lists.item_numbers)
+            lists = lists._replace(valid=lists.valid & is_candidate)
         outcomes = scorer.match_targets(start, lists.item_numbers)
         row.add(scorer.batch_metrics(outcomes, lists.scores, lists.valid))
     row.evaluate_seconds = time.perf_counter() - began
@@ -130,6 +133,9 @@ def _by_popularity(counts: Int64Array, split: Split, protocol: Protocol) -> _Ran
         depth *= groups.largest
 
     def rank(queries: QueryBatch) -> _RankedLists:
+        if queries.candidates is not None:
+            drawn = queries.candidates.to_padded()
+            return _RankedLists(drawn, counts[drawn].astype(np.float32), drawn >= 0)
         size = depth + (int(queries.seen.lengths.max(initial=0)) if removes else 0)
         if size < len(order):  # extended to the end of the tie at the border
             size = int(np.searchsorted(-falling, -falling[size - 1], side="right"))

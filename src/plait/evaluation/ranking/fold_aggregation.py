@@ -76,7 +76,11 @@ def concat_windows(windows: Sequence[ModelResult]) -> ModelResult:
     Returns:
         Per-query metrics concatenated, seconds summed, and catalogue metrics averaged.
     """
-    return windows[0] if len(windows) == 1 else _combine(windows, np.concatenate, sum)
+    if len(windows) == 1:
+        return windows[0]
+    result = _combine(windows, np.concatenate, sum)
+    result.top_items = np.concatenate([window.top_items for window in windows])
+    return result
 
 
 def mean_over_seeds(seeds: Sequence[ModelResult], history_popularity: Float64Array) -> ModelResult:
@@ -93,6 +97,7 @@ def mean_over_seeds(seeds: Sequence[ModelResult], history_popularity: Float64Arr
         return seeds[0]
     totals = [_total_metrics(seed, history_popularity) for seed in seeds]
     result = _combine(seeds, _finite_mean, np.mean)
+    result.top_items = seeds[0].top_items
     for name in dict.fromkeys(name for total in totals for name in total):
         values = [total.get(name, nan) for total in totals]
         is_same = all(value == values[0] for value in values)  # else rounding leaves 1e-16

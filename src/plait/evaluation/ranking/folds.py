@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
 from plait.splitting.held_out_users import held_out_users
+from plait.splitting.own_split import OwnSplit
 from plait.splitting.splits import Split, leave_one_out, time_split
 from plait.training.pipeline_fit import MakeSplit
 
@@ -39,7 +40,10 @@ class Fold(NamedTuple):
 
 
 def make_folds(
-    dataset: Dataset, protocol: Protocol, event_weights: Mapping[str, float]
+    dataset: Dataset,
+    protocol: Protocol,
+    event_weights: Mapping[str, float],
+    split: OwnSplit | None = None,
 ) -> list[Fold]:
     """Split a data set by a resolved protocol that ranks.
 
@@ -47,6 +51,7 @@ def make_folds(
         dataset: The data set.
         protocol: The protocol.
         event_weights: Weights of event types in histories, as in a recipe.
+        split: The parts of one's own split, for the protocol "split".
 
     Returns:
         One fold for each test window, oldest first.
@@ -56,24 +61,39 @@ def make_folds(
         "event_weights": event_weights,
         "seed": protocol.seed,
     }
+    if split is not None:
+        return [_own_fold(split, protocol, options)]
     if protocol.name == "time":
         windows = range(protocol.windows, 0, -1)
         return [_time_fold(dataset, protocol, back, options) for back in windows]
     last_event = {**options, "max_queries": MAX_QUERIES}
-    split: Callable[..., Split]
+    split_off: Callable[..., Split]
     if protocol.name == "leave-one-out":
-        split = partial(leave_one_out, dataset, seen=protocol.seen, **options)
+        split_off = partial(leave_one_out, dataset, seen=protocol.seen, **options)
     else:
         options |= {"test_user_ratio": protocol.test_users, "fold_in_ratio": protocol.fold_in}
-        split = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
-    learn = split(fold="validation", max_queries=MAX_QUERIES)
-    test = split(fold="test", refit=protocol.refit)
+        split_off = partial(held_out_users, dataset, seen=protocol.seen or "remove", **options)
+    learn = split_off(fold="validation", max_queries=MAX_QUERIES)
+    test = split_off(fold="test", refit=protocol.refit)
     if protocol.refit:
         return [Fold(learn, test, refit=True)]
     inner = partial(
         leave_one_out, learn.train, seen=protocol.seen or "remove", refit=True, **last_event
     )
     return [Fold(learn, test, refit=False, ranker_split=inner)]
+
+
+def _own_fold(split: OwnSplit, protocol: Protocol, options: dict[str, Any]) -> Fold:
+    """The fold of one's own split; without validation data a part of train stands in for them."""
+    seen, refit = protocol.seen, protocol.refit or split.validation is None
+    last_event = {**options, "max_queries": MAX_QUERIES}
+    learn = split.validation_queries(seen, **last_event)
+    weights = options["event_weights"]
+    test = split.test_queries(seen, target_events=protocol.goal, event_weights=weights, refit=refit)
+    if refit:
+        return Fold(learn, test, refit=True)
+    inner = partial(leave_one_out, learn.train, seen=seen, refit=True, **last_event)
+    return Fold(learn, test, refit=False, ranker_split=inner)
 
 
 def _time_fold(dataset: Dataset, protocol: Protocol, back: int, options: Mapping[str, Any]) -> Fold:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import (
+    ABSENT,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+)
 from plait.data.product_groups import ProductGroups
 from plait.evaluation.ranking.list_diversity import ItemSimilarity, diversity
 from plait.metrics.beyond_accuracy import (
@@ -17,7 +24,7 @@ from plait.metrics.beyond_accuracy import (
     mean_exposed_value,
 )
 from plait.metrics.ranking import target_gains, tied_targets, user_metrics
-from plait.metrics.ties import tie_groups
+from plait.metrics.ties import TieGroups, tie_groups
 from plait.ranking.item_variants import best_of_each_group
 from plait.splitting.splits import Split
 
@@ -62,6 +69,8 @@ class BatchMetrics:
         lists: float64 [B] by metric of the shown items, NaN where it is undefined.
         tied: float64 [B], number of targets whose membership in the list a tie decides.
         shown: Chances of items to be shown, by k.
+        top_items: int32 [B, K], the list of each query to the largest k, padded with -1; items of
+            equal score in the order of their candidates.
     """
 
     users: Mapping[str, Float64Array]
@@ -69,6 +78,7 @@ class BatchMetrics:
     lists: Mapping[str, Float64Array]
     tied: Float64Array
     shown: Mapping[int, ExposureChances]
+    top_items: Int32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +199,7 @@ class Scorer:
             self._list_metrics(outcomes, shown, len(valid)),
             tied_targets(groups, hits, max(ks)),
             shown,
+            _top_items(groups, outcomes.item_numbers, max(ks)),
         )
 
     def _list_metrics(
@@ -207,6 +218,17 @@ class Scorer:
             values[sampled] = diversity(lists, statistics.similarity, len(sampled))
             metrics[f"diversity@{deepest}"] = values
         return metrics
+
+
+def _top_items(groups: TieGroups, item_numbers: Int32Array, depth: int) -> Int32Array:
+    """int32 [B, depth]: the first items of each list, -1 where a list ends."""
+    lists = np.full((len(item_numbers), depth), ABSENT, np.int32)
+    rows = groups.rows[groups.members]
+    ranks = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    is_shown = ranks < depth
+    cells = groups.cells[is_shown]
+    lists[rows[is_shown], ranks[is_shown]] = item_numbers.ravel()[cells]
+    return lists
 
 
 def _select_lists(shown: ExposureChances, rows: Int64Array, batch: int) -> ExposureChances:
@@ -237,6 +259,7 @@ class ModelResult:
         tied: float64 [U], number of targets that a tie decides.
         catalogue_metrics: Metrics of all lists together.
         spread: Standard deviation between seeds by metric.
+        top_items: int32 [U, K], the lists, padded with -1; of several seeds those of the first.
     """
 
     model: str
@@ -252,6 +275,7 @@ class ModelResult:
     tied: Float64Array = field(default_factory=lambda: np.zeros(0))
     catalogue_metrics: dict[str, float] = field(default_factory=dict)
     spread: dict[str, float] = field(default_factory=dict)
+    top_items: Int32Array = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     _batches: list[BatchMetrics] = field(default_factory=list)
 
     def add(self, batch: BatchMetrics) -> None:
@@ -275,6 +299,7 @@ class ModelResult:
         self.target_gains = _concat([batch.gains for batch in self._batches])
         self.list_metrics = _concat([batch.lists for batch in self._batches])
         self.tied = np.concatenate([batch.tied for batch in self._batches])
+        self.top_items = np.concatenate([batch.top_items for batch in self._batches])
         self._batches.clear()
         return self
 

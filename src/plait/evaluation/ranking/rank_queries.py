@@ -98,14 +98,15 @@ def rank_split(
         fusion_rows: Other fusions of the same scores.
 
     Returns:
-        `fused`, a row for every model, with their seconds of evaluation, and the other fusions.
+        `fused` if a step fuses the models, every model, and the other fusions, with their seconds.
     """
     pipeline = without_explanations(pipeline).without(FALLBACK)  # the models are measured
     live = state_view_of(pipeline, split.query_time_data)
     queries = replace(split.queries, live=live, k=deepest)
     seconds = _StageSeconds()
+    fused = [FUSED] * _has_final_score(pipeline)
     variants = [(row, row.pipeline(pipeline, split.train)) for row in fusion_rows]
-    names = (FUSED, *(model.name for model in pipeline.models), *(row.name for row in fusion_rows))
+    names = [*fused, *(model.name for model in pipeline.models), *(row.name for row in fusion_rows)]
     rows = {name: scorer.new_result(name) for name in names}
 
     def evaluate(start: int, batch: QueryBatch) -> dict[str, BatchMetrics]:
@@ -114,16 +115,17 @@ def rank_split(
         items = pipeline.rerank(limited, scored, seconds)
         outcomes = scorer.match_targets(start, items.item_numbers)
         allowed = items.present & _allowed_by_seen_rule(batch, items)
-        metrics = {FUSED: scorer.batch_metrics(outcomes, final_scores(items, pipeline), allowed)}
+        metrics = {
+            name: scorer.batch_metrics(outcomes, final_scores(items, pipeline), allowed)
+            for name in fused
+        }
         for model in pipeline.models:
             scores = items.column(f"{model.name}.score")
             valid = allowed & _retrieved_by(items, model)
             metrics[model.name] = scorer.batch_metrics(outcomes, scores, valid)
         for row, variant in variants:
-            items = variant.rerank(limited, row.candidates(scored))
-            outcomes = scorer.match_targets(start, items.item_numbers)
-            allowed = items.present & _allowed_by_seen_rule(batch, items)
-            metrics[row.name] = scorer.batch_metrics(outcomes, items.column("score"), allowed)
+            reranked = variant.rerank(limited, row.candidates(scored))
+            metrics[row.name] = _score_metrics(start, batch, reranked, scorer)
         return metrics
 
     began = time.perf_counter()
@@ -132,11 +134,20 @@ def rank_split(
         for name, batch_metrics in metrics.items():
             rows[name].add(batch_metrics)
         progress("ask", min(start + size, len(queries)), len(queries))
-    rows[FUSED].evaluate_seconds = time.perf_counter() - began
+    rows[names[0]].evaluate_seconds = time.perf_counter() - began  # `fused`, else overwritten
     n_threads = n_active_threads(len(queries), size)
     for model in pipeline.models:
         rows[model.name].evaluate_seconds = seconds.of_model(model.name, n_threads)
     return [row.close() for row in rows.values()]
+
+
+def _score_metrics(
+    start: int, batch: QueryBatch, items: CandidateLists, scorer: Scorer
+) -> BatchMetrics:
+    """The metrics of another fusion, which ranks by its own score."""
+    outcomes = scorer.match_targets(start, items.item_numbers)
+    allowed = items.present & _allowed_by_seen_rule(batch, items)
+    return scorer.batch_metrics(outcomes, items.column("score"), allowed)
 
 
 def _allowed_by_seen_rule(queries: QueryBatch, items: CandidateLists) -> BoolArray:
@@ -148,7 +159,7 @@ def _allowed_by_seen_rule(queries: QueryBatch, items: CandidateLists) -> BoolArr
 
 def _retrieved_by(items: CandidateLists, model: Stage) -> BoolArray:
     """Bool [B, K]: the list of one model alone, without what it scored for others."""
-    if not isinstance(model, Retriever):
+    if not isinstance(model, Retriever) or f"{model.name}.rank" not in items.columns:
         return items.item_numbers >= 0
     retrieved: BoolArray = items.column(f"{model.name}.rank") >= 0
     return retrieved
@@ -163,13 +174,18 @@ def require_final_score(pipeline: Pipeline) -> None:
     Raises:
         RecipeError: If there are several models and no step that fuses them.
     """
-    if len(pipeline.models) > 1 and not any("score" in step.writes for step in pipeline.steps):
+    if not _has_final_score(pipeline):
         raise RecipeError(
             f"the recipe {pipeline.recipe.name!r} has {len(pipeline.models)} models and no step "
             "that writes score",
-            hint="add [steps.fuse]; or compare single models, a recipe each",
+            hint="add [steps.fuse]; plait evaluate measures each model without it",
             field="steps",
         )
+
+
+def _has_final_score(pipeline: Pipeline) -> bool:
+    """Whether each candidate gets one score: there is a single model, or a step that fuses."""
+    return len(pipeline.models) == 1 or any("score" in step.writes for step in pipeline.steps)
 
 
 def final_scores(items: CandidateLists, pipeline: Pipeline) -> Float32Array:

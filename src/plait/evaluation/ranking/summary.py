@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import nan
 
 import numpy as np
@@ -119,12 +119,15 @@ def differences_to_best(
     ]
 
 
-def per_query_metrics(rows: Sequence[ModelResult], eval_set: EvalSet) -> PerQueryMetrics:
+def per_query_metrics(
+    rows: Sequence[ModelResult], eval_set: EvalSet, own_metrics: Collection[str] = ()
+) -> PerQueryMetrics:
     """Select the metrics that are stored query by query.
 
     Args:
         rows: Results of the models.
         eval_set: The queries.
+        own_metrics: The names of one's own metrics, which are selected too.
 
     Returns:
         The metrics of every query, as float32.
@@ -133,7 +136,7 @@ def per_query_metrics(rows: Sequence[ModelResult], eval_set: EvalSet) -> PerQuer
         row.model: {
             name: column.astype(np.float32)
             for name, column in row.user_metrics.items()
-            if name.partition("@")[0] in PER_QUERY
+            if name.partition("@")[0] in PER_QUERY or name in own_metrics
         }
         for row in rows
     }

@@ -36,7 +36,8 @@ def comparison_notes(comparison: Comparison) -> Iterator[str]:
         Lines of text.
     """
     protocol = comparison.runs[0].report["protocol"]
-    yield f"protocol {protocol['name']}, hash {protocol['hash']}"
+    hashes = " and ".join(dict.fromkeys(run.hash for run in comparison.runs))
+    yield f"protocol {protocol['name']}, hash {hashes}"
     total = f", of {comparison.n_most:,}" if comparison.n_common < comparison.n_most else ""
     yield (
         f"{comparison.n_common:,} common queries{total}, paired by query; "

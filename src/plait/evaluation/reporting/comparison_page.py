@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from plait.errors import StorageError
+from plait.evaluation.protocol_checks import PROTOCOLS_WITH
 from plait.evaluation.reporting.comparison_notes import (
     active_warnings,
     seed_notes,
@@ -19,6 +20,7 @@ from plait.evaluation.reporting.comparison_notes import (
 )
 from plait.evaluation.reporting.plot_style import to_png, to_svg
 from plait.evaluation.reporting.plots import Plot, plots
+from plait.evaluation.reporting.report_tables import weight_rows
 from plait.evaluation.results.comparison import ComparedRow, Comparison, compare, slice_metric
 from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import LOWER_IS_BETTER, is_better
@@ -30,7 +32,7 @@ from plait.evaluation.results.undefined_metrics import (
 )
 from plait.utils.printable_text import printable
 
-__all__ = ["render_page", "write_pages"]
+__all__ = ["comparison_plots", "render_page", "write_pages"]
 
 SHOWN = (
     *("ndcg", "recall", "mrr", "map", "hit_rate", "precision"),
@@ -94,7 +96,7 @@ def write_pages(
             path.write_text(render_page(comparison), encoding="utf-8")
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            for plot in _plots(comparison):
+            for plot in comparison_plots(comparison):
                 (folder / f"{plot.name}.png").write_bytes(to_png(plot.draw))
     except OSError as problem:
         raise StorageError(f"cannot write {problem.filename}: {problem}") from problem
@@ -144,7 +146,12 @@ def render_page(comparison: Comparison) -> str:
         table=_metric_table(rows, _first_columns(comparison.entries)),
         plots=[
             {"title": plot.title, "text": plot.text, "svg": _unique_ids(to_svg(plot.draw), plot)}
-            for plot in _plots(comparison)
+            for plot in comparison_plots(comparison)
+        ],
+        weights=[
+            (f"{run.name}: {name}" if len(comparison.runs) > 1 else name, *weight_rows(weights))
+            for run in comparison.runs
+            for name, weights in (run.report.get("fusion") or {}).items()
         ],
         slice_metric=main,
         slice_table=_metric_table(rows, list(slices), prefix=f"{main}|") if slices else None,
@@ -153,13 +160,32 @@ def render_page(comparison: Comparison) -> str:
     )
 
 
+def comparison_plots(comparison: Comparison) -> list[Plot]:
+    """Prepare the plots of a comparison.
+
+    Args:
+        comparison: The comparison.
+
+    Returns:
+        The plots that its rows have figures for.
+
+    Raises:
+        MissingExtraError: Without matplotlib.
+    """
+    data = comparison.runs[0].report["data"]
+    return plots(_visible_rows(comparison), comparison.metrics, data)
+
+
 def _describe_options(protocol: dict[str, Any]) -> list[str]:
     """The options of a protocol that are set, as "name value"."""
-    return [
+    options = [
         f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in protocol.items()
-        if name not in ("name", "hash", "resamples") and value not in (None, [], "", False)
+        if name not in ("name", "hash") and value not in (None, [], "", False)
     ]
+    if protocol["name"] in PROTOCOLS_WITH["refit"] and not protocol.get("refit"):
+        options.append("models fitted on train alone")
+    return options
 
 
 def _standing(differences: Sequence[Difference]) -> str:
@@ -238,11 +264,6 @@ def _visible_rows(comparison: Comparison) -> list[ComparedRow]:
     if not is_better(comparison.main_metric, 1.0):
         return entries
     return [entry for entry in entries if not entry.has_no_lists] or entries
-
-
-def _plots(comparison: Comparison) -> list[Plot]:
-    data = comparison.runs[0].report["data"]
-    return plots(_visible_rows(comparison), comparison.metrics, data)
 
 
 def _unique_ids(svg: str, plot: Plot) -> str:

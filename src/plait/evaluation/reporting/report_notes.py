@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
-from plait.evaluation.results.report import Report
-
-if TYPE_CHECKING:
-    pass
-
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.fusion_rows import WITHOUT
+from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
+from plait.evaluation.results.report import Report
 from plait.evaluation.results.seed_variance import ONE_SEED, depends_on_seed
 from plait.evaluation.results.undefined_metrics import undefined_metric_notes
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ZERO", "report_notes"]
 
@@ -43,6 +32,7 @@ def report_notes(report: Report) -> Iterator[str]:
     yield from undefined_metric_notes(shown, metric_columns(protocol))
     options = ", ".join(_describe_options(protocol))
     yield f"protocol {protocol.name} ({options}), hash {protocol.hash}"
+    yield from _describe_lists(protocol)
     targets = f"{data['targets']:,} targets"
     if "clicks" in data:
         targets = f"{data['targets']:,} examples, {data['clicks']:,} of them clicks,"
@@ -92,6 +82,7 @@ def _describe_options(protocol: Protocol) -> list[str]:
         (f"{protocol.test_users:g} of the users", is_held_out),
         (f"{protocol.fold_in:g} folded in", is_held_out),
         (f"file {protocol.test_file}", bool(protocol.test_file)),
+        (f"data {protocol.split_data}", bool(protocol.split_data)),
         (f"{protocol.draw} {protocol.test_share:g}", is_drawn),
         (f"negative {', '.join(protocol.negative)}", bool(protocol.negative)),
         (f"seen {protocol.seen}", protocol.ranks),
@@ -99,6 +90,28 @@ def _describe_options(protocol: Protocol) -> list[str]:
         (f"goal {', '.join(protocol.goal) or 'any'}", True),
     )
     return [text for text, is_set in options if is_set]
+
+
+def _describe_lists(protocol: Protocol) -> Iterator[str]:
+    """How lists are made and counted: the rules that no option changes included."""
+    if not protocol.ranks:
+        yield f"intervals: 95 %, {protocol.resamples:,} bootstrap samples of users"
+        return
+    candidates = "all items"
+    if protocol.n_sampled:
+        candidates = f"the targets and {protocol.n_sampled} drawn items (not all)"
+    refit = "models fitted again on train and validation"
+    if not protocol.refit:
+        refit = "models fitted on train alone, not again on train and validation"
+    if protocol.name == "time":
+        refit = "models fitted on everything before the cut"
+    yield (
+        f"k {', '.join(map(str, protocol.k))}; candidates: {candidates}; history: everything "
+        f"before the query; {refit}; ties: expected value over their order; intervals: 95 %, "
+        f"{protocol.resamples:,} bootstrap samples of users"
+        + f"; one item of each {protocol.group_by}"
+        * bool(protocol.group_by)
+    )
 
 
 def _describe_spread(report: Report) -> str:

@@ -10,6 +10,7 @@ from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.group_table import group_tables, new_table, text_cell
 from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
 from plait.evaluation.reporting.report_notes import report_notes
+from plait.evaluation.reporting.report_tables import cutoff_table, weight_tables
 from plait.evaluation.results.comparison import Comparison
 from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED, Report
@@ -32,13 +33,18 @@ _MAX_WIDTH = 10_000
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
-    """Print the table of a report, those of its groups, and the notes.
+    """Print the tables of a report: rows, other k, groups, weights of the fusion; and the notes.
 
     Args:
         report: The report.
         console: Where to print, stdout by default.
     """
-    tables = [report_table(report), *group_tables(report, main_metric(report.protocol))]
+    tables = [
+        report_table(report),
+        *cutoff_table(report),
+        *group_tables(report, main_metric(report.protocol)),
+        *weight_tables(report),
+    ]
     _print(tables, report_notes(report), console)
 
 
@@ -89,7 +95,8 @@ def report_table(report: Report) -> Table:
     Returns:
         The table.
     """
-    names, main = metric_columns(report.protocol), main_metric(report.protocol)
+    main = main_metric(report.protocol)
+    names = [*metric_columns(report.protocol), *report.own_metrics]
     table = new_table("model", *names, "fit s", "evaluate s", "peak MB")
     sign = -1 if is_better(main, 1.0) else 1
     rows = [row for row in report.results if not row.has_no_lists]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from plait.errors import InputError, ProtocolError
+from plait.evaluation.protocol import PRECISION
 from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import PerQueryMetrics, is_better
 from plait.evaluation.results.report import FUSED, has_no_lists
@@ -139,7 +140,8 @@ def compare(
 
     Raises:
         InputError: If there is no run, a row does not exist, or fewer than two rows remain.
-        ProtocolError: If the runs differ in protocol or data, or share no query.
+        ProtocolError: If the runs differ in protocol (`k` and `resamples` may differ) or data, or
+            share no query or no metric.
     """
     if not runs:
         raise InputError("expected one or more runs to compare, got none", field="run")
@@ -148,7 +150,7 @@ def compare(
     chosen = _choose_rows(runs, rows)
     labels = _distinct_labels(chosen)
     entries = [_compared_row(label, *pair) for label, pair in zip(labels, chosen, strict=True)]
-    metrics = _main_metrics([run.detail for run in runs])
+    metrics = _main_metrics(runs)
     shared = _on_common_queries(chosen, labels, metrics)
     deciding = _deciding_metric(entries, metrics)
     entries.sort(key=lambda entry: _loss(entry, deciding))
@@ -184,9 +186,11 @@ def _require_comparable(first: Run, second: Run) -> None:
         left, right = first.report["protocol"], second.report["protocol"]
         reasons += [
             f"{name} is {left.get(name)!r} and {right.get(name)!r}"
-            for name in sorted((set(left) | set(right)) - {"hash"})
+            for name in sorted((set(left) | set(right)) - {"hash", *PRECISION})
             if left.get(name) != right.get(name)
-        ] or [f"the protocols are {first.hash} and {second.hash}"]
+        ]
+        if not reasons and all(left.get(name) == right.get(name) for name in PRECISION):
+            reasons = [f"the protocols are {first.hash} and {second.hash}"]
     for name, subject in (("version", "the log ends at"), ("fingerprint", "the interactions are")):
         left, right = first.report["data"].get(name), second.report["data"].get(name)
         if left != right:
@@ -241,14 +245,22 @@ def _compared_row(label: str, run: Run, row: str) -> ComparedRow:
     return ComparedRow(label, data, run.report["data"], variance)
 
 
-def _main_metrics(details: Sequence[PerQueryMetrics]) -> list[str]:
-    """The metrics that decide and that all runs have, each at its largest k."""
-    common = set.intersection(*(set(detail.metrics) for detail in details))
+def _main_metrics(runs: Sequence[Run]) -> list[str]:
+    """The metrics that decide and that all runs have, each at its largest common k."""
+    common = set.intersection(*(set(run.detail.metrics) for run in runs))
     largest: dict[str, tuple[int, str]] = {}
     for metric in common:
         name, _, k = metric.partition("@")
         largest[name] = max(largest.get(name, (-1, "")), (int(k or 0), metric))
-    return [largest[name][1] for name in MAIN_METRICS if name in largest]
+    metrics = [largest[name][1] for name in MAIN_METRICS if name in largest]
+    if not metrics:
+        cutoffs = " and ".join(str(run.report["protocol"].get("k")) for run in runs)
+        raise ProtocolError(
+            f"the runs have no metric in common: k is {cutoffs}",
+            hint="evaluate again with a k that all runs have",
+            field="k",
+        )
+    return metrics
 
 
 def _distinct_labels(chosen: Sequence[tuple[Run, str]]) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plait.errors import StorageError
-from plait.evaluation.protocol import digest
+from plait.evaluation.protocol import Protocol, digest
 from plait.evaluation.results.report import Report
 from plait.pipeline.recipe import Recipe
 
@@ -28,12 +28,13 @@ def recipe_hash(recipe: Recipe) -> str:
     return digest(recipe.to_dict())
 
 
-def count_evaluations(path: Path, protocol_hash: str) -> int:
-    """Count the evaluations by one protocol in a log.
+def count_evaluations(path: Path, protocol: Protocol) -> int:
+    """Count the evaluations on the test of one protocol in a log.
 
     Args:
         path: The log, JSON lines; it need not exist. Malformed lines are skipped.
-        protocol_hash: Hash of the protocol.
+        protocol: The resolved protocol; its `k` and `resamples` do not matter, but lines of
+            earlier versions count only if they agree in them.
 
     Returns:
         Number of distinct runs with that protocol.
@@ -47,7 +48,7 @@ def count_evaluations(path: Path, protocol_hash: str) -> int:
         return 0
     except OSError as problem:
         raise StorageError(f"{path} cannot be read: {problem}") from problem
-    return len({_run_of(line, protocol_hash) for line in lines} - {""})
+    return len({_run_of(line, protocol) for line in lines} - {""})
 
 
 def append_evaluation(
@@ -73,6 +74,7 @@ def append_evaluation(
         "recipe_hash": recipe_hash(recipe),
         "protocol": report.protocol.name,
         "protocol_hash": report.protocol.hash,
+        "comparison_hash": report.protocol.comparison_hash,
         "version": report.data.get("version"),
         "metrics": {
             name: {
@@ -91,10 +93,12 @@ def append_evaluation(
         raise StorageError(f"{path} cannot be written: {problem}") from problem
 
 
-def _run_of(line: str, protocol_hash: str) -> str:
+def _run_of(line: str, protocol: Protocol) -> str:
     """The run that a line belongs to, "" for another protocol or a malformed line."""
     try:
         entry = json.loads(line)
-        return str(entry["run"]) if entry["protocol_hash"] == protocol_hash else ""
+        is_same = entry["protocol_hash"] == protocol.hash
+        is_same |= entry.get("comparison_hash") == protocol.comparison_hash
+        return str(entry["run"]) if is_same else ""
     except (ValueError, KeyError, TypeError):
         return ""

@@ -7,8 +7,14 @@ from hashlib import blake2b, sha256
 import numpy as np
 
 from plait.data.types import Dataset
+from plait.splitting.own_split import OwnSplit
 
-__all__ = ["dataset_fingerprint", "interactions_fingerprint", "ratings_fingerprint"]
+__all__ = [
+    "dataset_fingerprint",
+    "interactions_fingerprint",
+    "ratings_fingerprint",
+    "split_fingerprint",
+]
 
 
 def interactions_fingerprint(dataset: Dataset) -> str:
@@ -71,3 +77,18 @@ def ratings_fingerprint(test: Dataset) -> str:
     rows = np.stack([events.users, events.items, ratings, events.times], axis=1)
     order = np.lexsort(rows.T)
     return sha256(np.ascontiguousarray(rows[order]).tobytes()).hexdigest()[:12]
+
+
+def split_fingerprint(split: OwnSplit) -> str:
+    """Hash which interactions the parts of one's own split hold.
+
+    Args:
+        split: The parts.
+
+    Returns:
+        12 hexadecimal digits, equal for equal parts.
+    """
+    digest = blake2b(digest_size=6)
+    for part in (split.train, split.validation, split.test):
+        digest.update((interactions_fingerprint(part) if part is not None else "").encode())
+    return digest.hexdigest()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from plait.errors import InputError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.query_lists import QueryLists
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:
     import polars as pl
+    from matplotlib.figure import Figure
 
 __all__ = ["FUSED", "Report", "Result", "has_no_lists"]
 
@@ -96,6 +99,10 @@ class Report:
         recipes: Recipes by name, as data.
         run: Id of the run, the folder in which a home stores it.
         detail: Per-query metrics, which a comparison with another run needs.
+        fusion: The weights of the fusion by recipe, with seed and window where there are several.
+        own_metrics: The names of one's own metrics.
+        lists: The lists of every query; None where none are measured, or they are too many.
+        again: Measures the same fits by other options; None unless they were kept.
     """
 
     protocol: Protocol
@@ -108,6 +115,10 @@ class Report:
     recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     run: str = ""
     detail: PerQueryMetrics | None = None
+    fusion: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    own_metrics: tuple[str, ...] = ()
+    lists: QueryLists | None = None
+    again: Callable[[Mapping[str, Any]], Report] | None = None
 
     def __repr__(self) -> str:
         rows = ", ".join(row.model for row in self.results)
@@ -133,6 +144,97 @@ class Report:
             for name, interval in row.metrics.items()
         ]
         return pl.DataFrame(cells)
+
+    def per_user(self, model: str = FUSED) -> pl.DataFrame:
+        """Return the list, the targets and all metrics of every query of a row.
+
+        Args:
+            model: Name of the row.
+
+        Returns:
+            A polars frame: user, window (under several windows), items and targets (lists of ids),
+            and one column for each metric.
+
+        Raises:
+            InputError: If there is no such row, the protocol measures no lists, or they are more
+                than a report keeps (50 million items).
+        """
+        if self.lists is None:
+            raise InputError(
+                "this report has no lists",
+                hint="protocols that rank have them, with a smaller k or fewer rows"
+                if self.protocol.ranks
+                else f"the protocol {self.protocol.name} measures none",
+                field="model",
+            )
+        return self.lists.to_frame(model)
+
+    def weights(self) -> pl.DataFrame:
+        """Return the weights that the fusions learned.
+
+        Returns:
+            A polars frame: recipe (with seed and window where there are several), history_from
+            (the least length of a history in the band), queries, model and weight; no rows where
+            no fusion learned.
+        """
+        import polars as pl
+
+        cells = [
+            (name, band["history_from"], band["queries"], model, weight)
+            for name, weights in self.fusion.items()
+            for band in weights.get("bands", ())
+            for model, weight in band["weights"].items()
+        ]
+        schema = {
+            "recipe": pl.String,
+            "history_from": pl.Int64,
+            "queries": pl.Int64,
+            "model": pl.String,
+            "weight": pl.Float64,
+        }
+        return pl.DataFrame(cells, schema=schema, orient="row")
+
+    def plot(self, name: str = "accuracy") -> Figure:
+        """Draw the rows side by side.
+
+        Args:
+            name: "accuracy"; or, where the report has them, the slices "history", "popularity",
+                "age" and "window", the costs "cost-seconds" and "cost-memory", "exposure" and
+                "calibration".
+
+        Returns:
+            A matplotlib figure, which a notebook shows; `savefig` writes it to a file.
+
+        Raises:
+            MissingExtraError: Without matplotlib.
+            InputError: If the report has no such plot.
+        """
+        from plait.evaluation.reporting.report_figure import report_figure
+
+        return report_figure(self, name)
+
+    def measure(self, **options: Any) -> Report:
+        """Measure the same fitted models by other options; nothing is fitted.
+
+        The weights of the fusion stay as they were learned.
+
+        Args:
+            options: `k`, `seen`, `group`, `group_by`, `candidates`, `resamples` and `metrics`, as
+                of the evaluation; others stay as they were.
+
+        Returns:
+            Another report.
+
+        Raises:
+            InputError: If the fits were not kept, or an option decides what is fitted.
+        """
+        if self.again is None:
+            raise InputError(
+                "the fitted models of this report were not kept",
+                hint="evaluate with keep_fits=True",
+                field="keep_fits",
+            )
+        return self.again(options)
 
     def result(self, model: str) -> Result:
         """Look up a row.
@@ -164,4 +266,5 @@ class Report:
             "seeds": list(self.seeds),
             "recipes": dict(self.recipes),
             "run": self.run,
+            **({"fusion": dict(self.fusion)} if self.fusion else {}),
         }

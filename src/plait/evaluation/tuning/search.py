@@ -10,34 +10,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from plait.data.types import Dataset
 from plait.errors import InputError, MissingExtraError, ProtocolError, StorageError
 from plait.evaluation.evaluate import evaluate, with_test_file
-from plait.evaluation.pointwise.ratings import rating_pipeline
 from plait.evaluation.protocol import Protocol, digest
+from plait.evaluation.ranking.own_metrics import OwnMetric, named_metrics
+from plait.evaluation.ranking.rank_queries import require_final_score
 from plait.evaluation.results.evaluation_log import recipe_hash
-from plait.evaluation.results.fingerprint import dataset_fingerprint
+from plait.evaluation.results.fingerprint import dataset_fingerprint, split_fingerprint
 from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED
-from plait.evaluation.tuning.without_test_targets import sample_users, validation_data
-from plait.metrics.ranking import METRICS
+from plait.evaluation.tuning.settings_to_search import check_metric, search_space
+from plait.evaluation.tuning.tuning_data import (
+    TuningData,
+    cache_of_unsearched,
+    tuning_data,
+)
+from plait.pipeline.fit_cache import FitCache
+from plait.pipeline.fit_context import Tracker
+from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, build_stage
-from plait.pipeline.search_space import Choice, Range, get_setting, recipe_search_space
+from plait.pipeline.search_space import Choice, Range, get_setting
+from plait.splitting.own_split import OwnSplit
 from plait.training.pipeline_fit import Progress
 from plait.utils.interrupts import DeferredInterrupt
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Trial", "Tuned", "tune", "with_settings"]
-
-POINTWISE_METRICS = {"ratings": ("rmse", "mae", "r2"), "clicks": ("auc", "gauc", "log_loss", "ece")}
-"""The metrics of the protocols that do not rank."""
-
-SHARE = 0.25
-"""Share of the users that a trial is evaluated on first; a poor one is pruned there."""
+__all__ = ["Trial", "TuneOptions", "Tuned", "tune", "with_settings"]
 
 STARTERS = 4
 """Number of first trials, which are never pruned."""
@@ -87,16 +90,43 @@ class _TuningTask:
     space: Mapping[str, Range | Choice]
     metric: str
     protocol: Protocol
-    dataset: Dataset
-    few_users: Dataset
+    data: TuningData
+    few_users: TuningData
     progress: Progress
     interrupts: DeferredInterrupt
+    objective: Sequence[OwnMetric]
+    trackers: Sequence[Tracker]
+    cache: FitCache
 
-    def measure(self, recipe: Recipe, dataset: Dataset) -> float:
+    def measure(self, recipe: Recipe, data: TuningData, trackers: Sequence[Tracker] = ()) -> float:
         """What `fused` reaches by the metric."""
         with self.interrupts.allow():
-            report = evaluate(dataset, [recipe], self.protocol)
+            report = evaluate(
+                data.dataset,
+                [recipe],
+                self.protocol,
+                split=data.split,
+                metrics=self.objective,
+                trackers=trackers,
+                cache=self.cache,
+            )
         return float(report.result(FUSED).metrics[self.metric].value)
+
+
+class TuneOptions(TypedDict, total=False):
+    """What `tune` takes beside data, recipe, protocol and metric.
+
+    Attributes:
+        only: Beginnings of the names of settings to search; by default all tunable settings.
+        test: Separate test ratings.
+        split: For the protocol "split", where its test is the validation data: it is measured on.
+        trackers: Where the training of models is recorded, a run for each fit on all users.
+    """
+
+    only: Sequence[str]
+    test: Dataset | None
+    split: OwnSplit | None
+    trackers: Sequence[Tracker]
 
 
 def tune(
@@ -104,30 +134,28 @@ def tune(
     recipe: Recipe,
     protocol: Protocol,
     *,
-    metric: str,
+    metric: str | OwnMetric,
     trials: int,
     folder: Path,
-    only: Sequence[str] = (),
-    test: Dataset | None = None,
     progress: Progress,
-    on_trial: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], object],
+    **options: Unpack[TuneOptions],
 ) -> Tuned:
     """Search settings until a study has `trials` trials, those of earlier calls included.
 
     Test targets are removed first. The first trial is the recipe itself. An interrupt keeps all
-    finished trials; it is deferred while the study is written.
+    finished trials, and waits for a write. Models without searched settings are fitted once.
 
     Args:
         dataset: The data set.
         recipe: The recipe to tune.
         protocol: The protocol whose test targets stay unseen.
-        metric: Name of the metric to optimise.
+        metric: Name of the metric to optimise, or a function of a list of ids and its targets.
         trials: Number of trials.
-        folder: Folder of the study, which belongs to recipe, protocol, metric, data and `test`.
-        only: Beginnings of the names of settings to search; by default all tunable settings.
-        test: Separate test ratings.
+        folder: Folder of the study of this recipe, protocol, metric, data and `test`.
         progress: Called with "trials", the number of finished trials, and their total.
-        on_trial: Called with every finished trial and the best so far.
+        on_trial: Called with each finished trial and the best so far; "stop" ends the search.
+        options: See `TuneOptions`.
 
     Returns:
         The best recipe.
@@ -143,22 +171,63 @@ def tune(
         raise InputError(
             f"invalid number of trials {trials}", hint="expected 1 or more", field="trials"
         )
-    _check_metric(protocol, metric)
-    resolved = with_test_file(protocol.resolved(dataset, recipe), test)
-    inner, validation = validation_data(dataset, resolved, recipe.event_weights, test)
-    few_users = sample_users(inner, SHARE, resolved.seed)
-    space = _search_space(recipe, only, resolved)
-    fingerprint = dataset_fingerprint(dataset)
+    resolved = _resolved(dataset, recipe, protocol, metric, options)
     with DeferredInterrupt() as interrupts:
-        task = _TuningTask(
-            recipe, space, metric, validation, inner, few_users, progress, interrupts
-        )
-        with _open_study(task, folder, fingerprint, resolved) as study:
+        task = _tuning_task(dataset, recipe, resolved, metric, options, progress, interrupts)
+        with _open_study(task, folder, dataset_fingerprint(dataset), resolved) as study:
             _run_trials(study, task, trials, on_trial)
             best = _best_so_far(study, task)
     if best is None:
         raise InputError("all trials were pruned", hint="run more trials", field="trials")
     return best
+
+
+def _resolved(
+    dataset: Dataset,
+    recipe: Recipe,
+    protocol: Protocol,
+    metric: str | OwnMetric,
+    options: TuneOptions,
+) -> Protocol:
+    """The protocol without open options; an error where it has no such metric."""
+    if isinstance(metric, str):
+        check_metric(protocol, metric)
+    if protocol.ranks:
+        require_final_score(Pipeline.build(recipe))
+    split = options.get("split")
+    known = dataset if split is None else split.known
+    resolved = with_test_file(protocol.resolved(known, recipe), options.get("test"))
+    return resolved if split is None else replace(resolved, split_data=split_fingerprint(split))
+
+
+def _tuning_task(
+    dataset: Dataset,
+    recipe: Recipe,
+    protocol: Protocol,
+    metric: str | OwnMetric,
+    options: TuneOptions,
+    progress: Progress,
+    interrupts: DeferredInterrupt,
+) -> _TuningTask:
+    """The search by a resolved protocol."""
+    objective = [] if isinstance(metric, str) else [metric]
+    full, few_users, validation = tuning_data(
+        dataset, protocol, recipe, options.get("test"), options.get("split")
+    )
+    space = search_space(recipe, options.get("only", ()), protocol)
+    return _TuningTask(
+        recipe,
+        space,
+        metric if isinstance(metric, str) else next(iter(named_metrics(objective))),
+        validation,
+        full,
+        few_users,
+        progress,
+        interrupts,
+        objective,
+        options.get("trackers", ()),
+        cache_of_unsearched(recipe, space),
+    )
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -181,64 +250,6 @@ def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
             table = table[name]
         table[setting] = value
     return replace(recipe, models=models, steps=steps)
-
-
-def _check_metric(protocol: Protocol, metric: str) -> None:
-    """InputError unless the protocol has the metric."""
-    if protocol.ranks:
-        names = (*METRICS, "coverage", "novelty")
-        known = [f"{name}@{k}" for name in names for k in protocol.k]
-        if (deepest := max(protocol.k)) > 1:
-            known.append(f"diversity@{deepest}")
-    else:
-        known = list(POINTWISE_METRICS[protocol.name])
-    if metric not in known:
-        raise InputError(
-            f"unknown metric {metric!r}",
-            hint=f"there are {', '.join(known)}" + " (--k gives others)" * protocol.ranks,
-            field="metric",
-        )
-
-
-def _search_space(
-    recipe: Recipe, only: Sequence[str], protocol: Protocol
-) -> dict[str, Range | Choice]:
-    """The settings to search; InputError if there are none."""
-    space = _effective_space(recipe, protocol)
-    for prefix in only:
-        if not any(name.startswith(prefix) for name in space):
-            raise InputError(
-                f"the recipe {recipe.name!r} has no setting to search that begins with {prefix!r}",
-                hint=f"there are {', '.join(space) or 'none'}",
-                field="only",
-            )
-    if only:
-        space = {name: domain for name, domain in space.items() if name.startswith(tuple(only))}
-    if not space:
-        raise InputError(
-            f"the recipe {recipe.name!r} has no setting to search",
-            hint="a stage declares them with plait.pipeline.search_space.tunable",
-            field="recipe",
-        )
-    return space
-
-
-def _effective_space(recipe: Recipe, protocol: Protocol) -> dict[str, Range | Choice]:
-    """The settings that have an effect; their ranges include the recipe's own values.
-
-    Under ratings only models that predict count. A config lists the settings that its other
-    settings disable in `inactive_settings`.
-    """
-    stages = {**recipe.models, **recipe.steps}
-    if protocol.name == "ratings":
-        stages = {model.name: stages[model.name] for model in rating_pipeline(recipe).models}
-    configs = {name: build_stage(name, settings).config for name, settings in stages.items()}
-    space = {}
-    for key, domain in recipe_search_space(recipe).items():
-        name, _, setting = key.partition(".")
-        if name in configs and setting not in getattr(configs[name], "inactive_settings", ()):
-            space[key] = domain.including(get_setting(configs[name], setting))
-    return space
 
 
 @contextmanager
@@ -309,14 +320,16 @@ def _run_trials(
     study: optuna.study.Study,
     task: _TuningTask,
     trials: int,
-    on_trial: Callable[[Trial, Tuned | None], None],
+    on_trial: Callable[[Trial, Tuned | None], object],
 ) -> None:
     """Run trials until the study has enough of them."""
+    stopped = False
 
     def report(study: optuna.study.Study, trial: optuna.trial.FrozenTrial) -> None:
-        on_trial(_to_trial(trial), _best_so_far(study, task))
+        nonlocal stopped
+        stopped = on_trial(_to_trial(trial), _best_so_far(study, task)) == "stop"
 
-    while (done := len(_finished_trials(study))) < trials:
+    while (done := len(_finished_trials(study))) < trials and not stopped:
         task.progress("trials", done, trials)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="optuna")
@@ -347,7 +360,7 @@ def _evaluate(task: _TuningTask, trial: optuna.trial.Trial) -> float:
         trial.report(early, step=0)
         if trial.should_prune():
             raise optuna.TrialPruned
-    value = task.measure(recipe, task.dataset)
+    value = task.measure(recipe, task.data, task.trackers)
     if math.isnan(value):
         raise ProtocolError(
             f"{task.metric} is undefined on the validation data",

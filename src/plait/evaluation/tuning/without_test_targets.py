@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from plait.data.array_types import BoolArray
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.labelled_examples import rating_examples
 from plait.splitting.splits import leave_one_out, time_split
 
-__all__ = ["sample_users", "validation_data"]
+__all__ = ["RESAMPLES", "sample_users", "validation_data"]
 
 RESAMPLES = 2
 """Tuning compares means, so that intervals are not needed."""
@@ -78,8 +79,8 @@ def validation_data(
     return train, replace(protocol, windows=1, test_file="", refit=False, resamples=RESAMPLES)
 
 
-def sample_users(dataset: Dataset, share: float, seed: int) -> Dataset:
-    """Select the events of a random sample of users.
+def sample_users(dataset: Dataset, share: float, seed: int) -> BoolArray:
+    """Draw a random sample of users.
 
     Args:
         dataset: The data set.
@@ -87,7 +88,7 @@ def sample_users(dataset: Dataset, share: float, seed: int) -> Dataset:
         seed: Seed of the sample.
 
     Returns:
-        The data set with the events of these users.
+        bool [n_users], the drawn ones.
     """
-    sampled = np.random.default_rng(seed).random(dataset.n_users) < share
-    return dataset.keep(sampled[dataset.interactions.users])
+    sampled: BoolArray = np.random.default_rng(seed).random(dataset.n_users) < share
+    return sampled
