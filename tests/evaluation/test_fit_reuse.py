@@ -125,6 +125,14 @@ def test_each_fit_has_a_tracking_run_of_its_own_with_its_settings():
     assert all(epochs == [(1, {"loss": 1.0}), (2, {"loss": 0.5})] for *_, epochs in records.runs)
 
 
+def test_a_callback_stops_the_training_of_every_recipe():
+    records = Records()
+    toys = [recipe("Tracked", name="a"), recipe("Tracked", "Counts", name="b")]
+    stop = [lambda epoch, values: "stop"]
+    evaluate(DATA, toys, Protocol(), trackers=[records], callbacks=stop)
+    assert [len(epochs) for *_, epochs in records.runs] == [1, 1]  # a stopped fit is not reused
+
+
 def test_measure_needs_kept_fits_and_no_option_of_a_fit():
     with pytest.raises(InputError) as refused:
         evaluate(DATA, [recipe("Counts")], Protocol()).measure(k=3)

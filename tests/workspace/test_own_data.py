@@ -188,6 +188,13 @@ def test_objects_that_are_no_trackers_are_refused(shop):
         assert refused.value.field == "track"
 
 
+def test_callbacks_must_be_functions(shop):
+    for run in (shop.evaluate, shop.tune, shop.fit):
+        with pytest.raises(InputError) as refused:
+            run(callbacks="stop")
+        assert refused.value.field == "callbacks"
+
+
 def test_the_command_line_measures_files_and_bundles(home, frames, tmp_path):
     options = []
     for name, frame in frames.items():

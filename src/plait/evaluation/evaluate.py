@@ -36,7 +36,7 @@ from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margin
 from plait.pipeline.fit_cache import FitCache
-from plait.pipeline.fit_context import Tracker
+from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
@@ -68,6 +68,7 @@ class EvaluateOptions(TypedDict, total=False):
             largest k.
         fusion: Which rows of other fusions there are.
         trackers: Where the training of models is recorded, a run for each fit.
+        callbacks: Called after each epoch of a training; "stop" ends it there.
         cache: Fitted models of earlier evaluations on the same data; None: only what the recipes
             have in common is fitted once.
         fits: Keeps the fitted recipes, or provides them: see `Report.measure`.
@@ -80,6 +81,7 @@ class EvaluateOptions(TypedDict, total=False):
     metrics: Iterable[OwnMetric]
     fusion: FusionOptions
     trackers: Sequence[Tracker]
+    callbacks: Sequence[Callback]
     cache: FitCache | None
     fits: KeptFits | None
 
@@ -98,6 +100,7 @@ class _Inputs:
     metrics: Iterable[OwnMetric] = ()
     fusion: FusionOptions = NO_ROWS
     trackers: Sequence[Tracker] = ()
+    callbacks: Sequence[Callback] = ()
     cache: FitCache | None = None
     fits: KeptFits | None = None
 
@@ -158,6 +161,7 @@ def _evaluate(protocol: Protocol, inputs: _Inputs, progress: Progress) -> Report
             named_metrics(inputs.metrics),
             inputs.fusion,
             tuple(inputs.trackers),
+            tuple(inputs.callbacks),
             run,
             inputs.cache or FitCache.shared_by(inputs.recipes),
             fits or KeptFits(),

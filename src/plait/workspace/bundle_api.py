@@ -8,10 +8,11 @@ from typing import IO, Any
 
 from plait.errors import BundleError, NotFoundError, PlaitError
 from plait.eventlog import EventLog
+from plait.experiments.fit_options import callbacks_of
 from plait.pipeline.bundle_log_match import check_log
 from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
-from plait.pipeline.fit_context import Tracker
+from plait.pipeline.fit_context import Callback, FitContext, Tracker
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
@@ -69,6 +70,7 @@ class BundleApi:
         track: str | Tracker | Sequence[str | Tracker] = (),
         *,
         prune: bool = False,
+        callbacks: Callback | Sequence[Callback] = (),
     ) -> str:
         """Fit a recipe on everything in the log and answer with it; resumes an interrupted fit.
 
@@ -82,6 +84,8 @@ class BundleApi:
                 HOME/tracking, and objects with `begin`, `report` and `end`.
             prune: Whether models that add nothing to the ranking of held-out queries are left out
                 of the bundle; `info()["bundle"]["pruned"]` names them.
+            callbacks: Called after each epoch of a training with the number of finished epochs and
+                the values that trackers get; "stop" ends the training there.
 
         Returns:
             The id of the bundle.
@@ -104,7 +108,10 @@ class BundleApi:
                 choice,
                 seed=without_numpy(seed),
                 progress=progress or ignore,
-                trackers=trackers_from(track, home / "tracking"),
+                context=FitContext(
+                    trackers=trackers_from(track, home / "tracking"),
+                    callbacks=callbacks_of(callbacks),
+                ),
                 prune=prune,
             )
         except Exception as problem:

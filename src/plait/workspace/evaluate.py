@@ -21,6 +21,7 @@ from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
+from plait.experiments.fit_options import callbacks_of
 from plait.pipeline.config_validation import check
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
@@ -46,7 +47,7 @@ PARTS = ("train", "validation", "test")
 
 OPTIONS = (
     *("seeds", "group", "fusion_methods", "ablate", "test_events", "map", *PARTS),
-    *("metrics", "track", "keep_fits", "bundle"),
+    *("metrics", "track", "callbacks", "keep_fits", "bundle"),
 )
 """The options of an evaluation beside its protocol."""
 
@@ -123,6 +124,7 @@ def _checked_inputs(settings: Mapping[str, Any], fits: KeptFits, history: Path) 
         "metrics": settings.get("metrics") or (),
         "fusion": _fusion_rows(settings),
         "trackers": trackers_from(settings.get("track") or (), history.parent / "tracking"),
+        "callbacks": callbacks_of(settings.get("callbacks") or ()),
         "fits": fits,
     }
 

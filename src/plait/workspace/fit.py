@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from plait.eventlog.snapshot import snapshot
 from plait.features.doubtful_items import doubtful_items
 from plait.pipeline.bundle_log_match import event_marks, numbering
 from plait.pipeline.bundle_store import BundleStore
-from plait.pipeline.fit_context import FitContext, Progress, Tracker, no_progress
+from plait.pipeline.fit_context import FitContext, Progress, no_progress
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.ranking.fusion.pruning import Pruning
@@ -39,6 +40,10 @@ __all__ = ["Progress", "fit", "no_progress"]
 
 _WEEK = 7 * 24 * 3600
 """Seconds after which an interrupted fit is given up."""
+
+
+NO_CONTEXT = FitContext()
+"""Neither trackers nor callbacks."""
 
 
 class _StageSeconds(dict[str, float]):
@@ -56,7 +61,7 @@ def fit(
     *,
     seed: int = 0,
     progress: Progress = no_progress,
-    trackers: tuple[Tracker, ...] = (),
+    context: FitContext = NO_CONTEXT,
     prune: bool = False,
 ) -> str:
     """Fit a recipe on everything that a log holds, and put the bundle into use.
@@ -70,8 +75,8 @@ def fit(
         lock: The file that is locked while a fit runs.
         choice: The recipe.
         seed: The seed of random choices.
-        progress: Called with the step, the number that is done of it, and the total.
-        trackers: They receive the losses of training.
+        progress: Called with the step, how much of it is done, and how much there is.
+        context: Its trackers and callbacks are those of every training.
         prune: Whether models that add nothing to held-out rankings are left out.
 
     Returns:
@@ -99,7 +104,7 @@ def fit(
             live=state_view_of,
             watch=seconds,
             progress=progress,
-            context=FitContext(folder=folder, trackers=trackers, name=_run_name(folder)),
+            context=replace(context, folder=folder, name=_run_name(folder)),
             reduce=pruning if prune else None,
         )
         bundle = ""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from plait.data.types import Dataset
 from plait.errors import InputError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.own_metrics import OwnMetric
-from plait.evaluation.tuning.search import Trial, Tuned, TuneOptions
+from plait.evaluation.tuning.search import Trial, Tuned
 from plait.evaluation.tuning.search import tune as search
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
+from plait.experiments.fit_options import callbacks_of
+from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.splitting.own_split import OwnSplit, joined
 from plait.training.process_group import require_single_process
@@ -61,21 +63,20 @@ def tune(
         The best recipe.
 
     Raises:
-        InputError: If an option is unknown or wrong.
-        ProtocolError: If the data do not allow the protocol.
+        InputError: If an option is unknown or wrong, or the data do not allow the protocol.
         MissingExtraError: If optuna is not installed.
     """
     require_single_process("a search for settings")
     parts, events = split_parts(options), options.get("test_events")
     settled = _settled(protocol, options, parts)
     check_test(events, settled)
-    loaded_recipe = recipe_from(recipe)
+    loaded_recipe, inputs = recipe_from(recipe), _inputs(options, only, folder)
     dataset = snapshot(log, progress=lambda done, total: progress("read", done, total))
     test = None if events is None else rated_file(events, options.get("map"), dataset)
     split = _trials_split(dataset, parts, options.get("map")) if parts else None
-    dataset = dataset if split is None else joined(split.train, split.test)
+    if split is not None:
+        dataset = joined(split.train, split.test)
     dataset = with_answers(log, dataset, settled, loaded_recipe, flush)
-    trackers = trackers_from(options.get("track") or (), folder.parent / "tracking")
     return search(
         dataset,
         loaded_recipe,
@@ -85,8 +86,27 @@ def tune(
         folder=folder,
         progress=progress,
         on_trial=on_trial,
-        **TuneOptions(only=as_list(only), test=test, split=split, trackers=trackers),
+        test=test,
+        split=split,
+        **inputs,
     )
+
+
+class _Inputs(TypedDict):
+    """The options of a search that need no data."""
+
+    only: Sequence[str]
+    trackers: Sequence[Tracker]
+    callbacks: Sequence[Callback]
+
+
+def _inputs(options: Mapping[str, Any], only: Sequence[str], folder: Path) -> _Inputs:
+    """The options of a search that need no data, checked."""
+    return {
+        "only": as_list(only),
+        "trackers": trackers_from(options.get("track") or (), folder.parent / "tracking"),
+        "callbacks": callbacks_of(options.get("callbacks") or ()),
+    }
 
 
 def _trials_split(dataset: Dataset, parts: Mapping[str, Any], mapping: Any) -> OwnSplit:
@@ -97,7 +117,7 @@ def _trials_split(dataset: Dataset, parts: Mapping[str, Any], mapping: Any) -> O
 
 def _settled(name: str | None, options: Mapping[str, Any], parts: Mapping[str, Any]) -> Protocol:
     """The protocol; InputError if the parts of a split do not suffice, or it makes its own."""
-    own = ("test_events", "map", "track", *PARTS)
+    own = ("test_events", "map", "track", "callbacks", *PARTS)
     rest = {option: value for option, value in options.items() if option not in own}
     protocol = protocol_of(name or ("split" if parts else "leave-one-out"), rest)
     check_parts(parts, protocol)

@@ -177,7 +177,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
                 `test`, one's own split as tables or data sets (without `train`
                 the log is the training data); `test_events` for the ratings protocol; `map`, the
                 mapping of such tables; `metrics`, functions of a list of ids and the set of
-                targets; `track`, names of trackers or trackers; `keep_fits`, to measure the fitted
+                targets; `track`, names of trackers or trackers; `callbacks`, functions of an epoch
+                and its values, of which "stop" ends a training; `keep_fits`, to measure the fitted
                 models again by `Report.measure`; `bundle`, the id of a bundle, or "current", that
                 is measured as it is instead of recipes.
 
@@ -228,8 +229,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             on_trial: Called after every trial with it and the best so far; if it returns "stop", no
                 other trial begins.
             options: Those of the protocol; `train` and `validation`, one's own split as for
-                `evaluate` (`test` is not looked at); `track`; and `told`, the former name of
-                `on_trial`.
+                `evaluate` (`test` is not looked at); `track`; `callbacks`; and `told`, the former
+                name of `on_trial`.
 
         Raises:
             MissingExtraError: If optuna is not installed.

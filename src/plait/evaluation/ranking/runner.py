@@ -181,6 +181,7 @@ def _fitted_recipe(
             context=FitContext(
                 trackers=task.trackers,
                 name=f"{task.run}-{re.sub(_NOT_IN_NAMES, '-', title)}",
+                callbacks=task.callbacks,
                 cache=task.cache,
             ),
             ranker_split=fold.ranker_split,

@@ -25,7 +25,7 @@ from plait.evaluation.ranking.product_targets import merge_variants
 from plait.evaluation.results.data_warnings import sparse_tail_note
 from plait.evaluation.slices import group_slices, target_slices, user_slices
 from plait.pipeline.fit_cache import FitCache
-from plait.pipeline.fit_context import Tracker
+from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.recipe import Recipe
 from plait.ranking.item_variants import product_groups
 from plait.splitting.own_split import OwnSplit
@@ -49,6 +49,7 @@ class RankingTask:
         metrics: One's own metrics by name.
         fusion: Which rows of other fusions there are.
         trackers: Where training is recorded.
+        callbacks: Called after each epoch of a training.
         run: The name of the run in trackers.
         cache: The fitted models that recipes share.
         fits: The fitted recipes, as far as they are kept.
@@ -63,6 +64,7 @@ class RankingTask:
     metrics: Mapping[str, OwnMetric] = field(default_factory=dict)
     fusion: FusionOptions = NO_ROWS
     trackers: tuple[Tracker, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
     run: str = ""
     cache: FitCache = field(default_factory=lambda: FitCache(()))
     fits: KeptFits = field(default_factory=KeptFits)

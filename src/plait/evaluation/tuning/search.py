@@ -23,13 +23,9 @@ from plait.evaluation.results.fingerprint import dataset_fingerprint, split_fing
 from plait.evaluation.results.per_query import is_better
 from plait.evaluation.results.report import FUSED
 from plait.evaluation.tuning.settings_to_search import check_metric, search_space
-from plait.evaluation.tuning.tuning_data import (
-    TuningData,
-    cache_of_unsearched,
-    tuning_data,
-)
+from plait.evaluation.tuning.tuning_data import TuningData, cache_of_unsearched, tuning_data
 from plait.pipeline.fit_cache import FitCache
-from plait.pipeline.fit_context import Tracker
+from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.search_space import Choice, Range, get_setting
@@ -95,7 +91,7 @@ class _TuningTask:
     progress: Progress
     interrupts: DeferredInterrupt
     objective: Sequence[OwnMetric]
-    trackers: Sequence[Tracker]
+    options: TuneOptions
     cache: FitCache
 
     def measure(self, recipe: Recipe, data: TuningData, trackers: Sequence[Tracker] = ()) -> float:
@@ -109,6 +105,7 @@ class _TuningTask:
                 metrics=self.objective,
                 trackers=trackers,
                 cache=self.cache,
+                callbacks=self.options.get("callbacks", ()),
             )
         return float(report.result(FUSED).metrics[self.metric].value)
 
@@ -120,13 +117,15 @@ class TuneOptions(TypedDict, total=False):
         only: Beginnings of the names of settings to search; by default all tunable settings.
         test: Separate test ratings.
         split: For the protocol "split", where its test is the validation data: it is measured on.
-        trackers: Where the training of models is recorded, a run for each fit on all users.
+        trackers: Where training is recorded, a run for each fit on all users.
+        callbacks: Called after each epoch of a training; "stop" ends it there.
     """
 
     only: Sequence[str]
     test: Dataset | None
     split: OwnSplit | None
     trackers: Sequence[Tracker]
+    callbacks: Sequence[Callback]
 
 
 def tune(
@@ -143,8 +142,8 @@ def tune(
 ) -> Tuned:
     """Search settings until a study has `trials` trials, those of earlier calls included.
 
-    Test targets are removed first. The first trial is the recipe itself. An interrupt keeps all
-    finished trials, and waits for a write. Models without searched settings are fitted once.
+    Test targets are removed first, the first trial is the recipe, and models without searched
+    settings are fitted once. An interrupt keeps all finished trials.
 
     Args:
         dataset: The data set.
@@ -152,9 +151,9 @@ def tune(
         protocol: The protocol whose test targets stay unseen.
         metric: Name of the metric to optimise, or a function of a list of ids and its targets.
         trials: Number of trials.
-        folder: Folder of the study of this recipe, protocol, metric, data and `test`.
+        folder: Folder of the study.
         progress: Called with "trials", the number of finished trials, and their total.
-        on_trial: Called with each finished trial and the best so far; "stop" ends the search.
+        on_trial: Called with each trial and the best so far; "stop" ends the search.
         options: See `TuneOptions`.
 
     Returns:
@@ -162,7 +161,7 @@ def tune(
 
     Raises:
         MissingExtraError: Without optuna.
-        InputError: If a metric or a setting does not exist, or the data do not allow the protocol.
+        InputError: If a metric or setting does not exist, or the data do not allow the protocol.
         StorageError: If the study cannot be read or written.
     """
     if find_spec("optuna") is None:
@@ -211,9 +210,8 @@ def _tuning_task(
 ) -> _TuningTask:
     """The search by a resolved protocol."""
     objective = [] if isinstance(metric, str) else [metric]
-    full, few_users, validation = tuning_data(
-        dataset, protocol, recipe, options.get("test"), options.get("split")
-    )
+    test, split = options.get("test"), options.get("split")
+    full, few_users, validation = tuning_data(dataset, protocol, recipe, test, split)
     space = search_space(recipe, options.get("only", ()), protocol)
     return _TuningTask(
         recipe,
@@ -225,7 +223,7 @@ def _tuning_task(
         progress,
         interrupts,
         objective,
-        options.get("trackers", ()),
+        options,
         cache_of_unsearched(recipe, space),
     )
 
@@ -360,7 +358,7 @@ def _evaluate(task: _TuningTask, trial: optuna.trial.Trial) -> float:
         trial.report(early, step=0)
         if trial.should_prune():
             raise optuna.TrialPruned
-    value = task.measure(recipe, task.data, task.trackers)
+    value = task.measure(recipe, task.data, task.options.get("trackers", ()))
     if math.isnan(value):
         raise ProtocolError(
             f"{task.metric} is undefined on the validation data",
