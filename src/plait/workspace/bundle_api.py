@@ -82,10 +82,9 @@ class BundleApi:
             progress: Told the step, how much of it is done, and how much there is.
             track: Trackers: names (`tensorboard`, `mlflow`, `wandb`) of those that write below
                 HOME/tracking, and objects with `begin`, `report` and `end`.
-            prune: Whether models that add nothing to the ranking of held-out queries are left out
-                of the bundle; `info()["bundle"]["pruned"]` names them.
-            callbacks: Called after each epoch of a training with the number of finished epochs and
-                the values that trackers get; "stop" ends the training there.
+            prune: Whether models that add nothing to held-out rankings are left out.
+            callbacks: Called after each epoch with the number of finished epochs and the values
+                that trackers get; "stop" ends the training there.
 
         Returns:
             The id of the bundle.
@@ -96,10 +95,11 @@ class BundleApi:
             MissingExtraError: If the recipe or a tracker needs an extra that is not installed.
             ConflictError: While another fit runs.
         """
-        home = self.settings.home
-        is_main = ProcessGroup.current().is_main
+        home, is_main = self.settings.home, ProcessGroup.current().is_main
         sweep_owned_folders()
         try:
+            trackers = trackers_from(track, home / "tracking")
+            context = FitContext(trackers=trackers, callbacks=callbacks_of(callbacks))
             choice = self.recipe_of_next_fit(recipe)
             bundle = fit(
                 self._log,
@@ -108,10 +108,7 @@ class BundleApi:
                 choice,
                 seed=without_numpy(seed),
                 progress=progress or ignore,
-                context=FitContext(
-                    trackers=trackers_from(track, home / "tracking"),
-                    callbacks=callbacks_of(callbacks),
-                ),
+                context=context,
                 prune=prune,
             )
         except Exception as problem:
