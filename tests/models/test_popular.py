@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError
+from plait.models.popularity.daily_cells import user_weight
 from plait.models.popularity.popular import Popular, PopularConfig
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import make_dataset, positions_only
@@ -37,6 +38,24 @@ def test_events_count_by_the_weight_of_their_type():
     dataset = make_dataset([("a", "seen", 0), ("b", "bought", 0)], kinds=["view", "purchase"])
     weighted = dataset.weighted({"view": 1.0, "purchase": 3.0})
     assert shares(weighted, "seen", "bought") == pytest.approx([0.25, 0.75])
+
+
+@pytest.mark.parametrize(
+    "weights", [{"hide": 0.0}, {"hide": -1.0}, {"hide": 0.0, "*": 0.5}, {"hide": 0.0, "view": 0.25}]
+)
+def test_weights_without_a_positive_entry_leave_the_others_their_own(weights):
+    kinds = ["view", "view", "hide"]
+    dataset = make_dataset([("a", "seen", 0), ("b", "seen", 0), ("b", "hidden", 0)], kinds=kinds)
+    actual = shares(dataset.weighted(weights), "seen", "hidden")
+    np.testing.assert_allclose(actual, [1.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [({}, 1.0), ({"hide": -1.0}, 1.0), ({"*": 0.5, "view": 0.25}, 0.5), ({"*": 0.0}, 1.0)],
+)
+def test_absent_types_weigh_as_the_star_or_1(weights, expected):
+    assert user_weight(weights) == expected
 
 
 def test_items_without_events_are_nan_and_not_retrieved():

@@ -14,6 +14,7 @@ Where all users are newcomers, as in a new shop, the third rule bounds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,7 @@ __all__ = [
     "first_days",
     "items_by_user",
     "robust_interactions",
+    "user_weight",
 ]
 
 SINGLE_ITEM_WEIGHT = 0.5
@@ -198,6 +200,19 @@ class RobustInteractions:
             weights * decay[where],
             weights * self.is_newcomer[where],
         )
+
+
+def user_weight(event_weights: Mapping[str, float]) -> float:
+    """Return the largest weight that a user can have for an item.
+
+    Args:
+        event_weights: Weights by event type; types that are absent weigh as "*", else 1.
+
+    Returns:
+        The largest weight; 1 if no weight is above 0.
+    """
+    largest = max({"*": 1.0, **event_weights}.values())
+    return largest if largest > 0 else 1.0
 
 
 def first_days(interactions: Interactions, n_users: int) -> Int32Array:

@@ -13,7 +13,7 @@ from plait.data.array_types import Float64Array, Int64Array
 from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
-from plait.models.popularity.daily_cells import NEWCOMER_LIMIT, robust_interactions
+from plait.models.popularity.daily_cells import NEWCOMER_LIMIT, robust_interactions, user_weight
 from plait.utils.timestamps import DAY
 
 __all__ = [
@@ -117,7 +117,7 @@ def select_half_life(
         newest = np.argpartition(events.times, -_MAX_EVENTS)[-_MAX_EVENTS:]
         events = events.take(np.isin(np.arange(len(events)), newest))
     counted = robust_interactions(events, is_timed=True)
-    unit = max(past.event_weights.values(), default=1.0)
+    unit = user_weight(past.event_weights)
     most_newcomers = newcomer_limit * counted.newcomer_ratio()
     gains: list[float] = []
     for days in HALF_LIVES:

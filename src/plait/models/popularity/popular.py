@@ -32,6 +32,7 @@ from plait.models.popularity.daily_cells import (
     first_days,
     items_by_user,
     robust_interactions,
+    user_weight,
 )
 from plait.models.popularity.half_life_selection import (
     best_half_life,
@@ -137,7 +138,7 @@ class Popular(Stage[PopularConfig]):
             fitted._segments = {name: row for row, name in enumerate(names, 1)}
             masks += [segments == name for name in names]
         decay = decay_weights(counted.times, fitted._half_life_days if is_timed else 0.0)
-        unit = max(dataset.event_weights.values(), default=1.0)
+        unit = user_weight(dataset.event_weights)
         cells: list[DailyCells] = []
         counts = np.zeros((len(masks), dataset.n_items))
         for row, mask in enumerate(masks):
