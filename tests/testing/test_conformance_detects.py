@@ -127,6 +127,12 @@ class Guesses(Popular):
         return np.where(is_unknown, np.float32(0.5), scores)
 
 
+class Zeroes(Popular):
+    def score(self, queries, numbers):
+        scores = super().score(queries, numbers)
+        return np.where(numbers >= 0, np.nan_to_num(scores), scores)
+
+
 class WritesMore(Stage):
     writes = ("noted",)
 
@@ -172,6 +178,7 @@ class NeedsSize(Popular):
         (Idle, "check_has_ability"),
         (Drops, "check_step_only_adds_columns"),
         (Guesses, "check_unknown_is_no_constant"),
+        (Zeroes, "check_unknown_is_no_constant"),
         (WritesMore, "check_step_declares_columns"),
         (ReadsMore, "check_step_declares_columns"),
     ],
@@ -187,6 +194,13 @@ def test_a_config_without_defaults_is_refused_once_and_names_the_setting():
         conformance.cases(Popular, NeedsSize)
     assert problem.value.field == "size"
     assert "NeedsSize" in str(problem.value)
+
+
+@pytest.mark.parametrize("stage", [int, 5])
+def test_what_is_no_stage_is_refused(stage):
+    with pytest.raises(InputError) as problem:
+        conformance.cases(stage)
+    assert problem.value.field == "stages"
 
 
 def test_cases_have_the_name_of_their_stage_in_pytest():

@@ -200,7 +200,9 @@ def check_thread_safe(case: StageCase) -> None:
 
 
 def check_unknown_is_no_constant(case: StageCase) -> None:
-    """A query of which nothing is known has no score, or one that depends on the item.
+    """What is unknown has no score, or one that depends on the item or on the query.
+
+    Unknown is a query of which nothing is known, and an item without interactions.
 
     Args:
         case: The stage to check.
@@ -215,6 +217,18 @@ def check_unknown_is_no_constant(case: StageCase) -> None:
     is_constant = len(values) == 1 and np.isfinite(scores).sum() > 1
     assert not is_constant, (
         f"{case} scores every item {float(values[0]):g} for a query of which nothing is known; "
+        "expected NaN"
+    )
+    is_unused = ~np.isin(numbers[0], dataset.interactions.items)
+    unused = np.concatenate(
+        [
+            stage.score(queries, np.tile(numbers[0, is_unused], (len(queries), 1)))
+            for queries, _ in _queries("market")
+        ]
+    )
+    is_constant = not np.isnan(unused).any() and len(np.unique(unused)) == 1
+    assert not is_constant, (
+        f"{case} scores every item without interactions {float(unused.flat[0]):g} for every query; "
         "expected NaN"
     )
 

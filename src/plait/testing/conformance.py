@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from plait.errors import InputError
 from plait.pipeline.registry import load_all_stages, stage_class
+from plait.pipeline.stage import Stage
 from plait.testing import (
     check_answers,
     check_lifecycle,
@@ -77,11 +78,14 @@ def stage_cases(*stages: type[Any] | str) -> list[StageCase]:
         One case for each stage and variant.
 
     Raises:
-        InputError: If a setting of a stage has no default.
+        InputError: If a class is no stage, or a setting of a stage has no default.
     """
     classes = load_all_stages() if not stages else {}
     for stage in stages:
         cls = stage_class(stage) if isinstance(stage, str) else stage
+        if not isinstance(cls, type) or not issubclass(cls, Stage):
+            message = f"{cls!r} is no stage, expected a subclass of plait.pipeline.stage.Stage"
+            raise InputError(message, hint="pass the class, or its name", field="stages")
         classes[cls.__name__.lower()] = cls
     for cls in classes.values():
         _check_defaults(cls)
