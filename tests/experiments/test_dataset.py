@@ -58,6 +58,24 @@ def test_columns_of_unequal_length_are_refused():
         plait.Dataset.from_arrays(["1", "2"], ["a"])
 
 
+@pytest.mark.parametrize(
+    "events",
+    [None, pd.DataFrame(ROWS).user, pl.Series([1]), np.zeros(3), pd.DataFrame(ROWS)[:0], [], {}],
+    ids=["none", "pandas", "polars", "numpy", "no rows", "empty list", "empty dictionary"],
+)
+def test_events_that_are_no_table_or_empty_are_refused(events):
+    with pytest.raises(InputError) as problem:
+        plait.Dataset.of(events)
+    assert problem.value.field == "events"
+
+
+def test_a_list_of_tables_is_read_as_a_whole(tmp_path, ratings):
+    rows = pl.DataFrame(ROWS)
+    rows[4:].write_csv(tmp_path / "rest.csv")
+    data = plait.Dataset.of([rows[:2], rows[2:4].to_pandas(), tmp_path / "rest.csv"])
+    assert data.to_frame().equals(ratings.to_frame())
+
+
 def test_catalogue_and_fields_come_with_the_items():
     items = pl.DataFrame({"item": ["a", "z"], "title": ["Lamp", "Vase"]})
     data = plait.Dataset.of(ROWS, items=items)
@@ -79,11 +97,13 @@ def test_html_escapes_event_types():
     "condition",
     [
         "value >= 4",
+        "value >= 4 AND user <> 'user' AND \"user\" < '9'",
+        "value >= 4 AND time >= '1970-01-01T00:00:10' AND time < '2000-01-01'",
         pl.col("value") >= 4,
         lambda frame: frame["value"] >= 4,
         np.array([True, False, True, False, True, False]),
     ],
-    ids=["sql", "expression", "function", "mask"],
+    ids=["sql", "user", "time", "expression", "function", "mask"],
 )
 def test_filter_keeps_the_interactions_that_meet_the_condition(ratings, condition):
     filtered = ratings.filter(condition)
@@ -92,11 +112,77 @@ def test_filter_keeps_the_interactions_that_meet_the_condition(ratings, conditio
     assert filtered.n_items == ratings.n_items
 
 
-@pytest.mark.parametrize("condition", ["price > 3", [True], "value", lambda _: 1])
+@pytest.mark.parametrize("condition", ["price > 3", "value >", [True], "value", lambda _: 1])
 def test_a_condition_that_is_no_mask_is_refused(ratings, condition):
     with pytest.raises(InputError) as problem:
         ratings.filter(condition)
     assert problem.value.field == "condition"
+
+
+def test_a_mask_of_another_frame_is_refused(ratings):
+    with pytest.raises(InputError) as problem:
+        ratings.filter(pd.DataFrame(ROWS).rating >= 4)
+    assert problem.value.field == "condition"
+    assert len(ratings.filter(lambda frame: frame.to_pandas().value >= 4)) == 3
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pl.DataFrame.to_pandas])
+def test_a_split_of_ones_own_comes_with_its_frames(ratings, make):
+    rows = pl.DataFrame(ROWS)[[5, 0, 3, 2, 4, 1]]
+    train, test = (ratings.matching(make(part)) for part in (rows[:4], rows[4:]))
+    assert pairs(train) == [("1", "a"), ("1", "c"), ("2", "a"), ("3", "d")]
+    assert pairs(test) == [("1", "b"), ("2", "b")]
+    assert train.catalogue.ids == test.catalogue.ids
+    assert ratings.matching(rows[["user", "item"]][:4]).to_frame().equals(train.to_frame())
+
+
+def test_matching_tells_interactions_of_a_pair_apart_or_refuses():
+    rows = {"user": [1, 1, 1], "item": ["a"] * 3, "time": [1, 2, 2], "kind": ["view"] * 2 + ["buy"]}
+    data = plait.Dataset.of(rows)
+    frame = pl.DataFrame(rows)
+    assert data.matching(frame[2:]).to_frame()["kind"].to_list() == ["buy"]
+    assert len(data.matching(frame[:1])) == 1
+    for table in (frame[["user", "item"]][:1], {"user": [1], "item": ["b"]}):
+        with pytest.raises(InputError) as problem:
+            data.matching(table)
+        assert problem.value.field == "table"
+
+
+def test_items_outside_the_core_are_no_candidates():
+    data = plait.Dataset.of(ROWS, items=[{"item": item} for item in "abcdz"], users=[{"user": 9}])
+    core = data.kcore(2)
+    alive = [core.catalogue.id(number) for number in np.flatnonzero(core.catalogue.alive)]
+    assert alive == ["a", "b"]
+    assert core.users.alive.sum() == 2
+    table = plait.score(
+        {"x": {"1": ["a"], "2": ["a"]}}, core, k=1, metrics=["coverage"], train=core
+    )
+    assert table.to_frame()["value"].to_list() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "field"),
+    [
+        ("kcore", {"least": "5"}, "least"),
+        ("kcore", {"items": 1.5}, "items"),
+        ("split_last", {"n": "1"}, "n"),
+        ("split_random", {"share": "0.2"}, "share"),
+        ("split_users", {"share": None}, "share"),
+        ("sample", {"users": "5"}, "users"),
+        ("sample", {"users": float("nan")}, "users"),
+    ],
+)
+def test_an_argument_that_is_no_number_is_refused_by_name(ratings, method, arguments, field):
+    with pytest.raises(InputError) as problem:
+        getattr(ratings, method)(**arguments)
+    assert problem.value.field == field
+
+
+def test_whole_floats_and_numbers_of_numpy_are_numbers(ratings):
+    assert len(ratings.kcore(np.float64(2.0))) == 4
+    assert len(ratings.split_last(1.0)[1]) == 2
+    assert len(ratings.split_last(np.int64(1))[1]) == 2
+    assert len(ratings.sample(users=np.float32(2)).user_ids) == 2
 
 
 def test_kcore_repeats_until_all_have_enough(ratings):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -11,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.array_types import BoolArray, Int64Array
-from plait.errors import InputError
-from plait.eventlog.memory_log import MemoryLog
+from plait.data.array_types import BoolArray, Int32Array, Int64Array
+from plait.data.catalogue import Catalogue
 from plait.eventlog.snapshot import snapshot
 from plait.experiments import splits
+from plait.experiments.dataset_sources import log_of_sources
 from plait.experiments.dataset_summary import html_table, summary_text
-from plait.ingest import FileKind
-from plait.ingest.memory_import import import_into_memory
+from plait.experiments.number_arguments import plain_number, whole_number
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from plait.ingest import FileKind
 
 __all__ = ["Dataset"]
 
@@ -58,7 +58,8 @@ class Dataset(arrays.Dataset):
 
         Args:
             events: The interactions: a path, a polars, pandas or pyarrow frame, a dictionary of
-                columns, or dictionaries. Columns are recognised by their names.
+                columns, dictionaries, or a list of paths or frames. Columns are recognised by
+                their names.
             items: The catalogue, likewise; None for none.
             users: Fields of users, likewise.
             facts: Triples of a knowledge graph, likewise.
@@ -68,7 +69,8 @@ class Dataset(arrays.Dataset):
             The data set. Rows that cannot be read are left out with a warning.
 
         Raises:
-            InputError: If a source is empty or not a table, or no row can be read.
+            InputError: If `events` is None, a source is empty or not a table, or no row can be
+                read.
             MappingError: If the columns cannot be recognised.
 
         Example:
@@ -78,13 +80,13 @@ class Dataset(arrays.Dataset):
             Dataset: 2 users, 2 items, 3 rating
             item fields title
         """
-        sources: dict[FileKind, Any] = {"items": items, "users": users, "events": events}
-        sources["facts"] = facts
-        log = MemoryLog()
-        for kind, source in sources.items():
-            if source is not None:
-                _add_source(log, kind, source, mapping)
-        return cls.from_snapshot(snapshot(log))
+        sources: Mapping[FileKind, Any] = {
+            "items": items,
+            "users": users,
+            "events": events,
+            "facts": facts,
+        }
+        return cls.from_snapshot(snapshot(log_of_sources(sources, mapping)))
 
     @classmethod
     def from_arrays(
@@ -150,16 +152,20 @@ class Dataset(arrays.Dataset):
     def filter(self, condition: str | pl.Expr | Callable[[pl.DataFrame], Any] | Any) -> Self:
         """Keep the interactions that meet a condition.
 
+        A mask is in the order of `to_frame`, by user and time. The rows of the table that was
+        read had another order: a split of your own comes with `matching`.
+
         Args:
             condition: An expression over the columns of `to_frame`: a polars expression, the text
-                of one in SQL such as "value >= 4", a function of the frame that returns a mask, or
-                a mask bool [N].
+                of one in SQL such as "value >= 4" or "time >= '2024-01-31'", a function of the
+                frame that returns a mask, or a mask bool [N].
 
         Returns:
             The data set; users and items that lose all their interactions go.
 
         Raises:
-            InputError: If the condition does not give one boolean for each interaction.
+            InputError: If the condition does not give one boolean for each interaction, or is a
+                pandas Series: its rows are those of another frame.
 
         Example:
             >>> import plait
@@ -168,6 +174,29 @@ class Dataset(arrays.Dataset):
             ['ann']
         """
         return self._only(splits.condition_mask(self.to_frame(), condition))
+
+    def matching(self, table: Any) -> Self:
+        """Keep the interactions that a table lists: a part of a split of your own.
+
+        Args:
+            table: As the events of `of`; rows match by user, item, time where both have times, and
+                kind where the table has kinds of this data set.
+
+        Returns:
+            The data set; users and items stay, as in other splits.
+
+        Raises:
+            InputError: If rows match no interaction, or more interactions than there are rows.
+
+        Example:
+            >>> import plait
+            >>> rows = {"user": ["ann", "ann", "bob"], "item": ["mug", "cup", "mug"]}
+            >>> test = {"user": ["ann"], "item": ["cup"]}
+            >>> plait.Dataset.of(rows).matching(test).item_ids
+            ['cup']
+        """
+        other = type(self).of(table)
+        return self.keep(splits.matching_mask(self.to_frame(), other.to_frame()))
 
     def kcore(self, least: int = 5, *, users: int | None = None, items: int | None = None) -> Self:
         """Keep users and items with enough interactions, repeated until all have enough.
@@ -178,7 +207,12 @@ class Dataset(arrays.Dataset):
             items: The fewest of an item; None: `least`.
 
         Returns:
-            The data set; users and items outside the core go.
+            The data set; users and items outside the core go, also those of `users=` and `items=`
+            that have no interactions: models do not recommend them, and `coverage` divides by the
+            items of the core.
+
+        Raises:
+            InputError: If a number is not whole.
 
         Example:
             >>> import plait
@@ -186,9 +220,15 @@ class Dataset(arrays.Dataset):
             >>> data.kcore(1, items=2).item_ids
             ['mug']
         """
-        least_users = least if users is None else users
-        least_items = least if items is None else items
-        return self._only(splits.kcore_mask(self.interactions, least_users, least_items))
+        least = whole_number(least, "least")
+        least_users = least if users is None else whole_number(users, "users")
+        least_items = least if items is None else whole_number(items, "items")
+        core = self._only(splits.kcore_mask(self.interactions, least_users, least_items))
+        return replace(
+            core,
+            users=_with_alive(core.users, core.interactions.users),
+            catalogue=_with_alive(core.catalogue, core.interactions.items),
+        )
 
     def sample(self, *, users: int | float, seed: int = 0) -> Self:
         """Draw users, with all their interactions.
@@ -206,7 +246,7 @@ class Dataset(arrays.Dataset):
             >>> len(data.sample(users=2, seed=1).user_ids)
             2
         """
-        drawn = splits.drawn_users(self, users, seed)
+        drawn = splits.drawn_users(self, plain_number(users, "users"), seed)
         return self.keep(drawn[self.interactions.users])
 
     def split_last(self, n: int = 1) -> tuple[Self, ...]:
@@ -225,6 +265,7 @@ class Dataset(arrays.Dataset):
             >>> [part.item_ids for part in data.split_last(2)]
             [['mug'], ['cup'], ['pot']]
         """
+        n = whole_number(n, "n")
         return self._parts(splits.last_parts(self.interactions, n), n + 1)
 
     def split_time(self, *cuts: float | str | datetime) -> tuple[Self, ...]:
@@ -270,6 +311,7 @@ class Dataset(arrays.Dataset):
             >>> [len(part) for part in data.split_random(0.4, seed=1)]
             [3, 2]
         """
+        share = plain_number(share, "share")
         train, test = self._parts(splits.random_parts(self, share, by, seed), 2)
         return train, test
 
@@ -283,7 +325,7 @@ class Dataset(arrays.Dataset):
         Returns:
             The data sets of the other and of the drawn users.
         """
-        drawn = splits.drawn_users(self, share, seed)
+        drawn = splits.drawn_users(self, plain_number(share, "share"), seed)
         train, test = self._parts(drawn[self.interactions.users].astype(np.int64), 2)
         return train, test
 
@@ -337,23 +379,16 @@ class Dataset(arrays.Dataset):
         return html_table(self)
 
 
+def _with_alive(catalogue: Catalogue, numbers: Int32Array) -> Catalogue:
+    """A catalogue of which only some entries are alive."""
+    occurs = np.zeros(len(catalogue), np.bool_)
+    occurs[numbers] = True
+    return replace(catalogue, alive=catalogue.alive & occurs)
+
+
 def _lost(before: Any, after: Any, size: int) -> BoolArray:
     """bool [size]: numbers that occur in `before` and not in `after`."""
     lost = np.zeros(size, np.bool_)
     lost[before] = True
     lost[after] = False
     return lost
-
-
-def _add_source(log: MemoryLog, kind: FileKind, source: Any, mapping: Any) -> None:
-    """Import one source; rejected rows are a warning, or an error if there is no other row."""
-    result = import_into_memory(log, source, kind, mapping)
-    if not result.rejected:
-        return
-    problems = "; ".join(
-        f"row {problem.row}: {problem.field} {problem.expected}" for problem in result.problems[:3]
-    )
-    message = f"{result.rejected:,} rows of {kind} cannot be read: {problems}"
-    if not result.stored:
-        raise InputError(message, field=kind)
-    warnings.warn(message, UserWarning, stacklevel=4)

@@ -103,7 +103,8 @@ def validation_set(
     if not same_users or train.catalogue.ids != validation.catalogue.ids:
         raise InputError(
             "validation has other users or items than train",
-            hint="split one data set, or pass both frames to Dataset.of together",
+            hint="split one data set: data = Dataset.of([train_frame, validation_frame]), then "
+            "data.matching(train_frame) and data.matching(validation_frame)",
             field="validation",
         )
     later = validation.weighted(event_weights).interactions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,13 @@ __all__ = [
     "drawn_users",
     "kcore_mask",
     "last_parts",
+    "matching_mask",
     "random_parts",
     "time_parts",
 ]
+
+_QUOTED_OR_USER = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|`[^`]*`|\buser\b""", re.IGNORECASE)
+"""Texts and quoted names in SQL, and the name `user`, which SQL reserves."""
 
 
 def condition_mask(frame: pl.DataFrame, condition: Any) -> BoolArray:
@@ -37,15 +42,22 @@ def condition_mask(frame: pl.DataFrame, condition: Any) -> BoolArray:
         bool [N]; False where the condition is null.
 
     Raises:
-        InputError: If the condition cannot be evaluated, or does not give N booleans.
+        InputError: If the condition cannot be evaluated, does not give N booleans, or is a pandas
+            Series.
     """
     import polars as pl
 
+    if type(condition).__module__.partition(".")[0] == "pandas":
+        raise InputError(
+            "the condition is a pandas Series, whose rows may be in another order than to_frame()",
+            hint="data.matching(frame) for rows of your own frame; filter(lambda frame: ...) else",
+            field="condition",
+        )
     try:
         if isinstance(condition, str):
-            condition = pl.sql_expr(condition)
-        if isinstance(condition, pl.Expr):
-            values: Any = frame.select(mask=condition)["mask"].fill_null(False).to_numpy()
+            values: Any = _sql_mask(frame, condition).fill_null(False).to_numpy()
+        elif isinstance(condition, pl.Expr):
+            values = frame.select(mask=condition)["mask"].fill_null(False).to_numpy()
         else:
             values = condition(frame) if callable(condition) else condition
         mask = np.asarray(values)
@@ -61,6 +73,67 @@ def condition_mask(frame: pl.DataFrame, condition: Any) -> BoolArray:
         )
         raise InputError(message, field="condition")
     return mask
+
+
+def _sql_mask(frame: pl.DataFrame, condition: str) -> pl.Series:
+    """Evaluate a condition in SQL, in which `user` is the column and times are UTC."""
+    import polars as pl
+
+    if "time" in frame.columns:  # literals of SQL have no zone
+        frame = frame.with_columns(pl.col("time").dt.replace_time_zone(None))
+    quoted = _QUOTED_OR_USER.sub(
+        lambda part: '"user"' if part[0].lower() == "user" else part[0], condition
+    )
+    try:
+        return frame.select(mask=pl.sql_expr(quoted))["mask"]
+    except pl.exceptions.PolarsError:  # only a query compares times with texts
+        query = f"SELECT ({quoted}) AS mask FROM interactions"  # noqa: S608 the condition is code
+        return pl.SQLContext(interactions=frame, eager=True).execute(query)["mask"]
+
+
+def matching_mask(frame: pl.DataFrame, rows: pl.DataFrame) -> BoolArray:
+    """Select the interactions that are rows of another frame.
+
+    Args:
+        frame: N interactions.
+        rows: Interactions: user and item, perhaps time, and a kind that counts if `frame` has it.
+
+    Returns:
+        bool [N].
+
+    Raises:
+        InputError: If rows match no interaction, or more interactions than there are rows.
+    """
+    import polars as pl
+
+    names = ["user", "item"] + ["time"] * ("time" in frame.columns and "time" in rows.columns)
+    if rows["kind"].is_in(frame["kind"].unique().implode()).all():
+        kinds = rows["kind"].unique().to_list()
+        names += ["kind"] * (kinds != ["view"])  # a table without kinds has views
+    counts = rows.group_by(names).agg(n_rows=pl.len())
+    matched = frame.select(names).join(counts, on=names, how="left", maintain_order="left")
+    is_match = matched["n_rows"].is_not_null()
+    n_unmatched = len(rows.join(frame, on=names, how="anti"))
+    columns = ", ".join(names)
+    if n_unmatched:
+        raise InputError(
+            f"{n_unmatched:,} of {len(rows):,} rows match no interaction by {columns}",
+            hint="read all parts as one data set: Dataset.of([train_frame, test_frame])",
+            field="table",
+        )
+    n_ambiguous = len(
+        matched.filter(is_match)
+        .group_by(names)
+        .agg(pl.len(), pl.first("n_rows"))
+        .filter(pl.col("len") > pl.col("n_rows"))
+    )
+    if n_ambiguous:
+        raise InputError(
+            f"{n_ambiguous:,} rows match more interactions by {columns} than the table has rows",
+            hint="give the columns that tell these interactions apart, such as time and kind",
+            field="table",
+        )
+    return is_match.to_numpy()
 
 
 def kcore_mask(interactions: Interactions, least_users: int, least_items: int) -> BoolArray:

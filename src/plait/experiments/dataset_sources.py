@@ -1,0 +1,79 @@
+"""Reads the sources of a data set: files, frames, or lists of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plait.errors import InputError
+from plait.eventlog.memory_log import MemoryLog
+from plait.ingest import FileKind
+from plait.ingest.memory_import import import_into_memory
+
+__all__ = ["log_of_sources"]
+
+_TABLE_HINT = "give a path, a frame, a dictionary of columns, dictionaries, or a list of frames"
+
+
+def log_of_sources(sources: Mapping[FileKind, Any], mapping: Any) -> MemoryLog:
+    """Import sources into a log in memory; rows that cannot be read are left out with a warning.
+
+    Args:
+        sources: A source, or a list of paths or frames, by what its rows are; None for none.
+        mapping: The meaning of columns, as for `plait ingest`.
+
+    Returns:
+        The log.
+
+    Raises:
+        InputError: If there are no events, a source is empty or not a table, or no row can be read.
+        MappingError: If the columns cannot be recognised.
+    """
+    if sources["events"] is None:
+        message = "events is None, expected a table of interactions"
+        raise InputError(message, hint=_TABLE_HINT, field="events")
+    log = MemoryLog()
+    for kind, source in sources.items():
+        for part in [] if source is None else _tables(source):
+            _check_table(part, kind)
+            _add_table(log, kind, part, mapping)
+    return log
+
+
+def _tables(source: Any) -> Sequence[Any]:
+    """The tables of a list of paths or frames; any other source is a single table."""
+    is_list = isinstance(source, list | tuple) and len(source) > 0
+    return source if is_list and all(map(_is_path_or_frame, source)) else [source]
+
+
+def _is_path_or_frame(value: Any) -> bool:
+    is_frame = hasattr(value, "columns") and not isinstance(value, Mapping)
+    return isinstance(value, str | os.PathLike) or is_frame
+
+
+def _check_table(source: Any, kind: FileKind) -> None:
+    """Raise InputError if the source is a single column."""
+    if hasattr(source, "dtype") and not hasattr(source, "columns"):
+        message = f"{kind} is a {type(source).__name__}, a single column; expected a table"
+        raise InputError(message, hint=_TABLE_HINT, field=kind)
+
+
+def _add_table(log: MemoryLog, kind: FileKind, table: Any, mapping: Any) -> None:
+    """Import one table; rejected rows are a warning, or an error if there is no other row."""
+    result = import_into_memory(log, table, kind, mapping)
+    if not result.rows:
+        message = f"{kind} has no rows"
+        raise InputError(message, hint="check how the table was read or filtered", field=kind)
+    if not result.rejected:
+        return
+    problems = "; ".join(
+        f"row {problem.row}: {problem.field or 'the row'} is {problem.value or 'missing'}, "
+        f"expected {problem.expected}"
+        for problem in result.problems[:3]
+    )
+    message = f"{result.rejected:,} rows of {kind} cannot be read: {problems}"
+    if not result.stored:
+        raise InputError(message, field=kind)
+    warnings.warn(message, UserWarning, stacklevel=5)
