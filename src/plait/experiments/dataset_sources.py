@@ -64,8 +64,9 @@ def _add_table(log: MemoryLog, kind: FileKind, table: Any, mapping: Any) -> None
     """Import one table; rejected rows are a warning, or an error if there is no other row."""
     result = import_into_memory(log, table, kind, mapping)
     if not result.rows:
-        message = f"{kind} has no rows"
-        raise InputError(message, hint="check how the table was read or filtered", field=kind)
+        raise InputError(
+            f"{kind} has no rows", hint="check how the table was read or filtered", field=kind
+        )
     if not result.rejected:
         return
     problems = "; ".join(
@@ -75,5 +76,5 @@ def _add_table(log: MemoryLog, kind: FileKind, table: Any, mapping: Any) -> None
     )
     message = f"{result.rejected:,} rows of {kind} cannot be read: {problems}"
     if not result.stored:
-        raise InputError(message, field=kind)
+        raise InputError(f"no row can be read: {message}", field=kind)
     warnings.warn(message, UserWarning, stacklevel=5)
