@@ -37,7 +37,7 @@ def whole_number(value: Any, name: str) -> int:
     Raises:
         InputError: If it is not a whole number.
     """
-    number = None if isinstance(value, str) else plain_number(value, name)
-    if not isinstance(number, int):
+    number = math.nan if isinstance(value, str) else plain_number(value, name)
+    if not float(number).is_integer():
         raise InputError(f"{name} is {value!r}, expected a whole number", field=name)
-    return number
+    return int(number)

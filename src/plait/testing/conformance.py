@@ -82,7 +82,7 @@ def stage_cases(*stages: type[Any] | str) -> list[StageCase]:
     """
     classes = load_all_stages() if not stages else {}
     for stage in stages:
-        cls = stage_class(stage) if isinstance(stage, str) else stage
+        cls: Any = stage_class(stage) if isinstance(stage, str) else stage
         if not isinstance(cls, type) or not issubclass(cls, Stage):
             message = f"{cls!r} is no stage, expected a subclass of plait.pipeline.stage.Stage"
             raise InputError(message, hint="pass the class, or its name", field="stages")
