@@ -16,8 +16,8 @@ STEPS = {"fuse": {}, "rules": {}, "policy": {}}
 CONSTANT = {"stage": f"{HERE}:Level"}
 
 
-def fitted(models, pruning=None):
-    recipe = Recipe.of({"name": "toy", "models": models, "steps": STEPS})
+def fitted(models, pruning=None, steps=STEPS):
+    recipe = Recipe.of({"name": "toy", "models": models, "steps": steps})
     split = leave_one_out(DATA, "validation", None)
     return fit_recipe(recipe, DATA, split, refit=True, reduce=pruning)
 
@@ -68,6 +68,52 @@ def test_a_pruned_bundle_answers_and_says_what_it_lacks(tmp_path):
     with plait.open(tmp_path, stage_modules=(HERE,)) as shop:
         assert len(shop.recommend("u1", k=5)) == 5
         assert np.isfinite([item.score for item in shop.recommend("u1", k=3).items]).all()
+
+
+def test_settings_that_name_a_pruned_model_go_with_it(tmp_path):
+    rows = random_rows()
+    events = {
+        "user": [row[0] for row in rows],
+        "item": [row[1] for row in rows],
+        "time": [1_600_000_000 + int(row[2] * 86_400) for row in rows],
+    }
+    fuse = {
+        "require_gain": ["level"],
+        "weights": {"*": 1.0, "level": 0.5},
+        "transforms": {"level": "rank", "popular": "log"},
+        "match": ["level"],
+    }
+    explain = {"templates": {"level": "A level", "popular": "Popular"}}
+    recipe = {
+        "name": "toy",
+        "models": {"popular": {}, "neighbours": {}, "level": CONSTANT},
+        "steps": {"fuse": fuse, "rules": {}, "policy": {}, "explain": explain},
+    }
+    with plait.open(tmp_path, stage_modules=(HERE,)) as shop:
+        shop.ingest(events=events)
+        shop.fit(recipe, prune=True)
+        assert "level" in [model["model"] for model in shop.info()["bundle"]["pruned"]]
+        shop.fit()
+        assert len(shop.recommend("u1", k=5)) == 5
+    pipeline = fitted(recipe["models"], Pruning(), steps=recipe["steps"])
+    assert pipeline.recipe.steps["fuse"] == {
+        "require_gain": [],
+        "weights": {"*": 1.0},
+        "transforms": {"popular": "log"},
+        "match": [],
+    }
+    assert pipeline.recipe.steps["explain"] == {"templates": {"popular": "Popular"}}
+
+
+def test_fixed_weights_of_a_pruned_model_go_with_it():
+    fixed = {"fixed": {"weights": {"popular": [1.0], "neighbours": [1.0], "level": [0.1]}}}
+    steps = {"fuse": {"method": "mixer", **fixed}, "rules": {}, "policy": {}}
+    pruning = Pruning()
+    pipeline = fitted({"popular": {}, "neighbours": {}, "level": CONSTANT}, pruning, steps=steps)
+    left = pipeline.recipe.steps["fuse"]["fixed"]["weights"]
+    assert "level" in [model.name for model in pruning.pruned]
+    assert list(left) == list(pipeline.recipe.models)
+    Pipeline.build(pipeline.recipe)
 
 
 def test_an_unlearned_fusion_is_not_pruned():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -142,13 +143,34 @@ def _needed(models: Collection[Stage]) -> set[str]:
 
 def _without(pipeline: Pipeline, name: str, fuse: Fuse) -> Pipeline:
     """The pipeline without a model, and with another fusion."""
-    models = {key: value for key, value in pipeline.recipe.models.items() if key != name}
+    recipe = pipeline.recipe
+    models = {key: value for key, value in recipe.models.items() if key != name}
+    references = {step.name: step.referenced_models for step in pipeline.steps}
+    steps = {
+        step: _unreferenced(settings, references.get(step, ()), name)
+        for step, settings in recipe.steps.items()
+    }
     return replace(
         pipeline,
-        recipe=replace(pipeline.recipe, models=models),
+        recipe=replace(recipe, models=models, steps=steps),
         models=tuple(model for model in pipeline.models if model.name != name),
         steps=tuple(fuse if isinstance(step, Fuse) else step for step in pipeline.steps),
     )
+
+
+def _unreferenced(settings: Mapping[str, Any], paths: Iterable[str], name: str) -> dict[str, Any]:
+    """The settings of a step without a model that those at some paths name."""
+    result = dict(settings)
+    for path in paths:
+        setting, _, rest = path.partition(".")
+        value = result.get(setting)
+        if rest and isinstance(value, Mapping):
+            result[setting] = _unreferenced(value, (rest,), name)
+        elif isinstance(value, Mapping):
+            result[setting] = {key: entry for key, entry in value.items() if key != name}
+        elif isinstance(value, list | tuple):
+            result[setting] = [entry for entry in value if entry != name]
+    return result
 
 
 def _megabytes(model: Stage) -> float:
