@@ -164,6 +164,16 @@ def test_a_recipe_is_fitted_on_ones_own_split(parts):
     assert len(fitted.recommend(["u0"], k=5, seen="keep")) == 5
 
 
+@pytest.mark.parametrize(("rule", "seen"), [("off", "keep"), ("once", "remove")])
+def test_scores_of_a_recipe_are_those_of_lists_by_its_rule_of_seen_items(rule, seen, parts):
+    recipe = {**RECIPE, "steps": {"fuse": {}, "rules": {"seen": "once"}, "policy": {}}}
+    space = {"linear.l2": [5.0], "rules.seen": [rule]}
+    fitted = plait.grid(recipe, space, *parts[:2], metric="recall@1", seen=seen).best_fitted
+    lists = fitted.recommend(["u0", "u1"], k=8, seen=seen)
+    scores = fitted.scores(lists.select("user", "item"))
+    assert scores["score"].to_list() == lists["score"].to_list()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "field"),
     [

@@ -27,6 +27,7 @@ from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.pipeline import FALLBACK, Pipeline
 from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
 from plait.pipeline.stage import Stage
+from plait.ranking.exclusion_rules import Rules
 from plait.splitting.splits import Split
 from plait.training.pipeline_fit import fit_recipe
 
@@ -101,7 +102,7 @@ class FromRecipe(Estimator):
             InputError: If there is a weight.
         """
         _check_options(weight, None)
-        return PipelineStage(_measured(Pipeline.build(self.source)))
+        return _stage_of(_measured(Pipeline.build(self.source)))
 
     def fit(
         self,
@@ -135,7 +136,8 @@ class FromRecipe(Estimator):
 
         Returns:
             The fitted model; its lists are those of the recipe without the items that fill lists
-            which the models leave short.
+            which the models leave short. Its `scores` are those among the candidates without seen
+            items; with them if the recipe has no rule of seen items, or `seen = "off"`.
 
         Raises:
             InputError: If `validation` has other users or items, or there is a weight or device.
@@ -160,9 +162,7 @@ class FromRecipe(Estimator):
                 progress=report,
                 context=context,
             )
-        return FittedModel(
-            self.clone(), PipelineStage(pipeline), Dataset.from_snapshot(train), weights
-        )
+        return FittedModel(self.clone(), _stage_of(pipeline), Dataset.from_snapshot(train), weights)
 
     def __repr__(self) -> str:
         return f"FromRecipe({self.source.name!r})"
@@ -176,6 +176,12 @@ def _check_options(weight: str | None, device: str | None) -> None:
     if device is not None:
         hint = "set training.device of its models"
         raise InputError("recipes name their devices", hint=hint, field="device")
+
+
+def _stage_of(pipeline: Pipeline) -> PipelineStage:
+    """The pipeline as one stage; seen items are candidates unless a rule of it removes them."""
+    removes = any(isinstance(step, Rules) and step.config.seen != "off" for step in pipeline.steps)
+    return PipelineStage(pipeline, without_seen=removes)
 
 
 def _measured(pipeline: Pipeline) -> Pipeline:
