@@ -1,13 +1,19 @@
 """`plait.fuse`: weights of fitted models in worlds where the right ones are known."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 import plait
 from plait import models
 from plait.errors import InputError
+from plait.experiments.recipe_model import FromRecipe
 from plait.pipeline.recipe import Recipe, recipe_from
 from tests.experiments.toy_models import Next, Noise, NoiseStage, circle
+
+FIXED = "settings.fixed.weights"
+TRANSFORMS = "settings.transforms"
+BOTH = {"fixed": {"weights": {"Noise": [1.0]}}}
 
 
 @pytest.fixture(scope="module")
@@ -192,9 +198,158 @@ def test_similar_items_are_those_of_the_models(parts):
     assert set(similar) == {"i1", "i2", "i4", "i5"}
 
 
+@pytest.fixture(scope="module")
+def crossed():
+    """Lists of which `switch` says whether `left` or `right` is to be believed, and their targets.
+
+    No weighted sum can express that.
+    """
+    random = np.random.default_rng(0)
+    left, right = random.normal(size=(2, 200, 12))
+    switch = np.where(random.random((200, 12)) < 0.5, 1.0, -1.0)
+    believed = np.where(switch > 0, left, right)
+    taken = (4 * believed + random.gumbel(size=believed.shape)).argmax(axis=1)
+    users = np.repeat([f"u{user}" for user in range(200)], 12)
+    items = np.tile([f"i{item}" for item in range(12)], 200)
+    events = [(f"u{user}", f"i{item}") for user in range(200) for item in (user % 12, taken[user])]
+    train, validation = plait.Dataset.from_arrays(*zip(*events, strict=True)).split_last()
+    scores = {"left": left, "right": right, "Switch": switch}
+    columns = {"user": users, "item": items}
+    members = {
+        name: models.Given(pl.DataFrame({**columns, "score": values.ravel()})).fit(train)
+        for name, values in scores.items()
+    }
+    return members, validation
+
+
+def test_a_method_with_a_ranker_learns_it_on_validation(crossed):
+    members, validation = crossed
+    settings = {"transform": "none", "method": "mixer", "hidden_units": 8}
+    fusions = {
+        method: plait.fuse(
+            members, validation=validation, seen="keep", settings={**settings, "method": method}
+        )
+        for method in ("weighted", "mixer")
+    }
+    assert fusions["weighted"].ranker is None
+    assert fusions["mixer"].ranker["ndcg"] > fusions["mixer"].ranker["weighted_ndcg"] + 0.05
+    assert fusions["mixer"].weights.equals(fusions["weighted"].weights)
+    lists = {name: fusion.recommend(k=5, seen="keep") for name, fusion in fusions.items()}
+    table = plait.score(lists, validation, k=5, metrics="ndcg")
+    assert table.value("mixer", "ndcg@5") > table.value("weighted", "ndcg@5") + 0.05
+    fixed = plait.fuse(
+        members,
+        validation=validation,
+        weights=dict.fromkeys(members, 1.0),
+        seen="keep",
+        settings=settings,
+    )
+    assert fixed.ranker is not None
+    rows = fixed.ablate(validation, k=5, metrics="ndcg").rows
+    assert list(rows)[:4] == ["fused", "without:left", "without:right", "without:Switch"]
+
+
+def test_a_fit_of_the_recipe_of_a_fusion_learns_the_ranker():
+    """Models that know nothing, among popular items and others: the ranker sees which are which."""
+    random = np.random.default_rng(0)
+    shares = np.r_[np.full(10, 9.0), np.full(20, 1.0)]
+    draws = random.choice(30, (240, 6), p=shares / shares.sum())
+    users = np.repeat([f"u{user}" for user in range(240)], 6)
+    data = plait.Dataset.from_arrays(users, [f"i{item}" for item in draws.ravel()])
+    train, validation = data.split_last()
+    members = {"Noise": Noise().fit(train), "Next": Next().fit(train)}
+    settings = {"method": "mixer", "hidden_units": 2}
+    fusion = plait.fuse(members, validation=validation, seen="keep", settings=settings)
+    assert fusion.recipe().steps["fuse"]["method"] == "mixer"
+    fitted = FromRecipe(fusion).fit(train, validation=validation)
+    step = next(step for step in fitted.stage.pipeline.steps if step.name == "fuse")
+    assert fusion.ranker is not None
+    assert step.describe()["ranker"]["hidden_units"] == 2
+
+
+def test_settings_name_models_as_the_call_does(fitted, parts):
+    plain = plait.fuse(fitted, validation=parts[1])
+    settings = {"transforms": {"Next (exact)": "rank"}, "require_gain": ["Noise"]}
+    fusion = plait.fuse(fitted, validation=parts[1], settings=settings)
+    assert fusion.recipe().steps["fuse"]["transforms"] == {"next-exact": "rank"}
+    assert fusion.recipe().steps["fuse"]["require_gain"] == ["noise"]
+    scores = [model.recommend(["u0"], k=5)["score"] for model in (plain, fusion)]
+    assert not scores[0].equals(scores[1])
+    table = fusion.ablate(parts[2], k=5, metrics="recall")
+    assert table.value("without:Noise", "recall@5") == 1.0
+
+
+def test_fixed_weights_by_band_come_with_their_bands_and_margin(fitted, parts):
+    bands = {"Next (exact)": [0.0, 1.0], "Noise": [1.0, 0.5]}
+    fixed = {"history_from": (0, 3), "weights": bands, "margin": -1.5}
+    fusion = plait.fuse(fitted, settings={"fixed": fixed})
+    assert fusion.weights["history_from"].to_list() == [0, 3]
+    assert fusion.weights["Noise"].to_list() == bands["Noise"]
+    table = fusion.recipe().steps["fuse"]["fixed"]
+    assert table["margin"] == -1.5
+    assert table["weights"] == {"next-exact": [0.0, 1.0], "noise": [1.0, 0.5]}
+    rows = fusion.ablate(parts[2], k=1, metrics="recall").rows
+    assert list(rows) == ["fused", "without:Next (exact)", "Next (exact)", "Noise"]
+
+
+def test_an_ablation_has_no_row_in_which_all_fixed_weights_are_zero(fitted, parts):
+    members = {**fitted, "popular": models.Popular().fit(parts[0])}
+    weights = {"Next (exact)": 1.0, "Noise": 0.0, "popular": 0.0}
+    table = plait.fuse(members, weights=weights).ablate(parts[2], k=1, metrics="recall")
+    rows = ("fused", "without:Noise", "without:popular", *members)
+    assert tuple(table.rows) == rows
+
+
+def test_models_of_the_same_pairs_with_other_types_values_or_times_are_not_fused():
+    rows = circle(users=20).to_frame().select("user", "item", "time").with_columns(value=1.0)
+    changed = [
+        rows.with_columns(value=2.0),
+        rows.with_columns(time=pl.col("time") + pl.duration(days=1)),
+        rows.with_columns(event=pl.lit("purchase")),
+    ]
+    first = Noise().fit(plait.Dataset.of(rows))
+    plait.fuse({"a": first, "b": Noise().fit(plait.Dataset.of(rows))}, weights={"a": 1.0, "b": 1.0})
+    for frame in changed:
+        second = Noise().fit(plait.Dataset.of(frame))
+        with pytest.raises(InputError) as problem:
+            plait.fuse({"a": first, "b": second}, weights={"a": 1.0, "b": 1.0})
+        assert problem.value.field == "fitted.b"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        (lambda fitted, parts: {"validation": parts[1].to_frame()}, "validation"),
+        (
+            lambda fitted, parts: {
+                "validation": None,
+                "weights": dict.fromkeys(fitted, 1.0),
+                "settings": {"method": "mixer"},
+            },
+            "validation",
+        ),
+        (lambda fitted, parts: {"settings": ["x"]}, "settings"),
+        (lambda fitted, parts: {"settings": {1: "x"}}, "settings"),
+        (lambda fitted, parts: {"settings": {"stage": "rules"}}, "stage"),
+        (lambda fitted, parts: {"settings": {"fixed": "x"}}, "settings.fixed"),
+        (lambda fitted, parts: {"settings": {"fixed": {"weights": {"x": [1]}}}}, FIXED),
+        (lambda fitted, parts: {"settings": {"fixed": {"weights": {"Noise": [0]}}}}, FIXED),
+        (
+            lambda fitted, parts: {"settings": {"fixed": {"weights": {"Noise": [1, 2]}}}},
+            f"{FIXED}.Noise",
+        ),
+        (
+            lambda fitted, parts: {"weights": dict.fromkeys(fitted, 1.0), "settings": BOTH},
+            "weights",
+        ),
+        (lambda fitted, parts: {"settings": {"transforms": {"noise": "rank"}}}, TRANSFORMS),
+        (lambda fitted, parts: {"settings": {"require_gain": ["EASE"]}}, "settings.require_gain"),
+        (lambda fitted, parts: {"fitted": {**fitted, 3: fitted["Noise"]}}, "fitted"),
+        (lambda fitted, parts: {"fitted": {**fitted, "fused": fitted["Noise"]}}, "fitted.fused"),
+        (
+            lambda fitted, parts: {"fitted": {**fitted, "without:Noise": fitted["Noise"]}},
+            "fitted.without:Noise",
+        ),
         (lambda fitted, parts: {"validation": None}, "validation"),
         (lambda fitted, parts: {"validation": parts[1].filter("item = 'none'")}, "validation"),
         (lambda fitted, parts: {"validation": circle(events=3)}, "validation"),

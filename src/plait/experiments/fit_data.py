@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from plait.pipeline.stage import Fittable, Stage, Trainable
 from plait.pipeline.stage_calls import fit_stage as checked_fit
 from plait.splitting.eval_queries import EvalQueries, queries_of
 
-__all__ = ["FitData", "fit_stage", "queries_for", "validation_set"]
+__all__ = ["FitData", "check_validation", "fit_stage", "queries_for", "validation_set"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +98,9 @@ def validation_set(
         weight: "value" if an interaction counts in proportion to its value.
 
     Raises:
-        InputError: If `validation` has other users or items than `train`.
+        InputError: If `validation` is no data set, or has other users or items than `train`.
     """
+    check_validation(validation)
     same_users = train.users.ids == validation.users.ids
     if not same_users or train.catalogue.ids != validation.catalogue.ids:
         raise InputError(
@@ -112,6 +114,23 @@ def validation_set(
     targets = Ragged.from_lengths(later.items, counts.astype(np.int64))
     queries = queries_for(train, users.astype(np.int32), event_weights, weight)
     return ValidationSet(queries, targets)
+
+
+def check_validation(validation: Any) -> None:
+    """Check that validation data are a data set.
+
+    Args:
+        validation: What should be one.
+
+    Raises:
+        InputError: If they are something else, such as a frame.
+    """
+    if not isinstance(validation, arrays.Dataset):
+        raise InputError(
+            f"validation is {type(validation).__name__}, expected a plait.Dataset",
+            hint="split one data set: train, validation = data.split_last()",
+            field="validation",
+        )
 
 
 def queries_for(

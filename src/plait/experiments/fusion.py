@@ -16,9 +16,18 @@ from plait.data.query_batch import QueryBatch
 from plait.data.state_view import StateView
 from plait.errors import InputError
 from plait.experiments.dataset import Dataset
-from plait.experiments.fit_data import validation_set
+from plait.experiments.fit_data import check_validation, validation_set
 from plait.experiments.fitted_model import FittedModel
-from plait.experiments.fusion_inputs import check_models, fixed_weights, recipe_names
+from plait.experiments.fusion_inputs import (
+    FUSED_ROW,
+    WITHOUT_ROW,
+    check_models,
+    fusion_settings,
+    has_idle_band,
+    learns_from_validation,
+    recipe_names,
+    settings_of_models,
+)
 from plait.experiments.list_frames import read_pairs
 from plait.experiments.metric_definitions import Metric
 from plait.experiments.pipeline_stage import PipelineStage
@@ -29,7 +38,6 @@ from plait.pipeline.batch_inference import batch_size, concat_candidates, in_bat
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import Stage
-from plait.ranking.fusion.band_weights import FusionWeights
 from plait.ranking.fusion.fuse import Fuse
 from plait.state import DatasetState
 from plait.utils.plain_arguments import without_numpy
@@ -52,23 +60,28 @@ def fuse(
     """Fuse fitted models: a weighted sum of their comparable scores, as in recipes.
 
     The weights are learned by length of history, on what the users of `validation` did there after
-    their training history. No model is fitted.
+    their training history; so is the ranker of the methods lambdarank and mixer. No model is
+    fitted.
 
     Args:
         fitted: The models by name, all fitted on the same training data.
         validation: Interactions that no model was fitted on.
-        weights: Fixed weights by model in place of learned ones; `validation` is not needed then.
+        weights: Fixed weights by model in place of learned ones; `validation` is not needed then,
+            unless the method learns a ranker.
         seen: "remove": items of the training history are no candidates while weights are learned;
             "keep": they are.
         candidates_per_model: How many items each model retrieves for a user.
-        settings: Other settings of the step `fuse` of recipes, such as `method`.
+        settings: Other settings of the step `fuse` of recipes, such as `method`. Settings that name
+            models, such as `transforms`, use the names in `fitted`; `fixed` has fixed weights by
+            length of history.
 
     Returns:
         The fusion, which recommends as a fitted model does.
 
     Raises:
-        InputError: If there are fewer than two models, they were fitted on different data,
-            `validation` is missing, empty or has other users or items, or weights are wrong.
+        InputError: If there are fewer than two models, a name is not allowed, they were fitted on
+            different data, `validation` is missing, empty, no data set or has other users or items,
+            or weights or settings are wrong.
 
     Example:
         >>> import plait
@@ -83,13 +96,17 @@ def fuse(
     if seen not in ("remove", "keep"):
         raise InputError(f"seen is {seen!r}, expected 'remove' or 'keep'", field="seen")
     check_models(fitted)
-    table = dict(settings or {})
-    if weights is not None:
-        table["fixed"] = {"weights": fixed_weights(weights, fitted)}
-    elif validation is None:
-        message = "fuse learns weights on validation data, and there are none"
-        raise InputError(message, hint="pass validation=, or weights=", field="validation")
-    return _fused(fitted, validation, table, seen, candidates_per_model)
+    table = fusion_settings(settings, weights, fitted)
+    if validation is not None:
+        check_validation(validation)
+    learns = learns_from_validation(table)
+    if learns and validation is None:
+        raise InputError(
+            "fuse learns weights, or a ranker, on validation data, and there are none",
+            hint="pass validation=, or weights= with a method without a ranker",
+            field="validation",
+        )
+    return _fused(fitted, validation if learns else None, table, seen, candidates_per_model)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,7 +114,8 @@ class Fusion(FittedModel[Recipe]):
     """Fitted models and their weights; recommends as a fitted model does.
 
     The score of an item is the weighted sum of the comparable scores of the models among the
-    candidates that they retrieve for the user.
+    candidates that they retrieve for the user. `scores` takes the candidates of `recommend` with at
+    most `candidates_per_model` items, no filter, and seen items as while weights were learned.
 
     Attributes:
         model: The recipe of the fusion.
@@ -105,7 +123,8 @@ class Fusion(FittedModel[Recipe]):
         dataset: The training data of the models.
         event_weights: Weights by event type of the models.
         fitted: The fitted models by name.
-        validation: What the weights were learned on; None: they are fixed.
+        validation: What the weights, or a ranker, were learned on; None: weights are fixed, and
+            there is no ranker.
         seen: Whether seen items were candidates then.
     """
 
@@ -123,8 +142,7 @@ class Fusion(FittedModel[Recipe]):
         """
         import polars as pl
 
-        assert isinstance(self.stage, PipelineStage)
-        learned = _weights_of(self.stage.pipeline)
+        learned = self._step.learned
         if learned is None:
             raise InputError("this method of fusion has no weights by band")
         columns: dict[str, Any] = {"history_from": learned.lower, "queries": learned.queries}
@@ -134,6 +152,20 @@ class Fusion(FittedModel[Recipe]):
             place = learned.models.index(model) if is_learned else 0
             columns[name] = learned.weights[:, place] if is_learned else zeros
         return pl.DataFrame(columns)
+
+    @property
+    def ranker(self) -> dict[str, Any] | None:
+        """What the ranker of the methods lambdarank and mixer is, and gains on held-out queries.
+
+        None where the method learns none, or where it gained nothing: weights decide alone.
+        """
+        ranker: dict[str, Any] | None = self._step.describe()["ranker"]
+        return ranker
+
+    @property
+    def _step(self) -> Fuse:
+        assert isinstance(self.stage, PipelineStage)
+        return _fuse_of(self.stage.pipeline)
 
     def save(self, path: str | Path) -> None:
         """Refuse: models are saved one by one, and fused again in a moment.
@@ -154,6 +186,8 @@ class Fusion(FittedModel[Recipe]):
 
         Every call that takes a recipe takes the fusion itself: `plait.open(home, recipe=fusion)`,
         and `fit` there fits the models on the log of the home and leaves the weights as they are.
+        No recipe holds a ranker: under the methods lambdarank and mixer `fit` learns one from the
+        log.
 
         Raises:
             InputError: If a model holds data that no recipe can hold, such as `Given`, or counts
@@ -185,7 +219,8 @@ class Fusion(FittedModel[Recipe]):
         """Measure the fusion, the fusions without one model each, and every model alone.
 
         Nothing is fitted. Learned weights are learned again for the models that are left; fixed
-        weights stay.
+        weights stay. A model that alone has a fixed weight in some band has no row "without:NAME":
+        nothing would rank.
 
         Args:
             test: The targets, as for `plait.score`.
@@ -201,23 +236,24 @@ class Fusion(FittedModel[Recipe]):
         """
         rule = self.seen if seen is None else seen
         past = {"remove": self.dataset}.get(rule) if isinstance(rule, str) else rule
-        rows: dict[str, FittedModel[Any]] = {"fused": self}
-        rows |= {f"without:{name}": self._without(name) for name in self.fitted}
+        rows: dict[str, FittedModel[Any]] = {FUSED_ROW: self}
+        for name in self.fitted:
+            if (fewer := self._without(name)) is not None:
+                rows[f"{WITHOUT_ROW}{name}"] = fewer
         rows |= self.fitted
         cutoffs = list(k) if isinstance(k, Iterable) else [k]
         users = read_pairs(test, "test")["user"].unique(maintain_order=True).to_list()
         lists = {name: row.recommend(users, max(cutoffs), seen=rule) for name, row in rows.items()}
         return score(lists, test, k=cutoffs, metrics=metrics, seen=past)
 
-    def _without(self, name: str) -> FittedModel[Any]:
-        """The fusion of the other models."""
+    def _without(self, name: str) -> FittedModel[Any] | None:
+        """The fusion of the other models; None if their fixed weights are 0."""
         others = {other: model for other, model in self.fitted.items() if other != name}
+        table = settings_of_models(self._settings, {other: other for other in others})
+        if has_idle_band(table):
+            return None
         if len(others) == 1:
             return next(iter(others.values()))
-        table = dict(self._settings)
-        if self.validation is None:
-            fixed = table["fixed"]["weights"]
-            table["fixed"] = {"weights": {other: fixed[other] for other in others}}
         depth = self.model.candidates_per_model
         return _fused(others, self.validation, table, self.seen, depth)
 
@@ -236,7 +272,7 @@ def _fused(
     """The fusion of checked models, its weights learned unless `table` fixes them."""
     first = next(iter(fitted.values()))
     names = recipe_names(fitted)
-    steps = {"fuse": _withrecipe_names(table, dict(zip(fitted, names, strict=True)))}
+    steps = {"fuse": settings_of_models(table, dict(zip(fitted, names, strict=True)))}
     recipe = Recipe.of(
         {
             "name": "fusion",
@@ -296,24 +332,26 @@ def _learn(
 
     size = batch_size(first.dataset.n_items)
     lists = [part for _, part in in_batches(queries, retrieve, size=size)]
-    learned = pipeline.learn_weights(queries, concat_candidates(lists), held.targets)
-    if _weights_of(learned) is None:
+    items = concat_candidates(lists)
+    learned = pipeline.learn_weights(queries, items, held.targets)
+    step = _fuse_of(learned)
+    if step.learned is None:
         raise InputError(
             "no weight can be learned: no model retrieves what the users of validation took",
             hint="pass more validation data, more candidates_per_model, or weights=",
             field="validation",
         )
-    return learned
+    return replace(learned, steps=(step.learn_ranker(queries, items, held.targets),))
 
 
-def _weights_of(pipeline: Pipeline) -> FusionWeights | None:
-    """The weights that the pipeline's fusion learned or was given by band."""
-    return next(step.learned for step in pipeline.steps if isinstance(step, Fuse))
+def _fuse_of(pipeline: Pipeline) -> Fuse:
+    """The only step of the pipeline of a fusion."""
+    return next(step for step in pipeline.steps if isinstance(step, Fuse))
 
 
 def _with_fixed_weights(pipeline: Pipeline) -> Recipe:
     """The recipe of a pipeline with its learned weights as fixed ones."""
-    recipe, learned = pipeline.recipe, _weights_of(pipeline)
+    recipe, learned = pipeline.recipe, _fuse_of(pipeline).learned
     if learned is None:
         return recipe
     fixed = {
@@ -326,14 +364,6 @@ def _with_fixed_weights(pipeline: Pipeline) -> Recipe:
     }
     steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "fixed": fixed}}
     return replace(recipe, steps=steps)
-
-
-def _withrecipe_names(table: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A table of the step `fuse` whose fixed weights go by the names in the recipe."""
-    if "fixed" not in table:
-        return dict(table)
-    fixed = table["fixed"]["weights"]
-    return {**table, "fixed": {"weights": {names[name]: fixed[name] for name in fixed}}}
 
 
 def _member(model: FittedModel[Any], name: str) -> Stage:
