@@ -1,5 +1,6 @@
 """`Dataset.of` gives what a log gives after an import of the same sources."""
 
+import json
 import warnings
 from dataclasses import fields
 
@@ -36,7 +37,8 @@ def logged(folder, sources, mapping=None):
         rejected = 0
         for kind in KINDS:
             if sources.get(kind) is not None:
-                batches = read_events(sources[kind], kind, mapping, types=importer.field_types())
+                types = importer.field_types()
+                batches = read_events(sources[kind], kind, mapping, types=types, merge=True)
                 rejected += importer.add(batches, source=kind).rejected
         return snapshot(log), rejected
 
@@ -121,6 +123,22 @@ EVENTS = {
         ({"events": EVENTS}, None),
         ({"events": EVENTS | {"id": ["1", "2", "1", "3"]}}, None),
         ({"events": EVENTS, "facts": [{"head": "a", "relation": "by", "tail": "t"}]}, None),
+        (
+            {
+                "items": [
+                    {"item": "a", "price": 3, "title": "T"},
+                    {"item": "a", "title": "U"},
+                    {"item": "b", "price": 3},
+                    {"item": "b", "price": None},
+                    {"item": "c", "price": 3},
+                    {"item": "c", "price": 4},
+                    {"item": "c", "price": 3},
+                ],
+                "users": [{"user": "u1", "age": 3}, {"user": "u1", "town": "x"}],
+                "events": EVENTS,
+            },
+            None,
+        ),
         ({"events": EVENTS}, {"events": {"kinds": {"*": "buy"}, "kind_default": "buy"}}),
         ({"events": EVENTS}, {"events": {"types": {"price": "category"}}}),
         (
@@ -135,7 +153,7 @@ EVENTS = {
             None,
         ),
     ],
-    ids=["frame", "own ids", "facts", "kinds", "types", "changes"],
+    ids=["frame", "own ids", "facts", "partial rows", "kinds", "types", "changes"],
 )
 def test_a_source_of_each_form_gives_the_data_set_of_a_log(tmp_path, sources, mapping):
     expected, _ = logged(tmp_path, sources, mapping)
@@ -151,6 +169,18 @@ def test_files_give_the_data_set_of_a_log(tmp_path):
     for name, path in paths.items():
         expected, _ = logged(tmp_path / name, {"events": path})
         assert_equal(plait.Dataset.of(path), expected)
+
+
+@pytest.mark.parametrize("kind", ["items", "users"])
+def test_a_key_that_a_json_row_lacks_leaves_its_field(tmp_path, kind):
+    name = kind[:-1]
+    rows = [{name: "x", "price": 3}, {name: "x", "title": "U"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for source in (rows, path):
+        data = plait.Dataset.of([{"user": "x", "item": "x"}], **{kind: source})
+        catalogue = data.catalogue if kind == "items" else data.users
+        assert catalogue.fields(catalogue.number("x")) == {"price": 3.0, "title": "U"}
 
 
 def test_event_types_without_a_place_are_rejected():

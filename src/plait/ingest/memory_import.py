@@ -17,6 +17,8 @@ def import_into_memory(
 ) -> ImportResult:
     """Read a source into a log; interactions go in as columns where their rows allow it.
 
+    A row of an item or a user changes the fields that it has a column for, as in `plait ingest`.
+
     Args:
         log: The log.
         source: A path, bytes, a binary stream, a data frame or dictionaries.
@@ -33,7 +35,10 @@ def import_into_memory(
     """
     tally = ImportTally(kind)
     types = log.schema().types
-    for batch in read_events(source, kind, mapping, types=types, takes_columns=log.has_place_for):
+    batches = read_events(
+        source, kind, mapping, types=types, merge=True, takes_columns=log.has_place_for
+    )
+    for batch in batches:
         tally.source = batch.source
         if batch.columns is not None:
             log.append([], batch.types)
