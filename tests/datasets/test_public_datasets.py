@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import threading
 import zipfile
 from functools import partial
@@ -80,6 +81,38 @@ def test_the_hash_of_a_first_download_is_told_recorded_and_checked(home, tmp_pat
     (folder / "a.txt").write_bytes(b"second")
     with pytest.raises(InputError):
         fetch(file, tmp_path / "cache", notices.append)
+
+
+def test_a_home_that_has_grown_is_fetched_anew_as_the_hint_says(home, tmp_path):
+    folder, address = home
+    (folder / "a.txt").write_bytes(b"first")
+    file = RemoteFile(f"{address}/a.txt")
+    cache = tmp_path / "cache"
+    fetch(file, cache, print).unlink()
+    (folder / "a.txt").write_bytes(b"first and more")
+    with pytest.raises(InputError) as caught:
+        fetch(file, cache, print)
+    assert str(cache) in caught.value.hint
+    shutil.rmtree(cache)
+    assert fetch(file, cache, print).read_bytes() == b"first and more"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"a.txt": 3}', '{"a.txt": "x"}', "\xff"])
+def test_damaged_recorded_hashes_are_one_error(tmp_path, text):
+    (tmp_path / "checksums.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError):
+        fetch(RemoteFile("http://127.0.0.1:9/a.txt"), tmp_path, print)
+
+
+def test_a_row_ends_at_a_newline_alone(tmp_path):
+    ratings, movies = tmp_path / "ratings.dat", tmp_path / "movies.dat"
+    ratings.write_bytes(b"1::7::9::86400\r\n2::7::8::86401\n")
+    titles = ["A\u2028B (1995)", "C\x85D (1996)", "E\x0cF (1997)"]
+    rows = [f"{number}::{title}::Drama\n" for number, title in enumerate(titles)]
+    movies.write_text("".join(rows), "utf-8")
+    frames = PUBLIC["movietweetings"].read([ratings, movies])
+    assert frames["items"]["title"].to_list() == titles
+    assert len(frames["events"]) == 2
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/a.txt", "file:///etc/passwd"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import urllib.error
@@ -57,7 +58,7 @@ def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path
         The path, whose content has the right hash.
 
     Raises:
-        InputError: If the content has another hash.
+        InputError: If the content has another hash, or the recorded hashes are damaged.
         StorageError: If the file cannot be downloaded or written.
     """
     path = folder / file.name
@@ -66,7 +67,7 @@ def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path
         recorded = _recorded(folder)
         expected = file.sha256 or recorded.get(file.name, "")
         if path.exists():
-            _check(sha256_of(path), expected, path)
+            _check(sha256_of(path), expected, path, "it is damaged; delete it to fetch it again")
             return path
         part = _download(file.url, folder)
     except (OSError, urllib.error.URLError) as problem:
@@ -74,7 +75,10 @@ def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path
         raise StorageError(f"cannot fetch {file.url}: {problem}", hint=hint) from problem
     try:
         digest = sha256_of(part)
-        _check(digest, expected, file.url)
+        hint = "the download is damaged, or its home has changed it; fetch it once more later"
+        if not file.sha256:
+            hint = f"its home has changed it; delete the folder {folder} to fetch all of it anew"
+        _check(digest, expected, file.url, hint)
         if not expected:
             notice(f"{file.name} has no published hash: {digest} is recorded, and checked later")
             text = json.dumps({**recorded, file.name: digest}, indent=1)
@@ -100,14 +104,25 @@ def _recorded(folder: Path) -> dict[str, str]:
     path = folder / _CHECKSUMS
     if not path.exists():
         return {}
-    hashes: dict[str, str] = json.loads(path.read_text("utf-8"))
+    try:
+        hashes = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        hashes = None
+    if not isinstance(hashes, dict) or not all(map(_is_hash, hashes.values())):
+        raise InputError(
+            f"{path} is damaged, expected a JSON object of a SHA-256 for each file",
+            hint=f"delete the folder {folder} to fetch all of it anew",
+        )
     return hashes
 
 
-def _check(digest: str, expected: str, place: Path | str) -> None:
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _check(digest: str, expected: str, place: Path | str, hint: str) -> None:
     if expected and digest != expected:
         message = f"{place} has the SHA-256 {digest}, expected {expected}"
-        hint = "the file is damaged, or its home has changed it; delete it to fetch it again"
         raise InputError(message, hint=hint)
 
 

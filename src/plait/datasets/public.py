@@ -57,7 +57,8 @@ def _member(path: Path, name: str) -> bytes:
 
 def _rows(content: bytes, separator: str, columns: Sequence[str], encoding: str) -> pl.DataFrame:
     """Lines of fields between separators of any length, as texts; more fields are left out."""
-    lines = pl.Series("line", content.decode(encoding).splitlines(), pl.String)
+    lines = pl.Series("line", content.decode(encoding).split("\n"), pl.String)
+    lines = lines.str.strip_suffix("\r")
     parts = lines.filter(lines != "").str.split(separator)
     return pl.DataFrame(
         {name: parts.list.get(at, null_on_oob=True) for at, name in enumerate(columns)}
