@@ -7,6 +7,7 @@ import pytest
 import plait
 from plait import models
 from plait.errors import InputError
+from plait.models.external.score_order import ordered_float32
 
 USERS = ["ann", "ann", "bob", "bob", "eve"]
 ITEMS = ["lamp", "bulb", "lamp", "mug", "cup"]
@@ -38,6 +39,50 @@ def test_given_lists_are_recommended_as_they_are(data, lists, scores):
     assert frame["score"].to_list() == scores
     pairs = fitted.scores([("ann", "cup"), ("ann", "lamp"), ("eve", "cup")])
     assert pairs["score"].to_list() == [scores[0], None, None]
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        lambda: (pair for pair in [("ann", "cup"), ("ann", "mug"), ("bob", "bulb")]),
+        lambda: {"ann": iter(["cup", "mug"]), "bob": iter(["bulb"])},
+        lambda: {"user": iter(["ann", "ann", "bob"]), "item": iter(["cup", "mug", "bulb"])},
+    ],
+)
+def test_iterators_are_read_once(data, lists):
+    model = models.Given(lists())
+    for fitted in (model.fit(data), model.clone().fit(data)):
+        assert fitted.recommend(k=5)["item"].to_list() == ["cup", "mug", "bulb"]
+
+
+def test_an_iterator_of_ids_is_read_once(data):
+    model = models.Vectors(iter(VECTORS), list(VECTORS.values()))
+    assert model.clone().fit(data).similar(["lamp"], k=1)["similar"].to_list() == ["bulb"]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [1700000002, 1700000001, 0],
+        [2e39, 1e39, 3.4e38],
+        [-1e39, -2e39, -3e39],
+        [1e-50, 0.0, -1e-50],
+        [1.0, 1 - 1e-12, 1 - 2e-12],
+    ],
+)
+def test_scores_that_float32_cannot_tell_apart_stay_in_order(data, scores):
+    lists = {"user": ["eve"] * 3, "item": ["bulb", "mug", "lamp"], "score": scores}
+    frame = models.Given(lists).fit(data).recommend(["eve"], k=5)
+    assert frame["item"].to_list() == ["bulb", "mug", "lamp"]
+    assert frame["score"].is_finite().all()
+    assert frame["score"].n_unique() == 3
+
+
+def test_float32_scores_are_those_nearest_and_ties_stay():
+    users = np.array([1, 0, 1, 0, 0], np.int32)
+    scores = np.array([0.1, 5.0, 0.1, 0.3, 5.0])
+    assert ordered_float32(users, scores).tolist() == scores.astype(np.float32).tolist()
+    assert ordered_float32(users[:0], scores[:0]).tolist() == []
 
 
 def test_given_lists_of_a_fitted_model_are_that_model(data):

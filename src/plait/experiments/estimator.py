@@ -226,6 +226,22 @@ class Estimator:
         """
         return {}
 
+    def load_stage(self, folder: Path, *, weight: str | None = None) -> Stage:
+        """Load the fitted stage of a saved model.
+
+        Args:
+            folder: The folder that `stage.save` wrote to.
+            weight: As in `fit`.
+
+        Returns:
+            The fitted stage, which can be fitted again.
+
+        Raises:
+            BundleError: If a file is missing or damaged.
+        """
+        unfitted = self.stage(weight=weight)
+        return type(unfitted).load(unfitted.config, unfitted.name, folder)
+
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
         changed = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class Given(Estimator):
     """Scores or lists of another system, looked up by user and item; nothing is learned.
 
     Pairs that are not listed have no score. Users and items that the training data does not have
-    are left out.
+    are left out. Scores are rounded to float32; two scores of a user that differ still do then.
 
     Args:
         lists: A frame (polars, pandas, pyarrow, a dictionary of columns) with the columns user,
@@ -43,10 +44,19 @@ class Given(Estimator):
 
     def __init__(self, lists: Any) -> None:
         self._lists = score_lists(lists, "lists")
-        self._store({"lists": lists})
+        is_read_once = any(
+            isinstance(part, Iterator)
+            for part in (lists, *(lists.values() if isinstance(lists, Mapping) else ()))
+        )
+        self._store({"lists": self._lists if is_read_once else lists})
 
     def stage(self, *, weight: str | None = None) -> Stage:
         stage = super().stage(weight=weight)
+        assert isinstance(stage, GivenStage)
+        return stage.with_lists(self._lists)
+
+    def load_stage(self, folder: Path, *, weight: str | None = None) -> Stage:
+        stage = super().load_stage(folder, weight=weight)
         assert isinstance(stage, GivenStage)
         return stage.with_lists(self._lists)
 
@@ -93,7 +103,7 @@ class Vectors(Estimator):
         self._ids, self._array = checked_vectors(ids, vectors, "Vectors")
         self._store(
             {
-                "ids": ids,
+                "ids": self._ids if isinstance(ids, Iterator) else ids,
                 "vectors": vectors,
                 "similarity": similarity,
                 "basket_decay": basket_decay,
@@ -103,6 +113,11 @@ class Vectors(Estimator):
 
     def stage(self, *, weight: str | None = None) -> Stage:
         stage = super().stage(weight=weight)
+        assert isinstance(stage, VectorsStage)
+        return stage.with_vectors(self._ids, self._array)
+
+    def load_stage(self, folder: Path, *, weight: str | None = None) -> Stage:
+        stage = super().load_stage(folder, weight=weight)
         assert isinstance(stage, VectorsStage)
         return stage.with_vectors(self._ids, self._array)
 

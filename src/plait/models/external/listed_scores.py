@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -16,6 +17,7 @@ from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.sparse_rows import take_rows
 from plait.ingest.list_frames import list_table, read_lists, score_column
+from plait.models.external.score_order import ordered_float32
 from plait.models.external.table_files import read_table
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 
@@ -46,12 +48,12 @@ class Given(DenseScorer[GivenConfig]):
         self._lists: pl.DataFrame | None = None
 
     def with_lists(self, lists: pl.DataFrame) -> Self:
-        """Return a stage, not fitted, that reads a frame in place of the file.
+        """Return this stage with a frame that the next fit reads in place of the file.
 
         Args:
             lists: The columns user and item (strings) and score, as `score_lists` returns them.
         """
-        stage = type(self)(self.config, name=self.name)
+        stage = copy.copy(self)
         stage._lists = lists
         return stage
 
@@ -84,8 +86,9 @@ class Given(DenseScorer[GivenConfig]):
             users = dataset.users.numbers(lists["user"])
             items = dataset.catalogue.numbers(lists["item"])
             known = (users >= 0) & (items >= 0)
-            scores = lists["score"].to_numpy().astype(np.float32)[known]
-            fitted._scores = sparse.csr_matrix((scores, (users[known], items[known])), shape=shape)
+            users, items = users[known], items[known]
+            scores = ordered_float32(users, lists["score"].to_numpy()[known])
+            fitted._scores = sparse.csr_matrix((scores, (users, items)), shape=shape)
         return fitted
 
     def score_all(self, queries: QueryBatch) -> Float32Array:

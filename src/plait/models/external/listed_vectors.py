@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,13 +62,13 @@ class Vectors(DenseScorer[VectorsConfig]):
         self._listed: tuple[Sequence[str], Float32Array] | None = None
 
     def with_vectors(self, ids: Sequence[str], vectors: Float32Array) -> Self:
-        """Return a stage, not fitted, that reads arrays in place of the file.
+        """Return this stage with arrays that the next fit reads in place of the file.
 
         Args:
             ids: N ids of items.
             vectors: float32 [N, D].
         """
-        stage = type(self)(self.config, name=self.name)
+        stage = copy.copy(self)
         stage._listed = ids, vectors
         return stage
 
