@@ -379,3 +379,21 @@ def test_what_cannot_be_fused_is_refused(change, field, fitted, parts):
     with pytest.raises(InputError) as problem:
         plait.fuse(arguments.pop("fitted"), **arguments)
     assert problem.value.field == field
+
+
+def test_seen_items_of_another_data_set_are_those_of_the_same_ids():
+    users, items = ["a", "b", "b", "a", "c", "c", "d"], ["x", "y", "z", "y", "x", "z", "x"]
+    train = plait.Dataset.from_arrays(users, items)
+    seen = plait.Dataset.from_arrays(["b", "b", "a", "a"], ["z", "y", "x", "not in train"])
+    popular = models.Popular().fit(train)
+    members = {"popular": popular, "again": models.Popular().fit(train)}
+    fusion = plait.fuse(members, weights={"popular": 1.0, "again": 1.0})
+    for model in (popular, fusion):
+        for past in (seen, seen.filter("item <> 'z'"), train.filter("item = 'x'")):
+            lists = model.recommend(["a", "stranger"], 5, seen=past)
+            by_user = dict(lists.group_by("user").agg("item").iter_rows())
+            assert sorted(by_user["a"]) == ["y", "z"]
+            assert sorted(by_user["stranger"]) == ["x", "y", "z"]
+    test = [("a", "y"), ("a", "z")]
+    table = fusion.ablate(test, k=2, metrics="recall", seen=seen).to_frame()
+    assert table.filter(model="fused")["value"].to_list() == [1.0]

@@ -19,7 +19,14 @@ from plait.pipeline.stage import Fittable, Stage, Trainable
 from plait.pipeline.stage_calls import fit_stage as checked_fit
 from plait.splitting.eval_queries import EvalQueries, queries_of
 
-__all__ = ["FitData", "check_validation", "fit_stage", "queries_for", "validation_set"]
+__all__ = [
+    "FitData",
+    "check_validation",
+    "fit_stage",
+    "queries_for",
+    "seen_items",
+    "validation_set",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +172,24 @@ def queries_for(
     history = queries.history
     weighted = replace(history, weights=(history.weights * values).astype(np.float32))
     return replace(queries, history=weighted)
+
+
+def seen_items(dataset: arrays.Dataset, past: arrays.Dataset, user_ids: list[str]) -> Ragged:
+    """Look up what users interacted with in another data set.
+
+    Args:
+        dataset: The data set whose item numbers are returned.
+        past: The data set of the interactions; it may have other users, items and numbers.
+        user_ids: B external ids.
+
+    Returns:
+        The items of each user, without those that `dataset` does not have.
+    """
+    seen = queries_for(past, past.users.numbers(user_ids), {}).seen
+    if past.catalogue.ids == dataset.catalogue.ids:
+        return seen
+    numbers = dataset.catalogue.numbers(past.catalogue.ids)[seen.values]
+    return replace(seen, values=numbers).filter(numbers >= 0)
 
 
 def _checked_values(values: Float32Array) -> Float32Array:

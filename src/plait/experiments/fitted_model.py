@@ -18,7 +18,7 @@ from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
 from plait.experiments.dataset import Dataset
 from plait.experiments.dataset_join import joined
-from plait.experiments.fit_data import FitData, fit_stage, queries_for
+from plait.experiments.fit_data import FitData, fit_stage, queries_for, seen_items
 from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
 from plait.experiments.list_frames import list_frame
 from plait.experiments.vector_table import VectorTable
@@ -150,7 +150,7 @@ class FittedModel(Generic[ModelT]):
             path: The folder. It may hold a saved model, which is replaced, or nothing.
 
         Raises:
-            InputError: If the folder holds something else, or the class is none of `plait.models`.
+            InputError: If the folder holds any other file, or the class is none of `plait.models`.
             StorageError: If the folder cannot be written.
         """
         from plait.experiments.model_files import save
@@ -172,7 +172,7 @@ class FittedModel(Generic[ModelT]):
                 An unknown user has an empty history.
             k: How many items for each.
             seen: "remove": nothing that the user interacted with in training; "keep": seen items
-                too; a data set: nothing that the user interacted with there.
+                too; a data set: nothing that the user interacted with there, by ids.
             filter: An expression over item fields, such as `price < 20`; only items that meet it.
 
         Returns:
@@ -351,11 +351,8 @@ class FittedModel(Generic[ModelT]):
         return parse_id_column(users, "user", "users").to_list()
 
     def _blocked(self, ids: list[str], queries: QueryBatch, seen: str | Dataset) -> Ragged | None:
-        if isinstance(seen, Dataset):
-            numbers = self.dataset.users.numbers(ids)
-            if seen.n_items != self.dataset.n_items:
-                raise InputError("seen is a data set with other items", field="seen")
-            return queries_for(seen, numbers, self.event_weights).seen
+        if isinstance(seen, arrays.Dataset):
+            return seen_items(self.dataset, seen, ids)
         if seen not in ("remove", "keep"):
             message = f"seen is {seen!r}, expected 'remove', 'keep' or a data set"
             raise InputError(message, field="seen")
