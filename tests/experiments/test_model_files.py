@@ -4,11 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
 import plait
 from plait import models
 from plait.errors import BundleError, InputError
 from plait.experiments.dataset_files import read_dataset, write_dataset
+from plait.experiments.saved_folders import replace_folder
+from plait.pipeline.bundle_files import file_hash
 
 ROWS = [
     {"user": f"u{user}", "item": f"i{(user + step) % 12}", "time": 100 * user + step, "rating": 3.5}
@@ -103,6 +107,63 @@ def test_a_saved_model_is_replaced_and_other_files_are_not(tmp_path, data):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_folder_with_any_other_file_is_not_replaced(tmp_path, data):
+    folder = tmp_path / "model"
+    fitted = models.Popular().fit(data)
+    fitted.save(folder)
+    for foreign in ("notes.txt", "stage/notes.txt", "more/notes.txt"):
+        (folder / foreign).parent.mkdir(exist_ok=True)
+        (folder / foreign).write_text("x")
+        with pytest.raises(InputError):
+            fitted.save(folder)
+        assert (folder / foreign).read_text() == "x"
+        (folder / foreign).unlink()
+    other = tmp_path / "other"
+    other.mkdir()
+    for manifest in ('{"format": "another", "files": {}}', "{", "[]"):
+        (other / "model.json").write_text(manifest)
+        with pytest.raises(InputError):
+            fitted.save(other)
+        assert (other / "model.json").read_text() == manifest
+
+
+def test_the_current_folder_is_replaced(tmp_path, data, monkeypatch):
+    folder = tmp_path / "model"
+    models.Popular().fit(data).save(folder)
+    monkeypatch.chdir(folder)
+    models.EASE().fit(data).save(".")
+    assert repr(models.load(".").model) == repr(models.load(folder).model) == "EASE()"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    models.load(".").save(".")
+    assert_same_answers(models.load("."), models.EASE().fit(data))
+
+
+def test_a_link_to_a_saved_model_is_followed(tmp_path, data):
+    models.Popular().fit(data).save(tmp_path / "model")
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    models.EASE().fit(data).save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert repr(models.load(tmp_path / "model").model) == "EASE()"
+
+
+def test_a_folder_that_cannot_be_replaced_is_as_it_was(tmp_path, data):
+    models.Popular().fit(data).save(tmp_path / "model")
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "model", tmp_path / "absent")
+    assert repr(models.load(tmp_path / "model").model) == "Popular()"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ["Given", "Vectors", "ItemKNN"])
+def test_a_loaded_model_is_updated_as_the_saved_one(tmp_path, data, name):
+    fitted = MODELS[name].fit(data)
+    fitted.save(tmp_path / "model")
+    new = plait.Dataset.from_arrays(["u1", "no user"], ["i9", "i2"], [10**6, 10**6])
+    first, second = fitted.update(new), models.load(tmp_path / "model").update(new)
+    assert len(second.recommend(["u1"], k=5, seen="keep"))
+    assert_same_answers(second, first)
+
+
 def test_a_model_of_ones_own_is_not_saved(tmp_path, data):
     class Own(models.EASE):
         pass
@@ -126,6 +187,47 @@ def flip_a_byte(folder):
     path.write_bytes(content)
 
 
+def rewrite(name, content):
+    """Another content of a file, with its hash."""
+
+    def apply(folder):
+        path = folder / name
+        path.write_bytes(content(path.read_bytes()))
+        manifest = json.loads((folder / "model.json").read_text())
+        manifest["files"][name] = file_hash(path)
+        (folder / "model.json").write_text(json.dumps(manifest))
+
+    return apply
+
+
+def edit_state(part, edit):
+    def content(before):
+        document = json.loads(before)
+        edit(document)
+        return json.dumps(document).encode()
+
+    return rewrite(f"{part}/state.json", content)
+
+
+def edit_arrays(part, edit):
+    def content(before):
+        arrays = load_arrays(before)
+        edit(arrays)
+        return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+    return rewrite(f"{part}/state.safetensors", content)
+
+
+def shortened(name):
+    return lambda arrays: arrays.update({name: arrays[name][:-1]})
+
+
+def with_last(name, value):
+    return lambda arrays: arrays.update(
+        {name: np.append(arrays[name][:-1], arrays[name].dtype.type(value))}
+    )
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -146,10 +248,47 @@ def flip_a_byte(folder):
         change("event_weights", {"view": "x"}),
         change("files", {"../../etc/passwd": "x"}),
         change("notes", {"unknown": 1}),
+        change("event_weights", {"view": "nan"}),
+        change("event_weights", {"view": float("nan")}),
+        change("event_weights", {"view": True}),
+        edit_state("dataset", lambda state: state["catalogue"]["types"].update(price="colour")),
+        edit_state("dataset", lambda state: state["catalogue"]["types"].update(new="number")),
+        edit_state("dataset", lambda state: state["catalogue"]["ids"].pop()),
+        edit_state("dataset", lambda state: state["catalogue"]["texts"]["title"].pop()),
+        edit_state("dataset", lambda state: state["users"]["ids"].append("u0")),
+        edit_state("dataset", lambda state: state["merges"].update({"1": 2, "2": 1})),
+        edit_state("dataset", lambda state: state["merges"].update({"1": 99})),
+        edit_state("dataset", lambda state: state["event_types"].clear()),
+        edit_state("dataset", lambda state: state["triples"]["tails"].pop()),
+        edit_arrays("dataset", shortened("interactions.items")),
+        edit_arrays("dataset", shortened("catalogue.alive")),
+        edit_arrays("dataset", with_last("interactions.items", 99)),
+        edit_arrays("dataset", with_last("interactions.users", 0)),
+        edit_arrays("dataset", with_last("triples.heads", -2)),
+        edit_arrays("stage", lambda arrays: arrays.update({k: v[:-1] for k, v in arrays.items()})),
     ],
 )
 def test_a_damaged_or_foreign_folder_is_one_error(tmp_path, data, damage):
     models.EASE().fit(data).save(tmp_path / "model")
+    damage(tmp_path / "model")
+    with pytest.raises(BundleError):
+        models.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("Given", rewrite("lists.parquet", lambda _: b"no Parquet")),
+        ("Given", edit_arrays("stage", with_last("_scores.indices", 99))),
+        ("Given", edit_arrays("stage", shortened("_scores.data"))),
+        ("Vectors", rewrite("ids.json", lambda _: b"3")),
+        ("Vectors", rewrite("vectors.safetensors", lambda _: b"x")),
+        ("Vectors", edit_arrays("stage", shortened("_items"))),
+        ("Popular", edit_state("stage", lambda state: state.clear())),
+    ],
+)
+def test_damaged_contents_with_the_right_hash_are_one_error(tmp_path, data, name, damage):
+    MODELS[name].fit(data).save(tmp_path / "model")
     damage(tmp_path / "model")
     with pytest.raises(BundleError):
         models.load(tmp_path / "model")

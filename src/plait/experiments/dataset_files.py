@@ -13,7 +13,9 @@ from plait.data import dataset as arrays
 from plait.data.array_types import BoolArray, Float64Array, Int64Array, UInt64Array
 from plait.data.catalogue import Catalogue, Column
 from plait.data.user_merges import UserMerges
+from plait.errors import BundleError
 from plait.experiments.dataset import Dataset
+from plait.experiments.saved_data_checks import check_dataset, check_merges
 from plait.pipeline.fitted_state import read_state, write_state
 
 __all__ = ["read_dataset", "write_dataset"]
@@ -83,13 +85,16 @@ def read_dataset(folder: Path) -> Dataset:
         The data set; its arrays are mapped, not read.
 
     Raises:
-        BundleError: If a file is missing or damaged.
+        BundleError: If a file is missing or damaged, or its parts do not fit together.
     """
     values = read_state(folder, _STATE)
-    values["merges"] = UserMerges.of(values["merges"])
     for name in ("catalogue", "users"):
         values[name] = _catalogue(values[name])
-    return Dataset(**values)
+    check_merges(values["merges"], len(values["users"]))
+    values["merges"] = UserMerges.of(values["merges"])
+    dataset = Dataset(**values)
+    check_dataset(dataset)
+    return dataset
 
 
 def _entries(catalogue: Catalogue) -> _Entries:
@@ -123,11 +128,11 @@ def _catalogue(entries: _Entries) -> Catalogue:
     for name, field_type in entries.types.items():
         if field_type in ("number", "time"):
             source: Mapping[str, Any] = entries.numbers if field_type == "number" else entries.times
-            columns[name] = Column(field_type, source[name])  # type: ignore[arg-type]  # as written
+            columns[name] = Column(field_type, _entry(source, name))  # type: ignore[arg-type]  # as written
             continue
         tables: dict[str, Mapping[str, Any]] = {"set": entries.sets, "place": entries.places}
         table = tables.get(field_type, entries.texts)
-        columns[name] = Column(field_type, _objects(table[name]))  # type: ignore[arg-type]
+        columns[name] = Column(field_type, _objects(_entry(table, name)))  # type: ignore[arg-type]
     return Catalogue(
         tuple(entries.ids),
         entries.alive,
@@ -137,6 +142,12 @@ def _catalogue(entries: _Entries) -> Catalogue:
         {name: number for number, name in enumerate(entries.ids) if name},
         entries.described,
     )
+
+
+def _entry(values: Mapping[str, Any], name: str) -> Any:
+    if name not in values:
+        raise BundleError(f"field {name!r} has a type and no values")
+    return values[name]
 
 
 def _objects(values: Sequence[Any]) -> Any:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import inspect
 import json
-import shutil
+import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scipy import sparse
+
 from plait import __version__, models
-from plait.errors import BundleError, InputError, PlaitError, StorageError
+from plait.errors import BundleError, InputError, MissingExtraError, StorageError
 from plait.experiments.dataset_files import read_dataset, write_dataset
 from plait.experiments.estimator import Estimator
+from plait.experiments.fit_data import queries_for
 from plait.experiments.fitted_model import FittedModel
+from plait.experiments.saved_folders import check_replaceable, replace_folder
 from plait.pipeline.bundle_files import bundle_files, check_hashes, file_hash, removed_on_failure
+from plait.pipeline.full_catalogue_scorer import DenseScorer
+from plait.pipeline.stage import Retriever, Scorer
 
 __all__ = ["load", "save"]
 
@@ -23,6 +29,8 @@ _MANIFEST = "model.json"
 _FORMAT = "plait model"
 _VERSION = 1
 """Raised when a folder of today cannot be read any more."""
+
+_FOLDERS = ("stage", "dataset")
 
 _KEYS = {
     "format": str,
@@ -44,7 +52,7 @@ def save(fitted: FittedModel[Any], path: str | Path) -> None:
         path: The folder. It may hold a saved model, which is replaced, or nothing.
 
     Raises:
-        InputError: If the folder holds something else, or the class is none of `plait.models`.
+        InputError: If the folder holds any other file, or the class is none of `plait.models`.
         StorageError: If the folder cannot be written.
     """
     name = type(fitted.model).__name__
@@ -53,19 +61,15 @@ def save(fitted: FittedModel[Any], path: str | Path) -> None:
             f"{name} is none of plait.models",
             hint="save the stage of an own model with fitted.stage.save(folder)",
         )
-    folder = Path(path)
-    if folder.exists() and not _is_replaceable(folder):
-        message = f"{folder} holds files that are no saved model"
-        raise InputError(message, hint="name a new folder", field="path")
+    folder = Path(path).resolve()
+    if folder.exists():
+        check_replaceable(folder, _saved_files(folder))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         with removed_on_failure(draft):
             _write(draft, fitted, name)
-            if folder.exists():
-                shutil.rmtree(folder)
-            draft.chmod(0o755)
-            draft.rename(folder)
+            replace_folder(folder, draft)
     except OSError as problem:
         reason = problem.strerror or problem
         raise StorageError(f"the model cannot be written to {folder}: {reason}") from problem
@@ -101,12 +105,15 @@ def load(path: str | Path) -> FittedModel[Any]:
     try:
         settings = _settings(model_class, manifest["settings"])
         model = model_class(**settings, **model_class.read_data(folder))
-        unfitted = model.stage(weight=manifest["notes"].get("weight"))
-        stage = type(unfitted).load(unfitted.config, unfitted.name, folder / "stage")
-        weights = {str(kind): float(weight) for kind, weight in manifest["event_weights"].items()}
+        stage = model.load_stage(folder / "stage", weight=manifest["notes"].get("weight"))
+        weights = _event_weights(manifest["event_weights"])
         data = read_dataset(folder / "dataset")
-        return FittedModel(model, stage, data, weights, **manifest["notes"])
-    except (PlaitError, TypeError, ValueError, OSError) as problem:
+        fitted = FittedModel(model, stage, data, weights, **manifest["notes"])
+        _try_out(fitted)
+        return fitted
+    except MissingExtraError:
+        raise  # another fit would need it too
+    except Exception as problem:
         raise BundleError(
             f"{folder} cannot be loaded as {manifest['model']}: {problem}",
             hint="fit the model again and save it",
@@ -114,7 +121,7 @@ def load(path: str | Path) -> FittedModel[Any]:
 
 
 def _write(folder: Path, fitted: FittedModel[Any], name: str) -> None:
-    for part in ("stage", "dataset"):
+    for part in _FOLDERS:
         (folder / part).mkdir()
     fitted.stage.save(folder / "stage")
     write_dataset(folder / "dataset", fitted.dataset)
@@ -181,8 +188,40 @@ def _model_classes() -> dict[str, type[Estimator]]:
     }
 
 
-def _is_replaceable(folder: Path) -> bool:
-    """Whether a folder is empty or a saved model."""
-    if not folder.is_dir():
-        return False
-    return (folder / _MANIFEST).is_file() or not any(folder.iterdir())
+def _saved_files(folder: Path) -> list[str] | None:
+    """The files of a saved model, as paths in its folder; None if there is no saved model."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        return None
+    files = manifest.get("files")
+    return [*files, _MANIFEST, *_FOLDERS] if isinstance(files, dict) else None
+
+
+def _event_weights(saved: Mapping[str, Any]) -> dict[str, float]:
+    """The weights of event types, checked."""
+    for kind, weight in saved.items():
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not is_number or not math.isfinite(weight):
+            raise BundleError(f"the weight of {kind!r} is {weight!r}, expected a finite number")
+    return {kind: float(weight) for kind, weight in saved.items()}
+
+
+def _try_out(fitted: FittedModel[Any]) -> None:
+    """Answer two queries, which fails if what was learned does not fit the data."""
+    stage, data = fitted.stage, fitted.dataset
+    for name in stage.fitted_state:
+        value = getattr(stage, name)
+        if sparse.issparse(value):
+            value.check_format(full_check=True)
+    is_on_cpu = fitted.model.settings.get("device", "cpu") in ("cpu", "auto")
+    if is_on_cpu and isinstance(stage, Retriever) and isinstance(stage, Scorer):
+        users = data.user_ids
+        users = users[:1] + users[1:][-1:]
+        if isinstance(stage, DenseScorer):
+            queries = queries_for(data, data.users.numbers(users), fitted.event_weights)
+            if stage.score_all(queries).shape != (len(users), data.n_items):
+                raise BundleError("the model was fitted on other items than those of its data")
+        fitted.recommend(users, k=1, seen="keep")
