@@ -75,10 +75,10 @@ def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path
         raise StorageError(f"cannot fetch {file.url}: {problem}", hint=hint) from problem
     try:
         digest = sha256_of(part)
-        hint = "the download is damaged, or its home has changed it; fetch it once more later"
+        advice = "the download is damaged, or its home has changed it; fetch it once more later"
         if not file.sha256:
-            hint = f"its home has changed it; delete the folder {folder} to fetch all of it anew"
-        _check(digest, expected, file.url, hint)
+            advice = f"its home has changed it; delete the folder {folder} to fetch all of it anew"
+        _check(digest, expected, file.url, advice)
         if not expected:
             notice(f"{file.name} has no published hash: {digest} is recorded, and checked later")
             text = json.dumps({**recorded, file.name: digest}, indent=1)

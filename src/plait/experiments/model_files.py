@@ -216,12 +216,12 @@ def _try_out(fitted: FittedModel[Any]) -> None:
         value = getattr(stage, name)
         if sparse.issparse(value):
             value.check_format(full_check=True)
+    users = data.user_ids
+    users = users[:1] + users[1:][-1:]
+    if isinstance(stage, DenseScorer):
+        queries = queries_for(data, data.users.numbers(users), fitted.event_weights)
+        if stage.score_all(queries).shape != (len(users), data.n_items):
+            raise BundleError("the model was fitted on other items than those of its data")
     is_on_cpu = fitted.model.settings.get("device", "cpu") in ("cpu", "auto")
     if is_on_cpu and isinstance(stage, Retriever) and isinstance(stage, Scorer):
-        users = data.user_ids
-        users = users[:1] + users[1:][-1:]
-        if isinstance(stage, DenseScorer):
-            queries = queries_for(data, data.users.numbers(users), fitted.event_weights)
-            if stage.score_all(queries).shape != (len(users), data.n_items):
-                raise BundleError("the model was fitted on other items than those of its data")
         fitted.recommend(users, k=1, seen="keep")
