@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -121,11 +122,78 @@ def test_seen_filter_and_users_choose_what_is_recommended(data):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"k": 0}, {"k": "5"}, {"k": True}, {"seen": "maybe"}, {"users": "u1"}]
+    "arguments",
+    [
+        {"k": 0},
+        {"k": "5"},
+        {"k": True},
+        {"seen": "maybe"},
+        {"seen": None},
+        {"seen": 3},
+        {"users": "u1"},
+        {"users": pl.DataFrame({"thing": ["u1"]})},
+        {"filter": 3},
+    ],
 )
 def test_recommend_refuses_impossible_arguments(data, arguments):
     with pytest.raises(InputError):
         models.Popular().fit(data).recommend(**arguments)
+
+
+def test_users_and_items_come_from_frames_each_once(data):
+    fitted = models.EASE().fit(data)
+    columns = {"user_id": ["u2", "u1", "u2"], "item": ["i3", "i1", "i3"]}
+    users, items = fitted.recommend(["u2", "u1"], k=2), fitted.similar(["i3", "i1"], k=2)
+    frame = pl.DataFrame(columns)
+    tables = (frame, frame.lazy(), pd.DataFrame(columns), frame.to_arrow(), columns)
+    for table in tables:
+        assert fitted.recommend(table, k=2).equals(users)
+        assert fitted.similar(table, k=2).equals(items)
+    assert fitted.recommend(pd.Series(columns["user_id"]), k=2).equals(users)
+
+
+def test_seen_may_be_frames_and_several_sources(data):
+    fitted = models.Popular().fit(data)
+    own = set(data.to_frame().filter(user="u1")["item"])
+    other = next(item for item in data.item_ids if item not in own)
+    frame = pd.DataFrame({"user": ["u1"], "item": [other]})
+    foreign = plait.Dataset.from_arrays(["u1", "u9"], [other, "i-unknown"])
+    for seen in (frame, foreign, [("u1", other)]):
+        assert set(fitted.recommend(["u1"], 12, seen=seen)["item"]) == set(data.item_ids) - {other}
+    both = fitted.recommend(["u1"], 12, seen=["remove", frame, data])
+    assert set(both["item"]) == set(data.item_ids) - own - {other}
+
+
+def test_k_above_the_catalogue_takes_no_memory(data):
+    fitted = models.ItemKNN().fit(data)
+    assert len(fitted.recommend(["u1"], k=10**12, seen="keep")) <= 12
+    assert fitted.similar(["i1"], k=10**12).equals(fitted.similar(["i1"], k=12))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"train": pd.DataFrame({"user": ["u"], "item": ["i"]})},
+        {"validation": pd.DataFrame({"user": ["u"], "item": ["i"]})},
+        {"seed": -1},
+        {"seed": None},
+        {"seed": "a"},
+        {"event_weights": [1]},
+        {"event_weights": {"view": "x"}},
+        {"event_weights": {"view": float("nan")}},
+    ],
+)
+def test_fit_names_an_argument_that_is_wrong(data, options):
+    with pytest.raises(InputError) as caught:
+        models.Popular().fit(**{"train": data, **options})
+    assert caught.value.field.partition(".")[0] in options
+
+
+def test_an_error_names_the_argument_and_not_the_setting_of_the_stage():
+    for model, setting in ((models.ItemKNN, "k"), (models.SASRec, "dim"), (models.LightGCN, "dim")):
+        with pytest.raises(RecipeError) as caught:
+            model(**{setting: 0})
+        assert caught.value.field == f"{model.__name__.lower()}.{setting}"
 
 
 def test_scores_stand_in_the_order_of_the_pairs(data):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import plait
+from plait import models
 from plait.errors import InputError, NotFoundError
 from plait.experiments.metric_definitions import METRIC_NAMES
 
@@ -124,11 +125,98 @@ def test_a_table_says_everything_as_frame_markdown_and_latex():
         (pl.DataFrame({"user": ["u"], "item": [1.5]}), TEST, {}),
         (LISTS, [], {}),
         (LISTS, [("u", "a")], {"seen": [("u", "a")]}),
+        ({"u": {"a", "b"}}, TEST, {}),
+        ({"u": "ab"}, TEST, {}),
+        ({"u": None}, TEST, {}),
+        ({"u": ["a", None]}, TEST, {}),
+        ({"u": [("a", 0.5), ("b", 0.1)]}, TEST, {}),
+        ({"u": {"a": "high"}}, TEST, {}),
+        ({"u": {"a": 1.0}, "v": ["b"]}, TEST, {}),
+        (None, TEST, {}),
+        (pl.DataFrame({"user": ["u"], "item": ["a"], "score": ["high"]}), TEST, {}),
+        (pd.DataFrame({"user": ["u"] * 2, "item": ["a", "b"], "score": ["high", 1]}), TEST, {}),
+        (LISTS, "test", {}),
+        (LISTS, TEST, {"seen": 3}),
+        (LISTS, TEST, {"seen": [pl.DataFrame({"user": ["u"], "item": ["x"]}), 3]}),
     ],
 )
 def test_tables_and_options_that_mean_nothing_are_refused(lists, test, options):
     with pytest.raises(InputError):
         plait.score({"m": lists}, test, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"k": "10"},
+        {"k": None},
+        {"resamples": 0},
+        {"resamples": "many"},
+        {"seed": "a"},
+        {"seed": -1},
+        {"metrics": None},
+        {"metrics": []},
+        {"metrics": [3]},
+        {"metrics": ["ndcg@10"]},
+        {"metrics": [lambda items, targets: 1.0, lambda items, targets: 2.0]},
+        {"propensity": "a"},
+        {"slices": [3]},
+    ],
+)
+def test_an_option_that_means_nothing_is_named(options):
+    with pytest.raises(InputError) as caught:
+        plait.score({"m": LISTS}, TEST, **options)
+    assert caught.value.field in options
+
+
+def test_infinite_scores_are_ordered_like_others():
+    items = ["good", "b", "c"]
+    for scores in ([np.inf, 1, 0], [0.0, -np.inf, -np.inf]):
+        frame = pl.DataFrame({"user": "u", "item": items, "score": scores}, strict=False)
+        assert plait.score({"m": frame}, [("u", "good")], k=1).value("m", "ndcg@1") == 1.0
+    tied = pl.DataFrame({"user": "u", "item": items, "score": [np.inf, np.inf, 0]}, strict=False)
+    assert plait.score({"m": tied}, [("u", "good")], k=1).value("m", "recall@1") == 0.5
+
+
+def test_scores_by_user_and_item_are_read_as_scores():
+    scores = {1: {"b": 0.1, "good": np.float32(0.9)}, "v": {}}
+    test = [(1, "good"), ("v", "b")]
+    for lists, name in (({"m": scores}, "m"), (scores, "lists")):
+        assert plait.score(lists, test, k=1).value(name, "ndcg@1") == 0.5
+
+
+def test_ids_of_several_types_in_one_list_follow_the_rules_of_ingest():
+    table = plait.score({"m": {"u": ["b", 3]}}, [("u", "3")], k=2, metrics="recall")
+    assert table.value("m", "recall@2") == 1.0
+
+
+def test_a_fitted_model_is_no_list():
+    fitted = models.Popular().fit(plait.Dataset.from_arrays(["u"], ["a"]))
+    with pytest.raises(InputError) as caught:
+        plait.score({"m": fitted}, TEST)
+    assert caught.value.field == "m"
+
+
+def test_users_whose_targets_are_all_seen_are_counted_as_excluded():
+    table = plait.score({"m": LISTS}, TEST, k=1, seen=[("v", "a")])
+    assert table.settings["users"] == table.settings["excluded"] == 1
+    assert any("not measured" in flag for flag in table.rows["m"].flags)
+    assert "excluded" not in plait.score({"m": LISTS}, TEST, k=1).settings
+
+
+def test_seen_may_be_several_sources():
+    pairs = [("u", "a"), ("u", "x")]
+    frames = [pd.DataFrame([pair], columns=["user", "item"]) for pair in pairs]
+    datasets = [plait.Dataset.from_arrays([user], [item]) for user, item in pairs]
+    expected = plait.score({"m": LISTS}, TEST, k=2, seen=pairs, metrics=["recall", "popularity"])
+    for seen in (frames, datasets, [frames[0], datasets[1]]):
+        table = plait.score({"m": LISTS}, TEST, k=2, seen=seen, metrics=["recall", "popularity"])
+        assert table.per_user("m").equals(expected.per_user("m"))
+
+
+def test_a_difference_reads_as_its_conclusion():
+    gap = plait.score({"m": LISTS, "n": LISTS}, TEST, k=1).compare("m", "n")[0]
+    assert repr(gap) == gap.conclusion
 
 
 def test_every_named_metric_is_between_zero_and_one():

@@ -186,6 +186,9 @@ def test_scores_of_a_recipe_are_those_of_lists_by_its_rule_of_seen_items(rule, s
         ({"metric": "ndcg@0"}, InputError, "metric"),
         ({"metric": 5}, InputError, "metric"),
         ({"k": 0}, InputError, "k"),
+        ({"seed": None}, InputError, "seed"),
+        ({"space": None}, InputError, "space"),
+        ({"space": ["step"]}, InputError, "space"),
         ({"seen": "often"}, InputError, "seen"),
         ({"model": "no-such-recipe"}, RecipeError, "recipe"),
         ({"model": RECIPE, "space": {"square.l2": [1.0]}}, InputError, "square.l2"),
@@ -200,6 +203,31 @@ def test_what_cannot_be_searched_is_refused_before_the_first_fit(change, error, 
         plait.grid(model, space, *parts[:2], **arguments)
     assert field is None or problem.value.field == field
     assert NextStage.fits == fits
+
+
+def test_a_frame_is_no_data_set_and_the_error_names_the_argument(parts):
+    for place, field in enumerate(("train", "validation")):
+        data = list(parts[:2])
+        data[place] = data[place].to_frame()
+        with pytest.raises(InputError) as problem:
+            plait.grid(Next, {"step": [1]}, *data)
+        assert problem.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("ends", "field"),
+    [
+        ((5, 1), "low"),
+        (("a", "b"), "low"),
+        ((1, None), "high"),
+        ((float("nan"), 1), "low"),
+        ((0, 1, True), "low"),
+    ],
+)
+def test_a_range_without_numbers_between_its_ends_is_refused(ends, field):
+    with pytest.raises(InputError) as problem:
+        plait.Range(*ends)
+    assert problem.value.field == field
 
 
 def test_an_empty_validation_is_refused(parts):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from plait.data import dataset as arrays
-from plait.errors import InputError
+from plait.errors import InputError, RecipeError
+from plait.experiments.argument_checks import check_fit, checked_event_weights
 from plait.experiments.dataset import Dataset
 from plait.experiments.fit_data import FitData, fit_stage
 from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
 from plait.experiments.fitted_model import FittedModel
 from plait.pipeline.fit_context import FitContext, Progress
-from plait.pipeline.recipe import Recipe, build_stage, load_recipe
+from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import Stage
 from plait.utils.plain_arguments import without_numpy
 
@@ -35,6 +36,9 @@ class Estimator:
     weight_settings: ClassVar[Mapping[str, Any] | None] = None
     """The settings under which the stage reads the weights of interactions; None: it cannot."""
 
+    argument_names: ClassVar[Mapping[str, str]] = {}
+    """By the name of a setting of the stage the argument that sets it, where they differ."""
+
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the stage, as a recipe gives them."""
         return self.settings
@@ -51,7 +55,19 @@ class Estimator:
             if name != "self" and not name.startswith("__"):
                 is_data = name in self.data_names
                 setattr(self, name, value if is_data else without_numpy(value))
-        self.stage()
+        try:
+            self.stage()
+        except RecipeError as problem:
+            raise self._about_argument(problem) from None
+
+    def _about_argument(self, problem: RecipeError) -> RecipeError:
+        """The error of a setting with the name of the argument that set it."""
+        stage, _, setting = problem.field.rpartition(".")
+        if setting not in self.argument_names:
+            return problem
+        field = f"{stage}.{self.argument_names[setting]}"
+        message = problem.message.replace(problem.field, field)
+        return RecipeError(message, hint=problem.hint, field=field)
 
     def stage(self, *, weight: str | None = None) -> Stage:
         """Return the stage, not fitted, as recipes use it.
@@ -178,12 +194,11 @@ class Estimator:
             The fitted model.
 
         Raises:
-            InputError: If no interaction is evidence, `validation` has other users or items, or the
-                model has no such weights or device.
+            InputError: If `train` is no data set, no interaction is evidence, `validation` has
+                other users or items, or an option is not valid.
         """
-        weights = dict(load_recipe("default").event_weights)
-        if event_weights is not None:
-            weights = {str(kind): float(value) for kind, value in event_weights.items()}
+        check_fit(train, validation, seed)
+        weights = checked_event_weights(event_weights)
         model = self._on_device(device)
         with reported_progress(progress) as report:
             context = FitContext(

@@ -90,6 +90,7 @@ class ItemKNN(Estimator):
     """
 
     stage_name = "neighbours"
+    argument_names = types.MappingProxyType({"top_k": "k"})
 
     def __init__(self, *, k: int = 100) -> None:
         self._store(locals())
@@ -128,10 +129,10 @@ class IALS(_ImplicitFactors):
     users are served.
 
     Args:
-        factors: Dimensions of a vector.
-        l2: The ridge; implicit calls it regularization.
+        factors: Dimensions of a vector; 0: 256.
+        l2: The ridge; implicit calls it regularization. 0: 10.
         alpha: The confidence of an event; items without one have confidence 1.
-        iterations: Rounds.
+        iterations: Rounds; 0: 12.
 
     Example:
         >>> import plait
@@ -156,10 +157,10 @@ class BPR(_ImplicitFactors):
     """BPR by the library implicit (Rendle et al., UAI 2009); users are solved from their history.
 
     Args:
-        factors: Dimensions of a vector.
-        l2: The ridge; implicit calls it regularization.
+        factors: Dimensions of a vector; 0: 64.
+        l2: The ridge; implicit calls it regularization. 0: 0.01.
         learning_rate: The learning rate.
-        iterations: Epochs.
+        iterations: Epochs; 0: 60.
 
     Example:
         >>> import plait

@@ -30,6 +30,7 @@ class EvaluatedUsers:
         past: The pairs that do not count; None: all count.
         candidates: The pairs that lists are limited to; None: they are not limited.
         facts: Train and fields.
+        n_excluded: Users of the test who are not measured: all their targets are in `past`.
     """
 
     users: pl.Series
@@ -37,6 +38,7 @@ class EvaluatedUsers:
     past: pl.DataFrame | None
     candidates: pl.DataFrame | None
     facts: ItemFacts
+    n_excluded: int = 0
 
     def ranked(self, frame: pl.DataFrame, depth: int) -> tuple[RankedLists, list[str]]:
         """Take the lists of these users, to a depth and the ties there.
@@ -49,6 +51,8 @@ class EvaluatedUsers:
             The lists, and what a reader must know of them.
         """
         frame, flags = self._counted(frame)
+        if not frame["score"].is_finite().all():  # minus infinity pads arrays
+            frame = frame.with_columns(pl.col("score").rank("dense").cast(pl.Float64))
         frame = frame.sort("score", descending=True, maintain_order=True)
         place = pl.col("score").rank("min", descending=True).over("user")
         is_target = self.targets.with_columns(is_hit=pl.lit(value=True))
@@ -71,9 +75,11 @@ class EvaluatedUsers:
         Args:
             request: What is measured.
         """
+        excluded = {"excluded": self.n_excluded} if self.n_excluded else {}
         return {
             "k": request.ks,
             "users": len(self.users),
+            **excluded,
             "targets": len(self.targets),
             "seen": "kept" if self.past is None else "removed from lists and targets",
             "candidates": request.candidates,
@@ -83,6 +89,8 @@ class EvaluatedUsers:
     def _counted(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         """The rows of a model that count, and what a reader must know of the others."""
         flags = []
+        if self.n_excluded:
+            flags.append(f"{self.n_excluded:,} users are not measured: all their targets are seen")
         if self.past is not None:
             n_before = len(frame)
             frame = frame.join(self.past, on=_PAIR, how="anti", maintain_order="left")
@@ -148,17 +156,19 @@ def evaluated_users(
     """
     past = None if seen is None else read_pairs(seen, "seen")
     targets = read_pairs(test, "test")
+    n_users = targets["user"].n_unique()
     if past is not None:
         targets = targets.join(past, on=_PAIR, how="anti", maintain_order="left")
     if not len(targets):
         raise InputError("test has no target", hint="all of them may be in seen", field="test")
     names = targets["user"].unique(maintain_order=True)
+    n_excluded = n_users - len(names)
     if not request.needs_facts:
-        return EvaluatedUsers(names, targets, past, None, no_facts())
+        return EvaluatedUsers(names, targets, past, None, no_facts(), n_excluded)
     source = seen if train is None else train
     facts = item_facts(source, test, items, users, propensity=request.propensity)
     candidates = None
     if request.n_sampled:
         pairs = sampled_candidates(targets, names, past, facts, request.n_sampled, request.seed)
         candidates = pairs
-    return EvaluatedUsers(names, targets, past, candidates, facts)
+    return EvaluatedUsers(names, targets, past, candidates, facts, n_excluded)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from plait.data.array_types import Float32Array, Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged, index_ranges
 from plait.errors import InputError
+from plait.experiments.argument_checks import check_dataset
 from plait.experiments.dataset import Dataset
 from plait.pipeline.fit_context import FitContext, ValidationSet
 from plait.pipeline.recipe import load_recipe
@@ -21,7 +21,6 @@ from plait.splitting.eval_queries import EvalQueries, queries_of
 
 __all__ = [
     "FitData",
-    "check_validation",
     "fit_stage",
     "queries_for",
     "seen_items",
@@ -107,7 +106,7 @@ def validation_set(
     Raises:
         InputError: If `validation` is no data set, or has other users or items than `train`.
     """
-    check_validation(validation)
+    check_dataset(validation, "validation")
     same_users = train.users.ids == validation.users.ids
     if not same_users or train.catalogue.ids != validation.catalogue.ids:
         raise InputError(
@@ -121,23 +120,6 @@ def validation_set(
     targets = Ragged.from_lengths(later.items, counts.astype(np.int64))
     queries = queries_for(train, users.astype(np.int32), event_weights, weight)
     return ValidationSet(queries, targets)
-
-
-def check_validation(validation: Any) -> None:
-    """Check that validation data are a data set.
-
-    Args:
-        validation: What should be one.
-
-    Raises:
-        InputError: If they are something else, such as a frame.
-    """
-    if not isinstance(validation, arrays.Dataset):
-        raise InputError(
-            f"validation is {type(validation).__name__}, expected a plait.Dataset",
-            hint="split one data set: train, validation = data.split_last()",
-            field="validation",
-        )
 
 
 def queries_for(

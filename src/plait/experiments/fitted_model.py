@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,14 @@ from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
+from plait.experiments.argument_checks import check_count, check_fit
 from plait.experiments.dataset import Dataset
 from plait.experiments.dataset_join import joined
 from plait.experiments.fit_data import FitData, fit_stage, queries_for, seen_items
 from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
-from plait.experiments.list_frames import list_frame
+from plait.experiments.list_frames import is_several, list_frame, listed_items, read_pairs
 from plait.experiments.vector_table import VectorTable
-from plait.ingest.list_frames import parse_id_column, read_ids
+from plait.ingest.list_frames import read_distinct_ids, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
 from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.stage import (
@@ -41,26 +43,12 @@ from plait.state import DatasetState
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FittedModel", "check_count"]
+__all__ = ["FittedModel"]
 
 ModelT = TypeVar("ModelT")
 
 _USERS_IN_BATCH = 512
 """Users whose vectors are computed together."""
-
-
-def check_count(count: Any, field: str) -> None:
-    """Check a number of items.
-
-    Args:
-        count: The number, of Python or numpy.
-        field: The name that the error gives.
-
-    Raises:
-        InputError: If it is no whole number from 1 on.
-    """
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise InputError(f"{field} is {count!r}, expected a whole number from 1 on", field=field)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,6 +111,7 @@ class FittedModel(Generic[ModelT]):
         if not isinstance(self.stage, Fittable):
             message = f"{type(self).__name__} cannot be updated"
             raise InputError(message, hint="update its models, and fuse them again")
+        check_fit(self.dataset, validation, seed)
         new = new_events
         if not isinstance(new, arrays.Dataset):
             new = Dataset.of(new_events)
@@ -159,20 +148,21 @@ class FittedModel(Generic[ModelT]):
 
     def recommend(
         self,
-        users: Dataset | Iterable[Any] | None = None,
+        users: Any = None,
         k: int = 10,
         *,
-        seen: str | Dataset = "remove",
+        seen: Any = "remove",
         filter: str | None = None,  # noqa: A002  the word of the other routes
     ) -> pl.DataFrame:
         """Recommend items to many users.
 
         Args:
-            users: Ids, or a data set whose users are meant; None: all users of the training data.
-                An unknown user has an empty history.
+            users: Ids, or a data set or frame whose users are meant, each once; None: all users of
+                the training data. An unknown user has an empty history.
             k: How many items for each.
             seen: "remove": nothing that the user interacted with in training; "keep": seen items
-                too; a data set: nothing that the user interacted with there, by ids.
+                too; a data set, a frame or pairs: nothing that the user interacted with there, by
+                ids; a list of several, such as ["remove", validation]: nothing of any of them.
             filter: An expression over item fields, such as `price < 20`; only items that meet it.
 
         Returns:
@@ -180,7 +170,7 @@ class FittedModel(Generic[ModelT]):
             of whom the model knows nothing has no rows.
 
         Raises:
-            InputError: If k is below 1, or the filter or `seen` is not valid.
+            InputError: If k is below 1, or users, the filter or `seen` are not valid.
         """
         check_count(k, "k")
         ids = self._ids_of(users)
@@ -219,11 +209,11 @@ class FittedModel(Generic[ModelT]):
         frame = pl.DataFrame({"user": users, "item": items, **columns})
         return frame.with_columns(pl.col(name).fill_nan(None) for name in columns)
 
-    def similar(self, items: Iterable[Any], k: int = 10) -> pl.DataFrame:
+    def similar(self, items: Any, k: int = 10) -> pl.DataFrame:
         """Find items similar to others.
 
         Args:
-            items: Ids of items.
+            items: Ids of items, or a frame with a column of items, each once.
             k: How many for each.
 
         Returns:
@@ -235,7 +225,7 @@ class FittedModel(Generic[ModelT]):
             InputError: If k is below 1.
         """
         check_count(k, "k")
-        ids = parse_id_column(items, "item", "items").to_list()
+        ids = read_distinct_ids(items, "item", "items")
         numbers = self.dataset.catalogue.numbers(ids)
         if len(numbers) and numbers.min() < 0:
             raise NotFoundError(f"no item {ids[int(numbers.argmin())]!r}", field="items")
@@ -324,6 +314,7 @@ class FittedModel(Generic[ModelT]):
         if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
             raise InputError(f"{self.model!r} does not recommend items")
         retriever, scorer = self.stage, self.stage
+        queries = replace(queries, k=min(queries.k, max(1, self.dataset.n_items)))
 
         def best(_start: int, batch: QueryBatch) -> CandidateLists:
             numbers = retrieve_items(retriever, batch, batch.k)
@@ -336,27 +327,44 @@ class FittedModel(Generic[ModelT]):
         queries = queries_for(self.dataset, users, self.event_weights, self.weight)
         return replace(queries, live=StateView(DatasetState.of(self.dataset), {}))
 
-    def _mask(self, expression: str | None) -> BoolArray:
+    def _mask(self, expression: Any) -> BoolArray:
         """The items that are alive and meet a filter, bool [1, n]."""
         mask = self.dataset.catalogue.alive[None]
         if expression is None:
             return mask
+        if not isinstance(expression, str):
+            message = f"filter is {expression!r}, expected a text such as 'price < 20'"
+            raise InputError(message, field="filter")
         return mask & compile_filter(expression).mask(self.dataset.catalogue)
 
-    def _ids_of(self, users: Dataset | Iterable[Any] | None) -> list[str]:
+    def _ids_of(self, users: Any) -> list[str]:
         if users is None:
             return self.dataset.user_ids
-        if isinstance(users, Dataset):
-            return users.user_ids
-        return parse_id_column(users, "user", "users").to_list()
+        if isinstance(users, arrays.Dataset):
+            return Dataset.from_snapshot(users).user_ids
+        return read_distinct_ids(users, "user", "users")
 
-    def _blocked(self, ids: list[str], queries: QueryBatch, seen: str | Dataset) -> Ragged | None:
+    def _blocked(self, ids: list[str], queries: QueryBatch, seen: Any) -> Ragged | None:
+        """The items that each user must not get; None: none."""
+        if isinstance(seen, str) and seen == "keep":
+            return None
+        sources = seen if is_several(seen) else [seen]
+        rows = [
+            queries.seen
+            if isinstance(part, str) and part == "remove"
+            else self._items_in(ids, part)
+            for part in sources
+        ]
+        return functools.reduce(Ragged.hstack, rows)
+
+    def _items_in(self, ids: list[str], seen: Any) -> Ragged:
+        """The items of users in other interactions, B rows."""
         if isinstance(seen, arrays.Dataset):
             return seen_items(self.dataset, seen, ids)
-        if seen not in ("remove", "keep"):
-            message = f"seen is {seen!r}, expected 'remove', 'keep' or a data set"
+        if seen is None or isinstance(seen, str):
+            message = f"seen is {seen!r}, expected 'remove', 'keep', a data set or a frame"
             raise InputError(message, field="seen")
-        return queries.seen if seen == "remove" else None
+        return listed_items(read_pairs(seen, "seen"), ids, self.dataset.catalogue)
 
     def _scored(
         self, queries: QueryBatch, numbers: Int32Array, counts: Int64Array, order: Int64Array

@@ -15,8 +15,9 @@ from plait.data.candidates import CandidateLists
 from plait.data.query_batch import QueryBatch
 from plait.data.state_view import StateView
 from plait.errors import InputError
+from plait.experiments.argument_checks import check_dataset
 from plait.experiments.dataset import Dataset
-from plait.experiments.fit_data import check_validation, validation_set
+from plait.experiments.fit_data import validation_set
 from plait.experiments.fitted_model import FittedModel
 from plait.experiments.fusion_inputs import (
     FUSED_ROW,
@@ -98,7 +99,7 @@ def fuse(
     check_models(fitted)
     table = fusion_settings(settings, weights, fitted)
     if validation is not None:
-        check_validation(validation)
+        check_dataset(validation, "validation")
     learns = learns_from_validation(table)
     if learns and validation is None:
         raise InputError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from plait.errors import InputError
 from plait.evaluation.ranking.list_diversity import ItemSimilarity, item_similarity
 from plait.eventlog.dataset_builder import from_arrays
 from plait.experiments.dataset import Dataset
-from plait.experiments.list_frames import read_pairs
+from plait.experiments.dataset_join import joined
+from plait.experiments.list_frames import is_several, read_pairs
 from plait.metrics.expected_gains import inverse_propensities
 
 __all__ = ["ItemFacts", "item_facts", "no_facts"]
@@ -78,7 +79,7 @@ class ItemFacts:
         self._check_train(metric)
         return self._padded(self._counts)
 
-    @cached_property
+    @functools.cached_property
     def n_users(self) -> int:
         """How many users train has."""
         return len(np.unique(self.dataset.interactions.users))
@@ -143,11 +144,11 @@ class ItemFacts:
         empty = sparse.csr_matrix((missing, vectors.shape[1]))
         return ItemSimilarity.of(by, sparse.vstack([vectors, empty], format="csr"))
 
-    @cached_property
+    @functools.cached_property
     def _similarity(self) -> ItemSimilarity:
         return item_similarity(self.dataset)
 
-    @cached_property
+    @functools.cached_property
     def _counts(self) -> Float64Array:
         events = self.dataset.interactions
         pairs = np.unique(events.users.astype(np.int64) * self.n_items + events.items)
@@ -189,6 +190,8 @@ def item_facts(train: Any, test: Any, items: Any, users: Any, *, propensity: flo
         InputError: If a table cannot be understood.
     """
     source = test if train is None else train
+    if is_several(source) and all(isinstance(part, arrays.Dataset) for part in source):
+        source = functools.reduce(joined, map(Dataset.from_snapshot, source))
     if isinstance(source, arrays.Dataset) and items is None and users is None:
         return ItemFacts(
             Dataset.from_snapshot(source), has_train=train is not None, propensity=propensity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from plait.experiments.estimator import Estimator
@@ -31,6 +32,14 @@ class _SequenceNetwork(Estimator):
     """
 
     stage_name = "sequence"
+    argument_names = MappingProxyType(
+        {
+            "embedding_dim": "dim",
+            "num_layers": "layers",
+            "num_heads": "heads",
+            "use_item_features": "item_features",
+        }
+    )
     network: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
@@ -158,6 +167,7 @@ class LightGCN(Estimator):
     """
 
     stage_name = "graph"
+    argument_names = MappingProxyType({"embedding_dim": "dim", "num_layers": "layers"})
 
     def __init__(
         self,

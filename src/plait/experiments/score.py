@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from plait.data.array_types import Float64Array, Int64Array
+from plait.errors import InputError
+from plait.experiments.argument_checks import check_count
 from plait.experiments.beyond_accuracy import CATALOGUE_METRICS, beyond_accuracy_values
 from plait.experiments.evaluated_users import evaluated_users
+from plait.experiments.fitted_model import FittedModel
 from plait.experiments.item_facts import ItemFacts
 from plait.experiments.metric_definitions import (
     Metric,
@@ -20,7 +24,7 @@ from plait.experiments.metric_definitions import (
 from plait.experiments.score_request import ScoreRequest, score_request
 from plait.experiments.score_slices import Slices, score_slices
 from plait.experiments.score_table import ScoreTable, UserMetrics
-from plait.ingest.list_frames import read_lists
+from plait.ingest.list_frames import is_frame, is_scores, read_lists
 
 __all__ = ["score"]
 
@@ -45,13 +49,14 @@ def score(
 
     Args:
         lists: By name the lists of a model: a frame with user, item and rank or score, or user to
-            a list of items. A single one is named "lists".
-        test: The targets: a data set, or a frame with user and item. Every user in it counts; one
-            without a list counts as 0.
+            a list of items or to a mapping of item to score. A single one is named "lists".
+        test: The targets: a data set, or a frame with user and item. Every user in it counts, one
+            without a list as 0, unless all targets of the user are in `seen`.
         k: Cut-offs.
         metrics: Names of `plait.experiments.metric_definitions` and `beyond_accuracy`, or functions
             of a list of items and a set of targets.
-        seen: Interactions whose items leave lists and targets; None: nothing leaves.
+        seen: Interactions whose items leave lists and targets: a data set, a frame, or a list of
+            several of them; None: nothing leaves.
         train: Training interactions, for metrics beyond accuracy and slices; None: `seen`.
         items: Fields of items, for revenue, similarity and slices; None: those of `train`.
         users: Fields of users, for slices; likewise.
@@ -73,16 +78,16 @@ def score(
         >>> plait.score(lists, [("ann", "lamp"), ("bob", "lamp")], k=1).value("mine", "ndcg@1")
         0.5
     """
+    check_count(resamples, "resamples")
     request = score_request(k, metrics, slices, candidates, propensity, seed)
     evaluated = evaluated_users(test, seen, train, items, users, request)
-    by_name = lists if _is_by_name(lists) else {"lists": lists}
-    frames = {str(name): read_lists(source, str(name)) for name, source in by_name.items()}
+    frames = _read_models(lists)
     depth = max(request.ks)
     ranked = {name: evaluated.ranked(frame, depth) for name, frame in frames.items()}
     parts = score_slices(request.slices, evaluated.users.to_list(), evaluated.facts)
     rows = {name: _row(*lists, request, parts, evaluated.facts) for name, lists in ranked.items()}
-    interval = f"95 %, {resamples} bootstrap samples of users, seed {seed}"
-    settings = {**evaluated.settings(request), "interval": interval}
+    settings = evaluated.settings(request)
+    settings["interval"] = f"95 %, {resamples} bootstrap samples of users, seed {seed}"
     return ScoreTable(evaluated.users.to_list(), rows, settings, resamples, seed)
 
 
@@ -128,5 +133,19 @@ def _is_by_name(lists: Any) -> bool:
     if not isinstance(lists, Mapping) or not lists:
         return False
     value = next(iter(lists.values()))
-    is_table = hasattr(value, "columns") or isinstance(value, Mapping)
-    return is_table or hasattr(value, "column_names")
+    if isinstance(value, Mapping):
+        return not is_scores(value)
+    return is_frame(value) or value is None or isinstance(value, FittedModel)
+
+
+def _read_models(lists: Any) -> dict[str, pl.DataFrame]:
+    """The lists of each model by its name."""
+    frames = {}
+    for key, source in (lists if _is_by_name(lists) else {"lists": lists}).items():
+        name = str(key)
+        if isinstance(source, FittedModel):
+            message = f"{name} is a fitted model, expected its lists"
+            hint = "pass what its recommend(test, k=...) returns"
+            raise InputError(message, hint=hint, field=name)
+        frames[name] = read_lists(source, name)
+    return frames

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from plait.errors import InputError
+from plait.experiments.argument_checks import check_count, check_seed
 from plait.experiments.beyond_accuracy import BEYOND_ACCURACY, REVENUE
-from plait.experiments.fitted_model import check_count
 from plait.experiments.list_candidates import n_sampled
 from plait.experiments.metric_definitions import METRIC_NAMES, Metric
+from plait.utils.plain_arguments import as_list, without_numpy
 
 __all__ = ["ScoreRequest", "score_request"]
 
@@ -62,7 +61,7 @@ def score_request(
     metrics: Sequence[Metric] | Metric,
     slices: Sequence[str] | str,
     candidates: str,
-    propensity: float,
+    propensity: Any,
     seed: int,
 ) -> ScoreRequest:
     """Check the options of `plait.score`.
@@ -81,38 +80,82 @@ def score_request(
     Raises:
         InputError: If an option cannot be understood.
     """
-    if not 0 <= propensity <= 4:
+    is_number = isinstance(propensity, int | float) and not isinstance(propensity, bool)
+    if not is_number or not 0 <= propensity <= 4:
         hint = "0 counts all targets alike, 1 is inverse popularity"
-        message = f"propensity is {propensity}, expected a number from 0 to 4"
+        message = f"propensity is {propensity!r}, expected a number from 0 to 4"
         raise InputError(message, hint=hint, field="propensity")
-    if isinstance(metrics, str) or callable(metrics):
-        metrics = [metrics]
-    names = [metric for metric in metrics if isinstance(metric, str)]
-    known = (*METRIC_NAMES, *BEYOND_ACCURACY)
-    unknown = [name for name in names if name not in known and not name.startswith(REVENUE)]
-    if unknown:
-        every = ", ".join([*known, f"{REVENUE}FIELD"])
-        hint = f"there are {every}; or pass a function of items and targets"
-        raise InputError(f"no metric {unknown[0]!r}", hint=hint, field="metrics")
-    functions = {
-        getattr(metric, "__name__", f"metric_{index}"): metric
-        for index, metric in enumerate(metrics)
-        if not isinstance(metric, str)
-    }
+    check_seed(seed)
+    cutoffs = _cutoffs(k)
+    names, functions = _checked_metrics(metrics, cutoffs)
     return ScoreRequest(
-        _cutoffs(k),
+        cutoffs,
         [name for name in names if name in METRIC_NAMES],
         [name for name in names if name not in METRIC_NAMES],
         functions,
-        [slices] if isinstance(slices, str) else list(slices),
+        _checked_slices(slices),
         n_sampled(candidates),
         float(propensity),
         seed,
     )
 
 
-def _cutoffs(k: int | Sequence[int]) -> list[int]:
-    ks: list[Any] = list(k) if isinstance(k, Sequence | np.ndarray) else [k]
+def _checked_metrics(
+    metrics: Any, cutoffs: Sequence[int]
+) -> tuple[list[str], dict[str, Callable[[list[str], set[str]], float]]]:
+    """The names of metrics, and by name those that are functions."""
+    if isinstance(metrics, str) or callable(metrics):
+        metrics = [metrics]
+    if not isinstance(metrics, Iterable) or not (entries := list(metrics)):
+        message = f"metrics is {metrics!r}, expected names such as 'ndcg', or functions"
+        raise InputError(message, field="metrics")
+    names: list[str] = []
+    functions: dict[str, Callable[[list[str], set[str]], float]] = {}
+    for index, metric in enumerate(entries):
+        if isinstance(metric, str):
+            _check_metric_name(metric)
+            names.append(metric)
+        elif callable(metric):
+            name = str(getattr(metric, "__name__", f"metric_{index}"))
+            if functions.setdefault(name, metric) is not metric:
+                hint = "define them with def, or set their __name__"
+                message = f"two metrics are functions named {name!r}"
+                raise InputError(message, hint=hint, field="metrics")
+        else:
+            message = f"a metric is {metric!r}, expected a name such as 'ndcg', or a function"
+            raise InputError(message, field="metrics")
+    named = {f"{name}@{cutoff}" for name in names for cutoff in cutoffs}
+    if clash := sorted(named & functions.keys()):
+        message = f"a function and another metric are named {clash[0]!r}"
+        raise InputError(message, hint="set the __name__ of the function", field="metrics")
+    return names, functions
+
+
+def _check_metric_name(name: str) -> None:
+    known = (*METRIC_NAMES, *BEYOND_ACCURACY)
+    if name in known or name.startswith(REVENUE):
+        return
+    base, _, cutoff = name.rpartition("@")
+    if cutoff.isdecimal() and (base in known or base.startswith(REVENUE)):
+        hint = f"pass metrics={base!r}, k={int(cutoff)}"
+        message = f"no metric {name!r}: k is the cut-off of all metrics"
+        raise InputError(message, hint=hint, field="metrics")
+    every = ", ".join([*known, f"{REVENUE}FIELD"])
+    hint = f"there are {every}; or pass a function of items and targets"
+    raise InputError(f"no metric {name!r}", hint=hint, field="metrics")
+
+
+def _checked_slices(slices: Any) -> list[str]:
+    names = as_list(slices)
+    for name in names:
+        if not isinstance(name, str):
+            message = f"a slice is {name!r}, expected a name such as 'history'"
+            raise InputError(message, field="slices")
+    return names
+
+
+def _cutoffs(k: Any) -> list[int]:
+    ks = as_list(without_numpy(k))
     if not ks:
         raise InputError("k is empty, expected whole numbers from 1 on", field="k")
     for cut in ks:

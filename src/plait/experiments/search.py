@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data import dataset as arrays
 from plait.errors import InputError, MissingExtraError
+from plait.experiments.argument_checks import check_count
 from plait.experiments.estimator import Estimator
 from plait.experiments.fit_options import reported_progress
-from plait.experiments.fitted_model import FittedModel, check_count
+from plait.experiments.fitted_model import FittedModel
 from plait.experiments.search_task import (
     ListMetric,
     Objective,
@@ -216,6 +217,7 @@ def search(
 
 def _combinations(task: SearchTask, space: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
     """All combinations of values, each checked by the model."""
+    _check_space(space, "plait.search(model, None, ...) takes the ranges that the model declares")
     values = {name: _values(name, choices) for name, choices in space.items()}
     combinations = [
         dict(zip(values, combination, strict=True))
@@ -270,6 +272,13 @@ def _run_drawn(
     return trials
 
 
+def _check_space(space: Any, hint: str) -> None:
+    """Check that a space has values by setting."""
+    if not isinstance(space, Mapping):
+        message = f"space is {space!r}, expected values by setting, such as {{'l2': [50, 500]}}"
+        raise InputError(message, hint=hint, field="space")
+
+
 def _values(name: str, choices: Iterable[Any]) -> list[Any]:
     """The values of a setting; a single text is not read letter by letter."""
     if isinstance(choices, str | bytes | Mapping) or not isinstance(choices, Iterable):
@@ -286,6 +295,7 @@ def _domains(model: Estimator, space: Mapping[str, Any] | None) -> dict[str, Ran
     if space is None:
         domains = declared_space(model)
     else:
+        _check_space(space, "None takes the ranges that the model declares")
         domains = {
             name: domain
             if isinstance(domain, Range | Choice)

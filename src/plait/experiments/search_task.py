@@ -13,9 +13,10 @@ from plait.data import dataset as arrays
 from plait.errors import InputError
 from plait.evaluation.results.evaluation_log import recipe_hash
 from plait.evaluation.results.fingerprint import dataset_fingerprint
+from plait.experiments.argument_checks import check_count, check_dataset, check_seed
 from plait.experiments.dataset import Dataset
 from plait.experiments.estimator import Estimator
-from plait.experiments.fitted_model import FittedModel, check_count
+from plait.experiments.fitted_model import FittedModel
 from plait.experiments.metric_definitions import METRIC_NAMES
 from plait.experiments.recipe_model import FromRecipe
 from plait.experiments.score import score
@@ -76,11 +77,12 @@ class Objective:
         if isinstance(metric, str):
             name, _, cutoff = metric.rpartition("@")
             if name not in METRIC_NAMES or not cutoff.isdecimal() or int(cutoff) < 1:
-                raise InputError(
-                    f"no metric {metric!r}",
-                    hint=f"name one of {', '.join(METRIC_NAMES)} with a cut-off: ndcg@10",
-                    field="metric",
-                )
+                known = ", ".join(METRIC_NAMES)
+                hint = f"name one of {known} with a cut-off: ndcg@10"
+                message = f"no metric {metric!r}"
+                if metric in METRIC_NAMES:
+                    message, hint = f"metric {metric!r} has no cut-off", f"such as '{metric}@10'"
+                raise InputError(message, hint=hint, field="metric")
         elif not callable(metric):
             message = f"metric is {metric!r}, expected a name such as 'ndcg@10' or a function"
             raise InputError(message, field="metric")
@@ -169,9 +171,13 @@ class SearchTask:
             storage: The folder of finished trials.
 
         Raises:
-            InputError: If `searched` is no model, or the validation data are empty.
+            InputError: If `searched` is no model, the data are no data sets, or the validation data
+                are empty.
         """
         model = _as_model(searched)
+        check_dataset(train, "train")
+        check_dataset(validation, "validation")
+        check_seed(seed)
         if not len(validation.interactions):
             raise InputError("validation has no interaction to measure by", field="validation")
         identity = {

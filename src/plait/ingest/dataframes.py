@@ -13,7 +13,14 @@ from plait.ingest.plain_values import plain_value
 from plait.ingest.row_chunk import ROWS, FrameChunk, uniform_series
 from plait.ingest.source_notes import ImportNote
 
-__all__ = ["from_pandas", "is_pandas", "notes_of_raw_bytes", "read_frames", "with_texts"]
+__all__ = [
+    "from_pandas",
+    "is_pandas",
+    "notes_of_raw_bytes",
+    "read_frames",
+    "series_of_objects",
+    "with_texts",
+]
 
 
 def read_frames(
@@ -120,6 +127,25 @@ def from_pandas(source: Any) -> pl.DataFrame:
     return pl.DataFrame([_series_from_pandas(*pair) for pair in zip(names, columns, strict=True)])
 
 
+def series_of_objects(name: str, objects: Sequence[Any]) -> pl.Series:
+    """Make a series of Python values.
+
+    Args:
+        name: The name of the series.
+        objects: N values.
+
+    Returns:
+        A series of their type if they have one scalar type, else of the type Object.
+    """
+    types = {type(value) for value in objects} - {type(None)}
+    if types == {bool}:
+        return pl.Series(name, objects, pl.Boolean)
+    if types and types <= {bytes, bytearray}:
+        return pl.Series(name, objects, pl.Binary)
+    series = uniform_series(name, objects)
+    return pl.Series(name, objects, pl.Object) if series is None else series
+
+
 def _column_name(label: Any) -> str:
     parts = label if isinstance(label, tuple) else (label,)
     return ".".join(text for part in parts if (text := str(part)))
@@ -132,7 +158,7 @@ def _series_from_pandas(name: str, column: Any) -> pl.Series:
     if hasattr(dtype, "categories"):
         categories = _series_from_pandas(name, dtype.categories.to_series()).to_list()
         codes = column.cat.codes.tolist()
-        return _series_of_objects(name, [categories[code] if code >= 0 else None for code in codes])
+        return series_of_objects(name, [categories[code] if code >= 0 else None for code in codes])
     if hasattr(dtype, "fill_value"):
         return _series_from_pandas(name, column.sparse.to_dense())
     if hasattr(dtype, "freq"):  # periods: each is its start
@@ -149,7 +175,7 @@ def _series_from_pandas(name: str, column: Any) -> pl.Series:
         times = pl.Series(name, walls.to_numpy().astype("datetime64[us]"))
         return times.dt.replace_time_zone("UTC") if zoned else times
     objects = column.astype(object).tolist()
-    return _series_of_objects(
+    return series_of_objects(
         name, [None if gone else value for value, gone in zip(objects, missing, strict=True)]
     )
 
@@ -159,17 +185,6 @@ def _from_arrow(name: str, column: Any) -> pl.Series:
     try:
         series = pl.from_arrow(column.array.__arrow_array__())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError):
-        return _series_of_objects(name, column.astype(object).where(column.notna(), None).tolist())
+        return series_of_objects(name, column.astype(object).where(column.notna(), None).tolist())
     assert isinstance(series, pl.Series)
     return series.alias(name)
-
-
-def _series_of_objects(name: str, objects: Sequence[Any]) -> pl.Series:
-    """Python values as a series of their type if they have one scalar type, else as they are."""
-    types = {type(value) for value in objects} - {type(None)}
-    if types == {bool}:
-        return pl.Series(name, objects, pl.Boolean)
-    if types and types <= {bytes, bytearray}:
-        return pl.Series(name, objects, pl.Binary)
-    series = uniform_series(name, objects)
-    return pl.Series(name, objects, pl.Object) if series is None else series

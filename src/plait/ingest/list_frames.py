@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Iterable, Mapping, Set
+from numbers import Real
 from typing import Any
 
 import polars as pl
@@ -10,12 +12,15 @@ import polars as pl
 from plait.errors import InputError
 from plait.ingest.column_parsers import parse_ids
 from plait.ingest.column_synonyms import ROLES, normalized_name
-from plait.ingest.dataframes import from_pandas, is_pandas
+from plait.ingest.dataframes import from_pandas, is_pandas, series_of_objects
 
 __all__ = [
     "as_frame",
+    "is_frame",
+    "is_scores",
     "list_table",
     "parse_id_column",
+    "read_distinct_ids",
     "read_ids",
     "read_lists",
     "score_column",
@@ -24,6 +29,9 @@ __all__ = [
 _SCORES = ("score", "weight", "prediction", "rating")
 """The names of the column of scores, in the order of preference."""
 
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError)
+"""What polars raises for values that it cannot read; a panic is no `Exception`."""
+
 
 def read_lists(source: Any, name: str) -> pl.DataFrame:
     """Read recommendation lists.
@@ -31,24 +39,25 @@ def read_lists(source: Any, name: str) -> pl.DataFrame:
     Args:
         source: A frame as for `read_ids` that also has a column rank, from the smallest, or
             score, from the largest; without both the rows of a user are in order. Or a mapping of
-            user to a list of items.
+            user to a list of items, or to a mapping of item to score.
         name: What messages call the source.
 
     Returns:
         The columns user, item and score (float64): larger is better, equal scores are ties.
 
     Raises:
-        InputError: As for `read_ids`, or if a user has an item twice or a score is missing.
+        InputError: As for `read_ids`, or if a user has an item twice, items have no order, or a
+            score is missing or no number.
     """
     table = list_table(source, name)
     columns = {normalized_name(column): column for column in table.columns}
     if "rank" in columns:
-        scores = -table[columns["rank"]].cast(pl.Float64)
+        scores = -_numbers(table[columns["rank"]], name)
+    elif (column := score_column(table)) is not None:
+        scores = _numbers(table[column], name)
     else:
-        column = score_column(table)
-        position = -pl.int_range(pl.len()).cast(pl.Float64)
-        scores = table.select(score=position if column is None else pl.col(column))["score"]
-    lists = read_ids(table, name).with_columns(scores.cast(pl.Float64).alias("score"))
+        scores = -pl.int_range(len(table), eager=True).cast(pl.Float64)
+    lists = read_ids(table, name).with_columns(scores.alias("score"))
     if (missing := lists["score"].null_count() + lists["score"].is_nan().sum()) > 0:
         raise InputError(f"{name}: {missing} rows have no rank or score", field=name)
     twice = lists.filter(pl.struct("user", "item").is_duplicated())
@@ -67,18 +76,49 @@ def list_table(source: Any, name: str) -> pl.DataFrame:
         name: What messages call the source.
 
     Returns:
-        The columns of the source; user and item for a mapping of user to items.
+        The columns of the source; user, item and, where there are scores, score for a mapping.
 
     Raises:
-        InputError: If the source is no table.
+        InputError: If the source is no table, or the items of a user have no order.
     """
     keys = source if isinstance(source, Mapping) else ()
     names = {normalized_name(str(key)) for key in keys}
     is_table = all(any(names & tier for tier in ROLES["events"][role]) for role in ("user", "item"))
-    if isinstance(source, Mapping) and not is_table:
-        rows = [(user, item) for user, items in source.items() for item in items]
-        source = pl.DataFrame({"user": [row[0] for row in rows], "item": [row[1] for row in rows]})
-    return as_frame(source, name)
+    if not isinstance(source, Mapping) or is_table:
+        return as_frame(source, name)
+    if any(isinstance(items, Mapping) for items in source.values()):
+        return _scored_table(source, name)
+    for user, items in source.items():
+        if isinstance(items, str | bytes | Set) or not isinstance(items, Iterable):
+            shown = reprlib.repr(items)
+            message = f"{name}: user {user!r} has {shown}, expected items, best first"
+            raise InputError(message, hint="or a dictionary of item to score", field=name)
+    rows = [(user, item) for user, items in source.items() for item in items]
+    columns = {"user": [row[0] for row in rows], "item": [row[1] for row in rows]}
+    return pl.DataFrame([series_of_objects(role, ids) for role, ids in columns.items()])
+
+
+def is_scores(value: Any) -> bool:
+    """Return whether a value is a mapping of item to score.
+
+    Args:
+        value: Any value.
+    """
+    is_mapping = isinstance(value, Mapping) and len(value) > 0
+    return is_mapping and all(isinstance(score, Real) for score in value.values())
+
+
+def _scored_table(source: Mapping[Any, Any], name: str) -> pl.DataFrame:
+    """The rows of a mapping of user to a mapping of item to score."""
+    for user, scores in source.items():
+        if not isinstance(scores, Mapping) or (scores and not is_scores(scores)):
+            shown = reprlib.repr(scores)
+            message = f"{name}: user {user!r} has {shown}, expected a number for each item"
+            raise InputError(message, hint="such as {user: {item: score}}", field=name)
+    rows = [(user, *pair) for user, scores in source.items() for pair in scores.items()]
+    roles = ("user", "item")
+    ids = [series_of_objects(role, [row[at] for row in rows]) for at, role in enumerate(roles)]
+    return pl.DataFrame([*ids, pl.Series("score", [float(row[2]) for row in rows], pl.Float64)])
 
 
 def score_column(table: pl.DataFrame) -> str | None:
@@ -113,15 +153,62 @@ def as_frame(source: Any, name: str) -> pl.DataFrame:
         return source.collect()
     if is_pandas(source):
         return from_pandas(source)
+    if isinstance(source, str | bytes) or not (is_frame(source) or isinstance(source, Iterable)):
+        message = f"{name} is {reprlib.repr(source)}, expected a table of users and items"
+        raise InputError(message, hint="pass a frame with the columns user and item", field=name)
     try:
-        if type(source).__module__.partition(".")[0] == "pyarrow":
+        if _is_arrow(source):
             return pl.DataFrame(pl.from_arrow(source))
         if isinstance(source, Mapping):
             return pl.DataFrame(source)
         return pl.DataFrame(list(source), schema=["user", "item"], orient="row")
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as problem:
-        message = f"{name} is no table of users and items: {problem}"
-        raise InputError(message, hint="pass a frame with the columns user and item") from problem
+    except _UNREADABLE as problem:
+        reason = str(problem).partition("\n")[0]
+        message = f"{name} is no table of users and items: {reason}"
+        hint = "pass a frame with the columns user and item"
+        raise InputError(message, hint=hint, field=name) from problem
+
+
+def is_frame(source: Any) -> bool:
+    """Return whether an object is a frame of polars or pandas or a table of pyarrow.
+
+    Args:
+        source: Any object.
+    """
+    return isinstance(source, pl.DataFrame | pl.LazyFrame) or is_pandas(source) or _is_arrow(source)
+
+
+def _is_arrow(source: Any) -> bool:
+    return type(source).__module__.partition(".")[0] == "pyarrow" and hasattr(
+        source, "column_names"
+    )
+
+
+def _numbers(column: pl.Series, name: str) -> pl.Series:
+    """A column of scores or ranks, Float64."""
+    try:
+        if column.dtype == pl.Object:
+            return pl.Series([None if v is None else float(v) for v in column], dtype=pl.Float64)
+        if column.dtype.is_numeric() or column.dtype in (pl.String, pl.Null, pl.Boolean):
+            return column.cast(pl.Float64)
+    except _UNREADABLE as problem:
+        wrong = [value for value in column.to_list() if not _is_number(value)]
+        value = wrong[0] if wrong else column[0]
+        raise _no_number(value, column.name, name) from problem
+    raise _no_number(column[0] if len(column) else None, column.name, name)
+
+
+def _no_number(value: Any, column: str, name: str) -> InputError:
+    message = f"{name}: {column} is {value!r} in a row, expected a number"
+    return InputError(message, hint="convert the column to numbers first", field=name)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value is None
+    return True
 
 
 def read_ids(source: Any, name: str) -> pl.DataFrame:
@@ -171,15 +258,38 @@ def parse_id_column(values: Any, role: str, name: str) -> pl.Series:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         message = f"{name} is {values!r}, expected a list of {role} ids"
         raise InputError(message, hint="pass a list", field=name)
-    column = values if isinstance(values, pl.Series) else list(values)
+    is_typed = isinstance(values, pl.Series) and values.dtype != pl.Object
+    column: Any = values if is_typed else list(values)
     if isinstance(column, list) and all(type(value) is str for value in column):
         column = pl.Series(column, dtype=pl.String)
     parsed = parse_ids(column).values
     if parsed.null_count():
         row = int(parsed.is_null().arg_true()[0])
-        message = f"{name}: row {row + 1} has no {role} id: {column[row]!r}"
+        value = reprlib.repr(column[row])
+        message = f"{name}: row {row + 1} has no {role} id: {value}"
         raise InputError(message, hint="an id is text or a whole number", field=role)
     return parsed
+
+
+def read_distinct_ids(source: Any, role: str, name: str) -> list[str]:
+    """Read ids of users or items, by the rules of `plait ingest`.
+
+    Args:
+        source: N ids as for `parse_id_column`, or a frame or a dictionary of columns that has a
+            column of them under one of its usual names.
+        role: What the ids stand for: "user" or "item".
+        name: What messages call the source.
+
+    Returns:
+        The distinct ids in their order.
+
+    Raises:
+        InputError: If a frame has no such column, or a value is no id.
+    """
+    if is_frame(source) or isinstance(source, Mapping):
+        table = as_frame(source, name)
+        source = table[_column(table, role, name)]
+    return parse_id_column(source, role, name).unique(maintain_order=True).to_list()
 
 
 def _column(table: pl.DataFrame, role: str, name: str) -> str:
@@ -188,5 +298,6 @@ def _column(table: pl.DataFrame, role: str, name: str) -> str:
         matching = sorted(tier & normalized.keys())
         if matching:
             return normalized[matching[0]]
-    message = f"{name} has no column of {role}s; there are {', '.join(table.columns)}"
+    names = ", ".join(table.columns) or "none"
+    message = f"{name} has no column of {role}s; there are {names}"
     raise InputError(message, hint=f"name it {role}", field=role)

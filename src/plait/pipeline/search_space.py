@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from plait.errors import InputError
 from plait.pipeline.config_validation import KEY, Limit
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.registry import stage_class
@@ -24,11 +26,28 @@ class Range:
         low: The smallest number; whole numbers are meant if both ends are whole.
         high: The largest number.
         log: Whether numbers are drawn evenly by order of magnitude.
+
+    Raises:
+        InputError: If an end is no finite number, or `low` is above `high` or, with `log`, not
+            above 0.
     """
 
     low: float
     high: float
     log: bool = False
+
+    def __post_init__(self) -> None:
+        ends: dict[str, Any] = {"low": self.low, "high": self.high}
+        for field, end in ends.items():
+            is_number = isinstance(end, int | float) and not isinstance(end, bool)
+            if not is_number or not math.isfinite(end):
+                raise InputError(f"{field} is {end!r}, expected a finite number", field=field)
+        if self.low > self.high:
+            message = f"low is {self.low}, which is above high, {self.high}"
+            raise InputError(message, hint=f"Range({self.high}, {self.low})", field="low")
+        if self.log and self.low <= 0:
+            message = f"low is {self.low}, expected a number above 0 for orders of magnitude"
+            raise InputError(message, hint="leave log out", field="low")
 
     @property
     def whole(self) -> bool:

@@ -13,7 +13,7 @@ from plait.metrics.bootstrap import Interval
 __all__ = ["MIN_USERS", "Difference"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Difference:
     """The paired difference of two rows.
 
@@ -94,6 +94,9 @@ class Difference:
         if gap.value < 0:  # the lead is stated as a positive number, whichever way the metric goes
             bounds = f"[{-gap.high:+.4f} {-gap.low:+.4f}]"
         return f"{metric}: {ahead} is better than {behind} by {abs(gap.value):.4f} {bounds}"
+
+    def __repr__(self) -> str:
+        return self.conclusion
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as JSON holds it."""
