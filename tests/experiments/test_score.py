@@ -150,6 +150,7 @@ def test_tables_and_options_that_mean_nothing_are_refused(lists, test, options):
     [
         {"k": "10"},
         {"k": None},
+        {"k": 10**9},
         {"resamples": 0},
         {"resamples": "many"},
         {"seed": "a"},

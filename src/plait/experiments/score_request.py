@@ -15,6 +15,9 @@ from plait.utils.plain_arguments import as_list, without_numpy
 
 __all__ = ["ScoreRequest", "score_request"]
 
+_MAX_K = 1_000_000
+"""The largest cut-off: the discount of each rank is held in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
@@ -160,4 +163,7 @@ def _cutoffs(k: Any) -> list[int]:
         raise InputError("k is empty, expected whole numbers from 1 on", field="k")
     for cut in ks:
         check_count(cut, "k")
+        if cut > _MAX_K:
+            message = f"k is {cut:,}, expected {_MAX_K:,} at most"
+            raise InputError(message, hint="no list is longer than the catalogue", field="k")
     return sorted({int(cut) for cut in ks})
