@@ -215,7 +215,10 @@ class SVDpp(Estimator):
 
 
 class Popular(Estimator):
-    """The most popular items; every user gets the same, less what was seen.
+    """The most popular items by counts that cannot be bought, which are not plain counts.
+
+    Users of one item count half, many new users of a day and busy days are damped. Every user gets
+    the same items, less what was seen.
 
     Args:
         half_life_days: After how many days the weight of an interaction halves; 0: never.
