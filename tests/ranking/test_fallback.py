@@ -212,7 +212,7 @@ def test_a_bundle_of_an_older_version_answers_and_fills(shop, tmp_path):
     home = tmp_path / "home"
     bundle = home / "bundles" / (home / "bundles" / "current").read_text().strip()
     manifest = json.loads((bundle / "manifest.json").read_text())
-    for folder in (bundle / "fallback", bundle / "popular" / "daily_counts"):
+    for folder in (bundle / "fallback", bundle / "popular" / "robust_counts"):
         shutil.rmtree(folder)
         gone = f"{folder.relative_to(bundle)}/"
         files = manifest["files"].items()

@@ -101,7 +101,11 @@ def test_answers_that_wait_are_stored_where_they_are_measured_alone(tmp_path):
     fill(tmp_path)
     asked = []
     with EventLog.open(tmp_path) as log:
-        options = {"history": tmp_path / "looks.jsonl", "progress": lambda *_told: None}
+        options = {
+            "history": tmp_path / "looks.jsonl",
+            "progress": lambda *_told: None,
+            "load_bundle": lambda name: pytest.fail(f"no bundle {name} is measured"),
+        }
         evaluate(log, "time", [RECIPE], {}, flush=lambda: asked.append("time"), **options)
         with pytest.raises(ProtocolError, match="0 answers are recorded"):
             evaluate(

@@ -134,13 +134,15 @@ def check_respects_filters(case: StageCase) -> None:
 def check_explains_by_own_items(case: StageCase) -> None:
     """Explanations are int32 [B, K]: an item of the history or of the query, or -1.
 
+    A stage that scores some of the items explains some of them.
+
     Args:
         case: The stage to check.
     """
     stage = case.fitted("market")
     if not able(stage, Explainer):
         return
-    n_explained = 0
+    n_explained, has_scores = 0, not able(stage, Scorer)
     for queries, numbers in _queries("market"):
         because = stage.explain(queries, numbers)
         assert because.dtype == np.int32, f"{case} returns explanations of type {because.dtype}"
@@ -150,7 +152,8 @@ def check_explains_by_own_items(case: StageCase) -> None:
             own = {*queries.history.ragged[row].tolist(), *queries.items[row].tolist(), -1}
             assert set(items.tolist()) <= own, f"{case} explains by items that the user lacks"
         n_explained += int((because >= 0).sum())
-    assert n_explained, f"{case} never explains anything"
+        has_scores = has_scores or bool(np.isfinite(stage.score(queries, numbers)).any())
+    assert n_explained or not has_scores, f"{case} never explains anything"
 
 
 def check_inputs_unchanged(case: StageCase) -> None:
