@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from plait.errors import PlaitError, RecipeError, StageError
 
-__all__ = ["ModelFailures", "attempt", "checked_budget"]
-
-Result = TypeVar("Result")
+__all__ = ["ModelFailures", "RaisedFailures", "checked_budget"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,43 +24,45 @@ class ModelFailures:
 
     Attributes:
         errors: What went wrong, by model.
+        budget: The same in seconds; infinite without a budget.
     """
 
     def __init__(self, budget_ms: float = 0.0) -> None:
         self.errors: dict[str, Exception] = {}
-        self._budget = budget_ms / 1000
+        self.budget = budget_ms / 1000 or math.inf
         self._spent: dict[str, float] = defaultdict(float)
 
-    def run(self, model: str, work: Callable[[], Result]) -> Result | None:
-        """Let a model work.
+    def collect(self, model: str, problem: Exception) -> None:
+        """Note that a model failed.
 
         Args:
             model: The name of the model.
-            work: What it does.
-
-        Returns:
-            The result; None if the model fails, failed before, or is over its budget.
+            problem: What it raised.
 
         Raises:
             PlaitError: What the model says of the query, or an extra that is not installed.
         """
-        if model in self.errors:
-            return None
-        start = time.perf_counter()
-        try:
-            result = work()
-        except Exception as problem:
-            if isinstance(problem, PlaitError) and not isinstance(problem, StageError):
-                raise
-            _log.warning("model %s failed: %s: %s", model, type(problem).__name__, problem)
-            self.errors[model] = problem
-            return None
-        self._spent[model] += time.perf_counter() - start
-        if self._budget and self._spent[model] > self._budget:
-            milliseconds = 1000 * self._spent[model]
-            self.errors[model] = TimeoutError(f"{model} took {milliseconds:.0f} ms")
-            return None
-        return result
+        if isinstance(problem, PlaitError) and not isinstance(problem, StageError):
+            raise problem
+        _log.warning("model %s failed: %s: %s", model, type(problem).__name__, problem)
+        self.errors[model] = problem
+
+    def is_late(self, model: str, seconds: float) -> bool:
+        """Add to the time of a model.
+
+        Args:
+            model: The name of the model.
+            seconds: What it took now.
+
+        Returns:
+            Whether it is over its budget now; then it is not called again.
+        """
+        self._spent[model] += seconds
+        if self._spent[model] <= self.budget:
+            return False
+        milliseconds = 1000 * self._spent[model]
+        self.errors[model] = TimeoutError(f"{model} took {milliseconds:.0f} ms")
+        return True
 
     def require_any(self, models: tuple[str, ...]) -> None:
         """Check that a model is left.
@@ -77,6 +75,13 @@ class ModelFailures:
         """
         if models and all(name in self.errors for name in models):
             raise self.errors[models[0]]
+
+
+class RaisedFailures(ModelFailures):
+    """Failures that nobody collects: they are raised."""
+
+    def collect(self, model: str, problem: Exception) -> None:
+        raise problem
 
 
 def checked_budget(value: Any) -> float:
@@ -98,19 +103,3 @@ def checked_budget(value: Any) -> float:
             field="model_budget_ms",
         )
     return float(value)
-
-
-def attempt(
-    failures: ModelFailures | None, model: str, work: Callable[[], Result]
-) -> Result | None:
-    """Let a model work, and let its failure pass where nobody collects failures.
-
-    Args:
-        failures: Collects the failures; None: a failure is raised.
-        model: The name of the model.
-        work: What it does.
-
-    Returns:
-        The result; None if the model failed and the failure was collected.
-    """
-    return work() if failures is None else failures.run(model, work)

@@ -5,6 +5,7 @@ One request and an evaluation of a hundred thousand users take the same code pat
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
 from plait.pipeline.fit_cache import FitCache
 from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
-from plait.pipeline.model_failures import ModelFailures, attempt
+from plait.pipeline.model_failures import ModelFailures, RaisedFailures
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import (
     CandidateFilter,
@@ -222,17 +223,22 @@ class Pipeline:
             watch: Called with the seconds that each stage took.
             failures: Collects models that fail; the others go on. None: a failure is raised.
         """
+        failures = failures or RaisedFailures()
         items = self._candidates(queries, watch, failures)
         scores: dict[str, Any] = {}
         for name, model in self._scorers:
+            if name in failures.errors:
+                continue
             start = time.perf_counter()
-            values = attempt(
-                failures, name, partial(score_items, model, queries, items.item_numbers)
-            )
-            if values is not None:
-                scores[f"{name}.score"] = values
-            watch(f"{name}.score", time.perf_counter() - start)
-        if failures is not None:
+            try:
+                scores[f"{name}.score"] = score_items(model, queries, items.item_numbers)
+            except Exception as problem:  # noqa: BLE001  the other models answer
+                failures.collect(name, problem)
+            seconds = time.perf_counter() - start
+            if failures.budget < math.inf and failures.is_late(name, seconds):
+                scores.pop(f"{name}.score", None)
+            watch(f"{name}.score", seconds)
+        if failures.errors:
             failures.require_any(tuple(name for name, _ in self._scorers))
         return items.with_columns(**scores)
 
@@ -251,6 +257,7 @@ class Pipeline:
             watch: Called with the seconds that each stage took.
             failures: Collects models that fail to explain; None: a failure is raised.
         """
+        failures = failures or RaisedFailures()
         for step, apply in self._appliers:
             if "*.because" in step.reads:
                 items = self._with_explanations(queries, items, failures)
@@ -318,7 +325,7 @@ class Pipeline:
         )
 
     def _candidates(
-        self, queries: QueryBatch, watch: OnStageTimed, failures: ModelFailures | None
+        self, queries: QueryBatch, watch: OnStageTimed, failures: ModelFailures
     ) -> CandidateLists:
         if queries.candidates is not None:
             return CandidateLists(queries.candidates.to_padded())
@@ -326,10 +333,16 @@ class Pipeline:
         depth = self.recipe.candidates_per_model
         for name, model in self._retrievers:
             start = time.perf_counter()
-            numbers = attempt(failures, name, partial(_retrieved, model, queries, depth))
-            if numbers is not None:
-                retrieved[name] = numbers
-            watch(f"{name}.retrieve", time.perf_counter() - start)
+            try:
+                retrieved[name] = retrieve_items(model, queries, depth)
+                if queries.groups is not None:  # where products are shown once, enough of them
+                    retrieved[name] = with_enough_groups(model, queries, retrieved[name], depth)
+            except Exception as problem:  # noqa: BLE001  the other models answer
+                failures.collect(name, problem)
+            seconds = time.perf_counter() - start
+            if failures.budget < math.inf and failures.is_late(name, seconds):
+                retrieved.pop(name, None)
+            watch(f"{name}.retrieve", seconds)
         if queries.pinned is not None:
             retrieved[PINS] = queries.pinned.to_padded()
         if queries.companions is not None:
@@ -339,7 +352,7 @@ class Pipeline:
         return unite(retrieved, len(queries.users))
 
     def _with_explanations(
-        self, queries: QueryBatch, items: CandidateLists, failures: ModelFailures | None
+        self, queries: QueryBatch, items: CandidateLists, failures: ModelFailures
     ) -> CandidateLists:
         """Adds `<model>.because` for shown candidates, -1 for all others."""
         order = items.columns["order"]
@@ -349,20 +362,14 @@ class Pipeline:
         shown[rows, ranks] = items.item_numbers[rows, columns]
         explanations: dict[str, Any] = {}
         for name, model in self._explainers:
-            because = np.full(order.shape, ABSENT, np.int32)
-            reasons = attempt(failures, name, partial(explain_items, model, queries, shown))
-            if reasons is not None:
-                because[rows, columns] = reasons[rows, ranks]
-            explanations[f"{name}.because"] = because
+            because = explanations[f"{name}.because"] = np.full(order.shape, ABSENT, np.int32)
+            if name in failures.errors:
+                continue
+            try:
+                because[rows, columns] = explain_items(model, queries, shown)[rows, ranks]
+            except Exception as problem:  # noqa: BLE001  the answer has fewer reasons
+                failures.collect(name, problem)
         return items.with_columns(**explanations)
-
-
-def _retrieved(model: Retriever, queries: QueryBatch, depth: int) -> Int32Array:
-    """What a model retrieves; where products are shown once, enough of them."""
-    numbers = retrieve_items(model, queries, depth)
-    if queries.groups is None:
-        return numbers
-    return with_enough_groups(model, queries, numbers, depth)
 
 
 def _with_fallback(steps: tuple[Stage, ...], ladder: tuple[str, ...]) -> tuple[Stage, ...]:

@@ -5,12 +5,10 @@ An exception of a stage keeps its type and gets a note with the name of the stag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.errors import StageError
@@ -36,11 +34,14 @@ def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext
     """
     name = _name(stage)
     method = "train" if isinstance(stage, Trainable) else "fit"
-    with _noted(stage, method):
+    try:
         if isinstance(stage, Trainable):
             fitted: Any = stage.train(dataset, context.for_stage(name))
         else:
             fitted = stage.fit(dataset, seed=context.seed)
+    except Exception as problem:
+        _note(problem, stage, method)
+        raise
     if not isinstance(fitted, Stage):
         hint = "return the fitted copy that self.clone() made"
         raise _error(stage, method, _described(fitted), "a fitted stage", hint)
@@ -61,16 +62,25 @@ def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
     Raises:
         StageError: If the model returns anything else.
     """
-    with _noted(model, "retrieve"):
+    try:
         items: Any = model.retrieve(queries, k)
+    except Exception as problem:
+        _note(problem, model, "retrieve")
+        raise
     if not isinstance(items, CandidateLists):
         hint = "return CandidateLists(item_numbers)"
         raise _error(model, "retrieve", _described(items), "CandidateLists", hint)
     numbers: Any = items.item_numbers
-    if not _fits(numbers, np.int32, (len(queries), None)) or numbers.shape[1] > k:
-        expected = f"int32 [{len(queries)}, at most {k}]"
-        raise _error(model, "retrieve", f"item numbers {_described(numbers)}", expected)
-    return items.item_numbers
+    if (
+        isinstance(numbers, np.ndarray)
+        and numbers.dtype == np.int32
+        and numbers.ndim == 2
+        and len(numbers) == len(queries.users)
+        and numbers.shape[1] <= k
+    ):
+        return numbers
+    expected = f"int32 [{len(queries)}, at most {k}]"
+    raise _error(model, "retrieve", f"item numbers {_described(numbers)}", expected)
 
 
 def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
@@ -87,9 +97,15 @@ def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Floa
     Raises:
         StageError: If the model returns anything else.
     """
-    with _noted(model, "score"):
+    try:
         scores: Any = model.score(queries, numbers)
-    return _checked(model, "score", scores, np.float32, numbers.shape)
+    except Exception as problem:
+        _note(problem, model, "score")
+        raise
+    shape = numbers.shape
+    if isinstance(scores, np.ndarray) and scores.dtype == np.float32 and scores.shape == shape:
+        return scores
+    raise _error(model, "score", _described(scores), f"float32 {list(shape)}")
 
 
 def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
@@ -106,9 +122,15 @@ def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) ->
     Raises:
         StageError: If the model returns anything else.
     """
-    with _noted(model, "explain"):
+    try:
         because: Any = model.explain(queries, numbers)
-    return _checked(model, "explain", because, np.int32, numbers.shape)
+    except Exception as problem:
+        _note(problem, model, "explain")
+        raise
+    shape = numbers.shape
+    if isinstance(because, np.ndarray) and because.dtype == np.int32 and because.shape == shape:
+        return because
+    raise _error(model, "explain", _described(because), f"int32 {list(shape)}")
 
 
 def call_step(
@@ -132,42 +154,26 @@ def call_step(
         StageError: If the step returns anything else.
     """
     name = getattr(method, "__name__", "apply")
-    with _noted(step, name):
+    try:
         result: Any = method(queries, items)
+    except Exception as problem:
+        _note(problem, step, name)
+        raise
     if not isinstance(result, CandidateLists):
         hint = "return items.with_columns(**{'name': column})"
         raise _error(step, name, _described(result), "CandidateLists", hint)
     if result is items:
         return result
-    rows, width = result.shape
-    if rows != items.shape[0] or width < items.shape[1]:
-        raise _error(step, name, f"candidates {list(result.shape)}", f"{list(items.shape)}")
+    shape, before = result.item_numbers.shape, items.item_numbers.shape
+    rows, width = shape
+    if rows != before[0] or width < before[1]:
+        raise _error(step, name, f"candidates {list(shape)}", f"{list(before)}")
     columns: dict[str, Any] = dict(result.columns)
     for column, values in columns.items():
-        if not isinstance(values, np.ndarray) or values.shape[:2] != result.shape:
+        if not isinstance(values, np.ndarray) or values.shape[:2] != shape:
             text = f"the column {column!r} as {_described(values)}"
             raise _error(step, name, text, f"an array [{rows}, {width}]")
     return result
-
-
-def _checked(
-    stage: object, method: str, values: Any, dtype: type, shape: tuple[int, ...]
-) -> npt.NDArray[Any]:
-    if not _fits(values, dtype, shape):
-        expected = f"{np.dtype(dtype).name} {list(shape)}"
-        raise _error(stage, method, _described(values), expected)
-    array: npt.NDArray[Any] = values
-    return array
-
-
-def _fits(values: Any, dtype: type, shape: tuple[int | None, ...]) -> bool:
-    """Whether this is an array of the type and the shape, None standing for any length."""
-    return (
-        isinstance(values, np.ndarray)
-        and values.dtype == dtype
-        and values.ndim == len(shape)
-        and all(size in (None, actual) for size, actual in zip(shape, values.shape, strict=True))
-    )
 
 
 def _described(value: Any) -> str:
@@ -192,11 +198,6 @@ def _name(stage: object) -> str:
     return str(getattr(stage, "name", type(stage).__name__))
 
 
-@contextmanager
-def _noted(stage: object, method: str) -> Iterator[None]:
-    """Adds to an exception which stage it is from."""
-    try:
-        yield
-    except Exception as problem:
-        problem.add_note(f"in {_place(stage, method)}")
-        raise
+def _note(problem: Exception, stage: object, method: str) -> None:
+    """Add to an exception which stage it is from."""
+    problem.add_note(f"in {_place(stage, method)}")

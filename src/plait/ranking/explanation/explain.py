@@ -82,6 +82,10 @@ class ExplainConfig:
     name of the model."""
 
 
+_USUAL_TEMPLATES = ReasonTemplates()
+"""Those of a model that declares none."""
+
+
 class Explain(Stage[ExplainConfig]):
     """Writes `reasons`: object [B, K], a list of dictionaries for a shown item, else None.
 
@@ -166,7 +170,7 @@ class Explain(Stage[ExplainConfig]):
         shown = list(zip(rows.tolist(), columns.tolist(), numbers, contributions, strict=True))
         contexts = self._contexts(queries, [(row, item, parts) for row, _, item, parts in shown])
         models = {part.model for parts in contributions for part in parts}
-        templates = {**dict.fromkeys(models, ReasonTemplates()), **self._templates}
+        templates = {**dict.fromkeys(models, _USUAL_TEMPLATES), **self._templates}
         for row, column, number, parts in shown:
             reasons[row, column] = item_reasons(contexts[row], number, parts, templates)
         if "fill" in items.columns:
