@@ -56,7 +56,7 @@ class TwoSteps(DenseScorer):
         scores = np.full((len(queries), len(self.paths)), np.nan, np.float32)
         for row in range(len(queries)):
             history = queries.history.ragged[row]
-            if len(history):  # NaN says that the model knows nothing of the user
+            if len(history):  # a user without a history has no scores: NaN
                 scores[row] = self.paths[history].sum(axis=0)
         return scores
 

@@ -99,7 +99,7 @@ def test_a_report_measures_its_fits_by_another_k_and_seen_rule():
 
 
 class Records:
-    """A tracker that keeps what it is told."""
+    """A tracker that records its calls."""
 
     def __init__(self):
         self.runs = []

@@ -214,7 +214,7 @@ class MemoryLog:
         for name in dict.fromkeys(names):
             if name is not None and name not in numbers:
                 numbers[name] = len(numbers)
-        return list(map(numbers.get, names))  # type: ignore[arg-type]
+        return [None if name is None else numbers[name] for name in names]
 
     def _kind_numbers(self, kinds: Sequence[str]) -> Mapping[str, int]:
         """The numbers of all event types, with these."""

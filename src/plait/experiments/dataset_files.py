@@ -11,7 +11,7 @@ import numpy as np
 
 from plait.data import dataset as arrays
 from plait.data.array_types import BoolArray, Float64Array, Int64Array, UInt64Array
-from plait.data.catalogue import Catalogue, Column
+from plait.data.catalogue import Catalogue, Column, FieldType
 from plait.data.user_merges import UserMerges
 from plait.errors import BundleError
 from plait.experiments.dataset import Dataset
@@ -30,7 +30,7 @@ class _Entries:
     changed: Int64Array
     tiebreak: UInt64Array
     described: BoolArray
-    types: dict[str, str]
+    types: dict[str, FieldType]
     numbers: dict[str, Float64Array]
     times: dict[str, Int64Array]
     texts: dict[str, list[str | None]]
@@ -128,11 +128,11 @@ def _catalogue(entries: _Entries) -> Catalogue:
     for name, field_type in entries.types.items():
         if field_type in ("number", "time"):
             source: Mapping[str, Any] = entries.numbers if field_type == "number" else entries.times
-            columns[name] = Column(field_type, _entry(source, name))  # type: ignore[arg-type]  # as written
+            columns[name] = Column(field_type, _entry(source, name))
             continue
         tables: dict[str, Mapping[str, Any]] = {"set": entries.sets, "place": entries.places}
         table = tables.get(field_type, entries.texts)
-        columns[name] = Column(field_type, _objects(_entry(table, name)))  # type: ignore[arg-type]
+        columns[name] = Column(field_type, _objects(_entry(table, name)))
     return Catalogue(
         tuple(entries.ids),
         entries.alive,

@@ -12,11 +12,12 @@ from plait.errors import InputError, RecipeError
 from plait.experiments.argument_checks import check_fit, checked_event_weights
 from plait.experiments.dataset import Dataset
 from plait.experiments.fit_data import FitData, fit_stage
-from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
+from plait.experiments.fit_options import reported_progress, run_name, trackers_of
 from plait.experiments.fitted_model import FittedModel
 from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import Stage
+from plait.training.callbacks import callbacks_of
 from plait.utils.plain_arguments import without_numpy
 
 __all__ = ["Estimator"]

@@ -21,7 +21,7 @@ from plait.experiments.argument_checks import check_count, check_fit
 from plait.experiments.dataset import Dataset
 from plait.experiments.dataset_join import joined
 from plait.experiments.fit_data import FitData, fit_stage, queries_for, seen_items
-from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
+from plait.experiments.fit_options import reported_progress, run_name, trackers_of
 from plait.experiments.list_frames import is_several, list_frame, listed_items, read_pairs
 from plait.experiments.vector_table import VectorTable
 from plait.ingest.list_frames import read_distinct_ids, read_ids
@@ -39,6 +39,7 @@ from plait.pipeline.stage import (
 from plait.pipeline.stage_calls import retrieve_items, score_items
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.state import DatasetState
+from plait.training.callbacks import callbacks_of
 
 if TYPE_CHECKING:
     import polars as pl

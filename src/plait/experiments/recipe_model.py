@@ -20,7 +20,7 @@ from plait.evaluation.tuning.search import with_settings
 from plait.experiments.dataset import Dataset
 from plait.experiments.estimator import Estimator
 from plait.experiments.fit_data import validation_set
-from plait.experiments.fit_options import callbacks_of, reported_progress, run_name, trackers_of
+from plait.experiments.fit_options import reported_progress, run_name, trackers_of
 from plait.experiments.fitted_model import FittedModel
 from plait.experiments.pipeline_stage import PipelineStage
 from plait.pipeline.fit_context import FitContext, Progress
@@ -29,6 +29,7 @@ from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
 from plait.pipeline.stage import Stage
 from plait.ranking.exclusion_rules import Rules
 from plait.splitting.splits import Split
+from plait.training.callbacks import callbacks_of
 from plait.training.pipeline_fit import fit_recipe
 
 __all__ = ["FromRecipe"]

@@ -33,7 +33,7 @@ class ValueHistories(Stage):
         self._stage = stage
         self._dataset = dataset
         self._event_weights = event_weights
-        self.fusion_defaults = stage.fusion_defaults  # type: ignore[misc]  # those of its class
+        self.fusion_defaults = stage.fusion_defaults  # type: ignore[misc]  # of the class: a wrapper has those of its stage
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
         """Retrieve what the model does.

@@ -81,8 +81,8 @@ def has_plain_fields(chunk: RowChunk, roles: ColumnRoles) -> bool:
         if column.dtype.is_nested() or column.dtype in (pl.Object, pl.Binary):
             return False
         is_text = column.dtype in (pl.String, pl.Categorical, pl.Enum)
-        longest = column.cast(pl.String).str.len_bytes().max() if is_text else 0
-        length += len(field) + _NUMBER_LENGTH + int(longest or 0)  # type: ignore[arg-type]
+        lengths = column.cast(pl.String).str.len_bytes().fill_null(0) if is_text else pl.Series([0])
+        length += len(field) + _NUMBER_LENGTH + int(lengths.to_numpy().max(initial=0))
     return length * _ESCAPE_LENGTH < MAX_FIELDS_LENGTH
 
 

@@ -14,11 +14,10 @@ from plait.errors import InputError
 from plait.splitting.eval_queries import EvalQueries
 from plait.splitting.known_items import alive_items
 from plait.splitting.splits import (
-    MIN_QUERIES,
     Seen,
     Split,
+    last_window_split,
     leave_one_out,
-    time_split,
     window,
 )
 
@@ -136,18 +135,15 @@ class OwnSplit:
                 train, train, self.validation, seen, target_events, event_weights, max_queries, seed
             )
         if _is_later(self.test, train) and window(train) > 0:
-            cut = int(train.interactions.times.max()) - window(train)
-            split = time_split(
+            split = last_window_split(
                 train,
-                cut,
-                None,
                 seen,
                 target_events=target_events,
                 event_weights=event_weights,
                 max_queries=max_queries,
                 seed=seed,
             )
-            if len(split) >= MIN_QUERIES:
+            if split is not None:
                 return split
         return leave_one_out(
             train,

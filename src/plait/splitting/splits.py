@@ -33,6 +33,7 @@ __all__ = [
     "Seen",
     "Split",
     "default_split",
+    "last_window_split",
     "leave_one_out",
     "repeat_share",
     "time_split",
@@ -230,6 +231,41 @@ def window(dataset: Dataset) -> int:
     return min(28 * DAY, span // 5)
 
 
+def last_window_split(
+    dataset: Dataset,
+    seen: Seen | None,
+    *,
+    target_events: tuple[str, ...] = (),
+    event_weights: Mapping[str, float] | None = None,
+    max_queries: int = 0,
+    seed: int = 0,
+) -> Split | None:
+    """Split a log with times at its last `window`.
+
+    Args:
+        dataset: the data set.
+        seen: as for `time_split`.
+        target_events: target event types; none: all that `event_weights` gives a positive weight.
+        event_weights: weights of the histories by event type.
+        max_queries: how many queries are drawn; 0: all.
+        seed: seeds the draw.
+
+    Returns:
+        The split; None if it has too few queries to learn from.
+    """
+    split = time_split(
+        dataset,
+        int(dataset.interactions.times.max()) - window(dataset),
+        None,
+        seen,
+        target_events=target_events,
+        event_weights=event_weights,
+        max_queries=max_queries,
+        seed=seed,
+    )
+    return split if len(split) >= MIN_QUERIES else None
+
+
 def default_split(
     dataset: Dataset,
     *,
@@ -252,18 +288,15 @@ def default_split(
         queries; else the last event but one of each user. Seen items are left to the recipe.
     """
     if dataset.clock == "time" and 5 * window(dataset) >= 7 * DAY:
-        cut = int(dataset.interactions.times.max()) - window(dataset)
-        split = time_split(
+        split = last_window_split(
             dataset,
-            cut,
-            None,
             None,
             target_events=target_events,
             event_weights=event_weights,
             max_queries=max_queries,
             seed=seed,
         )
-        if len(split) >= MIN_QUERIES:
+        if split is not None:
             return split
     return leave_one_out(
         dataset,

@@ -18,13 +18,14 @@ TRACKERS = ("mlflow", "tensorboard", "wandb")
 """The names of trackers; each is an extra of that name."""
 
 
-def tracker(name: str, folder: Path) -> Tracker:
+def tracker(name: str, folder: Path, field: str = "track") -> Tracker:
     """Return a tracker that writes below a folder.
 
     Args:
         name: One of `TRACKERS`.
         folder: Where it writes. TensorBoard: one folder for each run; MLflow: a SQLite file;
             Weights & Biases: offline runs that `wandb sync` sends.
+        field: The argument that an error names.
 
     Raises:
         InputError: No tracker has this name.
@@ -32,18 +33,19 @@ def tracker(name: str, folder: Path) -> Tracker:
     """
     if name not in TRACKERS:
         raise InputError(
-            f"unknown tracker {name!r}", hint=f"there are {', '.join(TRACKERS)}", field="track"
+            f"unknown tracker {name!r}", hint=f"there are {', '.join(TRACKERS)}", field=field
         )
     require_extra(name, "torch", "accelerate", name, extra=name)
     return AccelerateTracker(name, folder)
 
 
-def trackers_from(values: Any, folder: Path) -> tuple[Tracker, ...]:
+def trackers_from(values: Any, folder: Path, field: str = "track") -> tuple[Tracker, ...]:
     """Return trackers by their names, beside those that are trackers already.
 
     Args:
         values: Names of `TRACKERS` and objects with `begin`, `report` and `end`; one or several.
         folder: Where trackers by name write.
+        field: The argument that an error names.
 
     Returns:
         The trackers.
@@ -55,13 +57,14 @@ def trackers_from(values: Any, folder: Path) -> tuple[Tracker, ...]:
     trackers: list[Tracker] = []
     is_single = hasattr(values, "begin")
     for entry in [values] if is_single else as_list(values):
-        value = tracker(entry, folder) if isinstance(entry, str) else entry
-        missing = [name for name in ("begin", "report", "end") if not hasattr(value, name)]
+        value = tracker(entry, folder, field) if isinstance(entry, str) else entry
+        methods = ("begin", "report", "end")
+        missing = [name for name in methods if not callable(getattr(value, name, None))]
         if missing:
             raise InputError(
                 f"{value!r} is no tracker: it has no method {missing[0]}",
                 hint=f"pass one of {', '.join(TRACKERS)}, or an object with begin, report and end",
-                field="track",
+                field=field,
             )
         trackers.append(value)
     return tuple(trackers)

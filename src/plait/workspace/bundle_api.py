@@ -8,7 +8,6 @@ from typing import IO, Any
 
 from plait.errors import BundleError, NotFoundError, PlaitError
 from plait.eventlog import EventLog
-from plait.experiments.fit_options import callbacks_of
 from plait.pipeline.bundle_log_match import check_log
 from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
@@ -16,6 +15,7 @@ from plait.pipeline.fit_context import Callback, FitContext, Tracker
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
+from plait.training.callbacks import callbacks_of
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import trackers_from
 from plait.utils.no_op import ignore

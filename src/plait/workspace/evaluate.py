@@ -21,11 +21,11 @@ from plait.evaluation.results.report import Report
 from plait.evaluation.results.run_store import save_run
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.experiments.fit_options import callbacks_of
 from plait.pipeline.config_validation import check
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe, RecipeLike, recipe_from
 from plait.splitting.own_split import joined
+from plait.training.callbacks import callbacks_of
 from plait.training.process_group import require_single_process
 from plait.training.trackers import trackers_from
 from plait.utils.plain_arguments import as_list, without_numpy

@@ -26,8 +26,8 @@ def open(  # noqa: A001  plait.open
     Args:
         home: The folder, or settings that name it; None: a temporary folder that is deleted when
             the workspace is closed, or forgotten, or the process ends.
-        recipe: What `fit` fits unless it is told otherwise, such as the result of `plait.fuse`; a
-            name or a file is the setting `recipe`. None: as `plait.toml` says.
+        recipe: The recipe that `fit` uses if its argument `recipe` is None, such as the result of
+            `plait.fuse`; a name or a file is the setting `recipe`. None: as `plait.toml` says.
         settings: Settings as in `plait.settings.Settings`; they go before `plait.toml` and the
             environment.
 

@@ -14,10 +14,10 @@ from plait.evaluation.tuning.search import Trial, Tuned
 from plait.evaluation.tuning.search import tune as search
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
-from plait.experiments.fit_options import callbacks_of
 from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.recipe import RecipeLike, recipe_from
 from plait.splitting.own_split import OwnSplit, joined
+from plait.training.callbacks import callbacks_of
 from plait.training.process_group import require_single_process
 from plait.training.trackers import trackers_from
 from plait.utils.plain_arguments import as_list

@@ -229,7 +229,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             on_trial: Called after every trial with it and the best so far; if it returns "stop", no
                 other trial begins.
             options: Those of the protocol; `train` and `validation`, one's own split as for
-                `evaluate` (`test` is not looked at); `track`; `callbacks`; and `told`, the former
+                `evaluate` (`test` is ignored); `track`; `callbacks`; and `told`, the former
                 name of `on_trial`.
 
         Raises:
