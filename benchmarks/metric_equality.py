@@ -6,7 +6,7 @@
 Environments are those of `benchmarks/libraries`, made below --work at first use. Prints the largest
 difference of any user by metric and library; with --data also on the lists of EASE for the users of
 a file of ratings (5-core, a random fifth of each user held out). --write renews the fixed values by
-which tests/experiments/test_metric_equality.py holds the equality without the libraries.
+which tests/experiments/scores/test_metric_equality.py holds the equality without the libraries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import plait
 from plait import models
 
 HERE = Path(__file__).parent
-FIXTURE = HERE.parent / "tests" / "experiments" / "metric_values.json"
+FIXTURE = HERE.parent / "tests" / "experiments" / "scores" / "metric_values.json"
 N_USERS, N_ITEMS, DEPTH = 24, 40, 20
 
 

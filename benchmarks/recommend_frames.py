@@ -19,8 +19,8 @@ import numpy as np
 import plait
 from plait import models
 from plait.data.query_batch import QueryBatch
-from plait.experiments.fit_data import queries_for
-from plait.experiments.fitted_model import FittedModel
+from plait.experiments.models.fit_data import queries_for
+from plait.experiments.models.fitted_model import FittedModel
 from plait.pipeline.batch_inference import batch_size, in_batches
 
 EVENTS_PER_USER = 20

@@ -19,7 +19,7 @@ import numpy as np
 
 import plait
 from plait import datasets, models
-from plait.experiments.estimator import Estimator
+from plait.experiments.models.estimator import Estimator
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 

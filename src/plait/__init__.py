@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plait.data.types import Event, Query
-    from plait.experiments.curve import Curve
-    from plait.experiments.dataset import Dataset
-    from plait.experiments.fusion import fuse
-    from plait.experiments.score import score
-    from plait.experiments.search import grid, search
+    from plait.experiments.data.dataset import Dataset
+    from plait.experiments.fusion.fusion import fuse
+    from plait.experiments.models.curve import Curve
+    from plait.experiments.scores.score import score
+    from plait.experiments.search.search import grid, search
     from plait.pipeline.search_space import Range
     from plait.workspace import open
 
@@ -33,16 +33,16 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "Curve": "plait.experiments.curve",
-    "Dataset": "plait.experiments.dataset",
+    "Curve": "plait.experiments.models.curve",
+    "Dataset": "plait.experiments.data.dataset",
     "Event": "plait.data.types",
     "Query": "plait.data.types",
-    "fuse": "plait.experiments.fusion",
+    "fuse": "plait.experiments.fusion.fusion",
     "Range": "plait.pipeline.search_space",
-    "grid": "plait.experiments.search",
-    "search": "plait.experiments.search",
+    "grid": "plait.experiments.search.search",
+    "search": "plait.experiments.search.search",
     "open": "plait.workspace",
-    "score": "plait.experiments.score",
+    "score": "plait.experiments.scores.score",
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import plait
 from plait import datasets, models
-from plait.experiments.dataset import Dataset
+from plait.experiments.data.dataset import Dataset
 
 FUNCTIONS = {
     "Dataset": Dataset,

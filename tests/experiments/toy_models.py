@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import plait
-from plait.experiments.estimator import Estimator
+from plait.experiments.models.estimator import Estimator
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plait.experiments.estimators import (
+    from plait.experiments.models.estimators import (
         BM25,
         BPR,
         EASE,
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
         Popular,
         SVDpp,
     )
-    from plait.experiments.external_estimators import Given, Vectors
-    from plait.experiments.model_files import load
-    from plait.experiments.network_estimators import HSTU, BERT4Rec, GRU4Rec, LightGCN, SASRec
+    from plait.experiments.models.external_estimators import Given, Vectors
+    from plait.experiments.models.model_files import load
+    from plait.experiments.models.network_estimators import (
+        HSTU,
+        BERT4Rec,
+        GRU4Rec,
+        LightGCN,
+        SASRec,
+    )
 
 __all__ = [
     "BM25",
@@ -49,13 +55,13 @@ _MODULES = {
     "load": "model_files",
     **dict.fromkeys(("BERT4Rec", "GRU4Rec", "HSTU", "LightGCN", "SASRec"), "network_estimators"),
 }
-"""The modules of `plait.experiments` that hold what is not in `estimators`."""
+"""The modules of `plait.experiments.models` that hold what is not in `estimators`."""
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'plait.models' has no attribute {name!r}")
     module = _MODULES.get(name, "estimators")
-    value: object = getattr(import_module(f"plait.experiments.{module}"), name)
+    value: object = getattr(import_module(f"plait.experiments.models.{module}"), name)
     globals()[name] = value
     return value

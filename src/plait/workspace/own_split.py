@@ -13,7 +13,7 @@ from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Interactions
 from plait.errors import InputError, PlaitError
-from plait.experiments.dataset import Dataset
+from plait.experiments.data.dataset import Dataset
 from plait.splitting.own_split import OwnSplit
 
 __all__ = ["read_split"]

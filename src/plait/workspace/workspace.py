@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
-    from plait.experiments.dataset import Dataset
+    from plait.experiments.data.dataset import Dataset
 
 __all__ = ["Workspace"]
 
@@ -153,7 +153,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         Raises:
             StorageError: If the log cannot be read.
         """
-        from plait.experiments.dataset import Dataset
+        from plait.experiments.data.dataset import Dataset
 
         return Dataset.from_snapshot(snapshot(self._log))
 

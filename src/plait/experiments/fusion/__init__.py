@@ -1,0 +1,3 @@
+"""One ranking from several fitted models."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Searches for settings, and the log of their trials."""
+
+__all__: list[str] = []
