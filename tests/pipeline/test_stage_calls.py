@@ -1,6 +1,7 @@
 """A stage that breaks the contract is named, with what it returned and what was expected."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,6 +108,16 @@ def test_an_exception_of_a_stage_keeps_its_type_and_names_the_stage():
     with pytest.raises(ZeroDivisionError, match="own words") as problem:
         answer("Fails")
     assert problem.value.__notes__ == [f"in score of the stage 'own' ({__name__}:Fails)"]
+
+
+def test_an_exception_of_a_built_in_stage_names_the_stage_once():
+    recipe = Recipe.of({"models": {"own": {"stage": "popular"}}, "steps": {}})
+    pipeline = Pipeline.build(recipe).fit(DATASET)
+    narrow = replace(ask(DATASET.catalogue, ["hour-3"]), mask=np.ones((1, 2), np.bool_))
+    with pytest.raises(IndexError) as problem:
+        pipeline.retrieve_and_score(narrow)
+    popular = "plait.models.popularity.popular:Popular"
+    assert problem.value.__notes__ == [f"in retrieve of the stage 'own' ({popular})"]
 
 
 def test_a_fitted_model_checks_what_its_stage_returns():

@@ -1,5 +1,7 @@
 """Properties that hold for any queries, for every model that retrieves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,11 +34,11 @@ def batch(queries):
         np.array([day for day, _ in events], np.int64),
         np.ones(len(events), np.float32),
     )
-    plain = QueryBatch.of_histories(history)
-    fields = {name: getattr(plain, name) for name in plain.__slots__}
-    fields["items"] = Ragged.from_rows([items for _, items, _ in queries])
-    fields["texts"] = tuple(text for _, _, text in queries)
-    return QueryBatch(**fields)
+    return replace(
+        QueryBatch.of_histories(history),
+        items=Ragged.from_rows([items for _, items, _ in queries]),
+        texts=tuple(text for _, _, text in queries),
+    )
 
 
 @pytest.mark.parametrize("case", MODELS, ids=str)

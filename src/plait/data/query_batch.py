@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from plait.data.array_types import ABSENT, BoolArray, Int32Array, Int64Array
 from plait.data.history import History
 from plait.data.product_groups import ProductGroups
 from plait.data.query_controls import Boost, SeenRule
-from plait.data.ragged import Ragged
+from plait.data.ragged import Ragged, offsets_of
 from plait.data.state_view import StateView
 
 __all__ = ["QueryBatch"]
@@ -25,7 +26,7 @@ _PER_QUERY = (
 """The fields of a batch that have one entry for each query; `mask` may have one for all."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class QueryBatch:
     """B queries as arrays; what stages read.
 
@@ -125,6 +126,25 @@ class QueryBatch:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @cached_property
+    def effective_history(self) -> History:
+        """What models start from: the items of a query if it has any, else its history.
+
+        The items of a query have time 0 and weight 1.
+        """
+        if not len(self.items.values):
+            return self.history
+        lengths = self.items.lengths
+        past = self.history.filter(np.repeat(lengths == 0, self.history.lengths))
+        order = np.argsort(np.concatenate([past.rows, self.items.rows]), kind="stable")
+        n_items = len(self.items.values)
+        return History(
+            offsets_of(past.lengths + lengths),
+            np.concatenate([past.items, self.items.values])[order],
+            np.concatenate([past.times, np.zeros(n_items, np.int64)])[order],
+            np.concatenate([past.weights, np.ones(n_items, np.float32)])[order],
+        )
 
     def slice(self, start: int, stop: int) -> QueryBatch:
         """Select consecutive queries, with an empty cache.

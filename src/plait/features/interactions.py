@@ -1,4 +1,4 @@
-"""Builds user-item matrices from histories."""
+"""Builds user-item matrices from interactions."""
 
 from __future__ import annotations
 
@@ -7,39 +7,14 @@ from scipy import sparse
 
 from plait.data.dataset import Dataset
 from plait.data.history import History
-from plait.data.query_batch import QueryBatch
 from plait.data.ragged import offsets_of
 from plait.features.blockwise import sample_items
 
 __all__ = [
     "interaction_matrix",
     "mean_co_items",
-    "query_history",
     "user_histories",
 ]
-
-
-def query_history(queries: QueryBatch) -> History:
-    """Choose what each query starts from: its seed items if it has any, else its history.
-
-    Args:
-        queries: B queries.
-
-    Returns:
-        B histories. Seed items have time 0 and weight 1.
-    """
-    if not len(queries.items.values):
-        return queries.history
-    lengths = queries.items.lengths
-    past = queries.history.filter(np.repeat(lengths == 0, queries.history.lengths))
-    order = np.argsort(np.concatenate([past.rows, queries.items.rows]), kind="stable")
-    n_seeds = len(queries.items.values)
-    return History(
-        offsets_of(past.lengths + lengths),
-        np.concatenate([past.items, queries.items.values])[order],
-        np.concatenate([past.times, np.zeros(n_seeds, np.int64)])[order],
-        np.concatenate([past.weights, np.ones(n_seeds, np.float32)])[order],
-    )
 
 
 def user_histories(dataset: Dataset) -> History:

@@ -19,7 +19,6 @@ from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, field_hashes, overlay_items, updates_in
-from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history, take_rows
 from plait.features.tfidf import Tfidf, TfidfConfig
 from plait.features.vector_math import dot_products, l2_normalize
@@ -186,7 +185,7 @@ class Content(DenseScorer[ContentConfig]):
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        history = query_history(queries)
+        history = queries.effective_history
         updates: Updates | None = updates_in(queries, self.name)
         n_items = self._n_items(updates)
         explanations = np.full(numbers.shape, ABSENT, np.int32)
@@ -231,7 +230,10 @@ class Content(DenseScorer[ContentConfig]):
         """The unit vector of each query [B, V]: of its text, else of its seeds or history."""
         config = self.config
         history = decayed_history(
-            query_history(queries), config.basket_decay, self._n_items(updates), config.max_baskets
+            queries.effective_history,
+            config.basket_decay,
+            self._n_items(updates),
+            config.max_baskets,
         )
         profiles = self._weighted_vectors(history, updates)
         has_text = np.array([bool(text) for text in queries.texts], np.bool_)

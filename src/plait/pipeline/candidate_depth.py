@@ -6,8 +6,7 @@ import numpy as np
 
 from plait.data.array_types import Int32Array
 from plait.data.query_batch import QueryBatch
-from plait.pipeline.stage import Retriever
-from plait.pipeline.stage_calls import retrieve_items
+from plait.pipeline.stage_calls import Retrieve
 
 __all__ = ["with_enough_groups"]
 
@@ -16,12 +15,12 @@ _GROWTH = 4
 
 
 def with_enough_groups(
-    model: Retriever, queries: QueryBatch, numbers: Int32Array, depth: int
+    retrieve: Retrieve, queries: QueryBatch, numbers: Int32Array, depth: int
 ) -> Int32Array:
     """Retrieve more candidates while a full list belongs to fewer than k groups.
 
     Args:
-        model: The model that retrieved.
+        retrieve: The function of the model that retrieved.
         queries: B queries, limited, with their groups.
         numbers: What it retrieved, int32 [B, depth or less], padded with -1.
         depth: How many candidates it was asked for.
@@ -37,5 +36,5 @@ def with_enough_groups(
         if not (n_groups < queries.k).any():
             break
         depth *= _GROWTH
-        numbers = retrieve_items(model, queries, depth)
+        numbers = retrieve(queries, depth).item_numbers
     return numbers

@@ -23,24 +23,8 @@ from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
 from plait.pipeline.model_failures import ModelFailures, RaisedFailures
 from plait.pipeline.recipe import Recipe, build_stage
-from plait.pipeline.stage import (
-    CandidateFilter,
-    Explainer,
-    Filler,
-    Fittable,
-    Reranker,
-    Retriever,
-    Scorer,
-    Stage,
-    Trainable,
-)
-from plait.pipeline.stage_calls import (
-    call_step,
-    explain_items,
-    fit_stage,
-    retrieve_items,
-    score_items,
-)
+from plait.pipeline.stage import CandidateFilter, Fittable, Reranker, Stage, Trainable
+from plait.pipeline.stage_calls import StageCalls, fit_stage, noted
 from plait.pipeline.stage_checks import (
     check_models,
     check_referenced_models,
@@ -62,9 +46,6 @@ OnStageTimed = Callable[[str, float], None]
 """Called with the name of a stage and the seconds that it took."""
 
 
-_Apply = Callable[[QueryBatch, CandidateLists], CandidateLists]
-
-
 def _ignore(_name: str, _seconds: float) -> None:
     """Record no time."""
 
@@ -72,8 +53,6 @@ def _ignore(_name: str, _seconds: float) -> None:
 @dataclass(frozen=True, eq=False)
 class Pipeline:
     """The stages of a recipe.
-
-    The abilities of stages are looked up once: `isinstance` of a protocol is slow.
 
     Attributes:
         recipe: The recipe.
@@ -226,20 +205,20 @@ class Pipeline:
         failures = failures or RaisedFailures()
         items = self._candidates(queries, watch, failures)
         scores: dict[str, Any] = {}
-        for name, model in self._scorers:
+        for model, score in self._calls.scorers:
+            name, start = model.name, time.perf_counter()
             if name in failures.errors:
                 continue
-            start = time.perf_counter()
             try:
-                scores[f"{name}.score"] = score_items(model, queries, items.item_numbers)
+                scores[f"{name}.score"] = score(queries, items.item_numbers)
             except Exception as problem:  # noqa: BLE001  the other models answer
-                failures.collect(name, problem)
+                failures.collect(name, noted(problem, model, "score"))
             seconds = time.perf_counter() - start
             if failures.budget < math.inf and failures.is_late(name, seconds):
                 scores.pop(f"{name}.score", None)
             watch(f"{name}.score", seconds)
         if failures.errors:
-            failures.require_any(tuple(name for name, _ in self._scorers))
+            failures.require_any(tuple(model.name for model, _ in self._calls.scorers))
         return items.with_columns(**scores)
 
     def rerank(
@@ -258,11 +237,15 @@ class Pipeline:
             failures: Collects models that fail to explain; None: a failure is raised.
         """
         failures = failures or RaisedFailures()
-        for step, apply in self._appliers:
+        for step, apply in self._calls.steps:
             if "*.because" in step.reads:
                 items = self._with_explanations(queries, items, failures)
             start, before = time.perf_counter(), items
-            items = call_step(step, apply, queries, items)
+            try:
+                items = apply(queries, items)
+            except Exception as problem:
+                noted(problem, step, "apply" if isinstance(step, Reranker) else "fill")
+                raise
             if items is not before:  # a list that is long enough needs no fallback
                 watch(step.name, time.perf_counter() - start)
         return items
@@ -305,24 +288,8 @@ class Pipeline:
         return tuple(step for step in self.steps if isinstance(step, CandidateFilter))
 
     @cached_property
-    def _retrievers(self) -> tuple[tuple[str, Retriever], ...]:
-        return tuple((model.name, model) for model in self.models if isinstance(model, Retriever))
-
-    @cached_property
-    def _scorers(self) -> tuple[tuple[str, Scorer], ...]:
-        return tuple((model.name, model) for model in self.models if isinstance(model, Scorer))
-
-    @cached_property
-    def _explainers(self) -> tuple[tuple[str, Explainer], ...]:
-        return tuple((model.name, model) for model in self.models if isinstance(model, Explainer))
-
-    @cached_property
-    def _appliers(self) -> tuple[tuple[Stage, _Apply], ...]:
-        return tuple(
-            (step, step.apply if isinstance(step, Reranker) else step.fill)
-            for step in self.steps
-            if isinstance(step, Reranker | Filler)
-        )
+    def _calls(self) -> StageCalls:
+        return StageCalls.of(self.models, self.steps)
 
     def _candidates(
         self, queries: QueryBatch, watch: OnStageTimed, failures: ModelFailures
@@ -331,14 +298,14 @@ class Pipeline:
             return CandidateLists(queries.candidates.to_padded())
         retrieved: dict[str, Int32Array] = {}
         depth = self.recipe.candidates_per_model
-        for name, model in self._retrievers:
-            start = time.perf_counter()
+        for model, retrieve in self._calls.retrievers:
+            name, start = model.name, time.perf_counter()
             try:
-                retrieved[name] = retrieve_items(model, queries, depth)
+                retrieved[name] = retrieve(queries, depth).item_numbers
                 if queries.groups is not None:  # where products are shown once, enough of them
-                    retrieved[name] = with_enough_groups(model, queries, retrieved[name], depth)
+                    retrieved[name] = with_enough_groups(retrieve, queries, retrieved[name], depth)
             except Exception as problem:  # noqa: BLE001  the other models answer
-                failures.collect(name, problem)
+                failures.collect(name, noted(problem, model, "retrieve"))
             seconds = time.perf_counter() - start
             if failures.budget < math.inf and failures.is_late(name, seconds):
                 retrieved.pop(name, None)
@@ -361,14 +328,15 @@ class Pipeline:
         shown = np.full((len(order), int(order.max(initial=-1)) + 1), ABSENT, np.int32)
         shown[rows, ranks] = items.item_numbers[rows, columns]
         explanations: dict[str, Any] = {}
-        for name, model in self._explainers:
+        for model, explain in self._calls.explainers:
+            name = model.name
             because = explanations[f"{name}.because"] = np.full(order.shape, ABSENT, np.int32)
             if name in failures.errors:
                 continue
             try:
-                because[rows, columns] = explain_items(model, queries, shown)[rows, ranks]
+                because[rows, columns] = explain(queries, shown)[rows, ranks]
             except Exception as problem:  # noqa: BLE001  the answer has fewer reasons
-                failures.collect(name, problem)
+                failures.collect(name, noted(problem, model, "explain"))
         return items.with_columns(**explanations)
 
 

@@ -1,11 +1,15 @@
 """Calls stages and checks what they return, so that an error names the stage at fault.
 
-An exception of a stage keeps its type and gets a note with the name of the stage and the method.
+An exception of a stage keeps its type and gets a note with the name of the stage and the method. A
+pipeline checks the stages of plug-ins at every call; it calls built-in stages directly, which
+`plait.testing.conformance` checks in the tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +17,90 @@ import numpy as np
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.errors import StageError
 from plait.pipeline.fit_context import FitContext
-from plait.pipeline.stage import Explainer, Fittable, Retriever, Scorer, Stage, Trainable
+from plait.pipeline.stage import (
+    Explainer,
+    Filler,
+    Fittable,
+    Reranker,
+    Retriever,
+    Scorer,
+    Stage,
+    Trainable,
+)
 
-__all__ = ["call_step", "explain_items", "fit_stage", "retrieve_items", "score_items"]
+__all__ = [
+    "Retrieve",
+    "StageCalls",
+    "call_step",
+    "explain_items",
+    "fit_stage",
+    "noted",
+    "retrieve_items",
+    "score_items",
+]
+
+Retrieve = Callable[[QueryBatch, int], CandidateLists]
+"""`retrieve` of a stage."""
+Score = Callable[[QueryBatch, Int32Array], Float32Array]
+"""`score` of a stage."""
+Explain = Callable[[QueryBatch, Int32Array], Int32Array]
+"""`explain` of a stage."""
+Rerank = Callable[[QueryBatch, CandidateLists], CandidateLists]
+"""`apply` or `fill` of a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageCalls:
+    """What a pipeline calls, in the order of its recipe: stages, each with one of its functions.
+
+    Abilities are looked up once, because `isinstance` of a protocol is slow.
+
+    Attributes:
+        retrievers: Models with `retrieve`.
+        scorers: Models with `score`.
+        explainers: Models with `explain`.
+        steps: Steps with `apply`, or else `fill`.
+    """
+
+    retrievers: tuple[tuple[Stage, Retrieve], ...]
+    scorers: tuple[tuple[Stage, Score], ...]
+    explainers: tuple[tuple[Stage, Explain], ...]
+    steps: tuple[tuple[Stage, Rerank], ...]
+
+    @staticmethod
+    def of(models: Sequence[Stage], steps: Sequence[Stage]) -> StageCalls:
+        """Look up the functions of stages.
+
+        Args:
+            models: The models of a pipeline.
+            steps: Its steps.
+
+        Returns:
+            Their functions; those of plug-ins check what they return.
+        """
+        return StageCalls(
+            tuple(
+                (model, model.retrieve if _is_built_in(model) else partial(retrieve_items, model))
+                for model in models
+                if isinstance(model, Retriever)
+            ),
+            tuple(
+                (model, model.score if _is_built_in(model) else partial(score_items, model))
+                for model in models
+                if isinstance(model, Scorer)
+            ),
+            tuple(
+                (model, model.explain if _is_built_in(model) else partial(explain_items, model))
+                for model in models
+                if isinstance(model, Explainer)
+            ),
+            tuple(
+                (step, call if _is_built_in(step) else partial(call_step, step, call))
+                for step in steps
+                if isinstance(step, Reranker | Filler)
+                for call in (step.apply if isinstance(step, Reranker) else step.fill,)
+            ),
+        )
 
 
 def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext) -> Any:
@@ -40,7 +125,7 @@ def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext
         else:
             fitted = stage.fit(dataset, seed=context.seed)
     except Exception as problem:
-        _note(problem, stage, method)
+        noted(problem, stage, method)
         raise
     if not isinstance(fitted, Stage):
         hint = "return the fitted copy that self.clone() made"
@@ -48,7 +133,7 @@ def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext
     return fitted
 
 
-def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
+def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> CandidateLists:
     """Retrieve candidates.
 
     Args:
@@ -57,7 +142,7 @@ def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
         k: The number of candidates.
 
     Returns:
-        int32 [B, at most k], -1 pads.
+        Candidates [B, at most k], -1 pads.
 
     Raises:
         StageError: If the model returns anything else.
@@ -65,7 +150,7 @@ def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
     try:
         items: Any = model.retrieve(queries, k)
     except Exception as problem:
-        _note(problem, model, "retrieve")
+        noted(problem, model, "retrieve")
         raise
     if not isinstance(items, CandidateLists):
         hint = "return CandidateLists(item_numbers)"
@@ -78,7 +163,7 @@ def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> Int32Array:
         and len(numbers) == len(queries.users)
         and numbers.shape[1] <= k
     ):
-        return numbers
+        return items
     expected = f"int32 [{len(queries)}, at most {k}]"
     raise _error(model, "retrieve", f"item numbers {_described(numbers)}", expected)
 
@@ -100,7 +185,7 @@ def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Floa
     try:
         scores: Any = model.score(queries, numbers)
     except Exception as problem:
-        _note(problem, model, "score")
+        noted(problem, model, "score")
         raise
     shape = numbers.shape
     if isinstance(scores, np.ndarray) and scores.dtype == np.float32 and scores.shape == shape:
@@ -125,7 +210,7 @@ def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) ->
     try:
         because: Any = model.explain(queries, numbers)
     except Exception as problem:
-        _note(problem, model, "explain")
+        noted(problem, model, "explain")
         raise
     shape = numbers.shape
     if isinstance(because, np.ndarray) and because.dtype == np.int32 and because.shape == shape:
@@ -157,7 +242,7 @@ def call_step(
     try:
         result: Any = method(queries, items)
     except Exception as problem:
-        _note(problem, step, name)
+        noted(problem, step, name)
         raise
     if not isinstance(result, CandidateLists):
         hint = "return items.with_columns(**{'name': column})"
@@ -174,6 +259,28 @@ def call_step(
             text = f"the column {column!r} as {_described(values)}"
             raise _error(step, name, text, f"an array [{rows}, {width}]")
     return result
+
+
+def noted(problem: Exception, stage: object, method: str) -> Exception:
+    """Add to an exception which stage raised it.
+
+    Args:
+        problem: The exception.
+        stage: The stage.
+        method: The name of the method that was called.
+
+    Returns:
+        The exception, with one note more unless it has this note already or names the stage itself.
+    """
+    note = f"in {_place(stage, method)}"
+    if not isinstance(problem, StageError) and note not in getattr(problem, "__notes__", ()):
+        problem.add_note(note)
+    return problem
+
+
+def _is_built_in(stage: object) -> bool:
+    """Whether the class of a stage ships with this package."""
+    return type(stage).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _described(value: Any) -> str:
@@ -196,8 +303,3 @@ def _place(stage: object, method: str) -> str:
 
 def _name(stage: object) -> str:
     return str(getattr(stage, "name", type(stage).__name__))
-
-
-def _note(problem: Exception, stage: object, method: str) -> None:
-    """Add to an exception which stage it is from."""
-    problem.add_note(f"in {_place(stage, method)}")

@@ -10,6 +10,7 @@ from plait.data.query_batch import QueryBatch
 from plait.data.types import Float32Array, Int32Array
 from plait.experiments.models.fit_data import queries_for
 from plait.pipeline.stage import Retriever, Scorer, Stage
+from plait.pipeline.stage_calls import retrieve_items, score_items
 
 __all__ = ["ValueHistories"]
 
@@ -42,7 +43,7 @@ class ValueHistories(Stage):
             queries: B queries.
             k: The number of candidates a query.
         """
-        return self._stage.retrieve(self._by_value(queries), k)
+        return retrieve_items(self._stage, self._by_value(queries), k)
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         """Score as the model does.
@@ -51,7 +52,7 @@ class ValueHistories(Stage):
             queries: B queries.
             numbers: Item numbers, int32 [B, K]; -1 is padding.
         """
-        return self._stage.score(self._by_value(queries), numbers)
+        return score_items(self._stage, self._by_value(queries), numbers)
 
     def _by_value(self, queries: QueryBatch) -> QueryBatch:
         """The queries with histories whose events count by their value."""

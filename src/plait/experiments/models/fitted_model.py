@@ -318,7 +318,7 @@ class FittedModel(Generic[ModelT]):
         queries = replace(queries, k=min(queries.k, max(1, self.dataset.n_items)))
 
         def best(_start: int, batch: QueryBatch) -> CandidateLists:
-            numbers = retrieve_items(retriever, batch, batch.k)
+            numbers = retrieve_items(retriever, batch, batch.k).item_numbers
             return CandidateLists(numbers, {"score": score_items(scorer, batch, numbers)})
 
         size = batch_size(self.dataset.n_items)
@@ -376,7 +376,7 @@ class FittedModel(Generic[ModelT]):
         size = batch_size(self.dataset.n_items)
 
         def scored(start: int, batch: QueryBatch) -> Float32Array:
-            return scorer.score(batch, numbers[start : start + len(batch)])
+            return score_items(scorer, batch, numbers[start : start + len(batch)])
 
         parts = [part for _, part in in_batches(queries, scored, size=size)]
         dense = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

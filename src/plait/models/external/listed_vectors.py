@@ -16,7 +16,6 @@ from plait.data.array_types import Float32Array, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
-from plait.features.interactions import query_history
 from plait.features.sparse_rows import decayed_history
 from plait.features.vector_math import dot_products, l2_normalize
 from plait.ingest.list_frames import parse_id_column
@@ -119,7 +118,7 @@ class Vectors(DenseScorer[VectorsConfig]):
             `item_vectors`.
         """
         history = decayed_history(
-            query_history(queries),
+            queries.effective_history,
             self.config.basket_decay,
             len(self._items),
             self.config.max_baskets,
@@ -131,7 +130,7 @@ class Vectors(DenseScorer[VectorsConfig]):
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
         items = ItemVectors(np.nan_to_num(self._items), ~np.isnan(self._items[:, 0]))
-        return nearest_history_item(query_history(queries), items, numbers)
+        return nearest_history_item(queries.effective_history, items, numbers)
 
     def _scaled(self, vectors: Float32Array) -> Float32Array:
         return vectors if self.config.similarity == "dot" else l2_normalize(vectors)

@@ -28,7 +28,6 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.errors import InputError
-from plait.features.interactions import query_history
 from plait.features.item_vocabulary import Vocabulary
 from plait.features.sparse_rows import decayed_history
 from plait.models.factorization.bayesian_mf import BayesianMF, GibbsConfig
@@ -187,7 +186,7 @@ class Factors(DenseScorer[FactorsConfig]):
         if isinstance(model, FactorSpace):
             return self._solved_users(model, queries) @ model.items.T
         history = decayed_history(
-            query_history(queries), config.basket_decay, len(model.rows), config.max_baskets
+            queries.effective_history, config.basket_decay, len(model.rows), config.max_baskets
         )
         return model.score_all(history)
 
@@ -235,7 +234,7 @@ class Factors(DenseScorer[FactorsConfig]):
         """The users of ials and bpr, float32 [B, D]."""
         config = self.config
         history = decayed_history(
-            query_history(queries), config.basket_decay, len(model.items), config.max_baskets
+            queries.effective_history, config.basket_decay, len(model.items), config.max_baskets
         )
         if config.confidence == "item":
             history = history.sum_duplicates()
@@ -303,7 +302,7 @@ class Factors(DenseScorer[FactorsConfig]):
         longest = int(histories.lengths.max(initial=0))
         validate = None
         if context.held is not None:
-            past = query_history(context.held.queries)
+            past = context.held.queries.effective_history
             history = decayed_history(
                 past, config.basket_decay, dataset.n_items, config.max_baskets
             )

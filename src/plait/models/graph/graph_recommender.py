@@ -32,7 +32,7 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
-from plait.features.interactions import interaction_matrix, query_history
+from plait.features.interactions import interaction_matrix
 from plait.features.item_vocabulary import Vocabulary, stable_order
 from plait.features.side_information import SideFeatures, triple_words
 from plait.features.sparse_rows import SparseRows, decayed_history
@@ -210,7 +210,7 @@ class Graph(DenseScorer[GraphConfig]):
         """The decayed events of items that have a vector."""
         config = self.config
         history = decayed_history(
-            query_history(queries), config.basket_decay, len(items), config.max_baskets
+            queries.effective_history, config.basket_decay, len(items), config.max_baskets
         )
         return history.where(~np.isnan(items[history.columns, 0]))
 
@@ -303,7 +303,7 @@ class _GraphFit:
         """float32 [B, n]: the weight of each item in the queries, as in `Graph.score_all`."""
         config = self._config
         history = decayed_history(
-            query_history(validation.queries),
+            validation.queries.effective_history,
             config.basket_decay,
             self._dataset.n_items,
             config.max_baskets,

@@ -20,7 +20,6 @@ from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
-from plait.features.interactions import query_history
 from plait.features.sparse_rows import SparseRows, decayed_history
 from plait.features.sparse_topk import similar_rows
 from plait.features.tfidf import Tfidf, TfidfConfig
@@ -208,7 +207,7 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
 
     def _decayed_history(self, queries: QueryBatch, n_items: int) -> SparseRows:
         """The query histories, weighted by age, over `n_items` items."""
-        history = query_history(queries)
+        history = queries.effective_history
         return decayed_history(history, self.config.basket_decay, n_items, self.config.max_baskets)
 
     def _smoothed_history(self, queries: QueryBatch, updates: Updates | None) -> SparseRows:

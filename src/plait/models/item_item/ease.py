@@ -16,7 +16,7 @@ import numpy as np
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
-from plait.features.interactions import interaction_matrix, query_history
+from plait.features.interactions import interaction_matrix
 from plait.features.sparse_rows import decayed_history
 from plait.models.item_item.linear import regularized_inverse
 from plait.pipeline.config_validation import Limit, bounded_field
@@ -75,7 +75,7 @@ class Ease(DenseScorer[EaseConfig]):
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
         n_items = len(self._columns)
-        history = decayed_history(query_history(queries), 1.0, n_items, 0).sum_duplicates()
+        history = decayed_history(queries.effective_history, 1.0, n_items, 0).sum_duplicates()
         places = self._columns[history.columns]
         known = history.where(places >= 0)
         scores = np.full((len(queries), n_items), np.nan, np.float32)

@@ -27,7 +27,6 @@ from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, updates_in
-from plait.features.interactions import query_history
 from plait.features.tfidf import TfidfConfig
 from plait.models.sequential.history_explanation import nearest_history_item
 from plait.models.sequential.item_embedding_table import ItemSpace, ItemVectors
@@ -241,7 +240,7 @@ class Sequence(Stage[SequenceConfig]):
         return scores
 
     def explain(self, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
-        return nearest_history_item(query_history(queries), self._items(queries), numbers)
+        return nearest_history_item(queries.effective_history, self._items(queries), numbers)
 
     def item_vectors(self) -> Float32Array:
         """Return the vectors of items, float32 [n, D]; NaN for unknown items."""
@@ -286,7 +285,7 @@ class Sequence(Stage[SequenceConfig]):
 
         if self._network is None:  # two threads may both build it: they build the same
             self._network = build_network(self._shape, self._weights)
-        return encode_histories(self._network, query_history(queries), items)
+        return encode_histories(self._network, queries.effective_history, items)
 
     def _items(self, queries: QueryBatch) -> ItemVectors:
         """The vectors of items as they are now."""
