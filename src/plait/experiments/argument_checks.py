@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from plait.data import dataset as arrays
 from plait.errors import InputError
 from plait.pipeline.recipe import load_recipe
+from plait.utils.number_arguments import plain_number, whole_number
 from plait.utils.plain_arguments import without_numpy
 
 __all__ = [
-    "check_count",
     "check_dataset",
     "check_fit",
-    "check_seed",
     "checked_event_weights",
 ]
 
-
-def check_count(count: Any, field: str) -> None:
-    """Check a number of items.
-
-    Args:
-        count: The number, of Python or numpy.
-        field: The name that the error gives.
-
-    Raises:
-        InputError: If it is no whole number from 1 on.
-    """
-    if not _is_whole(count) or count < 1:
-        raise InputError(f"{field} is {count!r}, expected a whole number from 1 on", field=field)
-
-
-def check_seed(seed: Any) -> None:
-    """Check the seed of random choices.
-
-    Args:
-        seed: The seed, of Python or numpy.
-
-    Raises:
-        InputError: If it is no whole number from 0 on.
-    """
-    if not _is_whole(seed) or seed < 0:
-        raise InputError(f"seed is {seed!r}, expected a whole number from 0 on", field="seed")
+_MAX_WEIGHT = 1_000_000
 
 
 def check_dataset(dataset: Any, field: str) -> None:
@@ -79,7 +50,7 @@ def check_fit(train: Any, validation: Any, seed: Any) -> None:
     check_dataset(train, "train")
     if validation is not None:
         check_dataset(validation, "validation")
-    check_seed(seed)
+    whole_number(seed, "seed", least=0)
 
 
 def checked_event_weights(event_weights: Any) -> dict[str, float]:
@@ -97,16 +68,12 @@ def checked_event_weights(event_weights: Any) -> dict[str, float]:
     if not isinstance(plain, Mapping):
         message = f"event_weights is {plain!r}, expected a number for each event type"
         raise InputError(message, hint='such as {"view": 1, "*": 0}', field="event_weights")
-    for kind, weight in plain.items():
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not is_number or not math.isfinite(weight):
-            field = f"event_weights.{kind}"
-            raise InputError(f"{field} is {weight!r}, expected a finite number", field=field)
-    return {str(kind): float(weight) for kind, weight in plain.items()}
-
-
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+    return {
+        str(kind): float(
+            plain_number(weight, f"event_weights.{kind}", least=-_MAX_WEIGHT, greatest=_MAX_WEIGHT)
+        )
+        for kind, weight in plain.items()
+    }
 
 
 def _in_words(value: Any) -> str:

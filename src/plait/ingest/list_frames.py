@@ -29,7 +29,13 @@ __all__ = [
 _SCORES = ("score", "weight", "prediction", "rating")
 """The names of the column of scores, in the order of preference."""
 
-_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError, ValueError)
+_UNREADABLE = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
 """What polars raises for values that it cannot read; a panic is no `Exception`."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from plait.errors import InputError
 from plait.pipeline.config_validation import KEY, Limit
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.registry import stage_class
+from plait.utils.number_arguments import plain_number
 
 __all__ = ["Choice", "Range", "get_setting", "recipe_search_space", "search_space", "tunable"]
 
@@ -39,9 +39,7 @@ class Range:
     def __post_init__(self) -> None:
         ends: dict[str, Any] = {"low": self.low, "high": self.high}
         for field, end in ends.items():
-            is_number = isinstance(end, int | float) and not isinstance(end, bool)
-            if not is_number or not math.isfinite(end):
-                raise InputError(f"{field} is {end!r}, expected a finite number", field=field)
+            plain_number(end, field)
         if self.low > self.high:
             message = f"low is {self.low}, which is above high, {self.high}"
             raise InputError(message, hint=f"Range({self.high}, {self.low})", field="low")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from plait.errors import InputError
@@ -98,8 +98,8 @@ def to_micros(value: Any, field: str = "time") -> int:
     """Convert a time from outside to microseconds.
 
     Args:
-        value: A datetime, ISO 8601 text or a unix number (see `micros_of_number`); without a time
-            zone it is UTC.
+        value: A datetime, a date, ISO 8601 text or a unix number (see `micros_of_number`); without
+            a time zone it is UTC.
         field: The name of the field, for the error.
 
     Returns:
@@ -112,6 +112,8 @@ def to_micros(value: Any, field: str = "time") -> int:
         if isinstance(value, datetime):
             aware = value if value.tzinfo else value.replace(tzinfo=UTC)
             return parse_time(aware.isoformat())
+        if isinstance(value, date):
+            return parse_time(value.isoformat())
         if isinstance(value, str):
             return parse_time(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):

@@ -16,7 +16,7 @@ from plait.eventlog.snapshot import snapshot
 from plait.experiments.data import splits
 from plait.experiments.data.dataset_sources import log_of_sources
 from plait.experiments.data.dataset_summary import html_table, summary_text
-from plait.experiments.number_arguments import plain_number, whole_number
+from plait.utils.number_arguments import whole_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -220,9 +220,9 @@ class Dataset(arrays.Dataset):
             >>> data.kcore(1, items=2).item_ids
             ['mug']
         """
-        least = whole_number(least, "least")
-        least_users = least if users is None else whole_number(users, "users")
-        least_items = least if items is None else whole_number(items, "items")
+        least = whole_number(least, "least", least=0)
+        least_users = least if users is None else whole_number(users, "users", least=0)
+        least_items = least if items is None else whole_number(items, "items", least=0)
         core = self._only(splits.kcore_mask(self.interactions, least_users, least_items))
         return replace(
             core,
@@ -246,7 +246,7 @@ class Dataset(arrays.Dataset):
             >>> len(data.sample(users=2, seed=1).user_ids)
             2
         """
-        drawn = splits.drawn_users(self, plain_number(users, "users"), seed)
+        drawn = splits.drawn_users(self, users, "users", seed)
         return self.keep(drawn[self.interactions.users])
 
     def split_last(self, n: int = 1) -> tuple[Self, ...]:
@@ -265,7 +265,7 @@ class Dataset(arrays.Dataset):
             >>> [part.item_ids for part in data.split_last(2)]
             [['mug'], ['cup'], ['pot']]
         """
-        n = whole_number(n, "n")
+        n = whole_number(n, "n", least=1)
         return self._parts(splits.last_parts(self.interactions, n), n + 1)
 
     def split_time(self, *cuts: float | str | datetime) -> tuple[Self, ...]:
@@ -311,7 +311,6 @@ class Dataset(arrays.Dataset):
             >>> [len(part) for part in data.split_random(0.4, seed=1)]
             [3, 2]
         """
-        share = plain_number(share, "share")
         train, test = self._parts(splits.random_parts(self, share, by, seed), 2)
         return train, test
 
@@ -325,7 +324,7 @@ class Dataset(arrays.Dataset):
         Returns:
             The data sets of the other and of the drawn users.
         """
-        drawn = splits.drawn_users(self, plain_number(share, "share"), seed)
+        drawn = splits.drawn_users(self, share, "share", seed)
         train, test = self._parts(drawn[self.interactions.users].astype(np.int64), 2)
         return train, test
 

@@ -12,6 +12,8 @@ import numpy as np
 from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.dataset import Dataset, Interactions
 from plait.errors import InputError
+from plait.utils.number_arguments import plain_number, whole_number
+from plait.utils.plain_arguments import without_numpy
 from plait.utils.timestamps import to_micros
 
 if TYPE_CHECKING:
@@ -170,12 +172,7 @@ def last_parts(interactions: Interactions, n: int) -> Int64Array:
     Returns:
         int64 [N]: n for the last of a user, n - 1 for the one before, ..., 0 for the others and
         for users with n interactions or fewer.
-
-    Raises:
-        InputError: If n is below 1.
     """
-    if n < 1:
-        raise InputError(f"n is {n}, expected 1 or more", field="n")
     starts, lengths = _user_ranges(interactions.users)
     ends = np.repeat(starts + lengths, lengths)
     from_end = ends - 1 - np.arange(len(interactions))
@@ -227,11 +224,14 @@ def random_parts(dataset: Dataset, share: float, by: str, seed: int) -> Int64Arr
     Raises:
         InputError: If `share` does not lie between 0 and 1, or `by` is unknown.
     """
-    if not 0 < share < 1:
-        raise InputError(f"share is {share}, expected a number between 0 and 1", field="share")
+    share = plain_number(share, "share", least=0, greatest=1)
+    if share in (0, 1):
+        message = f"share is {share}, expected a number above 0 and below 1"
+        raise InputError(message, field="share")
     if by not in ("user", "event"):
         raise InputError(f"by is {by!r}, expected 'user' or 'event'", field="by")
-    order = np.random.default_rng(seed).random(len(dataset.interactions))
+    generator = np.random.default_rng(whole_number(seed, "seed", least=0))
+    order = generator.random(len(dataset.interactions))
     if by == "event":
         parts = np.zeros(len(order), np.int64)
         parts[np.argsort(order, kind="stable")[: int(share * len(order))]] = 1
@@ -246,27 +246,31 @@ def random_parts(dataset: Dataset, share: float, by: str, seed: int) -> Int64Arr
     return (ranks < np.repeat(counts, lengths)).astype(np.int64)
 
 
-def drawn_users(dataset: Dataset, size: float, seed: int) -> BoolArray:
+def drawn_users(dataset: Dataset, size: Any, name: str, seed: Any) -> BoolArray:
     """Draw users with interactions.
 
     Args:
         dataset: The data set.
         size: Their share below 1, or their number.
+        name: The name of the argument that is the size.
         seed: The seed of the draw.
 
     Returns:
         bool [n_users].
 
     Raises:
-        InputError: If `size` is 0 or less, or more than there are.
+        InputError: If `size` draws no user, or more than there are, or `seed` is no whole number
+            from 0 on.
     """
     present = np.unique(dataset.interactions.users)
-    count = int(size * len(present)) if size < 1 else int(size)
+    number = plain_number(size, name, least=0)
+    count = int(number * len(present)) if number < 1 else whole_number(number, name, least=1)
     if not 0 < count <= len(present):
-        message = f"{size} users of {len(present)}, expected a share below 1 or a number up to it"
-        raise InputError(message, field="users")
+        message = f"{name} is {number}, expected a share below 1 or up to {len(present):,} users"
+        raise InputError(message, hint="a share is rounded down to users", field=name)
     drawn = np.zeros(dataset.n_users, np.bool_)
-    drawn[np.random.default_rng(seed).permutation(present)[:count]] = True
+    generator = np.random.default_rng(whole_number(seed, "seed", least=0))
+    drawn[generator.permutation(present)[:count]] = True
     return drawn
 
 
@@ -278,6 +282,7 @@ def _user_ranges(users: Int32Array) -> tuple[Int64Array, Int64Array]:
 
 def _moment(cut: Any, times: Int64Array) -> int:
     """A cut as microseconds; a share becomes the time from which on the later ones follow."""
+    cut = without_numpy(cut)
     if isinstance(cut, float) and 0 < cut < 1:
         return int(np.sort(times)[min(int(cut * len(times)), len(times) - 1)]) if len(times) else 0
     return to_micros(cut, "cuts")

@@ -16,6 +16,7 @@ from plait.experiments.models.fitted_model import FittedModel
 from plait.pipeline.config_validation import build_config
 from plait.ranking.fusion.config import ANY, MODEL_SETTINGS, RANKER_METHODS, FuseConfig
 from plait.ranking.fusion.fixed_weights import check_fixed_weights, weights_by_band
+from plait.utils.number_arguments import plain_number
 from plait.utils.plain_arguments import without_numpy
 
 __all__ = [
@@ -42,6 +43,8 @@ _RESERVED = {"fuse", "rules", "policy", "explain", "fallback", "pins", "companio
 
 _TAKEN = ("history_from", "queries", FUSED_ROW, ANY)
 """Columns of weights, a row of an ablation, and what stands for all other models in settings."""
+
+_MAX_WEIGHT = 1_000_000
 
 
 def recipe_names(names: Iterable[str]) -> list[str]:
@@ -295,10 +298,7 @@ def fixed_weights(
             field="weights",
         )
     for name, weight in plain.items():
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not is_number or not np.isfinite(weight):
-            message = f"weights.{name} is {weight!r}, expected a finite number"
-            raise InputError(message, field=f"weights.{name}")
+        plain_number(weight, f"weights.{name}", least=-_MAX_WEIGHT, greatest=_MAX_WEIGHT)
     if not any(plain.values()):
         raise InputError("all weights are 0", field="weights")
     return {name: [float(plain[name])] for name in fitted}

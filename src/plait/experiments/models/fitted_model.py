@@ -17,7 +17,7 @@ from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
-from plait.experiments.argument_checks import check_count, check_fit
+from plait.experiments.argument_checks import check_fit
 from plait.experiments.data.dataset import Dataset
 from plait.experiments.data.dataset_join import joined
 from plait.experiments.data.list_frames import is_several, list_frame, listed_items, read_pairs
@@ -40,6 +40,7 @@ from plait.pipeline.stage_calls import retrieve_items, score_items
 from plait.ranking.filters.filter_expression import compile_filter
 from plait.state import DatasetState
 from plait.training.callbacks import callbacks_of
+from plait.utils.number_arguments import whole_number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -173,11 +174,11 @@ class FittedModel(Generic[ModelT]):
         Raises:
             InputError: If k is below 1, or users, the filter or `seen` are not valid.
         """
-        check_count(k, "k")
+        k = whole_number(k, "k", least=1)
         ids = self._ids_of(users)
         queries = self._queries(self.dataset.users.numbers(ids))
         mask = self._mask(filter)
-        queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=int(k))
+        queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=k)
         return list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
 
     def scores(self, pairs: Any) -> pl.DataFrame:
@@ -225,7 +226,7 @@ class FittedModel(Generic[ModelT]):
             NotFoundError: If an item is unknown.
             InputError: If k is below 1.
         """
-        check_count(k, "k")
+        k = whole_number(k, "k", least=1)
         ids = read_distinct_ids(items, "item", "items")
         numbers = self.dataset.catalogue.numbers(ids)
         if len(numbers) and numbers.min() < 0:
@@ -236,7 +237,7 @@ class FittedModel(Generic[ModelT]):
             items=anchors,
             blocked=anchors,
             mask=self.dataset.catalogue.alive[None],
-            k=int(k),
+            k=k,
         )
         frame = list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
         return frame.rename({"item": "similar", "user": "item"})
@@ -261,7 +262,7 @@ class FittedModel(Generic[ModelT]):
         Raises:
             InputError: If k is below 1, texts are no list of texts, or the filter is not valid.
         """
-        check_count(k, "k")
+        k = whole_number(k, "k", least=1)
         words = [] if isinstance(texts, str) else list(texts)
         if isinstance(texts, str) or not all(isinstance(text, str) for text in words):
             raise InputError(f"texts is {texts!r}, expected a list of texts", field="texts")
@@ -269,7 +270,7 @@ class FittedModel(Generic[ModelT]):
             self._queries(np.full(len(words), -1, np.int32)),
             texts=tuple(words),
             mask=self._mask(filter),
-            k=int(k),
+            k=k,
         )
         frame = list_frame(words, self._best_items(queries), self.dataset.catalogue.ids)
         return frame.rename({"user": "text"})

@@ -10,7 +10,6 @@ import polars as pl
 
 from plait.data.array_types import Float64Array, Int64Array
 from plait.errors import InputError
-from plait.experiments.argument_checks import check_count
 from plait.experiments.models.fitted_model import FittedModel
 from plait.experiments.scores.beyond_accuracy import CATALOGUE_METRICS, beyond_accuracy_values
 from plait.experiments.scores.evaluated_users import evaluated_users
@@ -25,8 +24,12 @@ from plait.experiments.scores.score_request import ScoreRequest, score_request
 from plait.experiments.scores.score_slices import Slices, score_slices
 from plait.experiments.scores.score_table import ScoreTable, UserMetrics
 from plait.ingest.list_frames import is_frame, is_scores, read_lists
+from plait.utils.number_arguments import whole_number
 
 __all__ = ["score"]
+
+
+_MAX_RESAMPLES = 1_000_000
 
 
 def score(
@@ -78,7 +81,7 @@ def score(
         >>> plait.score(lists, [("ann", "lamp"), ("bob", "lamp")], k=1).value("mine", "ndcg@1")
         0.5
     """
-    check_count(resamples, "resamples")
+    resamples = whole_number(resamples, "resamples", least=1, greatest=_MAX_RESAMPLES)
     request = score_request(k, metrics, slices, candidates, propensity, seed)
     evaluated = evaluated_users(test, seen, train, items, users, request)
     frames = _read_models(lists)

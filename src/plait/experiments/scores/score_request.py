@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from plait.errors import InputError
-from plait.experiments.argument_checks import check_count, check_seed
 from plait.experiments.scores.beyond_accuracy import BEYOND_ACCURACY, REVENUE
 from plait.experiments.scores.list_candidates import n_sampled
 from plait.experiments.scores.metric_definitions import METRIC_NAMES, Metric
+from plait.utils.number_arguments import plain_number, whole_number
 from plait.utils.plain_arguments import as_list, without_numpy
 
 __all__ = ["ScoreRequest", "score_request"]
@@ -83,12 +83,6 @@ def score_request(
     Raises:
         InputError: If an option cannot be understood.
     """
-    is_number = isinstance(propensity, int | float) and not isinstance(propensity, bool)
-    if not is_number or not 0 <= propensity <= 4:
-        hint = "0 counts all targets alike, 1 is inverse popularity"
-        message = f"propensity is {propensity!r}, expected a number from 0 to 4"
-        raise InputError(message, hint=hint, field="propensity")
-    check_seed(seed)
     cutoffs = _cutoffs(k)
     names, functions = _checked_metrics(metrics, cutoffs)
     return ScoreRequest(
@@ -98,8 +92,8 @@ def score_request(
         functions,
         _checked_slices(slices),
         n_sampled(candidates),
-        float(propensity),
-        seed,
+        plain_number(propensity, "propensity", least=0, greatest=4),
+        whole_number(seed, "seed", least=0),
     )
 
 
@@ -161,9 +155,4 @@ def _cutoffs(k: Any) -> list[int]:
     ks = as_list(without_numpy(k))
     if not ks:
         raise InputError("k is empty, expected whole numbers from 1 on", field="k")
-    for cut in ks:
-        check_count(cut, "k")
-        if cut > _MAX_K:
-            message = f"k is {cut:,}, expected {_MAX_K:,} at most"
-            raise InputError(message, hint="no list is longer than the catalogue", field="k")
-    return sorted({int(cut) for cut in ks})
+    return sorted({whole_number(cut, "k", least=1, greatest=_MAX_K) for cut in ks})

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data import dataset as arrays
 from plait.errors import InputError, MissingExtraError
-from plait.experiments.argument_checks import check_count
 from plait.experiments.models.estimator import Estimator
 from plait.experiments.models.fit_options import reported_progress
 from plait.experiments.models.fitted_model import FittedModel
@@ -28,6 +27,7 @@ from plait.experiments.search.search_task import (
 from plait.experiments.search.trial_log import Trial, settings_key
 from plait.pipeline.fit_context import Progress
 from plait.pipeline.search_space import Choice, Range
+from plait.utils.number_arguments import whole_number
 from plait.utils.plain_arguments import without_numpy
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 __all__ = ["Search", "grid", "search"]
+
+_MAX_TRIALS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,12 +209,12 @@ def search(
         InputError: If there is no such setting or metric, or nothing to search.
         RecipeError: If a value is not allowed.
     """
-    check_count(trials, "trials")
+    trials = whole_number(trials, "trials", least=1, greatest=_MAX_TRIALS)
     objective = Objective(metric, minimize, k, seen)
     task = SearchTask.of(model, train, validation, objective, seed, storage)
     domains = _domains(task.model, space)
     with reported_progress(progress) as report:
-        return Search.of(task, _run_drawn(task, domains, int(trials), report))
+        return Search.of(task, _run_drawn(task, domains, trials, report))
 
 
 def _combinations(task: SearchTask, space: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from plait.data import dataset as arrays
 from plait.errors import InputError
 from plait.evaluation.results.evaluation_log import recipe_hash
 from plait.evaluation.results.fingerprint import dataset_fingerprint
-from plait.experiments.argument_checks import check_count, check_dataset, check_seed
+from plait.experiments.argument_checks import check_dataset
 from plait.experiments.data.dataset import Dataset
 from plait.experiments.models.estimator import Estimator
 from plait.experiments.models.fitted_model import FittedModel
@@ -29,6 +29,7 @@ from plait.pipeline.search_space import (
     recipe_search_space,
     search_space,
 )
+from plait.utils.number_arguments import whole_number
 
 __all__ = [
     "ListMetric",
@@ -69,7 +70,7 @@ class Objective:
     seen: str
 
     def __post_init__(self) -> None:
-        check_count(self.k, "k")
+        whole_number(self.k, "k", least=1)
         if self.seen not in ("remove", "keep"):
             message = f"seen is {self.seen!r}, expected 'remove' or 'keep'"
             raise InputError(message, field="seen")
@@ -177,7 +178,7 @@ class SearchTask:
         model = _as_model(searched)
         check_dataset(train, "train")
         check_dataset(validation, "validation")
-        check_seed(seed)
+        seed = whole_number(seed, "seed", least=0)
         if not len(validation.interactions):
             raise InputError("validation has no interaction to measure by", field="validation")
         identity = {
@@ -185,12 +186,12 @@ class SearchTask:
             "metric": objective.name,
             "k": int(objective.k),
             "seen": objective.seen,
-            "seed": int(seed),
+            "seed": seed,
             "train": dataset_fingerprint(train),
             "validation": dataset_fingerprint(validation),
         }
         log = TrialLog(storage, identity)
-        return cls(model, train, validation, objective, int(seed), log)
+        return cls(model, train, validation, objective, seed, log)
 
     def fit(self, model: Estimator) -> FittedModel[Any]:
         """Fit a model as a trial does.

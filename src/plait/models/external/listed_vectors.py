@@ -152,8 +152,9 @@ def checked_vectors(ids: Any, vectors: Any, name: str) -> tuple[list[str], Float
     """
     items = parse_id_column(ids, "item", name).to_list()
     try:
-        array = np.asarray(vectors, np.float32)
-    except (TypeError, ValueError) as problem:
+        with np.errstate(over="ignore"):  # what float32 cannot hold is not finite
+            array = np.asarray(vectors, np.float32)
+    except (TypeError, ValueError, OverflowError) as problem:
         message = f"{name}: the vectors are no numbers of one length: {problem}"
         raise InputError(message, field="vectors") from problem
     if array.ndim != 2 or len(array) != len(items) or not array.shape[1]:
