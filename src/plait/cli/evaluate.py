@@ -29,8 +29,8 @@ def evaluate(
     protocol: Annotated[
         str,
         typer.Option(
-            help="leave-one-out, time, held-out-users, split, ratings or clicks; auto: split "
-            "with --test, else time if the log has times, else leave-one-out."
+            help="leave-one-out, time, held-out-users, cold-items, cold-users, split, ratings or "
+            "clicks; auto: split with --test, else time if the log has times, else leave-one-out."
         ),
     ] = "auto",
     recipe: Annotated[

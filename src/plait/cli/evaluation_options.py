@@ -38,7 +38,18 @@ class EvaluationOptions:
         bool, typer.Option("--refit", help="Fit again on train + validation; not for time.")
     ] = False
     test_users: Annotated[
-        float | None, typer.Option(help="For held-out-users: the share of users that is held out.")
+        float | None,
+        typer.Option(
+            help="For held-out-users and cold-users: the share of users that is held out."
+        ),
+    ] = None
+    cold: Annotated[
+        float | None,
+        typer.Option(help="For cold-items: the share of items that lose every interaction."),
+    ] = None
+    events: Annotated[
+        str | None,
+        typer.Option(help="For cold-users: how many events are known of a user, as 0,1,2,3,5."),
     ] = None
     fold_in: Annotated[
         float | None,
@@ -108,18 +119,17 @@ class EvaluationOptions:
             of cut-offs in rising order.
 
         Raises:
-            ProtocolError: If `k` is not a list of integers.
+            ProtocolError: If `k` or `events` is not a list of integers.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            **{
-                name: value
-                for name, value in values.items()
-                if value not in (_DEFAULTS[name], [])  # no --goal at all is an empty list
-            },
-            "k": _parse_cutoffs(self.k),
-            "seed": self.seed,
+        keywords = {
+            name: value
+            for name, value in values.items()
+            if value not in (_DEFAULTS[name], [])  # no --goal at all is an empty list
         }
+        if self.events is not None:
+            keywords["events"] = _parse_numbers(self.events, "events", "0,1,2,3,5")
+        return {**keywords, "k": _parse_numbers(self.k, "k", "5,10"), "seed": self.seed}
 
 
 _DEFAULTS = {field.name: field.default for field in fields(EvaluationOptions)}
@@ -140,15 +150,15 @@ def takes_evaluation_options(
     return takes_option_group(EvaluationOptions, without=without)
 
 
-def _parse_cutoffs(text: str) -> tuple[int, ...]:
-    """Distinct cut-offs in rising order."""
+def _parse_numbers(text: str, option: str, example: str) -> tuple[int, ...]:
+    """Distinct integers in rising order."""
     from plait.errors import ProtocolError
 
     try:
         return tuple(sorted({int(number) for number in text.split(",")}))
     except ValueError as error:
         raise ProtocolError(
-            f"invalid --k {text!r}: expected integers separated by commas",
-            hint="for example --k 5,10",
-            field="k",
+            f"invalid --{option} {text!r}: expected integers separated by commas",
+            hint=f"for example --{option} {example}",
+            field=option,
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
-from plait.data.ragged import Ragged
+from plait.data.ragged import Ragged, index_ranges, offsets_of
 
 __all__ = ["History"]
 
@@ -108,6 +108,22 @@ class History:
         items = Ragged.from_lengths(self.items[mask], counts)
         types = None if self.event_types is None else self.event_types[mask]
         return History(items.offsets, items.values, self.times[mask], self.weights[mask], types)
+
+    def take(self, rows: Int64Array) -> History:
+        """Select histories.
+
+        Args:
+            rows: int64 [R], their numbers in any order.
+
+        Returns:
+            R histories.
+        """
+        counts = self.lengths[rows]
+        events = index_ranges(self.offsets[rows], counts)
+        types = None if self.event_types is None else self.event_types[events]
+        return History(
+            offsets_of(counts), self.items[events], self.times[events], self.weights[events], types
+        )
 
     def slice(self, start: int, stop: int) -> History:
         """Select consecutive histories.

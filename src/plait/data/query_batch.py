@@ -167,6 +167,28 @@ class QueryBatch:
             selected["mask"] = self.mask[start:stop]
         return replace(self, **selected)
 
+    def take(self, rows: Int64Array) -> QueryBatch:
+        """Select queries, with an empty cache.
+
+        Args:
+            rows: int64 [R], their numbers in any order.
+
+        Returns:
+            R queries.
+        """
+        selected: dict[str, Any] = {"cache": {}}
+        for name in _PER_QUERY:
+            value = getattr(self, name)
+            if isinstance(value, Ragged | History):
+                selected[name] = value.take(rows)
+            elif isinstance(value, tuple):
+                selected[name] = tuple(value[row] for row in rows.tolist())
+            elif value is not None:
+                selected[name] = value[rows]
+        if self.mask is not None and len(self.mask) > 1:
+            selected["mask"] = self.mask[rows]
+        return replace(self, **selected)
+
     def batches(self, size: int) -> Iterator[tuple[int, QueryBatch]]:
         """Split into smaller batches.
 

@@ -93,6 +93,19 @@ class Ragged:
         low, high = self.offsets[start], self.offsets[stop]
         return Ragged(self.values[low:high], self.offsets[start : stop + 1] - low)
 
+    def take(self, rows: Int64Array) -> Ragged:
+        """Select rows.
+
+        Args:
+            rows: int64 [R], row numbers in any order.
+
+        Returns:
+            R rows.
+        """
+        counts = self.lengths[rows]
+        values = self.values[index_ranges(self.offsets[rows], counts)]
+        return Ragged.from_lengths(values, counts)
+
     def hstack(self, other: Ragged) -> Ragged:
         """Append the rows of another to these rows.
 

@@ -35,7 +35,16 @@ REPEATS = 0.1
 NEGATIVES = ("impression", "shown", "skip", "dislike", "hide")
 """Negative event types of the clicks protocol, unless others are named."""
 
-Name = Literal["leave-one-out", "time", "held-out-users", "split", "ratings", "clicks"]
+Name = Literal[
+    "leave-one-out",
+    "time",
+    "held-out-users",
+    "cold-items",
+    "cold-users",
+    "split",
+    "ratings",
+    "clicks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class Protocol:
         windows: Number of consecutive test windows.
         test_users: Share of the users that is held out.
         fold_in: Share of a held-out user's history that is given to the models.
+        cold: Share of the items that lose every interaction.
+        events: Numbers of events that are known of a new user, a query for each.
         test_share: Share of each user's ratings that is the test.
         draw: Whether these ratings are the last ones or drawn at random.
         test_file: Fingerprint of ratings that are the test instead.
@@ -79,6 +90,8 @@ class Protocol:
     windows: int = 1
     test_users: float = 0.1
     fold_in: float = 0.8
+    cold: float = 0.1
+    events: tuple[int, ...] = (0, 1, 2, 3, 5)
     test_share: float = 0.1
     draw: Literal["random", "last"] = "random"
     test_file: str = ""

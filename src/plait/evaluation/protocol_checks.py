@@ -28,25 +28,30 @@ __all__ = [
     "target_types",
 ]
 
-NAMES = ("leave-one-out", "time", "held-out-users", "split", "ratings", "clicks")
+NAMES = (
+    *("leave-one-out", "time", "held-out-users", "cold-items", "cold-users", "split"),
+    *("ratings", "clicks"),
+)
 """The names of the protocols."""
 
-RANKING = NAMES[:4]
+RANKING = NAMES[:6]
 """Those that measure lists."""
 
 PROTOCOLS_WITH: Mapping[str, tuple[str, ...]] = {
     "test_days": ("time", "clicks"),
     "windows": ("time",),
     "refit": ("leave-one-out", "held-out-users", "split"),
-    "test_users": ("held-out-users",),
+    "test_users": ("held-out-users", "cold-users"),
     "fold_in": ("held-out-users",),
+    "cold": ("cold-items",),
+    "events": ("cold-users",),
     "test_share": ("ratings",),
     "draw": ("ratings",),
     "test_file": ("ratings",),
     "negative": ("clicks",),
     "k": RANKING,
     "group_by": RANKING,
-    "candidates": RANKING,
+    "candidates": tuple(name for name in RANKING if name != "cold-items"),
     "split_data": ("split",),
 }
 """The protocols of each option that not all of them have."""
@@ -61,6 +66,8 @@ REFUSED = {
     ("leave-one-out", "test_days"): "leave-one-out has no test window",
     ("time", "refit"): "the time protocol has no --refit: its models are always fitted on "
     "everything before the cut",
+    ("cold-items", "refit"): "cold-items has no --refit: its models are always fitted again",
+    ("cold-users", "refit"): "cold-users has no --refit: its models are always fitted again",
 }
 
 
@@ -156,11 +163,17 @@ def _check_ranges(protocol: Protocol) -> None:
         "expected 1 to 100",
         "windows",
     )
-    for name in ("fold_in", "test_share", "test_users"):
+    for name in ("fold_in", "test_share", "test_users", "cold"):
         share = getattr(protocol, name)
         require(
             0 < share < 1, f"invalid {name} {share:g}", "expected a share between 0 and 1", name
         )
+    require(
+        bool(protocol.events) and min(protocol.events) >= 0 and max(protocol.events) < 1000,
+        f"invalid events {list(protocol.events)}",
+        "expected integers from 0 to 999",
+        "events",
+    )
     require(
         protocol.draw in ("random", "last"),
         f"invalid draw {protocol.draw!r}",

@@ -19,6 +19,8 @@ __all__ = [
     "first_event_times",
     "group_slices",
     "item_slices",
+    "known_event_slices",
+    "known_events",
     "target_slices",
     "user_slices",
 ]
@@ -55,6 +57,32 @@ def user_slices(split: Split, *, known: bool = True) -> dict[str, BoolArray]:
     if known:
         slices["new-users"] = split.queries.users < 0
     return {name: mask for name, mask in slices.items() if mask.any()}
+
+
+def known_events(split: Split) -> Int64Array:
+    """Count the events that are known of the user of each query.
+
+    Args:
+        split: The split with B queries.
+
+    Returns:
+        int64 [B], events of every weight.
+    """
+    assert split.queries.events is not None
+    return split.queries.events.lengths
+
+
+def known_event_slices(split: Split) -> dict[str, BoolArray]:
+    """Slice queries by the number of events that are known of their users.
+
+    Args:
+        split: The split with B queries.
+
+    Returns:
+        bool [B] by "events:N".
+    """
+    counts = known_events(split)
+    return {f"events:{count}": counts == count for count in np.unique(counts).tolist()}
 
 
 def click_slices(dataset: Dataset, examples: Examples, cut: int) -> dict[str, BoolArray]:
@@ -130,6 +158,8 @@ def target_slices(split: Split) -> dict[str, BoolArray]:
     """
     targets = split.targets.values
     slices = {name: mask[targets] for name, mask in item_slices(split).items()}
+    if split.cold is not None:
+        slices |= {"cold": split.cold[targets], "warm": ~split.cold[targets]}
     if split.train.clock == "time":
         first = first_event_times(split.train.interactions, split.train.n_items)
         slices |= age_slices(first, targets, split.queries.times[split.targets.rows])

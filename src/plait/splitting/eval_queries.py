@@ -51,14 +51,12 @@ class EvalQueries:
         Returns:
             The queries in the order of `rows`.
         """
-        counts = self.targets.lengths[rows]
-        starts = self.targets.offsets[rows]
         return EvalQueries(
             self.users[rows],
             self.starts[rows],
             self.stops[rows],
             self.times[rows],
-            Ragged.from_lengths(self.targets.values[index_ranges(starts, counts)], counts),
+            self.targets.take(rows),
         )
 
     def sampled(self, max_queries: int, seed: int) -> EvalQueries:

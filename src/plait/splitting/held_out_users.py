@@ -21,7 +21,7 @@ from plait.splitting.eval_queries import EvalQueries, queries_of
 from plait.splitting.known_items import alive_items
 from plait.splitting.splits import Seen, Split
 
-__all__ = ["held_out_users"]
+__all__ = ["draw_users", "held_out_users"]
 
 _MIN_EVENTS = 3
 """Users with fewer target events are never held out."""
@@ -68,7 +68,7 @@ def held_out_users(
     interactions = dataset.interactions
     positions = np.flatnonzero(ranking_target_mask(dataset, target_events))
     counts = np.bincount(interactions.users[positions], minlength=dataset.n_users)
-    folds = _draw_folds(dataset, counts, test_user_ratio, seed)
+    folds = draw_users(dataset, counts, test_user_ratio, seed)
     is_held_out = np.zeros(dataset.n_users, np.bool_)
     is_held_out[folds["test"]] = True
     is_held_out[folds["validation"]] |= not refit
@@ -85,15 +85,30 @@ def held_out_users(
     )
 
 
-def _draw_folds(
-    dataset: Dataset, counts: Int64Array, share: float, seed: int
+def draw_users(
+    dataset: Dataset, counts: Int64Array, share: float, seed: int, least: int = _MIN_EVENTS
 ) -> dict[str, Int32Array]:
-    """The users of both folds."""
-    eligible = np.flatnonzero(counts >= _MIN_EVENTS)
+    """Draw the users of two folds.
+
+    Args:
+        dataset: the data set.
+        counts: int64 [n_users], the target events of each user.
+        share: the share of the eligible users in each fold.
+        seed: seeds the draw.
+        least: users with fewer target events are never drawn.
+
+    Returns:
+        User numbers, int32, by "test" and "validation".
+
+    Raises:
+        ProtocolError: if no users are left to test, to learn from or to fit.
+    """
+    eligible = np.flatnonzero(counts >= least)
     size = round(share * len(eligible))
     if not size or 2 * size >= len(eligible):
+        events = "an event" if least == 1 else f"{least} events"
         raise ProtocolError(
-            f"{share:g} of the {len(eligible)} users with {_MIN_EVENTS} events or more are {size} "
+            f"{share:g} of the {len(eligible)} users with {events} or more are {size} "
             f"for each of test and validation, which leaves {max(len(eligible) - 2 * size, 0)} to "
             "fit on: all three need users",
             hint="give another --test-users, or ingest more events",

@@ -10,7 +10,7 @@ from plait.data.array_types import BoolArray
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset, Triples
 
-__all__ = ["alive_items", "new_items_at"]
+__all__ = ["alive_items", "new_items_at", "without_items"]
 
 
 def alive_items(train: Dataset) -> Dataset:
@@ -56,12 +56,20 @@ def new_items_at(
     changed = known.catalogue.changed.copy()
     changed[is_late] = dataset.version + 1
     asked = replace(known, catalogue=replace(known.catalogue, changed=changed))
-    asked = replace(_without_items(asked, is_later), version=dataset.version + 1)
-    return _without_items(known, is_late), asked
+    asked = replace(without_items(asked, is_later), version=dataset.version + 1)
+    return without_items(known, is_late), asked
 
 
-def _without_items(dataset: Dataset, hidden: BoolArray) -> Dataset:
-    """The data set as if some items had never been described."""
+def without_items(dataset: Dataset, hidden: BoolArray) -> Dataset:
+    """Hide items as if they had never been described.
+
+    Args:
+        dataset: the data set.
+        hidden: bool [n_items], the items to hide; their interactions stay.
+
+    Returns:
+        The data set, in which they have no fields and no triples and are not alive.
+    """
     if not hidden.any():
         return dataset
     catalogue = _without_entries(dataset.catalogue, hidden)

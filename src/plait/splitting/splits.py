@@ -8,7 +8,7 @@ happened before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,7 +57,8 @@ class Split:
         since. queries: the queries. targets: the relevant items of each query. users: int32 [B],
         the user of each query, even if `train` does not know it. excluded: how many targets were
         dropped because the user had seen them. new: bool [n_items], items without an event in
-        `train`.
+        `train`. cold: bool [n_items], the items that the protocol cold-items took out of `train`;
+        None under other protocols.
     """
 
     train: Dataset
@@ -67,9 +68,26 @@ class Split:
     users: Int32Array
     excluded: int
     new: BoolArray
+    cold: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def take(self, rows: Int64Array) -> Split:
+        """Select queries.
+
+        Args:
+            rows: int64 [R], their numbers in any order.
+
+        Returns:
+            The split with R queries.
+        """
+        return replace(
+            self,
+            queries=self.queries.take(rows),
+            targets=self.targets.take(rows),
+            users=self.users[rows],
+        )
 
     @staticmethod
     def of(

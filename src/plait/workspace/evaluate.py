@@ -39,7 +39,7 @@ __all__ = ["check_parts", "check_test", "evaluate", "protocol_of", "split_parts"
 AUTO = "auto"
 """The protocol that follows from the data."""
 
-_LISTS = {"goal", "k", "negative"}
+_LISTS = {"events", "goal", "k", "negative"}
 """Options of which there may be several."""
 
 PARTS = ("train", "validation", "test")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
+from plait.splitting.cold_items import cold_items
+from plait.splitting.cold_users import cold_users
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.own_split import OwnSplit
 from plait.splitting.splits import Split, leave_one_out, time_split
@@ -66,6 +68,8 @@ def make_folds(
     if protocol.name == "time":
         windows = range(protocol.windows, 0, -1)
         return [_time_fold(dataset, protocol, back, options) for back in windows]
+    if protocol.name in ("cold-items", "cold-users"):
+        return [_cold_start_fold(dataset, protocol, options)]
     last_event = {**options, "max_queries": MAX_QUERIES}
     split_off: Callable[..., Split]
     if protocol.name == "leave-one-out":
@@ -81,6 +85,17 @@ def make_folds(
         leave_one_out, learn.train, seen=protocol.seen or "remove", refit=True, **last_event
     )
     return [Fold(learn, test, refit=False, ranker_split=inner)]
+
+
+def _cold_start_fold(dataset: Dataset, protocol: Protocol, options: dict[str, Any]) -> Fold:
+    """The fold of new items or users: a fusion learns on others that are as new as the test's."""
+    split_off: Callable[..., Split] = partial(cold_items, cold_ratio=protocol.cold)
+    if protocol.name == "cold-users":
+        events, share = protocol.events, protocol.test_users
+        split_off = partial(cold_users, events=events, test_user_ratio=share)
+    split_off = partial(split_off, dataset, seen=protocol.seen or "remove", **options)
+    learn = split_off(fold="validation", max_queries=MAX_QUERIES)
+    return Fold(learn, split_off(fold="test"), refit=True)
 
 
 def _own_fold(split: OwnSplit, protocol: Protocol, options: dict[str, Any]) -> Fold:

@@ -12,6 +12,7 @@ from typing import Any
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.catalogue_metrics import add_catalogue_metrics
+from plait.evaluation.ranking.cold_and_warm import add_alone_metrics
 from plait.evaluation.ranking.fits import FittedRecipe
 from plait.evaluation.ranking.fold_aggregation import (
     EvalSet,
@@ -42,6 +43,7 @@ from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
+from plait.splitting.splits import Split
 from plait.training.pipeline_fit import fit_recipe, ignore_lesson
 from plait.utils.peak_memory import PeakMemory
 
@@ -214,20 +216,21 @@ def _evaluate_window(
 ) -> list[ModelResult]:
     """A fitted recipe on one window; `fused` first."""
     test = window.fold.test
+
+    def rank(split: Split) -> list[ModelResult]:
+        scorer, deepest = window.scorer(task.protocol, split), max(task.protocol.k)
+        progress = _labelled(task, title)
+        return rank_split(fitted.pipeline, split, scorer, deepest, progress, fitted.fusion_rows)
+
     with PeakMemory() as peak:
-        rows = rank_split(
-            fitted.pipeline,
-            test,
-            window.scorer(task.protocol),
-            max(task.protocol.k),
-            _labelled(task, title),
-            fitted.fusion_rows,
-        )
+        rows = rank(test)
     for row in rows:
         row.fit_seconds = fitted.costs.fit_seconds_of(row.model)
         row.peak_mb = fitted.costs.peak_mb_of(row.model)
         if row.model == FUSED:
             row.peak_mb = max(row.peak_mb, peak.peak)
+    if test.cold is not None:
+        add_alone_metrics(rows, test, rank)
     add_catalogue_metrics(rows, test.query_time_data, task.group)
     add_own_metrics(rows, test.targets, task.dataset.catalogue.ids, task.metrics)
     return rows
@@ -236,11 +239,20 @@ def _evaluate_window(
 def _evaluate_baselines(task: RankingTask, windows: Sequence[EvalWindow]) -> list[ModelResult]:
     by_window = []
     for window in windows:
-        fold, scorer = window.fold, window.scorer(task.protocol)
+        fold, protocol = window.fold, task.protocol
+
+        def rank(
+            split: Split, window: EvalWindow = window, protocol: Protocol = protocol
+        ) -> list[ModelResult]:
+            scorer = window.scorer(protocol, split)
+            return baselines(protocol, window.fold.learn, split, scorer)[0]
+
         with PeakMemory() as peak:
-            rows, _ = baselines(task.protocol, fold.learn, fold.test, scorer)
+            rows = rank(fold.test)
             for row in rows:
                 row.peak_mb = peak.peak
+        if fold.test.cold is not None:
+            add_alone_metrics(rows, fold.test, rank)
         add_catalogue_metrics(rows, fold.test.query_time_data, task.group)
         add_own_metrics(rows, fold.test.targets, task.dataset.catalogue.ids, task.metrics)
         by_window.append(rows)

@@ -147,7 +147,7 @@ def _means(
     table: Float64Array, mask: BoolArray, eval_set: EvalSet, protocol: Protocol
 ) -> list[Interval]:
     """Means of columns [n, C] over the masked queries; users are drawn with all their queries."""
-    if protocol.windows == 1:
+    if protocol.windows == 1 and protocol.name != "cold-users":
         return intervals(table, resamples=protocol.resamples, seed=protocol.seed)
     if not mask.any():
         return [UNDEFINED] * table.shape[1]

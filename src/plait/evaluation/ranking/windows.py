@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,19 @@ from plait.evaluation.ranking.own_metrics import OwnMetric
 from plait.evaluation.ranking.per_user import ItemStatistics, Scorer
 from plait.evaluation.ranking.product_targets import merge_variants
 from plait.evaluation.results.data_warnings import sparse_tail_note
-from plait.evaluation.slices import group_slices, target_slices, user_slices
+from plait.evaluation.slices import (
+    group_slices,
+    known_event_slices,
+    known_events,
+    target_slices,
+    user_slices,
+)
 from plait.pipeline.fit_cache import FitCache
 from plait.pipeline.fit_context import Callback, Tracker
 from plait.pipeline.recipe import Recipe
 from plait.ranking.item_variants import product_groups
 from plait.splitting.own_split import OwnSplit
+from plait.splitting.splits import Split
 from plait.training.pipeline_fit import Progress
 from plait.utils.no_op import ignore
 
@@ -86,13 +93,17 @@ class EvalWindow:
     eval_set: EvalSet
     groups: ProductGroups | None
 
-    def scorer(self, protocol: Protocol) -> Scorer:
-        """Return what computes the metrics of the test queries.
+    def scorer(self, protocol: Protocol, split: Split) -> Scorer:
+        """Return what computes the metrics of test queries.
 
         Args:
             protocol: The protocol, for its lengths of lists.
+            split: The test split, or some of its queries, whose diversity is not computed.
         """
-        return Scorer(self.fold.test, protocol.k, self.statistics, self.groups)
+        statistics = self.statistics
+        if split is not self.fold.test:
+            statistics = replace(statistics, similarity=None)
+        return Scorer(split, protocol.k, statistics, self.groups)
 
 
 def make_windows(task: RankingTask, recipe: Recipe) -> list[EvalWindow]:
@@ -119,13 +130,16 @@ def make_windows(task: RankingTask, recipe: Recipe) -> list[EvalWindow]:
         fold = split._replace(test=test)
         _require_queries(fold, task)
         statistics = item_statistics(test, protocol.goal)
-        slices = user_slices(test, known=protocol.name != "held-out-users")
+        is_cold_users = protocol.name == "cold-users"
+        slices = user_slices(test, known=protocol.name != "held-out-users" and not is_cold_users)
+        if is_cold_users:
+            slices = known_event_slices(test)
         slices |= group_slices(task.dataset, test.users, task.group)
         if fold.window:
             slices[f"window:{fold.window}"] = np.ones(len(test), np.bool_)
         eval_set = EvalSet(
             test.users,
-            np.full(len(test), number, np.int64),
+            known_events(test) if is_cold_users else np.full(len(test), number, np.int64),
             test.targets.rows,
             slices,
             target_slices(test),

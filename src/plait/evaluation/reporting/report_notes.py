@@ -74,12 +74,15 @@ def _describe_useless_models(report: Report) -> Iterator[str]:
 def _describe_options(protocol: Protocol) -> list[str]:
     """The options that were set, the protocol's own first."""
     is_held_out = protocol.name == "held-out-users"
+    is_cold_users = protocol.name == "cold-users"
     is_drawn = protocol.name == "ratings" and not protocol.test_file
     options = (
         ("refit", protocol.refit),
         (f"{protocol.windows} windows", protocol.windows > 1),
         (f"test {protocol.test_days or 0:g} days", protocol.test_days is not None),
-        (f"{protocol.test_users:g} of the users", is_held_out),
+        (f"{protocol.test_users:g} of the users", is_held_out or is_cold_users),
+        (f"events {', '.join(map(str, protocol.events))}", is_cold_users),
+        (f"{protocol.cold:g} of the items cold", protocol.name == "cold-items"),
         (f"{protocol.fold_in:g} folded in", is_held_out),
         (f"file {protocol.test_file}", bool(protocol.test_file)),
         (f"data {protocol.split_data}", bool(protocol.split_data)),

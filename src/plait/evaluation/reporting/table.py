@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import isnan
 from typing import TYPE_CHECKING
 
+from plait.evaluation.reporting.cold_start_table import cold_start_table
 from plait.evaluation.reporting.comparison_notes import comparison_notes
 from plait.evaluation.reporting.group_table import group_tables, new_table, text_cell
 from plait.evaluation.reporting.metric_columns import main_metric, metric_columns
@@ -42,6 +43,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
     tables = [
         report_table(report),
         *cutoff_table(report),
+        *cold_start_table(report),
         *group_tables(report, main_metric(report.protocol)),
         *weight_tables(report),
     ]

@@ -10,6 +10,8 @@ import numpy as np
 from plait.data.array_types import BoolArray
 from plait.data.types import Dataset
 from plait.evaluation.protocol import Protocol
+from plait.splitting.cold_items import cold_items
+from plait.splitting.cold_users import cold_users
 from plait.splitting.held_out_users import held_out_users
 from plait.splitting.labelled_examples import rating_examples
 from plait.splitting.splits import leave_one_out, time_split
@@ -61,6 +63,8 @@ def validation_data(
             seed=protocol.seed,
             refit=True,
         ).train
+    elif name in ("cold-items", "cold-users"):
+        train = _cold_start_train(dataset, protocol)
     elif name == "ratings":
         train = rating_examples(
             dataset,
@@ -77,6 +81,22 @@ def validation_data(
             dataset, cut, None, "keep", target_events=goal, event_weights=event_weights
         ).train
     return train, replace(protocol, windows=1, test_file="", refit=False, resamples=RESAMPLES)
+
+
+def _cold_start_train(dataset: Dataset, protocol: Protocol) -> Dataset:
+    """What the models of the test may know under cold-items or cold-users."""
+    if protocol.name == "cold-items":
+        split = cold_items(
+            dataset, cold_ratio=protocol.cold, target_events=protocol.goal, seed=protocol.seed
+        )
+    else:
+        split = cold_users(
+            dataset,
+            test_user_ratio=protocol.test_users,
+            target_events=protocol.goal,
+            seed=protocol.seed,
+        )
+    return split.train
 
 
 def sample_users(dataset: Dataset, share: float, seed: int) -> BoolArray:
