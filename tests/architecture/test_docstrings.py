@@ -8,9 +8,13 @@ from benchmarks.structure import lacks_sections, public_functions
 from tests.architecture.source_tree import public_modules
 
 
-@pytest.mark.parametrize("module", public_modules(), ids=str)
-def test_public_functions_document_their_parameters(module):
-    assert not [name for name, node in public_functions(module.tree) if lacks_sections(node)]
+def test_public_functions_document_their_parameters():
+    assert not [
+        f"{module}: {name}"
+        for module in public_modules()
+        for name, node in public_functions(module.tree)
+        if lacks_sections(node)
+    ]
 
 
 @pytest.mark.parametrize(

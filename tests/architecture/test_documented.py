@@ -5,8 +5,6 @@ import dataclasses
 import importlib
 import re
 
-import pytest
-
 from tests.architecture.source_tree import DOCS, ROOT, doc, public_modules, sections
 
 SELF_EXPLAINING = {"--help", "--install-completion", "--show-completion"}
@@ -81,14 +79,19 @@ def test_every_field_of_a_stage_config_is_documented():
     assert not missing, "not in docs/recipes.md"
 
 
-@pytest.mark.parametrize("module", public_modules(), ids=str)
-def test_every_public_name_has_a_docstring(module):
-    tree = module.tree
-    assert ast.get_docstring(tree), f"{module.name} has no docstring"
-    public = set(getattr(importlib.import_module(module.name), "__all__", ()))
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    own = [node for node in tree.body if isinstance(node, definitions) and node.name in public]
-    assert not [node.name for node in own if not ast.get_docstring(node)]
+def public_nodes(module):
+    """The module, and the functions and classes of its `__all__`, as syntax trees by name."""
+    yield module.name, module.tree
+    public = importlib.import_module(module.name).__all__
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    for node in module.tree.body:
+        if isinstance(node, definitions) and node.name in public:
+            yield f"{module.name}.{node.name}", node
+
+
+def test_every_public_name_has_a_docstring():
+    nodes = [entry for module in public_modules() for entry in public_nodes(module)]
+    assert not [name for name, node in nodes if not ast.get_docstring(node)]
 
 
 def reference_pages():
