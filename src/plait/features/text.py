@@ -25,7 +25,7 @@ from plait.utils.owned_folders import make_owned_folder
 if TYPE_CHECKING:
     import tantivy
 
-__all__ = ["Analyzer", "document", "title_field", "word_fields", "word_values"]
+__all__ = ["Analyzer", "document", "segment_chinese", "title_field", "word_fields", "word_values"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _SEPARATORS = re.compile(r"[^\w]+|_+")
@@ -108,10 +108,22 @@ class Analyzer:
         return _SEPARATORS.sub(" ", normalized)
 
 
+def segment_chinese(run: str) -> list[str]:
+    """Segment a run of Chinese characters.
+
+    Args:
+        run: Chinese characters alone.
+
+    Returns:
+        The words, with shorter words within long ones before them.
+    """
+    pieces = (run[at : at + _LONGEST_RUN] for at in range(0, len(run), _LONGEST_RUN))
+    return [word for piece in pieces for word in _jieba().cut_for_search(piece)]
+
+
 def _segmented(run: re.Match[str]) -> str:
     """The words of Chinese characters, between spaces."""
-    pieces = (run[0][at : at + _LONGEST_RUN] for at in range(0, len(run[0]), _LONGEST_RUN))
-    return f" {' '.join(word for piece in pieces for word in _jieba().cut_for_search(piece))} "
+    return f" {' '.join(segment_chinese(run[0]))} "
 
 
 def word_fields(catalogue: Catalogue, chosen: Sequence[str] = ()) -> list[str]:

@@ -1,0 +1,244 @@
+"""What a query asks for: its words, and the terms of items that stand for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from plait.data.array_types import Float32Array, Int32Array
+from plait.retrieval.live_words import IndexView
+from plait.retrieval.stems import COMPOUNDING
+from plait.retrieval.tokens import Token, tokenize
+
+__all__ = ["Alternative", "Slot", "query_slots", "slot_scores"]
+
+_MAX_SLOTS = 64
+_MAX_ALTERNATIVES = 30
+_ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH = 4, 7
+_MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_SPLIT_PART = 3, 4, 2
+_SPLIT_WEIGHT, _COMPOUND_HEAD_WEIGHT, _COMPOUND_PART_WEIGHT = 0.9, 0.6, 0.4
+_CORRECTION_WEIGHTS = {1: 0.8, 2: 0.6}
+_PREFIX_WEIGHT = 0.6
+_BELOW_EXACT = 0.9
+"""The best corrected match is worth this share of the worst exact one at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Terms of which an item needs all to match a word of the query.
+
+    Attributes:
+        terms: The stems.
+        weight: What a match counts, 1 for the word itself.
+    """
+
+    terms: tuple[str, ...]
+    weight: float = 1.0
+
+
+@dataclass(slots=True)
+class Slot:
+    """A word of a query.
+
+    Attributes:
+        word: The word as typed, folded.
+        exact: What stands for the word itself: its stems, the word joined with a neighbour, parts.
+        guesses: What may stand for it, since no item has it: words that differ by a typing error.
+        corrections: The words of `guesses` as items write them, the likeliest first.
+    """
+
+    word: str
+    exact: list[Alternative] = field(default_factory=list)
+    guesses: list[Alternative] = field(default_factory=list)
+    corrections: tuple[str, ...] = ()
+
+
+def query_slots(view: IndexView, text: str, *, is_fuzzy: bool) -> list[Slot]:
+    """Read a query.
+
+    Args:
+        view: The items.
+        text: What a person typed.
+        is_fuzzy: Whether a word that no item has may stand for similar ones.
+
+    Returns:
+        One slot for each distinct word, in order.
+    """
+    slots: dict[str, Slot] = {}
+    for token in tokenize(text):
+        for word in token.words:
+            if word not in slots and len(slots) < _MAX_SLOTS:
+                slots[word] = Slot(word)
+        _add_exact(view, token, slots)
+    for first, second in pairwise(list(slots)):
+        joined = first + second
+        if view.count(joined) > 0:
+            for word in (first, second):
+                slots[word].exact += _stems(view, joined)
+    for word, slot in slots.items():
+        if is_fuzzy and view.count(word) <= 0:
+            _add_guesses(view, slot)
+    return list(slots.values())
+
+
+def _stems(view: IndexView, word: str, weight: float = 1.0) -> list[Alternative]:
+    return [Alternative((stem,), weight) for stem in view.index.stemmers.stems(word)]
+
+
+def _add_exact(view: IndexView, token: Token, slots: dict[str, Slot]) -> None:
+    """Add what stands for the words of a token."""
+    joined = [token.joined] if token.joined else []
+    joined += [piece for piece in token.pieces if piece[0].isdigit()]  # "2x4"
+    for word in token.words:
+        if word not in slots:
+            continue
+        exact = slots[word].exact
+        exact += _stems(view, word)
+        for other in joined:
+            exact += _stems(view, other)
+        if set(view.index.languages) & COMPOUNDING:
+            exact += _compounds(view, word)
+        if view.count(word) <= 0:
+            exact += _parts(view, token)
+
+
+def _parts(view: IndexView, token: Token) -> list[Alternative]:
+    """The parts of a word that no item has: its n-grams, or two words that items have."""
+    if token.pieces and not token.words[0][0].isdigit() and not token.words[0].isascii():
+        ngrams = [piece for piece in token.pieces if len(piece) > 1] or token.pieces
+        return [Alternative(tuple(ngrams), _SPLIT_WEIGHT)]
+    if len(token.words) > 1:
+        return []
+    splits = sorted(_splits(view, token.words[0]), reverse=True)
+    return [
+        Alternative((first, second), _SPLIT_WEIGHT)
+        for _, left, right in splits[:1]
+        for first in view.index.stemmers.stems(left)
+        for second in view.index.stemmers.stems(right)
+    ]
+
+
+def _splits(view: IndexView, word: str) -> Iterator[tuple[int, str, str]]:
+    """The ways to cut a word into two that items have together, with how many items have both."""
+    for at in range(1, len(word)):
+        left, right = word[:at], word[at:]
+        is_boundary = left[-1].isdigit() != right[0].isdigit()
+        if min(len(left), len(right)) < _MIN_SPLIT_PART and not is_boundary:
+            continue
+        for ending in ("", *_LINKS) if set(view.index.languages) & COMPOUNDING else ("",):
+            stem = left.removesuffix(ending) if left.endswith(ending) else ""
+            if len(stem) >= 1 and view.count(stem) > 0 and view.count(right) > 0:
+                first, second = (view.index.stemmers.stems(part)[0] for part in (stem, right))
+                together = np.intersect1d(view.postings(first)[0], view.postings(second)[0])
+                if len(together):
+                    yield len(together), stem, right
+
+
+_LINKS = ("s", "es", "n", "en", "er", "e")
+"""What compounds put between their parts."""
+
+
+def _compounds(view: IndexView, word: str) -> Iterator[Alternative]:
+    """Terms of compounds that have the word as their last part, or as their first."""
+    for stem in view.index.stemmers.stems(word):
+        if len(stem) < _MIN_COMPOUND_PART or not stem.isalpha():
+            continue
+        for term, is_head in view.terms_around(stem)[:_MAX_ALTERNATIVES]:
+            if abs(len(term) - len(stem)) >= _MIN_SPLIT_PART + 1:
+                weight = _COMPOUND_HEAD_WEIGHT if is_head else _COMPOUND_PART_WEIGHT
+                yield Alternative((term,), weight)
+
+
+def _add_guesses(view: IndexView, slot: Slot) -> None:
+    """Add what may stand for a word that no item has: one error, the beginning, two errors."""
+    word = slot.word
+    if any(letter.isdigit() for letter in word):
+        return
+    near: list[tuple[str, int]] = []
+    if len(word) >= _ONE_EDIT_LENGTH:
+        near = view.near(word, 2 if len(word) >= _TWO_EDITS_LENGTH else 1)
+    nearest = near[0][1] if near else 0
+    beginnings: list[str] = []
+    if nearest != 1 and len(word) >= _MIN_PREFIX and not _matches(view, slot):
+        beginnings = view.words_with_prefix(word)[:_MAX_ALTERNATIVES]
+    guesses = [(other, _PREFIX_WEIGHT) for other in beginnings] or [
+        (other, _CORRECTION_WEIGHTS[edits])
+        for other, edits in near[:_MAX_ALTERNATIVES]
+        if edits == nearest
+    ]
+    own = {alternative.terms for alternative in slot.exact}
+    slot.guesses = [
+        alternative
+        for other, weight in guesses
+        for alternative in _stems(view, other, weight)
+        if alternative.terms not in own
+    ]
+    slot.corrections = tuple(other for other, _ in guesses)
+
+
+def _matches(view: IndexView, slot: Slot) -> bool:
+    """Whether an item has what stands for the word itself."""
+    return any(len(_posting(view, alternative)[0]) for alternative in slot.exact)
+
+
+def slot_scores(view: IndexView, slot: Slot) -> tuple[Int32Array, Float32Array]:
+    """Score the items that match a word of the query.
+
+    Args:
+        view: The items.
+        slot: The word.
+
+    Returns:
+        Item numbers, int32 without repetitions, and their scores, float32 above 0: that of the best
+        alternative. All exact matches are above all guesses.
+    """
+    numbers, scores = _best(view, slot.exact, None)
+    if not slot.guesses:
+        return numbers, scores
+    idf = min(view.idf(term) for guess in slot.guesses for term in guess.terms)
+    guessed, guessed_scores = _best(view, slot.guesses, idf)
+    if len(numbers) and len(guessed):
+        ceiling = _BELOW_EXACT * float(scores.min())
+        guessed_scores = guessed_scores * min(1.0, ceiling / float(guessed_scores.max()))
+    is_new = ~np.isin(guessed, numbers)
+    return (
+        np.concatenate([numbers, guessed[is_new]]),
+        np.concatenate([scores, guessed_scores[is_new].astype(np.float32)]),
+    )
+
+
+def _best(
+    view: IndexView, alternatives: Sequence[Alternative], idf: float | None
+) -> tuple[Int32Array, Float32Array]:
+    """The items of any alternative, and the score of the best that each has."""
+    postings = [_posting(view, alternative, idf) for alternative in alternatives]
+    if len(postings) == 1:
+        return postings[0]
+    if not postings:
+        return np.zeros(0, np.int32), np.zeros(0, np.float32)
+    numbers = np.concatenate([items for items, _ in postings])
+    scores = np.concatenate([weights for _, weights in postings])
+    order = np.lexsort((-scores, numbers))
+    numbers, scores = numbers[order], scores[order]
+    is_first = np.append(True, numbers[1:] != numbers[:-1]) if len(numbers) else order > 0
+    return numbers[is_first], scores[is_first]
+
+
+def _posting(
+    view: IndexView, alternative: Alternative, idf: float | None = None
+) -> tuple[Int32Array, Float32Array]:
+    """The items that have all terms of an alternative, and the sums of their scores."""
+    term, *others = alternative.terms
+    numbers, weights = view.postings(term)
+    scores = weights * np.float32(alternative.weight * (view.idf(term) if idf is None else idf))
+    for other in others:
+        other_numbers, other_weights = view.postings(other)
+        numbers, at, other_at = np.intersect1d(
+            numbers, other_numbers, assume_unique=True, return_indices=True
+        )
+        idf_other = view.idf(other) if idf is None else idf
+        scores = scores[at] + other_weights[other_at] * np.float32(alternative.weight * idf_other)
+    return numbers, scores
