@@ -26,6 +26,8 @@ from plait.testing.synthetic_data import make_dataset, two_topics
         ("ＡＢＣ １２３", ["abc", "123"]),
         ("红色陶瓷茶杯", ["红色", "陶瓷", "茶杯"]),
         ("iPhone手机壳", ["iphon", "手机", "壳"]),
+        ("हिन्दी किताब", ["हिन्दी", "किताब"]),
+        ("soft\u00adware Lego™", ["softwar", "lego"]),
         ("?! ...", []),
         ("", []),
         ("x" * 200 + " y", ["y"]),
@@ -37,14 +39,6 @@ def test_terms_are_segmented_folded_and_stemmed(text, terms):
 
 def test_terms_are_not_stemmed_without_a_language():
     assert Analyzer("").terms("Red MUGS") == ["red", "mugs"]
-
-
-@pytest.mark.parametrize(
-    "text", ["red mug", "红色 陶瓷 茶杯", "x" * 200 + " y", "  a  b ", "", "é" * 40]
-)
-def test_count_of_normalized_text_equals_the_number_of_terms(text):
-    analyzer = Analyzer("english")
-    assert analyzer.count(analyzer.normalize(text)) == len(analyzer.terms(text))
 
 
 def test_normalize_reads_a_bounded_beginning_of_a_text():

@@ -47,7 +47,7 @@ def stems(title):
     return [stem for word in title.split() for stem in STEMMERS.stems(word)]
 
 
-def bm25(titles, text, scored=None, k1=0.3, b=0.6):
+def bm25(titles, text, scored=None, k1=0.6, b=0.6):
     """BM25 of one field with the statistics of `titles`, for the titles in `scored`."""
     documents = [stems(title) for title in titles.values()]
     mean = sum(map(len, documents)) / len(documents)

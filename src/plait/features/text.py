@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait.data.catalogue import Catalogue
 from plait.features.shared_work import shared
+from plait.features.text_folding import mark_class, replace_signs
 from plait.utils.owned_folders import make_owned_folder
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Analyzer", "document", "segment_chinese", "title_field", "word_fields", "word_values"]
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_SEPARATORS = re.compile(r"[^\w]+|_+")
+_SEPARATORS = re.compile(r"[\W_]+", re.ASCII)
 _TITLE_FIELDS = ("title", "name", "headline", "description")
 _WORD_TYPES = ("text", "category", "set")
 LONGEST_TERM = 64
@@ -75,20 +76,6 @@ class Analyzer:
         """
         return shared(("terms", self.language), texts, self.terms)
 
-    def count(self, normalized: str) -> int:
-        """Count the terms of a normalised text.
-
-        Args:
-            normalized: what `normalize` returned.
-
-        Returns:
-            The number of terms, repetitions included.
-        """
-        words = normalized.split()
-        if max(map(len, words), default=0) * 4 < LONGEST_TERM:  # no word is too long in UTF-8
-            return len(words)
-        return len(self.tantivy.analyze(normalized))
-
     def normalize(self, text: str) -> str:
         """Reduce a text to words separated by single spaces.
 
@@ -102,10 +89,16 @@ class Analyzer:
         text = text[:LONGEST_TEXT]
         if text.isascii():
             return _SEPARATORS.sub(" ", text)
-        normalized = unicodedata.normalize("NFKC", text)
+        normalized = unicodedata.normalize("NFKC", replace_signs(text))
         if _HAN.search(normalized):
             normalized = _HAN.sub(_segmented, normalized)
-        return _SEPARATORS.sub(" ", normalized)
+        return _separators().sub(" ", normalized)
+
+
+@cache
+def _separators() -> re.Pattern[str]:
+    """What separates words of any script: the marks of a letter belong to its word."""
+    return re.compile(rf"[^\w{mark_class()}]+|_+")
 
 
 def segment_chinese(run: str) -> list[str]:

@@ -3,7 +3,7 @@
 A posting holds the weight of a term in an item, without the inverse document frequency:
 w = f (k1 + 1) / (f + k1), where f adds up the occurrences in all fields, each divided by
 1 - b + b l / m for a field of l words, m in the mean, and multiplied by the boost of the field
-(Robertson et al., 2004).
+(Robertson and Zaragoza, 2009).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Full-text search: BM25F over the items' words (Robertson et al., 2004).
+"""Full-text search: BM25F over the items' words (Robertson and Zaragoza, 2009).
 
 The index in a bundle is read-only. Items that came or changed after the fit are scored beside it,
 with the document frequencies and mean lengths of the bundle, so that scores are comparable.
@@ -46,7 +46,7 @@ class LexicalConfig:
     fuzzy: bool = True
     """Whether a word that no item has may match one that differs by a typing error: one from four
     letters, two from seven."""
-    k1: float = bounded_field(0.3, Limit(least=0))
+    k1: float = bounded_field(0.6, Limit(least=0))
     """How much the repetition of a word counts; 0: not at all."""
     b: float = bounded_field(0.6, Limit(least=0, most=1))
     """How much the length of a field counts: 0 not at all, 1 in proportion."""

@@ -22,6 +22,8 @@ _MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_SPLIT_PART = 3, 4, 2
 _SPLIT_WEIGHT, _COMPOUND_HEAD_WEIGHT, _COMPOUND_PART_WEIGHT = 0.9, 0.6, 0.4
 _CORRECTION_WEIGHTS = {1: 0.8, 2: 0.6}
 _PREFIX_WEIGHT = 0.6
+_LINKS = ("s", "es", "n", "en", "er", "e")
+"""What compounds put between their parts."""
 _BELOW_EXACT = 0.9
 """The best corrected match is worth this share of the worst exact one at most."""
 
@@ -113,16 +115,11 @@ def _parts(view: IndexView, token: Token) -> list[Alternative]:
     if len(token.words) > 1:
         return []
     splits = sorted(_splits(view, token.words[0]), reverse=True)
-    return [
-        Alternative((first, second), _SPLIT_WEIGHT)
-        for _, left, right in splits[:1]
-        for first in view.index.stemmers.stems(left)
-        for second in view.index.stemmers.stems(right)
-    ]
+    return [Alternative((first, second), _SPLIT_WEIGHT) for _, first, second in splits[:1]]
 
 
 def _splits(view: IndexView, word: str) -> Iterator[tuple[int, str, str]]:
-    """The ways to cut a word into two that items have together, with how many items have both."""
+    """The stems of two words that items have together, with how many items have both."""
     for at in range(1, len(word)):
         left, right = word[:at], word[at:]
         is_boundary = left[-1].isdigit() != right[0].isdigit()
@@ -130,15 +127,20 @@ def _splits(view: IndexView, word: str) -> Iterator[tuple[int, str, str]]:
             continue
         for ending in ("", *_LINKS) if set(view.index.languages) & COMPOUNDING else ("",):
             stem = left.removesuffix(ending) if left.endswith(ending) else ""
-            if len(stem) >= 1 and view.count(stem) > 0 and view.count(right) > 0:
-                first, second = (view.index.stemmers.stems(part)[0] for part in (stem, right))
+            first, second = _known_stem(view, stem), _known_stem(view, right)
+            if first and second:
                 together = np.intersect1d(view.postings(first)[0], view.postings(second)[0])
                 if len(together):
-                    yield len(together), stem, right
+                    yield len(together), first, second
 
 
-_LINKS = ("s", "es", "n", "en", "er", "e")
-"""What compounds put between their parts."""
+def _known_stem(view: IndexView, part: str) -> str:
+    """The stem of a part of a word; "" if no item has the part, or a longer one in another form."""
+    stem = view.index.stemmers.stems(part)[0] if part else ""
+    is_known = view.count(part) > 0 or (
+        len(part) >= _MIN_COMPOUND_PART and len(view.postings(stem)[0]) > 0
+    )
+    return stem if is_known else ""
 
 
 def _compounds(view: IndexView, word: str) -> Iterator[Alternative]:
@@ -157,9 +159,11 @@ def _add_guesses(view: IndexView, slot: Slot) -> None:
     word = slot.word
     if any(letter.isdigit() for letter in word):
         return
-    near: list[tuple[str, int]] = []
-    if len(word) >= _ONE_EDIT_LENGTH:
-        near = view.near(word, 2 if len(word) >= _TWO_EDITS_LENGTH else 1)
+    near = [
+        (other, edits)
+        for other, edits in view.near(word, 2 if len(word) >= _TWO_EDITS_LENGTH - 2 else 1)
+        if max(len(word), len(other)) >= (_ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH)[edits - 1]
+    ]
     nearest = near[0][1] if near else 0
     beginnings: list[str] = []
     if nearest != 1 and len(word) >= _MIN_PREFIX and not _matches(view, slot):

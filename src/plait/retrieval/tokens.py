@@ -9,12 +9,12 @@ from functools import cache, lru_cache
 from itertools import pairwise
 
 from plait.features.text import LONGEST_TERM, LONGEST_TEXT, segment_chinese
-from plait.retrieval.folding import fold, mark_class
+from plait.features.text_folding import fold, mark_class
 from plait.retrieval.units import UNIT_PATTERN, unit_name
 
 __all__ = ["Token", "tokenize"]
 
-_NUMBER = r"(?:\d+[-\s])?\d+/\d+(?![\d/])|\d+(?:[.,]\d+)*|(?<![\w.])\.\d+"
+_NUMBER = r"(?<!/)(?:\d+[-\s])?\d+/\d+(?![\d/])|\d+(?:[.,]\d+)*|(?<![\w.])\.\d+"
 _TIMES = re.compile(r"(?<=\d)\s?[x*]\s?(?=\.?\d)")
 _DIGIT = re.compile(r"\d")
 _POSSESSIVE = re.compile(r"'s\b")

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cache
 
-__all__ = ["fold", "mark_class"]
+__all__ = ["fold", "mark_class", "replace_signs"]
 
 _SIGNS = "™®©℠℗"
 _VULGAR_FRACTION = re.compile(r"(?<=\d)(?=[¼-¾⅐-⅞])")
@@ -58,12 +58,25 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower().replace("_", " ").replace("`", "'")
-    text = _VULGAR_FRACTION.sub(" ", text.translate(_before()))
+    text = _VULGAR_FRACTION.sub(" ", replace_signs(text))
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     decomposed = unicodedata.normalize("NFKD", decomposed)  # the case of some letters decomposes
     decomposed = _CYRILLIC_BREVE.sub("\ue000", decomposed)
     folded = decomposed.translate(_after()).replace("\ue000", "\u0306")
     return unicodedata.normalize("NFC", folded)
+
+
+def replace_signs(text: str) -> str:
+    """Replace what Unicode normalisation would turn into letters, and remove what is invisible.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text with a space for each trademark sign and the like and each zero width space,
+        with plain quotes, dashes and "x" for "×", without soft hyphens and joiners.
+    """
+    return text.translate(_before())
 
 
 @cache
