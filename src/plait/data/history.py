@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from plait.data.array_types import BoolArray, Float32Array, Int16Array, Int32Array, Int64Array
+from plait.data.array_types import (
+    ABSENT,
+    BoolArray,
+    Float32Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+)
 from plait.data.ragged import Ragged, index_ranges, offsets_of
 
 __all__ = ["History"]
@@ -123,6 +130,34 @@ class History:
         types = None if self.event_types is None else self.event_types[events]
         return History(
             offsets_of(counts), self.items[events], self.times[events], self.weights[events], types
+        )
+
+    def followed_by(self, items: Ragged, times: Int64Array) -> History:
+        """Append items, the last one at the time of the query, the others each a moment earlier.
+
+        Args:
+            items: The items of B rows, oldest first; each counts with weight 1.
+            times: int64 [B], when each query is made, microseconds since 1970 UTC.
+
+        Returns:
+            B histories.
+        """
+        later = History(items.offsets, items.values, times[:0], np.zeros(0, np.float32))
+        rows = np.concatenate([self.rows, items.rows])
+        order = np.argsort(rows, kind="stable")
+        # One moment apart from each other, so that a list is not taken for one basket.
+        later_times = times[items.rows] - later.event_age
+        later_weights = np.ones(len(items.values), np.float32)
+        types = self.event_types
+        if types is not None:
+            later_types = np.full(len(items.values), ABSENT, np.int16)
+            types = np.concatenate([types, later_types])[order]
+        return History(
+            self.offsets + items.offsets,
+            np.concatenate([self.items, items.values])[order],
+            np.concatenate([self.times, later_times])[order],
+            np.concatenate([self.weights, later_weights])[order],
+            types,
         )
 
     def slice(self, start: int, stop: int) -> History:

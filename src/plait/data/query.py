@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from plait.data.query_controls import Boost, PinnedItem, SeenRule
 
-__all__ = ["Query"]
+__all__ = ["Query", "context_with_user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,18 @@ class Query:
     language: str | None = None
     group_by: str | None = None
     shown: tuple[str, ...] = ()
+
+
+def context_with_user(context: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a context what is known of its user.
+
+    Args:
+        context: What a query states; its fields of the user come first.
+        fields: The fields of the user.
+
+    Returns:
+        The context with all fields of the user under "user".
+    """
+    stated = context.get("user")
+    stated = stated if isinstance(stated, Mapping) else {}
+    return {**context, "user": {**fields, **stated}}

@@ -11,6 +11,7 @@ import numpy as np
 
 from plait.data.array_types import Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
+from plait.data.query import context_with_user
 from plait.data.query_controls import SeenRule
 from plait.data.ragged import Ragged
 from plait.data.types import ABSENT, History, Query, QueryBatch, StateView
@@ -129,8 +130,8 @@ def _histories(
     if any(query.history for query in queries):
         stated = _ragged([query.history for query in queries], state.catalogue)
         is_whole = known is past
-        past = _with_session(past, stated, times)
-        known = past if is_whole else _with_session(known, stated, times)
+        past = past.followed_by(stated, times)
+        known = past if is_whole else known.followed_by(stated, times)
     return user_numbers, past, known
 
 
@@ -180,27 +181,6 @@ def _ragged_if_any(id_lists: Sequence[Iterable[str]], catalogue: Catalogue) -> R
     return _ragged(id_lists, catalogue) if any(id_lists) else None
 
 
-def _with_session(past: History, session: Ragged, times: Int64Array) -> History:
-    """The events of the log and after them, at the time of the query, those of the session."""
-    rows = np.concatenate([past.rows, session.rows])
-    order = np.argsort(rows, kind="stable")
-    # One moment apart from each other, so that a list is not taken for one basket.
-    event_age = History(
-        session.offsets, session.values, times[:0], np.zeros(0, np.float32)
-    ).event_age
-    session_weights = np.ones(len(session.values), np.float32)
-    types = past.event_types
-    if types is not None:
-        types = np.concatenate([types, np.full(len(session.values), ABSENT, np.int16)])[order]
-    return History(
-        past.offsets + session.offsets,
-        np.concatenate([past.items, session.values])[order],
-        np.concatenate([past.times, times[session.rows] - event_age])[order],
-        np.concatenate([past.weights, session_weights])[order],
-        types,
-    )
-
-
 def _contexts(
     queries: Sequence[Query], user_numbers: Int32Array, users: Catalogue
 ) -> tuple[Mapping[str, Any], ...]:
@@ -208,7 +188,5 @@ def _contexts(
     contexts = [query.context for query in queries]
     for row, number in enumerate(user_numbers.tolist() if users.columns else ()):
         if number != ABSENT:
-            stated = contexts[row].get("user")
-            stated = stated if isinstance(stated, Mapping) else {}
-            contexts[row] = {**contexts[row], "user": {**users.fields(number), **stated}}
+            contexts[row] = context_with_user(contexts[row], users.fields(number))
     return tuple(contexts)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
@@ -56,5 +58,10 @@ class ValueHistories(Stage):
 
     def _by_value(self, queries: QueryBatch) -> QueryBatch:
         """The queries with histories whose events count by their value."""
-        by_value = queries_for(self._dataset, queries.users, self._event_weights, "value")
-        return replace(queries, history=by_value.history)
+        by_value = queries_for(self._dataset, queries.users, self._event_weights, "value").history
+        history = queries.history
+        places = np.arange(len(history.items)) - history.offsets[history.rows]
+        is_known = places < by_value.lengths[history.rows]  # the others are of the query alone
+        weights = history.weights.copy()
+        weights[is_known] = by_value.weights
+        return replace(queries, history=replace(history, weights=weights))

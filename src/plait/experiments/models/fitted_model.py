@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
-from plait.data.candidates import CandidateLists
+from plait.data.array_types import Float32Array, Int32Array, Int64Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
@@ -20,9 +19,11 @@ from plait.errors import InputError, NotFoundError
 from plait.experiments.argument_checks import check_fit
 from plait.experiments.data.dataset import Dataset
 from plait.experiments.data.dataset_join import joined
-from plait.experiments.data.list_frames import is_several, list_frame, listed_items, read_pairs
-from plait.experiments.models.fit_data import FitData, fit_stage, queries_for, seen_items
+from plait.experiments.data.list_frames import list_frame
+from plait.experiments.models.fit_data import FitData, fit_stage, queries_for
 from plait.experiments.models.fit_options import reported_progress, run_name, trackers_of
+from plait.experiments.models.item_lists import allowed_items, best_items, blocked_items
+from plait.experiments.models.query_requests import QueryRequests, read_queries
 from plait.experiments.models.vector_table import VectorTable
 from plait.ingest.list_frames import read_distinct_ids, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
@@ -30,14 +31,12 @@ from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.stage import (
     Fittable,
     RatingPredictor,
-    Retriever,
     Scorer,
     Stage,
     VectorModel,
     WarmStarter,
 )
-from plait.pipeline.stage_calls import retrieve_items, score_items
-from plait.ranking.filters.filter_expression import compile_filter
+from plait.pipeline.stage_calls import score_items
 from plait.state import DatasetState
 from plait.training.callbacks import callbacks_of
 from plait.utils.number_arguments import whole_number
@@ -151,35 +150,43 @@ class FittedModel(Generic[ModelT]):
     def recommend(
         self,
         users: Any = None,
-        k: int = 10,
+        k: int | None = None,
         *,
         seen: Any = "remove",
         filter: str | None = None,  # noqa: A002  the word of the other routes
     ) -> pl.DataFrame:
-        """Recommend items to many users.
+        """Recommend items to many users, or answer queries.
 
         Args:
             users: Ids, or a data set or frame whose users are meant, each once; None: all users of
-                the training data. An unknown user has an empty history.
-            k: How many items for each.
+                the training data. An unknown user has an empty history. Or a `plait.Query`, or a
+                list of them: with a history of its own, which is appended to what is known of the
+                user, and with items, text, context, filter, candidates or a time.
+            k: How many items for each; None: 10, or as each query says.
             seen: "remove": nothing that the user interacted with in training; "keep": seen items
                 too; a data set, a frame or pairs: nothing that the user interacted with there, by
-                ids; a list of several, such as ["remove", validation]: nothing of any of them.
+                ids; a list of several, such as ["remove", validation]: nothing of any of them. What
+                a query says of seen items goes first.
             filter: An expression over item fields, such as `price < 20`; only items that meet it.
 
         Returns:
             The columns user, item, rank (from 1) and score, by user in the order of `users`. A user
-            of whom the model knows nothing has no rows.
+            of whom the model knows nothing has no rows. For queries there is the column query
+            before them, the place in the list from 0, and user is null where there is none.
 
         Raises:
-            InputError: If k is below 1, or users, the filter or `seen` are not valid.
+            InputError: If k is below 1, users, the filter or `seen` are not valid, or a query
+                states what only a home answers, such as pins.
+            NotFoundError: If a query starts from an item that is unknown.
         """
-        k = whole_number(k, "k", least=1)
+        if (requests := read_queries(users, k)) is not None:
+            return self._answers(requests, seen, filter)
+        k = whole_number(10 if k is None else k, "k", least=1)
         ids = self._ids_of(users)
         queries = self._queries(self.dataset.users.numbers(ids))
-        mask = self._mask(filter)
-        queries = replace(queries, mask=mask, blocked=self._blocked(ids, queries, seen), k=k)
-        return list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
+        mask = allowed_items(self.dataset.catalogue, filter)
+        blocked = blocked_items(self.dataset, ids, queries, seen)
+        return self._lists(ids, replace(queries, mask=mask, blocked=blocked, k=k))
 
     def scores(self, pairs: Any) -> pl.DataFrame:
         """Score pairs of a user and an item.
@@ -239,8 +246,7 @@ class FittedModel(Generic[ModelT]):
             mask=self.dataset.catalogue.alive[None],
             k=k,
         )
-        frame = list_frame(ids, self._best_items(queries), self.dataset.catalogue.ids)
-        return frame.rename({"item": "similar", "user": "item"})
+        return self._lists(ids, queries).rename({"item": "similar", "user": "item"})
 
     def search(
         self,
@@ -269,11 +275,10 @@ class FittedModel(Generic[ModelT]):
         queries = replace(
             self._queries(np.full(len(words), -1, np.int32)),
             texts=tuple(words),
-            mask=self._mask(filter),
+            mask=allowed_items(self.dataset.catalogue, filter),
             k=k,
         )
-        frame = list_frame(words, self._best_items(queries), self.dataset.catalogue.ids)
-        return frame.rename({"user": "text"})
+        return self._lists(words, queries).rename({"user": "text"})
 
     @property
     def item_vectors(self) -> VectorTable:
@@ -311,33 +316,29 @@ class FittedModel(Generic[ModelT]):
             )
         return self.stage
 
-    def _best_items(self, queries: QueryBatch) -> list[CandidateLists]:
-        """The best `queries.k` items of each query with their scores, batch by batch."""
-        if not isinstance(self.stage, Retriever) or not isinstance(self.stage, Scorer):
-            raise InputError(f"{self.model!r} does not recommend items")
-        retriever, scorer = self.stage, self.stage
-        queries = replace(queries, k=min(queries.k, max(1, self.dataset.n_items)))
+    def _lists(self, owners: list[str], queries: QueryBatch) -> pl.DataFrame:
+        """The best items of each query: the columns user (its owner), item, rank and score."""
+        catalogue = self.dataset.catalogue
+        return list_frame(owners, best_items(self.stage, queries, len(catalogue)), catalogue.ids)
 
-        def best(_start: int, batch: QueryBatch) -> CandidateLists:
-            numbers = retrieve_items(retriever, batch, batch.k).item_numbers
-            return CandidateLists(numbers, {"score": score_items(scorer, batch, numbers)})
+    def _answers(self, requests: QueryRequests, seen: Any, expression: Any) -> pl.DataFrame:
+        """The lists of queries, part by part: each query may have a mask of its own."""
+        import polars as pl
 
-        size = batch_size(self.dataset.n_items)
-        return [part for _, part in in_batches(queries, best, size=size)]
+        catalogue, frames = self.dataset.catalogue, []
+        allowed = functools.cache(functools.partial(allowed_items, catalogue))
+        every = allowed(expression)
+        for start, part in requests.batches(batch_size(len(catalogue))):
+            known = self._queries(self.dataset.users.numbers(part.users))
+            queries = part.batch(known, catalogue, lambda own: every & allowed(own))
+            default = blocked_items(self.dataset, part.users, queries, seen)
+            queries = replace(queries, blocked=part.blocked(queries, default))
+            frames.append(part.frame(self._lists(part.places, queries), start))
+        return pl.concat(frames)
 
     def _queries(self, users: Int32Array) -> QueryBatch:
         queries = queries_for(self.dataset, users, self.event_weights, self.weight)
         return replace(queries, live=StateView(DatasetState.of(self.dataset), {}))
-
-    def _mask(self, expression: Any) -> BoolArray:
-        """The items that are alive and meet a filter, bool [1, n]."""
-        mask = self.dataset.catalogue.alive[None]
-        if expression is None:
-            return mask
-        if not isinstance(expression, str):
-            message = f"filter is {expression!r}, expected a text such as 'price < 20'"
-            raise InputError(message, field="filter")
-        return mask & compile_filter(expression).mask(self.dataset.catalogue)
 
     def _ids_of(self, users: Any) -> list[str]:
         if users is None:
@@ -345,28 +346,6 @@ class FittedModel(Generic[ModelT]):
         if isinstance(users, arrays.Dataset):
             return Dataset.from_snapshot(users).user_ids
         return read_distinct_ids(users, "user", "users")
-
-    def _blocked(self, ids: list[str], queries: QueryBatch, seen: Any) -> Ragged | None:
-        """The items that each user must not get; None: none."""
-        if isinstance(seen, str) and seen == "keep":
-            return None
-        sources = seen if is_several(seen) else [seen]
-        rows = [
-            queries.seen
-            if isinstance(part, str) and part == "remove"
-            else self._items_in(ids, part)
-            for part in sources
-        ]
-        return functools.reduce(Ragged.hstack, rows)
-
-    def _items_in(self, ids: list[str], seen: Any) -> Ragged:
-        """The items of users in other interactions, B rows."""
-        if isinstance(seen, arrays.Dataset):
-            return seen_items(self.dataset, seen, ids)
-        if seen is None or isinstance(seen, str):
-            message = f"seen is {seen!r}, expected 'remove', 'keep', a data set or a frame"
-            raise InputError(message, field="seen")
-        return listed_items(read_pairs(seen, "seen"), ids, self.dataset.catalogue)
 
     def _scored(
         self, queries: QueryBatch, numbers: Int32Array, counts: Int64Array, order: Int64Array
