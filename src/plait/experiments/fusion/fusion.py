@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.candidates import CandidateLists
-from plait.data.query_batch import QueryBatch
-from plait.data.state_view import StateView
 from plait.errors import InputError
 from plait.experiments.argument_checks import check_dataset
 from plait.experiments.data.dataset import Dataset
@@ -28,20 +24,21 @@ from plait.experiments.fusion.fusion_inputs import (
     recipe_names,
     settings_of_models,
 )
-from plait.experiments.fusion.value_histories import ValueHistories
-from plait.experiments.models.fit_data import validation_set
+from plait.experiments.fusion.fusion_pipeline import (
+    fuse_step,
+    fusion_pipeline,
+    learned_pipeline,
+    with_fixed_weights,
+)
 from plait.experiments.models.fitted_model import FittedModel
 from plait.experiments.models.pipeline_stage import PipelineStage
 from plait.experiments.scores.metric_definitions import Metric
 from plait.experiments.scores.score import score
 from plait.experiments.scores.score_table import ScoreTable
-from plait.pipeline.batch_inference import batch_size, concat_candidates, in_batches
+from plait.pipeline.fit_context import Progress
 from plait.pipeline.pipeline import Pipeline
-from plait.pipeline.recipe import Recipe, build_stage
-from plait.pipeline.stage import Stage
+from plait.pipeline.recipe import Recipe
 from plait.ranking.fusion.fuse import Fuse
-from plait.state import DatasetState
-from plait.utils.plain_arguments import without_numpy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -127,12 +124,13 @@ class Fusion(FittedModel[Recipe]):
         validation: What the weights, or a ranker, were learned on; None: weights are fixed, and
             there is no ranker.
         seen: Whether seen items were candidates then.
+        settings: Settings of the step `fuse`, in which models go by the names in `fitted`.
     """
 
     fitted: Mapping[str, FittedModel[Any]] = field(kw_only=True)
     validation: arrays.Dataset | None = field(kw_only=True)
     seen: str = field(kw_only=True)
-    _settings: Mapping[str, Any] = field(kw_only=True)
+    settings: Mapping[str, Any] = field(kw_only=True)
 
     @property
     def weights(self) -> pl.DataFrame:
@@ -143,7 +141,7 @@ class Fusion(FittedModel[Recipe]):
         """
         import polars as pl
 
-        learned = self._step.learned
+        learned = self.step.learned
         if learned is None:
             raise InputError("this method of fusion has no weights by band")
         columns: dict[str, Any] = {"history_from": learned.lower, "queries": learned.queries}
@@ -160,27 +158,116 @@ class Fusion(FittedModel[Recipe]):
 
         None where the method learns none, or where it gained nothing: weights decide alone.
         """
-        ranker: dict[str, Any] | None = self._step.describe()["ranker"]
+        ranker: dict[str, Any] | None = self.step.describe()["ranker"]
         return ranker
 
     @property
-    def _step(self) -> Fuse:
+    def step(self) -> Fuse:
+        """The step of recipes that fuses, with its weights."""
         assert isinstance(self.stage, PipelineStage)
-        return _fuse_of(self.stage.pipeline)
+        return fuse_step(self.stage.pipeline)
 
-    def save(self, path: str | Path) -> None:
-        """Refuse: models are saved one by one, and fused again in a moment.
+    @classmethod
+    def of(
+        cls,
+        pipeline: Pipeline,
+        fitted: Mapping[str, FittedModel[Any]],
+        *,
+        validation: arrays.Dataset | None,
+        seen: str,
+        settings: Mapping[str, Any],
+    ) -> Fusion:
+        """Return the fusion that a pipeline is.
 
         Args:
-            path: Not written to.
+            pipeline: The pipeline, its weights learned or fixed.
+            fitted: Its fitted models by name.
+            validation: What was learned from; None: nothing.
+            seen: Whether seen items were candidates then.
+            settings: Settings of the step, in which models go by the names in `fitted`.
+        """
+        first = next(iter(fitted.values()))
+        return cls(
+            with_fixed_weights(pipeline),
+            PipelineStage(pipeline, without_seen=seen == "remove"),
+            first.dataset,
+            first.event_weights,
+            warm_started=any(model.warm_started for model in fitted.values()),
+            fitted=dict(fitted),
+            validation=validation,
+            seen=seen,
+            settings=settings,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the models and their weights to a folder, which `plait.models.load` reads.
+
+        Args:
+            path: The folder. It may hold a saved model, which is replaced, or nothing.
 
         Raises:
-            InputError: Always.
+            InputError: If the folder holds any other file, or a class is none of `plait.models`.
+            StorageError: If the folder cannot be written.
         """
-        raise InputError(
-            "a fusion is not saved itself",
-            hint="save fusion.fitted[name] for each model, load them, and call plait.fuse again",
+        from plait.experiments.fusion.fusion_files import save_fusion
+
+        save_fusion(self, path)
+
+    def update(
+        self,
+        new_events: Any,
+        *,
+        validation: arrays.Dataset | None = None,
+        seed: int = 0,
+        progress: Progress | bool | None = None,
+        trackers: Any = (),
+        callbacks: Any = (),
+    ) -> Fusion:
+        """Fit every model on the training data and new events. This fusion stays as it is.
+
+        The weights stay, and so does a ranker, unless there is `validation` to learn them from
+        again. Without it they are fixed in the result: `ablate` learns none.
+
+        Args:
+            new_events: As for `update` of a fitted model.
+            validation: Interactions that are not among all of these, with their users and items.
+            seed: The seed of random choices.
+            progress: As for `fit`.
+            trackers: As for `fit`.
+            callbacks: As for `fit`.
+
+        Returns:
+            A fusion; its `dataset` holds all events.
+
+        Raises:
+            InputError: If the events cannot be read, or only some of all have times.
+        """
+        train = self._with_events(new_events)
+        options = {"progress": progress, "trackers": trackers, "callbacks": callbacks}
+        fitted = {
+            name: model.refit(train, validation=validation, seed=seed, **options)
+            for name, model in self.fitted.items()
+        }
+        depth = self.model.candidates_per_model
+        if validation is not None:
+            learned_from = validation if learns_from_validation(self.settings) else None
+            return _fused(fitted, learned_from, self.settings, self.seen, depth)
+        pipeline = fusion_pipeline(fitted, self.settings, self.seen, depth)
+        step = self.step.fit(train.weighted(self.event_weights))
+        settings = {**self.settings, **self._fixed_weights()}
+        return Fusion.of(
+            replace(pipeline, steps=(step,)),
+            fitted,
+            validation=None,
+            seen=self.seen,
+            settings=settings,
         )
+
+    def _fixed_weights(self) -> dict[str, Any]:
+        """The weights as the setting `fixed`, by the names of the models, if there are any."""
+        fixed = self.model.steps["fuse"].get("fixed")
+        names = dict(zip(recipe_names(self.fitted), self.fitted, strict=True))
+        return {} if fixed is None else settings_of_models({"fixed": fixed}, names)
 
     def recipe(self) -> Recipe:
         """Return these models with these weights as a recipe.
@@ -250,7 +337,7 @@ class Fusion(FittedModel[Recipe]):
     def _without(self, name: str) -> FittedModel[Any] | None:
         """The fusion of the other models; None if their fixed weights are 0."""
         others = {other: model for other, model in self.fitted.items() if other != name}
-        table = settings_of_models(self._settings, {other: other for other in others})
+        table = settings_of_models(self.settings, {other: other for other in others})
         if has_idle_band(table):
             return None
         if len(others) == 1:
@@ -271,106 +358,7 @@ def _fused(
     depth: int,
 ) -> Fusion:
     """The fusion of checked models, its weights learned unless `table` fixes them."""
-    first = next(iter(fitted.values()))
-    names = recipe_names(fitted)
-    steps = {"fuse": settings_of_models(table, dict(zip(fitted, names, strict=True)))}
-    recipe = Recipe.of(
-        {
-            "name": "fusion",
-            "candidates_per_model": without_numpy(depth),
-            "event_weights": first.event_weights,
-            "models": {
-                name: model.model.recipe_table()
-                for name, model in zip(names, fitted.values(), strict=True)
-            },
-            "steps": {
-                **steps,
-                "rules": {"seen": "once" if seen == "remove" else "off"},
-                "policy": {},
-                "explain": {},
-            },
-        }
-    )
-    step = build_stage("fuse", steps["fuse"])
-    assert isinstance(step, Fuse)
-    stages = [_member(model, name) for name, model in zip(names, fitted.values(), strict=True)]
-    step = step.fit(first.dataset.weighted(first.event_weights))
-    pipeline = Pipeline(recipe, tuple(stages), (step,), first.dataset.version)
+    pipeline = fusion_pipeline(fitted, table, seen, depth)
     if validation is not None:
-        pipeline = _learn(pipeline, first, validation, seen)
-    return Fusion(
-        _with_fixed_weights(pipeline),
-        PipelineStage(pipeline, without_seen=seen == "remove"),
-        first.dataset,
-        first.event_weights,
-        fitted=dict(fitted),
-        validation=validation,
-        seen=seen,
-        _settings=table,
-    )
-
-
-def _learn(
-    pipeline: Pipeline, first: FittedModel[Any], validation: arrays.Dataset, seen: str
-) -> Pipeline:
-    """The pipeline with weights learned on the users of the validation data."""
-    held = validation_set(first.dataset, validation, first.event_weights)
-    if not len(held.queries):
-        raise InputError(
-            "validation has no interaction to learn weights from",
-            hint="hold some out: train, validation, test = data.split_last(2)",
-            field="validation",
-        )
-    queries = replace(
-        held.queries,
-        live=StateView(DatasetState.of(first.dataset), {}),
-        mask=first.dataset.catalogue.alive[None],
-        blocked=held.queries.seen if seen == "remove" else None,
-    )
-
-    def retrieve(_start: int, batch: QueryBatch) -> CandidateLists:
-        return pipeline.retrieve_and_score(batch)
-
-    size = batch_size(first.dataset.n_items)
-    lists = [part for _, part in in_batches(queries, retrieve, size=size)]
-    items = concat_candidates(lists)
-    learned = pipeline.learn_weights(queries, items, held.targets)
-    step = _fuse_of(learned)
-    if step.learned is None:
-        raise InputError(
-            "no weight can be learned: no model retrieves what the users of validation took",
-            hint="pass more validation data, more candidates_per_model, or weights=",
-            field="validation",
-        )
-    return replace(learned, steps=(step.learn_ranker(queries, items, held.targets),))
-
-
-def _fuse_of(pipeline: Pipeline) -> Fuse:
-    """The only step of the pipeline of a fusion."""
-    return next(step for step in pipeline.steps if isinstance(step, Fuse))
-
-
-def _with_fixed_weights(pipeline: Pipeline) -> Recipe:
-    """The recipe of a pipeline with its learned weights as fixed ones."""
-    recipe, learned = pipeline.recipe, _fuse_of(pipeline).learned
-    if learned is None:
-        return recipe
-    fixed = {
-        "history_from": learned.lower.tolist(),
-        "weights": {
-            model: [float(weight) for weight in learned.weights[:, place]]
-            for place, model in enumerate(learned.models)
-        },
-        "margin": learned.margin,
-    }
-    steps = {**recipe.steps, "fuse": {**recipe.steps["fuse"], "fixed": fixed}}
-    return replace(recipe, steps=steps)
-
-
-def _member(model: FittedModel[Any], name: str) -> Stage:
-    """The fitted stage of a model under the name that it has in the fusion; arrays are shared."""
-    renamed = copy.copy(model.stage)
-    renamed.name = name
-    if model.weight is None:
-        return renamed
-    return ValueHistories(renamed, model.dataset, model.event_weights, name=name)
+        pipeline = learned_pipeline(pipeline, next(iter(fitted.values())), validation, seen)
+    return Fusion.of(pipeline, fitted, validation=validation, seen=seen, settings=table)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.array_types import Float32Array, Int32Array, Int64Array
+from plait.data.array_types import Float32Array, Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
@@ -22,7 +22,12 @@ from plait.experiments.data.dataset_join import joined
 from plait.experiments.data.list_frames import list_frame
 from plait.experiments.models.fit_data import FitData, fit_stage, queries_for
 from plait.experiments.models.fit_options import reported_progress, run_name, trackers_of
-from plait.experiments.models.item_lists import allowed_items, best_items, blocked_items
+from plait.experiments.models.item_lists import (
+    allowed_items,
+    best_items,
+    blocked_items,
+    pair_scores,
+)
 from plait.experiments.models.query_requests import QueryRequests, read_queries
 from plait.experiments.models.vector_table import VectorTable
 from plait.ingest.list_frames import read_distinct_ids, read_ids
@@ -31,12 +36,10 @@ from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.stage import (
     Fittable,
     RatingPredictor,
-    Scorer,
     Stage,
     VectorModel,
     WarmStarter,
 )
-from plait.pipeline.stage_calls import score_items
 from plait.state import DatasetState
 from plait.training.callbacks import callbacks_of
 from plait.utils.number_arguments import whole_number
@@ -109,14 +112,49 @@ class FittedModel(Generic[ModelT]):
         Raises:
             InputError: If the events cannot be read, or only some of all have times.
         """
-        if not isinstance(self.stage, Fittable):
-            message = f"{type(self).__name__} cannot be updated"
-            raise InputError(message, hint="update its models, and fuse them again")
-        check_fit(self.dataset, validation, seed)
+        options = {"progress": progress, "trackers": trackers, "callbacks": callbacks}
+        return self.refit(
+            self._with_events(new_events), validation=validation, seed=seed, **options
+        )
+
+    def _with_events(self, new_events: Any) -> Dataset:
+        """The training data and new events."""
         new = new_events
         if not isinstance(new, arrays.Dataset):
             new = Dataset.of(new_events)
-        data = FitData(joined(self.dataset, new), validation, self.event_weights, self.weight)
+        return joined(self.dataset, new)
+
+    def refit(
+        self,
+        train: Dataset,
+        *,
+        validation: arrays.Dataset | None = None,
+        seed: int = 0,
+        progress: Progress | bool | None = None,
+        trackers: Any = (),
+        callbacks: Any = (),
+    ) -> FittedModel[ModelT]:
+        """Fit on other data, from what the model learned where it can go on from there.
+
+        Args:
+            train: The data; users and items of the earlier training data have the same numbers.
+            validation: As for `fit`.
+            seed: The seed of random choices.
+            progress: As for `fit`.
+            trackers: As for `fit`.
+            callbacks: As for `fit`.
+
+        Returns:
+            A fitted model on `train`.
+
+        Raises:
+            InputError: If the model learns nothing, or an option is not valid.
+        """
+        if not isinstance(self.stage, Fittable):
+            message = f"{self.model!r} cannot be updated"
+            raise InputError(message, hint="fit it again on all data", field="new_events")
+        check_fit(train, validation, seed)
+        data = FitData(train, validation, self.event_weights, self.weight)
         is_warm = isinstance(self.stage, WarmStarter) and self.stage.can_warm_start
         with reported_progress(progress) as report:
             context = FitContext(
@@ -200,19 +238,14 @@ class FittedModel(Generic[ModelT]):
         """
         import polars as pl
 
-        if not isinstance(self.stage, Scorer):
-            raise InputError(f"{self.model!r} has no scores")
         table = read_ids(pairs, "pairs")
         users, items = table["user"].to_list(), table["item"].to_list()
         distinct = dict.fromkeys(users)
         rows = dict(zip(distinct, range(len(distinct)), strict=True))
         owners = np.array([rows[user] for user in users], np.int64)
-        order = np.argsort(owners, kind="stable")
-        counts = np.bincount(owners, minlength=len(rows))
         numbers = self.dataset.catalogue.numbers(items)
-        padded = Ragged.from_lengths(numbers[order], counts.astype(np.int64)).to_padded()
         queries = self._queries(self.dataset.users.numbers(distinct))
-        columns: dict[str, Float32Array] = {"score": self._scored(queries, padded, counts, order)}
+        columns = {"score": pair_scores(self.stage, queries, owners, numbers, self.dataset.n_items)}
         if isinstance(self.stage, RatingPredictor) and self.stage.can_predict_ratings:
             columns["rating"] = columns["score"]
         frame = pl.DataFrame({"user": users, "item": items, **columns})
@@ -346,24 +379,6 @@ class FittedModel(Generic[ModelT]):
         if isinstance(users, arrays.Dataset):
             return Dataset.from_snapshot(users).user_ids
         return read_distinct_ids(users, "user", "users")
-
-    def _scored(
-        self, queries: QueryBatch, numbers: Int32Array, counts: Int64Array, order: Int64Array
-    ) -> Float32Array:
-        """The scores of padded items [B, K] in the order of the pairs, float32 [N]."""
-        assert isinstance(self.stage, Scorer)
-        scorer = self.stage
-        size = batch_size(self.dataset.n_items)
-
-        def scored(start: int, batch: QueryBatch) -> Float32Array:
-            return score_items(scorer, batch, numbers[start : start + len(batch)])
-
-        parts = [part for _, part in in_batches(queries, scored, size=size)]
-        dense = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-        is_pair = np.arange(dense.shape[1]) < counts[:, None]
-        scores = np.empty(len(order), np.float32)
-        scores[order] = dense[is_pair]
-        return scores
 
     def __repr__(self) -> str:
         return f"{self.model!r} fitted on {str(self.dataset).partition(chr(10))[0]}"

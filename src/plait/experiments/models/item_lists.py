@@ -6,8 +6,10 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from plait.data import dataset as arrays
-from plait.data.array_types import BoolArray
+from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.catalogue import Catalogue
 from plait.data.query_batch import QueryBatch
@@ -20,7 +22,7 @@ from plait.pipeline.stage import Retriever, Scorer, Stage
 from plait.pipeline.stage_calls import retrieve_items, score_items
 from plait.ranking.filters.filter_expression import compile_filter
 
-__all__ = ["allowed_items", "best_items", "blocked_items"]
+__all__ = ["allowed_items", "best_items", "blocked_items", "pair_scores"]
 
 
 def best_items(stage: Stage, queries: QueryBatch, n_items: int) -> list[CandidateLists]:
@@ -47,6 +49,43 @@ def best_items(stage: Stage, queries: QueryBatch, n_items: int) -> list[Candidat
         return CandidateLists(numbers, {"score": score_items(scorer, batch, numbers)})
 
     return [part for _, part in in_batches(queries, best, size=batch_size(n_items))]
+
+
+def pair_scores(
+    stage: Stage, queries: QueryBatch, owners: Int64Array, numbers: Int32Array, n_items: int
+) -> Float32Array:
+    """Score pairs of a query and an item.
+
+    Args:
+        stage: The fitted model.
+        queries: B queries.
+        owners: int64 [N], the query of each pair.
+        numbers: int32 [N], its item; -1 if it is unknown.
+        n_items: How many items there are.
+
+    Returns:
+        float32 [N]; NaN where the model has no score.
+
+    Raises:
+        InputError: If the model does not score.
+    """
+    if not isinstance(stage, Scorer):
+        raise InputError(f"{stage.name} has no scores")
+    scorer = stage
+    order = np.argsort(owners, kind="stable")
+    counts = np.bincount(owners, minlength=len(queries)).astype(np.int64)
+    padded = Ragged.from_lengths(numbers[order], counts).to_padded()
+
+    def scored(start: int, batch: QueryBatch) -> Float32Array:
+        return scorer.score(batch, padded[start : start + len(batch)])
+
+    size = batch_size(n_items)
+    parts = [part for _, part in in_batches(queries, scored, size=size)]
+    scores = np.empty(len(order), np.float32)
+    if parts:
+        is_pair = np.arange(padded.shape[1]) < counts[:, None]
+        scores[order] = np.concatenate(parts)[is_pair]
+    return scores
 
 
 def allowed_items(catalogue: Catalogue, expression: Any) -> BoolArray:

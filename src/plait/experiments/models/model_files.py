@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import json
 import math
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scipy import sparse
 
-from plait import __version__, models
-from plait.errors import BundleError, InputError, MissingExtraError, StorageError
+from plait import models
+from plait.errors import BundleError, InputError, MissingExtraError
+from plait.experiments.data.dataset import Dataset
 from plait.experiments.data.dataset_files import read_dataset, write_dataset
 from plait.experiments.models.estimator import Estimator
 from plait.experiments.models.fit_data import queries_for
 from plait.experiments.models.fitted_model import FittedModel
-from plait.experiments.models.saved_folders import check_replaceable, replace_folder
-from plait.pipeline.bundle_files import bundle_files, check_hashes, file_hash, removed_on_failure
+from plait.experiments.models.saved_folders import FUSION, read_manifest, write_folder
+from plait.pipeline.bundle_files import check_hashes
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.stage import Retriever, Scorer
 
-__all__ = ["load", "save"]
-
-_MANIFEST = "model.json"
-_FORMAT = "plait model"
-_VERSION = 1
-"""Raised when a folder of today cannot be read any more."""
-
-_FOLDERS = ("stage", "dataset")
-
-_KEYS = {
-    "format": str,
-    "version": int,
-    "plait": str,
-    "model": str,
-    "settings": dict,
-    "event_weights": dict,
-    "notes": dict,
-    "files": dict,
-}
+__all__ = ["check_saveable", "load", "read_model", "save", "write_model"]
 
 
 def save(fitted: FittedModel[Any], path: str | Path) -> None:
@@ -55,28 +36,56 @@ def save(fitted: FittedModel[Any], path: str | Path) -> None:
         InputError: If the folder holds any other file, or the class is none of `plait.models`.
         StorageError: If the folder cannot be written.
     """
+    check_saveable(fitted)
+
+    def write(folder: Path) -> dict[str, Any]:
+        (folder / "dataset").mkdir()
+        write_dataset(folder / "dataset", fitted.dataset)
+        return write_model(folder, fitted)
+
+    write_folder(path, write)
+
+
+def check_saveable(fitted: FittedModel[Any]) -> None:
+    """Check that the class of a model is one that `load` knows.
+
+    Args:
+        fitted: The fitted model.
+
+    Raises:
+        InputError: If it is none of `plait.models`.
+    """
     name = type(fitted.model).__name__
     if type(fitted.model) is not _model_classes().get(name):
         raise InputError(
             f"{name} is none of plait.models",
             hint="save the stage of an own model with fitted.stage.save(folder)",
         )
-    folder = Path(path).resolve()
-    if folder.exists():
-        check_replaceable(folder, _saved_files(folder))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        with removed_on_failure(draft):
-            _write(draft, fitted, name)
-            replace_folder(folder, draft)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise StorageError(f"the model cannot be written to {folder}: {reason}") from problem
+
+
+def write_model(folder: Path, fitted: FittedModel[Any]) -> dict[str, Any]:
+    """Write what a model learned, without the training data.
+
+    Args:
+        folder: An existing folder.
+        fitted: The fitted model.
+
+    Returns:
+        What `read_model` needs beside the folder.
+    """
+    (folder / "stage").mkdir()
+    fitted.stage.save(folder / "stage")
+    fitted.model.write_data(folder)
+    return {
+        "model": type(fitted.model).__name__,
+        "settings": fitted.model.settings,
+        "event_weights": fitted.event_weights,
+        "notes": fitted.notes,
+    }
 
 
 def load(path: str | Path) -> FittedModel[Any]:
-    """Load a fitted model that `save` wrote.
+    """Load a fitted model, or a fusion, that `save` wrote.
 
     Args:
         path: The folder.
@@ -97,20 +106,14 @@ def load(path: str | Path) -> FittedModel[Any]:
         ['mug']
     """
     folder = Path(path)
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     check_hashes(folder, manifest["files"])
-    model_class = _model_classes().get(manifest["model"])
-    if model_class is None:
-        raise BundleError(f"{folder}: there is no model {manifest['model']!r} in plait.models")
     try:
-        settings = _settings(model_class, manifest["settings"])
-        model = model_class(**settings, **model_class.read_data(folder))
-        stage = model.load_stage(folder / "stage", weight=manifest["notes"].get("weight"))
-        weights = _event_weights(manifest["event_weights"])
-        data = read_dataset(folder / "dataset")
-        fitted = FittedModel(model, stage, data, weights, **manifest["notes"])
-        _try_out(fitted)
-        return fitted
+        if manifest["model"] == FUSION:
+            from plait.experiments.fusion.fusion_files import read_fusion
+
+            return read_fusion(folder, manifest)
+        return read_model(folder, manifest, read_dataset(folder / "dataset"))
     except MissingExtraError:
         raise  # another fit would need it too
     except Exception as problem:
@@ -120,51 +123,30 @@ def load(path: str | Path) -> FittedModel[Any]:
         ) from problem
 
 
-def _write(folder: Path, fitted: FittedModel[Any], name: str) -> None:
-    for part in _FOLDERS:
-        (folder / part).mkdir()
-    fitted.stage.save(folder / "stage")
-    write_dataset(folder / "dataset", fitted.dataset)
-    fitted.model.write_data(folder)
-    files = {path.relative_to(folder).as_posix(): file_hash(path) for path in bundle_files(folder)}
-    manifest = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "plait": __version__,
-        "model": name,
-        "settings": fitted.model.settings,
-        "event_weights": fitted.event_weights,
-        "notes": fitted.notes,
-        "files": files,
-    }
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+def read_model(folder: Path, entries: Mapping[str, Any], dataset: Dataset) -> FittedModel[Any]:
+    """Read what `write_model` wrote, and try it.
 
+    Args:
+        folder: The folder.
+        entries: What `write_model` returned.
+        dataset: The training data.
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a saved model, checked."""
-    if not (folder / _MANIFEST).is_file():
-        raise BundleError(
-            f"{folder} is no saved model: it has no {_MANIFEST}",
-            hint="name a folder that fitted.save(folder) wrote",
-        )
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise BundleError(f"{folder}: cannot read {_MANIFEST}: {problem}") from problem
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-        raise BundleError(f"{folder}: {_MANIFEST} is not that of a saved model")
-    if manifest.get("version") != _VERSION:
-        raise BundleError(
-            f"{folder} has the format version {manifest.get('version')!r}, expected {_VERSION}",
-            hint="load it with the version of Plait that saved it, or fit again",
-        )
-    for key, kind in _KEYS.items():
-        if not isinstance(manifest.get(key), kind):
-            raise BundleError(f"{folder}: {key} in {_MANIFEST} is no {kind.__name__}")
-    unsafe = [name for name in manifest["files"] if Path(name).is_absolute() or ".." in name]
-    if unsafe:
-        raise BundleError(f"{folder}: {_MANIFEST} names the file {unsafe[0]!r}")
-    return manifest
+    Returns:
+        The fitted model.
+
+    Raises:
+        BundleError: If a part is damaged, or does not fit the data.
+    """
+    model_class = _model_classes().get(entries["model"])
+    if model_class is None:
+        raise BundleError(f"there is no model {entries['model']!r} in plait.models")
+    settings = _settings(model_class, entries["settings"])
+    model = model_class(**settings, **model_class.read_data(folder))
+    stage = model.load_stage(folder / "stage", weight=entries["notes"].get("weight"))
+    weights = _event_weights(entries["event_weights"])
+    fitted = FittedModel(model, stage, dataset, weights, **entries["notes"])
+    _try_out(fitted)
+    return fitted
 
 
 def _settings(model_class: type[Estimator], saved: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,18 +168,6 @@ def _model_classes() -> dict[str, type[Estimator]]:
         for name, value in values.items()
         if isinstance(value, type) and issubclass(value, Estimator)
     }
-
-
-def _saved_files(folder: Path) -> list[str] | None:
-    """The files of a saved model, as paths in its folder; None if there is no saved model."""
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-        return None
-    files = manifest.get("files")
-    return [*files, _MANIFEST, *_FOLDERS] if isinstance(files, dict) else None
 
 
 def _event_weights(saved: Mapping[str, Any]) -> dict[str, float]:
