@@ -22,6 +22,7 @@ LAYERS = (
     "metrics",
     "splitting",
     "features",
+    "encoders",
     "training",
     "retrieval",
     "models",

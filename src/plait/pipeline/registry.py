@@ -37,6 +37,7 @@ BUILT_IN: Mapping[str, str] = {
     "repeat": "plait.models.tifu_knn:Repeat",
     "rules": "plait.ranking.exclusion_rules:Rules",
     "sequence": "plait.models.sequential.sequential_recommender:Sequence",
+    "text": "plait.models.text_vectors:TextVectors",
     "vectors": "plait.models.external.listed_vectors:Vectors",
 }
 """The stages that ship with Plait: name to `module:Class`.

@@ -16,7 +16,7 @@ from typing_extensions import TypeVar
 from plait.data.catalogue import Catalogue
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.config_validation import check
-from plait.pipeline.fit_context import FitContext
+from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.fitted_state import present_state, read_state, write_state
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import ReasonTemplates
@@ -29,6 +29,7 @@ __all__ = [
     "Fittable",
     "IncrementalStage",
     "NoConfig",
+    "ProgressFittable",
     "RatingPredictor",
     "Reranker",
     "Retriever",
@@ -173,6 +174,23 @@ class Fittable(Protocol):
 
         Returns:
             A new stage, determined by data, config and seed; this one stays as it is.
+        """
+
+
+@runtime_checkable
+class ProgressFittable(Protocol):
+    """A stage whose fit takes long without training; `fit_with_progress` is preferred to `fit`."""
+
+    def fit_with_progress(self, dataset: Dataset, *, seed: int, progress: Progress) -> Self:
+        """Fit the stage.
+
+        Args:
+            dataset: The data set.
+            seed: The seed of random choices.
+            progress: Called with a description, the finished and the total number of steps.
+
+        Returns:
+            A new stage, as `fit` returns it.
         """
 
 

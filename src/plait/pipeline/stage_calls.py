@@ -21,6 +21,7 @@ from plait.pipeline.stage import (
     Explainer,
     Filler,
     Fittable,
+    ProgressFittable,
     Reranker,
     Retriever,
     Scorer,
@@ -122,6 +123,9 @@ def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext
     try:
         if isinstance(stage, Trainable):
             fitted: Any = stage.train(dataset, context.for_stage(name))
+        elif isinstance(stage, ProgressFittable):
+            progress = context.for_stage(name).progress
+            fitted = stage.fit_with_progress(dataset, seed=context.seed, progress=progress)
         else:
             fitted = stage.fit(dataset, seed=context.seed)
     except Exception as problem:

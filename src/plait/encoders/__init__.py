@@ -1,0 +1,1 @@
+"""Content to vectors: frozen encoders of text and one's own vectors, cached by content."""
