@@ -1,1 +1,3 @@
-"""Content to vectors: frozen encoders of text and one's own vectors, cached by content."""
+"""Content to vectors: frozen encoders of text, cached by content."""
+
+__all__: list[str] = []
