@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from plait.data.array_types import Float32Array
-from plait.encoders.encoder import TextEncoder
+from plait.encoders.encoder import Encoder, TextEncoder
 from plait.encoders.vector_cache import VectorCache, content_keys
 from plait.features.text import private_cache_folder
 from plait.utils.no_op import ignore
@@ -26,7 +26,7 @@ _CHUNK = 1024
 Progress = Callable[[str, int, int], None]
 
 
-def encoder_cache(encoder: TextEncoder, folder: str = "") -> VectorCache:
+def encoder_cache(encoder: Encoder, folder: str = "") -> VectorCache:
     """Open the cache of an encoder.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from plait.data.array_types import Float32Array
 from plait.errors import InputError
 
-__all__ = ["EncoderIdentity", "TextEncoder", "file_hash", "require_hash"]
+__all__ = ["Encoder", "EncoderIdentity", "TextEncoder", "file_hash", "require_hash"]
 
 _BLOCK = 1 << 20
 
@@ -39,8 +39,8 @@ class EncoderIdentity:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class TextEncoder(Protocol):
-    """Turns texts into vectors."""
+class Encoder(Protocol):
+    """What encoders of any content have in common."""
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -49,6 +49,10 @@ class TextEncoder(Protocol):
     @property
     def dimensions(self) -> int:
         """D, the length of a vector."""
+
+
+class TextEncoder(Encoder, Protocol):
+    """Turns texts into vectors."""
 
     def encode(self, texts: Sequence[str]) -> Float32Array:
         """Encode a batch.

@@ -28,6 +28,7 @@ BUILT_IN: Mapping[str, str] = {
     "fuse": "plait.ranking.fusion.fuse:Fuse",
     "given": "plait.models.external.listed_scores:Given",
     "graph": "plait.models.graph.graph_recommender:Graph",
+    "image": "plait.models.image_vectors:ImageVectors",
     "lexical": "plait.retrieval.lexical:Lexical",
     "linear": "plait.models.item_item.linear:Linear",
     "neighbours": "plait.models.item_item.neighbours:Neighbours",
