@@ -1,6 +1,7 @@
 """Pictures of every kind, the encoder of a package, and items with several or broken pictures."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from plait.data.catalogue import Catalogue, Change
-from plait.data.dataset import Dataset
 from plait.encoders.efficientnet import efficientnet_lite
 from plait.encoders.encode_pictures import encode_pictures
 from plait.encoders.encode_texts import encoder_cache
@@ -170,9 +170,7 @@ def pictures_of(folder, names):
         Change(number, "put", {"photo": f"{name}.png"}, number) for number, name in enumerate(names)
     ]
     items = Catalogue().with_ids(list(names)).with_columns({"photo": "media"}).updated(changes)
-    return Dataset(
-        data.version, items, data.users, data.interactions, data.event_types, data.triples
-    )
+    return replace(data, catalogue=items)
 
 
 def test_items_that_look_alike_are_near(tmp_path, tiny_path):

@@ -1,3 +1,3 @@
-"""Content to vectors: frozen encoders of text, cached by content."""
+"""Content to vectors: frozen encoders of text and pictures, cached by content."""
 
 __all__: list[str] = []
