@@ -169,12 +169,22 @@ def test_likeliest_does_not_depend_on_item_numbers():
     np.testing.assert_array_equal(renumbered, best_items(scores, tiebreak, 50))
 
 
-@pytest.mark.parametrize("timed", [False, True])
-@pytest.mark.parametrize("causal", [False, True])
-def test_last_state_equals_the_state_of_the_whole_history(timed, causal):
+def transformer(*, timed, causal, local_branch):
+    """A small network with weights that are not zero anywhere."""
     torch.manual_seed(3)
-    network = Transformer(16, 3, 2, 9, 0.1, timed=timed, causal=causal).eval()
-    torch.nn.init.normal_(network.bias.steps)
+    network = Transformer(16, 3, 2, 9, 0.1, timed=timed, causal=causal, local_branch=local_branch)
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter)
+    return network.eval()
+
+
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize(
+    ("causal", "branch"), [(False, "none"), (True, "none"), (True, "convolution"), (True, "gru")]
+)
+def test_last_state_equals_the_state_of_the_whole_history(timed, causal, branch):
+    network = transformer(timed=timed, causal=causal, local_branch=branch)
     inputs, last = torch.randn(5, 8, 16), torch.tensor([0, 7, 3, 3, 5])
     mask = torch.arange(8) <= last[:, None]
     seconds = torch.arange(8).expand(5, 8) * torch.tensor([[1], [60], [3600], [7], [0]])
@@ -182,6 +192,19 @@ def test_last_state_equals_the_state_of_the_whole_history(timed, causal):
         states = network(inputs, mask, seconds if timed else None)
         last_states = network.last_state(inputs, mask, seconds if timed else None, last)
     torch.testing.assert_close(last_states, states[torch.arange(5), last])
+
+
+@pytest.mark.parametrize("branch", ["convolution", "gru"])
+def test_a_local_branch_reads_the_order_of_the_last_events_and_nothing_later(branch):
+    network = transformer(timed=False, causal=True, local_branch=branch)
+    network.bias.steps.data.zero_()  # attention alone does not read the order then
+    inputs, mask = torch.randn(2, 8, 16), torch.ones(2, 8, dtype=torch.bool)
+    changed = inputs.clone()
+    changed[:, [4, 5]] = inputs[:, [5, 4]]
+    with torch.inference_mode():
+        before, after = (network(vectors, mask, None) for vectors in (inputs, changed))
+    torch.testing.assert_close(before[:, :4], after[:, :4])
+    assert (before[:, 7] - after[:, 7]).abs().min() > 1e-5
 
 
 @pytest.mark.parametrize("build", [HSTU, partial(Transformer, causal=True)])

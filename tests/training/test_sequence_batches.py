@@ -54,6 +54,45 @@ def test_an_epoch_yields_each_sequence_once_and_can_start_at_any_batch(rows, siz
         np.testing.assert_array_equal(resumed["items"], batch["items"])
 
 
+@given(item_rows, st.integers(1, 5), st.integers(2, 5), st.integers(0, 3))
+def test_cut_histories_predict_each_event_but_the_oldest_once(rows, size, max_length, number):
+    long = [row * 3 for row in rows]
+    sequences = Sequences.of(history(long), table_rows(7))
+    batches = SequenceBatches(sequences, size, timed=True, seed=1, max_length=max_length)
+    epoch = list(batches.epoch(number))
+    assert len(epoch) == len(batches)
+    predicted = [
+        second
+        for batch in epoch
+        for row, items in zip(batch["seconds"], batch["items"], strict=True)
+        for second in row[items > 0][1:]
+    ]
+    starts = sequences.offsets[:-1]
+    expected = np.delete(sequences.seconds, starts)
+    assert sorted(predicted) == sorted(expected)
+    assert all(batch["items"].shape[1] <= max_length for batch in epoch)
+
+
+def test_a_very_long_history_gives_its_newest_row_and_a_few_older_ones():
+    sequences = Sequences.of(history([[1, 2] * 500, [3, 4]]), table_rows(7))
+    batches = SequenceBatches(sequences, 4, timed=True, max_length=11, max_rows=5)
+    for number in range(3):
+        rows = [row for batch in batches.epoch(number) for row in batch["seconds"]]
+        assert len(rows) == 6
+        assert max(row.max() for row in rows if row.max() < 1000) == 999
+    assert batches.largest == (4, 11)
+
+
+def test_batches_of_long_rows_have_fewer_rows():
+    long = Sequences.of(history([[1, 2] * 200] * 64), table_rows(7))
+    short = Sequences.of(history([[1, 2] * 4] * 64), table_rows(7))
+    sizes = [
+        SequenceBatches(sequences, 48, timed=False, max_length=201).largest[0]
+        for sequences in (long, short)
+    ]
+    assert sizes == [20, 48]
+
+
 def test_epochs_differ_and_batches_have_little_padding():
     random = np.random.default_rng(0)
     rows = [random.integers(0, 7, random.integers(2, 40)).tolist() for _ in range(2000)]

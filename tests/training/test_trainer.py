@@ -137,6 +137,19 @@ def test_a_metric_of_zero_does_not_use_up_patience():
     assert (zero.epochs, zero.best_epoch) == (7, 7)
 
 
+def test_a_run_over_its_seconds_ends_with_a_validated_epoch_and_a_larger_limit_continues_it(
+    tmp_path,
+):
+    limited = {"epochs": 6, "validate_every": 5, "folder": tmp_path, "validate": closeness}
+    _, first = run(max_seconds=1e-6, **limited)
+    assert (first.epochs, first.best_epoch) == (1, 1)
+    assert first.metric is not None
+    continued, second = run(max_seconds=3600, **limited)
+    assert (second.epochs, second.resumed) == (6, True)
+    whole, _ = run(**limited | {"folder": None})
+    assert is_same(weights(continued), weights(whole))
+
+
 def test_max_epochs_ends_a_longer_schedule_early():
     early, result = run(epochs=8, max_epochs=4, schedule="cosine")
     complete, _ = run(epochs=4, schedule="cosine")

@@ -15,8 +15,8 @@ from plait.pipeline.search_space import Range, tunable
 __all__ = ["TrainingConfig", "TrainingResult"]
 
 
-_IRRELEVANT = ("checkpoint_seconds", "device")
-"""Settings that do not change the result."""
+_IRRELEVANT = ("checkpoint_seconds", "device", "max_seconds")
+"""Settings that a resumed run may change: they do not affect what an epoch learns."""
 
 _DEVICES = TextForm(r"auto|cpu|mps|cuda(:\d{1,3})?", "'auto', 'cpu', 'cuda', 'cuda:N' or 'mps'")
 
@@ -47,11 +47,14 @@ class TrainingConfig:
     """Gradients are clipped to this norm; 0: no clipping."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """The type in which matrix products are computed; weights stay float32."""
-    ema_decay: float = bounded_field(0.0, Limit(least=0, below=1))
-    """Decay of an exponential moving average of the weights, which the model then uses; 0: none.
-    """
+    ema_decay: float | None = bounded_field(0.0, Limit(least=0, below=1))
+    """Decay of an exponential moving average of the weights, which the model then uses; 0: none;
+    None: the average spans the steps of an epoch, and 100 at least."""
     patience: int = bounded_field(5, Limit(least=0))
     """Stop after this many validations without improvement; 0: never."""
+    max_seconds: float = bounded_field(0.0, Limit(least=0))
+    """Stop after the epoch in which this many seconds are over, and use the best weights until
+    then; 0: never. A limit makes results depend on the speed of the machine."""
     validate_every: int = bounded_field(1, Limit(least=1))
     """Epochs from one validation to the next."""
     checkpoint_seconds: float = bounded_field(30.0, Limit(least=0))
@@ -60,7 +63,7 @@ class TrainingConfig:
     """`auto` takes an accelerator if there is one; or `cpu`, `cuda`, `cuda:1`, `mps`."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that affect the result."""
+        """Return the settings that a resumed run must share."""
         return {name: value for name, value in asdict(self).items() if name not in _IRRELEVANT}
 
     def check(self) -> None:

@@ -9,9 +9,26 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-__all__ = ["WeightEMA"]
+from plait.training.config import TrainingConfig
+
+__all__ = ["WeightEMA", "decay_of"]
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
+
+_LEAST_STEPS = 100
+"""Optimizer steps that an average spans at least, if its decay follows the length of an epoch."""
+
+
+def decay_of(config: TrainingConfig, steps_per_epoch: int) -> float:
+    """Return the decay of a run.
+
+    Args:
+        config: `ema_decay`; None: the average spans the steps of an epoch, and 100 at least.
+        steps_per_epoch: Optimizer steps of an epoch.
+    """
+    if config.ema_decay is None:
+        return 1 - 1 / max(steps_per_epoch, _LEAST_STEPS)
+    return config.ema_decay
 
 
 class WeightEMA:

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from plait.training.checkpoints import Checkpoint
+from plait.training.config import TrainingConfig
 from plait.training.ema import WeightEMA
+from plait.training.process_group import ProcessGroup
 
 __all__ = ["RunState", "pack_state", "restore_state"]
 
@@ -29,6 +31,7 @@ class RunState:
         best_epoch: The epoch of the best metric.
         validations_without_improvement: Validations since the best one.
         history: The values of every epoch.
+        seconds: How long the epochs took, in all processes that the run was resumed in.
     """
 
     epoch: int = 0
@@ -40,9 +43,10 @@ class RunState:
     best_epoch: int = 0
     validations_without_improvement: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self._checkpointed_at = time.monotonic()
+        self._checkpointed_at = self._epoch_closed_at = time.monotonic()
 
     @property
     def loss(self) -> float:
@@ -61,9 +65,22 @@ class RunState:
         self.rows += rows
 
     def close_epoch(self) -> None:
-        """Count an epoch and reset the counters of its batches."""
+        """Count an epoch and the seconds since the last one, and reset the counters of batches."""
         self.epoch += 1
         self.step, self.loss_sum, self.rows = 0, 0.0, 0
+        now = time.monotonic()
+        seconds = self.seconds + now - self._epoch_closed_at
+        self.seconds = ProcessGroup.current().broadcast(seconds)  # all processes stop together
+        self._epoch_closed_at = now
+
+    def is_over(self, config: TrainingConfig) -> bool:
+        """Return whether the run should stop before its last epoch.
+
+        Args:
+            config: `patience` and `max_seconds`.
+        """
+        is_stuck = 0 < config.patience <= self.validations_without_improvement
+        return is_stuck or 0 < config.max_seconds <= self.seconds
 
     def update_best(self, metric: float) -> bool:
         """Compare a metric with the best one so far and remember it if it is better.

@@ -1,7 +1,7 @@
-"""Histories as batches: one row for each user, rows of similar length together.
+"""Histories as batches: a row holds events of one user, rows of similar length are together.
 
-A row holds the newest events of a user, oldest first, and every position in it is a training
-example: what came next? So a history of n events is n - 1 examples in one row. Events of equal time
+A row holds events of a user, oldest first, and every position in it is a training example: what
+came next? So a history of n events is n - 1 examples, in one row or more. Events of equal time
 keep the order of the log, which does not say what came first.
 """
 
@@ -29,6 +29,9 @@ PADDING = 0
 _CELLS = 1 << 13
 """Positions of histories that go through the network together."""
 
+_POSITIONS = 1 << 12
+"""Positions of a training batch: with more of them an epoch has too few steps."""
+
 _WINDOW = 32
 """Rows of this many batches are sorted by length together: enough to waste little padding, few
 enough that batches differ between epochs."""
@@ -51,19 +54,21 @@ class Sequences:
     sources: Int64Array
 
     @staticmethod
-    def of(history: History, rows: Int32Array, max_length: int, min_length: int = 2) -> Sequences:
+    def of(
+        history: History, rows: Int32Array, max_length: int | None = None, min_length: int = 2
+    ) -> Sequences:
         """Take the newest events of every history.
 
         Args:
             history: Histories of item numbers.
             rows: int32 [n_items], the table row of each item; `PADDING` leaves an item out.
-            max_length: Events taken from a history at most.
+            max_length: Events taken from a history at most; None: all.
             min_length: Histories with fewer events are left out.
         """
         is_fitted = history.items < len(rows)
         is_known = is_fitted & (rows[np.where(is_fitted, history.items, 0)] != PADDING)
         known = history.filter(is_known)
-        recent = known.filter(known.event_age < max_length)
+        recent = known if max_length is None else known.filter(known.event_age < max_length)
         is_long = recent.lengths >= min_length
         events = is_long[recent.rows]
         lengths = recent.lengths[is_long]
@@ -141,44 +146,93 @@ def padded(values: npt.NDArray[Any], starts: Int64Array, lengths: Int64Array) ->
 
 
 class SequenceBatches:
-    """Batches of sequences of similar length, different ones in each epoch.
+    """Batches of rows of similar length, different ones in each epoch.
 
-    A batch has `items` int64 [B, L] and, if `timed`, `seconds` int64 [B, L].
+    A batch has `items` int64 [B, L] and, if `timed`, `seconds` int64 [B, L]. A row predicts all its
+    events but the first. A history with more events than a row holds is cut into several rows that
+    share one event, so that each event but the oldest is predicted once an epoch; where it is cut
+    is drawn for each epoch.
 
     Args:
-        sequences: The sequences.
-        size: Sequences in a batch.
+        sequences: The histories.
+        size: Rows in a batch; fewer where rows are long, so that a batch has about `_POSITIONS`
+            positions at most.
         timed: Whether batches have seconds.
-        seed: Seed of the order.
+        seed: Seed of the order and of the cuts.
+        max_length: Events in a row at most, 2 or more; None: rows hold whole histories.
+        max_rows: Rows of a history in an epoch at most: the newest, and others that are drawn.
     """
 
-    def __init__(self, sequences: Sequences, size: int, *, timed: bool, seed: int = 0) -> None:
-        self._sequences, self._size, self._timed, self._seed = sequences, size, timed, seed
-        self._lengths = sequences.lengths
+    def __init__(
+        self,
+        sequences: Sequences,
+        size: int,
+        *,
+        timed: bool,
+        seed: int = 0,
+        max_length: int | None = None,
+        max_rows: int = 32,
+    ) -> None:
+        self._sequences, self._timed, self._seed = sequences, timed, seed
+        self._max_rows = max_rows
+        lengths = sequences.lengths
+        self._targets = max_length - 1 if max_length else int(lengths.max(initial=2)) - 1
+        self._cuts = np.maximum(-(-(lengths - 1) // self._targets), 1)
+        self._n_rows = int(np.minimum(self._cuts, max_rows).sum())
+        mean_length = lengths.sum() / max(int(self._cuts.sum()), 1)
+        self._size = min(size, max(int(_POSITIONS // max(mean_length, 1)), 1))
 
     def __len__(self) -> int:
-        return (len(self._sequences) + self._size - 1) // self._size
+        return (self._n_rows + self._size - 1) // self._size
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Rows and columns that the largest batch may have."""
+        longest = int(self._sequences.lengths.max(initial=0))
+        return min(self._size, self._n_rows), min(self._targets + 1, longest)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Yield every sequence once: shuffled, sorted by length in windows, batches shuffled again.
+        """Yield all rows once: shuffled, sorted by length in windows, batches shuffled again.
 
         Args:
             number: The epoch, from 0.
             start: The first batch to yield.
         """
         random = np.random.default_rng([self._seed, number])
-        order = random.permutation(len(self._sequences))
+        starts, lengths = self._rows(random)
+        order = random.permutation(len(starts))
         for low in range(0, len(order), _WINDOW * self._size):
             window = order[low : low + _WINDOW * self._size]
-            by_length = np.argsort(self._lengths[window], kind="stable")
+            by_length = np.argsort(lengths[window], kind="stable")
             order[low : low + len(window)] = window[by_length]
         for batch_number in random.permutation(len(self))[start:]:
             low = batch_number * self._size
-            items, seconds = self._sequences.take(order[low : low + self._size])
+            rows = order[low : low + self._size]
+            items = padded(self._sequences.items, starts[rows], lengths[rows])
             batch: dict[str, npt.NDArray[Any]] = {"items": items.astype(np.int64)}
             if self._timed:
-                batch["seconds"] = seconds
+                batch["seconds"] = padded(self._sequences.seconds, starts[rows], lengths[rows])
             yield batch
+
+    def _rows(self, random: np.random.Generator) -> tuple[Int64Array, Int64Array]:
+        """Where the rows of an epoch begin in the events, and how many events each has."""
+        events = self._sequences.lengths
+        if len(events) == self._n_rows:
+            return self._sequences.offsets[:-1], events
+        targets = self._targets
+        rest = events - 1 - (self._cuts - 1) * targets
+        # The oldest row has `rest` targets or more; where it has more, the newest has fewer.
+        oldest = random.integers(rest, np.where(self._cuts > 1, targets, rest) + 1)
+        history = np.repeat(np.arange(len(events)), self._cuts)
+        row = np.arange(len(history)) - np.repeat(np.cumsum(self._cuts) - self._cuts, self._cuts)
+        starts = np.maximum(oldest[history] + (row - 1) * targets, 0)
+        stops = np.minimum(oldest[history] + row * targets, events[history] - 1) + 1
+        if self._cuts.max() > self._max_rows:
+            draws = np.where(row == self._cuts[history] - 1, -1.0, random.random(len(row)))
+            order = np.lexsort((draws, history))
+            retained = np.sort(order[row < self._max_rows])
+            history, starts, stops = history[retained], starts[retained], stops[retained]
+        return self._sequences.offsets[history] + starts, stops - starts
 
 
 def length_buckets(lengths: Int64Array) -> Iterator[Int64Array]:

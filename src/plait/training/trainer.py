@@ -22,7 +22,7 @@ from plait.training.batch_preparation import group_batches, require_finite, shar
 from plait.training.batches import Batch, Batches, CountTargets, row_count
 from plait.training.checkpoints import FILE, read_checkpoint, write_checkpoint
 from plait.training.config import TrainingConfig, TrainingResult
-from plait.training.ema import WeightEMA
+from plait.training.ema import WeightEMA, decay_of
 from plait.training.optim import optimizer_of, scheduler_of
 from plait.training.precision import accelerator_of
 from plait.training.process_group import ProcessGroup
@@ -198,12 +198,12 @@ class _TrainingRun:
         self._wrapped = self._accelerator.prepare(module)
         self._module = module
         self._optimizer = self._accelerator.prepare(optimizer_of(module.parameters(), config))
-        self._ema = WeightEMA(module, config.ema_decay)
+        n_batches = len(task.batches)
+        steps_per_epoch = -(-n_batches // config.gradient_accumulation_steps)
+        self._ema = WeightEMA(module, decay_of(config, steps_per_epoch))
         self._best: dict[str, torch.Tensor] = {}
         self._state = RunState()
         self._resumed = self._resume()
-        n_batches = len(task.batches)
-        steps_per_epoch = -(-n_batches // config.gradient_accumulation_steps)
         self._scheduler = scheduler_of(
             self._optimizer.optimizer, config, steps_per_epoch * config.epochs, self._state.updates
         )
@@ -222,15 +222,12 @@ class _TrainingRun:
     def train(self) -> None:
         """Train until the last epoch, or until validations stop improving."""
         state, validate = self._state, self._task.validate
-        patience = self._config.patience
-        while state.epoch < self._max_epochs and not (
-            0 < patience <= state.validations_without_improvement
-        ):
+        while state.epoch < self._max_epochs and not state.is_over(self._config):
             self._epoch()
             rate = float(self._scheduler.get_last_lr()[0])
             values = {"loss": state.loss, "learning_rate": rate}
             state.close_epoch()
-            is_last = state.epoch == self._max_epochs
+            is_last = state.epoch == self._max_epochs or state.is_over(self._config)
             if validate is not None and (is_last or state.epoch % self._config.validate_every == 0):
                 values[self._task.metric] = self._validated(validate)
             state.history.append({"epoch": float(state.epoch), **values})

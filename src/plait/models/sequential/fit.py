@@ -16,6 +16,7 @@ from plait.data.dataset import Dataset
 from plait.features.interactions import user_histories
 from plait.features.item_vocabulary import Vocabulary
 from plait.features.tfidf import Tfidf
+from plait.models.sequential.data_settings import HistoryStatistics, loss_for, shape_for
 from plait.models.sequential.inference import last_states, weights_of
 from plait.models.sequential.item_embedding_table import ItemSpace
 from plait.models.sequential.layers import FeatureEmbeddingBag
@@ -34,9 +35,6 @@ from plait.training.sequence_batches import PADDING, SequenceBatches, Sequences
 from plait.training.trainer import Objective, TrainingTask, train_with_context
 
 __all__ = ["SequenceFit", "fit_sequence"]
-
-_MAX_SOFTMAX_ITEMS = 50_000
-"""With more items a softmax over all of them takes longer than its gain in quality justifies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +58,7 @@ def fit_sequence(
     config: SequenceConfig,
     dataset: Dataset,
     context: FitContext,
-    best_epoch: int,
-    start: SequenceFit | None = None,
+    earlier: SequenceFit | None = None,
 ) -> SequenceFit | None:
     """Train a network and its item vectors.
 
@@ -69,8 +66,8 @@ def fit_sequence(
         config: The settings of the stage.
         dataset: The data.
         context: How the stage is fitted.
-        best_epoch: The best number of epochs of an earlier fit, 0 for none.
-        start: An earlier fit whose weights are the initial ones; its items have the same numbers.
+        earlier: An earlier fit, whose size and best number of epochs are retained; under a warm
+            start its weights are the initial ones. Its items have the same numbers.
 
     Returns:
         The result, or None if no user has two events, so that there is nothing to predict.
@@ -79,20 +76,21 @@ def fit_sequence(
         InputError: A setting needs more memory than there is.
     """
     items = Vocabulary.of(dataset)
-    sequences = Sequences.of(user_histories(dataset), items.rows, config.max_length + 1)
+    sequences = Sequences.of(user_histories(dataset), items.rows)
     if not len(sequences):
         return None
+    start = earlier if context.warm_start else None
     tfidf, features = _item_features(config, dataset, start)
-    needs = _memory_needs(config, sequences, len(items), features.shape[1])
-    require_memory(needs, "training `sequence`")
-    if context.folder is not None:
-        sequences = sequences.mapped(context.folder / "rows.safetensors")
-    module = _module(config, dataset, items, features, context.seed, start)
-    shape = module.network.shape
-    batches = SequenceBatches(
-        sequences, config.training.batch_size, timed=shape.timed, seed=context.seed
+    shape = shape_for(
+        config,
+        HistoryStatistics.of(sequences.lengths, len(items)),
+        timed=dataset.clock == "time",
+        earlier=None if earlier is None else earlier.shape,
     )
-    validate = _validation(module, items, context, config.max_length)
+    sizes = (len(items), features.shape[1])
+    batches = _batches(config, shape, sequences, context, sizes)
+    module = _module(config, shape, dataset, items, features, context.seed, start)
+    validate = _validation(module, items, context, shape.max_length)
     task = TrainingTask(batches, _objective(config, items), module.targets, validate, METRIC)
     result = train_with_context(
         context,
@@ -107,7 +105,7 @@ def fit_sequence(
             words=fingerprint(features.indptr, features.indices, features.data),
         ),
         name="sequence",
-        best_epoch=best_epoch,
+        best_epoch=0 if earlier is None else earlier.epochs,
     )
     return SequenceFit(
         _item_space(module, dataset, items, tfidf, features),
@@ -115,6 +113,31 @@ def fit_sequence(
         weights_of(module.network),
         result.best_epoch,
     )
+
+
+def _batches(
+    config: SequenceConfig,
+    shape: NetworkShape,
+    sequences: Sequences,
+    context: FitContext,
+    sizes: tuple[int, int],
+) -> SequenceBatches:
+    """The training rows, in a file where the context has a folder; `sizes` are items, features."""
+
+    def rows_of(histories: Sequences) -> SequenceBatches:
+        return SequenceBatches(
+            histories,
+            config.training.batch_size,
+            timed=shape.timed,
+            seed=context.seed,
+            max_length=shape.max_length + 1,
+        )
+
+    batches = rows_of(sequences)
+    require_memory(_memory_needs(config, shape, batches, *sizes), "training `sequence`")
+    if context.folder is None:
+        return batches
+    return rows_of(sequences.mapped(context.folder / "rows.safetensors"))
 
 
 def _item_features(
@@ -131,6 +154,7 @@ def _item_features(
 
 def _module(
     config: SequenceConfig,
+    shape: NetworkShape,
     dataset: Dataset,
     items: Vocabulary,
     features: sparse.csr_matrix,
@@ -138,17 +162,6 @@ def _module(
     start: SequenceFit | None,
 ) -> NextItemModel:
     """Network and item vectors with initial weights drawn by `seed`, or those of an earlier fit."""
-    shape = NetworkShape(
-        config.network,
-        config.embedding_dim,
-        config.num_layers,
-        config.num_heads,
-        config.max_length,
-        config.dropout,
-        # A masked position has no time at inference, so a masked network must not learn from times.
-        timed=dataset.clock == "time" and config.network != "bert4rec",
-        mask_probability=config.mask_probability,
-    )
     with seeded(seed):
         bag = None
         if features.shape[1]:
@@ -158,13 +171,13 @@ def _module(
                 torch.from_numpy(rows.data.astype(np.float32)),
                 torch.from_numpy(rows.indptr[:-1].astype(np.int64)),
                 features.shape[1],
-                config.embedding_dim,
+                shape.embedding_dim,
             )
-        table = ItemEmbedding(len(items), config.embedding_dim, bag, config.id_dropout)
+        table = ItemEmbedding(len(items), shape.embedding_dim, bag, config.id_dropout)
         scale = config.pmi_init_scale
         scale = float(bag is None) if scale is None else scale
         if scale:
-            initial = scale * pmi_embeddings(dataset, items, config.embedding_dim, seed)
+            initial = scale * pmi_embeddings(dataset, items, shape.embedding_dim, seed)
             table.ids.data += torch.from_numpy(initial)
         module = NextItemModel(SequentialNetwork(shape), table)
     if start is not None:
@@ -187,34 +200,34 @@ def _set_weights(module: NextItemModel, items: Vocabulary, start: SequenceFit) -
 
 
 def _memory_needs(
-    config: SequenceConfig, sequences: Sequences, n_items: int, n_features: int
+    config: SequenceConfig,
+    shape: NetworkShape,
+    batches: SequenceBatches,
+    n_items: int,
+    n_features: int,
 ) -> dict[str, int]:
     """Bytes by setting, roughly: weights by `embedding_dim`, the largest batch by
     `training.batch_size` and, for attention, by `max_length`. Attention scores are held twice for
     each head, once more for times.
     """
-    longest = int(sequences.lengths.max())
-    dim = config.embedding_dim
-    positions = min(config.training.batch_size, len(sequences)) * longest
-    layer_weights = 12 * dim * dim * config.num_layers
-    negatives = config.num_negatives if _is_sampled(config, n_items) else 0
-    heads = 0 if config.network in ("gru", "lstm") else config.num_heads * config.num_layers
+    n_rows, longest = batches.largest
+    dim, num_layers = shape.embedding_dim, shape.num_layers
+    positions = n_rows * longest
+    layer_weights = 12 * dim * dim * num_layers
+    negatives = config.num_negatives if loss_for(config, n_items) == "sampled" else 0
+    heads = 0 if shape.network in ("gru", "lstm") else shape.num_heads * num_layers
     attention = positions * longest * (2 * heads + 5 if heads else 0)
     return {
         "embedding_dim": weight_bytes((n_items + n_features) * dim + layer_weights),
-        "training.batch_size": 4 * positions * (24 * dim * config.num_layers + 3 * dim),
+        "training.batch_size": 4 * positions * (24 * dim * num_layers + 3 * dim),
         "num_negatives": 4 * 3 * positions * negatives,
-        "max_length": 4 * attention + weight_bytes(2 * config.max_length * heads),
+        "max_length": 4 * attention + weight_bytes(2 * shape.max_length * heads),
     }
 
 
-def _is_sampled(config: SequenceConfig, n_items: int) -> bool:
-    """Whether the loss samples negatives."""
-    return config.loss == "sampled" or (config.loss == "auto" and n_items > _MAX_SOFTMAX_ITEMS)
-
-
 def _objective(config: SequenceConfig, items: Vocabulary) -> Objective:
-    if config.loss == "bce":
+    loss = loss_for(config, len(items))
+    if loss == "bce":
 
         def bce_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
             states, table, targets = module(batch)
@@ -227,7 +240,7 @@ def _objective(config: SequenceConfig, items: Vocabulary) -> Objective:
             return losses + bce_loss(negative, torch.zeros_like(negative))
 
         return bce_objective
-    if not _is_sampled(config, len(items)):
+    if loss == "softmax":
 
         def softmax_objective(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
             states, table, targets = module(batch)

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Dropout", "FeatureEmbeddingBag", "RelativeBias", "SwiGLU"]
+__all__ = [
+    "CausalConvolution",
+    "Dropout",
+    "FeatureEmbeddingBag",
+    "GatedRecurrence",
+    "RelativeBias",
+    "SwiGLU",
+]
 
 _TIME_BUCKETS = 32
 """Buckets of the time between two events; each is twice as long as the one before it."""
@@ -62,6 +69,43 @@ class RelativeBias(nn.Module):
         else:
             bias = bias.masked_fill(~mask[:, None, None, :], masked_value)
         return bias.chunk(self._layers, dim=1)
+
+
+class CausalConvolution(nn.Module):
+    """The sum of the last events, each dimension with weights of its own (depthwise convolution).
+
+    Args:
+        dim: The size of a vector.
+        width: How many events are read, the current one and those before it.
+    """
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self._width = width
+        self.layer = nn.Conv1d(dim, dim, width, groups=dim)
+        for parameter in self.layer.parameters():
+            nn.init.zeros_(parameter)  # training begins with the network without the branch
+
+    def forward(self, states: Tensor) -> Tensor:
+        past = functional.pad(states.transpose(1, 2), (self._width - 1, 0))
+        outputs: Tensor = self.layer(past).transpose(1, 2)
+        return outputs
+
+
+class GatedRecurrence(nn.Module):
+    """A GRU over the events up to each position (Cho et al., EMNLP 2014), [B, L, dim] to the same.
+
+    Args:
+        dim: The size of a vector.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layer = nn.GRU(dim, dim, batch_first=True)
+
+    def forward(self, states: Tensor) -> Tensor:
+        outputs: Tensor = self.layer(states)[0]
+        return outputs
 
 
 class SwiGLU(nn.Module):

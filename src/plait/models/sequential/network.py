@@ -167,7 +167,13 @@ def _layers(shape: NetworkShape) -> nn.Module:
     if shape.network == "hstu":
         return HSTU(*sizes, max_length, shape.dropout, timed=shape.timed)
     return Transformer(
-        *sizes, max_length, shape.dropout, timed=shape.timed, causal=not shape.masked
+        *sizes,
+        max_length,
+        shape.dropout,
+        timed=shape.timed,
+        causal=not shape.masked,
+        local_branch=shape.local_branch,
+        local_width=shape.local_width,
     )
 
 

@@ -15,7 +15,7 @@ history each time. Without a history scores are NaN.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -39,9 +39,12 @@ from plait.pipeline.stage import Stage
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
 
-__all__ = ["NetworkShape", "Sequence", "SequenceConfig"]
+__all__ = ["DEFAULT_DIM", "NetworkShape", "Sequence", "SequenceConfig"]
 
-_DIMS = Choice((32, 64, 128))
+_DIMS = Choice((None, 32, 64, 128))
+
+DEFAULT_DIM = 64
+"""The size of a vector where a recipe names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,25 @@ class SequenceConfig:
 
     network: Literal["sasrec", "gru", "lstm", "bert4rec", "hstu"] = "sasrec"
     """The network that reads the history."""
-    embedding_dim: int = tunable(64, _DIMS, Limit(least=1))
-    """The size of a vector."""
-    num_layers: int = tunable(1, Range(1, 3), Limit(least=1))
-    """The number of layers."""
+    embedding_dim: int | None = tunable(None, _DIMS, Limit(least=1))
+    """The size of a vector; left out: 64."""
+    num_layers: int | None = tunable(None, Choice((None, 1, 2, 3)), Limit(least=1))
+    """The number of layers; left out: chosen by the length of histories."""
+    local_branch: Literal["none", "convolution", "gru"] | None = None
+    """How each layer of `sasrec` reads the last events before attention; left out: chosen by the
+    data."""
+    local_width: int = bounded_field(4, Limit(least=1))
+    """How many events the convolution reads."""
     num_heads: int = bounded_field(2, Limit(least=1))
     """Heads of attention; they divide `embedding_dim`."""
-    max_length: int = bounded_field(50, Limit(least=1))
-    """How many of the newest events are read."""
-    dropout: float = tunable(0.5, Range(0.1, 0.7), Limit(least=0, below=1))
-    """The share of values that are dropped in training."""
+    max_length: int | None = bounded_field(None, Limit(least=1))
+    """How many of the newest events are read; left out: 50 to 200, so that nine of ten histories
+    are read whole."""
+    dropout: float | None = tunable(
+        None, Choice((None, 0.1, 0.2, 0.3, 0.5, 0.7)), Limit(least=0, below=1)
+    )
+    """The share of values that are dropped in training; left out: chosen by the number of events
+    of an item."""
     loss: Literal["auto", "softmax", "sampled", "bce"] = "auto"
     """Cross-entropy over all items, or over the target and shared negatives; `bce`: binary, against
     one negative (not `bert4rec`); `auto`: over all up to 50,000 items."""
@@ -84,7 +96,7 @@ class SequenceConfig:
     id_dropout: float = bounded_field(0.0, Limit(least=0, below=1))
     """How often, in training, an item has the vector of its features alone."""
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(learning_rate=2e-3, ema_decay=0.99, patience=3)
+        default_factory=lambda: TrainingConfig(learning_rate=2e-3, ema_decay=None, patience=3)
     )
     """How the network is trained: see docs/training.md."""
 
@@ -95,7 +107,7 @@ class SequenceConfig:
         Also `embedding_dim`, if the heads do not divide every size that would be tried.
         """
         is_active = {
-            "embedding_dim": all(size % self.num_heads == 0 for size in _DIMS.values),
+            "embedding_dim": all(size % self.num_heads == 0 for size in _DIMS.values if size),
             "num_negatives": self.loss == "sampled",
             "label_smoothing": self.loss in ("auto", "softmax"),
             "mask_probability": self.network == "bert4rec",
@@ -116,6 +128,8 @@ class NetworkShape:
         dropout: The dropout of inputs and layers.
         timed: Whether events have times.
         mask_probability: The share of a history that a masked transformer must predict.
+        local_branch: `none`, `convolution` or `gru`: how a transformer reads the last events.
+        local_width: How many events the convolution reads.
     """
 
     network: str
@@ -126,6 +140,8 @@ class NetworkShape:
     dropout: float
     timed: bool
     mask_probability: float = 0.2
+    local_branch: str = "none"
+    local_width: int = 4
 
     @property
     def masked(self) -> bool:
@@ -158,11 +174,18 @@ class Sequence(Stage[SequenceConfig]):
         self._network: Any = None
 
     def _check(self) -> None:
-        dim, heads = self.config.embedding_dim, self.config.num_heads
+        dim, heads = self.config.embedding_dim or DEFAULT_DIM, self.config.num_heads
         if dim % heads:
             raise InputError(
                 f"{self.name}.num_heads is {heads}, expected a divisor of embedding_dim {dim}",
                 field=f"{self.name}.num_heads",
+            )
+        branch = self.config.local_branch
+        if branch not in (None, "none") and self.config.network != "sasrec":
+            raise InputError(
+                f"{self.name}.local_branch is {branch!r}, which only sasrec has",
+                hint="leave it out, or name the network sasrec",
+                field=f"{self.name}.local_branch",
             )
         if self.config.loss == "bce" and self.config.network == "bert4rec":
             raise InputError(
@@ -190,10 +213,10 @@ class Sequence(Stage[SequenceConfig]):
         from plait.models.sequential.fit import SequenceFit, fit_sequence
 
         fitted = self.clone()
-        start = None
-        if context.warm_start and self._shape is not None:
-            start = SequenceFit(self._space, self._shape, self._weights, self._epochs)
-        result = fit_sequence(self.config, dataset, context, self._epochs, start)
+        earlier = None
+        if self._shape is not None:
+            earlier = SequenceFit(self._space, self._shape, self._weights, self._epochs)
+        result = fit_sequence(self.config, dataset, context, earlier)
         if result is not None:
             fitted._space, fitted._shape = result.space, result.shape
             fitted._weights, fitted._epochs = result.weights, result.epochs
@@ -203,6 +226,10 @@ class Sequence(Stage[SequenceConfig]):
     def can_warm_start(self) -> bool:
         """Whether training can go on from the fitted weights."""
         return self._shape is not None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the size of the fitted network, as chosen by the recipe or the data."""
+        return {} if self._shape is None else {**asdict(self._shape), "epochs": self._epochs}
 
     def update(
         self, catalogue: Catalogue, version: int, previous: Any

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plait.models.sequential.layers import Dropout, RelativeBias, SwiGLU
+from plait.models.sequential.layers import (
+    CausalConvolution,
+    Dropout,
+    GatedRecurrence,
+    RelativeBias,
+    SwiGLU,
+)
 
 __all__ = ["Transformer"]
 
@@ -26,6 +32,9 @@ class Transformer(nn.Module):
         dropout: The dropout of every layer.
         timed: Whether events have times.
         causal: Whether a position sees only itself and earlier ones.
+        local_branch: `none`, `convolution` or `gru`: what every block reads the last events with,
+            before attention.
+        local_width: How many events the convolution reads.
     """
 
     def __init__(
@@ -38,10 +47,17 @@ class Transformer(nn.Module):
         *,
         timed: bool,
         causal: bool,
+        local_branch: str = "none",
+        local_width: int = 4,
     ) -> None:
         super().__init__()
         self.bias = RelativeBias(num_layers, num_heads, max_length, timed=timed, causal=causal)
-        self.blocks = nn.ModuleList([_Block(dim, num_heads, dropout) for _ in range(num_layers)])
+        self.blocks = nn.ModuleList(
+            [
+                _Block(dim, num_heads, dropout, _local_branch(local_branch, dim, local_width))
+                for _ in range(num_layers)
+            ]
+        )
 
     def forward(self, states: Tensor, mask: Tensor, seconds: Tensor | None) -> Tensor:
         """Compute the states of all positions.
@@ -84,10 +100,17 @@ class Transformer(nn.Module):
         return outputs[:, 0]
 
 
+def _local_branch(name: str, dim: int, width: int) -> nn.Module | None:
+    if name == "convolution":
+        return CausalConvolution(dim, width)
+    return GatedRecurrence(dim) if name == "gru" else None
+
+
 class _Block(nn.Module):
-    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float, local: nn.Module | None) -> None:
         super().__init__()
         self._num_heads = num_heads
+        self.local = local
         self.norm1 = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out_proj = nn.Linear(dim, dim)
@@ -100,6 +123,8 @@ class _Block(nn.Module):
     def forward(self, states: Tensor, bias: Tensor, positions: Tensor | None = None) -> Tensor:
         """[B, L, D] to [B, L, D], or for `positions` int64 [B] alone to [B, 1, D]."""
         normed = self.norm1(states)
+        if self.local is not None:
+            normed = normed + self.local(normed)
         queries = normed
         if positions is not None:
             row = torch.arange(len(states), device=states.device)
