@@ -5,13 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.models.sequential.data_settings import HistoryStatistics, loss_for, shape_for
+from plait.models.sequential.refinement import refined
 from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
-from plait.pipeline.fit_context import FitContext
+from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.testing.queries import ask
 from plait.testing.synthetic_data import clock, make_dataset
 from plait.training.config import TrainingConfig
 from plait.training.ema import decay_of
+from tests.training.training_runs import RecordingTracker
 
 FILMS = HistoryStatistics(n_items=3_416, events_per_item=289.0, long_history=398)
 GOODS = HistoryStatistics(n_items=12_068, events_per_item=12.7, long_history=12)
@@ -73,3 +77,54 @@ def test_a_local_branch_of_another_network_is_refused():
     with pytest.raises(InputError) as error:
         Sequence(SequenceConfig(network="gru", local_branch="convolution"), name="sequence")
     assert error.value.field == "sequence.local_branch"
+
+
+def test_refinement_keeps_what_ranks_better_and_leaves_alone_what_the_recipe_names():
+    config = SequenceConfig(num_layers=1)
+    start = shape_for(config, GOODS, timed=False)
+    tried = []
+
+    def trial(shape, number):
+        tried.append((number, shape.num_layers))
+        return (shape.local_branch == "convolution") - abs(shape.dropout - 0.6), 1.0
+
+    best = refined(config, start, trial, 100.0)
+    assert best == replace(start, local_branch="convolution", dropout=0.6)
+    assert tried == [(number, 1) for number in range(5)]
+
+
+def test_refinement_begins_no_trial_that_would_end_too_late():
+    config = SequenceConfig()
+    start = shape_for(config, GOODS, timed=False)
+    tried = []
+
+    def trial(_shape, number):
+        tried.append(number)
+        return float(number), 10.0
+
+    refined(config, start, trial, 35.0)
+    assert tried == [0, 1, 2]
+
+
+def test_a_fit_trains_what_its_trials_chose_and_does_not_repeat_them(tmp_path):
+    dataset = clock(users=12)
+    queries = ask(dataset.catalogue, ["hour-1", "hour-2"], ["hour-5", "hour-6"])
+    targets = Ragged.from_rows([[dataset.catalogue.ids.index(f"hour-{hour}")] for hour in (3, 7)])
+    training = TrainingConfig(epochs=4, batch_size=4)
+    config = SequenceConfig(embedding_dim=8, refine_seconds=1000.0, training=training)
+    runs = []
+
+    class Runs(RecordingTracker):
+        def begin(self, run, settings):
+            runs.append(run)
+
+    context = FitContext(
+        held=ValidationSet(queries, targets), folder=tmp_path, trackers=(Runs(),), name="sequence"
+    )
+    fitted = Sequence(config, name="sequence").train(dataset, context)
+    assert runs == [*(f"sequence-trial-{number}" for number in range(5)), "sequence"]
+    chosen = fitted.describe()
+    again = Sequence(config, name="sequence").train(dataset, context)
+    assert again.describe() == chosen
+    refit = fitted.train(dataset, FitContext())
+    assert refit.describe()["dropout"] == chosen["dropout"]

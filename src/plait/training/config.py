@@ -86,6 +86,7 @@ class TrainingResult:
         history: For each epoch `epoch`, `loss`, `learning_rate` and, where validated, the metric
             under its name.
         resumed: Whether the run continued from a checkpoint.
+        seconds: How long the epochs took, those before an interruption included.
     """
 
     epochs: int
@@ -93,3 +94,4 @@ class TrainingResult:
     metric: float | None
     history: tuple[Mapping[str, float], ...]
     resumed: bool
+    seconds: float

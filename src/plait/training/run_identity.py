@@ -28,13 +28,13 @@ def fingerprint(*arrays: npt.NDArray[Any]) -> str:
     return digest.hexdigest()
 
 
-def identity_of(model: str, config: Any, **data: str) -> dict[str, Any]:
+def identity_of(model: str, config: Any, **data: Any) -> dict[str, Any]:
     """Return what identifies a training run of a stage, beside seed, training and shapes.
 
     Args:
         model: The name of the model.
         config: The config of the stage, a dataclass; its `training` is left out.
-        data: Fingerprints of the training data by name.
+        data: Fingerprints of the training data by name, and what else differs between runs.
     """
     settings = {name: value for name, value in asdict(config).items() if name != "training"}
     return {"model": model, "settings": settings, **data}

@@ -263,7 +263,12 @@ class _TrainingRun:
         self._meter.close(state.history[-1]["loss"] if state.history else math.nan)
         best_epoch = state.best_epoch or state.epoch
         return TrainingResult(
-            state.epoch, best_epoch, state.best, tuple(state.history), self._resumed
+            state.epoch,
+            best_epoch,
+            state.best,
+            tuple(state.history),
+            self._resumed,
+            state.seconds,
         )
 
     def _resume(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,10 @@ from plait.models.sequential.item_embedding_table import ItemSpace
 from plait.models.sequential.layers import FeatureEmbeddingBag
 from plait.models.sequential.network import ItemEmbedding, NextItemModel, SequentialNetwork
 from plait.models.sequential.pmi_embeddings import pmi_embeddings
+from plait.models.sequential.refinement import TRIAL_EPOCHS, refined
 from plait.models.sequential.sequential_recommender import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
+from plait.training.config import TrainingResult
 from plait.training.losses import bce_loss, full_softmax, sampled_softmax
 from plait.training.memory_budget import require_memory, weight_bytes
 from plait.training.negative_sampling import Negatives, unseen_items
@@ -80,16 +82,53 @@ def fit_sequence(
     if not len(sequences):
         return None
     start = earlier if context.warm_start else None
-    tfidf, features = _item_features(config, dataset, start)
+    inputs = _Inputs(dataset, items, sequences, *_item_features(config, dataset, start))
     shape = shape_for(
         config,
         HistoryStatistics.of(sequences.lengths, len(items)),
         timed=dataset.clock == "time",
         earlier=None if earlier is None else earlier.shape,
     )
+    if config.refine_seconds and context.held is not None and earlier is None:
+        epochs = min(config.training.epochs, TRIAL_EPOCHS)
+        short = replace(config, training=replace(config.training, epochs=epochs))
+
+        def trial(candidate: NetworkShape, number: int) -> tuple[float, float]:
+            part = context.for_part(f"trial-{number}")
+            _, result = _trained(short, candidate, inputs, part)
+            return result.metric or 0.0, result.seconds
+
+        shape = refined(config, shape, trial, config.refine_seconds)
+    best_epoch = 0 if earlier is None else earlier.epochs
+    module, result = _trained(config, shape, inputs, context, start, best_epoch)
+    space = _item_space(module, dataset, items, inputs.tfidf, inputs.features)
+    return SequenceFit(space, shape, weights_of(module.network), result.best_epoch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Inputs:
+    """What a network is trained on."""
+
+    dataset: Dataset
+    items: Vocabulary
+    sequences: Sequences
+    tfidf: Tfidf
+    features: sparse.csr_matrix
+
+
+def _trained(
+    config: SequenceConfig,
+    shape: NetworkShape,
+    inputs: _Inputs,
+    context: FitContext,
+    start: SequenceFit | None = None,
+    best_epoch: int = 0,
+) -> tuple[NextItemModel, TrainingResult]:
+    """A trained network with its item vectors, and how the training went."""
+    items, features, sequences = inputs.items, inputs.features, inputs.sequences
     sizes = (len(items), features.shape[1])
     batches = _batches(config, shape, sequences, context, sizes)
-    module = _module(config, shape, dataset, items, features, context.seed, start)
+    module = _module(config, shape, inputs, context.seed, start)
     validate = _validation(module, items, context, shape.max_length)
     task = TrainingTask(batches, _objective(config, items), module.targets, validate, METRIC)
     result = train_with_context(
@@ -100,19 +139,15 @@ def fit_sequence(
         identity=identity_of(
             "sequence",
             config,
+            shape=asdict(shape),
             vocabulary=fingerprint(items.numbers),
             histories=fingerprint(sequences.items, sequences.offsets, sequences.seconds),
             words=fingerprint(features.indptr, features.indices, features.data),
         ),
         name="sequence",
-        best_epoch=0 if earlier is None else earlier.epochs,
+        best_epoch=best_epoch,
     )
-    return SequenceFit(
-        _item_space(module, dataset, items, tfidf, features),
-        shape,
-        weights_of(module.network),
-        result.best_epoch,
-    )
+    return module, result
 
 
 def _batches(
@@ -155,13 +190,12 @@ def _item_features(
 def _module(
     config: SequenceConfig,
     shape: NetworkShape,
-    dataset: Dataset,
-    items: Vocabulary,
-    features: sparse.csr_matrix,
+    inputs: _Inputs,
     seed: int,
     start: SequenceFit | None,
 ) -> NextItemModel:
     """Network and item vectors with initial weights drawn by `seed`, or those of an earlier fit."""
+    dataset, items, features = inputs.dataset, inputs.items, inputs.features
     with seeded(seed):
         bag = None
         if features.shape[1]:

@@ -95,6 +95,9 @@ class SequenceConfig:
     items."""
     id_dropout: float = bounded_field(0.0, Limit(least=0, below=1))
     """How often, in training, an item has the vector of its features alone."""
+    refine_seconds: float = bounded_field(0.0, Limit(least=0))
+    """Seconds in which settings near those that the data suggest are tried on held-out queries,
+    before the training; 0: none are. A limit makes results depend on the speed of the machine."""
     training: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(learning_rate=2e-3, ema_decay=None, patience=3)
     )
