@@ -5,9 +5,10 @@
 One worker serves Online Retail from a process of its own. One connection sends hostile requests,
 one after another, of every shape below, each made anew from a seed. Beside it a probe asks
 `/v1/recommend`. Reported are the waits of the probe (first without anything beside it), the memory
-of the server, the statuses, and by shape the longest wait. Waits are counted twice: in seconds by
-the probe, and within the server as the processor time that passed between two turns of its event
-loop (a task that sleeps a millisecond), which does not count what else the machine does.
+of the server, the statuses, and by shape the longest wait and how the memory grew. Waits are
+counted three times: in seconds by the probe, and within the server as the processor time that
+passed between two turns of its event loop (a task that sleeps a millisecond), which does not count
+what else the machine does: that of all threads ("held"), and that of the loop itself ("own").
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ watch = WorkerHealth.watch
 
 async def beat(path):
     with open(path, "a", buffering=1) as file:
-        before = time.process_time()
+        before, own_before = time.process_time(), time.thread_time()
         while True:
             await asyncio.sleep(0.001)
-            now = time.process_time()
+            now, own = time.process_time(), time.thread_time()
             if now - before > 0.02:
-                print(time.perf_counter(), now - before, file=file)
-            before = now
+                print(time.perf_counter(), now - before, own - own_before, file=file)
+            before, own_before = now, own
 
 async def watched(self):
     task = asyncio.create_task(beat(sys.argv[2]))
@@ -172,18 +173,20 @@ def send(address: tuple[str, int], request: bytes) -> int:
 
 def attack(
     address: tuple[str, int], pid: int, shapes: Shapes, names: list[str], count: int
-) -> tuple[dict[str, collections.Counter[int]], list[tuple[str, float, float]], float]:
-    """Send requests of every shape in turn: statuses by shape, when each was sent, peak memory."""
+) -> tuple[dict[str, collections.Counter[int]], list[tuple[str, float, float, float]], float]:
+    """Send requests of every shape in turn: statuses by shape, when each was sent and by how many
+    MB the memory grew, peak memory."""
     statuses: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
-    spans, peak = [], 0.0
+    spans, peak, resident = [], 0.0, memory(pid)
     for number in range(count):
         name = names[number % len(names)]
         make: Callable[[], tuple[str, bytes, str]] = getattr(shapes, name)
         request = http(*make())
         start = time.perf_counter()
         statuses[name][send(address, request)] += 1
-        spans.append((name, start, time.perf_counter()))
-        peak = max(peak, memory(pid))
+        before, resident = resident, memory(pid)
+        spans.append((name, start, time.perf_counter(), resident - before))
+        peak = max(peak, resident)
     return statuses, spans, peak
 
 
@@ -218,22 +221,24 @@ def main() -> None:
             after = memory(pid)
         held = [tuple(map(float, line.split())) for line in beats.read_text().splitlines()]
     print(f"probe alone    {quiet.line()}")
-    alone = 1000 * max((gap for end, gap in held if end < spans[0][1]), default=0.0)
+    alone = 1000 * max((gap for end, gap, _ in held if end < spans[0][1]), default=0.0)
     print(f"loop held      {alone:.0f} ms at most with the probe alone")
     print(f"probe beside   {probe.line()}")
     print(f"memory         {before:.0f} MB before, at most {peak:.0f}, {after:.0f} afterwards")
     total: collections.Counter[int] = sum(statuses.values(), collections.Counter())
     print(f"statuses       {dict(sorted(total.items()))} of {options.requests} requests")
-    print(f"{'shape':28} {'loop held':>11} {'probe':>11} {'answer':>9}  statuses")
+    heads = f"{'held':>11} {'own':>9} {'probe':>11} {'answer':>9} {'memory':>9}"
+    print(f"{'shape':28} {heads}  statuses")
     for name in names:
-        own = [(start, end) for shape, start, end in spans if shape == name]
-        worst = max((probe.worst(*span) for span in own), default=0.0)
-        longest = 1000 * max((end - start for start, end in own), default=0.0)
-        loop = 1000 * max(
-            (gap for end, gap in held if any(a < end < b + 0.5 for a, b in own)), default=0.0
-        )
+        times = [(start, end) for shape, start, end, _ in spans if shape == name]
+        worst = max((probe.worst(*span) for span in times), default=0.0)
+        longest = 1000 * max((end - start for start, end in times), default=0.0)
+        gaps = [row[1:] for row in held if any(a < row[0] < b + 0.5 for a, b in times)]
+        loop, own = (1000 * max(column) for column in zip(*gaps, (0.0, 0.0), strict=True))
+        growth = sum(grown for shape, _, _, grown in spans if shape == name)
         counts = dict(sorted(statuses[name].items()))
-        print(f"{name:28} {loop:8.0f} ms {worst:8.0f} ms {longest:6.0f} ms  {counts}")
+        waits = f"{loop:8.0f} ms {own:6.0f} ms {worst:8.0f} ms {longest:6.0f} ms {growth:6.0f} MB"
+        print(f"{name:28} {waits}  {counts}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ import pytest
 
 from plait.errors import InputError, TooLargeError
 from plait.server.http.json_body import MAX_ROW_VALUES, MAX_VALUES, SMALL_BODY, parsed, rows_of_body
+from plait.server.http.request_limits import MAX_BATCH_BYTES, check_batch_bytes
 from plait.server.http.request_models import Rank, Recommend
+from plait.workspace.query_api import batch_size
 from tests.server.fixtures import KEY, LAMPS, bearer, ids, served
 
 LINES = {"content-type": "application/x-ndjson"}
@@ -104,6 +106,20 @@ def test_a_query_has_a_body_limit_of_its_own(hostile):
     assert error_of(hostile.post("/v1/list", content=chunks)) == (413, "too_large", "body")
     stored = hostile.put("/v1/items/lamp-9", json={"title": "x" * 6000})
     assert stored.status_code == 200
+
+
+def test_many_users_with_many_items_each_are_refused_before_they_are_answered(hostile):
+    users = [str(n) for n in range(1000)]
+    refused_batch = hostile.post("/v1/recommend/batch", json={"users": users[:600], "k": 100})
+    assert error_of(refused_batch) == (413, "too_large", "users")
+    answer = hostile.post("/v1/recommend/batch", json={"users": users[:50], "k": 1000})
+    assert len(answer.json()["responses"]) == 50
+
+
+def test_long_lists_for_many_users_are_computed_one_by_one():
+    assert [batch_size(k) for k in (1, 10, 31, 100, 1000)] == [32, 32, 32, 10, 1]
+    with pytest.raises(TooLargeError):
+        check_batch_bytes(MAX_BATCH_BYTES + 1)
 
 
 def test_a_long_body_of_rows_is_stored(hostile):

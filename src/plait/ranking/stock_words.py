@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+
+from plait.utils.text_cache import text_cache
 
 __all__ = ["is_negative", "is_stock_word"]
 
@@ -77,7 +78,7 @@ _UNITS = _AFFIRMATIONS | _folded_set(
 _COUNT = re.compile(r"\s*([+\-−]?)\s*(\d[\d.,'’\s]*)(.*)", re.DOTALL)
 
 
-@lru_cache(maxsize=65_536)
+@text_cache(65_536, longest=100)
 def is_negative(text: str) -> bool:
     """Tell whether the value of a field about stock says that an item cannot be had.
 
@@ -99,7 +100,7 @@ def is_negative(text: str) -> bool:
     return is_none and (not unit or unit in _UNITS)
 
 
-@lru_cache(maxsize=65_536)
+@text_cache(65_536, longest=100)
 def is_stock_word(text: str) -> bool:
     """Return whether a value describes stock under any field name.
 

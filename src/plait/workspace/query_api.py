@@ -14,10 +14,25 @@ from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_quer
 from plait.workspace.response import Response
 from plait.workspace.response_list import ResponseList
 
-__all__ = ["BATCH_SIZE", "QueryApi"]
+__all__ = ["QueryApi", "batch_size"]
 
 BATCH_SIZE = 32
 """How many queries are computed at a time where there are many."""
+
+BATCH_ITEMS = 1000
+"""About how many items they ask for together: other queries are answered in between."""
+
+
+def batch_size(k: int) -> int:
+    """Return how many queries are computed at a time where there are many.
+
+    Args:
+        k: How many items each asks for.
+
+    Returns:
+        At least 1: long lists are computed one by one, in little memory.
+    """
+    return min(BATCH_SIZE, max(1, BATCH_ITEMS // k))
 
 
 class QueryApi:
@@ -73,12 +88,12 @@ class QueryApi:
             raise InputError("users is no list of ids", hint='like ["a", "b"]', field="users")
         query = self._parsed("recommend_many", options, k=k)
         named = [replace(query, user=parse_query({"user": user}).user) for user in users]
-        at_least = options.get("at_least")
+        at_least, size = options.get("at_least"), batch_size(query.k)
         responses = (
             response
-            for first in range(0, len(named), BATCH_SIZE)
+            for first in range(0, len(named), size)
             for response in self.queries.run(
-                named[first : first + BATCH_SIZE], at_least=at_least, route="recommend"
+                named[first : first + size], at_least=at_least, route="recommend"
             )
         )
         return ResponseList(responses, [query.user for query in named])

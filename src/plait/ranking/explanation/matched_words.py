@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
 
 from plait.data.catalogue import Catalogue
 from plait.features.text import Analyzer, document, word_fields
 from plait.ranking.explanation.safe_text import safe_text
+from plait.utils.text_cache import text_cache
 
 __all__ = ["matched_words", "title_words"]
 
@@ -46,7 +46,7 @@ def matched_words(catalogue: Catalogue, number: int, text: str) -> tuple[str, ..
     return tuple(matches)[:_MAX_WORDS]
 
 
-@lru_cache(maxsize=1 << 14)
+@text_cache(1 << 14, longest=200)
 def title_words(title: str) -> frozenset[str]:
     """List the words of a title.
 
@@ -60,7 +60,7 @@ def title_words(title: str) -> frozenset[str]:
     return frozenset(word for word in words if len(word) >= _MIN_STEM or not word.isascii())
 
 
-@lru_cache(maxsize=4096)
+@text_cache(4096, longest=200)
 def _words(text: str) -> tuple[str, ...]:
     return tuple(Analyzer("").normalize(text).split())
 

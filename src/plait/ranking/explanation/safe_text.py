@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from functools import lru_cache
+
+from plait.utils.text_cache import text_cache
 
 __all__ = ["safe_text", "shortened"]
 
@@ -18,7 +19,7 @@ _PRINTABLE_ASCII = re.compile(r"[ -%'-;=?-~]*")
 """Text that is safe as it is: no `&`, `<` or `>`, no control character."""
 
 
-@lru_cache(maxsize=1 << 14)
+@text_cache(1 << 14, longest=500)
 def safe_text(text: str) -> str:
     """Remove what must not stand in a sentence.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -16,6 +15,7 @@ from plait.data.array_types import BoolArray
 from plait.data.catalogue import Catalogue
 from plait.ranking.filters.evaluation import evaluate
 from plait.ranking.filters.parser import Node, parse_filter
+from plait.utils.text_cache import text_cache
 
 __all__ = ["Filter", "compile_filter"]
 
@@ -65,7 +65,7 @@ class Filter:
         return mask
 
 
-@lru_cache(maxsize=512)
+@text_cache(512)
 def compile_filter(text: str) -> Filter:
     """Parse an expression.
 

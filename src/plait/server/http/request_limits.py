@@ -10,10 +10,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from plait.errors import SlowClientError, TooLargeError
 from plait.server.http.errors import error_response
 
-__all__ = ["BodyLimitMiddleware", "too_many_rows", "too_many_values"]
+__all__ = [
+    "MAX_BATCH_BYTES",
+    "MAX_BATCH_ITEMS",
+    "BodyLimitMiddleware",
+    "check_batch_bytes",
+    "check_batch_items",
+    "too_many_rows",
+    "too_many_values",
+]
 
 MIN_BYTES_PER_SECOND = 16 * 1024
 """How fast a body must arrive on average, once the time limit is over."""
+
+MAX_BATCH_ITEMS = 50_000
+"""How many items a query for many users may ask for in all."""
+
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+"""How long the items of its response may be as JSON: all of them are held in memory."""
 
 
 class BodyLimitMiddleware:
@@ -121,3 +135,39 @@ def too_many_values(limit: int) -> TooLargeError:
         hint="send several smaller requests",
         field="body",
     )
+
+
+def check_batch_items(users: int, k: int) -> None:
+    """Refuse a query for many users that asks for too many items.
+
+    Args:
+        users: How many users it names.
+        k: How many items it asks for, for each of them.
+
+    Raises:
+        TooLargeError: If they are more than `MAX_BATCH_ITEMS` in all.
+    """
+    if users * k > MAX_BATCH_ITEMS:
+        raise TooLargeError(
+            f"{users} users with {k} items each are {users * k} items, "
+            f"the limit is {MAX_BATCH_ITEMS}",
+            hint="name fewer users in one request, or ask for fewer items",
+            field="users",
+        )
+
+
+def check_batch_bytes(size: int) -> None:
+    """Refuse a response to many users that is too long.
+
+    Args:
+        size: The bytes of its items so far.
+
+    Raises:
+        TooLargeError: If they are more than `MAX_BATCH_BYTES`.
+    """
+    if size > MAX_BATCH_BYTES:
+        raise TooLargeError(
+            f"the items of the response have more than {MAX_BATCH_BYTES} bytes",
+            hint="name fewer users in one request, or ask for fewer items or fields",
+            field="users",
+        )

@@ -18,7 +18,11 @@ from plait.data.types import event_type_weights
 from plait.errors import NotReadyError, StorageError
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.rate_limits import RateLimits
-from plait.server.http.request_limits import too_many_rows
+from plait.server.http.request_limits import (
+    check_batch_bytes,
+    check_batch_items,
+    too_many_rows,
+)
 from plait.server.http.request_models import RecommendBatch
 from plait.server.http.version_waiters import VersionWaiters
 from plait.server.http.worker_health import WorkerHealth
@@ -26,7 +30,7 @@ from plait.settings import Settings
 from plait.workspace.listing import Listing
 from plait.workspace.listing_query import ListQuery
 from plait.workspace.name_quota import BudgetSource
-from plait.workspace.query_api import BATCH_SIZE
+from plait.workspace.query_api import batch_size
 from plait.workspace.query_validation import QueryModel
 from plait.workspace.response import many_json, to_json
 
@@ -189,13 +193,17 @@ class Service:
 
         Returns:
             The responses as JSON.
+
+        Raises:
+            TooLargeError: If it asks for too many items, or they are too long together.
         """
+        check_batch_items(len(body.users), body.k)
         run, query, at_least = self.workspace.queries.run, body.to_query(), body.at_least
         is_fresh = at_least is None or await self.waiters.reached(at_least)
         budget = self.settings.query_budget_ms / 1000
-        rendered = []
-        for first in range(0, len(body.users), BATCH_SIZE):
-            users = body.users[first : first + BATCH_SIZE]
+        rendered, n_bytes, size = [], 0, batch_size(body.k)
+        for first in range(0, len(body.users), size):
+            users = body.users[first : first + size]
             answer = partial(run, [replace(query, user=user) for user in users])
             responses = await self._costly_calls.run(
                 partial(answer, is_fresh=is_fresh, route=route, budget=budget)
@@ -203,6 +211,8 @@ class Service:
             for response in responses:
                 self.metrics.answers.answered(route, response, query.k, query.context)
                 rendered.append(replace(response, items=[]))  # its JSON is a tenth of the objects
+                n_bytes += len(response.items_json)
+                check_batch_bytes(n_bytes)
         return Response(many_json(body.users, rendered), media_type="application/json")
 
     async def list_items(self, query: ListQuery) -> Listing:
