@@ -66,6 +66,15 @@ def test_what_an_id_may_be():
         assert "1 to 512 characters" in id_problem(wrong)
 
 
+def test_ids_that_look_alike_are_different_ids(shops):
+    posted, _ = shops
+    alike = ("caf\u00e9", "cafe\u0301", "ca\u200bfe\u0301")
+    rows = [{**GOOD, "id": f"alike-{n}", "item": item} for n, item in enumerate(alike)]
+    _, statuses = posted.post(rows)
+    assert [status["status"] for status in statuses] == ["stored"] * 3
+    assert set(alike) <= set(posted.start().host.state().catalogue.ids)
+
+
 def test_when_something_may_have_happened():
     assert is_plausible_time(EARLIEST_TIME, 0)
     assert not is_plausible_time(EARLIEST_TIME - 1, 0)
