@@ -205,3 +205,49 @@ def test_an_archive_without_its_file_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(InputError):
             PUBLIC["movielens-1m"].read([path])
+
+
+class Broken(Quiet):
+    """Announces more bytes than it sends, or sends no number."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100" if "short" in self.path else "many")
+        self.end_headers()
+        self.wfile.write(b"content")
+
+
+@pytest.fixture(scope="module")
+def broken():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_download_that_breaks_off_is_no_first_download(broken, tmp_path):
+    with pytest.raises(StorageError):
+        fetch(RemoteFile(f"{broken}/short.txt"), tmp_path, print)
+    assert list(tmp_path.iterdir()) == []
+    assert fetch(RemoteFile(f"{broken}/a.txt"), tmp_path, print).read_bytes() == b"content"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no gzip",
+        CONTENTS["amazon-beauty"][0][:-12],
+        gzip.compress(b'{"reviewerID": ['),
+        gzip.compress(b"\xff\xfe\n"),
+        gzip.compress(b'{"reviewerID": "A", "asin": "B", "overall": {}, "unixReviewTime": []}'),
+    ],
+)
+def test_damaged_content_is_one_error(tmp_path, content):
+    folder = tmp_path / "amazon-beauty"
+    folder.mkdir()
+    (folder / PUBLIC["amazon-beauty"].files[0].name).write_bytes(content)
+    with pytest.raises(InputError):
+        load("amazon-beauty", folder=tmp_path)

@@ -6,6 +6,7 @@ Online Retail: CC BY 4.0, see ATTRIBUTION.md.
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 
 from plait.datasets.download import fetch
 from plait.datasets.public import PUBLIC
-from plait.errors import NotFoundError
+from plait.errors import InputError, NotFoundError
 
 __all__ = ["NAMES", "load"]
 
@@ -22,6 +23,12 @@ NAMES = ("online-retail", *PUBLIC)
 """The names of the data sets."""
 
 _FRAMES = ("events", "items", "users")
+
+_DAMAGE = (
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException, zlib.error),
+    *(OSError, EOFError, ValueError, LookupError, NotImplementedError, RuntimeError),
+)
+"""What reading damaged files may raise: zipfile raises RuntimeError for an encrypted member."""
 
 
 def _to_stderr(text: str) -> None:
@@ -48,7 +55,7 @@ def load(
 
     Raises:
         NotFoundError: If there is no such data set.
-        InputError: If a file does not have its hash.
+        InputError: If a file does not have its hash, or cannot be read.
         StorageError: If a file cannot be fetched or written.
 
     Example:
@@ -66,4 +73,10 @@ def load(
     home = Path.home() / ".cache" / "plait" / "datasets" if folder is None else Path(folder)
     if not all((home / name / file.name).exists() for file in dataset.files):
         notice(f"{name}: {dataset.licence}; {dataset.page}")
-    return dataset.read([fetch(file, home / name, notice) for file in dataset.files])
+    paths = [fetch(file, home / name, notice) for file in dataset.files]
+    try:
+        return dataset.read(paths)
+    except _DAMAGE as problem:
+        raise InputError(
+            f"{name} cannot be read: {problem}", hint=f"delete {home / name} to fetch it again"
+        ) from problem

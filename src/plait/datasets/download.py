@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
-import shutil
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from plait.errors import InputError, StorageError
 
@@ -70,7 +70,7 @@ def fetch(file: RemoteFile, folder: Path, notice: Callable[[str], None]) -> Path
             _check(sha256_of(path), expected, path, "it is damaged; delete it to fetch it again")
             return path
         part = _download(file.url, folder)
-    except (OSError, urllib.error.URLError) as problem:
+    except (OSError, http.client.HTTPException) as problem:
         hint = f"fetch it by hand and put it to {path}"
         raise StorageError(f"cannot fetch {file.url}: {problem}", hint=hint) from problem
     try:
@@ -136,10 +136,24 @@ def _download(url: str, folder: Path) -> Path:
         with os.fdopen(handle, "wb") as target:
             request = urllib.request.Request(url, headers={"User-Agent": "plait"})  # noqa: S310 checked
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as source:  # noqa: S310 checked
-                if int(source.headers.get("Content-Length") or 0) > MAX_BYTES:
-                    raise OSError(f"the file has more than {MAX_BYTES:,} bytes")
-                shutil.copyfileobj(source, target, 1 << 20)
+                if url.startswith("https://") and not source.url.startswith("https://"):
+                    raise OSError(f"it leads to {source.url}, which is not encrypted")
+                size = _copy(source, target)
+            length = source.headers.get("Content-Length", "")
+            if length.isdecimal() and int(length) != size:
+                raise OSError(f"the connection ended after {size:,} of {int(length):,} bytes")
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return part
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> int:
+    """Copy at most `MAX_BYTES`, announced or not; how many there were."""
+    size = 0
+    while chunk := source.read(1 << 20):
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise OSError(f"the file has more than {MAX_BYTES:,} bytes")
+        target.write(chunk)
+    return size

@@ -20,7 +20,7 @@ Frames = dict[str, pl.DataFrame]
 """The frames `events`, and perhaps `items` and `users`."""
 
 MAX_MEMBER_BYTES = 2 << 30
-"""The largest file of an archive that is read."""
+"""The largest file of an archive, and the largest content of a compressed file, that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,18 @@ def _member(path: Path, name: str) -> bytes:
     except zipfile.BadZipFile as problem:
         hint = "delete it to fetch it again"
         raise InputError(f"{path} is no zip archive: {problem}", hint=hint) from problem
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a file that gzip has compressed."""
+    with gzip.open(path) as stream:
+        content = stream.read(MAX_MEMBER_BYTES + 1)
+    if len(content) > MAX_MEMBER_BYTES:
+        raise InputError(
+            f"{path} holds more than {MAX_MEMBER_BYTES:,} bytes",
+            hint="delete it to fetch it again",
+        )
+    return content
 
 
 def _rows(content: bytes, separator: str, columns: Sequence[str], encoding: str) -> pl.DataFrame:
@@ -133,8 +145,7 @@ def _amazon_reviews(paths: Sequence[Path]) -> Frames:
     (path,) = paths
     names = {"reviewerID": "user", "asin": "item", "overall": "rating", "unixReviewTime": "time"}
     kinds = {"reviewerID": pl.String, "asin": pl.String, "overall": pl.Float64}
-    with gzip.open(path) as stream:
-        rows = pl.read_ndjson(stream.read(), schema={**kinds, "unixReviewTime": pl.Int64})
+    rows = pl.read_ndjson(_unpacked(path), schema={**kinds, "unixReviewTime": pl.Int64})
     return {"events": _ratings(rows.rename(names))}
 
 

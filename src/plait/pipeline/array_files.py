@@ -29,6 +29,12 @@ _DTYPES = {
     "BOOL": np.bool_,
 }
 
+_DAMAGE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError),
+    *(OverflowError, RecursionError),
+)
+"""What reading a damaged file may raise."""
+
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays to one safetensors file.
@@ -70,7 +76,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         header = json.loads(raw[8 : 8 + size].tobytes())
         header.pop("__metadata__", None)
         return {name: _view(raw, 8 + size, entry) for name, entry in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except _DAMAGE as problem:
         raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem
 
 
@@ -101,5 +107,5 @@ def read_strings(path: Path) -> list[str]:
     """
     try:
         return [str(word) for word in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError) as problem:
+    except _DAMAGE as problem:
         raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem

@@ -73,7 +73,7 @@ def present_state(
         return dict(declared)
     try:
         written = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         written = {}
     return {
         name: hint for name, hint in declared.items() if name in written or name not in optional
@@ -96,7 +96,7 @@ def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:
     codecs = {name: _codec(hint, name) for name, hint in declared.items()}
     try:
         document = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise BundleError(f"cannot read {STATE_FILE}: {problem}", hint="fit again") from problem
     arrays = read_arrays(folder / ARRAYS_FILE) if (folder / ARRAYS_FILE).exists() else {}
     values: dict[str, Any] = {}

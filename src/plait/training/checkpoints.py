@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from plait.errors import ConflictError, StorageError
+from plait.utils.toml_json import parse_json
 
 __all__ = ["FILE", "Checkpoint", "read_checkpoint", "write_checkpoint"]
 
@@ -98,7 +99,7 @@ def read_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Checkpoint | N
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_KEY])
+            header = parse_json((file.metadata() or {})[_KEY])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         stored_identity, counters = header["identity"], header["counters"]
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as problem:

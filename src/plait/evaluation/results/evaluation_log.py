@@ -12,6 +12,7 @@ from plait.errors import StorageError
 from plait.evaluation.protocol import Protocol, digest
 from plait.evaluation.results.report import Report
 from plait.pipeline.recipe import Recipe
+from plait.utils.toml_json import parse_json
 
 __all__ = ["append_evaluation", "count_evaluations", "recipe_hash"]
 
@@ -43,7 +44,7 @@ def count_evaluations(path: Path, protocol: Protocol) -> int:
         StorageError: If the file exists and cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return 0
     except OSError as problem:
@@ -96,7 +97,7 @@ def append_evaluation(
 def _run_of(line: str, protocol: Protocol) -> str:
     """The run that a line belongs to, "" for another protocol or a malformed line."""
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         is_same = entry["protocol_hash"] == protocol.hash
         is_same |= entry.get("comparison_hash") == protocol.comparison_hash
         return str(entry["run"]) if is_same else ""

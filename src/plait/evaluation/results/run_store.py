@@ -16,6 +16,7 @@ from plait.errors import InputError, NotFoundError, StorageError
 from plait.evaluation.results.per_query import PerQueryMetrics, read_per_query, write_per_query
 from plait.evaluation.results.report import Report
 from plait.utils.path_kind import path_kind
+from plait.utils.toml_json import parse_json
 
 __all__ = ["MAX_RUNS", "Run", "find_run", "read_run", "save_run", "write_json", "write_report"]
 
@@ -219,7 +220,7 @@ def read_run(path: Path) -> Run:
         InputError: If one of the files is missing or is not an evaluation.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = parse_json(path.read_text(encoding="utf-8"))
         is_report = (
             isinstance(report["results"], list)
             and isinstance(report["data"], dict)

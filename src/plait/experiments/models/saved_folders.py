@@ -12,6 +12,7 @@ from typing import Any
 from plait import __version__
 from plait.errors import BundleError, InputError, StorageError
 from plait.pipeline.bundle_files import bundle_files, file_hash, removed_on_failure
+from plait.utils.toml_json import parse_json
 
 __all__ = ["FUSION", "read_manifest", "replace_folder", "write_folder"]
 
@@ -93,7 +94,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             hint="name a folder that fitted.save(folder) wrote",
         )
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = parse_json((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise BundleError(f"{folder}: cannot read {_MANIFEST}: {problem}") from problem
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
@@ -119,8 +120,8 @@ def _folders_in(folder: Path) -> list[Path]:
 def _saved_files(folder: Path) -> list[str]:
     """The files and folders of a saved model, as paths in its folder; none if there is no model."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        manifest = parse_json((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return []
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         return []

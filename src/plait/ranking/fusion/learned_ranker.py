@@ -21,6 +21,7 @@ from plait.data.array_types import (
     Int32Array,
     Int64Array,
 )
+from plait.ranking.fusion.tree_text import checked_trees
 from plait.ranking.fusion.weight_optimization import dcg, ideal, is_significant
 
 __all__ = [
@@ -192,10 +193,10 @@ class TreeRanker:
 
 @lru_cache(8)
 def _booster(trees: str) -> Any:
-    """The model of LightGBM that a text describes."""
+    """The model of LightGBM that a text describes; BundleError for a damaged one."""
     import lightgbm
 
-    return lightgbm.Booster(model_str=trees)
+    return lightgbm.Booster(model_str=checked_trees(trees))
 
 
 FitRanker = Callable[[RankingExamples, float, int], Ranker]
