@@ -5,8 +5,8 @@
 --http requests are made by schemathesis from the OpenAPI description of a running server (extra
 `fuzz`), half of them as described and half not; every answer is compared with the description.
 --files inputs are mutated files (CSV, TSV, JSON, Parquet, gzip, Zstandard), filters, recipes,
-mappings, settings and bundles, read in processes of their own; each has to be accepted or refused
-with an error of Plait. The seed of a fault repeats it:
+mappings, settings, bundles, saved models and boosted trees, read in processes of their own; each
+has to be accepted or refused with an error of Plait. The seed of a fault repeats it:
 
     python benchmarks/fuzz.py --case 1-files-4711
 
@@ -50,24 +50,19 @@ def fuzz_files(
     return done
 
 
-def fuzz_server(count: int, seed: int, until: float) -> dict[str, Any]:
-    """Fuzz a server of a small shop over HTTP."""
-    from fuzzing.http_cases import fuzz_http
+def fuzz_server(count: int, seed: int, until: float, done: dict[str, Any]) -> dict[str, Any]:
+    """Fuzz a server of a small shop over HTTP; `done` is what earlier runs found."""
+    from fuzzing.http_cases import HttpOutcome, fuzz_http
 
     start = time.monotonic()
+    outcome = HttpOutcome.of(done)
     with tempfile.TemporaryDirectory(prefix="plait-fuzz-") as scratch:
         shop = SqliteShops(Path(scratch)).new()
         with Server(shop) as server:
-            result = fuzz_http(server, count, seed, until)
+            fuzz_http(server, count, seed, until, outcome)
             server.stop()
-    return {
-        "cases": result.cases.total(),
-        "statuses": dict(sorted(result.statuses.items())),
-        "failures": dict(result.failures),
-        "examples": result.examples,
-        "routes": dict(result.cases),
-        "seconds": round(time.monotonic() - start, 1),
-    }
+    seconds = done.get("seconds", 0.0) + time.monotonic() - start
+    return {**outcome.to_dict(), "seconds": round(seconds, 1)}
 
 
 def repeat(case: str) -> str:
@@ -114,7 +109,7 @@ def main() -> int:
     if options.out and options.out.exists():
         results = json.loads(options.out.read_text())
     if options.http > results["http"].get("cases", 0):
-        results["http"] = fuzz_server(options.http, options.seed, until)
+        results["http"] = fuzz_server(options.http, options.seed, until, results["http"])
     names = [options.target] if options.target else list(TARGETS)
     if options.files:
         fuzz_files(options.files, options.seed, until, results["files"], names)

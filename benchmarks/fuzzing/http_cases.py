@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,10 @@ from schemathesis.specs.openapi.checks import (
 __all__ = ["HttpOutcome", "fuzz_http"]
 
 SLOW_SECONDS = 10.0
+ROUND = 25
+"""Requests to a route, of each mode, in one round over all routes."""
+
+MAX_ROUNDS = 100_000
 CHECKS = {
     "5xx": not_a_server_error,
     "status": status_code_conformance,
@@ -45,12 +50,37 @@ class HttpOutcome:
         statuses: Answers by status.
         failures: Failed checks by their name.
         examples: The first failures of each check and route, as text.
+        rounds: How many rounds over all routes are complete.
     """
 
     cases: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    rounds: int = 0
+
+    @classmethod
+    def of(cls, results: Mapping[str, Any]) -> HttpOutcome:
+        """Read what `to_dict` wrote to JSON, or nothing."""
+        statuses = {int(status): count for status, count in results.get("statuses", {}).items()}
+        return cls(
+            Counter(results.get("routes", {})),
+            Counter(statuses),
+            Counter(results.get("failures", {})),
+            dict(results.get("examples", {})),
+            results.get("rounds", 0),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is reported, and from which a later run goes on."""
+        return {
+            "cases": self.cases.total(),
+            "statuses": dict(sorted(self.statuses.items())),
+            "failures": dict(self.failures),
+            "examples": self.examples,
+            "routes": dict(self.cases),
+            "rounds": self.rounds,
+        }
 
     def fail(self, check: str, route: str, example: str) -> None:
         """Note a failed check."""
@@ -58,28 +88,28 @@ class HttpOutcome:
         self.examples.setdefault(f"{check}, {route}", example[:1500])
 
 
-def fuzz_http(server: Server, count: int, seed: int, until: float) -> HttpOutcome:
+def fuzz_http(server: Server, count: int, seed: int, until: float, outcome: HttpOutcome) -> None:
     """Send about `count` requests, as many to each route, half of them against the description.
 
     Args:
         server: A server.
-        count: How many requests.
+        count: How many requests, those of earlier runs included.
         seed: Decides them.
         until: The moment (of `time.monotonic`) after which none is sent.
+        outcome: What came of earlier runs; what comes is added.
     """
-    outcome = HttpOutcome()
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations()]
     modes = list(schemathesis.GenerationMode)
-    for operation in operations:
-        for mode in modes:
-            _fuzz_operation(
-                operation, mode, -(-count // (len(operations) * len(modes))), seed, until, outcome
-            )
+    while outcome.cases.total() < count and time.monotonic() < until:
+        for operation in operations:
+            for mode in modes:
+                round_seed = seed * MAX_ROUNDS + outcome.rounds
+                _fuzz_operation(operation, mode, ROUND, round_seed, until, outcome)
+        outcome.rounds += time.monotonic() < until
     log = server.errors.read_text()
     if "Traceback" in log:
         outcome.fail("traceback", "server", log[log.index("Traceback") :])
-    return outcome
 
 
 def _fuzz_operation(

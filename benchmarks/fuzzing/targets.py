@@ -1,4 +1,4 @@
-"""What is fed with mutated input: readers of files, filters, recipes, mappings, settings, bundles.
+"""What is fed with mutated input: readers of files, filters, recipes, settings, bundles, models.
 
 A target is made once in a process; a generator decides each input. What comes out
 is "accepted" or, as an error of Plait, "refused". Everything else is a fault.
@@ -19,11 +19,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import tomli_w
 from faults.shops import Shop, SqliteShops
 
+import plait
 from fuzzing.mutations import mutated_bytes, mutated_value
+from plait import models
 from plait.errors import PlaitError
 from plait.eventlog import EventLog
 from plait.eventlog.snapshot import snapshot
@@ -33,6 +36,7 @@ from plait.pipeline.bundle_files import bundle_files, file_hash
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import load_recipe, recipe_names, recipe_source
 from plait.ranking.filters.filter_expression import compile_filter
+from plait.ranking.fusion.learned_ranker import TreeRanker
 from plait.settings import load_settings
 
 if sys.version_info >= (3, 14):
@@ -272,6 +276,47 @@ def bundles(scratch: Path) -> Target:
     return ask
 
 
+def saved(scratch: Path) -> Target:
+    """Folders of saved models, with hashes that fit; what is accepted has answered a query."""
+    whole, folder = scratch / "model", scratch / "copy"
+    models.ItemKNN().fit(plait.Dataset.of(pl.DataFrame(ROWS))).save(whole)
+    manifest = json.loads((whole / "model.json").read_text())
+    names = sorted(manifest["files"])
+
+    def load(rng: random.Random) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole, folder)
+        changed = manifest
+        if rng.random() < 0.3:
+            changed = mutated_value(manifest, rng)
+        else:
+            name = rng.choice(names)
+            (folder / name).write_bytes(mutated_bytes((folder / name).read_bytes(), rng))
+            hashes = {**manifest["files"], name: file_hash(folder / name)}
+            changed = {**manifest, "files": hashes}
+        (folder / "model.json").write_text(json.dumps(changed))
+        models.load(folder)
+
+    return load
+
+
+def trees(_scratch: Path) -> Target:
+    """Texts of boosted trees; what is accepted is evaluated by LightGBM (extra `lightgbm`)."""
+    import lightgbm
+
+    rng = np.random.default_rng(0)
+    features = rng.random((400, 6)).astype(np.float32)
+    options = {"objective": "lambdarank", "verbose": -1, "num_leaves": 7, "num_threads": 1}
+    data = lightgbm.Dataset(features, features[:, 0] > 0.5, group=[40] * 10, params=options)
+    text = lightgbm.train(options, data, 8).model_to_string()
+
+    def evaluate(rng: random.Random) -> None:
+        changed = mutated_bytes(text.encode(), rng).decode("utf-8", "replace")
+        TreeRanker(("a", "b"), changed, 8, {}).adjustments(features)
+
+    return evaluate
+
+
 def archives(scratch: Path) -> Target:
     """Exported bundles, taken over by a shop on the same log."""
     shop = SqliteShops(scratch / "archives").new()
@@ -304,11 +349,13 @@ def _toml(table: Mapping[str, Any], source: str, rng: random.Random) -> bytes:
 
 
 TARGETS: dict[str, tuple[Callable[[Path], Target], float]] = {
-    "filters": (filters, 0.6),
-    "recipes": (recipes, 0.12),
+    "filters": (filters, 0.5),
+    "trees": (trees, 0.1),
+    "recipes": (recipes, 0.11),
     "files": (files, 0.1),
     "mappings": (mappings, 0.1),
     "settings": (settings, 0.07),
+    "saved": (saved, 0.01),
     "imports": (imports, 0.006),
     "archives": (archives, 0.003),
     "bundles": (bundles, 0.001),

@@ -244,6 +244,7 @@ def test_a_download_that_breaks_off_is_no_first_download(broken, tmp_path):
         gzip.compress(b"\xff\xfe\n"),
         gzip.compress(b'{"reviewerID": "A", "asin": "B", "overall": {}, "unixReviewTime": []}'),
     ],
+    ids=["no gzip", "cut off", "cut off JSON", "no text", "wrong types"],
 )
 def test_damaged_content_is_one_error(tmp_path, content):
     folder = tmp_path / "amazon-beauty"
