@@ -36,6 +36,10 @@ class CountingEncoder(HashedTextEncoder):
         return super().encode(texts)
 
 
+def cache_of(encoder, folder):
+    return VectorCache(folder, encoder.identity, encoder.dimensions)
+
+
 def test_vectors_have_length_one_and_texts_without_words_have_none():
     vectors = encode_texts(HashedTextEncoder(), TEXTS)
     known = [True, True, True, False, False, True, False]  # one endless word tells nothing
@@ -61,8 +65,8 @@ def test_similar_spelling_is_near_and_other_words_are_not():
 def test_a_second_run_encodes_nothing(tmp_path):
     first, second = CountingEncoder(), CountingEncoder()
     texts = [f"item {number % 50}" for number in range(200)]
-    made = encode_texts(first, texts, encoder_cache(first, str(tmp_path)))
-    cached = encode_texts(second, texts, encoder_cache(second, str(tmp_path)))
+    made = encode_texts(first, texts, cache_of(first, tmp_path))
+    cached = encode_texts(second, texts, cache_of(second, tmp_path))
     assert (first.encoded, second.encoded) == (50, 0)
     np.testing.assert_array_equal(made, cached)
 
@@ -71,16 +75,20 @@ def test_an_interrupted_run_goes_on_from_the_last_chunk(tmp_path):
     texts = [f"item {number}" for number in range(3000)]
     interrupted, resumed = CountingEncoder(fails_after=2500), CountingEncoder()
     with pytest.raises(KeyboardInterrupt):
-        encode_texts(interrupted, texts, encoder_cache(interrupted, str(tmp_path)))
-    vectors = encode_texts(resumed, texts, encoder_cache(resumed, str(tmp_path)))
+        encode_texts(interrupted, texts, cache_of(interrupted, tmp_path))
+    vectors = encode_texts(resumed, texts, cache_of(resumed, tmp_path))
     assert resumed.encoded == 3000 - 2048
     assert not np.isnan(vectors).any()
+
+
+def test_an_encoder_without_weights_has_no_cache(tmp_path):
+    assert encoder_cache(HashedTextEncoder(), str(tmp_path)) is None
 
 
 def test_a_grown_catalogue_encodes_only_what_is_new(tmp_path):
     encoder = CountingEncoder()
     texts = [f"item {number}" for number in range(90)]
-    cache = encoder_cache(encoder, str(tmp_path))
+    cache = cache_of(encoder, tmp_path)
     encode_texts(encoder, texts, cache)
     encode_texts(encoder, [*texts, *(f"new {number}" for number in range(30))], cache)
     assert encoder.encoded == 120
@@ -90,17 +98,17 @@ def test_a_grown_catalogue_encodes_only_what_is_new(tmp_path):
 def test_other_identities_share_no_vectors(tmp_path):
     for dimensions in (32, 64):
         encoder = HashedTextEncoder(dimensions)
-        cache = encoder_cache(encoder, str(tmp_path))
+        cache = cache_of(encoder, tmp_path)
         assert len(cache) == 0
         assert encode_texts(encoder, ["a b"], cache).shape == (1, dimensions)
 
 
 def test_a_damaged_chunk_is_encoded_again(tmp_path):
     encoder = CountingEncoder()
-    encode_texts(encoder, ["a", "b"], encoder_cache(encoder, str(tmp_path)))
+    encode_texts(encoder, ["a", "b"], cache_of(encoder, tmp_path))
     (chunk,) = tmp_path.glob("*/*.safetensors")
     chunk.write_bytes(chunk.read_bytes()[:40])
-    vectors = encode_texts(encoder, ["a", "b"], encoder_cache(encoder, str(tmp_path)))
+    vectors = encode_texts(encoder, ["a", "b"], cache_of(encoder, tmp_path))
     assert encoder.encoded == 4
     assert not np.isnan(vectors).any()
 

@@ -26,13 +26,18 @@ _CHUNK = 1024
 Progress = Callable[[str, int, int], None]
 
 
-def encoder_cache(encoder: Encoder, folder: str = "") -> VectorCache:
+def encoder_cache(encoder: Encoder, folder: str = "") -> VectorCache | None:
     """Open the cache of an encoder.
 
     Args:
         encoder: The encoder.
         folder: The folder of all caches; "": `CACHE`, or a temporary one where others may write.
+
+    Returns:
+        The cache; None for an encoder without weights, which is as fast as a disk.
     """
+    if not encoder.identity.weights_hash:
+        return None
     path = Path(folder).expanduser() if folder else private_cache_folder(CACHE)
     return VectorCache(path, encoder.identity, encoder.dimensions)
 

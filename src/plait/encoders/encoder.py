@@ -23,7 +23,7 @@ class EncoderIdentity:
 
     Attributes:
         name: The name or path that the encoder was opened by.
-        weights_hash: The SHA-256 of its weights, 64 hexadecimal digits.
+        weights_hash: The SHA-256 of its weights, 64 hexadecimal digits; "" if it has none.
         config: Everything else that changes a vector: pooling, tokens that are read.
     """
 

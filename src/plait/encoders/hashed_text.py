@@ -31,7 +31,7 @@ class HashedTextEncoder:
 
     def __init__(self, dimensions: int = 512) -> None:
         self.dimensions = dimensions
-        self.identity = EncoderIdentity("hashing", "0" * 64, {"hashed": dimensions})
+        self.identity = EncoderIdentity("hashing", "", {"hashed": dimensions})
         self._analyzer = Analyzer("")
 
     def encode(self, texts: Sequence[str]) -> Float32Array:

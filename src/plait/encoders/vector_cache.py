@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +101,8 @@ class VectorCache:
             temporary.replace(path)
         except OSError as problem:
             _log.warning("cannot cache vectors in %s: %s", self._folder, problem)
-            temporary.unlink(missing_ok=True) if os.access(self._folder, os.W_OK) else None
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def _load(self, path: Path) -> None:
         """Read a chunk; a damaged one is passed over, and what it held is encoded again."""

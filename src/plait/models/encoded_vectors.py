@@ -119,14 +119,16 @@ class EncodedVectors(DenseScorer[ConfigT]):
         fitted._encoder_digest = fitted._identity().digest
         return fitted
 
-    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
+    def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates | None:
+        if not self._encoder_digest:  # no field has content
+            return None
         updates = Updates.empty(version, self._items)
         if isinstance(previous, ItemUpdates):
             updates = previous
         fields = [name for name in self._fields if name in catalogue.columns]
         numbers, hashes = updates.outdated_items(catalogue, fields, self._field_hashes)
         table = updates.values
-        if len(numbers) and self._encoder_digest:
+        if len(numbers):
             size = max(len(table), int(numbers.max()) + 1)
             added = np.full((size - len(table), table.shape[1]), np.nan, np.float32)
             table = np.concatenate([table, added])
