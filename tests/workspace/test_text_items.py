@@ -38,8 +38,8 @@ def test_a_new_item_is_recommended_and_found_without_a_fit(tmp_path, encoder):
         began = time.perf_counter()
         shop.put_item("oil", {"title": "Lavender bath oil"})
         recommended = shop.recommend("ann", k=2)
-        found = shop.search("lavender oil", k=1)
+        matches = shop.search("lavender oil", k=1)
         seconds = time.perf_counter() - began
     assert "oil" in [item.id for item in recommended.items]
-    assert [item.id for item in found.items] == ["oil"]
+    assert [item.id for item in matches.items] == ["oil"]
     assert seconds < 5  # far below a second on a quiet machine
