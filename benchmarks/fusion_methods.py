@@ -1,103 +1,52 @@
 """NDCG@10 of `default` under each fusion method, and what fusing costs.
 
-    python benchmarks/fusion_methods.py [--data FOLDER] [--only beauty,online-retail] [--ablate]
+    python benchmarks/fusion_methods.py --data FOLDER [--only online-retail] [--work FOLDER]
     python benchmarks/fusion_methods.py --latency
 
-Beauty is measured by leave-one-out (seen items removed, no second fit), the other sets by time. The
-models of a set are fitted once for all methods; a ranker learns as `docs/evaluation.md` says.
-Differences to the weighted sum are paired; intervals are 95 % of a bootstrap over users. FOLDER
-holds `amazon-beauty`, `movietweetings` and `ml-100k`; Online Retail is embedded. `--latency` fuses
-200 candidates of six models, one query at a time; it takes processor time, which other load does
-not blur.
+The reports are those of `everywhere.py --recipes default --fusion-methods`: stored in `--work`, and
+made where they are missing. The models of a data set are fitted once for all methods; a ranker
+learns as `docs/evaluation.md` says. Differences to the served method are paired; intervals are 95 %
+of a bootstrap over users. `--latency` fuses 200 candidates of six models, one query at a time; it
+takes processor time, which other load does not blur.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import everywhere
 import numpy as np
-import polars as pl
 from serve import machine
 
-import plait
-from plait import datasets
 from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists, History, QueryBatch
-from plait.evaluation.results.report import Report
 from plait.ranking.fusion.config import FuseConfig
 from plait.ranking.fusion.fuse import Fuse
 from plait.testing.synthetic_data import make_dataset
 
-ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("popular", "repeat", "neighbours", "linear", "content", "lexical")
 CANDIDATES = 200
 TIMED = 2_000
 
 
-def sources(data: Path | None) -> dict[str, Mapping[str, Any]]:
-    """What to ingest, by data set."""
-    known: dict[str, Mapping[str, Any]] = {"online-retail": datasets.load("online-retail")}
-    if data is None:
-        return known
-    beauty, tweets = data / "amazon-beauty", data / "movietweetings"
-    return {
-        "beauty": {"events": beauty / "interactions.parquet", "items": beauty / "items.parquet"},
-        **known,
-        "movietweetings": {
-            "events": tweets / "ratings.parquet",
-            "items": tweets / "movies.parquet",
-            "map": ROOT / "docs" / "mappings" / "movietweetings.toml",
-        },
-        "ml-100k": movielens(data / "ml-100k"),
-    }
-
-
-def movielens(folder: Path) -> Mapping[str, Any]:
-    """The tables of MovieLens 100K."""
-    columns = ["user", "item", "value", "time"]
-    events = pl.read_csv(folder / "u.data", separator="\t", has_header=False, new_columns=columns)
-    genres = [line.split("|")[0] for line in (folder / "u.genre").read_text().splitlines() if line]
-    rows = [
-        line.split("|") for line in (folder / "u.item").read_text(encoding="latin1").splitlines()
-    ]
-    films = {
-        "item": [row[0] for row in rows],
-        "title": [row[1] for row in rows],
-        "genres": [
-            [genre for genre, flag in zip(genres, row[5:], strict=True) if flag == "1"]
-            for row in rows
-        ],
-    }
-    return {"events": events, "items": pl.DataFrame(films)}
-
-
-def measured(source: Mapping[str, Any], protocol: str, ablate: bool) -> Report:
-    with plait.open(None) as workspace:
-        workspace.ingest(**source)
-        options = {"seen": "remove"} if protocol == "leave-one-out" else {}
-        return workspace.evaluate(
-            protocol, ["default"], k=(10,), fusion_methods=True, ablate=ablate, **options
-        )
-
-
-def lines(name: str, protocol: str, report: Report) -> Iterator[str]:
-    """The rows of a table: method, value, difference to the weighted sum."""
-    fused = report.result("fused").metrics["ndcg@10"]
-    yield f"| {name}, {protocol} | `weighted` | {fused.value:.4f} | |"
-    for gap in report.paired:
-        if ":" not in gap.against or gap.metric != "ndcg@10":
+def lines(run: everywhere.Run, report: dict[str, Any]) -> Iterator[str]:
+    """The rows of a table: method, value, difference to the served one."""
+    served = report["fusion"][run.recipe]["method"]
+    value = everywhere.ndcg(everywhere.row(report, "fused"))
+    yield f"| {run.data_set}, {run.protocol} | `{served}`, as served | {value:.4f} | |"
+    for gap in report["paired"]:
+        name = gap["against"]
+        if gap["metric"] != "ndcg@10" or not everywhere.is_fusion(name):
             continue
-        value = report.result(gap.against).metrics["ndcg@10"].value
-        difference = gap.difference  # fused less the other row
-        bounds = f"[{-difference.high:+.4f}, {-difference.low:+.4f}]"
-        share = 100 * -difference.value / fused.value
-        row = gap.against.removeprefix("fused:")
-        yield f"| | `{row}` | {value:.4f} | {-difference.value:+.4f} {bounds} ({share:+.1f} %) |"
+        figures = [-gap["value"], -gap["high"], -gap["low"]]
+        share = 100 * figures[0] / value
+        bounds = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*figures)
+        other = everywhere.ndcg(everywhere.row(report, name))
+        yield f"| | `{name.removeprefix('fused:')}` | {other:.4f} | {bounds} ({share:+.1f} %) |"
 
 
 def latencies() -> Iterator[str]:
@@ -105,7 +54,9 @@ def latencies() -> Iterator[str]:
     random = np.random.default_rng(0)
     width, n_queries = CANDIDATES, 400
     scores = random.normal(size=(len(MODELS), n_queries, width)).astype(np.float32)
-    targets = (scores[2] * np.sign(scores[3]) + random.gumbel(size=scores[0].shape)).argmax(axis=1)
+    targets = (4 * scores[2] * np.sign(scores[3]) + random.gumbel(size=scores[0].shape)).argmax(
+        axis=1
+    )
     numbers = np.tile(np.arange(width, dtype=np.int32), (n_queries, 1))
     columns: dict[str, Any] = {f"{name}.score": scores[at] for at, name in enumerate(MODELS)}
     for at, name in enumerate(MODELS):
@@ -121,7 +72,7 @@ def latencies() -> Iterator[str]:
     dataset = make_dataset(events)
     usual = 0.0
     for method in ("weighted", "rrf", "borda", "majority", "mixer", "lambdarank"):
-        fuse = Fuse(FuseConfig(method=method), name="fuse").fit(dataset)
+        fuse = Fuse(FuseConfig(method=method, ranker_gain_errors=0), name="fuse").fit(dataset)
         lesson = queries, items, Ragged.from_rows([[int(target)] for target in targets])
         fuse = fuse.learn_weights(*lesson).learn_ranker(*lesson)
         taken = []
@@ -142,9 +93,7 @@ def latencies() -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--ablate", action="store_true")
+    everywhere.add_options(parser)
     parser.add_argument("--latency", action="store_true")
     options = parser.parse_args()
     print(machine(), flush=True)
@@ -153,15 +102,12 @@ def main() -> None:
         for line in latencies():
             print(line, flush=True)
         return
-    print("| data | method | NDCG@10 | minus weighted |\n|---|---|---|---|")
-    for name, source in sources(options.data).items():
-        if options.only and name not in options.only.split(","):
-            continue
-        protocol = "leave-one-out" if name == "beauty" else "time"
-        start = time.perf_counter()
-        for line in lines(name, protocol, measured(source, protocol, options.ablate)):
-            print(line, flush=True)
-        print(f"{time.perf_counter() - start:.0f} s", flush=True)
+    options.recipes, options.fusion_methods = "default", True
+    everywhere.complete(options)
+    print("| data | method | NDCG@10 | minus the served one |\n|---|---|---|---|")
+    for run in everywhere.runs(options):
+        if document := everywhere.stored(run, options.work):
+            print("\n".join(lines(run, document["report"])), flush=True)
 
 
 if __name__ == "__main__":
