@@ -20,6 +20,7 @@ __all__ = [
     "FusionOptions",
     "FusionRow",
     "FusionRows",
+    "absent_rows",
     "is_fusion_row",
 ]
 
@@ -84,6 +85,9 @@ class FusionOptions:
         return self.methods or self.ablate
 
 
+_PACKAGES = {"lambdarank": ("lightgbm", "deep")}
+"""By method, the package that it needs, and the extra of Plait that installs it."""
+
 NO_ROWS = FusionOptions()
 """Only the fusion of the recipe."""
 
@@ -119,6 +123,22 @@ class FusionRows:
             self.rows += [_row_without(fuse, name, lesson, inner) for name in names]
 
 
+def absent_rows(options: FusionOptions) -> dict[str, str]:
+    """Name the rows that are left out because a package is not installed.
+
+    Args:
+        options: Which rows were asked for.
+
+    Returns:
+        By row, the extra of Plait that installs what it needs.
+    """
+    return {
+        f"{FUSED}:{method}": extra
+        for method, (package, extra) in _PACKAGES.items()
+        if options.methods and not is_installed(package)
+    }
+
+
 def is_fusion_row(name: str) -> bool:
     """Tell whether a row is that of another fusion.
 
@@ -136,8 +156,9 @@ def _fuse_of(pipeline: Pipeline) -> Fuse | None:
 def _method_rows(fuse: Fuse, lesson: Lesson, inner: Lesson | None) -> list[FusionRow]:
     """A row for every other method whose package is installed."""
     rows = []
+    absent = absent_rows(FusionOptions(methods=True))
     for method in FUSION_METHODS:
-        if method == "lambdarank" and not is_installed("lightgbm"):
+        if f"{FUSED}:{method}" in absent:
             continue
         if method != fuse.config.method:
             step = _with_method(fuse, method, lesson, inner)

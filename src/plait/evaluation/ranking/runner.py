@@ -20,7 +20,7 @@ from plait.evaluation.ranking.fold_aggregation import (
     concat_windows,
     mean_over_seeds,
 )
-from plait.evaluation.ranking.fusion_rows import FusionRows, is_fusion_row
+from plait.evaluation.ranking.fusion_rows import FusionRows, absent_rows, is_fusion_row
 from plait.evaluation.ranking.own_metrics import add_own_metrics
 from plait.evaluation.ranking.per_user import ModelResult
 from plait.evaluation.ranking.product_targets import check_group_by
@@ -103,13 +103,19 @@ def evaluate_rankings(
             *sampling_warnings(protocol.n_sampled, folds[-1].test),
             *served_list_warnings(protocol, named, dataset.catalogue),
         ],
-        data=describe_data(task, first, eval_set),
+        data={**describe_data(task, first, eval_set), **_absent(task)},
         fusion=learned,
         own_metrics=tuple(task.metrics),
         detail=per_query_metrics(rows, eval_set, task.metrics),
         lists=_query_lists(task, rows, first),
     )
     return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
+
+
+def _absent(task: RankingTask) -> dict[str, Any]:
+    """The rows that need a package that is not installed, if there are any."""
+    absent = absent_rows(task.fusion)
+    return {"absent": absent} if absent else {}
 
 
 def _name_by_recipe(by_recipe: Mapping[str, list[ModelResult]]) -> None:

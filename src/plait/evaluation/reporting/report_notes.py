@@ -29,6 +29,8 @@ def report_notes(report: Report) -> Iterator[str]:
     yield ""
     if without_lists:
         yield f"left out, because they returned no list for any query: {', '.join(without_lists)}"
+    for name, extra in data.get("absent", {}).items():
+        yield f'left out, because a package is not installed: {name} (pip install "plait[{extra}]")'
     yield from undefined_metric_notes(shown, metric_columns(protocol))
     options = ", ".join(_describe_options(protocol))
     yield f"protocol {protocol.name} ({options}), hash {protocol.hash}"
