@@ -125,12 +125,13 @@ def test_gram_top_entries_are_the_largest_and_symmetric():
     assert (gram_top_entries(interactions, 1000).toarray() == gram).all()
 
 
-def test_auto_above_max_dense_items_is_sparse_and_scores_every_item():
+@pytest.mark.parametrize("setting", ["auto_dense_items", "max_dense_items"])
+def test_auto_is_sparse_above_either_bound_and_scores_every_item(setting):
     events = [(f"user-{user}", item, day) for user in range(4) for day, item in enumerate("abc")]
     dataset = make_dataset([*events, ("user-0", "rare", 9)])
-    queries, stage = ask(dataset.catalogue, ["a"]), linear(dataset, max_dense_items=3)
+    queries, stage = ask(dataset.catalogue, ["a"]), linear(dataset, **{setting: 3})
     assert (scores(stage, queries, dataset.catalogue, "b", "rare") > 0).all()
-    small = linear(dataset, max_dense_items=4)
+    small = linear(dataset, **{setting: 4})
     assert weights(small, dataset) == pytest.approx(
         weights(linear(dataset, method="dense"), dataset)
     )
