@@ -16,9 +16,9 @@ MODELS = ("popular", "neighbours")
 OTHERS = ("bagging", "rrf", "borda", "majority", "lambdarank", "mixer")
 
 
-def recipe(**fuse):
+def recipe(method="weighted"):
     models = {name: {} for name in MODELS}
-    return Recipe.of({"name": "toy", "models": models, "steps": {"fuse": fuse}})
+    return Recipe.of({"name": "toy", "models": models, "steps": {"fuse": {"method": method}}})
 
 
 def measured(recipe, protocol="leave-one-out", **options):
@@ -79,6 +79,12 @@ def test_a_ranker_never_learns_from_validation_targets_without_a_second_fit():
 
 def pairs_of(dataset):
     return np.stack([dataset.interactions.users, dataset.interactions.items], axis=1).tolist()
+
+
+def test_the_served_method_has_no_row_of_its_own():
+    rows = {row.model for row in measured(recipe("mixer"), methods=True).results}
+    assert {"fused:weighted", "fused:mixer:validation"} <= rows
+    assert "fused:mixer" not in rows
 
 
 def test_rows_by_time_learn_from_the_window_before_the_cut():

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from plait.pipeline.recipe import build_stage
+from plait.ranking.fusion.candidate_columns import without_model
 from plait.ranking.fusion.candidate_features import candidate_features, feature_names
 from plait.ranking.fusion.config import FUSION_METHODS, FuseConfig
 from plait.ranking.fusion.fuse import Fuse
 from plait.ranking.fusion.item_statistics import item_statistics
-from plait.ranking.fusion.learned_ranker import RankingExamples
+from plait.ranking.fusion.learned_ranker import RankingExamples, surest_gain
 from plait.ranking.fusion.ranker_training import best_candidates
 from plait.testing.synthetic_data import make_dataset
 from plait.utils.timestamps import DAY
@@ -187,13 +188,68 @@ def test_a_ranker_changes_no_answer_to_words_or_items(taught, method):
 @pytest.mark.parametrize("method", LEARNED)
 def test_without_a_fit_or_with_few_queries_the_weighted_sum_answers(method):
     asked, items, targets = lesson = crossed(queries=30)
-    expected = Fuse(FuseConfig(), name="fuse").learn_weights(asked, items, targets)
+    expected = Fuse(FuseConfig(method="weighted"), name="fuse").learn_weights(asked, items, targets)
     for stage in (Fuse(FuseConfig(method=method), name="fuse"), learner(method)):
         taught = stage.learn_weights(*lesson).learn_ranker(*lesson)
         np.testing.assert_array_equal(
             taught.apply(asked, items).column("score"),
             expected.apply(asked, items).column("score"),
         )
+
+
+def test_a_model_that_failed_the_gain_test_is_no_input_of_a_ranker():
+    asked, items, targets = crossed()
+    gated = learner("mixer", require_gain=("noise",)).learn_weights(asked, items, targets)
+    taught = gated.learn_ranker(asked, items, targets)
+    others = without_model(items, "noise")
+    alone = learned("mixer", (asked, others, targets))
+    np.testing.assert_allclose(
+        taught.apply(asked, items).column("score"),
+        alone.apply(asked, others).column("score"),
+        rtol=1e-5,
+    )
+
+
+def test_a_sure_gain_is_preferred_to_a_larger_one_by_chance():
+    large = np.where(np.arange(100) % 3, 1.0, -1.0)
+    gains = np.stack([np.zeros(100), np.full(100, 0.3), large])
+    assert (gains.mean(axis=1).argmax(), surest_gain(gains)) == (2, 1)
+
+
+@pytest.mark.parametrize("method", FUSION_METHODS)
+def test_equal_missing_and_infinite_scores_are_fused_to_an_order(method):
+    stage = learner(method)
+    items = candidates(
+        *[[0, 1, 2]] * 3,
+        a__score=[[1, 1, 1], [NAN, NAN, NAN], [np.inf, 1, -np.inf]],
+        b__score=[[2, 2, 2], [3, 2, 1], [NAN, NAN, 1]],
+    )
+    scores = stage.apply(ask((), (), ()), items).column("score")
+    assert np.isfinite(scores).all()
+    assert len(set(scores[0].tolist())) == 1
+    assert np.argsort(-scores[1]).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [25, 60, 400])
+def test_two_models_are_not_behind_the_better_one(count):
+    """One model knows the targets, the other ranks by chance: its weight must not cost anything."""
+
+    def lesson(seed):
+        random = np.random.default_rng(seed)
+        truth, chance = random.normal(size=(2, count, 40)).astype(np.float32)
+        targets = (3 * truth + random.gumbel(size=truth.shape)).argmax(axis=1)
+        items = candidates(*[range(40)] * count, good__score=truth, chance__score=chance)
+        return ask(*[[0]] * count), items, ragged(*[[target] for target in targets])
+
+    stage = learner("weighted").learn_weights(*lesson(3))
+    asked, items, targets = lesson(4)
+    rows, targets = np.arange(count), targets.values
+    gains = [
+        1 / np.log2(2 + (scores > scores[rows, targets, None]).sum(axis=1))
+        for scores in (stage.apply(asked, items).column("score"), items.column("good.score"))
+    ]
+    difference = gains[0] - gains[1]
+    assert difference.mean() >= -2 * difference.std() / np.sqrt(count)
 
 
 def test_an_unknown_method_is_refused():
@@ -244,7 +300,9 @@ def test_item_statistics_know_popularity_age_and_what_is_recent():
 def test_time_that_passes_after_the_fit_ages_no_item():
     asked, items, _ = crossed(queries=5)
     stage = learner("lambdarank")
-    best, _ = best_candidates(items, stage.weighted_scores(asked, items), 20)
+    best, _ = best_candidates(
+        items, stage.weighted_scores(asked, items), ("left", "right", "switch", "noise"), 20
+    )
     later = replace(asked, times=asked.times + 99 * DAY)
     names = feature_names(best.models)
     now, then = (

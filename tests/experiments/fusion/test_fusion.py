@@ -262,7 +262,7 @@ def test_a_fit_of_the_recipe_of_a_fusion_learns_the_ranker():
     fitted = FromRecipe(fusion).fit(train, validation=validation)
     step = next(step for step in fitted.stage.pipeline.steps if step.name == "fuse")
     assert fusion.ranker is not None
-    assert step.describe()["ranker"]["hidden_units"] == 2
+    assert step.describe()["ranker"]["hidden_units"] == 3 * 2  # three networks side by side
 
 
 def test_settings_name_models_as_the_call_does(fitted, parts):

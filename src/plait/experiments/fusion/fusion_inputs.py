@@ -178,7 +178,7 @@ def fusion_settings(
             hint='such as {"method": "rrf"}',
             field="settings",
         )
-    table = dict(plain)
+    table = {"method": "weighted", **plain}
     if weights is not None:
         if "fixed" in table:
             raise InputError(

@@ -78,18 +78,19 @@ class FuseConfig:
     replaces the defaults that the models declare.
     """
 
-    method: FusionMethod = "weighted"
+    method: FusionMethod | Literal["auto"] = "auto"
     """A weighted sum of comparable scores, its weights perhaps the mean of several draws of queries
     (bagging); or of points by rank: reciprocal ranks, Borda counts,
-    votes of a majority; or the sum and what boosted trees (lambdarank) or a small neural network
-    (mixer) add to it."""
+    votes of a majority; or the sum and what boosted trees (lambdarank) or small neural networks
+    (mixer) add to it, where held-out events say that this gains; "auto": mixer, and weighted where
+    weights are fixed."""
     k: float = bounded_field(60.0, Limit(least=0))
     """The constant of reciprocal rank fusion; the larger, the less the first ranks stand out."""
     majority_ranks: int = bounded_field(10, Limit(least=1))
     """How many items each model votes for under "majority"."""
     bags: int = bounded_field(5, Limit(least=1))
     """How many draws of half of the queries weights are the mean of under "bagging"."""
-    ranker_depth: int = bounded_field(100, Limit(least=2))
+    ranker_depth: int = bounded_field(50, Limit(least=2))
     """How many candidates, those with the largest sums, a learned ranker orders anew."""
     ranker_gain_errors: float = bounded_field(2.0, Limit(least=0))
     """How many standard errors of NDCG@10 a learned ranker has to gain in cross-validation over
@@ -98,7 +99,7 @@ class FuseConfig:
     """The largest number of trees under "lambdarank"; how many there are follows from held-out
     queries."""
     hidden_units: int = bounded_field(16, Limit(least=1))
-    """The size of the hidden layer under "mixer"."""
+    """The size of the hidden layer of each network under "mixer"."""
     transform: Curve = "log"
     """How scores are transformed within a query: none, log, rank."""
     transforms: Mapping[str, Curve] = field(default_factory=dict)
@@ -149,7 +150,12 @@ class FuseConfig:
     max_queries: int = bounded_field(8_000, Limit(least=1))
     """The number of queries that are learned from, evenly spaced."""
     fixed: FixedWeights = field(default_factory=FixedWeights)
-    """Weights by band that hold for queries of a user or a history; nothing is learned then."""
+    """Weights by band that hold for queries of a user or a history and are not learned then; with
+    the method "weighted" nothing is."""
+
+    def __post_init__(self) -> None:
+        if self.method == "auto":
+            object.__setattr__(self, "method", "weighted" if self.fixed.weights else "mixer")
 
     def with_model_defaults(self, defaults: Mapping[str, FusionDefaults]) -> FuseConfig:
         """The config with every setting that the recipe leaves out as the models declare it.

@@ -31,6 +31,7 @@ from plait.ranking.fusion.candidate_columns import (
     require_match,
     retrieved_by,
     scoring_models,
+    without_model,
 )
 from plait.ranking.fusion.config import (
     ANY,
@@ -41,7 +42,11 @@ from plait.ranking.fusion.config import (
     FusionMethod,
 )
 from plait.ranking.fusion.fixed_weights import check_fixed_weights, weights_by_band
-from plait.ranking.fusion.item_statistics import ItemStatistics, item_statistics
+from plait.ranking.fusion.item_statistics import (
+    ItemStatistics,
+    item_statistics,
+    users_of_items,
+)
 from plait.ranking.fusion.ranker_training import (
     LearnedRanker,
     WeightedScores,
@@ -94,10 +99,7 @@ class Fuse(Stage[FuseConfig]):
 
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self._with(self.config, self._learned, self._ranker)
-        events = dataset.interactions
-        pairs = np.unique(events.items.astype(np.int64) * dataset.n_users + events.users)
-        items = pairs // max(dataset.n_users, 1)
-        fitted._item_users = np.bincount(items, minlength=dataset.n_items).astype(np.float32)
+        fitted._item_users = users_of_items(dataset)
         if self.has_ranker:
             fitted._statistics = item_statistics(dataset)
         return fitted
@@ -134,8 +136,8 @@ class Fuse(Stage[FuseConfig]):
         return {key: tuple(name for name in names if name != ANY) for key, names in named.items()}
 
     def learns_weights(self, models: Sequence[Stage]) -> bool:
-        several = sum(isinstance(model, Scorer) for model in models) > 1
-        return self.has_ranker or (several and not self.config.fixed.weights)
+        n_scorers = sum(isinstance(model, Scorer) for model in models)
+        return n_scorers > 1 and (self.has_ranker or not self.config.fixed.weights)
 
     def learn_weights(self, queries: QueryBatch, items: CandidateLists, targets: Ragged) -> Self:
         return self._with(self.config, self._learned_weights(queries, items, targets), None)
@@ -164,6 +166,8 @@ class Fuse(Stage[FuseConfig]):
         """
         stage = self._with(self.config, self._learned, None)
         if self.has_ranker and self._statistics is not None:
+            for name in stage._gated_out(scoring_models(items)):
+                items = without_model(items, name)
             stage._ranker = learn_ranker(
                 self.config, stage.weighted_scores, self._statistics, (queries, items, targets)
             )
@@ -378,14 +382,11 @@ class Fuse(Stage[FuseConfig]):
         if len(set(transforms)) > 1:
             return concat_signals([self._normalized(items, [name], present) for name in names])
         scores = [items.columns[f"{name}.score"] for name in names]
+        transform = transforms[0] if transforms else "none"
         return normalize_scores(
             np.array(scores, np.float32).reshape(shape),
             present,
-            ScoreShape(
-                transforms[0] if transforms else "none",
-                self.config.normalization,
-                self.config.log_offset,
-            ),
+            ScoreShape(transform, self.config.normalization, self.config.log_offset),
             zero=self._settings_of(tuple(names)).missing_score == "zero",
         )
 
@@ -393,8 +394,7 @@ class Fuse(Stage[FuseConfig]):
         """The scores float32 [S, B, K], with what stands in for missing ones."""
         if self.config.method in RANK_METHODS:
             return signals.values
-        fixed = self.config.missing_margin
-        learned = fixed if self._learned is None else self._learned.margin
+        fixed = np.float32(self.config.missing_margin)
+        learned = fixed if self._learned is None else np.float32(self._learned.margin)
         missing = self._settings_of(tuple(names)).missing_score
-        margins = np.where(missing == "learned", learned, fixed)
-        return signals.filled(missing == "minimum", margins.astype(np.float32))
+        return signals.filled(missing == "minimum", np.where(missing == "learned", learned, fixed))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from plait.data.array_types import Float32Array, Int32Array
-from plait.data.dataset import Dataset
+from plait.data.dataset import Dataset, user_item_keys
 from plait.utils.timestamps import DAY
 
-__all__ = ["ItemStatistics", "item_statistics"]
+__all__ = ["ItemStatistics", "item_statistics", "users_of_items"]
 
 _RECENT_SHARE = 0.2
 """The share of the log's events that count as recent."""
@@ -62,6 +62,20 @@ class ItemStatistics:
             np.where(is_known, self.last_day[rows], unknown),
             self.end_day,
         )
+
+
+def users_of_items(dataset: Dataset) -> Float32Array:
+    """Count the users of each item.
+
+    Args:
+        dataset: The data set.
+
+    Returns:
+        float32 [n].
+    """
+    keys = np.unique(user_item_keys(dataset.interactions, dataset.n_items))
+    items = keys % max(dataset.n_items, 1)
+    return np.bincount(items, minlength=dataset.n_items).astype(np.float32)
 
 
 def item_statistics(dataset: Dataset) -> ItemStatistics:

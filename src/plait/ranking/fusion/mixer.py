@@ -1,4 +1,8 @@
-"""A small neural network on top of the weighted sum, trained by the listwise softmax."""
+"""Small neural networks on top of the weighted sum, trained by the listwise softmax.
+
+Several networks from different random starts are averaged: a few thousand queries leave a single
+one to chance. As their outputs are added, they are kept as one network.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,11 @@ from plait.ranking.fusion.learned_ranker import CrossValidation, FitRanker, Rank
 
 __all__ = ["MixerRanker", "fit_mixer"]
 
+_NETWORKS = 3
+"""How many networks are averaged."""
+
 _ITERATIONS = 60
-_DECAY = 3.0
+_DECAY = 10.0
 """The pull of the weights to zero, in queries."""
 
 _LARGEST = 4.0
@@ -24,6 +31,8 @@ _LARGEST = 4.0
 @dataclass(frozen=True, slots=True, eq=False)
 class MixerRanker:
     """One hidden layer over standardised inputs; a missing input counts as the mean.
+
+    Networks that are averaged stand side by side in the hidden layer.
 
     Attributes:
         models: The models that take part, in the order of the features.
@@ -88,9 +97,13 @@ def fit_mixer(models: Sequence[str], hidden_units: int) -> FitRanker:
         spread = np.sqrt(np.nan_to_num(_mean(np.square(features - means), np.isfinite(features))))
         scales = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)
         inputs = _inputs(features, means, scales)
-        training = _Training(inputs, examples, present, hidden_units)
-        weights = training.run(seed)
-        hidden, bias, output = training.parts(weights.astype(np.float32))
+        varying = np.flatnonzero(np.ptp(inputs, axis=0) > 0)
+        training = _Training(inputs[:, varying], examples, present, hidden_units)
+        networks = [training.parts(training.run((seed, start))) for start in range(_NETWORKS)]
+        hidden = np.zeros((inputs.shape[1], _NETWORKS * hidden_units), np.float32)
+        hidden[varying] = np.concatenate([layer for layer, _, _ in networks], axis=1)
+        bias = np.concatenate([bias for _, bias, _ in networks])
+        output = np.concatenate([output / np.float32(_NETWORKS) for _, _, output in networks])
         return MixerRanker(tuple(models), means, scales, hidden, bias, output, part)
 
     return fit
@@ -107,8 +120,8 @@ class _Training:
         targets = examples.targets & present
         self.share = targets / np.maximum(targets.sum(axis=1, keepdims=True), 1)
 
-    def run(self, seed: int) -> Float64Array:
-        """The weights that fit best, float64."""
+    def run(self, seed: tuple[int, int]) -> Float32Array:
+        """The weights that fit best, float32."""
         from scipy.optimize import minimize  # servers do not need it
 
         width = self.inputs.shape[1]
@@ -123,7 +136,7 @@ class _Training:
         best = minimize(
             self.loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}
         )
-        return np.asarray(best.x, np.float64)
+        return np.asarray(best.x, np.float32)
 
     def parts(self, weights: Float32Array) -> tuple[Float32Array, Float32Array, Float32Array]:
         """The weights of the hidden layer, its bias and the weights of the output."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,11 @@ from plait.data.array_types import BoolArray, Float32Array, Int64Array
 from plait.data.candidates import CandidateLists
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
-from plait.ranking.fusion.candidate_columns import USER_QUERY, query_types
+from plait.ranking.fusion.candidate_columns import (
+    USER_QUERY,
+    query_types,
+    scoring_models,
+)
 from plait.ranking.fusion.candidate_features import (
     BestCandidates,
     candidate_features,
@@ -101,7 +105,7 @@ def learn_ranker(
         cross-validation.
     """
     queries, items, targets = lesson
-    models = tuple(name for name in _scored_models(items))
+    models = tuple(_scored_models(items))
     present, is_target = user_targets(queries, items, targets)
     numbers = np.where(present, items.item_numbers, np.int32(-1))
     parts = []
@@ -110,7 +114,7 @@ def learn_ranker(
         part = CandidateLists(
             numbers[rows], {name: column[rows] for name, column in items.columns.items()}
         )
-        best, columns = best_candidates(part, weigh(batch, part), config.ranker_depth)
+        best, columns = best_candidates(part, weigh(batch, part), models, config.ranker_depth)
         is_best_target = np.take_along_axis(is_target[rows], columns, axis=1)
         useful = np.flatnonzero(is_best_target.any(axis=1))
         features = candidate_features(models, best, batch, statistics)[useful]
@@ -132,13 +136,14 @@ def learn_ranker(
 
 
 def best_candidates(
-    items: CandidateLists, weighted: WeightedScores, depth: int
+    items: CandidateLists, weighted: WeightedScores, models: Sequence[str], depth: int
 ) -> tuple[BestCandidates, Int64Array]:
     """Select the candidates with the largest weighted sums.
 
     Args:
         items: Candidates [B, K].
         weighted: Their weighted sums.
+        models: The models whose scores are needed; those that `weighted` lacks are left out.
         depth: How many are selected, at most.
 
     Returns:
@@ -148,20 +153,21 @@ def best_candidates(
     columns = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     present = np.isfinite(weighted.scores)
     by_model = columns[None]
-    signals = weighted.signals
+    names = [name for name in weighted.models if name in models]
+    signals = weighted.signals.take(np.array([weighted.models.index(name) for name in names], int))
     known = present & ~signals.unknown & signals.active
     values = np.where(known, signals.values, np.float32(np.nan))
     ranks = np.log1p(dense_ranks(signals.values, known))
     retrieved = [
         items.columns[f"{name}.rank"] >= 0 if f"{name}.rank" in items.columns else present
-        for name in weighted.models
+        for name in names
     ]
     sums = weighted.scores * weighted.weight_sums
     numbers = np.where(present, items.item_numbers, np.int32(-1))
     best = BestCandidates(
         np.take_along_axis(numbers, columns, axis=1),
         np.take_along_axis(sums, columns, axis=1),
-        weighted.models,
+        tuple(names),
         np.take_along_axis(values, by_model, axis=2),
         np.take_along_axis(ranks, by_model, axis=2),
         np.take_along_axis(np.array(retrieved).reshape(values.shape), by_model, axis=2),
@@ -190,7 +196,7 @@ def rerank(
     Returns:
         float32 [B, K]; NaN as in the weighted sums.
     """
-    best, columns = best_candidates(items, weighted, depth)
+    best, columns = best_candidates(items, weighted, ranker.models, depth)
     where = best.present & (query_types(queries) == USER_QUERY)[:, None]
     scores = weighted.scores.copy()
     if not where.any():
@@ -214,9 +220,7 @@ def _fit_function(config: FuseConfig, models: tuple[str, ...], n_queries: int) -
 def _scored_models(items: CandidateLists) -> list[str]:
     """The models that score any candidate, in the order of the columns."""
     return [
-        name.removesuffix(".score")
-        for name, column in items.columns.items()
-        if name.endswith(".score") and np.isfinite(column).any()
+        name for name in scoring_models(items) if np.isfinite(items.column(f"{name}.score")).any()
     ]
 
 
