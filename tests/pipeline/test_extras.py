@@ -92,7 +92,7 @@ def evaluated(folder, *extras):
 def test_default_and_shop_fit_on_the_core_and_name_the_rows_that_need_more(tmp_path):
     outcome = evaluated(tmp_path)
     for recipe in ("default", "shop"):
-        expected = {"fused", "popular", "neighbours", "linear", "fused:mixer"}
+        expected = {"fused", "popular", "neighbours", "linear", "fused:weighted"}
         assert {f"{recipe}/{row}" for row in expected} <= set(outcome["rows"])
         assert f"{recipe}/fused:lambdarank" not in outcome["rows"]
     assert outcome["absent"] == {"fused:lambdarank": "deep"}
