@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +41,13 @@ def evaluate(
         str | None,
         typer.Option(help="Measure this bundle, or current, as it is: nothing is fitted."),
     ] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure the search of the bundle in use by a file with query, item and "
+            "relevance; protocol collection (all items) or rerank (the judged ones)."
+        ),
+    ] = None,
     *,
     options: EvaluationOptions,
     json: Json = None,
@@ -53,6 +61,7 @@ def evaluate(
         protocol: The name of the evaluation protocol.
         recipe: Names or paths of recipes; None: `default`.
         bundle: The id of a bundle to measure instead of recipes, "current" for the one in use.
+        judgements: The file of judged items by which search is measured.
         options: What the command line says about the split, the metrics and the seeds.
         json: Where to write the report as JSON.
         html: Where to write the report as a page.
@@ -67,6 +76,9 @@ def evaluate(
     from plait.evaluation.results.run_store import write_report
 
     check_targets(json, html=html, png=png)
+    if judgements is not None:
+        _evaluate_judgements(home, judgements, protocol, recipe, options, json)
+        return
     keywords = options.to_keywords()
     if bundle is not None:
         _require_no_recipe(recipe)
@@ -79,6 +91,32 @@ def evaluate(
         write_report(json, report)
     if html is not None or png is not None:
         _draw(report, html, png)
+
+
+def _evaluate_judgements(
+    home: Home,
+    judgements: Path,
+    protocol: str,
+    recipe: list[str] | None,
+    options: EvaluationOptions,
+    json: Json,
+) -> None:
+    """Measure the search of the bundle in use, and print the rows."""
+    from plait.evaluation.results.run_store import write_json
+
+    cutoffs = options.to_keywords()["k"]
+    with open_home(home) as workspace, bars() as advance:
+        report = workspace.evaluate_judgements(
+            judgements,
+            "collection" if protocol == "auto" else protocol,
+            recipe=recipe[-1] if recipe else None,
+            k=max(cutoffs),
+            seed=options.seed,
+            progress=advance,
+        )
+    print_lines(*str(report).splitlines())
+    if json is not None:
+        write_json(json, report.to_dict())
 
 
 def _require_no_recipe(recipe: list[str] | None) -> None:

@@ -39,6 +39,7 @@ from plait.workspace.webhooks import Webhooks
 from plait.workspace.write_api import DataApi
 
 if TYPE_CHECKING:
+    from plait.evaluation.judged.judged_report import JudgedReport
     from plait.evaluation.protocol import Protocol
     from plait.evaluation.results.report import Report
     from plait.evaluation.tuning.search import Trial, Tuned
@@ -200,6 +201,43 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
             history=self.settings.home / "evaluations.jsonl",
             flush=self.chains.rows.flush,
             load_bundle=self._load_bundle,
+            progress=progress or ignore,
+        )
+
+    def evaluate_judgements(
+        self,
+        judgements: Any,
+        protocol: str = "collection",
+        *,
+        recipe: str | None = None,
+        k: int = 10,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> JudgedReport:
+        """Measure the search of the bundle in use by judged items; no events are needed.
+
+        Args:
+            judgements: A file or a table with the columns query, item and relevance.
+            protocol: "collection" ranks all items, "rerank" the judged ones of each query.
+            recipe: The name of the recipe that the bundle should have; None: any.
+            k: The cut-off.
+            seed: The seed of resamples and folds.
+            progress: Called with the step, how much of it is done, and how much there is.
+
+        Raises:
+            InputError: If the judgements cannot be read, there is no such protocol, or the bundle
+                is of another recipe.
+            NotReadyError: Before the first fit.
+        """
+        from plait.workspace.judged_search import evaluate_judgements
+
+        return evaluate_judgements(
+            self.host.serving(),
+            judgements,
+            protocol=protocol,
+            recipe=recipe,
+            k=k,
+            seed=seed,
             progress=progress or ignore,
         )
 
