@@ -137,5 +137,7 @@ def print_response(workspace: Workspace, response: Response, as_json: bool) -> N
         print_table(table)
     else:
         print_lines("no items: none is known, all were seen before, or none matches the query")
+    if response.did_you_mean:
+        print_lines(f"did you mean: {response.did_you_mean}")
     for reason in response.degraded:
         print_lines(f"degraded: {reason}")

@@ -117,6 +117,21 @@ class Lexical(Stage[LexicalConfig]):
                     _write_scores(scores[row], numbers[row], matches, match_scores)
         return scores
 
+    def corrections(self, queries: QueryBatch) -> list[dict[str, str]]:
+        """Say how words that no item has were read.
+
+        Args:
+            queries: B queries.
+
+        Returns:
+            By query the words with the likeliest word of an item, both folded.
+        """
+        return [
+            {slot.word: slot.corrections[0] for slot in slots if slot.corrections}
+            for row, text in enumerate(queries.texts)
+            for slots in [self._matches(queries, row, text)[0] if text else ()]
+        ]
+
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
         is_first = not isinstance(previous, ItemUpdates)
         updates: Updates = Updates.empty(version, LiveWords()) if is_first else previous

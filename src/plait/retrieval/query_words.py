@@ -49,7 +49,8 @@ class Slot:
         word: The word as typed, folded.
         exact: What stands for the word itself: its stems, the word joined with a neighbour, parts.
         guesses: What may stand for it, since no item has it: words that differ by a typing error.
-        corrections: The words of `guesses` as items write them, the likeliest first.
+        corrections: The words of `guesses` as items write them, the likeliest first; none if an
+            item has a stem of the word itself.
     """
 
     word: str
@@ -180,7 +181,8 @@ def _add_guesses(view: IndexView, slot: Slot) -> None:
         for alternative in _stems(view, other, weight)
         if alternative.terms not in own
     ]
-    slot.corrections = tuple(other for other, _ in guesses)
+    if not _matches(view, slot):
+        slot.corrections = tuple(other for other, _ in guesses)
 
 
 def _matches(view: IndexView, slot: Slot) -> bool:

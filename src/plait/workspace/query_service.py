@@ -18,6 +18,7 @@ from plait.eventlog import Impression
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed
+from plait.pipeline.query_corrections import probable_texts
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
 from plait.workspace.companion_reasons import with_companion_reasons
@@ -199,6 +200,7 @@ class QueryService:
             batch, items = model.run([queries[place] for place in group], watch, failures)
             if is_timed:
                 self._host.on_timings(timings)
+            meant = probable_texts(model.pipeline.models, batch)
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)
@@ -218,6 +220,7 @@ class QueryService:
                     shown,
                     degraded,
                     items_json(shown),
+                    meant[row],
                 )
                 impression = Impression(
                     response.request_id,

@@ -82,6 +82,8 @@ class Response:
         items: What is recommended, best first.
         degraded: What was not as it should be ("stale": the state was behind `at_least`).
         items_json: The items as JSON, if they were rendered.
+        did_you_mean: The text of a search with the words that its typing errors were read as; ""
+            where it has none.
     """
 
     request_id: str
@@ -91,6 +93,7 @@ class Response:
     items: list[RankedItem] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
     items_json: bytes = field(default=b"", compare=False)
+    did_you_mean: str = ""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -117,8 +120,9 @@ class Response:
         """Return the object that HTTP and the command line give out.
 
         Returns:
-            All attributes but `items_json`, by name.
+            All attributes but `items_json`, by name; `did_you_mean` only of a search that has it.
         """
+        suggestion = {"did_you_mean": self.did_you_mean} if self.did_you_mean else {}
         return {
             "request_id": self.request_id,
             "bundle": self.bundle,
@@ -126,6 +130,7 @@ class Response:
             "worker": self.worker,
             "items": [item.to_dict() for item in self.items],
             "degraded": self.degraded,
+            **suggestion,
         }
 
     def to_frame(self) -> pl.DataFrame:
@@ -166,6 +171,7 @@ def to_json(value: Any) -> bytes:
             "worker": value.worker,
             "items": items,
             "degraded": value.degraded,
+            **({"did_you_mean": value.did_you_mean} if value.did_you_mean else {}),
         }
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 

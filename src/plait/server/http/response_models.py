@@ -94,6 +94,9 @@ class ItemsResponse(BaseModel):
         description='"stale": the state was behind at_least; the name of a model that failed or '
         'took too long; "unknown_event_type:NAME"'
     )
+    did_you_mean: str | None = Field(
+        None, description="the text of a search with its typing errors corrected, if it has any"
+    )
 
 
 class UserItems(BaseModel):
