@@ -219,12 +219,21 @@ class IndexView:
         Returns:
             Terms, and whether they end in it, those that most items have first.
         """
-        lists = (self.index.term_list, self.live.term_list)
-        terms = {other: False for words in lists for other in words.with_prefix(term)}
-        terms |= {other: True for words in lists for other in words.with_suffix(term)}
-        counts = {other: len(self.postings(other)[0]) for other in terms}
-        present = [other for other in terms.items() if counts[other[0]]]
-        return sorted(present, key=lambda other: (-counts[other[0]], other[0]))
+        matches = _around(term, (self.index.term_list, self.live.term_list))
+        counts = {other: len(self.postings(other)[0]) for other in matches}
+        return _by_count(matches, counts)
+
+    def words_around(self, word: str) -> list[tuple[str, bool]]:
+        """List the words of items that begin with or end in a word.
+
+        Args:
+            word: A folded word.
+
+        Returns:
+            Words, and whether they end in it, those that most items have first.
+        """
+        matches = _around(word, (self.index.word_list, self.live.word_list))
+        return _by_count(matches, {other: self.count(other) for other in matches})
 
     def has_words(self, numbers: Int32Array) -> BoolArray:
         """Tell which items have any word now.
@@ -242,3 +251,15 @@ class IndexView:
         inside = (numbers >= 0) & (numbers < self.n_items)
         result: BoolArray = has_words[np.where(inside, numbers, self.n_items)]
         return result
+
+
+def _around(part: str, word_lists: Sequence[WordList]) -> dict[str, bool]:
+    """Longer words by whether they end in a part; the others begin with it."""
+    matches = {other: False for words in word_lists for other in words.with_prefix(part)}
+    return matches | {other: True for words in word_lists for other in words.with_suffix(part)}
+
+
+def _by_count(matches: Mapping[str, bool], counts: Mapping[str, int]) -> list[tuple[str, bool]]:
+    """What any item has, the most frequent first."""
+    present = [match for match in matches.items() if counts[match[0]] > 0]
+    return sorted(present, key=lambda match: (-counts[match[0]], match[0]))

@@ -18,7 +18,7 @@ __all__ = ["Alternative", "Slot", "query_slots", "slot_scores"]
 _MAX_SLOTS = 64
 _MAX_ALTERNATIVES = 30
 _ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH = 4, 7
-_MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_SPLIT_PART = 3, 4, 2
+_MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_OTHER_PART, _MIN_SPLIT_PART = 3, 4, 3, 2
 _SPLIT_WEIGHT, _COMPOUND_HEAD_WEIGHT, _COMPOUND_PART_WEIGHT = 0.9, 0.6, 0.4
 _CORRECTION_WEIGHTS = {1: 0.8, 2: 0.6}
 _PREFIX_WEIGHT = 0.6
@@ -145,14 +145,24 @@ def _known_stem(view: IndexView, part: str) -> str:
 
 
 def _compounds(view: IndexView, word: str) -> Iterator[Alternative]:
-    """Terms of compounds that have the word as their last part, or as their first."""
+    """Terms of compounds that have the word, or its stem, as their last part or as their first."""
+    if not word.isalpha():
+        return
+    compounds: dict[str, bool] = {}
     for stem in view.index.stemmers.stems(word):
-        if len(stem) < _MIN_COMPOUND_PART or not stem.isalpha():
-            continue
-        for term, is_head in view.terms_around(stem)[:_MAX_ALTERNATIVES]:
-            if abs(len(term) - len(stem)) >= _MIN_SPLIT_PART + 1:
-                weight = _COMPOUND_HEAD_WEIGHT if is_head else _COMPOUND_PART_WEIGHT
-                yield Alternative((term,), weight)
+        if len(stem) >= _MIN_COMPOUND_PART:
+            compounds |= _long_enough(view.terms_around(stem), stem)
+    if len(word) >= _MIN_COMPOUND_PART:
+        for other, is_head in _long_enough(view.words_around(word), word).items():
+            compounds |= dict.fromkeys(view.index.stemmers.stems(other), is_head)
+    for term, is_head in compounds.items():
+        yield Alternative((term,), _COMPOUND_HEAD_WEIGHT if is_head else _COMPOUND_PART_WEIGHT)
+
+
+def _long_enough(words: Sequence[tuple[str, bool]], part: str) -> dict[str, bool]:
+    """The words whose other part is no mere ending, and whether they end in `part`."""
+    least = len(part) + _MIN_OTHER_PART
+    return {word: is_head for word, is_head in words[:_MAX_ALTERNATIVES] if len(word) >= least}
 
 
 def _add_guesses(view: IndexView, slot: Slot) -> None:
