@@ -13,16 +13,16 @@ def option_names(command):
 
 
 def test_evaluate_lists_its_options_in_order():
-    shared = "test_days windows seen refit test_users fold_in test_events map test_share draw goal"
-    rest = "negative train validation test candidates track group group_by"
+    shared = "test_days windows seen refit test_users cold events fold_in test_events map"
+    rest = "test_share draw goal negative train validation test candidates track group group_by"
     rest += " fusion_methods ablate k seed seeds"
-    expected = f"home protocol recipe bundle {shared} {rest} json html png"
+    expected = f"home protocol recipe bundle judgements {shared} {rest} json html png"
     assert option_names("evaluate") == expected.split()
 
 
 def test_tune_lists_its_options_in_order():
-    shared = "test_days windows seen test_users fold_in test_events map test_share draw goal"
-    rest = "negative train validation test candidates track group_by k seed"
+    shared = "test_days windows seen test_users cold events fold_in test_events map"
+    rest = "test_share draw goal negative train validation test candidates track group_by k seed"
     expected = f"home recipe trials metric protocol only out {shared} {rest}"
     assert option_names("tune") == expected.split()
 

@@ -70,6 +70,23 @@ def test_letters_of_a_code_are_no_words():
     assert search(stage, dataset.catalogue, "mod-reg-12") == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("item_id", "text", "is_first"),
+    [
+        ("B00-ABC1", "b00abc1", True),
+        ("B00-ABC1", "B00-ABC1", True),
+        ("85123A", "85123a", True),
+        ("4711815", "4711815", True),
+        ("12", "12", False),
+        ("mug", "mug", False),
+    ],
+)
+def test_a_typed_item_id_wins_if_it_is_no_word_or_number(item_id, text, is_first):
+    stage, dataset = fitted({"other": f"{text} 12 mug holder mug", item_id: "red lamp"})
+    assert (search(stage, dataset.catalogue, text)[0] == item_id) is is_first
+    assert search(stage, dataset.catalogue, "lamp") == [item_id]
+
+
 def test_compounds_are_found_by_their_last_part_below_the_word_itself():
     titles = {"a": "Küchenmesser Stahl", "b": "Messer", "c": "Regenjacke", "d": "Tasse rot"}
     stage, dataset = fitted(titles, language="german")

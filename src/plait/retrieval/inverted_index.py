@@ -20,7 +20,17 @@ from plait.retrieval.stems import Stemmers
 from plait.retrieval.tokens import tokenize
 from plait.retrieval.word_list import WordList
 
-__all__ = ["Bm25", "FieldWords", "IndexBuilder", "InvertedIndex", "field_words"]
+__all__ = [
+    "Bm25",
+    "FieldWords",
+    "IndexBuilder",
+    "InvertedIndex",
+    "field_words",
+    "has_digit",
+    "item_code",
+]
+
+_MIN_CODE, _MIN_NUMBER = 4, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,31 @@ def field_words(texts: Sequence[str]) -> FieldWords:
     return FieldWords(words, others)
 
 
+def has_digit(word: str) -> bool:
+    """Tell whether any letter of a word is a digit.
+
+    Args:
+        word: A word.
+    """
+    return any(letter.isdigit() for letter in word)
+
+
+def item_code(item_id: str) -> str:
+    """Return the word by which an item is found if people type its id.
+
+    Args:
+        item_id: The external id.
+
+    Returns:
+        The id as one word: of letters and digits at least four, of digits alone at least five;
+        "" for an id that could be a word or a number of a text.
+    """
+    tokens = tokenize(item_id)
+    code = (tokens[0].joined or tokens[0].words[0]) if len(tokens) == 1 else ""
+    least = _MIN_NUMBER if code.isdigit() else _MIN_CODE
+    return code if len(code) >= least and has_digit(code) and code.isalnum() else ""
+
+
 @dataclass(frozen=True, eq=False)
 class InvertedIndex:
     """The items of a fit.
@@ -143,8 +178,8 @@ class InvertedIndex:
 
     @cached_property
     def word_list(self) -> WordList:
-        """The words, by similarity."""
-        return WordList(self.words)
+        """The words without a digit, by similarity: codes of two products differ by a digit."""
+        return WordList([word for word in self.words if not has_digit(word)])
 
     @cached_property
     def term_list(self) -> WordList:

@@ -24,7 +24,13 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
-from plait.retrieval.inverted_index import FieldWords, IndexBuilder, InvertedIndex, field_words
+from plait.retrieval.inverted_index import (
+    FieldWords,
+    IndexBuilder,
+    InvertedIndex,
+    field_words,
+    item_code,
+)
 from plait.retrieval.live_words import IndexView, LiveWords, extend_live_words
 from plait.retrieval.query_words import Slot, query_slots, slot_scores
 
@@ -193,10 +199,14 @@ class _Cache:
 def _words_of_item(
     catalogue: Catalogue, number: int, item_fields: Sequence[Sequence[str]]
 ) -> list[FieldWords]:
-    """The words of the title and the body of an item; none of a deleted one."""
+    """The words of the title and the body of an item, and its id; none of a deleted one."""
     if not catalogue.alive[number]:
         return [FieldWords([], []) for _ in item_fields]
-    return [field_words(word_values(catalogue, number, fields)) for fields in item_fields]
+    words = [field_words(word_values(catalogue, number, fields)) for fields in item_fields]
+    code = item_code(catalogue.id(number))
+    if code and any(part.words for part in words):  # an item without a text has no score
+        words[-1].others.append(code)
+    return words
 
 
 def _is_allowed(numbers: Int32Array, queries: QueryBatch, row: int) -> BoolArray:

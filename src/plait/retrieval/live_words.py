@@ -11,7 +11,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.features.incremental_updates import ItemUpdates
-from plait.retrieval.inverted_index import FieldWords, InvertedIndex
+from plait.retrieval.inverted_index import FieldWords, InvertedIndex, has_digit
 from plait.retrieval.word_list import WordList
 
 __all__ = ["IndexView", "LiveWords", "extend_live_words"]
@@ -41,8 +41,9 @@ class LiveWords:
 
     @cached_property
     def word_list(self) -> WordList:
-        """The words, by similarity."""
-        return WordList([word for word, count in self.word_counts.items() if count > 0])
+        """The words without a digit, by similarity."""
+        counts = self.word_counts.items()
+        return WordList([word for word, count in counts if count > 0 and not has_digit(word)])
 
     @cached_property
     def term_list(self) -> WordList:

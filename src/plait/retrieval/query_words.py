@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 
 from plait.data.array_types import Float32Array, Int32Array
+from plait.retrieval.inverted_index import has_digit
 from plait.retrieval.live_words import IndexView
 from plait.retrieval.stems import COMPOUNDING
 from plait.retrieval.tokens import Token, tokenize
 
 __all__ = ["Alternative", "Slot", "query_slots", "slot_scores"]
 
-_MAX_SLOTS = 64
+_MAX_SLOTS, _MAX_CORRECTED = 64, 16
 _MAX_ALTERNATIVES = 30
 _ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH = 4, 7
 _MIN_PREFIX, _MIN_COMPOUND_PART, _MIN_OTHER_PART, _MIN_SPLIT_PART = 3, 4, 3, 2
@@ -81,9 +82,9 @@ def query_slots(view: IndexView, text: str, *, is_fuzzy: bool) -> list[Slot]:
         if view.count(joined) > 0:
             for word in (first, second):
                 slots[word].exact += _stems(view, joined)
-    for word, slot in slots.items():
-        if is_fuzzy and view.count(word) <= 0:
-            _add_guesses(view, slot)
+    unknown = [slot for word, slot in slots.items() if view.count(word) <= 0]
+    for slot in unknown[:_MAX_CORRECTED] if is_fuzzy else ():
+        _add_guesses(view, slot)
     return list(slots.values())
 
 
@@ -168,7 +169,7 @@ def _long_enough(words: Sequence[tuple[str, bool]], part: str) -> dict[str, bool
 def _add_guesses(view: IndexView, slot: Slot) -> None:
     """Add what may stand for a word that no item has: one error, the beginning, two errors."""
     word = slot.word
-    if any(letter.isdigit() for letter in word):
+    if has_digit(word):
         return
     near = [
         (other, edits)
