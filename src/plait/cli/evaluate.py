@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+JudgementsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Measure the search of the bundle in use by a file with query, item and relevance; "
+        "protocol collection (all items) or rerank (the judged ones)."
+    ),
+]
+
 
 @takes_evaluation_options()
 def evaluate(
@@ -41,13 +49,7 @@ def evaluate(
         str | None,
         typer.Option(help="Measure this bundle, or current, as it is: nothing is fitted."),
     ] = None,
-    judgements: Annotated[
-        Path | None,
-        typer.Option(
-            help="Measure the search of the bundle in use by a file with query, item and "
-            "relevance; protocol collection (all items) or rerank (the judged ones)."
-        ),
-    ] = None,
+    judgements: JudgementsFile = None,
     *,
     options: EvaluationOptions,
     json: Json = None,

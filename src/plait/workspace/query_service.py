@@ -198,18 +198,16 @@ class QueryService:
             watch = timings.__setitem__ if end is None else _watch_until(end, timings)
             failures = ModelFailures(model.pipeline.recipe.model_budget_ms)
             batch, items = model.run([queries[place] for place in group], watch, failures)
+            meant = probable_texts(model.pipeline.models, batch)
             if is_timed:
                 self._host.on_timings(timings)
-            meant = probable_texts(model.pipeline.models, batch)
             for row, position in enumerate(group):
                 query = queries[position]
                 slate, shown = ranked_items(query, items, row, model.state.catalogue)
                 degraded = [*(["stale"] * (not is_fresh)), *failures.errors]
-                session = ABSENT
                 if query.event_types or isinstance(query.seen, SeenRule):
                     degraded += _unknown_event_types(query, model.state.event_types)
-                if query.session is not None:
-                    session = model.state.users.number(query.session)
+                session = model.state.users.number(query.session)
                 if query.event_types:
                     shown = with_companion_reasons(shown, query, batch, row, model.state.catalogue)
                 response = Response(
