@@ -3,12 +3,12 @@
     python benchmarks/hostile.py [--requests 10000] [--seed 0] [--only NAME] [--home DIR]
 
 One worker serves Online Retail from a process of its own. One connection sends hostile requests,
-one after another, of every shape below, each made anew from a seed. Beside it a probe asks
-`/v1/recommend`. Reported are the waits of the probe (first without anything beside it), the memory
-of the server, the statuses, and by shape the longest wait and how the memory grew. Waits are
-counted three times: in seconds by the probe, and within the server as the processor time that
-passed between two turns of its event loop (a task that sleeps a millisecond), which does not count
-what else the machine does: that of all threads ("held"), and that of the loop itself ("own").
+one after another, of every shape below, each made anew from a seed. Beside it a probe, a process of
+its own, asks `/v1/recommend`. Reported are the waits of the probe (first without anything beside
+it), the memory of the server, the statuses, and by shape the longest wait and how the memory grew.
+Waits are counted three times: in seconds by the probe, and within the server as the processor time
+that passed between two turns of its event loop (a task that sleeps a millisecond), which does not
+count what else the machine does: that of all threads ("held"), and that of the loop itself ("own").
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import multiprocessing
 import os
 import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection as MultiprocessingConnection
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from hostile_requests import INGEST, READ, Shapes
 from serve import Connection, prepared
 
 PROBE_INTERVAL = 0.1
-PROBES = 1
 SERVE = """
 import asyncio, sys, time
 from plait.server.http.worker_health import WorkerHealth
@@ -74,27 +75,32 @@ def http(path: str, body: bytes, key: str) -> bytes:
 
 
 class Probe:
-    """Asks for recommendations at a fixed rate and notes what each took since it was due."""
+    """Asks for recommendations at a fixed rate and notes what each took since it was due.
+
+    It asks from a process of its own: making a hostile request holds the interpreter's lock for up
+    to a second.
+    """
 
     def __init__(self, address: tuple[str, int], users: list[str]) -> None:
         self.waits: list[tuple[float, float]] = []
         self.errors = 0
-        self._address, self._users = address, users
-        self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(PROBES)]
+        context = multiprocessing.get_context("spawn")
+        self._results, results = context.Pipe(duplex=False)
+        self._is_over = context.Event()
+        arguments = (address, users, self._is_over, results)
+        self._process = context.Process(target=ask_at_a_fixed_rate, args=arguments)
 
     def start(self) -> Probe:
         """Begin to ask."""
-        self._begin = time.perf_counter()
-        for thread in self._threads:
-            thread.start()
+        self._process.start()
+        self._results.recv()
         return self
 
     def stop(self) -> Probe:
         """Stop asking."""
         self._is_over.set()
-        for thread in self._threads:
-            thread.join()
+        self.waits, self.errors = self._results.recv()
+        self._process.join()
         return self
 
     def worst(self, start: float = 0.0, end: float = float("inf")) -> float:
@@ -112,27 +118,34 @@ class Probe:
         )
         return f"{len(waits)} requests  {values}  errors {self.errors}"
 
-    def _run(self, first: int) -> None:
-        choose = random.Random(first)
-        connection = Connection(self._address)
-        number = first
-        while not self._is_over.is_set():
-            due = self._begin + number * PROBE_INTERVAL
-            while due < time.perf_counter() - PROBE_INTERVAL * len(
-                self._threads
-            ):  # skip what is late
-                number += len(self._threads)
-                due = self._begin + number * PROBE_INTERVAL
-            number += len(self._threads)
-            time.sleep(max(0.0, due - time.perf_counter()))
-            body = json.dumps({"user": choose.choice(self._users)}).encode()
-            try:
-                status = connection.send(http("/v1/recommend", body, READ))
-            except OSError:
-                status, connection = 0, Connection(self._address)
-            self.waits.append((due, time.perf_counter() - due))
-            self.errors += status != 200
-        connection.socket.close()
+
+def ask_at_a_fixed_rate(
+    address: tuple[str, int], users: list[str], is_over: Event, results: MultiprocessingConnection
+) -> None:
+    """Ask until `is_over`; send when the first question goes, then the waits and errors.
+
+    A wait is when its question was due (`time.perf_counter`, which processes share) and seconds. A
+    question that would be late by a whole interval is left out.
+    """
+    choose = random.Random(0)
+    connection = Connection(address)
+    waits: list[tuple[float, float]] = []
+    errors = 0
+    due = time.perf_counter()
+    results.send(due)
+    while not is_over.is_set():
+        missed = max(0, int((time.perf_counter() - due) / PROBE_INTERVAL))
+        due += PROBE_INTERVAL * max(1, missed)
+        time.sleep(max(0.0, due - time.perf_counter()))
+        body = json.dumps({"user": choose.choice(users)}).encode()
+        try:
+            status = connection.send(http("/v1/recommend", body, READ))
+        except OSError:
+            status, connection = 0, Connection(address)
+        waits.append((due, time.perf_counter() - due))
+        errors += status != 200
+    connection.socket.close()
+    results.send((waits, errors))
 
 
 @contextmanager
