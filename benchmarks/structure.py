@@ -165,7 +165,7 @@ def measure(folders: list[Path]) -> tuple[dict[str, int], dict[str, list[str]]]:
             figures["functions"] += 1
             statements = body_of(function) or function.body
             short = (function.end_lineno or 0) - statements[0].lineno + 1 <= 3
-            private = function.name.startswith("_") and not function.name.startswith("__")
+            private = function.name.startswith("_") and not function.name.endswith("_")
             if private and short and not function.decorator_list and words[function.name] == 2:
                 where["single-use"].append(f"{place}:{function.lineno} {function.name}")
             if is_forwarder(function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -27,6 +28,13 @@ settings.load_profile("plait")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _NAMES = itertools.count()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Exempt what was imported from garbage collection: examining it takes 7 % of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture

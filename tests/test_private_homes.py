@@ -10,7 +10,7 @@ import plait as library
 from plait.errors import InputError, StorageError
 from plait.server.api_keys import ensure_key
 from plait.settings import KEY_LENGTH, Settings, load_settings
-from tests.cli.shell import plait
+from tests.cli.run_command import plait
 
 KEY = "k" * KEY_LENGTH
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from plait.data.types import Event, Query
     from plait.experiments.data.dataset import Dataset
     from plait.experiments.fusion.fusion import fuse
-    from plait.experiments.models.curve import Curve
+    from plait.experiments.models.learning_curve import Curve
     from plait.experiments.scores.score import score
     from plait.experiments.search.search import grid, search
     from plait.pipeline.search_space import Range
@@ -33,7 +33,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "Curve": "plait.experiments.models.curve",
+    "Curve": "plait.experiments.models.learning_curve",
     "Dataset": "plait.experiments.data.dataset",
     "Event": "plait.data.types",
     "Query": "plait.data.types",

@@ -11,7 +11,7 @@ from plait.errors import BundleError, NotFoundError, RecipeError
 from plait.pipeline.recipe import Recipe, load_recipe
 from plait.pipeline.recipe_writer import recipe_toml
 from plait.settings import Settings
-from tests.cli.shell import plait
+from tests.cli.run_command import plait
 from tests.workspace.workspace_fixtures import RECIPE, fill, fitted
 
 

@@ -57,7 +57,7 @@ def test_recommend_with_controls(run, home):
     assert set(lamps_last[10:]) == set(LAMPS)
     assert ids("--pin", "1:mug9")[0] == "mug9"
     assert "lamp3" not in ids("--session", "s1")
-    code, out, _ = run("recommend", "--home", home, "--field", "price", "-k", 1)
+    code, out, _ = run("recommend", "--home", home, "--field", "price", "--k", 1)
     assert code == 0
     assert "price" in out.splitlines()[0]
     code, _, err = run("recommend", "--home", home, "--field", "prize")

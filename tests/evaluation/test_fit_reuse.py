@@ -7,7 +7,7 @@ from plait.data.dataset import Dataset
 from plait.errors import InputError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.fits import KeptFits
+from plait.evaluation.ranking.fitted_recipes import KeptFits
 from plait.pipeline.fit_cache import FitCache, content_hash
 from plait.pipeline.recipe import recipe_from
 from tests.dataset_fixtures import random_rows, world

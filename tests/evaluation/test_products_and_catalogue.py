@@ -10,8 +10,8 @@ from plait.data.product_groups import ProductGroups
 from plait.errors import ProtocolError
 from plait.evaluation.evaluate import evaluate
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.per_user import ItemStatistics, Scorer
 from plait.evaluation.ranking.product_targets import merge_variants
+from plait.evaluation.ranking.query_metrics import ItemStatistics, Scorer
 from plait.splitting.splits import leave_one_out, time_split
 from plait.utils.timestamps import DAY
 from tests.dataset_fixtures import world

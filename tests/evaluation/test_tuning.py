@@ -23,7 +23,7 @@ from plait.pipeline.search_space import (
     recipe_search_space,
     search_space,
 )
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import Halting, Knob, recipe, witness
 

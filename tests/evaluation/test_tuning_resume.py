@@ -13,7 +13,7 @@ from plait.evaluation.results.fingerprint import dataset_fingerprint
 from plait.evaluation.tuning.search import tune
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.search_space import Choice, Range
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from tests.dataset_fixtures import random_rows, world
 from tests.evaluation.fake_stages import recipe
 

@@ -12,8 +12,8 @@ from plait.data.types import Event
 from plait.errors import ConflictError, StorageError
 from plait.eventlog import EventLog, log_copy
 from plait.eventlog.log_copy import copy_log
-from plait.utils.no_op import ignore
-from tests.cli.shell import plait as command
+from plait.utils.no_op_callbacks import ignore
+from tests.cli.run_command import plait as command
 from tests.workspace.workspace_fixtures import fitted
 
 ODD = 'quote " backslash \\ tab \t line \n \\N 茶 é 🎈'

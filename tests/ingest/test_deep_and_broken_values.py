@@ -1,4 +1,4 @@
-"""Values nested thousands deep, and text that is no Unicode: a clear line at every door."""
+"""Values nested thousands deep, and text that is no Unicode: a clear line at every entry point."""
 
 import orjson
 import pandas as pd
@@ -28,7 +28,7 @@ DEEP = {
 
 @pytest.mark.parametrize("value", [*DEEP.values(), BROKEN], ids=[*DEEP, "surrogates"])
 @pytest.mark.parametrize("name", ["note", "price"])
-def test_a_value_that_cannot_be_stored_costs_its_field_at_every_door(name, value, tmp_path):
+def test_a_value_that_cannot_be_stored_costs_its_field_at_every_entry_point(name, value, tmp_path):
     with plait.open(tmp_path) as workspace:
         row = {"item": "i", "title": "Lamp", name: value}
         column = pd.Series([value], dtype=object)

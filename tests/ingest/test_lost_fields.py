@@ -1,4 +1,4 @@
-"""A bad field costs the field and not the row, and is told, through every door."""
+"""A bad field costs the field and not the row, and is told, through every entry point."""
 
 import orjson
 import polars as pl

@@ -1,4 +1,4 @@
-"""What stands for no value, and what is cut off around ids, is the same through every door."""
+"""Words for no value, and what is stripped from ids, are the same for every entry point."""
 
 import json
 

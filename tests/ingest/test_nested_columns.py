@@ -1,4 +1,4 @@
-"""Parts of objects as columns, through every door."""
+"""Parts of objects as columns, through every entry point."""
 
 import io
 import json

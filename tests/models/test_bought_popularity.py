@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plait.models.popularity.daily_cells import DailyCells, robust_interactions
 from plait.models.popularity.popular import Popular, PopularConfig
+from plait.models.popularity.robust_counts import DailyCells, robust_interactions
 from plait.testing.queries import ask, listed
 from plait.testing.synthetic_data import make_dataset
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from plait.errors import PlaitError
-from plait.features.blockwise import blocks, gram_top_entries
+from plait.features.blockwise_matrices import blocks, gram_top_entries
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import row_topk_mask
 from plait.models.item_item.cooccurrence_counts import PairConfig, cooccurrence_matrix

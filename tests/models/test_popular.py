@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from plait.errors import InputError
-from plait.models.popularity.daily_cells import user_weight
 from plait.models.popularity.popular import Popular, PopularConfig
+from plait.models.popularity.robust_counts import user_weight
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import make_dataset, positions_only
 

@@ -93,3 +93,9 @@ def candidates(*rows, **columns):
         for name, column in columns.items()
     }
     return CandidateLists(ragged(*rows).to_padded(), named)
+
+
+def scored(stage, items, queries=None):
+    """The candidates that a stage returns; without queries, of users without a history."""
+    queries = ask(*[()] * items.shape[0]) if queries is None else queries
+    return stage.apply(queries, items)

@@ -88,6 +88,13 @@ def test_several_models_without_a_final_score_have_rows_and_are_not_tuned(shop):
         shop.tune(recipe, trials=1)
 
 
+def test_without_a_protocol_that_of_the_command_is_measured(shop):
+    assert shop.evaluate(recipes=MINE, test_days=1, k=5).protocol.name == "time"
+    with pytest.raises(InputError) as problem:
+        shop.evaluate(None, MINE)
+    assert problem.value.field == "protocol"
+
+
 def test_a_recipe_can_be_a_mapping_wherever_a_name_is_taken(shop):
     extended = {"extends": "default", "without": ["lexical", "linear"], "name": "small"}
     report = shop.evaluate("leave-one-out", [MINE, extended, Recipe.of(MINE)])

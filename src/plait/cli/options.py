@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Home = Annotated[Path, typer.Option(help="The folder of the log, the bundles and the key.")]
-HowMany = Annotated[int, typer.Option("-k", help="How many items.")]
+HowMany = Annotated[int, typer.Option("-k", "--k", help="How many items.")]
 User = Annotated[str | None, typer.Option(help="The user's id; without it, an anonymous visitor.")]
 Filter = Annotated[str | None, typer.Option(help="Such as 'price < 20'.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -89,7 +89,7 @@ def schema(home: Home, change: Change = None, of: Owner = None, json: AsJson = F
 
 
 def _apply(workspace: Workspace, change: list[str], of: str | None) -> list[str]:
-    """Carry a change out and say what it changes; InputError if it is none or fits several."""
+    """Apply a change; lines that describe it. Raises InputError if it is unknown or ambiguous."""
     verb, *rest = change
     usage = _USAGE.get(verb, "; ".join(_USAGE.values()))
     if verb not in _USAGE or len(rest) != (2 if verb == "set" else 1):

@@ -80,10 +80,12 @@ class CandidateLists:
         Returns:
             [B, K + M]; in the columns of the new ones stand NaN, -1, False or None.
         """
-        columns = {
-            name: np.concatenate([column, _unseen(column, numbers.shape[1])], axis=1)
-            for name, column in self.columns.items()
-        }
+        blanks = {"f": np.nan, "i": -1, "u": 0, "b": False}
+        columns = {}
+        for name, column in self.columns.items():
+            blank: Any = blanks.get(column.dtype.kind)
+            unseen = np.full(numbers.shape, blank, column.dtype)
+            columns[name] = np.concatenate([column, unseen], axis=1)
         item_numbers = np.concatenate([self.item_numbers, numbers], axis=1)
         return replace(self, item_numbers=item_numbers, columns=columns)
 
@@ -102,9 +104,3 @@ class CandidateLists:
         old = self.columns.get("removed_by", np.full(self.item_numbers.shape, -1, np.int8))
         new = np.where(where & (old < 0), np.int8(names.index(why)), old).astype(np.int8)
         return replace(self, columns={**self.columns, "removed_by": new}, removal_reasons=names)
-
-
-def _unseen(column: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
-    """What stands in a column for candidates that no stage has seen, [B, width]."""
-    blank: Any = {"f": np.nan, "i": -1, "u": 0, "b": False}.get(column.dtype.kind)
-    return np.full((len(column), width), blank, column.dtype)

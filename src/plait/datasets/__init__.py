@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from plait.datasets.download import fetch
-from plait.datasets.public import PUBLIC
+from plait.datasets.public_datasets import PUBLIC
 from plait.errors import InputError, NotFoundError
 
 __all__ = ["NAMES", "load"]

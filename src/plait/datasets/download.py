@@ -108,16 +108,14 @@ def _recorded(folder: Path) -> dict[str, str]:
         hashes = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError):
         hashes = None
-    if not isinstance(hashes, dict) or not all(map(_is_hash, hashes.values())):
+    if not isinstance(hashes, dict) or not all(
+        isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) for value in hashes.values()
+    ):
         raise InputError(
             f"{path} is damaged, expected a JSON object of a SHA-256 for each file",
             hint=f"delete the folder {folder} to fetch all of it anew",
         )
     return hashes
-
-
-def _is_hash(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def _check(digest: str, expected: str, place: Path | str, hint: str) -> None:

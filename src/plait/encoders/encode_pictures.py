@@ -15,7 +15,7 @@ from plait.encoders.image_encoders import ImageEncoder
 from plait.encoders.pictures import RejectedPicture, square_picture
 from plait.encoders.vector_cache import VectorCache
 from plait.features.vector_math import l2_normalize
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 
 __all__ = ["PictureVectors", "encode_pictures"]
 

@@ -12,7 +12,7 @@ from plait.data.array_types import Float32Array
 from plait.encoders.encoder import Encoder, TextEncoder
 from plait.encoders.vector_cache import VectorCache, content_keys
 from plait.features.text import private_cache_folder
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 
 __all__ = ["CACHE", "encode_texts", "encoder_cache"]
 

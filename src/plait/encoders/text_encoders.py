@@ -62,7 +62,8 @@ def open_text_encoder(
     folder = Path(name).expanduser()
     if not folder.is_dir():
         folder = _cached_folder(name)
-    graph = _graph(folder)
+    places = [place / graph for place in (folder, folder / "onnx") for graph in _GRAPHS]
+    graph = next((path for path in places if path.is_file()), None)
     if graph is not None:
         return _onnx(folder, graph, pooling, max_tokens)
     if is_static(folder):
@@ -84,46 +85,24 @@ def _minilm(max_tokens: int) -> TextEncoder:
     return OnnxTextEncoder(path, bert_tokenizer(max_tokens), identity)
 
 
-def _multilingual(_max_tokens: int) -> TextEncoder:
-    """The multilingual encoder, which counts characters instead of tokens."""
-    return MultilingualTextEncoder()
-
-
-def _hashed(_max_tokens: int) -> TextEncoder:
-    """Words and letter triples, of a text of any length."""
-    return HashedTextEncoder()
-
-
 PACKAGED: Mapping[str, Callable[[int], TextEncoder]] = {
-    "hashing": _hashed,
+    "hashing": lambda _max_tokens: HashedTextEncoder(),
     "minilm-int8": _minilm,
-    "use-multilingual": _multilingual,
+    "use-multilingual": lambda _max_tokens: MultilingualTextEncoder(),
 }
 """Encoders by name: hashed spelling in 512 dimensions, which needs no package; English in 384; 16
 languages in 512."""
 
 
-def _graph(folder: Path) -> Path | None:
-    """The ONNX graph of a folder, int8 before float32."""
-    places = (folder / "onnx" / name for name in _GRAPHS)
-    direct = (folder / name for name in _GRAPHS)
-    return next((path for path in (*direct, *places) if path.is_file()), None)
-
-
 def _onnx(folder: Path, graph: Path, pooling: str, max_tokens: int) -> TextEncoder:
     """The encoder of an ONNX graph beside a tokenizer.json."""
-    how = checked_pooling(pooling or _onnx_pooling(folder))
+    configs = (folder / "1_Pooling" / "config.json", folder / "config.json")
+    has_config = any(config.exists() for config in configs)
+    how = checked_pooling(pooling or (folder_pooling(folder) if has_config else "mean"))
     tokenizer = file_tokenizer(folder / "tokenizer.json", max_tokens)
     config = {"pooling": how, "max_tokens": max_tokens}
     identity = EncoderIdentity(str(folder), file_hash(graph), config)
     return OnnxTextEncoder(graph, tokenizer, identity, how)
-
-
-def _onnx_pooling(folder: Path) -> str:
-    """What the folder says; the mean where it says nothing."""
-    if (folder / "1_Pooling" / "config.json").exists() or (folder / "config.json").exists():
-        return folder_pooling(folder)
-    return "mean"
 
 
 def _cached_folder(name: str) -> Path:

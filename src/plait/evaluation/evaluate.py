@@ -16,11 +16,11 @@ from plait.errors import InputError
 from plait.evaluation.pointwise.clicks import evaluate_clicks
 from plait.evaluation.pointwise.ratings import evaluate_ratings
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.fits import KeptFits
+from plait.evaluation.ranking.fitted_recipes import KeptFits
 from plait.evaluation.ranking.fusion_rows import NO_ROWS, FusionOptions
 from plait.evaluation.ranking.item_groups import check_group
 from plait.evaluation.ranking.own_metrics import OwnMetric, named_metrics
-from plait.evaluation.ranking.runner import evaluate_rankings
+from plait.evaluation.ranking.ranking_evaluation import evaluate_rankings
 from plait.evaluation.ranking.windows import RankingTask
 from plait.evaluation.results.evaluation_log import (
     append_evaluation,
@@ -32,7 +32,6 @@ from plait.evaluation.results.fingerprint import (
     ratings_fingerprint,
     split_fingerprint,
 )
-from plait.evaluation.results.paired_difference import Difference
 from plait.evaluation.results.report import Report
 from plait.evaluation.results.seed_variance import SeedVariance, with_seed_margin
 from plait.pipeline.fit_cache import FitCache
@@ -42,7 +41,7 @@ from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.own_split import OwnSplit
 from plait.training.pipeline_fit import Progress
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.utils.plain_arguments import as_list, without_numpy
 
 __all__ = ["EvaluateOptions", "evaluate", "with_test_file"]
@@ -168,9 +167,10 @@ def _evaluate(protocol: Protocol, inputs: _Inputs, progress: Progress) -> Report
         )
         report, rows = evaluate_rankings(task, named)
     identity = {"version": dataset.version, "fingerprint": interactions_fingerprint(dataset)}
+    variances = {row.model: SeedVariance(inputs.seeds, row.spread) for row in report.results}
     report = replace(
         report,
-        paired=_with_seed_margin(report, inputs.seeds),
+        paired=with_seed_margin(report.paired, variances),
         data={**identity, **report.data},
         seeds=seeds,
         recipes={name: _describe_recipe(recipe) for name, recipe in named.items()},
@@ -195,12 +195,6 @@ def _resolved(protocol: Protocol, inputs: _Inputs) -> Protocol:
     known = inputs.dataset if split is None else split.known
     protocol = with_test_file(protocol.resolved(known, inputs.recipes[0]), inputs.test)
     return protocol if split is None else replace(protocol, split_data=split_fingerprint(split))
-
-
-def _with_seed_margin(report: Report, seeds: int) -> Sequence[Difference]:
-    """The differences of a report, with how far seeds alone may move them."""
-    variances = {row.model: SeedVariance(seeds, row.spread) for row in report.results}
-    return with_seed_margin(report.paired, variances)
 
 
 def _check_seeds(seeds: int) -> None:

@@ -19,7 +19,7 @@ from plait.eventlog.field_retyping import apply_retype_records
 from plait.eventlog.id_allocation import EventTypeTable, IdAllocator
 from plait.eventlog.import_row_owners import note_repeats
 from plait.eventlog.log_counters import LogHead, read_head, write_head
-from plait.eventlog.read import EventChunk, chunk_from_rows
+from plait.eventlog.read_columns import EventChunk, chunk_from_rows
 from plait.eventlog.retraction import ImportSource, record_rows, retract_rows, with_row_runs
 from plait.eventlog.schema_retirement import apply_retire_records
 from plait.eventlog.stored_schema import StoredSchema

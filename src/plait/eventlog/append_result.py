@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from plait.eventlog.read import EventChunk
+from plait.eventlog.read_columns import EventChunk
 from plait.schema.schema import FieldProblem
 
 __all__ = ["NOTHING_NEW", "AppendResult", "NewNames", "RowStatus", "Status"]

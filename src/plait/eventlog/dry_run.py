@@ -22,7 +22,7 @@ from plait.eventlog.import_history import ImportHistory
 from plait.eventlog.log import EventLog
 from plait.eventlog.log_counters import LogHead
 from plait.eventlog.log_lookups import LogReader
-from plait.eventlog.read import EntityChange
+from plait.eventlog.read_columns import EntityChange
 from plait.eventlog.retraction import ImportSource
 from plait.schema.schema import Schema
 
@@ -142,7 +142,7 @@ class _DryRunIndex(EventIdIndex):
 
 
 class _DryRunAppender(Appender):
-    """An `Appender` that remembers what it would have written."""
+    """An `Appender` that collects what it would have written."""
 
     def __init__(self, store: Store, erased: ErasedUsers | None) -> None:
         super().__init__(store, erased)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import Connection
 
-from plait.data.types import Event
 from plait.eventlog.base_store import Store
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import LogHead, read_head
@@ -95,12 +94,15 @@ class ErasedUsers:
             return
         admitted = []
         for index, event in zip(batch.pending, pending, strict=True):
-            user = next((name for name in _users_of(event) if name in refused), None)
+            is_merge = str(event.record_type) == "merge"  # of two users, the second as its item
+            names = (event.user, event.item) if is_merge else (event.user,)
+            user = next((name for name in names if name in refused), None)
             if event.record_type == "erase" and event.user is not None:
                 refused[event.user] = event.time or 0
             elif user is not None:
                 erased_at = refused[user]
-                if _gives_consent(event, erased_at):
+                is_later = event.time is None or erased_at is None or event.time >= erased_at
+                if event.record_type == "user" and consent_in(event) and is_later:
                     del refused[user]
                 else:
                     expected = _LACKS_KEY if erased_at is None else _expectation(erased_at)
@@ -144,19 +146,6 @@ class ErasedUsers:
         for user in find_numbers(store, connection, "users", suspects):
             del suspects[user]
         return suspects
-
-
-def _users_of(event: Event) -> tuple[str, ...]:
-    """The ids of users in an event; a merge of two users holds the second one as its item."""
-    names = (event.user, event.item) if str(event.record_type) == "merge" else (event.user,)
-    return tuple(name for name in names if name is not None)
-
-
-def _gives_consent(event: Event, erased_at: int | None) -> bool:
-    """Whether a change of a user gives consent, and not one from before the erasure."""
-    if event.record_type != "user" or not consent_in(event):
-        return False
-    return event.time is None or erased_at is None or event.time >= erased_at
 
 
 def _expectation(erased_at: int) -> str:

@@ -36,7 +36,7 @@ from plait.eventlog.log_lookups import LogReader
 from plait.eventlog.migrate import migrate
 from plait.eventlog.open_store import FILE_NAME, open_store
 from plait.eventlog.postgres_listener import Listener
-from plait.eventlog.read import (
+from plait.eventlog.read_columns import (
     EventChunk,
     read_chunks,
     read_requests,

@@ -8,7 +8,7 @@ from typing import Literal
 from plait.eventlog.base_store import Store
 from plait.eventlog.id_allocation import find_numbers
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.read import EntityChange, read_entity_changes
+from plait.eventlog.read_columns import EntityChange, read_entity_changes
 from plait.eventlog.stored_schema import load_schema
 from plait.schema.schema import EVENT_TYPES, Schema
 

@@ -15,7 +15,7 @@ from plait.eventlog.append_result import AppendResult
 from plait.eventlog.event_admission import admit_events, event_rows, fields_without_values
 from plait.eventlog.event_id_index import StoredEvent
 from plait.eventlog.id_allocation import EventTypeTable
-from plait.eventlog.read import EventChunk, chunk_from_rows
+from plait.eventlog.read_columns import EventChunk, chunk_from_rows
 from plait.eventlog.stored_schema import StoredSchema
 from plait.eventlog.tables import TYPE_CODES
 from plait.schema.schema import Schema

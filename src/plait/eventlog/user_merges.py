@@ -20,7 +20,7 @@ from plait.data.user_merges import UserMerges
 from plait.eventlog.base_store import Store
 from plait.eventlog.id_allocation import IdAllocator, find_numbers
 from plait.eventlog.log_counters import read_head
-from plait.eventlog.read import EventChunk, read_merges
+from plait.eventlog.read_columns import EventChunk, read_merges
 from plait.eventlog.tables import TYPE_CODES
 
 __all__ = ["MergeHistory", "apply_merges", "targets_of", "with_target_numbers"]

@@ -32,7 +32,9 @@ def check_dataset(dataset: Any, field: str) -> None:
     """
     if not isinstance(dataset, arrays.Dataset):
         hint = "plait.Dataset.of(...) reads frames and paths; split one data set into parts"
-        message = f"{field} is {_in_words(dataset)}, expected plait.Dataset"
+        is_plain = dataset is None or isinstance(dataset, str | int | float)
+        described = repr(dataset) if is_plain else f"a {type(dataset).__name__}"
+        message = f"{field} is {described}, expected plait.Dataset"
         raise InputError(message, hint=hint, field=field)
 
 
@@ -74,9 +76,3 @@ def checked_event_weights(event_weights: Any) -> dict[str, float]:
         )
         for kind, weight in plain.items()
     }
-
-
-def _in_words(value: Any) -> str:
-    """Plain values as they are written, others by their class."""
-    is_plain = value is None or isinstance(value, str | int | float)
-    return repr(value) if is_plain else f"a {type(value).__name__}"

@@ -8,7 +8,7 @@ from scipy import sparse
 from plait.data.dataset import Dataset
 from plait.data.history import History
 from plait.data.ragged import offsets_of
-from plait.features.blockwise import sample_items
+from plait.features.blockwise_matrices import sample_items
 
 __all__ = [
     "interaction_matrix",

@@ -98,8 +98,8 @@ class ColumnMapping:
         split: By column what separates its values, which become lists.
         explode: A column of lists (or of texts that `split` names): each member is a row.
         extract: By column a regular expression whose named groups become columns.
-        fill: By column of a group of rows the columns whose values hold for all rows of the group
-            that follow, such as the customer of an order.
+        fill: By the column that identifies a group of rows, such as an order, the columns of which
+            only the first row of the group has a value, such as the customer.
         properties: The columns `name` and `value` of rows that hold one field each.
         most_frequent: One row an id, each field with its most frequent value, from a file of many
             rows an id.

@@ -291,7 +291,9 @@ class _RoleAssigner:
                 continue
             if counted and normalized_name(column) not in known:
                 continue
-            names[column] = str(name) if name else _field_name(column)
+            base, _, suffix = column.rpartition(":")  # some formats put the type behind the name
+            has_type = base and suffix in ("token", "token_seq", "float", "float_seq")
+            names[column] = str(name) if name else (base if has_type else column)
         self._name_title(names, renamed)
         self._refuse_same_names(names)
         return tuple(sorted(names.items(), key=lambda pair: pair[1]))
@@ -363,12 +365,6 @@ def missing_column_hint(name: str, columns: Sequence[str]) -> str:
         f"{guess}columns are {_list_columns(columns)}; correct the name, or import a file that "
         "lacks the column with a mapping that does not name it: its fields stay as they are"
     )
-
-
-def _field_name(column: str) -> str:
-    """The column's own name, without the type that some formats put behind it."""
-    base, _, suffix = column.rpartition(":")
-    return base if suffix in ("token", "token_seq", "float", "float_seq") and base else column
 
 
 def _list_columns(columns: Sequence[str]) -> str:

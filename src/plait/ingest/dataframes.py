@@ -122,7 +122,8 @@ def from_pandas(source: Any) -> pl.DataFrame:
         if name is not None and name not in source.columns
     ]
     labelled += [(label, source.iloc[:, at]) for at, label in enumerate(source.columns)]
-    names = column_names([_column_name(label) for label, _ in labelled], "the frame")
+    parts = [label if isinstance(label, tuple) else (label,) for label, _ in labelled]
+    names = column_names([".".join(filter(None, map(str, label))) for label in parts], "the frame")
     columns = (column for _, column in labelled)
     return pl.DataFrame([_series_from_pandas(*pair) for pair in zip(names, columns, strict=True)])
 
@@ -144,11 +145,6 @@ def series_of_objects(name: str, objects: Sequence[Any]) -> pl.Series:
         return pl.Series(name, objects, pl.Binary)
     series = uniform_series(name, objects)
     return pl.Series(name, objects, pl.Object) if series is None else series
-
-
-def _column_name(label: Any) -> str:
-    parts = label if isinstance(label, tuple) else (label,)
-    return ".".join(text for part in parts if (text := str(part)))
 
 
 def _series_from_pandas(name: str, column: Any) -> pl.Series:

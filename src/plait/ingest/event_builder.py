@@ -122,7 +122,7 @@ def _numbers(columns: _Columns, name: str) -> Float32Array:
 
 
 class EventBuilder:
-    """Makes batches of the chunks of one source; remembers which contents came before.
+    """Makes batches of the chunks of one source; stores which contents came before.
 
     Args:
         roles: What each column is.

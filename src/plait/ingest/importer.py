@@ -13,7 +13,7 @@ from plait.data.types import Event
 from plait.errors import InputError
 from plait.eventlog import AppendResult, EventLogWriter, RowStatus
 from plait.eventlog.retraction import ImportSource
-from plait.ingest.catalogue_guard import CatalogueEffect
+from plait.ingest.catalogue_loss_check import CatalogueEffect
 from plait.ingest.catalogue_reconciliation import CatalogueLog, Reconciler
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.import_result import ImportResult, ImportTally

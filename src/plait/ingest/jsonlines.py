@@ -58,7 +58,9 @@ class _ChunkWriter:
         for value, line in zip(values, raw, strict=True):
             self._row += 1
             if isinstance(value, Mapping):
-                named = _with_text_names(value)
+                named: Mapping[str, Any] = value
+                if not all(type(name) is str and name.isascii() for name in value):
+                    named = {_text_name(name): entry for name, entry in value.items()}
                 dicts.append(named)
                 rows.append(self._row)
                 self._names.update(dict.fromkeys(named))
@@ -234,12 +236,6 @@ def _write_rows(rows: Iterable[Any], writer: _ChunkWriter) -> Iterator[DictChunk
     values = iter(rows)
     while batch := list(islice(values, ROWS)):
         yield writer.chunk(batch, batch, "an object (names and values)")
-
-
-def _with_text_names(row: Mapping[Any, Any]) -> Mapping[str, Any]:
-    if all(type(name) is str and name.isascii() for name in row):
-        return row
-    return {_text_name(name): value for name, value in row.items()}
 
 
 def _text_name(name: Any) -> str:

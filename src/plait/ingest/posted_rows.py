@@ -56,7 +56,7 @@ def _time_or_now(value: Any) -> int:
 
 
 def _session_id(value: Any) -> str | None:
-    """An id that is still an id behind the prefix of sessions."""
+    """The id of a session; None unless it is valid with the prefix of sessions too."""
     text = present(parse_id)(value)
     return None if text is None else (parse_id(SESSION + text) or "").removeprefix(SESSION)
 

@@ -183,7 +183,7 @@ def _read_all(lines: Sequence[str], width: int, style: RecordStyle) -> list[list
 def _read_one(
     lines: Sequence[str], start: int, width: int, style: RecordStyle, limit: int, *, last: bool
 ) -> tuple[list[str], int]:
-    """The record that begins at `start` and how many lines it takes; 0: it waits for more."""
+    """The record that begins at `start` and how many lines it takes; 0: it is incomplete."""
     line = lines[start]
     separator, quote, escape = style
     marks = [mark for mark in (quote, escape) if mark]

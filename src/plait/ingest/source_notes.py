@@ -8,7 +8,7 @@ __all__ = ["ImportNote", "NoteCollector"]
 
 
 class ImportNote(NamedTuple):
-    """One thing to know about a source; no row is refused for it.
+    """A note about a source; it rejects no row.
 
     Attributes:
         code: What happened, for programs: "decimal-comma", "placeholder", ...

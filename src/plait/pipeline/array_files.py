@@ -75,15 +75,15 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         size = int.from_bytes(raw[:8].tobytes(), "little")
         header = json.loads(raw[8 : 8 + size].tobytes())
         header.pop("__metadata__", None)
-        return {name: _view(raw, 8 + size, entry) for name, entry in header.items()}
+        content = raw[8 + size :]
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, entry in header.items():
+            low, high = entry["data_offsets"]
+            dtype, shape = _DTYPES[entry["dtype"]], entry["shape"]
+            arrays[name] = np.frombuffer(content[low:high], dtype).reshape(shape)
+        return arrays
     except _DAMAGE as problem:
         raise BundleError(f"cannot read {path.name}: {problem}", hint="fit again") from problem
-
-
-def _view(raw: npt.NDArray[np.uint8], start: int, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
-    low, high = entry["data_offsets"]
-    content = raw[start + low : start + high]
-    return np.frombuffer(content, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
 
 def write_strings(path: Path, words: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from plait.eventlog import EventLog
 __all__ = ["check_log", "check_numbering", "event_marks", "numbering"]
 
 N_MARKS = 16
-"""How many events of its log a bundle remembers."""
+"""How many events of its log a bundle stores a hash of."""
 
 MARK_BYTES = 2
 """Of each event: enough to tell logs apart, too short to reveal an event that was erased since."""

@@ -78,7 +78,7 @@ class ModelFailures:
 
 
 class RaisedFailures(ModelFailures):
-    """Failures that nobody collects: they are raised."""
+    """Raises each failure instead of collecting it."""
 
     def collect(self, model: str, problem: Exception) -> None:
         raise problem

@@ -20,7 +20,7 @@ from plait.pipeline.fit_context import FitContext, Progress
 from plait.pipeline.fitted_state import present_state, read_state, write_state
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.reason_templates import ReasonTemplates
-from plait.pipeline.settings_doc import SettingsDoc
+from plait.pipeline.settings_help import SettingsDoc
 
 __all__ = [
     "CandidateFilter",

@@ -1,4 +1,4 @@
-"""Keyed hashes of erased users' ids: they are refused later, and nothing says who they were."""
+"""Keyed hashes of the ids of erased users: later rows of them are refused, no id is stored."""
 
 from __future__ import annotations
 

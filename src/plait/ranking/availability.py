@@ -183,7 +183,10 @@ def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
     denied, since, until = {}, {}, {}
     for name, column in catalogue.columns.items():
         key = _key(name)
-        if not (name in fields or (AUTO in fields and _is_known(key, column))):
+        is_known = (key in _STOCK_NAMES or key in (_FROM, _UNTIL)) or (
+            key in _WORD_NAMES and _holds_stock_words(column)
+        )
+        if not (name in fields or (AUTO in fields and is_known)):
             continue
         if key == _FROM:
             since[name] = _times(column, NO_TIME)
@@ -207,12 +210,6 @@ def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
 def _key(name: str) -> str:
     """A name without case and separators."""
     return "".join(words_of(name))
-
-
-def _is_known(key: str, column: Column) -> bool:
-    if key in _STOCK_NAMES or key in (_FROM, _UNTIL):
-        return True
-    return key in _WORD_NAMES and _holds_stock_words(column)
 
 
 @functools.lru_cache(maxsize=8)  # most changes of a catalogue leave the column as it is

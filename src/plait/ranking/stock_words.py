@@ -32,7 +32,7 @@ _NO = _folded_set(
     nie, ne, hayır, falso, нет, ложь, 否, 无, いいえ, なし, 아니요, 없음, لا, inactive, disabled,
     archived, draft, unpublished, obsolete, deleted, inaktiv, deaktiviert, inactif, inactivo"""
 )
-"""Values that deny, as whole values: in a field whose name already speaks of stock."""
+"""Whole values that mean "not available" in a field whose name is about stock."""
 
 _DENIALS = _folded_set(
     """out of stock, sold out, soldout, unavailable, not available, not currently available,

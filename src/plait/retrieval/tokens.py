@@ -133,7 +133,8 @@ def _of_chain(chain: str) -> tuple[Token, ...]:
     if len(parts) <= 1:
         return (Token((joined,)),) if joined else ()
     if _is_code(parts):
-        return (Token((joined,), pieces=tuple(filter(_is_long_code_part, parts))),)
+        long_parts = (part for part in parts if len(part) >= _MIN_CODE_PART)
+        return (Token((joined,), pieces=tuple(filter(_DIGIT.search, long_parts))),)
     words = tuple(part for part in parts if len(part) > 1 or part.isdigit())
     return (Token(words or (joined,), joined if words else ""),)
 
@@ -143,10 +144,6 @@ def _is_code(parts: list[str]) -> bool:
     with_digit = [part for part in parts if _DIGIT.search(part)]
     is_mixed = any(not part.isdigit() and len(part) >= _MIN_CODE_PART for part in with_digit)
     return is_mixed or (len(parts) > 2 and bool(with_digit))
-
-
-def _is_long_code_part(part: str) -> bool:
-    return len(part) >= _MIN_CODE_PART and _DIGIT.search(part) is not None
 
 
 @lru_cache(maxsize=1 << 15)

@@ -110,7 +110,7 @@ def main() -> int:
 
 
 def _orphaned(lifeline: int, server: uvicorn.Server) -> None:
-    """Wait for the parent's end, which closes the pipe, then end too."""
+    """Stop the server when the parent process ends, which closes the pipe."""
     while os.read(lifeline, 1):
         pass
     server.should_exit = True

@@ -115,7 +115,7 @@ class OwnSplit:
     ) -> Split:
         """Make a query for each user of the validation data.
 
-        Without validation data they are held out from the training data as the test lies to it: a
+        Without validation data they are held out from the training data in the way of the test: a
         last window of time if all of the test is later than the training data, else the last event
         of each user.
 
@@ -134,7 +134,9 @@ class OwnSplit:
             return _queries_for(
                 train, train, self.validation, seen, target_events, event_weights, max_queries, seed
             )
-        if _is_later(self.test, train) and window(train) > 0:
+        is_timed = self.test.clock == train.clock == "time"
+        test_times, train_times = self.test.interactions.times, train.interactions.times
+        if is_timed and test_times.min() >= train_times.max() and window(train) > 0:
             split = last_window_split(
                 train,
                 seen,
@@ -242,10 +244,3 @@ def _query_times(
     last[counts > 0] = known.interactions.times[stops[counts > 0] - 1]
     times: Int64Array = np.maximum(first, last)
     return times
-
-
-def _is_later(test: Dataset, train: Dataset) -> bool:
-    """Whether all of the test lies after all of the training data."""
-    if test.clock != "time" or train.clock != "time":
-        return False
-    return int(test.interactions.times.min()) >= int(train.interactions.times.max())

@@ -9,7 +9,6 @@ import numpy as np
 from plait.data.array_types import Int32Array
 from plait.data.catalogue import Catalogue, Column
 from plait.data.dataset import Dataset
-from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.pipeline.stage import Scorer
 from plait.testing.queries import probe_numbers, probes
@@ -36,9 +35,10 @@ def check_invariant_to_renumbering(case: StageCase) -> None:
         queries = probes(dataset, 2)
         numbers = probe_numbers(dataset, len(queries), 2)
         expected = stage.score(queries, numbers)
-        actual = other_stage.score(
-            _renumbered_queries(queries, new_numbers), _moved(numbers, new_numbers)
-        )
+        history = replace(queries.history, items=_moved(queries.history.items, new_numbers))
+        items = Ragged(_moved(queries.items.values, new_numbers), queries.items.offsets)
+        queries = replace(queries, history=history, items=items, seen=history.ragged, cache={})
+        actual = other_stage.score(queries, _moved(numbers, new_numbers))
         assert same(actual, expected, _TOLERANCE), f"{case} depends on item numbers ({world})"
 
 
@@ -76,9 +76,3 @@ def _moved(numbers: Int32Array, new_numbers: Int32Array) -> Int32Array:
     if not len(new_numbers):
         return numbers
     return np.where(is_item, new_numbers[np.where(is_item, numbers, 0)], numbers).astype(np.int32)
-
-
-def _renumbered_queries(queries: QueryBatch, new_numbers: Int32Array) -> QueryBatch:
-    history = replace(queries.history, items=_moved(queries.history.items, new_numbers))
-    items = Ragged(_moved(queries.items.values, new_numbers), queries.items.offsets)
-    return replace(queries, history=history, items=items, seen=history.ragged, cache={})

@@ -73,7 +73,7 @@ def check_step_declares_columns(case: StageCase) -> None:
 
 
 class _ReadColumns(dict[str, Any]):
-    """Columns that remember which of them were looked at one by one."""
+    """Columns that record which of them were read by name."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
         super().__init__(columns)

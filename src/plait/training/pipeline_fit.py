@@ -20,7 +20,7 @@ from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import Trainable
 from plait.splitting.splits import MIN_QUERIES, Split
 from plait.training.item_eligibility import allowed_targets, with_limits
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 
 __all__ = [
     "Lesson",
@@ -122,8 +122,11 @@ def fit_recipe(
     if context.cache is not None and isinstance(recipe, Recipe):
         context.cache.register(pipeline.models)
     if split is not None:
-        queries_suffice = len(split) >= MIN_QUERIES
-        learns = queries_suffice and _learns_from_targets(pipeline)
+        learns = len(split) >= MIN_QUERIES and (
+            any(isinstance(model, SelfTuning) for model in pipeline.models)
+            or _has_learned_weights(pipeline)
+            or _is_trainable(pipeline)
+        )
         if learns or not refit:
             pipeline = _HeldOutFit(
                 split, live, watch, context, ranker_split, on_learned, reduce
@@ -180,7 +183,9 @@ class _HeldOutFit:
             pipeline = _with_rankers(pipeline, lesson, pipeline)
             self.on_learned(pipeline, lesson, None)
             return pipeline
-        needs_inner = _has_ranker(pipeline) or self.on_learned is not ignore_lesson
+        needs_inner = self.on_learned is not ignore_lesson or any(
+            isinstance(step, HasLearnedRanker) and step.has_ranker for step in pipeline.steps
+        )
         inner = self._lesson_of_train(pipeline) if needs_inner else None
         if inner is not None:
             pipeline = _with_rankers(pipeline, inner, inner.pipeline)
@@ -218,20 +223,11 @@ class _HeldOutFit:
         return replace(split.queries, live=self.live(pipeline, split.query_time_data))
 
 
-def _learns_from_targets(pipeline: Pipeline) -> bool:
-    chooses = any(isinstance(model, SelfTuning) for model in pipeline.models)
-    return chooses or _has_learned_weights(pipeline) or _is_trainable(pipeline)
-
-
 def _has_learned_weights(pipeline: Pipeline) -> bool:
     return any(
         isinstance(step, HasLearnedWeights) and step.learns_weights(pipeline.models)
         for step in pipeline.steps
     )
-
-
-def _has_ranker(pipeline: Pipeline) -> bool:
-    return any(isinstance(step, HasLearnedRanker) and step.has_ranker for step in pipeline.steps)
 
 
 def _with_rankers(pipeline: Pipeline, lesson: Lesson, learner: Pipeline) -> Pipeline:

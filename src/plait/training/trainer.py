@@ -29,7 +29,7 @@ from plait.training.process_group import ProcessGroup
 from plait.training.progress import ThroughputMeter
 from plait.training.run_state import RunState, pack_state, restore_state
 from plait.utils.interrupts import InterruptFlag
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 
 __all__ = [
     "Objective",
@@ -362,7 +362,7 @@ class _TrainingRun:
         self._state.checkpointed()
 
     def _validated(self, validate: Validate) -> float:
-        """The metric of the weights that would be returned now; remembers the best ones."""
+        """The metric of the weights that would be returned now; stores the best ones."""
         self._check_weights()
         self._module.eval()
         with self._ema.applied(), torch.no_grad():

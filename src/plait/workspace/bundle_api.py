@@ -18,7 +18,7 @@ from plait.settings import Settings
 from plait.training.callbacks import callbacks_of
 from plait.training.process_group import ProcessGroup
 from plait.training.trackers import trackers_from
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.utils.owned_folders import sweep_owned_folders
 from plait.utils.plain_arguments import without_numpy
 from plait.utils.timestamps import DAY

@@ -14,7 +14,7 @@ from plait.errors import InputError
 from plait.evaluation.evaluate import EvaluateOptions
 from plait.evaluation.evaluate import evaluate as measure
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.fits import KeptFits
+from plait.evaluation.ranking.fitted_recipes import KeptFits
 from plait.evaluation.ranking.fusion_rows import FusionOptions
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.evaluation.results.report import Report
@@ -56,7 +56,7 @@ SPLIT = "split"
 
 def evaluate(
     log: EventLog,
-    protocol: str | Protocol | None,
+    protocol: str | Protocol,
     recipes: RecipeLike | Iterable[RecipeLike],
     options: Mapping[str, Any],
     *,
@@ -71,8 +71,8 @@ def evaluate(
 
     Args:
         log: The log.
-        protocol: The protocol or its name; "auto": `time` where the log has times, else
-            leave-one-out. None: `split` if there is test data, else leave-one-out.
+        protocol: The protocol or its name; "auto": `split` if there is test data, else `time` where
+            the log has times, else leave-one-out.
         recipes: The recipes, their files or their names; of no account with `bundle`.
         options: Those of the protocol, and those that `Workspace.evaluate` describes.
         history: The file that records every evaluation on test data; the run is saved in `runs`
@@ -92,8 +92,8 @@ def evaluate(
     settings = {name: options[name] for name in options if name in OPTIONS}
     protocol_options = {name: options[name] for name in options if name not in OPTIONS}
     parts = split_parts(settings)
-    if protocol is None or (protocol == AUTO and parts):
-        protocol = SPLIT if parts else "leave-one-out"
+    if protocol == AUTO and parts:
+        protocol = SPLIT
     settled = protocol_of("time" if protocol == AUTO else protocol, protocol_options)
     check_parts(parts, settled)
     fits = _fits(settings, settled, load_bundle)
@@ -114,6 +114,12 @@ def evaluate(
     report = measure(dataset, loaded_recipes, settled, progress=progress, history=history, **inputs)
     fitted_on = None if fits.bundle is None else snapshot(log, until=fits.bundle.version)
     return _saved(report, history.parent / "runs", fitted_on)
+
+
+def _recipes(recipes: RecipeLike | Iterable[RecipeLike]) -> list[Recipe]:
+    """The recipes to evaluate, loaded."""
+    named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
+    return [recipe_from(entry) for entry in named]
 
 
 def _checked_inputs(settings: Mapping[str, Any], fits: KeptFits, history: Path) -> EvaluateOptions:
@@ -143,12 +149,6 @@ def _saved(report: Report, folder: Path, fitted_on: Dataset | None) -> Report:
         report = replace(report, again=lambda options: _saved(again(options), folder, fitted_on))
     save_run(folder, report)
     return report
-
-
-def _recipes(recipes: RecipeLike | Iterable[RecipeLike]) -> list[Recipe]:
-    """The recipes to evaluate, loaded."""
-    named = [recipes] if isinstance(recipes, Path | Recipe) else as_list(recipes)
-    return [recipe_from(entry) for entry in named]
 
 
 def split_parts(options: Mapping[str, Any]) -> dict[str, Any]:

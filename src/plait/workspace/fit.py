@@ -118,18 +118,16 @@ def fit(
 def _put_into_use(
     bundles: BundleStore, pipeline: Pipeline, notes: Mapping[str, Any], work: Path
 ) -> str:
-    """Save a bundle, let it answer, and remove what the fit left in `work`; its id."""
+    """Save a bundle and let it answer; its id.
+
+    The checkpoints of this fit, in `work`, are removed, and those of fits that were never resumed.
+    """
     bundle = bundles.save(pipeline, dict(notes))
     bundles.use(bundle)
-    _tidy(work)
+    for folder in work.parent.glob("fit-*"):
+        if folder == work or time.time() - folder.stat().st_mtime > _WEEK:
+            shutil.rmtree(folder, ignore_errors=True)
     return bundle
-
-
-def _fit_name(recipe: Recipe, version: int, seed: int) -> str:
-    """The name of the folder in which exactly this fit can be resumed."""
-    identity = json.dumps([recipe.to_dict(), version, seed], sort_keys=True)
-    digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-    return f"fit-{digest}"
 
 
 def _read(log: EventLog, until: int, progress: Progress) -> Dataset:
@@ -164,11 +162,11 @@ def _run_name(folder: Path) -> str:
     return name
 
 
-def _tidy(done: Path) -> None:
-    """Remove the checkpoints of a finished fit and of fits that were never resumed."""
-    for folder in done.parent.glob("fit-*"):
-        if folder == done or time.time() - folder.stat().st_mtime > _WEEK:
-            shutil.rmtree(folder, ignore_errors=True)
+def _fit_name(recipe: Recipe, version: int, seed: int) -> str:
+    """The name of the folder in which exactly this fit can be resumed."""
+    identity = json.dumps([recipe.to_dict(), version, seed], sort_keys=True)
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    return f"fit-{digest}"
 
 
 def _held_out(dataset: Dataset, recipe: Recipe, seed: int) -> Split | None:

@@ -14,7 +14,7 @@ from plait.ingest.importer import Importer
 from plait.privacy.consent import ConsentPolicy
 from plait.ranking.sellable_summary import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportOptions, ImportReport, ingest
 from plait.workspace.live_model import LiveModel

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from plait.errors import InputError
 from plait.eventlog.import_history import new_import_id
 from plait.ingest import EventBatch, FileKind, read_events
-from plait.ingest.catalogue_guard import CatalogueEffect, catalogue_effect
+from plait.ingest.catalogue_loss_check import CatalogueEffect, catalogue_effect
 from plait.ingest.column_mapping import load_mapping
 from plait.ingest.importer import Importer, ImportResult
 from plait.privacy.consent import ConsentPolicy

@@ -19,7 +19,7 @@ from plait.pipeline.bundle_log_match import check_log
 from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.pipeline import Pipeline
 from plait.state import Follower, LiveState, deltas
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.workspace.loaded_model import LoadedModel, try_out
 from plait.workspace.query_encoding import HISTORY_LIMIT
 

@@ -10,7 +10,7 @@ from plait.errors import BundleError, MissingExtraError
 from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
 from plait.state import LiveState
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.workspace.query_encoding import HISTORY_LIMIT, encode_queries
 
 __all__ = ["LoadedModel", "try_out"]

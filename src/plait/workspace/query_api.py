@@ -214,7 +214,7 @@ class QueryApi:
         return ResponseList(responses, [query.user for query in checked])
 
     def warm_up(self) -> None:
-        """Answer a query of every kind and forget it, as servers do before they are ready."""
+        """Answer a query of every kind, unrecorded, as servers do before they are ready."""
         self.queries.warm_up()
 
     def _query(self, route: str, options: QueryOptions, **values: Any) -> Response:

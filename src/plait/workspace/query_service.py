@@ -91,7 +91,7 @@ class QueryService:
         return [response for response, _ in results]
 
     def warm_up(self) -> None:
-        """Answer a query of every kind, twice, and forget it: what it needs is loaded then.
+        """Answer a query of every kind twice, unrecorded, to load what queries need.
 
         Raises:
             NotReadyError: Before the first fit.
@@ -169,7 +169,7 @@ class QueryService:
         )[0]
 
     def _user_id(self, number: int) -> str | None:
-        """The user whose number an impression remembers; None if unknown or erased."""
+        """The id of the user of an impression; None if unknown or erased."""
         users = self._host.state().users
         return (users.ids[number] or None) if 0 <= number < len(users) else None
 

@@ -263,14 +263,15 @@ def ranked_items(
         ranked = [_with_status(item, query.language) for item in ranked]
         ranked += _unranked(query, items, row, catalogue)[: max(query.k - len(ranked), 0)]
     if query.fields:
-        ranked = [_with_fields(item, query.fields, catalogue) for item in ranked]
+        numbers = map(catalogue.number, [item.id for item in ranked])
+        ranked = [
+            replace(
+                item,
+                fields=selected_fields(query.fields, catalogue, number) if number >= 0 else {},
+            )
+            for item, number in zip(ranked, numbers, strict=True)
+        ]
     return slate, ranked
-
-
-def _with_fields(item: RankedItem, names: Sequence[str], catalogue: Catalogue) -> RankedItem:
-    number = catalogue.number(item.id)
-    fields = selected_fields(names, catalogue, number) if number >= 0 else {}
-    return replace(item, fields=fields)
 
 
 def _with_status(item: RankedItem, language: str | None) -> RankedItem:

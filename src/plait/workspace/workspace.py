@@ -22,7 +22,7 @@ from plait.privacy.consent import ConsentPolicy, has_consented
 from plait.privacy.erasure_hashes import erasure_key
 from plait.privacy.pseudonyms import pseudonym_key
 from plait.settings import Settings
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
@@ -160,7 +160,7 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
 
     def evaluate(
         self,
-        protocol: str | Protocol | None = None,
+        protocol: str | Protocol = "auto",
         recipes: RecipeLike | Iterable[RecipeLike] = ("default",),
         *,
         progress: Progress | None = None,
@@ -169,8 +169,8 @@ class Workspace(BundleApi, BulkItems, UserMerging, QueryApi, ListingApi):
         """Measure recipes; the bundle in use is neither read nor changed.
 
         Args:
-            protocol: The protocol or its name; "auto": `time` where the log has times, else
-                leave-one-out. None: "split" if there is test data, else leave-one-out.
+            protocol: The protocol or its name; "auto": "split" if there is test data, else "time"
+                where the log has times, else "leave-one-out".
             recipes: The recipes to compare.
             progress: Called with the step, how much of it is done, and how much there is.
             options: Those of `Protocol` (test_days, k, ...), and: `seeds`; `group`;

@@ -23,7 +23,7 @@ from plait.workspace.field_serialization import lost_fields, readable_fields
 from plait.workspace.import_api import ImportApi
 from plait.workspace.live_model import LiveModel
 from plait.workspace.name_quota import BudgetSource, NameBounds
-from plait.workspace.post_notes import PostNotes
+from plait.workspace.posted_event_warnings import PostNotes
 
 __all__ = ["DELTA_WAIT", "DataApi", "id_text"]
 
@@ -263,7 +263,7 @@ class DataApi(ImportApi):
         return version
 
     def title(self, item: str) -> str:
-        """Return what an item is called.
+        """Return the title of an item.
 
         Args:
             item: Its id.

@@ -29,7 +29,7 @@ from plait.evaluation.pointwise.summary import (
 )
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import FEW, DataWarning, few_users
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics
 from plait.evaluation.results.report import Report, Result
 from plait.evaluation.slices import click_slices
 from plait.metrics.pointwise import (

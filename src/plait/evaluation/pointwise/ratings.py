@@ -29,7 +29,7 @@ from plait.evaluation.pointwise.summary import (
 )
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import OVERLAP, DataWarning, few_users
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics
 from plait.evaluation.results.report import FUSED, Report, Result
 from plait.evaluation.slices import age_slices, band_slices, first_event_times
 from plait.evaluation.stage_costs import StageCosts

@@ -10,7 +10,7 @@ from plait.data.types import Dataset
 from plait.evaluation.pointwise.fit_predict import Predictions
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.paired_difference import Difference
-from plait.evaluation.results.per_query import PerQueryMetrics, is_better
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics, is_better
 from plait.evaluation.results.report import Result
 from plait.metrics.bootstrap import Interval
 from plait.splitting.labelled_examples import Examples

@@ -15,7 +15,7 @@ from plait.data.array_types import BoolArray, Float32Array, Int32Array, Int64Arr
 from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset, QueryBatch
 from plait.evaluation.protocol import Protocol
-from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult, Scorer
+from plait.evaluation.ranking.query_metrics import ItemStatistics, ModelResult, Scorer
 from plait.ranking.item_variants import product_groups
 from plait.splitting.splits import Split
 from plait.utils.timestamps import DAY

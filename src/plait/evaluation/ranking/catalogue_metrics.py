@@ -11,7 +11,7 @@ from plait.data.dataset import ranking_target_mask
 from plait.data.types import Dataset
 from plait.evaluation.ranking.item_groups import item_groups
 from plait.evaluation.ranking.list_diversity import item_similarity
-from plait.evaluation.ranking.per_user import ItemStatistics, ModelResult
+from plait.evaluation.ranking.query_metrics import ItemStatistics, ModelResult
 from plait.metrics.beyond_accuracy import coverage, gini, self_information
 from plait.splitting.splits import Split
 

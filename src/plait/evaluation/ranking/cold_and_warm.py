@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from plait.data.array_types import BoolArray, Int64Array
-from plait.evaluation.ranking.per_user import ModelResult
+from plait.evaluation.ranking.query_metrics import ModelResult
 from plait.splitting.splits import Split
 
 __all__ = ["ALONE", "add_alone_metrics"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
-from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
+from plait.evaluation.ranking.query_metrics import LIFT, POPULARITY, ModelResult
 
 __all__ = ["EvalSet", "concat_eval_sets", "concat_windows", "mean_over_seeds"]
 

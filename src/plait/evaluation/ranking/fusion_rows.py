@@ -112,7 +112,7 @@ class FusionRows:
             lesson: What its weights learned from.
             inner: What a ranker may learn from instead; None: from the same.
         """
-        fuse = _fuse_of(pipeline)
+        fuse = next((step for step in pipeline.steps if isinstance(step, Fuse)), None)
         if fuse is None:
             return
         self.rows = []
@@ -147,10 +147,6 @@ def is_fusion_row(name: str) -> bool:
     """
     row = name.rpartition("/")[2]
     return row.startswith((f"{FUSED}:", WITHOUT))
-
-
-def _fuse_of(pipeline: Pipeline) -> Fuse | None:
-    return next((step for step in pipeline.steps if isinstance(step, Fuse)), None)
 
 
 def _method_rows(fuse: Fuse, lesson: Lesson, inner: Lesson | None) -> list[FusionRow]:

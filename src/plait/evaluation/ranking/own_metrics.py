@@ -11,7 +11,7 @@ import numpy as np
 from plait.data.array_types import Float64Array
 from plait.data.ragged import Ragged
 from plait.errors import InputError
-from plait.evaluation.ranking.per_user import ModelResult
+from plait.evaluation.ranking.query_metrics import ModelResult
 from plait.metrics.ranking import METRICS
 
 __all__ = ["OwnMetric", "add_own_metrics", "named_metrics"]

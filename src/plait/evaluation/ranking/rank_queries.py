@@ -18,7 +18,7 @@ from plait.data.array_types import BoolArray, Float32Array
 from plait.data.types import CandidateLists, Dataset, QueryBatch, StateView
 from plait.errors import RecipeError
 from plait.evaluation.ranking.fusion_rows import FusionRow
-from plait.evaluation.ranking.per_user import BatchMetrics, ModelResult, Scorer
+from plait.evaluation.ranking.query_metrics import BatchMetrics, ModelResult, Scorer
 from plait.evaluation.results.report import FUSED
 from plait.pipeline.batch_inference import batch_size, in_batches, n_active_threads
 from plait.pipeline.pipeline import FALLBACK, Pipeline
@@ -141,15 +141,6 @@ def rank_split(
     return [row.close() for row in rows.values()]
 
 
-def _score_metrics(
-    start: int, batch: QueryBatch, items: CandidateLists, scorer: Scorer
-) -> BatchMetrics:
-    """The metrics of another fusion, which ranks by its own score."""
-    outcomes = scorer.match_targets(start, items.item_numbers)
-    allowed = items.present & _allowed_by_seen_rule(batch, items)
-    return scorer.batch_metrics(outcomes, items.column("score"), allowed)
-
-
 def _allowed_by_seen_rule(queries: QueryBatch, items: CandidateLists) -> BoolArray:
     """Bool [B, K]: what the protocol's seen rule permits, regardless of the recipe's rules."""
     if queries.keep_seen is None or queries.keep_seen.all():
@@ -201,3 +192,12 @@ def final_scores(items: CandidateLists, pipeline: Pipeline) -> Float32Array:
     if "score" in items.columns:
         return np.asarray(items.columns["score"])
     return np.asarray(items.column(f"{pipeline.models[0].name}.score"))
+
+
+def _score_metrics(
+    start: int, batch: QueryBatch, items: CandidateLists, scorer: Scorer
+) -> BatchMetrics:
+    """The metrics of another fusion, which ranks by its own score."""
+    outcomes = scorer.match_targets(start, items.item_numbers)
+    allowed = items.present & _allowed_by_seen_rule(batch, items)
+    return scorer.batch_metrics(outcomes, items.column("score"), allowed)

@@ -10,9 +10,9 @@ import numpy as np
 from plait.data.array_types import BoolArray, Float64Array
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.fold_aggregation import EvalSet
-from plait.evaluation.ranking.per_user import LIFT, POPULARITY, ModelResult
+from plait.evaluation.ranking.query_metrics import LIFT, POPULARITY, ModelResult
 from plait.evaluation.results.paired_difference import Difference
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics
 from plait.evaluation.results.report import Result
 from plait.metrics.bootstrap import (
     Interval,

@@ -14,14 +14,14 @@ from plait.errors import ProtocolError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.candidate_sampling import with_sampled_candidates
 from plait.evaluation.ranking.catalogue_metrics import history_popularity, item_statistics
-from plait.evaluation.ranking.fits import KeptFits
+from plait.evaluation.ranking.fitted_recipes import KeptFits
 from plait.evaluation.ranking.fold_aggregation import EvalSet
 from plait.evaluation.ranking.folds import Fold, make_folds
 from plait.evaluation.ranking.fusion_rows import NO_ROWS, FusionOptions
 from plait.evaluation.ranking.item_groups import group_summary
 from plait.evaluation.ranking.own_metrics import OwnMetric
-from plait.evaluation.ranking.per_user import ItemStatistics, Scorer
 from plait.evaluation.ranking.product_targets import merge_variants
+from plait.evaluation.ranking.query_metrics import ItemStatistics, Scorer
 from plait.evaluation.results.data_warnings import sparse_tail_note
 from plait.evaluation.slices import (
     group_slices,
@@ -37,7 +37,7 @@ from plait.ranking.item_variants import product_groups
 from plait.splitting.own_split import OwnSplit
 from plait.splitting.splits import Split
 from plait.training.pipeline_fit import Progress
-from plait.utils.no_op import ignore
+from plait.utils.no_op_callbacks import ignore
 
 __all__ = ["EvalWindow", "RankingTask", "describe_data", "make_windows"]
 

@@ -23,7 +23,7 @@ from plait.evaluation.reporting.plots import Plot, plots
 from plait.evaluation.reporting.report_tables import weight_rows
 from plait.evaluation.results.comparison import ComparedRow, Comparison, compare, slice_metric
 from plait.evaluation.results.paired_difference import Difference
-from plait.evaluation.results.per_query import LOWER_IS_BETTER, is_better
+from plait.evaluation.results.per_query_metrics import LOWER_IS_BETTER, is_better
 from plait.evaluation.results.run_store import Run
 from plait.evaluation.results.undefined_metrics import (
     DASH,

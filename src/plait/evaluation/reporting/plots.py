@@ -21,7 +21,7 @@ from plait.evaluation.reporting.plot_style import (
     shorten,
 )
 from plait.evaluation.results.comparison import ComparedRow, slice_metric
-from plait.evaluation.results.per_query import is_better
+from plait.evaluation.results.per_query_metrics import is_better
 from plait.metrics.bootstrap import Interval
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from plait.evaluation.reporting.metric_columns import main_metric, metric_column
 from plait.evaluation.reporting.report_notes import report_notes
 from plait.evaluation.reporting.report_tables import cutoff_table, weight_tables
 from plait.evaluation.results.comparison import Comparison
-from plait.evaluation.results.per_query import is_better
+from plait.evaluation.results.per_query_metrics import is_better
 from plait.evaluation.results.report import FUSED, Report
 from plait.evaluation.results.run_store import write_json
 from plait.evaluation.results.undefined_metrics import DASH

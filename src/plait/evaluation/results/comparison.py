@@ -12,7 +12,7 @@ import numpy as np
 from plait.errors import InputError, ProtocolError
 from plait.evaluation.protocol import PRECISION
 from plait.evaluation.results.paired_difference import Difference
-from plait.evaluation.results.per_query import PerQueryMetrics, is_better
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics, is_better
 from plait.evaluation.results.report import FUSED, has_no_lists
 from plait.evaluation.results.run_store import Run
 from plait.evaluation.results.seed_variance import SeedVariance, depends_on_seed, with_seed_margin

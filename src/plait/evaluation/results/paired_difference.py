@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from plait.evaluation.results.per_query import is_better
+from plait.evaluation.results.per_query_metrics import is_better
 from plait.evaluation.results.undefined_metrics import format_bounds
 from plait.metrics.bootstrap import Interval
 

@@ -11,7 +11,7 @@ from plait.errors import InputError
 from plait.evaluation.protocol import Protocol
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.evaluation.results.paired_difference import Difference
-from plait.evaluation.results.per_query import PerQueryMetrics
+from plait.evaluation.results.per_query_metrics import PerQueryMetrics
 from plait.evaluation.results.query_lists import QueryLists
 from plait.metrics.bootstrap import Interval
 

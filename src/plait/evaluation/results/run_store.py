@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from plait.errors import InputError, NotFoundError, StorageError
-from plait.evaluation.results.per_query import PerQueryMetrics, read_per_query, write_per_query
+from plait.evaluation.results.per_query_metrics import (
+    PerQueryMetrics,
+    read_per_query,
+    write_per_query,
+)
 from plait.evaluation.results.report import Report
 from plait.utils.path_kind import path_kind
 from plait.utils.toml_json import parse_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from plait.data.array_types import Int64Array
-from plait.data.dataset import Dataset, Interactions, ranking_target_mask, user_item_keys
+from plait.data.dataset import Dataset, ranking_target_mask, user_item_keys
 from plait.evaluation.results.data_warnings import DataWarning
 from plait.splitting.own_split import OwnSplit
 from plait.splitting.splits import Split
@@ -34,7 +34,11 @@ def split_warnings(split: OwnSplit | None, test: Split, goal: tuple[str, ...]) -
     listed = known.catalogue.alive | is_known
     hopeless = _share(~listed[targets])
     unlisted = f", {hopeless:.1%} no item of the catalogue either: no model can list them"
-    before = _share(_is_before_history(rows, known)) if known.clock == "time" else 0.0
+    before = 0.0
+    if known.clock == "time":
+        last = np.full(known.n_users, np.iinfo(np.int64).min)
+        np.maximum.at(last, known.interactions.users, known.interactions.times)
+        before = _share(rows.times < last[rows.users])
     leaked = _share(np.isin(_row_keys(split.test), _row_keys(known)))
     return [
         _warning("cold-users", cold, f"{cold:.1%} of the test users are in no training data"),
@@ -81,13 +85,6 @@ def sampling_warnings(n_sampled: int, test: Split) -> list[DataWarning]:
 
 def _warning(name: str, share: float, text: str) -> DataWarning:
     return DataWarning(name, share, share > 0, text)
-
-
-def _is_before_history(rows: Interactions, known: Dataset) -> np.typing.NDArray[np.bool_]:
-    """bool [N]: whether a test event is earlier than the last known event of its user."""
-    last = np.full(known.n_users, np.iinfo(np.int64).min)
-    np.maximum.at(last, known.interactions.users, known.interactions.times)
-    return rows.times < last[rows.users]
 
 
 def _row_keys(dataset: Dataset) -> Int64Array:

@@ -20,7 +20,7 @@ from plait.evaluation.ranking.own_metrics import OwnMetric, named_metrics
 from plait.evaluation.ranking.rank_queries import require_final_score
 from plait.evaluation.results.evaluation_log import recipe_hash
 from plait.evaluation.results.fingerprint import dataset_fingerprint, split_fingerprint
-from plait.evaluation.results.per_query import is_better
+from plait.evaluation.results.per_query_metrics import is_better
 from plait.evaluation.results.report import FUSED
 from plait.evaluation.tuning.settings_to_search import check_metric, search_space
 from plait.evaluation.tuning.tuning_data import TuningData, cache_of_unsearched, tuning_data

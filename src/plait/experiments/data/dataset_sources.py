@@ -37,7 +37,9 @@ def log_of_sources(sources: Mapping[FileKind, Any], mapping: Any) -> MemoryLog:
     log = MemoryLog()
     for kind, source in sources.items():
         for part in [] if source is None else _tables(source):
-            _check_table(part, kind)
+            if hasattr(part, "dtype") and not hasattr(part, "columns"):
+                message = f"{kind} is a {type(part).__name__}, a single column; expected a table"
+                raise InputError(message, hint=_TABLE_HINT, field=kind)
             _add_table(log, kind, part, mapping)
     return log
 
@@ -45,19 +47,12 @@ def log_of_sources(sources: Mapping[FileKind, Any], mapping: Any) -> MemoryLog:
 def _tables(source: Any) -> Sequence[Any]:
     """The tables of a list of paths or frames; any other source is a single table."""
     is_list = isinstance(source, list | tuple) and len(source) > 0
-    return source if is_list and all(map(_is_path_or_frame, source)) else [source]
-
-
-def _is_path_or_frame(value: Any) -> bool:
-    is_frame = hasattr(value, "columns") and not isinstance(value, Mapping)
-    return isinstance(value, str | os.PathLike) or is_frame
-
-
-def _check_table(source: Any, kind: FileKind) -> None:
-    """Raise InputError if the source is a single column."""
-    if hasattr(source, "dtype") and not hasattr(source, "columns"):
-        message = f"{kind} is a {type(source).__name__}, a single column; expected a table"
-        raise InputError(message, hint=_TABLE_HINT, field=kind)
+    is_list_of_tables = is_list and all(
+        isinstance(part, str | os.PathLike)
+        or (hasattr(part, "columns") and not isinstance(part, Mapping))
+        for part in source
+    )
+    return source if is_list_of_tables else [source]
 
 
 def _add_table(log: MemoryLog, kind: FileKind, table: Any, mapping: Any) -> None:

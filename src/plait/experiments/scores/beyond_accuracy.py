@@ -89,26 +89,27 @@ def _hit_sums(
     return expected_gains(groups, rank_weights, values)
 
 
-def _novelty(
-    lists: RankedLists, groups: TieGroups, exposure: ExposureChances, k: int, facts: ItemFacts
-) -> Float64Array:
+def _mean_of_items(values: Callable[[ItemFacts], Float64Array]) -> _Function:
+    """The mean over the items of a list of a value by item number."""
+
+    def mean(
+        lists: RankedLists, groups: TieGroups, exposure: ExposureChances, k: int, facts: ItemFacts
+    ) -> Float64Array:
+        return mean_exposed_value(exposure, values(facts), groups.batch)
+
+    return mean
+
+
+def _information(facts: ItemFacts) -> Float64Array:
     counts = facts.counts("novelty") + 1
-    information = -np.log2(counts / counts[: facts.n_items].sum())
-    return mean_exposed_value(exposure, information, groups.batch)
+    information: Float64Array = -np.log2(counts / counts[: facts.n_items].sum())
+    return information
 
 
-def _user_frequency(
-    lists: RankedLists, groups: TieGroups, exposure: ExposureChances, k: int, facts: ItemFacts
-) -> Float64Array:
-    counts = facts.counts("novelty@rectools")
-    information = -np.log2(np.maximum(counts, 1) / facts.n_users)
-    return mean_exposed_value(exposure, information, groups.batch)
-
-
-def _popularity(
-    lists: RankedLists, groups: TieGroups, exposure: ExposureChances, k: int, facts: ItemFacts
-) -> Float64Array:
-    return mean_exposed_value(exposure, facts.counts("popularity"), groups.batch)
+def _user_information(facts: ItemFacts) -> Float64Array:
+    counts = np.maximum(facts.counts("novelty@rectools"), 1)
+    information: Float64Array = -np.log2(counts / facts.n_users)
+    return information
 
 
 def _serendipity(
@@ -173,9 +174,9 @@ def _gini(
 _Function = Callable[[RankedLists, TieGroups, ExposureChances, int, ItemFacts], Float64Array]
 
 BEYOND_ACCURACY: Mapping[str, _Function] = {
-    "novelty": _novelty,
-    "novelty@rectools": _user_frequency,
-    "popularity": _popularity,
+    "novelty": _mean_of_items(_information),
+    "novelty@rectools": _mean_of_items(_user_information),
+    "popularity": _mean_of_items(lambda facts: facts.counts("popularity")),
     "serendipity": _serendipity,
     "intra_list_similarity": _intra_list_similarity,
     "recall@ips": _debiased_recall,

@@ -11,8 +11,8 @@ import polars as pl
 from plait.errors import InputError
 from plait.experiments.data.list_frames import read_pairs
 from plait.experiments.scores.item_facts import ItemFacts, item_facts, no_facts
-from plait.experiments.scores.list_candidates import sampled_candidates
 from plait.experiments.scores.metric_definitions import RankedLists
+from plait.experiments.scores.sampled_candidates import sampled_candidates
 from plait.experiments.scores.score_request import ScoreRequest
 
 __all__ = ["EvaluatedUsers", "evaluated_users"]

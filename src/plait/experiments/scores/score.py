@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from plait.data.array_types import Float64Array, Int64Array
+from plait.data.array_types import Float64Array
 from plait.errors import InputError
 from plait.experiments.models.fitted_model import FittedModel
 from plait.experiments.scores.beyond_accuracy import CATALOGUE_METRICS, beyond_accuracy_values
@@ -116,19 +116,11 @@ def _row(
     for name, counts in slices.items.items():
         rows, part = lists.with_targets(counts)
         if len(rows) and request.accuracy:
-            columns = metric_values(part, request.accuracy, request.ks)
-            by_slice[name] = {
-                metric: _scattered(column, rows, len(lists.items))
-                for metric, column in columns.items()
-            }
+            by_slice[name] = {}
+            for metric, column in metric_values(part, request.accuracy, request.ks).items():
+                by_slice[name][metric] = np.full(len(lists.items), np.nan)
+                by_slice[name][metric][rows] = column
     return UserMetrics(lists.items, values, flags, by_slice)
-
-
-def _scattered(values: Float64Array, rows: Int64Array, size: int) -> Float64Array:
-    """The values at their rows, NaN elsewhere: float64 [size]."""
-    column = np.full(size, np.nan)
-    column[rows] = values
-    return column
 
 
 def _is_by_name(lists: Any) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 
 from plait.errors import InputError
 from plait.experiments.scores.beyond_accuracy import BEYOND_ACCURACY, REVENUE
-from plait.experiments.scores.list_candidates import n_sampled
 from plait.experiments.scores.metric_definitions import METRIC_NAMES, Metric
+from plait.experiments.scores.sampled_candidates import n_sampled
 from plait.utils.number_arguments import plain_number, whole_number
 from plait.utils.plain_arguments import as_list, without_numpy
 

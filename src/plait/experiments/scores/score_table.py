@@ -231,18 +231,13 @@ class ScoreTable:
             [
                 model,
                 *(
-                    _cell(value, value == top, digits, bold)
+                    (bold if value == top else "{}").format(f"{value:.{digits}f}")
                     for value, top in zip(row, best, strict=True)
                 ),
             ]
             for model, row in zip(self.rows, table, strict=True)
         ]
         return ["model", *metrics], body
-
-
-def _cell(value: float, is_best: bool, digits: int, bold: str) -> str:
-    text = f"{value:.{digits}f}"
-    return bold.format(text) if is_best else text
 
 
 def _latex(text: str) -> str:

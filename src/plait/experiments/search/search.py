@@ -265,7 +265,11 @@ def _run_drawn(
         progress("trials", number, count)
         study.sampler = optuna.samplers.TPESampler(seed=task.seed + number)
         asked = study.ask(distributions)
-        settings = {name: _decoded(value, domains[name]) for name, value in asked.params.items()}
+        settings = dict(asked.params)
+        for name, domain in domains.items():
+            if isinstance(domain, Choice):
+                codes = {_encoded(choice, domain): choice for choice in domain.values}
+                settings[name] = codes[settings[name]]
         trial = task.earlier(settings) or task.run(settings)
         trials.append(trial)
         failed = optuna.trial.TrialState.FAIL if trial.value is None else None
@@ -331,9 +335,3 @@ def _distribution(domain: Range | Choice) -> BaseDistribution:
 
 def _encoded(value: Any, domain: Range | Choice) -> Any:
     return settings_key({"value": value}) if isinstance(domain, Choice) else value
-
-
-def _decoded(value: Any, domain: Range | Choice) -> Any:
-    if isinstance(domain, Range):
-        return value
-    return next(choice for choice in domain.values if _encoded(choice, domain) == value)

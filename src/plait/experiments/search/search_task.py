@@ -181,8 +181,13 @@ class SearchTask:
         seed = whole_number(seed, "seed", least=0)
         if not len(validation.interactions):
             raise InputError("validation has no interaction to measure by", field="validation")
+        if isinstance(model, FromRecipe):
+            description: dict[str, Any] = {"recipe": recipe_hash(model.source)}
+        else:
+            settings = settings_key(model.get_params())
+            description = {"class": type(model).__name__, "settings": settings}
         identity = {
-            "model": _model_identity(model),
+            "model": description,
             "metric": objective.name,
             "k": int(objective.k),
             "seen": objective.seen,
@@ -300,9 +305,3 @@ def _as_model(searched: Any) -> Estimator:
     if isinstance(searched, type) and issubclass(searched, Estimator):
         return searched()
     return FromRecipe(recipe_from(searched))
-
-
-def _model_identity(model: Estimator) -> dict[str, Any]:
-    if isinstance(model, FromRecipe):
-        return {"recipe": recipe_hash(model.source)}
-    return {"class": type(model).__name__, "settings": settings_key(model.get_params())}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plait.data.array_types import Float32Array, Float64Array, Int32Array, Int64Array
+from plait.data.array_types import Float32Array, Float64Array, Int32Array
 
 __all__ = ["ordered_float32"]
 
@@ -36,7 +36,8 @@ def ordered_float32(users: Int32Array, scores: Float64Array) -> Float32Array:
     owners, ascending = users[order], scores[order]
     is_new_user = np.diff(owners, prepend=owners[0] - 1) != 0
     is_new = is_new_user | (np.diff(ascending, prepend=np.nan) != 0)
-    keys = _keys(rounded[order][is_new])
+    bits = rounded[order][is_new].view(np.int32).astype(np.int64)
+    keys = np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)  # in the order of the numbers
     groups = np.cumsum(is_new_user)[is_new]
     places = np.arange(len(keys)) - np.flatnonzero(is_new_user[is_new])[groups - 1]
     sizes = np.bincount(groups)[groups]
@@ -44,17 +45,7 @@ def ordered_float32(users: Int32Array, scores: Float64Array) -> Float32Array:
     keys = np.maximum.accumulate(raised) - groups * _USER_STRIDE + places
     keys = np.minimum(keys, _LARGEST - (sizes - 1 - places))
     ordered = np.empty(len(scores), np.float32)
-    ordered[order] = _numbers(keys)[np.cumsum(is_new) - 1]
+    magnitudes = np.abs(keys).astype(np.int32).view(np.float32)
+    numbers = np.where(keys < 0, -magnitudes, magnitudes).astype(np.float32)
+    ordered[order] = numbers[np.cumsum(is_new) - 1]
     return ordered
-
-
-def _keys(numbers: Float32Array) -> Int64Array:
-    """Whole numbers in the order of float32 numbers, adjacent for adjacent ones."""
-    bits = numbers.view(np.int32).astype(np.int64)
-    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
-
-
-def _numbers(keys: Int64Array) -> Float32Array:
-    """The float32 numbers of their keys."""
-    bits = np.abs(keys).astype(np.int32).view(np.float32)
-    return np.where(keys < 0, -bits, bits).astype(np.float32)

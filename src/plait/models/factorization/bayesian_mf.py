@@ -293,7 +293,10 @@ class _BayesianFit:
     def fit(self, seed: int) -> BayesianMF:
         """Sample, compress and order by number."""
         config, values = self._config, self._ratings.values
-        mean, unit = float(values.mean()), _unit(values)
+        mean, spread = float(values.mean()), float(values.std())
+        # The priors are for numbers of about 1, so ratings up to 100 would hardly move them. A
+        # power of two leaves ratings of one to five stars as they are, and rounds nothing.
+        unit = float(2.0 ** np.round(np.log2(spread))) if spread > 0 else 1.0
         samples = gibbs_samples(
             CenteredRatings(self._user_rows, self._item_rows, (values - mean) / unit),
             self._user_features(),
@@ -355,16 +358,6 @@ class _BayesianFit:
             features = self._item_side.matrix(catalogue, unrated.tolist(), self._triples)
             items[unrated] = model.new_items(features)
         return model
-
-
-def _unit(values: Float64Array) -> float:
-    """What ratings are divided by while they are sampled: their spread, or 1 if all are equal.
-
-    The priors are for numbers of about 1, so ratings up to 100 would hardly move them. Rounded to a
-    power of two, so that ratings of one to five stars stay as they are and nothing is rounded.
-    """
-    spread = float(values.std())
-    return float(2.0 ** np.round(np.log2(spread))) if spread > 0 else 1.0
 
 
 def _positions(numbers: Int64Array, size: int) -> Int64Array:

@@ -270,18 +270,14 @@ class Factors(DenseScorer[FactorsConfig]):
         }
         if config.method == "bpr":
             return fit_bpr(dataset, learning_rate=config.learning_rate, **settings)
+        is_warm = context.warm_start and self.can_warm_start
         return fit_ials(
             dataset,
             alpha=config.alpha,
             weighted=config.confidence == "weight",
-            start=self._start(context),
+            start=self._model if is_warm and isinstance(self._model, FactorSpace) else None,
             **settings,
         )
-
-    def _start(self, context: FitContext) -> FactorSpace | None:
-        """The earlier fit to go on from."""
-        is_warm = context.warm_start and self.can_warm_start
-        return self._model if is_warm and isinstance(self._model, FactorSpace) else None
 
     @property
     def can_warm_start(self) -> bool:

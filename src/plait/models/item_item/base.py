@@ -163,9 +163,12 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         updates: Updates | None = updates_in(queries, self.name)
         scores = self._weighted_sums(queries, self._smoothed_history(queries, updates))
         is_empty = ~scores.any(axis=1)
-        new_scores = None if updates is None else self._scores_of_updates(updates, scores)
-        scores[:, ~self._known] = np.nan
-        if updates is not None and new_scores is not None:
+        if updates is None:
+            scores[:, ~self._known] = np.nan
+        else:
+            new_scores = self._update_weight * (updates.values @ scores.T).T  # float32 [B, N]
+            new_scores[:, np.diff(updates.values.indptr) == 0] = np.nan  # without neighbours
+            scores[:, ~self._known] = np.nan
             scores = overlay_items(scores, updates.item_numbers, new_scores, axis=1)
         scores[is_empty] = np.nan
         return scores
@@ -224,12 +227,6 @@ class ItemItem(DenseScorer[ItemItemConfigT], ABC):
         return fitted.hstack(
             neighbors.scaled(np.full(len(neighbors), self._update_weight, np.float32))
         )
-
-    def _scores_of_updates(self, updates: Updates, scores: Float32Array) -> Float32Array:
-        """The scores of updated items, float32 [B, N]; NaN for items without neighbours."""
-        new_scores: Float32Array = self._update_weight * (updates.values @ scores.T).T
-        new_scores[:, np.diff(updates.values.indptr) == 0] = np.nan
-        return new_scores
 
 
 _MAX_CONTRIBUTORS = 64

@@ -17,7 +17,7 @@ from scipy import sparse
 from plait.data.array_types import Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import offsets_of
-from plait.features.blockwise import blocks, map_blocks, sample_items
+from plait.features.blockwise_matrices import blocks, map_blocks, sample_items
 from plait.features.sparse_topk import filter_entries, rows_of
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from plait.data.dataset import Dataset
-from plait.features.blockwise import blocks, map_blocks
+from plait.features.blockwise_matrices import blocks, map_blocks
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.base import ItemItem, ItemItemConfig

@@ -17,7 +17,7 @@ from scipy import sparse
 from plait.data.array_types import Float32Array, Int32Array, Int64Array, UInt64Array
 from plait.data.dataset import Dataset
 from plait.errors import PlaitError
-from plait.features.blockwise import blocks, gram_top_entries, map_blocks
+from plait.features.blockwise_matrices import blocks, gram_top_entries, map_blocks
 from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, row_topk_mask, rows_of
 from plait.models.item_item.cooccurrence_counts import CooccurrenceCounts, PairConfig

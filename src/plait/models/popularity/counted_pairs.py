@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from plait.data.recent_interactions import MAX_RECENT_ROWS
-from plait.models.popularity.daily_cells import NEWCOMER_DAYS, SINGLE_ITEM_WEIGHT
+from plait.models.popularity.robust_counts import NEWCOMER_DAYS, SINGLE_ITEM_WEIGHT
 
 __all__ = ["Count", "CountedPairs", "item_of", "pair_keys", "user_of"]
 
@@ -154,7 +154,8 @@ class CountedPairs:
         before = self._find(key)
         if before is not None and (day, weight) <= before[:2]:
             return
-        n_items = self._item_count(user)
+        n_fitted = int(self._fitted_items[user]) if user < len(self._fitted_items) else 0
+        n_items = self._n_items.get(user, n_fitted)
         if len(self._changed) > MAX_RECENT_ROWS:  # memory is bounded; a user may count twice
             self._changed.clear()
             self._only.clear()
@@ -203,7 +204,3 @@ class CountedPairs:
             return self._first_days[user]
         is_known = user < len(self._fitted_first_days)
         return int(self._fitted_first_days[user]) if is_known else _NEVER
-
-    def _item_count(self, user: int) -> int:
-        known = self._fitted_items[user] if user < len(self._fitted_items) else 0
-        return self._n_items.get(user, int(known))

@@ -13,7 +13,7 @@ from plait.data.array_types import Float64Array, Int64Array
 from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import Ragged
 from plait.metrics.dcg import discount, ideal_dcg
-from plait.models.popularity.daily_cells import NEWCOMER_LIMIT, robust_interactions, user_weight
+from plait.models.popularity.robust_counts import NEWCOMER_LIMIT, robust_interactions, user_weight
 from plait.utils.timestamps import DAY
 
 __all__ = [
@@ -112,6 +112,8 @@ def select_half_life(
     Returns:
         Days, one of HALF_LIVES.
     """
+    from scipy.stats import rankdata  # takes most of a second to import
+
     events = past.interactions
     if len(events) > _MAX_EVENTS:
         newest = np.argpartition(events.times, -_MAX_EVENTS)[-_MAX_EVENTS:]
@@ -124,15 +126,9 @@ def select_half_life(
         cells = counted.cells(slice(None), decay_weights(counted.interactions.times, days))
         saturated = cells.saturated(unit, most_newcomers)
         counts = np.bincount(cells.items, saturated, past.n_items).astype(np.float64)
-        gains.append(mean_ndcg(_ranks(counts), targets, blocked))
+        ranks = np.asarray(rankdata(-counts, method="average"), np.float64)
+        gains.append(mean_ndcg(ranks, targets, blocked))
     return HALF_LIVES[int(np.argmax(np.round(gains, 6)))]
-
-
-def _ranks(counts: Float64Array) -> Float64Array:
-    """The rank of each item from 1; equal counts share their mean rank."""
-    from scipy.stats import rankdata  # takes most of a second to import
-
-    return np.asarray(rankdata(-counts, method="average"), np.float64)
 
 
 def mean_ndcg(ranks: Float64Array, targets: Ragged, blocked: Ragged | None) -> float:

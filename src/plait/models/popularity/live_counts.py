@@ -21,8 +21,8 @@ from plait.data.dataset import event_type_weights
 from plait.data.recent_interactions import MAX_RECENT_ROWS
 from plait.data.state_view import State
 from plait.models.popularity.counted_pairs import Count, CountedPairs, item_of, pair_keys, user_of
-from plait.models.popularity.daily_cells import DailyCells
 from plait.models.popularity.half_life_selection import MAX_AGE, MAX_GAP
+from plait.models.popularity.robust_counts import DailyCells
 from plait.utils.timestamps import DAY
 
 __all__ = ["FittedCounts", "LiveCounts", "newest_cells", "normalize"]

@@ -19,21 +19,12 @@ from plait.data.array_types import (
     Float64Array,
     Int32Array,
     Int64Array,
-    UInt64Array,
 )
 from plait.data.candidates import CandidateLists
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import State
-from plait.models.popularity.daily_cells import (
-    NEWCOMER_LIMIT,
-    DailyCells,
-    first_days,
-    items_by_user,
-    robust_interactions,
-    user_weight,
-)
 from plait.models.popularity.half_life_selection import (
     best_half_life,
     decay_weights,
@@ -44,6 +35,14 @@ from plait.models.popularity.live_counts import (
     LiveCounts,
     newest_cells,
     normalize,
+)
+from plait.models.popularity.robust_counts import (
+    NEWCOMER_LIMIT,
+    DailyCells,
+    first_days,
+    items_by_user,
+    robust_interactions,
+    user_weight,
 )
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fitted_state import read_state, write_state
@@ -57,7 +56,7 @@ from plait.pipeline.topk import top_k
 __all__ = ["Popular", "PopularConfig"]
 
 _COUNTS = "robust_counts"
-"""The folder of what a fit leaves for the time after it."""
+"""The folder of the counts that later events are added to."""
 
 _HALF_LIVES = Choice((None, 0.0, 0.5, 2.0, 7.0, 28.0, 112.0, 365.0))
 
@@ -167,7 +166,11 @@ class Popular(Stage[PopularConfig]):
             newest,
         )
         scores = (fitted._scores(fitted._shares, row) for row in range(len(counts)))
-        fitted._rankings = np.stack([_rank(row, dataset.catalogue.tiebreak) for row in scores])
+        rankings = []
+        for values in scores:
+            order = np.lexsort((dataset.catalogue.tiebreak, np.nan_to_num(-values, nan=np.inf)))
+            rankings.append(np.where(np.isnan(values[order]), ABSENT, order).astype(np.int32))
+        fitted._rankings = np.stack(rankings)
         return fitted
 
     def select_setting(self, dataset: Dataset, queries: QueryBatch, targets: Ragged) -> Self:
@@ -296,12 +299,6 @@ def _user_values(dataset: Dataset, field: str) -> Any:
         return np.full(dataset.n_users, "", object)
     values = (dataset.users.columns[field].get(user) for user in range(dataset.n_users))
     return np.array(["" if value is None else str(value) for value in values], object)
-
-
-def _rank(scores: Float32Array, tiebreak: UInt64Array) -> Int32Array:
-    """int32 [n]: the items by falling score, ties by `tiebreak`; -1 in place of unknown items."""
-    order = np.lexsort((tiebreak, np.nan_to_num(-scores, nan=np.inf)))
-    return np.where(np.isnan(scores[order]), ABSENT, order).astype(np.int32)
 
 
 def _top_allowed(ranking: Int32Array, queries: QueryBatch, rows: Int64Array, k: int) -> Int32Array:

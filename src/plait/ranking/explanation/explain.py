@@ -96,7 +96,7 @@ class Explain(Stage[ExplainConfig]):
     `count` that it mentions. The model with the largest share of the score comes first.
 
     A fit collects who bought, viewed and rated what: a sentence is written only if that bears it
-    out, whatever the models computed. Without a fit no sentence speaks of other users.
+    out, whatever the models computed. Without a fit no sentence mentions other users.
     """
 
     Config = ExplainConfig
@@ -116,7 +116,7 @@ class Explain(Stage[ExplainConfig]):
             **dict.fromkeys(self.config.viewed_events, Action.VIEWED),
             **dict.fromkeys(self.config.bought_events, Action.BOUGHT),
         }
-        """The action of each event type; those that sentences do not speak of are left out."""
+        """The action of each event type; those that no sentence mentions are left out."""
 
     def _check(self) -> None:
         for model, template in self.config.templates.items():

@@ -20,6 +20,8 @@ _SILENT_FIELDS = re.compile(
     re.IGNORECASE,
 )
 """Names of fields whose values say nothing to a reader: ids, addresses, long texts, states."""
+_CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the words of a name such as `parentId` meet."""
 
 _EMPTY_VALUES = frozenset(
     (
@@ -83,7 +85,8 @@ def speaking_fields(catalogue: Catalogue, chosen: Sequence[str]) -> list[str]:
     return [
         name
         for name, column in catalogue.columns.items()
-        if column.type in ("category", "set") and not _SILENT_FIELDS.search(_spaced(name))
+        if column.type in ("category", "set")
+        and not _SILENT_FIELDS.search(_CASE_CHANGE.sub(" ", name))
     ]
 
 
@@ -99,7 +102,7 @@ def shared_values(
 
     Returns:
         By pair the keys `field` and `value`: a category that both have, else the longest member
-        that their sets have in common. Pairs that agree in nothing that speaks are left out.
+        that their sets have in common. Pairs without such a field are left out.
     """
     if catalogue is None:
         return {}
@@ -140,8 +143,3 @@ def _is_telling(value: str) -> bool:
         and not _CODE.fullmatch(text)
         and not _ADDRESS.search(text)
     )
-
-
-def _spaced(name: str) -> str:
-    """A name with its words apart: `parentId` as `parent Id`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)

@@ -348,12 +348,9 @@ def _others(context: ReasonContext, number: int, _part: Contribution) -> _Wordin
     return _Wording("others") if chosen else None
 
 
-def _interest(_context: ReasonContext, _number: int, _part: Contribution) -> _Wording:
-    return _Wording(Claim.INTEREST)
-
-
-def _pinned(_context: ReasonContext, _number: int, _part: Contribution) -> _Wording:
-    return _Wording("pinned")
+def _always(key: str, _context: ReasonContext, _number: int, _part: Contribution) -> _Wording:
+    """A sentence that needs no evidence."""
+    return _Wording(key)
 
 
 _Check = Callable[[ReasonContext, int, Contribution], _Wording | None]
@@ -371,6 +368,6 @@ _CHECKS: Mapping[Claim, _Check] = {
     Claim.POPULAR: _near_top,
     Claim.POPULAR_IN: partial(_near_top, in_context=True),
     Claim.OTHERS: _others,
-    Claim.INTEREST: _interest,
-    Claim.PINNED: _pinned,
+    Claim.INTEREST: partial(_always, Claim.INTEREST),
+    Claim.PINNED: partial(_always, "pinned"),
 }

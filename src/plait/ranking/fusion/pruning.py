@@ -86,7 +86,10 @@ class Pruning:
         while (least := _least_useful(fuse, lesson, needed)) is not None:
             name, fuse, lesson, gain = least
             pruned = next(model for model in pipeline.models if model.name == name)
-            self.pruned.append(PrunedModel(name, gain, _megabytes(pruned)))
+            with tempfile.TemporaryDirectory() as folder:
+                pruned.save(Path(folder))
+                size = sum(file.stat().st_size for file in Path(folder).rglob("*"))
+            self.pruned.append(PrunedModel(name, gain, size / 1e6))
             pipeline = _without(pipeline, name, fuse)
         return pipeline, lesson
 
@@ -171,10 +174,3 @@ def _unreferenced(settings: Mapping[str, Any], paths: Iterable[str], name: str) 
         elif isinstance(value, list | tuple):
             result[setting] = [entry for entry in value if entry != name]
     return result
-
-
-def _megabytes(model: Stage) -> float:
-    """The size of the files of a model in a bundle."""
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        return sum(file.stat().st_size for file in Path(folder).rglob("*")) / 1e6

@@ -18,7 +18,7 @@ __all__ = ["OPEN_PATHS", "AuthMiddleware", "Permission", "requires"]
 Permission = Literal["open", "read", "ingest", "events", "admin"]
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
-"""The paths that need no key: is it alive, is it ready, and what the routes are."""
+"""The paths that need no key: health, readiness and the documentation of the routes."""
 
 _HINT = (
     "use the admin key, or one listed in PLAIT_READ_KEYS, PLAIT_INGEST_KEYS or PLAIT_EVENTS_KEYS"

@@ -26,10 +26,11 @@ def docs_page(api: dict[str, Any]) -> str:
     sections = [
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>"
         f"<p>{escape(operation.get('description', operation['summary']))}</p>"
-        f"<p>Permission: {escape(_permission(operation))}</p>"
+        f"<p>Permission: {escape(' or '.join(permissions))}</p>"
         f"{_body_table(operation.get('requestBody'), schemas)}</section>"
         for path, methods in api["paths"].items()
         for method, operation in methods.items()
+        for permissions in [(operation["x-permission"], *operation.get("x-also", ()))]
     ]
     info = {name: escape(text) for name, text in api["info"].items()}
     return (
@@ -38,10 +39,6 @@ def docs_page(api: dict[str, Any]) -> str:
         f"<h1>{info['title']} {info['version']}</h1>"
         f"<p>{info['description']}</p>{''.join(sections)}</html>"
     )
-
-
-def _permission(operation: dict[str, Any]) -> str:
-    return " or ".join((operation["x-permission"], *operation.get("x-also", ())))
 
 
 def _body_table(body: dict[str, Any] | None, schemas: dict[str, Any]) -> str:

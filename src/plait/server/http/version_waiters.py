@@ -78,7 +78,7 @@ class VersionWaiters:
                 await asyncio.sleep(STEP)
 
     async def _admit(self) -> None:
-        """Take up new waiters; one look at the log serves all that came before it."""
+        """Admit new waiters; one read of the head of the log serves all of them."""
         new, self._new = self._new, []
         try:
             head = await self._read_head()

@@ -290,7 +290,7 @@ class Service:
             self.metrics.answers.clicked(ids, self.workspace.chains.context_of)
 
     def close(self) -> None:
-        """Let what is under way finish, then close the workspace, which writes what it holds."""
+        """Wait for running calls, then close the workspace, which writes buffered impressions."""
         for calls in (
             self._parse_calls,
             self._list_calls,

@@ -7,7 +7,7 @@ import pytest
 
 from plait.models.item_item.linear import LinearConfig
 from plait.pipeline.registry import load_all_stages
-from plait.pipeline.settings_doc import setting_texts
+from plait.pipeline.settings_help import setting_texts
 
 
 def test_help_of_a_config_shows_texts_defaults_and_bounds():

@@ -13,7 +13,7 @@ from plait.evaluation.protocol import Protocol
 from plait.evaluation.ranking.baselines import baselines
 from plait.evaluation.ranking.catalogue_metrics import add_catalogue_metrics
 from plait.evaluation.ranking.cold_and_warm import add_alone_metrics
-from plait.evaluation.ranking.fits import FittedRecipe
+from plait.evaluation.ranking.fitted_recipes import FittedRecipe
 from plait.evaluation.ranking.fold_aggregation import (
     EvalSet,
     concat_eval_sets,
@@ -22,8 +22,8 @@ from plait.evaluation.ranking.fold_aggregation import (
 )
 from plait.evaluation.ranking.fusion_rows import FusionRows, absent_rows, is_fusion_row
 from plait.evaluation.ranking.own_metrics import add_own_metrics
-from plait.evaluation.ranking.per_user import ModelResult
 from plait.evaluation.ranking.product_targets import check_group_by
+from plait.evaluation.ranking.query_metrics import ModelResult
 from plait.evaluation.ranking.rank_queries import rank_split, state_view_of
 from plait.evaluation.ranking.summary import differences_to_best, per_query_metrics, summarize
 from plait.evaluation.ranking.windows import (
@@ -86,7 +86,9 @@ def evaluate_rankings(
         by_recipe[name] = _evaluate_recipe(task, name, recipe, windows, learned)
     baseline_rows = _evaluate_baselines(task, first)
     if len(named) > 1:
-        _name_by_recipe(by_recipe)
+        for name, results in by_recipe.items():
+            for row in results:
+                row.model = f"{name}/{row.model}"
     eval_set = concat_eval_sets([window.eval_set for window in first])
     rows = [*itertools.chain(*by_recipe.values()), *baseline_rows]
     targets = max(len(eval_set.targets), 1)
@@ -116,13 +118,6 @@ def _absent(task: RankingTask) -> dict[str, Any]:
     """The rows that need a package that is not installed, if there are any."""
     absent = absent_rows(task.fusion)
     return {"absent": absent} if absent else {}
-
-
-def _name_by_recipe(by_recipe: Mapping[str, list[ModelResult]]) -> None:
-    """Put the names of the recipes before those of the rows."""
-    for name, rows in by_recipe.items():
-        for row in rows:
-            row.model = f"{name}/{row.model}"
 
 
 def _query_lists(

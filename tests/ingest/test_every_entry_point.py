@@ -40,7 +40,7 @@ ANCHOR = {
 FIELDS = {"fields": {"channel": "app"}}
 
 
-# -- doors: each takes rows and gives what is wrong by row
+# -- entry points: each takes rows and gives what is wrong by row
 
 
 def ingest(workspace, source):
@@ -143,16 +143,16 @@ def stored_events(home):
         ]
 
 
-def assert_doors_agree(rows, *doors, anchor=ANCHOR):
+def assert_entry_points_agree(rows, *entry_points, anchor=ANCHOR):
     if anchor is not None:
         rows = [*rows, anchor | FIELDS if "fields" in rows[0] else anchor]
     outcomes = {}
-    for door in doors:
+    for entry_point in entry_points:
         with tempfile.TemporaryDirectory() as folder:
             with plait.open(Path(folder)) as workspace:
-                errors = door(workspace, rows)
-            outcomes[door.__name__] = (errors, stored_events(folder))
-    expected = outcomes[doors[0].__name__]
+                errors = entry_point(workspace, rows)
+            outcomes[entry_point.__name__] = (errors, stored_events(folder))
+    expected = outcomes[entry_points[0].__name__]
     assert all(outcome == expected for outcome in outcomes.values()), outcomes
 
 
@@ -227,7 +227,7 @@ def test_rows_of_json_agree_in_lists_files_and_requests(rows):
     rows = orjson.loads(
         json.dumps([row if "fields" in row else row | {"fields": None} for row in rows])
     )
-    assert_doors_agree(
+    assert_entry_points_agree(
         rows, through_list, through_post, through_json_lines, through_body, through_ndjson
     )
 
@@ -261,8 +261,8 @@ text_rows = st.lists(
 @settings(max_examples=40)
 @given(text_rows)
 def test_rows_of_text_agree_in_lists_files_frames_and_requests(rows):
-    doors = (through_list, through_post, through_json_lines, through_body, through_ndjson)
-    assert_doors_agree(rows, *doors, through_csv, through_text_frame)
+    entry_points = (through_list, through_post, through_json_lines, through_body, through_ndjson)
+    assert_entry_points_agree(rows, *entry_points, through_csv, through_text_frame)
 
 
 # The columns of a frame have one type each.
@@ -299,7 +299,7 @@ typed_rows = st.tuples(*(st.sampled_from(parts) for parts in typed_columns.value
 @settings(max_examples=40)
 @given(typed_rows)
 def test_frames_of_typed_columns_agree_with_lists_and_posted_rows(rows):
-    assert_doors_agree(rows, through_list, through_post, through_frame, anchor=None)
+    assert_entry_points_agree(rows, through_list, through_post, through_frame, anchor=None)
 
 
 python_objects = st.sampled_from(
@@ -328,10 +328,10 @@ python_rows = rows_of(
 @given(python_rows)
 def test_python_objects_agree_in_lists_and_posted_rows(rows):
     rows = [{"fields": None} | row for row in rows]
-    assert_doors_agree(rows, through_list, through_post)
+    assert_entry_points_agree(rows, through_list, through_post)
 
 
-def test_rows_without_time_or_kind_follow_the_documentation_of_their_door():
+def test_rows_without_time_or_kind_follow_the_documentation_of_their_entry_point():
     with tempfile.TemporaryDirectory() as folder, plait.open(Path(folder)) as workspace:
         rows = [
             {"user": "u", "item": "i", "kind": "view", "time": "2024-01-01"},

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from plait.data.types import Event
 from plait.eventlog.append_result import AppendResult
-from plait.eventlog.read import EventChunk
+from plait.eventlog.read_columns import EventChunk
 from plait.schema.schema import Schema
 
 __all__ = ["EventLogReader", "EventLogWriter"]

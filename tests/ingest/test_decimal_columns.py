@@ -1,4 +1,4 @@
-"""Columns of amounts: with a mapping, by themselves, and through every door."""
+"""Columns of amounts: with a mapping, by themselves, and through every entry point."""
 
 import tempfile
 from pathlib import Path

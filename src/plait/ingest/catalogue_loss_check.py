@@ -49,7 +49,7 @@ class CatalogueEffect:
     deleted: int = 0
 
     def problems(self) -> list[ImportNote]:
-        """Return why the import needs the caller's word; none if it does not."""
+        """Return why the import has to be confirmed; empty if it need not be."""
         problems = []
         what = f"{self.entity}s"
         for name, count in sorted(self.cleared.items(), key=lambda entry: (-entry[1], entry[0])):

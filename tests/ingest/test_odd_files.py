@@ -1,4 +1,4 @@
-"""A log is the same log however odd its files are, and whichever door it comes through."""
+"""A log is the same log however odd its files are, and whichever entry point it comes through."""
 
 import datetime as dt
 import json
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plait.ingest import read_events
 from plait.ingest.posted_rows import parse_event_rows
 from plait.schema.missing_words import FIELD_WORDS, MISSING_WORDS
-from tests.ingest import quirks
+from tests.ingest import odd_files as quirks
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -235,7 +235,7 @@ def test_ids_that_are_whole_numbers(numbers, writing, dtype):
 
 @many
 @given(st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4))
-def test_any_text_is_the_same_id_through_every_door_or_refused(texts):
+def test_any_text_is_the_same_id_through_every_entry_point_or_refused(texts):
     rows = [{"user": "u", "item": text, "kind": "view"} for text in texts]
     parsed = parse_event_rows(rows)
     expected = [event.item for event in parsed.events]

@@ -22,7 +22,7 @@ from plait.ingest.byte_sources import zstd_module
 HEADER = ("user", "item", "time", "kind", "rating", "note")
 
 
-# -- values: (name, how it is written), the same for every door
+# -- values: (name, how it is written), the same for every entry point
 
 TIMES = {
     "iso-z": lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"),
