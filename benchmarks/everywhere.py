@@ -138,15 +138,18 @@ def best_other(report: dict[str, Any]) -> dict[str, Any]:
 
 def verdict(report: dict[str, Any], run: Run) -> str:
     """Whether the fused row is first, against our own rows and what is published."""
-    behind = []
-    gaps = [gap for gap in report["paired"] if gap["metric"] == "ndcg@10"]
-    gaps = [gap for gap in gaps if not is_fusion(gap["against"])]
-    if any(gap["high"] is not None and gap["high"] < 0 for gap in gaps):
-        behind.append(f"`{best_other(report)['model']}`")
+    value, other = ndcg(row(report, "fused")), best_other(report)
     published = DATA_SETS[run.data_set].published.get(run.protocol)
-    if published and ndcg(row(report, "fused")) < published[2]:
-        behind.append(published[0])
-    return f"no: behind {' and '.join(behind)}" if behind else "yes"
+    if published and value < published[2]:
+        return f"no: behind {published[0]}"
+    if ndcg(other) <= value:
+        return "yes"
+    gap = next(
+        gap
+        for gap in report["paired"]
+        if gap["metric"] == "ndcg@10" and gap["against"] == other["model"]
+    )
+    return f"{'tie with' if gap['tie'] else 'no: behind'} `{other['model']}`"
 
 
 def is_fusion(name: str) -> bool:
