@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from plait import models
+from plait.data.ragged import Ragged
 from plait.data.types import CandidateLists
 from plait.errors import RecipeError, StageError
 from plait.models.popularity.popular import Popular
@@ -14,6 +15,8 @@ from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.registry import stage_class
 from plait.pipeline.stage import Stage
+from plait.pipeline.stage_calls import changed_stage, predict_ratings
+from plait.ranking.fusion.fuse import Fuse
 from plait.testing.queries import ask
 from plait.testing.synthetic_data import clock
 
@@ -67,6 +70,42 @@ class ShortColumn(Stage):
 
     def apply(self, queries, items):
         return items.with_columns(order=np.zeros(1, np.int32))
+
+
+class ChoosesNothing(Popular):
+    def select_setting(self, dataset, queries, targets):
+        return None
+
+
+class LearnsNothing(Fuse):
+    def learn_weights(self, queries, items, targets):
+        return {"own": 1.0}
+
+
+class FlatRatings(Popular):
+    def predict(self, queries, numbers):
+        return np.zeros(len(queries), np.float32)
+
+
+def test_a_stage_that_makes_no_other_stage_is_named():
+    queries, targets = ask(DATASET.catalogue, ["hour-3"]), Ragged.from_rows([[1]])
+    items = CandidateLists(np.zeros((1, 1), np.int32))
+    with pytest.raises(StageError) as refusal:
+        changed_stage(ChoosesNothing(name="own"), "select_setting", DATASET, queries, targets)
+    assert refusal.value.field == "own"
+    with pytest.raises(StageError):
+        changed_stage(LearnsNothing(name="own"), "learn_weights", queries, items, targets)
+    own = {"own": {"stage": f"{__name__}:ChoosesNothing"}}
+    pipeline = Pipeline.build(Recipe.of({"models": own, "steps": {}})).fit(DATASET)
+    with pytest.raises(StageError):
+        pipeline.tune(DATASET, queries, targets)
+
+
+def test_predicted_ratings_have_the_shape_of_the_items():
+    queries = ask(DATASET.catalogue, ["hour-3"])
+    with pytest.raises(StageError) as refusal:
+        predict_ratings(FlatRatings(name="own"), queries, np.zeros((1, 3), np.int32))
+    assert refusal.value.field == "own"
 
 
 def answer(name, step="policy"):

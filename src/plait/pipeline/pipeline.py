@@ -24,7 +24,7 @@ from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
 from plait.pipeline.model_failures import ModelFailures, RaisedFailures
 from plait.pipeline.recipe import Recipe, build_stage
 from plait.pipeline.stage import CandidateFilter, Fittable, Reranker, Stage, Trainable
-from plait.pipeline.stage_calls import StageCalls, fit_stage, noted
+from plait.pipeline.stage_calls import StageCalls, changed_stage, fit_stage, noted
 from plait.pipeline.stage_checks import (
     check_models,
     check_referenced_models,
@@ -150,7 +150,8 @@ class Pipeline:
         def select(model: Stage) -> Any:
             if not isinstance(model, SelfTuning):
                 return model
-            compute = partial(_timed, partial(model.select_setting, prepared, queries, targets))
+            select_setting = partial(changed_stage, model, "select_setting")
+            compute = partial(_timed, partial(select_setting, prepared, queries, targets))
             return compute()[0] if cache is None else cache.result(model, inputs, compute)[0]
 
         return replace(self, models=tuple(map(select, self.models)))
@@ -169,7 +170,7 @@ class Pipeline:
             A new pipeline with the same models.
         """
         steps = tuple(
-            step.learn_weights(queries, items, targets)
+            changed_stage(step, "learn_weights", queries, items, targets)
             if isinstance(step, HasLearnedWeights)
             else step
             for step in self.steps

@@ -22,6 +22,7 @@ from plait.pipeline.stage import (
     Filler,
     Fittable,
     ProgressFittable,
+    RatingPredictor,
     Reranker,
     Retriever,
     Scorer,
@@ -33,9 +34,11 @@ __all__ = [
     "Retrieve",
     "StageCalls",
     "call_step",
+    "changed_stage",
     "explain_items",
     "fit_stage",
     "noted",
+    "predict_ratings",
     "retrieve_items",
     "score_items",
 ]
@@ -131,10 +134,48 @@ def fit_stage(stage: Fittable | Trainable, dataset: Dataset, context: FitContext
     except Exception as problem:
         noted(problem, stage, method)
         raise
-    if not isinstance(fitted, Stage):
-        hint = "return the fitted copy that self.clone() made"
-        raise _error(stage, method, _described(fitted), "a fitted stage", hint)
-    return fitted
+    return _checked_stage(stage, method, fitted)
+
+
+def changed_stage(stage: Stage, method: str, *inputs: Any) -> Any:
+    """Let a stage make another one, as `select_setting` of models and `learn_weights` of steps do.
+
+    Args:
+        stage: The stage.
+        method: The name of the method.
+        inputs: What it is called with.
+
+    Returns:
+        The other stage.
+
+    Raises:
+        StageError: If the method returns anything else.
+    """
+    try:
+        changed = getattr(stage, method)(*inputs)
+    except Exception as problem:
+        noted(problem, stage, method)
+        raise
+    return _checked_stage(stage, method, changed)
+
+
+def predict_ratings(
+    model: RatingPredictor, queries: QueryBatch, numbers: Int32Array
+) -> Float32Array:
+    """Predict ratings.
+
+    Args:
+        model: The model.
+        queries: B queries.
+        numbers: Item numbers, int32 [B, K].
+
+    Returns:
+        float32 [B, K].
+
+    Raises:
+        StageError: If the model returns anything else.
+    """
+    return _matrix(model, "predict", model.predict, queries, numbers)
 
 
 def retrieve_items(model: Retriever, queries: QueryBatch, k: int) -> CandidateLists:
@@ -186,15 +227,7 @@ def score_items(model: Scorer, queries: QueryBatch, numbers: Int32Array) -> Floa
     Raises:
         StageError: If the model returns anything else.
     """
-    try:
-        scores: Any = model.score(queries, numbers)
-    except Exception as problem:
-        noted(problem, model, "score")
-        raise
-    shape = numbers.shape
-    if isinstance(scores, np.ndarray) and scores.dtype == np.float32 and scores.shape == shape:
-        return scores
-    raise _error(model, "score", _described(scores), f"float32 {list(shape)}")
+    return _matrix(model, "score", model.score, queries, numbers)
 
 
 def explain_items(model: Explainer, queries: QueryBatch, numbers: Int32Array) -> Int32Array:
@@ -262,6 +295,33 @@ def call_step(
         if not isinstance(values, np.ndarray) or values.shape[:2] != shape:
             text = f"the column {column!r} as {_described(values)}"
             raise _error(step, name, text, f"an array [{rows}, {width}]")
+    return result
+
+
+def _matrix(
+    model: object,
+    method: str,
+    call: Callable[[QueryBatch, Int32Array], Any],
+    queries: QueryBatch,
+    numbers: Int32Array,
+) -> Float32Array:
+    """What a model computes for items, float32 [B, K]."""
+    try:
+        values = call(queries, numbers)
+    except Exception as problem:
+        noted(problem, model, method)
+        raise
+    shape = numbers.shape
+    if isinstance(values, np.ndarray) and values.dtype == np.float32 and values.shape == shape:
+        return values
+    raise _error(model, method, _described(values), f"float32 {list(shape)}")
+
+
+def _checked_stage(stage: object, method: str, result: Any) -> Any:
+    """What a method returned, which must be a stage."""
+    if not isinstance(result, Stage):
+        hint = "return the fitted copy that self.clone() made"
+        raise _error(stage, method, _described(result), "a fitted stage", hint)
     return result
 
 

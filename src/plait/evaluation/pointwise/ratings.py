@@ -38,6 +38,7 @@ from plait.metrics.pointwise import BootstrapConfig, rating_metrics
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import Recipe
 from plait.pipeline.stage import RatingPredictor
+from plait.pipeline.stage_calls import predict_ratings
 from plait.splitting.labelled_examples import Examples, rated_events, rating_examples
 from plait.training.pipeline_fit import Progress
 
@@ -181,7 +182,8 @@ def _predict_models(
     for model in pipeline.models:
         assert isinstance(model, RatingPredictor)
         with costs.measure_queries(FUSED), costs.measure_queries(model.name):
-            predictions[model.name] = predict_examples(pipeline, examples, model.predict, progress)
+            predict = partial(predict_ratings, model)
+            predictions[model.name] = predict_examples(pipeline, examples, predict, progress)
     return predictions
 
 
