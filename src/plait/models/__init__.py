@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         LightGCN,
         SASRec,
     )
+    from plait.experiments.models.stage_model import FromStage
 
 __all__ = [
     "BM25",
@@ -37,6 +38,7 @@ __all__ = [
     "IALS",
     "BERT4Rec",
     "Content",
+    "FromStage",
     "GRU4Rec",
     "Given",
     "ItemKNN",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FromStage": "stage_model",
     "Given": "external_estimators",
     "Vectors": "external_estimators",
     "load": "model_files",

@@ -46,6 +46,61 @@ def test_weighted_ease_is_the_closed_form_on_values(data, tmp_path):
     assert loaded.weight == "value"
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_weighted_neighbours_are_the_cosines_of_the_columns_of_values(data, scale):
+    frame = data.to_frame().with_columns(pl.col("value") * scale)
+    scaled = plait.Dataset.of(frame.drop("kind"))
+    matrix = value_matrix(scaled)
+    norms = np.linalg.norm(matrix, axis=0)
+    cosine = matrix.T @ matrix / np.outer(norms, norms)
+    np.fill_diagonal(cosine, 0)
+    fitted = models.ItemKNN().fit(scaled, weight="value")
+    scores = score_matrix(fitted, scaled)
+    is_new = matrix == 0  # who comes back to an item has it as a neighbour of itself
+    np.testing.assert_allclose(scores[is_new], (matrix @ cosine)[is_new], rtol=1e-4, atol=1e-6)
+
+
+def test_values_weigh_the_items_of_a_user_of_vectors_and_content():
+    rows = [("ann", "x", 9.0), ("ann", "y", 1.0), ("bob", "z", 1.0)]
+    names = ("user", "item", "value")
+    titles = [{"item": "x", "title": "red"}, {"item": "y", "title": "blue"}]
+    titles.append({"item": "z", "title": "red blue"})
+    train = plait.Dataset.of([dict(zip(names, row, strict=True)) for row in rows], items=titles)
+    model = models.Vectors(["x", "y", "z"], [[1, 0], [0, 1], [1, 1]], similarity="dot")
+    fitted = model.fit(train, weight="value")
+    np.testing.assert_allclose(fitted.user_vectors.vectors[0], [0.9, 0.1], rtol=1e-6)
+    content = models.Content()
+    plain, valued = (
+        content.fit(train, weight=weight).scores([("ann", "x"), ("ann", "y")])["score"]
+        for weight in (None, "value")
+    )
+    assert valued[0] - valued[1] > plain[0] - plain[1]
+
+
+def test_logarithms_of_values_weigh_in_the_fit_and_in_the_histories(data, tmp_path):
+    frame = data.to_frame()
+    logs = frame.with_columns(value=(1 + pl.col("value")).log(2))
+    expected = models.EASE(l2=10.0).fit(plait.Dataset.of(logs.drop("kind")), weight="value")
+    fitted = models.EASE(l2=10.0).fit(data, weight="log")
+    right = score_matrix(expected, data)
+    np.testing.assert_allclose(score_matrix(fitted, data), right, rtol=1e-4, atol=1e-6)
+    fitted.save(tmp_path / "model")
+    assert models.load(tmp_path / "model").weight == "log"
+    members = {"ease": fitted, "popular": models.Popular().fit(data)}
+    fused = plait.fuse(members, weights={"ease": 1, "popular": 0}, seen="keep")
+    alone = fitted.recommend(k=3, seen="keep").select("user", "item")
+    assert fused.recommend(k=3, seen="keep").select("user", "item").equals(alone)
+
+
+def test_popular_counts_values():
+    names = ("user", "item", "value")
+    rows = [("a", "x", 1.0), ("b", "x", 1.0), ("a", "y", 5.0), ("b", "z", 0.5)]
+    train = plait.Dataset.of([dict(zip(names, row, strict=True)) for row in rows])
+    for weight, first in ((None, "x"), ("value", "y")):
+        fitted = models.Popular().fit(train, weight=weight)
+        assert fitted.recommend(["new"], k=1)["item"].to_list() == [first]
+
+
 @pytest.mark.parametrize("weight", [None, "value"])
 def test_ials_solves_users_as_implicit_does(data, weight):
     pytest.importorskip("implicit")
@@ -77,8 +132,9 @@ def test_purchases_count_in_ials_as_views_do():
 @pytest.mark.parametrize(
     ("model", "weight"),
     [
-        (models.ItemKNN(), "value"),
-        (models.Popular(), "value"),
+        (models.Linear(), "value"),
+        (models.BPR(), "value"),
+        (models.BM25(), "value"),
         (models.SVDpp(), "value"),
         (models.Given({"u1": ["i1"]}), "value"),
         (models.EASE(), "rating"),

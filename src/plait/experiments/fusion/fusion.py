@@ -125,6 +125,18 @@ class Fusion(FittedModel[Recipe]):
             there is no ranker.
         seen: Whether seen items were candidates then.
         settings: Settings of the step `fuse`, in which models go by the names in `fitted`.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> train = plait.Dataset.from_arrays("aabbbc", "xyxyzx")
+        >>> fitted = {"ease": models.EASE(l2=1.0).fit(train), "top": models.Popular().fit(train)}
+        >>> fusion = plait.fuse(fitted, weights={"ease": 1, "top": 0.5})
+        >>> fusion.recommend(["c"], k=1)["item"].to_list()
+        ['y']
+        >>> fusion.save("fusion")
+        >>> models.load("fusion").weights["top"].to_list()
+        [0.5]
     """
 
     fitted: Mapping[str, FittedModel[Any]] = field(kw_only=True)

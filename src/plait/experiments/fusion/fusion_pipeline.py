@@ -155,4 +155,5 @@ def _member(model: FittedModel[Any], name: str) -> Stage:
     renamed.name = name
     if model.weight is None:
         return renamed
-    return ValueHistories(renamed, model.dataset, model.event_weights, name=name)
+    weights, weight = model.event_weights, model.weight
+    return ValueHistories(renamed, model.dataset, weights, weight=weight, name=name)

@@ -24,11 +24,18 @@ class ValueHistories(Stage):
         stage: The fitted model.
         dataset: The data set of the histories.
         event_weights: Weights by event type.
+        weight: How interactions count by their value, as for `fit`.
         name: The name of the model.
     """
 
     def __init__(
-        self, stage: Stage, dataset: Dataset, event_weights: dict[str, float], *, name: str
+        self,
+        stage: Stage,
+        dataset: Dataset,
+        event_weights: dict[str, float],
+        *,
+        weight: str,
+        name: str,
     ) -> None:
         super().__init__(name=name)
         if not isinstance(stage, Retriever) or not isinstance(stage, Scorer):
@@ -36,6 +43,7 @@ class ValueHistories(Stage):
         self._stage = stage
         self._dataset = dataset
         self._event_weights = event_weights
+        self._weight = weight
         self.fusion_defaults = stage.fusion_defaults  # type: ignore[misc]  # of the class: a wrapper has those of its stage
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
@@ -58,10 +66,11 @@ class ValueHistories(Stage):
 
     def _by_value(self, queries: QueryBatch) -> QueryBatch:
         """The queries with histories whose events count by their value."""
-        by_value = queries_for(self._dataset, queries.users, self._event_weights, "value").history
+        weights, weight = self._event_weights, self._weight
+        by_value = queries_for(self._dataset, queries.users, weights, weight).history
         history = queries.history
         places = np.arange(len(history.items)) - history.offsets[history.rows]
         is_known = places < by_value.lengths[history.rows]  # the others are of the query alone
-        weights = history.weights.copy()
-        weights[is_known] = by_value.weights
-        return replace(queries, history=replace(history, weights=weights))
+        by_query = history.weights.copy()
+        by_query[is_known] = by_value.weights
+        return replace(queries, history=replace(history, weights=by_query))

@@ -91,13 +91,13 @@ class Estimator:
 
     def _weight_settings(self, weight: str) -> Mapping[str, Any]:
         """The settings of a stage that reads the weights of interactions."""
-        if weight != "value":
-            message = f"weight is {weight!r}, expected 'value' or None"
+        if weight not in ("value", "log"):
+            message = f"weight is {weight!r}, expected 'value', 'log' or None"
             raise InputError(message, hint="interactions have no other number", field="weight")
         if self.weight_settings is None:
             raise InputError(
                 f"{type(self).__name__} cannot weigh interactions by their value",
-                hint="IALS and EASE can; or filter the data set by value",
+                hint="EASE, IALS, ItemKNN, Popular, Content and Vectors can; or filter by value",
                 field="weight",
             )
         return self.weight_settings
@@ -154,6 +154,19 @@ class Estimator:
         """Return a model of the same settings."""
         return type(self)(**self.get_params())
 
+    def check_data(self, train: arrays.Dataset) -> None:
+        """Check that data have what the model learns from.
+
+        Args:
+            train: The training data.
+
+        Raises:
+            InputError: If they lack it, so that nothing could be recommended.
+        """
+        if not len(train.interactions):
+            message = f"train has no interaction for {type(self).__name__} to learn from"
+            raise InputError(message, hint="see what filter and kcore leave", field="train")
+
     def fit(
         self,
         train: arrays.Dataset,
@@ -176,8 +189,11 @@ class Estimator:
                 when their NDCG@10 no longer improves. Other models do not read them.
             seed: The seed of random choices.
             weight: "value": an interaction counts in proportion to its value (plays, hours,
-                units), which must be above 0. IALS takes it as confidence, EASE as the entry of
-                its matrix; the other models have no such weights.
+                units), which must be above 0; "log": by log2(1 + value), for values of which few
+                are very large. IALS takes it as confidence, EASE and ItemKNN as the
+                entry of their matrix, Popular as the count, Content and Vectors as the weight of
+                an item in its user. BPR, LightGCN and the networks learn from pairs or an order,
+                SVDpp predicts the value, Linear counts ordered pairs: they have no such weights.
             event_weights: Weights by event type, "*" for all others; events of weight 0 or less
                 are no evidence. None: those of the recipe `default`.
             device: "cpu", "cuda", "cuda:1" or "mps" in place of the setting of the model. Models
@@ -195,10 +211,12 @@ class Estimator:
             The fitted model.
 
         Raises:
-            InputError: If `train` is no data set, no interaction is evidence, `validation` has
-                other users or items, or an option is not valid.
+            InputError: If `train` is no data set or lacks what the model learns from, no
+                interaction is evidence, `validation` has other users or items, or an option is not
+                valid.
         """
         check_fit(train, validation, seed)
+        self.check_data(train)
         weights = checked_event_weights(event_weights)
         model = self._on_device(device)
         with reported_progress(progress) as report:

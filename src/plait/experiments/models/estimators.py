@@ -6,7 +6,12 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
+from plait.data import dataset as arrays
+from plait.errors import InputError
 from plait.experiments.models.estimator import Estimator
+from plait.features.text import word_fields
 
 __all__ = [
     "BM25",
@@ -74,7 +79,8 @@ class Linear(Estimator):
 class ItemKNN(Estimator):
     """Item neighbours by cosine (Deshpande & Karypis, 2004); n repeats count log2(1 + n).
 
-    Order and age of events play no part.
+    Order and age of events play no part. Under `fit(weight="value")` an entry of the matrix is the
+    sum of the user's values.
 
     Args:
         k: How many neighbours of each item count.
@@ -90,6 +96,7 @@ class ItemKNN(Estimator):
     """
 
     stage_name = "neighbours"
+    weight_settings = types.MappingProxyType({"use_weights": True})
     argument_names = types.MappingProxyType({"top_k": "k"})
 
     def __init__(self, *, k: int = 100) -> None:
@@ -213,12 +220,19 @@ class SVDpp(Estimator):
     def _settings(self) -> Mapping[str, Any]:
         return {"method": "svdpp", **self.get_params()}
 
+    def check_data(self, train: arrays.Dataset) -> None:
+        super().check_data(train)
+        if np.isnan(train.interactions.values).all():
+            message = "SVDpp predicts ratings, and no interaction of train has a value"
+            raise InputError(message, hint="name a column rating or value", field="train")
+
 
 class Popular(Estimator):
     """The most popular items by counts that cannot be bought, which are not plain counts.
 
     Users of one item count half, many new users of a day and busy days are damped. Every user gets
-    the same items, less what was seen.
+    the same items, less what was seen. Under `fit(weight="value")` a user counts for an item by the
+    largest value of the newest day.
 
     Args:
         half_life_days: After how many days the weight of an interaction halves; 0: never.
@@ -234,13 +248,33 @@ class Popular(Estimator):
     """
 
     stage_name = "popular"
+    weight_settings = types.MappingProxyType({})
 
     def __init__(self, *, half_life_days: float = 0.0) -> None:
         self._store(locals())
 
 
-class Content(Estimator):
+class _ReadsFields(Estimator):
+    """A model of the fields of items."""
+
+    def check_data(self, train: arrays.Dataset) -> None:
+        columns = train.catalogue.columns
+        chosen = self.get_params()["fields"]
+        unknown = [name for name in chosen if name not in columns]
+        if word_fields(train.catalogue, chosen) and not unknown:
+            return
+        missing = repr(unknown[0]) if unknown else "of type text, category or set"
+        raise InputError(
+            f"{type(self).__name__} reads fields of items, and there is no field {missing}",
+            hint=f"fields are {', '.join(columns) or 'none: pass items= to Dataset.of'}",
+            field="fields" if unknown else "train",
+        )
+
+
+class Content(_ReadsFields):
     """Items of similar content: cosine of TF-IDF vectors of their fields.
+
+    A user is the sum of the items of the history, under `fit(weight="value")` times their values.
 
     Args:
         fields: Fields to read; empty: all of type text, category and set.
@@ -257,12 +291,13 @@ class Content(Estimator):
     """
 
     stage_name = "content"
+    weight_settings = types.MappingProxyType({})
 
     def __init__(self, *, fields: Sequence[str] = (), language: str = "auto") -> None:
         self._store(locals())
 
 
-class BM25(Estimator):
+class BM25(_ReadsFields):
     """Full-text search by BM25 (Robertson & Zaragoza, 2009): `search` texts; nothing for users.
 
     Args:

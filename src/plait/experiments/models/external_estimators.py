@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
+from plait.data import dataset as arrays
 from plait.experiments.models.estimator import Estimator
 from plait.models.external.listed_scores import Given as GivenStage
 from plait.models.external.listed_scores import score_lists
@@ -60,6 +62,9 @@ class Given(Estimator):
         assert isinstance(stage, GivenStage)
         return stage.with_lists(self._lists)
 
+    def check_data(self, train: arrays.Dataset) -> None:
+        """Nothing is learned: any data will do."""
+
     def write_data(self, folder: Path) -> None:
         self._lists.write_parquet(folder / "lists.parquet")
 
@@ -70,6 +75,8 @@ class Given(Estimator):
 
 class Vectors(Estimator):
     """Item vectors of one's own; a user is the mean of the items of the history.
+
+    Under `fit(weight="value")` the mean is weighted by the values.
 
     Args:
         ids: N ids of items.
@@ -89,6 +96,7 @@ class Vectors(Estimator):
     """
 
     stage_name = "vectors"
+    weight_settings = MappingProxyType({})
     data_names = ("ids", "vectors")
 
     def __init__(
@@ -120,6 +128,9 @@ class Vectors(Estimator):
         stage = super().load_stage(folder, weight=weight)
         assert isinstance(stage, VectorsStage)
         return stage.with_vectors(self._ids, self._array)
+
+    def check_data(self, train: arrays.Dataset) -> None:
+        """Nothing is learned: any data will do."""
 
     def write_data(self, folder: Path) -> None:
         write_strings(folder / "ids.json", self._ids)

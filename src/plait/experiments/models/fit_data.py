@@ -36,7 +36,8 @@ class FitData:
         train: The training data.
         validation: Interactions to predict from those of `train`; None: none.
         event_weights: Weights by event type; events of weight 0 or less are no evidence.
-        weight: "value" if an interaction counts in proportion to its value; None: it does not.
+        weight: "value" or "log" if an interaction counts by its value, as for `fit`; None: it does
+            not.
     """
 
     train: Dataset
@@ -57,7 +58,7 @@ class FitData:
             raise InputError(message, hint="pass event_weights", field="event_weights")
         if self.weight is not None:
             events = data.interactions
-            weights = events.weights * _checked_values(events.values)
+            weights = events.weights * _value_weights(events.values, self.weight)
             data = replace(data, interactions=replace(events, weights=weights))
         relations = load_recipe("default").excluded_relations
         return replace(data, triples=data.triples.without_relations(relations))
@@ -101,7 +102,7 @@ def validation_set(
         train: The data set of the histories.
         validation: The interactions to predict.
         event_weights: Weights by event type; events of weight 0 or less are no targets.
-        weight: "value" if an interaction counts in proportion to its value.
+        weight: "value" or "log" if an interaction counts by its value, as for `fit`.
 
     Raises:
         InputError: If `validation` is no data set, or has other users or items than `train`.
@@ -134,7 +135,7 @@ def queries_for(
         dataset: The data set.
         users: int32 [B], user numbers, -1 for unknown users.
         event_weights: Weights by event type.
-        weight: "value" if an interaction counts in proportion to its value.
+        weight: "value" or "log" if an interaction counts by its value, as for `fit`.
 
     Returns:
         B queries at the time of the last interaction.
@@ -150,9 +151,9 @@ def queries_for(
     if weight is None or queries.events is None:
         return queries
     values = dataset.interactions.values[index_ranges(starts, stops - starts)]
-    values = _checked_values(values[queries.events.weights > 0])
+    factors = _value_weights(values[queries.events.weights > 0], weight)
     history = queries.history
-    weighted = replace(history, weights=(history.weights * values).astype(np.float32))
+    weighted = replace(history, weights=(history.weights * factors).astype(np.float32))
     return replace(queries, history=weighted)
 
 
@@ -174,8 +175,8 @@ def seen_items(dataset: arrays.Dataset, past: arrays.Dataset, user_ids: list[str
     return replace(seen, values=numbers).filter(numbers >= 0)
 
 
-def _checked_values(values: Float32Array) -> Float32Array:
-    """The values of interactions, which must be above 0."""
+def _value_weights(values: Float32Array, weight: str) -> Float32Array:
+    """What the weights of interactions are multiplied with: their values, which must be above 0."""
     if not (values > 0).all():
         n_wrong = int(np.count_nonzero(~(values > 0)))
         raise InputError(
@@ -183,4 +184,4 @@ def _checked_values(values: Float32Array) -> Float32Array:
             hint='filter("value > 0") leaves them out',
             field="weight",
         )
-    return values
+    return values if weight == "value" else np.log2(1 + values)

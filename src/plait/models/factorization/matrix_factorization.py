@@ -82,7 +82,8 @@ class FactorsConfig:
     confidence: Literal["history", "item", "weight"] = "history"
     """What ials and bpr take for evidence: "history": each item once in the fit, and events by type
     and age when a user is solved; "item": each item once in both; "weight": the sum of the weights
-    of the events with an item in both (ials)."""
+    of the events with an item in both (ials). Under the last two items of negative score are
+    candidates too, as in the library implicit."""
     learning_rate: float = tunable(0.05, Range(0.005, 0.5, log=True), Limit(above=0))
     """The learning rate of bpr."""
     basket_decay: float = tunable(0.7, Range(0.2, 1.0), Limit(least=0, most=1))
@@ -130,7 +131,7 @@ class Factors(DenseScorer[FactorsConfig]):
 
     def __init__(self, config: FactorsConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        if self.config.method in _UNBOUNDED:
+        if self.config.method in _UNBOUNDED or self.config.confidence != "history":
             self.min_score = -np.inf
         self._model: FactorSpace | BayesianMF | NeuMFScorer = FactorSpace.empty()
 

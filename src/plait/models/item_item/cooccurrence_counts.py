@@ -18,6 +18,7 @@ from plait.data.array_types import Float32Array, Int32Array, Int64Array
 from plait.data.dataset import Dataset, user_item_keys
 from plait.data.ragged import offsets_of
 from plait.features.blockwise_matrices import blocks, map_blocks, sample_items
+from plait.features.interactions import interaction_matrix
 from plait.features.sparse_topk import filter_entries, rows_of
 from plait.pipeline.config_validation import Limit
 from plait.pipeline.search_space import Range, tunable
@@ -53,7 +54,8 @@ class CooccurrenceCounts:
         distance_weights: float32 [2 * window + 1], the weight of a basket by its distance, from
             `window` before to `window` after; 0 in the middle.
         event_counts: int64 [n], the events of each item.
-        popularity: float32 [n], the same with what a user comes back to counted as in pairs.
+        popularity: float32 [n], the same with what a user comes back to, or weights, counted as in
+            pairs.
     """
 
     baskets_by_item: sparse.csr_matrix
@@ -65,17 +67,21 @@ class CooccurrenceCounts:
     popularity: Float32Array
 
     @staticmethod
-    def of(dataset: Dataset, config: PairConfig) -> CooccurrenceCounts:
+    def of(
+        dataset: Dataset, config: PairConfig, *, use_weights: bool = False
+    ) -> CooccurrenceCounts:
         """Prepare the counts of a data set, in which rows predict columns.
 
         Args:
             dataset: the data set.
             config: how pairs are counted.
+            use_weights: whether an item counts by the sum of the weights of the user's events with
+                it, and a pair by the product of both; false: by how often the user came back.
 
         Returns:
             The prepared counts; `rows` computes them.
         """
-        weighted, scaled, users = _weighted_baskets(dataset, config)
+        weighted, scaled, users = _weighted_baskets(dataset, config, use_weights)
         positions = np.arange(len(users))
         before = positions - np.searchsorted(users, users)
         after = np.searchsorted(users, users, side="right") - 1 - positions
@@ -89,7 +95,7 @@ class CooccurrenceCounts:
             np.minimum(after, config.window).astype(np.int32),
             distances.astype(np.float32),
             np.bincount(dataset.interactions.items, minlength=dataset.n_items),
-            _popularity(dataset),
+            _squared_weights(dataset) if use_weights else _popularity(dataset),
         )
 
     @property
@@ -164,12 +170,12 @@ def cooccurrence_matrix(dataset: Dataset, config: PairConfig) -> sparse.csr_matr
 
 
 def _weighted_baskets(
-    dataset: Dataset, config: PairConfig
+    dataset: Dataset, config: PairConfig, use_weights: bool
 ) -> tuple[sparse.csr_matrix, sparse.csr_matrix, Int64Array]:
     """The two sides of a pair, float32 CSR [n_baskets, n_items], and the user of every basket.
 
-    Both are divided by the size of the basket, the first also by the length of the history; an item
-    weighs less in each basket, the more baskets of the user hold it.
+    Both are divided by the size of the basket, the first also by the length of the history. An item
+    has the weights of its events, or weighs less in each basket, the more baskets hold it.
     """
     interactions = dataset.interactions
     is_new = np.ones(len(interactions), np.bool_)
@@ -178,13 +184,15 @@ def _weighted_baskets(
     )
     rows = np.cumsum(is_new) - 1
     shape = (int(is_new.sum()), dataset.n_items)
-    ones = np.ones(len(interactions), np.float32)
-    baskets = sparse.csr_matrix((ones, (rows, interactions.items)), shape=shape)
-    baskets.data[:] = 1
+    entries = interactions.weights if use_weights else np.ones(len(interactions), np.float32)
+    baskets = sparse.csr_matrix((entries, (rows, interactions.items)), shape=shape)
+    if not use_weights:
+        baskets.data[:] = 1
     users = interactions.users[is_new].astype(np.int64)
-    sizes = np.maximum(np.asarray(baskets.sum(axis=1)).ravel(), 1)
+    sizes = np.maximum(np.diff(baskets.indptr), 1).astype(np.float32)
     scaled = _scale_rows(baskets, sizes**-config.basket_norm)
-    scaled.data *= _repetition_weights(scaled, users)
+    if not use_weights:
+        scaled.data *= _repetition_weights(scaled, users)
     weights = np.ones(len(users), np.float32)
     if config.damp_long_histories:
         lengths = np.bincount(interactions.users, minlength=dataset.n_users)
@@ -198,6 +206,12 @@ def _popularity(dataset: Dataset) -> Float32Array:
     pairs, counts = np.unique(keys, return_counts=True)
     items = pairs % max(dataset.n_items, 1)
     return np.bincount(items, np.log2(1 + counts), dataset.n_items).astype(np.float32)
+
+
+def _squared_weights(dataset: Dataset) -> Float32Array:
+    """float32 [n]: the squares of the sums of weights of each user, summed."""
+    squares = interaction_matrix(dataset, weighted=True).power(2)
+    return np.asarray(squares.sum(axis=0), np.float32).ravel()
 
 
 def _repetition_weights(baskets: sparse.csr_matrix, users: Int64Array) -> Float32Array:

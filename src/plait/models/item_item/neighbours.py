@@ -43,23 +43,26 @@ class NeighboursConfig(ItemItemConfig):
     item_query_pair_shrinkage: float = bounded_field(5.0, Limit(least=0))
     """The same for queries that start from items ("more like this"), where a single pair may be all
     that is known."""
+    use_weights: bool = False
+    """Whether an item counts by the weights of its events, in pairs and in its popularity; false:
+    by how often a user comes back to it."""
 
 
 class Neighbours(ItemItem[NeighboursConfig]):
     """Scores an item by how often it came with, or after, the items of the history."""
 
     Config = NeighboursConfig
-    test_variants = ({"content_smoothing": 0.5, "content": {"min_df": 1}},)
+    test_variants = ({"content_smoothing": 0.5, "content": {"min_df": 1}}, {"use_weights": True})
 
     def _item_matrix(self, dataset: Dataset) -> sparse.csr_matrix:
-        counts = CooccurrenceCounts.of(dataset, self.config)
+        counts = CooccurrenceCounts.of(dataset, self.config, use_weights=self.config.use_weights)
         n_items = len(counts.event_counts)
         row_limit = max(self.config.top_k, _MAX_PAIRS // max(n_items, 1))
         # Twice: the blocks, and the matrix that is stacked from them.
         n_copies = 2 if self._has_one_shrinkage else 3  # the third is `_item_query_matrix`
         needed = int(n_copies * 8 * n_items * counts.mean_row_entries(row_limit))
         require_memory({"top_k": needed}, f"fitting `{self.name}`")
-        popularity = np.maximum(counts.popularity, np.float32(1))
+        popularity = np.where(counts.popularity > 0, counts.popularity, np.float32(1))
         source = popularity ** np.float32(-self.config.source_popularity_exponent)
         target = popularity ** np.float32(-self.config.target_popularity_exponent)
 
