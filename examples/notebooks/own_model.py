@@ -19,7 +19,6 @@ import numpy as np
 
 import plait
 from plait import datasets, models
-from plait.experiments.models.estimator import Estimator
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 
@@ -63,26 +62,12 @@ class TwoSteps(DenseScorer):
 
 # %% [markdown]
 # ## The model
-# A subclass of `Estimator` gives the stage keyword settings, `fit`, `recommend`, `scores`, `similar` and `clone`. `stage_name` is the
-# path of the class; for a file `my_models.py` it is `"my_models:TwoSteps"`.
-
+# `models.FromStage` makes a model of the class: keyword settings, `fit`, `recommend`, `scores`, `similar` and `clone`. Its path is
+# what a recipe names; for a class of a file `my_models.py` it is `"my_models:TwoSteps"`.
 
 # %%
-class TwoStepsModel(Estimator):
-    """What users who share items with the user took.
-
-    Args:
-        damping: The exponent by which popular items count less.
-    """
-
-    stage_name = "__main__:TwoSteps"
-
-    def __init__(self, *, damping=0.5):
-        self._store(locals())
-
-
 fitted = {
-    "two steps": TwoStepsModel().fit(train),
+    "two steps": models.FromStage(TwoSteps).fit(train),
     "EASE": models.EASE(l2=200).fit(train),
 }
 lists = {name: model.recommend(test, k=10) for name, model in fitted.items()}
@@ -92,7 +77,7 @@ print(plait.score(lists, test, k=10, seen=train))
 # ## Its settings, and its part in a fusion
 
 # %%
-plait.grid(TwoStepsModel, {"damping": [0.0, 0.5, 1.0]}, train, validation).frame
+plait.grid(models.FromStage(TwoSteps), {"damping": [0.0, 0.5, 1.0]}, train, validation).frame
 
 # %%
 plait.fuse(fitted, validation=validation).weights

@@ -7,30 +7,30 @@ import pytest
 import plait
 from plait import datasets, models
 from plait.experiments.data.dataset import Dataset
+from plait.experiments.fusion.fusion import Fusion
+from plait.experiments.models.fitted_model import FittedModel
+from plait.experiments.scores.score_table import ScoreTable
+
+METHODS = ("of", "from_arrays", "filter", "matching", "kcore", "sample")
+SPLITS = ("split_last", "split_time", "split_random")
 
 FUNCTIONS = {
-    "Dataset": Dataset,
-    "Dataset.of": Dataset.of,
-    "Dataset.from_arrays": Dataset.from_arrays,
-    "Dataset.filter": Dataset.filter,
-    "Dataset.kcore": Dataset.kcore,
-    "Dataset.sample": Dataset.sample,
-    "Dataset.split_last": Dataset.split_last,
-    "Dataset.split_time": Dataset.split_time,
-    "Dataset.split_random": Dataset.split_random,
-    "Dataset.to_frame": Dataset.to_frame,
-    "score": plait.score,
-    "open": plait.open,
+    **{f"Dataset.{name}": getattr(Dataset, name) for name in (*METHODS, *SPLITS, "to_frame")},
     "datasets.load": datasets.load,
-    "Curve": plait.Curve,
+    "FittedModel": FittedModel,
+    "Fusion": Fusion,
+    "ScoreTable": ScoreTable,
+    **{name: getattr(plait, name) for name in plait.__all__ if name != "__version__"},
     **{f"models.{name}": getattr(models, name) for name in models.__all__},
 }
+"""The most used functions and every class that `import plait` and `plait.models` offer."""
 
 EXTRAS = {
     "implicit": ("IALS", "BPR"),
+    "optuna": ("search",),
     "torch": ("SASRec", "GRU4Rec", "BERT4Rec", "HSTU", "LightGCN"),
 }
-"""The package that the example of a model needs."""
+"""The package that an example needs."""
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -35,6 +35,11 @@ class Event(NamedTuple):
         value: A rating, a price, ...
         request_id: The request whose response led to the event.
         fields: The text of a JSON object with sorted keys; that of a triple contains its tail.
+
+    Example:
+        >>> import plait
+        >>> plait.Event("interaction", "order-1", "purchase", "ann", "mug").event_type
+        'purchase'
     """
 
     record_type: RecordType

@@ -40,6 +40,11 @@ class Query:
         shown: Items of the earlier responses that this one continues. They do not come again,
             nor does what shares their group; they count in the places of pins and boosts. Only
             a continuation sets it.
+
+    Example:
+        >>> import plait
+        >>> plait.Query(history=("mug", "cup"), filter="price < 20", k=5).user is None
+        True
     """
 
     user: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping, Set
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -167,7 +168,10 @@ def as_frame(source: Any, name: str) -> pl.DataFrame:
             return pl.DataFrame(pl.from_arrow(source))
         if isinstance(source, Mapping):
             return pl.DataFrame(source)
-        return pl.DataFrame(list(source), schema=["user", "item"], orient="row")
+        rows = list(source)
+        if not all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
+            raise ValueError("a row is no pair of a user and an item")
+        return pl.DataFrame(rows, schema=["user", "item"], orient="row")
     except _UNREADABLE as problem:
         reason = str(problem).partition("\n")[0]
         message = f"{name} is no table of users and items: {reason}"
@@ -267,7 +271,8 @@ def parse_id_column(values: Any, role: str, name: str) -> pl.Series:
     is_typed = isinstance(values, pl.Series) and values.dtype != pl.Object
     column: Any = values if is_typed else list(values)
     if isinstance(column, list) and all(type(value) is str for value in column):
-        column = pl.Series(column, dtype=pl.String)
+        with suppress(UnicodeEncodeError):  # lone surrogates, which only Python strings can hold
+            column = pl.Series(column, dtype=pl.String)
     parsed = parse_ids(column).values
     if parsed.null_count():
         row = int(parsed.is_null().arg_true()[0])

@@ -230,6 +230,6 @@ def _from_columns(columns: Mapping[str, Any]) -> pl.DataFrame | list[dict[str, A
         raise InputError(f"columns of unequal length: {lengths}")
     try:
         return pl.DataFrame(columns)
-    except (pl.exceptions.PolarsError, TypeError):
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -30,6 +30,11 @@ class Range:
     Raises:
         InputError: If an end is no finite number, or `low` is above `high` or, with `log`, not
             above 0.
+
+    Example:
+        >>> import plait
+        >>> plait.Range(5.0, 5000.0, log=True).holds(200.0)
+        True
     """
 
     low: float

@@ -100,7 +100,10 @@ def queries_of(
     nothing = Ragged.empty(batch)
     contexts: tuple[Mapping[str, Any], ...] = ({},) * batch
     if dataset.users.columns:
-        contexts = tuple({"user": dataset.users.fields(int(user))} for user in eval_queries.users)
+        contexts = tuple(
+            {} if user == ABSENT else {"user": dataset.users.fields(user)}
+            for user in eval_queries.users.tolist()
+        )
     return QueryBatch(
         users=np.where(counts > 0, eval_queries.users, ABSENT).astype(np.int32),
         history=history.filter(weights > 0),

@@ -239,3 +239,17 @@ RANDOM = plait.Dataset.from_arrays(
     [f"i{item}" for item in _GENERATOR.permutation(36)],
     list(range(36)),
 )
+
+
+def test_repeated_rows_are_matched_as_often_as_a_part_has_them():
+    row = {"user": "a", "item": "x", "time": 100}
+    rows = [row, row, row, {**row, "time": 200}, {**row, "user": "b"}]
+    data = plait.Dataset.of(rows)
+    parts = ([row, row, {**row, "user": "b"}], [row, {**row, "time": 200}])
+    for part in parts:
+        assert data.matching(part).to_frame().equals(plait.Dataset.of(part).to_frame())
+    with pytest.raises(InputError):  # which of the two times?
+        data.matching([{"user": "a", "item": "x"}])
+    rated = [{**row, "rating": stars} for stars in (1, 5)]
+    with pytest.raises(InputError):  # which of the two ratings?
+        plait.Dataset.of(rated).matching([row])

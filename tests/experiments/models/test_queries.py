@@ -148,6 +148,18 @@ def test_the_context_of_a_query_joins_the_fields_of_its_user(shop):
     assert fitted.recommend(queries, k=2).group_by("query").len().height == 2
 
 
+def test_a_stranger_has_no_fields_of_another_user():
+    """The popular items of a country are those of the users who live there."""
+    rows = [{"user": f"u{n}", "item": "x" if n < 9 else "y"} for n in range(12)]
+    users = [{"user": f"u{n}", "country": "de" if n < 9 else "fr"} for n in range(12)]
+    train = plait.Dataset.of(rows, users=users)
+    fitted = models.FromStage("popular", segment_by="country").fit(train)
+    french = Query(context={"user": {"country": "fr"}})
+    lists = fitted.recommend([Query(user="nobody"), Query(), french], k=1)
+    assert lists["item"].to_list() == ["x", "x", "y"]
+    assert fitted.recommend(["nobody"], k=1)["item"].to_list() == ["x"]
+
+
 def test_the_weights_of_values_hold_beside_the_history_of_a_query(shop):
     fitted = models.IALS(factors=2, iterations=2).fit(shop, weight="value")
     alone = fitted.recommend(Query(user="bob", history=("cup",)), seen="keep")

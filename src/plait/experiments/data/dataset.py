@@ -14,7 +14,7 @@ from plait.data.array_types import BoolArray, Int32Array, Int64Array
 from plait.data.catalogue import Catalogue
 from plait.eventlog.snapshot import snapshot
 from plait.experiments.data import splits
-from plait.experiments.data.dataset_sources import log_of_sources
+from plait.experiments.data.dataset_sources import check_columns, log_of_sources
 from plait.experiments.data.dataset_summary import html_table, summary_text
 from plait.utils.number_arguments import whole_number
 
@@ -118,6 +118,7 @@ class Dataset(arrays.Dataset):
             >>> plait.Dataset.from_arrays(["ann", "bob"], ["mug", "mug"], values=[5, 3])
             Dataset: 2 users, 1 items, 2 rating
         """
+        check_columns(users=users, items=items)
         value_name = "rating" if event_types is None else "value"
         optional = {"time": times, value_name: values, "kind": event_types}
         columns = {"user": users, "item": items}
@@ -186,7 +187,7 @@ class Dataset(arrays.Dataset):
             The data set; users and items stay, as in other splits.
 
         Raises:
-            InputError: If rows match no interaction, or more interactions than there are rows.
+            InputError: If rows match no interaction, or more different ones than there are rows.
 
         Example:
             >>> import plait
@@ -251,6 +252,8 @@ class Dataset(arrays.Dataset):
 
     def split_last(self, n: int = 1) -> tuple[Self, ...]:
         """Split by position: the last n interactions of every user, a part for each.
+
+        Without times they are the last rows: look how these are sorted.
 
         Args:
             n: How many are held out: 1 gives train and test, 2 train, validation and test.

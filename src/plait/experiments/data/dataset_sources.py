@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plait.errors import InputError
@@ -12,7 +12,7 @@ from plait.eventlog.memory_log import MemoryLog
 from plait.ingest import FileKind
 from plait.ingest.memory_import import import_into_memory
 
-__all__ = ["log_of_sources"]
+__all__ = ["check_columns", "log_of_sources"]
 
 _TABLE_HINT = "give a path, a frame, a dictionary of columns, dictionaries, or a list of frames"
 
@@ -42,6 +42,21 @@ def log_of_sources(sources: Mapping[FileKind, Any], mapping: Any) -> MemoryLog:
                 raise InputError(message, hint=_TABLE_HINT, field=kind)
             _add_table(log, kind, part, mapping)
     return log
+
+
+def check_columns(**columns: Any) -> None:
+    """Check that arguments are columns of values.
+
+    Args:
+        columns: By the name of an argument what was passed.
+
+    Raises:
+        InputError: If one is no list, array or other iterable.
+    """
+    for name, column in columns.items():
+        if not isinstance(column, Iterable):
+            message = f"{name} is {column!r}, expected a list of ids"
+            raise InputError(message, field=name)
 
 
 def _tables(source: Any) -> Sequence[Any]:

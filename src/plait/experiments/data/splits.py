@@ -101,10 +101,11 @@ def matching_mask(frame: pl.DataFrame, rows: pl.DataFrame) -> BoolArray:
         rows: Interactions: user and item, perhaps time, and a kind that counts if `frame` has it.
 
     Returns:
-        bool [N].
+        bool [N]; of interactions that are equal in all columns as many as there are rows.
 
     Raises:
-        InputError: If rows match no interaction, or more interactions than there are rows.
+        InputError: If rows match no interaction, or more interactions than there are rows, which
+            differ.
     """
     import polars as pl
 
@@ -113,8 +114,10 @@ def matching_mask(frame: pl.DataFrame, rows: pl.DataFrame) -> BoolArray:
         kinds = rows["kind"].unique().to_list()
         names += ["kind"] * (kinds != ["view"])  # a table without kinds has views
     counts = rows.group_by(names).agg(n_rows=pl.len())
-    matched = frame.select(names).join(counts, on=names, how="left", maintain_order="left")
-    is_match = matched["n_rows"].is_not_null()
+    matched = frame.join(counts, on=names, how="left", maintain_order="left").with_columns(
+        place=pl.int_range(pl.len()).over(names),
+        is_copy=pl.struct(frame.columns).n_unique().over(names) == 1,
+    )
     n_unmatched = len(rows.join(frame, on=names, how="anti"))
     columns = ", ".join(names)
     if n_unmatched:
@@ -124,7 +127,7 @@ def matching_mask(frame: pl.DataFrame, rows: pl.DataFrame) -> BoolArray:
             field="table",
         )
     n_ambiguous = len(
-        matched.filter(is_match)
+        matched.filter(pl.col("n_rows").is_not_null() & ~pl.col("is_copy"))
         .group_by(names)
         .agg(pl.len(), pl.first("n_rows"))
         .filter(pl.col("len") > pl.col("n_rows"))
@@ -135,7 +138,8 @@ def matching_mask(frame: pl.DataFrame, rows: pl.DataFrame) -> BoolArray:
             hint="give the columns that tell these interactions apart, such as time and kind",
             field="table",
         )
-    return is_match.to_numpy()
+    mask: BoolArray = (matched["place"] < matched["n_rows"]).fill_null(False).to_numpy()
+    return mask
 
 
 def kcore_mask(interactions: Interactions, least_users: int, least_items: int) -> BoolArray:

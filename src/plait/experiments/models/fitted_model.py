@@ -64,8 +64,22 @@ class FittedModel(Generic[ModelT]):
         stage: The fitted stage, as recipes use it.
         dataset: The training data; its interactions are the histories of the users.
         event_weights: Weights by event type; events of weight 0 or less are no evidence.
-        weight: "value" if interactions count in proportion to their value; None: they do not.
+        weight: "value" or "log" if interactions count by their value; None: they do not.
         warm_started: Whether `update` went on from an earlier fit.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> train = plait.Dataset.from_arrays("aabbbc", "xyxyzx")
+        >>> fitted = models.EASE(l2=1.0).fit(train)
+        >>> fitted.recommend(["c"], k=1)["item"].to_list()
+        ['y']
+        >>> fitted.recommend(plait.Query(history=("z",)), k=1)["item"].to_list()
+        ['y']
+        >>> fitted.similar(["x"], k=1)["similar"].to_list()
+        ['y']
+        >>> fitted.scores([("a", "z"), ("nobody", "z")])["score"].is_null().to_list()
+        [False, True]
     """
 
     model: ModelT
@@ -93,9 +107,9 @@ class FittedModel(Generic[ModelT]):
         """Fit on the training data and new events together. This model stays as it is.
 
         IALS and the networks over histories go on from what they learned; without `validation` a
-        network trains for as many epochs as were best before. All other models are fitted anew,
-        which for models that count or are solved in closed form is the same. `warm_started` of the
-        result says which it was.
+        network trains for as many epochs as were best before. All others are fitted anew: for those
+        that count or are solved in closed form that is the same, BPR, SVDpp and LightGCN take as
+        long as the first time. `warm_started` of the result says which it was.
 
         Args:
             new_events: A data set, or anything that `plait.Dataset.of` reads. Its users and items

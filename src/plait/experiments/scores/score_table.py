@@ -48,6 +48,15 @@ class ScoreTable:
         settings: How was measured.
         resamples: Samples of users for the intervals.
         seed: The seed of the samples.
+
+    Example:
+        >>> import plait
+        >>> lists = {"a": {"ann": ["mug"], "bob": ["cup"]}, "b": {"ann": ["pot"], "bob": ["cup"]}}
+        >>> table = plait.score(lists, [("ann", "mug"), ("bob", "cup")], k=1, metrics="recall")
+        >>> table.to_frame().select("model", "value").rows()
+        [('a', 1.0), ('b', 0.5)]
+        >>> table.per_user("b")["user"].to_list()
+        ['ann', 'bob']
     """
 
     users: Sequence[str]

@@ -208,6 +208,15 @@ def search(
         MissingExtraError: Without optuna.
         InputError: If there is no such setting or metric, or nothing to search.
         RecipeError: If a value is not allowed.
+
+    Example:
+        >>> import plait
+        >>> from plait import models
+        >>> data = plait.Dataset.from_arrays("aaabbbcccddd", "xyzxyzxzyyxz")
+        >>> train, validation = data.split_last()
+        >>> space = {"l2": plait.Range(1.0, 100.0, log=True)}
+        >>> len(plait.search(models.EASE, space, train, validation, trials=2).frame)
+        2
     """
     trials = whole_number(trials, "trials", least=1, greatest=_MAX_TRIALS)
     objective = Objective(metric, minimize, k, seen)
