@@ -189,11 +189,9 @@ class Estimator:
                 when their NDCG@10 no longer improves. Other models do not read them.
             seed: The seed of random choices.
             weight: "value": an interaction counts in proportion to its value (plays, hours,
-                units), which must be above 0; "log": by log2(1 + value), for values of which few
-                are very large. IALS takes it as confidence, EASE and ItemKNN as the
-                entry of their matrix, Popular as the count, Content and Vectors as the weight of
-                an item in its user. BPR, LightGCN and the networks learn from pairs or an order,
-                SVDpp predicts the value, Linear counts ordered pairs: they have no such weights.
+                units), which must be above 0; "log": by log2(1 + value). EASE and ItemKNN take it
+                as the entry of their matrix, IALS as confidence, Popular as the count, Content and
+                Vectors as the weight of an item in its user; the others have no such weights.
             event_weights: Weights by event type, "*" for all others; events of weight 0 or less
                 are no evidence. None: those of the recipe `default`.
             device: "cpu", "cuda", "cuda:1" or "mps" in place of the setting of the model. Models
@@ -211,9 +209,7 @@ class Estimator:
             The fitted model.
 
         Raises:
-            InputError: If `train` is no data set or lacks what the model learns from, no
-                interaction is evidence, `validation` has other users or items, or an option is not
-                valid.
+            InputError: If `train` lacks what the model learns from, or another argument is wrong.
         """
         check_fit(train, validation, seed)
         self.check_data(train)

@@ -63,7 +63,11 @@ class Given(Estimator):
         return stage.with_lists(self._lists)
 
     def check_data(self, train: arrays.Dataset) -> None:
-        """Nothing is learned: any data will do."""
+        """Accept any data: nothing is learned.
+
+        Args:
+            train: The training data.
+        """
 
     def write_data(self, folder: Path) -> None:
         self._lists.write_parquet(folder / "lists.parquet")
@@ -130,7 +134,11 @@ class Vectors(Estimator):
         return stage.with_vectors(self._ids, self._array)
 
     def check_data(self, train: arrays.Dataset) -> None:
-        """Nothing is learned: any data will do."""
+        """Accept any data: nothing is learned.
+
+        Args:
+            train: The training data.
+        """
 
     def write_data(self, folder: Path) -> None:
         write_strings(folder / "ids.json", self._ids)
