@@ -22,6 +22,7 @@ from plait.features.language_detection import AUTO, Language, detect_languages
 from plait.features.text import title_field, word_fields, word_values
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fusion_defaults import FusionDefaults
+from plait.pipeline.query_completion import Completion
 from plait.pipeline.reason_templates import Claim, ReasonTemplates
 from plait.pipeline.stage import Stage
 from plait.retrieval.inverted_index import (
@@ -33,6 +34,7 @@ from plait.retrieval.inverted_index import (
 )
 from plait.retrieval.live_words import IndexView, LiveWords, extend_live_words
 from plait.retrieval.query_words import Slot, query_slots, slot_scores
+from plait.retrieval.word_completion import complete_text
 
 __all__ = ["Lexical", "LexicalConfig"]
 
@@ -137,6 +139,19 @@ class Lexical(Stage[LexicalConfig]):
             for row, text in enumerate(queries.texts)
             for slots in [self._matches(queries, row, text)[0] if text else ()]
         ]
+
+    def complete(self, queries: QueryBatch, k: int) -> list[list[Completion]]:
+        """Complete the last word of each text.
+
+        Args:
+            queries: B queries.
+            k: The most completions of a query.
+
+        Returns:
+            By query its completions, those of most items first.
+        """
+        view = self._view(queries)
+        return [complete_text(view, text or "", k) for text in queries.texts]
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
         is_first = not isinstance(previous, ItemUpdates)

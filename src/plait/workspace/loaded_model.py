@@ -9,6 +9,7 @@ from plait.data.types import CandidateLists, Query, QueryBatch, StateView
 from plait.errors import BundleError, MissingExtraError
 from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed, Pipeline
+from plait.pipeline.query_completion import Completion, QueryCompleter
 from plait.state import LiveState
 from plait.utils.no_op_callbacks import ignore
 from plait.workspace.query_encoding import HISTORY_LIMIT, encode_queries
@@ -50,9 +51,28 @@ class LoadedModel:
         Returns:
             The encoded batch, and its candidates after the last step.
         """
-        event_weights = self.pipeline.recipe.event_weights
-        batch = encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
+        batch = self._encode(queries)
         return batch, self.pipeline.run(batch, watch, failures)
+
+    def complete(self, text: str, k: int) -> list[Completion]:
+        """Complete the last word of a text.
+
+        Args:
+            text: What a person has typed so far.
+            k: The most completions.
+
+        Returns:
+            Those of the first model that completes texts; none without such a model.
+        """
+        models = self.pipeline.models
+        completer = next((model for model in models if isinstance(model, QueryCompleter)), None)
+        if completer is None:
+            return []
+        return list(completer.complete(self._encode([Query(text=text)]), k)[0])
+
+    def _encode(self, queries: Sequence[Query]) -> QueryBatch:
+        event_weights = self.pipeline.recipe.event_weights
+        return encode_queries(queries, self.state, self.live, event_weights, self.history_limit)
 
 
 def try_out(model: LoadedModel) -> None:

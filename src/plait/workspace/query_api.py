@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from plait.data.types import Query
 from plait.errors import InputError
+from plait.pipeline.query_completion import Completion
 from plait.utils.timestamps import to_micros
 from plait.workspace.query_service import QueryService
 from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
@@ -112,6 +113,23 @@ class QueryApi:
         if not str(text or "").strip():
             raise InputError("text is empty", hint="give the words to look for", field="text")
         return self._query("search", {"seen": "keep", **options}, text=text, user=user, k=k)
+
+    def complete(self, text: str, *, k: int = 10) -> list[Completion]:
+        """Complete the last word of a text, for a search box.
+
+        Args:
+            text: What a person has typed so far.
+            k: The most completions.
+
+        Returns:
+            Texts with the number of their items, those of most items first; none of a text that
+            ends in a blank.
+
+        Raises:
+            InputError: If `text` or `k` is wrong.
+        """
+        query = validate_query(Query(text=text or None, k=k))
+        return self.queries.complete(query.text or "", query.k)
 
     def similar(
         self,

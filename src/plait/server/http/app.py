@@ -24,6 +24,7 @@ from plait.server.http.request_observability import AccessLogMiddleware
 from plait.server.http.route import Route
 from plait.server.http.routes import (
     bulk_items,
+    completion,
     entities,
     events,
     health,
@@ -42,7 +43,18 @@ __all__ = ["all_routes", "create_app", "routes_table"]
 
 _log = logging.getLogger(__name__)
 
-_GROUPS = (events, bulk_items, merges, entities, queries, listing, monitoring, health, openapi)
+_GROUPS = (
+    events,
+    bulk_items,
+    merges,
+    entities,
+    queries,
+    completion,
+    listing,
+    monitoring,
+    health,
+    openapi,
+)
 _ABOUT = (
     "One recommender and search engine over an event log and a catalogue. A key comes as "
     "'Authorization: Bearer KEY' or 'X-API-Key: KEY'. Every error has one shape: "

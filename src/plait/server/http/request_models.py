@@ -11,6 +11,7 @@ from plait.schema.event_bounds import MAX_ID_LENGTH, WholeNumber
 from plait.workspace.query_control_types import bounded_list
 from plait.workspace.query_validation import (
     MAX_ITEMS,
+    MAX_TEXT,
     ExternalId,
     Rank,
     Recommend,
@@ -20,6 +21,7 @@ from plait.workspace.query_validation import (
 
 __all__ = [
     "Body",
+    "Complete",
     "EventRow",
     "Events",
     "ItemRow",
@@ -39,6 +41,13 @@ class Body(BaseModel):
     """A body: closed, and strict about types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Complete(Body):
+    """A text that is being typed."""
+
+    text: str = Field(max_length=MAX_TEXT, description="what is typed so far")
+    k: int = Field(10, ge=1, le=100, description="the most completions")
 
 
 class Next(Body):

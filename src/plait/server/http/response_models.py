@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "AnyObject",
     "ChangeResponse",
+    "CompletionsResponse",
     "EntityResponse",
     "ErrorResponse",
     "EventsResponse",
@@ -97,6 +98,19 @@ class ItemsResponse(BaseModel):
     did_you_mean: str | None = Field(
         None, description="the text of a search with its typing errors corrected, if it has any"
     )
+
+
+class CompletedText(BaseModel):
+    """How a text goes on."""
+
+    text: str
+    count: int = Field(description="how many items have all of its words")
+
+
+class CompletionsResponse(BaseModel):
+    """Completions, those of most items first."""
+
+    completions: list[CompletedText]
 
 
 class UserItems(BaseModel):

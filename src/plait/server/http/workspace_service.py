@@ -16,6 +16,7 @@ from starlette.responses import Response
 from plait.data.query_controls import SeenRule
 from plait.data.types import event_type_weights
 from plait.errors import NotReadyError, StorageError
+from plait.pipeline.query_completion import Completion
 from plait.server.http.prometheus import PrometheusMetrics
 from plait.server.http.rate_limits import RateLimits
 from plait.server.http.request_limits import (
@@ -227,6 +228,19 @@ class Service:
         at_least, list_items = query.at_least, self.workspace.run_listing
         is_fresh = at_least is None or await self.waiters.reached(at_least)
         return await self._list_calls.run(lambda: list_items(query, is_fresh=is_fresh))
+
+    async def complete(self, text: str, k: int) -> list[Completion]:
+        """Complete the last word of a text.
+
+        Args:
+            text: What is typed so far.
+            k: The most completions.
+
+        Returns:
+            The completions.
+        """
+        queries = self.workspace.queries
+        return await self._query_calls.run(lambda: queries.complete(text, k))
 
     async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
         """Answer with more of an earlier response.
