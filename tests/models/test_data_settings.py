@@ -17,8 +17,8 @@ from plait.training.config import TrainingConfig
 from plait.training.ema import decay_of
 from tests.training.training_runs import RecordingTracker
 
-FILMS = HistoryStatistics(n_items=3_416, events_per_item=289.0, long_history=398)
-GOODS = HistoryStatistics(n_items=12_068, events_per_item=12.7, long_history=12)
+FILMS = HistoryStatistics(events_per_item=289.0, long_history=398)
+GOODS = HistoryStatistics(events_per_item=12.7, long_history=12)
 
 
 def suggested(statistics, **settings):
@@ -41,7 +41,7 @@ def test_what_a_recipe_names_is_not_changed():
 
 def test_statistics_count_events_and_histories():
     lengths = np.array([2] * 9 + [30], np.int64)
-    assert HistoryStatistics.of(lengths, 6) == HistoryStatistics(6, 8.0, 5)
+    assert HistoryStatistics.of(lengths, 6) == HistoryStatistics(8.0, 5)
 
 
 @pytest.mark.parametrize(

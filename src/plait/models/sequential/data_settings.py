@@ -1,7 +1,7 @@
 """The settings of `sequence` that follow the data where a recipe leaves them out.
 
 Three figures of the training data decide: how long histories are, how many events an item has, and
-how many items there are. Long histories of items with many events pay for depth and need little
+how many items there are. Long histories pay for depth, and items with many events need little
 dropout; short histories of rare items are learned by heart at once.
 """
 
@@ -39,12 +39,10 @@ class HistoryStatistics:
     """What the rule reads from the training data.
 
     Attributes:
-        n_items: Items with an event.
-        events_per_item: How many events they have on average.
+        events_per_item: How many events an item has on average.
         long_history: How many events nine of ten histories do not exceed.
     """
 
-    n_items: int
     events_per_item: float
     long_history: int
 
@@ -57,7 +55,7 @@ class HistoryStatistics:
             n_items: Items with an event.
         """
         per_item = float(lengths.sum()) / max(n_items, 1)
-        return HistoryStatistics(n_items, per_item, math.ceil(np.quantile(lengths, 0.9)))
+        return HistoryStatistics(per_item, math.ceil(np.quantile(lengths, 0.9)))
 
 
 def shape_for(
