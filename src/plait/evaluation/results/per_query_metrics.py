@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from plait.metrics.bootstrap import (
     ratio_draws,
     simultaneous_intervals,
 )
+from plait.utils.npz_files import read_npz
 
 __all__ = [
     "LOWER_IS_BETTER",
@@ -208,8 +208,7 @@ def read_per_query(path: Path) -> PerQueryMetrics:
         InputError: If the file is missing or damaged.
     """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
         metrics = arrays["metrics"].tolist()
         return PerQueryMetrics(
             arrays["keys"],
@@ -220,7 +219,7 @@ def read_per_query(path: Path) -> PerQueryMetrics:
             },
             dict(zip(arrays["weighed"].tolist(), arrays["weights"], strict=True)),
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
+    except (OSError, ValueError, LookupError, TypeError) as problem:
         raise InputError(
             f"the queries of a run cannot be read from {path}: {problem}",
             hint="plait evaluate --json FILE writes FILE and, beside it, FILE's queries as .npz",

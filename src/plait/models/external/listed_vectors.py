@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from plait.models.sequential.item_embedding_table import ItemVectors
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
+from plait.utils.npz_files import read_npz
 
 __all__ = ["Vectors", "VectorsConfig", "checked_vectors"]
 
@@ -174,9 +174,9 @@ def checked_vectors(ids: Any, vectors: Any, name: str) -> tuple[list[str], Float
 def _read_vectors(path: str, field: str) -> tuple[list[str], Float32Array]:
     if Path(path).suffix.lower() == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return checked_vectors(arrays["ids"], arrays["vectors"], field)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
+            arrays = read_npz(Path(path))
+            return checked_vectors(arrays["ids"], arrays["vectors"], field)
+        except (OSError, KeyError, ValueError) as problem:
             message = f"{field}: cannot read ids and vectors from {path}: {problem}"
             raise InputError(message, field=field) from problem
     table = read_table(path, field)
