@@ -113,6 +113,25 @@ def test_a_damaged_chunk_is_encoded_again(tmp_path):
     assert not np.isnan(vectors).any()
 
 
+@pytest.mark.parametrize(
+    ("keys", "vectors"),
+    [
+        (np.uint8(1), np.float32(1)),
+        (np.zeros((2, 16), np.float32), np.zeros((2, 8), np.float32)),
+        (np.zeros((2, 16), np.uint8), np.full((2, 8), np.nan, np.float32)),
+        (np.zeros((2, 16), np.uint8), np.zeros((3, 8), np.float32)),
+    ],
+    ids=["numbers", "keys of another type", "NaN", "other lengths"],
+)
+def test_a_chunk_of_other_arrays_is_passed_over(tmp_path, keys, vectors):
+    encoder = HashedTextEncoder(8)
+    folder = tmp_path / encoder.identity.digest
+    folder.mkdir()
+    arrays = {"keys": np.asarray(keys), "vectors": np.asarray(vectors)}
+    save_file(arrays, folder / "a.safetensors")
+    assert len(VectorCache(tmp_path, encoder.identity, 8)) == 0
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing_else(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("no folder")

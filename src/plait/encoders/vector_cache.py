@@ -87,6 +87,7 @@ class VectorCache:
             keys: N keys.
             vectors: float32 [N, D].
         """
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         if not keys:
@@ -99,7 +100,7 @@ class VectorCache:
             packed = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_BYTES)
             save_file({"keys": packed, "vectors": np.ascontiguousarray(vectors)}, temporary)
             temporary.replace(path)
-        except OSError as problem:
+        except (OSError, SafetensorError) as problem:  # the latter for a full disk
             _log.warning("cannot cache vectors in %s: %s", self._folder, problem)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -112,11 +113,12 @@ class VectorCache:
         try:
             tensors = load_file(path)
             keys, vectors = tensors["keys"], tensors["vectors"]
-        except (SafetensorError, KeyError, OSError, ValueError) as problem:
+            shapes = (len(vectors), _KEY_BYTES), (len(keys), self._dimensions)
+        except (SafetensorError, KeyError, OSError, ValueError, TypeError) as problem:
             _log.warning("passed over the damaged chunk of vectors %s: %s", path, problem)
             return
-        shapes = (len(vectors), _KEY_BYTES), (len(keys), self._dimensions)
-        if (keys.shape, vectors.shape) != shapes or not np.isfinite(vectors).all():
+        is_right = keys.dtype == np.uint8 and (keys.shape, vectors.shape) == shapes
+        if not is_right or not np.isfinite(vectors).all():
             _log.warning("passed over %s: its shapes are not those of the encoder", path)
             return
         raw = keys.tobytes()
