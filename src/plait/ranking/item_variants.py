@@ -14,8 +14,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
 from plait.data.candidates import CandidateLists
@@ -261,6 +259,9 @@ def _grouped(catalogue: Catalogue, field: str) -> ProductGroups:
     items = np.array([catalogue.index.get(value, ABSENT) for value in values], np.int64)
     variants = np.flatnonzero((items >= 0) & (items < len(labels)))
     if len(variants):
+        from scipy.sparse import coo_array  # slow to import, and few catalogues need it
+        from scipy.sparse.csgraph import connected_components
+
         parents = labels[items[variants]]
         size = int(labels.max()) + 1
         edges = coo_array((np.ones(len(variants)), (variants, parents)), shape=(size, size))

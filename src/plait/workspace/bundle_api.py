@@ -11,7 +11,7 @@ from plait.eventlog import EventLog
 from plait.pipeline.bundle_log_match import check_log
 from plait.pipeline.bundle_store import BundleStore
 from plait.pipeline.bundle_transfer import export_bundle, import_bundle
-from plait.pipeline.fit_context import Callback, FitContext, Tracker
+from plait.pipeline.fit_context import Callback, FitContext, Progress, Tracker
 from plait.pipeline.pipeline import Pipeline
 from plait.pipeline.recipe import RecipeLike
 from plait.settings import Settings
@@ -22,7 +22,6 @@ from plait.utils.no_op_callbacks import ignore
 from plait.utils.owned_folders import sweep_owned_folders
 from plait.utils.plain_arguments import without_numpy
 from plait.utils.timestamps import DAY
-from plait.workspace.fit import Progress, fit
 from plait.workspace.info import erased_since
 from plait.workspace.live_model import LiveModel
 from plait.workspace.recipe_choice import RecipeChoice, choose_recipe
@@ -95,6 +94,8 @@ class BundleApi:
             MissingExtraError: If the recipe or a tracker needs an extra that is not installed.
             ConflictError: While another fit runs.
         """
+        from plait.workspace.fit import fit
+
         home, is_main = self.settings.home, ProcessGroup.current().is_main
         sweep_owned_folders()
         try:

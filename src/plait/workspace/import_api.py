@@ -11,11 +11,11 @@ from plait.eventlog import EventLog
 from plait.eventlog.dry_run import DryRunLog
 from plait.eventlog.retraction import ImportRecord
 from plait.ingest.importer import Importer
+from plait.pipeline.fit_context import Progress
 from plait.privacy.consent import ConsentPolicy
 from plait.ranking.sellable_summary import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
 from plait.utils.no_op_callbacks import ignore
-from plait.workspace.fit import Progress
 from plait.workspace.ingest import ImportOptions, ImportReport, ingest
 from plait.workspace.live_model import LiveModel
 

@@ -26,7 +26,7 @@ from plait.utils.no_op_callbacks import ignore
 from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
-from plait.workspace.fit import Progress
+from plait.pipeline.fit_context import Progress
 from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
