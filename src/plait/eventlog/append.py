@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import repeat
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
@@ -14,7 +16,13 @@ from plait.eventlog.erased_users import ErasedUsers
 from plait.eventlog.erasure import UserRowOffsets, erase_users
 from plait.eventlog.event_admission import admit_events, event_rows, fields_without_values
 from plait.eventlog.event_id_index import EventIdIndex, StoredEvent
-from plait.eventlog.event_validation import Problem, id_hash, validate_event
+from plait.eventlog.event_validation import (
+    Problem,
+    id_hash,
+    id_hashes,
+    plain_digests,
+    validate_event,
+)
 from plait.eventlog.field_retyping import apply_retype_records
 from plait.eventlog.id_allocation import EventTypeTable, IdAllocator
 from plait.eventlog.import_row_owners import note_repeats
@@ -35,6 +43,15 @@ MAX_RETURNED_ROWS = 10_000
 
 
 _CLOCK = StampClock()
+_id, _time = itemgetter(1), itemgetter(5)
+
+
+def _with_times(events: Sequence[Event]) -> list[Event]:
+    """The events, those that happen when they are stored with the current time."""
+    if NOW not in map(_time, events):
+        return list(events)
+    now = _CLOCK.now()
+    return [event._replace(time=now) if event.time == NOW else event for event in events]
 
 
 class EventBatch:
@@ -50,8 +67,7 @@ class EventBatch:
     """
 
     def __init__(self, events: Sequence[Event]) -> None:
-        now = _CLOCK.now()
-        self.events = [event._replace(time=now) if event.time == NOW else event for event in events]
+        self.events = _with_times(events)
         self.digests: list[bytes] = []
         self.hashes: list[int] = []
         self.pending: list[int] = []
@@ -60,8 +76,18 @@ class EventBatch:
         self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
+        digests = plain_digests(self.events)
+        ids = [] if digests is None else list(map(_id, self.events))
+        if digests is not None and len(set(ids)) == len(ids):
+            self.digests, self.hashes = digests, id_hashes(ids)
+            self.pending = list(range(len(ids)))
+        else:
+            self._check_each()
+
+    def _check_each(self) -> None:
+        """Set the digests, the hashes and the pending events, and reject the invalid ones."""
         first_index: dict[str, int] = {}
-        for index, event in enumerate(events):
+        for index, event in enumerate(self.events):
             digest = validate_event(event)
             if isinstance(digest, Problem):
                 self.reject(index, digest.field, digest.error)
@@ -135,12 +161,11 @@ class EventBatch:
         Returns:
             The outcome of the whole batch.
         """
-        stored = ("stored", "", "", None, ())
-        make = RowStatus._make
-        statuses = [
-            status or make((event[1], *stored))
-            for event, status in zip(self.events, self._statuses, strict=True)
-        ]
+        stored = map(repeat, ("stored", "", "", None, ()))
+        statuses = list(map(RowStatus._make, zip(map(_id, self.events), *stored, strict=False)))
+        for index, status in enumerate(self._statuses):
+            if status is not None:
+                statuses[index] = status
         for index, problems in self._lost.items():
             if self._statuses[index] is None:
                 statuses[index] = statuses[index]._replace(lost=tuple(problems))

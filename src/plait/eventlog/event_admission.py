@@ -63,16 +63,16 @@ def admit_events(
             error = f"expected one of the {len(event_types.numbers)} event types there are"
             batch.reject(index, "kind", error)
         else:
-            admitted.append(
-                event if event.record_type == "interaction" else _stored_form(event, erased)
-            )
+            admitted.append(event)
             indices.append(index)
     batch.pending = indices
-    return admitted
+    return [_stored_form(event, erased) for event in admitted]
 
 
 def _stored_form(event: Event, erased: ErasedUsers | None) -> Event:
     """The event as its row holds it; an erase event keeps a hash of the user's id."""
+    if event.record_type == "interaction":
+        return event
     stored = without_unused_ids(event)
     if event.record_type == "erase" and event.user is not None and erased is not None:
         stored = stored._replace(fields=erased.fields_of_erasure(event.user))
@@ -100,21 +100,20 @@ def event_rows(
     Returns:
         N rows in the order of `EVENT_COLUMNS`.
     """
-    return [
-        (
-            offset,
-            event.id,
-            batch.digests[index],
-            TYPE_CODES[event.record_type],
-            kinds.get(event.event_type),
-            user,
-            item,
-            *event[5:],
+    record_types, ids, event_types, _, _, *rest = zip(*events, strict=True)
+    return list(
+        zip(
+            range(first, first + len(events)),
+            ids,
+            map(batch.digests.__getitem__, batch.pending),
+            map(TYPE_CODES.__getitem__, record_types),
+            map(kinds.get, event_types),
+            users,
+            items,
+            *rest,
+            strict=True,
         )
-        for offset, (index, event, user, item) in enumerate(
-            zip(batch.pending, events, users, items, strict=True), first
-        )
-    ]
+    )
 
 
 def fields_without_values(

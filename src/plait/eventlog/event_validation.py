@@ -7,17 +7,19 @@ about content (plausible times, control characters) are those of `plait.schema.e
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from types import NoneType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 
 from plait.data.types import NOW, Event
 from plait.schema.event_bounds import MAX_ID_LENGTH, is_plausible_value
 from plait.utils.timestamps import MAX_TIME, MIN_TIME
 
-__all__ = ["Problem", "id_hash", "validate_event"]
+__all__ = ["Problem", "id_hash", "id_hashes", "plain_digests", "validate_event"]
 
 MAX_FIELDS_LENGTH = 1 << 20
 _MAX_INT = (1 << 63) - 1
@@ -56,6 +58,82 @@ def id_hash(external_id: str) -> int:
         blake2b(external_id.encode(errors="surrogatepass"), digest_size=8).digest()
     )[0]
     return number
+
+
+def id_hashes(external_ids: Iterable[str]) -> list[int]:
+    """Hash many external ids; see `id_hash`.
+
+    Args:
+        external_ids: Ids without lone surrogates.
+
+    Returns:
+        Their hashes, in the order of the ids.
+    """
+    digests = [blake2b(name.encode(), digest_size=8).digest() for name in external_ids]
+    hashes: list[int] = np.frombuffer(b"".join(digests), ">i8").tolist()
+    return hashes
+
+
+def plain_digests(events: Sequence[Event]) -> list[bytes] | None:
+    """Check a batch column by column, which takes a third of the time of `validate_event`.
+
+    Args:
+        events: The events as the caller gave them.
+
+    Returns:
+        The digests that `validate_event` returns; None if the events are of several record types
+        or one of them may be invalid.
+    """
+    columns: list[tuple[Any, ...]] = list(zip(*events, strict=True))
+    if not columns or not all(map(_has_types, columns, _COLUMN_TYPES)) or not _is_plain(columns):
+        return None
+    try:
+        contents = map(orjson.dumps, zip(*columns, strict=True))
+        return [blake2b(content, digest_size=16).digest() for content in contents]
+    except (TypeError, ValueError):
+        return None
+
+
+def _has_types(column: Sequence[Any], allowed: tuple[type, ...]) -> bool:
+    return set(map(type, column)) <= set(allowed)
+
+
+def _is_plain(columns: Sequence[Sequence[Any]]) -> bool:
+    """Whether every event has one record type, with what that needs, and is within all bounds."""
+    record_types, ids, kinds, users, items, times, positions, values, _, fields = columns
+    record_type = record_types[0]
+    if record_types.count(record_type) != len(record_types):
+        return False
+    if record_type == "interaction":
+        has_required = None not in users and None not in items and "" not in kinds
+    elif record_type in ("item", "user"):
+        owners = items if record_type == "item" else users
+        has_required = None not in owners and set(kinds) <= set(_CHANGES)
+    else:
+        has_required = False
+    return (
+        has_required
+        and all(
+            _are_within(map(len, _present(names)), 1, MAX_ID_LENGTH)
+            for names in (ids, users, items)
+        )
+        and _are_within(_present(times), MIN_TIME, MAX_TIME - 1)
+        and _are_within(_present(positions), -_MAX_INT, _MAX_INT)
+        and all(map(is_plausible_value, _present(values)))
+        and _are_within(map(len, _present(fields)), 0, MAX_FIELDS_LENGTH)
+        and not any("\0" in "".join(_present(column)) for column in (*columns[1:5], *columns[8:]))
+    )
+
+
+def _present(column: Sequence[Any]) -> Sequence[Any]:
+    if None not in column:
+        return column
+    return [value for value in column if value is not None]
+
+
+def _are_within(numbers: Iterable[int], least: int, most: int) -> bool:
+    numbers = list(numbers)
+    return not numbers or (least <= min(numbers) and max(numbers) <= most)
 
 
 def validate_event(event: Event) -> bytes | Problem:

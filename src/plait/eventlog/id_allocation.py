@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -42,13 +42,18 @@ def find_numbers(
     Returns:
         The numbers of those ids that have one; erased users have none.
     """
-    id_set = set(ids)
-    if not id_set:
+    return _find_hashed(store, connection, table, {name: id_hash(name) for name in ids})
+
+
+def _find_hashed(
+    store: Store, connection: Connection, table: str, hashes_by_id: Mapping[str, int]
+) -> dict[str, int]:
+    if not hashes_by_id:
         return {}
-    in_hashes, hashes = store.in_clause(sorted(map(id_hash, id_set)))
+    in_hashes, hashes = store.in_clause(sorted(hashes_by_id.values()))
     where = f"hash {in_hashes}" + (" AND erased = 0" if table == "users" else "")
     rows = store.rows(connection, f"SELECT id, number FROM {table} WHERE {where}", hashes)  # noqa: S608 ours
-    return {external_id: number for external_id, number in rows if external_id in id_set}
+    return {external_id: number for external_id, number in rows if external_id in hashes_by_id}
 
 
 class IdAllocator:
@@ -90,11 +95,31 @@ class IdAllocator:
         numbers = self._numbers
         if len(numbers) > MAX_CACHED:
             numbers.clear()
-        unknown = {name for name in ids if name is not None and name not in numbers}
+        unknown = [name for name in dict.fromkeys(ids) if name is not None and name not in numbers]
+        hashes = dict(zip(unknown, map(id_hash, unknown), strict=True))
         if count and unknown:
-            numbers.update(find_numbers(store, connection, self._table, unknown))
+            numbers.update(_find_hashed(store, connection, self._table, hashes))
+        assigned: list[int | None]
+        if erasing:
+            assigned, new_ids = self._assign_in_order(ids, count, erasing)
+        else:
+            new_ids = [name for name in unknown if name not in numbers]
+            numbers.update(zip(new_ids, itertools.count(count), strict=False))
+            assigned = list(map(numbers.get, ids))  # type: ignore[arg-type]  # None has none
+        if new_ids:
+            new_hashes = [hashes[name] if name in hashes else id_hash(name) for name in new_ids]
+            rows = list(zip(itertools.count(count), new_ids, new_hashes, strict=False))
+            store.insert(connection, self._table, ("number", "id", "hash"), rows)
+        self.count = count + len(new_ids)
+        return assigned
+
+    def _assign_in_order(
+        self, ids: Sequence[str | None], count: int, erasing: Collection[int]
+    ) -> tuple[list[int | None], list[str]]:
+        """The number of every id where some lose theirs on the way, and the ids that got one."""
+        numbers = self._numbers
         assigned: list[int | None] = []
-        new_rows: list[tuple[int, str, int]] = []
+        new_ids: list[str] = []
         for index, external_id in enumerate(ids):
             if external_id is None:
                 number = None
@@ -103,13 +128,10 @@ class IdAllocator:
             else:
                 number = numbers.get(external_id)
                 if number is None:
-                    number = numbers[external_id] = count + len(new_rows)
-                    new_rows.append((number, external_id, id_hash(external_id)))
+                    number = numbers[external_id] = count + len(new_ids)
+                    new_ids.append(external_id)
             assigned.append(number)
-        if new_rows:
-            store.insert(connection, self._table, ("number", "id", "hash"), new_rows)
-        self.count = count + len(new_rows)
-        return assigned
+        return assigned, new_ids
 
     def invalidate(self) -> None:
         """Drop the cache."""

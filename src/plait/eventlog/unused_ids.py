@@ -23,9 +23,9 @@ def without_unused_ids(event: Event) -> Event:
     if event.record_type == "merge":
         return Event("merge", event.id, event.event_type, event.user, event.item, event.time)
     if event.record_type == "item":
-        return event._replace(user=None)
+        return event if event.user is None else event._replace(user=None)
     if event.record_type == "user":
-        return event._replace(item=None)
+        return event if event.item is None else event._replace(item=None)
     if event.record_type == "fact":
         triple = {**orjson.loads(event.fields or "{}"), "head": event.item}
         text = orjson.dumps(triple, option=orjson.OPT_SORT_KEYS).decode()

@@ -121,6 +121,8 @@ class Reconciler:
             events: The batch.
             rows: The status of each event.
         """
+        if self._hashes is None and all(row.status != "duplicate" for row in rows):
+            return
         accepted = [
             ReassertedEvent(event, row.status == "duplicate")
             for event, row in zip(events, rows, strict=True)
@@ -128,8 +130,6 @@ class Reconciler:
         ]
         duplicates = [entry.event for entry in accepted if entry.duplicate]
         if self._hashes is None:
-            if not duplicates:
-                return
             self._entity = "user" if duplicates[0].record_type == "user" else "item"
             self._hashes = _FieldHashes(self._log.entity_changes(self._entity))
         texts = iter(_canonical_fields(self._log.schema(), duplicates))

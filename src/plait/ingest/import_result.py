@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ _ATTRIBUTES = {"kind": "event_type", "type": "record_type"}
 """Names of fields in errors to those of `Event`, where they differ."""
 
 _MAX_PROBLEMS = 5
+
+_status, _lost = attrgetter("status"), attrgetter("lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,12 @@ class ImportTally:
         losses, problems = list(batch.losses), list(batch.rejects)
         if result is not None:
             self._version = result.version
-            self._counts.update(row.status for row in result.rows)
-            problems += _refused_rows(batch, result.rows)
-            losses += _lost_fields(batch, result.rows)
+            statuses = Counter(map(_status, result.rows))
+            self._counts.update(statuses)
+            if statuses["rejected"] or statuses["conflict"]:
+                problems += _refused_rows(batch, result.rows)
+            if any(map(_lost, result.rows)):
+                losses += _lost_fields(batch, result.rows)
         self._counts["lost"] += len(losses)
         problems += losses
         self._problems += problems[: _MAX_PROBLEMS - len(self._problems)]

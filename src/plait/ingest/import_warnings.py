@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+
+import polars as pl
 
 from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.event_type_spelling import misspelt, similar_name
@@ -152,13 +154,23 @@ def _translated_kinds(source: SummaryCollector) -> Iterator[ImportNote]:
 def _totals(source: SummaryCollector) -> Iterator[ImportNote]:
     """Lines of totals, which exports end with, among the ids."""
     for role, ids in (("item", source.items), ("user", source.users)):
-        for name in (name for name in ids if normalized_name(name) in _TOTALS):
+        for name in filter(_is_total, _without_digits(ids)):
             column = _column_of(source, role)
             message = (
                 f"the {role} {name!r} looks like a line of totals; a mapping leaves it out: "
                 f'where = "{column} is not {name}"'
             )
             yield ImportNote("totals-row", column, message, ids[name])
+
+
+def _without_digits(ids: Iterable[str]) -> list[str]:
+    names = pl.Series(list(ids), dtype=pl.String)
+    plain: list[str] = names.filter(~names.str.contains("[0-9]")).to_list()
+    return plain
+
+
+def _is_total(name: str) -> bool:
+    return normalized_name(name) in _TOTALS
 
 
 def _users_that_are_many(source: SummaryCollector) -> Iterator[ImportNote]:

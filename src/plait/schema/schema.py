@@ -238,8 +238,7 @@ def _convert(
         return FieldProblem(index, "fields", event.fields, "a JSON object")
     try:
         for name, value in fields.items():
-            is_empty = value is None or value == "" or value == []
-            fields[name] = None if is_empty else coerce[name](value)
+            fields[name] = coerce[name](value) if value or not _is_empty(value) else None
     except (KeyError, ValueError):
         return None
     return _with_fields(event, fields)
@@ -247,7 +246,11 @@ def _convert(
 
 def _with_fields(event: Event, fields: Mapping[str, Any]) -> Event:
     text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
-    return event if text == event.fields else event._replace(fields=text)
+    return event if text == event.fields else Event._make((*event[:-1], text))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == "" or value == []
 
 
 def _without_misfits(
@@ -257,7 +260,7 @@ def _without_misfits(
     fields: dict[str, Any] = {}
     lost: list[FieldProblem] = []
     for name, value in (_parse(event) or {}).items():
-        is_empty = value is None or value == "" or value == []
+        is_empty = _is_empty(value)
         if not is_empty and name not in coerce:
             is_retired = (event.record_type, name) in retired
             expected = f"no {name!r}, which was retired" if is_retired else _expected(name, value)

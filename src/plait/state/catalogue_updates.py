@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from plait.data.catalogue import Catalogue, Change, FieldType
 from plait.eventlog import TYPE_CODES, EventChunk
 from plait.eventlog.log_lookups import LogReader
 from plait.schema.schema import Schema, typed
+from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
 
@@ -20,6 +22,9 @@ _CHANGES: Mapping[str, Literal["put", "patch", "delete"]] = {
     "patch": "patch",
     "delete": "delete",
 }
+
+_PIECE = 50_000
+"""How many changes are applied at a time."""
 
 
 class EntityNames(Protocol):
@@ -123,14 +128,18 @@ def item_catalogue(log: LogReader, is_read: Callable[[str], bool] | None = None)
     ids, types = log.item_ids(), log.schema().types
     if is_read is not None:
         types = {key: dtype for key, dtype in types.items() if is_read(key[1])}
-    changes = [
+    catalogue = with_new_entries(Catalogue(), ids, len(ids))
+    changes = (
         Change(number, _CHANGES[kind], typed(fields, "item", types), offset)
         for offset, number, kind, fields in log.entity_changes("item")
         if number < len(ids)
-    ]
-    names = dict.fromkeys(name for change in changes for name in change.fields)
-    catalogue = with_new_entries(Catalogue(), ids, len(ids))
-    return catalogue.with_columns({name: types["item", name] for name in names}).updated(changes)
+    )
+    with collector_paused():
+        while piece := list(islice(changes, _PIECE)):
+            names = dict.fromkeys(name for change in piece for name in change.fields)
+            catalogue = catalogue.with_columns({name: types["item", name] for name in names})
+            catalogue = catalogue.updated(piece)
+    return catalogue
 
 
 def _changes(

@@ -15,6 +15,7 @@ from plait.pipeline.fit_context import Progress
 from plait.privacy.consent import ConsentPolicy
 from plait.ranking.sellable_summary import describe_sellable, describes_sale
 from plait.state.catalogue_updates import item_catalogue
+from plait.utils.garbage_collector import collector_paused
 from plait.utils.no_op_callbacks import ignore
 from plait.workspace.ingest import ImportOptions, ImportReport, ingest
 from plait.workspace.live_model import LiveModel
@@ -87,7 +88,8 @@ class ImportApi:
         log = DryRunLog(self._log) if dry_run else self._log
         rejects = None if dry_run else self._rejects
         importer = Importer(log, self._consent, rejects=rejects)
-        report = ingest(importer, self._consent, sources, map, progress or ignore, options)
+        with collector_paused():
+            report = ingest(importer, self._consent, sources, map, progress or ignore, options)
         if not dry_run:
             self.host.catch_up(report.version)
         if items is not None:

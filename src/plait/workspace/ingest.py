@@ -13,8 +13,8 @@ from plait.ingest import EventBatch, FileKind, read_events
 from plait.ingest.catalogue_loss_check import CatalogueEffect, catalogue_effect
 from plait.ingest.column_mapping import load_mapping
 from plait.ingest.importer import Importer, ImportResult
-from plait.privacy.consent import ConsentPolicy
 from plait.pipeline.fit_context import Progress
+from plait.privacy.consent import ConsentPolicy
 from plait.workspace.import_report import ImportReport
 
 __all__ = ["ImportOptions", "ImportReport", "ingest"]

@@ -16,6 +16,7 @@ from plait.eventlog.snapshot import snapshot
 from plait.ingest.event_type_spelling import USUAL_EVENT_TYPES
 from plait.ingest.importer import Importer
 from plait.pipeline.bundle_store import BundleStore, bundle_age
+from plait.pipeline.fit_context import Progress
 from plait.pipeline.pipeline import OnStageTimed
 from plait.pipeline.recipe import RecipeLike
 from plait.privacy.consent import ConsentPolicy, has_consented
@@ -26,7 +27,6 @@ from plait.utils.no_op_callbacks import ignore
 from plait.utils.private_files import make_private_folder
 from plait.workspace.bulk_items import BulkItems
 from plait.workspace.bundle_api import BundleApi
-from plait.pipeline.fit_context import Progress
 from plait.workspace.home_warnings import home_warnings
 from plait.workspace.impression_pagination import ImpressionChains, InMemoryImpressions
 from plait.workspace.info import info
