@@ -31,6 +31,14 @@ def test_import_plait_loads_nothing_heavy():
     assert version
 
 
+def test_opening_a_home_loads_no_code_of_fits_and_evaluations():
+    """Every command of the program pays for what `plait.workspace` imports."""
+    program = "import json, sys, plait.workspace, plait.cli.main; print(json.dumps([*sys.modules]))"
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    unused = {"scipy", "plait.evaluation", "plait.workspace.fit", "plait.training.pipeline_fit"}
+    assert not unused & set(json.loads(completed.stdout))
+
+
 def test_lazy_names_are_those_of_their_modules():
     import plait
     from plait.data.types import Event, Query

@@ -25,11 +25,11 @@ def with_cleared_fields(texts: pl.Series, chunk: RowChunk, roles: ColumnRoles) -
     """
     empty: dict[int, list[str]] = {}
     for column, name in roles.fields:
-        for row, value in enumerate(chunk.values(column)):
-            if value is None or value == "":
-                if not has_cell(chunk, row, column):
-                    continue
-                empty.setdefault(row, []).append(name)
+        cells = chunk.values(column)
+        if None in cells or "" in cells:
+            for row, value in enumerate(cells):
+                if (value is None or value == "") and has_cell(chunk, row, column):
+                    empty.setdefault(row, []).append(name)
     for name, columns in roles.mapping.flags.items():
         flags = [chunk.values(column) for column in columns]
         for row, values in enumerate(zip(*flags, strict=True)):

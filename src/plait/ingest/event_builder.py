@@ -360,12 +360,16 @@ class EventBuilder:
         if None not in own:
             return own
         numbered = self.roles.kind != "facts"  # the same triple twice is one triple
-        derived = self._event_ids.ids(_content(columns), columns.get("time"), repeat=numbered)
+        derived = self._event_ids.ids(
+            _content(columns), columns.get("time"), is_repeatable=numbered
+        )
         return [event_id or other for event_id, other in zip(own, derived, strict=True)]
 
     def _distinct_rows(self, columns: _Columns, count: int) -> Int64Array:
         """The rows that state something new: of an item or user, something else than before."""
         if self.roles.kind == "events" or "id" in columns or not count:
+            return np.arange(count)
+        if self.roles.kind != "facts" and columns[self._record_type].n_unique() == count:
             return np.arange(count)
         content = _content(columns)
         if self.roles.kind == "facts":

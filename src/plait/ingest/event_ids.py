@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import repeat
 
 import numpy as np
 import polars as pl
@@ -107,14 +108,14 @@ class EventIdFactory:
         self._repeats = RepeatCounter()
 
     def ids(
-        self, content: Sequence[str], times: pl.Series | None, *, repeat: bool = True
+        self, content: Sequence[str], times: pl.Series | None, *, is_repeatable: bool = True
     ) -> list[str]:
         """Derive an id for each of N events.
 
         Args:
             content: What each event states, see `content_of`.
             times: Microseconds since 1970 UTC, Int64 [N]; None if the source has no times.
-            repeat: Whether rows of the same content are different events.
+            is_repeatable: Whether rows of the same content are different events.
 
         Returns:
             The ids [N].
@@ -125,12 +126,14 @@ class EventIdFactory:
         )
         digits = digests.hex()
         hashes = [digits[start : start + 16] for start in range(0, len(digits), 16)]
-        ids = [f"{self._source}:{digest}" for digest in hashes]
-        if times is not None:
-            for index, second in enumerate((times // 1_000_000 + _SHIFT).to_list()):
-                if second is not None:
-                    ids[index] = f"{self._source}:{second:09x}-{hashes[index]}"
-        if repeat:
+        seconds = repeat(None) if times is None else (times // 1_000_000 + _SHIFT).to_list()
+        ids = [
+            f"{self._source}:{digest}"
+            if second is None
+            else f"{self._source}:{second:09x}-{digest}"
+            for second, digest in zip(seconds, hashes, strict=False)
+        ]
+        if is_repeatable:
             before = self._repeats.count(np.frombuffer(digests, np.uint64))
             for index in np.flatnonzero(before).tolist():
                 ids[index] = f"{ids[index]}-{before[index] + 1}"
