@@ -5,6 +5,7 @@ import pytest
 
 from plait.errors import MappingError
 from plait.ingest import read_events
+from plait.utils.timestamps import iso
 
 
 def outcome(source, kind="events", mapping=None):
@@ -40,6 +41,34 @@ def test_explode_and_extract(source):
         ("view", "v", "N3", '{"place":"end"}'),
     ]
     assert notes == [("empty-lists", 1)]
+
+
+TILL = [
+    {"user": "u", "item": "a", "Datum": "01.03.2026", "Uhrzeit": "09:15"},
+    {"user": "v", "item": "b", "Datum": "02.03.2026", "Uhrzeit": " 10:30 "},
+    {"user": "v", "item": "c", "Datum": "03.03.2026", "Uhrzeit": None},
+    {"user": "w", "item": "c", "Datum": None, "Uhrzeit": ""},
+]
+
+
+@pytest.mark.parametrize("source", [list, pl.DataFrame])
+def test_join_makes_one_time_of_a_day_and_a_time_of_day(source):
+    table = {
+        "join": {"moment": ["Datum", "Uhrzeit"]},
+        "time": "moment",
+        "time_format": ["%d.%m.%Y %H:%M", "%d.%m.%Y"],
+        "timezone": "Europe/Berlin",
+        "fields": {"*": False},
+    }
+    batches = list(read_events(source(TILL), "events", {"events": table}))
+    times = [iso(event.time) for batch in batches for event in batch.events]
+    assert times == [
+        "2026-03-01T08:15:00+00:00",
+        "2026-03-02T09:30:00+00:00",
+        "2026-03-02T23:00:00+00:00",
+    ]
+    rejected = [(problem.row, problem.field) for batch in batches for problem in batch.rejects]
+    assert rejected == [(4, "moment")]
 
 
 @pytest.mark.parametrize("source", [list, pl.DataFrame])
@@ -116,6 +145,8 @@ def test_a_file_with_more_columns_is_no_file_of_properties():
         ({"fill": {"nothing": ["user"]}}, "nothing"),
         ({"fill": {"user": ["nothing"]}}, "nothing"),
         ({"extract": {"nothing": "(?P<x>.)"}}, "nothing"),
+        ({"join": {"moment": ["user", "nothing"]}}, "nothing"),
+        ({"join": {"moment": []}}, "[events] join"),
         ({"extract": {"user": "(.)"}}, "[events.extract] user"),
         ({"extract": {"user": "(?P<x>"}}, "[events.extract] user"),
         ({"where": 5}, "[events] where"),

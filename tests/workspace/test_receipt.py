@@ -152,6 +152,21 @@ def test_a_span_of_one_day_looks_wrong_in_the_first_import_alone(shop: Any) -> N
     assert codes(shop, events=rows) == []
 
 
+def test_a_time_of_day_in_a_column_of_its_own_looks_wrong(shop: Any) -> None:
+    clock = {"Uhrzeit": lambda row: f"{row % 24:02}:15"}
+    days = views(20, time=lambda row: f"2026-11-{1 + row:02}", **clock)
+    moments = views(20, time=lambda row: f"2026-11-{1 + row:02}T{row:02}:15", **clock)
+    assert codes(shop, events=days) == ["time-in-two-columns"]
+    assert codes(shop, events=moments) == []
+    mapping = {"events": {"join": {"moment": ["time", "Uhrzeit"]}, "time": "moment"}}
+    report = shop.ingest(events=days, map=mapping, dry_run=True)
+    assert [note.code for note in report.warnings] == []
+    only_clock = views(20, date=lambda row: "2026-11-01", time=clock["Uhrzeit"])
+    report = shop.ingest(events=only_clock, dry_run=True)
+    assert report.by_kind["events"].rejected == 20
+    assert [note.code for note in report.warnings] == ["time-in-two-columns"]
+
+
 def test_times_in_1970_look_wrong(shop: Any) -> None:
     assert "times-in-1970" in codes(shop, events=views(20, time=lambda row: 20_220_408 + row * 100))
 

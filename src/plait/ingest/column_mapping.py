@@ -63,6 +63,9 @@ _WhereRules = Annotated[
 _RuleTable = Annotated[Mapping[str, _Rules], "a rule, or a list of rules"]
 _TextTable = Annotated[Mapping[str, str], "a table of texts"]
 _ListTable = Annotated[Mapping[str, list[str]], "a table of lists of texts"]
+_ColumnLists = Annotated[
+    Mapping[str, Annotated[list[str], Field(min_length=1)]], "a table of lists of columns"
+]
 _FieldTable = Annotated[Mapping[str, str | Literal[False]], "a table of texts, or false"]
 
 
@@ -98,6 +101,8 @@ class ColumnMapping:
         split: By column what separates its values, which become lists.
         explode: A column of lists (or of texts that `split` names): each member is a row.
         extract: By column a regular expression whose named groups become columns.
+        join: By new column the columns whose values it holds, separated by a space, such as those
+            of the day and of the time of day.
         fill: By the column that identifies a group of rows, such as an order, the columns of which
             only the first row of the group has a value, such as the customer.
         properties: The columns `name` and `value` of rows that hold one field each.
@@ -144,6 +149,7 @@ class ColumnMapping:
     split: _TextTable = field(default_factory=dict)
     explode: _Text = ""
     extract: _TextTable = field(default_factory=dict)
+    join: _ColumnLists = field(default_factory=dict)
     fill: _ListTable = field(default_factory=dict)
     properties: _TextTable = field(default_factory=dict)
     most_frequent: _Flag = False
@@ -170,7 +176,7 @@ _ROLES = {
     "users": ("user", "time", "kind", "id"),
     "facts": ("head", "relation", "tail", "time", "id"),
 }
-_TABLES = ("kinds", "fields", "types", "flags", "split", "extract", "fill")
+_TABLES = ("kinds", "fields", "types", "flags", "split", "extract", "join", "fill")
 _SHARED = (
     "timezone",
     "time_format",

@@ -28,6 +28,14 @@ _TOTAL_WORDS = (
 )
 _TOTALS = frozenset(_TOTAL_WORDS.split())
 
+_CLOCK_WORDS = "time timeofday uhrzeit zeit heure hora horario ora orario tijd tijdstip godzina tid"
+_CLOCKS = frozenset(_CLOCK_WORDS.split())
+_DAYS = frozenset({"day", "tag", "jour", "fecha", "dia", "giorno", "dag", "dzien"})
+"""Names of columns of times of day, and of days that have no "dat" in them."""
+
+MAX_MIDNIGHTS = 2
+"""Days alone begin at one or, in a zone with summer time, at two times of day in UTC."""
+
 MANY_EVENTS, MOST_OF_A_USER = 100, 0.2
 """From so many events of a source on, a larger share than this of a user gives a warning."""
 
@@ -54,6 +62,7 @@ def source_warnings(
     """
     if source.kind == "events":
         yield from _odd_times(source, is_first)
+        yield from _times_in_two_columns(source)
         yield from _columns_that_differ(source)
         yield from _odd_event_types(source, event_types)
         yield from (note for near, note in _absent_kinds(source) if near)
@@ -79,6 +88,29 @@ def _odd_times(source: SummaryCollector, is_first: bool) -> Iterator[ImportNote]
     elif is_first and source.rows >= MIN_ROWS and last - first < DAY:
         message = f"all times lie within one day, {iso(first)} to {iso(last)}"
         yield ImportNote("one-day-span", column, message)
+
+
+def _times_in_two_columns(source: SummaryCollector) -> Iterator[ImportNote]:
+    """A column of times of day beside one of days, from which the times are read alone."""
+    moments = [column for column, role in source.roles.items() if role == "time"]
+    clocks = [name for name in source.roles if normalized_name(name) in _CLOCKS]
+    if not clocks or len(source.times_of_day) > MAX_MIDNIGHTS:
+        return
+    clock = min(clocks, key=lambda name: name in moments)
+    days = [*moments, *filter(_names_a_day, source.roles)]
+    day = next((name for name in days if name != clock), None)
+    are_days = source.rows >= MIN_ROWS if clock not in moments else not source.rows
+    if day is not None and are_days:
+        message = (
+            f"the time of day stands in {clock!r} and the day in {day!r}; a mapping joins them: "
+            f'join = {{ moment = ["{day}", "{clock}"] }} and time = "moment"'
+        )
+        yield ImportNote("time-in-two-columns", clock, message)
+
+
+def _names_a_day(column: str) -> bool:
+    name = normalized_name(column)
+    return "dat" in name or name in _DAYS
 
 
 def _columns_that_differ(source: SummaryCollector) -> Iterator[ImportNote]:

@@ -1,7 +1,7 @@
 """Reshapes rows as a mapping asks, before their columns are read.
 
 Rows of exports are not always one event, or one item: a line of an order names its customer once, a
-list holds the items of a purchase, a column holds two values.
+list holds the items of a purchase, a column holds two values, two columns hold one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["shaped"]
 
 
 def shaped(chunks: Iterator[RowChunk], mapping: ColumnMapping, name: str) -> Iterator[RowChunk]:
-    """Give the rows as their columns are read: filled, exploded, with dotted and extracted columns.
+    """Give the rows as their columns are read: filled, exploded, extracted, joined, with dots.
 
     Args:
         chunks: The rows as the file has them.
@@ -57,7 +57,20 @@ def _shaped(chunk: RowChunk, mapping: ColumnMapping, filler: _Filler, name: str)
         texts = chunk.column(column).cast(pl.String, strict=False)
         groups = texts.str.extract_groups(pattern).struct.unnest()
         chunk = _with_columns(chunk, groups.to_dict(as_series=False))
+    for column, parts in mapping.join.items():
+        _require(chunk, parts, name)
+        pieces = [chunk.column(part).cast(pl.String, strict=False) for part in parts]
+        chunk = _with_columns(chunk, {column: _joined(pieces)})
     return _selected(chunk, mapping.where) if mapping.where else chunk
+
+
+def _joined(pieces: Sequence[pl.Series]) -> list[str | None]:
+    """The texts of each row in one, None where all of them are missing."""
+    stripped = [column.str.strip_chars() for column in pieces]
+    present = [column.set((column == "").fill_null(False), None) for column in stripped]
+    joined = pl.select(pl.concat_str(present, separator=" ", ignore_nulls=True)).to_series()
+    texts: list[str | None] = joined.set(joined == "", None).to_list()
+    return texts
 
 
 def _without_headers(chunk: RowChunk) -> RowChunk:

@@ -13,6 +13,7 @@ from plait.eventlog import AppendResult
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.source_notes import ImportNote
 from plait.schema.schema import Schema
+from plait.utils.timestamps import DAY
 
 __all__ = [
     "ColumnSummary",
@@ -24,6 +25,9 @@ __all__ = [
 
 MOST_FREQUENT = 5
 """How many ids outside the catalogue are named."""
+
+_FEW = 1000
+"""Of so many events the times of day are looked at."""
 
 _ROLE_TYPES = {
     "time": "time",
@@ -146,6 +150,7 @@ class SummaryCollector:
         roles: What each column was taken for.
         first_time: The earliest time.
         last_time: The latest time.
+        times_of_day: Times of day among the first events, microseconds since midnight UTC.
     """
 
     def __init__(self, kind: str) -> None:
@@ -160,6 +165,7 @@ class SummaryCollector:
         self.unmapped_kinds: frozenset[str] = frozenset()
         self.first_time: int | None = None
         self.last_time: int | None = None
+        self.times_of_day: set[int] = set()
         self._new_items = self._new_users = 0
         self._new_kinds: list[str] = []
 
@@ -197,6 +203,9 @@ class SummaryCollector:
             if not times:
                 return
             first, last = min(times), max(times)
+        if self.first_time is None:
+            times_of_few = filter(None, map(_time, events[:_FEW]))
+            self.times_of_day = {time % DAY for time in times_of_few}
         self.first_time = first if self.first_time is None else min(first, self.first_time)
         self.last_time = last if self.last_time is None else max(last, self.last_time)
 
