@@ -122,6 +122,7 @@ def test_erasing_a_user_reaches_the_rejects(shop, tmp_path):
     shop.ingest(events=path)
     assert b"never W77" in quoted(shop.settings.home)
     shop.erase_user("W77")
+    assert not shop.host.started  # the log alone knows who it is
     left = quoted(shop.settings.home)
     assert b"W77" not in left
     assert b"whenever" in left

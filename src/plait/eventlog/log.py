@@ -209,6 +209,17 @@ class EventLog(LogReader, ImportHistory):
             raise NotFoundError(f"no user {user_id!r} in the log", hint=hint, field="user")
         return self.append([erase_event(user_id)]).version
 
+    def other_ids_of(self, user_id: str) -> list[str]:
+        """Find under which other ids a user is known.
+
+        Args:
+            user_id: The external id of the user.
+
+        Returns:
+            The ids of those with whom the user was merged; none for an unknown user.
+        """
+        return self._merges.other_ids_of([user_id])
+
     def changed(self, after: int | None = None) -> bool:
         """Return whether there are new events; cheap enough to call every 20 ms.
 

@@ -253,12 +253,10 @@ class DataApi(ImportApi):
         """
         user = self._stored_id(user, "user")
         stored_id = self._consent.user_id(user)
-        state = self.host.sync()
-        person = state.merges.person(state.users.number(stored_id))
-        names = {user, *(state.users.ids[number] for number in person if number >= 0)}
+        names = {user, stored_id, *self._log.other_ids_of(stored_id)}
         version = self._log.erase(stored_id)
         self.host.catch_up(version)
-        for name in filter(None, names):
+        for name in names:
             forget(self._rejects, name)
         return version
 
