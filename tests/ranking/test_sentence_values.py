@@ -77,6 +77,7 @@ def test_titles_by_language_and_never_the_id_where_there_are_titles():
     [
         *("id", "product_id", "parentId", "parent", "item_group_id", "variant.of", "EAN", "url"),
         *("image", "picture_1", "description", "body", "status", "in-stock.status", "sku"),
+        *("title", "produkt.titel.fr"),
     ],
 )
 def test_field_that_says_nothing_is_silent(name):

@@ -117,12 +117,16 @@ class BundleApi:
                 self._webhooks.announce("fit.failed", _failure(problem))
             raise
         if is_main:
-            self._webhooks.announce("bundle.new", _success(bundle, self._bundles.manifest(bundle)))
-            oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
-            self._log.prune_impressions(oldest)
+            self._publish(bundle)
         if self.host.started:
             self.host.reload_if_changed()
         return bundle
+
+    def _publish(self, bundle: str) -> None:
+        """Announce a new bundle, and delete impressions that are too old to learn from."""
+        self._webhooks.announce("bundle.new", _success(bundle, self._bundles.manifest(bundle)))
+        oldest = time.time_ns() // 1000 - self.settings.impressions_days * DAY
+        self._log.prune_impressions(oldest)
 
     def bundles(self) -> list[dict[str, Any]]:
         """Describe the bundles of the home, oldest first.

@@ -14,12 +14,13 @@ __all__ = ["item_titles", "shared_values", "speaking_fields"]
 _TITLE_FIELDS = ("title", "name", "headline", "product_name", "item_name", "label")
 _SILENT_FIELDS = re.compile(
     r"(^|[._ -])(id|ids|uuid|guid|sku|ean|gtin|upc|isbn|asin|mpn|code|codes|key|slug|hash|handle"
-    r"|parent|variant|group|url|uri|link|links|href|image|images|img|picture|pictures|photo|media"
+    r"|title|titel|titre|titulo|titolo|headline|bezeichnung|designation|parent|variant|group"
+    r"|url|uri|link|links|href|image|images|img|picture|pictures|photo|media"
     r"|thumbnail|description|desc|body|content|text|summary|abstract|html|markdown|language|locale"
     r"|currency|unit|status|available|availability|stock)($|[._ -])",
     re.IGNORECASE,
 )
-"""Names of fields whose values say nothing to a reader: ids, addresses, long texts, states."""
+"""Names of fields whose values say nothing to a reader: ids, titles, addresses, texts, states."""
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the words of a name such as `parentId` meet."""
 
@@ -75,7 +76,7 @@ def speaking_fields(catalogue: Catalogue, chosen: Sequence[str]) -> list[str]:
 
     Args:
         catalogue: The items.
-        chosen: Names of fields; none: categories and sets, but no ids, addresses and states.
+        chosen: Names of fields; none: categories and sets, but no ids, titles and states.
 
     Returns:
         Names of fields that exist, in the order of the choice.
