@@ -56,7 +56,7 @@ def evaluate(
     html: Html = None,
     png: Png = None,
 ) -> None:
-    """Measure recipes, each of their strands and baselines; the live bundle stays as it is.
+    """Measure recipes, each of their models and baselines; the live bundle stays as it is.
 
     Args:
         home: The folder of the log, the bundles and the key.

@@ -37,9 +37,11 @@ def probable_texts(models: Sequence[Stage], queries: QueryBatch) -> list[str]:
     Returns:
         By query its text with corrected words; "" if no word was corrected.
     """
-    corrector = next((model for model in models if isinstance(model, QueryCorrector)), None)
-    if corrector is None or not any(queries.texts):
-        return [""] * len(queries)
+    corrector = None
+    if any(queries.texts):
+        corrector = next((model for model in models if isinstance(model, QueryCorrector)), None)
+    if corrector is None:
+        return [""] * len(queries.users)
     corrections = corrector.corrections(queries)
     return [
         _rewritten(text or "", words)

@@ -116,6 +116,8 @@ class Lexical(Stage[LexicalConfig]):
 
     def score(self, queries: QueryBatch, numbers: Int32Array) -> Float32Array:
         scores = np.full(numbers.shape, np.nan, np.float32)
+        if not any(queries.texts):
+            return scores
         view = self._view(queries)
         for row, text in enumerate(queries.texts):
             if text:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
-from functools import lru_cache, wraps
 from typing import TypeVar
 
 __all__ = ["text_cache"]
@@ -14,6 +15,28 @@ LONGEST = 1_000
 LONG_PLACES = 8
 
 ResultType = TypeVar("ResultType")
+
+
+class _Results(dict[str, ResultType]):
+    """The results of the last texts; a text without one is computed when it is looked up."""
+
+    def __init__(self, function: Callable[[str], ResultType], places: int, longest: int) -> None:
+        super().__init__()
+        self._function, self._longest = function, longest
+        self._short: deque[str] = deque(maxlen=places)
+        self._long: deque[str] = deque(maxlen=LONG_PLACES)
+        self._lock = threading.Lock()
+
+    def __missing__(self, text: str) -> ResultType:
+        result = self._function(text)
+        texts = self._short if len(text) <= self._longest else self._long
+        with self._lock:
+            if text not in self:
+                if len(texts) == texts.maxlen:
+                    self.pop(texts[0], None)
+                texts.append(text)
+                self[text] = result
+        return result
 
 
 def text_cache(
@@ -34,12 +57,6 @@ def text_cache(
     """
 
     def decorate(function: Callable[[str], ResultType]) -> Callable[[str], ResultType]:
-        of_short, of_long = lru_cache(places)(function), lru_cache(LONG_PLACES)(function)
-
-        @wraps(function)
-        def cached(text: str) -> ResultType:
-            return (of_short if len(text) <= longest else of_long)(text)
-
-        return cached
+        return _Results(function, places, longest).__getitem__
 
     return decorate

@@ -95,6 +95,7 @@ def evaluate_rankings(
     tied = max(float(rows[0].tied.sum()) for rows in by_recipe.values()) / targets
     known = dataset if task.split is None else task.split.known
     folds = [window.fold for window in first]
+    absent = absent_rows(task.fusion)  # which need a package that is not installed
     report = Report(
         protocol,
         summarize(rows, eval_set, protocol),
@@ -105,19 +106,13 @@ def evaluate_rankings(
             *sampling_warnings(protocol.n_sampled, folds[-1].test),
             *served_list_warnings(protocol, named, dataset.catalogue),
         ],
-        data={**describe_data(task, first, eval_set), **_absent(task)},
+        data={**describe_data(task, first, eval_set), **({"absent": absent} if absent else {})},
         fusion=learned,
         own_metrics=tuple(task.metrics),
         detail=per_query_metrics(rows, eval_set, task.metrics),
         lists=_query_lists(task, rows, first),
     )
     return report, {name: [row.model for row in rows] for name, rows in by_recipe.items()}
-
-
-def _absent(task: RankingTask) -> dict[str, Any]:
-    """The rows that need a package that is not installed, if there are any."""
-    absent = absent_rows(task.fusion)
-    return {"absent": absent} if absent else {}
 
 
 def _query_lists(

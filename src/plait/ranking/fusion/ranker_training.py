@@ -105,7 +105,9 @@ def learn_ranker(
         cross-validation.
     """
     queries, items, targets = lesson
-    models = tuple(_scored_models(items))
+    models = tuple(
+        name for name in scoring_models(items) if np.isfinite(items.column(f"{name}.score")).any()
+    )
     present, is_target = user_targets(queries, items, targets)
     numbers = np.where(present, items.item_numbers, np.int32(-1))
     parts = []
@@ -215,13 +217,6 @@ def _fit_function(config: FuseConfig, models: tuple[str, ...], n_queries: int) -
         return fit_mixer(models, config.hidden_units)
     smallest_leaf = min(100, max(5, n_queries // _LEAF_SHARE))
     return fit_trees(models, feature_names(models), config.max_trees, smallest_leaf)
-
-
-def _scored_models(items: CandidateLists) -> list[str]:
-    """The models that score any candidate, in the order of the columns."""
-    return [
-        name for name in scoring_models(items) if np.isfinite(items.column(f"{name}.score")).any()
-    ]
 
 
 def _concatenated(parts: list[RankingExamples], max_queries: int) -> RankingExamples:
