@@ -57,6 +57,9 @@ SPELLINGS = {
         ("lego", "l"),
         ("software", "m"),
         ("iphone12", "n"),
+        ("feet", "j"),
+        ("inches", "j"),
+        ("gigabytes", "cd"),
     ],
 )
 def test_each_spelling_finds_its_items_first(text, first):

@@ -13,6 +13,7 @@ from plait.retrieval.inverted_index import has_digit
 from plait.retrieval.live_words import IndexView
 from plait.retrieval.stems import COMPOUNDING
 from plait.retrieval.tokens import Token, tokenize
+from plait.retrieval.units import unit_of_word
 
 __all__ = ["Alternative", "Slot", "query_slots", "slot_scores"]
 
@@ -101,7 +102,8 @@ def _add_exact(view: IndexView, token: Token, slots: dict[str, Slot]) -> None:
             continue
         exact = slots[word].exact
         exact += _stems(view, word)
-        for other in joined:
+        unit = unit_of_word(word)
+        for other in [*joined, unit] if unit else joined:
             exact += _stems(view, other)
         if set(view.index.languages) & COMPOUNDING:
             exact += _compounds(view, word)

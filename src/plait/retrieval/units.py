@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["UNIT_PATTERN", "unit_name"]
+__all__ = ["UNIT_PATTERN", "unit_name", "unit_of_word"]
 
 _SPELLINGS = {
     "inch": ("in", "inch", "inches", "zoll", '"', "''", "pulgadas", "pouces"),
@@ -51,6 +51,8 @@ _SPELLINGS = {
     "btu": ("btu", "btus"),
 }
 
+_MIN_WORD = 4
+
 _NAMES = {spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings}
 
 
@@ -64,6 +66,18 @@ def unit_name(spelling: str) -> str:
         The name that all spellings of the unit share.
     """
     return _NAMES[" ".join(spelling.split())]
+
+
+def unit_of_word(word: str) -> str:
+    """Return the name of a unit that is written without a number.
+
+    Args:
+        word: A folded word.
+
+    Returns:
+        The name; "" for a word that is no unit, or an abbreviation that may be another word.
+    """
+    return _NAMES.get(word, "") if len(word) >= _MIN_WORD and word.isalpha() else ""
 
 
 def _pattern() -> str:
