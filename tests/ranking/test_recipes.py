@@ -165,7 +165,7 @@ def sentences(pipeline, dataset):
 
 def test_names_of_models_stand_in_the_registry_and_in_recipes_alone():
     models = {name for name, stage in load_all_stages().items() if issubclass(stage, Scorer)}
-    other_meanings = {"ratings", "content", "given", "vectors"}
+    other_meanings = {"ratings", "content", "given", "vectors", "text", "image"}
     sources = Path(plait.__file__).parent
     named = {
         str(path.relative_to(sources))
