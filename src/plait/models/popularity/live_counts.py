@@ -1,6 +1,6 @@
 """Popularity between fits: counts of the fit and of later events, with one decay.
 
-Who counts how much is that of a fit (`daily_cells`). Exact is what lies within the newest
+Who counts how much is that of a fit (`robust_counts`). Exact is what lies within the newest
 interactions at hand: who chose an item long before may count for it once more.
 """
 

@@ -1,7 +1,7 @@
 """Recommends popular items: counts that decay exponentially with age, by user segment if set.
 
 A user counts once for an item, and neither one user nor newcomers nor the burst of a day outweigh
-the others (`daily_cells`). Between two fits the counts follow the log.
+the others (`robust_counts`). Between two fits the counts follow the log.
 """
 
 from __future__ import annotations
