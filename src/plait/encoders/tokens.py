@@ -20,6 +20,9 @@ __all__ = ["TokenBatch", "bert_tokenizer", "file_tokenizer", "tokenize"]
 BERT_VOCABULARY = Path(__file__).parent / "vocabularies" / "bert_base_uncased.txt"
 """The 30,522 word pieces of BERT (Devlin et al., 2019), which MiniLM and many others share."""
 
+_START, _END = ("[CLS]", 101), ("[SEP]", 102)
+"""The word pieces before and behind a text, with their numbers in the vocabulary."""
+
 
 class TokenBatch(NamedTuple):
     """B texts as token numbers.
@@ -40,11 +43,17 @@ def bert_tokenizer(max_tokens: int) -> Tokenizer:
         max_tokens: How many tokens of a text are read, the two special ones included.
     """
     require_extra("an encoder of text", "tokenizers", extra="text")
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers import Tokenizer as WordPieceTokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import BertProcessing
 
-    words = BertWordPieceTokenizer(str(BERT_VOCABULARY), lowercase=True)
-    words.enable_truncation(max_tokens)
-    tokenizer: Tokenizer = words._tokenizer
+    tokenizer = WordPieceTokenizer(WordPiece.from_file(str(BERT_VOCABULARY)))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = BertProcessing(_END, _START)
+    tokenizer.enable_truncation(max_tokens)
     return tokenizer
 
 
