@@ -171,3 +171,17 @@ def test_live_changes_answer_as_a_new_fit_does():
             search(refitted, other.catalogue, text),
         )
         assert set(before) == set(after), text
+
+
+def test_two_errors_need_a_word_of_seven_letters():
+    stage, dataset = fitted({"a": "the thing", "b": "mushrooms"}, language="english")
+    assert search(stage, dataset.catalogue, "nothing") == []
+    assert search(stage, dataset.catalogue, "thinh") == ["a"]
+    assert search(stage, dataset.catalogue, "mushrroosm") == ["b"]
+
+
+def test_arabic_words_are_found_with_and_without_their_article():
+    titles = {"a": "حديقة", "b": "دراجة", "c": "القهوة", "d": "مصباح"}
+    stage, dataset = fitted(titles, language="arabic", fuzzy=False)
+    for text, item in (("الحديقة", "a"), ("بالدراجة", "b"), ("قهوة", "c"), ("للمصباح", "d")):
+        assert search(stage, dataset.catalogue, text) == [item]

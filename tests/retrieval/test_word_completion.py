@@ -58,3 +58,24 @@ def test_words_of_items_added_since_the_fit_complete_and_of_deleted_ones_do_not(
     live = state_with(stage, dataset, catalogue)
     texts = [text for text, _ in completions(stage, catalogue, "red mu", live=live)]
     assert texts == ["red mug", "red muffin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kuch", ["Küchenmesser"]),
+        ("red mü", ["red mug", "red Müesli"]),
+        ("po", ["poster"]),  # the title shouts
+        ("wi", ["WiFi"]),
+        ("क", ["किताब"]),
+    ],
+)
+def test_words_are_shown_as_items_write_them(text, expected):
+    titles = ["Küchenmesser aus Stahl", "red Müesli", "Red mug", "red mug", "RED POSTER"]
+    titles += ["WiFi router", "किताब"]
+    items = {str(number): {"title": title} for number, title in enumerate(titles)}
+    dataset = make_dataset([], items=items)
+    stage = Lexical(LexicalConfig(language=""), name="lexical").fit(dataset)
+    live = state_with(stage, dataset, dataset.catalogue)
+    shown = [shown for shown, _ in completions(stage, dataset.catalogue, text, live=live)]
+    assert shown == expected

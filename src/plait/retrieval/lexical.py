@@ -6,7 +6,7 @@ with the document frequencies and mean lengths of the bundle, so that scores are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -152,8 +152,10 @@ class Lexical(Stage[LexicalConfig]):
         Returns:
             By query its completions, those of most items first.
         """
-        view = self._view(queries)
-        return [complete_text(view, text or "", k) for text in queries.texts]
+        view, live = self._view(queries), queries.live
+        catalogue = live.state.catalogue if live is not None else None
+        texts = None if catalogue is None else self._texts_of(catalogue)
+        return [complete_text(view, text or "", k, texts) for text in queries.texts]
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates:
         is_first = not isinstance(previous, ItemUpdates)
@@ -177,6 +179,11 @@ class Lexical(Stage[LexicalConfig]):
         title = title_field(catalogue)
         fields = word_fields(catalogue, self.config.fields)
         return [name for name in fields if name == title], [n for n in fields if n != title]
+
+    def _texts_of(self, catalogue: Catalogue) -> Callable[[int], list[str]]:
+        """What returns the texts of an item, its title first."""
+        title, body = self._item_fields(catalogue)
+        return lambda number: word_values(catalogue, number, [*title, *body])
 
     def _view(self, queries: QueryBatch) -> IndexView:
         """The index as it is for a batch."""

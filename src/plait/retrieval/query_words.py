@@ -176,7 +176,8 @@ def _add_guesses(view: IndexView, slot: Slot) -> None:
     near = [
         (other, edits)
         for other, edits in view.near(word, 2 if len(word) >= _TWO_EDITS_LENGTH - 2 else 1)
-        if max(len(word), len(other)) >= (_ONE_EDIT_LENGTH, _TWO_EDITS_LENGTH)[edits - 1]
+        if len(other) >= _TWO_EDITS_LENGTH  # "nothing" is no "thing" with two errors
+        or (edits == 1 and max(len(word), len(other)) >= _ONE_EDIT_LENGTH)
     ]
     nearest = near[0][1] if near else 0
     beginnings: list[str] = []

@@ -24,6 +24,11 @@ _BY_SCRIPT = {
 
 _LAST_LATIN = 0x24F
 
+_ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "لل", "ال")
+"""What Arabic writes as one with the word behind it: "the", "and the", "with the"."""
+_MIN_ARABIC = 3
+"""The fewest letters of a word behind an article."""
+
 
 class Stemmers:
     """The stemmers of the languages of a catalogue.
@@ -46,8 +51,23 @@ class Stemmers:
             for language in self.languages
             if first in _BY_SCRIPT.get(language, range(_LAST_LATIN + 1))
         ]
-        stems = [stem for language in languages for stem in _analyzer(language).analyze(word)]
+        forms = [word]
+        if "arabic" in languages:
+            forms += _without_article(word)
+        stems = [
+            stem
+            for form in forms
+            for language in languages
+            for stem in _analyzer(language).analyze(form)
+        ]
         return tuple(dict.fromkeys(stems)) or (word,)
+
+
+def _without_article(word: str) -> list[str]:
+    """An Arabic word without its article; none if it has no article."""
+    article = next((a for a in _ARABIC_ARTICLES if word.startswith(a)), "")
+    is_noun = bool(article) and len(word) - len(article) >= _MIN_ARABIC
+    return [word[len(article) :]] if is_noun else []
 
 
 @cache

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
 import numpy as np
 
-from plait.data.array_types import BoolArray
-from plait.features.text_folding import fold
+from plait.data.array_types import BoolArray, Int32Array
+from plait.features.text_folding import fold, mark_class
 from plait.pipeline.query_completion import Completion
 from plait.retrieval.live_words import IndexView
 from plait.retrieval.query_words import query_slots, slot_scores
@@ -18,20 +23,33 @@ _MOST_CANDIDATES = 60
 _MIN_CORRECTED = 4
 """A shorter beginning is not corrected."""
 
+_MOST_READ, _MOST_SPELLINGS = 10, 3
+"""How many items are read for the spelling of a word, and how many of its spellings are enough."""
+
+_LONGEST_READ = 2_000
+"""How many characters of a text are read for a spelling."""
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-def complete_text(view: IndexView, text: str, k: int) -> list[Completion]:
+Texts = Callable[[int], Sequence[str]]
+
+
+def complete_text(
+    view: IndexView, text: str, k: int, item_texts: Texts | None = None
+) -> list[Completion]:
     """Complete the last word of a text.
 
     Args:
         view: The items.
         text: What a person has typed so far.
         k: The most completions.
+        item_texts: Returns the texts of an item, from which the spelling of a word is read; None:
+            words are shown folded.
 
     Returns:
-        Texts, those of most items first; of words with one stem the most frequent one. Where no
-        word begins as typed, words whose beginning differs by one error.
+        Texts, those of most items first; of words with one stem the most frequent one, as items
+        write it. Where no word begins as typed, words whose beginning differs by one error.
     """
     typed = text.rsplit(maxsplit=1)[-1] if text and not text[-1].isspace() else ""
     prefix = fold(typed).strip()
@@ -43,15 +61,39 @@ def complete_text(view: IndexView, text: str, k: int) -> list[Completion]:
     if not words and len(prefix) >= _MIN_CORRECTED:
         words = [word for other in _with_one_error(prefix) for word in _words(view, other)]
         words = sorted(set(words), key=lambda word: (-view.count(word), word))
-    counts: dict[str, tuple[str, int]] = {}
+    items_by_stem: dict[str, tuple[str, Int32Array]] = {}
     for word in words[:_MOST_CANDIDATES]:
         stem = view.index.stemmers.stems(word)[0]
-        if stem not in counts:
+        if stem not in items_by_stem:
             items, _ = view.postings(stem)
-            counts[stem] = word, len(items) if allowed is None else int(allowed[items].sum())
-    present = [(word, count) for word, count in counts.values() if count]
-    present.sort(key=lambda entry: (-entry[1], entry[0]))
-    return [Completion(head + word, count) for word, count in present[:k]]
+            items_by_stem[stem] = word, items if allowed is None else items[allowed[items]]
+    present = [(word, items) for word, items in items_by_stem.values() if len(items)]
+    present.sort(key=lambda entry: (-len(entry[1]), entry[0]))
+    return [
+        Completion(head + (_spelling(word, items, item_texts) if item_texts else word), len(items))
+        for word, items in present[:k]
+    ]
+
+
+def _spelling(word: str, items: Int32Array, item_texts: Texts) -> str:
+    """A folded word as most of the first items write it, in small letters if titles shout."""
+    spellings: Counter[str] = Counter()
+    for number in items[:_MOST_READ].tolist():
+        for text in item_texts(number):
+            written = _word_pattern().findall(text[:_LONGEST_READ])
+            spelling = next((other for other in written if fold(other) == word), "")
+            if spelling:
+                spellings[spelling.lower() if text.isupper() else spelling] += 1
+                break
+        if spellings.total() == _MOST_SPELLINGS:
+            break
+    return max(spellings, key=lambda spelling: (spellings[spelling], spelling), default=word)
+
+
+@cache
+def _word_pattern() -> re.Pattern[str]:
+    """Words of any script as texts write them."""
+    return re.compile(rf"[^\W_][\w{mark_class()}]*")
 
 
 def _words(view: IndexView, prefix: str) -> list[str]:

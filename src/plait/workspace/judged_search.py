@@ -16,7 +16,8 @@ import polars as pl
 from plait.data.array_types import ABSENT, Float32Array, Float64Array, Int32Array
 from plait.data.candidates import CandidateLists
 from plait.data.types import Query
-from plait.errors import InputError
+from plait.errors import InputError, MissingExtraError
+from plait.evaluation.judged.encoded_baseline import EncodedBaseline
 from plait.evaluation.judged.judged_metrics import DEPTH, list_metrics, score_metrics
 from plait.evaluation.judged.judged_report import PROTOCOLS, JudgedReport
 from plait.evaluation.judged.judgements import Judgements, judgements_of
@@ -35,6 +36,9 @@ __all__ = ["evaluate_judgements", "read_judgements"]
 
 _RRF_OFFSET = 60
 """The constant of reciprocal rank fusion (Cormack et al., 2009)."""
+
+_MOST_ENCODED = 200_000
+"""More items are not encoded for a baseline: it would take longer than an evaluation should."""
 
 _READERS: Mapping[str, Callable[[Path], pl.DataFrame]] = {
     ".csv": lambda path: pl.read_csv(path, infer_schema=False),
@@ -113,7 +117,9 @@ def evaluate_judgements(
         )
     judgements = judgements_of(read_judgements(source), model.state.catalogue)
     with PeakMemory() as memory:
-        measured = (_Collection if protocol == "collection" else _Rerank)(model, judgements)
+        measured = (_Collection if protocol == "collection" else _Rerank)(
+            model, judgements, progress
+        )
         for row, text in enumerate(judgements.queries):
             measured.run(row, text)
             if row % 50 == 0:
@@ -126,8 +132,7 @@ def evaluate_judgements(
         "relevant_from": round(judgements.relevant_from, 4),
     }
     results = list(measured.results(k, seed, memory.peak / 1e6))
-    left_out = _absent_baselines(protocol)
-    return JudgedReport(protocol, k, model.bundle, results, left_out, data, seed)
+    return JudgedReport(protocol, k, model.bundle, results, measured.left_out, data, seed)
 
 
 class _Measured:
@@ -135,16 +140,39 @@ class _Measured:
 
     ability: type[Any]
 
-    def __init__(self, model: LoadedModel, judgements: Judgements) -> None:
+    def __init__(self, model: LoadedModel, judgements: Judgements, progress: Progress) -> None:
         self.model, self.judgements = model, judgements
         models = model.pipeline.models
         self.names = [stage.name for stage in models if isinstance(stage, self.ability)]
         catalogue = model.state.catalogue
-        self.baselines: dict[str, PlainBm25 | Bm25s] = {"bm25-default": PlainBm25(catalogue)}
+        self.baselines: dict[str, PlainBm25 | Bm25s | EncodedBaseline] = {
+            "bm25-default": PlainBm25(catalogue)
+        }
+        self.left_out: dict[str, str] = {}
         if is_installed("bm25s"):
             self.baselines["bm25s"] = Bm25s(catalogue)
+        else:
+            self.left_out["bm25s"] = "the package bm25s is not installed (pip install bm25s)"
+        self._add_encoded(progress)
         self.seconds: Float64Array = np.zeros(len(judgements.queries))
         self._stage_seconds: defaultdict[str, float] = defaultdict(float)
+
+    def _add_encoded(self, progress: Progress) -> None:
+        """Encode the items that can be scored, or say why the encoder is left out."""
+        numbers = self.scored_items()
+        if len(numbers) > _MOST_ENCODED:
+            reason = f"{len(numbers):,} items to encode, expected at most {_MOST_ENCODED:,}"
+            self.left_out["minilm"] = reason
+            return
+        try:
+            catalogue = self.model.state.catalogue
+            self.baselines["minilm"] = EncodedBaseline(catalogue, numbers, progress)
+        except MissingExtraError as problem:
+            self.left_out["minilm"] = f"{problem} ({problem.hint})"
+
+    @abstractmethod
+    def scored_items(self) -> Int32Array:
+        """The items of which a baseline needs the score, int32 ascending."""
 
     @abstractmethod
     def query(self, row: int, text: str) -> Query:
@@ -196,11 +224,15 @@ class _Collection(_Measured):
 
     ability = Retriever
 
-    def __init__(self, model: LoadedModel, judgements: Judgements) -> None:
-        super().__init__(model, judgements)
+    def __init__(self, model: LoadedModel, judgements: Judgements, progress: Progress) -> None:
+        super().__init__(model, judgements, progress)
         shape = (len(judgements.queries), DEPTH)
         names = (FUSED, *self.names, *self.baselines, "rrf")
         self._lists = {name: np.full(shape, ABSENT, np.int32) for name in names}
+
+    def scored_items(self) -> Int32Array:
+        """All that are not deleted."""
+        return np.flatnonzero(self.model.state.catalogue.alive).astype(np.int32)
 
     def query(self, row: int, text: str) -> Query:
         """A search of all items."""
@@ -241,11 +273,16 @@ class _Rerank(_Measured):
 
     ability = Scorer
 
-    def __init__(self, model: LoadedModel, judgements: Judgements) -> None:
-        super().__init__(model, judgements)
+    def __init__(self, model: LoadedModel, judgements: Judgements, progress: Progress) -> None:
+        super().__init__(model, judgements, progress)
+        self.left_out["rrf"] = "it fuses lists of the protocol collection"
         names = (FUSED, *self.names, *self.baselines)
         size = len(judgements.items)
         self._scores = {name: np.full(size, np.nan, np.float32) for name in names}
+
+    def scored_items(self) -> Int32Array:
+        """Those that are judged."""
+        return np.unique(self.judgements.items)
 
     def query(self, row: int, text: str) -> Query:
         """A ranking of the judged items."""
@@ -272,13 +309,3 @@ class _Rerank(_Measured):
         """Those of scores."""
         for name, scores in self._scores.items():
             yield name, score_metrics(scores, self.judgements, k, seed)
-
-
-def _absent_baselines(protocol: str) -> dict[str, str]:
-    """Baselines that are not measured, and why."""
-    missing = {"minilm": "no model of this version encodes text"}
-    if not is_installed("bm25s"):
-        missing["bm25s"] = "the package bm25s is not installed (pip install bm25s)"
-    if protocol == "rerank":
-        missing["rrf"] = "it fuses lists of the protocol collection"
-    return missing

