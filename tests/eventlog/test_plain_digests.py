@@ -13,6 +13,7 @@ INTERACTIONS = [
 ]
 PLAIN = {
     "interactions": INTERACTIONS[:2],
+    "interactions that happen now": [INTERACTIONS[0]._replace(time=NOW), INTERACTIONS[1]],
     "items": [
         Event("item", "i1", "put", item="mug", fields='{"title":"Mug"}'),
         Event("item", "i2", "delete", "anna", "pot", 3),
@@ -66,3 +67,11 @@ def test_a_doubtful_event_changes_nothing_for_the_others(tmp_path):
         assert mixed.rows[:2] == plain.rows
         assert log.digests([1, 2]) == other.digests([1, 2])
         assert log.append(INTERACTIONS[:2]).rows[0].status == "duplicate"
+
+
+@pytest.mark.parametrize("n_events", [1, 3, 20])
+def test_events_without_a_time_can_be_sent_again(tmp_path, n_events):
+    events = [INTERACTIONS[0]._replace(id=f"now{n}", time=NOW) for n in range(n_events)]
+    with EventLog.open(tmp_path) as log:
+        assert {row.status for row in log.append(events).rows} == {"stored"}
+        assert {row.status for row in log.append(events).rows} == {"duplicate"}

@@ -78,18 +78,19 @@ class EventBatch:
         self._lost: dict[int, list[FieldProblem]] = {}
         self._statuses: list[RowStatus | None] = [None] * len(events)
         self._repeats: list[tuple[int, int]] = []
-        digests = plain_digests(self.events) if len(events) >= _MANY else None
-        ids = [] if digests is None else list(map(_id, self.events))
+        # The digest of an event without a time has none, so that a retry is a duplicate.
+        digests = plain_digests(events) if len(events) >= _MANY else None
+        ids = [] if digests is None else list(map(_id, events))
         if digests is not None and len(set(ids)) == len(ids):
             self.digests, self.hashes = digests, id_hashes(ids)
             self.pending = list(range(len(ids)))
         else:
-            self._check_each()
+            self._check_each(events)
 
-    def _check_each(self) -> None:
+    def _check_each(self, events: Sequence[Event]) -> None:
         """Set the digests, the hashes and the pending events, and reject the invalid ones."""
         first_index: dict[str, int] = {}
-        for index, event in enumerate(self.events):
+        for index, event in enumerate(events):
             digest = validate_event(event)
             if isinstance(digest, Problem):
                 self.reject(index, digest.field, digest.error)

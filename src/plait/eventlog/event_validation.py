@@ -117,7 +117,7 @@ def _is_plain(columns: Sequence[Sequence[Any]]) -> bool:
             _are_within(map(len, _present(names)), 1, MAX_ID_LENGTH)
             for names in (ids, users, items)
         )
-        and _are_within(_present(times), MIN_TIME, MAX_TIME - 1)
+        and _are_within([time for time in _present(times) if time != NOW], MIN_TIME, MAX_TIME - 1)
         and _are_within(_present(positions), -_MAX_INT, _MAX_INT)
         and all(map(is_plausible_value, _present(values)))
         and _are_within(map(len, _present(fields)), 0, MAX_FIELDS_LENGTH)
