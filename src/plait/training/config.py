@@ -6,7 +6,7 @@ Nothing here needs torch, so that configs of stages can hold a `TrainingConfig`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from plait.pipeline.config_validation import Limit, TextForm, bounded_field, check, text_field
@@ -86,7 +86,8 @@ class TrainingResult:
         history: For each epoch `epoch`, `loss`, `learning_rate` and, where validated, the metric
             under its name.
         resumed: Whether the run continued from a checkpoint.
-        seconds: How long the epochs took, those before an interruption included.
+        seconds: How long the epochs took, those before an interruption included; equal results may
+            differ in it.
     """
 
     epochs: int
@@ -94,4 +95,4 @@ class TrainingResult:
     metric: float | None
     history: tuple[Mapping[str, float], ...]
     resumed: bool
-    seconds: float
+    seconds: float = field(compare=False)
