@@ -180,8 +180,9 @@ def test_two_errors_need_a_word_of_seven_letters():
     assert search(stage, dataset.catalogue, "mushrroosm") == ["b"]
 
 
-def test_arabic_words_are_found_with_and_without_their_article():
+@pytest.mark.parametrize("language", ["arabic", "english"])
+def test_arabic_words_are_found_with_and_without_their_article(language):
     titles = {"a": "حديقة", "b": "دراجة", "c": "القهوة", "d": "مصباح"}
-    stage, dataset = fitted(titles, language="arabic", fuzzy=False)
+    stage, dataset = fitted(titles, language=language, fuzzy=False)
     for text, item in (("الحديقة", "a"), ("بالدراجة", "b"), ("قهوة", "c"), ("للمصباح", "d")):
         assert search(stage, dataset.catalogue, text) == [item]

@@ -79,3 +79,24 @@ def test_words_are_shown_as_items_write_them(text, expected):
     live = state_with(stage, dataset, dataset.catalogue)
     shown = [shown for shown, _ in completions(stage, dataset.catalogue, text, live=live)]
     assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("чйник", ["чайник"]),
+        ("чайнки", ["чайник"]),
+        ("чайййн", []),
+        ("mushroon", ["mushroom"]),
+        ("wushr", ["mushroom"]),
+        ("ushro", ["mushroom"]),
+        ("mmush", ["mushroom"]),
+        ("z" * 10_000, []),
+        ("mushz" * 2_000, []),
+    ],
+)
+def test_beginnings_with_one_error_are_completed_in_every_script(text, expected):
+    items = {"a": {"title": "чайник"}, "b": {"title": "mushroom lamp"}}
+    dataset = make_dataset([], items=items)
+    stage = Lexical(LexicalConfig(language=""), name="lexical").fit(dataset)
+    assert [shown for shown, _ in completions(stage, dataset.catalogue, text)] == expected

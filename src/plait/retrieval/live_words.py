@@ -211,6 +211,18 @@ class IndexView:
         present = [word for word in words if self.count(word) > 0]
         return sorted(present, key=lambda word: (-self.count(word), word))
 
+    def next_letters(self, prefix: str) -> list[str]:
+        """List the letters that follow a prefix in words of items, of deleted ones too.
+
+        Args:
+            prefix: The first letters.
+
+        Returns:
+            Distinct letters in order.
+        """
+        lists = (self.index.word_list, self.live.word_list)
+        return sorted({letter for words in lists for letter in words.next_letters(prefix)})
+
     def terms_around(self, term: str) -> list[tuple[str, bool]]:
         """List the terms of items that begin with or end in a term.
 

@@ -52,7 +52,7 @@ class Stemmers:
             if first in _BY_SCRIPT.get(language, range(_LAST_LATIN + 1))
         ]
         forms = [word]
-        if "arabic" in languages:
+        if self.languages and first in _BY_SCRIPT["arabic"]:
             forms += _without_article(word)
         stems = [
             stem
@@ -60,7 +60,7 @@ class Stemmers:
             for language in languages
             for stem in _analyzer(language).analyze(form)
         ]
-        return tuple(dict.fromkeys(stems)) or (word,)
+        return tuple(dict.fromkeys(stems or forms))
 
 
 def _without_article(word: str) -> list[str]:

@@ -29,8 +29,6 @@ _MOST_READ, _MOST_SPELLINGS = 10, 3
 _LONGEST_READ = 2_000
 """How many characters of a text are read for a spelling."""
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
 
 Texts = Callable[[int], Sequence[str]]
 
@@ -59,7 +57,7 @@ def complete_text(
     allowed = _items_of(view, head)
     words = _words(view, prefix)
     if not words and len(prefix) >= _MIN_CORRECTED:
-        words = [word for other in _with_one_error(prefix) for word in _words(view, other)]
+        words = [word for other in _with_one_error(view, prefix) for word in _words(view, other)]
         words = sorted(set(words), key=lambda word: (-view.count(word), word))
     items_by_stem: dict[str, tuple[str, Int32Array]] = {}
     for word in words[:_MOST_CANDIDATES]:
@@ -114,11 +112,14 @@ def _items_of(view: IndexView, head: str) -> BoolArray | None:
     return has_all
 
 
-def _with_one_error(prefix: str) -> list[str]:
-    """The beginnings that one typing error turns into `prefix`."""
-    places = range(len(prefix))
-    swapped = [prefix[:n] + prefix[n + 1] + prefix[n] + prefix[n + 2 :] for n in places[:-1]]
-    shorter = [prefix[:n] + prefix[n + 1 :] for n in places]
-    changed = [prefix[:n] + letter + prefix[n + 1 :] for n in places for letter in _LETTERS]
-    longer = [prefix[:n] + letter + prefix[n:] for n in places for letter in _LETTERS]
-    return list(dict.fromkeys([*swapped, *shorter, *changed, *longer]))
+def _with_one_error(view: IndexView, prefix: str) -> list[str]:
+    """The beginnings of words that one typing error turns into `prefix`, and some of no word."""
+    beginnings: list[str] = []
+    for at in range(len(prefix)):
+        start, rest = prefix[:at], prefix[at:]
+        letters = view.next_letters(start)
+        if not letters:  # no word begins like this, so that the error is further to the left
+            break
+        beginnings += [start + rest[1:], start + rest[1:2] + rest[0] + rest[2:]]
+        beginnings += [start + letter + tail for letter in letters for tail in (rest[1:], rest)]
+    return list(dict.fromkeys(beginnings))

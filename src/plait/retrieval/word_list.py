@@ -69,6 +69,26 @@ class WordList:
         end = bisect_left(self._sorted, prefix + _LAST)
         return [word for word in self._sorted[start:end] if word != prefix]
 
+    def next_letters(self, prefix: str) -> list[str]:
+        """List the letters that follow a prefix.
+
+        Args:
+            prefix: The first letters.
+
+        Returns:
+            Distinct letters in order; none if no word is longer than the prefix.
+        """
+        letters: list[str] = []
+        beginning = prefix
+        while True:
+            position = bisect_left(self._sorted, beginning)
+            if position < len(self._sorted) and self._sorted[position] == prefix:
+                position += 1
+            if position == len(self._sorted) or not self._sorted[position].startswith(prefix):
+                return letters
+            letters.append(self._sorted[position][len(prefix)])
+            beginning = prefix + letters[-1] + _LAST
+
     def with_suffix(self, suffix: str) -> list[str]:
         """List the words that end in a suffix, other than the suffix itself.
 
