@@ -16,6 +16,7 @@ __all__ = ["Token", "tokenize"]
 
 _NUMBER = r"(?<!/)(?:\d+[-\s])?\d+/\d+(?![\d/])|\d+(?:[.,]\d+)*|(?<![\w.])\.\d+"
 _TIMES = re.compile(r"(?<=\d)\s?[x*]\s?(?=\.?\d)")
+_X = re.compile(r"\bx\b")
 _DIGIT = re.compile(r"\d")
 _POSSESSIVE = re.compile(r"'s\b")
 _DENOMINATORS = frozenset({2, 3, 4, 5, 6, 8, 10, 12, 16, 32, 64})
@@ -63,7 +64,8 @@ def tokenize(text: str) -> list[Token]:
         return [token for match in scanner.finditer(folded) for token in _token(match, is_japanese)]
     folded = _TIMES.sub(" x ", folded)
     matches = scanner.finditer(folded)
-    return _with_dimensions([token for match in matches for token in _token(match, is_japanese)])
+    tokens = [token for match in matches for token in _token(match, is_japanese)]
+    return _with_dimensions(tokens) if _X.search(folded) else tokens
 
 
 @cache
@@ -166,8 +168,6 @@ def _ngrams(run: str) -> Iterator[str]:
 
 def _with_dimensions(tokens: list[Token]) -> list[Token]:
     """The tokens, "2 x 4" and "2 in. x 4 in." with the word "2x4"."""
-    if not any(token.words == ("x",) for token in tokens):
-        return tokens
     result: list[Token] = []
     for position, token in enumerate(tokens):
         before = result[-1].words[0] if result else ""
