@@ -100,3 +100,14 @@ def test_beginnings_with_one_error_are_completed_in_every_script(text, expected)
     dataset = make_dataset([], items=items)
     stage = Lexical(LexicalConfig(language=""), name="lexical").fit(dataset)
     assert [shown for shown, _ in completions(stage, dataset.catalogue, text)] == expected
+
+
+def test_words_that_lost_their_items_leave_their_places_to_others():
+    titles = {f"{word}-{at}": word for word in ("mug", "music", "muslin") for at in range(3)}
+    titles |= {"last": "mustard"}
+    dataset = make_dataset([], items={item_id: {"title": t} for item_id, t in titles.items()})
+    stage = Lexical(LexicalConfig(language=""), name="lexical").fit(dataset)
+    changes = {item_id: None for item_id, title in titles.items() if title in ("mug", "music")}
+    catalogue = changed(dataset.catalogue, dataset.version, changes)
+    live = state_with(stage, dataset, catalogue)
+    assert completions(stage, catalogue, "mu", k=2, live=live) == [("muslin", 3), ("mustard", 1)]

@@ -1,5 +1,6 @@
 """Tests of words within an edit distance, against the plain recurrence."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,3 +44,14 @@ def test_words_by_prefix_and_suffix(words, part):
     assert set(WordList(words).with_suffix(part)) == {
         word for word in words if word.endswith(part) and word != part
     }
+
+
+@given(st.dictionaries(LETTERS, st.integers(1, 5), max_size=12), st.text("abcé", max_size=3))
+def test_most_frequent_words_with_a_prefix(counts, prefix):
+    words = WordList(list(counts), np.array(list(counts.values()), np.int32))
+    expected = sorted(
+        (word for word in counts if word.startswith(prefix)), key=lambda word: (-counts[word], word)
+    )
+    assert words.most_frequent(prefix, 3) == expected[:3]
+    following = {word[len(prefix)] for word in expected if word != prefix}
+    assert words.next_letters(prefix) == sorted(following)

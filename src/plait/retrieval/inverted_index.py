@@ -183,7 +183,8 @@ class InvertedIndex:
     @cached_property
     def word_list(self) -> WordList:
         """The words without a digit, by similarity: codes of two products differ by a digit."""
-        return WordList([word for word in self.words if not has_digit(word)])
+        positions = [at for at, word in enumerate(self.words) if not has_digit(word)]
+        return WordList([self.words[at] for at in positions], self.word_counts[positions])
 
     @cached_property
     def term_list(self) -> WordList:

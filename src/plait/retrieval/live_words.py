@@ -46,6 +46,11 @@ class LiveWords:
         return WordList([word for word, count in counts if count > 0 and not has_digit(word)])
 
     @cached_property
+    def n_rarer(self) -> int:
+        """How many words are in fewer items than at the fit."""
+        return sum(count < 0 for count in self.word_counts.values())
+
+    @cached_property
     def term_list(self) -> WordList:
         """The stems, by prefix and suffix."""
         return WordList([term for term, (numbers, _) in self.postings.items() if len(numbers)])
@@ -197,19 +202,22 @@ class IndexView:
         present = [match for match in matches.items() if self.count(match[0]) > 0]
         return sorted(present, key=lambda match: (match[1], -self.count(match[0]), match[0]))
 
-    def words_with_prefix(self, prefix: str) -> list[str]:
+    def words_with_prefix(self, prefix: str, k: int) -> list[str]:
         """List the words of items that begin with a prefix.
 
         Args:
             prefix: The first letters.
+            k: The most words.
 
         Returns:
             The words, those that most items have first.
         """
-        lists = (self.index.word_list, self.live.word_list)
-        words = {word for word_list in lists for word in word_list.with_prefix(prefix)}
-        present = [word for word in words if self.count(word) > 0]
-        return sorted(present, key=lambda word: (-self.count(word), word))
+        # One more for the prefix itself, and for each word that may have lost its place.
+        fitted = self.index.word_list.most_frequent(prefix, k + 1 + self.live.n_rarer)
+        words = {*fitted, *self.live.word_list.with_prefix(prefix)} - {prefix}
+        counts = {word: self.count(word) for word in words}
+        present = [word for word, count in counts.items() if count > 0]
+        return sorted(present, key=lambda word: (-counts[word], word))[:k]
 
     def next_letters(self, prefix: str) -> list[str]:
         """List the letters that follow a prefix in words of items, of deleted ones too.

@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from plait.data.array_types import Float32Array, Int32Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.retrieval.inverted_index import has_digit
 from plait.retrieval.live_words import IndexView
 from plait.retrieval.stems import COMPOUNDING
 from plait.retrieval.tokens import Token, tokenize
 from plait.retrieval.units import unit_of_word
 
-__all__ = ["Alternative", "Slot", "query_slots", "slot_scores"]
+__all__ = ["Alternative", "Slot", "query_slots", "slot_items", "slot_scores"]
 
 _MAX_SLOTS, _MAX_CORRECTED = 64, 16
 _MAX_ALTERNATIVES = 30
@@ -182,7 +182,7 @@ def _add_guesses(view: IndexView, slot: Slot) -> None:
     nearest = near[0][1] if near else 0
     beginnings: list[str] = []
     if nearest != 1 and len(word) >= _MIN_PREFIX and not _matches(view, slot):
-        beginnings = view.words_with_prefix(word)[:_MAX_ALTERNATIVES]
+        beginnings = view.words_with_prefix(word, _MAX_ALTERNATIVES)
     guesses = [(other, _PREFIX_WEIGHT) for other in beginnings] or [
         (other, _CORRECTION_WEIGHTS[edits])
         for other, edits in near[:_MAX_ALTERNATIVES]
@@ -202,6 +202,22 @@ def _add_guesses(view: IndexView, slot: Slot) -> None:
 def _matches(view: IndexView, slot: Slot) -> bool:
     """Whether an item has what stands for the word itself."""
     return any(len(_posting(view, alternative)[0]) for alternative in slot.exact)
+
+
+def slot_items(view: IndexView, slot: Slot) -> BoolArray:
+    """Tell which items match a word of the query.
+
+    Args:
+        view: The items.
+        slot: The word.
+
+    Returns:
+        bool [n].
+    """
+    is_match = np.zeros(view.n_items, np.bool_)
+    for alternative in (*slot.exact, *slot.guesses):
+        is_match[_posting(view, alternative)[0]] = True
+    return is_match
 
 
 def slot_scores(view: IndexView, slot: Slot) -> tuple[Int32Array, Float32Array]:

@@ -13,7 +13,7 @@ from plait.data.array_types import BoolArray, Int32Array
 from plait.features.text_folding import fold, mark_class
 from plait.pipeline.query_completion import Completion
 from plait.retrieval.live_words import IndexView
-from plait.retrieval.query_words import query_slots, slot_scores
+from plait.retrieval.query_words import query_slots, slot_items
 
 __all__ = ["complete_text"]
 
@@ -96,7 +96,7 @@ def _word_pattern() -> re.Pattern[str]:
 
 def _words(view: IndexView, prefix: str) -> list[str]:
     """The words that begin with a prefix, and the prefix itself, the most frequent first."""
-    words = view.words_with_prefix(prefix)
+    words = view.words_with_prefix(prefix, _MOST_CANDIDATES)
     return [prefix, *words] if view.count(prefix) > 0 else words
 
 
@@ -105,10 +105,7 @@ def _items_of(view: IndexView, head: str) -> BoolArray | None:
     slots = query_slots(view, head, is_fuzzy=True) if head.strip() else []
     if not slots:
         return None
-    counts = np.zeros(view.n_items, np.int32)
-    for slot in slots:
-        counts[slot_scores(view, slot)[0]] += 1
-    has_all: BoolArray = counts == len(slots)
+    has_all: BoolArray = np.logical_and.reduce([slot_items(view, slot) for slot in slots])
     return has_all
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from plait.data.array_types import Int16Array, Int64Array, UInt32Array, UInt64Array
+from plait.data.array_types import Int16Array, Int32Array, Int64Array, UInt32Array, UInt64Array
 from plait.data.ragged import index_ranges
 
 __all__ = ["WordList"]
@@ -21,10 +21,12 @@ class WordList:
 
     Args:
         words: V distinct words.
+        counts: In how many items each is, int32 [V]; None: in one.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], counts: Int32Array | None = None) -> None:
         self.words = words
+        self._counts = np.ones(len(words), np.int32) if counts is None else counts
 
     def near(self, word: str, distance: int) -> list[tuple[int, int]]:
         """Find the words within an edit distance.
@@ -65,9 +67,21 @@ class WordList:
         Args:
             prefix: The first letters.
         """
-        start = bisect_left(self._sorted, prefix)
-        end = bisect_left(self._sorted, prefix + _LAST)
-        return [word for word in self._sorted[start:end] if word != prefix]
+        return [word for word in self._sorted[self._range(prefix)] if word != prefix]
+
+    def most_frequent(self, prefix: str, k: int) -> list[str]:
+        """List those of the words that begin with a prefix, or equal it, that most items have.
+
+        Args:
+            prefix: The first letters.
+            k: The most words.
+
+        Returns:
+            The words, the most frequent first, equal ones in the order of the alphabet.
+        """
+        begins = self._range(prefix)
+        order = np.argsort(-self._sorted_counts[begins], kind="stable")[:k]
+        return [self._sorted[begins.start + position] for position in order.tolist()]
 
     def next_letters(self, prefix: str) -> list[str]:
         """List the letters that follow a prefix.
@@ -100,9 +114,20 @@ class WordList:
         end = bisect_left(self._reversed, reverse + _LAST)
         return [word[::-1] for word in self._reversed[start:end] if word != reverse]
 
+    def _range(self, prefix: str) -> slice:
+        """Where the words that begin with a prefix are in the order of the alphabet."""
+        start = bisect_left(self._sorted, prefix)
+        return slice(start, bisect_left(self._sorted, prefix + _LAST, start))
+
     @cached_property
     def _sorted(self) -> list[str]:
         return sorted(self.words)
+
+    @cached_property
+    def _sorted_counts(self) -> Int32Array:
+        """The counts in the order of `_sorted`."""
+        count_of = dict(zip(self.words, self._counts.tolist(), strict=True))
+        return np.array([count_of[word] for word in self._sorted], np.int32)
 
     @cached_property
     def _reversed(self) -> list[str]:
