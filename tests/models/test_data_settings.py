@@ -1,12 +1,13 @@
 """Settings of `sequence` that follow the data: the rule, and that a recipe overrides it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from plait.data.ragged import Ragged
-from plait.errors import InputError
+from plait.errors import BundleError, InputError, StorageError
 from plait.models.sequential.data_settings import HistoryStatistics, loss_for, shape_for
 from plait.models.sequential.refinement import refined
 from plait.models.sequential.sequential_recommender import Sequence, SequenceConfig
@@ -104,6 +105,45 @@ def test_refinement_begins_no_trial_that_would_end_too_late():
 
     refined(config, start, trial, 35.0)
     assert tried == [0, 1, 2]
+
+
+def test_refinement_leaves_out_what_cannot_be_trained():
+    start = shape_for(SequenceConfig(), GOODS, timed=False)
+
+    def trial(shape, _number):
+        if shape.embedding_dim > start.embedding_dim or shape.dropout < start.dropout:
+            raise InputError("too large", field="embedding_dim")
+        return float(shape.num_layers), 1.0
+
+    assert refined(SequenceConfig(), start, trial, 100.0) == replace(start, num_layers=2)
+
+    def full_disk(_shape, number):
+        if number:
+            raise StorageError("full")
+        return 0.0, 1.0
+
+    with pytest.raises(StorageError):
+        refined(SequenceConfig(), start, full_disk, 100.0)
+
+
+def test_a_convolution_too_wide_for_the_memory_is_refused():
+    config = SequenceConfig(local_branch="convolution", local_width=10**12)
+    with pytest.raises(InputError) as error:
+        Sequence(config, name="sequence").fit(clock(users=3))
+    assert error.value.field == "sequence.local_width"
+
+
+def test_a_network_saved_without_a_field_of_its_shape_is_refused_in_a_line(tmp_path):
+    config = SequenceConfig(training=TrainingConfig(epochs=1))
+    Sequence(config, name="sequence").fit(clock(users=5)).save(tmp_path)
+    path = tmp_path / "state.json"
+    state = json.loads(path.read_text())
+    del state["_shape"][1]["local_branch"]
+    path.write_text(json.dumps(state))
+    with pytest.raises(BundleError) as error:
+        Sequence.load(config, "sequence", tmp_path)
+    assert error.value.hint == "fit again"
+    assert "\n" not in str(error.value)
 
 
 def test_a_fit_trains_what_its_trials_chose_and_does_not_repeat_them(tmp_path):

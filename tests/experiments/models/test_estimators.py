@@ -59,6 +59,30 @@ def test_numbers_of_numpy_are_numbers():
     assert models.SASRec(dim=np.int64(32), dropout=np.float32(0.5)).get_params()["dim"] == 32
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("SASRec", {}, (100, 2, "convolution")),
+        ("SASRec", {"local_branch": "none"}, (100, 2, "none")),
+        ("SASRec", {"loss": "bce"}, (100, 2, "none")),
+        ("SASRec", {"layers": 3, "max_length": 7}, (7, 3, "convolution")),
+        ("GRU4Rec", {}, (100, 2, "none")),
+    ],
+)
+def test_networks_follow_the_data_where_settings_are_left_out(name, settings, expected):
+    pytest.importorskip("torch")
+    users, steps = np.divmod(np.arange(6 * 60), 60)
+    train = plait.Dataset.from_arrays(users, (7 * users + steps) % 11, steps)
+    shape = getattr(models, name)(dim=8, epochs=1, **settings).fit(train).stage.describe()
+    assert (shape["max_length"], shape["num_layers"], shape["local_branch"]) == expected
+
+
+def test_a_local_branch_of_another_network_is_refused():
+    with pytest.raises(InputError) as caught:
+        models.GRU4Rec(local_branch="convolution")
+    assert caught.value.field == "gru4rec.local_branch"
+
+
 @pytest.mark.parametrize("name", CORE)
 def test_lists_leave_out_what_was_seen_and_ranks_count_from_one(name, data):
     fitted = getattr(models, name)().fit(data)

@@ -16,13 +16,19 @@ class _SequenceNetwork(Estimator):
 
     Args:
         dim: The size of a vector.
-        layers: The number of layers.
+        layers: The number of layers; None: 1, or 2 where histories are long.
         heads: Heads of attention; they divide `dim`. Recurrent networks have none.
-        max_length: How many of the newest events are read.
-        dropout: The share of values that are dropped in training.
+        max_length: How many of the newest events are read; None: 50 to 200, so that nine of ten
+            histories are read whole.
+        dropout: The share of values that are dropped in training; None: 0.2 to 0.5, the less the
+            more events an item has.
+        local_branch: How each layer of SASRec reads the last events before attention:
+            "convolution", "gru" or "none", as published; None: a convolution where histories are
+            long. Other networks have none.
         loss: "softmax" over all items, "sampled" over negatives that a batch shares, "bce" over one
-            negative of each position (from random vectors, without averaged weights; not BERT4Rec),
-            or "auto": softmax for up to 50,000 items.
+            negative of each position (from random vectors, without averaged weights and, unless
+            `local_branch` names it, without a local branch; not BERT4Rec), or "auto": softmax for
+            up to 50,000 items.
         item_features: Whether the fields of items contribute to their vectors.
         epochs: The most passes over the data.
         batch_size: Histories in a batch.
@@ -50,10 +56,11 @@ class _SequenceNetwork(Estimator):
         self,
         *,
         dim: int = 64,
-        layers: int = 2,
+        layers: int | None = None,
         heads: int = 2,
-        max_length: int = 50,
-        dropout: float = 0.5,
+        max_length: int | None = None,
+        dropout: float | None = None,
+        local_branch: str | None = None,
         loss: str = "auto",
         item_features: bool = False,
         epochs: int = 40,
@@ -68,6 +75,7 @@ class _SequenceNetwork(Estimator):
         settings = self.get_params()
         training = ("epochs", "batch_size", "learning_rate", "patience", "device")
         is_published = settings["loss"] == "bce"
+        local_branch = settings["local_branch"] or ("none" if is_published else None)
         return {
             "network": self.network,
             "embedding_dim": settings["dim"],
@@ -75,11 +83,12 @@ class _SequenceNetwork(Estimator):
             "num_heads": settings["heads"],
             "max_length": settings["max_length"],
             "dropout": settings["dropout"],
+            "local_branch": local_branch,
             "loss": settings["loss"],
             "use_item_features": settings["item_features"],
             "pmi_init_scale": 0.0 if is_published else None,
             "training": {name: settings[name] for name in training}
-            | {"ema_decay": 0.0 if is_published else 0.99},
+            | {"ema_decay": 0.0 if is_published else None},
         }
 
 

@@ -241,8 +241,8 @@ def _memory_needs(
     n_features: int,
 ) -> dict[str, int]:
     """Bytes by setting, roughly: weights by `embedding_dim`, the largest batch by
-    `training.batch_size` and, for attention, by `max_length`. Attention scores are held twice for
-    each head, once more for times.
+    `training.batch_size`, for attention by `max_length` and for the convolution by `local_width`.
+    Attention scores are held twice for each head, once more for times.
     """
     n_rows, longest = batches.largest
     dim, num_layers = shape.embedding_dim, shape.num_layers
@@ -251,11 +251,13 @@ def _memory_needs(
     negatives = config.num_negatives if loss_for(config, n_items) == "sampled" else 0
     heads = 0 if shape.network in ("gru", "lstm") else shape.num_heads * num_layers
     attention = positions * longest * (2 * heads + 5 if heads else 0)
+    width = shape.local_width if shape.local_branch == "convolution" else 0
     return {
         "embedding_dim": weight_bytes((n_items + n_features) * dim + layer_weights),
         "training.batch_size": 4 * positions * (24 * dim * num_layers + 3 * dim),
         "num_negatives": 4 * 3 * positions * negatives,
         "max_length": 4 * attention + weight_bytes(2 * shape.max_length * heads),
+        "local_width": weight_bytes(width * dim * num_layers) + 4 * n_rows * width * dim,
     }
 
 
