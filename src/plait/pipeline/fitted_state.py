@@ -105,8 +105,9 @@ def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:
             values[name] = codec.decode(document[name], arrays)
         except (ValueError, TypeError, LookupError, AttributeError) as problem:
             raise BundleError(
-                f"cannot restore {name} from {STATE_FILE}: {type(problem).__name__}: {problem}",
-                hint="fit again",
+                f"{STATE_FILE} does not hold {name} as this version reads it "
+                f"({type(problem).__name__}: {problem})",
+                hint="fit again: another version wrote it",
             ) from problem
     return values
 
