@@ -186,3 +186,10 @@ def test_arabic_words_are_found_with_and_without_their_article(language):
     stage, dataset = fitted(titles, language=language, fuzzy=False)
     for text, item in (("الحديقة", "a"), ("بالدراجة", "b"), ("قهوة", "c"), ("للمصباح", "d")):
         assert search(stage, dataset.catalogue, text) == [item]
+
+
+def test_irregular_plurals_find_their_singulars_and_the_other_way_round():
+    titles = {"a": "kitchen knife", "b": "wall shelves", "c": "coat for women", "d": "lamp"}
+    stage, dataset = fitted(titles, language="english", fuzzy=False)
+    for text, item in (("knives", "a"), ("knife", "a"), ("shelf", "b"), ("woman's coat", "c")):
+        assert search(stage, dataset.catalogue, text) == [item]

@@ -22,6 +22,28 @@ _BY_SCRIPT = {
 }
 """Languages of a script of their own: their stemmers leave words of other scripts alone."""
 
+_IRREGULAR = {
+    "calves": "calf",
+    "children": "child",
+    "elves": "elf",
+    "feet": "foot",
+    "geese": "goose",
+    "halves": "half",
+    "hooves": "hoof",
+    "knives": "knife",
+    "leaves": "leaf",
+    "loaves": "loaf",
+    "men": "man",
+    "mice": "mouse",
+    "scarves": "scarf",
+    "shelves": "shelf",
+    "teeth": "tooth",
+    "wives": "wife",
+    "wolves": "wolf",
+    "women": "woman",
+}
+"""English plurals that stemmers leave apart from their singulars."""
+
 _LAST_LATIN = 0x24F
 
 _ARABIC_ARTICLES = ("وال", "بال", "كال", "فال", "لل", "ال")
@@ -54,6 +76,8 @@ class Stemmers:
         forms = [word]
         if self.languages and first in _BY_SCRIPT["arabic"]:
             forms += _without_article(word)
+        if "english" in languages and word in _IRREGULAR:
+            forms.append(_IRREGULAR[word])
         stems = [
             stem
             for form in forms
