@@ -107,7 +107,7 @@ def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:
             raise BundleError(
                 f"{STATE_FILE} does not hold {name} as this version reads it "
                 f"({type(problem).__name__}: {problem})",
-                hint="fit again: another version wrote it",
+                hint="fit again",
             ) from problem
     return values
 
