@@ -257,8 +257,8 @@ class Appender:
         if types:
             self._schema.declare(types)
         hashes = [batch.hashes[index] for index in batch.pending]
-        if hashes:
-            batch.mark_known(self._event_ids.find(self._store, connection, hashes, head.seq))
+        if hashes and (stored := self._event_ids.find(self._store, connection, hashes, head.seq)):
+            batch.mark_known(stored)
         if source is not None and batch.repeated_offsets:
             note_repeats(self._store, connection, *source[:2], batch.repeated_offsets)
         if self._erased is not None and (head.erasures or batch.erased_ids):

@@ -66,13 +66,14 @@ def admit_events(
             admitted.append(event)
             indices.append(index)
     batch.pending = indices
-    return [_stored_form(event, erased) for event in admitted]
+    return [
+        event if event.record_type == "interaction" else _stored_form(event, erased)
+        for event in admitted
+    ]
 
 
 def _stored_form(event: Event, erased: ErasedUsers | None) -> Event:
-    """The event as its row holds it; an erase event keeps a hash of the user's id."""
-    if event.record_type == "interaction":
-        return event
+    """What the row of an event other than an interaction holds: of an erased id only a hash."""
     stored = without_unused_ids(event)
     if event.record_type == "erase" and event.user is not None and erased is not None:
         stored = stored._replace(fields=erased.fields_of_erasure(event.user))

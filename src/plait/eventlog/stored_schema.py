@@ -57,7 +57,7 @@ class StoredSchema:
             self.retired_kinds = frozenset(
                 name for entity, name in self._saved.retired if entity == EVENT_TYPES
             )
-        self.reset()
+        self._current = self._saved
 
     def reset(self) -> None:
         """Go back to the types that are stored."""
