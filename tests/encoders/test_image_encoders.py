@@ -97,6 +97,23 @@ def test_pictures_of_every_kind_become_squares(raw):
     assert square.dtype == np.uint8
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        (np.array([[0, 25_700], [51_400, 65_535]], np.uint16), "PNG", [[0, 100], [200, 255]]),
+        (np.array([[0, 25_700], [51_400, 65_535]], np.uint16), "TIFF", [[0, 100], [200, 255]]),
+        (np.array([[-100, 0], [0, 155]], np.int32), "TIFF", [[0, 100], [100, 255]]),
+        (np.array([[0, 0.2], [0.4, 1]], np.float32), "TIFF", [[0, 51], [102, 255]]),
+        (np.array([[0, np.nan], [0, np.inf]], np.float32), "TIFF", [[0, 0], [0, 0]]),
+    ],
+    ids=["16-bit png", "16-bit tiff", "32 bits", "fractions", "no numbers"],
+)
+def test_wide_grey_values_keep_their_shades(values, kind, expected):
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, kind)
+    np.testing.assert_array_equal(square_picture(buffer.getvalue(), 2)[:, :, 0], expected)
+
+
 def test_transparency_is_laid_on_white():
     assert (square_picture(content("RGBA"), 8) == 255).all()
 

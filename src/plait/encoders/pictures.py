@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plait.utils.optional_imports import require_extra
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "RejectedPicture", "media_paths", "square_picture"]
 
@@ -37,7 +40,7 @@ def square_picture(content: bytes, size: int) -> npt.NDArray[np.uint8]:
     """Decode a picture and scale it to a square; the sides of a longer one are cut off.
 
     Of an animation the first frame counts, transparency is laid on white, and the orientation that
-    a camera noted is applied.
+    a camera noted is applied. Grey values of more than 8 bits are scaled to 8.
 
     Args:
         content: The bytes of a file.
@@ -61,7 +64,7 @@ def square_picture(content: bytes, size: int) -> npt.NDArray[np.uint8]:
                 if width * height > MAX_PIXELS:
                     raise ValueError(f"{width} x {height} pixels, at most {MAX_PIXELS:,} are read")
                 opened.draft("RGB", (2 * size, 2 * size))  # a JPEG is decoded at a lower resolution
-                oriented = ImageOps.exif_transpose(opened)
+                oriented = _eight_bits(ImageOps.exif_transpose(opened))
                 has_alpha = oriented.mode in ("RGBA", "LA", "PA") or "transparency" in oriented.info
                 if has_alpha:
                     pixels = oriented.convert("RGBA")
@@ -75,6 +78,24 @@ def square_picture(content: bytes, size: int) -> npt.NDArray[np.uint8]:
         raise
     except Exception as problem:  # Pillow's readers raise what the file makes them raise
         raise ValueError(f"{type(problem).__name__}: {problem}"[:200]) from problem
+
+
+def _eight_bits(picture: Picture) -> Picture:
+    """Scale wide grey values to 8 bits; Pillow would cut them off at 255, so that most are white.
+
+    Values of 16 bits are divided by 257. Formats state no range for 32 bits and fractions: the
+    smallest value becomes black and the largest white.
+    """
+    from PIL import Image
+
+    is_short = picture.mode.startswith("I;16")
+    if not is_short and picture.mode not in ("I", "F"):
+        return picture
+    values = np.nan_to_num(np.asarray(picture, np.float32), posinf=0.0, neginf=0.0)
+    low = 0.0 if is_short else float(values.min())
+    high = 65535.0 if is_short else float(values.max())
+    scaled = (values - low) * (255.0 / max(high - low, 1e-30))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))
 
 
 def media_paths(value: str | None, folder: Path) -> tuple[list[Path], list[RejectedPicture]]:
