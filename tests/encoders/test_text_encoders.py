@@ -226,7 +226,9 @@ def test_minilm_finds_the_same_meaning_in_other_words(minilm):
 
 
 @needs_text
-@pytest.mark.parametrize("text", ["word " * 100_000, "混合 mixed текст ✓", "a" * 50_000])
+@pytest.mark.parametrize(
+    "text", ["word " * 100_000, "混合 mixed текст ✓", "a" * 50_000, "red \ud800"]
+)
 def test_minilm_reads_texts_of_any_length_and_script(minilm, text):
     vectors = encode_texts(minilm, [text[:LONGEST_VALUE], "short"])
     assert np.isfinite(vectors).all()
@@ -256,6 +258,8 @@ def test_static_embeddings_are_the_mean_of_token_vectors(tmp_path):
     save_file({"embeddings": table}, tmp_path / "model.safetensors")
     vectors = open_text_encoder(str(tmp_path)).encode(["red dress", "nail"])
     np.testing.assert_allclose(vectors, [[np.sqrt(0.5)] * 2, [-1, 0]], rtol=1e-6)
+    half_of_a_pair = encode_texts(open_text_encoder(str(tmp_path)), ["red \ud800"])
+    np.testing.assert_allclose(half_of_a_pair, [[1, 0]], rtol=1e-6)
 
 
 @pytest.mark.skipif(not is_installed("transformers"), reason="needs plait[transformers]")
@@ -295,3 +299,4 @@ def test_chinese_and_english_meet_in_one_space():
     encoder = open_text_encoder("use-multilingual")
     english, chinese, other = encode_texts(encoder, ["a red dress", "红色连衣裙", "电动牙刷"])
     assert english @ chinese > 0.5 > english @ other
+    assert np.isfinite(encode_texts(encoder, ["red \ud800"])).all()

@@ -10,6 +10,7 @@ import numpy as np
 
 from plait.data.array_types import Float32Array
 from plait.encoders.encoder import EncoderIdentity, require_hash
+from plait.encoders.tokens import encodable
 from plait.features.vector_math import l2_normalize
 from plait.utils.optional_imports import require_extra
 
@@ -51,6 +52,6 @@ class MultilingualTextEncoder:
         """
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
-        vectors = self._model.encode([text[:_CHARACTERS] for text in texts])
+        vectors = self._model.encode([text[:_CHARACTERS] for text in encodable(texts)])
         normalized: Float32Array = l2_normalize(np.asarray(vectors, np.float32))
         return normalized

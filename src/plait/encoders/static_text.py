@@ -10,7 +10,7 @@ import numpy as np
 
 from plait.data.array_types import Float32Array
 from plait.encoders.encoder import EncoderIdentity, file_hash
-from plait.encoders.tokens import file_tokenizer
+from plait.encoders.tokens import encodable, file_tokenizer
 from plait.errors import InputError
 from plait.features.vector_math import l2_normalize
 
@@ -59,7 +59,7 @@ class StaticTextEncoder:
         """
         if not texts:
             return np.zeros((0, self.dimensions), np.float32)
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch(encodable(texts), add_special_tokens=False)
         rows = np.repeat(np.arange(len(texts)), [len(encoding.ids) for encoding in encodings])
         ids = np.array([number for encoding in encodings for number in encoding.ids], np.int64)
         sums = np.zeros((len(texts), self.dimensions), np.float32)

@@ -15,7 +15,7 @@ from plait.utils.optional_imports import require_extra
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["TokenBatch", "bert_tokenizer", "file_tokenizer", "tokenize"]
+__all__ = ["TokenBatch", "bert_tokenizer", "encodable", "file_tokenizer", "tokenize"]
 
 BERT_VOCABULARY = Path(__file__).parent / "vocabularies" / "bert_base_uncased.txt"
 """The 30,522 word pieces of BERT (Devlin et al., 2019), which MiniLM and many others share."""
@@ -80,6 +80,18 @@ def file_tokenizer(path: Path, max_tokens: int) -> Tokenizer:
     return tokenizer
 
 
+def encodable(texts: Sequence[str]) -> list[str]:
+    """Write "?" for halves of surrogate pairs: they are no characters, and libraries refuse them.
+
+    Args:
+        texts: B texts.
+
+    Returns:
+        The texts, which UTF-8 can hold.
+    """
+    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+
+
 def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> TokenBatch:
     """Tokenize a batch.
 
@@ -90,7 +102,7 @@ def tokenize(tokenizer: Tokenizer, texts: Sequence[str]) -> TokenBatch:
     Returns:
         The batch, as wide as its longest text.
     """
-    encodings = tokenizer.encode_batch(list(texts))
+    encodings = tokenizer.encode_batch(encodable(texts))
     width = max((len(encoding.ids) for encoding in encodings), default=0)
     ids = np.zeros((len(texts), max(width, 1)), np.int64)
     mask = np.zeros_like(ids)
