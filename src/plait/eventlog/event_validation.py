@@ -85,17 +85,17 @@ def plain_digests(events: Sequence[Event]) -> list[bytes] | None:
         or one of them may be invalid.
     """
     columns: list[tuple[Any, ...]] = list(zip(*events, strict=True))
-    if not columns or not all(map(_has_types, columns, _COLUMN_TYPES)) or not _is_plain(columns):
+    has_types = all(
+        set(map(type, column)) <= set(allowed)
+        for column, allowed in zip(columns, _COLUMN_TYPES, strict=False)
+    )
+    if not columns or not has_types or not _is_plain(columns):
         return None
     try:
         contents = map(orjson.dumps, zip(*columns, strict=True))
         return [blake2b(content, digest_size=16).digest() for content in contents]
     except (TypeError, ValueError):
         return None
-
-
-def _has_types(column: Sequence[Any], allowed: tuple[type, ...]) -> bool:
-    return set(map(type, column)) <= set(allowed)
 
 
 def _is_plain(columns: Sequence[Sequence[Any]]) -> bool:

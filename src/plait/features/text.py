@@ -91,7 +91,7 @@ class Analyzer:
             return _SEPARATORS.sub(" ", text)
         normalized = unicodedata.normalize("NFKC", replace_signs(text))
         if _HAN.search(normalized):
-            normalized = _HAN.sub(_segmented, normalized)
+            normalized = _HAN.sub(lambda run: f" {' '.join(segment_chinese(run[0]))} ", normalized)
         return _separators().sub(" ", normalized)
 
 
@@ -112,11 +112,6 @@ def segment_chinese(run: str) -> list[str]:
     """
     pieces = (run[at : at + _LONGEST_RUN] for at in range(0, len(run), _LONGEST_RUN))
     return [word for piece in pieces for word in _jieba().cut_for_search(piece)]
-
-
-def _segmented(run: re.Match[str]) -> str:
-    """The words of Chinese characters, between spaces."""
-    return f" {' '.join(segment_chinese(run[0]))} "
 
 
 def word_fields(catalogue: Catalogue, chosen: Sequence[str] = ()) -> list[str]:

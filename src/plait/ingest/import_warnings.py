@@ -93,11 +93,13 @@ def _odd_times(source: SummaryCollector, is_first: bool) -> Iterator[ImportNote]
 def _times_in_two_columns(source: SummaryCollector) -> Iterator[ImportNote]:
     """A column of times of day beside one of days, from which the times are read alone."""
     moments = [column for column, role in source.roles.items() if role == "time"]
-    clocks = [name for name in source.roles if normalized_name(name) in _CLOCKS]
+    names = {column: normalized_name(column) for column in source.roles}
+    clocks = [column for column, name in names.items() if name in _CLOCKS]
     if not clocks or len(source.times_of_day) > MAX_MIDNIGHTS:
         return
     clock = min(clocks, key=lambda name: name in moments)
-    days = [*moments, *filter(_names_a_day, source.roles)]
+    named_days = [column for column, name in names.items() if "dat" in name or name in _DAYS]
+    days = [*moments, *named_days]
     day = next((name for name in days if name != clock), None)
     are_days = source.rows >= MIN_ROWS if clock not in moments else not source.rows
     if day is not None and are_days:
@@ -106,11 +108,6 @@ def _times_in_two_columns(source: SummaryCollector) -> Iterator[ImportNote]:
             f'join = {{ moment = ["{day}", "{clock}"] }} and time = "moment"'
         )
         yield ImportNote("time-in-two-columns", clock, message)
-
-
-def _names_a_day(column: str) -> bool:
-    name = normalized_name(column)
-    return "dat" in name or name in _DAYS
 
 
 def _columns_that_differ(source: SummaryCollector) -> Iterator[ImportNote]:
@@ -186,7 +183,9 @@ def _translated_kinds(source: SummaryCollector) -> Iterator[ImportNote]:
 def _totals(source: SummaryCollector) -> Iterator[ImportNote]:
     """Lines of totals, which exports end with, among the ids."""
     for role, ids in (("item", source.items), ("user", source.users)):
-        for name in filter(_is_total, _without_digits(ids)):
+        for name in _without_digits(ids):
+            if normalized_name(name) not in _TOTALS:
+                continue
             column = _column_of(source, role)
             message = (
                 f"the {role} {name!r} looks like a line of totals; a mapping leaves it out: "
@@ -199,10 +198,6 @@ def _without_digits(ids: Iterable[str]) -> list[str]:
     names = pl.Series(list(ids), dtype=pl.String)
     plain: list[str] = names.filter(~names.str.contains("[0-9]")).to_list()
     return plain
-
-
-def _is_total(name: str) -> bool:
-    return normalized_name(name) in _TOTALS
 
 
 def _users_that_are_many(source: SummaryCollector) -> Iterator[ImportNote]:

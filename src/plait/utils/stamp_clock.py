@@ -19,10 +19,6 @@ def steady_micros() -> int:
     return time.clock_gettime_ns(clock) // 1000
 
 
-def _wall_micros() -> int:
-    return time.time_ns() // 1000
-
-
 class StampClock:
     """Tells the time of the system; after a jump of more than a day, for ten minutes its own.
 
@@ -32,7 +28,9 @@ class StampClock:
     """
 
     def __init__(
-        self, wall: Callable[[], int] = _wall_micros, steady: Callable[[], int] = steady_micros
+        self,
+        wall: Callable[[], int] = lambda: time.time_ns() // 1000,
+        steady: Callable[[], int] = steady_micros,
     ) -> None:
         self._wall, self._steady = wall, steady
         self._anchor = wall(), steady()

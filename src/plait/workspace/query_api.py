@@ -10,6 +10,7 @@ from plait.data.types import Query
 from plait.errors import InputError
 from plait.pipeline.query_completion import Completion
 from plait.utils.timestamps import to_micros
+from plait.workspace.live_model import LiveModel
 from plait.workspace.query_service import QueryService
 from plait.workspace.query_validation import MAX_ITEMS, QueryOptions, parse_query, validate_query
 from plait.workspace.response import Response
@@ -43,8 +44,11 @@ class QueryApi:
         queries: Runs queries; what HTTP stands on too.
 
     Attributes:
+        host: Holds the model that answers.
         queries: Runs queries; what HTTP stands on too.
     """
+
+    host: LiveModel
 
     def __init__(self, queries: QueryService) -> None:
         self.queries = queries
@@ -127,9 +131,10 @@ class QueryApi:
 
         Raises:
             InputError: If `text` or `k` is wrong.
+            NotReadyError: Before the first fit.
         """
         query = validate_query(Query(text=text or None, k=k))
-        return self.queries.complete(query.text or "", query.k)
+        return self.host.serving().complete(query.text or "", query.k)
 
     def similar(
         self,

@@ -18,7 +18,6 @@ from plait.eventlog import Impression
 from plait.ingest.posted_rows import SESSION
 from plait.pipeline.model_failures import ModelFailures
 from plait.pipeline.pipeline import OnStageTimed
-from plait.pipeline.query_completion import Completion
 from plait.pipeline.query_corrections import probable_texts
 from plait.privacy.consent import ConsentPolicy
 from plait.utils.timestamps import iso
@@ -100,18 +99,6 @@ class QueryService:
         for query in warmup_queries(self._host.serving().state) * 2:
             response, _ = self._compute([query], route="warm-up", is_timed=False)[0]
             to_json(response)
-
-    def complete(self, text: str, k: int) -> list[Completion]:
-        """Complete the last word of a text; it is not remembered.
-
-        Args:
-            text: What a person has typed so far.
-            k: The most completions.
-
-        Raises:
-            NotReadyError: Before the first fit.
-        """
-        return self._host.serving().complete(text, k)
 
     def next(self, request_id: str, k: int) -> Response:
         """Continue an earlier response without repeating anything of its chain.

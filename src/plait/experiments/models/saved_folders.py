@@ -63,7 +63,11 @@ def write_folder(path: str | Path, write: Callable[[Path], Mapping[str, Any]]) -
                 "version": _VERSION,
                 "plait": __version__,
                 **write(draft),
-                "folders": [name.as_posix() for name in _folders_in(draft)],
+                "folders": [
+                    path.relative_to(draft).as_posix()
+                    for path in sorted(draft.rglob("*"))
+                    if path.is_dir()
+                ],
                 "files": {
                     file.relative_to(draft).as_posix(): file_hash(file)
                     for file in bundle_files(draft)
@@ -111,10 +115,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if unsafe:
         raise BundleError(f"{folder}: {_MANIFEST} names the file {unsafe[0]!r}")
     return manifest
-
-
-def _folders_in(folder: Path) -> list[Path]:
-    return [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_dir()]
 
 
 def _saved_files(folder: Path) -> list[str]:

@@ -106,12 +106,6 @@ def _information(facts: ItemFacts) -> Float64Array:
     return information
 
 
-def _user_information(facts: ItemFacts) -> Float64Array:
-    counts = np.maximum(facts.counts("novelty@rectools"), 1)
-    information: Float64Array = -np.log2(counts / facts.n_users)
-    return information
-
-
 def _serendipity(
     lists: RankedLists, groups: TieGroups, exposure: ExposureChances, k: int, facts: ItemFacts
 ) -> Float64Array:
@@ -175,7 +169,9 @@ _Function = Callable[[RankedLists, TieGroups, ExposureChances, int, ItemFacts], 
 
 BEYOND_ACCURACY: Mapping[str, _Function] = {
     "novelty": _mean_of_items(_information),
-    "novelty@rectools": _mean_of_items(_user_information),
+    "novelty@rectools": _mean_of_items(
+        lambda facts: -np.log2(np.maximum(facts.counts("novelty@rectools"), 1) / facts.n_users)
+    ),
     "popularity": _mean_of_items(lambda facts: facts.counts("popularity")),
     "serendipity": _serendipity,
     "intra_list_similarity": _intra_list_similarity,

@@ -264,7 +264,9 @@ def cross_validate(
     """
     parts = [step / _STEPS for step in range(1, _STEPS + 1)]
     query_folds = np.arange(len(examples))[:, None] % _FOLDS
-    item_folds = _fold_of_items(examples.numbers)
+    # By a hash of the item's number: neighbours in the log are spread over the folds.
+    hashed = examples.numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    item_folds = ((hashed >> np.uint64(32)) % np.uint64(_FOLDS)).astype(np.int64)
     before: list[Float64Array] = []
     after: list[Float64Array] = []
     for fold in range(_FOLDS):
@@ -297,12 +299,6 @@ def surest_gain(gains: Float64Array) -> int:
     """
     errors = gains.std(axis=1) / np.sqrt(max(gains.shape[1], 1))
     return int((gains.mean(axis=1) - errors).argmax())
-
-
-def _fold_of_items(numbers: Int32Array) -> Int64Array:
-    """The fold of each item, by a hash of its number: neighbours in the log are spread."""
-    hashed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return ((hashed >> np.uint64(32)) % np.uint64(_FOLDS)).astype(np.int64)
 
 
 def adjustments_of(ranker: Ranker, examples: RankingExamples, part: float = 1.0) -> Float64Array:

@@ -239,8 +239,8 @@ class Service:
         Returns:
             The completions.
         """
-        queries = self.workspace.queries
-        return await self._query_calls.run(lambda: queries.complete(text, k))
+        host = self.workspace.host
+        return await self._query_calls.run(lambda: host.serving().complete(text, k))
 
     async def continue_chain(self, request: Request, request_id: str, k: int) -> Response:
         """Answer with more of an earlier response.
