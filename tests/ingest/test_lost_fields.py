@@ -1,4 +1,4 @@
-"""A bad field costs the field and not the row, and is told, through every entry point."""
+"""A bad field is dropped and reported, its row is stored, through every entry point."""
 
 import orjson
 import polars as pl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from plait.data.array_types import Float32Array
 from plait.encoders.image_encoders import ImageEncoder
 from plait.encoders.pictures import RejectedPicture, square_picture
-from plait.encoders.vector_cache import VectorCache
+from plait.encoders.vector_cache import VectorCache, content_key
 from plait.features.vector_math import l2_normalize
 from plait.utils.no_op_callbacks import ignore
 
@@ -22,8 +21,6 @@ __all__ = ["PictureVectors", "encode_pictures"]
 _BATCH = 16
 _CHUNK = 256
 """How many pictures are encoded between two writes of the cache."""
-
-_KEY_BYTES = 16
 
 
 class PictureVectors(NamedTuple):
@@ -88,7 +85,7 @@ def _encode_chunk(
         except OSError as problem:
             rejected.append(RejectedPicture(str(path), problem.strerror or str(problem)))
             continue
-        keys[path] = hashlib.sha256(content).digest()[:_KEY_BYTES]
+        keys[path] = content_key(content)
         contents[keys[path]] = content
     by_key: dict[bytes, Float32Array] = {}
     if cache is not None:

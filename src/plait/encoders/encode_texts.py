@@ -57,8 +57,8 @@ def encode_texts(
         progress: Called with "encode · 512/s", the number of encoded texts, and their total.
 
     Returns:
-        float32 [N, D], of length 1; NaN for texts without a letter or digit, and where the encoder
-        knows nothing of a text.
+        float32 [N, D], of length 1; NaN for texts without a letter or digit, and for texts of
+        which the encoder has no token.
     """
     vectors = np.full((len(texts), encoder.dimensions), np.nan, np.float32)
     rows: dict[str, list[int]] = {}

@@ -18,26 +18,35 @@ import numpy as np
 from plait.data.array_types import Float32Array
 from plait.encoders.encoder import EncoderIdentity
 
-__all__ = ["VectorCache", "content_keys"]
+__all__ = ["VectorCache", "content_key", "content_keys"]
 
 _KEY_BYTES = 16
 
 _log = logging.getLogger(__name__)
 
 
+def content_key(content: bytes) -> bytes:
+    """Hash what is encoded.
+
+    Args:
+        content: The bytes of a picture, or a text in UTF-8.
+
+    Returns:
+        The first 16 bytes of their SHA-256.
+    """
+    return hashlib.sha256(content).digest()[:_KEY_BYTES]
+
+
 def content_keys(texts: Sequence[str]) -> list[bytes]:
-    """Hash texts.
+    """Hash texts; see `content_key`.
 
     Args:
         texts: N texts.
 
     Returns:
-        The first 16 bytes of the SHA-256 of each.
+        The key of each.
     """
-    return [
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_KEY_BYTES]
-        for text in texts
-    ]
+    return [content_key(text.encode("utf-8", "surrogatepass")) for text in texts]
 
 
 class VectorCache:

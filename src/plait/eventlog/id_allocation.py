@@ -105,7 +105,7 @@ class IdAllocator:
         else:
             new_ids = [name for name in unknown if name not in numbers]
             numbers.update(zip(new_ids, itertools.count(count), strict=False))
-            assigned = list(map(numbers.get, ids))  # type: ignore[arg-type]  # None has none
+            assigned = [None if name is None else numbers[name] for name in ids]
         if new_ids:
             new_hashes = [hashes[name] if name in hashes else id_hash(name) for name in new_ids]
             rows = list(zip(itertools.count(count), new_ids, new_hashes, strict=False))

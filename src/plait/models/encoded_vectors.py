@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -12,7 +13,9 @@ from plait.data.array_types import ABSENT, Float32Array, Int32Array, UInt64Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
-from plait.encoders.encoder import EncoderIdentity
+from plait.encoders.encode_texts import encoder_cache
+from plait.encoders.encoder import Encoder
+from plait.encoders.vector_cache import VectorCache
 from plait.errors import BundleError
 from plait.features.incremental_updates import ItemUpdates, field_hashes, updates_in
 from plait.features.sparse_rows import decayed_history
@@ -26,12 +29,15 @@ from plait.pipeline.reason_templates import Claim, ReasonTemplates
 __all__ = ["EncodedVectors"]
 
 ConfigT = TypeVar("ConfigT", bound=Any)
-"""Settings with `centered`, `basket_decay` and `max_baskets`."""
+"""Settings with `centered`, `basket_decay`, `max_baskets` and `cache`."""
+
+_CACHED = 64
+"""The content of fewer items is encoded without the cache: a put would read all of it."""
 
 Updates = ItemUpdates[Float32Array]
 
 
-class EncodedVectors(DenseScorer[ConfigT]):
+class EncodedVectors(DenseScorer[ConfigT], ABC):
     """Scores items by the cosine to the mean over the seed items, else over the history.
 
     Scores are cosines from -1 to 1; NaN for items without content and for queries of which nothing
@@ -76,7 +82,7 @@ class EncodedVectors(DenseScorer[ConfigT]):
             MissingExtraError: If the package of the encoder is not installed.
         """
         stage = super().load(config, name, folder)
-        if stage._encoder_digest and stage._identity().digest != stage._encoder_digest:
+        if stage._encoder_digest and stage._encoder().identity.digest != stage._encoder_digest:
             raise BundleError(
                 f"the encoder {stage.config.encoder!r} of {name} changed after the fit: its "
                 "vectors cannot be compared with those of the items",
@@ -116,7 +122,7 @@ class EncodedVectors(DenseScorer[ConfigT]):
             fitted._center = vectors[has_content].mean(axis=0, dtype=np.float64).astype(np.float32)
         fitted._items = fitted._normalized(vectors)
         fitted._field_hashes = field_hashes(catalogue, fitted._fields, range(dataset.n_items))
-        fitted._encoder_digest = fitted._identity().digest
+        fitted._encoder_digest = fitted._encoder().identity.digest
         return fitted
 
     def update(self, catalogue: Catalogue, version: int, previous: Any) -> Updates | None:
@@ -172,19 +178,23 @@ class EncodedVectors(DenseScorer[ConfigT]):
         explanations[[bool(text) for text in queries.texts]] = ABSENT
         return explanations
 
-    def _identity(self) -> EncoderIdentity:
-        """The identity of the encoder of the settings."""
-        raise NotImplementedError
+    @abstractmethod
+    def _encoder(self) -> Encoder:
+        """The encoder of the settings, from this process's few open ones."""
 
+    @abstractmethod
     def _fields_of(self, catalogue: Catalogue) -> tuple[str, ...]:
         """The fields that hold the content; none: no item has a vector."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _encoded(
         self, catalogue: Catalogue, numbers: Int32Array, progress: Progress
     ) -> Float32Array:
         """The vectors of items, float32 [N, D]; NaN for deleted items and those without content."""
-        raise NotImplementedError
+
+    def _cache(self, n_items: int) -> VectorCache | None:
+        """The cache for encoding some items; None where reading it costs more than it saves."""
+        return encoder_cache(self._encoder(), self.config.cache) if n_items >= _CACHED else None
 
     def _encoded_queries(self, texts: list[str]) -> Float32Array:
         """The vectors of texts, float32 [B, D]; NaN where texts lie in another space."""

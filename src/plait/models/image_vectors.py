@@ -9,8 +9,6 @@ from pathlib import Path
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
 from plait.encoders.encode_pictures import encode_pictures
-from plait.encoders.encode_texts import encoder_cache
-from plait.encoders.encoder import EncoderIdentity
 from plait.encoders.image_encoders import (
     DEFAULT_IMAGE_ENCODER,
     ImageEncoder,
@@ -26,9 +24,6 @@ from plait.pipeline.search_space import Range, tunable
 __all__ = ["ImageVectors", "ImageVectorsConfig"]
 
 _log = logging.getLogger(__name__)
-
-_CACHED = 64
-"""The pictures of fewer items are encoded without the cache: a put would read all of it."""
 
 _SHOWN = 5
 """How many pictures without a vector are named in the log of one fit."""
@@ -67,11 +62,7 @@ class ImageVectors(EncodedVectors[ImageVectorsConfig]):
     Config = ImageVectorsConfig
 
     def _encoder(self) -> ImageEncoder:
-        """The encoder of the settings, from this process's few open ones."""
         return open_image_encoder(self.config.encoder)
-
-    def _identity(self) -> EncoderIdentity:
-        return self._encoder().identity
 
     def _fields_of(self, catalogue: Catalogue) -> tuple[str, ...]:
         catalogue.check_fields(self.config.fields, "fields")
@@ -99,9 +90,7 @@ class ImageVectors(EncodedVectors[ImageVectorsConfig]):
             paths, missing = media_paths(value, folder)
             files.append(paths)
             rejected += missing
-        encoder = self._encoder()
-        cache = encoder_cache(encoder, self.config.cache) if len(files) >= _CACHED else None
-        result = encode_pictures(encoder, files, cache, progress)
+        result = encode_pictures(self._encoder(), files, self._cache(len(files)), progress)
         rejected += result.rejected
         if rejected:
             listed = "; ".join(f"{path}: {reason}" for path, reason in rejected[:_SHOWN])

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from plait.data.array_types import Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
-from plait.encoders.encode_texts import encode_texts, encoder_cache
-from plait.encoders.encoder import EncoderIdentity, TextEncoder
+from plait.encoders.encode_texts import encode_texts
+from plait.encoders.encoder import TextEncoder
 from plait.encoders.item_texts import item_texts, text_fields
 from plait.encoders.text_encoders import MAX_TOKENS, open_text_encoder
 from plait.models.encoded_vectors import EncodedVectors
@@ -21,9 +21,6 @@ from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["TextVectors", "TextVectorsConfig"]
-
-_CACHED = 64
-"""Fewer texts are encoded without the cache: a put would read all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +64,8 @@ class TextVectors(EncodedVectors[TextVectorsConfig]):
     test_variants = ({"centered": False},)
 
     def _encoder(self) -> TextEncoder:
-        """The encoder of the settings, from this process's few open ones."""
         config = self.config
         return open_text_encoder(config.encoder, config.pooling, config.max_tokens)
-
-    def _identity(self) -> EncoderIdentity:
-        return self._encoder().identity
 
     def _fields_of(self, catalogue: Catalogue) -> tuple[str, ...]:
         catalogue.check_fields(self.config.fields, "fields")
@@ -87,9 +80,7 @@ class TextVectors(EncodedVectors[TextVectorsConfig]):
             f"{self.config.item_prefix}{text}" if text and is_alive else ""
             for text, is_alive in zip(item_texts(catalogue, numbers, fields), alive, strict=True)
         ]
-        encoder = self._encoder()
-        cache = encoder_cache(encoder, self.config.cache) if len(texts) >= _CACHED else None
-        return encode_texts(encoder, texts, cache, progress)
+        return encode_texts(self._encoder(), texts, self._cache(len(texts)), progress)
 
     def _encoded_queries(self, texts: list[str]) -> Float32Array:
         prefixed = [f"{self.config.query_prefix}{text}" for text in texts]
