@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.inference import infer_type
-from plait.schema.schema import MAX_FIELDS, FieldProblem, Schema, typed
+from plait.schema.schema import MAX_FIELDS, FieldProblem, Schema, typed, types_of
 
 
 def put(fields, entity="item", index=0):
@@ -223,11 +223,11 @@ def test_invalid_declarations_are_refused(entity, types, field):
 
 
 def test_typed_returns_tuples_and_leaves_out_fields_without_type():
-    types = {("item", "tags"): "set", ("item", "at"): "place", ("item", "n"): "number"}
+    types = {"tags": "set", "at": "place", "n": "number"}
     text = '{"at":[1.0,2.0],"n":null,"other":null,"tags":["a","b"]}'
-    assert typed(text, "item", types) == {"at": (1.0, 2.0), "n": None, "tags": ("a", "b")}
-    assert typed(None, "item", types) == {}
-    assert typed('{"n":5}', "user", types) == {}
+    assert typed(text, types) == {"at": (1.0, 2.0), "n": None, "tags": ("a", "b")}
+    assert typed(None, types) == {}
+    assert types_of("item", {("item", "n"): "number", ("user", "age"): "number"}) == {"n": "number"}
 
 
 values = st.recursive(
@@ -253,7 +253,7 @@ def test_admitting_again_changes_nothing(rows):
     assert again is schema
     assert len(admitted_twice) == len(events)
     # Times are left out: a number of microseconds may be read in another unit.
-    types = {key: kind for key, kind in schema.types.items() if kind != "time"}
+    types = {name: kind for (_, name), kind in schema.types.items() if kind != "time"}
     for first, second in zip(events, admitted_twice, strict=True):
         assert isinstance(second, Event)
-        assert typed(first.fields, "item", types) == typed(second.fields, "item", types)
+        assert typed(first.fields, types) == typed(second.fields, types)

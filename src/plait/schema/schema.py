@@ -30,6 +30,7 @@ __all__ = [
     "FieldProblem",
     "Schema",
     "typed",
+    "types_of",
 ]
 
 ENTITIES = ("item", "user", "interaction", "impression")
@@ -282,15 +283,25 @@ def _expected(name: str, value: Any) -> str:
     return f"one of the {MAX_FIELDS} fields there are"
 
 
-def typed(
-    fields: str | None, entity: str, types: Mapping[tuple[str, str], FieldType]
-) -> dict[str, Any]:
+def types_of(entity: str, types: Mapping[tuple[str, str], FieldType]) -> dict[str, FieldType]:
+    """Select the types of the fields of an entity.
+
+    Args:
+        entity: One of `ENTITIES`.
+        types: The types by (entity, field name).
+
+    Returns:
+        The types by field name.
+    """
+    return {name: kind for (owner, name), kind in types.items() if owner == entity}
+
+
+def typed(fields: str | None, types: Mapping[str, FieldType]) -> dict[str, Any]:
     """Parse stored fields to the values that `plait.data.catalogue.Column` holds.
 
     Args:
         fields: The text of canonical fields, or None.
-        entity: Whose fields they are, one of `ENTITIES`.
-        types: The types by (entity, field name).
+        types: The types by field name, see `types_of`.
 
     Returns:
         The values by field name: sets as tuples of strings, places as pairs of floats, texts
@@ -298,18 +309,18 @@ def typed(
     """
     values: dict[str, Any] = {}
     for name, value in orjson.loads(fields).items() if fields and types else ():
-        kind = types.get((entity, name))
+        kind = types.get(name)
         if kind is not None:
-            values[name] = _readable(value, kind)
+            values[name] = None if value is None else _readable(value, kind)
     return values
 
 
 def _readable(value: Any, kind: FieldType) -> Any:
-    """A canonical value as it is read; the log keeps what was sent."""
-    if value is not None and not is_stored_as(value, kind):
+    """A canonical value, not None, as it is read; the log keeps what was sent."""
+    if not is_stored_as(value, kind):
         value = as_type(value, kind)  # the field got another type since
-    if value is None:
-        return None
+        if value is None:
+            return None
     if kind in ("text", "category"):
         return plain_text(value) or None
     if kind == "set":

@@ -24,6 +24,7 @@ DAY = 86_400_000_000
 
 _SECONDS, _MILLIS, _MICROS = 10**11, 10**14, 10**17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 times without a zone are UTC
 _SECOND = 1_000_000
 _NUMERIC = frozenset("0123456789+-.eE")
 
@@ -65,16 +66,18 @@ def parse_time(text: str) -> int:
     text = text.strip()
     if len(text) == 4 and text.isdigit():
         text += "-01-01"
-    elif set(text) <= _NUMERIC and text.lstrip("+-").replace(".", "", 1).isdigit():
+    elif text[4:5] != "-" and _is_number(text):
         return in_range(micros_of_number(float(text)))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = datetime.strptime(text, "%d-%b-%Y").replace(tzinfo=UTC)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since_epoch = moment - _EPOCH
+    since_epoch = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
     return (since_epoch.days * 86_400 + since_epoch.seconds) * _SECOND + since_epoch.microseconds
+
+
+def _is_number(text: str) -> bool:
+    return set(text) <= _NUMERIC and text.lstrip("+-").replace(".", "", 1).isdigit()
 
 
 def in_range(time: int) -> int:
