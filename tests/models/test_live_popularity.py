@@ -57,6 +57,28 @@ def test_counts_after_new_events_are_those_of_a_new_fit(shop):
     assert "i8" in live
 
 
+def test_many_posted_events_are_counted_before_a_query_as_a_new_fit_counts_them(shop):
+    shares(shop)
+    for day in (2.0, 3.0):
+        rows = [event(f"n{number}", f"i{number % 11}", day) for number in range(300)]
+        shop.post([*rows, event("fan", "i3", day)])
+        shop.post([event(f"few{day}", "i10", day)])
+    live = shares(shop)
+    shop.fit(Recipe.of(RECIPE))
+    assert shares(shop) == pytest.approx(live, rel=1e-5)
+    assert len(live) == 11
+
+
+def test_a_home_opened_again_counts_the_events_since_its_fit(shop, tmp_path):
+    shop.post([event(f"n{number}", f"i{number % 11}", 2.0) for number in range(300)])
+    with plait.open(tmp_path / "home") as again:
+        assert shares(again) == pytest.approx(shares(shop), rel=1e-5)
+        again.post([event(f"m{number}", "i10", 2.5) for number in range(200)])
+        live = shares(again)
+        again.fit(Recipe.of(RECIPE))
+        assert shares(again) == pytest.approx(live, rel=1e-5)
+
+
 def test_a_silence_counts_as_three_half_lives_live_too(shop):
     shop.post([event("n", "i1", 400.0), event("m", "i2", 401.0)])
     live = shares(shop)

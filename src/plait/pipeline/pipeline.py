@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from plait.data.ragged import Ragged
-from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch
+from plait.data.types import ABSENT, CandidateLists, Dataset, Int32Array, QueryBatch, State
 from plait.pipeline.candidate_depth import with_enough_groups
 from plait.pipeline.candidate_union import COMPANIONS, SHOWN, unite
 from plait.pipeline.fit_cache import FitCache
@@ -23,7 +23,14 @@ from plait.pipeline.fit_context import FitContext
 from plait.pipeline.learned_steps import HasLearnedWeights, SelfTuning
 from plait.pipeline.model_failures import ModelFailures, RaisedFailures
 from plait.pipeline.recipe import Recipe, build_stage
-from plait.pipeline.stage import CandidateFilter, Fittable, Reranker, Stage, Trainable
+from plait.pipeline.stage import (
+    CandidateFilter,
+    Fittable,
+    FollowingStage,
+    Reranker,
+    Stage,
+    Trainable,
+)
 from plait.pipeline.stage_calls import StageCalls, changed_stage, fit_stage, noted
 from plait.pipeline.stage_checks import (
     check_models,
@@ -98,6 +105,16 @@ class Pipeline:
     def stages(self) -> tuple[Stage, ...]:
         """Models, then steps."""
         return (*self.models, *self.steps)
+
+    def follow(self, state: State) -> None:
+        """Let the models prepare for queries about a newer state.
+
+        Args:
+            state: The state of the log.
+        """
+        for model in self.models:
+            if isinstance(model, FollowingStage):
+                model.follow(state)
 
     def fit(
         self,

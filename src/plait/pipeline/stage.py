@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, runtime_checkable
 from typing_extensions import TypeVar
 
 from plait.data.catalogue import Catalogue
+from plait.data.state_view import State
 from plait.data.types import CandidateLists, Dataset, Float32Array, Int32Array, QueryBatch
 from plait.pipeline.config_validation import check
 from plait.pipeline.fit_context import FitContext, Progress
@@ -27,6 +28,7 @@ __all__ = [
     "Explainer",
     "Filler",
     "Fittable",
+    "FollowingStage",
     "IncrementalStage",
     "NoConfig",
     "ProgressFittable",
@@ -381,4 +383,16 @@ class IncrementalStage(Protocol):
         Returns:
             A value that depends on the fitted model and the catalogue alone. The model finds it as
             `queries.live.deltas[self.name]`.
+        """
+
+
+@runtime_checkable
+class FollowingStage(Protocol):
+    """A model that prepares for queries as the log grows."""
+
+    def follow(self, state: State) -> None:
+        """Do what a query about a newer state would do first, in a thread that answers none.
+
+        Args:
+            state: The state of the log.
         """

@@ -241,7 +241,9 @@ class LiveModel:
             StorageError: If the log cannot be read.
         """
         if self._follower is not None:
-            self._follower.catch_up(version, appended)
+            state = self._follower.catch_up(version, appended)
+            if self._loaded is not None:
+                self._loaded.pipeline.follow(state)
 
     def sync(self) -> LiveState:
         """Apply everything that is in the log now, also what other processes appended.
@@ -357,6 +359,7 @@ class LiveModel:
         self._log.reserve_kinds(set(pipeline.recipe.event_weights) - {"*"})
         with self._refreshing:
             state = follower.state
+            pipeline.follow(state)
             live = StateView(state, deltas(pipeline, state))
             model = LoadedModel(bundle, pipeline, state, live, self._history_limit)
             try_out(model)
@@ -374,6 +377,7 @@ class LiveModel:
             state = self._follower.state
             if state is before.state:
                 return
+            pipeline.follow(state)
             after = StateView(state, deltas(pipeline, state, before))
             with self._swapping:
                 self._with_deltas = pipeline, after

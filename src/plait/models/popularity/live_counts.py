@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,12 @@ __all__ = ["FittedCounts", "LiveCounts", "newest_cells", "normalize"]
 
 _NOTHING = 1e-9
 """Smaller counts are rounding errors."""
+
+_MANY_ROWS = 100
+"""As many new rows are counted before a query asks for them."""
+
+_LONGEST_WAIT = 0.02
+"""Seconds that a query waits for another thread that counts; then it takes the counts before."""
 
 _NO_CELLS = DailyCells(np.zeros(0, np.int32), np.zeros(0, np.int32), *np.zeros((3, 0)))
 
@@ -70,6 +76,14 @@ class FittedCounts:
     cells: DailyCells
 
 
+class _Latest(NamedTuple):
+    """What was counted up to the newest of some interactions."""
+
+    recent: object
+    shares: Float32Array
+    counts: Float64Array
+
+
 class LiveCounts:
     """Adds new interactions of a state to the counts of a fit; safe among threads.
 
@@ -82,7 +96,7 @@ class LiveCounts:
         self._fitted = fitted
         self._fitted_counts = np.nan_to_num(shares.astype(np.float64)) * fitted.totals[:, None]
         self._lock = threading.Lock()
-        self._latest: tuple[object, Float32Array] | None = None
+        self._latest: _Latest | None = None
         self._lineage: object = None
         self._reset()
 
@@ -96,22 +110,8 @@ class LiveCounts:
             float32 [S + 1, n_items], NaN where nothing was counted; None: nothing is newer than the
             fit.
         """
-        recent = state.recent
-        if self._latest is not None and self._latest[0] is recent:
-            return self._latest[1]
-        if recent.last_offset <= self._fitted.version:
-            return None
-        with self._lock:
-            if recent.lineage is not self._lineage:
-                self._reset()
-                self._lineage, self._stop = recent.lineage, recent.first
-            if recent.stop > self._stop or self._latest is None:
-                rows, self._stop = recent.rows(self._stop), recent.stop
-                is_new = rows["offset"] > self._fitted.version
-                self._add(rows[~is_new], state, is_counted=False)
-                self._add(rows[is_new], state)
-                self._latest = recent, normalize(self._counts)
-            return self._latest[1]
+        latest = self._newest_counts(state)
+        return None if latest is None else latest.shares
 
     def counts(self, state: State) -> Float64Array:
         """Return the counts themselves: a new event changes no other item's.
@@ -122,10 +122,52 @@ class LiveCounts:
         Returns:
             float64 [n], decayed to the time of the newest event that the fit counted.
         """
-        self.shares(state)
+        latest = self._newest_counts(state)
+        return self._fitted_counts[0].copy() if latest is None else latest.counts.copy()
+
+    def follow(self, state: State) -> None:
+        """Count new interactions if they are many, so that no query does it.
+
+        Args:
+            state: The state of the log.
+        """
         with self._lock:
-            counts: Float64Array = self._counts[0].copy()
-        return counts
+            self._start_lineage(state)
+            if state.recent.stop - self._stop >= _MANY_ROWS:
+                self._count_new(state)
+
+    def _newest_counts(self, state: State) -> _Latest | None:
+        """What was counted up to a state, or shortly before while another thread counts."""
+        recent, latest = state.recent, self._latest
+        if latest is not None and latest.recent is recent:
+            return latest
+        if recent.last_offset <= self._fitted.version:
+            return None
+        if not self._lock.acquire(timeout=_LONGEST_WAIT):
+            return latest
+        try:
+            self._start_lineage(state)
+            if recent.stop > self._stop or self._latest is None:
+                self._count_new(state)
+            return self._latest
+        finally:
+            self._lock.release()
+
+    def _start_lineage(self, state: State) -> None:
+        """Begin anew where the interactions at hand do not continue those counted so far."""
+        recent = state.recent
+        if recent.lineage is not self._lineage:
+            self._reset()
+            self._lineage, self._stop = recent.lineage, recent.first
+
+    def _count_new(self, state: State) -> None:
+        recent = state.recent
+        rows, self._stop = recent.rows(self._stop), recent.stop
+        is_new = rows["offset"] > self._fitted.version
+        self._add(rows[~is_new], state, is_counted=False)
+        if recent.last_offset > self._fitted.version:
+            self._add(rows[is_new], state)
+            self._latest = _Latest(recent, normalize(self._counts), self._counts[0].copy())
 
     def _reset(self) -> None:
         fitted = self._fitted

@@ -242,6 +242,16 @@ class Popular(Stage[PopularConfig]):
         """
         return self._current_shares(queries), self._segment_rows(queries)
 
+    def follow(self, state: State) -> None:
+        """Count the interactions that came since, if they are many.
+
+        Args:
+            state: The state of the log.
+        """
+        live = self._live_counts()
+        if live is not None:
+            live.follow(state)
+
     def counts(self, state: State) -> Float64Array:
         """Return the decayed count of each item, among all users.
 

@@ -48,6 +48,7 @@ class WorkerHealth:
         self._wait = wait
         self._query = query
         self._is_warm = False
+        self._frozen_bundle = ""
 
     def readiness(self) -> list[str]:
         """Return why this worker should not be queried yet.
@@ -67,6 +68,7 @@ class WorkerHealth:
             await self._query(self.workspace.warm_up)
         except Exception as problem:  # noqa: BLE001  it can answer: the bundle was tried before
             _log.warning("the warm-up queries failed: %s", type(problem).__name__)
+        await self._freeze_gc(self.workspace.host.bundle)
         self._is_warm = True
 
     def scrape(self) -> bytes:
@@ -77,16 +79,15 @@ class WorkerHealth:
     async def watch(self) -> None:
         """Update the metrics every second, scraped or not, and log new problems."""
         self.workspace.readiness()  # starts to read the log
-        frozen_bundle, logged = "", ""
+        logged = ""
         while True:
             with contextlib.suppress(PlaitError):
                 vitals = await self._wait(self.workspace.vitals)
                 self.metrics.observe(vitals)
                 context_of = self.workspace.chains.context_of
                 await self._wait(partial(self.metrics.answers.resolve, context_of))
-                if vitals["bundle"] != frozen_bundle and self._is_warm:
-                    frozen_bundle = vitals["bundle"]
-                    await self._wait(_freeze_gc)
+                if vitals["bundle"] != self._frozen_bundle and self._is_warm:
+                    await self._freeze_gc(vitals["bundle"])
                 problems = [problem for problem in vitals["problems"] if problem != NOT_READ]
                 if problems and "; ".join(problems) != logged:
                     # The words may quote ids, so they are for debugging only.
@@ -96,11 +97,15 @@ class WorkerHealth:
                 logged = "; ".join(problems)
             await asyncio.sleep(1.0)
 
+    async def _freeze_gc(self, bundle: str) -> None:
+        """Exempt what a new bundle brought from garbage collection: it stays, and examining all of
+        it again and again would delay the responses.
+        """
+        self._frozen_bundle = bundle
 
-def _freeze_gc() -> None:
-    """Exempt what a new bundle brought from garbage collection: it stays, and examining all of it
-    again and again would delay the responses.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+        def collect_and_freeze() -> None:
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+
+        await self._wait(collect_and_freeze)
