@@ -14,6 +14,9 @@ CORE := $(VENV)/.installed-core
 DEV := $(VENV)/.installed-dev
 INPUTS := pyproject.toml constraints.txt
 JOBS ?= 2
+# Containers often forbid Python to write bytecode. Then each of the hundreds of processes that tests start compiles every
+# module that it imports, which takes two to five seconds of each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test check style lint architecture bench notebooks docs hashes clean
 

@@ -1,13 +1,18 @@
-"""Upgrades the schema of a log when it is opened, and refuses the schema of a newer Plait."""
+"""Creates or upgrades the schema of a log when it is opened, refuses that of a newer Plait.
+
+The tables of a new log are created as `plait.eventlog.tables` has them: the migrations lead to the
+same tables, but need Alembic, whose import takes longer than all else about a new log.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect
 
 from plait.errors import StorageError
 from plait.eventlog.base_store import Store
+from plait.eventlog.tables import METADATA, head
 
 __all__ = ["NEWEST", "SCRIPTS", "check_schema", "migrate"]
 
@@ -15,9 +20,17 @@ SCRIPTS = Path(__file__).with_name("migrations")
 NEWEST = "0004"
 """The revision that this code reads and writes; the last file in `migrations/versions`."""
 
+_REVISIONS = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's table of one row, the revision of the schema."""
+
 
 def migrate(store: Store, *, scripts: Path = SCRIPTS, newest: str = NEWEST) -> None:
-    """Upgrade the schema in one transaction that no other writer overlaps.
+    """Create or upgrade the schema in one transaction that no other writer overlaps.
 
     Any number of processes may call this at once: the first one migrates, the others wait.
 
@@ -34,7 +47,9 @@ def migrate(store: Store, *, scripts: Path = SCRIPTS, newest: str = NEWEST) -> N
             return
     with store.writing("open the log") as connection:
         revision = _revision(connection)
-        if revision != newest:
+        if revision is None and scripts == SCRIPTS:
+            _create(connection)
+        elif revision != newest:
             _upgrade(connection, revision, scripts, newest)
 
 
@@ -59,6 +74,15 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return None if revision is None else str(revision)
+
+
+def _create(connection: Connection) -> None:
+    """Create the tables of a new log inside the caller's transaction."""
+    for metadata in (METADATA, _REVISIONS.metadata):
+        metadata.create_all(connection, checkfirst=False)
+    counters = {column.name: int(column.primary_key) for column in head.columns}
+    connection.execute(head.insert(), counters)
+    connection.execute(_REVISIONS.insert(), {"version_num": NEWEST})
 
 
 def _upgrade(connection: Connection, revision: str | None, scripts: Path, newest: str) -> None:
