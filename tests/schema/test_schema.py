@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from plait.data.types import Event
 from plait.errors import ConflictError, InputError
 from plait.schema.inference import infer_type
-from plait.schema.schema import MAX_FIELDS, FieldProblem, Schema, typed, types_of
+from plait.schema.schema import MAX_FIELDS, FieldProblem, FieldReader, Schema
 
 
 def put(fields, entity="item", index=0):
@@ -222,12 +222,25 @@ def test_invalid_declarations_are_refused(entity, types, field):
     assert caught.value.hint
 
 
-def test_typed_returns_tuples_and_leaves_out_fields_without_type():
-    types = {"tags": "set", "at": "place", "n": "number"}
+def test_reader_returns_tuples_and_leaves_out_fields_without_type():
+    types = {("item", "tags"): "set", ("item", "at"): "place", ("item", "n"): "number"}
     text = '{"at":[1.0,2.0],"n":null,"other":null,"tags":["a","b"]}'
-    assert typed(text, types) == {"at": (1.0, 2.0), "n": None, "tags": ("a", "b")}
-    assert typed(None, types) == {}
-    assert types_of("item", {("item", "n"): "number", ("user", "age"): "number"}) == {"n": "number"}
+    assert FieldReader("item", types).read(text) == {
+        "at": (1.0, 2.0),
+        "n": None,
+        "tags": ("a", "b"),
+    }
+    assert FieldReader("item", types).read(None) == {}
+    assert FieldReader("user", types).read('{"n":5}') == {}
+    assert FieldReader("item", types, "n".__eq__).read(text) == {"n": None}
+
+
+def test_null_for_an_object_is_null_for_the_parts_that_are_not_named():
+    types = {("item", name): "category" for name in ("name", "name.de", "name.en.us", "names")}
+    read = FieldReader("item", types).read
+    assert read('{"name":null}') == {"name": None, "name.de": None, "name.en.us": None}
+    assert read('{"name":null,"name.de":"Vase"}')["name.de"] == "Vase"
+    assert read('{"name.de":"Vase","name.en":null}') == {"name.de": "Vase", "name.en.us": None}
 
 
 values = st.recursive(
@@ -253,7 +266,8 @@ def test_admitting_again_changes_nothing(rows):
     assert again is schema
     assert len(admitted_twice) == len(events)
     # Times are left out: a number of microseconds may be read in another unit.
-    types = {name: kind for (_, name), kind in schema.types.items() if kind != "time"}
+    types = {key: kind for key, kind in schema.types.items() if kind != "time"}
+    read = FieldReader("item", types).read
     for first, second in zip(events, admitted_twice, strict=True):
         assert isinstance(second, Event)
-        assert typed(first.fields, types) == typed(second.fields, types)
+        assert read(first.fields) == read(second.fields)

@@ -22,7 +22,7 @@ from plait.data.catalogue import NO_TIME, Catalogue, Change, FieldType
 from plait.data.dataset import Dataset, Interactions, Triples
 from plait.data.event import Event
 from plait.errors import InputError
-from plait.schema.schema import Schema, typed, types_of
+from plait.schema.schema import FieldReader, Schema
 
 __all__ = ["Columns", "DatasetParts", "EntityRecord", "assemble", "from_arrays"]
 
@@ -216,7 +216,7 @@ def _typed_changes(parts: DatasetParts, entity: Entity, until: int | None) -> li
     """
     seen: set[int] = set()
     changes: list[Change] = []
-    types = types_of(entity, parts.types)
+    reader = FieldReader(entity, parts.types)
     for offset, number, kind, time, fields in (
         parts.item_changes if entity == "item" else parts.user_changes
     ):
@@ -225,7 +225,7 @@ def _typed_changes(parts: DatasetParts, entity: Entity, until: int | None) -> li
         # "patch" does the same as "put" for an entry without fields, and is quicker.
         change = "patch" if kind == "put" and number not in seen else kind
         seen.add(number)
-        values = typed(fields, types)
+        values = reader.read(fields)
         changes.append(Change(number, cast(ChangeKind, change), values, offset))
     return changes
 

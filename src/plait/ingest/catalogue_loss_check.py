@@ -17,6 +17,7 @@ from plait.eventlog import EntityChange
 from plait.ingest.catalogue_reconciliation import CatalogueLog
 from plait.ingest.event_builder import EventBatch
 from plait.ingest.source_notes import ImportNote
+from plait.schema.cleared_parts import cleared_parts
 
 __all__ = ["MAX_LOSS", "CatalogueEffect", "catalogue_effect"]
 
@@ -164,4 +165,4 @@ def _changed_names(before: _Names | None, change: str, text: str | None) -> _Nam
     valued = frozenset(name for name, value in fields.items() if value not in (None, "", []))
     if change == "put" or not before:
         return valued
-    return before.difference(fields) | valued
+    return before.difference(fields, cleared_parts(fields, before)) | valued

@@ -20,6 +20,7 @@ from plait.eventlog import AppendResult, EntityChange, RowStatus
 from plait.eventlog.retraction import ImportSource
 from plait.ingest.source_summary import ReferenceLog
 from plait.privacy.consent import is_yes
+from plait.schema.cleared_parts import cleared_parts
 from plait.schema.schema import Schema
 
 __all__ = ["CatalogueLog", "ReassertedEvent", "Reconciler"]
@@ -234,7 +235,11 @@ def _apply_change(before: Fields, change: str, text: str | None) -> Fields:
     if change == "delete":
         return None
     fields = orjson.loads(text) if text else {}
-    merged = {**(before or {}), **fields} if change == "patch" else fields
+    if change == "patch" and before:
+        parts = dict.fromkeys(cleared_parts(fields, before))
+        merged = {**before, **parts, **fields}
+    else:
+        merged = fields
     return {name: value for name, value in merged.items() if value is not None}
 
 

@@ -12,10 +12,12 @@ import polars as pl
 
 from plait.data.array_types import Int64Array
 from plait.errors import MappingError
+from plait.ingest.header_lines import are_lines_quoted, count_title_lines, unquoted_line
 from plait.ingest.line_splitter import LINE_LIMIT, BadLine, shorten_blank_runs, without_bom
 from plait.ingest.quoted_records import RecordStyle, read_first, read_records, split_line
 from plait.ingest.rejects import Rejected, shortened
 from plait.ingest.row_chunk import ROWS, FrameChunk
+from plait.ingest.source_notes import ImportNote
 
 __all__ = ["MISSING", "SEPARATORS", "CsvDialect", "column_names", "read_delimited", "sniff"]
 
@@ -31,6 +33,7 @@ _UNIT = "\x1f"
 _EMPTY_LINES = re.compile(rb"\n\n+")
 _blank_lines = re.compile(rb"\A(?:[ \t]*\n)+")
 _excel_line = re.compile(rb'\A"?sep=(.)"?\n')
+_TYPOGRAPHIC = re.compile("[“„”«»‟].*[“”«»‟]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +135,30 @@ class _DelimitedReader:
         self._columns: list[str] = []
         self._unread = b""
         self._row = 0
+        self._are_lines_quoted = False
+        self._notes: list[ImportNote] = []
 
     def chunks(self, runs: Iterable[bytes | BadLine]) -> Iterator[FrameChunk]:
+        is_empty = True
+        for chunk in self._chunks(runs):
+            is_empty = False
+            yield chunk
+        if is_empty and self._columns:  # the columns are known all the same
+            yield self._empty([])
+
+    def _chunks(self, runs: Iterable[bytes | BadLine]) -> Iterator[FrameChunk]:
         for run in runs:
             if isinstance(run, BadLine):
                 if not self._columns and not self._dialect.columns:
-                    expected = f"the header is not {run.expected}"
-                    raise MappingError(f"the header of {self._name} cannot be read", hint=expected)
+                    hint = f"expected {run.expected}"
+                    raise MappingError(f"the header of {self._name} cannot be read", hint=hint)
                 yield from self._parse(b"", last=True)
                 yield self._refuse(run)
                 continue
-            data = run if self._columns else self._read_header(run)
+            if not self._columns:
+                data = self._read_header(run)
+            else:
+                data = self._unquoted(run) if self._are_lines_quoted else run
             yield from self._parse(data, last=False)
         yield from self._parse(b"", last=True)
 
@@ -157,11 +173,12 @@ class _DelimitedReader:
         if declared := _excel_line.match(data):
             self._separator = self._separator or declared[1].decode()
             data = data[data.index(b"\n") + 1 :]
-        head = data[: 1 << 16].decode("utf-8", "ignore")
-        lines = head.split("\n")[:50]
-        lines = [line for line in lines[:-1] if line.strip()] or lines[:1]
+        lines = _first_lines(data)
         if not lines[0]:
             return b""
+        if not self._dialect.columns:
+            data = self._without_wrapping(data, lines)
+            lines = _first_lines(data)
         if not self._separator:
             self._separator = sniff(lines, self._quote)
         if self._dialect.columns:
@@ -175,10 +192,48 @@ class _DelimitedReader:
             if all(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells):
                 self._quote = "'"
         names, used = read_first(lines, self._style)
-        self._columns = column_names([name.replace("\n", " ") for name in names], self._name)
+        self._columns = self._named([name.replace("\n", " ") for name in names], lines[used:])
         for _ in range(used):
             data = data[data.index(b"\n") + 1 :]
         return data
+
+    def _named(self, names: Sequence[str], rows: Sequence[str]) -> list[str]:
+        """The columns, with one without a name where each row ends with a separator."""
+        columns = column_names(names, self._name)
+        if len(columns) > 1 and all(map(_TYPOGRAPHIC.fullmatch, columns)):
+            raise MappingError(
+                f"the header of {self._name} stands in typographic quotes: {columns[0]}",
+                hint="replace them in the file by straight ones",
+            )
+        cells = [split_line(row, self._style) for row in rows]
+        if cells and all(len(row) == len(columns) + 1 and not row[-1] for row in cells):
+            columns.append("")
+        return columns
+
+    def _without_wrapping(self, data: bytes, lines: Sequence[str]) -> bytes:
+        """The text from its header on, without quotes around whole lines."""
+        known = self._separator
+        separators = [known] if known else [mark for mark in SEPARATORS if len(mark) == 1]
+        if any(len(mark) > 1 for mark in separators):
+            return data
+        if are_lines_quoted(lines, separators, self._quote):
+            self._are_lines_quoted = True
+            message = "each line stands in quotes as a whole; they are removed"
+            self._notes.append(ImportNote("quoted-lines", "", message))
+            data = self._unquoted(data)
+            lines = _first_lines(data)
+        count = count_title_lines(lines, separators, self._quote)
+        if count:
+            shown = shortened(lines[0])
+            message = f"lines before the header are left out, the first is {shown!r}"
+            self._notes.append(ImportNote("title-lines", "", message, count))
+        for _ in range(count):
+            data = _blank_lines.sub(b"", data[data.index(b"\n") + 1 :], count=1)
+        return data
+
+    def _unquoted(self, data: bytes) -> bytes:
+        lines = data.decode().split("\n")
+        return "\n".join(unquoted_line(line, self._quote) for line in lines).encode()
 
     def _parse(self, data: bytes, *, last: bool) -> Iterator[FrameChunk]:
         data, self._unread = self._unread + data, b""
@@ -203,7 +258,10 @@ class _DelimitedReader:
         frame = frame.select(pl.col(column).alias(name) for column, name in named.items())
         for start in range(0, max(frame.height, 1), ROWS):
             batch = slice(start, start + ROWS)
-            yield FrameChunk(frame[batch], rows[batch], () if start else rejects, textual=True)
+            chunk = FrameChunk(frame[batch], rows[batch], () if start else rejects, textual=True)
+            chunk.notes.extend(self._notes)
+            self._notes = []
+            yield chunk
 
     def _parse_simple(self, data: bytes, style: RecordStyle) -> pl.DataFrame | None:
         """The frame, if there are no quotes, no blank lines and every line has all its values."""
@@ -264,6 +322,16 @@ class _DelimitedReader:
 
     def _refuse(self, bad: BadLine) -> FrameChunk:
         self._row += 1
-        reject = Rejected(self._name, self._row, "", shortened(bad.value), bad.expected)
-        empty = pl.DataFrame(schema={name: pl.String for name in self._columns if name})
-        return FrameChunk(empty, np.zeros(0, np.int64), [reject], textual=True)
+        return self._empty(
+            [Rejected(self._name, self._row, "", shortened(bad.value), bad.expected)]
+        )
+
+    def _empty(self, rejects: list[Rejected]) -> FrameChunk:
+        frame = pl.DataFrame(schema={name: pl.String for name in self._columns if name})
+        return FrameChunk(frame, np.zeros(0, np.int64), rejects, textual=True)
+
+
+def _first_lines(data: bytes) -> list[str]:
+    """The first whole lines that are not blank; the beginning of the text if there is none."""
+    lines = data[: 1 << 16].decode("utf-8", "ignore").split("\n")[:50]
+    return [line for line in lines[:-1] if line.strip()] or lines[:1]

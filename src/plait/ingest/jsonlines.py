@@ -27,6 +27,7 @@ ARRAY_LIMIT = 64 << 20
 _LITERAL_LIMIT = 4 << 20
 """The longest text in bytes that is read as a literal of Python."""
 
+_BLANKS_AND_COMMA = b" \t\r\n,"
 _CONSTANTS = {"Infinity": float("inf"), "-Infinity": float("-inf")}
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOO_DEEP = re.compile(r"depth|recursion", re.IGNORECASE)
@@ -141,7 +142,7 @@ def _parse_lines(lines: Sequence[bytes]) -> list[Any]:
 
 def _parse_line(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
+        return orjson.loads(line.rstrip(_BLANKS_AND_COMMA))
     except ValueError:
         return _parse_dialect(line)
 

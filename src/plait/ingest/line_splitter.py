@@ -29,6 +29,7 @@ LINE_LIMIT = 1 << 20
 """The longest line (and the longest record of several quoted lines) in bytes, by default."""
 
 _SHOWN = 4000
+_MARKED_LINE = re.compile(rb"^\xef\xbb\xbf", re.MULTILINE)
 _WORDS = re.compile(r"\w+")
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -149,6 +150,8 @@ def read_lines(
 def _check_lines(data: bytes, limit: int) -> Iterator[bytes | BadLine]:
     if not data:
         return
+    if codecs.BOM_UTF8 in data:  # files that were put together have one at the head of each
+        data = _MARKED_LINE.sub(b"", data)
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
     longest = int(np.diff(ends, prepend=-1).max()) - 1
     if longest <= limit and b"\0" not in data and _is_utf8(data):
@@ -217,7 +220,7 @@ def decode_blocks(blocks: Iterable[bytes], head: bytes, encoding: str) -> Iterat
         MappingError: If there is no such encoding.
     """
     marked = next((name for mark, name in _BOMS.items() if head.startswith(mark)), "")
-    encoding = encoding or marked
+    encoding = encoding or marked or _unmarked_utf16(head)
     try:
         name = codecs.lookup(encoding or "utf-8").name
         decoder = codecs.getincrementaldecoder(encoding or "utf-8")(errors="plait-nul")
@@ -227,6 +230,16 @@ def decode_blocks(blocks: Iterable[bytes], head: bytes, encoding: str) -> Iterat
         message = f"unknown encoding {encoding!r}"
         raise MappingError(message, hint=hint, field="encoding") from problem
     return iter(blocks) if name == "utf-8" else _recode(blocks, decoder)
+
+
+def _unmarked_utf16(head: bytes) -> str:
+    """The encoding, if every other byte is NUL, as in the UTF-16 of western languages; else ""."""
+    head = head[:400]
+    if head.count(0) < len(head) / 3:
+        return ""
+    if not head[::2].count(0):
+        return "utf-16-le"
+    return "" if head[1::2].count(0) else "utf-16-be"
 
 
 def _recode(blocks: Iterable[bytes], decoder: codecs.IncrementalDecoder) -> Iterator[bytes]:

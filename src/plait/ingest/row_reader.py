@@ -17,6 +17,8 @@ from plait.ingest.byte_sources import ByteSource, open_bytes
 from plait.ingest.column_mapping import ColumnMapping
 from plait.ingest.dataframes import from_pandas, is_pandas, read_frames, with_texts
 from plait.ingest.delimited import MISSING, CsvDialect, read_delimited
+from plait.ingest.file_signatures import refuse_other_formats
+from plait.ingest.json_documents import may_be_document, read_document
 from plait.ingest.jsonlines import names_in_lines, read_array, read_dicts, read_jsonlines
 from plait.ingest.line_splitter import (
     LINE_LIMIT,
@@ -134,14 +136,21 @@ class RowReader:
         opened = open_bytes(source, self._name)
         if opened.head.startswith(PARQUET):
             return self._read_parquet(opened)
+        refuse_other_formats(opened.head, self._name)
         self._bytes = opened
         mapping = self._mapping
         blocks = self._text_blocks(opened)
         first, second = next(blocks, b""), next(blocks, b"")
-        blocks = chain([first, second], blocks)
         start = without_bom(first).lstrip()[:1]
         if start == b"[":
-            return iter(read_array(blocks, self._name))
+            return iter(read_array(chain([first, second], blocks), self._name))
+        third = next(blocks, b"")
+        blocks = chain([first, second, third], blocks)
+        may_be_one = start == b"{" and not mapping.explode
+        if may_be_one and may_be_document(first + second, self._limit, is_whole=not third):
+            document, blocks = read_document(blocks, self._name)
+            if document is not None:
+                return document
         runs = read_lines(blocks, self._limit, cut_off=lambda: bool(opened.damage))
         if start == b"{":
             is_short = not second and first.count(b"\n") <= ROWS

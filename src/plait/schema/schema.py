@@ -28,9 +28,8 @@ __all__ = [
     "MAX_NAME",
     "Admission",
     "FieldProblem",
+    "FieldReader",
     "Schema",
-    "typed",
-    "types_of",
 ]
 
 ENTITIES = ("item", "user", "interaction", "impression")
@@ -283,36 +282,54 @@ def _expected(name: str, value: Any) -> str:
     return f"one of the {MAX_FIELDS} fields there are"
 
 
-def types_of(entity: str, types: Mapping[tuple[str, str], FieldType]) -> dict[str, FieldType]:
-    """Select the types of the fields of an entity.
+class FieldReader:
+    """Parses the stored fields of an entity to what `plait.data.catalogue.Column` holds.
 
     Args:
-        entity: One of `ENTITIES`.
+        entity: Whose fields they are, one of `ENTITIES`.
         types: The types by (entity, field name).
+        is_read: Whether a field of this name is read; None: all are.
 
-    Returns:
-        The types by field name.
+    Attributes:
+        types: The types of the fields that are read, by name.
     """
-    return {name: kind for (owner, name), kind in types.items() if owner == entity}
 
+    def __init__(
+        self,
+        entity: str,
+        types: Mapping[tuple[str, str], FieldType],
+        is_read: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.types = {
+            name: kind
+            for (owner, name), kind in types.items()
+            if owner == entity and (is_read is None or is_read(name))
+        }
+        self._parts: dict[str, list[str]] = {}
+        for name in self.types:
+            for end in (index for index, sign in enumerate(name) if sign == "."):
+                self._parts.setdefault(name[:end], []).append(name)
 
-def typed(fields: str | None, types: Mapping[str, FieldType]) -> dict[str, Any]:
-    """Parse stored fields to the values that `plait.data.catalogue.Column` holds.
+    def read(self, fields: str | None) -> dict[str, Any]:
+        """Parse the fields of one event.
 
-    Args:
-        fields: The text of canonical fields, or None.
-        types: The types by field name, see `types_of`.
+        Args:
+            fields: The text of canonical fields, or None.
 
-    Returns:
-        The values by field name: sets as tuples of strings, places as pairs of floats, texts
-        without HTML, null as None. Fields without a type (which never had a value) are left out.
-    """
-    values: dict[str, Any] = {}
-    for name, value in orjson.loads(fields).items() if fields and types else ():
-        kind = types.get(name)
-        if kind is not None:
-            values[name] = None if value is None else _readable(value, kind)
-    return values
+        Returns:
+            The values by field name: sets as tuples of strings, places as pairs of floats, texts
+            without HTML, null as None. Fields without a type (which never had a value) are left
+            out. Null for an object is null for each of its parts that the event does not name.
+        """
+        values: dict[str, Any] = {}
+        for name, value in orjson.loads(fields).items() if fields and self.types else ():
+            kind = self.types.get(name)
+            if value is None:
+                for part in self._parts.get(name, ()):
+                    values.setdefault(part, None)
+            if kind is not None:
+                values[name] = None if value is None else _readable(value, kind)
+        return values
 
 
 def _readable(value: Any, kind: FieldType) -> Any:

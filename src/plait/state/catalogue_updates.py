@@ -9,10 +9,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from plait.data.catalogue import Catalogue, Change, FieldType
+from plait.data.catalogue import Catalogue, Change
 from plait.eventlog import TYPE_CODES, EventChunk
 from plait.eventlog.log_lookups import LogReader
-from plait.schema.schema import Schema, typed, types_of
+from plait.schema.schema import FieldReader, Schema
 from plait.utils.garbage_collector import collector_paused
 
 __all__ = ["EntityNames", "apply_changes", "item_catalogue", "with_new_entries"]
@@ -101,13 +101,13 @@ def apply_changes(
     positions = np.flatnonzero(chunk.types == TYPE_CODES[entity])
     if not len(positions):
         return catalogue
-    types = types_of(entity, names.schema().types)
-    changes = list(_changes(chunk, positions, entity, event_types, types))
+    reader = FieldReader(entity, names.schema().types)
+    changes = list(_changes(chunk, positions, entity, event_types, reader))
     new_columns = dict.fromkeys(
         name for change in changes for name in change.fields if name not in catalogue.columns
     )
     if new_columns:
-        catalogue = catalogue.with_columns({name: types[name] for name in new_columns})
+        catalogue = catalogue.with_columns({name: reader.types[name] for name in new_columns})
     return catalogue.updated(list(_effective(catalogue, changes)))
 
 
@@ -125,19 +125,17 @@ def item_catalogue(log: LogReader, is_read: Callable[[str], bool] | None = None)
     Raises:
         StorageError: If the log cannot be read.
     """
-    ids, types = log.item_ids(), types_of("item", log.schema().types)
-    if is_read is not None:
-        types = {name: dtype for name, dtype in types.items() if is_read(name)}
+    ids, reader = log.item_ids(), FieldReader("item", log.schema().types, is_read)
     catalogue = with_new_entries(Catalogue(), ids, len(ids))
     changes = (
-        Change(number, _CHANGES[kind], typed(fields, types), offset)
+        Change(number, _CHANGES[kind], reader.read(fields), offset)
         for offset, number, kind, fields in log.entity_changes("item")
         if number < len(ids)
     )
     with collector_paused():
         while piece := list(islice(changes, _PIECE)):
             names = dict.fromkeys(name for change in piece for name in change.fields)
-            catalogue = catalogue.with_columns({name: types[name] for name in names})
+            catalogue = catalogue.with_columns({name: reader.types[name] for name in names})
             catalogue = catalogue.updated(piece)
     return catalogue
 
@@ -147,14 +145,14 @@ def _changes(
     positions: np.ndarray,
     entity: str,
     event_types: Sequence[str],
-    types: Mapping[str, FieldType],
+    reader: FieldReader,
 ) -> Iterator[Change]:
     """The events at `positions` of the chunk as changes with typed values."""
     numbers = chunk.items if entity == "item" else chunk.users
     columns = (numbers[positions], chunk.kinds[positions], chunk.offsets[positions], positions)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for number, event_type, offset, position in rows:
-        values = typed(chunk.fields[position], types)
+        values = reader.read(chunk.fields[position])
         yield Change(number, _CHANGES[event_types[event_type]], values, offset)
 
 
