@@ -138,11 +138,30 @@ class EncodedVectors(DenseScorer[ConfigT], ABC):
             size = max(len(table), int(numbers.max()) + 1)
             added = np.full((size - len(table), table.shape[1]), np.nan, np.float32)
             table = np.concatenate([table, added])
-            table[numbers] = self._normalized(self._encoded(catalogue, numbers, no_progress))
+            table[numbers] = self.encode_items(catalogue, numbers)
         return updates.extended(catalogue, numbers, table, hashes)
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
         return dot_products(self.user_vectors(queries), self._table(queries))
+
+    @property
+    def content_fields(self) -> tuple[str, ...]:
+        """The fields that the fit encoded; none: no item has a vector."""
+        return self._fields
+
+    def encode_items(self, catalogue: Catalogue, numbers: Int32Array) -> Float32Array:
+        """Encode the content of items as the fit encodes it.
+
+        Args:
+            catalogue: The items as they are now.
+            numbers: int32 [N], item numbers.
+
+        Returns:
+            float32 [N, D], of length 1; NaN for items without content.
+        """
+        if not self._encoder_digest:
+            return np.full((len(numbers), self._items.shape[1]), np.nan, np.float32)
+        return self._normalized(self._encoded(catalogue, numbers, no_progress))
 
     def item_vectors(self) -> Float32Array:
         """Return the vectors of the items of the fit, float32 [n, D]; NaN without content."""

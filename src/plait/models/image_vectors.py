@@ -21,7 +21,7 @@ from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import Progress
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["ImageVectors", "ImageVectorsConfig"]
+__all__ = ["ImageEncoderConfig", "ImageVectors", "ImageVectorsConfig"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ImageVectorsConfig:
-    """Settings of `image`."""
+class ImageEncoderConfig:
+    """How the pictures of items are encoded."""
 
     folder: str = ""
     """The folder of the pictures, which fields name relative to it; nothing outside it is read.
@@ -43,13 +43,19 @@ class ImageVectorsConfig:
     of a transformers backbone."""
     centered: bool = True
     """Whether the mean of all items is subtracted."""
+    cache: str = ""
+    """The folder in which vectors are kept by the bytes of a picture; empty:
+    ~/.cache/plait/encoders."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVectorsConfig(ImageEncoderConfig):
+    """Settings of `image`, beside how pictures are encoded."""
+
     basket_decay: float = tunable(0.8, Range(0.2, 1.0), Limit(least=0, most=1))
     """The weight of a basket of the history relative to the one after it."""
     max_baskets: int = bounded_field(20, Limit(least=0))
     """How many of the newest baskets are read; 0: all."""
-    cache: str = ""
-    """The folder in which vectors are kept by the bytes of a picture; empty:
-    ~/.cache/plait/encoders."""
 
 
 class ImageVectors(EncodedVectors[ImageVectorsConfig]):

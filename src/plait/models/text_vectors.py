@@ -20,12 +20,12 @@ from plait.pipeline.fit_context import Progress
 from plait.pipeline.fusion_defaults import FusionDefaults
 from plait.pipeline.search_space import Range, tunable
 
-__all__ = ["TextVectors", "TextVectorsConfig"]
+__all__ = ["TextEncoderConfig", "TextVectors", "TextVectorsConfig"]
 
 
 @dataclass(frozen=True, slots=True)
-class TextVectorsConfig:
-    """Settings of `text`."""
+class TextEncoderConfig:
+    """How the text of items is encoded."""
 
     encoder: str = "hashing"
     """The encoder: "hashing" (no package, spelling alone), "minilm-int8" (English),
@@ -44,12 +44,18 @@ class TextVectorsConfig:
     """What stands before the text of a query, as "query: " for E5."""
     centered: bool = True
     """Whether the mean of all items is subtracted, which most encoders have in common."""
+    cache: str = ""
+    """The folder in which vectors are kept by their text; empty: ~/.cache/plait/encoders."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectorsConfig(TextEncoderConfig):
+    """Settings of `text`, beside how text is encoded."""
+
     basket_decay: float = tunable(0.8, Range(0.2, 1.0), Limit(least=0, most=1))
     """The weight of a basket of the history relative to the one after it."""
     max_baskets: int = bounded_field(20, Limit(least=0))
     """How many of the newest baskets are read; 0: all."""
-    cache: str = ""
-    """The folder in which vectors are kept by their text; empty: ~/.cache/plait/encoders."""
 
 
 class TextVectors(EncodedVectors[TextVectorsConfig]):

@@ -39,6 +39,7 @@ BUILT_IN: Mapping[str, str] = {
     "rules": "plait.ranking.exclusion_rules:Rules",
     "sequence": "plait.models.sequential.sequential_recommender:Sequence",
     "text": "plait.models.text_vectors:TextVectors",
+    "unified": "plait.models.multimodal.unified_recommender:Unified",
     "vectors": "plait.models.external.listed_vectors:Vectors",
 }
 """The stages that ship with Plait: name to `module:Class`.

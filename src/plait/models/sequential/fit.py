@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
 from plait.data.dataset import Dataset
 from plait.features.interactions import user_histories
 from plait.features.item_vocabulary import Vocabulary
-from plait.features.tfidf import Tfidf
 from plait.models.sequential.data_settings import HistoryStatistics, loss_for, shape_for
 from plait.models.sequential.inference import last_states, weights_of
-from plait.models.sequential.item_embedding_table import ItemSpace
-from plait.models.sequential.layers import FeatureEmbeddingBag
-from plait.models.sequential.network import ItemEmbedding, NextItemModel, SequentialNetwork
-from plait.models.sequential.pmi_embeddings import pmi_embeddings
+from plait.models.sequential.item_embedding_table import FittedItems
+from plait.models.sequential.item_sources import IdsAndWords, ItemSource
+from plait.models.sequential.network import NextItemModel, SequentialNetwork
 from plait.models.sequential.refinement import TRIAL_EPOCHS, refined
 from plait.models.sequential.sequential_recommender import NetworkShape, SequenceConfig
 from plait.pipeline.fit_context import FitContext
@@ -36,7 +33,11 @@ from plait.training.seeding import seeded
 from plait.training.sequence_batches import PADDING, SequenceBatches, Sequences
 from plait.training.trainer import Objective, TrainingTask, train_with_context
 
-__all__ = ["SequenceFit", "fit_sequence"]
+__all__ = ["SequenceFit", "SourceOf", "fit_sequence"]
+
+SourceOf = Callable[[SequenceConfig, Dataset, Vocabulary, FittedItems | None], ItemSource]
+"""Reads what item vectors are made of, from the data and an earlier fit whose vectors are the
+initial ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ class SequenceFit:
         epochs: The best number of epochs; all epochs if there was no validation set.
     """
 
-    space: ItemSpace
+    space: FittedItems
     shape: NetworkShape
     weights: dict[str, Any]
     epochs: int
@@ -61,6 +62,7 @@ def fit_sequence(
     dataset: Dataset,
     context: FitContext,
     earlier: SequenceFit | None = None,
+    source_of: SourceOf = IdsAndWords.of,
 ) -> SequenceFit | None:
     """Train a network and its item vectors.
 
@@ -70,6 +72,7 @@ def fit_sequence(
         context: How the stage is fitted.
         earlier: An earlier fit, whose size and best number of epochs are retained; under a warm
             start its weights are the initial ones. Its items have the same numbers.
+        source_of: Reads what item vectors are made of.
 
     Returns:
         The result, or None if no user has two events, so that there is nothing to predict.
@@ -82,7 +85,8 @@ def fit_sequence(
     if not len(sequences):
         return None
     start = earlier if context.warm_start else None
-    inputs = _Inputs(dataset, items, sequences, *_item_features(config, dataset, start))
+    source = source_of(config, dataset, items, None if start is None else start.space)
+    inputs = _Inputs(items, sequences, source)
     shape = shape_for(
         config,
         HistoryStatistics.of(sequences.lengths, len(items)),
@@ -101,7 +105,7 @@ def fit_sequence(
         shape = refined(config, shape, trial, config.refine_seconds)
     best_epoch = 0 if earlier is None else earlier.epochs
     module, result = _trained(config, shape, inputs, context, start, best_epoch)
-    space = _item_space(module, dataset, items, inputs.tfidf, inputs.features)
+    space = source.fitted(module.items)
     return SequenceFit(space, shape, weights_of(module.network), result.best_epoch)
 
 
@@ -109,11 +113,9 @@ def fit_sequence(
 class _Inputs:
     """What a network is trained on."""
 
-    dataset: Dataset
     items: Vocabulary
     sequences: Sequences
-    tfidf: Tfidf
-    features: sparse.csr_matrix
+    source: ItemSource
 
 
 def _trained(
@@ -125,10 +127,10 @@ def _trained(
     best_epoch: int = 0,
 ) -> tuple[NextItemModel, TrainingResult]:
     """A trained network with its item vectors, and how the training went."""
-    items, features, sequences = inputs.items, inputs.features, inputs.sequences
-    sizes = (len(items), features.shape[1])
+    items, sequences, source = inputs.items, inputs.sequences, inputs.source
+    sizes = (len(items), source.n_features)
     batches = _batches(config, shape, sequences, context, sizes)
-    module = _module(config, shape, inputs, context.seed, start)
+    module = _module(shape, source, context.seed, start)
     validate = _validation(module, items, context, shape.max_length)
     task = TrainingTask(batches, _objective(config, items), module.targets, validate, METRIC)
     result = train_with_context(
@@ -142,7 +144,7 @@ def _trained(
             shape=asdict(shape),
             vocabulary=fingerprint(items.numbers),
             histories=fingerprint(sequences.items, sequences.offsets, sequences.seconds),
-            words=fingerprint(features.indptr, features.indices, features.data),
+            words=source.content_hash,
         ),
         name="sequence",
         best_epoch=best_epoch,
@@ -175,62 +177,19 @@ def _batches(
     return rows_of(sequences.mapped(context.folder / "rows.safetensors"))
 
 
-def _item_features(
-    config: SequenceConfig, dataset: Dataset, start: SequenceFit | None
-) -> tuple[Tfidf, sparse.csr_matrix]:
-    """The features of items; those of an earlier fit, to whose words its vectors belong."""
-    if not config.use_item_features:
-        return Tfidf(config.features), sparse.csr_matrix((dataset.n_items, 0), dtype=np.float32)
-    if start is None:
-        return Tfidf.fit(config.features, dataset.catalogue)
-    tfidf = start.space.tfidf
-    return tfidf, tfidf.vectors(dataset.catalogue, np.arange(dataset.n_items, dtype=np.int32))
-
-
 def _module(
-    config: SequenceConfig,
-    shape: NetworkShape,
-    inputs: _Inputs,
-    seed: int,
-    start: SequenceFit | None,
+    shape: NetworkShape, source: ItemSource, seed: int, start: SequenceFit | None
 ) -> NextItemModel:
     """Network and item vectors with initial weights drawn by `seed`, or those of an earlier fit."""
-    dataset, items, features = inputs.dataset, inputs.items, inputs.features
     with seeded(seed):
-        bag = None
-        if features.shape[1]:
-            rows = features[items.numbers]
-            bag = FeatureEmbeddingBag(
-                torch.from_numpy(rows.indices.astype(np.int64)),
-                torch.from_numpy(rows.data.astype(np.float32)),
-                torch.from_numpy(rows.indptr[:-1].astype(np.int64)),
-                features.shape[1],
-                shape.embedding_dim,
-            )
-        table = ItemEmbedding(len(items), shape.embedding_dim, bag, config.id_dropout)
-        scale = config.pmi_init_scale
-        scale = float(bag is None) if scale is None else scale
-        if scale:
-            initial = scale * pmi_embeddings(dataset, items, shape.embedding_dim, seed)
-            table.ids.data += torch.from_numpy(initial)
+        table = source.table(shape.embedding_dim, seed, None if start is None else start.space)
         module = NextItemModel(SequentialNetwork(shape), table)
     if start is not None:
-        _set_weights(module, items, start)
+        weights = {name: torch.tensor(array) for name, array in start.weights.items()}
+        shapes = {name: tensor.shape for name, tensor in module.network.state_dict().items()}
+        if {name: tensor.shape for name, tensor in weights.items()} == shapes:
+            module.network.load_state_dict(weights)
     return module
-
-
-def _set_weights(module: NextItemModel, items: Vocabulary, start: SequenceFit) -> None:
-    """Set the weights of an earlier fit; items that it did not know keep their initial vectors."""
-    weights = {name: torch.tensor(array) for name, array in start.weights.items()}
-    shapes = {name: tensor.shape for name, tensor in module.network.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} == shapes:
-        module.network.load_state_dict(weights)
-    learned = start.space.id_vectors
-    rows = np.flatnonzero(items.numbers < len(learned))
-    rows = rows[learned[items.numbers[rows]].any(axis=1)]
-    module.items.ids.data[torch.from_numpy(rows)] = torch.tensor(learned[items.numbers[rows]])
-    if module.items.features is not None:
-        module.items.features.vectors.data.copy_(torch.tensor(start.space.feature_vectors))
 
 
 def _memory_needs(
@@ -318,20 +277,3 @@ def _validation(
         return validation.ndcg(states, table[1:])
 
     return ndcg
-
-
-def _item_space(
-    module: NextItemModel,
-    dataset: Dataset,
-    items: Vocabulary,
-    tfidf: Tfidf,
-    features: sparse.csr_matrix,
-) -> ItemSpace:
-    """The item vectors by number, ready for inference."""
-    learned = module.items.ids.detach().cpu().numpy()
-    id_vectors = np.zeros((dataset.n_items, learned.shape[1]), np.float32)
-    id_vectors[items.numbers] = learned
-    feature_vectors = np.zeros((0, learned.shape[1]), np.float32)
-    if module.items.features is not None:
-        feature_vectors = module.items.features.vectors.detach().cpu().numpy()
-    return ItemSpace.of(dataset, tfidf, features, id_vectors, feature_vectors)

@@ -7,7 +7,7 @@ features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +18,7 @@ from plait.data.dataset import Dataset
 from plait.features.incremental_updates import ItemUpdates, field_hashes
 from plait.features.tfidf import Tfidf, TfidfConfig
 
-__all__ = ["ItemSpace", "ItemVectors"]
+__all__ = ["FittedItems", "ItemSpace", "ItemVectors", "resized"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +32,18 @@ class ItemVectors:
 
     table: Float32Array
     known: BoolArray
+
+
+class FittedItems(Protocol):
+    """The item vectors of a fit."""
+
+    @property
+    def tfidf(self) -> Tfidf:
+        """How fields become features."""
+
+    @property
+    def items(self) -> ItemVectors:
+        """The vectors of the items at the fit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,16 +122,24 @@ class ItemSpace:
         if not len(numbers):
             return updates.extended(catalogue, numbers, updates.values, hashes)
         size = max(len(updates.values.table), int(numbers.max()) + 1)
-        table = _resized(updates.values.table, size)
-        known = _resized(updates.values.known, size)
+        table = resized(updates.values.table, size)
+        known = resized(updates.values.known, size)
         features = self.tfidf.vectors(catalogue, numbers)
-        id_vectors = _resized(self.id_vectors, size)[numbers]
+        id_vectors = resized(self.id_vectors, size)[numbers]
         table[numbers] = id_vectors + features @ self.feature_vectors
         known[numbers] = (np.diff(features.indptr) > 0) | id_vectors.any(axis=1)
         return updates.extended(catalogue, numbers, ItemVectors(table, known), hashes)
 
 
-def _resized(array: Any, size: int) -> Any:
-    """A copy with `size` rows; new rows are zero."""
+def resized(array: Any, size: int) -> Any:
+    """Return a copy with more rows.
+
+    Args:
+        array: [n, ...].
+        size: The rows of the copy, unless there are more already.
+
+    Returns:
+        [max(n, size), ...]; new rows are zero.
+    """
     added = np.zeros((max(size - len(array), 0), *array.shape[1:]), array.dtype)
     return np.concatenate([array, added])

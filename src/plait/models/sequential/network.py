@@ -113,10 +113,10 @@ class NextItemModel(nn.Module):
 
     Args:
         network: The network over histories.
-        items: The item vectors.
+        items: Computes the item vectors float32 [n + 1, D], the first for padding.
     """
 
-    def __init__(self, network: SequentialNetwork, items: ItemEmbedding) -> None:
+    def __init__(self, network: SequentialNetwork, items: nn.Module) -> None:
         super().__init__()
         self.network, self.items = network, items
 

@@ -15,8 +15,9 @@ history each time. Without a history scores are NaN.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, updates_in
 from plait.features.tfidf import TfidfConfig
 from plait.models.sequential.history_explanation import nearest_history_item
-from plait.models.sequential.item_embedding_table import ItemSpace, ItemVectors
+from plait.models.sequential.item_embedding_table import FittedItems, ItemSpace, ItemVectors
 from plait.models.sequential.item_logits import ItemLogits
 from plait.pipeline.config_validation import Limit, bounded_field
 from plait.pipeline.fit_context import FitContext
@@ -38,6 +39,9 @@ from plait.pipeline.search_space import Choice, Range, tunable
 from plait.pipeline.stage import Stage
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
+
+if TYPE_CHECKING:
+    from plait.models.sequential.fit import SequenceFit
 
 __all__ = ["DEFAULT_DIM", "NetworkShape", "Sequence", "SequenceConfig"]
 
@@ -162,7 +166,7 @@ class Sequence(Stage[SequenceConfig]):
         "_weights": dict[str, np.ndarray],
         "_epochs": int,
     }
-    test_variants = (
+    test_variants: ClassVar[SequenceOf[Mapping[str, Any]]] = (
         {"network": "bert4rec", "training": {"epochs": 2, "batch_size": 64}},
         {"loss": "bce", "training": {"epochs": 2, "batch_size": 64}},
         {"network": "hstu", "training": {"epochs": 2, "batch_size": 64}, "loss": "sampled"},
@@ -170,7 +174,7 @@ class Sequence(Stage[SequenceConfig]):
 
     def __init__(self, config: SequenceConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._space = ItemSpace.empty(self.config.features)
+        self._space: FittedItems = ItemSpace.empty(self.config.features)
         self._shape: NetworkShape | None = None
         self._weights: dict[str, Any] = {}
         self._epochs = 0
@@ -213,17 +217,26 @@ class Sequence(Stage[SequenceConfig]):
             PlaitError: What `plait.training.trainer.train` raises.
         """
         require_extra(f"the stage {self.name!r}")
-        from plait.models.sequential.fit import SequenceFit, fit_sequence
+        from plait.models.sequential.fit import fit_sequence
 
         fitted = self.clone()
-        earlier = None
-        if self._shape is not None:
-            earlier = SequenceFit(self._space, self._shape, self._weights, self._epochs)
-        result = fit_sequence(self.config, dataset, context, earlier)
+        result = fit_sequence(self.config, dataset, context, self._earlier_fit())
         if result is not None:
-            fitted._space, fitted._shape = result.space, result.shape
-            fitted._weights, fitted._epochs = result.weights, result.epochs
+            fitted._set(result)
         return fitted
+
+    def _earlier_fit(self) -> SequenceFit | None:
+        """What this stage has learned, as the fit reads it; None if it has learned nothing."""
+        from plait.models.sequential.fit import SequenceFit
+
+        if self._shape is None:
+            return None
+        return SequenceFit(self._space, self._shape, self._weights, self._epochs)
+
+    def _set(self, result: SequenceFit) -> None:
+        """Take over the result of a fit."""
+        self._space, self._shape = result.space, result.shape
+        self._weights, self._epochs = result.weights, result.epochs
 
     @property
     def can_warm_start(self) -> bool:
@@ -237,6 +250,7 @@ class Sequence(Stage[SequenceConfig]):
     def update(
         self, catalogue: Catalogue, version: int, previous: Any
     ) -> ItemUpdates[ItemVectors] | None:
+        assert isinstance(self._space, ItemSpace)
         return self._space.update(catalogue, version, previous)
 
     def retrieve(self, queries: QueryBatch, k: int) -> CandidateLists:
