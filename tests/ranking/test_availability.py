@@ -88,7 +88,9 @@ def test_any_text_is_judged(text):
     "name",
     [
         *("available", "Available", "in_stock", "inStock", "In stock?", "IN-STOCK", "stock"),
-        *("availability", "is_available", "isInStock", "stock_status"),
+        *("availability", "is_available", "isInStock", "stock_status", "Stock Quantity"),
+        *("Verfügbar", "verfuegbar", "lager.bestand", "disponibilité", "en_stock", "Existencias"),
+        *("giacenza", "disponível", "op voorraad"),
     ],
 )
 def test_known_names_whatever_their_spelling(name):

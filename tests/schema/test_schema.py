@@ -235,6 +235,13 @@ def test_reader_returns_tuples_and_leaves_out_fields_without_type():
     assert FieldReader("item", types, "n".__eq__).read(text) == {"n": None}
 
 
+def test_blanks_around_texts_do_not_count():
+    types = {("item", "brand"): "category", ("item", "title"): "text", ("item", "tags"): "set"}
+    text = '{"brand":"Alpina   ","tags":[" a","a ","  "],"title":" Red  lamp\\n"}'
+    values = {"brand": "Alpina", "tags": ("a",), "title": "Red  lamp"}
+    assert FieldReader("item", types).read(text) == values
+
+
 def test_null_for_an_object_is_null_for_the_parts_that_are_not_named():
     types = {("item", name): "category" for name in ("name", "name.de", "name.en.us", "names")}
     read = FieldReader("item", types).read

@@ -39,6 +39,9 @@ __all__ = [
     "parse_values",
 ]
 
+_MAX_EXACT_32 = 2**24 - 1
+"""The same for float32, in which larger ids were rounded to each other."""
+
 
 class ParsedColumn(NamedTuple):
     """A column of N parsed values.
@@ -92,7 +95,8 @@ def parse_ids(column: RawColumn, *, textual: bool = False) -> ParsedColumn:
         return parse_values(column, parse_id, pl.String)
     dtype = column.dtype
     if dtype.is_float():
-        whole = (column.floor() == column) & (column.abs() <= MAX_EXACT)
+        exact = _MAX_EXACT_32 if dtype == pl.Float32 else MAX_EXACT
+        whole = (column.floor() == column) & (column.abs() <= exact)
         invalid = column.is_not_null() & ~whole.fill_null(False)
         return ParsedColumn(column.set(invalid, None).cast(pl.Int64).cast(pl.String), invalid)
     if isinstance(dtype, pl.Decimal):

@@ -9,8 +9,10 @@ import polars as pl
 from plait.ingest.column_synonyms import normalized_name
 from plait.ingest.event_type_spelling import misspelt, similar_name
 from plait.ingest.guest_words import is_guest_word, is_number
+from plait.ingest.id_warnings import odd_ids
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import ReferenceLog, SummaryCollector
+from plait.ingest.time_format_proposals import proposed_formats
 from plait.ingest.translated_event_types import usual_event_type
 from plait.utils.timestamps import DAY, iso
 
@@ -69,6 +71,8 @@ def source_warnings(
         yield from _translated_kinds(source)
         yield from _users_that_are_many(source)
         yield from _unknown_requests(source, log)
+    yield from _unread_times(source)
+    yield from odd_ids(source, log)
     yield from _totals(source)
     if source.kind in ("items", "users"):
         yield from _looks_like_a_log(source)
@@ -78,7 +82,7 @@ def _odd_times(source: SummaryCollector, is_first: bool) -> Iterator[ImportNote]
     first, last = source.first_time, source.last_time
     if first is None or last is None:
         return
-    column = _column_of(source, "time")
+    column = source.column_of("time")
     if 0 <= first < 366 * DAY:
         message = (
             f"times begin at {iso(first)}: a number that is no unix time, such as 20261130 or a "
@@ -88,6 +92,17 @@ def _odd_times(source: SummaryCollector, is_first: bool) -> Iterator[ImportNote]
     elif is_first and source.rows >= MIN_ROWS and last - first < DAY:
         message = f"all times lie within one day, {iso(first)} to {iso(last)}"
         yield ImportNote("one-day-span", column, message)
+
+
+def _unread_times(source: SummaryCollector) -> Iterator[ImportNote]:
+    """Times that are refused, and the format that reads them."""
+    proposals = proposed_formats(source.unread_times) if source.unread_times else []
+    if not proposals:
+        return
+    texts = [" or ".join(f'"{pattern}"' for pattern in patterns) for patterns in proposals]
+    setting = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    message = f"times that cannot be read fit a mapping's time_format = {setting}"
+    yield ImportNote("unread-times", source.column_of("time"), message)
 
 
 def _times_in_two_columns(source: SummaryCollector) -> Iterator[ImportNote]:
@@ -118,12 +133,12 @@ def _columns_that_differ(source: SummaryCollector) -> Iterator[ImportNote]:
                 f"every row names another {role}: nothing can be learned from such events; is "
                 f"another column the {role}?"
             )
-            yield ImportNote("all-values-differ", _column_of(source, role), message, count)
+            yield ImportNote("all-values-differ", source.column_of(role), message, count)
 
 
 def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterator[ImportNote]:
     if len(source.kinds) > MANY_EVENT_TYPES:
-        column = _column_of(source, "kind")
+        column = source.column_of("kind")
         message = f"there are {len(source.kinds):,} event types: is another column the event type?"
         yield ImportNote("many-kinds", column, message, len(source.kinds))
         return
@@ -135,11 +150,11 @@ def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterat
         if meant in source.kinds and source.kinds[meant] < source.kinds[name]:
             continue  # the rarer one of two similar names is the misspelling
         message = f"the event type {name!r} looks like a misspelling of {meant!r}"
-        yield ImportNote("misspelt-kind", _column_of(source, "kind"), message, source.kinds[name])
+        yield ImportNote("misspelt-kind", source.column_of("kind"), message, source.kinds[name])
     for name, count in source.kinds.items():
         if not all(letter.isalnum() or letter in " _-.:/" for letter in name):
             message = f"the event type {name!r} has signs that names rarely have"
-            yield ImportNote("odd-kind", _column_of(source, "kind"), message, count)
+            yield ImportNote("odd-kind", source.column_of("kind"), message, count)
 
 
 def source_notes(source: SummaryCollector) -> list[ImportNote]:
@@ -158,7 +173,7 @@ def _absent_kinds(source: SummaryCollector) -> Iterator[tuple[str, ImportNote]]:
     """Names in the mapping's table of event types that no row has, after the nearest there is."""
     if not source.rows:
         return
-    column = _column_of(source, "kind")
+    column = source.column_of("kind")
     for name in sorted(source.absent_kinds):
         near = similar_name(name, sorted(source.unmapped_kinds))
         message = (
@@ -177,7 +192,7 @@ def _translated_kinds(source: SummaryCollector) -> Iterator[ImportNote]:
                 f"the event type {name!r} looks like {usual!r} and counts as a kind of its own, "
                 f'unless a mapping says [events.kinds] "{name}" = "{usual}"'
             )
-            yield ImportNote("translated-kind", _column_of(source, "kind"), message, count)
+            yield ImportNote("translated-kind", source.column_of("kind"), message, count)
 
 
 def _totals(source: SummaryCollector) -> Iterator[ImportNote]:
@@ -186,7 +201,7 @@ def _totals(source: SummaryCollector) -> Iterator[ImportNote]:
         for name in _without_digits(ids):
             if normalized_name(name) not in _TOTALS:
                 continue
-            column = _column_of(source, role)
+            column = source.column_of(role)
             message = (
                 f"the {role} {name!r} looks like a line of totals; a mapping leaves it out: "
                 f'where = "{column} is not {name}"'
@@ -202,7 +217,7 @@ def _without_digits(ids: Iterable[str]) -> list[str]:
 
 def _users_that_are_many(source: SummaryCollector) -> Iterator[ImportNote]:
     """Words for guests among the users, and an id that has much of the events."""
-    column = _column_of(source, "user")
+    column = source.column_of("user")
     guests = {
         name: count
         for name, count in source.users.items()
@@ -237,7 +252,7 @@ def _unknown_requests(source: SummaryCollector, log: ReferenceLog | None) -> Ite
     if unknown:
         count = sum(source.requests[name] for name in unknown)
         message = f"no recorded answer has the request_id {min(unknown)!r}, or that of other rows"
-        yield ImportNote("unknown-request", _column_of(source, "request_id"), message, count)
+        yield ImportNote("unknown-request", source.column_of("request_id"), message, count)
 
 
 def _looks_like_a_log(source: SummaryCollector) -> Iterator[ImportNote]:
@@ -248,8 +263,4 @@ def _looks_like_a_log(source: SummaryCollector) -> Iterator[ImportNote]:
             f"{source.rows:,} rows describe only {count:,} {what}s, and the last row of each "
             f"{what} counts: is this a log of events? plait undo takes it back"
         )
-        yield ImportNote("many-rows-an-id", _column_of(source, what), message, source.rows)
-
-
-def _column_of(source: SummaryCollector, role: str) -> str:
-    return next((column for column, name in source.roles.items() if name == role), role)
+        yield ImportNote("many-rows-an-id", source.column_of(what), message, source.rows)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from plait.data.types import Event
 from plait.eventlog import AppendResult
 from plait.ingest.event_builder import EventBatch
+from plait.ingest.rejects import Rejected
+from plait.ingest.scalar_parsers import EXPECTED
 from plait.ingest.source_notes import ImportNote
 from plait.schema.schema import Schema
 from plait.utils.timestamps import DAY
@@ -28,6 +31,9 @@ MOST_FREQUENT = 5
 
 _FEW = 1000
 """Of so many events the times of day are looked at."""
+
+_UNREAD_TIMES = 50
+"""So many refused times are looked at to find their format."""
 
 _ROLE_TYPES = {
     "time": "time",
@@ -55,6 +61,13 @@ class ReferenceLog(Protocol):
 
         Args:
             item_ids: External ids.
+        """
+
+    def item_ids(self, first: int = 0) -> Sequence[str]:
+        """Return the external ids of items.
+
+        Args:
+            first: The number of the first item.
         """
 
     def known_requests(self, request_ids: Iterable[str]) -> set[str]:
@@ -151,6 +164,7 @@ class SummaryCollector:
         first_time: The earliest time.
         last_time: The latest time.
         times_of_day: Times of day among the first events, microseconds since midnight UTC.
+        unread_times: Some of the texts that were refused as times.
     """
 
     def __init__(self, kind: str) -> None:
@@ -166,6 +180,8 @@ class SummaryCollector:
         self.first_time: int | None = None
         self.last_time: int | None = None
         self.times_of_day: set[int] = set()
+        self.unread_times: list[str] = []
+        self._uncatalogued_items: Counter[str] | None = None
         self._new_items = self._new_users = 0
         self._new_kinds: list[str] = []
 
@@ -178,6 +194,7 @@ class SummaryCollector:
         """
         self.roles |= batch.roles
         self.absent_kinds, self.unmapped_kinds = batch.absent_kinds, batch.unmapped_kinds
+        self._add_unread_times(batch.rejects)
         events = batch.events
         if not events or result is None:
             return
@@ -194,6 +211,11 @@ class SummaryCollector:
             self.users.update(filter(None, map(_user, events)))
         if self.kind == "events" and "request_id" in batch.roles.values():
             self.requests.update(name for name in map(_request, events) if name is not None)
+
+    def _add_unread_times(self, rejects: Sequence[Rejected]) -> None:
+        room = _UNREAD_TIMES - len(self.unread_times)
+        refused = (bad.value for bad in rejects if bad.expected == EXPECTED["time"] and bad.value)
+        self.unread_times += islice(refused, room)
 
     def _add_times(self, events: Sequence[Event]) -> None:
         try:
@@ -230,6 +252,30 @@ class SummaryCollector:
             uncatalogued=None if log is None else self._uncatalogued(log),
         )
 
+    def column_of(self, role: str) -> str:
+        """Return the column that has a role; the role itself if none has.
+
+        Args:
+            role: The role.
+        """
+        return next((column for column, name in self.roles.items() if name == role), role)
+
+    def uncatalogued_items(self, log: ReferenceLog) -> Counter[str]:
+        """Return the items that no catalogue has, with their numbers of events.
+
+        Args:
+            log: The log after the import.
+
+        Returns:
+            The counts; empty if there is no catalogue, or the source is none of events.
+        """
+        if self._uncatalogued_items is None:
+            missing: Collection[str] = ()
+            if self.kind == "events" and self.items and log.has_catalogue():
+                missing = self.items.keys() - log.described_items(self.items)
+            self._uncatalogued_items = Counter({name: self.items[name] for name in missing})
+        return self._uncatalogued_items
+
     def _columns(self, schema: Schema | None) -> tuple[ColumnSummary, ...]:
         types = {} if schema is None else schema.types
         entity = _ENTITIES.get(self.kind, "")
@@ -255,8 +301,7 @@ class SummaryCollector:
     def _uncatalogued(self, log: ReferenceLog) -> UncataloguedItems | None:
         if self.kind != "events" or not self.items or not log.has_catalogue():
             return None
-        missing = self.items.keys() - log.described_items(self.items)
-        counts = Counter({name: self.items[name] for name in missing})
+        counts = self.uncatalogued_items(log)
         events = counts.total()
         ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
         return UncataloguedItems(

@@ -1,6 +1,6 @@
 """Which items are available now, by stock and date fields of a catalogue.
 
-Known names match regardless of case and separators (`in_stock`, `inStock`, "In stock"). A
+Known names match regardless of case, accents and separators (`in_stock`, `inStock`, "In stock"). A
 missing value says nothing, so the item counts as available; an item is available if no field
 denies it.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from plait.data.array_types import BoolArray, Int64Array
 from plait.data.catalogue import NO_TIME, Catalogue, Column
 from plait.errors import InputError
+from plait.ingest.column_synonyms import normalized_name
 from plait.ranking.stock_words import is_negative, is_stock_word
-from plait.schema.inference import words_of
 from plait.utils.timestamps import DAY, in_range, micros_of_number, parse_time
 
 __all__ = [
@@ -35,9 +35,15 @@ __all__ = [
 AUTO = "auto"
 """Stands for the fields with known names."""
 
-_STOCK_NAMES = frozenset(
-    {"available", "isavailable", "availability", "stock", "instock", "isinstock", "stockstatus"}
+_STOCK_WORDS = (
+    "available isavailable availability stock instock isinstock stockstatus stockquantity stockqty"
+    " stocklevel quantityinstock inventoryquantity inventoryqty inventorylevel"
+    " verfuegbar verfuegbarkeit lieferbar auflager lagernd lagerbestand lagermenge warenbestand"
+    " disponible disponibilite enstock disponibilidad existencias disponibile disponibilita"
+    " giacenza disponivel disponibilidade estoque emestoque"
+    " voorraad opvoorraad beschikbaar beschikbaarheid"
 )
+_STOCK_NAMES = frozenset(_STOCK_WORDS.split())
 _WORD_NAMES = frozenset({"status", "quantity"})
 """Fields that count only where all their values are words about stock."""
 _READABLE_TYPES = ("number", "category", "text", "set")
@@ -208,8 +214,8 @@ def _read(catalogue: Catalogue, fields: tuple[str, ...]) -> Availability:
 
 @functools.lru_cache(maxsize=4096)
 def _key(name: str) -> str:
-    """A name without case and separators."""
-    return "".join(words_of(name))
+    """A name without case, accents and separators."""
+    return normalized_name(name)
 
 
 @functools.lru_cache(maxsize=8)  # most changes of a catalogue leave the column as it is

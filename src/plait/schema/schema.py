@@ -318,8 +318,9 @@ class FieldReader:
 
         Returns:
             The values by field name: sets as tuples of strings, places as pairs of floats, texts
-            without HTML, null as None. Fields without a type (which never had a value) are left
-            out. Null for an object is null for each of its parts that the event does not name.
+            without HTML and without blanks around them, null as None. Fields without a type (which
+            never had a value) are left out. Null for an object is null for each of its parts that
+            the event does not name.
         """
         values: dict[str, Any] = {}
         for name, value in orjson.loads(fields).items() if fields and self.types else ():
@@ -339,7 +340,8 @@ def _readable(value: Any, kind: FieldType) -> Any:
         if value is None:
             return None
     if kind in ("text", "category"):
-        return plain_text(value) or None
+        return plain_text(value).strip() or None
     if kind == "set":
-        return tuple(dict.fromkeys(filter(None, map(plain_text, value)))) or None
+        members = (plain_text(member).strip() for member in value)
+        return tuple(dict.fromkeys(filter(None, members))) or None
     return tuple(value) if kind == "place" else value
