@@ -115,3 +115,19 @@ def test_every_public_module_is_on_a_reference_page():
 def test_every_reference_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert not [page for page in reference_pages() if f": {page}\n" not in navigation]
+
+
+def test_the_house_of_the_design_names_every_package_and_no_module_that_is_gone():
+    tree = doc("design.md").partition("```\nsrc/plait/\n")[2].partition("```")[0]
+    listed = [line for line in tree.splitlines() if line.startswith(" " * 15)]
+    words = {
+        word.strip("/").rpartition("/")[2]
+        for line in [*listed, *re.findall(r"^  (\w+)/", tree, re.MULTILINE)]
+        if "to come: " not in line
+        for word in line.split()
+    }
+    package = ROOT / "src" / "plait"
+    folders = {path.parent.name for path in package.rglob("*.py")} - {"plait"}
+    stems = {path.stem for path in package.rglob("*.py")}
+    assert not folders - words, "folders that docs/design.md does not list"
+    assert not words - stems - {path.name for path in package.rglob("*") if path.is_dir()}
