@@ -40,6 +40,20 @@ def test_a_written_report_is_read_unchanged(tmp_path):
             assert values.mean() == pytest.approx(report.result(model).metrics[name].value)
 
 
+def test_a_report_compares_its_rows_as_a_stored_run_does(tmp_path):
+    report = evaluate(DATA, [recipe("Counts", "Follows")], Protocol())
+    write_report(tmp_path / "first.json", report)
+    stored = compare([read_run(tmp_path / "first.json")], ["counts", "follows"]).differences
+    differences = report.compare("counts", "follows")
+    assert [str(difference) for difference in differences] == [str(entry) for entry in stored]
+    best = max(report.results, key=lambda row: row.metrics["ndcg@10"].value)
+    assert {entry.model for entry in report.compare()} == {best.model}
+    with pytest.raises(InputError):
+        report.compare("counts")
+    with pytest.raises(InputError):
+        replace(report, detail=None).compare()
+
+
 def test_find_run_finds_a_saved_run_by_the_beginning_of_its_name(tmp_path):
     report = evaluate(DATA, [recipe("Counts")], Protocol())
     folder = save_run(tmp_path / "runs", report)

@@ -236,6 +236,29 @@ class Report:
             )
         return self.again(options)
 
+    def compare(self, *rows: str) -> Sequence[Difference]:
+        """Compare rows query by query, as `plait compare` does.
+
+        Args:
+            rows: Names of rows, with or without their recipe; none: all rows that returned lists.
+
+        Returns:
+            The best row less each other row, a paired difference for every metric. With more than
+            two rows their intervals hold for all pairs at once.
+
+        Raises:
+            InputError: If there is no such row, less than two, or the report has no values of
+                queries.
+        """
+        from plait.evaluation.results.comparison import compare
+        from plait.evaluation.results.run_store import Run
+
+        if self.detail is None:
+            hint = "evaluate again: reports that were read from JSON have none"
+            raise InputError("this report has no values of queries", hint=hint, field="rows")
+        run = Run(self.run or "this report", self.to_dict(), self.detail)
+        return compare([run], rows).differences
+
     def result(self, model: str) -> Result:
         """Look up a row.
 
