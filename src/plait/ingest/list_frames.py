@@ -46,7 +46,7 @@ def read_lists(source: Any, name: str) -> pl.DataFrame:
     Args:
         source: A frame as for `read_ids` that also has a column rank, from the smallest, or
             score, from the largest; without both the rows of a user are in order. Or a mapping of
-            user to a list of items, or to a mapping of item to score.
+            user to a list of items, to a mapping of item to score, or to (item, score) tuples.
         name: What messages call the source.
 
     Returns:
@@ -75,12 +75,13 @@ def read_lists(source: Any, name: str) -> pl.DataFrame:
     return lists
 
 
-def list_table(source: Any, name: str) -> pl.DataFrame:
+def list_table(source: Any, name: str, *, is_ordered: bool = True) -> pl.DataFrame:
     """Turn lists into a table.
 
     Args:
         source: As for `read_lists`.
         name: What messages call the source.
+        is_ordered: Whether the items of a user have an order, so that they are no set.
 
     Returns:
         The columns of the source; user, item and, where there are scores, score for a mapping.
@@ -93,12 +94,14 @@ def list_table(source: Any, name: str) -> pl.DataFrame:
     is_table = all(any(names & tier for tier in ROLES["events"][role]) for role in ("user", "item"))
     if not isinstance(source, Mapping) or is_table:
         return as_frame(source, name)
-    if any(isinstance(items, Mapping) for items in source.values()):
+    lists = source.values()
+    if any(isinstance(items, Mapping) or _scored_pairs(items) for items in lists):
         return _scored_table(source, name)
     for user, items in source.items():
-        if isinstance(items, str | bytes | Set) or not isinstance(items, Iterable):
-            shown = reprlib.repr(items)
-            message = f"{name}: user {user!r} has {shown}, expected items, best first"
+        is_list = isinstance(items, Iterable) and not isinstance(items, str | bytes)
+        if not is_list or (is_ordered and isinstance(items, Set)):
+            order = ", best first" if is_ordered else ""
+            message = f"{name}: user {user!r} has {reprlib.repr(items)}, expected items{order}"
             raise InputError(message, hint="or a dictionary of item to score", field=name)
     rows = [(user, item) for user, items in source.items() for item in items]
     columns = {"user": [row[0] for row in rows], "item": [row[1] for row in rows]}
@@ -115,14 +118,25 @@ def is_scores(value: Any) -> bool:
     return is_mapping and all(isinstance(score, Real) for score in value.values())
 
 
+def _scored_pairs(value: Any) -> list[tuple[Any, Any]] | None:
+    """The pairs of item and score of a mapping or of a list of such pairs; None: there are none."""
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    is_list = isinstance(pairs, list | tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Real) for pair in pairs
+    )
+    return list(pairs) if is_list else None
+
+
 def _scored_table(source: Mapping[Any, Any], name: str) -> pl.DataFrame:
-    """The rows of a mapping of user to a mapping of item to score."""
+    """The rows of a mapping of user to items with their scores."""
+    rows = []
     for user, scores in source.items():
-        if not isinstance(scores, Mapping) or (scores and not is_scores(scores)):
+        pairs = _scored_pairs(scores)
+        if pairs is None:
             shown = reprlib.repr(scores)
             message = f"{name}: user {user!r} has {shown}, expected a number for each item"
             raise InputError(message, hint="such as {user: {item: score}}", field=name)
-    rows = [(user, *pair) for user, scores in source.items() for pair in scores.items()]
+        rows += [(user, *pair) for pair in pairs]
     roles = ("user", "item")
     ids = [series_of_objects(role, [row[at] for row in rows]) for at, role in enumerate(roles)]
     return pl.DataFrame([*ids, pl.Series("score", [float(row[2]) for row in rows], pl.Float64)])
@@ -145,7 +159,8 @@ def as_frame(source: Any, name: str) -> pl.DataFrame:
     """Turn any table into a polars frame.
 
     Args:
-        source: A polars, pandas or pyarrow frame, a dictionary of columns, or (user, item) tuples.
+        source: A polars, pandas or pyarrow frame, a dictionary of columns, dictionaries, each a
+            row, or (user, item) tuples.
         name: What messages call the source.
 
     Returns:
@@ -169,6 +184,8 @@ def as_frame(source: Any, name: str) -> pl.DataFrame:
         if isinstance(source, Mapping):
             return pl.DataFrame(source)
         rows = list(source)
+        if rows and all(isinstance(row, Mapping) for row in rows):
+            return _row_table(rows)
         if not all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
             raise ValueError("a row is no pair of a user and an item")
         return pl.DataFrame(rows, schema=["user", "item"], orient="row")
@@ -177,6 +194,14 @@ def as_frame(source: Any, name: str) -> pl.DataFrame:
         message = f"{name} is no table of users and items: {reason}"
         hint = "pass a frame with the columns user and item"
         raise InputError(message, hint=hint, field=name) from problem
+
+
+def _row_table(rows: list[Mapping[Any, Any]]) -> pl.DataFrame:
+    """The table of rows; what a row lacks is null."""
+    columns = dict.fromkeys(str(column) for row in rows for column in row)
+    return pl.DataFrame(
+        [series_of_objects(column, [row.get(column) for row in rows]) for column in columns]
+    )
 
 
 def is_frame(source: Any) -> bool:
@@ -189,9 +214,11 @@ def is_frame(source: Any) -> bool:
 
 
 def _is_arrow(source: Any) -> bool:
-    return type(source).__module__.partition(".")[0] == "pyarrow" and hasattr(
-        source, "column_names"
-    )
+    return _is_of_pyarrow(source) and hasattr(source, "column_names")
+
+
+def _is_of_pyarrow(source: Any) -> bool:
+    return type(source).__module__.partition(".")[0] == "pyarrow"
 
 
 def _numbers(column: pl.Series, name: str) -> pl.Series:
@@ -225,7 +252,7 @@ def read_ids(source: Any, name: str) -> pl.DataFrame:
     """Read the users and items of rows, by the rules of `plait ingest` for ids.
 
     Args:
-        source: A frame, a dictionary of columns, or (user, item) tuples.
+        source: A table as for `as_frame`, or a mapping of user to items.
         name: What messages call the source.
 
     Returns:
@@ -242,7 +269,7 @@ def read_ids(source: Any, name: str) -> pl.DataFrame:
         return pl.DataFrame(
             {role: parse_id_column(values, role, name) for role, values in columns.items()}
         )
-    table = as_frame(source, name)
+    table = list_table(source, name, is_ordered=False)
     return pl.DataFrame(
         {
             role: parse_id_column(table[_column(table, role, name)], role, name)
@@ -255,7 +282,8 @@ def parse_id_column(values: Any, role: str, name: str) -> pl.Series:
     """Parse ids by the rules of `plait ingest`: 1, 1.0 and "1" are the same id.
 
     Args:
-        values: N ids: a series of polars or pandas, an array, or any iterable but a text.
+        values: N ids: a series of polars or pandas, an array of numpy or pyarrow, or any iterable
+            but a text.
         role: What the ids stand for: "user" or "item".
         name: What messages call the source.
 
@@ -268,6 +296,8 @@ def parse_id_column(values: Any, role: str, name: str) -> pl.Series:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         message = f"{name} is {values!r}, expected a list of {role} ids"
         raise InputError(message, hint="pass a list", field=name)
+    if _is_of_pyarrow(values):
+        values = pl.Series(pl.from_arrow(values))
     is_typed = isinstance(values, pl.Series) and values.dtype != pl.Object
     column: Any = values if is_typed else list(values)
     if isinstance(column, list) and all(type(value) is str for value in column):
@@ -286,8 +316,8 @@ def read_distinct_ids(source: Any, role: str, name: str) -> list[str]:
     """Read ids of users or items, by the rules of `plait ingest`.
 
     Args:
-        source: N ids as for `parse_id_column`, or a frame or a dictionary of columns that has a
-            column of them under one of its usual names.
+        source: N ids as for `parse_id_column`, or a table as for `as_frame` that has a column of
+            them under one of its usual names.
         role: What the ids stand for: "user" or "item".
         name: What messages call the source.
 
@@ -297,7 +327,8 @@ def read_distinct_ids(source: Any, role: str, name: str) -> list[str]:
     Raises:
         InputError: If a frame has no such column, or a value is no id.
     """
-    if is_frame(source) or isinstance(source, Mapping):
+    is_rows = isinstance(source, list | tuple) and bool(source) and isinstance(source[0], Mapping)
+    if is_frame(source) or isinstance(source, Mapping) or is_rows:
         table = as_frame(source, name)
         source = table[_column(table, role, name)]
     return parse_id_column(source, role, name).unique(maintain_order=True).to_list()

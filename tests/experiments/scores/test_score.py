@@ -129,7 +129,9 @@ def test_a_table_says_everything_as_frame_markdown_and_latex():
         ({"u": "ab"}, TEST, {}),
         ({"u": None}, TEST, {}),
         ({"u": ["a", None]}, TEST, {}),
-        ({"u": [("a", 0.5), ("b", 0.1)]}, TEST, {}),
+        ({"u": [("a", 0.5), ("a", 0.1)]}, TEST, {}),
+        ({"u": [("a", 0.5), "b"]}, TEST, {}),
+        ([{"user": "u", "thing": "a"}], TEST, {}),
         ({"u": {"a": "high"}}, TEST, {}),
         ({"u": {"a": 1.0}, "v": ["b"]}, TEST, {}),
         (None, TEST, {}),
@@ -181,9 +183,12 @@ def test_infinite_scores_are_ordered_like_others():
 
 def test_scores_by_user_and_item_are_read_as_scores():
     scores = {1: {"b": 0.1, "good": np.float32(0.9)}, "v": {}}
+    pairs = {1: [("b", 0.1), ("good", 0.9)], "v": []}
+    rows = [{"user": 1, "item": "b", "score": 0.1}, {"user": "1", "item": "good", "score": 0.9}]
     test = [(1, "good"), ("v", "b")]
-    for lists, name in (({"m": scores}, "m"), (scores, "lists")):
-        assert plait.score(lists, test, k=1).value(name, "ndcg@1") == 0.5
+    for lists in (scores, pairs, rows):
+        for named, name in (({"m": lists}, "m"), (lists, "lists")):
+            assert plait.score(named, test, k=1).value(name, "ndcg@1") == 0.5
 
 
 def test_ids_of_several_types_in_one_list_follow_the_rules_of_ingest():

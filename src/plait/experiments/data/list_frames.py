@@ -24,9 +24,9 @@ def read_pairs(source: Any, name: str) -> pl.DataFrame:
     """Read pairs of a user and an item.
 
     Args:
-        source: A data set; a polars, pandas or pyarrow frame, or a dictionary of columns, with a
-            column of users and one of items under their usual names; or (user, item) tuples. Or a
-            list of several of these: their union.
+        source: A data set; a polars, pandas or pyarrow frame, a dictionary of columns, or
+            dictionaries, each a row, with users and items under their usual names; (user, item)
+            tuples; or a mapping of user to items. Or a list of several of these: their union.
         name: What messages call the source.
 
     Returns:

@@ -51,15 +51,15 @@ def score(
     """Measure recommendation lists.
 
     Args:
-        lists: By name the lists of a model: a frame with user, item and rank or score, or user to
-            a list of items or to a mapping of item to score. A single one is named "lists".
-        test: The targets: a data set, or a frame with user and item. Every user in it counts, one
-            without a list as 0, unless all targets of the user are in `seen`.
+        lists: By name the lists of a model: a table with user, item and rank or score; or user to
+            items, to item to score, or to (item, score) tuples. A single one is named "lists".
+        test: The targets: a data set, a table with user and item, or user to items. Every user in
+            it counts, one without a list as 0, unless all targets of the user are in `seen`.
         k: Cut-offs.
         metrics: Names of `plait.experiments.scores.metric_definitions` and `beyond_accuracy`, or
             functions of a list of items and a set of targets.
-        seen: Interactions whose items leave lists and targets: a data set, a frame, or a list of
-            several of them; None: nothing leaves.
+        seen: Interactions whose items leave lists and targets: as for `test`, or a list of several
+            of them; None: nothing leaves.
         train: Training interactions, for metrics beyond accuracy and slices; None: `seen`.
         items: Fields of items, for revenue, similarity and slices; None: those of `train`.
         users: Fields of users, for slices; likewise.
@@ -130,7 +130,8 @@ def _is_by_name(lists: Any) -> bool:
     value = next(iter(lists.values()))
     if isinstance(value, Mapping):
         return not is_scores(value)
-    return is_frame(value) or value is None or isinstance(value, FittedModel)
+    is_rows = isinstance(value, list | tuple) and bool(value) and isinstance(value[0], Mapping)
+    return is_rows or is_frame(value) or value is None or isinstance(value, FittedModel)
 
 
 def _read_models(lists: Any) -> dict[str, pl.DataFrame]:
