@@ -107,6 +107,7 @@ class Repeat(DenseScorer[RepeatConfig]):
     def fit(self, dataset: Dataset, *, seed: int = 0) -> Self:
         fitted = self.clone()
         if not self.config.n_neighbors:
+            fitted._user_vectors = sparse.csr_matrix((0, dataset.n_items), dtype=np.float32)
             return fitted
         users = _recently_active(dataset, self.config.max_neighbor_users)
         fitted._rows = np.full(dataset.n_users, -1, np.int64)

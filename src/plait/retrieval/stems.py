@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import Any
 
 import tantivy
 
@@ -62,6 +63,10 @@ class Stemmers:
     def __init__(self, languages: Sequence[str]) -> None:
         self.languages = tuple(languages)
         self.stems = lru_cache(maxsize=1 << 17)(self._stems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has a cache of its own."""
+        return Stemmers, (self.languages,)
 
     def _stems(self, word: str) -> tuple[str, ...]:
         """The distinct stems of a folded word; a word with a digit has itself as its only stem."""

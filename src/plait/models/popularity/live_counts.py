@@ -93,12 +93,16 @@ class LiveCounts:
     """
 
     def __init__(self, fitted: FittedCounts, shares: Float32Array) -> None:
-        self._fitted = fitted
+        self._fitted, self._shares = fitted, shares
         self._fitted_counts = np.nan_to_num(shares.astype(np.float64)) * fitted.totals[:, None]
         self._lock = threading.Lock()
         self._latest: _Latest | None = None
         self._lineage: object = None
         self._reset()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy starts from the fit, as a lock cannot be copied."""
+        return LiveCounts, (self._fitted, self._shares)
 
     def shares(self, state: State) -> Float32Array | None:
         """Compute the share of each item in all counts.
