@@ -8,7 +8,9 @@ from scipy import sparse
 
 from plait.data.types import Triples
 from plait.errors import InputError
-from plait.models.graph.graph_recommender import Graph, GraphConfig, normalize_adjacency
+from plait.models.graph.graph_fit import normalize_adjacency
+from plait.models.graph.graph_recommender import Graph, GraphConfig
+from plait.pipeline.fit_context import FitContext
 from plait.testing.catalogue_changes import changed, state_with
 from plait.testing.queries import ask, listed, scores
 from plait.testing.synthetic_data import checkerboard, late_arrivals, make_dataset, market
@@ -63,10 +65,10 @@ def test_a_user_is_the_decayed_sum_of_the_messages_of_the_history():
     history = ["item-1", "item-3", "item-1"]
     queries = ask(dataset.catalogue, history)
     numbers = dataset.catalogue.numbers(history)
-    user = np.array([0.25, 0.5, 1.0]) @ stage._messages[numbers]
-    expected = stage._items @ (user / np.linalg.norm(user))
+    user = np.array([0.25, 0.5, 1.0]) @ stage._model.messages[numbers]
+    expected = stage._model.items @ (user / np.linalg.norm(user))
     assert stage.score_all(queries)[0] == pytest.approx(expected, abs=1e-5, nan_ok=True)
-    lengths = np.linalg.norm(stage._items, axis=1)
+    lengths = np.linalg.norm(stage._model.items, axis=1)
     assert lengths[~np.isnan(lengths)] == pytest.approx(1)
 
 
@@ -147,13 +149,15 @@ def test_entities_of_an_item_are_normalised_within_each_relation():
     black = dataset.catalogue.number("black-2")
     others = dataset.keep(dataset.interactions.items != black)
     stage = graph(replace(others, triples=triples_of(dataset, triples)))
-    columns = {word: column for column, word in enumerate(stage._features.words)}
-    expected = np.zeros(stage._entity_messages.shape[1])
+    columns = {word: column for column, word in enumerate(stage._model.features.words)}
+    expected = np.zeros(stage._model.entity_messages.shape[1])
     for relation in ("made by", "in"):
         words = [(f"{r}>", value) for head, r, value in triples if (head, r) == (black, relation)]
-        messages = stage._entity_messages[[columns[word] for word in words if word in columns]]
+        messages = stage._model.entity_messages[
+            [columns[word] for word in words if word in columns]
+        ]
         expected += messages.sum(axis=0) / np.sqrt(len(messages))
-    assert stage._items[black] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+    assert stage._model.items[black] == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
 
 
 def test_triples_connect_items_without_interactions():
@@ -173,7 +177,7 @@ def test_relations_with_equal_values_are_separate_entities():
     dataset = checkerboard()
     triples = [(n, relation, "a=b") for n in range(4) for relation in ("made by", "made")]
     stage = graph(replace(dataset, triples=triples_of(dataset, triples)))
-    assert stage._features.words[-2:] == [("made by>", "a=b"), ("made>", "a=b")]
+    assert stage._model.features.words[-2:] == [("made by>", "a=b"), ("made>", "a=b")]
 
 
 def test_explain_names_the_item_with_the_largest_contribution(late):
@@ -182,6 +186,20 @@ def test_explain_names_the_item_with_the_largest_contribution(late):
     numbers = dataset.catalogue.numbers(["black-3", "white-3"])[None, :]
     explained_by = late.explain(queries, numbers)[0]
     assert [dataset.catalogue.id(number) for number in explained_by] == ["black-1", "white-1"]
+
+
+def test_a_warm_start_has_the_embeddings_of_the_earlier_fit():
+    dataset = late_arrivals()
+    earlier = graph(dataset)
+    still = replace(earlier.config, training=replace(TRAINING, epochs=1, learning_rate=0.0))
+    stage = Graph(still, name="graph")
+    stage._model = earlier._model
+    assert stage.can_warm_start
+    warm = stage.train(dataset, FitContext(seed=7, warm_start=True))._model
+    assert warm.items == pytest.approx(earlier._model.items, abs=1e-5, nan_ok=True)
+    assert warm.entity_messages == pytest.approx(earlier._model.entity_messages, abs=1e-5)
+    cold = stage.train(dataset, FitContext(seed=7))._model
+    assert cold.items != pytest.approx(earlier._model.items, abs=1e-2, nan_ok=True)
 
 
 def test_normalize_adjacency_divides_by_the_roots_of_both_degrees():

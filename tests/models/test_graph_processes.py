@@ -19,7 +19,7 @@ from tests.models.test_graph_processes import fitted
 for use_triples in (False, True):
     stage = fitted(use_triples)
     path = f"{sys.argv[1]}-{use_triples}.npz"
-    np.savez(path, items=stage._items, messages=stage._messages)
+    np.savez(path, items=stage._model.items, messages=stage._model.messages)
 """
 
 
@@ -54,6 +54,9 @@ def test_two_processes_learn_the_same_vectors_as_one(tmp_path):
     for use_triples in (False, True):
         first, second = (np.load(tmp_path / f"{rank}-{use_triples}.npz") for rank in (0, 1))
         single = fitted(use_triples)
-        for name, expected in (("items", single._items), ("messages", single._messages)):
+        for name, expected in (
+            ("items", single._model.items),
+            ("messages", single._model.messages),
+        ):
             np.testing.assert_array_equal(first[name], second[name])
             np.testing.assert_allclose(first[name], expected, rtol=1e-3, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +89,7 @@ class FitContext:
         name: The name of the run in trackers.
         callbacks: Called after each epoch; each may stop the training.
         warm_start: Whether a fitted stage goes on from what it learned, where it can.
+        warm_share: The share of its epochs, rounds or samples that such a stage makes.
         cache: Models that were fitted on the same data before; None: every model is fitted.
     """
 
@@ -99,7 +101,19 @@ class FitContext:
     name: str = ""
     callbacks: tuple[Callback, ...] = ()
     warm_start: bool = False
+    warm_share: float = 1.0
     cache: FitCache | None = None
+
+    def rounds(self, first: int) -> int:
+        """How many epochs, rounds or samples a fit makes.
+
+        Args:
+            first: How many a first fit makes, 1 or more.
+
+        Returns:
+            Under a warm start `warm_share` of them, rounded up; otherwise all.
+        """
+        return math.ceil(self.warm_share * first) if self.warm_start else first
 
     def for_part(self, part: str) -> FitContext:
         """The context of a part of the fit, with its own folder and run name.

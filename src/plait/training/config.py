@@ -6,10 +6,11 @@ Nothing here needs torch, so that configs of stages can hold a `TrainingConfig`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self
 
 from plait.pipeline.config_validation import Limit, TextForm, bounded_field, check, text_field
+from plait.pipeline.fit_context import FitContext
 from plait.pipeline.search_space import Range, tunable
 
 __all__ = ["TrainingConfig", "TrainingResult"]
@@ -65,6 +66,20 @@ class TrainingConfig:
     def identity(self) -> dict[str, Any]:
         """Return the settings that a resumed run must share."""
         return {name: value for name, value in asdict(self).items() if name not in _IRRELEVANT}
+
+    def for_fit(self, context: FitContext, best_epoch: int) -> Self:
+        """Return the settings of one fit: under a warm start it has a share of the epochs.
+
+        The schedule of the learning rate ends with them.
+
+        Args:
+            context: How the stage is fitted.
+            best_epoch: The best epoch of an earlier fit, 0 for none. Without a validation set the
+                share is one of these, otherwise of the most epochs.
+        """
+        is_validated = context.held is not None or not best_epoch
+        epochs = self.epochs if is_validated else min(best_epoch, self.epochs)
+        return replace(self, epochs=context.rounds(epochs)) if context.warm_start else self
 
     def check(self) -> None:
         """Check all settings.

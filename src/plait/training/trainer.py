@@ -160,12 +160,12 @@ def train_with_context(
         identity: What makes two runs the same beside seed, settings and shapes.
         name: The name of the run for trackers, if the context has none.
         best_epoch: The best epoch of an earlier run, 0 for none. Without a validation set training
-            takes as long.
+            takes as long, or the share of it that a warm start has.
     """
     return train(
         module,
         task,
-        config,
+        config.for_fit(context, best_epoch),
         RunOptions(
             seed=context.seed,
             max_epochs=best_epoch if context.held is None and best_epoch else None,

@@ -13,7 +13,12 @@ COLUMNS = ("user", "item", "time")
 
 def rows(users, steps, n_items=12):
     return [
-        {"user": f"u{user}", "item": f"i{(user + step) % n_items}", "time": 100 + step}
+        {
+            "user": f"u{user}",
+            "item": f"i{(user + step) % n_items}",
+            "time": 100 + step,
+            "rating": 1 + (3 * user + step) % n_items % 5,
+        }
         for user in users
         for step in steps
     ]
@@ -69,48 +74,64 @@ def test_events_without_times_do_not_join_events_with_times(old):
         joined(old, plait.Dataset.from_arrays(["u1"], ["i1"]))
 
 
+def margin(fitted):
+    """How much higher the items of users score than others; for ratings: how near they are."""
+    frame = fitted.dataset.to_frame()
+    scores = fitted.scores(frame)
+    if "rating" in scores.columns:
+        return -float((scores["rating"] - frame["value"]).pow(2).mean())
+    rows = frame.select("user", "item").rows()
+    every = [(user, item) for user in frame["user"].unique() for item in frame["item"].unique()]
+    others = fitted.scores(sorted({*every} - {*rows}))
+    return float(scores["score"].mean() - others["score"].mean())
+
+
 @pytest.mark.parametrize(
-    "model", [models.EASE(), models.ItemKNN(), models.Popular(), models.Linear()], ids=repr
+    ("package", "model", "rounds"),
+    [
+        ("implicit", models.IALS(factors=6, iterations=30), {"iterations": 1}),
+        ("implicit", models.BPR(factors=6, iterations=200, learning_rate=0.1), {"iterations": 2}),
+        (None, models.SVDpp(factors=2, burn_in=50), {"iterations": 2, "burn_in": 1}),
+    ],
+    ids=lambda value: type(value).__name__,
 )
-def test_models_that_count_are_those_of_all_events(old, whole, model):
-    updated = model.fit(old).update(NEW)
-    fitted = model.fit(whole)
-    assert not updated.warm_started
-    assert len(updated.dataset.interactions) == len(OLD) + len(NEW)
-    pairs = [(user, item) for user in ("u3", "u35", "u22") for item in ("i1", "i13", "i5")]
-    expected = fitted.scores(pairs)["score"].to_numpy()
-    np.testing.assert_allclose(updated.scores(pairs)["score"].to_numpy(), expected, rtol=1e-4)
-
-
-def test_ials_goes_on_from_its_vectors(old, whole):
-    pytest.importorskip("implicit")
-    fitted = models.IALS(factors=6, iterations=30).fit(old)
-    updated = fitted.update(plait.Dataset.of(NEW))
+def test_models_that_learn_go_on_from_what_they_learned(package, model, rounds, old):
+    if package:
+        pytest.importorskip(package)
+    fitted = model.fit(old)
+    updated = fitted.update(plait.Dataset.of(NEW), share=0.01)
     assert updated.warm_started
     assert not fitted.warm_started
-    assert len(updated.item_vectors.ids) == 14
+    short = model.clone().set_params(**rounds).fit(updated.dataset)
+    assert margin(updated) > margin(short)
     assert len(updated.recommend(["u39"], k=3)) == 3
-    short = models.IALS(factors=6, iterations=1)
-    warm = short.fit(old).update([OLD[0]])
-    cold = short.fit(old)
-    pairs = [(f"u{n}", f"i{(n + 2) % 12}") for n in range(30)]
-    assert warm.scores(pairs)["score"].mean() > cold.scores(pairs)["score"].mean()
+    assert len(updated.item_vectors.ids) == 14
 
 
-def test_a_network_goes_on_from_its_weights(old):
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.SASRec(dim=16, layers=1, dropout=0.0, epochs=8, batch_size=16),
+        models.LightGCN(dim=16, epochs=8),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_network_goes_on_from_its_weights(model, old):
     pytest.importorskip("torch")
     losses = []
 
     def record(_epoch, values):
         losses.append(values["loss"])
 
-    model = models.SASRec(dim=16, layers=1, dropout=0.0, epochs=8, batch_size=16)
     fitted = model.fit(old, callbacks=record)
     cold_start = losses[0]
     losses.clear()
-    updated = fitted.update(NEW, callbacks=record)
+    updated = fitted.update(NEW, share=0.5, callbacks=record)
     assert updated.warm_started
+    assert len(losses) == 4
     assert losses[0] < cold_start
+    updated.update(NEW[:1], share=0.5, callbacks=record)
+    assert len(losses) == 8  # of the first fit, not of the update
     assert len(updated.recommend(["u39"], k=3)) == 3
     assert "i13" in updated.item_vectors.ids
 

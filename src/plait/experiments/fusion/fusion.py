@@ -32,6 +32,7 @@ from plait.experiments.fusion.fusion_pipeline import (
 )
 from plait.experiments.models.fitted_model import FittedModel
 from plait.experiments.models.pipeline_stage import PipelineStage
+from plait.experiments.models.updates import WARM_SHARE, UpdateOptions, updated
 from plait.experiments.scores.metric_definitions import Metric
 from plait.experiments.scores.score import score
 from plait.experiments.scores.score_table import ScoreTable
@@ -231,6 +232,7 @@ class Fusion(FittedModel[Recipe]):
         *,
         validation: arrays.Dataset | None = None,
         seed: int = 0,
+        share: float = WARM_SHARE,
         progress: Progress | bool | None = None,
         trackers: Any = (),
         callbacks: Any = (),
@@ -244,6 +246,7 @@ class Fusion(FittedModel[Recipe]):
             new_events: As for `update` of a fitted model.
             validation: Interactions that are not among all of these, with their users and items.
             seed: The seed of random choices.
+            share: As for `update` of a fitted model.
             progress: As for `fit`.
             trackers: As for `fit`.
             callbacks: As for `fit`.
@@ -255,11 +258,8 @@ class Fusion(FittedModel[Recipe]):
             InputError: If the events cannot be read, or only some of all have times.
         """
         train = self._with_events(new_events)
-        options = {"progress": progress, "trackers": trackers, "callbacks": callbacks}
-        fitted = {
-            name: model.refit(train, validation=validation, seed=seed, **options)
-            for name, model in self.fitted.items()
-        }
+        options = UpdateOptions(validation, seed, share, progress, trackers, callbacks)
+        fitted = {name: updated(model, train, options) for name, model in self.fitted.items()}
         depth = self.model.candidates_per_model
         if validation is not None:
             learned_from = validation if learns_from_validation(self.settings) else None

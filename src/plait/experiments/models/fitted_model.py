@@ -16,12 +16,10 @@ from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
 from plait.errors import InputError, NotFoundError
-from plait.experiments.argument_checks import check_fit
 from plait.experiments.data.dataset import Dataset
 from plait.experiments.data.dataset_join import joined
 from plait.experiments.data.list_frames import list_frame
-from plait.experiments.models.fit_data import FitData, fit_stage, queries_for
-from plait.experiments.models.fit_options import reported_progress, run_name, trackers_of
+from plait.experiments.models.fit_data import queries_for
 from plait.experiments.models.item_lists import (
     allowed_items,
     best_items,
@@ -29,19 +27,17 @@ from plait.experiments.models.item_lists import (
     pair_scores,
 )
 from plait.experiments.models.query_requests import QueryRequests, read_queries
+from plait.experiments.models.updates import WARM_SHARE, UpdateOptions, updated
 from plait.experiments.models.vector_table import VectorTable
 from plait.ingest.list_frames import read_distinct_ids, read_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
-from plait.pipeline.fit_context import FitContext, Progress
+from plait.pipeline.fit_context import Progress
 from plait.pipeline.stage import (
-    Fittable,
     RatingPredictor,
     Stage,
     VectorModel,
-    WarmStarter,
 )
 from plait.state import DatasetState
-from plait.training.callbacks import callbacks_of
 from plait.utils.number_arguments import whole_number
 
 if TYPE_CHECKING:
@@ -100,22 +96,26 @@ class FittedModel(Generic[ModelT]):
         *,
         validation: arrays.Dataset | None = None,
         seed: int = 0,
+        share: float = WARM_SHARE,
         progress: Progress | bool | None = None,
         trackers: Any = (),
         callbacks: Any = (),
     ) -> FittedModel[ModelT]:
         """Fit on the training data and new events together. This model stays as it is.
 
-        IALS and the networks over histories go on from what they learned; without `validation` a
-        network trains for as many epochs as were best before. All others are fitted anew: for those
-        that count or are solved in closed form that is the same, BPR, SVDpp and LightGCN take as
-        long as the first time. `warm_started` of the result says which it was.
+        IALS, BPR, SVDpp, LightGCN and the networks over histories go on from what they learned, for
+        a share of their first epochs, rounds or samples; vectors of new users and items are drawn
+        as in a first fit. All others count or are solved in closed form, and are fitted anew to the
+        same result as a first fit on all events. `warm_started` of the result says which it was.
 
         Args:
             new_events: A data set, or anything that `plait.Dataset.of` reads. Its users and items
                 may be new.
             validation: As for `fit`, with the users and items of the joined data.
             seed: The seed of random choices.
+            share: The share of its first epochs, rounds or samples that a model makes which goes
+                on; 1: as many as the first time. Without `validation` a network has as many as
+                were best before, with it the most that its settings allow, and patience.
             progress: As for `fit`.
             trackers: As for `fit`.
             callbacks: As for `fit`.
@@ -124,12 +124,11 @@ class FittedModel(Generic[ModelT]):
             A fitted model; its `dataset` holds all events.
 
         Raises:
-            InputError: If the events cannot be read, or only some of all have times.
+            InputError: If the events cannot be read, only some of all have times, or another
+                argument is wrong.
         """
-        options = {"progress": progress, "trackers": trackers, "callbacks": callbacks}
-        return self.refit(
-            self._with_events(new_events), validation=validation, seed=seed, **options
-        )
+        options = UpdateOptions(validation, seed, share, progress, trackers, callbacks)
+        return updated(self, self._with_events(new_events), options)
 
     def _with_events(self, new_events: Any) -> Dataset:
         """The training data and new events."""
@@ -137,50 +136,6 @@ class FittedModel(Generic[ModelT]):
         if not isinstance(new, arrays.Dataset):
             new = Dataset.of(new_events)
         return joined(self.dataset, new)
-
-    def refit(
-        self,
-        train: Dataset,
-        *,
-        validation: arrays.Dataset | None = None,
-        seed: int = 0,
-        progress: Progress | bool | None = None,
-        trackers: Any = (),
-        callbacks: Any = (),
-    ) -> FittedModel[ModelT]:
-        """Fit on other data, from what the model learned where it can go on from there.
-
-        Args:
-            train: The data; users and items of the earlier training data have the same numbers.
-            validation: As for `fit`.
-            seed: The seed of random choices.
-            progress: As for `fit`.
-            trackers: As for `fit`.
-            callbacks: As for `fit`.
-
-        Returns:
-            A fitted model on `train`.
-
-        Raises:
-            InputError: If the model learns nothing, or an option is not valid.
-        """
-        if not isinstance(self.stage, Fittable):
-            message = f"{self.model!r} cannot be updated"
-            raise InputError(message, hint="fit it again on all data", field="new_events")
-        check_fit(train, validation, seed)
-        data = FitData(train, validation, self.event_weights, self.weight)
-        is_warm = isinstance(self.stage, WarmStarter) and self.stage.can_warm_start
-        with reported_progress(progress) as report:
-            context = FitContext(
-                seed=int(seed),
-                progress=report,
-                trackers=trackers_of(trackers, None),
-                callbacks=callbacks_of(callbacks),
-                name=run_name(type(self.model).__name__),
-                warm_start=is_warm,
-            )
-            stage = fit_stage(self.stage, data, context)
-        return replace(self, stage=stage, dataset=data.train, warm_started=is_warm)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a folder, which `plait.models.load` reads.

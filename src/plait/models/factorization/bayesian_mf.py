@@ -20,7 +20,7 @@ from plait.errors import InputError
 from plait.features.item_vocabulary import stable_order
 from plait.features.side_information import SideFeatures, co_occurrence_features, triple_words
 from plait.models.factorization.gibbs import CenteredRatings, block_rows, gibbs_samples
-from plait.models.factorization.posterior_mean import CompressedMean
+from plait.models.factorization.posterior_mean import CompressedMean, balanced_vectors
 from plait.training.memory_budget import require_memory
 
 __all__ = ["BayesianMF", "GibbsConfig", "RatingRows", "latest_ratings"]
@@ -133,13 +133,17 @@ class BayesianMF:
         )
 
     @staticmethod
-    def fit(config: GibbsConfig, dataset: Dataset, seed: int) -> BayesianMF:
+    def fit(
+        config: GibbsConfig, dataset: Dataset, seed: int, start: BayesianMF | None = None
+    ) -> BayesianMF:
         """Sample and average; without ratings the model is empty.
 
         Args:
             config: The settings of the sampler.
             dataset: The data.
             seed: Seed of the sampler.
+            start: An earlier fit from whose vectors the sampler starts; users and items that it
+                lacks start from drawn ones. None: all are drawn.
 
         Raises:
             InputError: An event type does not exist, or memory does not suffice.
@@ -161,7 +165,7 @@ class BayesianMF:
         # The samples, once more side by side, and one block of rows.
         needs = 8 * width * (2 * (n_samples + 2) * n_rows + 5 * block_rows(width) * width)
         require_memory({"factors": needs}, "sampling ratings")
-        return _BayesianFit(config, dataset, ratings).fit(seed)
+        return _BayesianFit(config, dataset, ratings).fit(seed, start)
 
     def user_vectors(
         self,
@@ -290,7 +294,7 @@ class _BayesianFit:
             self._item_side = fit_side(dataset.catalogue, self._triples)
             self._user_side = fit_side(dataset.users, [])
 
-    def fit(self, seed: int) -> BayesianMF:
+    def fit(self, seed: int, start: BayesianMF | None = None) -> BayesianMF:
         """Sample, compress and order by number."""
         config, values = self._config, self._ratings.values
         mean, spread = float(values.mean()), float(values.std())
@@ -305,11 +309,24 @@ class _BayesianFit:
             iterations=config.iterations,
             burn_in=config.burn_in,
             random=np.random.default_rng(seed),
+            start=self._start(start, unit) if start is not None else None,
         )
         every = max(1, (config.iterations - config.burn_in) // _N_SAMPLES)
         thinned = [sample for number, sample in enumerate(samples) if number % every == 0]
         scale = np.array([mean, values.min(), values.max()], np.float32)
         return self._model(CompressedMean(thinned, config.rank, unit), scale)
+
+    def _start(self, earlier: BayesianMF, unit: float) -> tuple[Float64Array, Float64Array]:
+        """The vectors of an earlier fit for the rows of users and items; NaN where it had none."""
+        sides = balanced_vectors(earlier.users, earlier.items, self._config.factors)
+        rows = []
+        for vectors, numbers in zip(sides, (self._users, self._items), strict=True):
+            start = np.full((len(numbers), 1 + self._config.factors), np.nan)
+            is_known = numbers < len(vectors)
+            start[is_known, : vectors.shape[1]] = vectors[numbers[is_known]]
+            start /= [unit, *[np.sqrt(unit)] * self._config.factors]
+            rows.append(start)
+        return rows[0], rows[1]
 
     def _user_features(self) -> sparse.csr_matrix:
         features = self._user_side.matrix(self._dataset.users, self._users.tolist(), [])

@@ -93,6 +93,7 @@ def gibbs_samples(
     iterations: int,
     burn_in: int,
     random: np.random.Generator,
+    start: tuple[Float64Array, Float64Array] | None = None,
 ) -> Iterator[Sample]:
     """Yield the samples after the burn-in.
 
@@ -104,10 +105,14 @@ def gibbs_samples(
         iterations: Rounds of sampling.
         burn_in: Rounds whose samples are dropped.
         random: The source of random numbers.
+        start: Initial vectors of users [n, width] and items [m, width], NaN where they are drawn;
+            None: all are drawn.
     """
     width = factors + 1
     users = _Side.of(ratings.users, user_features, width, random)
     items = _Side.of(ratings.items, item_features, width, random)
+    for side, initial in zip((users, items), start or (), strict=start is not None):
+        side.vectors = np.where(np.isnan(initial), side.vectors, initial)
     noise_precision = 1 / max(float(np.var(ratings.values)), 1e-6)
     for step in range(iterations):
         for side, other, other_rows in (

@@ -138,14 +138,14 @@ def fit_ials(
             use_cg=True,
         )
         if start is not None:
-            model.item_factors = _initial_vectors(start, rows, factors, seed)
+            drawn = np.random.default_rng(seed).random((len(rows), factors), np.float32) * 0.01
+            model.item_factors = _from_earlier(start, rows, drawn)
         model.fit(matrix, show_progress=False)
     return FactorSpace.of(dataset, rows, model.item_factors, l2)
 
 
-def _initial_vectors(start: FactorSpace, rows: Int64Array, factors: int, seed: int) -> Float32Array:
-    """The vectors of an earlier fit, float32 [m, D]; those of other items are drawn."""
-    drawn = np.random.default_rng(seed).random((len(rows), factors), np.float32) * 0.01
+def _from_earlier(start: FactorSpace, rows: Int64Array, drawn: Float32Array) -> Float32Array:
+    """The vectors of an earlier fit, float32 [m, D]; those of other items are the drawn ones."""
     known = rows < len(start.items)
     known[known] = ~np.isnan(start.items[rows[known], 0])
     drawn[known] = start.items[rows[known]]
@@ -153,7 +153,14 @@ def _initial_vectors(start: FactorSpace, rows: Int64Array, factors: int, seed: i
 
 
 def fit_bpr(
-    dataset: Dataset, *, factors: int, iterations: int, l2: float, learning_rate: float, seed: int
+    dataset: Dataset,
+    *,
+    factors: int,
+    iterations: int,
+    l2: float,
+    learning_rate: float,
+    seed: int,
+    start: FactorSpace | None = None,
 ) -> FactorSpace:
     """Fit Bayesian personalised ranking, in one thread so that results are reproducible.
 
@@ -164,6 +171,8 @@ def fit_bpr(
         l2: The ridge.
         learning_rate: The step size.
         seed: Seed of the initial vectors and of the sampling.
+        start: An earlier fit whose vectors are the initial ones of its items; those of users are
+            drawn. None: all are drawn.
 
     Raises:
         MissingExtraError: implicit is not installed.
@@ -184,6 +193,12 @@ def fit_bpr(
             random_state=seed,
             num_threads=1,
         )
+        if start is not None:
+            # As implicit draws them; the last dimension is the bias.
+            drawn = np.random.default_rng(seed).random((len(rows), factors + 1), np.float32)
+            model.item_factors = _from_earlier(
+                start, rows, (drawn - np.float32(0.5)) / np.float32(factors)
+            )
         model.fit(matrix, show_progress=False)
         return FactorSpace.of(dataset, rows, model.item_factors, _RIDGE)
 

@@ -262,31 +262,34 @@ class Factors(DenseScorer[FactorsConfig]):
         if config.method == "neumf":
             return self._fit_neumf(dataset, context)
         if self.can_predict_ratings:
-            return BayesianMF.fit(self._gibbs_config, dataset, context.seed)
+            return self._fit_ratings(dataset, context)
         settings: dict[str, Any] = {
             "factors": config.factors or _FACTORS[config.method],
-            "iterations": config.iterations or _ITERATIONS[config.method],
+            "iterations": context.rounds(config.iterations or _ITERATIONS[config.method]),
             "l2": config.l2 or _L2[config.method],
             "seed": context.seed,
         }
+        if context.warm_start and isinstance(self._model, FactorSpace):
+            settings["start"] = self._model
         if config.method == "bpr":
             return fit_bpr(dataset, learning_rate=config.learning_rate, **settings)
-        is_warm = context.warm_start and self.can_warm_start
         return fit_ials(
-            dataset,
-            alpha=config.alpha,
-            weighted=config.confidence == "weight",
-            start=self._model if is_warm and isinstance(self._model, FactorSpace) else None,
-            **settings,
+            dataset, alpha=config.alpha, weighted=config.confidence == "weight", **settings
         )
+
+    def _fit_ratings(self, dataset: Dataset, context: FitContext) -> BayesianMF:
+        config, start = self._gibbs_config, None
+        if context.warm_start and isinstance(self._model, BayesianMF):
+            start = self._model
+            samples = context.rounds(config.iterations - config.burn_in)
+            burn_in = context.rounds(config.burn_in)
+            config = replace(config, iterations=burn_in + samples, burn_in=burn_in)
+        return BayesianMF.fit(config, dataset, context.seed, start)
 
     @property
     def can_warm_start(self) -> bool:
-        """Whether there is an earlier fit of ials."""
-        model = self._model
-        return (
-            self.config.method == "ials" and isinstance(model, FactorSpace) and len(model.items) > 0
-        )
+        """Whether there are vectors of an earlier fit; neumf starts anew."""
+        return isinstance(self._model, FactorSpace | BayesianMF) and len(self._model.items) > 0
 
     def _fit_neumf(self, dataset: Dataset, context: FitContext) -> NeuMFScorer:
         require_extra("factors with method neumf")

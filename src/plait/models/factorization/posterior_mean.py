@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from plait.data.array_types import Float64Array
+from plait.data.array_types import Float32Array, Float64Array
 from plait.models.factorization.gibbs import Sample
 
-__all__ = ["CompressedMean"]
+__all__ = ["CompressedMean", "balanced_vectors"]
 
 
 class CompressedMean:
@@ -60,6 +60,32 @@ class CompressedMean:
         self.item_base = compressed_items([sample.item_mean[None] for sample in samples])[0]
         self.user_weights = compressed_users([sample.user_weights for sample in samples])
         self.item_weights = compressed_items([sample.item_weights for sample in samples])
+
+
+def balanced_vectors(
+    users: Float32Array, items: Float32Array, factors: int
+) -> tuple[Float64Array, Float64Array]:
+    """Retain the dimensions in which predictions differ most, equally long on both sides.
+
+    Args:
+        users: float32 [n, 1 + rank], those of `CompressedMean`; NaN without ratings.
+        items: float32 [m, 1 + rank].
+        factors: How many dimensions beside the bias.
+
+    Returns:
+        [n, 1 + factors] and [m, 1 + factors], fewer dimensions where `rank` is smaller.
+    """
+    balanced_users, balanced_items = (
+        side[:, : 1 + factors].astype(np.float64) for side in (users, items)
+    )
+    user_norms, item_norms = (
+        np.sqrt(np.maximum(np.nansum(side[:, 1:] ** 2, axis=0), 1e-12))
+        for side in (balanced_users, balanced_items)
+    )
+    scale = np.sqrt(item_norms / user_norms)
+    balanced_users[:, 1:] *= scale
+    balanced_items[:, 1:] /= scale
+    return balanced_users, balanced_items
 
 
 def _gram(vectors: Float64Array) -> Float64Array:

@@ -19,35 +19,30 @@ entity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
 
-from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array, Int64Array
+from plait.data.array_types import ABSENT, BoolArray, Float32Array, Int32Array
 from plait.data.catalogue import Catalogue
 from plait.data.dataset import Dataset
 from plait.data.query_batch import QueryBatch
 from plait.errors import InputError
 from plait.features.incremental_updates import ItemUpdates, overlay_items, updates_in
-from plait.features.interactions import interaction_matrix
-from plait.features.item_vocabulary import Vocabulary, stable_order
-from plait.features.side_information import SideFeatures, triple_words
+from plait.features.side_information import SideFeatures
 from plait.features.sparse_rows import SparseRows, decayed_history
 from plait.features.vector_math import l2_normalize
 from plait.pipeline.config_validation import Limit, bounded_field
-from plait.pipeline.fit_context import FitContext, ValidationSet
+from plait.pipeline.fit_context import FitContext
 from plait.pipeline.full_catalogue_scorer import DenseScorer
 from plait.pipeline.search_space import Range, tunable
 from plait.training.config import TrainingConfig
 from plait.utils.optional_imports import require_extra
 
-__all__ = ["Graph", "GraphConfig", "normalize_adjacency"]
-
-_MAX_SHARE = 0.5
-"""Entities of a larger share of the items are left out."""
+__all__ = ["FittedGraph", "Graph", "GraphConfig", "GraphEmbeddings", "propagated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +75,71 @@ class GraphConfig:
     """How the vectors are trained: see docs/training.md."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphEmbeddings:
+    """What is learned before it is propagated: where a later fit goes on from.
+
+    Attributes:
+        items: float32 [n, D], by item number; NaN for items that were not trained.
+        entities: float32 [E, D], in the order of the features.
+        relations: float32 [R], the logit of each relation, in the order of their names.
+    """
+
+    items: Float32Array
+    entities: Float32Array
+    relations: Float32Array
+
+    @staticmethod
+    def empty() -> GraphEmbeddings:
+        """Return those of no item."""
+        vectors = np.zeros((0, 1), np.float32)
+        return GraphEmbeddings(vectors, vectors, np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedGraph:
+    """The result of a fit.
+
+    Attributes:
+        items: float32 [n, D], of length 1; NaN for unknown items.
+        messages: float32 [n, D], what items pass to their users.
+        entity_messages: float32 [E, D], what entities pass to items, times the weight of their
+            relation.
+        features: How fields and triples become entities.
+        embeddings: Where a later fit goes on from.
+        epochs: The best number of epochs, for a fit without validation set; under a warm start that
+            of the first fit.
+    """
+
+    items: Float32Array
+    messages: Float32Array
+    entity_messages: Float32Array
+    features: SideFeatures
+    embeddings: GraphEmbeddings
+    epochs: int
+
+    @staticmethod
+    def empty() -> FittedGraph:
+        """Return a fit that knows no item."""
+        vectors = np.zeros((0, 1), np.float32)
+        features, embeddings = SideFeatures([], {}), GraphEmbeddings.empty()
+        return FittedGraph(vectors, vectors, vectors, features, embeddings, 0)
+
+
 class Graph(DenseScorer[GraphConfig]):
     """Scores an item by the cosine of its vector and the user's."""
 
     Config = GraphConfig
-    fitted_state: ClassVar[Mapping[str, Any]] = {
-        "_items": Float32Array,
-        "_messages": Float32Array,
-        "_entity_messages": Float32Array,
-        "_has_events": BoolArray,
-        "_features": SideFeatures,
-        "_epochs": int,
-    }
+    fitted_state: ClassVar[Mapping[str, Any]] = {"_model": FittedGraph, "_has_events": BoolArray}
     test_variants = (
         {"use_triples": False, "num_negatives": 4, "training": {"epochs": 2, "batch_size": 64}},
     )
 
     def __init__(self, config: GraphConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        empty = np.zeros((0, 1), np.float32)
-        self._items: Float32Array = empty
-        """[n, D], of length 1; NaN for unknown items."""
-        self._messages: Float32Array = empty
-        """[n, D], what items pass to their users."""
-        self._entity_messages: Float32Array = empty
-        """[E, D], what entities pass to items, times the weight of their relation."""
+        self._model = FittedGraph.empty()
         self._has_events: BoolArray = np.zeros(0, np.bool_)
         """[n]."""
-        self._features = SideFeatures([], {})
-        self._epochs = 0
-        """The best number of epochs, for a fit without validation set."""
 
     def _check(self) -> None:
         if self.config.use_triples and not self.config.num_layers:
@@ -125,6 +155,9 @@ class Graph(DenseScorer[GraphConfig]):
     def train(self, dataset: Dataset, context: FitContext) -> Self:
         """Train until validation stops improving, or as long as an earlier fit found best.
 
+        Under a warm start the embeddings of the earlier fit are the initial ones of its items and
+        entities.
+
         Args:
             dataset: The data.
             context: How the stage is fitted.
@@ -137,23 +170,35 @@ class Graph(DenseScorer[GraphConfig]):
         fitted = self.clone()
         n_events = np.bincount(dataset.interactions.items, minlength=dataset.n_items)
         fitted._has_events = n_events > 0
+        fitted._model = FittedGraph.empty()
         if n_events.any():
-            _GraphFit(self.config, dataset).train_into(fitted, context, self._epochs)
+            from plait.models.graph.graph_fit import GraphFit
+
+            fitted._model = GraphFit(self.config, dataset).train(context, self._model)
         return fitted
+
+    @property
+    def can_warm_start(self) -> bool:
+        """Whether there are embeddings of an earlier fit."""
+        return len(self._model.embeddings.items) > 0
 
     def update(
         self, catalogue: Catalogue, version: int, previous: Any
     ) -> ItemUpdates[Float32Array] | None:
+        model = self._model
         if not self.config.use_triples:
             return None
         updates: ItemUpdates[Float32Array] = ItemUpdates.empty(
-            version, np.zeros((0, self._items.shape[1]), np.float32)
+            version, np.zeros((0, model.items.shape[1]), np.float32)
         )
         if isinstance(previous, ItemUpdates):
             updates = previous
         numbers = updates.changed_outside(catalogue, self._has_events)
-        features = self._features.matrix(catalogue, numbers.tolist(), [])
-        vectors = [updates.values[updates.retained(numbers)], self._propagated(features)]
+        features = model.features.matrix(catalogue, numbers.tolist(), [])
+        vectors = [
+            updates.values[updates.retained(numbers)],
+            propagated(features, model.entity_messages),
+        ]
         return updates.extended(catalogue, numbers, np.concatenate(vectors))
 
     def score_all(self, queries: QueryBatch) -> Float32Array:
@@ -171,7 +216,7 @@ class Graph(DenseScorer[GraphConfig]):
 
     def item_vectors(self) -> Float32Array:
         """Return the vectors of items, float32 [n, D], of length 1; NaN for unknown items."""
-        return self._items
+        return self._model.items
 
     def user_vectors(self, queries: QueryBatch) -> Float32Array:
         """Compute the vectors of users; their products with `item_vectors` are the scores.
@@ -218,179 +263,24 @@ class Graph(DenseScorer[GraphConfig]):
         """Item vectors of length 1 and messages, with the items that came after the fit."""
         updates = updates_in(queries, self.name)
         if updates is None:
-            return self._items, self._messages
+            return self._model.items, self._model.messages
         numbers, vectors = updates.item_numbers, updates.values
         return (
-            overlay_items(self._items, numbers, l2_normalize(vectors)),
-            overlay_items(self._messages, numbers, vectors),
+            overlay_items(self._model.items, numbers, l2_normalize(vectors)),
+            overlay_items(self._model.messages, numbers, vectors),
         )
 
-    def _propagated(self, features: sparse.csr_matrix) -> Float32Array:
-        """float32 [N, D]: what entities pass to items; NaN for items without."""
-        vectors = np.asarray(features @ self._entity_messages, np.float32)
-        vectors[np.diff(features.indptr) == 0] = np.nan
-        return vectors
 
-
-class _GraphFit:
-    """One fit: items and users with an event, in an order that does not depend on numbers."""
-
-    def __init__(self, config: GraphConfig, dataset: Dataset) -> None:
-        self._config, self._dataset = config, dataset
-        self._items = Vocabulary.of(dataset)
-        self._triples = triple_words(dataset.triples, dataset.n_items) if config.use_triples else []
-        self._features = SideFeatures([], {})
-        if config.use_triples:
-            self._features = SideFeatures.fit(
-                dataset.catalogue,
-                self._triples,
-                min_count=config.min_entity_items,
-                max_share=_MAX_SHARE,
-                numeric_bins=0,
-            )
-        relations = np.array([relation for relation, _ in self._features.words], np.str_)
-        self._groups = [np.flatnonzero(relations == name) for name in sorted({*relations})]
-        """The columns of every relation."""
-
-    def train_into(self, stage: Graph, context: FitContext, best_epoch: int) -> None:
-        """Train, and set the fitted attributes of `stage`."""
-        from plait.models.graph.lightgcn import (
-            GraphEdges,
-            LightGCNConfig,
-            train_lightgcn,
-            validation_of,
-        )
-
-        config, dataset = self._config, self._dataset
-        users = stable_order(dataset.interactions.users, dataset.users)
-        matrix = interaction_matrix(dataset)[users][:, self._items.numbers]
-        entities = self._entities(self._items.numbers)
-        edges = GraphEdges(
-            normalize_adjacency(matrix),
-            [normalize_adjacency(_keep_columns(entities, group)) for group in self._groups],
-        )
-        counts = np.bincount(edges.interactions.indices, minlength=len(self._items))
-        rarity = np.float32(1) / np.sqrt(np.maximum(counts, 1)).astype(np.float32)
-        validate = None
-        if context.held is not None:
-            histories = self._histories(context.held, rarity)
-            validate = validation_of(context.held, self._items.rows, histories)
-        result = train_lightgcn(
-            edges,
-            LightGCNConfig(
-                config.embedding_dim,
-                config.num_layers,
-                config.num_negatives,
-                config.temperature,
-                config.dropout,
-            ),
-            config.training,
-            context,
-            validate=validate,
-            best_epoch=best_epoch,
-            identity=self._identity(edges.interactions, edges.relations),
-        )
-        if not result.epochs and not self._groups:
-            return  # no user has two items: the vectors are still random
-        layers = result.layers
-        stage._features, stage._epochs = self._features, result.epochs
-        stage._entity_messages = self._weighted(
-            layers.entity_messages, result.relation_weights, entities
-        )
-        self._set_items(stage, layers.items, layers.item_messages * rarity[:, None])
-
-    def _histories(self, validation: ValidationSet, rarity: Float32Array) -> sparse.csr_matrix:
-        """float32 [B, n]: the weight of each item in the queries, as in `Graph.score_all`."""
-        config = self._config
-        history = decayed_history(
-            validation.queries.effective_history,
-            config.basket_decay,
-            self._dataset.n_items,
-            config.max_baskets,
-        )
-        encoded = self._items.encode(history)
-        weights = (encoded.weights * rarity[encoded.columns]).astype(np.float32)
-        shape = (len(encoded), len(self._items))
-        return sparse.csr_matrix((weights, encoded.columns, encoded.offsets), shape=shape)
-
-    def _identity(
-        self, interactions: sparse.csr_matrix, relations: Sequence[sparse.csr_matrix]
-    ) -> dict[str, object]:
-        """What an interrupted fit is recognised by."""
-        from plait.training.run_identity import fingerprint, identity_of
-
-        edges = [array for matrix in relations for array in (matrix.indptr, matrix.indices)]
-        return identity_of(
-            "graph",
-            self._config,
-            vocabulary=fingerprint(self._items.numbers),
-            histories=fingerprint(interactions.indptr, interactions.indices),
-            knowledge=fingerprint(*edges),
-        )
-
-    def _entities(self, items: Int32Array | Int64Array) -> sparse.csr_matrix:
-        """CSR [N, E]: the entities of items."""
-        return self._features.matrix(self._dataset.catalogue, items.tolist(), self._triples)
-
-    def _weighted(
-        self, messages: Float32Array, weights: Float32Array, entities: sparse.csr_matrix
-    ) -> Float32Array:
-        """float32 [E, D]: what an entity passes to one more item, with its relation's weight."""
-        counts = np.bincount(entities.indices, minlength=len(messages))
-        scale = np.zeros(len(messages), np.float32)
-        for group, weight in zip(self._groups, weights, strict=True):
-            scale[group] = weight / np.sqrt(np.maximum(counts[group], 1))
-        weighted: Float32Array = (messages * scale[:, None]).astype(np.float32)
-        return weighted
-
-    def _set_items(self, stage: Graph, items: Float32Array, messages: Float32Array) -> None:
-        """Set vectors by item number; those of items without events come from their entities."""
-        shape = (self._dataset.n_items, items.shape[1])
-        stage._items, stage._messages = (np.full(shape, np.nan, np.float32) for _ in range(2))
-        numbers = self._items.numbers
-        stage._items[numbers], stage._messages[numbers] = l2_normalize(items), messages
-        others = np.flatnonzero(~stage._has_events & self._dataset.catalogue.alive)
-        if len(self._features.words) and len(others):
-            vectors = stage._propagated(_normalize_relations(self._entities(others), self._groups))
-            stage._items[others], stage._messages[others] = l2_normalize(vectors), vectors
-
-
-def normalize_adjacency(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Divide ones by the square roots of the degrees of row and column.
+def propagated(features: sparse.csr_matrix, entity_messages: Float32Array) -> Float32Array:
+    """Sum what entities pass to items.
 
     Args:
-        matrix: CSR [R, C]; its values are ignored.
+        features: CSR [N, E], the entities of items.
+        entity_messages: float32 [E, D].
 
     Returns:
-        float32 CSR [R, C].
+        float32 [N, D]; NaN for items without entities.
     """
-    adjacency = matrix.tocsr().copy()
-    adjacency.data = np.ones(adjacency.nnz, np.float32)
-    column_degrees = np.bincount(adjacency.indices, minlength=adjacency.shape[1])
-    rows = np.sqrt(np.maximum(np.diff(adjacency.indptr), 1))
-    columns = np.sqrt(np.maximum(column_degrees, 1))
-    scaled = sparse.diags_array(1 / rows) @ adjacency @ sparse.diags_array(1 / columns)
-    return scaled.tocsr().astype(np.float32)
-
-
-def _keep_columns(matrix: sparse.csr_matrix, columns: Int64Array) -> sparse.csr_matrix:
-    """The same matrix without entries outside `columns`."""
-    retained = np.zeros(matrix.shape[1], np.float64)
-    retained[columns] = 1
-    selected = (matrix @ sparse.diags_array(retained)).tocsr()
-    selected.eliminate_zeros()
-    return selected
-
-
-def _normalize_relations(
-    entities: sparse.csr_matrix, groups: Sequence[Int64Array]
-) -> sparse.csr_matrix:
-    """The same entries; those of a row have length 1 within each relation, as in a fit."""
-    normalized = entities.tocsr().copy()
-    relation = np.zeros(normalized.shape[1], np.int64)
-    for number, group in enumerate(groups):
-        relation[group] = number
-    rows = np.repeat(np.arange(normalized.shape[0]), np.diff(normalized.indptr))
-    cells = rows * len(groups) + relation[normalized.indices]
-    normalized.data = 1 / np.sqrt(np.bincount(cells)[cells])
-    return normalized
+    vectors = np.asarray(features @ entity_messages, np.float32)
+    vectors[np.diff(features.indptr) == 0] = np.nan
+    return vectors

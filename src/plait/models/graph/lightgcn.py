@@ -29,6 +29,7 @@ __all__ = [
     "LightGCN",
     "LightGCNConfig",
     "LightGCNResult",
+    "LightGCNWeights",
     "train_lightgcn",
     "validation_of",
 ]
@@ -72,6 +73,21 @@ class LightGCNConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LightGCNWeights:
+    """The weights of a network.
+
+    Attributes:
+        items: float32 [n, D], the embeddings of items.
+        entities: float32 [E, D], those of entities.
+        relations: float32 [R], the logit of each relation.
+    """
+
+    items: Float32Array
+    entities: Float32Array
+    relations: Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LayerOutputs:
     """Propagated vectors.
 
@@ -93,11 +109,13 @@ class LightGCNResult:
     Attributes:
         layers: The propagated vectors.
         relation_weights: float32, a weight for each relation.
+        weights: What was learned, before it is propagated.
         epochs: The best number of epochs; all epochs if there was no validation set.
     """
 
     layers: LayerOutputs
     relation_weights: Float32Array
+    weights: LightGCNWeights
     epochs: int
 
 
@@ -184,6 +202,25 @@ class LightGCN(nn.Module):
         share = 1 / (num_layers + 1)
         return item_sum * share, item_messages * share, entity_messages * share
 
+    def weights(self) -> LightGCNWeights:
+        """Return the weights as arrays."""
+        parameters = (self.item_vectors, self.entity_vectors, self.relation_logits)
+        return LightGCNWeights(*(tensor.detach().cpu().numpy() for tensor in parameters))
+
+    def start_from(self, weights: LightGCNWeights) -> None:
+        """Replace the initial weights.
+
+        Args:
+            weights: Weights of the same shapes; where they are NaN the initial ones stay.
+        """
+        for parameter, array in (
+            (self.item_vectors, weights.items),
+            (self.entity_vectors, weights.entities),
+            (self.relation_logits, weights.relations),
+        ):
+            learned = torch.from_numpy(array)
+            parameter.data = torch.where(learned.isnan(), parameter.data, learned)
+
     def relation_weights(self) -> Tensor:
         """Return the weight of every relation."""
         return functional.softplus(self.relation_logits)
@@ -218,6 +255,7 @@ def train_lightgcn(
     *,
     validate: Validate | None,
     best_epoch: int,
+    start: LightGCNWeights | None = None,
     identity: Mapping[str, Any],
 ) -> LightGCNResult:
     """Train vectors on the interactions of users with two items or more.
@@ -229,6 +267,7 @@ def train_lightgcn(
         context: How the stage is fitted.
         validate: The metric of early stopping, or None.
         best_epoch: The best epoch of an earlier fit, 0 for none.
+        start: Weights to start from, NaN where initial ones are drawn; None: all are drawn.
         identity: What makes two runs the same.
 
     Raises:
@@ -237,6 +276,8 @@ def train_lightgcn(
     require_memory(_memory_needs(edges, config, training), "training `graph`")
     with seeded(context.seed):
         network = LightGCN(edges, config)
+    if start is not None:
+        network.start_from(start)
     events = edges.interactions.tocoo()
     has_others = np.diff(edges.interactions.indptr)[events.row] > 1
     epochs = 0
@@ -261,7 +302,8 @@ def train_lightgcn(
     network.eval()
     with torch.no_grad():
         layers = LayerOutputs(*(tensor.cpu().numpy() for tensor in network.layers()))
-        return LightGCNResult(layers, network.relation_weights().cpu().numpy(), epochs)
+        relation_weights = network.relation_weights().cpu().numpy()
+        return LightGCNResult(layers, relation_weights, network.weights(), epochs)
 
 
 def _memory_needs(

@@ -48,7 +48,8 @@ class SequenceFit:
         space: The item vectors.
         shape: The architecture of the network.
         weights: Its weights by name.
-        epochs: The best number of epochs; all epochs if there was no validation set.
+        epochs: The best number of epochs; all epochs if there was no validation set; those of the
+            first fit under a warm start, of which a later one has its share again.
     """
 
     space: FittedItems
@@ -106,7 +107,8 @@ def fit_sequence(
     best_epoch = 0 if earlier is None else earlier.epochs
     module, result = _trained(config, shape, inputs, context, start, best_epoch)
     space = source.fitted(module.items)
-    return SequenceFit(space, shape, weights_of(module.network), result.best_epoch)
+    epochs = best_epoch if context.warm_start else result.best_epoch
+    return SequenceFit(space, shape, weights_of(module.network), epochs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
