@@ -231,3 +231,13 @@ def test_damaged_or_missing_state_is_a_bundle_error(tmp_path, damage):
     with pytest.raises(BundleError) as failure:
         Shares.load(None, "shares", tmp_path)
     assert failure.value.hint == "fit again"
+
+
+@pytest.mark.parametrize("declared", [{"value": int, "other": int}, {"value": str}])
+def test_state_of_another_version_is_refused_by_the_name_of_its_stage(declared, tmp_path):
+    folder = tmp_path / "neighbours"
+    folder.mkdir()
+    write_state(folder, {"value": 1}, {"value": int})
+    with pytest.raises(BundleError) as caught:
+        read_state(folder, declared)
+    assert "neighbours" in str(caught.value)

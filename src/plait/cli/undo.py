@@ -9,6 +9,7 @@ import typer
 from plait.cli.options import AsJson, Home, open_home
 from plait.cli.output import print_json, print_lines
 from plait.eventlog.retraction import ImportRecord
+from plait.utils.plurals import counted
 from plait.utils.timestamps import iso
 
 __all__ = ["undo"]
@@ -40,10 +41,12 @@ def undo(
         print_lines(*(map(_line, records) if records else ["no imports"]))
     else:
         rows = sum(records[0].rows.values())
-        print_lines(f"import {records[0].id} taken back: {rows:,} rows do not count any more")
+        verb = "does" if rows == 1 else "do"
+        taken = f"{counted(rows, 'row')} {verb} not count any more"
+        print_lines(f"import {records[0].id} taken back: {taken}")
         for later, count in records[0].staying.items():
-            print_lines(f"{count:,} rows stay: import {later} named them again")
-        print_lines("models are fitted on them until the next plait fit")
+            print_lines(f"left in place: {counted(count, 'row')} that import {later} named again")
+        print_lines("until the next plait fit the models know them")
 
 
 def _line(record: ImportRecord) -> str:

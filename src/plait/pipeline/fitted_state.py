@@ -99,14 +99,17 @@ def read_state(folder: Path, declared: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as problem:
         raise BundleError(f"cannot read {STATE_FILE}: {problem}", hint="fit again") from problem
     arrays = read_arrays(folder / ARRAYS_FILE) if (folder / ARRAYS_FILE).exists() else {}
+    if not (isinstance(document, dict) and codecs.keys() <= document.keys()):
+        message = f"another version of Plait wrote {folder.name}/{STATE_FILE}"
+        raise BundleError(message, hint="fit again")
     values: dict[str, Any] = {}
     for name, codec in codecs.items():
         try:
             values[name] = codec.decode(document[name], arrays)
         except (ValueError, TypeError, LookupError, AttributeError) as problem:
             raise BundleError(
-                f"{STATE_FILE} does not hold {name} as this version reads it "
-                f"({type(problem).__name__}: {problem})",
+                f"{folder.name}/{STATE_FILE} cannot be read: {name.strip('_')} is not as this "
+                "version of Plait writes it",
                 hint="fit again",
             ) from problem
     return values

@@ -121,6 +121,7 @@ def fit_recipe(
     context = replace(context or FitContext(), seed=seed, progress=progress)
     if context.cache is not None and isinstance(recipe, Recipe):
         context.cache.register(pipeline.models)
+    is_fitted = False
     if split is not None:
         learns = len(split) >= MIN_QUERIES and (
             any(isinstance(model, SelfTuning) for model in pipeline.models)
@@ -131,8 +132,10 @@ def fit_recipe(
             pipeline = _HeldOutFit(
                 split, live, watch, context, ranker_split, on_learned, reduce
             ).fit(pipeline, learns=learns)
+            is_fitted = True
     if refit or split is None:
-        pipeline = _fit(pipeline, dataset, watch, context.for_part("again"))
+        work = "fit again" if is_fitted else "fit"
+        pipeline = _fit(pipeline, dataset, watch, context.for_part("again"), work)
     return pipeline
 
 
@@ -199,7 +202,8 @@ class _HeldOutFit:
         if len(split) < MIN_QUERIES:
             return None
         context = self.context.for_part("inner")
-        return self._lesson(_fit(pipeline, split.train, self.watch, context), split)
+        fitted = _fit(pipeline, split.train, self.watch, context, "fit for the ranker")
+        return self._lesson(fitted, split)
 
     def _lesson(self, pipeline: Pipeline, split: Split) -> Lesson:
         """The candidates of a fitted pipeline for the queries of a split."""
@@ -247,20 +251,24 @@ def _is_trainable(pipeline: Pipeline) -> bool:
 
 
 def _fit(
-    pipeline: Pipeline, dataset: Dataset, watch: OnStageTimed, context: FitContext
+    pipeline: Pipeline,
+    dataset: Dataset,
+    watch: OnStageTimed,
+    context: FitContext,
+    work: str = "fit",
 ) -> Pipeline:
     """The pipeline fitted on `dataset`; reports progress after each model."""
     progress = context.progress
     total, done = len(pipeline.models), 0
     models = {model.name for model in pipeline.models}
-    progress("fit", 0, total)
+    progress(work, 0, total)
 
     def on_stage_timed(name: str, seconds: float) -> None:
         nonlocal done
         done += name in models
         watch(name, seconds)
-        progress("fit", done, total)
+        progress(work, done, total)
 
     fitted = pipeline.fit(dataset, watch=on_stage_timed, context=context)
-    progress("fit", total, total)
+    progress(work, total, total)
     return fitted

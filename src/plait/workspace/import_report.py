@@ -10,6 +10,7 @@ from plait.ingest.import_result import ImportResult
 from plait.ingest.source_notes import ImportNote
 from plait.ingest.source_summary import SourceSummary
 from plait.ranking.sellable_summary import SellableItems
+from plait.utils.plurals import counted
 from plait.utils.timestamps import iso
 
 __all__ = ["ImportReport"]
@@ -85,7 +86,7 @@ def _lines(kind: str, result: ImportResult) -> Iterator[str]:
         f"{count} {name}" for name, count in counts.items() if count or name == "stored"
     )
     if result.lost_fields:
-        summary += f", {result.lost_fields} fields left out"
+        summary += f", {counted(result.lost_fields, 'field')} left out"
     yield (
         f"{kind} from {result.source}: {summary}" if result.source != kind else f"{kind}: {summary}"
     )
@@ -105,9 +106,9 @@ def _shown(sellable: SellableItems) -> Iterator[str]:
     for rule in sellable.availability:
         yield f"  stock: {rule.text} ({rule.n_unavailable:,} now)"
     if sellable.n_uncatalogued:
-        yield f"  not shown: {sellable.n_uncatalogued:,} ids that only events name"
+        yield f"  not shown: {counted(sellable.n_uncatalogued, 'id')} that only events name"
     if sellable.group_field:
-        products = f"{sellable.n_products:,} products by `{sellable.group_field}`"
+        products = f"{counted(sellable.n_products, 'product')} by `{sellable.group_field}`"
         yield f'  variants: {products}; group_by = "auto" shows one of each'
 
 
@@ -128,7 +129,7 @@ def _understood(kind: str, summary: SourceSummary) -> Iterator[str]:
     if summary.kinds:
         label = "relations" if kind == "facts" else "event types"
         yield f"  {label}: {_listed([f'{count:,} {n}' for n, count in summary.kinds.items()])}"
-    new = [f"{summary.new_items:,} items", f"{summary.new_users:,} users"]
+    new = [counted(summary.new_items, "item"), counted(summary.new_users, "user")]
     yield f"  new: {_listed([*new, *summary.new_kinds])}"
     for name, count in summary.cleared.items():
         yield f"  cleared: {name} of {count:,} {kind}"
@@ -137,8 +138,9 @@ def _understood(kind: str, summary: SourceSummary) -> Iterator[str]:
         total = missing.events / missing.share
         shares = [f"{name} {count / total:.0%}" for name, count in missing.most_frequent]
         more = ", ..." if missing.items > len(missing.most_frequent) else ""
+        ids = counted(missing.items, "id")
         yield (
-            f"  not in the catalogue: {missing.items:,} ids in {missing.share:.0%} of the events"
+            f"  not in the catalogue: {ids} in {missing.share:.0%} of the events"
             f" ({', '.join(shares)}{more})"
         )
 
@@ -150,7 +152,7 @@ def _listed(texts: list[str]) -> str:
 
 def _sentence(note: ImportNote) -> str:
     where = f"{note.field}: " if note.field and note.field not in note.message else ""
-    count = f" ({note.count:,} rows)" if note.count else ""
+    count = f" ({counted(note.count, 'row')})" if note.count else ""
     return f"{where}{note.message}{count}"
 
 
