@@ -14,6 +14,7 @@
 # | RecTools `Dataset.construct(df)` | `plait.Dataset.of(df)` |
 # | RecTools `EASEModel(regularization=500).fit(dataset)` | `models.EASE(l2=500).fit(data)` |
 # | RecTools `model.recommend(users, dataset, k=10, filter_viewed=True)` | `fitted.recommend(users, k=10)`; `seen="keep"` keeps viewed items |
+# | RecTools `model.recommend(..., items_to_recommend=ids)` | `fitted.recommend(users, items=ids)` |
 # | RecTools `model.recommend_to_items(items, dataset, k=10)` | `fitted.similar(items, k=10)` |
 # | RecTools `calc_metrics(metrics, reco, interactions, prev)` | `plait.score(lists, test, k=10, metrics=["ndcg@rectools", "map@rectools"], seen=train)` |
 # | RecTools `TimeRangeSplitter`, `LastNSplitter` | `data.split_time(...)`, `data.split_last(n)` |
@@ -30,6 +31,7 @@
 # | implicit `model.similar_items(item)` | `fitted.similar([item])` |
 # | Surprise `Dataset.load_from_df(df, reader)` | `plait.Dataset.of(df)`; the rating is the value |
 # | Surprise `SVDpp().fit(trainset)`, `algo.test(pairs)` | `models.SVDpp().fit(train).scores(pairs)`, column `rating` |
+# | Surprise `top_n[user] = [(item, estimate), ...]` | `plait.score({"theirs": top_n}, test)` |
 # | Surprise `GridSearchCV` | `plait.grid` |
 #
 # What differs: ids are external ids everywhere, in and out. Lists are frames. A fitted model is another object than the model.

@@ -143,6 +143,11 @@ def test_seen_filter_and_users_choose_what_is_recommended(data):
     assert len(titled.recommend(["u1"], k=12)) == 7
     red = titled.recommend(["u1"], k=12, seen="keep", filter='title contains "red"')
     assert set(red["item"]) == {f"i{number}" for number in range(6)}
+    listed = titled.recommend(["u1"], k=12, seen="keep", items=["i2", "i9", "no item"])
+    assert set(listed["item"]) == {"i2", "i9"}
+    both = {"filter": 'title contains "red"', "items": pl.DataFrame({"item": ["i2", "i9"]})}
+    for users in (["u1"], plait.Query(user="u1")):
+        assert titled.recommend(users, k=12, seen="keep", **both)["item"].to_list() == ["i2"]
     train, test = data.split_last()
     assert set(titled.recommend(test, k=1)["user"]) == set(test.user_ids)
     assert len(titled.recommend(["u1"], k=12, seen=train)) == 8
@@ -160,6 +165,9 @@ def test_seen_filter_and_users_choose_what_is_recommended(data):
         {"users": "u1"},
         {"users": pl.DataFrame({"thing": ["u1"]})},
         {"filter": 3},
+        {"items": "i1"},
+        {"items": [None]},
+        {"items": pl.DataFrame({"user": ["i1"]})},
     ],
 )
 def test_recommend_refuses_impossible_arguments(data, arguments):

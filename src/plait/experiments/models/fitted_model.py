@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from plait.data import dataset as arrays
-from plait.data.array_types import Float32Array, Int32Array
+from plait.data.array_types import BoolArray, Float32Array, Int32Array
 from plait.data.query_batch import QueryBatch
 from plait.data.ragged import Ragged
 from plait.data.state_view import StateView
@@ -161,6 +161,7 @@ class FittedModel(Generic[ModelT]):
         *,
         seen: Any = "remove",
         filter: str | None = None,  # noqa: A002  the word of the other routes
+        items: Any = None,
     ) -> pl.DataFrame:
         """Recommend items to many users, or answer queries.
 
@@ -175,6 +176,7 @@ class FittedModel(Generic[ModelT]):
                 ids; a list of several, such as ["remove", validation]: nothing of any of them. What
                 a query says of seen items goes first.
             filter: An expression over item fields, such as `price < 20`; only items that meet it.
+            items: Ids, or a table with a column of items: only these are recommended. None: all.
 
         Returns:
             The columns user, item, rank (from 1) and score, by user in the order of `users`. A user
@@ -182,16 +184,17 @@ class FittedModel(Generic[ModelT]):
             before them, the place in the list from 0, and user is null where there is none.
 
         Raises:
-            InputError: If k is below 1, users, the filter or `seen` are not valid, or a query
-                states what only a home answers, such as pins.
+            InputError: If k is below 1, users, items, the filter or `seen` are not valid, or a
+                query states what only a home answers, such as pins.
             NotFoundError: If a query starts from an item that is unknown.
         """
+        catalogue = self.dataset.catalogue
         if (requests := read_queries(users, k)) is not None:
-            return self._answers(requests, seen, filter)
+            return self._answers(requests, seen, allowed_items(catalogue, filter, items))
         k = whole_number(10 if k is None else k, "k", least=1)
         ids = self._ids_of(users)
         queries = self._queries(self.dataset.users.numbers(ids))
-        mask = allowed_items(self.dataset.catalogue, filter)
+        mask = allowed_items(catalogue, filter, items)
         blocked = blocked_items(self.dataset, ids, queries, seen)
         return self._lists(ids, replace(queries, mask=mask, blocked=blocked, k=k))
 
@@ -323,13 +326,12 @@ class FittedModel(Generic[ModelT]):
         catalogue = self.dataset.catalogue
         return list_frame(owners, best_items(self.stage, queries, len(catalogue)), catalogue.ids)
 
-    def _answers(self, requests: QueryRequests, seen: Any, expression: Any) -> pl.DataFrame:
+    def _answers(self, requests: QueryRequests, seen: Any, every: BoolArray) -> pl.DataFrame:
         """The lists of queries, part by part: each query may have a mask of its own."""
         import polars as pl
 
         catalogue, frames = self.dataset.catalogue, []
         allowed = functools.cache(functools.partial(allowed_items, catalogue))
-        every = allowed(expression)
         for start, part in requests.batches(batch_size(len(catalogue))):
             known = self._queries(self.dataset.users.numbers(part.users))
             queries = part.batch(known, catalogue, lambda own: every & allowed(own))

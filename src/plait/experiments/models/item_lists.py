@@ -17,6 +17,7 @@ from plait.data.ragged import Ragged
 from plait.errors import InputError
 from plait.experiments.data.list_frames import is_several, listed_items, read_pairs
 from plait.experiments.models.fit_data import seen_items
+from plait.ingest.list_frames import read_distinct_ids
 from plait.pipeline.batch_inference import batch_size, in_batches
 from plait.pipeline.stage import Retriever, Scorer, Stage
 from plait.pipeline.stage_calls import retrieve_items, score_items
@@ -88,17 +89,23 @@ def pair_scores(
     return scores
 
 
-def allowed_items(catalogue: Catalogue, expression: Any) -> BoolArray:
-    """Return the items that exist and meet a filter, bool [1, n_items].
+def allowed_items(catalogue: Catalogue, expression: Any, items: Any = None) -> BoolArray:
+    """Return the items that exist, meet a filter and are listed, bool [1, n_items].
 
     Args:
         catalogue: The items.
         expression: A filter expression; None: all.
+        items: Ids, or a table with a column of items; None: all. Unknown ones are left out.
 
     Raises:
-        InputError: If the filter is not valid.
+        InputError: If the filter or an id is not valid.
     """
     mask = catalogue.alive[None]
+    if items is not None:
+        numbers = catalogue.numbers(read_distinct_ids(items, "item", "items"))
+        is_listed = np.zeros(mask.shape, np.bool_)
+        is_listed[0, numbers[numbers >= 0]] = True
+        mask = mask & is_listed
     if expression is None:
         return mask
     if not isinstance(expression, str):

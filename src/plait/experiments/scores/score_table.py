@@ -196,8 +196,12 @@ class ScoreTable:
 
     def __str__(self) -> str:
         frame = self.to_frame()
+        model_width, metric_width = (
+            max(least, *map(len, frame[column]))
+            for column, least in (("model", 20), ("metric", 18))
+        )
         rows = [
-            f"{cell['model']:<20} {cell['metric']:<18} {cell['value']:.4f}"
+            f"{cell['model']:<{model_width}} {cell['metric']:<{metric_width}} {cell['value']:.4f}"
             f"  [{cell['low']:.4f}, {cell['high']:.4f}]"
             for cell in frame.iter_rows(named=True)
         ]
