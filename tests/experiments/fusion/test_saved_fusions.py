@@ -1,6 +1,7 @@
 """Fusions that are saved, loaded, and updated with new events."""
 
 import json
+import pickle
 
 import pytest
 
@@ -32,6 +33,8 @@ def test_a_loaded_fusion_answers_and_ablates_as_the_saved_one(fusion, parts, tmp
     assert loaded.weights.equals(fusion.weights)
     assert loaded.recommend(k=5).equals(fusion.recommend(k=5))
     assert loaded.recipe() == fusion.recipe()
+    copied = pickle.loads(pickle.dumps(fusion))
+    assert copied.recommend(k=5).equals(fusion.recommend(k=5))
     test = parts[2].sample(users=30)
     assert loaded.ablate(test).to_frame().equals(fusion.ablate(test).to_frame())
     loaded.save(tmp_path / "fusion")

@@ -59,7 +59,8 @@ def check_saveable(fitted: FittedModel[Any]) -> None:
     if type(fitted.model) is not _model_classes().get(name):
         raise InputError(
             f"{name} is none of plait.models",
-            hint="save the stage of an own model with fitted.stage.save(folder)",
+            hint="save the stage of an own model with fitted.stage.save(folder); a home fits a "
+            "recipe and keeps it: plait.open(home, recipe=...)",
         )
 
 

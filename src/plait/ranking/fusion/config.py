@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -23,10 +24,14 @@ __all__ = [
     "FuseConfig",
     "FusionMethod",
     "ModelSettings",
+    "SettingsOfModels",
 ]
 
 ANY = "*"
 """Stands in a mapping by model for every model that is not named."""
+
+_MODEL_SETS = 64
+"""How many sets of models have their settings cached: a request that lacks models makes another."""
 
 MODEL_SETTINGS = (
     "transforms",
@@ -240,3 +245,27 @@ class FuseConfig:
             np.stack([self.weights_of(setting, models) for setting in WEIGHT_SETTINGS]),
             missing[:, None, None],
         )
+
+
+class SettingsOfModels:
+    """Reads `FuseConfig.of_models` once for every set of models.
+
+    Args:
+        config: The settings.
+    """
+
+    def __init__(self, config: FuseConfig) -> None:
+        self._config = config
+        self._cached = lru_cache(_MODEL_SETS)(config.of_models)
+
+    def __call__(self, models: tuple[str, ...]) -> ModelSettings:
+        """Return the settings of some models.
+
+        Args:
+            models: The names of S models.
+        """
+        return self._cached(models)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has a cache of its own."""
+        return SettingsOfModels, (self._config,)

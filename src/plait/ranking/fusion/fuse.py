@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -40,6 +39,7 @@ from plait.ranking.fusion.config import (
     RANKER_METHODS,
     FuseConfig,
     FusionMethod,
+    SettingsOfModels,
 )
 from plait.ranking.fusion.fixed_weights import check_fixed_weights, weights_by_band
 from plait.ranking.fusion.item_statistics import (
@@ -65,9 +65,6 @@ from plait.utils.optional_imports import require_extra
 
 __all__ = ["Fuse"]
 
-_MODEL_SETS = 64
-"""How many sets of models have their settings cached: a request that lacks models makes another."""
-
 
 class Fuse(Stage[FuseConfig]):
     """Writes `score` and, for every model, `<model>.share`: its part of the score.
@@ -90,7 +87,7 @@ class Fuse(Stage[FuseConfig]):
 
     def __init__(self, config: FuseConfig | None = None, *, name: str = "") -> None:
         super().__init__(config, name=name)
-        self._settings_of = lru_cache(_MODEL_SETS)(self.config.of_models)
+        self._settings_of = SettingsOfModels(self.config)
         self._learned = weights_by_band(self.config.fixed)
         self._item_users: Float32Array = np.zeros(0, np.float32)
         """How many users chose each item; empty without a fit."""
