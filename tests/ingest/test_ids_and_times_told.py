@@ -21,7 +21,14 @@ def test_numbers_that_a_spreadsheet_shortened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("entry", "event"), [("00123", "123"), ("AB-1", "ab-1"), ("AB-1", "AB1"), ("77", "77.00")]
+    ("entry", "event"),
+    [
+        ("00123", "123"),
+        ("AB-1", "ab-1"),
+        ("AB-1", "AB1"),
+        ("77", "77.00"),
+        ("Caf\u00e9", "Cafe\u0301"),
+    ],
 )
 def test_ids_that_the_catalogue_spells_otherwise(entry, event, tmp_path):
     bought = [{"user": "u", "item": name, "time": 1_700_000_000} for name in (event, "mug", "mug")]

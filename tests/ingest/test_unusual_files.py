@@ -200,3 +200,53 @@ def test_a_file_that_empties_the_objects_of_many_is_stopped(tmp_path):
             shop.ingest(items=[{"id": str(n), "style": None} for n in range(20)])
         assert caught.value.field == "style.size"
         assert shop.get_item("7")["fields"] == {"style.size": "L"}
+
+
+# -- other notations
+
+
+def test_typed_values_of_mongodb():
+    rows = [
+        {"_id": {"$oid": "507f"}, "price": {"$numberDecimal": "9.5"}, "n": {"$numberInt": "5"}},
+        {
+            "_id": {"$oid": "507e"},
+            "seen": [{"$date": {"$numberLong": "1767305460000"}}],
+            "x": {"$y": 1},
+        },
+    ]
+    expected = {
+        "507f": {"price": 9.5, "n": 5},
+        "507e": {"seen": [1767305460000], "x.$y": 1},
+    }
+    for text in ("\n".join(map(json.dumps, rows)), json.dumps(rows), json.dumps({"rows": rows})):
+        items, rejected, _ = items_of(text)
+        present = {
+            item: {name: value for name, value in fields.items() if value is not None}
+            for item, fields in items.items()
+        }
+        assert (present, rejected) == (expected, 0)
+
+
+@pytest.mark.parametrize("error", ["#REF!", "#DIV/0!", "#WERT!", "#¿NOMBRE?"])
+def test_errors_of_a_spreadsheet_are_missing(error, tmp_path):
+    rows = [f"{n},Lamp,{n}" for n in range(20)]
+    data = "\n".join(["id,title,price", *rows, f"x,{error},{error}", f"{error},Vase,3"])
+    with plait.open(tmp_path) as shop:
+        result = shop.ingest(items=data.encode()).by_kind["items"]
+        assert (result.stored, result.rejected, result.lost_fields) == (21, 1, 0)
+        assert {note.code for note in result.notes} == {"placeholder-as-missing"}
+        assert shop.field_types()["item"]["price"] == "number"
+        assert shop.get_item("x")["fields"] == {}
+
+
+def test_blank_lines_alone_are_no_file():
+    with pytest.raises(InputError):
+        items_of("  \n\n")
+
+
+def test_two_spellings_of_an_event_type_are_one_finding(tmp_path):
+    kinds = ["Add to cart", "add_to_cart"]
+    rows = [{"user": "u", "item": "i", "time": 1_700_000_000, "event": kind} for kind in kinds]
+    with plait.open(tmp_path) as shop:
+        warnings = shop.ingest(events=rows).by_kind["events"].summary.warnings
+        assert [note.code for note in warnings].count("misspelt-kind") == 1

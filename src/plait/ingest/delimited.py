@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from plait.data.array_types import Int64Array
-from plait.errors import MappingError
+from plait.errors import InputError, MappingError
 from plait.ingest.header_lines import are_lines_quoted, count_title_lines, unquoted_line
 from plait.ingest.line_splitter import LINE_LIMIT, BadLine, shorten_blank_runs, without_bom
 from plait.ingest.quoted_records import RecordStyle, read_first, read_records, split_line
@@ -143,7 +143,9 @@ class _DelimitedReader:
         for chunk in self._chunks(runs):
             is_empty = False
             yield chunk
-        if is_empty and self._columns:  # the columns are known all the same
+        if is_empty and not self._columns:
+            raise InputError(f"{self._name} is empty", hint="expected at least a header")
+        if is_empty:  # the columns are known all the same
             yield self._empty([])
 
     def _chunks(self, runs: Iterable[bytes | BadLine]) -> Iterator[FrameChunk]:

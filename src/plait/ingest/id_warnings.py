@@ -72,8 +72,8 @@ def _other_spellings(source: SummaryCollector, log: ReferenceLog) -> Iterator[Im
 
 
 def _without_spelling(ids: Iterable[str]) -> list[str]:
-    """Ids without case, blanks, punctuation, zeros in front and ".0" behind."""
-    texts = pl.Series(list(ids), dtype=pl.String).str.to_lowercase()
-    texts = texts.str.replace(r"\.0+$", "").str.replace_all(r"[\s\-_./]", "")
+    """Ids without case, blanks, punctuation, forms of letters, zeros in front, ".0" behind."""
+    texts = pl.Series(list(ids), dtype=pl.String).str.normalize("NFKC")
+    texts = texts.str.to_lowercase().str.replace(r"\.0+$", "").str.replace_all(r"[\s\-_./]", "")
     plain: list[str] = texts.str.strip_chars_start("0").to_list()
     return plain

@@ -143,11 +143,12 @@ def _odd_event_types(source: SummaryCollector, known: Collection[str]) -> Iterat
         yield ImportNote("many-kinds", column, message, len(source.kinds))
         return
     frequent = source.kinds.most_common()
+    ranks = {name: rank for rank, (name, _) in enumerate(frequent)}
     names = [*known, *(name for name, _ in frequent if name not in known)]
     for name, meant in misspelt(source.kinds, names).items():
         if name in known and source.kinds[name] > source.kinds.get(meant, 0):
             continue
-        if meant in source.kinds and source.kinds[meant] < source.kinds[name]:
+        if meant in ranks and ranks[meant] > ranks[name]:
             continue  # the rarer one of two similar names is the misspelling
         message = f"the event type {name!r} looks like a misspelling of {meant!r}"
         yield ImportNote("misspelt-kind", source.column_of("kind"), message, source.kinds[name])

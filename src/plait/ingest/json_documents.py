@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from plait.ingest.column_synonyms import ROLES, normalized_name
+from plait.ingest.extended_json import MARK, plain_extended
 from plait.ingest.jsonlines import ARRAY_LIMIT, read_dicts
 from plait.ingest.line_splitter import without_bom
 from plait.ingest.row_chunk import DictChunk
@@ -64,6 +65,8 @@ def read_document(
             return None, chain([bytes(held)], unread)
     text = bytes(held)
     values = _objects_of(text)
+    if MARK in text:
+        values = plain_extended(values)
     if not values:
         return None, iter([text])
     rows, path = _rows_within(values[0]) if len(values) == 1 else (values, "")

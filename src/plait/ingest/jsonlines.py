@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from plait.errors import InputError
+from plait.ingest.extended_json import MARK, plain_extended
 from plait.ingest.json_array import array_parts
 from plait.ingest.line_splitter import BadLine, without_blank_lines, without_bom
 from plait.ingest.plain_values import MAX_LEVELS, with_escapes
@@ -135,9 +136,12 @@ def read_jsonlines(
 
 def _parse_lines(lines: Sequence[bytes]) -> list[Any]:
     try:
-        return [orjson.loads(line) for line in lines]
+        values = [orjson.loads(line) for line in lines]
     except ValueError:
-        return [_parse_line(line) for line in lines]
+        values = [_parse_line(line) for line in lines]
+    if any(MARK in line for line in lines):
+        return [plain_extended(value) for value in values]
+    return values
 
 
 def _parse_line(line: bytes) -> Any:
@@ -208,12 +212,12 @@ def _rows_of_array(text: bytes) -> Iterator[Any]:
     """The elements of an array, of which few are in memory; ValueError if it is not JSON."""
     for part in array_parts(text):
         try:
-            yield from orjson.loads(part)
+            values = orjson.loads(part)
         except ValueError:
             values = _parse_dialect(part)
             if not isinstance(values, list):
                 raise
-            yield from values
+        yield from plain_extended(values) if MARK in part else values
 
 
 def read_dicts(dicts: Iterable[Any], name: str) -> Iterator[DictChunk]:

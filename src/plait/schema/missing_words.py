@@ -21,14 +21,27 @@ the byte order mark, the soft hyphen, and those of width 0 or of the direction o
 
 _NEVER_A_VALUE = frozenset({"", "NULL", "null", "\\N", "NaN", "nan", "<NA>", "NaT", "#N/A"})
 
-PLACEHOLDERS = frozenset(
-    {"(no genres listed)", "(not set)", "N/A", "n/a", "N.A.", "n.a.", "-", "--", "---", "–", "—"}
+_SPREADSHEET_ERRORS = frozenset(
+    {
+        *("#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"),
+        *("#ERROR!", "#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#VALEUR!", "#NOM?", "#NOMBRE!"),
+        *("#¡REF!", "#¡VALOR!", "#¡DIV/0!", "#¿NOMBRE?", "#VALORE!", "#RIF!"),
+    }
 )
+"""What a spreadsheet shows for a formula without a result, in several languages."""
+
+PLACEHOLDERS = _SPREADSHEET_ERRORS | {
+    *("(no genres listed)", "(not set)", "N/A", "n/a", "N.A.", "n.a.", "-", "--", "---", "–", "—"),
+}
 """What people and exports write into a field that says nothing."""
 
-MISSING_WORDS = _NEVER_A_VALUE | {
-    *("NA", "N/A", "n/a", "#NA", "NAN", "None", "(null)", "undefined", "-nan", "-NaN"),
-}
+MISSING_WORDS = (
+    _NEVER_A_VALUE
+    | _SPREADSHEET_ERRORS
+    | {
+        *("NA", "N/A", "n/a", "#NA", "NAN", "None", "(null)", "undefined", "-nan", "-NaN"),
+    }
+)
 """What is no id, no time and no number."""
 
 FIELD_WORDS = _NEVER_A_VALUE | PLACEHOLDERS
